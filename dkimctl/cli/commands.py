@@ -1,0 +1,12 @@
+"""Every command with its short help. A test compares the table with the commands themselves."""
+
+COMMANDS: dict[str, str] = {
+    "setup": "Do everything for new domains: key, record, proof, signing.",
+    "genkey": "Make key pairs with the right owner and modes.",
+    "record": "Print the key record to publish.",
+    "render-config": "Write opendkim's and Postfix's configuration.",
+    "publish": "Publish key records through a DNS provider.",
+    "verify-dns": "Check key records in DNS against the keys.",
+    "sandbox": "Run an OVH-compatible API and a DNS server on loopback.",
+    "demo": "Show the whole loop on the sandbox; no root, no account.",
+}

@@ -1,0 +1,175 @@
+"""What all commands share: the common options, the settings they lead to, and the terminal."""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from dkimctl.clock import Clock
+    from dkimctl.config.settings import Settings
+    from dkimctl.keys.directory import KeyDirectory
+    from dkimctl.output.terminal import Terminal
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+Body = Callable[..., int]
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+@dataclass
+class App:
+    """What a command works with; everything is made when first asked for, so that `--help` loads nothing."""
+
+    config_file: str | None = None
+    root: str | None = None
+    json: bool = False
+    verbosity: int = 0
+    nameservers: tuple[str, ...] = ()
+    dns_port: int | None = None
+    _settings: "Settings | None" = field(default=None, repr=False)
+
+    @property
+    def settings(self) -> "Settings":
+        """The settings. Raises ConfigError with every problem of the file."""
+        if self._settings is None:
+            from dkimctl.config.load import load_settings
+
+            loaded = load_settings(self.config_file, self.root)
+            lookup = replace(
+                loaded.lookup,
+                nameservers=self.nameservers or loaded.lookup.nameservers,
+                port=self.dns_port or loaded.lookup.port,
+            )
+            self._settings = replace(loaded, lookup=lookup)
+        return self._settings
+
+    @property
+    def terminal(self) -> "Terminal":
+        """Where the command's words go."""
+        from dkimctl.output.terminal import Terminal
+
+        return Terminal(json=self.json, verbosity=self.verbosity)
+
+    @property
+    def store(self) -> "KeyDirectory":
+        """The keys of this machine."""
+        from dkimctl.keys.directory import KeyDirectory
+
+        return KeyDirectory(self.settings.key_directory, shown=self.settings.paths.keys)
+
+    @property
+    def clock(self) -> "Clock":
+        """The clock that everything below uses."""
+        from dkimctl.clock import SYSTEM_CLOCK
+
+        return SYSTEM_CLOCK
+
+
+def command(name: str, *, example: str) -> Callable[[Body], click.Command]:
+    """A command with the common options. Its function gets the App first and returns the exit code.
+
+    `example` is shown at the end of `--help`, line by line as it is typed.
+    """
+
+    def decorate(body: Body) -> click.Command:
+        @functools.wraps(body)
+        def call(
+            json: bool, quiet: bool, verbose: int, config_file: str | None, root: str | None, **options: Any
+        ) -> int:
+            app = App(
+                config_file=config_file,
+                root=root,
+                json=json,
+                verbosity=-1 if quiet else verbose,
+                nameservers=tuple(options.pop("nameservers", ())),
+                dns_port=options.pop("dns_port", None),
+            )
+            click.get_current_context().obj = app
+            return body(app, **options)
+
+        epilog = "\b\nExample:\n" + "\n".join(f"  {line}" for line in example.splitlines())
+        return click.command(name, context_settings=CONTEXT, epilog=epilog)(_common(call))
+
+    return decorate
+
+
+def _common(body: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that every command takes, after its own."""
+    for option in reversed(
+        (
+            click.option("--json", is_flag=True, help="Print one JSON document and nothing else."),
+            click.option("-q", "--quiet", is_flag=True, help="Print only results, warnings and errors."),
+            click.option("-v", "--verbose", count=True, help="Say more; twice for still more."),
+            click.option(
+                "--config",
+                "config_file",
+                metavar="FILE",
+                help="Configuration file (env DKIMCTL_CONFIG; default /etc/dkimctl/dkimctl.toml, absent is fine).",
+            ),
+            click.option(
+                "--root",
+                metavar="DIR",
+                help="Take every system path below DIR (env DKIMCTL_ROOT): staging trees, tests.",
+            ),
+        )
+    ):
+        body = option(body)
+    return body
+
+
+def dns_options(body: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of commands that ask DNS; the App's settings carry them."""
+    port = click.option(
+        "--dns-port",
+        type=click.IntRange(1, 65535),
+        metavar="N",
+        help="Port at which authoritative servers are asked (env DKIMCTL_DNS_PORT; default 53).",
+    )
+    server = click.option(
+        "--nameserver",
+        "nameservers",
+        multiple=True,
+        metavar="HOST[:PORT]",
+        help="Resolver that finds zones and server addresses; repeatable (env DKIMCTL_NAMESERVERS).",
+    )
+    return server(port(body))
+
+
+def complete_domains(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
+    """The managed domains, for shell completion; silent where they cannot be read."""
+    from dkimctl.errors import DkimctlError
+
+    try:
+        return [name for name in App().store.domains() if name.startswith(incomplete)]
+    except DkimctlError:
+        return []
+
+
+def domains_argument(*, required: bool = False) -> Decorator:
+    """`DOMAIN…`: none given means every managed domain, unless required."""
+    return click.argument(
+        "domains",
+        nargs=-1,
+        required=required,
+        metavar="DOMAIN..." if required else "[DOMAIN]...",
+        shell_complete=complete_domains,
+    )
+
+
+def managed_domains(app: App, named: tuple[str, ...]) -> list[str]:
+    """The domains named, checked and without repeats; every managed one when none is named.
+
+    Raises UsageError for a malformed name, or when there is nothing to work on.
+    """
+    from dkimctl.errors import UsageError
+    from dkimctl.names import domain_name
+
+    domains = [domain_name(name) for name in named] or sorted({*app.store.domains(), *app.settings.domains})
+    if not domains:
+        raise UsageError(
+            f"no managed domain: {app.settings.key_directory} holds no key",
+            hint="make a key first: dkimctl genkey example.com",
+        )
+    return list(dict.fromkeys(domains))

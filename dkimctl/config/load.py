@@ -1,0 +1,153 @@
+"""Reading the configuration file and the environment. All mistakes of a file are reported at once."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+
+from dkimctl.config.schema import Problems, Table, read_document
+from dkimctl.config.settings import DomainSettings, KeyDefaults, Lookup, Paths, Settings, Signing
+from dkimctl.errors import ConfigError, UsageError
+from dkimctl.files import read_file
+from dkimctl.names import domain_name
+
+DEFAULT_FILE = "/etc/dkimctl/dkimctl.toml"
+
+
+def load_settings(
+    file: str | None = None, root: str | None = None, environment: Mapping[str, str] = os.environ
+) -> Settings:
+    """The settings from `file` (absent is fine unless it was named), the environment, and the defaults.
+
+    Raises ConfigError with every problem found, DiskError when the file cannot be read.
+    """
+    top = Path(root or environment.get("DKIMCTL_ROOT") or "/")
+    if not top.is_dir():
+        raise UsageError(f"--root {top} is not a directory", hint=f"make it first: mkdir -p {top}")
+    named = file or environment.get("DKIMCTL_CONFIG")
+    settings = Settings(root=top)
+    path = Path(named) if named else settings.at(DEFAULT_FILE)
+    text = read_file(path)
+    if text is None and named:
+        raise ConfigError(f"no such configuration file: {path}", hint="check --config and DKIMCTL_CONFIG")
+    if text is not None:
+        settings = _from_document(settings, path, text)
+    return replace(settings, lookup=_lookup_from_environment(settings.lookup, environment))
+
+
+def _from_document(settings: Settings, path: Path, text: bytes) -> Settings:
+    problems = Problems()
+    document = read_document(path, text)
+    top = Table(document, "", problems)
+    loaded = replace(
+        settings,
+        source=path,
+        provider=top.text("provider"),
+        paths=_paths(top.table("paths")),
+        keys=_keys(top.table("keys")),
+        signing=_signing(top.table("signing")),
+        lookup=_lookup(top.table("dns")),
+        providers=_providers(top.table("providers")),
+        domains=_domains(top.table("domains")),
+    )
+    top.finish()
+    if problems.found:
+        count = len(problems.found)
+        raise ConfigError(
+            f"{path}: {count} mistake{'s' if count > 1 else ''}",
+            hint=f"mend {'them' if count > 1 else 'it'} and run the command again; README lists every table and key",
+            problems=[f"{path}: {line}" for line in problems.found],
+        )
+    return loaded
+
+
+def _paths(table: Table) -> Paths:
+    default = Paths()
+    paths = Paths(
+        keys=table.path("keys", default.keys),
+        opendkim_conf=table.path("opendkim_conf", default.opendkim_conf),
+        opendkim_directory=table.path("opendkim_directory", default.opendkim_directory),
+        postfix_directory=table.path("postfix_directory", default.postfix_directory),
+    )
+    table.finish()
+    return paths
+
+
+def _keys(table: Table) -> KeyDefaults:
+    default = KeyDefaults()
+    keys = KeyDefaults(
+        algorithm=table.choice("algorithm", default.algorithm, ("rsa", "ed25519")),
+        bits=table.number("bits", default.bits, 2048, 4096),
+        selector=table.text("selector") or default.selector,
+        owner=table.text("owner") or default.owner,
+    )
+    table.finish()
+    return keys
+
+
+def _signing(table: Table) -> Signing:
+    default = Signing()
+    signing = Signing(
+        socket=table.matching("socket", default.socket, r"local:/\S+|inet:\d+@\S+", "local:/PATH or inet:PORT@HOST"),
+        tables=table.choice("tables", default.tables, ("file", "refile")),
+        canonicalization=table.matching(
+            "canonicalization",
+            default.canonicalization,
+            r"(simple|relaxed)/(simple|relaxed)",
+            "two of simple and relaxed, such as relaxed/simple",
+        ),
+        subdomains=table.flag("subdomains", default.subdomains),
+        trusted_hosts=table.texts("trusted_hosts", default.trusted_hosts),
+        milter_default_action=table.choice(
+            "milter_default_action",
+            default.milter_default_action,
+            ("tempfail", "accept", "reject", "quarantine"),
+        ),
+    )
+    table.finish()
+    return signing
+
+
+def _lookup(table: Table) -> Lookup:
+    default = Lookup()
+    lookup = Lookup(
+        nameservers=table.texts("nameservers", default.nameservers),
+        port=table.number("port", default.port, 1, 65535),
+        timeout=float(table.number("timeout", int(default.timeout), 1, 60)),
+    )
+    table.finish()
+    return lookup
+
+
+def _providers(table: Table) -> MappingProxyType[str, Mapping[str, str | int | bool | tuple[str, ...]]]:
+    return MappingProxyType({name: table.table(name).options() for name in table.names()})
+
+
+def _domains(table: Table) -> MappingProxyType[str, DomainSettings]:
+    domains = {}
+    for name in table.names():
+        entry = table.table(name)
+        settings = DomainSettings(
+            selector=entry.text("selector"),
+            provider=entry.text("provider"),
+            zone=entry.text("zone"),
+            ttl=entry.number("ttl", None, 60, 604800),
+            subdomains=entry.flag("subdomains", None),
+        )
+        entry.finish()
+        try:
+            domains[domain_name(name)] = settings
+        except UsageError as error:
+            entry.problem("", error.message)
+    return MappingProxyType(domains)
+
+
+def _lookup_from_environment(lookup: Lookup, environment: Mapping[str, str]) -> Lookup:
+    servers = environment.get("DKIMCTL_NAMESERVERS", "").replace(",", " ").split()
+    port = environment.get("DKIMCTL_DNS_PORT", "")
+    if port and not (port.isdigit() and 0 < int(port) < 65536):
+        raise UsageError(
+            f"DKIMCTL_DNS_PORT is not a port: {port}", hint="set it to a number from 1 to 65535, or unset it"
+        )
+    return replace(lookup, nameservers=tuple(servers) or lookup.nameservers, port=int(port) if port else lookup.port)

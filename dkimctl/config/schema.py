@@ -1,0 +1,138 @@
+"""Typed access to a TOML document that collects problems instead of stopping at the first."""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import overload
+
+from dkimctl.config.settings import Option
+from dkimctl.errors import ConfigError
+
+
+@dataclass(slots=True)
+class Problems:
+    """The mistakes found so far, a line each."""
+
+    found: list[str] = field(default_factory=list)
+
+
+def read_document(path: Path, text: bytes) -> dict[str, object]:
+    """The TOML document. Raises ConfigError with the line and column of a syntax error."""
+    import tomllib
+
+    try:
+        return tomllib.loads(text.decode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}", hint=f"mend it: editor {path}") from error
+
+
+class Table:
+    """One table of the document: ask it for each key it may have, then `finish()` reports the rest as unknown."""
+
+    def __init__(self, values: dict[str, object], name: str, problems: Problems) -> None:
+        self._values = values
+        self._name = name
+        self._problems = problems
+        self._asked: set[str] = set()
+
+    def problem(self, key: str, text: str) -> None:
+        """Note a mistake at a key of this table."""
+        place = f"[{self._name}]" if self._name else "top level"
+        self._problems.found.append(f"{place} {key}: {text}" if key else f"{place}: {text}")
+
+    def names(self) -> list[str]:
+        """The keys that stand in the file, in its order."""
+        return list(self._values)
+
+    def finish(self) -> None:
+        """Report every key that nobody asked for."""
+        known = ", ".join(sorted(self._asked))
+        for key in self._values:
+            if key not in self._asked:
+                self.problem(key, f"unknown; known here: {known}")
+
+    def _take(self, key: str, kind: type, words: str) -> object | None:
+        self._asked.add(key)
+        value = self._values.get(key)
+        if value is None:
+            return None
+        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+            self.problem(key, f"{words} is wanted, not {value!r}")
+            return None
+        return value
+
+    def table(self, key: str) -> "Table":
+        """The sub-table, empty when absent."""
+        value = self._take(key, dict, "a table")
+        name = f'{self._name}."{key}"' if "." in key else f"{self._name}.{key}" if self._name else key
+        return Table(value if isinstance(value, dict) else {}, name, self._problems)
+
+    def text(self, key: str) -> str | None:
+        """A string that is not empty, or None."""
+        value = self._take(key, str, "a string")
+        if value == "":
+            self.problem(key, "must not be empty")
+        return value if isinstance(value, str) and value else None
+
+    def path(self, key: str, default: str) -> str:
+        """An absolute path."""
+        return self.matching(key, default, r"/\S+", "an absolute path without spaces")
+
+    def matching(self, key: str, default: str, pattern: str, words: str) -> str:
+        """A string of this form."""
+        value = self.text(key)
+        if value is not None and not re.fullmatch(pattern, value):
+            self.problem(key, f"{words} is wanted, not {value!r}")
+            return default
+        return value or default
+
+    def choice(self, key: str, default: str, choices: tuple[str, ...]) -> str:
+        """One of these words."""
+        value = self.text(key)
+        if value is not None and value not in choices:
+            self.problem(key, f"one of {', '.join(choices)} is wanted, not {value!r}")
+            return default
+        return value or default
+
+    @overload
+    def number(self, key: str, default: int, least: int, most: int) -> int: ...
+    @overload
+    def number(self, key: str, default: None, least: int, most: int) -> int | None: ...
+    def number(self, key: str, default: int | None, least: int, most: int) -> int | None:
+        """A whole number between these."""
+        value = self._take(key, int, "a whole number")
+        if isinstance(value, int) and not least <= value <= most:
+            self.problem(key, f"a number from {least} to {most} is wanted, not {value}")
+            return default
+        return value if isinstance(value, int) else default
+
+    @overload
+    def flag(self, key: str, default: bool) -> bool: ...
+    @overload
+    def flag(self, key: str, default: None) -> bool | None: ...
+    def flag(self, key: str, default: bool | None) -> bool | None:
+        """true or false."""
+        value = self._take(key, bool, "true or false")
+        return value if isinstance(value, bool) else default
+
+    def texts(self, key: str, default: tuple[str, ...]) -> tuple[str, ...]:
+        """A list of strings."""
+        value = self._take(key, list, "a list of strings")
+        if value is None:
+            return default
+        if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
+            self.problem(key, f"a list of strings is wanted, not {value!r}")
+            return default
+        return tuple(value)
+
+    def options(self) -> dict[str, Option]:
+        """Every key of a table that somebody else knows the meaning of."""
+        options: dict[str, Option] = {}
+        for key, value in self._values.items():
+            if isinstance(value, list) and all(isinstance(item, str) for item in value):
+                options[key] = tuple(value)
+            elif isinstance(value, str | int | bool):
+                options[key] = value
+            else:
+                self.problem(key, "a string, a number, true, false or a list of strings is wanted")
+        return options

@@ -1,0 +1,109 @@
+"""The settings as values. Every field has the default that an empty configuration file gives."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+from dkimctl.names import DEFAULT_SELECTOR
+
+Option = str | int | bool | tuple[str, ...]
+"""What one key of a `[providers.NAME]` table may hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """Where things lie, as the daemons see it: `Settings.at` puts `--root` in front."""
+
+    keys: str = "/etc/opendkim/keys"
+    opendkim_conf: str = "/etc/opendkim.conf"
+    opendkim_directory: str = "/etc/opendkim"
+    """KeyTable, SigningTable, TrustedHosts, and dkimctl.conf where opendkim.conf belongs to a person."""
+    postfix_directory: str = "/etc/postfix"
+    """The directory of main.cf, for `postconf -c`."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyDefaults:
+    """How new keys are made."""
+
+    algorithm: str = "rsa"
+    """`rsa` or `ed25519`."""
+    bits: int = 2048
+    selector: str = DEFAULT_SELECTOR
+    """A strftime pattern."""
+    owner: str = "opendkim:opendkim"
+    """USER:GROUP of the daemon that reads the keys."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signing:
+    """What opendkim and Postfix are told."""
+
+    socket: str = "local:/var/spool/postfix/opendkim/opendkim.sock"
+    """In opendkim's spelling: `local:/PATH` or `inet:PORT@HOST`."""
+    tables: str = "file"
+    """`file` (exact names, fast at any size) or `refile` (patterns)."""
+    canonicalization: str = "relaxed/simple"
+    subdomains: bool = True
+    trusted_hosts: tuple[str, ...] = ("127.0.0.1", "::1")
+    """Addresses, CIDR networks and host names whose mail is signed."""
+    milter_default_action: str = "tempfail"
+    """What Postfix does while the daemon is down."""
+
+
+@dataclass(frozen=True, slots=True)
+class DomainSettings:
+    """The `[domains."NAME"]` table of one domain."""
+
+    selector: str | None = None
+    provider: str | None = None
+    zone: str | None = None
+    """The zone that holds the key record, where it cannot be found by asking."""
+    ttl: int | None = None
+    """Seconds; None leaves it to the provider."""
+    subdomains: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """How DNS is asked."""
+
+    nameservers: tuple[str, ...] = ()
+    """HOST or HOST:PORT of the resolvers from which zone cuts and addresses are found; empty: the system's."""
+    port: int = 53
+    """The port at which authoritative servers are asked."""
+    timeout: float = 3.0
+    """Seconds for one answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything the admin said, and the defaults for what was not said."""
+
+    root: Path = Path("/")
+    """Every system path is taken below it."""
+    source: Path | None = None
+    """The file that was read, or None when there is none."""
+    paths: Paths = Paths()
+    keys: KeyDefaults = KeyDefaults()
+    signing: Signing = Signing()
+    lookup: Lookup = Lookup()
+    provider: str | None = None
+    """The provider for domains that name none."""
+    providers: Mapping[str, Mapping[str, Option]] = field(default_factory=lambda: MappingProxyType({}))
+    """The `[providers.NAME]` tables, checked by the providers themselves."""
+    domains: Mapping[str, DomainSettings] = field(default_factory=lambda: MappingProxyType({}))
+
+    def at(self, path: str) -> Path:
+        """Where a system path lies on this disk: below `--root`."""
+        return self.root / path.lstrip("/") if self.root != Path("/") else Path(path)
+
+    @property
+    def key_directory(self) -> Path:
+        """The directory of all keys on this disk."""
+        return self.at(self.paths.keys)
+
+    def domain(self, name: str) -> DomainSettings:
+        """The settings of one domain; defaults when it has no table."""
+        return self.domains.get(name, DomainSettings())

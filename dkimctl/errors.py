@@ -1,0 +1,95 @@
+"""Every error a user can meet: a message, a hint with the next thing to do, and an exit code.
+
+    DkimctlError
+    ├── UsageError        2   wrong arguments
+    │   └── ConfigError   2   wrong configuration: every problem of a file at once
+    ├── Refused           1   not done, to keep mail or a key safe
+    ├── CheckFailed       1   something was looked at and is wrong
+    └── Unavailable       3   network, DNS, API or disk failed; trying again may help
+        ├── ApiError      3   a DNS provider's API said no, or said nothing usable
+        └── DiskError     3   a file could not be read or written
+
+Foreign exceptions are turned into one of these at the one module that talks to the foreign library.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+
+class DkimctlError(Exception):
+    """The root. `message`: one lower-case line without final period; `hint`: what to do next, or empty."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(DkimctlError):
+    """The arguments are wrong: a malformed domain, an unknown owner, options that exclude each other."""
+
+    exit_code = 2
+
+
+class ConfigError(UsageError):
+    """A configuration or credentials file is wrong. `problems` holds one line for each mistake found."""
+
+    def __init__(self, message: str, *, hint: str = "", problems: Sequence[str] = ()) -> None:
+        super().__init__(message, hint=hint)
+        self.problems = tuple(problems)
+
+
+class Refused(DkimctlError):
+    """The operation was not done because it would endanger mail, a key, or something a person made."""
+
+    exit_code = 1
+
+
+class CheckFailed(DkimctlError):
+    """A check ran and found an error."""
+
+    exit_code = 1
+
+
+class Unavailable(DkimctlError):
+    """The operation could not be completed: network, DNS, API or disk. Running it again may help."""
+
+    exit_code = 3
+
+
+class ApiError(Unavailable):
+    """A DNS provider's API refused, failed, or answered nonsense.
+
+    `status`: HTTP status, None when no answer came. `call`: what was asked, such as `POST /domain/zone/x/record`.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", status: int | None = None, call: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+        self.call = call
+
+
+class DiskError(Unavailable):
+    """A file or directory could not be read or written."""
+
+
+@contextmanager
+def disk_errors(doing: str, *, hint: str = "") -> Iterator[None]:
+    """Turn an OSError inside the block into a DiskError that says what was being done."""
+    try:
+        yield
+    except OSError as error:
+        raise DiskError(f"cannot {doing}: {reason(error)}", hint=hint or _advice(error)) from error
+
+
+def reason(error: OSError) -> str:
+    """The plain words of an OSError, without the number and the repeated path."""
+    return (error.strerror or str(error)).lower()
+
+
+def _advice(error: OSError) -> str:
+    if isinstance(error, PermissionError):
+        return "run it as root (sudo dkimctl …), or name a place you may write with --root DIR"
+    return "mend the cause and run the same command again: nothing was left half-done"

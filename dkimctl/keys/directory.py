@@ -1,0 +1,136 @@
+"""Keys in a directory: `<domain>/<selector>.private`, `.txt` and `.json`, and the flat layout of opendkim-genkey."""
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from dkimctl.clock import timestamp
+from dkimctl.errors import Refused, disk_errors
+from dkimctl.files import (
+    Owner,
+    caller,
+    create_file,
+    locked,
+    make_directory,
+    read_file,
+    refuse_shared_directory,
+    write_file,
+)
+from dkimctl.keys import metadata as meta
+from dkimctl.keys import pair as pairs
+from dkimctl.keys.metadata import Metadata, Phase
+from dkimctl.keys.pair import KeyPair
+from dkimctl.keys.store import Key
+
+PRIVATE = ".private"
+_MADE_FOR = re.compile(rb";\s*-+\s*DKIM key (\S+) for (\S+)")  # the comment that ends opendkim-genkey's .txt
+
+
+class KeyDirectory:
+    """A KeyStore over a directory on this disk.
+
+    `path`: where it lies here; `shown`: the same directory as the daemon is told it; `owner`: whom new keys belong to.
+    """
+
+    def __init__(self, path: Path, *, shown: str | None = None, owner: Owner | None = None) -> None:
+        self._path = path
+        self._shown = shown or str(path)
+        self._owner = owner or caller()
+
+    def domains(self) -> Iterator[str]:
+        """Every domain with a key, sorted. Raises DiskError when the directory may not be read."""
+        with disk_errors(f"read the key directory {self._path}"):
+            names = sorted(e.name for e in os.scandir(self._path) if e.is_dir()) if self._path.is_dir() else []
+        flat = self._flat()
+        for name in sorted({*names, *flat}) if flat else names:
+            if name in flat or self._selectors(name):
+                yield name
+
+    def keys(self, domain: str) -> tuple[Key, ...]:
+        """The keys of a domain, oldest first; empty when it has none."""
+        own = [self._key(domain, selector, f"{domain}/") for selector in self._selectors(domain)]
+        flat = [self._key(domain, selector, "") for selector in self._flat().get(domain, ())]
+        return tuple(sorted([*flat, *own], key=lambda key: (key.metadata.created, key.selector)))
+
+    def load(self, key: Key) -> KeyPair:
+        """The pair. Raises DiskError or CheckFailed."""
+        return pairs.load(self._local(key.path))
+
+    def create(self, domain: str, selector: str, pair: KeyPair, record: bytes, metadata: Metadata) -> Key:
+        """Keep a new key, the private file last: a run that was killed before it left no key and is simply run again.
+
+        Raises Refused when the selector is taken or others could tamper with the directory.
+        """
+        directory = self._path / domain
+        make_directory(self._path, mode=0o755)
+        make_directory(directory, mode=0o700, owner=self._owner)
+        refuse_shared_directory(directory, self._owner)
+        private = directory / f"{selector}{PRIVATE}"
+        with locked(directory):
+            if private.exists() or private.is_symlink():
+                raise Refused(
+                    f"{private} exists already; a private key is never overwritten",
+                    hint="choose another selector (-s), or use --if-missing to keep the key that is there",
+                )
+            write_file(directory / f"{selector}.txt", record, mode=0o600, owner=self._owner, durable=False)
+            write_file(
+                directory / f"{selector}.json",
+                meta.to_json(metadata),
+                mode=0o600,
+                owner=self._owner,
+                durable=False,
+            )
+            create_file(private, pair.private_pem, mode=0o600, owner=self._owner)
+        return Key(domain, selector, f"{self._shown}/{domain}/{selector}{PRIVATE}", metadata)
+
+    def advance(self, key: Key, phase: Phase, now: datetime, note: str = "") -> Key:
+        """Move a key to the next phase. Raises Refused when somebody else has moved it meanwhile."""
+        private = self._local(key.path)
+        with locked(private.parent):
+            current = self._metadata(private)
+            if current.phase is not key.phase:
+                raise Refused(
+                    f"{key.selector} of {key.domain} went from {key.phase} to {current.phase} meanwhile",
+                    hint="another dkimctl is at work; see how it stands and run the command again",
+                )
+            changed = replace(current, provider=key.metadata.provider or current.provider).advanced(phase, now, note)
+            write_file(private.with_suffix(".json"), meta.to_json(changed), mode=0o600, owner=self._owner)
+        return replace(key, metadata=changed)
+
+    def _local(self, shown: str) -> Path:
+        return self._path / shown[len(self._shown) :].lstrip("/")
+
+    def _selectors(self, domain: str) -> list[str]:
+        directory = self._path / domain
+        with disk_errors(f"read {directory}"):
+            try:
+                names = os.listdir(directory)
+            except (FileNotFoundError, NotADirectoryError):
+                return []
+        return sorted(name.removesuffix(PRIVATE) for name in names if name.endswith(PRIVATE) and name[0] != ".")
+
+    def _flat(self) -> dict[str, list[str]]:
+        """Domain → selectors of keys in the directory itself; the domain stands in the `.txt` file's comment."""
+        found: dict[str, list[str]] = {}
+        for selector in self._selectors("."):
+            made_for = _MADE_FOR.search(read_file(self._path / f"{selector}.txt") or b"")
+            if made_for:
+                found.setdefault(made_for[2].decode("ascii", "replace").lower().rstrip("."), []).append(selector)
+        return found
+
+    def _key(self, domain: str, selector: str, folder: str) -> Key:
+        shown = f"{self._shown}/{folder}{selector}{PRIVATE}"
+        return Key(domain, selector, shown, self._metadata(self._local(shown)))
+
+    def _metadata(self, private: Path) -> Metadata:
+        path = private.with_suffix(".json")
+        content = read_file(path)
+        if content is not None:
+            return meta.from_json(content, str(path))
+        pair = pairs.load(private)
+        with disk_errors(f"look at {private}"):
+            made = datetime.fromtimestamp(private.stat().st_mtime, UTC)
+        return Metadata(pair.algorithm, pair.bits, timestamp(made))

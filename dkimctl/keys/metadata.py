@@ -1,0 +1,116 @@
+"""What is remembered about a key beside it: `<selector>.json`, schema 1."""
+
+import json
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from dkimctl.clock import timestamp
+from dkimctl.errors import CheckFailed
+
+SCHEMA = 1
+
+
+class Phase(StrEnum):
+    """Where a key stands in its life, in order."""
+
+    GENERATED = "generated"
+    PUBLISHED = "published"
+    VERIFIED = "verified"
+    ACTIVE = "active"
+    RETIRING = "retiring"
+    REVOKED = "revoked"
+    PURGED = "purged"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One step of the history."""
+
+    phase: Phase
+    at: str
+    """RFC 3339, UTC."""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Tags:
+    """The tags of the key record that the key was made for (RFC 6376 §3.6.1). Empty ones are left out of the record."""
+
+    hash_algorithms: str = "sha256"
+    """`h=`: colon-separated."""
+    service_types: str = ""
+    """`s=`."""
+    flags: str = ""
+    """`t=`: y, s or y:s."""
+    note: str = ""
+    """`n=`: for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """All that is remembered about one key."""
+
+    algorithm: str
+    bits: int
+    created: str
+    """RFC 3339, UTC; empty for a key that was made elsewhere."""
+    tags: Tags = Tags()
+    phase: Phase = Phase.GENERATED
+    provider: str | None = None
+    """Where the record was published."""
+    history: tuple[Change, ...] = ()
+
+    def advanced(self, phase: Phase, now: datetime, note: str = "") -> "Metadata":
+        """The same with the next phase, noted in the history."""
+        return replace(self, phase=phase, history=(*self.history, Change(phase, timestamp(now), note)))
+
+
+def new_metadata(algorithm: str, bits: int, tags: Tags, now: datetime) -> Metadata:
+    """The metadata of a key made at this moment."""
+    at = timestamp(now)
+    return Metadata(algorithm, bits, at, tags, history=(Change(Phase.GENERATED, at),))
+
+
+def to_json(metadata: Metadata) -> bytes:
+    """The file's content."""
+    document = {
+        "schema": SCHEMA,
+        "algorithm": metadata.algorithm,
+        "bits": metadata.bits,
+        "tags": {
+            "h": metadata.tags.hash_algorithms,
+            "s": metadata.tags.service_types,
+            "t": metadata.tags.flags,
+            "n": metadata.tags.note,
+        },
+        "created": metadata.created,
+        "phase": metadata.phase.value,
+        "provider": metadata.provider,
+        "history": [{"phase": c.phase.value, "at": c.at, "note": c.note} for c in metadata.history],
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False).encode() + b"\n"
+
+
+def from_json(content: bytes, source: str) -> Metadata:
+    """The metadata in a file's content. Raises CheckFailed when it is damaged or from a newer version."""
+    hint = f"restore {source} from a backup, or move it away: the key is then treated as one made elsewhere"
+    try:
+        document = json.loads(content)
+        if document["schema"] != SCHEMA:
+            raise CheckFailed(
+                f"{source} has schema {document['schema']}; this dkimctl knows {SCHEMA}",
+                hint="upgrade dkimctl",
+            )
+        tags = document["tags"]
+        return Metadata(
+            algorithm=document["algorithm"],
+            bits=document["bits"],
+            created=document["created"],
+            tags=Tags(tags["h"], tags["s"], tags["t"], tags["n"]),
+            phase=Phase(document["phase"]),
+            provider=document["provider"],
+            history=tuple(Change(Phase(c["phase"]), c["at"], c["note"]) for c in document["history"]),
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise CheckFailed(f"{source} is not the metadata of a key", hint=hint) from error

@@ -1,0 +1,137 @@
+"""One key pair: made, loaded from a PEM file, and its public half as the `p=` tag carries it."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dkimctl.errors import CheckFailed, DiskError, Refused
+from dkimctl.files import read_file
+from dkimctl.keys.public import PublicKey
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+LEAST_BITS = 1024  # RFC 8301 §3.2: verifiers must not accept less
+USUAL_BITS = 2048  # RFC 8301 §3.2: signers should use at least this
+MOST_BITS = 4096  # RFC 8301 §3.2: verifiers need not handle more
+
+
+class Algorithm(StrEnum):
+    """The `k=` tag (RFC 6376 §3.6.1, RFC 8463 §3)."""
+
+    RSA = "rsa"
+    ED25519 = "ed25519"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPair:
+    """A private key with its public half. The private part is in no repr."""
+
+    public: PublicKey
+    private_pem: bytes = field(repr=False)
+    """PKCS#8 PEM, unencrypted: what opendkim reads."""
+
+    @property
+    def algorithm(self) -> Algorithm:
+        """`rsa` or `ed25519`."""
+        return Algorithm(self.public.algorithm)
+
+    @property
+    def bits(self) -> int:
+        """The size of the key, in bits."""
+        return self.public.bits
+
+
+def check_size(algorithm: Algorithm, bits: int, *, allow_weak: bool = False) -> None:
+    """Raise Refused when a key of this size should not be made (RFC 8301 §3.2)."""
+    if algorithm is Algorithm.ED25519:
+        return
+    if bits < LEAST_BITS:
+        raise Refused(
+            f"an RSA key of {bits} bits is too weak: verifiers must not accept less than {LEAST_BITS} (RFC 8301)",
+            hint=f"leave -b out: {USUAL_BITS} bits is the default",
+        )
+    if bits < USUAL_BITS and not allow_weak:
+        raise Refused(
+            f"an RSA key of {bits} bits is weak: {USUAL_BITS} is the least to use (RFC 8301)",
+            hint="leave -b out, or add --allow-weak if a long record really cannot be published",
+        )
+    if bits > MOST_BITS:
+        raise Refused(
+            f"an RSA key of {bits} bits is too long: verifiers need not handle more than {MOST_BITS} (RFC 8301)",
+            hint=f"leave -b out: {USUAL_BITS} bits is the default",
+        )
+
+
+def generate(algorithm: Algorithm, bits: int = USUAL_BITS) -> KeyPair:
+    """A new key pair. `bits` counts for RSA only. The search lets other threads run."""
+    from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
+
+    if algorithm is Algorithm.ED25519:
+        return _pair(ed25519.Ed25519PrivateKey.generate())
+    return _pair(rsa.generate_private_key(public_exponent=65537, key_size=bits))
+
+
+def load(path: Path) -> KeyPair:
+    """The key pair in a private key file: PEM, PKCS#8 or PKCS#1.
+
+    Raises DiskError when it cannot be read, CheckFailed when it holds no usable key.
+    """
+    content = read_file(path)
+    if content is None:
+        raise DiskError(f"no such key file: {path}", hint="see what keys there are: dkimctl record")
+    return parse_private_key(content, str(path))
+
+
+def parse_private_key(content: bytes, source: str) -> KeyPair:
+    """The key pair in PEM text; `source` is named in errors. Raises CheckFailed when it is not a usable key."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    hint = "a key file starts with -----BEGIN PRIVATE KEY----- and has no passphrase; make a new one: dkimctl genkey"
+    try:
+        # the library's own check tests the primes for 50 ms a key; the arithmetic below finds damage in 0.04
+        key = load_pem_private_key(content, password=None, unsafe_skip_rsa_key_validation=True)
+    except TypeError as error:
+        raise CheckFailed(f"{source} is encrypted; opendkim cannot ask for a passphrase", hint=hint) from error
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise CheckFailed(f"{source} is not a private key in PEM form", hint=hint) from error
+    if isinstance(key, rsa.RSAPrivateKey):
+        if not _numbers_fit(key):
+            raise CheckFailed(f"{source} is damaged: its numbers do not belong together", hint=hint)
+        return _pair(key)
+    if isinstance(key, ed25519.Ed25519PrivateKey):
+        return _pair(key)
+    raise CheckFailed(f"{source} holds a key that DKIM does not know: neither RSA nor Ed25519", hint=hint)
+
+
+def _numbers_fit(key: "RSAPrivateKey") -> bool:
+    n = key.private_numbers()
+    public = n.public_numbers
+    return (
+        n.p * n.q == public.n
+        and (public.e * n.d) % (n.p - 1) == 1
+        and (public.e * n.d) % (n.q - 1) == 1
+        and n.dmp1 == n.d % (n.p - 1)
+        and n.dmq1 == n.d % (n.q - 1)
+        and (n.iqmp * n.q) % n.p == 1
+    )
+
+
+def _pair(key: "RSAPrivateKey | Ed25519PrivateKey") -> KeyPair:
+    from cryptography.hazmat.primitives.asymmetric import rsa
+    from cryptography.hazmat.primitives.serialization import (
+        Encoding,
+        NoEncryption,
+        PrivateFormat,
+        PublicFormat,
+    )
+
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    if isinstance(key, rsa.RSAPrivateKey):
+        der = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        return KeyPair(PublicKey("rsa", key.key_size, der), pem)
+    return KeyPair(PublicKey("ed25519", 256, key.public_key().public_bytes_raw()), pem)

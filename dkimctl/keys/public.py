@@ -1,0 +1,68 @@
+"""The public half of a key, as the `p=` tag of a key record carries it."""
+
+from base64 import b64encode
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKey:
+    """A usable public key. Two are equal exactly when they are the same key."""
+
+    algorithm: str
+    """`rsa` or `ed25519`: the `k=` tag."""
+    bits: int
+    data: bytes
+    """RSA: SubjectPublicKeyInfo in DER (RFC 6376 §3.6.1 with errata 3017); Ed25519: the raw 32 bytes (RFC 8463 §4)."""
+
+    @property
+    def base64(self) -> str:
+        """The value of the `p=` tag, on one line."""
+        return b64encode(self.data).decode("ascii")
+
+
+class PublicKeyFault(StrEnum):
+    """Why the bytes of a `p=` tag are no usable key."""
+
+    NOT_A_KEY = "not a public key"
+    CUT_OFF = "cut off: the key's own length field says that more must follow"
+    PKCS1 = "an RSAPublicKey (PKCS#1), not the SubjectPublicKeyInfo that verifiers expect"
+    OTHER_ALGORITHM = "a key of another algorithm than the k= tag says"
+
+
+def decode_public_key(algorithm: str, data: bytes) -> PublicKey | PublicKeyFault:
+    """The key that the decoded bytes of `p=` hold, for `k=` rsa or ed25519, or what is wrong with them."""
+    if algorithm == "ed25519":
+        return PublicKey("ed25519", 256, data) if len(data) == 32 else PublicKeyFault.NOT_A_KEY
+    if _is_cut_off(data):
+        return PublicKeyFault.CUT_OFF
+    return _decode_rsa(data)
+
+
+def _decode_rsa(data: bytes) -> PublicKey | PublicKeyFault:
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+    from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+    try:
+        key = load_der_public_key(data)
+    except (ValueError, UnsupportedAlgorithm):
+        return PublicKeyFault.NOT_A_KEY
+    if not isinstance(key, RSAPublicKey):
+        return PublicKeyFault.OTHER_ALGORITHM
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    # the library reads PKCS#1 too, but real verifiers do not: tell them apart by re-encoding
+    canonical = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return PublicKey("rsa", key.key_size, data) if canonical == data else PublicKeyFault.PKCS1
+
+
+def _is_cut_off(data: bytes) -> bool:
+    """True when a DER SEQUENCE announces more bytes than there are (X.690 §8.1.3)."""
+    if len(data) < 2 or data[0] != 0x30:
+        return False
+    first = data[1]
+    if first < 0x80:
+        return len(data) < 2 + first
+    size = first & 0x7F
+    return len(data) < 2 + size + int.from_bytes(data[2 : 2 + size], "big")

@@ -1,0 +1,57 @@
+"""The database of keys: what a store can do, and the key that it hands out."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from dkimctl.keys.metadata import Metadata, Phase
+from dkimctl.keys.pair import KeyPair
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key of one domain, as the store knows it; the pair itself is loaded only when needed."""
+
+    domain: str
+    selector: str
+    path: str
+    """The private key file as the daemon is told it (without `--root`)."""
+    metadata: Metadata
+
+    @property
+    def phase(self) -> Phase:
+        """Where it stands in its life."""
+        return self.metadata.phase
+
+
+class KeyStore(Protocol):
+    """Where keys live. The directory is the usual one; a fleet may keep them in a database."""
+
+    def domains(self) -> Iterator[str]:
+        """Every domain with a key, sorted."""
+
+    def keys(self, domain: str) -> tuple[Key, ...]:
+        """The keys of a domain, oldest first; empty when it has none."""
+
+    def load(self, key: Key) -> KeyPair:
+        """The pair. Raises DiskError or CheckFailed."""
+
+    def create(self, domain: str, selector: str, pair: KeyPair, record: bytes, metadata: Metadata) -> Key:
+        """Keep a new key; `record` is its record in zone-file form. Raises Refused when the selector is taken."""
+
+    def advance(self, key: Key, phase: Phase, now: datetime, note: str = "") -> Key:
+        """Move a key to the next phase. Raises Refused when somebody else has moved it meanwhile."""
+
+
+def signing_key(keys: tuple[Key, ...]) -> Key | None:
+    """The key that signs: the active one; while none is, the newest that is not on its way out."""
+    active = [key for key in keys if key.phase is Phase.ACTIVE]
+    waiting = [key for key in keys if key.phase in (Phase.GENERATED, Phase.PUBLISHED, Phase.VERIFIED)]
+    candidates = active or waiting
+    return candidates[-1] if candidates else None
+
+
+def published_keys(keys: tuple[Key, ...]) -> tuple[Key, ...]:
+    """The keys whose records belong in DNS: all but the revoked and the purged."""
+    return tuple(key for key in keys if key.phase not in (Phase.REVOKED, Phase.PURGED))

@@ -1,0 +1,121 @@
+"""Domains, selectors and owner names: checked and in A-label form before anything else sees them.
+
+A *domain* here is always lower-case, without final dot, with IDNs as A-labels (RFC 5890). A *selector* is one or
+more labels (RFC 6376 §3.1). The *owner name* of a key record is `<selector>._domainkey.<domain>` (RFC 6376 §3.6.2.1).
+"""
+
+import re
+from datetime import datetime
+
+from dkimctl.errors import UsageError
+
+_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+MAXIMUM_NAME = 253  # octets in presentation form, without the final dot: RFC 1035 §2.3.4
+DOMAINKEY = "_domainkey"
+DEFAULT_SELECTOR = "dk%Y%m"
+
+
+def domain_name(text: str) -> str:
+    """The domain as A-labels, lower-case, no final dot.
+
+    Raises UsageError when it is not a host name of at least two labels (RFC 1123 §2.1).
+    """
+    name = _a_labels(text.strip().removesuffix("."))
+    problem = _domain_problem(name)
+    if problem:
+        raise UsageError(f"not a domain name: {printable(text)} ({problem})", hint="a domain looks like example.com")
+    return name
+
+
+def _a_labels(text: str) -> str:
+    if text.isascii():
+        return text.lower()
+    import idna  # only for Unicode names: it costs several milliseconds
+
+    try:
+        return idna.encode(text, uts46=True).decode("ascii").lower()
+    except idna.IDNAError as error:
+        raise UsageError(
+            f"not a domain name: {printable(text)} (not a valid internationalised name: {error})",
+            hint="type it as Unicode or as its xn-- form, such as xn--bcher-kva.example",
+        ) from error
+
+
+def _domain_problem(name: str) -> str:
+    if not name:
+        return "it is empty"
+    if len(name) > MAXIMUM_NAME:
+        return f"longer than {MAXIMUM_NAME} characters"
+    if "@" in name:
+        return "an address, not a domain"
+    labels = name.split(".")
+    if len(labels) < 2:
+        return "only one label"
+    if labels[-1].isdigit():
+        return "an IP address, not a domain"
+    return _labels_problem(labels)
+
+
+def _labels_problem(labels: list[str]) -> str:
+    for label in labels:
+        if not label:
+            return "an empty label: two dots in a row, or one at an end"
+        if len(label) > 63:
+            return f"a label of {len(label)} characters; 63 is the most"
+        if not _LABEL.fullmatch(label):
+            return f"label {printable(label)}: only letters, digits and inner hyphens are allowed"
+    return ""
+
+
+def selector_name(text: str) -> str:
+    """The selector in lower case. Raises UsageError when it is not a dot-separated list of labels (RFC 6376 §3.1)."""
+    name = text.strip().lower()
+    problem = "it is empty" if not name else _labels_problem(name.split("."))
+    if problem:
+        raise UsageError(
+            f"not a selector: {printable(text)} ({problem})",
+            hint="a selector looks like mail or dk202611: letters, digits and inner hyphens, at most 63",
+        )
+    return name
+
+
+def selector_from_template(template: str, now: datetime) -> str:
+    """The selector for a key made now: `template` is a strftime pattern such as `dk%Y%m`. Raises UsageError."""
+    return selector_name(now.strftime(template))
+
+
+def owner_name(selector: str, domain: str) -> str:
+    """`<selector>._domainkey.<domain>`, without final dot. Raises UsageError when it is too long for DNS."""
+    name = f"{selector}.{DOMAINKEY}.{domain}"
+    if len(name) > MAXIMUM_NAME:
+        raise UsageError(
+            f"the key record's name would have {len(name)} characters; DNS allows {MAXIMUM_NAME}: {name}",
+            hint="use a shorter selector (-s)",
+        )
+    return name
+
+
+def split_owner_name(name: str) -> tuple[str, str]:
+    """(selector, domain) of a key record's owner name. Raises UsageError when it is none."""
+    selector, found, domain = name.strip().removesuffix(".").lower().partition(f".{DOMAINKEY}.")
+    if not found:
+        raise UsageError(
+            f"not the name of a key record: {printable(name)}",
+            hint=f"it looks like mail.{DOMAINKEY}.example.com",
+        )
+    return selector_name(selector), domain_name(domain)
+
+
+def relative_name(name: str, zone: str) -> str:
+    """`name` relative to `zone`: empty at the apex. Raises UsageError when it is outside the zone."""
+    if name == zone:
+        return ""
+    if not name.endswith("." + zone):
+        raise UsageError(f"{name} is not in the zone {zone}", hint="name the zone that holds it")
+    return name[: -len(zone) - 1]
+
+
+def printable(text: str, limit: int = 70) -> str:
+    """`text` fit for an error line: control characters escaped, cut after `limit` characters."""
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return shown if len(shown) <= limit else shown[:limit] + "…"

@@ -1,0 +1,1 @@
+"""opendkim's own languages: conf, tables, host lists."""

@@ -1,0 +1,77 @@
+"""The terminal contract: results on stdout, everything else on stderr.
+
+Messages start in lower case and end without a period. Errors are `dkimctl: error: …`, then `dkimctl: hint: …`.
+Colour only on a terminal and never when NO_COLOR is set; no meaning hangs on it.
+"""
+
+import os
+import sys
+from dataclasses import dataclass
+from typing import TextIO
+
+from dkimctl.errors import ConfigError, DkimctlError
+
+_STYLES = {"error": "1;31", "warning": "1;33", "hint": "36", "note": "2"}
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """Where a command's words go. `json`: stdout belongs to one document; `verbosity`: -1 quiet, 0, 1, 2."""
+
+    json: bool = False
+    verbosity: int = 0
+
+    def result(self, text: str) -> None:
+        """A line or a block of the result; not with `--json`."""
+        if not self.json:
+            sys.stdout.write(text if text.endswith("\n") else text + "\n")
+
+    def document(self, kind: str, value: object) -> None:
+        """The one JSON document of a command; only with `--json`."""
+        if self.json:
+            from dkimctl.output.machine import document
+
+            sys.stdout.write(document(kind, value))
+
+    def note(self, text: str) -> None:
+        """What is going on; not with -q."""
+        if self.verbosity >= 0:
+            self._line("note", text)
+
+    def detail(self, text: str) -> None:
+        """What only -v shows."""
+        if self.verbosity > 0:
+            self._line("note", text)
+
+    def warning(self, text: str, hint: str = "") -> None:
+        """Something that works but should be looked at."""
+        self._line("warning", text)
+        if hint:
+            self._line("hint", hint)
+
+    def error(self, error: DkimctlError) -> None:
+        """An error with all its problems and its hint; with `--json` as a document on stdout as well."""
+        self._line("error", error.message)
+        problems = error.problems if isinstance(error, ConfigError) else ()
+        for problem in problems:
+            self._line("error", problem)
+        if error.hint:
+            self._line("hint", error.hint)
+        value = {
+            "message": error.message,
+            "hint": error.hint,
+            "exit_code": error.exit_code,
+            "problems": list(problems),
+        }
+        self.document("error", value)
+
+    def _line(self, kind: str, text: str) -> None:
+        label = "" if kind == "note" else f"{kind}: "
+        sys.stderr.write(paint(f"dkimctl: {label}", _STYLES[kind], sys.stderr) + text + "\n")
+
+
+def paint(text: str, style: str, stream: TextIO) -> str:
+    """`text` in an ANSI style when the stream is a terminal that may show it."""
+    if not stream.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return text
+    return f"\x1b[{style}m{text}\x1b[0m"

@@ -1,0 +1,1 @@
+"""Postfix's own languages: main.cf settings and milter lists."""

@@ -1,0 +1,1 @@
+"""Accounts in which key records are published. One file per provider, all behind `base.Provider`."""

@@ -1,0 +1,96 @@
+"""What a provider can do, and the values that go to it and come back.
+
+A provider finds the records at exact names and applies changes. It never decides: what to change is decided in
+`dkimctl.publish`, from what `find` returned. Others are added through the entry-point group `dkimctl.providers`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from dkimctl.clock import Clock
+from dkimctl.config.settings import Option, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a provider's service can hold; declared, never guessed from a record's text."""
+
+    field_type: str
+    """The record type under which key records are written: `DKIM` at OVH, `TXT` elsewhere."""
+    text_limit: int | None = None
+    """The longest text it stores, in octets, or None without limit."""
+    minimum_ttl: int = 0
+    """Seconds."""
+    writes: bool = True
+    """False when a person does the writing (`manual`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderRecord:
+    """A record as the provider holds it."""
+
+    name: str
+    """Absolute, lower-case, without final dot."""
+    field_type: str
+    """`DKIM`, `TXT` or `CNAME`."""
+    text: str
+    """Joined, without quotes; for a CNAME its target, without final dot."""
+    ttl: int
+    """Seconds; 0 means the zone's default."""
+    id: str = ""
+    """How the provider refers to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """Make a record."""
+
+    record: ProviderRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Replace:
+    """Change the text or ttl of a record in place."""
+
+    before: ProviderRecord
+    after: ProviderRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Remove a record."""
+
+    record: ProviderRecord
+
+
+Change = Create | Replace | Delete
+
+
+class Provider(Protocol):
+    """One account at one service. Safe to use from several threads."""
+
+    name: str
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can hold."""
+
+    def zone_of(self, name: str) -> str:
+        """The zone of this account that holds `name`. Raises ApiError when it holds none."""
+
+    def find(self, zone: str, names: Sequence[str]) -> Mapping[str, Sequence[ProviderRecord]]:
+        """The DKIM, TXT and CNAME records at exactly these names, read from the account now; every name is a key."""
+
+    def apply(self, zone: str, change: Change) -> None:
+        """Do one change. When its answer is lost, look before trying again: never a second record. Raises ApiError."""
+
+    def activate(self, zone: str) -> None:
+        """Make the applied changes effective (OVH: refresh). Harmless when there is nothing to do."""
+
+    def is_active(self, zone: str) -> bool | None:
+        """True when all applied changes are being served; None when it cannot tell."""
+
+
+ProviderFactory = Callable[[Mapping[str, Option], Settings, Clock], Provider]
+"""Makes a provider from its `[providers.NAME]` table, the settings and the clock. Raises ConfigError."""

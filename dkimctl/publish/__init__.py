@@ -1,0 +1,1 @@
+"""Bringing a provider's records to what they should be: plan, apply, read back."""

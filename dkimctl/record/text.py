@@ -1,0 +1,39 @@
+"""A key record in the forms people and programs paste: zone file, one line, OVH's form."""
+
+from dkimctl.record.model import KeyRecord
+
+MOST_OCTETS = 255  # of one character-string: RFC 1035 §3.3
+_CHUNK = 250  # what opendkim-genkey uses; leaves room for whoever counts the quotes
+
+
+def character_strings(text: str) -> list[str]:
+    """`text` cut into strings of at most 255 octets; verifiers join them without spaces (RFC 6376 §3.6.2.2)."""
+    return [text[i : i + MOST_OCTETS] for i in range(0, len(text), MOST_OCTETS)] or [""]
+
+
+def quoted(text: str) -> str:
+    """One character-string as zone files and dig show it (RFC 1035 §5.1)."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def one_line(owner: str, record: KeyRecord) -> str:
+    """`owner. IN TXT "…" "…"`: one line that every name server's zone file takes."""
+    strings = " ".join(quoted(part) for part in character_strings(record.text))
+    return f"{owner}. IN TXT {strings}"
+
+
+def zone_lines(owner: str, record: KeyRecord, comment: str = "") -> str:
+    """The record as several short lines in parentheses, laid out as opendkim-genkey does. Ends with a line feed."""
+    *head, (_, key) = record.tags
+    rest = "p=" + key
+    parts = ["; ".join(f"{name}={value}" for name, value in head) + "; ", rest[: _CHUNK + 2]]
+    parts += [rest[i : i + _CHUNK] for i in range(_CHUNK + 2, len(rest), _CHUNK)]
+    body = "\n\t  ".join(quoted(part) for part in parts)
+    end = f"  ; ----- {comment}" if comment else ""
+    return f"{owner}\tIN\tTXT\t( {body} ){end}\n"
+
+
+def genkey_text(selector: str, domain: str, record: KeyRecord, *, absolute: bool = False) -> bytes:
+    """The `.txt` file of opendkim-genkey: the owner name relative to the domain, or absolute with its `-a`."""
+    owner = f"{selector}._domainkey" + (f".{domain}." if absolute else "")
+    return zone_lines(owner, record, f"DKIM key {selector} for {domain}").encode("ascii")

@@ -1,0 +1,1 @@
+"""Does the world see the key record, and is it right?"""
