@@ -1,0 +1,76 @@
+"""Who calls, and may they: the checks in the order of the sandbox, each with its own error."""
+
+import hmac
+import time
+from dataclasses import dataclass
+
+from dkimctl.sandbox.answers import ErrorAnswer, Request
+from dkimctl.sandbox.credentials import Credential, Credentials, signature
+from dkimctl.sandbox.oauth2 import ServiceAccount, ServiceAccounts
+from dkimctl.sandbox.switches import Switches
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """The checks before a call: identity, then right. Each failure is an ErrorAnswer."""
+
+    credentials: Credentials
+    accounts: ServiceAccounts
+    switches: Switches
+
+    def now(self) -> float:
+        """The API's clock, seconds since 1970."""
+        return time.time() + self.switches.clock_skew
+
+    def check(self, request: Request, action: str) -> Credential | ServiceAccount:
+        """Who calls, once every check passed: the rule for the path, or the IAM action."""
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() == "bearer":
+            return self._check_bearer(token, action)
+        self.check_application(request)
+        credential = self._signed_by(request)
+        if credential.status != "validated" and not self._readable(credential, request):
+            raise ErrorAnswer(403, "This credential is not valid", "INVALID_CREDENTIAL")
+        if not credential.grants(request.method, request.path):
+            raise ErrorAnswer(403, "This call has not been granted", "NOT_GRANTED_CALL")
+        return credential
+
+    def check_application(self, request: Request) -> None:
+        """The application key is the sandbox's."""
+        key = request.headers.get("X-Ovh-Application")
+        if key is None:
+            raise ErrorAnswer(401, "You must login first", "NOT_LOGGED_IN")
+        if key != self.credentials.application_key:
+            raise ErrorAnswer(403, "This application key is invalid", "INVALID_KEY")
+
+    def _signed_by(self, request: Request) -> Credential:
+        consumer_key = request.headers.get("X-Ovh-Consumer")
+        if consumer_key is None:
+            raise ErrorAnswer(401, "You must login first", "NOT_LOGGED_IN")
+        credential = self.credentials.find(consumer_key)
+        if credential is None:
+            raise ErrorAnswer(403, "This credential does not exist", "NOT_CREDENTIAL")
+        timestamp = request.headers.get("X-Ovh-Timestamp", "")
+        if not timestamp.isdecimal() or abs(self.now() - int(timestamp)) > self.switches.timestamp_window:
+            raise ErrorAnswer(400, "Query out of time", "QUERY_TIME_OUT")
+        secret = self.credentials.application_secret
+        expected = signature(secret, consumer_key, request.method, request.url, request.body, timestamp)
+        if not hmac.compare_digest(request.headers.get("X-Ovh-Signature", "").encode(), expected.encode()):
+            raise ErrorAnswer(400, "Invalid signature", "INVALID_SIGNATURE")
+        return credential
+
+    def _readable(self, credential: Credential, request: Request) -> bool:
+        return (
+            self.switches.pending_credential_readable
+            and credential.status == "pendingValidation"
+            and request.path == "/auth/currentCredential"
+        )
+
+    def _check_bearer(self, token: str, action: str) -> ServiceAccount:
+        account = self.accounts.find(token)
+        if account is None:
+            raise ErrorAnswer(401, "You must login first", "NOT_LOGGED_IN")
+        if not account.allows(action):
+            details = {"unauthorizedActionsByAuthentication": "", "unauthorizedActionsByIAM": action}
+            raise ErrorAnswer(403, "User not granted for this request", "FORBIDDEN", details)
+        return account

@@ -1,0 +1,103 @@
+"""Requests, answers and errors of the API, before any of them touches a socket."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, Final
+from urllib.parse import parse_qs
+
+from dkimctl.sandbox.switches import Switches
+
+VOID: Final = object()
+"""What a route returns when the API describes its answer as void."""
+
+_CLASSES = {
+    400: "Client::BadRequest",
+    401: "Client::Unauthorized",
+    403: "Client::Forbidden",
+    404: "Client::NotFound",
+    405: "Client::MethodNotAllowed",
+    409: "Client::Conflict",
+    429: "Client::TooManyRequests",
+    460: "Client::Expired",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request. `path` is without version prefix, query and trailing slash; `url` is what was signed."""
+
+    method: str
+    path: str
+    query: str
+    url: str
+    headers: Mapping[str, str]
+    body: str
+
+    def parameter(self, name: str) -> str | None:
+        """The last value of a query parameter."""
+        values = parse_qs(self.query, keep_blank_values=True).get(name)
+        return values[-1] if values else None
+
+    def json(self) -> Any:
+        """The body's value, None for no body. Raises ErrorAnswer 400 when it is not JSON."""
+        if not self.body:
+            return None
+        try:
+            return json.loads(self.body)
+        except ValueError:
+            raise ErrorAnswer(400, "Invalid JSON received") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One HTTP answer, complete except for the headers that every answer has."""
+
+    status: int
+    body: bytes
+    content_type: str = "application/json; charset=utf-8"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class ErrorAnswer(Exception):
+    """An error answer: HTTP status, message, `errorCode` of the legacy format, IAM details."""
+
+    def __init__(self, status: int, message: str, code: str = "", details: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.code = code
+        self.details = details
+
+    def answer(self, switches: Switches) -> Answer:
+        """The body in the format that the switches choose."""
+        body: dict[str, Any]
+        if switches.error_format == "legacy":
+            phrase = _phrase(self.status)
+            body = {
+                "errorCode": self.code or phrase.upper().replace(" ", "_"),
+                "httpCode": f"{self.status} {phrase}",
+            }
+        else:
+            body = {"class": _CLASSES.get(self.status, "Server::InternalServerError")}
+        body["message"] = self.message
+        if self.details:
+            body["details"] = dict(self.details)
+        return Answer(self.status, json.dumps(body, separators=(",", ":")).encode())
+
+
+def value_answer(value: object, switches: Switches) -> Answer:
+    """200 with the value as JSON, or the form of void that the switches choose."""
+    if value is not VOID:
+        return Answer(200, json.dumps(value, separators=(",", ":")).encode())
+    if switches.void == "204":
+        return Answer(204, b"")
+    return Answer(200, b"null" if switches.void == "null" else b"")
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Expired"

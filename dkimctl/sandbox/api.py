@@ -1,0 +1,62 @@
+"""The API without its transport: a request in, an answer out, checks in the sandbox's order.
+
+Application key, consumer key, clock, signature, validation, right, zone, expiry. Error texts that `routes` and
+`checks` take from no recorded answer of the real service are this sandbox's own.
+"""
+
+from collections.abc import Mapping
+
+from dkimctl.sandbox import record_routes, zone_routes
+from dkimctl.sandbox.access import Access
+from dkimctl.sandbox.answers import Answer, ErrorAnswer, Request, value_answer
+from dkimctl.sandbox.auth_routes import answer_auth, validation_page
+from dkimctl.sandbox.routes import Routes
+from dkimctl.sandbox.zones import Zone
+
+PREFIXES = ("/1.0", "/v1")
+"""Two names of the same API."""
+
+
+class Api:
+    """Everything that can be asked for: the zones, `/auth`, the token endpoint and the validation page."""
+
+    def __init__(self, zones: Mapping[str, Zone], access: Access) -> None:
+        self._zones = zones
+        self._access = access
+        self._routes = Routes()
+        record_routes.register(self._routes)
+        zone_routes.register(self._routes)
+
+    def answer(self, request: Request, base_url: str, *, versioned: bool) -> Answer:
+        """The answer to a request; `versioned` when its path had one of the prefixes."""
+        switches = self._access.switches
+        try:
+            if not versioned:
+                return self._unversioned(request)
+            if request.path.startswith("/auth/"):
+                return value_answer(answer_auth(self._access, request, base_url), switches)
+            return value_answer(self._zone_value(request), switches)
+        except ErrorAnswer as error:
+            return error.answer(switches)
+        except Exception as error:
+            return ErrorAnswer(500, f"the sandbox failed: {error!r}").answer(switches)
+
+    def _unversioned(self, request: Request) -> Answer:
+        if (request.method, request.path) == ("POST", "/auth/oauth2/token"):
+            return self._access.accounts.token_answer(request)
+        if (request.method, request.path) == ("GET", "/auth"):
+            return validation_page(self._access, request)
+        raise ErrorAnswer(404, "Got an invalid (or empty) URL", "INVALID_URL")
+
+    def _zone_value(self, request: Request) -> object:
+        if (request.method, request.path) == ("GET", "/domain/zone"):
+            self._access.check(request, "dnsZone:apiovh:get")
+            return sorted(self._zones)
+        route, action, parts = self._routes.find(request)
+        self._access.check(request, action)
+        zone = self._zones.get(parts["zone"])
+        if zone is None:
+            raise ErrorAnswer(404, "This service does not exist", "NOT_FOUND")
+        if zone.expired:
+            raise ErrorAnswer(460, "This service is expired", "EXPIRED")
+        return route(zone, request, parts)

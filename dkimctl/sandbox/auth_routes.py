@@ -1,0 +1,80 @@
+"""`/auth`: the clock, consumer keys, and the page on which a person validates one."""
+
+from typing import Any
+
+from dkimctl.sandbox.access import Access
+from dkimctl.sandbox.answers import VOID, Answer, ErrorAnswer, Request
+from dkimctl.sandbox.credentials import METHODS, Credential
+
+AUTH_ACTION = "account:apiovh:auth"
+
+
+def answer_auth(access: Access, request: Request, base_url: str) -> object:
+    """The value of a call below `/auth`. Raises ErrorAnswer."""
+    match request.method, request.path:
+        case "GET", "/auth/time":
+            return int(access.now())
+        case "POST", "/auth/credential":
+            return request_credential(access, request, base_url)
+        case "GET", "/auth/currentCredential":
+            return _credential(access, request).as_json()
+        case "GET", "/auth/details":
+            return _details(_credential(access, request))
+        case "POST", "/auth/logout":
+            access.credentials.revoke(_credential(access, request).consumer_key)
+            return VOID
+    raise ErrorAnswer(404, "Got an invalid (or empty) URL", "INVALID_URL")
+
+
+def request_credential(access: Access, request: Request, base_url: str) -> dict[str, str]:
+    """A consumer key that a person still has to validate; needs only the application key."""
+    access.check_application(request)
+    body = request.json()
+    rules = body.get("accessRules") if isinstance(body, dict) else None
+    if not isinstance(rules, list) or not rules or not all(_is_rule(rule) for rule in rules):
+        raise ErrorAnswer(400, "Invalid accessRules")
+    ips = body.get("allowedIPs")
+    credential = access.credentials.request(
+        [(rule["method"], rule["path"]) for rule in rules],
+        redirection=body.get("redirection"),
+        allowed_ips=tuple(ips) if ips else None,
+    )
+    return {
+        "validationUrl": f"{base_url}/auth/?credentialToken={credential.token}",
+        "consumerKey": credential.consumer_key,
+        "state": credential.state,
+    }
+
+
+def validation_page(access: Access, request: Request) -> Answer:
+    """Opening the validation URL is the person's consent; then the redirection, if one was asked for."""
+    credential = access.credentials.find_token(request.parameter("credentialToken") or "")
+    if credential is None:
+        return Answer(404, b"no such token\n", "text/plain; charset=utf-8")
+    access.credentials.validate(credential.consumer_key)
+    if credential.redirection:
+        return Answer(302, b"", "text/plain; charset=utf-8", {"Location": credential.redirection})
+    return Answer(200, b"the consumer key is validated\n", "text/plain; charset=utf-8")
+
+
+def _is_rule(rule: object) -> bool:
+    return isinstance(rule, dict) and rule.get("method") in METHODS and isinstance(rule.get("path"), str)
+
+
+def _credential(access: Access, request: Request) -> Credential:
+    caller = access.check(request, AUTH_ACTION)
+    if isinstance(caller, Credential):
+        return caller
+    raise ErrorAnswer(403, "This call is not available with this authentication method", "FORBIDDEN")
+
+
+def _details(credential: Credential) -> dict[str, Any]:
+    return {
+        "account": "sandbox-ovh",
+        "method": "account",
+        "user": None,
+        "description": None,
+        "identities": ["urn:v1:eu:identity:account:sandbox-ovh"],
+        "roles": [],
+        "allowedRoutes": [{"method": rule.method, "path": rule.path} for rule in credential.rules],
+    }

@@ -1,0 +1,61 @@
+"""Faults of the DNS side: which server misbehaves, and how."""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from dkimctl.sandbox.zones import Served
+
+DnsRole = Literal["ns1", "ns2", "resolver"]
+DnsFaultKind = Literal["drop", "refuse", "servfail", "lame", "stale", "no-tcp"]
+
+
+@dataclass(slots=True)
+class DnsFault:
+    """One server's fault; `times` is how many answers are still affected, None for all."""
+
+    kind: DnsFaultKind
+    times: int | None
+    stale: Mapping[str, Served]
+
+
+class DnsFaults:
+    """At most one fault a role.
+
+    `ns1` and `ns2` are the authoritative servers, `resolver` answers the questions with RD at the first address.
+    `drop`: no answer. `refuse`, `servfail`: that RCODE. `lame`: an empty answer without AA. `stale`: the zones as
+    they were when the fault was set. `no-tcp`: TCP connections are closed at once (the first address has one for
+    both of its roles, under `ns1`).
+    """
+
+    def __init__(self, snapshots: Callable[[], Mapping[str, Served]]) -> None:
+        self._snapshots = snapshots
+        self._lock = threading.Lock()
+        self._faults: dict[DnsRole, DnsFault] = {}
+
+    def set(self, role: DnsRole, kind: DnsFaultKind, times: int | None = None) -> None:
+        """Let a role misbehave from now on, or for a number of answers."""
+        fault = DnsFault(kind, times, self._snapshots() if kind == "stale" else {})
+        with self._lock:
+            self._faults[role] = fault
+
+    def clear(self, role: DnsRole | None = None) -> None:
+        """Let a role, or all, behave again."""
+        with self._lock:
+            if role is None:
+                self._faults.clear()
+            else:
+                self._faults.pop(role, None)
+
+    def take(self, role: DnsRole, *, connecting: bool = False) -> DnsFault | None:
+        """The fault for a question, or for a TCP connection, used up by one."""
+        with self._lock:
+            fault = self._faults.get(role)
+            if fault is None or (fault.kind == "no-tcp") != connecting:
+                return None
+            if fault.times is not None:
+                fault.times -= 1
+                if fault.times <= 0:
+                    del self._faults[role]
+            return fault

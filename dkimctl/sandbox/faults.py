@@ -1,0 +1,129 @@
+"""Faults of the HTTP side: which call they hit and what becomes of its answer."""
+
+import threading
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+
+from dkimctl.sandbox.answers import Answer, ErrorAnswer
+from dkimctl.sandbox.patterns import glob
+from dkimctl.sandbox.switches import Switches
+
+FaultKind = Literal[
+    "408-html",
+    "500-json",
+    "502-html",
+    "429",
+    "409",
+    "460",
+    "reset-before",
+    "reset-after",
+    "timeout",
+    "slow-body",
+    "null",
+    "empty-200",
+    "truncated-json",
+    "null-error",
+    "html-200",
+]
+FAULT_KINDS: tuple[str, ...] = get_args(FaultKind)
+
+AFTER = frozenset({"reset-after", "slow-body", "null", "empty-200", "truncated-json"})
+"""Kinds whose call is carried out and only its answer suffers; the others happen instead of the call."""
+
+_ERRORS = {
+    "500-json": ErrorAnswer(500, "Internal server error", "INTERNAL_ERROR"),
+    "429": ErrorAnswer(429, "Too many requests", "TOO_MANY_REQUESTS"),
+    "409": ErrorAnswer(409, "Conflict", "CONFLICT"),
+    "460": ErrorAnswer(460, "This service is expired", "EXPIRED"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What goes wrong, and for which calls: every criterion given must hold.
+
+    `call` is the number of a call, counted from 1 since the log was last cleared (`sandbox.calls[call - 1]`
+    shows it). `path` is a pattern with `*` over the path without prefix and query. `times` is how many
+    calls it hits, None for all. `seconds` is how long a slow body takes, `retry_after` the header of a 429.
+    """
+
+    kind: FaultKind
+    call: int | None = None
+    method: str | None = None
+    path: str | None = None
+    times: int | None = 1
+    retry_after: float | None = None
+    seconds: float = 1.0
+
+    def hits(self, number: int, method: str, path: str) -> bool:
+        """Whether this fault is meant for a call."""
+        return (
+            self.call in (None, number)
+            and self.method in (None, method)
+            and (self.path is None or glob(self.path, path))
+        )
+
+    def instead(self, switches: Switches) -> Answer:
+        """The answer in place of the call; for `reset-before` and `timeout` it is never sent."""
+        if error := _ERRORS.get(self.kind):
+            answer = error.answer(switches)
+            if self.retry_after is not None:
+                answer = replace(answer, headers={"Retry-After": f"{self.retry_after:g}"})
+            return answer
+        if self.kind == "null-error":
+            return Answer(500, b"null")
+        status, _, form = self.kind.partition("-")
+        number = 200 if self.kind == "html-200" else int(status) if form == "html" else 0
+        return Answer(number, _page(number), "text/html")
+
+    def spoil(self, answer: Answer) -> Answer:
+        """The answer of a call that was carried out, as the fault lets it arrive."""
+        bodies = {"null": b"null", "empty-200": b"", "truncated-json": answer.body[: len(answer.body) // 2]}
+        if self.kind not in bodies:
+            return answer
+        return replace(answer, status=200 if answer.status < 300 else answer.status, body=bodies[self.kind])
+
+
+class Faults:
+    """The faults still to come."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._faults: list[Fault] = []
+
+    def add(self, fault: Fault) -> None:
+        """Let a fault happen; of several that hit one call the first added wins."""
+        with self._lock:
+            self._faults.append(fault)
+
+    def clear(self) -> None:
+        """Forget the faults that have not happened."""
+        with self._lock:
+            self._faults = []
+
+    @property
+    def pending(self) -> tuple[Fault, ...]:
+        """The faults that can still happen, `times` being what is left of each."""
+        with self._lock:
+            return tuple(self._faults)
+
+    def take(self, number: int, method: str, path: str) -> Fault | None:
+        """The fault for this call, used up by one."""
+        with self._lock:
+            for index, fault in enumerate(self._faults):
+                if fault.hits(number, method, path):
+                    self._use(index, fault)
+                    return fault
+            return None
+
+    def _use(self, index: int, fault: Fault) -> None:
+        if fault.times is None:
+            return
+        if fault.times > 1:
+            self._faults[index] = replace(fault, times=fault.times - 1)
+        else:
+            del self._faults[index]
+
+
+def _page(status: int) -> bytes:
+    return f"<html><head><title>{status}</title></head><body><h1>{status}</h1></body></html>\n".encode()

@@ -1,0 +1,141 @@
+"""The API on a socket: HTTP/1.1 with keep-alive, faults, latency, and the log."""
+
+import json
+import re
+import secrets
+import socket
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler
+from typing import cast
+from urllib.parse import unquote
+
+from dkimctl.sandbox.answers import Answer, Request
+from dkimctl.sandbox.api import PREFIXES, Api
+from dkimctl.sandbox.calls import CallLog, LoggedCall
+from dkimctl.sandbox.faults import AFTER, Fault, Faults
+from dkimctl.sandbox.listening import ConnectionServer
+from dkimctl.sandbox.switches import Switches
+
+SLOW_PIECES = 20
+"""In how many pieces a slow body arrives."""
+
+_SECRET_FORM = re.compile(r"(client_secret=)[^&]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """What a connection needs to answer."""
+
+    api: Api
+    calls: CallLog
+    faults: Faults
+    switches: Switches
+
+
+class ApiServer(ConnectionServer):
+    """The listening side of the API."""
+
+    def __init__(self, address: tuple[str, int], backend: Backend) -> None:
+        self.backend = backend
+        super().__init__(address, _Handler)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server_version = "dkimctl-sandbox"
+    sys_version = ""
+    disable_nagle_algorithm = True
+    wbufsize = -1
+
+    def serve(self) -> None:
+        """One call, from the socket to the socket."""
+        server = cast(ApiServer, self.server)
+        backend = server.backend
+        request, versioned = self._request()
+        shown_path = request.path + (f"?{request.query}" if request.query else "")
+        number, complete = backend.calls.arrive()
+
+        def log(status: int) -> None:
+            body = _SECRET_FORM.sub(r"\1***", request.body)
+            complete(LoggedCall(request.method, shown_path, body, status))
+
+        fault = backend.faults.take(number, request.method, request.path)
+        server.stopping.wait(backend.switches.latency)
+        if fault and fault.kind not in AFTER:
+            answer = fault.instead(backend.switches)
+        else:
+            base_url = f"http://{self.headers.get('Host', '')}"
+            answer = backend.api.answer(request, base_url, versioned=versioned)
+        self._deliver(answer, fault, log)
+
+    do_GET = do_POST = do_PUT = do_DELETE = serve
+
+    def log_message(self, format: str, *args: object) -> None:
+        """The log is `CallLog`."""
+
+    def _request(self) -> tuple[Request, bool]:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode(errors="replace")
+        raw_path, _, query = self.path.partition("?")
+        prefix = next((prefix for prefix in PREFIXES if raw_path.startswith(f"{prefix}/")), "")
+        path = unquote(raw_path.removeprefix(prefix)).rstrip("/")
+        url = f"http://{self.headers.get('Host', '')}{self.path}"
+        headers = {name.title(): value for name, value in self.headers.items()}
+        return Request(self.command, path, query, url, headers, body), bool(prefix)
+
+    def _deliver(self, answer: Answer, fault: Fault | None, log: Callable[[int], None]) -> None:
+        kind = fault.kind if fault else ""
+        if fault:
+            answer = fault.spoil(answer)
+        if kind in ("reset-before", "reset-after", "timeout"):
+            log(0)
+            self._hang() if kind == "timeout" else self._reset()
+            return
+        log(answer.status)
+        self._send(answer, pause=fault.seconds / SLOW_PIECES if fault and kind == "slow-body" else 0)
+
+    def _send(self, answer: Answer, pause: float) -> None:
+        self.send_response(answer.status)
+        self.send_header("X-OVH-QUERYID", _query_id())
+        self.send_header("Cache-Control", "no-cache")
+        self.send_header("Access-Control-Allow-Origin", "*")
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        if answer.status != 204:
+            self.send_header("Content-Type", answer.content_type)
+            self.send_header("Content-Length", str(len(answer.body)))
+        self.end_headers()
+        if pause:
+            self._send_slowly(answer.body, pause)
+        else:
+            self.wfile.write(answer.body)
+        self.wfile.flush()
+
+    def _send_slowly(self, body: bytes, pause: float) -> None:
+        size = max(1, len(body) // SLOW_PIECES)
+        for start in range(0, len(body), size):
+            self.wfile.flush()
+            cast(ApiServer, self.server).stopping.wait(pause)
+            self.wfile.write(body[start : start + size])
+
+    def _hang(self) -> None:
+        """No answer until the client gives up or the sandbox stops."""
+        self.close_connection = True
+        self.connection.recv(1)
+
+    def _reset(self) -> None:
+        """Close so that the client gets RST: with a linger time of zero nothing is sent any more."""
+        self.close_connection = True
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.connection.close()
+
+
+def _query_id() -> str:
+    return f"EU.ext-2.{secrets.token_hex(4)}.{secrets.randbelow(10000)}.{secrets.token_hex(16)}"
+
+
+def log_line(call: LoggedCall) -> str:
+    """A call as one line of JSON."""
+    fields = {"method": call.method, "path": call.path, "body": call.body, "status": call.status}
+    return json.dumps(fields, ensure_ascii=False)

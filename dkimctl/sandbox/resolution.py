@@ -1,0 +1,169 @@
+"""From a question to an answer: zones as tables of names, NXDOMAIN and NODATA, CNAMEs, wildcards."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import dns.exception
+import dns.name
+import dns.rcode
+import dns.rdata
+import dns.rdataclass
+import dns.rdataset
+import dns.rdatatype
+import dns.rdtypes.ANY.TXT
+import dns.rrset
+
+from dkimctl.sandbox.records import TEXT_TYPES, Record
+from dkimctl.sandbox.targets import character_strings
+from dkimctl.sandbox.zones import Served
+
+IN = dns.rdataclass.IN
+MAXIMUM_CHAIN = 8
+"""How many CNAMEs an answer may follow."""
+
+
+@dataclass(slots=True)
+class Resolution:
+    """The parts of an answer; `authoritative` is about the first name."""
+
+    rcode: dns.rcode.Rcode = dns.rcode.NOERROR
+    authoritative: bool = True
+    answer: list[dns.rrset.RRset] = field(default_factory=list)
+    authority: list[dns.rrset.RRset] = field(default_factory=list)
+
+
+class Table:
+    """One served zone, looked up by name. Names without records but with names below them exist."""
+
+    def __init__(self, served: Served) -> None:
+        self.served = served
+        self.origin = dns.name.from_text(served.name)
+        self._records: dict[str, list[Record]] = {"": []}
+        for record in served.records:
+            name = record.sub_domain.lower().rstrip(".")
+            self._records.setdefault(name, []).append(record)
+            while "." in name:
+                name = name.partition(".")[2]
+                self._records.setdefault(name, [])
+        self._sets: dict[str, dict[dns.rdatatype.RdataType, dns.rdataset.Rdataset]] = {}
+
+    def find(self, name: dns.name.Name) -> dict[dns.rdatatype.RdataType, dns.rdataset.Rdataset] | None:
+        """The record sets of a name below the origin, those of a wildcard, or None when it does not exist."""
+        relative = name.relativize(self.origin)
+        text = "" if relative == dns.name.empty else relative.to_text().lower()
+        if text in self._records:
+            return self._record_sets(text)
+        while text:
+            text = text.partition(".")[2]
+            if text in self._records or not text:
+                wildcard = f"*.{text}".rstrip(".")
+                return self._record_sets(wildcard) if wildcard in self._records else None
+        return None
+
+    def soa(self) -> dns.rdataset.Rdataset:
+        """The SOA as a record set."""
+        soa = self.served.soa
+        numbers = f"{soa.serial} {soa.refresh} 3600 {soa.expire} {soa.minimum}"
+        rdata = dns.rdata.from_text(IN, dns.rdatatype.SOA, f"{soa.server} {soa.email} {numbers}")
+        return dns.rdataset.from_rdata(soa.ttl, rdata)
+
+    def denial(self) -> dns.rrset.RRset:
+        """The SOA as the proof of a missing answer (RFC 2308, section 3)."""
+        soa = self.soa()
+        return dns.rrset.from_rdata_list(self.origin, min(soa.ttl, self.served.soa.minimum), list(soa))
+
+    def _record_sets(self, text: str) -> dict[dns.rdatatype.RdataType, dns.rdataset.Rdataset]:
+        if text not in self._sets:
+            sets: dict[dns.rdatatype.RdataType, dns.rdataset.Rdataset] = {}
+            for record in self._records[text]:
+                rdata = _rdata(record, self.origin)
+                if rdata is not None:
+                    ttl = record.ttl or self.served.soa.ttl
+                    sets.setdefault(rdata.rdtype, dns.rdataset.Rdataset(IN, rdata.rdtype)).add(rdata, ttl)
+            if text == "":
+                sets[dns.rdatatype.SOA] = self.soa()
+            self._sets[text] = sets
+        return self._sets[text]
+
+
+class Tables:
+    """The tables of all zones, rebuilt when a zone changed."""
+
+    def __init__(self, zones: Mapping[str, Callable[[], Served]]) -> None:
+        self._zones = zones
+        self._tables: dict[str, Table] = {}
+
+    def find(self, name: dns.name.Name, instead: Mapping[str, Served]) -> Table | None:
+        """The table of the zone a name is in; `instead` holds older states to answer from."""
+        text = name.to_text(omit_final_dot=True).lower()
+        while text not in self._zones:
+            if not text:
+                return None
+            text = text.partition(".")[2]
+        if text in instead:
+            return Table(instead[text])
+        served = self._zones[text]()
+        table = self._tables.get(text)
+        if table is None or table.served is not served:
+            table = self._tables[text] = Table(served)
+        return table
+
+
+def resolve(
+    tables: Tables,
+    question: dns.rrset.RRset,
+    *,
+    recursive: bool,
+    instead: Mapping[str, Served],
+) -> Resolution:
+    """The answer to a question. A resolver knows the root, an authoritative server refuses what is not its own."""
+    name, seen, result = question.name, set[dns.name.Name](), Resolution()
+    for _ in range(MAXIMUM_CHAIN):
+        table = tables.find(name, instead)
+        if table is None or (not recursive and table.origin == dns.name.root):
+            if not result.answer:
+                return Resolution(dns.rcode.REFUSED, authoritative=False)
+            return result
+        seen.add(name)
+        target = _step(table, name, question.rdtype, result)
+        if target is None:
+            return result
+        if target in seen:
+            break
+        name = target
+    return Resolution(dns.rcode.SERVFAIL, authoritative=False) if recursive else result
+
+
+def _step(
+    table: Table, name: dns.name.Name, rdtype: dns.rdatatype.RdataType, result: Resolution
+) -> dns.name.Name | None:
+    """Add what a zone says about one name; the target when that is a CNAME to follow."""
+    sets = table.find(name)
+    if sets is None:
+        result.rcode = dns.rcode.NXDOMAIN
+        result.authority.append(table.denial())
+        return None
+    cname = sets.get(dns.rdatatype.CNAME)
+    if cname is not None and rdtype not in (dns.rdatatype.CNAME, dns.rdatatype.ANY):
+        result.answer.append(_rrset(name, cname))
+        target: dns.name.Name = next(iter(cname)).target
+        return target
+    wanted = [found for found in sets.values() if rdtype in (found.rdtype, dns.rdatatype.ANY)]
+    result.answer += [_rrset(name, found) for found in wanted]
+    if not wanted:
+        result.authority.append(table.denial())
+    return None
+
+
+def _rrset(name: dns.name.Name, rdataset: dns.rdataset.Rdataset) -> dns.rrset.RRset:
+    return dns.rrset.from_rdata_list(name, rdataset.ttl, list(rdataset))
+
+
+def _rdata(record: Record, origin: dns.name.Name) -> dns.rdata.Rdata | None:
+    """The record as DNS carries it, None for one that a person planted and no name server would load."""
+    if record.field_type in TEXT_TYPES:
+        return dns.rdtypes.ANY.TXT.TXT(IN, dns.rdatatype.TXT, character_strings(record.target))
+    try:
+        return dns.rdata.from_text(IN, record.field_type, record.target, origin=origin, relativize=False)
+    except (dns.exception.DNSException, ValueError):
+        return None

@@ -1,0 +1,259 @@
+"""A zone twice: as it is edited through the API, and as the name servers serve it since the last refresh."""
+
+import itertools
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from dkimctl.sandbox.patterns import like
+from dkimctl.sandbox.records import TEXT_TYPES, Record
+from dkimctl.sandbox.switches import Switches
+from dkimctl.sandbox.targets import quote
+
+FIRST_ID = 5_295_328_894
+"""Ids of the real service no longer fit in 32 bits."""
+
+ID_STEP = 733
+"""Other accounts' records come in between."""
+
+
+@dataclass(frozen=True, slots=True)
+class Soa:
+    """The start of authority; all but the names in seconds."""
+
+    server: str
+    email: str
+    serial: int
+    refresh: int = 86400
+    expire: int = 3600000
+    minimum: int = 300
+    ttl: int = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What the name servers know of a zone at one moment; `name` without the trailing dot."""
+
+    name: str
+    soa: Soa
+    records: tuple[Record, ...]
+
+
+@dataclass(slots=True)
+class _Deployment:
+    due: float
+    task: dict[str, Any]
+    records: dict[int, Record]
+
+
+@dataclass(slots=True, eq=False)
+class Zone:
+    """One zone of the account. Public attributes may be set by a test; methods are thread-safe.
+
+    `expired` makes every call answer 460, `refreshes` counts the refreshes that were accepted.
+    """
+
+    name: str
+    name_servers: tuple[str, ...]
+    switches: Switches
+    expired: bool = False
+    refreshes: int = 0
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    _ids: Callable[[], int] = field(init=False)
+    _edited: dict[int, Record] = field(init=False, default_factory=dict)
+    _served: dict[int, Record] = field(init=False, default_factory=dict)
+    _soa: Soa = field(init=False)
+    _snapshot: Served | None = field(init=False, default=None)
+    _deployments: list[_Deployment] = field(init=False, default_factory=list)
+    _tasks: list[dict[str, Any]] = field(init=False, default_factory=list)
+    _unfound: dict[int, int] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._ids = itertools.count(FIRST_ID, ID_STEP).__next__
+        self._soa = Soa(f"{self.name_servers[0]}.", "tech.ovh.net.", _first_serial(), minimum=self.switches.soa_minimum)
+        self._fill()
+
+    def _fill(self) -> None:
+        """The records of a zone that was just made."""
+        records = [("NS", "", f"{server}.") for server in self.name_servers]
+        records += [
+            ("MX", "", "1 redirect.ovh.net."),
+            ("A", "", "213.186.33.5"),
+            ("CNAME", "www", f"{self.name}."),
+        ]
+        for record in records:
+            made = self.create(*record, ttl=0)
+            self._served[made.id] = made
+        self._unfound.clear()
+
+    @property
+    def edited(self) -> tuple[Record, ...]:
+        """The records as the API shows them."""
+        with self.lock:
+            return tuple(self._edited.values())
+
+    @property
+    def served(self) -> tuple[Record, ...]:
+        """The records as DNS shows them."""
+        return self.snapshot().records
+
+    @property
+    def serial(self) -> int:
+        """The served SOA serial, YYYYMMDDnn."""
+        return self.snapshot().soa.serial
+
+    @property
+    def soa(self) -> Soa:
+        """The SOA as edited; its serial is the served one."""
+        with self.lock:
+            self._settle()
+            return self._soa
+
+    @property
+    def tasks(self) -> tuple[dict[str, Any], ...]:
+        """Refreshes and imports, as `GET task/{id}` shows them."""
+        with self.lock:
+            self._settle()
+            return tuple(self._tasks)
+
+    @property
+    def deployed(self) -> bool:
+        """Whether DNS shows what was edited."""
+        with self.lock:
+            self._settle()
+            return not self._deployments and self._edited == self._served
+
+    def snapshot(self) -> Served:
+        """The served zone; the same object until something changes."""
+        with self.lock:
+            self._settle()
+            if self._snapshot is None:
+                self._snapshot = Served(self.name, self._soa, tuple(self._served.values()))
+            return self._snapshot
+
+    def add(self, field_type: str, sub_domain: str, target: str, ttl: int = 0, *, served: bool = True) -> Record:
+        """Plant a record as a person would in the panel, with no check; `served` puts it into DNS at once."""
+        if field_type in TEXT_TYPES - {"DKIM", "DMARC"} and self.switches.txt_form == "quoted":
+            target = quote(target)
+        with self.lock:
+            record = Record(self._ids(), field_type, sub_domain, target, ttl)
+            self._edited[record.id] = record
+            if served:
+                self._served[record.id] = record
+                self._bump()
+            return record
+
+    def find(self, record_id: int) -> Record | None:
+        """The edited record with an id, or None."""
+        with self.lock:
+            return self._edited.get(record_id)
+
+    def found_yet(self, record_id: int) -> bool:
+        """False as often as the switches want a new record to be missing."""
+        with self.lock:
+            left = self._unfound.get(record_id, 0)
+            self._unfound[record_id] = left - 1
+            return left <= 0
+
+    def ids(self, field_type: str | None, sub_domain: str | None) -> list[int]:
+        """The ids that pass the list filters, in no useful order."""
+        ignore_case = self.switches.sub_domain_filter == "ilike"
+        with self.lock:
+            found = [
+                record.id
+                for record in self._edited.values()
+                if (field_type is None or like(field_type, record.field_type, ignore_case=False))
+                and (sub_domain is None or like(sub_domain, record.sub_domain, ignore_case=ignore_case))
+            ]
+        return sorted(found, key=lambda record_id: record_id * 2654435761 % 2**32)
+
+    def create(self, field_type: str, sub_domain: str, target: str, ttl: int) -> Record:
+        """A new edited record, as it will be shown."""
+        with self.lock:
+            record = Record(self._ids(), field_type, sub_domain, target, ttl)
+            self._edited[record.id] = record
+            self._unfound[record.id] = self.switches.get_404_after_post
+            return record
+
+    def change(self, record: Record) -> None:
+        """Put a record in the place of the edited one with its id."""
+        with self.lock:
+            self._edited[record.id] = record
+
+    def remove(self, record_id: int) -> None:
+        """Take a record out of the edited zone, if it is there."""
+        with self.lock:
+            self._edited.pop(record_id, None)
+
+    def change_soa(self, soa: Soa) -> None:
+        """Put another SOA in place; it is served at once, with the next serial."""
+        with self.lock:
+            self._soa = soa
+            self._bump()
+
+    def replace_all(self, records: list[Record]) -> dict[str, Any]:
+        """Edit the zone as a text: every record gets a new id. Returns the task."""
+        with self.lock:
+            self._edited = {}
+            for record in records:
+                self.create(record.field_type, record.sub_domain, record.target, record.ttl)
+            return self._task("ZoneImport", "done")
+
+    @property
+    def refreshing(self) -> bool:
+        """Whether a refresh is under way."""
+        with self.lock:
+            self._settle()
+            return bool(self._deployments)
+
+    def refresh(self) -> None:
+        """Serve what is edited now, after the delay that the switches choose."""
+        with self.lock:
+            self.refreshes += 1
+            due = time.monotonic() + self.switches.refresh_delay
+            self._deployments.append(_Deployment(due, self._task("ZoneRefresh", "doing"), dict(self._edited)))
+            self._settle()
+
+    def finish_refresh(self) -> None:
+        """End the delay of every refresh under way."""
+        with self.lock:
+            self._settle(everything=True)
+
+    def _settle(self, *, everything: bool = False) -> None:
+        now = time.monotonic()
+        while self._deployments and (everything or self._deployments[0].due <= now):
+            deployment = self._deployments.pop(0)
+            deployment.task.update(status="done", doneDate=_now(), lastUpdate=_now())
+            self._served = deployment.records
+            self._bump()
+
+    def _bump(self) -> None:
+        self._soa = replace(self._soa, serial=max(self._soa.serial + 1, _first_serial()))
+        self._snapshot = None
+
+    def _task(self, function: str, status: str) -> dict[str, Any]:
+        task = {
+            "id": self._ids(),
+            "function": function,
+            "status": status,
+            "comment": None,
+            "creationDate": _now(),
+            "todoDate": _now(),
+            "doneDate": _now() if status == "done" else None,
+            "lastUpdate": _now(),
+            "canAccelerate": False,
+            "canCancel": False,
+            "canRelaunch": False,
+        }
+        self._tasks.append(task)
+        return task
+
+
+def _first_serial() -> int:
+    return int(time.strftime("%Y%m%d00", time.gmtime()))
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())
