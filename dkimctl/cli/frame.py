@@ -96,26 +96,25 @@ def command(name: str, *, example: str) -> Callable[[Body], click.Command]:
 
 
 def _common(body: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that every command takes, after its own."""
-    for option in reversed(
-        (
-            click.option("--json", is_flag=True, help="Print one JSON document and nothing else."),
-            click.option("-q", "--quiet", is_flag=True, help="Print only results, warnings and errors."),
-            click.option("-v", "--verbose", count=True, help="Say more; twice for still more."),
-            click.option(
-                "--config",
-                "config_file",
-                metavar="FILE",
-                help="Configuration file (env DKIMCTL_CONFIG; default /etc/dkimctl/dkimctl.toml, absent is fine).",
-            ),
-            click.option(
-                "--root",
-                metavar="DIR",
-                help="Take every system path below DIR (env DKIMCTL_ROOT): staging trees, tests.",
-            ),
-        )
+    """Add the options that every command takes, after its own in `--help`."""
+    own: list[click.Parameter] = getattr(body, "__click_params__", [])
+    body.__click_params__ = []  # type: ignore[attr-defined]  # click keeps them here, the last one first
+    for option in (
+        click.option(
+            "--root", metavar="DIR", help="Take every system path below DIR (env DKIMCTL_ROOT): staging trees, tests."
+        ),
+        click.option(
+            "--config",
+            "config_file",
+            metavar="FILE",
+            help="Configuration file (env DKIMCTL_CONFIG; default /etc/dkimctl/dkimctl.toml, absent is fine).",
+        ),
+        click.option("-v", "--verbose", count=True, help="Say more; twice for still more."),
+        click.option("-q", "--quiet", is_flag=True, help="Print only results, warnings and errors."),
+        click.option("--json", is_flag=True, help="Print one JSON document and nothing else."),
     ):
         body = option(body)
+    body.__click_params__ += own  # type: ignore[attr-defined]
     return body
 
 

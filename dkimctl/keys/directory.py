@@ -23,7 +23,7 @@ from dkimctl.keys import metadata as meta
 from dkimctl.keys import pair as pairs
 from dkimctl.keys.metadata import Metadata, Phase
 from dkimctl.keys.pair import KeyPair
-from dkimctl.keys.store import Key
+from dkimctl.keys.store import Key, taken
 
 PRIVATE = ".private"
 _MADE_FOR = re.compile(rb";\s*-+\s*DKIM key (\S+) for (\S+)")  # the comment that ends opendkim-genkey's .txt
@@ -71,10 +71,7 @@ class KeyDirectory:
         private = directory / f"{selector}{PRIVATE}"
         with locked(directory):
             if private.exists() or private.is_symlink():
-                raise Refused(
-                    f"{private} exists already; a private key is never overwritten",
-                    hint="choose another selector (-s), or use --if-missing to keep the key that is there",
-                )
+                raise taken(str(private))
             write_file(directory / f"{selector}.txt", record, mode=0o600, owner=self._owner, durable=False)
             write_file(
                 directory / f"{selector}.json",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from dkimctl.errors import Refused
 from dkimctl.keys.metadata import Metadata, Phase
 from dkimctl.keys.pair import KeyPair
 
@@ -42,6 +43,14 @@ class KeyStore(Protocol):
 
     def advance(self, key: Key, phase: Phase, now: datetime, note: str = "") -> Key:
         """Move a key to the next phase. Raises Refused when somebody else has moved it meanwhile."""
+
+
+def taken(path: str) -> Refused:
+    """The error for a key that is there already."""
+    return Refused(
+        f"{path} exists already; a private key is never overwritten",
+        hint="choose another selector (-s), or use --if-missing to keep the key that is there",
+    )
 
 
 def signing_key(keys: tuple[Key, ...]) -> Key | None:

@@ -49,14 +49,18 @@ class Terminal:
         if hint:
             self._line("hint", hint)
 
-    def error(self, error: DkimctlError) -> None:
-        """An error with all its problems and its hint; with `--json` as a document on stdout as well."""
+    def failure(self, error: DkimctlError) -> None:
+        """One thing of several that failed: all its problems and its hint. The others go on."""
         self._line("error", error.message)
-        problems = error.problems if isinstance(error, ConfigError) else ()
-        for problem in problems:
+        for problem in error.problems if isinstance(error, ConfigError) else ():
             self._line("error", problem)
         if error.hint:
             self._line("hint", error.hint)
+
+    def error(self, error: DkimctlError) -> None:
+        """The error that ended the command; with `--json` as a document on stdout as well."""
+        self.failure(error)
+        problems = error.problems if isinstance(error, ConfigError) else ()
         value = {
             "message": error.message,
             "hint": error.hint,

@@ -1,0 +1,146 @@
+"""`dkimctl genkey`: key pairs with the right owner and modes, under opendkim-genkey's own letters."""
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from dkimctl.cli.frame import App, domains_argument
+from dkimctl.cli.frame import command as make_command
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from dkimctl.files import Owner
+    from dkimctl.keys.directory import KeyDirectory
+    from dkimctl.lifecycle.generation import KeyRequest, KeyStyle, Outcome
+
+
+@make_command(
+    "genkey",
+    example="sudo dkimctl genkey example.com\n"
+    "sudo dkimctl genkey -s mail -r --if-missing example.com example.org\n"
+    "sudo dkimctl genkey --from-file domains.txt --jobs 4",
+)
+@domains_argument()
+@click.option("-d", "--domain", "more_domains", multiple=True, metavar="DOMAIN", help="The same as the argument.")
+@click.option("-s", "--selector", metavar="NAME", help="Selector; default from the configured pattern, dk%Y%m.")
+@click.option("-b", "--bits", type=int, metavar="N", help="Size of an RSA key: 2048 (default), 3072 or 4096.")
+@click.option("--algorithm", type=click.Choice(["rsa", "ed25519"]), help="Kind of key (default rsa).")
+@click.option("-D", "--directory", metavar="DIR", help="Write there; one domain flat, as opendkim-genkey does.")
+@click.option("-r", "--restrict", is_flag=True, help="The key is for e-mail only (s=email).")
+@click.option("-S/", "--nosubdomains/--subdomains", help="The key is not for sub-domains (t=s); default: it is.")
+@click.option("-t", "--testmode", is_flag=True, help="Tell verifiers that DKIM is being tested (t=y).")
+@click.option("-n", "--note", default="", metavar="TEXT", help="A note for people in the record (n=).")
+@click.option("-a", "--append-domain", is_flag=True, help="Write the full owner name in the .txt file.")
+@click.option("--hash-algorithms", default="sha256", metavar="LIST", help="Hashes (h=; default sha256).")
+@click.option("--owner", metavar="USER:GROUP", help="Owner of the files (as root: opendkim:opendkim).")
+@click.option("--from-file", metavar="FILE", help="Read lines `domain` or `domain selector`; - is stdin.")
+@click.option("--jobs", type=click.IntRange(1, 64), metavar="N", help="Keys made at a time (default: one a core).")
+@click.option("--if-missing", is_flag=True, help="Keep a key that is there already.")
+@click.option("--allow-weak", is_flag=True, help="Allow RSA keys of 1024 to 2047 bits.")
+def command(
+    app: App,
+    domains: tuple[str, ...],
+    more_domains: tuple[str, ...],
+    selector: str | None,
+    from_file: str | None,
+    directory: str | None,
+    owner: str | None,
+    jobs: int | None,
+    if_missing: bool,
+    **style_options: object,
+) -> int:
+    """Make a key pair for each DOMAIN.
+
+    Each domain gets a directory (0700) with the private key (0600), its record and its metadata, owned by
+    the daemon's user. A private key is never overwritten.
+    """
+    from pathlib import Path
+
+    from dkimctl.lifecycle.generation import generate_flat, generate_keys, key_owner
+
+    style = _style(app, **style_options)  # type: ignore[arg-type]
+    requests = _requests(app, (*domains, *more_domains), selector, from_file)
+    choice = key_owner(app.settings, owner)
+    if choice.warning:
+        app.terminal.warning(choice.warning, choice.hint)
+    now = app.clock.now()
+    if directory and len(requests) == 1:
+        made = generate_flat(requests[0], style, Path(directory), choice.owner, if_missing=if_missing)
+        return _show(app, [made])
+    store = _store(app, directory, choice.owner)
+    workers = min(jobs or _cores(), len(requests))
+    return _show(app, generate_keys(requests, style, store, now=now, if_missing=if_missing, jobs=workers))
+
+
+def _style(
+    app: App,
+    *,
+    algorithm: str | None,
+    bits: int | None,
+    allow_weak: bool,
+    restrict: bool,
+    nosubdomains: bool,
+    testmode: bool,
+    note: str,
+    hash_algorithms: str,
+    append_domain: bool,
+) -> "KeyStyle":
+    from dkimctl.keys.pair import Algorithm, check_size
+    from dkimctl.lifecycle.generation import KeyStyle, tags_for
+
+    kind = Algorithm(algorithm or app.settings.keys.algorithm)
+    size = bits or app.settings.keys.bits
+    check_size(kind, size, allow_weak=allow_weak)
+    tags = tags_for(
+        email_only=restrict, testing=testmode, strict=nosubdomains, note=note, hash_algorithms=hash_algorithms
+    )
+    return KeyStyle(kind, size, tags, append_domain)
+
+
+def _requests(app: App, names: tuple[str, ...], selector: str | None, from_file: str | None) -> "list[KeyRequest]":
+    from dkimctl.errors import UsageError
+    from dkimctl.lifecycle.requests import requests_for, requests_from_lines
+    from dkimctl.names import selector_from_template
+
+    chosen = selector or selector_from_template(app.settings.keys.selector, app.clock.now())
+    requests = requests_for(names, chosen, any_selector=selector is None)
+    if from_file:
+        lines = _lines(from_file)
+        requests += requests_from_lines(lines, from_file, chosen, any_selector=selector is None)
+    if not requests:
+        raise UsageError("no domain given", hint="name one: dkimctl genkey example.com")
+    return list(dict.fromkeys(requests))
+
+
+def _lines(file: str) -> list[str]:
+    from dkimctl.errors import disk_errors
+
+    with disk_errors(f"read {file}", hint="check the name after --from-file"):
+        if file == "-":
+            return sys.stdin.read().splitlines()
+        with open(file, encoding="utf-8", errors="replace") as stream:
+            return stream.read().splitlines()
+
+
+def _store(app: App, directory: str | None, owner: "Owner") -> "KeyDirectory":
+    from pathlib import Path
+
+    from dkimctl.keys.directory import KeyDirectory
+
+    if directory:
+        return KeyDirectory(Path(directory), owner=owner)
+    return KeyDirectory(app.settings.key_directory, shown=app.settings.paths.keys, owner=owner)
+
+
+def _cores() -> int:
+    import os
+
+    return len(os.sched_getaffinity(0))
+
+
+def _show(app: App, outcomes: "Iterable[Outcome]") -> int:
+    from dkimctl.output.generation import show_outcomes
+
+    return show_outcomes(outcomes, app.terminal)

@@ -1,0 +1,31 @@
+"""`dkimctl record`: the key record, ready to be pasted or piped."""
+
+import click
+
+from dkimctl.cli.frame import App, domains_argument, managed_domains
+from dkimctl.cli.frame import command as make_command
+
+
+@make_command("record", example="dkimctl record example.com\ndkimctl record example.com --format ovh")
+@domains_argument()
+@click.option("-s", "--selector", metavar="NAME", help="Only the key with this selector.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["zone", "oneline", "ovh", "json"]),
+    default="zone",
+    help="zone: lines for a zone file (default); oneline: one line; ovh: the fields of OVH's form; json.",
+)
+def command(app: App, domains: tuple[str, ...], selector: str | None, form: str) -> int:
+    """Print the key record of each key that is not revoked.
+
+    The record is made from the private key on disk, so it is always the one that verifies its signatures.
+    """
+    from dkimctl.lifecycle.records import key_records
+    from dkimctl.output.records import record_text
+
+    app.json = app.json or form == "json"
+    found = key_records(app.store, managed_domains(app, domains), selector)
+    app.terminal.result("".join(record_text(record, form) for record in found))
+    app.terminal.document("records", found)
+    return 0

@@ -1,0 +1,210 @@
+"""The first phase of a key: made, with its record and metadata beside it.
+
+generate_keys(requests, store) → one Generated, Kept or Failed for each request, as they come
+"""
+
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from dkimctl.config.settings import Settings
+from dkimctl.errors import DkimctlError, UsageError
+from dkimctl.files import Owner, caller, create_file, find_owner, make_directory, refuse_shared_directory, write_file
+from dkimctl.keys.metadata import Phase, Tags, new_metadata
+from dkimctl.keys.pair import Algorithm, KeyPair, generate
+from dkimctl.keys.store import Key, KeyStore, taken
+from dkimctl.names import printable
+from dkimctl.record.model import record_for
+from dkimctl.record.text import genkey_text
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRequest:
+    """One key that is wanted."""
+
+    domain: str
+    selector: str
+    any_selector: bool = False
+    """True when nobody asked for this very selector: any living key of the domain then counts as being there."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyStyle:
+    """What all keys of one run have in common."""
+
+    algorithm: Algorithm
+    bits: int
+    tags: Tags
+    absolute_name: bool = False
+    """True writes the record's owner name with the domain, as opendkim-genkey's `-a` does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """A key that was made."""
+
+    domain: str
+    selector: str
+    path: str
+    algorithm: str
+    bits: int
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A key that was there already, with `--if-missing`."""
+
+    domain: str
+    selector: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A key that could not be made, and why."""
+
+    domain: str
+    selector: str
+    error: DkimctlError
+
+
+Outcome = Generated | Kept | Failed
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerChoice:
+    """Whom new keys belong to; `warning` and `hint` when it is not the daemon."""
+
+    owner: Owner
+    warning: str = ""
+    hint: str = ""
+
+
+def key_owner(settings: Settings, asked: str | None = None) -> OwnerChoice:
+    """The owner asked for, else the daemon's user when root runs this and the user exists, else the caller.
+
+    Raises UsageError for an owner that does not exist, or that only root could give a file to.
+    """
+    if asked is not None:
+        owner = find_owner(asked)
+        if os.geteuid() != 0 and not owner.is_caller:
+            raise UsageError(f"only root can give keys to {asked}", hint="run it with sudo, or leave --owner out")
+        return OwnerChoice(owner)
+    daemon = settings.keys.owner
+    if os.geteuid() != 0:
+        return OwnerChoice(
+            caller(),
+            f"keys will belong to you, not to {daemon}: the daemon cannot read them",
+            f"run it with sudo, or later: chown -R {daemon} {settings.key_directory}",
+        )
+    try:
+        return OwnerChoice(find_owner(daemon))
+    except UsageError as error:
+        return OwnerChoice(
+            caller(),
+            f"{error.message}, so the keys will belong to root and the daemon cannot read them",
+            f"install the daemon (apt install opendkim), then: chown -R {daemon} {settings.key_directory}",
+        )
+
+
+def tags_for(*, email_only: bool, testing: bool, strict: bool, note: str, hash_algorithms: str) -> Tags:
+    """The record's tags from opendkim-genkey's switches `-r`, `-t`, `-S`, `-n` and `-h`. Raises UsageError."""
+    if not re.fullmatch(r"sha(1|256)(:sha(1|256))*", hash_algorithms):
+        raise UsageError(
+            f"not a list of hash algorithms: {printable(hash_algorithms)}", hint="leave it out, or say sha256"
+        )
+    if not re.fullmatch(r"[ -:<-~]*", note):  # no semicolon, no control character, ASCII: RFC 6376 §3.6.1
+        raise UsageError(f"the note cannot stand in a record: {printable(note)}", hint="use plain ASCII without ;")
+    flags = ":".join(flag for flag, wanted in (("y", testing), ("s", strict)) if wanted)
+    return Tags(hash_algorithms, "email" if email_only else "", flags, note)
+
+
+def generate_keys(
+    requests: Iterable[KeyRequest],
+    style: KeyStyle,
+    store: KeyStore,
+    *,
+    now: datetime,
+    if_missing: bool = False,
+    jobs: int = 1,
+) -> Iterator[Outcome]:
+    """Make each key that is wanted; one that fails does not stop the others. `jobs`: how many at a time."""
+
+    def make(request: KeyRequest) -> Outcome:
+        try:
+            there = _existing(store, request) if if_missing else None
+            if there is not None:
+                return Kept(there.domain, there.selector, there.path)
+            return _generate(request, style, store, now)
+        except DkimctlError as error:
+            return Failed(request.domain, request.selector, error)
+
+    return _in_parallel(make, requests, jobs) if jobs > 1 else map(make, requests)
+
+
+def _existing(store: KeyStore, request: KeyRequest) -> Key | None:
+    for key in reversed(store.keys(request.domain)):
+        if key.selector == request.selector:
+            return key
+        if request.any_selector and key.phase not in (Phase.RETIRING, Phase.REVOKED, Phase.PURGED):
+            return key
+    return None
+
+
+def _generate(request: KeyRequest, style: KeyStyle, store: KeyStore, now: datetime) -> Generated:
+    there = next((key for key in store.keys(request.domain) if key.selector == request.selector), None)
+    if there is not None:  # looked at before the search too: an RSA-4096 key takes seconds
+        raise taken(there.path)
+    pair = generate(style.algorithm, style.bits)
+    metadata = new_metadata(pair.algorithm, pair.bits, style.tags, now)
+    key = store.create(request.domain, request.selector, pair, _text(request, pair, style), metadata)
+    return Generated(key.domain, key.selector, key.path, pair.algorithm, pair.bits)
+
+
+def generate_flat(
+    request: KeyRequest, style: KeyStyle, directory: Path, owner: Owner, *, if_missing: bool = False
+) -> Outcome:
+    """`DIR/<selector>.private` and `.txt` and nothing else, as opendkim-genkey writes them.
+
+    Raises Refused when the key exists or others could tamper with the directory, DiskError when it cannot be written.
+    """
+    make_directory(directory, mode=0o700, owner=owner)
+    refuse_shared_directory(directory, owner)
+    private = directory / f"{request.selector}.private"
+    if os.path.lexists(private):
+        if if_missing:
+            return Kept(request.domain, request.selector, str(private))
+        raise taken(str(private))
+    pair = generate(style.algorithm, style.bits)
+    write_file(private.with_suffix(".txt"), _text(request, pair, style), mode=0o600, owner=owner)
+    create_file(private, pair.private_pem, mode=0o600, owner=owner)
+    return Generated(request.domain, request.selector, str(private), pair.algorithm, pair.bits)
+
+
+def _text(request: KeyRequest, pair: KeyPair, style: KeyStyle) -> bytes:
+    record = record_for(pair.public, pair.algorithm, style.tags)
+    return genkey_text(request.selector, request.domain, record, absolute=style.absolute_name)
+
+
+def _in_parallel(make: Callable[[KeyRequest], Outcome], requests: Iterable[KeyRequest], jobs: int) -> Iterator[Outcome]:
+    """Results in the order of the requests; only a few more are begun than are running, so memory stays flat.
+
+    Threads are enough: the search for primes lets the others run.
+    """
+    from collections import deque
+    from concurrent.futures import Future, ThreadPoolExecutor
+
+    running: deque[Future[Outcome]] = deque()
+    with ThreadPoolExecutor(jobs) as pool:
+        try:
+            for request in requests:
+                running.append(pool.submit(make, request))
+                if len(running) >= 4 * jobs:
+                    yield running.popleft().result()
+            while running:
+                yield running.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)

@@ -1,0 +1,54 @@
+"""The key records that belong in DNS, for the keys of this machine."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from dkimctl.errors import UsageError
+from dkimctl.keys.store import Key, KeyStore, published_keys
+from dkimctl.names import owner_name, selector_name
+from dkimctl.record.from_key import record_of
+from dkimctl.record.model import KeyRecord
+from dkimctl.record.text import character_strings
+
+
+@dataclass(frozen=True, slots=True)
+class NamedRecord:
+    """A key record with its owner name."""
+
+    domain: str
+    selector: str
+    owner: str
+    """Absolute, without final dot."""
+    text: str
+    """The record as one string."""
+    strings: tuple[str, ...]
+    """The same as character-strings of at most 255 octets."""
+    record: KeyRecord
+
+
+def chosen_keys(store: KeyStore, domains: Iterable[str], selector: str | None = None) -> list[Key]:
+    """The keys of these domains that are not revoked; of each only the one with this selector, if one is named.
+
+    Raises UsageError when a domain has no such key.
+    """
+    wanted = selector_name(selector) if selector else None
+    found: list[Key] = []
+    for domain in domains:
+        keys = [key for key in published_keys(store.keys(domain)) if wanted in (None, key.selector)]
+        if not keys:
+            missing = f"{domain} has no key" + (f" with selector {wanted}" if wanted else "")
+            hint = f"make one: dkimctl genkey {domain}" + (f" -s {wanted}" if wanted else "")
+            raise UsageError(missing, hint=hint)
+        found += keys
+    return found
+
+
+def key_records(store: KeyStore, domains: Iterable[str], selector: str | None = None) -> list[NamedRecord]:
+    """The record of each of these keys. Raises UsageError as `chosen_keys`, DiskError or CheckFailed for a bad key."""
+    return [_named(store, key) for key in chosen_keys(store, domains, selector)]
+
+
+def _named(store: KeyStore, key: Key) -> NamedRecord:
+    record = record_of(store, key)
+    owner = owner_name(key.selector, key.domain)
+    return NamedRecord(key.domain, key.selector, owner, record.text, tuple(character_strings(record.text)), record)

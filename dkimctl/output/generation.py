@@ -1,0 +1,46 @@
+"""The keys that were made, a line each, as they come."""
+
+from collections.abc import Iterable
+
+from dkimctl.lifecycle.generation import Failed, Generated, Outcome
+from dkimctl.output.terminal import Terminal
+
+
+def show_outcomes(outcomes: Iterable[Outcome], terminal: Terminal) -> int:
+    """Print each outcome and, at the end, what comes next. The exit code: 0, or the worst of what failed."""
+    shown: list[object] = []
+    code = 0
+    made: list[str] = []
+    for outcome in outcomes:
+        shown.append(_document(outcome))
+        if isinstance(outcome, Failed):
+            terminal.failure(outcome.error)
+            code = max(code, outcome.error.exit_code)
+        else:
+            terminal.result(_line(outcome))
+            made += [outcome.domain] if isinstance(outcome, Generated) else []
+    terminal.document("keys", shown)
+    if made:
+        count = "a key" if len(made) == 1 else f"{len(made)} keys"
+        domains = made[0] if len(made) == 1 else ""
+        terminal.note(f"made {count}; next: " + f"dkimctl record {domains}".strip())
+    return code
+
+
+def _line(outcome: Outcome) -> str:
+    if isinstance(outcome, Generated):
+        size = f" {outcome.bits}" if outcome.algorithm == "rsa" else ""
+        return f"{outcome.domain}: made {outcome.selector} ({outcome.algorithm}{size}) {outcome.path}"
+    return f"{outcome.domain}: kept {outcome.selector}"
+
+
+def _document(outcome: Outcome) -> dict[str, object]:
+    if isinstance(outcome, Failed):
+        return {
+            "domain": outcome.domain,
+            "selector": outcome.selector,
+            "result": "failed",
+            "error": {"message": outcome.error.message, "hint": outcome.error.hint},
+        }
+    result = "made" if isinstance(outcome, Generated) else "kept"
+    return {"domain": outcome.domain, "selector": outcome.selector, "result": result, "path": outcome.path}

@@ -1,0 +1,16 @@
+"""The record that belongs to a key of the store."""
+
+from dkimctl.keys.metadata import Phase
+from dkimctl.keys.store import Key, KeyStore
+from dkimctl.record.model import KeyRecord, record_for
+
+
+def record_of(store: KeyStore, key: Key) -> KeyRecord:
+    """The record to publish for this key: made from the private key on disk, so it can never be another key's.
+
+    A revoked key has the record that says so (empty `p=`). Raises DiskError or CheckFailed when the key is unreadable.
+    """
+    if key.phase in (Phase.REVOKED, Phase.PURGED):
+        return record_for(None, key.metadata.algorithm, key.metadata.tags)
+    pair = store.load(key)
+    return record_for(pair.public, pair.algorithm, key.metadata.tags)
