@@ -1,0 +1,259 @@
+"""What the tests share: what they need of the machine, ports, the command line as a user types it, the skip report."""
+
+import io
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from functools import cache
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import pytest
+
+REPOSITORY = Path(__file__).parent.parent
+SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"  # where daemons live; an ordinary user's PATH lacks it
+os.environ["PATH"] += os.pathsep + SYSTEM_PATH
+
+needs = pytest.mark.needs
+"""`@needs("opendkim", "postfix", root=True, namespaces=True)`: programs, and what the caller must be allowed to do."""
+
+hypothesis.settings.register_profile("dkimctl", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("dkimctl")
+
+
+# --- what a test needs of the machine ---------------------------------------------------------------------------------
+
+
+def debian_packages() -> dict[str, str]:
+    """Program → Debian package, from the list that `tests/run` installs from."""
+    lines = (REPOSITORY / "tests/debian-packages").read_text().splitlines()
+    return dict(line.split() for line in lines if line and not line.startswith("#"))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test whose needs are not met, saying what is missing and how to get it."""
+    for mark in item.iter_markers("needs"):
+        reason = _missing(*mark.args, **mark.kwargs)
+        if reason:
+            pytest.skip(reason)
+
+
+def _missing(*programs: str, root: bool = False, namespaces: bool = False) -> str:
+    packages = debian_packages()
+    for program in programs:
+        if program not in packages:
+            raise pytest.UsageError(f"needs({program!r}): add it with its package to tests/debian-packages")
+        if shutil.which(program) is None:
+            return f"{program} is not installed (apt-get install {packages[program]})"
+    if root and os.geteuid() != 0:
+        return "root is needed"
+    if namespaces and not _may_mount():
+        return "a mount namespace of its own is needed (unshare -m)"
+    return ""
+
+
+@cache
+def _may_mount() -> bool:
+    return os.geteuid() == 0 and subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode == 0
+
+
+# --- no network beyond this machine -----------------------------------------------------------------------------------
+
+
+def _stay_at_home(event: str, arguments: tuple[Any, ...]) -> None:
+    """Refuse, inside the test process, every connection and datagram that would leave the machine."""
+    if event not in ("socket.connect", "socket.sendto"):
+        return
+    address = arguments[1]
+    if not isinstance(address, tuple) or not address:
+        return
+    try:
+        is_home = ip_address(str(address[0]).partition("%")[0]).is_loopback
+    except ValueError:
+        is_home = address[0] == "localhost"
+    if not is_home:
+        raise PermissionError(f"a test wanted to reach {address[0]}: only loopback is allowed")
+
+
+sys.addaudithook(_stay_at_home)
+
+
+# --- ports ------------------------------------------------------------------------------------------------------------
+
+_given: set[int] = set()
+
+
+@pytest.fixture
+def free_port() -> Callable[[], int]:
+    """Each call gives a port that nobody uses, for UDP and TCP on 127.0.0.1, and that no other test was given.
+
+    They come from below the range that the kernel uses for outgoing connections.
+    """
+
+    def find() -> int:
+        while True:
+            port = 10000 + secrets.randbelow(20000)
+            if port not in _given and _is_free(port):
+                _given.add(port)
+                return port
+
+    return find
+
+
+def _is_free(port: int) -> bool:
+    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+        with closing(socket.socket(socket.AF_INET, kind)) as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                return False
+    return True
+
+
+# --- the command line -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """The one document on stdout."""
+        return json.loads(self.out)
+
+
+@dataclass
+class Scratch:
+    """An environment of its own for dkimctl: system paths below `root`, nothing inherited that steers it."""
+
+    home: Path
+    root: Path
+
+    def environment(self, extra: dict[str, str] | None = None) -> dict[str, str]:
+        """The variables that the command sees."""
+        inherited = {
+            k: v for k, v in os.environ.items() if not k.startswith(("DKIMCTL_", "OVH_", "_DKIMCTL", "COLUMNS"))
+        }
+        own = {
+            "HOME": str(self.home),
+            "TMPDIR": str(self.home),
+            "DKIMCTL_ROOT": str(self.root),
+            "PYTHONPATH": str(REPOSITORY),
+            "COLUMNS": "80",
+        }
+        return {**inherited, **own, **(extra or {})}
+
+
+@pytest.fixture
+def scratch(tmp_path: Path) -> Scratch:
+    """A home and an empty system root below tmp_path."""
+    made = Scratch(tmp_path / "home", tmp_path / "root")
+    made.home.mkdir()
+    made.root.mkdir()
+    return made
+
+
+@dataclass
+class Dkimctl:
+    """`dkimctl(*arguments)` runs the program as its own process, as a user would type it, in a scratch environment."""
+
+    scratch: Scratch
+
+    def __call__(
+        self,
+        *arguments: str | Path,
+        env: dict[str, str] | None = None,
+        input: str | None = None,
+        cwd: Path | None = None,
+        timeout: float = 120,
+    ) -> Run:
+        ended = subprocess.run(
+            [sys.executable, "-m", "dkimctl", *map(str, arguments)],
+            env=self.scratch.environment(env),
+            cwd=cwd or self.scratch.home,
+            input=input,
+            stdin=subprocess.DEVNULL if input is None else None,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+        )
+        return Run(ended.returncode, ended.stdout, ended.stderr)
+
+    @property
+    def root(self) -> Path:
+        """The directory that stands for `/`."""
+        return self.scratch.root
+
+
+@dataclass
+class DkimctlInside(Dkimctl):
+    """The same inside this process: many times faster; for everything that does not depend on being a process."""
+
+    monkeypatch: pytest.MonkeyPatch
+
+    def __call__(
+        self,
+        *arguments: str | Path,
+        env: dict[str, str] | None = None,
+        input: str | None = None,
+        cwd: Path | None = None,
+        timeout: float = 120,
+    ) -> Run:
+        from dkimctl.entry import main
+
+        out, err = io.StringIO(), io.StringIO()
+        with self.monkeypatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+            for name in set(os.environ) - set(wanted := self.scratch.environment(env)):
+                patch.delenv(name)
+            for name, value in wanted.items():
+                patch.setenv(name, value)
+            patch.setattr(sys, "argv", ["dkimctl", *map(str, arguments)])
+            patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO((input or "").encode())))
+            patch.chdir(cwd or self.scratch.home)
+            code = main()
+        return Run(code, out.getvalue(), err.getvalue())
+
+
+@pytest.fixture
+def dkimctl(scratch: Scratch) -> Dkimctl:
+    """The program as a process: `run = dkimctl("record", "example.com")`, then run.code, run.out and run.err."""
+    return Dkimctl(scratch)
+
+
+@pytest.fixture
+def dkimctl_inside(scratch: Scratch, monkeypatch: pytest.MonkeyPatch) -> DkimctlInside:
+    """The program inside this process, with the same interface."""
+    return DkimctlInside(scratch, monkeypatch)
+
+
+# --- the last lines ---------------------------------------------------------------------------------------------------
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
+    """After everything else, pytest's own counts included: what was skipped, how often, and why."""
+    yield
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None or hasattr(session.config, "workerinput"):
+        return
+    reasons: dict[str, int] = {}
+    for report in reporter.stats.get("skipped", ()):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        reason = reason.removeprefix("Skipped: ")
+        reasons[reason] = reasons.get(reason, 0) + 1
+    for reason, count in sorted(reasons.items()):
+        reporter.write_line(f"skipped {count}: {reason}")
