@@ -1,0 +1,183 @@
+"""A client of the milter protocol: shows one message to a daemon as Postfix would, and returns what it answers.
+
+The protocol has no RFC; it is libmilter's `mfdef.h`, version 6, as Postfix's `milter8.c` speaks it. A packet is a
+32-bit length in network order, one command byte, and data; strings end in NUL.
+"""
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from dkimctl.errors import Unavailable
+from dkimctl.probe.message import Message, crlf
+from dkimctl.probe.wire import Wire, connect
+
+_VERSION = 6
+_ACTIONS = 0x1FF  # every SMFIF_* modification; opendkim refuses to talk unless it may add and change headers
+_PROTOCOL = 0x1FFFFF  # every SMFIP_* step that may be left out or go without a reply
+_LEADING_SPACE = 0x100000  # SMFIP_HDR_LEADSPC: header values travel with the blank after the colon
+_CHUNK = 65535  # MILTER_CHUNK_SIZE
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Who hands the message in, as Postfix would tell it."""
+
+    address: str = "127.0.0.1"
+    """IPv4 or IPv6."""
+    name: str = "localhost"
+    login: str = ""
+    """The name of SMTP AUTH; empty without."""
+
+
+class Verdict(StrEnum):
+    """What the daemon wants done with the message."""
+
+    ACCEPT = "accept"
+    TEMPFAIL = "tempfail"
+    REJECT = "reject"
+    DISCARD = "discard"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The daemon's answer."""
+
+    verdict: Verdict
+    text: str = ""
+    """The SMTP reply it asks for, such as `451 4.7.0 resource unavailable`; usually empty."""
+    added: tuple[tuple[str, str], ...] = ()
+    """The header fields it adds, values without the blank after the colon."""
+
+    @property
+    def signature(self) -> str | None:
+        """The value of the first DKIM-Signature it adds, or None."""
+        return next((value for name, value in self.added if name.lower() == "dkim-signature"), None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One event of the protocol: the command, and the bits that say "leave it out" and "no reply comes"."""
+
+    command: bytes
+    skip: int
+    silent: int
+
+
+_CONNECT = _Step(b"C", 0x01, 0x1000)
+_HELO = _Step(b"H", 0x02, 0x2000)
+_MAIL = _Step(b"M", 0x04, 0x4000)
+_RCPT = _Step(b"R", 0x08, 0x8000)
+_DATA = _Step(b"T", 0x200, 0x10000)
+_HEADER = _Step(b"L", 0x20, 0x80)
+_END_OF_HEADERS = _Step(b"N", 0x40, 0x40000)
+_BODY = _Step(b"B", 0x10, 0x80000)
+
+_FINAL = {b"a": Verdict.ACCEPT, b"t": Verdict.TEMPFAIL, b"r": Verdict.REJECT, b"d": Verdict.DISCARD}
+
+
+def offer(socket: str, message: Message, *, client: Client | None = None, job: str, timeout: float = 10.0) -> Reply:
+    """Show `message` to the daemon at `socket` (`local:/PATH` or `inet:PORT@HOST`); nothing is delivered.
+
+    `job` is the queue id under which the daemon logs it; `timeout` is in seconds for the whole talk. Raises
+    Unavailable when nobody answers there, or not in this protocol.
+    """
+    with connect(socket, timeout) as wire:
+        steps = _negotiate(wire)
+        for step, data, macros in _events(message, client or Client(), job, bool(steps & _LEADING_SPACE)):
+            if steps & step.skip:
+                continue
+            early = _do(wire, step, data, macros, silent=bool(steps & step.silent))
+            if early is not None:
+                return early
+        return _end(wire, job)
+
+
+def _negotiate(wire: Wire) -> int:
+    """Agree on version, actions and steps; returns the steps that the daemon wants left out or silent."""
+    wire.send(b"O", struct.pack("!III", _VERSION, _ACTIONS, _PROTOCOL))
+    command, data = wire.receive()
+    if command != b"O" or len(data) < 12:
+        raise Unavailable(f"{wire.socket} does not speak the milter protocol", hint="is this opendkim's Socket?")
+    _, _, steps = struct.unpack("!III", data[:12])
+    return int(steps)
+
+
+def _events(message: Message, client: Client, job: str, spaced: bool) -> Iterator[tuple[_Step, bytes, dict[str, str]]]:
+    """The whole talk up to the end of the body: step, data, macros."""
+    yield _CONNECT, _address(client), {"j": client.name, "{daemon_name}": "dkimctl", "v": "dkimctl"}
+    yield _HELO, _text(client.name), {}
+    login = {"{auth_type}": "PLAIN", "{auth_authen}": client.login} if client.login else {}
+    yield _MAIL, _text(f"<{message.sender}>"), {"i": job, "{mail_addr}": message.sender, **login}
+    yield _RCPT, _text(f"<{dict(message.headers).get('To', '')}>"), {}
+    yield _DATA, b"", {}
+    for name, value in message.headers:
+        yield _HEADER, _text(name) + _text(f" {value}" if spaced else value), {}
+    yield _END_OF_HEADERS, b"", {}
+    body = crlf(message.body)
+    for start in range(0, len(body), _CHUNK):
+        yield _BODY, body[start : start + _CHUNK], {}
+
+
+def _do(wire: Wire, step: _Step, data: bytes, macros: dict[str, str], *, silent: bool) -> Reply | None:
+    """One step; a Reply when the daemon has decided already."""
+    _macros(wire, step.command, macros)
+    wire.send(step.command, data)
+    if silent:
+        return None
+    command, answer = _reply(wire)
+    return None if command in (b"c", b"s") else _decided(wire, command, answer, ())
+
+
+def _end(wire: Wire, job: str) -> Reply:
+    """The end of the message: here the daemon adds its header fields."""
+    _macros(wire, b"E", {"i": job})
+    wire.send(b"E", b"")
+    added: list[tuple[str, str]] = []
+    while True:
+        command, data = _reply(wire)
+        if command in (b"h", b"i"):
+            added.append(_header(data[4:] if command == b"i" else data))
+        elif command in (b"c", *_FINAL, b"y"):
+            wire.send(b"Q", b"")
+            return _decided(wire, command, data, tuple(added))
+
+
+def _reply(wire: Wire) -> tuple[bytes, bytes]:
+    """The next answer that is more than "still at work"."""
+    while True:
+        command, data = wire.receive()
+        if command != b"p":
+            return command, data
+
+
+def _decided(wire: Wire, command: bytes, data: bytes, added: tuple[tuple[str, str], ...]) -> Reply:
+    text = data.rstrip(b"\0").decode("utf-8", "replace")
+    if command == b"y":
+        return Reply(Verdict.TEMPFAIL if text.startswith("4") else Verdict.REJECT, text, added)
+    if command == b"c":  # at the end of a message, some daemons say "go on" for "accept"
+        return Reply(Verdict.ACCEPT, "", added)
+    if command not in _FINAL:
+        raise Unavailable(f"{wire.socket} gave an answer that is none: {command!r}", hint="is this opendkim's Socket?")
+    return Reply(_FINAL[command], text, added)
+
+
+def _macros(wire: Wire, command: bytes, macros: dict[str, str]) -> None:
+    if macros:
+        wire.send(b"D", command + b"".join(_text(name) + _text(value) for name, value in macros.items()))
+
+
+def _address(client: Client) -> bytes:
+    if ":" in client.address:
+        return _text(client.name) + b"6" + struct.pack("!H", 25) + _text(f"IPv6:{client.address}")
+    return _text(client.name) + b"4" + struct.pack("!H", 25) + _text(client.address)
+
+
+def _header(data: bytes) -> tuple[str, str]:
+    name, _, value = data.partition(b"\0")
+    return name.decode("ascii", "replace"), value.rstrip(b"\0").decode("utf-8", "surrogateescape").removeprefix(" ")
+
+
+def _text(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape") + b"\0"

@@ -1,0 +1,99 @@
+"""The connection to a milter: found by opendkim's own spelling of a socket, packets in, packets out."""
+
+import socket as sockets
+import struct
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from dkimctl.errors import Unavailable, UsageError, reason
+
+_LARGEST = 1 << 20  # octets; more in one packet is somebody speaking another protocol
+
+
+class NobodyListens(Unavailable):
+    """Nothing answers at the socket: no daemon runs, or it runs with another socket."""
+
+
+@dataclass(slots=True)
+class Wire:
+    """An open connection; every wait ends at the deadline."""
+
+    socket: str
+    connection: sockets.socket
+    deadline: float
+    """On the machine's monotonic clock: sockets know no other."""
+
+    def send(self, command: bytes, data: bytes) -> None:
+        """Send one packet."""
+        with self._patience():
+            self.connection.sendall(struct.pack("!I", len(data) + 1) + command + data)
+
+    def receive(self) -> tuple[bytes, bytes]:
+        """The next packet: its command byte and its data."""
+        (length,) = struct.unpack("!I", self._octets(4))
+        if not 0 < length <= _LARGEST:
+            raise Unavailable(f"{self.socket} does not speak the milter protocol", hint="is this opendkim's Socket?")
+        packet = self._octets(length)
+        return packet[:1], packet[1:]
+
+    def _octets(self, count: int) -> bytes:
+        received = b""
+        while len(received) < count:
+            with self._patience():
+                part = self.connection.recv(count - len(received))
+            if not part:
+                raise Unavailable(
+                    f"the daemon at {self.socket} closed the connection in the middle of a message",
+                    hint="it may have crashed; see its log: journalctl -u opendkim",
+                )
+            received += part
+        return received
+
+    @contextmanager
+    def _patience(self) -> Iterator[None]:
+        try:
+            self.connection.settimeout(max(self.deadline - time.monotonic(), 0.001))
+            yield
+        except OSError as error:
+            what = "no answer in time" if isinstance(error, TimeoutError) else reason(error)
+            raise Unavailable(f"talking to the daemon at {self.socket} failed: {what}", hint=_LOG) from error
+
+
+_LOG = "see its log: journalctl -u opendkim"
+
+
+@contextmanager
+def connect(socket: str, timeout: float) -> Iterator[Wire]:
+    """A connection to `local:/PATH` or `inet:PORT@HOST`. Raises Unavailable when nobody listens, UsageError."""
+    connection = _open(socket, timeout)
+    try:
+        yield Wire(socket, connection, time.monotonic() + timeout)
+    finally:
+        connection.close()
+
+
+def _open(socket: str, timeout: float) -> sockets.socket:
+    family, address = _address(socket)
+    connection = sockets.socket(family)
+    try:
+        connection.settimeout(timeout)
+        connection.connect(address)
+        return connection
+    except OSError as error:
+        connection.close()
+        raise NobodyListens(
+            f"no daemon answers at {socket}: {reason(error)}", hint="start it: systemctl start opendkim"
+        ) from error
+
+
+def _address(socket: str) -> tuple[sockets.AddressFamily, str | tuple[str, int]]:
+    kind, _, place = socket.partition(":")
+    if kind in ("local", "unix") and place.startswith("/"):
+        return sockets.AF_UNIX, place
+    port, _, host = place.partition("@")
+    if kind in ("inet", "inet6") and port.isdigit():
+        family = sockets.AF_INET6 if kind == "inet6" or ":" in host else sockets.AF_INET
+        return family, (host.strip("[]") or "localhost", int(port))
+    raise UsageError(f"not a milter socket: {socket}", hint="it looks like local:/PATH or inet:PORT@HOST")
