@@ -41,13 +41,13 @@ def find_owner(text: str) -> Owner:
 
     user, _, group = text.partition(":")
     try:
-        entry = pwd.getpwuid(int(user)) if user.isdigit() else pwd.getpwnam(user)
+        entry = pwd.getpwuid(int(user)) if user.isdecimal() else pwd.getpwnam(user)
     except KeyError as error:
         raise UsageError(f"no such user: {user}", hint="see the users with: getent passwd") from error
     if not group:
         return Owner(entry.pw_uid, entry.pw_gid, f"{user}:{grp.getgrgid(entry.pw_gid).gr_name}")
     try:
-        gid = grp.getgrgid(int(group)).gr_gid if group.isdigit() else grp.getgrnam(group).gr_gid
+        gid = grp.getgrgid(int(group)).gr_gid if group.isdecimal() else grp.getgrnam(group).gr_gid
     except KeyError as error:
         raise UsageError(f"no such group: {group}", hint="see the groups with: getent group") from error
     return Owner(entry.pw_uid, gid, text)

@@ -146,7 +146,7 @@ def _domains(table: Table) -> MappingProxyType[str, DomainSettings]:
 def _lookup_from_environment(lookup: Lookup, environment: Mapping[str, str]) -> Lookup:
     servers = environment.get("DKIMCTL_NAMESERVERS", "").replace(",", " ").split()
     port = environment.get("DKIMCTL_DNS_PORT", "")
-    if port and not (port.isdigit() and 0 < int(port) < 65536):
+    if port and not (port.isdecimal() and 0 < int(port) < 65536):
         raise UsageError(
             f"DKIMCTL_DNS_PORT is not a port: {port}", hint="set it to a number from 1 to 65535, or unset it"
         )

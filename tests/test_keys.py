@@ -1,0 +1,278 @@
+"""Key pairs and the directory they live in."""
+
+import os
+import stat
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dkimctl.errors import CheckFailed, DiskError, Refused
+from dkimctl.keys import metadata as meta
+from dkimctl.keys.directory import KeyDirectory
+from dkimctl.keys.metadata import Metadata, Phase, Tags, new_metadata
+from dkimctl.keys.pair import Algorithm, KeyPair, check_size, generate, load, parse_private_key
+from dkimctl.keys.public import PublicKey, PublicKeyFault, decode_public_key
+from dkimctl.keys.store import Key, published_keys, signing_key
+from tests.conftest import needs
+
+NOW = datetime(2026, 11, 23, 10, 4, 2, tzinfo=UTC)
+ED25519 = generate(Algorithm.ED25519)
+RSA = generate(Algorithm.RSA, 1024)
+
+
+def create(store: KeyDirectory, domain: str, selector: str, pair: KeyPair = ED25519, now: datetime = NOW) -> Key:
+    """A key in the store."""
+    return store.create(domain, selector, pair, b"record\n", new_metadata(pair.algorithm, pair.bits, Tags(), now))
+
+
+# --- pairs ---
+
+
+@pytest.mark.parametrize("pair", [ED25519, RSA], ids=["ed25519", "rsa"])
+def test_pair_loads_back_from_its_own_pem(pair: KeyPair) -> None:
+    """What is written is what is read, and the public half comes with it."""
+    assert parse_private_key(pair.private_pem, "test") == pair
+
+
+@pytest.mark.parametrize("pair", [ED25519, RSA], ids=["ed25519", "rsa"])
+def test_private_key_is_in_no_repr(pair: KeyPair) -> None:
+    """A pair that ends up in a log or a traceback shows only its public half."""
+    assert "PRIVATE" not in repr(pair)
+    assert "private_pem" not in repr(pair)
+
+
+def test_public_key_decodes_to_itself() -> None:
+    """The bytes of `p=` give the same key back."""
+    for pair in (ED25519, RSA):
+        assert decode_public_key(pair.algorithm, pair.public.data) == pair.public
+
+
+def test_every_cut_of_a_public_key_is_seen_as_cut_off() -> None:
+    """A truncated key is told apart from junk wherever it was cut."""
+    data = RSA.public.data
+    for length in range(6, len(data)):
+        assert decode_public_key("rsa", data[:length]) is PublicKeyFault.CUT_OFF
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_a_key_or_a_fault(data: bytes) -> None:
+    """No bytes in a `p=` tag raise anything."""
+    for algorithm in ("rsa", "ed25519"):
+        assert isinstance(decode_public_key(algorithm, data), PublicKey | PublicKeyFault)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"not a key",
+        RSA.private_pem[:500],
+        b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
+        bytes(range(256)),
+    ],
+)
+def test_file_that_is_no_key_is_refused_in_words(tmp_path: Path, content: bytes) -> None:
+    """A key file with anything else in it is named, with a hint, and no traceback."""
+    path = tmp_path / "mail.private"
+    path.write_bytes(content)
+    with pytest.raises(CheckFailed, match="not a private key") as caught:
+        load(path)
+    assert str(path) in caught.value.message
+    assert caught.value.hint
+
+
+def test_damaged_rsa_key_is_noticed() -> None:
+    """A key whose numbers do not belong together would sign rubbish: it is refused when it is loaded."""
+    from cryptography.hazmat.primitives.asymmetric import rsa
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+
+    key = load_pem_private_key(RSA.private_pem, None)
+    assert isinstance(key, rsa.RSAPrivateKey)
+    numbers = key.private_numbers()
+    wrong = rsa.RSAPrivateNumbers(
+        p=numbers.p,
+        q=numbers.q,
+        d=numbers.d,
+        dmp1=numbers.dmp1 + 2,
+        dmq1=numbers.dmq1,
+        iqmp=numbers.iqmp,
+        public_numbers=numbers.public_numbers,
+    )
+    damaged = wrong.private_key(unsafe_skip_rsa_key_validation=True)
+    pem = damaged.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+    with pytest.raises(CheckFailed, match="damaged"):
+        parse_private_key(pem, "test")
+
+
+@needs("openssl")
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"], "neither RSA nor Ed25519"),
+        (["genrsa", "-aes128", "-passout", "pass:x", "1024"], "encrypted"),
+    ],
+)
+def test_key_that_opendkim_cannot_use_is_refused(arguments: list[str], words: str) -> None:
+    """Elliptic-curve and encrypted keys are told apart from damage."""
+    pem = subprocess.run(["openssl", *arguments], capture_output=True, check=True).stdout
+    with pytest.raises(CheckFailed, match=words):
+        parse_private_key(pem, "test")
+
+
+@needs("openssl")
+def test_pkcs1_key_of_an_older_tool_is_read() -> None:
+    """Keys in the traditional form are as good as ours."""
+    pem = subprocess.run(["openssl", "genrsa", "-traditional", "1024"], capture_output=True, check=True).stdout
+    assert b"BEGIN RSA PRIVATE KEY" in pem
+    assert parse_private_key(pem, "test").bits == 1024
+
+
+@pytest.mark.parametrize(("bits", "allow_weak"), [(512, True), (768, True), (1024, False), (2047, False), (4097, True)])
+def test_size_that_verifiers_reject_is_refused(bits: int, allow_weak: bool) -> None:
+    """RFC 8301: under 1024 never, under 2048 only when asked for, over 4096 never."""
+    with pytest.raises(Refused, match="RFC 8301"):
+        check_size(Algorithm.RSA, bits, allow_weak=allow_weak)
+
+
+def test_sizes_that_verifiers_accept_pass() -> None:
+    """2048, 3072 and 4096 need no switch."""
+    for bits in (2048, 3072, 4096):
+        check_size(Algorithm.RSA, bits)
+    check_size(Algorithm.RSA, 1024, allow_weak=True)
+    check_size(Algorithm.ED25519, 0)
+
+
+# --- metadata ---
+
+tags = st.builds(Tags, st.sampled_from(["", "sha256"]), st.sampled_from(["", "email"]), st.text(), st.text())
+metadatas = st.builds(
+    Metadata,
+    algorithm=st.sampled_from(["rsa", "ed25519"]),
+    bits=st.integers(256, 4096),
+    created=st.just("2026-11-23T10:04:02Z"),
+    tags=tags,
+    phase=st.sampled_from(Phase),
+    provider=st.none() | st.text(),
+    history=st.lists(st.builds(meta.Change, st.sampled_from(Phase), st.text(), st.text())).map(tuple),
+)
+
+
+@given(metadatas)
+def test_metadata_reads_back_as_written(metadata: Metadata) -> None:
+    """Every metadata that can be, in every phase, survives its file."""
+    assert meta.from_json(meta.to_json(metadata), "test") == metadata
+
+
+@given(st.binary(max_size=60) | st.sampled_from([b"[]", b"null", b"{}", b'{"schema": 1}', b'{"schema": 2}', b'"x"']))
+def test_damaged_metadata_is_an_error_in_words(content: bytes) -> None:
+    """Damaged metadata never ends in a traceback."""
+    with pytest.raises(CheckFailed):
+        meta.from_json(content, "test")
+
+
+# --- the directory ---
+
+
+def test_key_is_kept_with_the_modes_that_the_daemon_wants(tmp_path: Path) -> None:
+    """Directory 0700, every file 0600, three files, whatever the umask."""
+    before = os.umask(0)
+    try:
+        create(KeyDirectory(tmp_path / "keys"), "example.com", "mail", RSA)
+    finally:
+        os.umask(before)
+    directory = tmp_path / "keys/example.com"
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+    files = {path.name: stat.S_IMODE(path.stat().st_mode) for path in directory.glob("mail.*")}
+    assert files == {"mail.private": 0o600, "mail.txt": 0o600, "mail.json": 0o600}
+
+
+def test_existing_key_survives_every_attempt_to_make_it_again(tmp_path: Path) -> None:
+    """A private key is never overwritten, not even by way of a dangling link."""
+    store = KeyDirectory(tmp_path)
+    create(store, "example.com", "mail", RSA)
+    content = (tmp_path / "example.com/mail.private").read_bytes()
+    with pytest.raises(Refused, match="never overwritten"):
+        create(store, "example.com", "mail", ED25519)
+    assert (tmp_path / "example.com/mail.private").read_bytes() == content
+    (tmp_path / "example.com/link.private").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(Refused, match="never overwritten"):
+        create(store, "example.com", "link", ED25519)
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_keys_are_listed_oldest_first_and_load(tmp_path: Path) -> None:
+    """The store finds what it was given, and the newest waiting key is the one that signs."""
+    store = KeyDirectory(tmp_path)
+    create(store, "b.example", "z1", RSA, datetime(2026, 1, 1, tzinfo=UTC))
+    create(store, "b.example", "a2", ED25519, datetime(2026, 2, 1, tzinfo=UTC))
+    create(store, "a.example", "mail")
+    assert list(store.domains()) == ["a.example", "b.example"]
+    keys = store.keys("b.example")
+    assert [key.selector for key in keys] == ["z1", "a2"]
+    assert store.load(keys[0]) == RSA
+    assert signing_key(keys) == keys[1]
+    assert store.keys("none.example") == ()
+
+
+def test_active_key_signs_though_a_newer_one_waits(tmp_path: Path) -> None:
+    """A new key never takes over by being there."""
+    store = KeyDirectory(tmp_path)
+    old = create(store, "example.com", "old", now=datetime(2026, 1, 1, tzinfo=UTC))
+    create(store, "example.com", "new")
+    store.advance(old, Phase.ACTIVE, NOW)
+    signing = signing_key(store.keys("example.com"))
+    assert signing is not None
+    assert signing.selector == "old"
+
+
+def test_revoked_key_is_neither_published_nor_signing(tmp_path: Path) -> None:
+    """What is revoked stays so."""
+    store = KeyDirectory(tmp_path)
+    store.advance(create(store, "example.com", "mail"), Phase.REVOKED, NOW)
+    keys = store.keys("example.com")
+    assert published_keys(keys) == ()
+    assert signing_key(keys) is None
+
+
+def test_advance_of_a_stale_key_is_refused(tmp_path: Path) -> None:
+    """Two processes cannot both move a key: the second is told that it looks at the past."""
+    store = KeyDirectory(tmp_path)
+    key = create(store, "example.com", "mail")
+    moved = store.advance(key, Phase.PUBLISHED, NOW, "by the first")
+    assert moved.phase is Phase.PUBLISHED
+    with pytest.raises(Refused, match="meanwhile"):
+        store.advance(key, Phase.REVOKED, NOW)
+    (found,) = store.keys("example.com")
+    assert [change.phase for change in found.metadata.history] == [Phase.GENERATED, Phase.PUBLISHED]
+
+
+@needs("opendkim-genkey")
+def test_flat_layout_of_opendkim_genkey_is_read(tmp_path: Path) -> None:
+    """Keys made by opendkim-genkey are managed where they lie; the domain comes from the record's comment."""
+    subprocess.run(["opendkim-genkey", "-d", "example.com", "-D", tmp_path, "-s", "mail", "-b", "1024"], check=True)
+    store = KeyDirectory(tmp_path, shown="/etc/opendkim/keys")
+    assert list(store.domains()) == ["example.com"]
+    (key,) = store.keys("example.com")
+    assert (key.selector, key.path) == ("mail", "/etc/opendkim/keys/mail.private")
+    assert store.load(key).bits == 1024
+    assert key.metadata.algorithm == "rsa"
+
+
+@needs(root=True)
+def test_key_directory_that_may_not_be_read_is_no_empty_directory(tmp_path: Path) -> None:
+    """An ordinary user is told that the keys cannot be read, not that there are none."""
+    store = KeyDirectory(tmp_path / "keys")
+    create(store, "example.com", "mail")
+    tmp_path.chmod(0o755)
+    os.chmod(tmp_path / "keys", 0o700)
+    os.seteuid(65534)
+    try:
+        with pytest.raises(DiskError, match="permission denied") as caught:
+            list(store.domains())
+    finally:
+        os.seteuid(0)
+    assert "sudo" in caught.value.hint

@@ -1,0 +1,113 @@
+"""Names are checked once, at the door, and are A-labels from then on."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dkimctl import names
+from dkimctl.errors import UsageError
+
+
+@pytest.mark.parametrize(
+    ("typed", "stored"),
+    [
+        ("Example.COM.", "example.com"),
+        ("bücher.example", "xn--bcher-kva.example"),
+        ("BÜCHER.example", "xn--bcher-kva.example"),
+        ("xn--bcher-kva.example", "xn--bcher-kva.example"),
+        ("a.b-c.d9.example", "a.b-c.d9.example"),
+    ],
+)
+def test_domain_is_stored_as_lower_case_a_labels(typed: str, stored: str) -> None:
+    """However a domain is typed, it is kept in one form."""
+    assert names.domain_name(typed) == stored
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "",
+        "com",
+        "a..b",
+        "-a.com",
+        "a-.com",
+        "a_b.com",
+        "a b.com",
+        "x@y.com",
+        "127.0.0.1",
+        "a;b.com",
+        "a/b.com",
+        "../etc.com",
+        "\x1b[0m.com",
+        "a\n.com",
+        "x" * 64 + ".com",
+        ".".join(["abcdefg"] * 40),
+        "*.com",
+        "ex\u0000.com",
+    ],
+)
+def test_malformed_domain_is_refused_in_one_printable_line(typed: str) -> None:
+    """A malformed domain is a usage error whose message cannot disturb the terminal."""
+    with pytest.raises(UsageError) as caught:
+        names.domain_name(typed)
+    assert caught.value.exit_code == 2
+    assert caught.value.message.isprintable()
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "typed", ["", "a;touch pwned;", "a b", "$(id)", "x" * 64, "a..b", "-a", "a/../b", "a`id`", "é"]
+)
+def test_selector_with_a_shell_character_or_too_long_is_refused(typed: str) -> None:
+    """A selector is labels and nothing else, so it can never reach a shell or another directory."""
+    with pytest.raises(UsageError):
+        names.selector_name(typed)
+
+
+def test_selector_may_have_several_labels() -> None:
+    """RFC 6376 §3.1 allows sub-divided selectors."""
+    assert names.selector_name("March.Sales") == "march.sales"
+
+
+def test_dated_template_gives_the_months_selector() -> None:
+    """The default pattern names the month in which the key was made."""
+    assert names.selector_from_template(names.DEFAULT_SELECTOR, datetime(2026, 11, 23, tzinfo=UTC)) == "dk202611"
+
+
+def test_owner_name_that_dns_cannot_hold_is_refused() -> None:
+    """A name over 253 characters is refused before a key is made for it."""
+    domain = ".".join(["a" * 60] * 4)
+    with pytest.raises(UsageError, match="253"):
+        names.owner_name("selector", domain)
+
+
+label = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,10}[a-z0-9])?", fullmatch=True)
+domains = st.lists(label, min_size=1, max_size=4).map(".".join).map(lambda name: name + ".example")
+
+
+@given(selector=st.lists(label, min_size=1, max_size=2).map(".".join), domain=domains)
+def test_owner_name_splits_into_what_it_was_made_of(selector: str, domain: str) -> None:
+    """Putting together and taking apart are each other's inverse."""
+    assert names.split_owner_name(names.owner_name(selector, domain)) == (selector, domain)
+
+
+@given(st.text(max_size=80))
+def test_any_text_is_a_domain_or_a_usage_error(text: str) -> None:
+    """Nothing that can be typed raises anything but our own error."""
+    try:
+        name = names.domain_name(text)
+    except UsageError as error:
+        assert error.message.isprintable()
+    else:
+        assert name == names.domain_name(name)
+        assert name.isascii()
+
+
+def test_relative_name_is_empty_at_the_apex_and_refused_outside() -> None:
+    """A name is made relative only to a zone that holds it: `evilexample.com` is not below `example.com`."""
+    assert names.relative_name("example.com", "example.com") == ""
+    assert names.relative_name("a.b.example.com", "example.com") == "a.b"
+    with pytest.raises(UsageError):
+        names.relative_name("evilexample.com", "example.com")
