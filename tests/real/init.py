@@ -1,0 +1,38 @@
+"""The first process of a namespace: mounts what must not be this machine's own, then stays until its input ends.
+
+Run by machine.py as `unshare --mount --pid --fork python init.py DIRECTORY`. Prints its own process id.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+BOUND = {"etc": "/etc", "spool": "/var/spool/postfix", "lib": "/var/lib/postfix", "dev": "/dev"}
+DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+
+
+def mount(*arguments: object) -> None:
+    subprocess.run(["mount", *map(str, arguments)], check=True, stdin=subprocess.DEVNULL)
+
+
+def main(directory: Path) -> None:
+    process = Path("/proc/self").readlink()  # as the outside counts: the new /proc comes later
+    for name in DEVICES:
+        (directory / "dev" / name).touch()
+        mount("--bind", f"/dev/{name}", directory / "dev" / name)
+    for source, target in BOUND.items():
+        mount("--rbind", directory / source, target)
+    (directory / "dev/fd").symlink_to("/proc/self/fd")
+    mount("-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run")
+    os.mkdir("/run/opendkim", 0o750)  # as the package's tmpfiles.d does at boot
+    shutil.chown("/run/opendkim", "opendkim", "opendkim")
+    mount("-t", "proc", "proc", "/proc")
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # daemons become children of process 1: let the kernel reap them
+    print(process, flush=True)
+    sys.stdin.read()
+
+
+main(Path(sys.argv[1]))
