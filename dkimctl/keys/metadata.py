@@ -44,7 +44,7 @@ class Tags:
     flags: str = ""
     """`t=`: y, s or y:s."""
     note: str = ""
-    """`n=`: for people."""
+    """`n=`: for people, as it stands in the record (quoted-printable)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from dkimctl.keys.pair import Algorithm, KeyPair, generate
 from dkimctl.keys.store import Key, KeyStore, taken
 from dkimctl.names import printable
 from dkimctl.record.model import record_for
-from dkimctl.record.text import genkey_text
+from dkimctl.record.text import genkey_text, quoted_printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +116,10 @@ def tags_for(*, email_only: bool, testing: bool, strict: bool, note: str, hash_a
         raise UsageError(
             f"not a list of hash algorithms: {printable(hash_algorithms)}", hint="leave it out, or say sha256"
         )
-    if not re.fullmatch(r"[ -:<-~]*", note):  # no semicolon, no control character, ASCII: RFC 6376 §3.6.1
-        raise UsageError(f"the note cannot stand in a record: {printable(note)}", hint="use plain ASCII without ;")
+    if not note.isprintable() or len(note) > 200:
+        raise UsageError(f"not a note for a record: {printable(note)}", hint="one line of at most 200 characters")
     flags = ":".join(flag for flag, wanted in (("y", testing), ("s", strict)) if wanted)
-    return Tags(hash_algorithms, "email" if email_only else "", flags, note)
+    return Tags(hash_algorithms, "email" if email_only else "", flags, quoted_printable(note))
 
 
 def generate_keys(

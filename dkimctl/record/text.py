@@ -37,3 +37,9 @@ def genkey_text(selector: str, domain: str, record: KeyRecord, *, absolute: bool
     """The `.txt` file of opendkim-genkey: the owner name relative to the domain, or absolute with its `-a`."""
     owner = f"{selector}._domainkey" + (f".{domain}." if absolute else "")
     return zone_lines(owner, record, f"DKIM key {selector} for {domain}").encode("ascii")
+
+
+def quoted_printable(text: str) -> str:
+    """`text` as the value of an `n=` tag: anything that could end the tag or is not ASCII as `=XX` (RFC 6376 §2.11)."""
+    octets = text.strip().encode()
+    return "".join(chr(o) if 0x20 <= o <= 0x7E and o not in b";=" else f"={o:02X}" for o in octets)
