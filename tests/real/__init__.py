@@ -1,1 +1,1 @@
-"""Tests with real daemons: Postfix, opendkim and knot in a namespace of their own, so that this machine stays as it is."""
+"""Tests with real daemons in a namespace of their own: Postfix, opendkim and knot; this machine stays as it is."""

@@ -15,10 +15,12 @@ DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 
 
 def mount(*arguments: object) -> None:
+    """mount(8); it must succeed."""
     subprocess.run(["mount", *map(str, arguments)], check=True, stdin=subprocess.DEVNULL)
 
 
 def main(directory: Path) -> None:
+    """Become the machine below `directory`."""
     process = Path("/proc/self").readlink()  # as the outside counts: the new /proc comes later
     for name in DEVICES:
         (directory / "dev" / name).touch()
