@@ -223,7 +223,8 @@ class DkimctlInside(Dkimctl):
                 patch.setenv(name, value)
             patch.setattr(sys, "argv", ["dkimctl", *map(str, arguments)])
             patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO((input or "").encode())))
-            patch.chdir(cwd or self.scratch.home)
+            if cwd:
+                patch.chdir(cwd)
             code = main()
         return Run(code, out.getvalue(), err.getvalue())
 

@@ -6,7 +6,8 @@ import tempfile
 import traceback
 from typing import TYPE_CHECKING
 
-from dkimctl.errors import DkimctlError
+from dkimctl.errors import DkimctlError, reason
+from dkimctl.version import VERSION
 
 if TYPE_CHECKING:
     from dkimctl.output.terminal import Terminal
@@ -20,13 +21,21 @@ class Bug(DkimctlError):
 
 def report_bug(error: Exception, terminal: "Terminal") -> None:
     """Write the traceback, without the values of variables, to a file that only the caller can read, and name it."""
-    descriptor, path = tempfile.mkstemp(prefix="dkimctl-bug-", suffix=".txt")
-    with os.fdopen(descriptor, "w") as stream:
-        stream.write(f"python {sys.version}\n")
-        stream.writelines(traceback.format_exception(error))
+    try:
+        where = f"the traceback is in {_write_traceback(error)}"
+    except OSError as failure:
+        where = f"the traceback could not be written: {reason(failure)}"
     terminal.error(
         Bug(
-            f"this is a bug in dkimctl ({type(error).__name__}); the traceback is in {path}",
+            f"this is a bug in dkimctl ({type(error).__name__}); {where}",
             hint="please report it with that file and the command you typed; look through the file first",
         )
     )
+
+
+def _write_traceback(error: Exception) -> str:
+    descriptor, path = tempfile.mkstemp(prefix="dkimctl-bug-", suffix=".txt")  # mode 0600
+    with os.fdopen(descriptor, "w", errors="backslashreplace") as stream:
+        stream.write(f"dkimctl {VERSION}, python {sys.version}\n")
+        stream.writelines(traceback.format_exception(error))
+    return path

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dkimctl.cli.layout import Command, CommonOption
+
 if TYPE_CHECKING:
     from dkimctl.clock import Clock
     from dkimctl.config.settings import Settings
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from dkimctl.output.terminal import Terminal
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+_common_option = functools.partial(click.option, cls=CommonOption)
 Body = Callable[..., int]
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -78,43 +81,43 @@ def command(name: str, *, example: str) -> Callable[[Body], click.Command]:
         def call(
             json: bool, quiet: bool, verbose: int, config_file: str | None, root: str | None, **options: Any
         ) -> int:
-            app = App(
-                config_file=config_file,
-                root=root,
-                json=json,
-                verbosity=-1 if quiet else verbose,
-                nameservers=tuple(options.pop("nameservers", ())),
-                dns_port=options.pop("dns_port", None),
-            )
-            click.get_current_context().obj = app
+            app = click.get_current_context().ensure_object(App)
+            app.config_file = config_file
+            app.root = root
+            app.json = json
+            app.verbosity = -1 if quiet else verbose
+            app.nameservers = tuple(options.pop("nameservers", ()))
+            app.dns_port = options.pop("dns_port", None)
             return body(app, **options)
 
-        epilog = "\b\nExample:\n" + "\n".join(f"  {line}" for line in example.splitlines())
-        return click.command(name, context_settings=CONTEXT, epilog=epilog)(_common(call))
+        return click.command(name, cls=Command, example=example, context_settings=CONTEXT)(_common(call))
 
     return decorate
 
 
 def _common(body: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that every command takes, after its own in `--help`."""
-    own: list[click.Parameter] = getattr(body, "__click_params__", [])
-    body.__click_params__ = []  # type: ignore[attr-defined]  # click keeps them here, the last one first
-    for option in (
-        click.option(
-            "--root", metavar="DIR", help="Take every system path below DIR (env DKIMCTL_ROOT): staging trees, tests."
-        ),
-        click.option(
-            "--config",
-            "config_file",
-            metavar="FILE",
-            help="Configuration file (env DKIMCTL_CONFIG; default /etc/dkimctl/dkimctl.toml, absent is fine).",
-        ),
-        click.option("-v", "--verbose", count=True, help="Say more; twice for still more."),
-        click.option("-q", "--quiet", is_flag=True, help="Print only results, warnings and errors."),
-        click.option("--json", is_flag=True, help="Print one JSON document and nothing else."),
+    """Add the options that every command takes."""
+    for option in reversed(
+        (
+            _common_option("--json", is_flag=True, help="Print one JSON document and nothing else."),
+            _common_option("-q", "--quiet", is_flag=True, help="Print only results, warnings and errors."),
+            _common_option("-v", "--verbose", count=True, help="Say more; twice for still more."),
+            _common_option(
+                "--config",
+                "config_file",
+                type=click.Path(),
+                metavar="FILE",
+                help="Configuration file (env DKIMCTL_CONFIG; default /etc/dkimctl/dkimctl.toml, absent is fine).",
+            ),
+            _common_option(
+                "--root",
+                type=click.Path(),
+                metavar="DIR",
+                help="Take every system path below DIR (env DKIMCTL_ROOT): staging trees, tests.",
+            ),
+        )
     ):
         body = option(body)
-    body.__click_params__ += own  # type: ignore[attr-defined]
     return body
 
 

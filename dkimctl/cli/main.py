@@ -1,16 +1,26 @@
-"""The command group: finds the one command that is wanted, runs it, and turns every error into an exit code."""
+"""The command group: finds the one command that is wanted, runs it, and turns every way to end into an exit code."""
 
 import importlib
+import io
 import os
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from dkimctl.cli.commands import COMMANDS
 from dkimctl.cli.frame import CONTEXT, App
+from dkimctl.cli.layout import write_example
+from dkimctl.errors import DkimctlError, UsageError
 
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+PROGRAM = "dkimctl"
+COMPLETE = "_DKIMCTL_COMPLETE"
 INTERRUPTED = 130
 BUG = 70
+EXAMPLE = "dkimctl demo\nsudo dkimctl setup example.com --provider ovh"
 
 
 class LazyGroup(click.Group):
@@ -33,25 +43,31 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """What to type first."""
+        write_example(formatter, EXAMPLE)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
+        """The commands and options that go on from `incomplete`, from the table as well."""
+        from click.shell_completion import CompletionItem
+
+        commands = [CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
+        return [*commands, *click.Command.shell_complete(self, ctx, incomplete)]
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command; for one that does not exist, say which is near."""
-        try:
+        if args[0] in COMMANDS or args[0].startswith("-") or ctx.resilient_parsing:
             return super().resolve_command(ctx, args)
-        except click.UsageError as error:
-            from difflib import get_close_matches
+        from difflib import get_close_matches
 
-            near = get_close_matches(args[0], COMMANDS, n=1)
-            hint = f"did you mean: dkimctl {near[0]}" if near else "see the commands: dkimctl --help"
-            raise click.UsageError(f"no such command: {args[0]}\n{hint}", ctx) from error
+        near = get_close_matches(args[0], COMMANDS, n=1)
+        hint = f"did you mean: {PROGRAM} {near[0]}" if near else f"see the commands: {PROGRAM} --help"
+        raise UsageError(f"no such command: {args[0]}", hint=hint)
 
 
-@click.group(
-    cls=LazyGroup,
-    context_settings=CONTEXT,
-    epilog="\b\nExample:\n  dkimctl demo\n  sudo dkimctl setup example.com --provider ovh",
-)
+@click.group(cls=LazyGroup, context_settings=CONTEXT)
 @click.option(
     "-V",
     "--version",
@@ -72,57 +88,70 @@ def _version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
     if wanted:
         from dkimctl.version import VERSION
 
-        click.echo(f"dkimctl {VERSION}")
+        click.echo(f"{PROGRAM} {VERSION}")
         context.exit()
 
 
 def run() -> int:
     """Run the command line; the only place that knows every way to end."""
+    if COMPLETE in os.environ:
+        from click.shell_completion import shell_complete
+
+        return shell_complete(cli, {}, PROGRAM, COMPLETE, os.environ[COMPLETE])
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal without UTF-8 still gets every line
+    app = App(json="--json" in sys.argv)  # as it was typed, until it has been parsed
     try:
-        code = cli.main(prog_name="dkimctl", standalone_mode=False)
-        sys.stdout.flush()
-        return code if isinstance(code, int) else 0
-    except click.exceptions.Abort:
-        return _interrupted()
-    except KeyboardInterrupt:
-        return _interrupted()
+        return _invoke(app)
+    except (KeyboardInterrupt, EOFError, click.Abort):
+        return _interrupted(app)
     except BrokenPipeError:
-        # whoever read our output has gone (`dkimctl record | head`): nothing is wrong
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        app.terminal.abandon()
+        return 0  # whoever read our output has gone (`dkimctl record | head`): nothing is wrong
+    except click.exceptions.NoArgsIsHelpError as error:
+        sys.stderr.write(error.format_message() + "\n")
+        return UsageError.exit_code
     except click.ClickException as error:
-        return _usage(error)
+        return _failed(_as_ours(error), app)
     except Exception as error:
-        return _failed(error)
+        return _failed(error, app)
 
 
-def _app(context: click.Context | None = None) -> App:
-    """The App of the command that ran; before there is one, as much of it as the arguments tell."""
-    return App(json="--json" in sys.argv)
+def _invoke(app: App) -> int:
+    # not cli.main(): it answers a broken pipe and Ctrl-C in its own way
+    try:
+        with cli.make_context(PROGRAM, sys.argv[1:], obj=app) as context:
+            code = cli.invoke(context)
+    except click.exceptions.Exit as end:
+        code = end.exit_code
+    app.terminal.flush()
+    return code if isinstance(code, int) else 0
 
 
-def _usage(error: click.ClickException) -> int:
-    from dkimctl.errors import UsageError
+def _as_ours(error: click.ClickException) -> UsageError:
+    command = next((word for word in sys.argv[1:] if word in COMMANDS), None)
+    message, hint = error.format_message(), f"see: {PROGRAM} {command or 'COMMAND'} --help"
+    if isinstance(error, click.NoSuchOption):
+        message = error.message
+        if command is None:
+            hint = f"options come after the command's name: {PROGRAM} COMMAND {error.option_name}"
+        elif error.possibilities:
+            hint = f"did you mean: {' or '.join(error.possibilities)}"
+    return UsageError(message[:1].lower() + message[1:].rstrip("."), hint=hint)
 
-    message, _, hint = error.format_message().partition("\n")
-    where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "dkimctl"
-    message = message[:1].lower() + message[1:].rstrip(".")
-    _app().terminal.error(UsageError(message, hint=hint.strip() or f"see: {where} --help"))
-    return UsageError.exit_code
 
-
-def _interrupted() -> int:
-    _app().terminal.note("interrupted; what was finished stays, and the same command goes on from there")
+def _interrupted(app: App) -> int:
+    if sys.stderr.isatty():
+        sys.stderr.write("\n")  # after the terminal's own ^C
+    app.terminal.note("interrupted; what was finished stays, and the same command goes on from there")
     return INTERRUPTED
 
 
-def _failed(error: Exception) -> int:
-    from dkimctl.errors import DkimctlError
-
+def _failed(error: Exception, app: App) -> int:
     if isinstance(error, DkimctlError):
-        _app().terminal.error(error)
+        app.terminal.error(error)
         return error.exit_code
     from dkimctl.cli.bug import report_bug
 
-    report_bug(error, _app().terminal)
+    report_bug(error, app.terminal)
     return BUG

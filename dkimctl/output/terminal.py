@@ -6,10 +6,12 @@ Colour only on a terminal and never when NO_COLOR is set; no meaning hangs on it
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TextIO
 
-from dkimctl.errors import ConfigError, DkimctlError
+from dkimctl.errors import ConfigError, DiskError, DkimctlError, reason
 
 _STYLES = {"error": "1;31", "warning": "1;33", "hint": "36", "note": "2"}
 
@@ -24,14 +26,23 @@ class Terminal:
     def result(self, text: str) -> None:
         """A line or a block of the result; not with `--json`."""
         if not self.json:
-            sys.stdout.write(text if text.endswith("\n") else text + "\n")
+            self._out(text if text.endswith("\n") else text + "\n")
 
     def document(self, kind: str, value: object) -> None:
         """The one JSON document of a command; only with `--json`."""
         if self.json:
             from dkimctl.output.machine import document
 
-            sys.stdout.write(document(kind, value))
+            self._out(document(kind, value))
+
+    def flush(self) -> None:
+        """Hand over what stdout still holds. Raises DiskError when it cannot, BrokenPipeError when nobody reads on."""
+        with self._writing():
+            sys.stdout.flush()
+
+    def abandon(self) -> None:
+        """Throw away what stdout still holds, so that it does not fail once more when the interpreter ends."""
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     def note(self, text: str) -> None:
         """What is going on; not with -q."""
@@ -68,6 +79,21 @@ class Terminal:
             "problems": list(problems),
         }
         self.document("error", value)
+
+    def _out(self, text: str) -> None:
+        with self._writing():
+            sys.stdout.write(text)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """A full disk is a DiskError; what to do about a reader who has gone is for the caller to decide."""
+        try:
+            yield
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            self.abandon()
+            raise DiskError(f"cannot write the output: {reason(error)}", hint="see where stdout goes") from error
 
     def _line(self, kind: str, text: str) -> None:
         label = "" if kind == "note" else f"{kind}: "

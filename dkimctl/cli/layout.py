@@ -1,0 +1,49 @@
+"""How a command shows itself in `--help`: its own options, the common ones, an example."""
+
+from typing import Any
+
+import click
+
+
+class CommonOption(click.Option):
+    """An option that every command takes; `--help` shows those after the command's own."""
+
+
+class Command(click.Command):
+    """A command with an example, the lines of which are shown at the end of `--help` as they are typed."""
+
+    def __init__(self, *args: Any, example: str, **attributes: Any) -> None:
+        super().__init__(*args, **attributes)
+        self.example = example
+
+    def own_options(self, ctx: click.Context) -> list[tuple[str, str]]:
+        """The options of this command alone, each with its help."""
+        return self._options(ctx, common=False)
+
+    def common_options(self, ctx: click.Context) -> list[tuple[str, str]]:
+        """The options that every command has, each with its help."""
+        return self._options(ctx, common=True)
+
+    def _options(self, ctx: click.Context, *, common: bool) -> list[tuple[str, str]]:
+        help_option = self.get_help_option(ctx)
+        options = [parameter for parameter in self.get_params(ctx) if isinstance(parameter, click.Option)]
+        wanted = [o for o in options if (isinstance(o, CommonOption) or o is help_option) is common]
+        return [record for option in wanted if (record := option.get_help_record(ctx))]
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The command's own options, then the common ones."""
+        for title, records in (("Options", self.own_options(ctx)), ("Common options", self.common_options(ctx))):
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The example."""
+        write_example(formatter, self.example)
+
+
+def write_example(formatter: click.HelpFormatter, example: str) -> None:
+    """Lines as they are typed, never wrapped."""
+    with formatter.section("Example"):
+        for line in example.splitlines():
+            formatter.write(f"{'':>{formatter.current_indent}}{line}\n")
