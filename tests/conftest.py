@@ -158,6 +158,14 @@ class Scratch:
         return {**inherited, **own, **(extra or {})}
 
 
+def open_to_others(path: Path) -> None:
+    """Let every user reach `path`: pytest closes its temporary directories, and daemons run as users of their own."""
+    for parent in path.parents:
+        if parent.parent == Path(parent.anchor) or parent.stat().st_uid != os.geteuid():
+            return
+        parent.chmod(parent.stat().st_mode | 0o011)
+
+
 @pytest.fixture
 def scratch(tmp_path: Path) -> Scratch:
     """A home and an empty system root below tmp_path."""

@@ -12,7 +12,7 @@ import pytest
 from dkimctl.keys.pair import load
 from dkimctl.record.model import KeyRecord
 from dkimctl.record.parse import parse_record
-from tests.conftest import Dkimctl, needs
+from tests.conftest import Dkimctl, needs, open_to_others
 
 KEYS = "etc/opendkim/keys"
 
@@ -145,8 +145,7 @@ def test_ordinary_user_owns_the_keys_and_is_told_what_to_do(dkimctl_inside: Dkim
     """Without root the caller gets the keys, with a warning and the command that mends it."""
     for path in (dkimctl_inside.root, dkimctl_inside.scratch.home):
         os.chown(path, 65534, 65534)
-        for parent in path.parents[:3]:
-            parent.chmod(0o755)
+        open_to_others(path)
     os.seteuid(65534)
     try:
         ran = dkimctl_inside("genkey", "example.com", "-s", "mail", "--algorithm", "ed25519")
