@@ -1,5 +1,6 @@
 """The log of API calls that tests assert on."""
 
+import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -48,3 +49,9 @@ class CallLog:
                     self._on_call(call)
 
         return number, complete
+
+
+def log_line(call: LoggedCall) -> str:
+    """A call as one line of JSON."""
+    fields = {"method": call.method, "path": call.path, "body": call.body, "status": call.status}
+    return json.dumps(fields, ensure_ascii=False)

@@ -2,30 +2,11 @@
 
 import threading
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
 
 from dkimctl.sandbox.answers import Answer, ErrorAnswer
+from dkimctl.sandbox.faultkinds import FaultKind
 from dkimctl.sandbox.patterns import glob
 from dkimctl.sandbox.switches import Switches
-
-FaultKind = Literal[
-    "408-html",
-    "500-json",
-    "502-html",
-    "429",
-    "409",
-    "460",
-    "reset-before",
-    "reset-after",
-    "timeout",
-    "slow-body",
-    "null",
-    "empty-200",
-    "truncated-json",
-    "null-error",
-    "html-200",
-]
-FAULT_KINDS: tuple[str, ...] = get_args(FaultKind)
 
 AFTER = frozenset({"reset-after", "slow-body", "null", "empty-200", "truncated-json"})
 """Kinds whose call is carried out and only its answer suffers; the others happen instead of the call."""

@@ -1,6 +1,5 @@
 """The API on a socket: HTTP/1.1 with keep-alive, faults, latency, and the log."""
 
-import json
 import re
 import secrets
 import socket
@@ -133,9 +132,3 @@ class _Handler(BaseHTTPRequestHandler):
 
 def _query_id() -> str:
     return f"EU.ext-2.{secrets.token_hex(4)}.{secrets.randbelow(10000)}.{secrets.token_hex(16)}"
-
-
-def log_line(call: LoggedCall) -> str:
-    """A call as one line of JSON."""
-    fields = {"method": call.method, "path": call.path, "body": call.body, "status": call.status}
-    return json.dumps(fields, ensure_ascii=False)

@@ -1,0 +1,118 @@
+"""`dkimctl sandbox`: the OVH-compatible API and the name servers, in the foreground."""
+
+import contextlib
+import signal
+import textwrap
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import click
+
+from dkimctl.cli.frame import App
+from dkimctl.cli.frame import command as make_command
+from dkimctl.sandbox.faultkinds import FAULT_KINDS
+from dkimctl.sandbox.options import switch_table
+
+if TYPE_CHECKING:
+    from dkimctl.sandbox import LoggedCall, Sandbox
+
+STOP = {signal.SIGINT, signal.SIGTERM}
+PORT = click.IntRange(1, 65535)
+
+
+@make_command(
+    "sandbox",
+    example="dkimctl sandbox --zone example.com > sandbox.env &\n"
+    ". ./sandbox.env\n"
+    "dkimctl publish example.com --provider ovh\n"
+    "dkimctl sandbox --switch truncate-txt --fault 502-html@POST:/domain/zone/*/refresh",
+)
+@click.option(
+    "--zone", "zones", multiple=True, metavar="DOMAIN", help="A zone of the account; repeatable (default domain.tld)."
+)
+@click.option("--api-port", type=PORT, metavar="N", help="Port of the API (default: any free one).")
+@click.option("--dns-port", "name_port", type=PORT, metavar="N", help="Port of the name servers (default: any free).")
+@click.option("--switch", "switches", multiple=True, metavar="NAME[=VALUE]", help="A switch from the list below.")
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="KIND@CALL",
+    help="Let a call fail: CALL is its number, or METHOD:PATTERN for the next such call; kinds below.",
+)
+@click.option("--log", "log_file", metavar="FILE", help="Append every API call to FILE, one JSON object a line.")
+def command(
+    app: App,
+    zones: tuple[str, ...],
+    api_port: int | None,
+    name_port: int | None,
+    switches: tuple[str, ...],
+    faults: tuple[str, ...],
+    log_file: str | None,
+) -> int:
+    """Run an OVH-compatible DNS API and two name servers on loopback until Ctrl-C.
+
+    Prints the environment that points dkimctl at them. The signature of every call is checked; a change is in DNS
+    only after a refresh. Nothing leaves this machine, and no root is needed.
+    """
+    from dkimctl.names import domain_name
+    from dkimctl.sandbox import Sandbox
+    from dkimctl.sandbox.options import parse_fault, parse_switches
+
+    names = [domain_name(zone) for zone in zones] or ["domain.tld"]
+    wanted, planned = parse_switches(switches), [parse_fault(fault) for fault in faults]
+    with contextlib.ExitStack() as stack:
+        on_call = _log_to(log_file, app, stack) if log_file else None
+        sandbox = Sandbox(names, wanted, api_port=api_port or 0, dns_port=name_port or 0, on_call=on_call)
+        for fault in planned:
+            sandbox.faults.add(fault)
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOP)  # before its threads start, so that only sigwait sees them
+        stack.callback(signal.pthread_sigmask, signal.SIG_UNBLOCK, STOP)
+        stack.enter_context(sandbox)
+        _announce(app, sandbox)
+        signal.sigwait(STOP)
+    app.terminal.note("sandbox: stopped")
+    return 0
+
+
+def _announce(app: App, sandbox: "Sandbox") -> None:
+    import shlex
+    import sys
+
+    environment = sandbox.environment()
+    app.terminal.result("".join(f"export {name}={shlex.quote(value)}\n" for name, value in environment.items()))
+    app.terminal.document("sandbox", {"environment": environment, "zones": sorted(sandbox.zones)})
+    sys.stdout.flush()
+    app.terminal.note(f"sandbox: serving {', '.join(sorted(sandbox.zones))}; Ctrl-C stops it")
+
+
+def _log_to(path: str, app: App, stack: contextlib.ExitStack) -> "Callable[[LoggedCall], None]":
+    """A function that appends a call to a file, until the disk refuses one."""
+    from dkimctl.errors import disk_errors, reason
+    from dkimctl.sandbox.calls import log_line
+
+    with disk_errors(f"write the log {path}", hint="name a file that you may write with --log FILE"):
+        file = open(path, "a", encoding="utf-8", buffering=1)  # noqa: SIM115  # closed by the stack
+    stack.callback(file.close)
+
+    def log(call: "LoggedCall") -> None:
+        try:
+            file.write(log_line(call) + "\n")
+        except OSError as error:
+            app.terminal.warning(f"a call is missing in the log {path}: {reason(error)}")
+
+    return log
+
+
+def _lists() -> str:
+    """Switches and kinds of faults for the help text; `\\b` keeps click from joining the lines."""
+    lines = ["\b", "Switches:"]
+    for form, meaning in switch_table():
+        lines += [f"  {form}", *textwrap.wrap(meaning, 70, initial_indent=" " * 6, subsequent_indent=" " * 6)]
+    kinds = textwrap.wrap(
+        ", ".join(FAULT_KINDS), 74, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False
+    )
+    return "\n".join([*lines, "", "\b", "Faults:", *kinds])
+
+
+command.epilog = f"{_lists()}\n\n{command.epilog}"
