@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from dkimctl.errors import Unavailable
+from dkimctl.opendkim.sockets import MilterSocket
 from dkimctl.probe.message import Message, crlf
 from dkimctl.probe.wire import Wire, connect
 
@@ -77,8 +78,10 @@ _BODY = _Step(b"B", 0x10, 0x80000)
 _FINAL = {b"a": Verdict.ACCEPT, b"t": Verdict.TEMPFAIL, b"r": Verdict.REJECT, b"d": Verdict.DISCARD}
 
 
-def offer(socket: str, message: Message, *, client: Client | None = None, job: str, timeout: float = 10.0) -> Reply:
-    """Show `message` to the daemon at `socket` (`local:/PATH` or `inet:PORT@HOST`); nothing is delivered.
+def offer(
+    socket: MilterSocket, message: Message, *, client: Client | None = None, job: str, timeout: float = 10.0
+) -> Reply:
+    """Show `message` to the daemon that listens at `socket`; nothing is delivered.
 
     `job` is the queue id under which the daemon logs it; `timeout` is in seconds for the whole talk. Raises
     Unavailable when nobody answers there, or not in this protocol.

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from dkimctl.clock import SYSTEM_CLOCK, Clock
+from dkimctl.opendkim.sockets import MilterSocket
 from dkimctl.probe.message import probe_message
 from dkimctl.probe.milter import Client, Reply, Verdict, offer
 from dkimctl.probe.signature import FIELD, FindRecord, Signature, verify
@@ -23,7 +24,7 @@ class Probe:
 
 
 def probe(
-    socket: str,
+    socket: MilterSocket,
     sender_domain: str,
     selector: str,
     signing_domain: str,
@@ -45,7 +46,7 @@ def probe(
     if reply.signature is not None:
         signatures = verify(message.with_header(FIELD, reply.signature).raw, find_record)
     problem = _problem(reply, signatures, selector, signing_domain)
-    return Probe(message.sender, socket, job, reply.verdict, signatures, problem)
+    return Probe(message.sender, str(socket), job, reply.verdict, signatures, problem)
 
 
 def _problem(reply: Reply, signatures: tuple[Signature, ...], selector: str, domain: str) -> str:

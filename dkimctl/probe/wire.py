@@ -1,4 +1,4 @@
-"""The connection to a milter: found by opendkim's own spelling of a socket, packets in, packets out."""
+"""The connection to a milter: packets in, packets out."""
 
 import socket as sockets
 import struct
@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from dkimctl.errors import Unavailable, UsageError, reason
+from dkimctl.errors import Unavailable, reason
+from dkimctl.opendkim.sockets import MilterSocket
 
 _LARGEST = 1 << 20  # octets; more in one packet is somebody speaking another protocol
 
@@ -65,35 +66,27 @@ _LOG = "see its log: journalctl -u opendkim"
 
 
 @contextmanager
-def connect(socket: str, timeout: float) -> Iterator[Wire]:
-    """A connection to `local:/PATH` or `inet:PORT@HOST`. Raises Unavailable when nobody listens, UsageError."""
-    connection = _open(socket, timeout)
+def connect(socket: MilterSocket, timeout: float) -> Iterator[Wire]:
+    """A connection to the daemon. Raises NobodyListens. `timeout`: seconds for everything together."""
+    deadline = time.monotonic() + timeout
     try:
-        yield Wire(socket, connection, time.monotonic() + timeout)
-    finally:
-        connection.close()
-
-
-def _open(socket: str, timeout: float) -> sockets.socket:
-    family, address = _address(socket)
-    connection = sockets.socket(family)
-    try:
-        connection.settimeout(timeout)
-        connection.connect(address)
-        return connection
+        connection = _open(socket, timeout)
     except OSError as error:
-        connection.close()
         raise NobodyListens(
             f"no daemon answers at {socket}: {reason(error)}", hint="start it: systemctl start opendkim"
         ) from error
+    with connection:
+        yield Wire(str(socket), connection, deadline)
 
 
-def _address(socket: str) -> tuple[sockets.AddressFamily, str | tuple[str, int]]:
-    kind, _, place = socket.partition(":")
-    if kind in ("local", "unix") and place.startswith("/"):
-        return sockets.AF_UNIX, place
-    port, _, host = place.partition("@")
-    if kind in ("inet", "inet6") and port.isdigit():
-        family = sockets.AF_INET6 if kind == "inet6" or ":" in host else sockets.AF_INET
-        return family, (host.strip("[]") or "localhost", int(port))
-    raise UsageError(f"not a milter socket: {socket}", hint="it looks like local:/PATH or inet:PORT@HOST")
+def _open(socket: MilterSocket, timeout: float) -> sockets.socket:
+    if not socket.is_unix:
+        return sockets.create_connection((socket.host or "localhost", socket.port), timeout)
+    connection = sockets.socket(sockets.AF_UNIX)
+    try:
+        connection.settimeout(timeout)
+        connection.connect(socket.path)
+    except OSError:
+        connection.close()
+        raise
+    return connection
