@@ -1,0 +1,194 @@
+"""The architecture, read from the imports: data flows one way, and each foreign library has one door."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import REPOSITORY
+
+PACKAGE = REPOSITORY / "dkimctl"
+
+ROWS: tuple[frozenset[str], ...] = (
+    frozenset({"errors", "names", "findings", "clock", "files", "version"}),
+    frozenset({"config"}),
+    frozenset({"keys"}),
+    frozenset({"record", "opendkim", "postfix"}),
+    frozenset({"render", "providers"}),
+    frozenset({"publish"}),
+    frozenset({"dns", "verify"}),
+    frozenset({"host", "probe"}),
+    frozenset({"lifecycle"}),
+    frozenset({"output"}),
+    frozenset({"cli", "entry", "__main__", "__init__"}),
+)
+"""From the words that everybody shares down to the command line. A module imports from its own row and those above."""
+
+BRANCHES = ("render", "providers")
+"""Two branches of one row that never meet: this host, and the DNS account."""
+
+DOORS = {
+    "click": ("cli",),
+    "cryptography": ("keys",),
+    "dkim": ("probe",),
+    "dns": ("dns", "providers.rfc2136", "sandbox"),
+    "idna": ("names",),
+    "ovh": ("providers.ovh",),
+    "rich": ("output",),
+}
+"""Each foreign library, and the only modules that may import it."""
+
+
+@dataclass(frozen=True)
+class Import:
+    """`module` imports `target`; only a checker of types sees it when `typing_only`."""
+
+    module: str
+    target: str
+    typing_only: bool
+
+
+def name_of(path: Path) -> str:
+    """`keys.pair` for dkimctl/keys/pair.py, `keys` for its __init__."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
+
+
+def imports_of(path: Path) -> Iterator[Import]:
+    """Every import in a file, those inside functions included."""
+    tree = ast.parse(path.read_text())
+    guarded = {
+        id(node)
+        for block in ast.walk(tree)
+        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
+        for statement in block.body
+        for node in ast.walk(statement)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            targets = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            # `from dkimctl.keys import pair` may name a module: keep the longest name that is one
+            targets = [_module(f"{node.module}.{alias.name}") or str(node.module) for alias in node.names]
+        else:
+            continue
+        for target in targets:
+            yield Import(name_of(path), target, id(node) in guarded)
+
+
+def _module(name: str) -> str | None:
+    path = REPOSITORY / name.replace(".", "/")
+    return name if path.with_suffix(".py").is_file() or (path / "__init__.py").is_file() else None
+
+
+FILES = sorted(PACKAGE.rglob("*.py"))
+IMPORTS = [found for path in FILES for found in imports_of(path)]
+OURS = [
+    (found.module, found.target.removeprefix("dkimctl."), found.typing_only)
+    for found in IMPORTS
+    if found.target.split(".")[0] == "dkimctl"
+]
+
+
+def room(module: str) -> str:
+    """The folder or file right below the package."""
+    return module.split(".")[0]
+
+
+def row(module: str) -> int:
+    """The number of the row in which a module stands; sandbox stands outside."""
+    return next(number for number, rooms in enumerate(ROWS) if room(module) in rooms)
+
+
+def test_every_module_has_its_place() -> None:
+    """A new folder or file right below the package must be given a row."""
+    rooms = {room(name_of(path)) for path in FILES}
+    assert rooms - {"sandbox"} <= frozenset().union(*ROWS)
+
+
+def test_imports_go_up_only() -> None:
+    """No module imports from a row below its own, late and typing-only imports included."""
+    wrong = [
+        f"{module} imports {target}"
+        for module, target, _ in OURS
+        if "sandbox" not in (room(module), room(target)) and row(target) > row(module)
+    ]
+    assert wrong == []
+
+
+def test_render_and_providers_never_meet() -> None:
+    """What this host needs and what the DNS account needs do not know each other."""
+    pairs = {(room(module), room(target)) for module, target, _ in OURS}
+    assert pairs.isdisjoint({BRANCHES, BRANCHES[::-1]})
+
+
+def test_sandbox_stands_outside() -> None:
+    """Only the command line uses the sandbox, and the sandbox knows nothing of us but how to say what is wrong."""
+    users = {room(module) for module, target, _ in OURS if room(target) == "sandbox"}
+    known = {room(target) for module, target, _ in OURS if room(module) == "sandbox"}
+    assert users <= {"sandbox", "cli"}
+    assert known <= {"sandbox", "errors"}
+
+
+def test_nobody_inside_uses_the_public_face() -> None:
+    """`import dkimctl` is for others: inside, everybody imports from where a thing is made."""
+    assert [module for module, target, _ in OURS if target == "dkimctl"] == []
+
+
+@pytest.mark.parametrize("level", ["modules", "rooms"])
+def test_no_circles(level: str) -> None:
+    """No module, and no room, imports itself by way of others. What only a type checker sees does not count."""
+    graph: dict[str, set[str]] = {}
+    for module, target, typing_only in OURS:
+        edge = (room(module), room(target)) if level == "rooms" else (module, target)
+        if not typing_only and edge[0] != edge[1]:
+            graph.setdefault(edge[0], set()).add(edge[1])
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(f"a circle: {' → '.join(error.args[1])}")
+
+
+def test_foreign_libraries_come_in_by_their_door() -> None:
+    """Besides Python's own, only the libraries listed, each only where it is listed."""
+    strangers = []
+    for found in IMPORTS:
+        library = found.target.split(".")[0]
+        if library == "dkimctl" or library in sys.stdlib_module_names:
+            continue
+        doors = DOORS.get(library, ())
+        if not any(found.module == door or found.module.startswith((door + ".", door + "_")) for door in doors):
+            strangers.append(f"{found.module} imports {library}")
+    assert strangers == []
+
+
+def test_every_door_is_used() -> None:
+    """A library that nobody imports any more leaves the list, and the dependencies."""
+    used = {found.target.split(".")[0] for found in IMPORTS}
+    assert set(DOORS) <= used
+
+
+def _says_or_ends(node: ast.AST) -> str | None:
+    """`print`, `sys.exit`, `sys.stdout` or `sys.stderr`, when the node is one."""
+    if isinstance(node, ast.Name) and node.id == "print":
+        return "print"
+    if isinstance(node, ast.Attribute) and ast.unparse(node) in ("sys.exit", "sys.stdout", "sys.stderr"):
+        return ast.unparse(node)
+    return None
+
+
+def test_only_output_and_cli_speak_or_end_the_program() -> None:
+    """Nothing below `output` writes to the terminal or exits."""
+    talking = [
+        f"{name_of(path)}:{node.lineno} {said}"  # type: ignore[attr-defined]
+        for path in FILES
+        if room(name_of(path)) not in ("output", "cli", "entry", "__main__")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if (said := _says_or_ends(node))
+    ]
+    assert talking == []
