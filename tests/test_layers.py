@@ -37,7 +37,9 @@ DOORS = {
     "dkim": ("probe",),
     "dns": ("dns", "providers.rfc2136", "sandbox"),
     "idna": ("names",),
-    "ovh": ("providers.ovh",),
+    "ovh": ("providers.ovh.door",),
+    "oauthlib": ("providers.ovh.door",),  # with `requests` the floor on which `ovh` stands: its errors come from there
+    "requests": ("providers.ovh.door",),
     "rich": ("output",),
 }
 """Each foreign library, and the only modules that may import it."""
