@@ -1,1 +1,1 @@
-"""Asking name servers: the only door to dnspython besides rfc2136 and the sandbox."""
+"""DNS asked: an engine for one name and for a million, the zones and their servers, the resolvers' view."""

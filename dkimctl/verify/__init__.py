@@ -1,1 +1,1 @@
-"""Does the world see the key record, and is it right?"""
+"""Does the world see it: every key record at every authoritative server, judged against the key on this disk."""

@@ -1,0 +1,221 @@
+"""The engine: runs many lookup coroutines over a few sockets, with a bounded number of questions in flight.
+
+One thread, one epoll. Each server address has a window of its own that grows with every answer and halves when one
+is lost, so that neither our socket buffers nor a slow server are overrun.
+"""
+
+import heapq
+import select
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from functools import partial
+from typing import Any, TypeVar
+
+from dkimctl.dns.datagrams import Datagrams
+from dkimctl.dns.endpoints import Endpoint
+from dkimctl.dns.exchange import Exchange, Job, Peer, Work
+from dkimctl.dns.message import MalformedMessage, Message, Rcode, question, read_message
+from dkimctl.dns.questions import Failure, Gate, Question, Reply, Trouble
+from dkimctl.dns.streams import Stream
+
+T = TypeVar("T")
+
+_RESEND = (1 / 6, 1 / 2, 1.0)  # of the timeout: when to send again, and in the end to give up
+
+
+class Engine:
+    """Runs coroutines that `ask`. `timeout`: seconds for one answer, repetitions included."""
+
+    def __init__(self, timeout: float) -> None:
+        self._timeout = timeout
+        self._poll = select.epoll()
+        self._datagrams = Datagrams(self._poll)
+        self._streams: dict[int, Exchange] = {}
+        self._peers: dict[Endpoint, Peer] = {}
+        self._due: list[tuple[float, int, Exchange]] = []
+        self._ready: deque[Job[Any]] = deque()
+        self._freed: deque[Peer] = deque()
+        self._serial = 0
+
+    def close(self) -> None:
+        """Give the sockets back."""
+        for exchange in self._streams.values():
+            if exchange.stream:
+                exchange.stream.close()
+        self._datagrams.close()
+        self._poll.close()
+
+    def run(self, works: Iterable[Work[T]], concurrency: int) -> Iterator[T]:
+        """The results of the coroutines as they end; at most `concurrency` of them are under way."""
+        source = iter(works)
+        active: set[Job[T]] = set()
+        exhausted = False
+        try:
+            while active or not exhausted:
+                while not exhausted and len(active) < concurrency:
+                    work = next(source, None)
+                    exhausted = work is None
+                    if work is not None:
+                        job = Job(work)
+                        active.add(job)
+                        self._ready.append(job)
+                yield from self._advance(active)
+                self._use_room()
+                if active and not self._ready:
+                    self._wait()
+        finally:
+            for job in active:
+                job.work.close()
+
+    def _advance(self, active: set[Job[T]]) -> Iterator[T]:
+        """Let every coroutine whose replies are complete go on."""
+        while self._ready:
+            job = self._ready.popleft()
+            try:
+                step = job.work.send(job.replies or None)
+            except StopIteration as end:
+                active.discard(job)
+                yield end.value
+                continue
+            if isinstance(step, Gate):
+                job.replies = []
+                step.when_open(partial(self._ready.append, job))
+            else:
+                self._begin(job, step)
+
+    def _begin(self, job: Job[Any], questions: tuple[Question, ...]) -> None:
+        job.expect(len(questions))
+        for index, asked_for in enumerate(questions):
+            peer = self._peers.get(asked_for.endpoint)
+            if peer is None:
+                peer = self._peers[asked_for.endpoint] = Peer()
+            try:
+                asked = question(asked_for.name, asked_for.kind)
+            except MalformedMessage:
+                self._reply(job, index, Failure(Trouble.NOT_A_NAME))
+                continue
+            peer.queue.append(Exchange(job, index, asked_for, asked, peer))
+            self._freed.append(peer)
+
+    def _use_room(self) -> None:
+        """Send what waits for room at servers where there is some."""
+        while self._freed:
+            peer = self._freed.popleft()
+            while peer.queue and peer.has_room:
+                self._start(peer.queue.popleft())
+
+    def _reply(self, job: Job[Any], index: int, reply: Reply) -> None:
+        job.replies[index] = reply
+        job.missing -= 1
+        if not job.missing:
+            self._ready.append(job)
+
+    def _start(self, exchange: Exchange) -> None:
+        exchange.peer.in_flight += 1
+        exchange.started = time.monotonic()
+        self._datagrams.register(exchange)
+        self._send(exchange)
+
+    def _send(self, exchange: Exchange) -> None:
+        exchange.edns = not exchange.peer.without_edns
+        trouble = self._datagrams.send(exchange)
+        if trouble:
+            self._finish(exchange, Failure(trouble))
+            return
+        self._schedule(exchange, exchange.started + self._timeout * _RESEND[exchange.sent])
+        exchange.sent += 1
+
+    def _schedule(self, exchange: Exchange, when: float) -> None:
+        exchange.due = when
+        self._serial += 1
+        heapq.heappush(self._due, (when, self._serial, exchange))
+
+    def _wait(self) -> None:
+        delay = max(0.0, self._due[0][0] - time.monotonic()) if self._due else 0.0
+        for descriptor, _ in self._poll.poll(delay):
+            streaming = self._streams.get(descriptor)
+            if streaming is not None:
+                self._stream_moves(streaming)
+                continue
+            for exchange, data in self._datagrams.receive(descriptor):
+                self._datagram(exchange, data)
+        self._expire(time.monotonic())
+
+    def _expire(self, now: float) -> None:
+        while self._due and self._due[0][0] <= now:
+            when, _, exchange = heapq.heappop(self._due)
+            if exchange.done or when != exchange.due:
+                continue
+            if exchange.stream is not None:
+                self._finish(exchange, Failure(Trouble.STREAM_STALLED))
+            elif exchange.sent < len(_RESEND):
+                exchange.peer.lost()
+                self._send(exchange)
+            else:
+                self._finish(exchange, Failure(Trouble.TIMEOUT))
+
+    def _datagram(self, exchange: Exchange, data: bytes | Trouble) -> None:
+        if exchange.stream is not None:
+            return
+        if isinstance(data, Trouble):
+            self._finish(exchange, Failure(data))
+            return
+        seconds = time.monotonic() - exchange.started
+        try:
+            message = read_message(data, edns=exchange.edns, seconds=seconds)
+        except MalformedMessage:
+            self._finish(exchange, Failure(Trouble.MALFORMED))
+            return
+        if exchange.edns and message.rcode in (Rcode.FORMERR, Rcode.NOTIMP, Rcode.BADVERS):
+            exchange.peer.without_edns = True  # RFC 6891 §7: ask such a server as in the old days
+            exchange.sent = 0
+            exchange.started = time.monotonic()
+            self._send(exchange)
+        elif message.truncated:
+            self._open_stream(exchange)
+        else:
+            self._finish(exchange, message)
+
+    def _open_stream(self, exchange: Exchange) -> None:
+        self._datagrams.forget(exchange)
+        try:
+            stream = Stream(exchange.question, exchange.asked, edns=exchange.edns)
+        except OSError:
+            self._finish(exchange, Failure(Trouble.STREAM_REFUSED))
+            return
+        exchange.stream = stream
+        self._streams[stream.descriptor] = exchange
+        self._poll.register(stream.descriptor, stream.wants)
+        self._schedule(exchange, time.monotonic() + self._timeout)
+
+    def _stream_moves(self, exchange: Exchange) -> None:
+        stream = exchange.stream
+        assert stream is not None
+        try:
+            data = stream.move()
+        except OSError:
+            self._finish(exchange, Failure(Trouble.STREAM_REFUSED))
+            return
+        if data is None:
+            self._poll.modify(stream.descriptor, stream.wants)
+            return
+        seconds = time.monotonic() - exchange.started
+        try:
+            reply: Reply = read_message(data, over_tcp=True, edns=exchange.edns, seconds=seconds)
+        except MalformedMessage:
+            reply = Failure(Trouble.MALFORMED)
+        self._finish(exchange, reply)
+
+    def _finish(self, exchange: Exchange, reply: Reply) -> None:
+        exchange.done = True
+        self._datagrams.forget(exchange)
+        if exchange.stream is not None:
+            del self._streams[exchange.stream.descriptor]
+            self._poll.unregister(exchange.stream.descriptor)
+            exchange.stream.close()
+        exchange.peer.in_flight -= 1
+        if isinstance(reply, Message) and exchange.sent == 1:
+            exchange.peer.answered()
+        self._freed.append(exchange.peer)
+        self._reply(exchange.job, exchange.index, reply)

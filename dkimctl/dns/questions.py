@@ -1,0 +1,111 @@
+"""What the lookup logic says to the engine: questions out, replies in.
+
+The logic is written as coroutines that know nothing of sockets: `await ask(…)` hands a batch of questions over and gets
+one reply for each, in order. The same coroutine serves one name and a million; only the engine decides what is in
+flight.
+"""
+
+import types
+from collections.abc import Awaitable, Callable, Generator, Hashable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+from dkimctl.dns.endpoints import Endpoint
+from dkimctl.dns.message import Message
+
+T = TypeVar("T")
+
+
+class Trouble(StrEnum):
+    """Why no answer could be had."""
+
+    TIMEOUT = "no answer in time"
+    CLOSED = "nothing listens at that port"
+    NO_ROUTE = "this machine has no route there"
+    STREAM_REFUSED = "the answer needs TCP, and TCP is refused"
+    STREAM_STALLED = "the answer needs TCP, and TCP gives none in time"
+    MALFORMED = "the answer is not a DNS message"
+    NOT_A_NAME = "not a name for DNS"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """No answer from one endpoint."""
+
+    trouble: Trouble
+
+    def __str__(self) -> str:
+        return self.trouble.value
+
+
+Reply = Message | Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One question to one endpoint. With `recursive` it is a resolver's to find out."""
+
+    endpoint: Endpoint
+    name: str
+    kind: int
+    recursive: bool = False
+    checking_disabled: bool = False
+
+
+@dataclass(slots=True)
+class Gate:
+    """Closed until somebody has found what several coroutines want to know."""
+
+    is_open: bool = False
+    _waiting: list[Callable[[], None]] = field(default_factory=list)
+
+    def when_open(self, call: Callable[[], None]) -> None:
+        """Call this as soon as the gate is open."""
+        if self.is_open:
+            call()
+        else:
+            self._waiting.append(call)
+
+    def open(self) -> None:
+        """Let everybody pass."""
+        self.is_open = True
+        for call in self._waiting:
+            call()
+
+
+Step = tuple[Question, ...] | Gate
+
+
+@types.coroutine
+def ask(*questions: Question) -> Generator[Step, list[Reply], list[Reply]]:
+    """The replies to these questions, all asked at the same time."""
+    return (yield questions) if questions else []
+
+
+@types.coroutine
+def _pass(gate: Gate) -> Generator[Step, list[Reply], None]:
+    if not gate.is_open:
+        yield gate
+
+
+@dataclass(slots=True)
+class Shared(Generic[T]):
+    """Answers that many coroutines need and one of them finds out: the first asks, the others wait."""
+
+    _known: dict[Hashable, T] = field(default_factory=dict)
+    _gates: dict[Hashable, Gate] = field(default_factory=dict)
+
+    async def get(self, key: Hashable, find: Callable[[], Awaitable[T]]) -> T:
+        """What `find` gives for this key; it is called once."""
+        while key not in self._known:
+            if gate := self._gates.get(key):
+                await _pass(gate)
+                continue
+            self._gates[key] = gate = Gate()
+            try:
+                self._known[key] = await find()
+            finally:
+                del self._gates[key]
+                gate.open()
+        return self._known[key]

@@ -1,0 +1,110 @@
+"""Asking the resolvers: where a zone begins, which servers are authoritative for it, and what caches hold."""
+
+from dataclasses import dataclass
+from functools import partial
+
+from dkimctl.dns.endpoints import Endpoint
+from dkimctl.dns.message import Message, Rcode, Type
+from dkimctl.dns.questions import Question, Reply, Shared, ask
+
+
+@dataclass(frozen=True, slots=True)
+class NameServer:
+    """One authoritative server of a zone, with every address it has."""
+
+    name: str
+    endpoints: tuple[Endpoint, ...]
+    """Empty when its name has no address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """A zone, as the resolvers describe it."""
+
+    name: str
+    """Lower-case, without final dot; empty for the root."""
+    servers: tuple[NameServer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NoZone:
+    """Why no zone could be found."""
+
+    why: str
+
+
+class Resolution:
+    """What the resolvers know; every answer is asked for once in the life of this object."""
+
+    def __init__(self, resolvers: tuple[Endpoint, ...], port: int) -> None:
+        """`port`: the one at which authoritative servers are asked."""
+        self.resolvers = resolvers
+        self._port = port
+        self._cuts: Shared[str | NoZone] = Shared()
+        self._zones: Shared[Zone | NoZone] = Shared()
+        self._hosts: Shared[tuple[Endpoint, ...]] = Shared()
+
+    async def zone_of(self, name: str) -> Zone | NoZone:
+        """The zone that holds `name`, with its servers."""
+        cut = await self._cuts.get(name, lambda: self._find_cut(name))
+        if isinstance(cut, NoZone):
+            return cut
+        return await self._zones.get(cut, lambda: self._find_servers(cut))
+
+    async def ask_any(self, name: str, kind: int) -> Reply:
+        """The first resolver's answer that says something; failing that, the last one's failure."""
+        reply: Reply | None = None
+        for endpoint in self.resolvers:
+            [reply] = await ask(Question(endpoint, name, kind, recursive=True))
+            if isinstance(reply, Message) and reply.rcode in (Rcode.NOERROR, Rcode.NXDOMAIN):
+                return reply
+        assert reply is not None
+        return reply
+
+    async def _find_cut(self, name: str) -> str | NoZone:
+        """The SOA that covers a name stands in the answer or, where the name is not an apex, in the authority section.
+
+        RFC 2308 §2. A CNAME at the name leads elsewhere, and some resolvers leave the section out: then its parent is
+        asked, which is in the same zone, since no CNAME can stand at a zone's apex.
+        """
+        reply = await self.ask_any(name, Type.SOA)
+        if not isinstance(reply, Message):
+            return NoZone(f"the resolver ({self._shown()}) gives nothing for {name}: {reply}")
+        if reply.rcode not in (Rcode.NOERROR, Rcode.NXDOMAIN):
+            return NoZone(f"the resolver ({self._shown()}) answers {reply.rcode_name} for {name}{explained(reply)}")
+        is_alias = any(r.type == Type.CNAME for r in reply.answers)
+        found = [r.name for r in (*reply.answers, *reply.authority) if r.type == Type.SOA]
+        if found and not is_alias and (found[0] == name or name.endswith("." + found[0]) or not found[0]):
+            return found[0]
+        parent = name.partition(".")[2]
+        if not parent:
+            return NoZone(f"the resolver ({self._shown()}) names no zone for {name}")
+        return await self._cuts.get(parent, lambda: self._find_cut(parent))
+
+    async def _find_servers(self, zone: str) -> Zone | NoZone:
+        reply = await self.ask_any(zone, Type.NS)
+        if not isinstance(reply, Message):
+            return NoZone(f"the resolver ({self._shown()}) does not name the servers of {zone}: {reply}")
+        names = sorted({str(r.data) for r in reply.answers if r.type == Type.NS and r.name == zone})
+        if not names:
+            return NoZone(f"the resolver ({self._shown()}) names no server of {zone} ({reply.rcode_name})")
+        servers = [NameServer(name, await self._hosts.get(name, partial(self._find_host, name))) for name in names]
+        return Zone(zone, tuple(servers))
+
+    async def _find_host(self, host: str) -> tuple[Endpoint, ...]:
+        addresses: list[str] = []
+        for endpoint in self.resolvers:
+            replies = await ask(*(Question(endpoint, host, kind, recursive=True) for kind in (Type.A, Type.AAAA)))
+            answers = [r for reply in replies if isinstance(reply, Message) for r in reply.answers]
+            addresses = [str(r.data) for r in answers if r.type in (Type.A, Type.AAAA)]
+            if addresses:
+                break
+        return tuple(Endpoint(address, self._port) for address in dict.fromkeys(addresses))
+
+    def _shown(self) -> str:
+        return ", ".join(map(str, self.resolvers))
+
+
+def explained(reply: Message) -> str:
+    """What a resolver adds about a failure (RFC 8914), in parentheses; or nothing."""
+    return "".join(f" ({text or f'extended error {code}'})" for code, text in reply.errors)

@@ -1,0 +1,37 @@
+"""The text at a name, as a verifier of mail gets it: from the resolvers, CNAMEs followed by them."""
+
+from dkimctl.config.settings import Lookup
+from dkimctl.dns.endpoints import resolvers
+from dkimctl.dns.engine import Engine
+from dkimctl.dns.message import Message, Rcode, Record, Type
+from dkimctl.dns.questions import Reply
+from dkimctl.dns.resolve import Resolution, explained
+from dkimctl.errors import Unavailable
+
+
+def txt_strings(name: str, lookup: Lookup) -> bytes | None:
+    """The key record's text at `name`, its strings joined (RFC 6376 §3.6.2.2); None when there is none.
+
+    Of several records the first that says DKIM1. Raises Unavailable when no resolver could tell.
+    """
+    engine = Engine(lookup.timeout)
+    try:
+        [reply] = engine.run([Resolution(resolvers(lookup), lookup.port).ask_any(name.rstrip("."), Type.TXT)], 1)
+    finally:
+        engine.close()
+    texts = [text for _, text in texts_of(_usable(name, reply).answers)]
+    return next((text for text in texts if b"DKIM1" in text), texts[0] if texts else None)
+
+
+def _usable(name: str, reply: Reply) -> Message:
+    hint = "check the name server: --nameserver, DKIMCTL_NAMESERVERS or /etc/resolv.conf; then run it again"
+    if not isinstance(reply, Message):
+        raise Unavailable(f"no resolver tells what stands at {name}: {reply}", hint=hint)
+    if reply.rcode not in (Rcode.NOERROR, Rcode.NXDOMAIN):
+        raise Unavailable(f"the resolver answers {reply.rcode_name} for {name}{explained(reply)}", hint=hint)
+    return reply
+
+
+def texts_of(answers: tuple[Record, ...]) -> list[tuple[int, bytes]]:
+    """TTL in seconds and joined strings of every TXT record among these."""
+    return [(r.ttl, b"".join(r.data)) for r in answers if r.type == Type.TXT and isinstance(r.data, tuple)]

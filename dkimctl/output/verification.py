@@ -1,0 +1,105 @@
+"""Reports about key records as text for people: problems first, within 80 columns."""
+
+import textwrap
+from collections import Counter
+from collections.abc import Sequence
+
+from dkimctl.findings import Severity
+from dkimctl.output.findings import WIDTH, finding_text
+from dkimctl.record.model import KeyRecord
+from dkimctl.record.text import quoted
+from dkimctl.verify.report import Report, ServerAnswer, State, Verdict
+
+_IN_FULL = 3  # so many names are shown whole; of more, only what is wrong
+_STRING = 68  # octets of a string that fits a line
+_FIT = 36  # characters of a key that fit beside its tag
+
+
+def verification_text(reports: Sequence[Report], *, verbose: bool = False) -> str:
+    """All reports: each in full when they are few; else a summary by finding and the problems."""
+    ordered = sorted(reports, key=lambda r: (_RANK[r.verdict], r.domain, r.selector))
+    if len(ordered) <= _IN_FULL or verbose:
+        return "\n".join(report_text(report) for report in ordered)
+    problems = [report for report in ordered if not report.is_right]
+    return "\n".join([_summary(ordered), *(_problem_text(report) for report in problems)])
+
+
+_RANK = {Verdict.WRONG: 0, Verdict.UNKNOWN: 1, Verdict.RIGHT: 2}
+
+
+def _summary(reports: Sequence[Report]) -> str:
+    verdicts = Counter(report.verdict for report in reports)
+    lines = [f"{len(reports)} key records: " + ", ".join(f"{verdicts[v]} {v.value}" for v in Verdict if verdicts[v])]
+    counts = Counter(
+        (f.severity, f.code, f.title) for report in reports for f in {f.code: f for f in report.findings}.values()
+    )
+    worst = sorted(counts.items(), key=lambda item: (_SEVERITIES.index(item[0][0]), -item[1]))
+    lines += [f"  {count:7} × {severity.value:8} {code}  {title}" for (severity, code, title), count in worst]
+    return "\n".join(lines) + "\n"
+
+
+_SEVERITIES = [Severity.ERROR, Severity.UNKNOWN, Severity.WARNING, Severity.INFO, Severity.OK]
+
+
+def _problem_text(report: Report) -> str:
+    worth = [f for f in report.findings if f.severity in _SEVERITIES[:3]]
+    return f"{report.owner}: {report.verdict.value}\n" + "".join(finding_text(f) for f in worth)
+
+
+def report_text(report: Report) -> str:
+    """One name: its findings, the record tag by tag, what each server said, and what to publish."""
+    blocks = [f"{report.owner}: {report.verdict.value}\n" + "".join(finding_text(f) for f in report.findings)]
+    if report.record is not None:
+        blocks.append(_record_text(report.record))
+    elif report.text is not None:
+        blocks.append("  text\n" + _wrapped(report.text, "    "))
+    if report.answers:
+        blocks.append(_server_table(f"authoritative servers of {report.zone}", report.answers, report.owner))
+    if report.resolvers:
+        blocks.append(_server_table("resolvers", report.resolvers, report.owner))
+    if report.publish is not None:
+        blocks.append(_publish_text(report))
+    return "\n".join(blocks)
+
+
+def _record_text(record: KeyRecord) -> str:
+    lines = ["  record"]
+    for name, value in record.tags:
+        value = "".join(value.split()) if name == "p" else value
+        shown = value if len(value) <= 2 * _FIT else f"{value[:_FIT]}…{value[-12:]} ({len(value)} characters)"
+        lines.append(f"    {name + '=':4}{shown}")
+    return "\n".join(lines) + "\n"
+
+
+def _server_table(title: str, answers: Sequence[ServerAnswer], owner: str) -> str:
+    lines = [f"  {title}"]
+    name = owner
+    for answer in answers:
+        if answer.name != name:
+            name = answer.name
+            lines.append(f"    at {name}:")
+        where = answer.address if answer.server == answer.address else f"{answer.server} {answer.address}"
+        lines.append(f"    {where:42} {_said(answer)}")
+    return "\n".join(lines) + "\n"
+
+
+def _said(answer: ServerAnswer) -> str:
+    if answer.state is State.ALIAS:
+        return f"CNAME {answer.alias}"
+    if answer.state is not State.TEXT:
+        return answer.why or answer.state.value
+    size = f"{len(answer.texts[0])} octets" if len(answer.texts) == 1 else f"{len(answer.texts)} records"
+    return f"{size}, ttl {answer.ttl} s" + (", over TCP" if answer.over_tcp else "")
+
+
+def _publish_text(report: Report) -> str:
+    """As a zone file takes it: in many short strings, which verifiers join (RFC 6376 §3.6.2.2)."""
+    assert report.publish is not None
+    parts = [quoted(report.publish[i : i + _STRING]) for i in range(0, len(report.publish), _STRING)]
+    body = "\n".join(f"      {part}" for part in parts)
+    return f"  to publish\n    {report.publish_at}. IN TXT (\n{body} )\n"
+
+
+def _wrapped(text: str, indent: str) -> str:
+    lines = textwrap.wrap(text, WIDTH, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,128 @@
+"""What is checked, what each server said, and what follows from it."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from dkimctl.findings import Finding, Severity
+from dkimctl.keys.metadata import Tags
+from dkimctl.keys.public import PublicKey
+from dkimctl.names import owner_name
+from dkimctl.record.model import KeyRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One key record to look for."""
+
+    selector: str
+    domain: str
+    expected: PublicKey | None = None
+    """The key that must stand there; None to judge whatever is found."""
+    tags: Tags | None = None
+    """The tags the record was made with, where they are known."""
+    subdomains: bool = False
+    """True when mail of sub-domains is signed with this key."""
+
+    @property
+    def owner(self) -> str:
+        """`<selector>._domainkey.<domain>`, without final dot. Raises UsageError when it is too long for DNS."""
+        return owner_name(self.selector, self.domain)
+
+
+class State(StrEnum):
+    """What a server's answer comes to."""
+
+    TEXT = "text"
+    ALIAS = "alias"
+    NO_NAME = "no such name"
+    NO_TEXT = "no TXT record"
+    LAME = "not authoritative"
+    SILENT = "no answer"
+    NOT_ASKED = "not asked"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerAnswer:
+    """What one address of one server said about one name."""
+
+    name: str
+    """The name that was asked for: the owner name, or where a CNAME led."""
+    server: str
+    """The server's host name; for a resolver its address."""
+    address: str
+    """With the port where it is not 53."""
+    state: State
+    texts: tuple[str, ...] = ()
+    """Each TXT record with its strings joined; octets above 127 as Latin-1."""
+    alias: str = ""
+    """The target of a CNAME."""
+    ttl: int | None = None
+    """Seconds; at a resolver what is left of it."""
+    why: str = ""
+    """What hindered it, in words."""
+    over_tcp: bool = False
+    milliseconds: float = 0.0
+
+    @property
+    def has_answered(self) -> bool:
+        """True when it said with authority what stands at the name."""
+        return self.state in (State.TEXT, State.ALIAS, State.NO_NAME, State.NO_TEXT)
+
+    @property
+    def content(self) -> tuple[str, ...]:
+        """What two servers must agree about."""
+        return (f"CNAME {self.alias}",) if self.alias else tuple(sorted(self.texts))
+
+
+class Verdict(StrEnum):
+    """All findings of one name in a word."""
+
+    RIGHT = "right"
+    WRONG = "wrong"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything about one target."""
+
+    target: Target = field(repr=False)
+    domain: str
+    selector: str
+    owner: str
+    verdict: Verdict
+    findings: tuple[Finding, ...]
+    """The worst first."""
+    zone: str = ""
+    answers: tuple[ServerAnswer, ...] = ()
+    """Of the authoritative servers; where a CNAME leads elsewhere, those of every step."""
+    resolvers: tuple[ServerAnswer, ...] = ()
+    """With `recursive`: what the resolvers hold."""
+    text: str | None = None
+    """The record that was found, when there is exactly one everywhere."""
+    record: KeyRecord | None = None
+    publish: str | None = None
+    """The exact text to publish, when something about the record is wrong and the right one is known."""
+    publish_at: str = ""
+    """The name to publish it at: the owner name, or the end of its CNAMEs."""
+
+    @property
+    def is_right(self) -> bool:
+        """True when every authoritative server was asked and serves one right record."""
+        return self.verdict is Verdict.RIGHT
+
+
+_WORST_FIRST = (Severity.ERROR, Severity.UNKNOWN, Severity.WARNING, Severity.INFO, Severity.OK)
+
+
+def in_order(findings: list[Finding]) -> tuple[Finding, ...]:
+    """Without repeats, the worst first."""
+    return tuple(sorted(dict.fromkeys(findings), key=lambda f: (_WORST_FIRST.index(f.severity), f.code)))
+
+
+def verdict_of(findings: tuple[Finding, ...]) -> Verdict:
+    """Wrong as soon as an error is known; else unknown when something could not be asked."""
+    severities = {f.severity for f in findings}
+    if Severity.ERROR in severities:
+        return Verdict.WRONG
+    return Verdict.UNKNOWN if Severity.UNKNOWN in severities else Verdict.RIGHT

@@ -1,0 +1,115 @@
+"""Real knot servers on loopback for the tests: several addresses, one port, zones given as text."""
+
+import secrets
+import socket
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+SOA = "@ 300 IN SOA ns1 hostmaster 1 3600 600 86400 300\n"
+TXT_MAXIMUM = 255
+
+
+def txt(owner: str, *texts: str, ttl: int = 300) -> str:
+    """Zone-file lines for TXT records, one for each text, cut into character-strings."""
+    lines = []
+    for text in texts:
+        parts = [text[i : i + TXT_MAXIMUM] for i in range(0, len(text), TXT_MAXIMUM)] or [""]
+        strings = " ".join(f'"{_escaped(part)}"' for part in parts)
+        lines.append(f"{owner} {ttl} IN TXT {strings}\n")
+    return "".join(lines)
+
+
+def _escaped(text: str) -> str:
+    return "".join(f"\\{ord(c):03d}" if not 32 <= ord(c) < 127 else "\\" + c if c in '"\\' else c for c in text)
+
+
+def name_servers(*addresses: str) -> str:
+    """NS records ns1, ns2, … with these addresses, and the SOA."""
+    lines = [SOA]
+    for number, address in enumerate(addresses, 1):
+        lines.append(f"@ 300 IN NS ns{number}\nns{number} 300 IN {'AAAA' if ':' in address else 'A'} {address}\n")
+    return "".join(lines)
+
+
+@dataclass
+class Knot:
+    """One knotd at one address. `start` waits until it answers."""
+
+    directory: Path
+    address: str
+    port: int
+    zones: dict[str, str] = field(default_factory=dict)
+    options: str = ""
+    """More lines for the `server:` section."""
+    zone_options: str = ""
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> "Knot":
+        """Write everything and run it. Use as `knot = Knot(…).start()`, then `knot.stop()`."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        for name, text in self.zones.items():
+            (self.directory / f"{name}.zone").write_text(f"$ORIGIN {name}.\n{text}")
+        shown = f"{self.address}@{self.port}"
+        listing = "".join(
+            f"  - domain: {name}\n    file: {self.directory}/{name}.zone\n{self.zone_options}" for name in self.zones
+        )
+        configuration = (
+            f"server:\n    rundir: {self.directory}\n    listen: {shown}\n    udp-workers: 1\n    tcp-workers: 1\n"
+            f"    background-workers: 1\n{self.options}\n"
+            f"database:\n    storage: {self.directory}/db\n"
+            f"log:\n  - target: {self.directory}/log\n    any: warning\n"
+            f"zone:\n{listing}"
+        )
+        path = self.directory / "knot.conf"
+        path.write_text(configuration)
+        self.process = subprocess.Popen(
+            ["knotd", "-c", str(path)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self.directory
+        )
+        self._await()
+        return self
+
+    def _await(self) -> None:
+        name = next(iter(self.zones))
+        question = b"".join(bytes((len(label),)) + label.encode() for label in name.split("."))
+        query = b"\x12\x34\0\0\0\1\0\0\0\0\0\0" + question + b"\0\0\6\0\1"
+        family = socket.AF_INET6 if ":" in self.address else socket.AF_INET
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            with socket.socket(family, socket.SOCK_DGRAM) as probe:
+                probe.settimeout(0.1)
+                try:
+                    probe.connect((self.address, self.port))
+                    probe.send(query)
+                    if probe.recv(512)[3] & 15 == 0:
+                        return
+                except OSError:
+                    time.sleep(0.05)
+        raise AssertionError(f"knotd did not answer: {(self.directory / 'log').read_text()}")
+
+    def stop(self) -> None:
+        """End it."""
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(10)
+            self.process = None
+
+
+def free_port_everywhere(*addresses: str) -> int:
+    """A port that is free on all these addresses, for UDP and TCP; below the range of outgoing connections."""
+    while True:
+        port = 10000 + secrets.randbelow(20000)
+        if all(_is_free(address, port) for address in addresses):
+            return port
+
+
+def _is_free(address: str, port: int) -> bool:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+        with socket.socket(family, kind) as probe:
+            try:
+                probe.bind((address, port))
+            except OSError:
+                return False
+    return True
