@@ -9,7 +9,7 @@ import os
 import secrets
 import stat
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,6 +102,18 @@ def create_file(
         os.unlink(temporary)
         if durable:
             sync_directory(path.parent)
+
+
+@contextmanager
+def staged_file(path: Path, content: Content, *, mode: int = 0o644, owner: Owner | None = None) -> Iterator[Path]:
+    """`content` complete on the disk beside `path`, to be renamed inside the block; removed if it was not."""
+    with ExitStack() as stack:
+        with disk_errors(f"write {path}"):
+            temporary, descriptor = stack.enter_context(_temporary(path, mode, owner))
+            _fill(descriptor, content)
+        yield Path(temporary)
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)
 
 
 @contextmanager

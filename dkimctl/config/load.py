@@ -69,6 +69,9 @@ def _paths(table: Table) -> Paths:
         opendkim_conf=table.path("opendkim_conf", default.opendkim_conf),
         opendkim_directory=table.path("opendkim_directory", default.opendkim_directory),
         postfix_directory=table.path("postfix_directory", default.postfix_directory),
+        tmpfiles_directory=table.path("tmpfiles_directory", default.tmpfiles_directory),
+        pid_file=table.path("pid_file", default.pid_file),
+        backups=table.path("backups", default.backups),
     )
     table.finish()
     return paths

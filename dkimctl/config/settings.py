@@ -21,6 +21,12 @@ class Paths:
     """KeyTable, SigningTable, TrustedHosts, and dkimctl.conf where opendkim.conf belongs to a person."""
     postfix_directory: str = "/etc/postfix"
     """The directory of main.cf, for `postconf -c`."""
+    tmpfiles_directory: str = "/etc/tmpfiles.d"
+    """Where tmpfiles.d(5) is told about the milter socket's directory."""
+    pid_file: str = "/run/opendkim/opendkim.pid"
+    """Debian's unit waits for this one."""
+    backups: str = "/var/backups/dkimctl"
+    """Below it, each `--install` that changes something keeps what was there before."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,113 @@
+"""opendkim.conf: read as the daemon reads it, and written so that it reads the same.
+
+The rules are those of opendkim's `config.c`: a `#` ends the line wherever it stands, keywords have no case, the last
+setting wins, and `Include` counts as if the other file stood in its place.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from dkimctl.errors import UsageError
+from dkimctl.files import read_file
+from dkimctl.names import printable
+
+INCLUDE = "include"
+_DEEPEST = 5  # MAXLEVEL of config.c
+_COLUMN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One line that sets something."""
+
+    name: str
+    """As it was written; the daemon ignores its case."""
+    value: str
+    """Empty when the line has none: the daemon then refuses to start."""
+    file: str
+    """The file as the daemon names it (without `--root`)."""
+    line: int
+    """From 1."""
+
+    @property
+    def key(self) -> str:
+        """The name in lower case."""
+        return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """All settings in the order in which the daemon meets them, included files in their place."""
+
+    settings: tuple[Setting, ...] = ()
+    unreadable: tuple[Setting, ...] = ()
+    """The `Include` lines whose file is missing or stands too deep: the daemon refuses to start."""
+
+    def find(self, name: str) -> Setting | None:
+        """The setting that counts, or None."""
+        return next((s for s in reversed(self.settings) if s.key == name.lower()), None)
+
+    def get(self, name: str) -> str | None:
+        """The value that counts, or None."""
+        setting = self.find(name)
+        return setting.value if setting else None
+
+
+def parse(content: bytes, file: str) -> tuple[Setting, ...]:
+    """The settings of one file, `Include` lines among them."""
+    return tuple(_parsed(content.decode("utf-8", "surrogateescape"), file))
+
+
+def _parsed(text: str, file: str) -> Iterator[Setting]:
+    for number, line in enumerate(text.split("\n"), 1):
+        meaning = line.partition("#")[0].partition("\r")[0].strip(" \t")
+        if meaning:
+            blank = next((i for i, c in enumerate(meaning) if c in " \t"), len(meaning))
+            yield Setting(meaning[:blank], meaning[blank:].strip(" \t"), file, number)
+
+
+def read(file: str, at: Callable[[str], Path] = Path) -> Configuration | None:
+    """The configuration in `file`, or None when there is no such file; `at` finds a system path on this disk.
+
+    Raises DiskError when it may not be read.
+    """
+    content = read_file(at(file))
+    return None if content is None else expand(content, file, at)
+
+
+def expand(content: bytes, file: str, at: Callable[[str], Path] = Path) -> Configuration:
+    """The configuration that `content` would be as `file`, with what it includes."""
+    settings: list[Setting] = []
+    unreadable: list[Setting] = []
+    _expand(content, file, at, 0, settings, unreadable)
+    return Configuration(tuple(settings), tuple(unreadable))
+
+
+def _expand(
+    content: bytes,
+    file: str,
+    at: Callable[[str], Path],
+    depth: int,
+    settings: list[Setting],
+    unreadable: list[Setting],
+) -> None:
+    for setting in parse(content, file):
+        if setting.key != INCLUDE:
+            settings.append(setting)
+            continue
+        included = read_file(at(setting.value)) if setting.value and depth < _DEEPEST else None
+        if included is None:
+            unreadable.append(setting)
+        else:
+            _expand(included, setting.value, at, depth + 1, settings, unreadable)
+
+
+def setting_line(name: str, value: str) -> bytes:
+    """The line that sets `name`. Raises UsageError for a value that the daemon would read as something else."""
+    if not value or value != value.strip(" \t") or any(c in value for c in "#\r\n\0"):
+        raise UsageError(
+            f"opendkim cannot read this value of {name}: {printable(value)}",
+            hint="use a value without #, line breaks and blanks at its ends",
+        )
+    return f"{name:<{_COLUMN}}{'' if len(name) < _COLUMN else ' '}{value}\n".encode("utf-8", "surrogateescape")

@@ -1,0 +1,76 @@
+"""Host lists such as TrustedHosts (InternalHosts): the entries as the daemon compares them.
+
+opendkim compares text with text (`dkimf_checkhost`, `dkimf_checkip`): an address in the form that inet_ntop(3) gives,
+a network as that form of its first address and a number of bits, a host by its name, a domain as `.example.com`. In
+any other spelling an entry never fits, without a word in the log.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from ipaddress import ip_address, ip_network
+from socket import AF_INET6, inet_ntop
+
+from dkimctl.errors import UsageError
+from dkimctl.names import printable
+from dkimctl.opendkim.tables import Row, rows
+
+LOOPBACK = ("127.0.0.1", "::1")
+_NAME = re.compile(r"\.?[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9])?")
+
+
+def canonical_host(text: str) -> str:
+    """The entry in the one spelling that fits: an address, a network, a host name or `.domain`; `!` in front negates.
+
+    Raises UsageError when it is none of them.
+    """
+    negated, rest = ("!", text[1:]) if text.startswith("!") else ("", text)
+    return negated + (_address(rest) or _name(rest, text))
+
+
+def _address(text: str) -> str:
+    bare = text.replace("[", "").replace("]", "")
+    try:
+        if "/" not in bare:
+            return _written(ip_address(bare).packed)
+        network = ip_network(bare, strict=False)
+    except ValueError:
+        return ""
+    return f"{_written(network.network_address.packed)}/{network.prefixlen}"
+
+
+def _written(packed: bytes) -> str:
+    # inet_ntop is what the daemon uses: Python's own form differs for addresses such as ::ffff:192.0.2.1
+    return inet_ntop(AF_INET6, packed) if len(packed) == 16 else ".".join(map(str, packed))
+
+
+def _name(text: str, shown: str) -> str:
+    name = text.lower()
+    if not _NAME.fullmatch(name) or ".." in name or name.replace(".", "").isdigit():
+        raise UsageError(
+            f"not an address, network or host: {printable(shown)}",
+            hint="use 192.0.2.1, 192.0.2.0/24, 2001:db8::/32, mail.example.com, or .example.com for all hosts below it",
+        )
+    return name
+
+
+def parse_hosts(lines: Iterable[bytes]) -> Iterator[Row]:
+    """The entries of a `file:` host list."""
+    return rows(lines, patterns=False)
+
+
+def host_problem(entry: str) -> str:
+    """Why an entry of a `file:` host list never fits, with the spelling that does; empty when it is fine."""
+    try:
+        canonical = canonical_host(entry)
+    except UsageError:
+        return "is not an address, a network, a host name or a .domain"
+    return "" if canonical == _unbracketed(entry) else f"never fits in this spelling; write {canonical}"
+
+
+def _unbracketed(entry: str) -> str:
+    return entry.lower().replace("[", "").replace("]", "")
+
+
+def is_everybody(entry: str) -> bool:
+    """True for the network of every IPv4 or of every IPv6 address."""
+    return entry in ("0.0.0.0/0", "::/0")

@@ -1,0 +1,77 @@
+"""The part of a file that dkimctl writes, between two comments; everything outside belongs to people."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from dkimctl.errors import Refused, disk_errors
+
+BEGIN = b"# BEGIN dkimctl"
+END = b"# END dkimctl"
+_BEGIN_LINE = BEGIN + b": rewritten by dkimctl; your own lines go above or below\n"
+_END_LINE = END + b"\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a person, verbatim with its line feed, and its number from 1."""
+
+    number: int
+    text: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """The lines of people in a file: above the managed block and below it."""
+
+    above: tuple[Line, ...] = ()
+    below: tuple[Line, ...] = ()
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """All of them, in the order of the file."""
+        return self.above + self.below
+
+    def around(self, block: Iterable[bytes]) -> Iterator[bytes]:
+        """The file's content with `block` between the markers."""
+        yield from (_ended(line.text) for line in self.above)
+        yield _BEGIN_LINE
+        yield from block
+        yield _END_LINE
+        yield from (line.text for line in self.below)
+
+
+def _ended(text: bytes) -> bytes:
+    return text if text.endswith(b"\n") else text + b"\n"
+
+
+def read_foreign(path: Path) -> Foreign:
+    """The lines of people in `path`; none when there is no such file. The managed lines are passed over, not kept.
+
+    Raises DiskError when it cannot be read, Refused when a block is not closed.
+    """
+    with disk_errors(f"read {path}"):
+        try:
+            with path.open("rb") as stream:
+                return _split(stream, path)
+        except (FileNotFoundError, NotADirectoryError):
+            return Foreign()
+
+
+def _split(lines: Iterable[bytes], path: Path) -> Foreign:
+    above: list[Line] = []
+    below: list[Line] = []
+    opened, target = 0, above
+    for number, text in enumerate(lines, 1):
+        if text.startswith(BEGIN):
+            opened, target = number, below
+        elif text.startswith(END):
+            opened = 0
+        elif not opened:
+            target.append(Line(number, text))
+    if opened:
+        raise Refused(
+            f"{path} line {opened}: a dkimctl block begins here and never ends, so whose lines follow is not clear",
+            hint=f"put the line `{END.decode()}` after the last line of dkimctl",
+        )
+    return Foreign(tuple(above), tuple(below))

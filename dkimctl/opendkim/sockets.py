@@ -1,0 +1,57 @@
+"""Where the milter listens: opendkim's own spelling of it (`Socket`), and one type for every spelling."""
+
+from dataclasses import dataclass
+
+from dkimctl.errors import UsageError
+from dkimctl.names import printable
+
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", "ip6-localhost", "localhost.localdomain"})
+
+
+@dataclass(frozen=True, slots=True)
+class MilterSocket:
+    """A Unix socket (`path` set) or a TCP port (`port` set)."""
+
+    path: str = ""
+    """Absolute, as the daemon sees it; empty for TCP."""
+    port: int = 0
+    host: str = ""
+    """A name or an address without brackets; empty means every address."""
+
+    @property
+    def is_unix(self) -> bool:
+        """True for a Unix socket."""
+        return bool(self.path)
+
+    @property
+    def endpoint(self) -> tuple[str, int]:
+        """What tells two sockets apart; every name of the loopback address is the same."""
+        if self.path:
+            return self.path, 0
+        return ("localhost" if self.host.lower() in _LOOPBACK else self.host.lower()), self.port
+
+    def __str__(self) -> str:
+        """In opendkim's spelling."""
+        if self.path:
+            return f"local:{self.path}"
+        return f"inet:{self.port}@{self.host}" if self.host else f"inet:{self.port}"
+
+
+def parse_socket(text: str) -> MilterSocket:
+    """The socket in opendkim's spelling: `local:/PATH`, `unix:/PATH`, `/PATH`, `inet:PORT[@HOST]`, `inet6:…`.
+
+    Raises UsageError when it is none of them.
+    """
+    kind, colon, rest = text.partition(":")
+    if text.startswith("/"):
+        return MilterSocket(path=text)
+    if colon and kind.lower() in ("local", "unix") and rest.startswith("/"):
+        return MilterSocket(path=rest)
+    if colon and kind.lower() in ("inet", "inet6"):
+        port, _, host = rest.partition("@")
+        if port.isdigit() and 0 < int(port) < 65536:
+            return MilterSocket(port=int(port), host=host.strip("[]"))
+    raise UsageError(
+        f"not a milter socket: {printable(text)}",
+        hint="opendkim writes it as local:/PATH or inet:PORT@HOST, such as inet:8891@localhost",
+    )

@@ -1,0 +1,130 @@
+"""KeyTable and SigningTable: their rows as the daemon reads them, and the lines that give those rows.
+
+The rules are those of opendkim's `opendkim-db.c`. A `file:` data set compares whole keys; a `refile:` one takes each
+key as a pattern with `*`, and drops a line that begins with a blank. Both read lines of at most 1,023 bytes (a longer
+one is split there), end a line at `#`, and take the first row that fits.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+LONGEST_LINE = 1023
+"""In bytes, with the line feed: `fgets` with BUFRSZ 1024."""
+_BLANKS = " \t\n\v\f\r"
+_SPLIT = re.compile(f"[{_BLANKS}]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row: `value` is empty when the line has only a key."""
+
+    key: str
+    value: str
+    line: int
+    """From 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyEntry:
+    """What the KeyTable says about one key."""
+
+    name: str
+    """What the SigningTable calls it; case counts."""
+    domain: str
+    """The signing domain, `d=`; `%` stands for the domain of the From address."""
+    selector: str
+    """`s=`."""
+    path: str
+    """The private key's file, or the key itself."""
+
+
+def rows(lines: Iterable[bytes], *, patterns: bool) -> Iterator[Row]:
+    """The rows of a table's lines; `patterns` for a `refile:` data set."""
+    for number, line in enumerate(lines, 1):
+        for start in range(0, len(line), LONGEST_LINE):
+            row = _row(line[start : start + LONGEST_LINE], number, patterns=patterns)
+            if row is not None:
+                yield row
+
+
+def _row(line: bytes, number: int, *, patterns: bool) -> Row | None:
+    """The row on one line, or None when the daemon passes over it."""
+    text = line.decode("utf-8", "surrogateescape").partition("\n")[0].partition("#")[0]
+    if patterns and text[:1] in _BLANKS:
+        return None
+    key, _, value = _SPLIT.sub(" ", text.strip(_BLANKS), count=1).partition(" ")
+    return Row(key, value.strip(_BLANKS), number) if key else None
+
+
+def key_entry(row: Row) -> KeyEntry | None:
+    """The key that a KeyTable row names, or None when it lacks one of its three parts."""
+    domain, _, rest = row.value.partition(":")
+    selector, _, path = rest.partition(":")
+    return KeyEntry(row.key, domain, selector, path) if domain and selector and path else None
+
+
+def key_line(entry: KeyEntry) -> str:
+    """The KeyTable line of a key."""
+    return f"{entry.name} {entry.domain}:{entry.selector}:{entry.path}\n"
+
+
+def signing_lines(domain: str, name: str, *, subdomains: bool, patterns: bool) -> str:
+    """The SigningTable lines that have the key `name` sign for `domain`, and for everything below it."""
+    if patterns:
+        return f"*@{domain} {name}\n*@*.{domain} {name}\n" if subdomains else f"*@{domain} {name}\n"
+    return f"{domain} {name}\n.{domain} {name}\n" if subdomains else f"{domain} {name}\n"
+
+
+def pattern_regex(pattern: str) -> str:
+    """The regular expression that the daemon makes of a `refile:` key (`dkimf_mkregexp`), without case."""
+    return "".join({"*": ".*", "+": r"\+", ".": r"\."}.get(c, c) for c in pattern)
+
+
+@dataclass
+class Patterns:
+    """The keys of a `refile:` table as the daemon tries them: in order, without case, each against the whole address.
+
+    A key that is no regular expression keeps the daemon from starting; here it fits nothing.
+    """
+
+    table: tuple[Row, ...]
+
+    @cached_property
+    def _compiled(self) -> list[tuple[re.Pattern[str], Row]]:
+        found = []
+        for row in self.table:
+            try:
+                found.append((re.compile(pattern_regex(row.key), re.IGNORECASE), row))
+            except re.error:
+                continue
+        return found
+
+    def first(self, text: str) -> Row | None:
+        """The first row that fits, or None."""
+        return next((row for pattern, row in self._compiled if pattern.fullmatch(text)), None)
+
+
+def lookup_keys(address: str) -> Iterator[str]:
+    """What the daemon looks for in a `file:` SigningTable, in this order (`dkimf_apply_signtable`)."""
+    user, _, domain = address.lower().rpartition("@")
+    yield f"{user}@{domain}"
+    yield domain
+    labels = domain.split(".")
+    for count in range(1, len(labels)):
+        parent = "." + ".".join(labels[count:])
+        yield f"{user}@{parent}"
+        yield parent
+    yield f"{user}@*"
+    yield "*"
+
+
+def data_set(value: str) -> tuple[str, str]:
+    """Kind and argument of a data set's name such as `refile:/etc/opendkim/KeyTable` (`dkimf_db_open`)."""
+    kind, colon, rest = value.partition(":")
+    if colon and "," not in kind:
+        return kind.lower(), rest
+    if value.endswith(".db"):
+        return "db", value
+    return ("file" if value.startswith("/") else "csl"), value

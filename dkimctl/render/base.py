@@ -1,0 +1,105 @@
+"""What a rendering is made of, and what a signer must be able to do."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from dkimctl.config.settings import Settings
+from dkimctl.opendkim.sockets import MilterSocket
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """One domain and the key that signs for it."""
+
+    domain: str
+    selector: str
+    path: str
+    """The private key's file as the daemon is told it (without `--root`)."""
+    subdomains: bool
+    """True when mail from below the domain is signed as well."""
+
+    @property
+    def name(self) -> str:
+        """The key record's owner name; the KeyTable uses it too."""
+        return f"{self.selector}._domainkey.{self.domain}"
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The keys that sign, and the one algorithm of all of them."""
+
+    keys: tuple[SigningKey, ...]
+    """Sorted by domain."""
+    algorithm: str
+    """`rsa` or `ed25519`."""
+    notices: tuple["Notice", ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something to look at before it is put in place."""
+
+    message: str
+    hint: str = ""
+    blocking: bool = False
+    """True when mail would be lost or go unsigned: it is then not installed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A file's content, made anew each time it is read, so that 1,000,000 domains never stand in memory as text."""
+
+    produce: Callable[[], Iterable[bytes]]
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self.produce())
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedFile:
+    """One file as it should be."""
+
+    path: str
+    """As the daemons see it (without `--root`)."""
+    content: Content = field(repr=False)
+    mode: int = 0o644
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedDirectory:
+    """A directory that must exist with this owner and mode."""
+
+    path: str
+    mode: int
+    owner: str
+    """USER:GROUP."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """Everything this host should be told."""
+
+    signer: str
+    keys: tuple[SigningKey, ...] = field(repr=False)
+    files: tuple[RenderedFile, ...]
+    """In the order in which they are put in place: the one that makes the daemon read the others comes last."""
+    directories: tuple[RenderedDirectory, ...]
+    postfix: Mapping[str, str]
+    """main.cf settings by name; empty where Postfix is not configured."""
+    notices: tuple[Notice, ...]
+
+
+class Signer(Protocol):
+    """A daemon that signs: one file in this folder each."""
+
+    name: str
+
+    def files(self, settings: Settings, selection: Selection) -> tuple[tuple[RenderedFile, ...], tuple[Notice, ...]]:
+        """Its files, and what is to be said about them. Reads what is installed, writes nothing."""
+
+    def directories(self, settings: Settings) -> tuple[RenderedDirectory, ...]:
+        """The directories that it needs."""
+
+    def sockets(self, settings: Settings) -> tuple[MilterSocket, ...]:
+        """Where it will listen, then where the installed configuration has it listen."""

@@ -1,0 +1,155 @@
+"""What is installed, compared with what should be."""
+
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from dkimctl.config.settings import Settings
+from dkimctl.errors import UsageError, disk_errors
+from dkimctl.files import Owner, find_owner
+from dkimctl.postfix import postconf
+from dkimctl.render.base import RenderedDirectory, RenderedFile, Rendering
+
+_CHUNK = 1 << 16
+
+
+class Change(StrEnum):
+    """What is to be done to a file or directory."""
+
+    NEW = "new"
+    CONTENT = "content"
+    MODE = "mode"
+
+
+@dataclass(frozen=True, slots=True)
+class FileChange:
+    """A file that is not as it should be."""
+
+    path: str
+    """As the daemons see it."""
+    change: Change
+    file: RenderedFile = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryChange:
+    """A directory that is not as it should be."""
+
+    path: str
+    change: Change
+    directory: RenderedDirectory = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PostfixChange:
+    """A setting of main.cf with another value in effect than the one wanted."""
+
+    name: str
+    now: str
+    wanted: str
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Everything that `--install` would change."""
+
+    files: tuple[FileChange, ...] = ()
+    directories: tuple[DirectoryChange, ...] = ()
+    postfix: tuple[PostfixChange, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """True when all is as it should be."""
+        return not (self.files or self.directories or self.postfix)
+
+
+def compare(rendering: Rendering, settings: Settings) -> Difference:
+    """What differs from the rendering. Raises DiskError when something cannot be read, Unavailable from postconf."""
+    return Difference(
+        files=tuple(_file_changes(rendering.files, settings)),
+        directories=tuple(_directory_changes(rendering.directories, settings)),
+        postfix=tuple(_postfix_changes(rendering, settings)),
+    )
+
+
+def _file_changes(files: Iterable[RenderedFile], settings: Settings) -> Iterator[FileChange]:
+    daemon = find_daemon(settings.keys.owner)
+    for file in files:
+        path = settings.at(file.path)
+        with disk_errors(f"read {path}"):
+            status = _status(path)
+            if status is None:
+                yield FileChange(file.path, Change.NEW, file)
+            elif not _same_content(path, status.st_size, file.content):
+                yield FileChange(file.path, Change.CONTENT, file)
+            elif not is_readable(status, daemon):
+                yield FileChange(file.path, Change.MODE, file)
+
+
+def _status(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _same_content(path: Path, size: int, wanted: Iterable[bytes]) -> bool:
+    with path.open("rb") as installed:
+        for chunk in wanted:
+            if installed.read(len(chunk)) != chunk:
+                return False
+        return installed.tell() == size
+
+
+def is_readable(status: os.stat_result, daemon: Owner | None) -> bool:
+    """True when the daemon can read the file after it gave up root, as it must for a reload, and no stranger writes it.
+
+    `daemon` is None where its user does not exist (yet): then everybody must be able to read it.
+    """
+    mode = status.st_mode
+    if mode & stat.S_IWOTH:
+        return False
+    if daemon is not None and status.st_uid == daemon.uid:
+        return bool(mode & stat.S_IRUSR)
+    if daemon is not None and status.st_gid == daemon.gid:
+        return bool(mode & stat.S_IRGRP)
+    return bool(mode & stat.S_IROTH)
+
+
+def find_daemon(owner: str) -> Owner | None:
+    """The daemon's user and group, or None where they do not exist."""
+    try:
+        return find_owner(owner)
+    except UsageError:
+        return None
+
+
+def _directory_changes(directories: Iterable[RenderedDirectory], settings: Settings) -> Iterator[DirectoryChange]:
+    for directory in directories:
+        path = settings.at(directory.path)
+        with disk_errors(f"look at {path}"):
+            status = _status(path)
+        if status is None:
+            yield DirectoryChange(directory.path, Change.NEW, directory)
+        elif not _as_wanted(status, directory):
+            yield DirectoryChange(directory.path, Change.MODE, directory)
+
+
+def _as_wanted(status: os.stat_result, directory: RenderedDirectory) -> bool:
+    if stat.S_IMODE(status.st_mode) != directory.mode:
+        return False
+    owner = find_daemon(directory.owner)
+    # only root can give a directory away; elsewhere (a staging tree of an ordinary user) the mode is all there is
+    return owner is None or os.geteuid() != 0 or (status.st_uid, status.st_gid) == (owner.uid, owner.gid)
+
+
+def _postfix_changes(rendering: Rendering, settings: Settings) -> Iterator[PostfixChange]:
+    if not rendering.postfix:
+        return
+    now = postconf.read_settings(settings.at(settings.paths.postfix_directory), tuple(rendering.postfix))
+    for name, wanted in rendering.postfix.items():
+        if now.get(name) != wanted:
+            yield PostfixChange(name, now.get(name, ""), wanted)

@@ -1,0 +1,51 @@
+"""Whose opendkim.conf is it: nobody's yet, ours, the package's own, or a person's?
+
+Ours carries a digest of itself, so that a later edit makes it a person's. The package's own is known by the MD5 that
+dpkg keeps of each configuration file.
+"""
+
+from hashlib import md5, sha256
+
+from dkimctl.config.settings import Settings
+from dkimctl.files import read_file
+from dkimctl.opendkim.conf import INCLUDE, parse
+
+DPKG_STATUS = "/var/lib/dpkg/status"
+_SEAL = b"# dkimctl-sha256 "
+_HEADER = b"""\
+# Written by `dkimctl render-config --install`. You may edit it: dkimctl then keeps
+# your file and adds its settings with an Include line at the end.
+"""
+
+
+def sealed(body: bytes) -> bytes:
+    """`body` as a file that can be told from an edited one."""
+    return _HEADER + _SEAL + sha256(body).hexdigest().encode() + b"\n\n" + body
+
+
+def belongs_to_person(settings: Settings, content: bytes | None) -> bool:
+    """True when a person has had a hand in opendkim.conf, so that it must be kept."""
+    return not (content is None or _is_sealed(content) or _is_package_own(settings, content))
+
+
+def _is_sealed(content: bytes) -> bool:
+    _, found, rest = content.partition(_SEAL)
+    digest, _, body = rest.partition(b"\n\n")
+    return bool(found) and digest == sha256(body).hexdigest().encode() and content == sealed(body)
+
+
+def _is_package_own(settings: Settings, content: bytes) -> bool:
+    status = read_file(settings.at(DPKG_STATUS)) or b""
+    digest = md5(content, usedforsecurity=False).hexdigest()
+    return f"\n {settings.paths.opendkim_conf} {digest}".encode() in status
+
+
+def with_include_last(content: bytes, included: str) -> bytes:
+    """A person's opendkim.conf with `Include included` as its last setting; verbatim when it is that already."""
+    found = parse(content, "")
+    ours = [s.line for s in found if s.key == INCLUDE and s.value == included]
+    if ours and found[-1].line == ours[-1] and len(ours) == 1:
+        return content
+    lines = content.split(b"\n")
+    kept = b"\n".join(line for number, line in enumerate(lines, 1) if number not in ours)
+    return kept + (b"" if not kept or kept.endswith(b"\n") else b"\n") + f"Include {included}\n".encode()

@@ -1,0 +1,67 @@
+"""What is signed today through settings that ours replace, and would not be signed any more."""
+
+from collections.abc import Iterator
+
+from dkimctl.config.settings import Settings
+from dkimctl.files import read_file
+from dkimctl.opendkim import conf
+from dkimctl.opendkim.tables import Row, data_set, rows
+from dkimctl.render.base import Notice, Selection
+from dkimctl.render.dataset import is_replaced
+
+
+def lost_signatures(settings: Settings, selection: Selection) -> tuple[Notice, ...]:
+    """At most one notice, and it blocks: no domain loses its signature through an installation."""
+    installed = conf.read(settings.paths.opendkim_conf, settings.at)
+    if installed is None:
+        return ()
+    table = installed.find("SigningTable")
+    if table is None:
+        return _from_domain(installed, selection)
+    kind, path = data_set(table.value)
+    if path == f"{settings.paths.opendkim_directory}/SigningTable":
+        return ()
+    if kind not in ("file", "refile"):
+        return (_unknown(table),)
+    content = read_file(settings.at(path)) or b""
+    keys = {key.domain: key for key in selection.keys}
+    lost = [row for row in _rows(content, patterns=kind == "refile") if not is_replaced(row, keys)]
+    return (_lost(f"{path} line {lost[0].line}", lost[0].key, settings),) if lost else ()
+
+
+def _rows(content: bytes, *, patterns: bool) -> Iterator[Row]:
+    return rows(content.splitlines(keepends=True), patterns=patterns)
+
+
+def _from_domain(installed: conf.Configuration, selection: Selection) -> tuple[Notice, ...]:
+    """The simple form of opendkim.conf: `Domain`, `Selector` and `KeyFile`, which a KeyTable puts out of use."""
+    domains, key_file = installed.find("Domain"), installed.get("KeyFile")
+    if domains is None or not key_file:
+        return ()
+    managed = {key.domain for key in selection.keys}
+    kind, names = data_set(domains.value)
+    lost = (
+        [name.strip() for name in names.split(",") if name.strip().lower() not in managed] if kind == "csl" else [names]
+    )
+    if not lost:
+        return ()
+    where = f"{domains.file} line {domains.line}"
+    hint = f"make it a managed domain too: dkimctl genkey {lost[0]}"
+    return (Notice(f"{where} has {lost[0]} signed today, and that would end", hint, blocking=True),)
+
+
+def _lost(where: str, what: str, settings: Settings) -> Notice:
+    place = settings.paths.opendkim_directory
+    return Notice(
+        f"{where} has {what} signed today, and that would end",
+        f"copy its lines into {place}/SigningTable and {place}/KeyTable, where they are kept, and run it again",
+        blocking=True,
+    )
+
+
+def _unknown(table: conf.Setting) -> Notice:
+    return Notice(
+        f"{table.file} line {table.line} takes the SigningTable from {table.value}, which dkimctl cannot read",
+        "whatever it signs would no longer be signed; take that line out if that is meant",
+        blocking=True,
+    )

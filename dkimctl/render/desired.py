@@ -1,0 +1,31 @@
+"""Everything this host should be told, as one value."""
+
+from types import MappingProxyType
+
+from dkimctl.config.settings import Settings
+from dkimctl.keys.store import KeyStore
+from dkimctl.render.base import Rendering, Signer
+from dkimctl.render.continuity import lost_signatures
+from dkimctl.render.opendkim import OpenDkim
+from dkimctl.render.postfix import postfix_settings
+from dkimctl.render.selection import select_keys
+
+
+def desired(settings: Settings, store: KeyStore, signer: Signer | None = None) -> Rendering:
+    """The rendering for every managed domain. Reads the keys and what is installed, and writes nothing.
+
+    Raises UsageError when no domain has a key or a setting is of no use, DiskError when something cannot be read,
+    Refused when a table's managed block is broken, Unavailable when postconf fails.
+    """
+    daemon = signer or OpenDkim()
+    selection = select_keys(settings, store)
+    files, notices = daemon.files(settings, selection)
+    postfix, postfix_notices = postfix_settings(settings, daemon.sockets(settings))
+    return Rendering(
+        signer=daemon.name,
+        keys=selection.keys,
+        files=files,
+        directories=daemon.directories(settings),
+        postfix=MappingProxyType(postfix),
+        notices=(*selection.notices, *lost_signatures(settings, selection), *notices, *postfix_notices),
+    )

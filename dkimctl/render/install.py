@@ -1,0 +1,156 @@
+"""Putting a rendering in place: all of it or nothing, and never without a copy of what was there.
+
+Everything new is complete on the disk beside its place before anything changes. Then main.cf is changed, and the files
+are renamed, the one that makes the daemon read the others last. Killed between two of these steps, the same command
+completes the work: the old opendkim.conf still tells which milter in main.cf was ours.
+"""
+
+import os
+import shutil
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from dkimctl.config.settings import Settings
+from dkimctl.errors import Refused, disk_errors
+from dkimctl.files import Owner, locked, make_directory, staged_file, sync_directory, write_file
+from dkimctl.postfix import postconf
+from dkimctl.render.base import Rendering
+from dkimctl.render.compare import (
+    Change,
+    Difference,
+    DirectoryChange,
+    FileChange,
+    compare,
+    find_daemon,
+    is_readable,
+)
+
+BeforeSwitch = Callable[[Mapping[str, Path]], None]
+"""Gets system path → where its new content can be read now, for each file of the rendering; raises to stop it all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """What an installation changed."""
+
+    changed: Difference
+    backup: str
+    """The directory with the old files, as a system path; empty when there was nothing to keep."""
+
+
+def install(
+    rendering: Rendering, settings: Settings, *, now: datetime, before_switch: BeforeSwitch = lambda _: None
+) -> Installed:
+    """Make this host as the rendering says; nothing is written when it is so already.
+
+    Raises Refused for a blocking notice, a symbolic link in a file's place, or what `before_switch` found; DiskError
+    when something cannot be written: nothing is half-done then.
+    """
+    for notice in rendering.notices:
+        if notice.blocking:
+            raise Refused(notice.message, hint=notice.hint)
+    if compare(rendering, settings).is_empty:
+        return Installed(Difference(), "")
+    place = settings.at(settings.paths.opendkim_directory)
+    make_directory(place, mode=0o755)
+    with locked(place):
+        difference = compare(rendering, settings)
+        return Installed(difference, _switch(rendering, settings, difference, now, before_switch))
+
+
+def _switch(
+    rendering: Rendering, settings: Settings, difference: Difference, now: datetime, before_switch: BeforeSwitch
+) -> str:
+    for directory in difference.directories:
+        _make(directory, settings)
+    with ExitStack() as stack:
+        staged = {c.path: stack.enter_context(_staged(c, settings)) for c in difference.files}
+        before_switch({f.path: staged.get(f.path, settings.at(f.path)) for f in rendering.files})
+        backup = stack.enter_context(_backup(difference, settings, now))
+        if difference.postfix:
+            directory_of_postfix = settings.at(settings.paths.postfix_directory)
+            postconf.write_settings(directory_of_postfix, {c.name: c.wanted for c in difference.postfix})
+        for path, temporary in staged.items():
+            with disk_errors(f"write {settings.at(path)}"):
+                os.rename(temporary, settings.at(path))
+                sync_directory(settings.at(path).parent)
+    return backup
+
+
+def _make(change: DirectoryChange, settings: Settings) -> None:
+    """Make the directory, or give it its owner and mode; the owner only where root works and the user exists."""
+    path = settings.at(change.path)
+    owner = find_daemon(change.directory.owner) if os.geteuid() == 0 else None
+    if make_directory(path, mode=change.directory.mode, owner=owner):
+        return
+    with disk_errors(f"set the mode of {path}"):
+        if owner is not None:
+            os.chown(path, owner.uid, owner.gid)
+        path.chmod(change.directory.mode)
+
+
+@contextmanager
+def _staged(change: FileChange, settings: Settings) -> Iterator[Path]:
+    path = settings.at(change.path)
+    if path.is_symlink():
+        raise Refused(
+            f"{path} is a symbolic link, which dkimctl does not follow",
+            hint=f"put the file itself there: cp --remove-destination {path.resolve()} {path}",
+        )
+    make_directory(path.parent, mode=0o755)
+    mode, owner = _mode_and_owner(change, path, settings)
+    with staged_file(path, change.file.content, mode=mode, owner=owner) as temporary:
+        yield temporary
+
+
+def _mode_and_owner(change: FileChange, path: Path, settings: Settings) -> tuple[int, Owner | None]:
+    """Those of the file that is there, unless the daemon could not read it so."""
+    if change.change is Change.NEW:
+        return change.file.mode, None
+    with disk_errors(f"look at {path}"):
+        status = path.stat()
+    owner = Owner(status.st_uid, status.st_gid, f"{status.st_uid}:{status.st_gid}")
+    keeps = is_readable(status, find_daemon(settings.keys.owner))
+    return (stat.S_IMODE(status.st_mode) if keeps else change.file.mode), owner
+
+
+@contextmanager
+def _backup(difference: Difference, settings: Settings, now: datetime) -> Iterator[str]:
+    """A copy of every file that is about to change, in a directory of its own; gone again when the work fails."""
+    old = [c.path for c in difference.files if c.change is not Change.NEW]
+    if difference.postfix:
+        old.append(f"{settings.paths.postfix_directory}/main.cf")
+    if not old:
+        yield ""
+        return
+    shown = _backup_directory(settings, now)
+    try:
+        for path in old:
+            _copy(settings.at(path), settings.at(shown) / path.lstrip("/"))
+        yield shown
+    except BaseException:
+        with suppress(OSError):
+            shutil.rmtree(settings.at(shown))
+        raise
+
+
+def _backup_directory(settings: Settings, now: datetime) -> str:
+    base = f"{settings.paths.backups}/{now:%Y%m%dT%H%M%SZ}"
+    shown, count = base, 1
+    while not make_directory(settings.at(shown), mode=0o700):
+        count += 1
+        shown = f"{base}-{count}"
+    return shown
+
+
+def _copy(source: Path, target: Path) -> None:
+    make_directory(target.parent, mode=0o700)
+    with disk_errors(f"read {source}"), source.open("rb") as stream:
+        status = os.fstat(stream.fileno())
+        owner = Owner(status.st_uid, status.st_gid, "") if os.geteuid() == 0 else None
+        chunks = iter(lambda: stream.read(1 << 20), b"")
+        write_file(target, chunks, mode=stat.S_IMODE(status.st_mode), owner=owner)

@@ -1,0 +1,155 @@
+"""opendkim: its configuration, its three tables, and the directory of its socket."""
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from posixpath import dirname
+
+from dkimctl.config.settings import Settings
+from dkimctl.errors import UsageError
+from dkimctl.files import read_file
+from dkimctl.opendkim import conf
+from dkimctl.opendkim.hosts import canonical_host
+from dkimctl.opendkim.managed import Foreign, read_foreign
+from dkimctl.opendkim.sockets import MilterSocket, parse_socket
+from dkimctl.opendkim.tables import KeyEntry, key_line, signing_lines
+from dkimctl.render.base import Content, Notice, RenderedDirectory, RenderedFile, Selection, SigningKey
+from dkimctl.render.cautions import host_notices, key_table_notices, overridden_notices, signing_table_notices
+from dkimctl.render.conffile import belongs_to_person, sealed, with_include_last
+from dkimctl.render.dataset import table_kind
+
+POSTFIX_GROUP = "postfix"
+SOCKET_DIRECTORY_MODE = 0o2750  # set-group-id: the socket gets Postfix's group, and nobody joins another's group
+_CHUNK = 256  # domains a write: fewer, larger writes
+
+
+class OpenDkim:
+    """The signer that Debian calls opendkim."""
+
+    name = "opendkim"
+
+    def files(self, settings: Settings, selection: Selection) -> tuple[tuple[RenderedFile, ...], tuple[Notice, ...]]:
+        """Tables first, opendkim.conf last: it is what makes the daemon read the others."""
+        place = settings.paths.opendkim_directory
+        tables = {
+            name: read_foreign(settings.at(f"{place}/{name}")) for name in ("KeyTable", "SigningTable", "TrustedHosts")
+        }
+        keys, signing, hosts = tables.values()
+        kind, kind_notices = table_kind(settings, signing, selection)
+        trusted = tuple(dict.fromkeys(map(canonical_host, settings.signing.trusted_hosts)))
+        contents = {
+            "KeyTable": key_table(keys, selection.keys),
+            "SigningTable": signing_table(signing, selection.keys, patterns=kind == "refile"),
+            "TrustedHosts": Content(lambda: hosts.around(f"{host}\n".encode() for host in trusted)),
+        }
+        files = [RenderedFile(f"{place}/{name}", content) for name, content in contents.items()]
+        configuration, conf_notices = _configuration(settings, selection, kind)
+        notices = (
+            *kind_notices,
+            *key_table_notices(f"{place}/KeyTable", keys, selection),
+            *signing_table_notices(f"{place}/SigningTable", signing, keys, selection, kind),
+            *host_notices(f"{place}/TrustedHosts", hosts, trusted),
+            *conf_notices,
+        )
+        return (*files, *_tmpfiles(self.directories(settings), settings), *configuration), notices
+
+    def directories(self, settings: Settings) -> tuple[RenderedDirectory, ...]:
+        """The socket's own directory."""
+        socket = parse_socket(settings.signing.socket)
+        if not socket.is_unix:
+            return ()
+        user = settings.keys.owner.partition(":")[0]
+        return (RenderedDirectory(dirname(socket.path), SOCKET_DIRECTORY_MODE, f"{user}:{POSTFIX_GROUP}"),)
+
+    def sockets(self, settings: Settings) -> tuple[MilterSocket, ...]:
+        """Where it will listen, then where the installed opendkim.conf has it listen."""
+        found = [parse_socket(settings.signing.socket)]
+        installed = conf.read(settings.paths.opendkim_conf, settings.at)
+        for setting in installed.settings if installed else ():
+            if setting.key == "socket":
+                try:
+                    found.append(parse_socket(setting.value))
+                except UsageError:  # what stands there is no socket, so Postfix cannot have been told of it
+                    continue
+        return tuple(found)
+
+
+def parameters(settings: Settings, selection: Selection, kind: str) -> tuple[tuple[str, str], ...]:
+    """opendkim.conf's settings, in the order in which they are written."""
+    place = settings.paths.opendkim_directory
+    return (
+        ("Syslog", "yes"),
+        ("SyslogSuccess", "yes"),
+        ("LogWhy", "yes"),
+        ("AutoRestart", "yes"),
+        ("AutoRestartRate", "10/1h"),
+        ("UserID", settings.keys.owner),
+        ("UMask", "007"),
+        ("PidFile", settings.paths.pid_file),
+        ("Socket", str(parse_socket(settings.signing.socket))),
+        ("Mode", "s"),
+        ("Canonicalization", settings.signing.canonicalization),
+        ("SignatureAlgorithm", f"{selection.algorithm}-sha256"),
+        ("OversignHeaders", "From"),
+        ("KeyTable", f"file:{place}/KeyTable"),
+        ("SigningTable", f"{kind}:{place}/SigningTable"),
+        ("InternalHosts", f"file:{place}/TrustedHosts"),
+    )
+
+
+def _configuration(
+    settings: Settings, selection: Selection, kind: str
+) -> tuple[tuple[RenderedFile, ...], tuple[Notice, ...]]:
+    wanted = parameters(settings, selection, kind)
+    body = b"".join(conf.setting_line(name, value) for name, value in wanted)
+    path = settings.paths.opendkim_conf
+    installed = read_file(settings.at(path))
+    if installed is None or not belongs_to_person(settings, installed):
+        return (RenderedFile(path, _whole(sealed(body))),), ()
+    ours = f"{settings.paths.opendkim_directory}/dkimctl.conf"
+    header = b"# Written by `dkimctl render-config --install`, which replaces every change made here.\n\n"
+    files = (
+        RenderedFile(ours, _whole(header + body)),
+        RenderedFile(path, _whole(with_include_last(installed, ours))),
+    )
+    return files, overridden_notices(conf.expand(installed, path, settings.at), wanted, ours)
+
+
+def _whole(content: bytes) -> Content:
+    return Content(lambda: (content,))
+
+
+def key_table(foreign: Foreign, keys: tuple[SigningKey, ...]) -> Content:
+    """The KeyTable: people's lines, and one for each key."""
+    lines = Content(lambda: _joined(key_line(KeyEntry(key.name, key.domain, key.selector, key.path)) for key in keys))
+    return Content(lambda: foreign.around(lines))
+
+
+def signing_table(foreign: Foreign, keys: tuple[SigningKey, ...], *, patterns: bool) -> Content:
+    """The SigningTable: people's lines, and one or two for each key.
+
+    Of patterns the first that fits counts, so those of the deepest domains stand first.
+    """
+
+    def lines() -> Iterator[bytes]:
+        ordered: Iterable[SigningKey] = keys
+        if patterns:
+            ordered = sorted(keys, key=lambda key: -key.domain.count("."))
+        return _joined(
+            signing_lines(key.domain, key.name, subdomains=key.subdomains, patterns=patterns) for key in ordered
+        )
+
+    return Content(lambda: foreign.around(lines()))
+
+
+def _joined(lines: Iterable[str]) -> Iterator[bytes]:
+    stream = iter(lines)
+    while chunk := "".join(islice(stream, _CHUNK)):
+        yield chunk.encode("ascii")
+
+
+def _tmpfiles(directories: tuple[RenderedDirectory, ...], settings: Settings) -> Iterator[RenderedFile]:
+    """So that the directory is there again after a reboot, where it lies on a tmpfs."""
+    for directory in directories:
+        user, _, group = directory.owner.partition(":")
+        line = f"# Written by dkimctl.\nd {directory.path} {directory.mode:o} {user} {group} - -\n"
+        yield RenderedFile(f"{settings.paths.tmpfiles_directory}/dkimctl.conf", _whole(line.encode()))

@@ -1,0 +1,75 @@
+"""The settings of main.cf that bring mail to the signer."""
+
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+
+from dkimctl.config.settings import Settings
+from dkimctl.opendkim.sockets import MilterSocket
+from dkimctl.postfix import postconf
+from dkimctl.postfix.milters import milter_socket, names_opendkim, postfix_spelling, split_milters, with_milter_last
+from dkimctl.render.base import Notice
+
+LISTS = ("smtpd_milters", "non_smtpd_milters")
+_READ = (*LISTS, "milter_default_action", "queue_directory")
+_ALSO_SMTPD = "$smtpd_milters"
+
+
+def postfix_settings(
+    settings: Settings, sockets: tuple[MilterSocket, ...]
+) -> tuple[dict[str, str], tuple[Notice, ...]]:
+    """The settings and what is to be said about them; none where Postfix is not configured.
+
+    `sockets`: where the signer will listen, then where it listened so far. Other milters stay and ours is put last,
+    after those that may change the mail. Raises Unavailable when postconf fails.
+    """
+    directory = settings.at(settings.paths.postfix_directory)
+    if not postconf.is_configured(directory):
+        hint = "install and configure Postfix, then run this command again"
+        return {}, (Notice(f"no Postfix is configured in {directory}, so only the signer is set up", hint),)
+    now = postconf.read_settings(directory, _READ)
+    queue = now["queue_directory"]
+    ours = postfix_spelling(sockets[0], queue)
+
+    @cache
+    def macro(name: str) -> str:
+        return postconf.expand(directory, name)
+
+    def is_ours(milter: str) -> bool:
+        return names_opendkim(milter, queue, sockets)
+
+    wanted = {
+        "smtpd_milters": with_milter_last(now["smtpd_milters"], ours, is_ours, macro),
+        "non_smtpd_milters": _local_milters(now["non_smtpd_milters"], ours, is_ours),
+        "milter_default_action": settings.signing.milter_default_action,
+    }
+    return wanted, (*_unreachable(sockets[0], queue), *_overridden(directory, ours, queue))
+
+
+def _local_milters(existing: str, ours: str, is_ours: Callable[[str], bool]) -> str:
+    """Mail from sendmail(1) and cron: the same milters as mail from SMTP, unless it has milters of its own."""
+    milters = split_milters(existing)
+    others = [m for m in milters if not is_ours(m)]
+    if not others:
+        return _ALSO_SMTPD
+    if any(m.strip("${}()") == "smtpd_milters" for m in others):
+        return existing if others == list(milters) else ", ".join(others)
+    return with_milter_last(existing, ours, is_ours)
+
+
+def _unreachable(socket: MilterSocket, queue: str) -> Iterator[Notice]:
+    if socket.is_unix and not socket.path.startswith(queue.rstrip("/") + "/"):
+        yield Notice(
+            f"{socket.path} lies outside {queue}, where a chrooted smtpd cannot reach it (Debian's is chrooted)",
+            f"keep the default socket, or choose another below {queue}",
+        )
+
+
+def _overridden(directory: Path, ours: str, queue: str) -> Iterator[Notice]:
+    wanted = milter_socket(ours, queue)
+    for override in postconf.service_overrides(directory, LISTS):
+        if not any(milter_socket(m, queue) == wanted for m in split_milters(override.value)):
+            yield Notice(
+                f"master.cf overrides {override.name} for {override.service}, so mail that arrives there is not signed",
+                f"if that is not meant: postconf -c {directory} -PX {override.service}/{override.name}",
+            )

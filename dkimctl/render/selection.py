@@ -1,0 +1,134 @@
+"""Which key signs for each managed domain, and what is left out because opendkim cannot use it safely."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from dkimctl.config.settings import Settings
+from dkimctl.errors import UsageError
+from dkimctl.keys.metadata import Phase
+from dkimctl.keys.store import Key, KeyStore, signing_key
+from dkimctl.render.base import Notice, Selection, SigningKey
+
+RSA, ED25519 = "rsa", "ed25519"
+_NAME = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)+")
+_PATH = re.compile(r"/[!-\"$-~]+")  # ASCII without blanks, and without #, which would end the line
+_SHOWN = 3
+
+
+@dataclass(slots=True)
+class _Found:
+    """What one walk over the store found. Only a few hundred bytes stay of each domain."""
+
+    rsa: list[SigningKey] = field(default_factory=list)
+    ed25519: list[SigningKey] = field(default_factory=list)
+    wants_rsa: bool = False
+    both: set[str] = field(default_factory=set)
+    """Domains with a key of each kind."""
+    domains: set[str] = field(default_factory=set)
+    unproven: dict[str, str] = field(default_factory=dict)
+    unusable: list[str] = field(default_factory=list)
+    leaving: list[str] = field(default_factory=list)
+
+
+def select_keys(settings: Settings, store: KeyStore) -> Selection:
+    """The key that signs for each managed domain. All are of one algorithm, because opendkim has one for all of them.
+
+    Raises UsageError when no domain has a key, DiskError when the keys cannot be listed.
+    """
+    found = _Found()
+    for domain in store.domains():
+        _sort_in(found, settings, domain, store.keys(domain))
+    algorithm, keys = (RSA, found.rsa) if found.wants_rsa else (ED25519, found.ed25519)
+    if not keys:
+        raise UsageError(
+            f"no managed domain: {settings.key_directory} holds no key that can sign",
+            hint="make a key first: dkimctl genkey example.com",
+        )
+    return Selection(tuple(keys), algorithm, tuple(_notices(found, settings, algorithm)))
+
+
+def _sort_in(found: _Found, settings: Settings, domain: str, keys: tuple[Key, ...]) -> None:
+    found.domains.add(domain)
+    rsa, ed25519 = (signing_key(tuple(k for k in keys if k.metadata.algorithm == kind)) for kind in (RSA, ED25519))
+    if not (rsa or ed25519):
+        found.leaving.append(domain)
+    if rsa and ed25519:
+        found.both.add(domain)
+    # a working Ed25519 key is not given up for an RSA key that has yet to prove itself
+    found.wants_rsa |= rsa is not None and (rsa.phase is Phase.ACTIVE or not _is_active(ed25519))
+    for key, into in ((rsa, found.rsa), (ed25519, found.ed25519)):
+        if key is None:
+            continue
+        if not (_NAME.fullmatch(domain) and _NAME.fullmatch("x." + key.selector) and _PATH.fullmatch(key.path)):
+            found.unusable.append(key.path)
+            continue
+        into.append(SigningKey(domain, key.selector, key.path, _with_subdomains(settings, key)))
+        if key.phase in (Phase.GENERATED, Phase.PUBLISHED):
+            found.unproven[domain] = key.selector
+
+
+def _is_active(key: Key | None) -> bool:
+    return key is not None and key.phase is Phase.ACTIVE
+
+
+def _with_subdomains(settings: Settings, key: Key) -> bool:
+    # t=s in the key record forbids its use below the domain (RFC 6376 §3.6.1)
+    if "s" in key.metadata.tags.flags.split(":"):
+        return False
+    own = settings.domain(key.domain).subdomains
+    return settings.signing.subdomains if own is None else own
+
+
+def _notices(found: _Found, settings: Settings, algorithm: str) -> Iterable[Notice]:
+    if found.unusable:
+        yield Notice(
+            f"left out, because opendkim cannot take their names: {_few(found.unusable)}",
+            "name key directories as domains in lower case, IDNs as xn-- labels",
+        )
+    if found.leaving:
+        yield Notice(
+            f"no key signs for {_few(found.leaving)}: all their keys are on their way out",
+            f"make a new one: dkimctl genkey {found.leaving[0]}",
+        )
+    keyless = sorted(settings.domains.keys() - found.domains)
+    if keyless:
+        yield Notice(f"no key yet for {_few(keyless)}", f"make one: dkimctl genkey {keyless[0]}")
+    yield from _algorithm_notices(found, algorithm)
+    chosen = found.rsa if algorithm == RSA else found.ed25519
+    unproven = [key.domain for key in chosen if found.unproven.get(key.domain) == key.selector]
+    if unproven:
+        yield Notice(
+            f"signs, though no check has seen its key record in DNS yet: {_few(unproven)}",
+            _publish(settings, unproven[0]),
+        )
+
+
+def _algorithm_notices(found: _Found, algorithm: str) -> Iterable[Notice]:
+    if algorithm == ED25519:
+        yield Notice(
+            "all mail is signed with Ed25519 alone, which many receivers cannot verify yet (RFC 8463)",
+            f"make an RSA key: dkimctl genkey {found.ed25519[0].domain} --algorithm rsa",
+        )
+        return
+    only = [key.domain for key in found.ed25519 if key.domain not in found.both]
+    if only:
+        yield Notice(
+            f"mail stays unsigned for {_few(only)}: an Ed25519 key only, and one opendkim signs with one algorithm",
+            f"make an RSA key: dkimctl genkey {only[0]} --algorithm rsa",
+        )
+    if found.both:
+        yield Notice(
+            f"the Ed25519 key is not used for {_few(sorted(found.both))}: one opendkim signs with one algorithm",
+            "leave it, or sign with a second opendkim of your own",
+        )
+
+
+def _publish(settings: Settings, domain: str) -> str:
+    provider = settings.domain(domain).provider or settings.provider
+    return f"publish it: dkimctl publish {domain}" + ("" if provider else " --provider ovh")
+
+
+def _few(names: list[str]) -> str:
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")

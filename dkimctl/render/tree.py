@@ -1,0 +1,30 @@
+"""A rendering written elsewhere: to look at, to copy to other hosts, to build an image from."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from dkimctl.files import make_directory, write_file
+from dkimctl.render.base import Rendering
+
+POSTFIX_FILE = "postfix-settings"
+"""Lines `name = value`, as `xargs -d '\\n' postconf -e` takes them."""
+
+
+def write_tree(rendering: Rendering, directory: Path) -> tuple[Path, ...]:
+    """Every file below `directory` at its system path, and main.cf's settings; returns what was written.
+
+    Raises DiskError.
+    """
+    return tuple(_write(rendering, directory))
+
+
+def _write(rendering: Rendering, directory: Path) -> Iterator[Path]:
+    for file in rendering.files:
+        path = directory / file.path.lstrip("/")
+        make_directory(path.parent, mode=0o755)
+        write_file(path, file.content, mode=file.mode)
+        yield path
+    if rendering.postfix:
+        path = directory / POSTFIX_FILE
+        write_file(path, (f"{name} = {value}\n".encode() for name, value in rendering.postfix.items()))
+        yield path
