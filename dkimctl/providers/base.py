@@ -18,12 +18,16 @@ class Capabilities:
 
     field_type: str
     """The record type under which key records are written: `DKIM` at OVH, `TXT` elsewhere."""
+    fallback_type: str = ""
+    """The type a key that is not RSA may stand under instead, where the service refuses it under `field_type`."""
     text_limit: int | None = None
     """The longest text it stores, in octets, or None without limit."""
     minimum_ttl: int = 0
     """Seconds."""
     writes: bool = True
     """False when a person does the writing (`manual`)."""
+    serves: bool = True
+    """False when a person must still do something before the records are served, such as reload a name server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +40,10 @@ class ProviderRecord:
     """`DKIM`, `TXT` or `CNAME`."""
     text: str
     """Joined, without quotes; for a CNAME its target, without final dot."""
-    ttl: int
+    ttl: int = 0
     """Seconds; 0 means the zone's default."""
     id: str = ""
-    """How the provider refers to it."""
+    """How the provider refers to it; empty for a record that is still to be made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +69,15 @@ class Delete:
 
 
 Change = Create | Replace | Delete
+Found = Mapping[str, Sequence[ProviderRecord]]
 
 
 class Provider(Protocol):
     """One account at one service. Safe to use from several threads."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What it is called in the configuration, in metadata and in messages."""
 
     @property
     def capabilities(self) -> Capabilities:
@@ -79,11 +86,15 @@ class Provider(Protocol):
     def zone_of(self, name: str) -> str:
         """The zone of this account that holds `name`. Raises ApiError when it holds none."""
 
-    def find(self, zone: str, names: Sequence[str]) -> Mapping[str, Sequence[ProviderRecord]]:
+    def find(self, zone: str, names: Sequence[str]) -> Found:
         """The DKIM, TXT and CNAME records at exactly these names, read from the account now; every name is a key."""
 
-    def apply(self, zone: str, change: Change) -> None:
-        """Do one change. When its answer is lost, look before trying again: never a second record. Raises ApiError."""
+    def apply(self, zone: str, changes: Sequence[Change]) -> None:
+        """Do the changes in this order; `activate` makes them effective.
+
+        When an answer is lost, look before trying again: never a second record. Raises ApiError at the first change
+        that cannot be done; those before it are done.
+        """
 
     def activate(self, zone: str) -> None:
         """Make the applied changes effective (OVH: refresh). Harmless when there is nothing to do."""
@@ -92,5 +103,17 @@ class Provider(Protocol):
         """True when all applied changes are being served; None when it cannot tell."""
 
 
-ProviderFactory = Callable[[Mapping[str, Option], Settings, Clock], Provider]
-"""Makes a provider from its `[providers.NAME]` table, the settings and the clock. Raises ConfigError."""
+@dataclass(frozen=True, slots=True)
+class ProviderSetup:
+    """What a provider is made from."""
+
+    argument: str
+    """What stood behind the colon: PATH of `zonefile:PATH`; else empty."""
+    options: Mapping[str, Option]
+    """Its `[providers.NAME]` table."""
+    settings: Settings
+    clock: Clock
+
+
+ProviderFactory = Callable[[ProviderSetup], Provider]
+"""What an entry point of the group `dkimctl.providers` leads to. Raises ConfigError."""

@@ -1,0 +1,74 @@
+"""Calls that may be repeated, with growing pauses; the API's wish to wait is honoured."""
+
+import random
+from typing import Any
+
+from dkimctl.clock import Clock
+from dkimctl.providers.ovh.door import Door
+from dkimctl.providers.ovh.refusals import OvhError
+
+PATIENCE = 45.0  # seconds that one call may spend on repeating itself
+_FIRST_PAUSE = 0.5
+_LONGEST_PAUSE = 8.0
+
+
+class Backoff:
+    """The pauses between the attempts of one call: doubled each time, with jitter so that clients do not march."""
+
+    def __init__(self, clock: Clock, patience: float = PATIENCE) -> None:
+        self._clock = clock
+        self._deadline = clock.monotonic() + patience
+        self._pause = _FIRST_PAUSE
+
+    def wait_after(self, error: OvhError) -> None:
+        """Sleep before the next attempt. Raises the error when repeating cannot help or would take too long."""
+        if not error.is_transient:
+            raise error
+        self.wait(error)
+
+    def wait(self, error: OvhError) -> None:
+        """The same for an error of which the caller knows that it may pass."""
+        pause = max(self._pause * random.uniform(0.5, 1.0), error.retry_after or 0.0)  # noqa: S311
+        if self._clock.monotonic() + pause > self._deadline:
+            raise error
+        self._clock.sleep(pause)
+        self._pause = min(2 * self._pause, _LONGEST_PAUSE)
+
+
+class Calls:
+    """The calls of the API that are safe to repeat. Each raises OvhError when patience is at its end."""
+
+    def __init__(self, door: Door, clock: Clock) -> None:
+        self._door = door
+        self._clock = clock
+
+    @property
+    def endpoint(self) -> str:
+        """Where the calls go."""
+        return self._door.endpoint
+
+    def backoff(self) -> Backoff:
+        """Fresh pauses for a loop of the caller's own."""
+        return Backoff(self._clock)
+
+    def get(self, path: str) -> Any:
+        """Read a value."""
+        backoff = self.backoff()
+        while True:
+            try:
+                return self._door.value("GET", path)
+            except OvhError as error:
+                backoff.wait_after(error)
+
+    def repeat(self, method: str, path: str, body: dict[str, object] | None = None) -> None:
+        """A change that leads to the same state however often it is done."""
+        backoff = self.backoff()
+        while True:
+            try:
+                return self._door.void(method, path, body)
+            except OvhError as error:
+                backoff.wait_after(error)
+
+    def once(self, method: str, path: str, body: dict[str, object]) -> Any:
+        """A change that must not be repeated blindly."""
+        return self._door.value(method, path, body)

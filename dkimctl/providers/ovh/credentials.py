@@ -1,0 +1,173 @@
+"""OVH credentials: from the environment, from files it names, or from an `ovh.conf` that only its owner may read.
+
+The `ovh` library would also read `./ovh.conf`; for a tool that root runs that is a trap, so everything is read here
+and handed over explicitly.
+"""
+
+import configparser
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dkimctl.config.settings import Option, Settings
+from dkimctl.errors import ConfigError, disk_errors
+from dkimctl.files import read_file
+
+DEFAULT_ENDPOINT = "ovh-eu"
+KEYS = ("application_key", "application_secret", "consumer_key")
+OAUTH2 = ("client_id", "client_secret")
+OWN_FILE = "/etc/dkimctl/ovh.conf"
+OPTIONS = ("endpoint", "credentials")
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Three keys of the classic kind, or the two of an OAuth2 service account; no part of them is in the repr."""
+
+    endpoint: str
+    """A name such as `ovh-eu`, or an `http://` URL on a loopback address."""
+    application_key: str = field(default="", repr=False)
+    application_secret: str = field(default="", repr=False)
+    consumer_key: str = field(default="", repr=False)
+    client_id: str = field(default="", repr=False)
+    client_secret: str = field(default="", repr=False)
+
+    @property
+    def is_oauth2(self) -> bool:
+        """True for a service account."""
+        return bool(self.client_id)
+
+
+def read_credentials(
+    options: Mapping[str, Option], settings: Settings, environment: Mapping[str, str], home: Path | None = None
+) -> Credentials:
+    """The credentials: each value from the environment, else from the file.
+
+    Raises ConfigError with everything that is missing or doubtful at once.
+    """
+    _check_options(options)
+    given = _from_environment(environment)
+    file = _File.none() if _is_complete(given) else _find_file(options, settings, home or Path.home())
+    endpoint = given.pop("endpoint", "") or str(options.get("endpoint", "")) or file.endpoint or DEFAULT_ENDPOINT
+    values = _one_kind(given, file.values(endpoint))
+    _refuse_incomplete(values, file.path)
+    return Credentials(endpoint, **values)
+
+
+def _check_options(options: Mapping[str, Option]) -> None:
+    problems = [
+        f"[providers.ovh] {key}: unknown; known here: {', '.join(OPTIONS)}" for key in options if key not in OPTIONS
+    ]
+    problems += [
+        f"[providers.ovh] {key}: a string is wanted" for key in OPTIONS if not isinstance(options.get(key, ""), str)
+    ]
+    if problems:
+        raise ConfigError(
+            "[providers.ovh] has mistakes",
+            hint='secrets do not stand in the configuration: name their file with credentials = "/path/ovh.conf"',
+            problems=problems,
+        )
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    values = {}
+    for name in ("endpoint", *KEYS, *OAUTH2):
+        variable = f"OVH_{name.upper()}"
+        if value := environment.get(variable, ""):
+            values[name] = value
+        elif path := environment.get(f"{variable}_FILE", ""):
+            values[name] = _private_text(Path(path), f"{variable}_FILE").strip()
+    return values
+
+
+def _is_complete(values: Mapping[str, str]) -> bool:
+    return all(name in values for name in KEYS) or all(name in values for name in OAUTH2)
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """An `ovh.conf` as parsed, or nothing."""
+
+    path: Path | None
+    parser: configparser.RawConfigParser = field(repr=False)
+
+    @staticmethod
+    def none() -> "_File":
+        return _File(None, configparser.RawConfigParser())
+
+    @property
+    def endpoint(self) -> str:
+        return self.parser.get("default", "endpoint", fallback="").strip()
+
+    def values(self, endpoint: str) -> dict[str, str]:
+        found = {name: self.parser.get(endpoint, name, fallback="").strip() for name in (*KEYS, *OAUTH2)}
+        return {name: value for name, value in found.items() if value}
+
+
+def _find_file(options: Mapping[str, Option], settings: Settings, home: Path) -> _File:
+    named = options.get("credentials")
+    if named:
+        path = settings.at(str(named))
+        if not path.exists():
+            raise ConfigError(f"no such credentials file: {path}", hint="see [providers.ovh] credentials")
+        return _read_file(path)
+    for path in (settings.at(OWN_FILE), home / ".ovh.conf", settings.at("/etc/ovh.conf")):
+        with disk_errors(f"look at {path}"):
+            if path.exists():
+                return _read_file(path)
+    return _File.none()
+
+
+def _read_file(path: Path) -> _File:
+    parser = configparser.RawConfigParser()
+    try:
+        parser.read_string(_private_text(path, "the credentials file"))
+    except configparser.Error as error:
+        # the error's own words would quote lines of the file, and a line may be a secret
+        line = f" (line {error.lineno})" if isinstance(getattr(error, "lineno", None), int) else ""  # type: ignore[attr-defined]
+        raise ConfigError(
+            f"{path} is not an ovh.conf{line}", hint="it looks like: [ovh-eu], then application_key=… and so on"
+        ) from None
+    return _File(path, parser)
+
+
+def _private_text(path: Path, what: str) -> str:
+    content = read_file(path)
+    if content is None:
+        raise ConfigError(f"no such file: {path} ({what})", hint=f"mend {what}")
+    with disk_errors(f"look at {path}"):
+        mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & 0o077:
+        raise ConfigError(
+            f"{path} can be read by other users (mode {mode:04o}), and it holds secrets", hint=f"chmod 600 {path}"
+        )
+    return content.decode("utf-8", "replace")
+
+
+def _one_kind(given: dict[str, str], filed: dict[str, str]) -> dict[str, str]:
+    """Environment over file; of the two kinds the one that the environment has, else the one that is there."""
+    for kind, other in ((KEYS, OAUTH2), (OAUTH2, KEYS)):
+        if any(name in given for name in kind) and not any(name in given for name in other):
+            filed = {name: value for name, value in filed.items() if name in kind}
+    values = {**filed, **given}
+    if any(name in values for name in KEYS) and any(name in values for name in OAUTH2):
+        raise ConfigError(
+            "two kinds of OVH credentials at once: application keys and an OAuth2 client",
+            hint="keep one: OVH_APPLICATION_KEY, _SECRET and OVH_CONSUMER_KEY, or OVH_CLIENT_ID and _SECRET",
+        )
+    return values
+
+
+def _refuse_incomplete(values: Mapping[str, str], path: Path | None) -> None:
+    kind = OAUTH2 if any(name in values for name in OAUTH2) else KEYS
+    missing = [name for name in kind if name not in values]
+    if missing:
+        place = f" and not in {path}" if path else ""
+        raise ConfigError(
+            f"OVH credentials are missing: {', '.join(missing)}",
+            hint=f"make them at https://eu.api.ovh.com/createToken/ and write them to {OWN_FILE}, mode 0600",
+            problems=[
+                f"{name}: neither in OVH_{name.upper()} nor in OVH_{name.upper()}_FILE{place}" for name in missing
+            ],
+        )

@@ -1,0 +1,261 @@
+"""The one door to the `ovh` library and to the HTTP library below it: one call in, one value or one OvhError out.
+
+The library's `raw_call` is used, which signs and sends; its `call` throws the status of an unreadable answer away and
+fails on some error bodies.
+"""
+
+import json
+import queue
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from dkimctl.errors import ConfigError
+from dkimctl.providers.ovh.credentials import Credentials
+from dkimctl.providers.ovh.endpoint import HINT, allow_loopback, is_url, loopback_url, token_url
+from dkimctl.providers.ovh.refusals import AGAIN, Kind, OvhError, Refusal, explain, lost
+
+if TYPE_CHECKING:
+    from requests import RequestException, Response
+
+TIMEOUTS = (10.0, 30.0)  # seconds to connect and to read; the library's own 180 would hold a whole run up
+
+
+class Door:
+    """An API account. Safe to use from several threads: each call has a client for itself while it lasts."""
+
+    def __init__(self, credentials: Credentials, *, timeout: tuple[float, float] = TIMEOUTS) -> None:
+        self._credentials = credentials
+        self._timeout = timeout
+        self._idle: queue.LifoQueue[Any] = queue.LifoQueue()
+        if is_url(credentials.endpoint):
+            loopback_url(credentials.endpoint)  # a mistake in it is told before anything is done
+
+    @property
+    def endpoint(self) -> str:
+        """Its name or URL."""
+        return self._credentials.endpoint
+
+    def value(self, method: str, path: str, body: dict[str, object] | None = None) -> Any:
+        """What the API answers to one call, once. Raises OvhError, also when the answer holds no value."""
+        response = self._send(method, path, body)
+        value = self._decoded(response, method, path)
+        if value is None:
+            raise lost("answered without a value", method, path, status=response.status_code)
+        return value
+
+    def void(self, method: str, path: str, body: dict[str, object] | None = None) -> None:
+        """One call, once, that has nothing to answer: 204, `null` and an empty body are all fine. Raises OvhError."""
+        response = self._send(method, path, body)
+        if response.content:
+            self._decoded(response, method, path)
+
+    def _send(self, method: str, path: str, body: dict[str, object] | None) -> "Response":
+        """The answer, when its status says success."""
+        from ovh.exceptions import APIError
+        from requests import RequestException
+
+        try:
+            with self._client() as client:
+                response: Response = client.raw_call(method, path, data=body)
+        except RequestException as error:
+            raise _unreached(error, method, path) from None  # its words may hold the whole request
+        except APIError as error:
+            raise self._failed_before(error, method, path) from None
+        if not 200 <= response.status_code < 300:
+            raise self._refused(response, method, path)
+        return response
+
+    @contextmanager
+    def _client(self) -> Iterator[Any]:
+        try:
+            client = self._idle.get_nowait()
+        except queue.Empty:
+            client = self._connect()
+        try:
+            yield client
+        finally:
+            self._idle.put(client)
+
+    def _connect(self) -> Any:
+        """A client that has asked for the API's time: a fault of that call must not look like one of the next."""
+        client = _new_client(self._credentials, self._timeout)
+        if self._credentials.is_oauth2:
+            _fetch_token(client, self._timeout)
+            return client
+        from ovh.exceptions import APIError, HTTPError
+
+        try:
+            _ = client.time_delta
+        except HTTPError as error:
+            raise _unreached(error.args[1], "GET", "/auth/time") from None
+        except (APIError, TypeError, ValueError, AttributeError):  # the library trips over answers that are no number
+            raise lost("does not answer as an API", "GET", "/auth/time", hint=_proxy_hint(self.endpoint)) from None
+        return client
+
+    def _decoded(self, response: "Response", method: str, path: str) -> Any:
+        if response.status_code == 204:
+            return None
+        try:
+            return json.loads(response.content)
+        except ValueError:
+            what = "answered with an empty body" if not response.content else f"answered {_kind_of(response)}, not JSON"
+            raise lost(what, method, path, status=response.status_code, hint=_proxy_hint(self.endpoint)) from None
+
+    def _refused(self, response: "Response", method: str, path: str) -> OvhError:
+        body: object = None
+        with suppress(ValueError):
+            body = json.loads(response.content)
+        fields = body if isinstance(body, dict) else {"message": _kind_of(response)}
+        details = fields.get("details")
+        refusal = Refusal(
+            status=response.status_code,
+            message=self._without_secrets(str(fields.get("message") or "")),
+            missing_actions=_missing_actions(details) if isinstance(details, dict) else "",
+            retry_after=_retry_after(response),
+        )
+        return explain(refusal, method, path, self.endpoint)
+
+    def _failed_before(self, error: Exception, method: str, path: str) -> OvhError:
+        """The library refused before anything was sent, or a token could not be had."""
+        said = self._without_secrets(str(error).splitlines()[0])
+        return OvhError(
+            Kind.REFUSED,
+            f"the ovh library refused: {said}",
+            hint="check the OVH credentials",
+            call=f"{method} {path}",
+        )
+
+    def _without_secrets(self, text: str) -> str:
+        c = self._credentials
+        for secret in (c.application_secret, c.consumer_key, c.client_secret, c.application_key, c.client_id):
+            text = text.replace(secret, "***") if secret else text
+        return text
+
+
+def _new_client(credentials: Credentials, timeout: tuple[float, float]) -> Any:
+    import configparser
+
+    try:
+        import ovh
+        import ovh.client
+        import ovh.config
+    except configparser.Error:  # it reads ./ovh.conf and two others as it is imported
+        raise ConfigError(
+            "the ovh library cannot read one of its files: /etc/ovh.conf, ~/.ovh.conf or ./ovh.conf",
+            hint="mend or remove the file",
+        ) from None
+    ovh.config.CONFIG_PATH = []  # everything it needs is handed over
+    endpoint = credentials.endpoint
+    if is_url(endpoint):
+        allow_loopback()
+        ovh.client.ENDPOINTS[endpoint] = loopback_url(endpoint)
+        ovh.client.OAUTH2_TOKEN_URLS[endpoint] = token_url(endpoint)
+    try:
+        return ovh.Client(
+            endpoint=endpoint,
+            application_key=credentials.application_key or None,
+            application_secret=credentials.application_secret or None,
+            consumer_key=credentials.consumer_key or None,
+            client_id=credentials.client_id or None,
+            client_secret=credentials.client_secret or None,
+            timeout=timeout,
+        )
+    except ovh.InvalidRegion:
+        raise ConfigError(f"unknown OVH endpoint: {endpoint}", hint=HINT) from None
+    except ovh.exceptions.InvalidConfiguration as error:
+        raise ConfigError(f"OVH credentials: {error}", hint="unset the OVH_* variables that are not meant") from None
+
+
+def _fetch_token(client: Any, timeout: tuple[float, float]) -> None:
+    """Get the first token here: the library would do it without any timeout, and inside the next call."""
+    from oauthlib.oauth2 import BackendApplicationClient
+    from ovh.exceptions import OAuth2FailureError
+    from ovh.oauth2 import RefreshOAuth2Session
+    from requests import RequestException
+
+    account = client._oauth2
+    session = RefreshOAuth2Session(
+        token_url=account.token_url, client=BackendApplicationClient(client_id=account.client_id, scope=["all"])
+    )
+    path = "/auth/oauth2/token"
+    try:
+        account._token = session.fetch_token(
+            token_url=account.token_url,
+            client_id=account.client_id,
+            client_secret=account.client_secret,
+            timeout=timeout,
+        )
+        account.session.auto_refresh_kwargs["timeout"] = timeout
+    except RequestException as error:
+        raise _unreached(error, "POST", path) from None
+    except OAuth2FailureError as error:
+        raise _no_token(str(error), path) from None
+
+
+def _no_token(said: str, path: str) -> OvhError:
+    if "status_code=5" in said or not ("status_code=4" in said or "invalid_client" in said):
+        return lost("gave no access token", "POST", path)
+    return OvhError(
+        Kind.REFUSED,
+        "OVH refused the service account: client id or client secret is wrong",
+        hint="check OVH_CLIENT_ID and OVH_CLIENT_SECRET, and that they belong to this endpoint",
+        call=f"POST {path}",
+    )
+
+
+def _unreached(error: "RequestException", method: str, path: str) -> OvhError:
+    from requests.exceptions import ConnectTimeout, ProxyError, ReadTimeout, SSLError
+
+    call = f"{method} {path.partition('?')[0]}"
+    if isinstance(error, SSLError):
+        return OvhError(
+            Kind.REFUSED,
+            f"the certificate of the OVH API does not verify ({call})",
+            hint="check this machine's clock and its CA certificates (apt install ca-certificates), or the proxy",
+            call=call,
+        )
+    if isinstance(error, ProxyError):
+        return lost("cannot be reached through the proxy", method, path, hint="check HTTPS_PROXY and NO_PROXY")
+    if isinstance(error, ConnectTimeout):
+        return lost("cannot be reached: no connection in time", method, path)
+    if isinstance(error, ReadTimeout):
+        return lost("gave no answer in time", method, path)
+    words = str(error)
+    if "NameResolution" in words or "Name or service" in words:
+        return lost("cannot be reached: its name does not resolve", method, path, hint="check this machine's resolver")
+    if "refused" in words:
+        return lost("cannot be reached: connection refused", method, path)
+    return lost("closed the connection before its answer was complete", method, path)
+
+
+def _missing_actions(details: dict[str, object]) -> str:
+    found = [
+        str(details.get(name) or "") for name in ("unauthorizedActionsByIAM", "unauthorizedActionsByAuthentication")
+    ]
+    return ", ".join(actions for actions in found if actions)
+
+
+def _retry_after(response: "Response") -> float | None:
+    """The header in seconds; its form as a date (RFC 9110 §10.2.3) as well."""
+    text = response.headers.get("Retry-After", "").strip()
+    with suppress(ValueError):
+        return max(0.0, float(text))
+    from datetime import UTC, datetime
+    from email.utils import parsedate_to_datetime
+
+    with suppress(ValueError, TypeError):
+        return max(0.0, (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds())
+    return None
+
+
+def _kind_of(response: "Response") -> str:
+    if not response.content:
+        return "an empty body"
+    return "HTML" if b"<html" in response.content[:400].lower() else "something unreadable"
+
+
+def _proxy_hint(endpoint: str) -> str:
+    if is_url(endpoint):
+        return AGAIN
+    return "if it happens again, look for a proxy or a portal between here and the API"

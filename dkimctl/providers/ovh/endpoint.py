@@ -1,0 +1,53 @@
+"""Where the API is: one of OVH's own names, or an `http://` URL on this machine."""
+
+import ipaddress
+import os
+from urllib.parse import urlsplit
+
+from dkimctl.errors import ConfigError
+from dkimctl.names import printable
+
+HINT = "OVH's names are ovh-eu, ovh-ca, ovh-us, kimsufi-eu, kimsufi-ca, soyoustart-eu and soyoustart-ca"
+
+
+def is_url(endpoint: str) -> bool:
+    """True when it is not one of OVH's names."""
+    return "://" in endpoint
+
+
+def loopback_url(endpoint: str) -> str:
+    """The URL, without final slash. Raises ConfigError unless it is `http://` on a loopback address.
+
+    Anywhere else plain http would send the signatures, and an unknown https host the requests, to a stranger.
+    """
+    try:
+        parts = urlsplit(endpoint)
+        sound = parts.scheme == "http" and parts.port is not None and _is_loopback(parts.hostname or "")
+    except ValueError:
+        sound = False
+    if not sound:
+        raise ConfigError(
+            f"not an endpoint: {printable(endpoint)} (a URL must be http:// on a loopback address, with a port)",
+            hint=HINT,
+        )
+    return endpoint.rstrip("/")
+
+
+def token_url(endpoint: str) -> str:
+    """Where a service account gets its token, for a loopback URL."""
+    parts = urlsplit(endpoint)
+    return f"{parts.scheme}://{parts.netloc}/auth/oauth2/token"
+
+
+def allow_loopback() -> None:
+    """Keep proxies out of the way of this machine, and let OAuth2 do without TLS on it."""
+    for name in ("NO_PROXY", "no_proxy"):
+        hosts = [host for host in os.environ.get(name, "").split(",") if host]
+        os.environ[name] = ",".join(dict.fromkeys([*hosts, "127.0.0.0/8", "localhost", "::1"]))
+    os.environ["OAUTHLIB_INSECURE_TRANSPORT"] = "1"
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    return ipaddress.ip_address(host).is_loopback

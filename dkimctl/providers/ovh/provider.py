@@ -1,0 +1,181 @@
+"""The OVH provider: find, change, refresh."""
+
+import os
+from collections.abc import Sequence
+
+from dkimctl.clock import Clock
+from dkimctl.errors import ConfigError
+from dkimctl.names import DOMAINKEY, relative_name
+from dkimctl.providers.base import (
+    Capabilities,
+    Change,
+    Create,
+    Delete,
+    Found,
+    ProviderRecord,
+    ProviderSetup,
+    Replace,
+)
+from dkimctl.providers.ovh.calls import Calls
+from dkimctl.providers.ovh.credentials import Credentials, read_credentials
+from dkimctl.providers.ovh.door import Door
+from dkimctl.providers.ovh.records import from_wire, to_wire, zone_path
+from dkimctl.providers.ovh.refusals import Kind, OvhError, lost
+
+
+def open_ovh(setup: ProviderSetup) -> "OvhProvider":
+    """The provider, with credentials from the environment or a file. Raises ConfigError. No call is made yet."""
+    if setup.argument:
+        raise ConfigError(f"--provider ovh takes nothing behind a colon: {setup.argument}", hint="type: --provider ovh")
+    return OvhProvider(read_credentials(setup.options, setup.settings, os.environ), setup.clock)
+
+
+class OvhProvider:
+    """One OVH account."""
+
+    name = "ovh"
+    capabilities = Capabilities(field_type="DKIM", fallback_type="TXT", minimum_ttl=60)
+
+    def __init__(self, credentials: Credentials, clock: Clock, *, timeout: tuple[float, float] | None = None) -> None:
+        self._calls = Calls(Door(credentials, timeout=timeout) if timeout else Door(credentials), clock)
+
+    def zone_of(self, name: str) -> str:
+        """The zone that holds `name`, by asking for each enclosing domain: the account is never listed."""
+        domain = name.partition(f"{DOMAINKEY}.")[2] or name
+        labels = domain.split(".")
+        denied: OvhError | None = None
+        for start in range(len(labels) - 1):
+            candidate = ".".join(labels[start:])
+            try:
+                if self._has_zone(candidate):
+                    return candidate
+            except OvhError as error:
+                if error.kind is not Kind.NOT_GRANTED:
+                    raise
+                denied = error
+        raise denied or OvhError(
+            Kind.NO_ZONE,
+            f"no zone for {domain} in this OVH account",
+            hint=f"check the account and the endpoint ({self._calls.endpoint}), "
+            f'or name the zone: [domains."{domain}"] zone = "…"',
+        )
+
+    def _has_zone(self, zone: str) -> bool:
+        """True when the account has it. The right to look at a zone is a comfort: that to list its records will do."""
+        try:
+            try:
+                self._calls.get(zone_path(zone))
+            except OvhError as error:
+                if error.kind is not Kind.NOT_GRANTED:
+                    raise
+                self._calls.get(zone_path(zone, "/record", subDomain=DOMAINKEY))
+        except OvhError as error:
+            if error.kind is not Kind.NO_ZONE:
+                raise
+            return False
+        return True
+
+    def find(self, zone: str, names: Sequence[str]) -> Found:
+        """The records at these names. The filter of the list takes `_` as a wildcard: names are compared here."""
+        return {name: self._at(zone, name) for name in names}
+
+    def _at(self, zone: str, name: str) -> tuple[ProviderRecord, ...]:
+        """The records at a name. A new record may be listed a while before it can be read: then list again."""
+        backoff = self._calls.backoff()
+        while True:
+            try:
+                listed = [self._read(zone, number) for number in self._list(zone, name)]
+                return tuple(record for record in listed if record is not None and record.name == name)
+            except OvhError as error:
+                if error.kind is not Kind.GONE:
+                    raise
+                backoff.wait(error)
+
+    def _list(self, zone: str, name: str) -> list[int]:
+        path = zone_path(zone, "/record", subDomain=relative_name(name, zone))
+        numbers = self._calls.get(path)
+        if not isinstance(numbers, list) or not all(isinstance(number, int) for number in numbers):
+            raise lost("answered something else than a list of ids", "GET", path)
+        return numbers
+
+    def _read(self, zone: str, number: int) -> ProviderRecord | None:
+        path = zone_path(zone, f"/record/{number}")
+        fields = self._calls.get(path)
+        if not isinstance(fields, dict):
+            raise lost("answered something else than a record", "GET", path)
+        return from_wire(fields, zone)
+
+    def apply(self, zone: str, changes: Sequence[Change]) -> None:
+        """Do the changes in this order."""
+        for change in changes:
+            match change:
+                case Create(record):
+                    self._create(zone, record)
+                case Replace(before, after):
+                    self._replace(zone, before, after)
+                case Delete(record):
+                    self._delete(zone, record)
+
+    def _create(self, zone: str, record: ProviderRecord) -> None:
+        try:
+            self._post(zone, record)
+        except OvhError as error:
+            if error.kind is not Kind.BAD_REQUEST or not _may_fall_back(record):
+                raise
+            self._post(zone, _as_text(record))
+
+    def _post(self, zone: str, record: ProviderRecord) -> None:
+        """Make a record, once: when an answer is lost, look whether it is there before trying again."""
+        body = {"fieldType": record.field_type, **to_wire(record, zone)}
+        backoff = self._calls.backoff()
+        while True:
+            try:
+                self._calls.once("POST", zone_path(zone, "/record"), body)
+                return
+            except OvhError as error:
+                backoff.wait_after(error)
+            if any((r.field_type, r.text) == (record.field_type, record.text) for r in self._at(zone, record.name)):
+                return
+
+    def _replace(self, zone: str, before: ProviderRecord, after: ProviderRecord) -> None:
+        """Change in place. The field type is never sent: the API refuses to alter it."""
+        try:
+            self._calls.repeat("PUT", zone_path(zone, f"/record/{before.id}"), to_wire(after, zone))
+        except OvhError as error:
+            if error.kind is Kind.GONE:  # an edit of the whole zone gives every record a new id: the next look tells
+                return
+            if error.kind is not Kind.BAD_REQUEST or not _may_fall_back(after):
+                raise
+            self._post(zone, _as_text(after))
+            self._delete(zone, before)
+
+    def _delete(self, zone: str, record: ProviderRecord) -> None:
+        try:
+            self._calls.repeat("DELETE", zone_path(zone, f"/record/{record.id}"))
+        except OvhError as error:
+            if error.kind is not Kind.GONE:
+                raise
+
+    def activate(self, zone: str) -> None:
+        """Refresh the zone: nothing is served before."""
+        self._calls.repeat("POST", zone_path(zone, "/refresh"))
+
+    def is_active(self, zone: str) -> bool | None:
+        """What the zone's status says; None when the credential may not ask."""
+        try:
+            status = self._calls.get(zone_path(zone, "/status"))
+        except OvhError as error:
+            if error.kind is not Kind.NOT_GRANTED:
+                raise
+            return None
+        deployed = status.get("isDeployed") if isinstance(status, dict) else None
+        return deployed if isinstance(deployed, bool) else None
+
+
+def _may_fall_back(record: ProviderRecord) -> bool:
+    """OVH's check of DKIM records has not always known `k=ed25519`; such a record is short enough for a TXT."""
+    return record.field_type == "DKIM" and "k=ed25519" in record.text
+
+
+def _as_text(record: ProviderRecord) -> ProviderRecord:
+    return ProviderRecord(record.name, "TXT", record.text, record.ttl)

@@ -1,0 +1,184 @@
+"""What an answer that is no success means, in words an admin can act on.
+
+Told apart by HTTP status and by the message of the body; the `errorCode` of older answers is not there any more.
+"""
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from dkimctl.errors import ApiError
+from dkimctl.names import printable
+from dkimctl.providers.ovh.rights import rule_for
+
+
+class Kind(Enum):
+    """What the caller may do about it."""
+
+    BUSY = auto()
+    """Not done, try again later: 408, 409, 429."""
+    LOST = auto()
+    """No usable answer: it may have been done or not."""
+    NO_ZONE = auto()
+    """The account has no such zone."""
+    GONE = auto()
+    """The record is not there."""
+    NOT_GRANTED = auto()
+    """The credential lacks the right for this call."""
+    BAD_REQUEST = auto()
+    """The API does not take these values."""
+    REFUSED = auto()
+    """Anything else that trying again does not mend."""
+
+
+class OvhError(ApiError):
+    """An ApiError that knows what may be done about it. `retry_after`: seconds the API asks to wait."""
+
+    def __init__(
+        self,
+        kind: Kind,
+        message: str,
+        *,
+        hint: str = "",
+        status: int | None = None,
+        call: str = "",
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint, status=status, call=call)
+        self.kind = kind
+        self.retry_after = retry_after
+
+    @property
+    def is_transient(self) -> bool:
+        """True when the same call may succeed a little later."""
+        return self.kind in (Kind.BUSY, Kind.LOST)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An answer with an error status. `message` and `missing_actions` come from its body, if it had a readable one."""
+
+    status: int
+    message: str
+    missing_actions: str
+    """Actions that a policy of OVH's access management does not allow."""
+    retry_after: float | None
+
+
+AGAIN = "run the same command again: it goes on where this stopped"
+NEW_KEY = "make a new one (dkimctl needs the rules in README): https://eu.api.ovh.com/createToken/"
+
+
+def explain(refusal: Refusal, method: str, path: str, endpoint: str) -> OvhError:
+    """The error for an answer with this refusal."""
+    call = f"{method} {path.partition('?')[0]}"
+    kind, message, hint = _meaning(refusal, method, path, endpoint)
+    return OvhError(kind, message, hint=hint, status=refusal.status, call=call, retry_after=refusal.retry_after)
+
+
+def lost(what: str, method: str, path: str, *, status: int | None = None, hint: str = AGAIN) -> OvhError:
+    """The error for a call that got no usable answer."""
+    call = f"{method} {path.partition('?')[0]}"
+    return OvhError(Kind.LOST, f"the OVH API {what} ({call})", hint=hint, status=status, call=call)
+
+
+def _meaning(refusal: Refusal, method: str, path: str, endpoint: str) -> tuple[Kind, str, str]:
+    call = f"{method} {path.partition('?')[0]}"
+    said = printable(refusal.message, 160)
+    if refusal.status in (408, 409, 429):
+        return Kind.BUSY, _busy(refusal, call, said), AGAIN
+    if refusal.status >= 500:
+        return Kind.LOST, f"the OVH API failed: {said or 'no reason given'} (HTTP {refusal.status}, {call})", AGAIN
+    if refusal.status in (401, 403):
+        return _forbidden(refusal, method, path, endpoint)
+    if refusal.status == 404:
+        return _not_found(path, said, endpoint)
+    if refusal.status == 460:
+        return (
+            Kind.REFUSED,
+            f"the OVH service of {_zone(path)} has expired",
+            "renew it in OVH's control panel, then run the command again",
+        )
+    if refusal.status == 400:
+        return _bad_request(call, said, endpoint)
+    return Kind.REFUSED, f"the OVH API answered HTTP {refusal.status} {said} to {call}", AGAIN
+
+
+def _busy(refusal: Refusal, call: str, said: str) -> str:
+    if refusal.status == 429:
+        wait = f"; it asks to wait {refusal.retry_after:g} s" if refusal.retry_after else ""
+        return f"the OVH API takes no more requests for now{wait} (HTTP 429, {call})"
+    return f"the OVH API could not do it now: {said or 'no reason given'} (HTTP {refusal.status}, {call})"
+
+
+def _forbidden(refusal: Refusal, method: str, path: str, endpoint: str) -> tuple[Kind, str, str]:
+    said = refusal.message.lower()
+    if refusal.missing_actions:
+        return (
+            Kind.NOT_GRANTED,
+            f"the OVH account's policies do not allow {refusal.missing_actions} on {_zone(path)}",
+            f"add the action {refusal.missing_actions} for the zone to the service account's IAM policy",
+        )
+    if "not been granted" in said or "not granted" in said:
+        rule = rule_for(method, path)
+        return (
+            Kind.NOT_GRANTED,
+            f"the OVH consumer key has no right to {method} {path.partition('?')[0]}",
+            f"make a consumer key that has the rule: {rule}",
+        )
+    if "credential does not exist" in said:
+        return Kind.REFUSED, "OVH does not know this consumer key: it is wrong or was revoked", NEW_KEY
+    if "credential is not valid" in said:
+        return (
+            Kind.REFUSED,
+            "the OVH consumer key is not valid: never validated, refused, or expired",
+            f"open the validation page that came with it, or {NEW_KEY}",
+        )
+    if "application key" in said:
+        return (
+            Kind.REFUSED,
+            "OVH does not know this application key",
+            f"check the key and the endpoint: {endpoint} does not know the keys of other regions",
+        )
+    return (
+        Kind.REFUSED,
+        f"OVH refused the credentials: {printable(refusal.message, 160) or f'HTTP {refusal.status}'}",
+        "check them, and that they belong to this endpoint: " + endpoint,
+    )
+
+
+def _not_found(path: str, said: str, endpoint: str) -> tuple[Kind, str, str]:
+    parts = path.partition("?")[0].split("/")
+    if "service" not in said.lower() and len(parts) > 5 and parts[4] == "record":
+        return Kind.GONE, f"record {parts[5]} of {_zone(path)} is not there any more", AGAIN
+    return (
+        Kind.NO_ZONE,
+        f"the zone {_zone(path)} is not in this OVH account",
+        f"check the name, the account and the endpoint ({endpoint}); "
+        'name the zone with [domains."NAME"] zone = "…" where it differs',
+    )
+
+
+def _bad_request(call: str, said: str, endpoint: str) -> tuple[Kind, str, str]:
+    lower = said.lower()
+    if "signature" in lower:
+        return (
+            Kind.REFUSED,
+            "OVH refused the signature: the application secret or the consumer key is wrong",
+            f"check that secret and consumer key belong to the application key, at endpoint {endpoint}",
+        )
+    if "out of time" in lower:
+        return (
+            Kind.REFUSED,
+            "OVH refused the time of the request: this machine's clock jumped, or theirs is wrong",
+            "set this machine's clock (timedatectl), then run the command again",
+        )
+    return (
+        Kind.BAD_REQUEST,
+        f"OVH refused the values of {call}: {said}",
+        "see the record with: dkimctl record --format ovh",
+    )
+
+
+def _zone(path: str) -> str:
+    parts = path.partition("?")[0].split("/")
+    return parts[3] if len(parts) > 3 else path

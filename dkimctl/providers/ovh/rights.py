@@ -1,0 +1,28 @@
+"""The rights this tool uses on a zone, as data. `GET /domain/zone` is not among them: it lists the whole account."""
+
+RULES: tuple[tuple[str, str], ...] = (
+    ("GET", "/domain/zone/{zone}"),
+    ("GET", "/domain/zone/{zone}/record"),
+    ("GET", "/domain/zone/{zone}/record/*"),
+    ("POST", "/domain/zone/{zone}/record"),
+    ("PUT", "/domain/zone/{zone}/record/*"),
+    ("DELETE", "/domain/zone/{zone}/record/*"),
+    ("POST", "/domain/zone/{zone}/refresh"),
+    ("GET", "/domain/zone/{zone}/status"),
+)
+"""Method and path of each rule of a consumer key; the only wildcard of such a path is `*`."""
+
+
+def rule_for(method: str, path: str) -> str:
+    """The rule that grants a call, as the form of OVH wants it: `GET /domain/zone/example.com/record/*`."""
+    parts = path.partition("?")[0].split("/")
+    if len(parts) > 5 and parts[4] == "record":
+        parts[5:] = ["*"]
+    return f"{method} {'/'.join(parts)}"
+
+
+def token_page(zone: str, host: str = "eu.api.ovh.com") -> str:
+    """The page on which a person makes all three keys with rights on one zone."""
+    methods = ("GET", "POST", "PUT", "DELETE")
+    wanted = "&".join(["GET=/domain/zone/" + zone, *(f"{method}=/domain/zone/{zone}/*" for method in methods)])
+    return f"https://{host}/createToken/?{wanted}"

@@ -1,0 +1,127 @@
+"""What must be changed so that exactly the wanted record stands at each name. A plan is a value; it changes nothing."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from dkimctl.errors import DkimctlError, Refused
+from dkimctl.providers.base import Capabilities, Change, Create, Delete, Provider, ProviderRecord, Replace
+from dkimctl.publish.likeness import Likeness, likeness
+from dkimctl.record.model import KeyRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One key record that should be published."""
+
+    domain: str
+    selector: str
+    name: str
+    """The owner name: absolute, without final dot."""
+    record: KeyRecord
+    ttl: int | None = None
+    """Seconds; None leaves it as it is, or to the zone's default."""
+
+
+@dataclass(frozen=True, slots=True)
+class NamePlan:
+    """What is at one name and what is to be done about it."""
+
+    wanted: Wanted
+    existing: tuple[ProviderRecord, ...]
+    changes: tuple[Change, ...] = ()
+    refusal: DkimctlError | None = None
+    """Why nothing may be done at this name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The plan of one zone, in the order of the wanted records."""
+
+    zone: str
+    names: tuple[NamePlan, ...]
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """All changes, in order; empty when nothing is to do."""
+        return tuple(change for name in self.names for change in name.changes)
+
+
+def plan(provider: Provider, zone: str, wanted: Sequence[Wanted], *, replace_foreign: bool = False) -> Plan:
+    """Compare what the provider holds with what is wanted. Reads only. Raises ApiError."""
+    found = provider.find(zone, [one.name for one in wanted])
+    capabilities = provider.capabilities
+    return Plan(zone, tuple(_plan_name(one, tuple(found[one.name]), capabilities, replace_foreign) for one in wanted))
+
+
+def _plan_name(
+    wanted: Wanted, existing: tuple[ProviderRecord, ...], capabilities: Capabilities, replace_foreign: bool
+) -> NamePlan:
+    refusal = _refusal(wanted, existing, capabilities, replace_foreign)
+    if refusal is not None:
+        return NamePlan(wanted, existing, refusal=refusal)
+    return NamePlan(wanted, existing, tuple(_changes(wanted, existing, capabilities)))
+
+
+def _refusal(
+    wanted: Wanted, existing: Sequence[ProviderRecord], capabilities: Capabilities, replace_foreign: bool
+) -> Refused | None:
+    for record in existing:
+        if record.field_type == "CNAME":
+            return _delegated(wanted, record)
+    limit = capabilities.text_limit
+    if limit is not None and len(wanted.record.text) > limit:
+        return Refused(
+            f"{wanted.name}: the record has {len(wanted.record.text)} characters, and this service stores {limit}",
+            hint="let the name be a CNAME into a zone elsewhere; a shorter key would be a weaker one",
+        )
+    foreign = [record for record in existing if likeness(record.text, wanted.record) is Likeness.FOREIGN]
+    if foreign and not replace_foreign:
+        return _taken(wanted, foreign[0])
+    return None
+
+
+def _delegated(wanted: Wanted, record: ProviderRecord) -> Refused:
+    return Refused(
+        f"{wanted.name} is a CNAME to {record.text}: its record is published there, by whoever runs that zone",
+        hint=f"have it published at {record.text}, or remove the CNAME, or use another selector: "
+        f"dkimctl genkey {wanted.domain} -s NAME",
+    )
+
+
+def _taken(wanted: Wanted, record: ProviderRecord) -> Refused:
+    what = "another key" if "p=" in record.text else "another text"
+    return Refused(
+        f"{wanted.name} holds {what} already ({record.field_type}); mail signed with that key would fail",
+        hint=f"use another selector: dkimctl genkey {wanted.domain} -s NAME; or, if nothing signs with it, add --replace",
+    )
+
+
+def _changes(wanted: Wanted, existing: Sequence[ProviderRecord], capabilities: Capabilities) -> Iterator[Change]:
+    """Make or mend the one record first; only then remove the others. Never a moment without a record."""
+    target = ProviderRecord(wanted.name, capabilities.field_type, wanted.record.text, wanted.ttl or 0)
+    kept = _kept(wanted, existing, capabilities)
+    if kept is None:
+        yield Create(target)
+    elif not _is_right(kept, wanted):
+        ttl = kept.ttl if wanted.ttl is None else wanted.ttl
+        yield Replace(kept, replace(kept, text=wanted.record.text, ttl=ttl))
+    for record in existing:
+        if record is not kept:
+            yield Delete(record)
+
+
+def _kept(wanted: Wanted, existing: Sequence[ProviderRecord], capabilities: Capabilities) -> ProviderRecord | None:
+    """The record to keep: one of the right type, of several a right one, of those the oldest."""
+    types = {capabilities.field_type}
+    candidates = [record for record in existing if record.field_type in types]
+    if capabilities.fallback_type and wanted.record.get("k", "rsa") != "rsa":
+        candidates += [r for r in existing if r.field_type == capabilities.fallback_type and _is_right(r, wanted)]
+    return min(candidates, key=lambda r: (not _is_right(r, wanted), _age(r)), default=None)
+
+
+def _is_right(record: ProviderRecord, wanted: Wanted) -> bool:
+    return likeness(record.text, wanted.record) is Likeness.SAME and wanted.ttl in (None, record.ttl)
+
+
+def _age(record: ProviderRecord) -> tuple[int, str]:
+    return (len(record.id), record.id)  # ids are numbers that grow

@@ -1,0 +1,164 @@
+"""Bringing names to the wanted state: write, look, write what is still missing, look again."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from dkimctl.clock import Clock
+from dkimctl.errors import ApiError, DkimctlError
+from dkimctl.providers.base import Change, Create, Delete, Provider, ProviderRecord, Replace
+from dkimctl.publish.likeness import Likeness, key_value, likeness
+from dkimctl.publish.plan import NamePlan, Wanted, plan
+
+_PAUSES = (1.0, 2.0, 4.0, 8.0, 8.0)  # seconds between looks for what was accepted but does not show yet
+AGAIN = "run the same command again: it looks first, and goes on from what is there"
+
+
+@dataclass(slots=True)
+class Settling:
+    """The names of one zone while they are being changed."""
+
+    provider: Provider
+    zone: str
+    clock: Clock
+    replace_foreign: bool
+    errors: dict[str, DkimctlError] = field(default_factory=dict)
+    """Owner name → why it is not right."""
+    unsettled: set[str] = field(default_factory=set)
+    """Names that are neither right nor as they were."""
+    _before: dict[str, tuple[ProviderRecord, ...]] = field(default_factory=dict)
+    _created: set[str] = field(default_factory=set)
+    _one_by_one: bool = False
+
+    def settle(self, names: Sequence[NamePlan]) -> None:
+        """Write and look until every name is right or has an error."""
+        self._before = {name.wanted.name: name.existing for name in names}
+        pending = list(names)
+        for pause in _PAUSES:
+            stopped = self._write(pending)
+            try:
+                pending = self._look(pending)
+                if stopped:
+                    raise stopped
+            except DkimctlError as error:
+                return self._give_up(pending, error, looked=error is stopped)
+            if not pending:
+                return None
+            if not any(self._step(name) for name in pending):
+                self.clock.sleep(pause)
+        self._give_up(pending, ApiError("the change was accepted but does not show", hint=AGAIN), looked=True)
+
+    def _write(self, pending: Sequence[NamePlan]) -> DkimctlError | None:
+        """The next step at each name. Returns the error that makes going on pointless."""
+        steps = {name.wanted.name: self._step(name) for name in pending}
+        batches = [[name] for name in steps] if self._one_by_one or len(steps) == 1 else [list(steps)]
+        for batch in batches:
+            try:
+                self.provider.apply(self.zone, [change for name in batch for change in steps[name]])
+            except DkimctlError as error:
+                if not (isinstance(error, ApiError) and error.status == 400):
+                    return error
+                if len(batch) == 1:
+                    self.errors[batch[0]] = error
+                self._one_by_one = True  # one record was refused as such: find out which, and do the others
+                continue
+            self._created |= {name for name in batch if any(isinstance(c, Create) for c in steps[name])}
+        return None
+
+    def _step(self, name: NamePlan) -> list[Change]:
+        """First what makes the record right; once that was read back, what removes the others.
+
+        A record whose creation was accepted is not created again, even when it does not show yet.
+        """
+        making = [change for change in name.changes if not isinstance(change, Delete)]
+        if not making:
+            return list(name.changes)
+        return [c for c in making if not (isinstance(c, Create) and name.wanted.name in self._created)]
+
+    def _look(self, pending: Sequence[NamePlan]) -> list[NamePlan]:
+        """The names that still need something, as they are now. Raises DkimctlError when they cannot be read."""
+        wanted = [name.wanted for name in pending]
+        looked = plan(self.provider, self.zone, wanted, replace_foreign=self.replace_foreign)
+        still = []
+        for name in looked.names:
+            spoilt = self._spoilt(name)
+            if spoilt is not None:
+                self._undo(name, spoilt)
+            elif name.refusal or name.wanted.name in self.errors:
+                self._fail(name, name.refusal)
+            elif name.changes:
+                still.append(name)
+        return still
+
+    def _spoilt(self, name: NamePlan) -> ProviderRecord | None:
+        """A record that was not there before, is not what was sent, and stands where that should stand."""
+        before = {(record.id, record.text) for record in self._before[name.wanted.name]}
+        kinds = {record: likeness(record.text, name.wanted.record) for record in name.existing}
+        new = [record for record in name.existing if (record.id, record.text) not in before]
+        if Likeness.SAME in kinds.values():
+            return None
+        return next((r for r in new if kinds[r] in (Likeness.CUT_SHORT, Likeness.FOREIGN)), None)
+
+    def _undo(self, name: NamePlan, spoilt: ProviderRecord) -> None:
+        """Put back what was there, and say what came back."""
+        error = _spoilt_error(name.wanted, spoilt)
+        self.errors[name.wanted.name] = error
+        try:
+            self.provider.apply(self.zone, undoing(self._before[name.wanted.name], name.existing))
+            now = self.provider.find(self.zone, [name.wanted.name])[name.wanted.name]
+            undone = _contents(now) == _contents(self._before[name.wanted.name])
+        except DkimctlError:
+            undone = False
+        if not undone:
+            self.unsettled.add(name.wanted.name)
+            error.message += "; it could not be removed"
+            error.hint = AGAIN
+
+    def _give_up(self, pending: Sequence[NamePlan], error: DkimctlError, *, looked: bool) -> None:
+        for name in pending:
+            if looked:
+                self._fail(name, error)
+            else:
+                self.errors.setdefault(name.wanted.name, error)
+                self.unsettled.add(name.wanted.name)
+
+    def _fail(self, name: NamePlan, error: DkimctlError | None) -> None:
+        """This name is not right; what stands there now decides whether the zone may be served."""
+        if error is not None:
+            self.errors.setdefault(name.wanted.name, error)
+        if _contents(name.existing) != _contents(self._before[name.wanted.name]):
+            self.unsettled.add(name.wanted.name)
+
+
+def undoing(before: Sequence[ProviderRecord], now: Sequence[ProviderRecord]) -> list[Change]:
+    """The changes that bring back what was there: first what is missing or different, then away with the rest."""
+    there = {record.id: record for record in now}
+    changes: list[Change] = []
+    for record in before:
+        if record.id not in there:
+            changes.append(Create(record))
+        elif there[record.id] != record:
+            changes.append(Replace(there[record.id], record))
+    known = {record.id for record in before}
+    return changes + [Delete(record) for record in now if record.id not in known]
+
+
+def _contents(records: Sequence[ProviderRecord]) -> list[tuple[str, str, int]]:
+    return sorted((record.field_type, record.text, record.ttl) for record in records)
+
+
+def _spoilt_error(wanted: Wanted, spoilt: ProviderRecord) -> ApiError:
+    sent, came = wanted.record.text, spoilt.text
+    if likeness(came, wanted.record) is Likeness.CUT_SHORT:
+        key, part = len(wanted.record.get("p")), len(key_value(came))
+        message = (
+            f"the record came back truncated: {len(came)} of {len(sent)} characters, its key {part} of {key}; "
+            "the zone was put back as it was"
+        )
+        hint = "this service does not store long texts: let the name be a CNAME into a zone elsewhere"
+    else:
+        message = (
+            f"the record came back different: {len(came)} characters where {len(sent)} were sent; "
+            "the zone was put back as it was"
+        )
+        hint = "compare with: dkimctl record " + wanted.domain
+    return ApiError(message, hint=hint)
