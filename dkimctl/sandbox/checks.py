@@ -3,8 +3,11 @@
 from dataclasses import replace
 from typing import Any
 
+import dns.name
+
 from dkimctl.sandbox.answers import ErrorAnswer
 from dkimctl.sandbox.records import FIELD_TYPES, TEXT_TYPES, Record
+from dkimctl.sandbox.resolution import served_rdata
 from dkimctl.sandbox.switches import Switches
 from dkimctl.sandbox.targets import STRING_LIMIT, bad_dkim_subfield, is_key_record, quote, truncate
 from dkimctl.sandbox.zones import Zone
@@ -55,6 +58,8 @@ def accepted(record: Record, zone: Zone) -> Record:
     _check_name(record, switches)
     if record.field_type == "DKIM":
         _check_dkim(record, switches)
+    if served_rdata(record, dns.name.from_text(zone.name)) is None:
+        raise ErrorAnswer(400, f"Invalid target for {record.field_type} : {record.target}")
     record = replace(record, target=_stored_target(record, switches))
     _check_neighbours(record, zone)
     return record
@@ -90,6 +95,8 @@ def _stored_target(record: Record, switches: Switches) -> str:
 
 
 def _check_neighbours(record: Record, zone: Zone) -> None:
+    if "refused" not in (zone.switches.cname_clash, zone.switches.duplicates):
+        return
     neighbours = [
         other
         for other in zone.edited

@@ -4,7 +4,7 @@ import hashlib
 import secrets
 import threading
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -37,12 +37,12 @@ class Credential:
     """A consumer key and what belongs to it."""
 
     id: int
-    consumer_key: str
+    consumer_key: str = field(repr=False)
     state: CredentialState
     rules: tuple[Rule, ...]
     creation: datetime
     expiration: datetime | None
-    token: str
+    token: str = field(repr=False)
     redirection: str | None = None
     allowed_ips: tuple[str, ...] | None = None
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from dkimctl.sandbox.zones import Served
+from dkimctl.sandbox.served import Served
 
 DnsRole = Literal["ns1", "ns2", "resolver"]
 DnsFaultKind = Literal["drop", "refuse", "servfail", "lame", "stale", "no-tcp"]

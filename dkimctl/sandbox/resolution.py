@@ -14,8 +14,8 @@ import dns.rdtypes.ANY.TXT
 import dns.rrset
 
 from dkimctl.sandbox.records import TEXT_TYPES, Record
+from dkimctl.sandbox.served import Served
 from dkimctl.sandbox.targets import character_strings
-from dkimctl.sandbox.zones import Served
 
 IN = dns.rdataclass.IN
 MAXIMUM_CHAIN = 8
@@ -30,6 +30,7 @@ class Resolution:
     authoritative: bool = True
     answer: list[dns.rrset.RRset] = field(default_factory=list)
     authority: list[dns.rrset.RRset] = field(default_factory=list)
+    referred: bool = False
 
 
 class Table:
@@ -45,6 +46,9 @@ class Table:
             while "." in name:
                 name = name.partition(".")[2]
                 self._records.setdefault(name, [])
+        self._cuts = {
+            record.sub_domain.lower() for record in served.records if record.field_type == "NS" and record.sub_domain
+        }
         self._sets: dict[str, dict[dns.rdatatype.RdataType, dns.rdataset.Rdataset]] = {}
 
     def find(self, name: dns.name.Name) -> dict[dns.rdatatype.RdataType, dns.rdataset.Rdataset] | None:
@@ -59,6 +63,16 @@ class Table:
                 wildcard = f"*.{text}".rstrip(".")
                 return self._record_sets(wildcard) if wildcard in self._records else None
         return None
+
+    def referral(self, name: dns.name.Name) -> dns.rrset.RRset | None:
+        """The NS set of a child zone that a name is in, when it was delegated."""
+        cut, ancestor = "", name
+        while self._cuts and ancestor != self.origin:
+            text = ancestor.relativize(self.origin).to_text().lower()
+            cut = text if text in self._cuts else cut
+            ancestor = ancestor.parent()
+        servers = self._record_sets(cut).get(dns.rdatatype.NS) if cut else None
+        return _rrset(dns.name.from_text(cut, self.origin), servers) if servers else None
 
     def soa(self) -> dns.rdataset.Rdataset:
         """The SOA as a record set."""
@@ -76,7 +90,7 @@ class Table:
         if text not in self._sets:
             sets: dict[dns.rdatatype.RdataType, dns.rdataset.Rdataset] = {}
             for record in self._records[text]:
-                rdata = _rdata(record, self.origin)
+                rdata = served_rdata(record, self.origin)
                 if rdata is not None:
                     ttl = record.ttl or self.served.soa.ttl
                     sets.setdefault(rdata.rdtype, dns.rdataset.Rdataset(IN, rdata.rdtype)).add(rdata, ttl)
@@ -93,12 +107,10 @@ class Tables:
         self._zones = zones
         self._tables: dict[str, Table] = {}
 
-    def find(self, name: dns.name.Name, instead: Mapping[str, Served]) -> Table | None:
-        """The table of the zone a name is in; `instead` holds older states to answer from."""
+    def find(self, name: dns.name.Name, instead: Mapping[str, Served]) -> Table:
+        """The table of the zone a name is in, at last the root's; `instead` holds older states to answer from."""
         text = name.to_text(omit_final_dot=True).lower()
         while text not in self._zones:
-            if not text:
-                return None
             text = text.partition(".")[2]
         if text in instead:
             return Table(instead[text])
@@ -109,35 +121,32 @@ class Tables:
         return table
 
 
-def resolve(
-    tables: Tables,
-    question: dns.rrset.RRset,
-    *,
-    recursive: bool,
-    instead: Mapping[str, Served],
-) -> Resolution:
-    """The answer to a question. A resolver knows the root, an authoritative server refuses what is not its own."""
-    name, seen, result = question.name, set[dns.name.Name](), Resolution()
-    for _ in range(MAXIMUM_CHAIN):
+def resolve(tables: Tables, question: dns.rrset.RRset, *, recursive: bool, instead: Mapping[str, Served]) -> Resolution:
+    """The answer to a question. A resolver knows the root, an authoritative server refuses what is not its own.
+
+    A delegation to outside and an endless chain of CNAMEs are a resolver's SERVFAIL.
+    """
+    name: dns.name.Name | None = question.name
+    seen, result = set[dns.name.Name](), Resolution()
+    while name is not None and name not in seen and len(seen) < MAXIMUM_CHAIN:
         table = tables.find(name, instead)
-        if table is None or (not recursive and table.origin == dns.name.root):
-            if not result.answer:
-                return Resolution(dns.rcode.REFUSED, authoritative=False)
-            return result
+        if not recursive and table.origin == dns.name.root:
+            return result if result.answer else Resolution(dns.rcode.REFUSED, authoritative=False)
         seen.add(name)
-        target = _step(table, name, question.rdtype, result)
-        if target is None:
-            return result
-        if target in seen:
-            break
-        name = target
-    return Resolution(dns.rcode.SERVFAIL, authoritative=False) if recursive else result
+        name = _step(table, name, question.rdtype, result)
+    if recursive and (result.referred or name is not None):
+        return Resolution(dns.rcode.SERVFAIL, authoritative=False)
+    return result
 
 
 def _step(
     table: Table, name: dns.name.Name, rdtype: dns.rdatatype.RdataType, result: Resolution
 ) -> dns.name.Name | None:
     """Add what a zone says about one name; the target when that is a CNAME to follow."""
+    if referral := table.referral(name):
+        result.authority.append(referral)
+        result.referred, result.authoritative = True, bool(result.answer)
+        return None
     sets = table.find(name)
     if sets is None:
         result.rcode = dns.rcode.NXDOMAIN
@@ -159,8 +168,8 @@ def _rrset(name: dns.name.Name, rdataset: dns.rdataset.Rdataset) -> dns.rrset.RR
     return dns.rrset.from_rdata_list(name, rdataset.ttl, list(rdataset))
 
 
-def _rdata(record: Record, origin: dns.name.Name) -> dns.rdata.Rdata | None:
-    """The record as DNS carries it, None for one that a person planted and no name server would load."""
+def served_rdata(record: Record, origin: dns.name.Name) -> dns.rdata.Rdata | None:
+    """The record as DNS carries it, None for one that no name server would load."""
     if record.field_type in TEXT_TYPES:
         return dns.rdtypes.ANY.TXT.TXT(IN, dns.rdatatype.TXT, character_strings(record.target))
     try:

@@ -20,8 +20,9 @@ from dkimctl.sandbox.listening import Loop
 from dkimctl.sandbox.oauth2 import ServiceAccounts
 from dkimctl.sandbox.records import Record
 from dkimctl.sandbox.resolution import Tables
+from dkimctl.sandbox.served import Served, Soa
 from dkimctl.sandbox.switches import Switches
-from dkimctl.sandbox.zones import Served, Soa, Zone
+from dkimctl.sandbox.zones import Zone
 
 FIRST, SECOND = "127.0.0.1", "127.0.0.2"
 NAME_SERVERS: dict[DnsRole, str] = {"ns1": FIRST, "ns2": SECOND}

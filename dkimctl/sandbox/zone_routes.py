@@ -1,12 +1,12 @@
 """`/domain/zone/{zone}` itself: name servers, refresh, status, SOA, text form, tasks."""
 
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from dkimctl.sandbox.answers import VOID, ErrorAnswer, Request
 from dkimctl.sandbox.routes import Routes
+from dkimctl.sandbox.tasks import timestamp
 from dkimctl.sandbox.zonefile import export_text, import_text
 from dkimctl.sandbox.zones import Zone
 
@@ -34,7 +34,7 @@ def show_zone(zone: Zone, request: Request, parts: Mapping[str, str]) -> dict[st
         "dnssecSupported": True,
         "dnssecActivated": False,
         "hasDnsAnycast": False,
-        "lastUpdate": time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime()),
+        "lastUpdate": timestamp(),
         "iam": {"id": zone.name, "urn": urn, "displayName": zone.name, "tags": {}},
     }
 

@@ -9,36 +9,16 @@ from typing import Any
 
 from dkimctl.sandbox.patterns import like
 from dkimctl.sandbox.records import TEXT_TYPES, Record
+from dkimctl.sandbox.served import Served, Soa
 from dkimctl.sandbox.switches import Switches
 from dkimctl.sandbox.targets import quote
+from dkimctl.sandbox.tasks import finish_task, new_task
 
 FIRST_ID = 5_295_328_894
 """Ids of the real service no longer fit in 32 bits."""
 
 ID_STEP = 733
 """Other accounts' records come in between."""
-
-
-@dataclass(frozen=True, slots=True)
-class Soa:
-    """The start of authority; all but the names in seconds."""
-
-    server: str
-    email: str
-    serial: int
-    refresh: int = 86400
-    expire: int = 3600000
-    minimum: int = 300
-    ttl: int = 3600
-
-
-@dataclass(frozen=True, slots=True)
-class Served:
-    """What the name servers know of a zone at one moment; `name` without the trailing dot."""
-
-    name: str
-    soa: Soa
-    records: tuple[Record, ...]
 
 
 @dataclass(slots=True)
@@ -153,9 +133,10 @@ class Zone:
     def found_yet(self, record_id: int) -> bool:
         """False as often as the switches want a new record to be missing."""
         with self.lock:
-            left = self._unfound.get(record_id, 0)
-            self._unfound[record_id] = left - 1
-            return left <= 0
+            left = self._unfound.pop(record_id, 0)
+            if left > 1:
+                self._unfound[record_id] = left - 1
+            return left == 0
 
     def ids(self, field_type: str | None, sub_domain: str | None) -> list[int]:
         """The ids that pass the list filters, in no useful order."""
@@ -167,7 +148,7 @@ class Zone:
                 if (field_type is None or like(field_type, record.field_type, ignore_case=False))
                 and (sub_domain is None or like(sub_domain, record.sub_domain, ignore_case=ignore_case))
             ]
-        return sorted(found, key=lambda record_id: record_id * 2654435761 % 2**32)
+        return sorted(found, key=lambda record_id: str(record_id)[::-1])
 
     def create(self, field_type: str, sub_domain: str, target: str, ttl: int) -> Record:
         """A new edited record, as it will be shown."""
@@ -225,7 +206,7 @@ class Zone:
         now = time.monotonic()
         while self._deployments and (everything or self._deployments[0].due <= now):
             deployment = self._deployments.pop(0)
-            deployment.task.update(status="done", doneDate=_now(), lastUpdate=_now())
+            finish_task(deployment.task)
             self._served = deployment.records
             self._bump()
 
@@ -234,26 +215,10 @@ class Zone:
         self._snapshot = None
 
     def _task(self, function: str, status: str) -> dict[str, Any]:
-        task = {
-            "id": self._ids(),
-            "function": function,
-            "status": status,
-            "comment": None,
-            "creationDate": _now(),
-            "todoDate": _now(),
-            "doneDate": _now() if status == "done" else None,
-            "lastUpdate": _now(),
-            "canAccelerate": False,
-            "canCancel": False,
-            "canRelaunch": False,
-        }
+        task = new_task(self._ids(), function, status)
         self._tasks.append(task)
         return task
 
 
 def _first_serial() -> int:
     return int(time.strftime("%Y%m%d00", time.gmtime()))
-
-
-def _now() -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())
