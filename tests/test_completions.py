@@ -1,0 +1,126 @@
+"""Completion in bash, zsh and fish: the scripts that are kept are the ones the program makes, and they work."""
+
+import os
+import pty
+import select
+import shlex
+import subprocess
+import sys
+import time
+
+import pytest
+
+from dkimctl.cli.commands import COMMANDS
+from tests import regenerate
+from tests.conftest import REPOSITORY, Dkimctl, Scratch, needs
+
+SCRIPTS = REPOSITORY / "completions"
+
+
+@pytest.fixture
+def shell_environment(scratch: Scratch) -> dict[str, str]:
+    """An environment in which `dkimctl` is on PATH, and one domain has a key."""
+    programs = scratch.home / "bin"
+    programs.mkdir()
+    program = programs / "dkimctl"
+    program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m dkimctl "$@"\n')
+    program.chmod(0o755)
+    made = Dkimctl(scratch)("genkey", "example.com", "-s", "mail", "--algorithm", "ed25519")
+    assert made.code == 0, made.err
+    return scratch.environment({"PATH": f"{programs}:{os.environ['PATH']}", "TERM": "dumb"})
+
+
+@pytest.mark.parametrize("name", regenerate.COMPLETIONS)
+def test_kept_scripts_are_up_to_date(name: str) -> None:
+    """What is kept is what the program makes; `python tests/regenerate.py` writes it anew."""
+    assert (SCRIPTS / name).read_text() == regenerate.completion(name)
+
+
+def test_commands_are_offered_with_their_help(dkimctl: Dkimctl) -> None:
+    """Completion of the first word offers every command, from the table."""
+    ran = dkimctl(env={"_DKIMCTL_COMPLETE": "zsh_complete", "COMP_WORDS": "dkimctl ", "COMP_CWORD": "1"})
+    lines = ran.out.splitlines()
+    assert [(kind, word) for kind, word in zip(lines[::3], lines[1::3], strict=True)] == [
+        ("plain", name) for name in COMMANDS
+    ]
+    assert lines[2::3] == list(COMMANDS.values())
+
+
+@needs("fish")
+def test_fish(shell_environment: dict[str, str]) -> None:
+    """fish completes a command, an option, a choice and a managed domain."""
+
+    def complete(line: str) -> list[str]:
+        script = f"source {SCRIPTS}/dkimctl.fish; complete --do-complete {shlex.quote(line)}"
+        ended = subprocess.run(
+            ["fish", "--no-config", "-c", script], env=shell_environment, capture_output=True, text=True, timeout=60
+        )
+        return [offered.split("\t")[0] for offered in ended.stdout.splitlines()]
+
+    assert complete("dkimctl gen") == ["genkey"]
+    assert complete("dkimctl record --for") == ["--format"]
+    assert complete("dkimctl record --format o") == ["oneline", "ovh"]
+    assert complete("dkimctl record exam") == ["example.com"]
+
+
+def test_bash(shell_environment: dict[str, str]) -> None:
+    """bash completes a command, an option, a choice and a managed domain."""
+
+    def complete(line: str) -> list[str]:
+        words = line.split(" ")
+        script = (
+            f"source {SCRIPTS}/dkimctl.bash; COMP_WORDS=({line}); COMP_CWORD={len(words) - 1}; "
+            'complete -p dkimctl >/dev/null && _dkimctl_completion dkimctl; printf "%s\\n" "${COMPREPLY[@]}"'
+        )
+        ended = subprocess.run(
+            ["bash", "--norc", "-c", script], env=shell_environment, capture_output=True, text=True, timeout=60
+        )
+        return ended.stdout.split()
+
+    assert complete("dkimctl gen") == ["genkey"]
+    assert complete("dkimctl record --for") == ["--format"]
+    assert complete("dkimctl record --format o") == ["oneline", "ovh"]
+    assert complete("dkimctl record exam") == ["example.com"]
+
+
+@needs("zsh")
+def test_zsh(shell_environment: dict[str, str]) -> None:
+    """zsh finds the script on its fpath; the tab key completes a command and a managed domain on the line."""
+    with Typist(["zsh", "-f", "-i"], shell_environment) as zsh:
+        zsh.type(f"fpath=({SCRIPTS} $fpath); autoload -Uz compinit; compinit -u -D; PS1='re''ady: '\n", until="ready:")
+        zsh.type("dkimctl rec\t", until="record ")
+        zsh.type("exam\t", until="example.com")
+        zsh.type("--for\t", until="--format ")
+
+
+class Typist:
+    """A program in a terminal, and somebody who types and reads along."""
+
+    def __init__(self, argv: list[str], environment: dict[str, str]) -> None:
+        self._argv = argv
+        self._environment = environment
+
+    def __enter__(self) -> "Typist":
+        self._process, self._terminal = pty.fork()
+        if self._process == 0:
+            os.execvpe(self._argv[0], self._argv, self._environment)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._terminal)
+        os.waitpid(self._process, 0)
+
+    def type(self, keys: str, *, until: str) -> None:
+        """Press the keys, then read until this is shown; fails after a minute."""
+        os.write(self._terminal, keys.encode())
+        shown, deadline = "", time.monotonic() + 60
+        while until not in shown:
+            if not select.select([self._terminal], [], [], deadline - time.monotonic())[0]:
+                pytest.fail(f"{until!r} was never shown, only {shown!r}")
+            shown += os.read(self._terminal, 4096).decode(errors="replace")
+
+
+def test_scripts_are_where_the_package_looks() -> None:
+    """Every kept script is one of the three, so that none goes stale unseen."""
+    kept = {path.name for path in SCRIPTS.iterdir() if path.is_file() and path.suffix != ".py"}
+    assert kept == set(regenerate.COMPLETIONS)
