@@ -8,7 +8,7 @@ from typing import Literal
 from dkimctl.sandbox.served import Served
 
 DnsRole = Literal["ns1", "ns2", "resolver"]
-DnsFaultKind = Literal["drop", "refuse", "servfail", "lame", "stale", "no-tcp"]
+DnsFaultKind = Literal["drop", "refuse", "servfail", "lame", "stale", "no-tcp", "truncate"]
 
 
 @dataclass(slots=True)
@@ -26,7 +26,7 @@ class DnsFaults:
     `ns1` and `ns2` are the authoritative servers, `resolver` answers the questions with RD at the first address.
     `drop`: no answer. `refuse`, `servfail`: that RCODE. `lame`: an empty answer without AA. `stale`: the zones as
     they were when the fault was set. `no-tcp`: TCP connections are closed at once (the first address has one for
-    both of its roles, under `ns1`).
+    both of its roles, under `ns1`). `truncate`: over UDP nothing but the TC bit, so that TCP is needed.
     """
 
     def __init__(self, snapshots: Callable[[], Mapping[str, Served]]) -> None:

@@ -48,6 +48,9 @@ class NameServer:
         if fault and fault.kind == "drop":
             return None
         response = dns.message.make_response(query, recursion_available=recursive)
+        if fault and fault.kind == "truncate" and not tcp:
+            response.flags |= dns.flags.TC
+            return response.to_wire()
         _fill(response, self._resolution(query, fault, recursive))
         return _to_wire(response, TCP_LIMIT if tcp else max(PLAIN_LIMIT, query.payload if query.edns >= 0 else 0))
 
