@@ -1,0 +1,127 @@
+"""`dkimctl render-config`: opendkim's and Postfix's configuration, shown, checked, installed or written elsewhere."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from dkimctl.cli.frame import App
+from dkimctl.cli.frame import command as make_command
+
+if TYPE_CHECKING:
+    from dkimctl.config.settings import Settings
+    from dkimctl.render.base import Rendering
+
+
+@make_command(
+    "render-config",
+    example="dkimctl render-config\n"
+    "sudo dkimctl render-config --install\n"
+    "dkimctl render-config --socket inet:8891@localhost --output /tmp/tree",
+)
+@click.option("--diff", "show_diff", is_flag=True, help="Show what would change (this is the default).")
+@click.option("--check", is_flag=True, help="Exit 1 when something differs from what is installed.")
+@click.option("--install", "do_install", is_flag=True, help="Write what differs, keep a backup, reload opendkim.")
+@click.option("--output", metavar="DIR", help="Write everything below DIR instead.")
+@click.option("--socket", metavar="SOCKET", help="local:/PATH (the default is one) or inet:PORT@HOST.")
+@click.option("--tables", type=click.Choice(["file", "refile"]), help="Exact names (file, default) or patterns.")
+@click.option("--trusted-host", "trusted_hosts", multiple=True, metavar="HOST", help="Sign for it too; repeatable.")
+@click.option(
+    "--canonicalization",
+    type=click.Choice(["relaxed/simple", "relaxed/relaxed", "simple/simple", "simple/relaxed"]),
+    help="Of header and body (default relaxed/simple).",
+)
+@click.option(
+    "--milter-default-action",
+    type=click.Choice(["tempfail", "accept", "reject", "quarantine"]),
+    help="What Postfix does while opendkim is down (default tempfail: mail waits, none leaves unsigned).",
+)
+@click.option("--no-subdomains", is_flag=True, help="Do not sign for the sub-domains.")
+def command(app: App, show_diff: bool, check: bool, do_install: bool, output: str | None, **choices: object) -> int:
+    """Show what opendkim and Postfix should be told, as a diff against what is installed.
+
+    Lines that you added to the tables stay. Other milters of Postfix stay; opendkim is put last.
+    """
+    _exclude(do_install, check or show_diff, output)
+    from dkimctl.output.rendering import show_notices
+    from dkimctl.render.desired import desired
+
+    settings = _chosen(app.settings, **choices)  # type: ignore[arg-type]
+    rendering = desired(settings, app.store)
+    show_notices(rendering.notices, app.terminal)
+    if output:
+        return _write(app, rendering, output)
+    if do_install:
+        return _install(app, settings, rendering)
+    return _compare(app, settings, rendering, check=check, show_diff=show_diff or not check)
+
+
+def _exclude(install: bool, look: bool, output: str | None) -> None:
+    if install + look + bool(output) > 1:
+        from dkimctl.errors import UsageError
+
+        raise UsageError("--install, --output and --check or --diff exclude each other", hint="use one of them")
+
+
+def _chosen(
+    settings: "Settings",
+    *,
+    socket: str | None,
+    tables: str | None,
+    trusted_hosts: tuple[str, ...],
+    canonicalization: str | None,
+    milter_default_action: str | None,
+    no_subdomains: bool,
+) -> "Settings":
+    """The settings with what the options say instead of the configuration file; trusted hosts are added to its own."""
+    from dataclasses import replace
+
+    signing = settings.signing
+    changed = replace(
+        signing,
+        socket=socket or signing.socket,
+        tables=tables or signing.tables,
+        trusted_hosts=(*signing.trusted_hosts, *trusted_hosts),
+        canonicalization=canonicalization or signing.canonicalization,
+        milter_default_action=milter_default_action or signing.milter_default_action,
+        subdomains=signing.subdomains and not no_subdomains,
+    )
+    return replace(settings, signing=changed)
+
+
+def _compare(app: App, settings: "Settings", rendering: "Rendering", *, check: bool, show_diff: bool) -> int:
+    from dkimctl.output.rendering import difference_text
+    from dkimctl.output.rendering import show_diff as show
+    from dkimctl.render.compare import compare
+    from dkimctl.render.unified import diff_lines
+
+    difference = compare(rendering, settings)
+    if show_diff and not difference.is_empty and not app.json:
+        show(diff_lines(rendering, difference, settings), app.terminal)
+        app.terminal.note("put it in place: sudo dkimctl render-config --install")
+    else:
+        app.terminal.result(difference_text(difference))
+    app.terminal.document("difference", difference)
+    return 1 if check and not difference.is_empty else 0
+
+
+def _write(app: App, rendering: "Rendering", output: str) -> int:
+    from pathlib import Path
+
+    from dkimctl.render.tree import POSTFIX_FILE, write_tree
+
+    written = write_tree(rendering, Path(output))
+    app.terminal.result("".join(f"{path}\n" for path in written))
+    app.terminal.document("written", written)
+    if rendering.postfix:
+        app.terminal.note(f"set them on a host: xargs -d '\\n' postconf -e < {POSTFIX_FILE}")
+    return 0
+
+
+def _install(app: App, settings: "Settings", rendering: "Rendering") -> int:
+    from dkimctl.host.switch import switch_to
+    from dkimctl.output.rendering import show_switch
+
+    switched = switch_to(rendering, settings, clock=app.clock)
+    show_switch(switched, app.terminal)
+    app.terminal.document("installed", switched)
+    return 0

@@ -1,0 +1,172 @@
+"""The opendkim of this machine: is one running, how does it take up new files, and would it sign with them?
+
+find_running(pid_file) -> int | None
+step_needed(before, after) -> Step
+take_up(step, settings, pid) -> TakenUp
+dry_run(configuration, domains, user) -> None, or Refused
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from dkimctl.config.settings import Settings
+from dkimctl.errors import DiskError, Refused, Unavailable, UsageError, reason
+from dkimctl.files import read_file
+from dkimctl.opendkim.conf import Configuration
+from dkimctl.opendkim.sockets import parse_socket
+from dkimctl.probe.wire import NobodyListens, connect
+
+RESTART_ONLY = ("Socket", "UserID", "UMask", "PidFile", "AutoRestart", "AutoRestartRate", "AutoRestartCount")
+"""What opendkim reads only when it starts; everything else it takes up on SIGUSR1, without a moment of outage."""
+_SYSTEMD = Path("/run/systemd/system")
+_UNIT = "opendkim"
+_PLACES = "/usr/local/sbin:/usr/sbin:/sbin"
+_PATIENCE = 60  # seconds; stopping the daemon takes up to five
+_GREETING = 3.0  # seconds; a connection on this machine
+
+
+class Step(StrEnum):
+    """What makes the daemon take up new files."""
+
+    NONE = "none"
+    RELOAD = "reload"
+    RESTART = "restart"
+    START = "start"
+
+
+@dataclass(frozen=True, slots=True)
+class TakenUp:
+    """What was done about the daemon."""
+
+    step: Step
+    done: bool
+    message: str
+    hint: str = ""
+
+
+def find_program(name: str) -> str | None:
+    """A daemon's program, also where an ordinary user's PATH does not look."""
+    return shutil.which(name, path=os.environ.get("PATH", os.defpath) + os.pathsep + _PLACES)
+
+
+def find_running(pid_file: Path) -> int | None:
+    """The process id of the opendkim that wrote this file, or None when none runs."""
+    text = (read_file(pid_file) or b"").strip()
+    if not text.isdigit():
+        return None
+    name = read_file(Path(f"/proc/{int(text)}/comm")) or b""
+    return int(text) if name.strip() == b"opendkim" else None
+
+
+def step_needed(before: Configuration | None, after: Configuration | None) -> Step:
+    """Reload or restart, for a daemon that runs with `before` and is to run with `after`."""
+    old = {name: before.get(name) if before else None for name in RESTART_ONLY}
+    new = {name: after.get(name) if after else None for name in RESTART_ONLY}
+    if old != new:
+        return Step.RESTART
+    # an earlier run may have been stopped between writing the files and restarting the daemon
+    return Step.RELOAD if _is_listening(new["Socket"]) else Step.RESTART
+
+
+def _is_listening(socket: str | None) -> bool:
+    try:
+        with connect(parse_socket(socket or ""), _GREETING):
+            return True
+    except NobodyListens:
+        return False
+    except UsageError:  # a spelling that the daemon may know and we do not
+        return True
+
+
+def take_up(step: Step, settings: Settings, pid: int | None) -> TakenUp:
+    """Have the daemon take up its new files, or say what a person must do. Raises Unavailable when it could not."""
+    by_systemd = _SYSTEMD.is_dir() and _systemctl("is-active", "--quiet", _UNIT) == 0
+    if pid is None and not by_systemd:
+        how = f"systemctl enable --now {_UNIT}" if _SYSTEMD.is_dir() else f"opendkim -x {settings.paths.opendkim_conf}"
+        return TakenUp(
+            Step.START, False, "no opendkim runs yet: nothing is signed until it is started", f"start it: {how}"
+        )
+    if step is Step.NONE:
+        return TakenUp(step, True, "opendkim runs and listens at its socket")
+    if by_systemd:
+        return _by_systemd(step)
+    if step is Step.RESTART or pid is None:
+        message = "opendkim still runs with its old settings: some of the new ones need a restart"
+        return TakenUp(step, False, message, f"restart it: kill {pid} && opendkim -x {settings.paths.opendkim_conf}")
+    _signal(pid)
+    return TakenUp(step, True, "opendkim was told to reload (SIGUSR1): it does so at its next connection")
+
+
+def _by_systemd(step: Step) -> TakenUp:
+    if _systemctl(step.value, _UNIT) != 0:
+        raise Unavailable(
+            f"systemctl {step} {_UNIT} failed", hint=f"see why: systemctl status {_UNIT}; journalctl -u {_UNIT}"
+        )
+    did = "reloaded; it takes up the files at its next connection" if step is Step.RELOAD else "restarted"
+    return TakenUp(step, True, f"opendkim was {did}")
+
+
+def _systemctl(*arguments: str) -> int:
+    return subprocess.run(["systemctl", *arguments], capture_output=True, timeout=_PATIENCE).returncode
+
+
+def _signal(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGUSR1)
+    except OSError as error:
+        raise DiskError(
+            f"cannot signal opendkim (pid {pid}): {reason(error)}", hint="run it as root (sudo dkimctl …)"
+        ) from error
+
+
+def dry_run(configuration: bytes, domains: Sequence[str], user: str | None) -> None:
+    """Have the real opendkim sign one message for each domain with this configuration, in its test mode.
+
+    It needs no running daemon and no socket. `user`: the daemon's user, None to run as the caller. Raises Refused when
+    a message would not be signed, Unavailable when opendkim is not installed.
+    """
+    program = find_program("opendkim")
+    if program is None:
+        raise Unavailable("opendkim is not installed", hint="install it: apt-get install opendkim")
+    with TemporaryDirectory(prefix="dkimctl-") as name:
+        directory = Path(name)
+        directory.chmod(0o755)
+        conf = directory / "opendkim.conf"
+        conf.write_bytes(configuration)
+        messages = [directory / f"{domain}.eml" for domain in domains]
+        for path, domain in zip(messages, domains, strict=True):
+            path.write_bytes(_MESSAGE % domain.encode())
+        command = [program, "-v", "-x", str(conf), "-t", ",".join(map(str, messages))]
+        ended = subprocess.run(
+            [*(["runuser", "-u", user, "--"] if user else []), *command],
+            capture_output=True,
+            timeout=_PATIENCE,
+            cwd="/",
+        )
+    _judge(ended, domains)
+
+
+_MESSAGE = b"From: dkimctl@%s\r\nTo: postmaster@example.com\r\nSubject: dry run\r\n\r\nhello\r\n"
+
+
+def _judge(ended: "subprocess.CompletedProcess[bytes]", domains: Sequence[str]) -> None:
+    signed = ended.stdout.count(b"DKIM-Signature:")
+    if ended.returncode == 0 and signed == len(domains):
+        return
+    said = ended.stderr.decode("utf-8", "replace").strip().splitlines()
+    last = next((line.removeprefix("opendkim: ") for line in reversed(said) if "SMFIS_CONTINUE" not in line), "")
+    if ended.returncode < 0:
+        last = f"it was ended by signal {-ended.returncode}"
+    last = last.rpartition(".eml: ")[2] or f"exit {ended.returncode}"
+    first = domains[min(signed, len(domains) - 1)]
+    raise Refused(
+        f"nothing was installed: in a dry run opendkim did not sign mail from {first} ({last})",
+        hint="can its user read the key, and can nobody else write there? namei -l shows the whole path",
+    )

@@ -1,0 +1,55 @@
+"""What `render-config` found and did, as text."""
+
+import sys
+from collections.abc import Iterable
+
+from dkimctl.host.daemon import TakenUp
+from dkimctl.host.switch import Switched
+from dkimctl.output.terminal import Terminal, paint
+from dkimctl.render.base import Notice
+from dkimctl.render.compare import Change, Difference
+
+_COLOURS = {"+": "32", "-": "31", "@": "36"}
+_WORDS = {Change.NEW: "new", Change.CONTENT: "changed", Change.MODE: "other mode or owner"}
+
+
+def show_notices(notices: Iterable[Notice], terminal: Terminal) -> None:
+    """Each as a warning with its hint."""
+    for notice in notices:
+        terminal.warning(notice.message, notice.hint)
+
+
+def show_diff(lines: Iterable[str], terminal: Terminal) -> None:
+    """The diff as it is made, in colours on a terminal."""
+    for line in lines:
+        style = _COLOURS.get(line[0])
+        terminal.result(paint(line[:-1], style, sys.stdout) if style else line)
+
+
+def difference_text(difference: Difference) -> str:
+    """What differs, a line each; one line when nothing does."""
+    if difference.is_empty:
+        return "nothing to change: everything is as it should be\n"
+    lines = [f"{made.path}: {_WORDS[made.change]}" for made in difference.directories]
+    lines += [f"{file.path}: {_WORDS[file.change]}" for file in difference.files]
+    lines += [f"main.cf: {setting.name} = {setting.wanted}" for setting in difference.postfix]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def show_switch(switched: Switched, terminal: Terminal) -> None:
+    """What changed as the result; where the old files are and what the daemons do as notes."""
+    terminal.result(difference_text(switched.installed.changed))
+    if switched.installed.backup:
+        terminal.note(f"what was there before is in {switched.installed.backup}")
+    if switched.dry_run:
+        terminal.note(switched.dry_run)
+    for taken in (switched.daemon, switched.postfix):
+        if taken is not None:
+            _show_taken_up(taken, terminal)
+
+
+def _show_taken_up(taken: TakenUp, terminal: Terminal) -> None:
+    if taken.done:
+        terminal.note(taken.message)
+    else:
+        terminal.warning(taken.message, taken.hint)
