@@ -1,31 +1,24 @@
-"""Rewrite what is made from the program:  python tests/regenerate.py
+"""Rewrite what is made from the program:  python -m tests.regenerate
 
 The shell completions, and in README every block between `<!-- begin NAME -->` and `<!-- end NAME -->`.
 `test_completions.py` and `test_readme.py` compare what is kept with what this makes.
 """
 
-import os
-import re
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
-import click
 from click.shell_completion import BashComplete, FishComplete, ShellComplete, ZshComplete
 
-REPOSITORY = Path(__file__).parent.parent
-sys.path.insert(0, str(REPOSITORY))
-
-from dkimctl.cli.commands import COMMANDS
 from dkimctl.cli.main import COMPLETE, PROGRAM, cli
-from dkimctl.cli.manual import EXIT_STATUS
+
+REPOSITORY = Path(__file__).parent.parent
 
 FIRST_CALL = "$zsh_eval_context[-1] == loadautofunc"
 EVERY_CALL = "$funcstack[1] == _dkimctl"
 
 
 class ZshFunction(ZshComplete):
-    """Click's script as a file on zsh's fpath: as it comes, it answers the first press of the tab key, not the second."""
+    """Click's script as a file on zsh's fpath; as it comes, only every other press of the tab key is answered."""
 
     source_template = ZshComplete.source_template.replace(FIRST_CALL, EVERY_CALL)
 

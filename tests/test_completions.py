@@ -32,7 +32,7 @@ def shell_environment(scratch: Scratch) -> dict[str, str]:
 
 @pytest.mark.parametrize("name", regenerate.COMPLETIONS)
 def test_kept_scripts_are_up_to_date(name: str) -> None:
-    """What is kept is what the program makes; `python tests/regenerate.py` writes it anew."""
+    """What is kept is what the program makes; `python -m tests.regenerate` writes it anew."""
     assert (SCRIPTS / name).read_text() == regenerate.completion(name)
 
 

@@ -4,7 +4,7 @@ COMMANDS: dict[str, str] = {
     "setup": "Do everything for new domains: key, record, proof, signing.",
     "genkey": "Make key pairs with the right owner and modes.",
     "record": "Print the key record to publish.",
-    "render-config": "Write opendkim's and Postfix's configuration.",
+    "render-config": "Show or write opendkim's and Postfix's configuration.",
     "publish": "Publish key records through a DNS provider.",
     "verify-dns": "Check key records in DNS against the keys.",
     "sandbox": "Run an OVH-compatible API and a DNS server on loopback.",

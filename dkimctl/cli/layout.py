@@ -38,7 +38,10 @@ class Command(click.Command):
                     formatter.write_dl(records)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The example."""
+        """What a command has to add, then the example."""
+        if self.epilog:
+            formatter.write_paragraph()
+            formatter.write_text(self.epilog)
         write_example(formatter, self.example)
 
 

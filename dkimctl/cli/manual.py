@@ -69,6 +69,7 @@ def _command(command: Command, parent: click.Context) -> Iterator[str]:
     yield f'.SS "{context.command_path} {_roff(usage)}"'
     yield from _prose(command.help or "")
     yield from _definitions(command.own_options(context))
+    yield from _prose(command.epilog or "")
     yield from (".PP", "Example:", ".nf", ".RS", *map(_roff, command.example.splitlines()), ".RE", ".fi")
 
 
@@ -83,7 +84,7 @@ def _definitions(pairs: Iterable[tuple[str, str]]) -> Iterator[str]:
 
 def _prose(text: str) -> Iterator[str]:
     """Click's help text: paragraphs, of which those after a line `\\b` keep their line ends."""
-    for paragraph in re.split(r"\n\s*\n", text.strip()):
+    for paragraph in filter(None, re.split(r"\n\s*\n", text.strip())):
         lines = [line.rstrip() for line in paragraph.splitlines()]
         if lines[0].strip() == "\b":
             yield from (".PP", ".nf", *map(_roff, lines[1:]), ".fi")

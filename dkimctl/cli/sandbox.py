@@ -25,7 +25,7 @@ PORT = click.IntRange(1, 65535)
     example="dkimctl sandbox --zone example.com > sandbox.env &\n"
     ". ./sandbox.env\n"
     "dkimctl publish example.com --provider ovh\n"
-    "dkimctl sandbox --switch truncate-txt --fault 502-html@POST:/domain/zone/*/refresh",
+    "dkimctl sandbox --switch truncate-txt --fault 502-html@POST:*/refresh",
 )
 @click.option(
     "--zone", "zones", multiple=True, metavar="DOMAIN", help="A zone of the account; repeatable (default domain.tld)."
@@ -115,4 +115,4 @@ def _lists() -> str:
     return "\n".join([*lines, "", "\b", "Faults:", *kinds])
 
 
-command.epilog = f"{_lists()}\n\n{command.epilog}"
+command.epilog = _lists()
