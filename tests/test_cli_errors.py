@@ -1,0 +1,186 @@
+"""Every way to end that is no success: one clear line, a hint, the right exit code, never a traceback."""
+
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from dkimctl import errors
+from dkimctl.cli import main
+from dkimctl.cli.manual import EXIT_STATUS
+from tests.conftest import Dkimctl, DkimctlInside
+
+
+@pytest.mark.parametrize(
+    ("typed", "message", "hint"),
+    [
+        (("nonsense",), "no such command: nonsense", "see the commands: dkimctl --help"),
+        (("genkye", "example.com"), "no such command: genkye", "did you mean: dkimctl genkey"),
+        (("verify", "example.com"), "no such command: verify", "did you mean: dkimctl verify-dns"),
+        (("genkey", "--xyzzy"), "no such option '--xyzzy'", "see: dkimctl genkey --help"),
+        (("record", "--selecto", "mail"), "no such option '--selecto'", "did you mean: --selector"),
+        (
+            ("--root", "/tmp"),
+            "no such option '--root'",
+            "options come after the command's name: dkimctl COMMAND --root",
+        ),
+        (("genkey", "-b"), "option '-b' requires an argument", "see: dkimctl genkey --help"),
+        (("genkey", "-b", "many", "x.example"), "invalid value for '-b' / '--bits'", "see: dkimctl genkey --help"),
+        (("record", "--format", "xml"), "invalid value for '--format'", "see: dkimctl record --help"),
+        (("record", "a_b.example"), "not a domain name: a_b.example", "a domain looks like example.com"),
+    ],
+)
+def test_wrong_usage(dkimctl_inside: DkimctlInside, typed: tuple[str, ...], message: str, hint: str) -> None:
+    """Says what is wrong, and what to type instead; exit code 2."""
+    ran = dkimctl_inside(*typed)
+    lines = ran.err.splitlines()
+    assert (ran.code, ran.out, len(lines)) == (2, "", 2)
+    assert lines[0].startswith(f"dkimctl: error: {message}")
+    assert not lines[0].endswith(".")
+    assert lines[1] == f"dkimctl: hint: {hint}"
+
+
+def test_errors_as_json(dkimctl_inside: DkimctlInside) -> None:
+    """With --json stdout carries one document that says the same, even when the arguments could not be read."""
+    for typed in (("record", "a_b.example", "--json"), ("record", "--json", "--xyzzy"), ("nonsense", "--json")):
+        ran = dkimctl_inside(*typed)
+        assert ran.code == 2
+        assert ran.json["schema"] == 1
+        assert ran.json["error"]["exit_code"] == 2
+        assert f"dkimctl: error: {ran.json['error']['message']}\n" in ran.err
+
+
+def test_all_mistakes_of_a_configuration_file_at_once(dkimctl_inside: DkimctlInside) -> None:
+    """Three mistakes are three lines, each with file, table and key, in one run."""
+    file = dkimctl_inside.scratch.home / "dkimctl.toml"
+    file.write_text('[keys]\nbits = "many"\n[signing]\ntabels = "file"\nsocket = "nowhere"\n')
+    ran = dkimctl_inside("record", "--config", file, "--json")
+    assert ran.code == 2
+    assert len(ran.json["error"]["problems"]) == 3
+    for place in ("[keys] bits", "[signing] tabels", "[signing] socket"):
+        assert f"dkimctl: error: {file}: {place}: " in ran.err
+
+
+def test_a_named_configuration_file_must_exist(dkimctl_inside: DkimctlInside) -> None:
+    """Only the default file may be absent."""
+    ran = dkimctl_inside("record", env={"DKIMCTL_CONFIG": "/nonexistent/dkimctl.toml"})
+    assert ran.code == 2
+    assert "no such configuration file: /nonexistent/dkimctl.toml" in ran.err
+
+
+def test_a_bug_is_one_line_and_a_private_file(dkimctl_inside: DkimctlInside, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit code 70; the traceback is in a file that only the caller can read, and not on the terminal."""
+    monkeypatch.setattr("dkimctl.cli.frame.App.store", property(lambda _: 1 // 0))
+    monkeypatch.setattr("tempfile.tempdir", str(dkimctl_inside.scratch.home))
+    ran = dkimctl_inside("record")
+    assert (ran.code, ran.out) == (70, "")
+    [error, hint] = ran.err.splitlines()
+    assert error.startswith("dkimctl: error: this is a bug in dkimctl (ZeroDivisionError); the traceback is in ")
+    assert hint.startswith("dkimctl: hint: please report it")
+    file = Path(error.rpartition(" ")[2])
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert "ZeroDivisionError" in file.read_text()
+    assert file.read_text().startswith("dkimctl ")
+
+
+def test_a_bug_where_nothing_can_be_written(dkimctl_inside: DkimctlInside, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even with the disk full it is one line, and exit code 70."""
+    monkeypatch.setattr("dkimctl.cli.frame.App.store", property(lambda _: 1 // 0))
+    monkeypatch.setattr("tempfile.tempdir", str(dkimctl_inside.scratch.home / "missing"))
+    ran = dkimctl_inside("record")
+    assert ran.code == 70
+    assert "(ZeroDivisionError); the traceback could not be written: no such file or directory" in ran.err
+
+
+def test_interrupted(dkimctl: Dkimctl) -> None:
+    """Ctrl-C: one sentence, exit code 130, no traceback."""
+    names = "\n".join(f"d{i}.example" for i in range(200))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dkimctl", "genkey", "--from-file", "-", "-s", "mail", "-b", "4096"],
+        env=dkimctl.scratch.environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdin is not None
+    process.stdin.write(names)
+    process.stdin.close()
+    process.stdin = None
+    keys = dkimctl.root / "etc/opendkim/keys"
+    deadline = time.monotonic() + 60
+    while not list(keys.glob("*/*.private")) and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.splitlines()[-1].startswith("dkimctl: interrupted; ")
+    assert "Traceback" not in err
+    assert list(keys.glob("**/.dkimctl-*")) == []
+
+
+def test_a_reader_who_has_gone(dkimctl: Dkimctl) -> None:
+    """`dkimctl … | head` is no error, and says nothing."""
+    assert dkimctl("genkey", "example.com", "-s", "mail", "--algorithm", "ed25519").code == 0
+    read, write = os.pipe()
+    os.close(read)
+    for typed in (["record", "example.com"], ["--help"], ["record", "example.com", "--json"]):
+        ended = subprocess.run(
+            [sys.executable, "-m", "dkimctl", *typed],
+            env=dkimctl.scratch.environment(),
+            stdout=write,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert (ended.returncode, ended.stderr) == (0, ""), typed
+    os.close(write)
+
+
+def test_stdout_on_a_full_disk(dkimctl: Dkimctl) -> None:
+    """A result that could not be written is a failure: exit code 3, one line, once."""
+    assert dkimctl("genkey", "example.com", "-s", "mail", "--algorithm", "ed25519").code == 0
+    with open("/dev/full", "w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "dkimctl", "record", "example.com"],
+            env=dkimctl.scratch.environment(),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert ended.returncode == 3
+    assert ended.stderr.splitlines() == [
+        "dkimctl: error: cannot write the output: no space left on device",
+        "dkimctl: hint: see where stdout goes",
+    ]
+
+
+def test_a_terminal_without_unicode(dkimctl: Dkimctl) -> None:
+    """Where the terminal's encoding lacks a character, it is written as an escape instead of failing."""
+    ran = dkimctl(
+        "--help", env={"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}
+    )
+    assert ran.code == 0
+    ran = dkimctl("record", "bücher.example", env={"PYTHONIOENCODING": "ascii"})
+    assert ran.code == 2
+    assert "Traceback" not in ran.err
+
+
+def test_exit_codes_are_the_documented_ones() -> None:
+    """Every code that an error class or the command line uses is in the table of the manual, and no other."""
+    classes = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, Exception)]
+    used = {cls.exit_code for cls in classes if issubclass(cls, errors.DkimctlError)}
+    assert used | {0, main.BUG, main.INTERRUPTED} == set(EXIT_STATUS)
+
+
+def test_json_keeps_stdout_clean(dkimctl_inside: DkimctlInside) -> None:
+    """With --json stdout is one document, whatever is said on stderr."""
+    ran = dkimctl_inside("genkey", "example.com", "-s", "mail", "--algorithm", "ed25519", "--json", "-v")
+    assert ran.code == 0
+    assert json.loads(ran.out)["schema"] == 1
