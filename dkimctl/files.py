@@ -152,11 +152,12 @@ def sync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
-def read_file(path: Path) -> bytes | None:
+def read_file(path: Path | str) -> bytes | None:
     """The content, or None when there is no such file. Raises DiskError for everything else."""
     with disk_errors(f"read {path}"):
         try:
-            return path.read_bytes()
+            with open(path, "rb", buffering=0) as stream:
+                return stream.read()
         except (FileNotFoundError, NotADirectoryError):
             return None
 

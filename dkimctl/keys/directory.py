@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 
 from dkimctl.clock import timestamp
@@ -44,16 +45,18 @@ class KeyDirectory:
         """Every domain with a key, sorted. Raises DiskError when the directory may not be read."""
         with disk_errors(f"read the key directory {self._path}"):
             names = sorted(e.name for e in os.scandir(self._path) if e.is_dir()) if self._path.is_dir() else []
-        flat = self._flat()
+        flat = self._flat
         for name in sorted({*names, *flat}) if flat else names:
             if name in flat or self._selectors(name):
                 yield name
 
     def keys(self, domain: str) -> tuple[Key, ...]:
         """The keys of a domain, oldest first; empty when it has none."""
-        own = [self._key(domain, selector, f"{domain}/") for selector in self._selectors(domain)]
-        flat = [self._key(domain, selector, "") for selector in self._flat().get(domain, ())]
-        return tuple(sorted([*flat, *own], key=lambda key: (key.metadata.created, key.selector)))
+        keys = [self._key(domain, selector, f"{domain}/") for selector in self._selectors(domain)]
+        keys += [self._key(domain, selector, "") for selector in self._flat.get(domain, ())]
+        return (
+            tuple(sorted(keys, key=lambda key: (key.metadata.created, key.selector))) if len(keys) > 1 else tuple(keys)
+        )
 
     def load(self, key: Key) -> KeyPair:
         """The pair. Raises DiskError or CheckFailed."""
@@ -87,7 +90,7 @@ class KeyDirectory:
         """Move a key to the next phase. Raises Refused when somebody else has moved it meanwhile."""
         private = self._local(key.path)
         with locked(private.parent):
-            current = self._metadata(private)
+            current = self._metadata(str(private).removesuffix(PRIVATE))
             if current.phase is not key.phase:
                 raise Refused(
                     f"{key.selector} of {key.domain} went from {key.phase} to {current.phase} meanwhile",
@@ -101,7 +104,7 @@ class KeyDirectory:
         return self._path / shown[len(self._shown) :].lstrip("/")
 
     def _selectors(self, domain: str) -> list[str]:
-        directory = self._path / domain
+        directory = f"{self._path}/{domain}"  # plain strings: a path object costs more than the system call
         with disk_errors(f"read {directory}"):
             try:
                 names = os.listdir(directory)
@@ -109,8 +112,12 @@ class KeyDirectory:
                 return []
         return sorted(name.removesuffix(PRIVATE) for name in names if name.endswith(PRIVATE) and name[0] != ".")
 
+    @cached_property
     def _flat(self) -> dict[str, list[str]]:
-        """Domain → selectors of keys in the directory itself; the domain stands in the `.txt` file's comment."""
+        """Domain → selectors of keys in the directory itself; the domain stands in the `.txt` file's comment.
+
+        Looked for once: nothing here makes such keys, and among 100,000 domains the search takes its time.
+        """
         found: dict[str, list[str]] = {}
         for selector in self._selectors("."):
             made_for = _MADE_FOR.search(read_file(self._path / f"{selector}.txt") or b"")
@@ -120,13 +127,14 @@ class KeyDirectory:
 
     def _key(self, domain: str, selector: str, folder: str) -> Key:
         shown = f"{self._shown}/{folder}{selector}{PRIVATE}"
-        return Key(domain, selector, shown, self._metadata(self._local(shown)))
+        return Key(domain, selector, shown, self._metadata(f"{self._path}/{folder}{selector}"))
 
-    def _metadata(self, private: Path) -> Metadata:
-        path = private.with_suffix(".json")
+    def _metadata(self, stem: str) -> Metadata:
+        path = f"{stem}.json"
         content = read_file(path)
         if content is not None:
-            return meta.from_json(content, str(path))
+            return meta.from_json(content, path)
+        private = Path(stem + PRIVATE)
         pair = pairs.load(private)
         with disk_errors(f"look at {private}"):
             made = datetime.fromtimestamp(private.stat().st_mtime, UTC)
