@@ -78,7 +78,7 @@ def ask(
     edns = {} if payload is None else {"use_edns": 0, "payload": payload}
     query = dns.message.make_query(name, rdtype, flags=flags, **edns)
     send = dns.query.tcp if tcp else dns.query.udp
-    return send(query, server, timeout=2, port=sandbox.dns_address[1])
+    return send(query, server, timeout=5, port=sandbox.dns_address[1])
 
 
 def texts(answer: dns.message.Message) -> list[bytes]:

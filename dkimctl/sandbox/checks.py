@@ -9,7 +9,7 @@ from dkimctl.sandbox.answers import ErrorAnswer
 from dkimctl.sandbox.records import FIELD_TYPES, TEXT_TYPES, Record
 from dkimctl.sandbox.resolution import served_rdata
 from dkimctl.sandbox.switches import Switches
-from dkimctl.sandbox.targets import STRING_LIMIT, bad_dkim_subfield, is_key_record, quote, truncate
+from dkimctl.sandbox.targets import STRING_LIMIT, bad_dkim_subfield, is_key_record, joined, quote, truncate
 from dkimctl.sandbox.zones import Zone
 
 MINIMUM_TTL = 60
@@ -52,7 +52,7 @@ def accepted(record: Record, zone: Zone) -> Record:
     if switches.max_target and len(record.target) > switches.max_target:
         raise ErrorAnswer(400, f"[target] Given data is longer than {switches.max_target} characters")
     if record.field_type == "TXT" and switches.retype_txt and is_key_record(record.target):
-        record = replace(record, field_type="DKIM", target=record.target.strip('"'))
+        record = replace(record, field_type="DKIM", target=joined(record.target))
     if switches.lower_case_names:
         record = replace(record, sub_domain=record.sub_domain.lower())
     _check_name(record, switches)

@@ -100,5 +100,5 @@ def _number(kind: type[int] | type[float], text: str) -> float | None:
 def _nearest(word: str, known: list[str]) -> str:
     from difflib import get_close_matches
 
-    near = get_close_matches(word, known, n=1)
+    near = [name for name in known if word and name.startswith(word)] or get_close_matches(word, known, n=1)
     return f"did you mean {near[0]}?" if near else "dkimctl sandbox --help lists them"

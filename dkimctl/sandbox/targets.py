@@ -30,6 +30,11 @@ def character_strings(target: str) -> tuple[bytes, ...]:
     return _cut(b"".join(quoted) if quoted else octets)
 
 
+def joined(target: str) -> str:
+    """The text that the strings of a target make."""
+    return b"".join(character_strings(target)).decode(errors="replace")
+
+
 def quote(target: str) -> str:
     """The target as today's API returns a TXT: strings of 255 octets in quotes, joined by a space."""
     return " ".join(_in_quotes(string) for string in _cut(b"".join(character_strings(target))))
@@ -61,7 +66,7 @@ def bad_dkim_subfield(target: str, *, ed25519: bool) -> str | None:
 
 def is_key_record(target: str) -> bool:
     """Whether a TXT is so plainly a key record that the service may call it a DKIM."""
-    text = b"".join(character_strings(target)).decode(errors="replace")
+    text = joined(target)
     return text.replace(" ", "").startswith("v=DKIM1") and bad_dkim_subfield(text, ed25519=True) is None
 
 

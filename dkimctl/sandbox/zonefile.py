@@ -6,7 +6,7 @@ import dns.zone
 
 from dkimctl.sandbox.answers import ErrorAnswer
 from dkimctl.sandbox.records import FIELD_TYPES, TEXT_TYPES, Record
-from dkimctl.sandbox.targets import character_strings, is_key_record, quote, quote_whole
+from dkimctl.sandbox.targets import is_key_record, joined, quote, quote_whole
 from dkimctl.sandbox.zones import Zone
 
 
@@ -54,5 +54,5 @@ def _target(record: Record, zone: Zone) -> str:
 
 def _typed(field_type: str, sub_domain: str, target: str, ttl: int) -> Record:
     if field_type == "TXT" and is_key_record(target):
-        return Record(0, "DKIM", sub_domain, b"".join(character_strings(target)).decode(), ttl)
+        return Record(0, "DKIM", sub_domain, joined(target), ttl)
     return Record(0, field_type, sub_domain, target, ttl)
