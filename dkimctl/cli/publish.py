@@ -41,13 +41,14 @@ def command(
     and compared, then looked for at every authoritative server of its zone.
     """
     from dkimctl.lifecycle.interruption import StoppableClock
-    from dkimctl.lifecycle.publication import Choices, publish_at_each
+    from dkimctl.lifecycle.publication import publish_at_each
+    from dkimctl.lifecycle.published import Choices
     from dkimctl.lifecycle.records import chosen_keys
-    from dkimctl.output.publication import Show
+    from dkimctl.output.publication import PublicationView
 
     choices = Choices(dry_run=dry_run, wait=wait, timeout=timeout, jobs=jobs, replace=replace, ttl=ttl)
     keys = chosen_keys(app.store, managed_domains(app, domains), selector)
-    show = Show(app.terminal)
+    view = PublicationView(app.terminal)
     clock = StoppableClock(app.clock)
-    publish_at_each(app.settings, app.store, provider, keys, choices, clock=clock, report=show.event)
-    return show.end()
+    publish_at_each(app.settings, app.store, provider, keys, choices, clock=clock, report=view.event)
+    return view.end()

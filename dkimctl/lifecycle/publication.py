@@ -5,9 +5,8 @@ publish(settings, store, provider, keys) → one Publication for each key; `repo
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from dkimctl.clock import SYSTEM_CLOCK, Clock
 from dkimctl.config.settings import Settings
@@ -15,90 +14,21 @@ from dkimctl.errors import DkimctlError, UsageError
 from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import Key, KeyStore
 from dkimctl.lifecycle.interruption import Interrupted, StoppableClock
-from dkimctl.lifecycle.phases import reach
-from dkimctl.lifecycle.waiting import Waiting, not_served
-from dkimctl.lifecycle.wanted import target_for, wanted_for
+from dkimctl.lifecycle.ledger import Ledger
+from dkimctl.lifecycle.published import Choices, Event, Outcome, Publication
+from dkimctl.lifecycle.waiting import Waiting, count_serving, not_served
 from dkimctl.lifecycle.zones import ZoneGroup, group_by_zone
-from dkimctl.providers.base import Change, Provider, ProviderRecord
+from dkimctl.names import owner_name
+from dkimctl.providers.base import Provider
 from dkimctl.providers.registry import open_provider, provider_names
 from dkimctl.publish.apply import NameResult, ZoneResult, apply
-from dkimctl.publish.plan import NamePlan, Plan, Wanted, plan
+from dkimctl.publish.plan import Plan, Wanted, plan
+from dkimctl.record.from_key import record_of
 
 if TYPE_CHECKING:
     from dkimctl.verify.report import Report
 
-DEFAULT_TIMEOUT = 600.0  # seconds; OVH's own servers were seen to take 110 ± 100, and more on a bad day
-DEFAULT_JOBS = 4
-
-
-class Outcome(StrEnum):
-    """How the publication of one key ended."""
-
-    PLANNED = "planned"
-    BY_HAND = "by hand"
-    UNCHANGED = "unchanged"
-    PUBLISHED = "published"
-    FAILED = "failed"
-    NOT_BEGUN = "not begun"
-
-
-@dataclass(frozen=True, slots=True)
-class Publication:
-    """What became of one key's record."""
-
-    domain: str
-    selector: str
-    name: str
-    """The owner name."""
-    provider: str
-    outcome: Outcome
-    zone: str = ""
-    text: str = ""
-    """The record as one string."""
-    existing: tuple[ProviderRecord, ...] = ()
-    """What stood at the name before."""
-    changes: tuple[Change, ...] = ()
-    """What was done, or in a dry run would be."""
-    activated: bool = False
-    """True when the provider was told to serve it."""
-    served: bool | None = None
-    """True when every authoritative server was seen to serve exactly this record; None when nobody looked."""
-    servers: int = 0
-    """How many addresses of authoritative servers answered."""
-    error: DkimctlError | None = None
-
-    @property
-    def exit_code(self) -> int:
-        """What it contributes to the command's exit code."""
-        return self.error.exit_code if self.error else 0
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """Something that happened to a zone or a name on the way."""
-
-    subject: str
-    text: str
-
-
-Event = Publication | Progress
-
-
-@dataclass(frozen=True, slots=True)
-class Choices:
-    """How to publish."""
-
-    dry_run: bool = False
-    wait: bool | None = None
-    """None: wait where the provider serves what it is given by itself."""
-    timeout: float = DEFAULT_TIMEOUT
-    """Seconds to wait for the authoritative servers, for each zone."""
-    jobs: int = DEFAULT_JOBS
-    """Zones changed at a time."""
-    replace: bool = False
-    """Also replace records that hold another key or another text."""
-    ttl: int | None = None
-    """Seconds; None: as configured for the domain, else as it is."""
+Running = dict["Future[ZoneResult | Plan]", ZoneGroup]
 
 
 def publish(
@@ -106,7 +36,7 @@ def publish(
     store: KeyStore,
     provider: Provider,
     keys: Sequence[Key],
-    choices: Choices = Choices(),
+    choices: Choices = Choices(),  # noqa: B008 - a frozen value
     *,
     clock: Clock = SYSTEM_CLOCK,
     report: Callable[[Event], None] = lambda _: None,
@@ -118,264 +48,12 @@ def publish(
 
     Raises UsageError for a ttl the provider does not take.
     """
-    return _Publishing(settings, store, provider, choices, clock, report).run(keys)
-
-
-@dataclass(slots=True)
-class _Publishing:
-    """One run."""
-
-    settings: Settings
-    store: KeyStore
-    provider: Provider
-    choices: Choices
-    clock: Clock
-    report: Callable[[Event], None]
-    keys: dict[str, Key] = field(default_factory=dict)
-    """Owner name → key."""
-    publications: dict[str, Publication] = field(default_factory=dict)
-    """Owner name → the latest of it."""
-    quiet_zones: dict[str, bool | None] = field(default_factory=dict)
-    """Zones that this run has not made effective → what the provider says of them."""
-    waiting: Waiting = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.waiting = Waiting(self.settings.lookup, self.clock, self.choices.timeout)
-
-    def run(self, keys: Sequence[Key]) -> tuple[Publication, ...]:
-        """All of it."""
-        wanted = [one for key in keys if (one := self._wanted(key))]
-        with ThreadPoolExecutor(self.choices.jobs, thread_name_prefix="publish") as pool:
-            running: dict[Future[ZoneResult | Plan], ZoneGroup] = {}
-            try:
-                if self.provider.capabilities.writes:
-                    running = self._begin(pool, wanted)
-                else:
-                    self._by_hand(wanted)
-                self._until_done(running)
-            except KeyboardInterrupt:
-                self._interrupt(pool, running, wanted)
-        return tuple(self.publications.values())
-
-    # --- what is wanted
-
-    def _wanted(self, key: Key) -> Wanted | None:
-        ttl = self.choices.ttl or self.settings.domain(key.domain).ttl
-        least = self.provider.capabilities.minimum_ttl
-        if ttl is not None and ttl < least:
-            raise UsageError(f"a ttl of {ttl} s is below what {self.provider.name} takes", hint=f"use at least {least}")
-        try:
-            wanted = wanted_for(self.store, key, ttl)
-        except DkimctlError as error:
-            name = f"{key.selector} of {key.domain}"
-            self._tell(Publication(key.domain, key.selector, name, self.provider.name, Outcome.FAILED, error=error))
-            return None
-        self.keys[wanted.name] = key
-        return wanted
-
-    @property
-    def _waits(self) -> bool:
-        wish = self.choices.wait
-        return not self.choices.dry_run and (self.provider.capabilities.serves if wish is None else wish)
-
-    def _by_hand(self, wanted: Sequence[Wanted]) -> None:
-        for one in wanted:
-            self._tell(self._publication(one, Outcome.BY_HAND))
-            if self._waits:
-                self._await(one)
-
-    # --- zones, in parallel
-
-    def _begin(self, pool: ThreadPoolExecutor, wanted: Sequence[Wanted]) -> dict[Future[ZoneResult | Plan], ZoneGroup]:
-        groups, homeless = group_by_zone(wanted, self.settings, self.provider, ask_dns=self._waits, mapper=pool.map)
-        for one, error in homeless:
-            self._tell(self._publication(one, Outcome.FAILED, error=error))
-        return {pool.submit(self._do_zone, group): group for group in groups}
-
-    def _do_zone(self, group: ZoneGroup) -> ZoneResult | Plan:
-        if isinstance(self.clock, StoppableClock) and self.clock.is_stopped:
-            raise Interrupted("interrupted")
-        foreign = self.choices.replace
-        planned = plan(self.provider, group.zone, group.wanted, replace_foreign=foreign)
-        if self.choices.dry_run:
-            return planned
-        if count := len(planned.changes):
-            self.report(Progress(group.zone, f"{count} change{'s' if count > 1 else ''} to make"))
-        return apply(self.provider, planned, clock=self.clock, replace_foreign=foreign)
-
-    def _until_done(self, running: dict[Future[ZoneResult | Plan], ZoneGroup]) -> None:
-        while running or self.waiting:
-            done, _ = wait(running, timeout=0 if self.waiting else None, return_when=FIRST_COMPLETED)
-            for future in done:
-                self._finish_zone(running.pop(future), future)
-            self._look()
-            if self.waiting:
-                self.waiting.pause()
-
-    def _finish_zone(self, group: ZoneGroup, future: "Future[ZoneResult | Plan]") -> None:
-        try:
-            result = future.result()
-        except DkimctlError as error:
-            for one in group.wanted:
-                self._tell(self._publication(one, Outcome.FAILED, zone=group.zone, error=error))
-            return
-        if isinstance(result, Plan):
-            for planned in result.names:
-                self._finish_plan(result.zone, planned)
-            return
-        if not result.activated:
-            self.quiet_zones[result.zone] = result.is_active
-        for name in result.names:
-            self._finish_name(result, name)
-
-    def _finish_plan(self, zone: str, planned: NamePlan) -> None:
-        outcome = Outcome.FAILED if planned.refusal else Outcome.PLANNED
-        self._tell(
-            self._publication(
-                planned.wanted,
-                outcome,
-                zone=zone,
-                existing=planned.existing,
-                changes=planned.changes,
-                error=planned.refusal,
-            )
-        )
-
-    def _finish_name(self, result: ZoneResult, name: NameResult) -> None:
-        """Its record stands at the provider, or there is an error."""
-        outcome = Outcome.FAILED if name.error else Outcome.PUBLISHED if name.changes else Outcome.UNCHANGED
-        publication = self._publication(
-            name.wanted,
-            outcome,
-            zone=result.zone,
-            existing=name.existing,
-            changes=name.changes,
-            activated=result.activated,
-            error=name.error,
-        )
-        self.publications[name.wanted.name] = publication
-        if name.error:
-            self._tell(publication)
-            return
-        if not self._waits:
-            self._make_effective(name.wanted, only_if=(None,))
-            self._reached(name.wanted, Phase.PUBLISHED)
-            self._tell(self.publications[name.wanted.name])
-            return
-        if self._reached(name.wanted, Phase.PUBLISHED):
-            if name.changes:
-                self.report(Progress(name.wanted.name, "written, read back and equal; waiting for the name servers"))
-            self._await(name.wanted)
-        else:
-            self._tell(self.publications[name.wanted.name])
-
-    # --- name servers
-
-    def _await(self, wanted: Wanted) -> None:
-        self.waiting.add(wanted, target_for(wanted, self.keys[wanted.name]))
-
-    def _look(self) -> None:
-        for wanted, seen, served in self.waiting.look(self._unserved) if self.waiting else ():
-            servers = sum(answer.has_answered for answer in seen.answers)
-            error = None if served else not_served(wanted, seen, self.choices.timeout)
-            self._update(wanted, served=served, servers=servers, error=error)
-            if served:
-                self._reached(wanted, Phase.PUBLISHED)
-                self._reached(wanted, Phase.VERIFIED)
-            self._tell(self.publications[wanted.name])
-
-    def _unserved(self, wanted: Wanted, seen: "Report") -> None:
-        """Not yet there: when this run has made nothing effective, an earlier one may have died before it did."""
-        from dkimctl.verify.report import Verdict
-
-        self._make_effective(wanted, only_if=(None,) if seen.verdict is Verdict.UNKNOWN else (None, True))
-        right = sum(answer.texts == (wanted.record.text,) for answer in seen.answers)
-        self.report(Progress(wanted.name, f"served by {right} of {len(seen.answers)} name servers so far"))
-
-    def _make_effective(self, wanted: Wanted, *, only_if: tuple[bool | None, ...]) -> None:
-        zone = self.publications[wanted.name].zone
-        if zone not in self.quiet_zones or self.quiet_zones[zone] not in only_if:
-            return
-        del self.quiet_zones[zone]
-        try:
-            self.provider.activate(zone)
-        except DkimctlError as error:
-            self._update(wanted, error=error)
-        else:
-            self._update(wanted, activated=True)
-
-    # --- Ctrl-C
-
-    def _interrupt(
-        self,
-        pool: ThreadPoolExecutor,
-        running: dict[Future[ZoneResult | Plan], ZoneGroup],
-        wanted: Sequence[Wanted],
-    ) -> None:
-        """Begin nothing more, wake who waits, let the zones in hand come to their end, and say how far each is."""
-        self.report(Progress("interrupted", "the zones in hand come to their end; Ctrl-C again stops at once"))
-        if isinstance(self.clock, StoppableClock):
-            self.clock.stop()
-        pool.shutdown(wait=True, cancel_futures=True)
-        for future, group in running.items():
-            if not future.cancelled():
-                self._finish_zone(group, future)
-        for one in wanted:
-            if one.name not in self.publications:
-                self._tell(self._publication(one, Outcome.NOT_BEGUN, error=Interrupted("interrupted before it began")))
-            elif one.name in self.waiting:
-                self._update(
-                    one, error=Interrupted(f"{one.name}: interrupted before the name servers were seen to serve it")
-                )
-                self._tell(self.publications[one.name])
-
-    # --- results
-
-    def _update(self, wanted: Wanted, **changes: Any) -> None:
-        self.publications[wanted.name] = replace(self.publications[wanted.name], **changes)
-
-    def _reached(self, wanted: Wanted, phase: Phase) -> bool:
-        """Note the phase beside the key; False when that failed."""
-        publication = self.publications[wanted.name]
-        if publication.error:
-            return False
-        try:
-            self.keys[wanted.name] = reach(
-                self.store, self.keys[wanted.name], phase, self.clock.now(), provider=self.provider.name
-            )
-        except DkimctlError as error:
-            self._update(wanted, outcome=Outcome.FAILED, error=error)
-            return False
-        return True
-
-    def _publication(
-        self,
-        wanted: Wanted,
-        outcome: Outcome,
-        *,
-        zone: str = "",
-        existing: tuple[ProviderRecord, ...] = (),
-        changes: tuple[Change, ...] = (),
-        activated: bool = False,
-        error: DkimctlError | None = None,
-    ) -> Publication:
-        return Publication(
-            domain=wanted.domain,
-            selector=wanted.selector,
-            name=wanted.name,
-            provider=self.provider.name,
-            outcome=outcome,
-            zone=zone,
-            text=wanted.record.text,
-            existing=existing,
-            changes=changes,
-            activated=activated,
-            error=error,
-        )
-
-    def _tell(self, publication: Publication) -> None:
-        self.publications[publication.name] = publication
-        self.report(publication)
+    ledger = Ledger(store, clock, provider.name, report)
+    run = _Run(settings, provider, choices, clock, ledger)
+    ttls = [run.ttl_for(key) for key in keys]
+    wanted = [one for key, ttl in zip(keys, ttls, strict=True) if (one := run.open(key, ttl))]
+    run.work(wanted)
+    return tuple(ledger.publications.values())
 
 
 def publish_at_each(
@@ -383,7 +61,7 @@ def publish_at_each(
     store: KeyStore,
     named: str | None,
     keys: Sequence[Key],
-    choices: Choices = Choices(),
+    choices: Choices = Choices(),  # noqa: B008 - a frozen value
     *,
     clock: Clock = SYSTEM_CLOCK,
     report: Callable[[Event], None] = lambda _: None,
@@ -407,6 +85,198 @@ def _provider_for(domain: str, named: str | None, settings: Settings) -> str:
     if text is None:
         raise UsageError(
             f"no provider is named for {domain}",
-            hint=f"add --provider, one of: {', '.join(provider_names())}; or set provider = in the configuration",
+            hint=f'add --provider, one of {", ".join(provider_names())}, or set provider = "…" in the configuration',
         )
     return text
+
+
+@dataclass(slots=True)
+class _Run:
+    """One run at one provider. Zones are changed in threads; the books and the name servers are this thread's."""
+
+    settings: Settings
+    provider: Provider
+    choices: Choices
+    clock: Clock
+    ledger: Ledger
+    quiet_zones: dict[str, bool | None] = field(default_factory=dict)
+    """Zones that this run has not made effective → what the provider says of them."""
+    waiting: Waiting = field(init=False)
+    waits: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        wish, able = self.choices.wait, not self.provider.capabilities.next_step
+        self.waits = not self.choices.dry_run and (able if wish is None else wish)
+        self.waiting = Waiting(self.settings.lookup, self.clock, self.choices.timeout)
+
+    def ttl_for(self, key: Key) -> int | None:
+        """The ttl that is wanted. Raises UsageError when the provider does not take it."""
+        ttl = self.choices.ttl or self.settings.domain(key.domain).ttl
+        least = self.provider.capabilities.minimum_ttl
+        if ttl is not None and ttl < least:
+            raise UsageError(f"{self.provider.name} takes no ttl below {least} s: {ttl}", hint=f"use at least {least}")
+        return ttl
+
+    def open(self, key: Key, ttl: int | None) -> Wanted | None:
+        """The record that is wanted for a key; None when the key cannot be read."""
+        name = owner_name(key.selector, key.domain)
+        self.ledger.open(name, key)
+        try:
+            record = record_of(self.ledger.store, key)
+        except DkimctlError as error:
+            self.ledger.fail(name, error)
+            return None
+        self.ledger.note(name, text=record.text)
+        return Wanted(key.domain, key.selector, name, record, ttl)
+
+    def work(self, wanted: Sequence[Wanted]) -> None:
+        """Everything, until each name is told."""
+        running: Running = {}
+        with ThreadPoolExecutor(self.choices.jobs, thread_name_prefix="publish") as pool:
+            try:
+                if self.provider.capabilities.writes:
+                    running |= self._begin(pool, wanted)
+                else:
+                    self._by_hand(wanted)
+                while running or self.waiting:
+                    self._collect(running)
+                    self._look()
+            except KeyboardInterrupt:
+                self._interrupt(pool, running)
+
+    # --- the provider
+
+    def _by_hand(self, wanted: Sequence[Wanted]) -> None:
+        for one in wanted:
+            next_step = self.provider.capabilities.next_step
+            self.ledger.tell(one.name, outcome=Outcome.BY_HAND, next_step=next_step)
+            if self.waits:
+                self._await(one)
+
+    def _begin(self, pool: ThreadPoolExecutor, wanted: Sequence[Wanted]) -> Running:
+        groups, homeless = group_by_zone(wanted, self.settings, self.provider, ask_dns=self.waits, mapper=pool.map)
+        for one, error in homeless:
+            self.ledger.fail(one.name, error)
+        return {pool.submit(self._change_zone, group): group for group in groups}
+
+    def _change_zone(self, group: ZoneGroup) -> ZoneResult | Plan:
+        """In a thread of the pool: all that is done at the provider for one zone."""
+        if isinstance(self.clock, StoppableClock) and self.clock.is_stopped:
+            raise Interrupted("interrupted before it began")
+        foreign = self.choices.replace
+        planned = plan(self.provider, group.zone, group.wanted, replace_foreign=foreign)
+        if self.choices.dry_run:
+            return planned
+        return apply(self.provider, planned, clock=self.clock, replace_foreign=foreign)
+
+    def _collect(self, running: Running) -> None:
+        """The zones that have come to their end since; waits for the next one when there is nothing else to do."""
+        done, _ = wait(running, timeout=0 if self.waiting else None, return_when=FIRST_COMPLETED)
+        for future in done:
+            self._finish(running.pop(future), future)
+
+    def _finish(self, group: ZoneGroup, future: "Future[ZoneResult | Plan]") -> None:
+        try:
+            result = future.result()
+        except DkimctlError as error:
+            for one in group.wanted:
+                self.ledger.note(one.name, zone=group.zone)
+                self.ledger.fail(one.name, error)
+            return
+        if isinstance(result, ZoneResult) and not result.activated:
+            self.quiet_zones[result.zone] = result.is_active
+        for name in result.names:
+            fields = {"zone": result.zone, "existing": name.existing, "changes": name.changes}
+            self.ledger.note(name.wanted.name, **fields)
+            if isinstance(name, NameResult):
+                self._finish_name(name, activated=isinstance(result, ZoneResult) and result.activated)
+            elif name.refusal:
+                self.ledger.fail(name.wanted.name, name.refusal)
+            else:
+                self.ledger.tell(name.wanted.name, outcome=Outcome.PLANNED)
+
+    def _finish_name(self, result: NameResult, *, activated: bool) -> None:
+        """Its record stands at the provider, or there is an error."""
+        name = result.wanted.name
+        if result.error:
+            return self.ledger.fail(name, result.error)
+        outcome = Outcome.PUBLISHED if result.changes else Outcome.UNCHANGED
+        self.ledger.note(name, outcome=outcome, activated=activated)
+        try:
+            self.ledger.reach(name, Phase.PUBLISHED)
+            if not self.waits:
+                self._make_effective(name, only_if=(None,))
+        except DkimctlError as error:
+            return self.ledger.tell(name, error=error)
+        if not self.waits:
+            return self.ledger.tell(name, next_step=self.provider.capabilities.next_step)
+        if result.changes:
+            self.ledger.say(name, "written, read back and equal; waiting for the name servers")
+        self._await(result.wanted)
+
+    def _make_effective(self, name: str, *, only_if: tuple[bool | None, ...]) -> None:
+        """Refresh a zone that this run has not refreshed: an earlier one may have died before it did."""
+        zone = self.ledger.publications[name].zone
+        if zone in self.quiet_zones and self.quiet_zones[zone] in only_if:
+            self.provider.activate(zone)
+            del self.quiet_zones[zone]
+            self.ledger.note(name, activated=True)
+
+    # --- the name servers
+
+    def _await(self, wanted: Wanted) -> None:
+        self.waiting.add(wanted, self.ledger.keys[wanted.name].metadata.tags)
+
+    def _look(self) -> None:
+        """One round of looking, and the pause after it."""
+        if not self.waiting:
+            return
+        for wanted, seen, served in self.waiting.look():
+            if served:
+                self._served(wanted, seen)
+            elif wanted.name in self.waiting:
+                self._unserved(wanted, seen)
+            else:
+                self.ledger.tell(wanted.name, served=False, error=not_served(wanted, seen, self.choices.timeout))
+        if self.waiting:
+            self.waiting.pause()
+
+    def _served(self, wanted: Wanted, seen: "Report") -> None:
+        self.ledger.note(wanted.name, served=True, servers=count_serving(wanted, seen))
+        try:
+            self.ledger.reach(wanted.name, Phase.PUBLISHED)
+            self.ledger.reach(wanted.name, Phase.VERIFIED)
+        except DkimctlError as error:
+            return self.ledger.tell(wanted.name, error=error)
+        self.ledger.tell(wanted.name, next_step="")
+
+    def _unserved(self, wanted: Wanted, seen: "Report") -> None:
+        from dkimctl.verify.report import Verdict
+
+        count = len(seen.answers)
+        servers = "no name server could be asked so far"
+        if count:
+            servers = f"served by {count_serving(wanted, seen)} of {count} name servers so far"
+        self.ledger.say(wanted.name, servers)
+        try:
+            self._make_effective(wanted.name, only_if=(None,) if seen.verdict is Verdict.UNKNOWN else (None, True))
+        except DkimctlError as error:
+            self.waiting.drop(wanted.name)
+            self.ledger.tell(wanted.name, served=False, error=error)
+
+    # --- Ctrl-C
+
+    def _interrupt(self, pool: ThreadPoolExecutor, running: Running) -> None:
+        """Begin nothing more, wake who waits, let the zones in hand come to their end, and say how far each name is."""
+        self.ledger.say("interrupted", "the zones in hand come to their end; Ctrl-C again stops at once")
+        if isinstance(self.clock, StoppableClock):
+            self.clock.stop()
+        pool.shutdown(wait=True, cancel_futures=True)
+        for future, group in running.items():
+            if not future.cancelled():
+                self._finish(group, future)
+        for name, publication in self.ledger.publications.items():
+            if publication.outcome is Outcome.NOT_BEGUN:
+                self.ledger.tell(name, error=Interrupted("interrupted before it began"))
+            elif name in self.waiting:
+                self.ledger.tell(name, error=Interrupted("interrupted before every name server was seen to serve it"))

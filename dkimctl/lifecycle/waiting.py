@@ -1,12 +1,15 @@
 """Waiting until every authoritative server serves what was published, for any number of names at once."""
 
-from collections.abc import Callable, Iterator
+from base64 import b64decode
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dkimctl.clock import Clock
 from dkimctl.config.settings import Lookup
 from dkimctl.errors import Unavailable
+from dkimctl.keys.metadata import Tags
+from dkimctl.keys.public import PublicKey, decode_public_key
 from dkimctl.publish.likeness import Likeness, likeness
 from dkimctl.publish.plan import Wanted
 
@@ -17,7 +20,7 @@ _FIRST_PAUSE = 1.0  # seconds between two rounds of looking; grows by half each 
 _LONGEST_PAUSE = 15.0
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Awaited:
     wanted: Wanted
     target: "Target"
@@ -40,16 +43,20 @@ class Waiting:
     def __contains__(self, name: object) -> bool:
         return name in self._awaited
 
-    def add(self, wanted: Wanted, target: "Target") -> None:
+    def add(self, wanted: Wanted, tags: Tags) -> None:
         """Look for this one too from now on."""
+        from dkimctl.verify.report import Target
+
+        target = Target(wanted.selector, wanted.domain, _public_key(wanted), tags)
         self._awaited[wanted.name] = _Awaited(wanted, target, self.clock.monotonic() + self.timeout)
         self._pause = _FIRST_PAUSE
 
-    def look(self, unserved: Callable[[Wanted, "Report"], None]) -> Iterator[tuple[Wanted, "Report", bool]]:
-        """One round: every name that is served, or whose time is over, with its report and whether it is served.
+    def drop(self, name: str) -> None:
+        """Look for this one no more."""
+        del self._awaited[name]
 
-        `unserved` gets the others.
-        """
+    def look(self) -> Iterator[tuple[Wanted, "Report", bool]]:
+        """One round: each name, what was seen, whether it is served. The served and the overdue are awaited no more."""
         from dkimctl.verify.check import check
 
         awaited = dict(self._awaited)
@@ -57,10 +64,8 @@ class Waiting:
             one = awaited[report.owner]
             served = is_served(one.wanted, report)
             if served or self.clock.monotonic() + self._pause > one.deadline:
-                del self._awaited[report.owner]
-                yield one.wanted, report, served
-            else:
-                unserved(one.wanted, report)
+                self.drop(report.owner)
+            yield one.wanted, report, served
 
     def pause(self) -> None:
         """Sleep until the next round."""
@@ -70,15 +75,29 @@ class Waiting:
 
 def is_served(wanted: Wanted, report: "Report") -> bool:
     """True when every authoritative server serves exactly the wanted record and no other."""
-    return report.is_right or (report.text is not None and likeness(report.text, wanted.record) is Likeness.SAME)
+    return report.is_right or (report.text is not None and _is_same(report.text, wanted))
+
+
+def count_serving(wanted: Wanted, report: "Report") -> int:
+    """How many addresses of name servers serve exactly the wanted record and no other."""
+    return sum(len(answer.texts) == 1 and _is_same(answer.texts[0], wanted) for answer in report.answers)
 
 
 def not_served(wanted: Wanted, report: "Report", timeout: float) -> Unavailable:
     """The error for a name whose time is over."""
     worst = report.findings[0] if report.findings else None
-    why = f"{worst.title}: {worst.seen}" if worst else "no server was asked"
+    why = f"{worst.title} ({worst.seen})" if worst else "no name server was asked"
     return Unavailable(
-        f"{wanted.name} is not served everywhere after {timeout:g} s: {why}",
-        hint=f"name servers may take a while: look again with dkimctl verify-dns {wanted.domain}, "
-        "or wait longer with --timeout",
+        f"not served everywhere after {timeout:g} s: {why}",
+        hint=f"name servers may take longer: look again with dkimctl verify-dns {wanted.domain}, or use --timeout",
     )
+
+
+def _public_key(wanted: Wanted) -> PublicKey | None:
+    value = wanted.record.get("p")
+    key = decode_public_key(wanted.record.get("k", "rsa"), b64decode(value)) if value else None
+    return key if isinstance(key, PublicKey) else None
+
+
+def _is_same(text: str, wanted: Wanted) -> bool:
+    return likeness(text, wanted.record) is Likeness.SAME

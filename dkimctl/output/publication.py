@@ -1,27 +1,147 @@
-"""Publications for people: each as it comes, then a line that sums up; and the document for programs."""
+"""Publications as they come: a line each, the plan of a dry run, the record to paste; then a line that sums up."""
 
-from dkimctl.lifecycle.publication import Event, Progress, Publication
+from collections.abc import Iterator
+
+from dkimctl.errors import DkimctlError
+from dkimctl.lifecycle.published import Event, Outcome, Progress, Publication
 from dkimctl.output.terminal import Terminal
+from dkimctl.providers.base import Change, Create, Delete, ProviderRecord, Replace
+from dkimctl.record.text import character_strings, quoted
+
+_SHOWN = 60  # characters of a record's text in a plan: the tags and the head of the key
 
 
-class Show:
-    """Shows what happens while it happens."""
+class PublicationView:
+    """Shows events while they happen; `end` sums up."""
 
     def __init__(self, terminal: Terminal) -> None:
         self._terminal = terminal
         self._final: dict[str, Publication] = {}
+        self._shown_errors: set[int] = set()
 
     def event(self, event: Event) -> None:
-        """One step, or the end of one name."""
+        """One step on the way, or how one name ended."""
         if isinstance(event, Progress):
             self._terminal.note(f"{event.subject}: {event.text}")
             return
         self._final[event.name] = event
         if event.error:
-            self._terminal.failure(event.error)
+            self._failure(event, event.error)
         else:
-            self._terminal.result(f"{event.name}: {event.outcome}")
+            self._terminal.result(publication_text(event))
+
+    def _failure(self, publication: Publication, error: DkimctlError) -> None:
+        """An error that is the same for many names, such as a zone's, is shown once."""
+        if id(error) in self._shown_errors:
+            return
+        self._shown_errors.add(id(error))
+        subject = "" if publication.name in error.message else f"{publication.name}: "
+        self._terminal.failure(type(error)(subject + error.message, hint=error.hint))
 
     def end(self) -> int:
-        """The document, and the exit code: the worst of all."""
-        return max((p.exit_code for p in self._final.values()), default=0)
+        """The summary and the JSON document. Returns the exit code: the worst of all."""
+        publications = list(self._final.values())
+        failed = [p.name for p in publications if p.error]
+        if failed or len(publications) > 1:
+            self._terminal.note(_summary(publications, failed))
+        self._terminal.document("publications", [publication_value(p) for p in publications])
+        return max((p.exit_code for p in publications), default=0)
+
+
+def _summary(publications: list[Publication], failed: list[str]) -> str:
+    good = [p.outcome.value for p in publications if not p.error]
+    parts = [f"{good.count(outcome)} {outcome}" for outcome in dict.fromkeys(good)]
+    if failed:
+        parts.append(f"{len(failed)} not done: {', '.join(failed)}")
+    return "; ".join(parts)
+
+
+def publication_text(publication: Publication) -> str:
+    """How one name ended, when it ended well. Ends with a line feed."""
+    if publication.outcome is Outcome.PLANNED:
+        return "\n".join(_plan_lines(publication)) + "\n"
+    if publication.outcome is Outcome.BY_HAND and publication.served is None:
+        return _to_paste(publication)
+    outcome = "published" if publication.served and publication.outcome is Outcome.BY_HAND else publication.outcome
+    return f"{publication.name}: {outcome}{_proof(publication)}\n"
+
+
+def _proof(publication: Publication) -> str:
+    read_back = "" if publication.outcome is Outcome.BY_HAND else ", read back"
+    if publication.served:
+        servers = f"{publication.servers} name server" + ("s" if publication.servers != 1 else "")
+        return f"{read_back}, served by {servers}"
+    if publication.next_step:
+        return f"{read_back}; now {publication.next_step}"
+    return f"{read_back}; nobody looked whether it is served"
+
+
+def _plan_lines(publication: Publication) -> Iterator[str]:
+    yield f"{publication.name} (zone {publication.zone} at {publication.provider})"
+    if not publication.changes:
+        yield "  nothing to change"
+    for change in publication.changes:
+        match change:
+            case Create(record):
+                yield f"  create  {_record_line(record)}"
+            case Replace(before, after):
+                yield f"  change  {_record_line(before)}"
+                yield f"      to  {_record_line(after)}"
+            case Delete(record):
+                yield f"  remove  {_record_line(record)}"
+
+
+def _record_line(record: ProviderRecord) -> str:
+    ttl = f"ttl {record.ttl}" if record.ttl else "default ttl"
+    text = record.text if len(record.text) <= _SHOWN else record.text[:_SHOWN] + "…"
+    return f"{record.field_type}, {ttl}, {len(record.text)} characters\n          {text}"
+
+
+def _to_paste(publication: Publication) -> str:
+    relative = publication.name.removesuffix("." + publication.domain)
+    strings = " ".join(quoted(part) for part in character_strings(publication.text))
+    return (
+        f"{publication.name}: add this record where the zone of {publication.domain} is kept\n"
+        f"\n"
+        f"  in a form with fields (at OVH choose the type DKIM: its TXT form cuts the value):\n"
+        f"  type   TXT\n"
+        f"  name   {relative}   (in a zone {publication.domain}; the whole name is above)\n"
+        f"  value  {publication.text}\n"
+        f"\n"
+        f"  in a zone file:\n"
+        f"  {publication.name}. IN TXT {strings}\n"
+    )
+
+
+def publication_value(publication: Publication) -> dict[str, object]:
+    """One publication for programs."""
+    error = publication.error
+    return {
+        "domain": publication.domain,
+        "selector": publication.selector,
+        "name": publication.name,
+        "provider": publication.provider,
+        "zone": publication.zone or None,
+        "outcome": publication.outcome,
+        "record": publication.text,
+        "changes": [_change_value(change) for change in publication.changes],
+        "activated": publication.activated,
+        "served": publication.served,
+        "servers": publication.servers,
+        "next_step": publication.next_step or None,
+        "error": {"message": error.message, "hint": error.hint, "exit_code": error.exit_code} if error else None,
+    }
+
+
+def _change_value(change: Change) -> dict[str, object]:
+    match change:
+        case Create(record):
+            return {"action": "create", "before": None, "after": _record_value(record)}
+        case Replace(before, after):
+            return {"action": "replace", "before": _record_value(before), "after": _record_value(after)}
+        case Delete(record):
+            return {"action": "delete", "before": _record_value(record), "after": None}
+
+
+def _record_value(record: ProviderRecord) -> dict[str, object]:
+    return {"type": record.field_type, "ttl": record.ttl or None, "text": record.text}

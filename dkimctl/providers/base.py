@@ -26,8 +26,8 @@ class Capabilities:
     """Seconds."""
     writes: bool = True
     """False when a person does the writing (`manual`)."""
-    serves: bool = True
-    """False when a person must still do something before the records are served, such as reload a name server."""
+    next_step: str = ""
+    """What a person must still do before the records are served; empty when nothing."""
 
 
 @dataclass(frozen=True, slots=True)

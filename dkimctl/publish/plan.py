@@ -92,7 +92,7 @@ def _taken(wanted: Wanted, record: ProviderRecord) -> Refused:
     what = "another key" if "p=" in record.text else "another text"
     return Refused(
         f"{wanted.name} holds {what} already ({record.field_type}); mail signed with that key would fail",
-        hint=f"use another selector: dkimctl genkey {wanted.domain} -s NAME; or, if nothing signs with it, add --replace",
+        hint=f"use another selector: dkimctl genkey {wanted.domain} -s NAME; if nothing signs with it, add --replace",
     )
 
 

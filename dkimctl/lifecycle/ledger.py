@@ -1,0 +1,53 @@
+"""The books of one publication run: each name's key, how far it is, and who is told."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from dkimctl.clock import Clock
+from dkimctl.errors import DkimctlError
+from dkimctl.keys.metadata import Phase
+from dkimctl.keys.store import Key, KeyStore
+from dkimctl.lifecycle.phases import reach
+from dkimctl.lifecycle.published import Event, Outcome, Progress, Publication
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Publications by owner name, in the order in which they were opened."""
+
+    store: KeyStore
+    clock: Clock
+    provider: str
+    report: Callable[[Event], None]
+    publications: dict[str, Publication] = field(default_factory=dict)
+    keys: dict[str, Key] = field(default_factory=dict)
+    _said: dict[str, str] = field(default_factory=dict)
+
+    def open(self, name: str, key: Key) -> None:
+        """Begin an account; nothing is told yet."""
+        self.keys[name] = key
+        self.publications[name] = Publication(key.domain, key.selector, name, self.provider, Outcome.NOT_BEGUN)
+
+    def note(self, name: str, **changes: Any) -> Publication:
+        """Change fields of a publication."""
+        self.publications[name] = replace(self.publications[name], **changes)
+        return self.publications[name]
+
+    def tell(self, name: str, **changes: Any) -> None:
+        """Change fields, and let the reader know how it ended."""
+        self.report(self.note(name, **changes))
+
+    def fail(self, name: str, error: DkimctlError) -> None:
+        """It ended with an error before its record stood."""
+        self.tell(name, outcome=Outcome.FAILED, error=error)
+
+    def say(self, subject: str, text: str) -> None:
+        """Progress; the same words about the same subject only once."""
+        if self._said.get(subject) != text:
+            self._said[subject] = text
+            self.report(Progress(subject, text))
+
+    def reach(self, name: str, phase: Phase) -> None:
+        """Note beside the key how far it has come. Raises DkimctlError when that cannot be done."""
+        self.keys[name] = reach(self.store, self.keys[name], phase, self.clock.now(), provider=self.provider)

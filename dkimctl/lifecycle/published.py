@@ -1,0 +1,83 @@
+"""What is asked of a publication, what happens on its way, and what became of each key's record."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from dkimctl.errors import DkimctlError
+from dkimctl.providers.base import Change, ProviderRecord
+
+DEFAULT_TIMEOUT = 600.0  # seconds; OVH's own servers were seen to take 110 ± 100, and more on a bad day
+DEFAULT_JOBS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """How to publish."""
+
+    dry_run: bool = False
+    wait: bool | None = None
+    """None: wait where the provider serves what it is given by itself."""
+    timeout: float = DEFAULT_TIMEOUT
+    """Seconds to wait for the authoritative servers, for each name."""
+    jobs: int = DEFAULT_JOBS
+    """Zones changed at a time."""
+    replace: bool = False
+    """Also replace records that hold another key or another text."""
+    ttl: int | None = None
+    """Seconds; None: as configured for the domain, else as it is."""
+
+
+class Outcome(StrEnum):
+    """What was done for one key."""
+
+    PLANNED = "planned"
+    BY_HAND = "by hand"
+    UNCHANGED = "unchanged"
+    PUBLISHED = "published"
+    FAILED = "failed"
+    NOT_BEGUN = "not begun"
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """What became of one key's record."""
+
+    domain: str
+    selector: str
+    name: str
+    """The owner name."""
+    provider: str
+    outcome: Outcome
+    zone: str = ""
+    text: str = ""
+    """The record as one string."""
+    existing: tuple[ProviderRecord, ...] = ()
+    """What stood at the name before."""
+    changes: tuple[Change, ...] = ()
+    """What was done, or in a dry run would be."""
+    activated: bool = False
+    """True when the provider was told to serve it."""
+    served: bool | None = None
+    """True when every authoritative server was seen to serve exactly this record; None when nobody looked."""
+    servers: int = 0
+    """How many addresses of authoritative servers answered."""
+    next_step: str = ""
+    """What a person must still do before it is served."""
+    error: DkimctlError | None = None
+    """What went wrong; the outcome tells how far it came all the same."""
+
+    @property
+    def exit_code(self) -> int:
+        """What it contributes to the command's exit code."""
+        return self.error.exit_code if self.error else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Something that happened to a zone or a name on the way."""
+
+    subject: str
+    text: str
+
+
+Event = Publication | Progress
