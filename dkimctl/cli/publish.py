@@ -41,8 +41,7 @@ def command(
     and compared, then looked for at every authoritative server of its zone.
     """
     from dkimctl.lifecycle.interruption import StoppableClock
-    from dkimctl.lifecycle.publication import publish_at_each
-    from dkimctl.lifecycle.published import Choices
+    from dkimctl.lifecycle.publication import Choices, publish_at_each
     from dkimctl.lifecycle.records import chosen_keys
     from dkimctl.output.publication import PublicationView
 

@@ -15,7 +15,7 @@ from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import Key, KeyStore
 from dkimctl.lifecycle.interruption import Interrupted, StoppableClock
 from dkimctl.lifecycle.ledger import Ledger
-from dkimctl.lifecycle.published import Choices, Event, Outcome, Publication
+from dkimctl.lifecycle.published import Choices, Event, Outcome, Progress, Publication
 from dkimctl.lifecycle.waiting import Waiting, count_serving, not_served
 from dkimctl.lifecycle.zones import ZoneGroup, group_by_zone
 from dkimctl.names import owner_name
@@ -27,6 +27,8 @@ from dkimctl.record.from_key import record_of
 
 if TYPE_CHECKING:
     from dkimctl.verify.report import Report
+
+__all__ = ["Choices", "Event", "Outcome", "Progress", "Publication", "open_providers", "publish", "publish_at_each"]
 
 Running = dict["Future[ZoneResult | Plan]", ZoneGroup]
 
@@ -70,14 +72,21 @@ def publish_at_each(
 
     Every provider is opened before the first change. Raises UsageError when a domain has no provider, ConfigError.
     """
-    by_provider: dict[str, list[Key]] = {}
-    for key in keys:
-        by_provider.setdefault(_provider_for(key.domain, named, settings), []).append(key)
-    providers = {text: open_provider(text, settings, clock) for text in by_provider}
+    providers = open_providers([key.domain for key in keys], named, settings, clock)
     found: list[Publication] = []
-    for text, its_keys in by_provider.items():
-        found += publish(settings, store, providers[text], its_keys, choices, clock=clock, report=report)
+    for text, provider in providers.items():
+        its_keys = [key for key in keys if _provider_for(key.domain, named, settings) == text]
+        found += publish(settings, store, provider, its_keys, choices, clock=clock, report=report)
     return tuple(found)
+
+
+def open_providers(domains: Sequence[str], named: str | None, settings: Settings, clock: Clock) -> dict[str, Provider]:
+    """The providers that these domains need, by the text that names them. Nothing is asked of them yet.
+
+    Raises UsageError when a domain has no provider or an unknown one, ConfigError for credentials that are missing.
+    """
+    texts = dict.fromkeys(_provider_for(domain, named, settings) for domain in domains)
+    return {text: open_provider(text, settings, clock) for text in texts}
 
 
 def _provider_for(domain: str, named: str | None, settings: Settings) -> str:
