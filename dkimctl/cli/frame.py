@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -21,22 +20,27 @@ Body = Callable[..., int]
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
-@dataclass
 class App:
-    """What a command works with; everything is made when first asked for, so that `--help` loads nothing."""
+    """What a command works with; everything is made when first asked for, so that `--help` loads nothing.
 
-    config_file: str | None = None
-    root: str | None = None
-    json: bool = False
-    verbosity: int = 0
-    nameservers: tuple[str, ...] = ()
-    dns_port: int | None = None
-    _settings: "Settings | None" = field(default=None, repr=False)
+    Not a dataclass for the same reason: the module behind that word takes as long as all of our own.
+    """
+
+    def __init__(self, *, json: bool = False) -> None:
+        self.config_file: str | None = None
+        self.root: str | None = None
+        self.json = json
+        self.verbosity = 0
+        self.nameservers: tuple[str, ...] = ()
+        self.dns_port: int | None = None
+        self._settings: Settings | None = None
 
     @property
     def settings(self) -> "Settings":
         """The settings. Raises ConfigError with every problem of the file."""
         if self._settings is None:
+            from dataclasses import replace
+
             from dkimctl.config.load import load_settings
 
             loaded = load_settings(self.config_file, self.root)

@@ -123,7 +123,7 @@ def _invoke(app: App) -> int:
         with cli.make_context(PROGRAM, sys.argv[1:], obj=app) as context:
             code = cli.invoke(context)
     except click.exceptions.Exit as end:
-        code = end.exit_code
+        return end.exit_code  # after --help, which has been written out
     app.terminal.flush()
     return code if isinstance(code, int) else 0
 
