@@ -14,7 +14,7 @@ import dns.rcode
 import dns.resolver
 import pytest
 
-from dkimctl.sandbox import Sandbox
+from dkimctl.sandbox import Sandbox, dnsserver
 from tests.conftest import needs
 from tests.sandbox_clients import KEY_2048, ZONE, ask, texts
 
@@ -243,6 +243,15 @@ def test_odd_questions(sandbox: Sandbox, wire: bytes, rcode: dns.rcode.Rcode) ->
     assert answer[3] & 15 == rcode
 
 
+def test_a_mistake_of_the_sandbox_is_servfail(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bug in the look-up is an answer, and does not end the servers."""
+    with monkeypatch.context() as broken:
+        broken.setattr(dnsserver, "resolve", None)
+        for server in BOTH:
+            assert ask(sandbox, ZONE, "SOA", server=server).rcode() == dns.rcode.SERVFAIL
+    assert ask(sandbox, ZONE, "SOA").answer
+
+
 def test_noise_is_not_answered(sandbox: Sandbox) -> None:
     """Neither noise nor an answer gets one, and both leave the server well."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
@@ -309,6 +318,15 @@ def test_no_tcp(sandbox: Sandbox) -> None:
     with pytest.raises((EOFError, ConnectionError)):
         ask(sandbox, NAME, server=SECOND, tcp=True)
     assert texts(ask(sandbox, NAME, server=FIRST, tcp=True)) == [KEY_4096.encode()]
+
+
+def test_truncate(sandbox: Sandbox) -> None:
+    """A server may want TCP for everything, however short."""
+    sandbox.dns_faults.set("ns2", "truncate")
+    short = ask(sandbox, ZONE, "SOA", server=SECOND)
+    assert short.flags & dns.flags.TC
+    assert not short.answer
+    assert ask(sandbox, ZONE, "SOA", server=SECOND, tcp=True).answer
 
 
 def test_fault_for_some_answers(sandbox: Sandbox) -> None:

@@ -196,6 +196,13 @@ def test_every_kind_leaves_the_server_well(kind: Any) -> None:
         assert api.get(RECORDS)
 
 
+def test_body_without_length(sandbox: Sandbox, api: Any) -> None:
+    """A request whose length is not known is refused, and costs nobody else anything."""
+    for headers in ({"Content-Length": "-1"}, {"Content-Length": "x"}, {"Transfer-Encoding": "chunked"}):
+        assert raw(sandbox, "POST", f"/1.0{RECORDS}", headers=headers)[0] == 411
+    assert api.get(RECORDS)
+
+
 def test_client_that_hangs_up(sandbox: Sandbox, api: Any, capfd: pytest.CaptureFixture[str]) -> None:
     """A client that goes away in the middle disturbs nobody and prints nothing."""
     host, port = sandbox.api_url.removeprefix("http://").removesuffix("/1.0").split(":")

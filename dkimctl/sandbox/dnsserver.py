@@ -22,6 +22,9 @@ from dkimctl.sandbox.resolution import Resolution, Tables, resolve
 PLAIN_LIMIT = 512
 """Longest UDP answer without EDNS, in octets (RFC 1035, section 4.2.1)."""
 
+OUR_PAYLOAD = 1232
+"""Longest UDP question that the servers announce to take, in octets."""
+
 TCP_LIMIT = 65535
 _TRANSFERS = (dns.rdatatype.AXFR, dns.rdatatype.IXFR)
 _RCODES = {"refuse": dns.rcode.REFUSED, "servfail": dns.rcode.SERVFAIL}
@@ -29,7 +32,11 @@ _RCODES = {"refuse": dns.rcode.REFUSED, "servfail": dns.rcode.SERVFAIL}
 
 @dataclass(frozen=True, slots=True)
 class NameServer:
-    """One of the two servers, without its sockets. The first is also the resolver, for questions with RD."""
+    """One of the two servers, without its sockets.
+
+    The first is also the resolver, for questions with RD; like other servers that are both, it then sets RA and,
+    for its own zones, still AA.
+    """
 
     role: DnsRole
     tables: Tables
@@ -40,14 +47,20 @@ class NameServer:
         try:
             query = dns.message.from_wire(wire)
         except (dns.exception.DNSException, ValueError):
-            return _format_error(wire)
+            return _bare_answer(wire, dns.rcode.FORMERR)
+        try:
+            return self._answer(query, tcp)
+        except Exception:  # a mistake of the sandbox must not end the thread that serves everybody
+            return _bare_answer(wire, dns.rcode.SERVFAIL)
+
+    def _answer(self, query: dns.message.Message, tcp: bool) -> bytes | None:
         if query.flags & dns.flags.QR:
             return None
         recursive = self.role == "ns1" and bool(query.flags & dns.flags.RD)
         fault = self.faults.take("resolver" if recursive else self.role)
         if fault and fault.kind == "drop":
             return None
-        response = dns.message.make_response(query, recursion_available=recursive)
+        response = dns.message.make_response(query, recursion_available=recursive, our_payload=OUR_PAYLOAD)
         if fault and fault.kind == "truncate" and not tcp:
             response.flags |= dns.flags.TC
             return response.to_wire()
@@ -149,8 +162,8 @@ def _to_wire(response: dns.message.Message, limit: int) -> bytes:
         return response.to_wire(max_size=limit)
 
 
-def _format_error(wire: bytes) -> bytes | None:
-    """FORMERR for what has at least a header and is no answer itself."""
+def _bare_answer(wire: bytes, rcode: dns.rcode.Rcode) -> bytes | None:
+    """A header with an RCODE, for what has at least a header and is no answer itself."""
     if len(wire) < 12 or wire[2] & 0x80:
         return None
-    return wire[:2] + bytes([0x80 | wire[2] & 0x79, int(dns.rcode.FORMERR)]) + bytes(8)
+    return wire[:2] + bytes([0x80 | wire[2] & 0x79, int(rcode)]) + bytes(8)

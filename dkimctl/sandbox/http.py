@@ -6,6 +6,7 @@ import socket
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from typing import cast
 from urllib.parse import unquote
@@ -50,9 +51,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def serve(self) -> None:
         """One call, from the socket to the socket."""
+        length = self.headers.get("Content-Length", "0")
+        if not length.isdecimal() or "Transfer-Encoding" in self.headers:
+            self.send_error(HTTPStatus.LENGTH_REQUIRED)
+            return
         server = cast(ApiServer, self.server)
         backend = server.backend
-        request, versioned = self._request()
+        request, versioned = self._request(self.rfile.read(int(length)).decode(errors="replace"))
         shown_path = request.path + (f"?{request.query}" if request.query else "")
         number, complete = backend.calls.arrive()
 
@@ -74,8 +79,8 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
         """The log is `CallLog`."""
 
-    def _request(self) -> tuple[Request, bool]:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode(errors="replace")
+    def _request(self, body: str) -> tuple[Request, bool]:
+        """The request, and whether its path had a version prefix."""
         raw_path, _, query = self.path.partition("?")
         prefix = next((prefix for prefix in PREFIXES if raw_path.startswith(f"{prefix}/")), "")
         path = unquote(raw_path.removeprefix(prefix)).rstrip("/")
