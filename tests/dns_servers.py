@@ -67,7 +67,11 @@ class Knot:
         self.process = subprocess.Popen(
             ["knotd", "-c", str(path)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self.directory
         )
-        self._await()
+        try:
+            self._await()
+        except BaseException:
+            self.stop()
+            raise
         return self
 
     def _await(self) -> None:
@@ -86,7 +90,7 @@ class Knot:
                         return
                 except OSError:
                     time.sleep(0.05)
-        raise AssertionError(f"knotd did not answer: {(self.directory / 'log').read_text()}")
+        raise AssertionError(f"knotd did not answer; see {self.directory}")
 
     def stop(self) -> None:
         """End it."""

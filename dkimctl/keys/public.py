@@ -57,6 +57,22 @@ def _decode_rsa(data: bytes) -> PublicKey | PublicKeyFault:
     return PublicKey("rsa", key.key_size, data) if canonical == data else PublicKeyFault.PKCS1
 
 
+def subject_public_key(data: bytes) -> PublicKey | None:
+    """The key in an RSAPublicKey (PKCS#1) or in a SubjectPublicKeyInfo of an Ed25519 key; None for anything else."""
+    if len(data) == 44 and data.startswith(_EDWARDS_HEADER):
+        return PublicKey("ed25519", 256, data[-32:])
+    if decode_public_key("rsa", data) is not PublicKeyFault.PKCS1:
+        return None
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
+
+    other_form = load_der_public_key(data).public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    key = decode_public_key("rsa", other_form)
+    return key if isinstance(key, PublicKey) else None
+
+
+_EDWARDS_HEADER = bytes.fromhex("302a300506032b6570032100")  # what precedes the 32 bytes: RFC 8410 §4
+
+
 def _is_cut_off(data: bytes) -> bool:
     """True when a DER SEQUENCE announces more bytes than there are (X.690 §8.1.3)."""
     if len(data) < 2 or data[0] != 0x30:

@@ -123,12 +123,12 @@ NOT_DKIM = _entry(
     "The TXT record at the name is something else: verifiers see a syntax error (RFC 6376 §3.6.1).",
     "replace it by the key record",
 )
-BROKEN = _entry(
+MALFORMED = _entry(
     202,
     ERROR,
     "the key record is malformed",
     "A key record is a list of tag=value separated by semicolons (RFC 6376 §3.2); verifiers must ignore a key whose "
-    "record they cannot parse (§6.1.2).",
+    "record they cannot parse (§6.1.2). opendkim and dkimpy refuse an empty or incomplete tag.",
     "replace it by a well-formed record",
 )
 TRUNCATED = _entry(
@@ -143,14 +143,16 @@ NOT_BASE64 = _entry(
     204,
     ERROR,
     "p= is not base64",
-    "The key must be base64, with nothing but white space between (RFC 6376 §3.6.1, RFC 4648 §4).",
-    "publish the record again, copied from: dkimctl record DOMAIN",
+    "The key must be base64 with nothing but white space between (RFC 6376 §3.6.1, RFC 4648 §4). opendkim and dkimpy "
+    "pass over foreign characters; strict decoders, such as Go's, refuse them.",
+    "replace the record by one whose p= is copied whole",
 )
 PKCS1 = _entry(
     205,
     ERROR,
     "the key is in PKCS#1 form",
-    "p= holds an RSAPublicKey where verifiers expect a SubjectPublicKeyInfo (RFC 6376 §3.6.1 with erratum 3017).",
+    "p= holds an RSAPublicKey where verifiers expect a SubjectPublicKeyInfo (RFC 6376 §3.6.1 with erratum 3017). "
+    "opendkim refuses it, dkimpy reads it.",
     "publish the key in its other form: openssl rsa -in KEY -pubout, or dkimctl record DOMAIN",
 )
 NO_KEY = _entry(
@@ -159,6 +161,70 @@ NO_KEY = _entry(
     "p= holds no usable key",
     "The base64 is right, but what it says is not a public key of the type that k= names (RFC 6376 §3.6.1).",
     "publish the record again, copied from: dkimctl record DOMAIN",
+)
+
+QUOTED = _entry(
+    207,
+    ERROR,
+    "quotes or backslashes inside the record",
+    "The quotes and backslashes of zone files were stored as part of the text. They end no string and hide nothing: "
+    "the version or the key is then misread (RFC 6376 §3.2). Inside p= opendkim and dkimpy pass over them, others do "
+    "not.",
+    "publish the text without quotes and backslashes; a web form adds them by itself",
+)
+DUPLICATE_TAG = _entry(
+    208,
+    ERROR,
+    "a tag stands twice",
+    "A record with two tags of one name is invalid as a whole (RFC 6376 §3.2). dkimpy refuses it; opendkim takes the "
+    "last one.",
+    "publish the record with each tag once",
+)
+VERSION = _entry(
+    209,
+    ERROR,
+    "v= is not DKIM1",
+    "If there is a v=, it must be exactly DKIM1, else the record must be discarded (RFC 6376 §3.6.1); opendkim and "
+    "dkimpy do so. Often a semicolon is missing behind it.",
+    "publish the record with v=DKIM1; at its start",
+)
+NO_P = _entry(
+    210,
+    ERROR,
+    "no p= tag",
+    "p= holds the key and is required; empty it says that the key is revoked (RFC 6376 §3.6.1).",
+    "publish the whole record, copied from: dkimctl record DOMAIN",
+)
+ODD_OCTET = _entry(
+    211,
+    ERROR,
+    "an octet that may not stand in a record",
+    "Tags and values are printable ASCII (RFC 6376 §3.2); a note is written as quoted-printable. opendkim refuses the "
+    "whole record, dkimpy does not look.",
+    "publish the record without it",
+)
+TOO_LONG_TEXT = _entry(
+    212,
+    ERROR,
+    "the record is too long for opendkim",
+    "opendkim reads 1023 octets of a key record and takes the rest for missing (measured with 2.11): it answers "
+    "permerror. RFC 6376 §3.6.2.2 sets no limit.",
+    "shorten it: leave n= out, and use a key of 2048 bits",
+)
+LATE_VERSION = _entry(
+    213,
+    WARNING,
+    "v= is not the first tag",
+    "If there is a v=, it must come first (RFC 6376 §3.6.1). opendkim and dkimpy do not mind; others may.",
+    "publish the record with v=DKIM1; at its start",
+)
+UNPADDED = _entry(
+    214,
+    WARNING,
+    "p= lacks its padding",
+    "Base64 ends with = or == where its length is no multiple of four (RFC 4648 §4). opendkim and dkimpy do not mind; "
+    "strict decoders, such as Go's, refuse it.",
+    "publish the record with the whole p=",
 )
 
 # --- the key
@@ -213,8 +279,22 @@ UNKNOWN_TYPE = _entry(
     306,
     ERROR,
     "an unknown key type",
-    "k= must be rsa or ed25519 (RFC 6376 §3.6.1, RFC 8463 §4); verifiers ignore records of a type they do not know.",
+    "k= must be rsa or ed25519, in lower case (RFC 6376 §3.6.1, RFC 8463 §4); verifiers ignore a record of a type that "
+    "they do not know. opendkim reads capitals too, dkimpy does not.",
     "publish the record again, copied from: dkimctl record DOMAIN",
+)
+EDWARDS_FORM = _entry(
+    307,
+    ERROR,
+    "the Ed25519 key is in the wrong form",
+    "For k=ed25519 p= holds the raw 32 bytes, not a SubjectPublicKeyInfo (RFC 8463 §4). opendkim and dkimpy refuse it.",
+    "publish the record again, copied from: dkimctl record DOMAIN",
+)
+EDWARDS = _entry(
+    308,
+    INFO,
+    "an Ed25519 key",
+    "Many receivers do not verify Ed25519 signatures yet: sign with an RSA key as well (RFC 8463 §3).",
 )
 
 # --- the other tags
@@ -232,4 +312,64 @@ STRICT = _entry(
     "With t=s the domain of i= must be that of d=: mail of sub-domains fails wherever i= names the sub-domain "
     "(RFC 6376 §3.6.1). opendkim leaves i= out unless it is told a signer.",
     "publish the record without s in t=, or give the sub-domains keys of their own",
+)
+NO_SHA256 = _entry(
+    403,
+    ERROR,
+    "h= does not allow sha256",
+    "h= lists the hashes that signatures may use; every signature made today uses sha256 (RFC 6376 §3.6.1, RFC 8301 "
+    "§3.1). opendkim refuses the signature or the record; dkimpy does not look at h=.",
+    "leave h= out, or publish h=sha256",
+)
+ODD_HASH = _entry(
+    404,
+    WARNING,
+    "h= names an unknown hash",
+    "Hashes are called sha256 and sha1; rsa-sha256 is the name of a signature algorithm. Unknown names must be ignored "
+    "(RFC 6376 §3.6.1), and as sha256 stands there too, opendkim does so.",
+    "leave h= out, or publish h=sha256",
+)
+NOT_FOR_MAIL = _entry(
+    405,
+    ERROR,
+    "s= excludes e-mail",
+    "s= lists the services that the key is for; without * or email, mail signed with it fails (RFC 6376 §3.6.1). "
+    "opendkim and dkimpy refuse it; opendkim reads capitals too, dkimpy does not.",
+    "leave s= out, or publish s=email",
+)
+ODD_FLAG = _entry(
+    406,
+    INFO,
+    "t= has an unknown flag",
+    "Only y and s mean something; others must be ignored (RFC 6376 §3.6.1).",
+    "publish the record without it",
+)
+GRANULARITY = _entry(
+    407,
+    WARNING,
+    "g= is obsolete",
+    "RFC 4871 let g= restrict the sender's local part; RFC 6376 took it out (appendix C). Old verifiers still refuse "
+    "mail from other senders, and all mail where g= is empty; opendkim and dkimpy do not look.",
+    "publish the record without g=",
+)
+UNKNOWN_TAG = _entry(
+    408,
+    INFO,
+    "an unknown tag",
+    "Verifiers must ignore tags that they do not know (RFC 6376 §3.2).",
+)
+CAPITAL_TAG = _entry(
+    409,
+    WARNING,
+    "a tag in capitals",
+    "Tag names are case-sensitive (RFC 6376 §3.2): verifiers do not see this one.",
+    "publish the record with its tags in lower case",
+)
+SERVICE_LIST = _entry(
+    410,
+    WARNING,
+    "s= lists several services",
+    "A list is allowed (RFC 6376 §3.6.1), and opendkim reads it; dkimpy 1.1 refuses every value of s= but *, email and "
+    "tlsrpt alone.",
+    "leave s= out, or publish s=email",
 )

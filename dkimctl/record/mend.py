@@ -1,0 +1,59 @@
+"""Guessing the record that somebody meant to publish: what pasting and panels do to a record, undone."""
+
+import base64
+import binascii
+import re
+
+from dkimctl.keys.public import PublicKey, decode_public_key, subject_public_key
+from dkimctl.record.model import KeyRecord
+from dkimctl.record.parse import SPACE, parse_record
+
+_PASTED = re.compile(r"[\"'\\\x00-\x1f\x7f-\uffff]|&nbsp;|-----[A-Z ]+-----")
+_KNOWN = ("v", "h", "k", "s", "t", "n", "p")
+_HASHES = ("sha1", "sha256")
+
+
+def mended(text: str) -> KeyRecord | None:
+    """A correct record with the same key as this broken one; None when its key cannot be told.
+
+    Quotes, backslashes and other rubbish are taken out, a repeated tag is kept once, RSA in PKCS#1 form becomes a
+    SubjectPublicKeyInfo, and values that no verifier knows are left out.
+    """
+    tags = _tags(_PASTED.sub("", text.strip(" ()")))
+    public = _key(tags.get("k", "rsa").lower(), tags.get("p", ""))
+    if public is None:
+        return None
+    hashes = [h for h in re.split(r"[:,\s]+", tags.get("h", "").lower().replace("rsa-", "")) if h in _HASHES]
+    services = [s for s in re.split(r"[:,\s]+", tags.get("s", "").lower()) if s in ("*", "email")]
+    flags = [f for f in re.split(r"[:,\s]+", tags.get("t", "").lower()) if f in ("y", "s")]
+    chosen = {
+        "v": "DKIM1",
+        "h": ":".join(dict.fromkeys([*hashes, "sha256"])) if hashes or tags.get("h") else "",
+        "k": public.algorithm,
+        "s": ":".join(dict.fromkeys(services)),
+        "t": ":".join(dict.fromkeys(flags)),
+        "n": tags.get("n", "") if tags.get("n", "").isprintable() else "",
+        "p": public.base64,
+    }
+    record = parse_record(KeyRecord(tuple((name, chosen[name]) for name in _KNOWN if chosen[name])).text)
+    return record if isinstance(record, KeyRecord) else None
+
+
+def _tags(text: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for spec in re.split(r"[;,]|\s(?=[a-z]\s*=)", text):
+        name, _, value = re.sub(r"^\s*([A-Za-z])\s*:", r"\1=", spec).partition("=")
+        found.setdefault(name.strip(SPACE).lower()[-1:], value.strip(SPACE))
+    return found
+
+
+def _key(kind: str, value: str) -> PublicKey | None:
+    letters = re.sub(r"[^A-Za-z0-9+/]", "", value.translate(str.maketrans("-_", "+/")).removeprefix("p="))
+    if not letters or len(letters) % 4 == 1:
+        return None
+    try:
+        data = base64.b64decode(letters + "=" * (-len(letters) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    key = decode_public_key("ed25519" if "ed25519" in kind or len(data) == 32 else "rsa", data)
+    return key if isinstance(key, PublicKey) else subject_public_key(data)

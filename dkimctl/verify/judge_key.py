@@ -1,0 +1,93 @@
+"""The key in a record: decoded, measured, compared."""
+
+import base64
+import re
+
+from dkimctl.findings import Finding, finding
+from dkimctl.keys.pair import LEAST_BITS, MOST_BITS, USUAL_BITS
+from dkimctl.keys.public import PublicKey, PublicKeyFault, decode_public_key, subject_public_key
+from dkimctl.names import printable
+from dkimctl.record.model import KeyRecord
+from dkimctl.verify import catalogue as c
+from dkimctl.verify.report import Target
+
+_ONE_STRING = 255
+_OVH_LIMITS = (255, 253)  # what a TXT field there keeps: of the text, or of the text with its two quotes
+_BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
+_FOREIGN = re.compile(r"[^A-Za-z0-9+/]")
+
+
+def judge_key(record: KeyRecord, text: str, target: Target, noticed: list[Finding]) -> PublicKey | None:
+    """The key of a record; None when it has no usable one. What is wrong with it is added to `noticed`."""
+    owner = target.owner
+    if record.is_revoked:
+        noticed.append(finding(c.REVOKED, owner, "p= is empty"))
+        return None
+    kind = record.get("k", "rsa")
+    if kind not in ("rsa", "ed25519"):
+        noticed.append(finding(c.UNKNOWN_TYPE, owner, f"k={printable(kind)}"))
+        return None
+    data, flaws = _decode(record.get("p"), owner)
+    expected = target.expected
+    if expected is not None and expected.algorithm == kind and expected.data == data:
+        key: PublicKey | PublicKeyFault = expected
+    else:
+        key = decode_public_key(kind, data)
+    if key is not PublicKeyFault.CUT_OFF:  # a cut record lacks its padding as well, which says nothing more
+        noticed += flaws
+    if isinstance(key, PublicKeyFault):
+        noticed.append(_unusable(key, kind, data, text, owner))
+        return None
+    if expected is not None and key != expected:
+        noticed.append(finding(c.WRONG_KEY, owner, f"{_shown(key)} stands there; on this disk: {_shown(expected)}"))
+    _judge_size(key, owner, noticed)
+    return key
+
+
+def _decode(value: str, owner: str) -> tuple[bytes, list[Finding]]:
+    """The bytes of p=, read as far as they go, and what a strict decoder would not take."""
+    joined = "".join(value.split())
+    letters = _FOREIGN.sub("", joined)
+    flaws = []
+    if not _BASE64.fullmatch(joined):
+        odd = re.sub(r"[A-Za-z0-9+/]", "", joined)[:10]
+        entry = c.QUOTED if '"' in joined or "\\" in joined else c.NOT_BASE64
+        flaws.append(finding(entry, owner, f"p= contains {printable(odd)}"))
+    elif len(joined) % 4:
+        flaws.append(finding(c.UNPADDED, owner, f"p= has {len(joined)} characters"))
+    whole = letters[:-1] if len(letters) % 4 == 1 else letters
+    return base64.b64decode(whole + "=" * (-len(whole) % 4)), flaws
+
+
+def _unusable(fault: PublicKeyFault, kind: str, data: bytes, text: str, owner: str) -> Finding:
+    if fault is PublicKeyFault.CUT_OFF:
+        return finding(c.TRUNCATED, owner, f"the record ends after {len(text)} octets{_limit_words(len(text))}")
+    if kind == "ed25519" and subject_public_key(data) is not None:
+        return finding(c.EDWARDS_FORM, owner, f"p= holds {len(data)} bytes")
+    if fault is PublicKeyFault.PKCS1:
+        return finding(c.PKCS1, owner, f"p= holds {fault.value}")
+    if kind == "rsa" and len(data) == 32:
+        return finding(c.NO_KEY, owner, "p= holds 32 bytes: an Ed25519 key? Then k=ed25519 is missing")
+    return finding(c.NO_KEY, owner, f"p= holds {fault.value}")
+
+
+def _limit_words(length: int) -> str:
+    if length in _OVH_LIMITS:
+        also = " and one character-string" if length == _ONE_STRING else ""
+        return f", which is what OVH keeps of a TXT field{also}"
+    return ", which is a whole number of character-strings" if length % _ONE_STRING == 0 else ""
+
+
+def _shown(key: PublicKey) -> str:
+    return f"{'RSA' if key.algorithm == 'rsa' else 'Ed25519'} {key.bits} bits, …{key.base64[-12:]}"
+
+
+def _judge_size(key: PublicKey, owner: str, noticed: list[Finding]) -> None:
+    if key.algorithm == "ed25519":
+        noticed.append(finding(c.EDWARDS, owner, "k=ed25519"))
+    elif key.bits < LEAST_BITS:
+        noticed.append(finding(c.TOO_WEAK, owner, f"{key.bits} bits"))
+    elif key.bits < USUAL_BITS:
+        noticed.append(finding(c.WEAK, owner, f"{key.bits} bits"))
+    elif key.bits > MOST_BITS:
+        noticed.append(finding(c.TOO_LONG, owner, f"{key.bits} bits"))
