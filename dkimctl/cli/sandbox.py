@@ -67,12 +67,18 @@ def command(
         for fault in planned:
             sandbox.faults.add(fault)
         signal.pthread_sigmask(signal.SIG_BLOCK, STOP)  # before its threads start, so that only sigwait sees them
-        stack.callback(signal.pthread_sigmask, signal.SIG_UNBLOCK, STOP)
+        stack.callback(_unblock)
         stack.enter_context(sandbox)
         _announce(app, sandbox)
         signal.sigwait(STOP)
     app.terminal.note("sandbox: stopped")
     return 0
+
+
+def _unblock() -> None:
+    while signal.sigtimedwait(STOP, 0):
+        pass  # Ctrl-C twice is once
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP)
 
 
 def _announce(app: App, sandbox: "Sandbox") -> None:

@@ -26,6 +26,7 @@ from dkimctl.sandbox.zones import Zone
 
 FIRST, SECOND = "127.0.0.1", "127.0.0.2"
 NAME_SERVERS: dict[DnsRole, str] = {"ns1": FIRST, "ns2": SECOND}
+ATTEMPTS = 50
 INTERNAL = "sandbox.internal"
 """The zone in which the name servers have their names and addresses."""
 
@@ -130,35 +131,38 @@ class Sandbox:
     def _open_api(self, undo: contextlib.ExitStack) -> ApiServer:
         access = Access(self.credentials, self.accounts, self.switches)
         backend = Backend(Api(self.zones, access), self._log, self.faults, self.switches)
-        address = FIRST, self._ports[0]
+        port = self._ports[0]
         try:
-            server = ApiServer(address, backend)
+            server = ApiServer((FIRST, port), backend)
         except OSError as error:
-            raise _cannot_listen(address, error, "--api-port") from error
+            raise _cannot_listen(port, error, "--api-port") from error
         undo.callback(server.stop)
         self._api_address = FIRST, server.server_address[1]
         return server
 
     def _open_dns(self, undo: contextlib.ExitStack) -> list[DnsSockets]:
-        """Both transports of every name server on one port; a free one may take several attempts."""
-        for attempt in range(50):
-            with contextlib.ExitStack() as opened:
-                port, sockets = self._ports[1], list[DnsSockets]()
-                try:
-                    for role in self._servers:
-                        address = NAME_SERVERS[role], port
-                        server = NameServer(role, self._tables, self.dns_faults)
-                        sockets.append(DnsSockets(server, address, self.switches.dns_delay))
-                        opened.callback(sockets[-1].close)
-                        port = sockets[0].address[1]
-                except OSError as error:
-                    if self._ports[1] == 0 and error.errno == errno.EADDRINUSE and attempt < 49:
-                        continue
-                    raise _cannot_listen(address, error, "--dns-port") from error
-                undo.push(opened.pop_all())
-                self.dns_address = FIRST, port
-                return sockets
-        raise AssertionError("unreachable")
+        """Both transports of every name server on one port; for a free one several may have to be tried."""
+        port = self._ports[1]
+        for _ in range(ATTEMPTS):
+            try:
+                with contextlib.ExitStack() as opened:
+                    sockets = self._bind_dns(port, opened)
+                    undo.push(opened.pop_all())
+                    return sockets
+            except OSError as error:
+                if port or error.errno != errno.EADDRINUSE:
+                    raise _cannot_listen(port, error, "--dns-port") from error
+        raise Unavailable("no port is free on all loopback addresses", hint="name one with --dns-port")
+
+    def _bind_dns(self, port: int, opened: contextlib.ExitStack) -> list[DnsSockets]:
+        sockets: list[DnsSockets] = []
+        for role in self._servers:
+            server = NameServer(role, self._tables, self.dns_faults)
+            sockets.append(DnsSockets(server, (NAME_SERVERS[role], port), self.switches.dns_delay))
+            opened.callback(sockets[-1].close)
+            port = sockets[0].address[1]
+        self.dns_address = FIRST, port
+        return sockets
 
     def _sources(self) -> Mapping[str, Callable[[], Served]]:
         sources = {name: zone.snapshot for name, zone in self.zones.items()}
@@ -197,7 +201,6 @@ def _exists(address: str) -> bool:
         return True
 
 
-def _cannot_listen(address: tuple[str, int], error: OSError, option: str) -> Unavailable:
-    host, port = address
+def _cannot_listen(port: int, error: OSError, option: str) -> Unavailable:
     hint = f"leave {option} out to take any free port, or name one above 1023"
-    return Unavailable(f"cannot listen on {host} port {port}: {reason(error)}", hint=hint)
+    return Unavailable(f"cannot listen on loopback port {port}: {reason(error)}", hint=hint)
