@@ -1,4 +1,4 @@
-"""The opendkim of this machine: is one running, how does it take up new files, and would it sign with them?
+"""The opendkim of this machine: is one running, and how does it take up new files?
 
 find_running(pid_file) -> int | None
 step_needed(before, after) -> Step
@@ -7,28 +7,23 @@ dry_run(configuration, domains, user) -> None, or Refused
 """
 
 import os
-import shutil
 import signal
-import subprocess
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from dkimctl.config.settings import Settings
-from dkimctl.errors import DiskError, Refused, Unavailable, UsageError, reason
+from dkimctl.errors import DiskError, Unavailable, UsageError, reason
 from dkimctl.files import read_file
 from dkimctl.opendkim.conf import Configuration
 from dkimctl.opendkim.sockets import parse_socket
 from dkimctl.probe.wire import NobodyListens, connect
+from dkimctl.programs import run_program
 
 RESTART_ONLY = ("Socket", "UserID", "UMask", "PidFile", "AutoRestart", "AutoRestartRate", "AutoRestartCount")
 """What opendkim reads only when it starts; everything else it takes up on SIGUSR1, without a moment of outage."""
 _SYSTEMD = Path("/run/systemd/system")
 _UNIT = "opendkim"
-_PLACES = "/usr/local/sbin:/usr/sbin:/sbin"
-_PATIENCE = 60  # seconds; stopping the daemon takes up to five
 _GREETING = 3.0  # seconds; a connection on this machine
 
 
@@ -49,11 +44,6 @@ class TakenUp:
     done: bool
     message: str
     hint: str = ""
-
-
-def find_program(name: str) -> str | None:
-    """A daemon's program, also where an ordinary user's PATH does not look."""
-    return shutil.which(name, path=os.environ.get("PATH", os.defpath) + os.pathsep + _PLACES)
 
 
 def find_running(pid_file: Path) -> int | None:
@@ -114,7 +104,7 @@ def _by_systemd(step: Step) -> TakenUp:
 
 
 def _systemctl(*arguments: str) -> int:
-    return subprocess.run(["systemctl", *arguments], capture_output=True, timeout=_PATIENCE).returncode
+    return run_program("systemctl", *arguments).code
 
 
 def _signal(pid: int) -> None:
@@ -124,49 +114,3 @@ def _signal(pid: int) -> None:
         raise DiskError(
             f"cannot signal opendkim (pid {pid}): {reason(error)}", hint="run it as root (sudo dkimctl …)"
         ) from error
-
-
-def dry_run(configuration: bytes, domains: Sequence[str], user: str | None) -> None:
-    """Have the real opendkim sign one message for each domain with this configuration, in its test mode.
-
-    It needs no running daemon and no socket. `user`: the daemon's user, None to run as the caller. Raises Refused when
-    a message would not be signed, Unavailable when opendkim is not installed.
-    """
-    program = find_program("opendkim")
-    if program is None:
-        raise Unavailable("opendkim is not installed", hint="install it: apt-get install opendkim")
-    with TemporaryDirectory(prefix="dkimctl-") as name:
-        directory = Path(name)
-        directory.chmod(0o755)
-        conf = directory / "opendkim.conf"
-        conf.write_bytes(configuration)
-        messages = [directory / f"{domain}.eml" for domain in domains]
-        for path, domain in zip(messages, domains, strict=True):
-            path.write_bytes(_MESSAGE % domain.encode())
-        command = [program, "-v", "-x", str(conf), "-t", ",".join(map(str, messages))]
-        ended = subprocess.run(
-            [*(["runuser", "-u", user, "--"] if user else []), *command],
-            capture_output=True,
-            timeout=_PATIENCE,
-            cwd="/",
-        )
-    _judge(ended, domains)
-
-
-_MESSAGE = b"From: dkimctl@%s\r\nTo: postmaster@example.com\r\nSubject: dry run\r\n\r\nhello\r\n"
-
-
-def _judge(ended: "subprocess.CompletedProcess[bytes]", domains: Sequence[str]) -> None:
-    signed = ended.stdout.count(b"DKIM-Signature:")
-    if ended.returncode == 0 and signed == len(domains):
-        return
-    said = ended.stderr.decode("utf-8", "replace").strip().splitlines()
-    last = next((line.removeprefix("opendkim: ") for line in reversed(said) if "SMFIS_CONTINUE" not in line), "")
-    if ended.returncode < 0:
-        last = f"it was ended by signal {-ended.returncode}"
-    last = last.rpartition(".eml: ")[2] or f"exit {ended.returncode}"
-    first = domains[min(signed, len(domains) - 1)]
-    raise Refused(
-        f"nothing was installed: in a dry run opendkim did not sign mail from {first} ({last})",
-        hint="can its user read the key, and can nobody else write there? namei -l shows the whole path",
-    )

@@ -1,21 +1,20 @@
 """From the old configuration to the new one: dry run, install, and every daemon told. The last step of `render`."""
 
-import os
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from dkimctl.clock import Clock
 from dkimctl.config.settings import Settings
-from dkimctl.errors import Unavailable, disk_errors
+from dkimctl.errors import Unavailable
 from dkimctl.host import daemon
 from dkimctl.host.daemon import Step, TakenUp
+from dkimctl.host.dryrun import dry_run
 from dkimctl.opendkim import conf
+from dkimctl.programs import run_program
 from dkimctl.render.base import Rendering
 from dkimctl.render.install import Installed, install
-
-_MOST_DRY_RUNS = 10
+from dkimctl.render.restore import restore
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,7 @@ def switch_to(rendering: Rendering, settings: Settings, *, clock: Clock) -> Swit
     said: list[str] = []
 
     def before_switch(staged: Mapping[str, Path]) -> None:
-        said.append(_dry_run(rendering, settings, staged))
+        said.append(dry_run(rendering, settings, staged))
 
     before = conf.read(settings.paths.opendkim_conf, settings.at)
     installed = install(rendering, settings, now=clock.now(), before_switch=before_switch)
@@ -54,37 +53,16 @@ def switch_to(rendering: Rendering, settings: Settings, *, clock: Clock) -> Swit
     )
 
 
-def _dry_run(rendering: Rendering, settings: Settings, staged: Mapping[str, Path]) -> str:
-    if settings.root != Path("/"):
-        return "no dry run below --root"
-    if daemon.find_program("opendkim") is None:
-        return "no dry run: opendkim is not installed yet"
-    user = settings.keys.owner.partition(":")[0] if os.geteuid() == 0 else None
-    domains = [key.domain for key in rendering.keys[:_MOST_DRY_RUNS]]
-    daemon.dry_run(_dry_configuration(rendering, settings, staged), domains, user)
-    return f"dry run: opendkim signs for {', '.join(domains)}"
+def switch_back(switched: Switched, settings: Settings) -> tuple[TakenUp, ...]:
+    """Put back what `switch_to` changed, and have the daemons take it up; returns what was done about each.
 
-
-def _dry_configuration(rendering: Rendering, settings: Settings, staged: Mapping[str, Path]) -> bytes:
-    """The new configuration in one file, then its tables where they are staged: the last setting wins."""
-    path = settings.paths.opendkim_conf
-    with disk_errors(f"read {staged[path]}"):
-        content = staged[path].read_bytes()
-    parsed = conf.parse(content, path)
-    lines = [_including(setting, staged) for setting in parsed]
-    known = conf.expand(b"".join(lines), path)
-    for name in ("KeyTable", "SigningTable", "InternalHosts"):
-        kind, _, table = (known.get(name) or "").partition(":")
-        if table in staged:
-            lines.append(conf.setting_line(name, f"{kind}:{staged[table]}"))
-    return b"".join(lines)
-
-
-def _including(setting: conf.Setting, staged: Mapping[str, Path]) -> bytes:
-    """The setting as a line; for an `Include` of a staged file the lines of that file."""
-    if setting.key == conf.INCLUDE and setting.value in staged:
-        return staged[setting.value].read_bytes() + b"\n"
-    return f"{setting.name} {setting.value}\n".encode("utf-8", "surrogateescape")
+    Raises DiskError, and Unavailable when a daemon could not be told.
+    """
+    before = conf.read(settings.paths.opendkim_conf, settings.at)
+    restore(switched.installed, settings)
+    after = conf.read(settings.paths.opendkim_conf, settings.at)
+    told = [_opendkim(before, after, switched.installed, settings)] if switched.daemon else []
+    return (*told, _postfix(settings)) if switched.postfix else tuple(told)
 
 
 def _opendkim(
@@ -100,12 +78,11 @@ def _opendkim(
 
 def _postfix(settings: Settings) -> TakenUp:
     """Reload Postfix where it runs; otherwise the settings count from its next start."""
-    directory = settings.at(settings.paths.postfix_directory)
-    program = daemon.find_program("postfix") or "postfix"
-    if subprocess.run([program, "-c", directory, "status"], capture_output=True, timeout=60).returncode != 0:
+    directory = str(settings.at(settings.paths.postfix_directory))
+    if run_program("postfix", "-c", directory, "status").code != 0:
         return TakenUp(
             Step.START, False, "Postfix does not run: its settings count when it starts", "start it: postfix start"
         )
-    if subprocess.run([program, "-c", directory, "reload"], capture_output=True, timeout=60).returncode != 0:
+    if run_program("postfix", "-c", directory, "reload").code != 0:
         raise Unavailable("postfix reload failed", hint=f"see why: postfix -c {directory} check")
     return TakenUp(Step.RELOAD, True, "Postfix was reloaded")

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from dkimctl.errors import UsageError
 from dkimctl.names import printable
 
+LONGEST_PATH = 107
+"""Of a Unix socket, in characters: sockaddr_un keeps one of its 108 bytes for the NUL."""
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", "ip6-localhost", "localhost.localdomain"})
 
 
@@ -42,16 +44,19 @@ def parse_socket(text: str) -> MilterSocket:
 
     Raises UsageError when it is none of them.
     """
-    kind, colon, rest = text.partition(":")
+    kind, _, rest = text.partition(":")
+    socket = None
     if text.startswith("/"):
-        return MilterSocket(path=text)
-    if colon and kind.lower() in ("local", "unix") and rest.startswith("/"):
-        return MilterSocket(path=rest)
-    if colon and kind.lower() in ("inet", "inet6"):
+        socket = MilterSocket(path=text)
+    elif kind.lower() in ("local", "unix") and rest.startswith("/"):
+        socket = MilterSocket(path=rest)
+    elif kind.lower() in ("inet", "inet6"):
         port, _, host = rest.partition("@")
         if port.isdigit() and 0 < int(port) < 65536:
-            return MilterSocket(port=int(port), host=host.strip("[]"))
-    raise UsageError(
-        f"not a milter socket: {printable(text)}",
-        hint="opendkim writes it as local:/PATH or inet:PORT@HOST, such as inet:8891@localhost",
-    )
+            socket = MilterSocket(port=int(port), host=host.strip("[]"))
+    if socket is None or any(c.isspace() for c in text) or len(socket.path) > LONGEST_PATH:
+        raise UsageError(
+            f"not a milter socket: {printable(text)}",
+            hint="opendkim writes local:/PATH (at most 107 characters) or inet:PORT@HOST, as in inet:8891@localhost",
+        )
+    return socket

@@ -41,6 +41,8 @@ def show_switch(switched: Switched, terminal: Terminal) -> None:
     terminal.result(difference_text(switched.installed.changed))
     if switched.installed.backup:
         terminal.note(f"what was there before is in {switched.installed.backup}")
+    for note in switched.installed.notes:
+        terminal.note(note)
     if switched.dry_run:
         terminal.note(switched.dry_run)
     for taken in (switched.daemon, switched.postfix):

@@ -1,15 +1,11 @@
 """main.cf and master.cf, read and changed by Postfix's own postconf(1)."""
 
-import os
-import shutil
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from dkimctl.errors import DiskError, Unavailable
-
-_PLACES = "/usr/local/sbin:/usr/sbin:/sbin"  # an ordinary user's PATH lacks them
+from dkimctl.programs import find_program, run_program
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +18,9 @@ class ServiceOverride:
     value: str
 
 
-def find_postconf() -> str | None:
-    """The program, or None where Postfix is not installed."""
-    return shutil.which("postconf", path=os.environ.get("PATH", os.defpath) + os.pathsep + _PLACES)
-
-
 def is_configured(directory: Path) -> bool:
     """True when there are both a main.cf to work on and a postconf to do it."""
-    return (directory / "main.cf").is_file() and find_postconf() is not None
+    return (directory / "main.cf").is_file() and find_program("postconf") is not None
 
 
 def read_settings(directory: Path, names: Sequence[str], *, expanded: bool = False) -> dict[str, str]:
@@ -61,29 +52,33 @@ def write_settings(directory: Path, values: Mapping[str, str]) -> None:
         raise DiskError(error.message, hint=error.hint) from error
 
 
-def service_overrides(directory: Path, names: Sequence[str]) -> tuple[ServiceOverride, ...]:
-    """Where master.cf overrides one of these settings; none when there is no master.cf."""
+def service_overrides(directory: Path, names: Sequence[str] | None = None) -> tuple[ServiceOverride, ...]:
+    """Where master.cf overrides one of these settings, or any; none when there is no master.cf. Macros are expanded."""
     if not (directory / "master.cf").is_file():
         return ()
     found = []
-    for line in _postconf(directory, "-P").splitlines():
+    for line in _postconf(directory, "-Px").splitlines():
         place, _, value = line.partition("=")
         service, _, name = place.strip().rpartition("/")
-        if name in names:
+        if names is None or name in names:
             found.append(ServiceOverride(service, name, value.strip()))
     return tuple(found)
 
 
+def service_fields(directory: Path) -> tuple[tuple[str, ...], ...]:
+    """The lines of master.cf, each as its eight fields: name, type, private, unprivileged, chroot, … (master(5))."""
+    if not (directory / "master.cf").is_file():
+        return ()
+    return tuple(tuple(line.split(None, 7)) for line in _postconf(directory, "-M").splitlines() if line.strip())
+
+
 def _postconf(directory: Path, *arguments: str) -> str:
-    program = find_postconf()
-    if program is None:
-        raise Unavailable("postconf is not installed", hint="install Postfix: apt-get install postfix")
-    ended = subprocess.run([program, "-c", str(directory), *arguments], capture_output=True, text=True, timeout=60)
+    # the directory is made absolute: programs are run in `/`
+    ended = run_program("postconf", "-c", str(directory.absolute()), *arguments)
     # postconf warns about unknown parameters with exit 0; an error ends with a line `postconf: fatal: …`
-    if ended.returncode != 0:
-        last = (ended.stderr.strip().splitlines() or ["no reason given"])[-1].removeprefix("postconf: fatal: ")
+    if ended.code != 0:
         raise Unavailable(
-            f"postconf failed in {directory}: {last}",
+            f"postconf failed in {directory}: {ended.last_word.removeprefix('postconf: fatal: ')}",
             hint=f"see what is wrong there: postconf -c {directory} -n; changing it needs root (sudo dkimctl …)",
         )
-    return ended.stdout
+    return ended.out

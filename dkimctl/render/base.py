@@ -56,6 +56,11 @@ class Content:
         return iter(self.produce())
 
 
+def fixed(content: bytes) -> Content:
+    """A short content that is known already."""
+    return Content(lambda: (content,))
+
+
 @dataclass(frozen=True, slots=True)
 class RenderedFile:
     """One file as it should be."""

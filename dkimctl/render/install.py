@@ -40,6 +40,8 @@ class Installed:
     changed: Difference
     backup: str
     """The directory with the old files, as a system path; empty when there was nothing to keep."""
+    notes: tuple[str, ...] = ()
+    """What could not be done here, and who does it."""
 
 
 def install(
@@ -59,7 +61,8 @@ def install(
     make_directory(place, mode=0o755)
     with locked(place):
         difference = compare(rendering, settings)
-        return Installed(difference, _switch(rendering, settings, difference, now, before_switch))
+        backup = _switch(rendering, settings, difference, now, before_switch)
+    return Installed(difference, backup, tuple(_ownerless(difference, settings)))
 
 
 def _switch(
@@ -84,13 +87,25 @@ def _switch(
 def _make(change: DirectoryChange, settings: Settings) -> None:
     """Make the directory, or give it its owner and mode; the owner only where root works and the user exists."""
     path = settings.at(change.path)
-    owner = find_daemon(change.directory.owner) if os.geteuid() == 0 else None
+    owner = _owner_to_give(change)
     if make_directory(path, mode=change.directory.mode, owner=owner):
         return
     with disk_errors(f"set the mode of {path}"):
         if owner is not None:
             os.chown(path, owner.uid, owner.gid)
         path.chmod(change.directory.mode)
+
+
+def _owner_to_give(change: DirectoryChange) -> Owner | None:
+    return find_daemon(change.directory.owner) if os.geteuid() == 0 else None
+
+
+def _ownerless(difference: Difference, settings: Settings) -> Iterator[str]:
+    for change in difference.directories:
+        if _owner_to_give(change) is None:
+            why = "there is no such user here" if os.geteuid() == 0 else "that takes root"
+            place, owner = settings.at(change.path), change.directory.owner
+            yield f"{place} was not given to {owner}: {why}; systemd-tmpfiles does it where the daemon runs"
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from posixpath import dirname
 
 from dkimctl.config.settings import Settings
 from dkimctl.errors import UsageError
@@ -12,13 +11,12 @@ from dkimctl.opendkim.hosts import canonical_host
 from dkimctl.opendkim.managed import Foreign, read_foreign
 from dkimctl.opendkim.sockets import MilterSocket, parse_socket
 from dkimctl.opendkim.tables import KeyEntry, key_line, signing_lines
-from dkimctl.render.base import Content, Notice, RenderedDirectory, RenderedFile, Selection, SigningKey
+from dkimctl.render.base import Content, Notice, RenderedDirectory, RenderedFile, Selection, SigningKey, fixed
 from dkimctl.render.cautions import host_notices, key_table_notices, overridden_notices, signing_table_notices
 from dkimctl.render.conffile import belongs_to_person, sealed, with_include_last
 from dkimctl.render.dataset import table_kind
+from dkimctl.render.socketdir import socket_directory, tmpfiles
 
-POSTFIX_GROUP = "postfix"
-SOCKET_DIRECTORY_MODE = 0o2750  # set-group-id: the socket gets Postfix's group, and nobody joins another's group
 _CHUNK = 256  # domains a write: fewer, larger writes
 
 
@@ -30,10 +28,9 @@ class OpenDkim:
     def files(self, settings: Settings, selection: Selection) -> tuple[tuple[RenderedFile, ...], tuple[Notice, ...]]:
         """Tables first, opendkim.conf last: it is what makes the daemon read the others."""
         place = settings.paths.opendkim_directory
-        tables = {
-            name: read_foreign(settings.at(f"{place}/{name}")) for name in ("KeyTable", "SigningTable", "TrustedHosts")
-        }
-        keys, signing, hosts = tables.values()
+        keys = read_foreign(settings.at(f"{place}/KeyTable"))
+        signing = read_foreign(settings.at(f"{place}/SigningTable"))
+        hosts = read_foreign(settings.at(f"{place}/TrustedHosts"))
         kind, kind_notices = table_kind(settings, signing, selection)
         trusted = tuple(dict.fromkeys(map(canonical_host, settings.signing.trusted_hosts)))
         contents = {
@@ -50,15 +47,11 @@ class OpenDkim:
             *host_notices(f"{place}/TrustedHosts", hosts, trusted),
             *conf_notices,
         )
-        return (*files, *_tmpfiles(self.directories(settings), settings), *configuration), notices
+        return (*files, *tmpfiles(self.directories(settings), settings), *configuration), notices
 
     def directories(self, settings: Settings) -> tuple[RenderedDirectory, ...]:
         """The socket's own directory."""
-        socket = parse_socket(settings.signing.socket)
-        if not socket.is_unix:
-            return ()
-        user = settings.keys.owner.partition(":")[0]
-        return (RenderedDirectory(dirname(socket.path), SOCKET_DIRECTORY_MODE, f"{user}:{POSTFIX_GROUP}"),)
+        return socket_directory(settings, parse_socket(settings.signing.socket))
 
     def sockets(self, settings: Settings) -> tuple[MilterSocket, ...]:
         """Where it will listen, then where the installed opendkim.conf has it listen."""
@@ -104,18 +97,14 @@ def _configuration(
     path = settings.paths.opendkim_conf
     installed = read_file(settings.at(path))
     if installed is None or not belongs_to_person(settings, installed):
-        return (RenderedFile(path, _whole(sealed(body))),), ()
+        return (RenderedFile(path, fixed(sealed(body))),), ()
     ours = f"{settings.paths.opendkim_directory}/dkimctl.conf"
     header = b"# Written by `dkimctl render-config --install`, which replaces every change made here.\n\n"
     files = (
-        RenderedFile(ours, _whole(header + body)),
-        RenderedFile(path, _whole(with_include_last(installed, ours))),
+        RenderedFile(ours, fixed(header + body)),
+        RenderedFile(path, fixed(with_include_last(installed, ours))),
     )
     return files, overridden_notices(conf.expand(installed, path, settings.at), wanted, ours)
-
-
-def _whole(content: bytes) -> Content:
-    return Content(lambda: (content,))
 
 
 def key_table(foreign: Foreign, keys: tuple[SigningKey, ...]) -> Content:
@@ -145,11 +134,3 @@ def _joined(lines: Iterable[str]) -> Iterator[bytes]:
     stream = iter(lines)
     while chunk := "".join(islice(stream, _CHUNK)):
         yield chunk.encode("ascii")
-
-
-def _tmpfiles(directories: tuple[RenderedDirectory, ...], settings: Settings) -> Iterator[RenderedFile]:
-    """So that the directory is there again after a reboot, where it lies on a tmpfs."""
-    for directory in directories:
-        user, _, group = directory.owner.partition(":")
-        line = f"# Written by dkimctl.\nd {directory.path} {directory.mode:o} {user} {group} - -\n"
-        yield RenderedFile(f"{settings.paths.tmpfiles_directory}/dkimctl.conf", _whole(line.encode()))

@@ -8,6 +8,7 @@ from dkimctl.config.settings import Settings
 from dkimctl.errors import UsageError
 from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import Key, KeyStore, signing_key
+from dkimctl.opendkim.tables import LONGEST_LINE
 from dkimctl.render.base import Notice, Selection, SigningKey
 
 RSA, ED25519 = "rsa", "ed25519"
@@ -60,12 +61,19 @@ def _sort_in(found: _Found, settings: Settings, domain: str, keys: tuple[Key, ..
     for key, into in ((rsa, found.rsa), (ed25519, found.ed25519)):
         if key is None:
             continue
-        if not (_NAME.fullmatch(domain) and _NAME.fullmatch("x." + key.selector) and _PATH.fullmatch(key.path)):
+        if not _is_usable(key):
             found.unusable.append(key.path)
             continue
         into.append(SigningKey(domain, key.selector, key.path, _with_subdomains(settings, key)))
         if key.phase in (Phase.GENERATED, Phase.PUBLISHED):
             found.unproven[domain] = key.selector
+
+
+def _is_usable(key: Key) -> bool:
+    """True when the daemon reads the key's table lines as they are meant."""
+    length = 2 * len(key.domain) + 2 * len(key.selector) + len(key.path) + len("._domainkey. ::\n")
+    names = _NAME.fullmatch(key.domain) and _NAME.fullmatch(f"x.{key.selector}")
+    return bool(names and _PATH.fullmatch(key.path)) and length <= LONGEST_LINE
 
 
 def _is_active(key: Key | None) -> bool:
@@ -98,10 +106,8 @@ def _notices(found: _Found, settings: Settings, algorithm: str) -> Iterable[Noti
     chosen = found.rsa if algorithm == RSA else found.ed25519
     unproven = [key.domain for key in chosen if found.unproven.get(key.domain) == key.selector]
     if unproven:
-        yield Notice(
-            f"signs, though no check has seen its key record in DNS yet: {_few(unproven)}",
-            _publish(settings, unproven[0]),
-        )
+        message = f"DNS has not been seen to serve the key of {_few(unproven)} yet; its signatures may not verify"
+        yield Notice(message, _publish(settings, unproven[0]))
 
 
 def _algorithm_notices(found: _Found, algorithm: str) -> Iterable[Notice]:

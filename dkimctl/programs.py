@@ -1,0 +1,57 @@
+"""Other programs of this machine: found, run with a list of arguments and never by a shell."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dkimctl.errors import Unavailable, reason
+
+_PLACES = "/usr/local/sbin:/usr/sbin:/sbin"  # where daemons live; an ordinary user's PATH lacks them
+_PATIENCE = 60.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a program ended."""
+
+    code: int
+    """Its exit code; negative for the signal that ended it."""
+    out: str
+    err: str
+
+    @property
+    def last_word(self) -> str:
+        """The last line that it wrote to stderr."""
+        return (self.err.strip().splitlines() or [f"exit {self.code}"])[-1]
+
+
+def find_program(name: str) -> str | None:
+    """Where the program is, also where only root's PATH looks, or None."""
+    return shutil.which(name, path=os.environ.get("PATH", os.defpath) + os.pathsep + _PLACES)
+
+
+def run_program(name: str, *arguments: str, before: Sequence[str] = ()) -> Ended:
+    """Run it to its end, at most a minute; `before` is put in front, such as `runuser -u opendkim --`.
+
+    Raises Unavailable when it is not installed, cannot be started, or does not end.
+    """
+    program = find_program(name)
+    if program is None:
+        raise Unavailable(f"{name} is not installed", hint=f"install the package that holds it: apt-get install {name}")
+    try:
+        ended = subprocess.run(
+            [*before, program, *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="backslashreplace",
+            timeout=_PATIENCE,
+            cwd="/",
+        )
+    except OSError as error:
+        raise Unavailable(f"cannot run {program}: {reason(error)}", hint=f"try it by hand: {program}") from error
+    except subprocess.TimeoutExpired as error:
+        raise Unavailable(f"{name} did not end within a minute", hint=f"try it by hand: {program}") from error
+    return Ended(ended.returncode, ended.stdout, ended.stderr)

@@ -1,0 +1,51 @@
+"""The directory of a Unix milter socket: set-group-id to Postfix, so that the socket gets Postfix's group.
+
+So Postfix can connect, chrooted or not, and nobody has to join anybody's group: were postfix in the group opendkim, the
+daemon would call every group-readable key insecure.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from posixpath import basename, dirname
+
+from dkimctl.config.settings import Settings
+from dkimctl.errors import UsageError
+from dkimctl.opendkim.sockets import MilterSocket
+from dkimctl.render.base import RenderedDirectory, RenderedFile, fixed
+from dkimctl.render.compare import find_daemon
+
+POSTFIX_GROUP = "postfix"
+_MODE = 0o2750
+
+
+def socket_directory(settings: Settings, socket: MilterSocket) -> tuple[RenderedDirectory, ...]:
+    """The directory, or none for a TCP socket. Raises UsageError when it is used for other things as well."""
+    if not socket.is_unix:
+        return ()
+    path = dirname(socket.path)
+    user = settings.keys.owner.partition(":")[0]
+    if _is_shared(settings, path, basename(socket.path)):
+        raise UsageError(
+            f"the socket needs a directory of its own, and {path} holds other things",
+            hint="keep the default: local:/var/spool/postfix/opendkim/opendkim.sock",
+        )
+    return (RenderedDirectory(path, _MODE, f"{user}:{POSTFIX_GROUP}"),)
+
+
+def _is_shared(settings: Settings, path: str, socket_name: str) -> bool:
+    """True when the directory is not the daemon's and holds anything besides the socket."""
+    place = settings.at(path)
+    daemon = find_daemon(settings.keys.owner)
+    with suppress(OSError):  # not there, or not ours to look into: then it is not ours to change either
+        if daemon is None or place.stat().st_uid != daemon.uid:
+            return any(name != socket_name for name in os.listdir(place))
+    return False
+
+
+def tmpfiles(directories: tuple[RenderedDirectory, ...], settings: Settings) -> Iterator[RenderedFile]:
+    """What has systemd-tmpfiles make the directory at each start of the machine (tmpfiles.d(5))."""
+    for directory in directories:
+        user, _, group = directory.owner.partition(":")
+        line = f"# Written by dkimctl.\nd {directory.path} {directory.mode:o} {user} {group} - -\n".encode()
+        yield RenderedFile(f"{settings.paths.tmpfiles_directory}/dkimctl.conf", fixed(line))
