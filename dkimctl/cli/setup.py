@@ -1,0 +1,67 @@
+"""`dkimctl setup`: everything for new domains in one command."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from dkimctl.cli.frame import App, dns_options, domains_argument
+from dkimctl.cli.frame import command as make_command
+
+if TYPE_CHECKING:
+    from dkimctl.lifecycle.setup import Wish
+    from dkimctl.lifecycle.steps import Site
+
+
+@make_command(
+    "setup",
+    example="sudo dkimctl setup example.com --provider ovh\n"
+    "sudo dkimctl setup example.com example.org -s mail --provider ovh\n"
+    "sudo dkimctl setup example.com --provider zonefile:/etc/bind/db.example.com",
+)
+@domains_argument(required=True)
+@click.option("--provider", metavar="NAME", help="ovh, manual or zonefile:PATH; default: as configured.")
+@click.option("-s", "--selector", metavar="NAME", help="Selector of new keys; default from the configured pattern.")
+@click.option("--timeout", type=click.FloatRange(0), default=600, metavar="N", help="Seconds to wait for DNS (600).")
+@dns_options
+def command(app: App, domains: tuple[str, ...], provider: str | None, selector: str | None, timeout: float) -> int:
+    """Do everything for new domains: key, record, proof, signing.
+
+    Each step shows its proof, and does nothing where that holds already: after an interruption the same command goes
+    on. A key signs only after every authoritative server was seen to serve it, and it is proven by a signature.
+    """
+    from dkimctl.lifecycle.setup import set_up
+
+    steps = set_up(_site(app), _wish(app, domains, provider, selector, timeout))
+    app.terminal.document("steps", steps)
+    return max((step.exit_code for step in steps), default=0)
+
+
+def _site(app: App) -> "Site":
+    from dkimctl.keys.directory import KeyDirectory
+    from dkimctl.lifecycle.generation import key_owner
+    from dkimctl.lifecycle.interruption import StoppableClock
+    from dkimctl.lifecycle.steps import Site
+    from dkimctl.output.steps import show_step
+
+    settings, terminal = app.settings, app.terminal
+    choice = key_owner(settings)
+    if choice.warning:
+        terminal.warning(choice.warning, choice.hint)
+    store = KeyDirectory(settings.key_directory, shown=settings.paths.keys, owner=choice.owner)
+    clock = StoppableClock(app.clock)
+    return Site(settings, store, clock, lambda step: show_step(step, terminal), terminal.note)
+
+
+def _wish(app: App, domains: tuple[str, ...], provider: str | None, selector: str | None, timeout: float) -> "Wish":
+    from dkimctl.keys.metadata import Tags
+    from dkimctl.keys.pair import Algorithm
+    from dkimctl.lifecycle.generation import KeyStyle
+    from dkimctl.lifecycle.requests import requests_for
+    from dkimctl.lifecycle.setup import Wish
+    from dkimctl.names import selector_from_template
+
+    defaults = app.settings.keys
+    chosen = selector or selector_from_template(defaults.selector, app.clock.now())
+    requests = requests_for(domains, chosen, any_selector=selector is None)
+    style = KeyStyle(Algorithm(defaults.algorithm), defaults.bits, Tags())
+    return Wish(tuple(requests), style, provider, timeout)

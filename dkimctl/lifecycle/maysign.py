@@ -1,0 +1,61 @@
+"""Which keys may sign: those that DNS was seen to serve, and those that sign already."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from dkimctl.config.settings import Settings
+from dkimctl.errors import disk_errors
+from dkimctl.keys.metadata import Metadata, Phase
+from dkimctl.keys.pair import KeyPair
+from dkimctl.keys.store import Key, KeyStore
+from dkimctl.opendkim.tables import key_entry, rows
+
+_UNPROVEN = (Phase.GENERATED, Phase.PUBLISHED)
+Name = tuple[str, str]
+"""Domain and selector."""
+
+
+def installed_keys(settings: Settings) -> frozenset[Name]:
+    """The keys in the installed KeyTable; none when there is no table. Raises DiskError."""
+    path = settings.at(f"{settings.paths.opendkim_directory}/KeyTable")
+    with disk_errors(f"read {path}"):
+        try:
+            with path.open("rb") as lines:
+                entries = [key_entry(row) for row in rows(lines, patterns=False)]
+        except (FileNotFoundError, NotADirectoryError):
+            return frozenset()
+    return frozenset((entry.domain, entry.selector) for entry in entries if entry)
+
+
+class MaySign:
+    """A KeyStore that shows only the keys that may sign, for a rendering that keeps mail safe."""
+
+    def __init__(self, store: KeyStore, installed: frozenset[Name], *, without: frozenset[Name] = frozenset()) -> None:
+        """`installed` sign already; `without` must not sign, whatever else is known of them."""
+        self._store = store
+        self._installed = installed
+        self._without = without
+
+    def domains(self) -> Iterator[str]:
+        """Every domain with a key that may sign, sorted."""
+        return (domain for domain in self._store.domains() if self.keys(domain))
+
+    def keys(self, domain: str) -> tuple[Key, ...]:
+        """The keys of a domain that may sign, oldest first."""
+        return tuple(key for key in self._store.keys(domain) if self._may(key))
+
+    def _may(self, key: Key) -> bool:
+        name = (key.domain, key.selector)
+        return name not in self._without and (key.phase not in _UNPROVEN or name in self._installed)
+
+    def load(self, key: Key) -> KeyPair:
+        """The pair. Raises DiskError or CheckFailed."""
+        return self._store.load(key)
+
+    def create(self, domain: str, selector: str, pair: KeyPair, record: bytes, metadata: Metadata) -> Key:
+        """Keep a new key. Raises Refused when the selector is taken."""
+        return self._store.create(domain, selector, pair, record, metadata)
+
+    def advance(self, key: Key, phase: Phase, now: datetime, note: str = "") -> Key:
+        """Move a key to the next phase. Raises Refused when somebody else has moved it meanwhile."""
+        return self._store.advance(key, phase, now, note)

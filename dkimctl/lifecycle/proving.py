@@ -1,0 +1,66 @@
+"""The middle of a setup: the records published, and seen at every authoritative server."""
+
+from collections.abc import Sequence
+
+from dkimctl.keys.metadata import Phase
+from dkimctl.keys.store import Key
+from dkimctl.lifecycle.publication import publish_at_each
+from dkimctl.lifecycle.published import Choices, Event, Outcome, Progress, Publication
+from dkimctl.lifecycle.steps import Site, State, Step, failed
+from dkimctl.record.text import character_strings, quoted
+
+
+def prove(site: Site, keys: Sequence[Key], provider: str | None, choices: Choices) -> list[Key]:
+    """Publish the record of each key and wait until DNS serves it; returns the keys for which it does.
+
+    Tells two steps for each key. One that fails does not stop the others.
+    """
+    known = {(key.domain, key.selector): key for key in keys}
+
+    def hear(event: Event) -> None:
+        if isinstance(event, Progress):
+            site.progress(f"{event.subject}: {event.text}")
+            return
+        for step in _steps(event, known[event.domain, event.selector], choices):
+            site.tell(step)
+
+    publications = publish_at_each(site.settings, site.store, provider, keys, choices, clock=site.clock, report=hear)
+    served = {(p.domain, p.selector) for p in publications if p.served and not p.error}
+    return [key for name, key in known.items() if name in served]
+
+
+def _steps(publication: Publication, key: Key, choices: Choices) -> list[Step]:
+    """What one publication means; a provider that leaves the writing to a person is heard of twice."""
+    if publication.error and publication.served is None:
+        return [failed("record", publication.error, publication.domain)]
+    if publication.outcome is Outcome.BY_HAND and publication.served is None:
+        return [_by_hand(publication)]
+    steps = [] if publication.outcome is Outcome.BY_HAND else [_record(publication)]
+    return [*steps, _in_dns(publication, key)]
+
+
+def _record(publication: Publication) -> Step:
+    length = f"{len(publication.text)} characters"
+    if publication.outcome is Outcome.UNCHANGED:
+        return Step(
+            "record", State.ALREADY, f"{publication.name} is at {publication.provider} ({length})", publication.domain
+        )
+    proof = f"{publication.name} written at {publication.provider}, read back and equal ({length})"
+    return Step("record", State.DONE, proof, publication.domain)
+
+
+def _by_hand(publication: Publication) -> Step:
+    strings = " ".join(quoted(part) for part in character_strings(publication.text))
+    proof = "add this record where the zone is kept; it is looked for until it is there"
+    details = (f"{publication.name}. IN TXT {strings}",)
+    return Step("record", State.TODO, proof, publication.domain, details=details)
+
+
+def _in_dns(publication: Publication, key: Key) -> Step:
+    if publication.error:
+        return failed("in DNS", publication.error, publication.domain)
+    before = key.phase not in (Phase.GENERATED, Phase.PUBLISHED)
+    count = publication.servers
+    servers = {1: "the authoritative server serves", 2: "both authoritative servers serve"}
+    proof = f"{servers.get(count, f'all {count} authoritative servers serve')} exactly this key"
+    return Step("in DNS", State.ALREADY if before else State.DONE, proof, publication.domain)

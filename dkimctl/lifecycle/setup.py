@@ -1,0 +1,91 @@
+"""Everything for new domains in one go: key, record, proof in DNS, configuration, proof by a signature.
+
+set_up(site, wish) → every step as it ended. Each is idempotent, so the same command goes on where it was stopped. The
+order keeps the first promise: a key signs only after every authoritative server was seen to serve it.
+"""
+
+from dataclasses import dataclass, replace
+
+from dkimctl.errors import DkimctlError, Refused
+from dkimctl.keys.metadata import Phase
+from dkimctl.keys.store import Key, KeyStore, signing_key
+from dkimctl.lifecycle.generation import Failed, Generated, KeyRequest, KeyStyle, generate_keys
+from dkimctl.lifecycle.proving import prove
+from dkimctl.lifecycle.publication import open_providers
+from dkimctl.lifecycle.published import Choices
+from dkimctl.lifecycle.signing import start_signing
+from dkimctl.lifecycle.steps import Site, State, Step, failed
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is to be set up."""
+
+    requests: tuple[KeyRequest, ...]
+    """One for each domain."""
+    style: KeyStyle
+    provider: str | None
+    """As `--provider` names it; None: as configured for each domain."""
+    timeout: float
+    """Seconds to wait for the authoritative servers, for each zone."""
+
+
+def set_up(site: Site, wish: Wish) -> tuple[Step, ...]:
+    """Do all of it; one domain that fails does not stop the others.
+
+    Raises UsageError or ConfigError before anything is made: for an unknown provider, and for missing credentials.
+    """
+    open_providers([r.domain for r in wish.requests], wish.provider, site.settings, site.clock)
+    steps: list[Step] = []
+
+    def tell(step: Step) -> None:
+        steps.append(step)
+        site.tell(step)
+
+    _do(replace(site, tell=tell), wish)
+    return tuple(steps)
+
+
+def _do(site: Site, wish: Wish) -> None:
+    keys = _make_keys(site, wish)
+    served = prove(site, keys, wish.provider, Choices(wait=True, timeout=wish.timeout)) if keys else []
+    try:
+        start_signing(site, served)
+    except DkimctlError as error:
+        site.tell(failed("config", error))
+
+
+def _make_keys(site: Site, wish: Wish) -> list[Key]:
+    """The key of each domain: the one that is there, or a new one."""
+    requests = []
+    for request in wish.requests:
+        try:
+            requests.append(_settled(request, site.store))
+        except DkimctlError as error:
+            site.tell(failed("key", error, request.domain))
+    keys = []
+    for outcome in generate_keys(requests, wish.style, site.store, now=site.clock.now(), if_missing=True):
+        if isinstance(outcome, Failed):
+            site.tell(failed("key", outcome.error, outcome.domain))
+            continue
+        key = next(k for k in site.store.keys(outcome.domain) if k.selector == outcome.selector)
+        state = State.DONE if isinstance(outcome, Generated) else State.ALREADY
+        size = f"{key.metadata.algorithm} {key.metadata.bits}"
+        site.tell(Step("key", state, f"{key.selector} ({size}) {key.path}", key.domain))
+        keys.append(key)
+    return keys
+
+
+def _settled(request: KeyRequest, store: KeyStore) -> KeyRequest:
+    """The request for the key that signs already, where there is one. Raises Refused when another one was asked for."""
+    signs = signing_key(store.keys(request.domain))
+    if signs is None:
+        return request
+    if request.any_selector:
+        return replace(request, selector=signs.selector)
+    if signs.phase is Phase.ACTIVE and signs.selector != request.selector:
+        raise Refused(
+            f"{signs.selector} signs for {request.domain} already; setup does not change keys",
+            hint="leave -s out to check and complete what is there",
+        )
+    return request
