@@ -89,7 +89,7 @@ def _chosen(
 
 
 def _compare(app: App, settings: "Settings", rendering: "Rendering", *, check: bool, show_diff: bool) -> int:
-    from dkimctl.output.rendering import difference_text
+    from dkimctl.output.rendering import difference_text, with_notices
     from dkimctl.output.rendering import show_diff as show
     from dkimctl.render.compare import compare
     from dkimctl.render.unified import diff_lines
@@ -97,10 +97,10 @@ def _compare(app: App, settings: "Settings", rendering: "Rendering", *, check: b
     difference = compare(rendering, settings)
     if show_diff and not difference.is_empty and not app.json:
         show(diff_lines(rendering, difference, settings), app.terminal)
-        app.terminal.note("put it in place: sudo dkimctl render-config --install")
+        app.terminal.note("put it in place: the same command as root with --install")
     else:
         app.terminal.result(difference_text(difference))
-    app.terminal.document("difference", difference)
+    app.terminal.document("difference", with_notices(difference, rendering))
     return 1 if check and not difference.is_empty else 0
 
 
@@ -111,7 +111,7 @@ def _write(app: App, rendering: "Rendering", output: str) -> int:
 
     written = write_tree(rendering, Path(output))
     app.terminal.result("".join(f"{path}\n" for path in written))
-    app.terminal.document("written", written)
+    app.terminal.document("written", {"files": written, "notices": rendering.notices})
     if rendering.postfix:
         app.terminal.note(f"set them on a host: xargs -d '\\n' postconf -e < {POSTFIX_FILE}")
     return 0
@@ -119,9 +119,12 @@ def _write(app: App, rendering: "Rendering", output: str) -> int:
 
 def _install(app: App, settings: "Settings", rendering: "Rendering") -> int:
     from dkimctl.host.switch import switch_to
-    from dkimctl.output.rendering import show_switch
+    from dkimctl.output.rendering import show_switch, with_notices
 
     switched = switch_to(rendering, settings, clock=app.clock)
     show_switch(switched, app.terminal)
-    app.terminal.document("installed", switched)
+    app.terminal.document("installed", with_notices(switched, rendering))
+    if settings != app.settings:
+        file = app.settings.source or app.settings.at("/etc/dkimctl/dkimctl.toml")
+        app.terminal.note(f"say the same in {file} under [signing], or the next run without these options undoes it")
     return 0

@@ -2,11 +2,12 @@
 
 import sys
 from collections.abc import Iterable
+from dataclasses import fields
 
 from dkimctl.host.daemon import TakenUp
 from dkimctl.host.switch import Switched
 from dkimctl.output.terminal import Terminal, paint
-from dkimctl.render.base import Notice
+from dkimctl.render.base import Notice, Rendering
 from dkimctl.render.compare import Change, Difference
 
 _COLOURS = {"+": "32", "-": "31", "@": "36"}
@@ -17,6 +18,11 @@ def show_notices(notices: Iterable[Notice], terminal: Terminal) -> None:
     """Each as a warning with its hint."""
     for notice in notices:
         terminal.warning(notice.message, notice.hint)
+
+
+def with_notices(value: Difference | Switched, rendering: Rendering) -> dict[str, object]:
+    """The fields of a result, and the notices beside them: what `--json` shows."""
+    return {**{f.name: getattr(value, f.name) for f in fields(value)}, "notices": rendering.notices}
 
 
 def show_diff(lines: Iterable[str], terminal: Terminal) -> None:

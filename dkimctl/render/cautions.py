@@ -1,14 +1,11 @@
-"""What is to be said about the lines of people: those that never fit, hide a line of ours, or break the daemon."""
+"""What is to be said about people's lines in the tables: they never fit, hide a line of ours, or break the daemon."""
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
 
-from dkimctl.opendkim.conf import Configuration, Setting
-from dkimctl.opendkim.hosts import LOOPBACK, canonical_host, host_problem, is_everybody
 from dkimctl.opendkim.managed import Foreign
 from dkimctl.opendkim.tables import Patterns, Row, key_entry
 from dkimctl.render.base import Notice, Selection
-from dkimctl.render.dataset import foreign_rows
+from dkimctl.render.dataset import foreign_rows, is_pattern, is_replaced
 
 _SHOWN = 5
 _SAMPLE = "dkimctl-sample"
@@ -20,7 +17,7 @@ def key_table_notices(path: str, foreign: Foreign, selection: Selection) -> tupl
     if not found:
         return ()
     ours = {key.name: f"{key.domain}:{key.selector}:{key.path}" for key in selection.keys}
-    return _few(_key_row_notice(path, row, ours, foreign) for row in found)
+    return few(_key_row_notice(path, row, ours, foreign) for row in found)
 
 
 def _key_row_notice(path: str, row: Row, ours: dict[str, str], foreign: Foreign) -> Notice | None:
@@ -52,9 +49,28 @@ def signing_table_notices(
     known = {row.key for row in foreign_rows(key_foreign, patterns=False)}
     wanted = {name for row in found for name in _key_names(row)} - known
     unknown = wanted - {key.name for key in selection.keys if key.name in wanted}
-    rows = (_signing_row_notice(path, row, unknown, patterns=patterns) for row in found)
     above = tuple(row for row in found if row.line <= len(foreign.above))
-    return _few(rows) + _few(_shadows(path, above, selection, patterns=patterns))
+    idle = () if patterns else _without_effect(found, selection)
+    rows = (_signing_row_notice(path, row, unknown, patterns=patterns) for row in found if row not in idle)
+    return few(rows) + few(_shadows(path, above, selection, patterns=patterns)) + _idle_notice(path, idle)
+
+
+def _without_effect(found: tuple[Row, ...], selection: Selection) -> tuple[Row, ...]:
+    """The patterns in a `file:` table whose mail our own lines sign."""
+    starred = [row for row in found if is_pattern(row.key) and row.value]
+    if not starred:
+        return ()
+    keys = {key.domain: key for key in selection.keys}
+    return tuple(row for row in starred if is_replaced(row, keys))
+
+
+def _idle_notice(path: str, idle: tuple[Row, ...]) -> tuple[Notice, ...]:
+    if not idle:
+        return ()
+    where = f"{path} line{'s' if len(idle) > 1 else ''} {', '.join(str(row.line) for row in idle[:_SHOWN])}"
+    where += f" and {len(idle) - _SHOWN} more" if len(idle) > _SHOWN else ""
+    message = f"{where}: patterns do nothing in a file: table; dkimctl's own lines sign that mail"
+    return (Notice(message, "delete them when you like"),)
 
 
 def _key_names(row: Row) -> Iterator[str]:
@@ -76,11 +92,11 @@ def _signing_row_notice(path: str, row: Row, unknown: set[str], *, patterns: boo
             f"{where}: {row.key} never fits, because a refile: table compares whole addresses",
             f"write *@{row.key.removeprefix('.')}",
         )
-    if not patterns and "*" in row.key and row.key != "*" and not row.key.endswith("@*"):
+    if not patterns and is_pattern(row.key):
         exact = row.key.removeprefix("*@").removeprefix("*")
         return Notice(
             f"{where}: {row.key} never fits, because a file: table has no patterns",
-            f"write {exact}, delete the line where dkimctl's own do the same, or use --tables refile",
+            f"write {exact}, or use --tables refile",
         )
     return None
 
@@ -110,71 +126,8 @@ def _hiding(where: str, row: Row, what: str) -> Notice:
     )
 
 
-def host_notices(path: str, foreign: Foreign, trusted: tuple[str, ...]) -> tuple[Notice, ...]:
-    """Hosts in a spelling that never fits, everybody trusted, and loopback left out."""
-    found = foreign_rows(foreign, patterns=False)
-    entries = {*trusted, *(row.key for row in found)}
-    spelling = (
-        Notice(f"{path} line {row.line}: {row.key} {problem}", f"mend {path} line {row.line}")
-        for row in found
-        if (problem := host_problem(row.key))
-    )
-    return _few(spelling) + _everybody(entries) + _no_loopback(path, entries)
-
-
-def _everybody(entries: set[str]) -> tuple[Notice, ...]:
-    open_nets = sorted(filter(is_everybody, entries))
-    if not open_nets:
-        return ()
-    twin = "" if len(open_nets) == 2 else ({"0.0.0.0/0": "::/0", "::/0": "0.0.0.0/0"}[open_nets[0]])
-    message = f"mail from every client in {' and '.join(open_nets)} is signed: whoever may send through this relay"
-    hint = "safe only where Postfix itself admits no stranger; better name your own networks"
-    return (Notice(message, f"{hint}; {twin} is not among them" if twin else hint),)
-
-
-def _no_loopback(path: str, entries: set[str]) -> tuple[Notice, ...]:
-    missing = [host for host in LOOPBACK if host not in entries and not _covered(host, entries)]
-    if not missing:
-        return ()
-    return (
-        Notice(f"mail from {' and '.join(missing)} is not signed: {path} leaves it out", "add it to trusted_hosts"),
-    )
-
-
-def _covered(host: str, entries: set[str]) -> bool:
-    bits = 128 if ":" in host else 32
-    return any(canonical_host(f"{host}/{length}") in entries for length in range(bits + 1))
-
-
-def overridden_notices(installed: Configuration, wanted: Iterable[tuple[str, str]], ours: str) -> tuple[Notice, ...]:
-    """The settings of a person's opendkim.conf that ours replace by another value."""
-    theirs = {s.key: s for s in installed.settings if s.file != ours}
-    changed = [
-        f"{setting.name} {setting.value} (line {setting.line})"
-        for name, value in wanted
-        if (setting := theirs.get(name.lower())) is not None and not _equal(setting, value)
-    ]
-    if not changed:
-        return ()
-    return (
-        Notice(
-            f"{ours} comes last and replaces: {'; '.join(changed)}", "see the new values: dkimctl render-config --diff"
-        ),
-    )
-
-
-def _equal(setting: Setting, value: str) -> bool:
-    theirs, ours = setting.value.lower(), value.lower()
-    if setting.key in ("syslog", "syslogsuccess", "logwhy", "autorestart"):
-        return theirs[:1] in "ty1"  # how the daemon reads a yes
-    if setting.key == "pidfile":
-        return theirs.removeprefix("/var") == ours.removeprefix("/var")  # /var/run is /run
-    return theirs == ours
-
-
-def _few(notices: Iterable[Notice | None]) -> tuple[Notice, ...]:
-    """The first of them; a table with 100,000 faults is not told line by line."""
-    found = (notice for notice in notices if notice is not None)
-    shown = tuple(islice(found, _SHOWN))
-    more = sum(1 for _ in found)
-    return (*shown, Notice(f"and {more} more lines like these")) if more else shown
+def few(notices: Iterable[Notice | None]) -> tuple[Notice, ...]:
+    """The blocking ones first, then a few others: a table with 100,000 faults is not told line by line."""
+    found = sorted((notice for notice in notices if notice), key=lambda notice: not notice.blocking)
+    more = len(found) - _SHOWN
+    return (*found[:_SHOWN], Notice(f"and {more} more lines like these")) if more > 0 else tuple(found)

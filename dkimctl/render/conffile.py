@@ -4,11 +4,14 @@ Ours carries a digest of itself, so that a later edit makes it a person's. The p
 dpkg keeps of each configuration file.
 """
 
+from collections.abc import Iterable
 from hashlib import md5, sha256
 
 from dkimctl.config.settings import Settings
 from dkimctl.files import read_file
-from dkimctl.opendkim.conf import INCLUDE, parse
+from dkimctl.opendkim.conf import INCLUDE, Configuration, Setting, parse
+from dkimctl.opendkim.tables import data_set
+from dkimctl.render.base import Notice
 
 DPKG_STATUS = "/var/lib/dpkg/status"
 _SEAL = b"# dkimctl-sha256 "
@@ -49,3 +52,31 @@ def with_include_last(content: bytes, included: str) -> bytes:
     lines = content.split(b"\n")
     kept = b"\n".join(line for number, line in enumerate(lines, 1) if number not in ours)
     return kept + (b"" if not kept or kept.endswith(b"\n") else b"\n") + f"Include {included}\n".encode()
+
+
+def overridden_notices(installed: Configuration, wanted: Iterable[tuple[str, str]], ours: str) -> tuple[Notice, ...]:
+    """The settings of a person's opendkim.conf that ours replace by another value."""
+    theirs = {s.key: s for s in installed.settings if s.file != ours}
+    changed = [
+        f"{setting.name} {setting.value} (line {setting.line})"
+        for name, value in wanted
+        if (setting := theirs.get(name.lower())) is not None and not _equal(setting, value)
+    ]
+    if not changed:
+        return ()
+    return (
+        Notice(
+            f"{ours} comes last and replaces: {'; '.join(changed)}", "see the new values: dkimctl render-config --diff"
+        ),
+    )
+
+
+def _equal(setting: Setting, value: str) -> bool:
+    theirs, ours = setting.value.lower(), value.lower()
+    if setting.key in ("keytable", "signingtable", "internalhosts"):
+        return data_set(theirs)[1] == data_set(ours)[1]  # the same file, as another kind of table
+    if setting.key in ("syslog", "syslogsuccess", "logwhy", "autorestart"):
+        return theirs[:1] in "ty1"  # how the daemon reads a yes
+    if setting.key == "pidfile":
+        return theirs.removeprefix("/var") == ours.removeprefix("/var")  # /var/run is /run
+    return theirs == ours

@@ -31,11 +31,16 @@ def table_kind(settings: Settings, foreign: Foreign, selection: Selection) -> tu
 
 def patterns_needed(foreign: Foreign, selection: Selection) -> tuple[Row, ...]:
     """A person's rows with a pattern that no line of ours replaces."""
-    found = [row for row in foreign_rows(foreign, patterns=True) if "*" in row.key]
+    found = [row for row in foreign_rows(foreign, patterns=True) if is_pattern(row.key)]
     if not found:
         return ()
     keys = {key.domain: key for key in selection.keys}
     return tuple(row for row in found if not is_replaced(row, keys))
+
+
+def is_pattern(key: str) -> bool:
+    """True for a SigningTable key that only a `refile:` table understands; `*` and `user@*` have a meaning in both."""
+    return "*" in key and key != "*" and not key.endswith("@*")
 
 
 def is_replaced(row: Row, keys: dict[str, SigningKey]) -> bool:

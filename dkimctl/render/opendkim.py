@@ -12,10 +12,11 @@ from dkimctl.opendkim.managed import Foreign, read_foreign
 from dkimctl.opendkim.sockets import MilterSocket, parse_socket
 from dkimctl.opendkim.tables import KeyEntry, key_line, signing_lines
 from dkimctl.render.base import Content, Notice, RenderedDirectory, RenderedFile, Selection, SigningKey, fixed
-from dkimctl.render.cautions import host_notices, key_table_notices, overridden_notices, signing_table_notices
-from dkimctl.render.conffile import belongs_to_person, sealed, with_include_last
+from dkimctl.render.cautions import key_table_notices, signing_table_notices
+from dkimctl.render.conffile import belongs_to_person, overridden_notices, sealed, with_include_last
 from dkimctl.render.dataset import table_kind
 from dkimctl.render.socketdir import socket_directory, tmpfiles
+from dkimctl.render.trusted import host_list, host_notices
 
 _CHUNK = 256  # domains a write: fewer, larger writes
 
@@ -36,7 +37,7 @@ class OpenDkim:
         contents = {
             "KeyTable": key_table(keys, selection.keys),
             "SigningTable": signing_table(signing, selection.keys, patterns=kind == "refile"),
-            "TrustedHosts": Content(lambda: hosts.around(f"{host}\n".encode() for host in trusted)),
+            "TrustedHosts": host_list(hosts, trusted),
         }
         files = [RenderedFile(f"{place}/{name}", content) for name, content in contents.items()]
         configuration, conf_notices = _configuration(settings, selection, kind)

@@ -43,7 +43,25 @@ def postfix_settings(
         "non_smtpd_milters": _local_milters(now["non_smtpd_milters"], ours, is_ours),
         "milter_default_action": settings.signing.milter_default_action,
     }
-    return wanted, (*_unreachable(sockets[0], queue), *_overridden(directory, ours, queue))
+    return wanted, (
+        *_policy(now["milter_default_action"], settings),
+        *_unreachable(sockets[0], queue),
+        *_overridden(directory, ours, queue),
+    )
+
+
+def _policy(now: str, settings: Settings) -> Iterator[Notice]:
+    wanted = settings.signing.milter_default_action
+    if now != wanted and wanted == "tempfail":
+        yield Notice(
+            f"milter_default_action: {now} becomes tempfail; while opendkim is down mail waits, none leaves unsigned",
+            f"to keep it: --milter-default-action {now}",
+        )
+    if wanted == "accept":
+        yield Notice(
+            "milter_default_action = accept: while opendkim is down mail leaves unsigned, and nobody is told",
+            "tempfail lets it wait in the sender's queue instead",
+        )
 
 
 def _local_milters(existing: str, ours: str, is_ours: Callable[[str], bool]) -> str:

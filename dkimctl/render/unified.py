@@ -42,7 +42,7 @@ def _file_lines(change: FileChange, settings: Settings) -> Iterator[str]:
     yield from _header(change.path, new=change.change is Change.NEW)
     wanted = _lines(change.file.content)
     if change.change is Change.NEW:
-        yield "@@ new file @@\n"
+        yield f"@@ -0,0 +1,{sum(1 for _ in _lines(change.file.content))} @@\n"
         yield from ("+" + line for line in wanted)
         return
     path = settings.at(change.path)

@@ -1,0 +1,48 @@
+"""TrustedHosts: whose mail is signed."""
+
+from dkimctl.opendkim.hosts import LOOPBACK, canonical_host, host_problem, is_everybody
+from dkimctl.opendkim.managed import Foreign
+from dkimctl.render.base import Content, Notice
+from dkimctl.render.cautions import few
+from dkimctl.render.dataset import foreign_rows
+
+
+def host_list(foreign: Foreign, trusted: tuple[str, ...]) -> Content:
+    """People's lines, and one for each host."""
+    return Content(lambda: foreign.around(f"{host}\n".encode() for host in trusted))
+
+
+def host_notices(path: str, foreign: Foreign, trusted: tuple[str, ...]) -> tuple[Notice, ...]:
+    """Hosts in a spelling that never fits, everybody trusted, and loopback left out."""
+    found = foreign_rows(foreign, patterns=False)
+    entries = {*trusted, *(row.key for row in found)}
+    spelling = (
+        Notice(f"{path} line {row.line}: {row.key} {problem}", f"mend {path} line {row.line}")
+        for row in found
+        if (problem := host_problem(row.key))
+    )
+    return few(spelling) + _everybody(entries) + _no_loopback(path, entries)
+
+
+def _everybody(entries: set[str]) -> tuple[Notice, ...]:
+    open_nets = sorted(filter(is_everybody, entries))
+    if not open_nets:
+        return ()
+    twin = "" if len(open_nets) == 2 else ({"0.0.0.0/0": "::/0", "::/0": "0.0.0.0/0"}[open_nets[0]])
+    message = f"mail from every client in {' and '.join(open_nets)} is signed: whoever may send through this relay"
+    hint = "safe only where Postfix itself admits no stranger; better name your own networks"
+    return (Notice(message, f"{hint}; {twin} is not among them" if twin else hint),)
+
+
+def _no_loopback(path: str, entries: set[str]) -> tuple[Notice, ...]:
+    missing = [host for host in LOOPBACK if host not in entries and not _covered(host, entries)]
+    if not missing:
+        return ()
+    return (
+        Notice(f"mail from {' and '.join(missing)} is not signed: {path} leaves it out", "add it to trusted_hosts"),
+    )
+
+
+def _covered(host: str, entries: set[str]) -> bool:
+    bits = 128 if ":" in host else 32
+    return any(canonical_host(f"{host}/{length}") in entries for length in range(bits + 1))
