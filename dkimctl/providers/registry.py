@@ -17,6 +17,7 @@ GROUP = "dkimctl.providers"
 BUILT_IN = {
     "ovh": "dkimctl.providers.ovh.provider:open_ovh",
     "manual": "dkimctl.providers.manual:open_manual",
+    "rfc2136": "dkimctl.providers.rfc2136.provider:open_rfc2136",
     "zonefile": "dkimctl.providers.zonefile.provider:open_zone_file",
 }
 """The entry points of this package, here too so that it works from a source tree; a test compares them."""

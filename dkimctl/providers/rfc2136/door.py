@@ -1,0 +1,143 @@
+"""The door to dnspython for updates: one signed message over TCP, one signed answer; its exceptions end here."""
+
+import socket
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from dkimctl.providers.rfc2136 import refusals
+from dkimctl.providers.rfc2136.key import TsigKey
+from dkimctl.providers.rfc2136.refusals import Asked
+
+if TYPE_CHECKING:
+    import dns.message
+    import dns.rdataset
+    import dns.update
+
+TIMEOUT = 5.0  # seconds for connecting, and again for the answer
+
+
+class Door:
+    """One server and the key that is shared with it."""
+
+    def __init__(self, address: tuple[str, int], key: TsigKey, timeout: float = TIMEOUT) -> None:
+        host, port = address
+        self.server = host if port == 53 else f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self._address = address
+        self._key = key
+        self._timeout = timeout
+
+    def soa_owner(self, name: str) -> str:
+        """The zone of this server that `name` is in. Raises UpdateError when it is authoritative for none."""
+        import dns.flags
+        import dns.rdatatype
+
+        answer = self._ask(name, "SOA")
+        owners = [
+            rrset.name.to_text(omit_final_dot=True).lower()
+            for rrset in (*answer.answer, *answer.authority)
+            if rrset.rdtype == dns.rdatatype.SOA
+        ]
+        zone = next((owner for owner in owners if name == owner or name.endswith("." + owner)), None)
+        if zone is None or not answer.flags & dns.flags.AA:
+            raise refusals.refused(Asked(self.server, self._key.name, "", name), "NOTAUTH")
+        return zone
+
+    def records(self, name: str) -> "list[dns.rdataset.Rdataset]":
+        """The TXT and CNAME record sets at exactly this name."""
+        import dns.flags
+        import dns.name
+        import dns.rdatatype
+
+        answer = self._ask(name, "TXT")
+        if not answer.flags & dns.flags.AA:
+            raise refusals.refused(Asked(self.server, self._key.name, "", name), "NOTAUTH")
+        owner = dns.name.from_text(name)
+        kinds = (dns.rdatatype.TXT, dns.rdatatype.CNAME)
+        return [rrset.to_rdataset() for rrset in answer.answer if rrset.name == owner and rrset.rdtype in kinds]
+
+    def update(self, message: "dns.update.UpdateMessage", zone: str, name: str) -> None:
+        """Send an update. Raises UpdateError, of kind LOST when it may have been done all the same."""
+        asked = Asked(self.server, self._key.name, zone, name)
+        if code := _failure(self._exchange(message, asked)):
+            raise refusals.refused(asked, code)
+
+    def _ask(self, name: str, kind: str) -> "dns.message.Message":
+        import dns.flags
+        import dns.message
+
+        question = dns.message.make_query(name, kind, flags=0)
+        asked = Asked(self.server, self._key.name, "", name)
+        answer = self._exchange(question, asked)
+        code = _failure(answer)
+        if code and code != "NXDOMAIN":
+            raise refusals.refused(asked, code)
+        return answer
+
+    def _exchange(self, message: "dns.message.Message", asked: Asked) -> "dns.message.Message":
+        import dns.name
+        import dns.tsig
+
+        key = dns.tsig.Key(dns.name.from_text(self._key.name), self._key.secret, self._key.algorithm)
+        message.use_tsig(key)
+        wire = self._transfer(message.to_wire(), asked)
+        return _understood(wire, message, key, asked)
+
+    def _transfer(self, wire: bytes, asked: Asked) -> bytes:
+        """One message there and one back, each with its length in front (RFC 1035 §4.2.2)."""
+        try:
+            with closing(socket.create_connection(self._address, self._timeout)) as connection:
+                connection.sendall(len(wire).to_bytes(2, "big") + wire)
+                with connection.makefile("rb") as stream:
+                    size = int.from_bytes(stream.read(2), "big")
+                    answer = stream.read(size)
+        except TimeoutError:
+            raise refusals.silent(asked, f"gives no answer within {self._timeout:g} s") from None
+        except socket.gaierror:
+            raise refusals.silent(asked, "has no address: its name is not known here") from None
+        except ConnectionRefusedError:
+            raise refusals.silent(asked, "is not there: nothing listens at that port") from None
+        except OSError as error:
+            raise refusals.silent(asked, f"cannot be reached: {(error.strerror or str(error)).lower()}") from None
+        if len(answer) < 12 or len(answer) != size or answer[:2] != wire[:2]:
+            raise refusals.silent(asked, "closed the connection without a usable answer")
+        return answer
+
+
+def _understood(
+    wire: bytes, message: "dns.message.Message", key: "dns.tsig.Key", asked: Asked
+) -> "dns.message.Message":
+    """The answer, its signature verified. Raises UpdateError."""
+    import dns.exception
+    import dns.message
+    import dns.rcode
+    import dns.tsig
+
+    code = dns.rcode.to_text(dns.rcode.Rcode(wire[3] & 15))
+    try:
+        answer = dns.message.from_wire(wire, keyring=key, request_mac=message.mac)
+    except dns.tsig.PeerBadKey:
+        raise refusals.bad_key(asked) from None
+    except (dns.tsig.PeerBadSignature, dns.tsig.BadSignature, dns.tsig.PeerBadTruncation):
+        raise refusals.bad_signature(asked) from None
+    except dns.tsig.PeerBadTime:
+        raise refusals.bad_time(asked, _skew(wire)) from None
+    except dns.tsig.BadTime:
+        raise refusals.bad_time(asked, None) from None
+    except dns.exception.DNSException:
+        raise (refusals.unsigned(asked) if code == "NOERROR" else refusals.refused(asked, code)) from None
+    if not answer.had_tsig:
+        raise refusals.unsigned(asked) if code == "NOERROR" else refusals.refused(asked, code)
+    return answer
+
+
+def _failure(answer: "dns.message.Message") -> str:
+    """The response code, empty for success."""
+    import dns.rcode
+
+    return dns.rcode.to_text(answer.rcode()) if answer.rcode() != dns.rcode.NOERROR else ""
+
+
+def _skew(wire: bytes) -> int:
+    """Seconds between our clock and the server's, whose time ends the message (Other Data, RFC 8945 §5.2.3)."""
+    return round(time.time()) - int.from_bytes(wire[-6:], "big")

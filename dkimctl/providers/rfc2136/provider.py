@@ -1,0 +1,112 @@
+"""The provider for a primary name server that takes signed dynamic updates."""
+
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, TypeVar
+
+from dkimctl.clock import Clock
+from dkimctl.names import DOMAINKEY
+from dkimctl.providers.base import Capabilities, Change, Create, Found, ProviderRecord, ProviderSetup, Replace
+from dkimctl.providers.rfc2136.door import Door
+from dkimctl.providers.rfc2136.refusals import Kind, UpdateError, changed_meanwhile
+from dkimctl.providers.rfc2136.server import door_for
+from dkimctl.providers.rfc2136.update import expected_after, records_of, update_message
+
+if TYPE_CHECKING:
+    import dns.rdataset
+
+T = TypeVar("T")
+_PAUSES = (0.5, 1.5)  # seconds before asking again a server that gave no usable answer
+
+
+def open_rfc2136(setup: ProviderSetup) -> "UpdateProvider":
+    """The provider for `rfc2136` or `rfc2136:HOST[:PORT]`. Raises ConfigError."""
+    return UpdateProvider(door_for(setup), setup.clock)
+
+
+class UpdateProvider:
+    """The zones of one primary server that one TSIG key may change."""
+
+    name = "rfc2136"
+    capabilities = Capabilities(field_type="TXT")
+
+    def __init__(self, door: Door, clock: Clock) -> None:
+        self._door = door
+        self._clock = clock
+        self._seen: dict[str, int] = {}
+        """Owner name → a digest of what `find` saw there: a hosting provider's names are many."""
+
+    def zone_of(self, name: str) -> str:
+        """The zone that the server names in its answer to a question for the SOA."""
+        domain = name.partition(f"{DOMAINKEY}.")[2] or name
+        return self._patiently(lambda: self._door.soa_owner(domain))
+
+    def find(self, zone: str, names: Sequence[str]) -> Found:
+        """The records at these names, from the server itself."""
+        found = {name: records_of(name, self._sets(name)) for name in names}
+        self._seen |= {name: _digest(records) for name, records in found.items()}
+        return found
+
+    def apply(self, zone: str, changes: Sequence[Change]) -> None:
+        """One message for each name, that the server takes as a whole or not at all."""
+        for name, together in groupby(changes, key=_owner):
+            self._apply(zone, name, tuple(together))
+
+    def _apply(self, zone: str, name: str, changes: Sequence[Change]) -> None:
+        sets = self._sets(name)
+        present = records_of(name, sets)
+        self._refuse_what_changed(name, present, changes)
+        message = update_message(zone, name, sets, changes)
+        wanted = expected_after(present, changes)
+
+        def send() -> None:
+            """Safe to repeat: when an answer was lost and the update was done, the prerequisites say no."""
+            try:
+                self._door.update(message, zone, name)
+            except UpdateError as error:
+                is_done = error.kind is Kind.CHANGED and {r.id for r in records_of(name, self._sets(name))} == wanted
+                if not is_done:
+                    raise
+
+        self._patiently(send)
+        self._seen.pop(name, None)
+
+    def _refuse_what_changed(self, name: str, present: Sequence[ProviderRecord], changes: Sequence[Change]) -> None:
+        """What is there now must be what the plan was made from."""
+        ids = {record.id for record in present}
+        touched = {_before(change).id for change in changes if not isinstance(change, Create)}
+        if self._seen.get(name, _digest(present)) != _digest(present) or not touched <= ids:
+            raise changed_meanwhile(name)
+
+    def activate(self, zone: str) -> None:
+        """Nothing: an update is served as soon as it is answered, and the server notifies its secondaries."""
+
+    def is_active(self, zone: str) -> bool | None:
+        """True: an update that was answered is being served."""
+        return True
+
+    def _sets(self, name: str) -> "list[dns.rdataset.Rdataset]":
+        return self._patiently(lambda: self._door.records(name))
+
+    def _patiently(self, ask: Callable[[], T]) -> T:
+        for pause in _PAUSES:
+            try:
+                return ask()
+            except UpdateError as error:
+                if error.kind is not Kind.LOST:
+                    raise
+            self._clock.sleep(pause)
+        return ask()
+
+
+def _owner(change: Change) -> str:
+    return _before(change).name
+
+
+def _before(change: Change) -> ProviderRecord:
+    """What a change is about: the record that is there, or for a creation the new one."""
+    return change.before if isinstance(change, Replace) else change.record
+
+
+def _digest(records: Sequence[ProviderRecord]) -> int:
+    return hash(frozenset(record.id for record in records))

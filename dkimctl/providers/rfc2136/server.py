@@ -1,0 +1,60 @@
+"""Which server, and which key: from the argument and the `[providers.rfc2136]` table."""
+
+import re
+
+from dkimctl.errors import ConfigError
+from dkimctl.names import printable
+from dkimctl.providers.base import ProviderSetup
+from dkimctl.providers.rfc2136.door import Door
+from dkimctl.providers.rfc2136.key import read_key
+
+OWN_FILE = "/etc/dkimctl/rfc2136.key"
+OPTIONS = ("server", "key_file")
+_SERVER = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s:\[\]/]+))(?::(\d{1,5}))?")
+_IPV6 = re.compile(r"[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
+
+
+def door_for(setup: ProviderSetup) -> Door:
+    """The way to the server. Raises ConfigError. Nothing is asked yet."""
+    _check_options(setup)
+    server = setup.argument or str(setup.options.get("server", ""))
+    if not server:
+        raise ConfigError(
+            "the provider rfc2136 needs the zone's primary server",
+            hint='type: --provider rfc2136:HOST[:PORT], or set server = "HOST" in [providers.rfc2136]',
+        )
+    address = server_address(server)
+    return Door(address, read_key(setup.settings.at(str(setup.options.get("key_file", OWN_FILE)))))
+
+
+def server_address(text: str) -> tuple[str, int]:
+    """Host and port of `HOST`, `HOST:PORT`, `2001:db8::1` or `[2001:db8::1]:PORT`. Raises ConfigError."""
+    if _IPV6.fullmatch(text):
+        return text, 53
+    match = _SERVER.fullmatch(text)
+    port = int(match[3] or 53) if match else 0
+    if match is None or not 0 < port < 65536:
+        raise ConfigError(
+            f"not a name server: {printable(text)}",
+            hint="write HOST or HOST:PORT, such as ns1.example.com or [2001:db8::1]:5353",
+        )
+    return match[1] or match[2], port
+
+
+def _check_options(setup: ProviderSetup) -> None:
+    problems = [
+        f"[providers.rfc2136] {key}: unknown; known here: {', '.join(OPTIONS)}"
+        for key in setup.options
+        if key not in OPTIONS
+    ]
+    problems += [
+        f"[providers.rfc2136] {key}: a string is wanted"
+        for key in OPTIONS
+        if not isinstance(setup.options.get(key, ""), str)
+    ]
+    if problems:
+        raise ConfigError(
+            "[providers.rfc2136] has mistakes",
+            hint=f'the secret does not stand there: name its file with key_file = "{OWN_FILE}"',
+            problems=problems,
+        )

@@ -1,0 +1,24 @@
+"""Files that hold a secret: read only when nobody but their owner can."""
+
+import stat
+from pathlib import Path
+
+from dkimctl.errors import ConfigError, disk_errors
+from dkimctl.files import read_file
+
+
+def secret_text(path: Path, *, hint: str) -> str:
+    """The file's text. `hint`: what to do when it is missing.
+
+    Raises ConfigError when there is no such file or when other users can read it, DiskError when it cannot be read.
+    """
+    content = read_file(path)
+    if content is None:
+        raise ConfigError(f"no such file: {path}", hint=hint)
+    with disk_errors(f"look at {path}"):
+        mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & 0o077:
+        raise ConfigError(
+            f"{path} can be read by other users (mode {mode:04o}), and it holds a secret", hint=f"chmod 600 {path}"
+        )
+    return content.decode("utf-8", "replace")

@@ -1,0 +1,103 @@
+"""Real name servers on loopback that take signed dynamic updates: knot and bind9, with the same zones and key."""
+
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.dns_servers import free_port_everywhere, name_servers
+
+SECRET = "c2VjcmV0LW9mLXRoZS10ZXN0cy1vZi1ka2ltY3RsLi4="
+KEY_NAME = "dkimctl-test"
+READ_ONLY = "readonly.test"
+"""A zone of each server that the key may not change."""
+
+
+def key_text(secret: str = SECRET, name: str = KEY_NAME, algorithm: str = "hmac-sha256") -> str:
+    """A key as tsig-keygen writes it."""
+    return f'key "{name}" {{\n\talgorithm {algorithm};\n\tsecret "{secret}";\n}};\n'
+
+
+def write_key(path: Path, text: str = "") -> Path:
+    """A key file that only its owner can read."""
+    path.write_text(text or key_text())
+    path.chmod(0o600)
+    return path
+
+
+@dataclass(frozen=True)
+class UpdateServer:
+    """A primary server that is up."""
+
+    program: str
+    port: int
+
+    @property
+    def endpoint(self) -> str:
+        """As `--provider rfc2136:…` takes it."""
+        return f"127.0.0.1:{self.port}"
+
+
+@contextmanager
+def update_server(program: str, directory: Path, *zones: str) -> Iterator[UpdateServer]:
+    """`knotd` or `named` in the foreground, without looking at the system's files."""
+    (directory / "journal").mkdir(parents=True)
+    for zone in (*zones, READ_ONLY):
+        (directory / f"{zone}.zone").write_text(f"$ORIGIN {zone}.\n$TTL 300\n{name_servers('127.0.0.1')}")
+    port = free_port_everywhere("127.0.0.1")
+    configuration = directory / "server.conf"
+    configuration.write_text({"knotd": _knot, "named": _named}[program](directory, port, zones))
+    command = [program, "-c", str(configuration), *(["-g", "-4", "-n", "1"] if program == "named" else [])]
+    with (directory / "log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=directory)
+    try:
+        _await_answer(port, READ_ONLY, directory / "log")
+        yield UpdateServer(program, port)
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def _knot(directory: Path, port: int, zones: tuple[str, ...]) -> str:
+    listing = "".join(f"  - domain: {z}\n    file: {directory}/{z}.zone\n    acl: may-update\n" for z in zones)
+    return (
+        f"server:\n    rundir: {directory}\n    listen: 127.0.0.1@{port}\n    udp-workers: 1\n    tcp-workers: 1\n"
+        f"    background-workers: 1\ndatabase:\n    storage: {directory}/journal\n"
+        f"log:\n  - target: stderr\n    any: info\n"
+        f"key:\n  - id: {KEY_NAME}\n    algorithm: hmac-sha256\n    secret: {SECRET}\n"
+        f"acl:\n  - id: may-update\n    key: {KEY_NAME}\n    action: update\n"
+        f"zone:\n{listing}  - domain: {READ_ONLY}\n    file: {directory}/{READ_ONLY}.zone\n"
+    )
+
+
+def _named(directory: Path, port: int, zones: tuple[str, ...]) -> str:
+    policy = f'update-policy {{ grant "{KEY_NAME}" zonesub ANY; }};'
+    listing = "".join(
+        f'zone "{zone}" {{ type primary; file "{directory}/{zone}.zone"; {policy if zone in zones else ""} }};\n'
+        for zone in (*zones, READ_ONLY)
+    )
+    return (
+        f'options {{ directory "{directory}"; pid-file none; session-keyfile none; listen-on-v6 {{ none; }};\n'
+        f"  listen-on port {port} {{ 127.0.0.1; }}; recursion no; dnssec-validation no; notify no;\n"
+        f"  empty-zones-enable no; }};\ncontrols {{ }};\n{key_text()}{listing}"
+    )
+
+
+def _await_answer(port: int, zone: str, log: Path) -> None:
+    question = b"".join(bytes((len(label),)) + label.encode() for label in zone.split("."))
+    query = b"\x12\x34\0\0\0\1\0\0\0\0\0\0" + question + b"\0\0\6\0\1"
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.settimeout(0.1)
+            try:
+                probe.connect(("127.0.0.1", port))
+                probe.send(query)
+                if probe.recv(512)[3] & 15 == 0:
+                    return
+            except OSError:
+                time.sleep(0.05)
+    raise AssertionError(f"no answer: {log.read_text()}")
