@@ -22,7 +22,6 @@ def rule_for(method: str, path: str) -> str:
 
 
 def token_page(zone: str, host: str = "eu.api.ovh.com") -> str:
-    """The page on which a person makes all three keys with rights on one zone."""
-    methods = ("GET", "POST", "PUT", "DELETE")
-    wanted = "&".join(["GET=/domain/zone/" + zone, *(f"{method}=/domain/zone/{zone}/*" for method in methods)])
+    """The page on which a person makes all three keys, with these rights on one zone and no others."""
+    wanted = "&".join(f"{method}={path.format(zone=zone)}" for method, path in RULES)
     return f"https://{host}/createToken/?{wanted}"
