@@ -131,7 +131,7 @@ def test_probe_names_what_is_wrong(tmp_path: Path) -> None:
         absent = probe(place, "example.com", "mail", "example.com", {}.get)
         selector = probe(place, "example.com", "new", "example.com", {OWNER: other}.get)
         unsigned = probe(place, "example.org", "mail", "example.org", {OWNER: other}.get)
-    assert "does not belong to this key" in wrong.problem
+    assert "does not fit this key" in wrong.problem
     assert absent.problem == "no key record at its name"
     assert selector.problem == "signed by mail of example.com, not by new of example.com"
     assert unsigned.problem == "the daemon let the message pass without a signature"

@@ -1,0 +1,271 @@
+"""The scenes of the demo: each does one thing with the functions of the real commands, and proves it or raises."""
+
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from dkimctl.cli.demo_stage import DOMAIN, Stage, sandbox_account
+from dkimctl.dns.txt import txt_strings
+from dkimctl.errors import CheckFailed
+from dkimctl.keys.metadata import Tags
+from dkimctl.keys.pair import Algorithm
+from dkimctl.keys.store import Key
+from dkimctl.lifecycle.generation import Generated, KeyRequest, KeyStyle, generate_keys
+from dkimctl.lifecycle.publication import publish
+from dkimctl.lifecycle.published import Choices, Outcome, Publication
+from dkimctl.lifecycle.records import key_records
+from dkimctl.names import selector_from_template
+from dkimctl.output.demo import Scene
+from dkimctl.probe.message import Message, probe_message
+from dkimctl.probe.signature import FIELD, sign, verify
+from dkimctl.probe.testmode import sign_in_test_mode
+from dkimctl.programs import find_program
+from dkimctl.providers.base import Create, ProviderRecord
+from dkimctl.render.desired import desired
+from dkimctl.render.install import install
+from dkimctl.sandbox import Sandbox, Switches
+from dkimctl.verify.check import check
+from dkimctl.verify.report import Report, Target
+
+Play = Callable[[Stage], Scene]
+
+
+def demand(holds: bool, otherwise: str) -> None:
+    """A proof: raises CheckFailed when it does not hold."""
+    if not holds:
+        raise CheckFailed(otherwise, hint="this is what the demo must never show; please report it")
+
+
+def the_key(stage: Stage) -> Key:
+    """The one key of the stage."""
+    (key,) = stage.store.keys(DOMAIN)
+    return key
+
+
+def make_a_key(stage: Stage) -> Scene:
+    """A key pair, with the modes that the daemon wants."""
+    selector = selector_from_template(stage.settings.keys.selector, stage.clock.now())
+    style = KeyStyle(Algorithm.RSA, stage.settings.keys.bits, Tags())
+    (made,) = generate_keys([KeyRequest(DOMAIN, selector)], style, stage.store, now=stage.clock.now())
+    demand(isinstance(made, Generated), f"no key was made: {made}")
+    private = Path(the_key(stage).path)
+    modes = {path: stat.S_IMODE(path.stat().st_mode) for path in (private.parent, private)}
+    demand(list(modes.values()) == [0o700, 0o600], "others can read the key")
+    return Scene(
+        "A key pair, which only the daemon's user can read",
+        f"dkimctl genkey {DOMAIN}",
+        (
+            f"RSA, {style.bits} bits, selector {selector}",
+            *(f"{mode:04o}  {stage.shown(path)}" for path, mode in modes.items()),
+        ),
+    )
+
+
+def print_the_record(stage: Stage) -> Scene:
+    """The key record, longer than one string of DNS holds."""
+    (record,) = key_records(stage.store, [DOMAIN])
+    lengths = [len(part) for part in record.strings]
+    demand("".join(record.strings) == record.text and max(lengths) <= 255, "the record is not cut correctly")
+    return Scene(
+        "Its record for DNS",
+        f"dkimctl record {DOMAIN}",
+        (
+            record.owner,
+            f"{record.text[:48]}...",
+            f"{len(record.text)} characters: in DNS {len(lengths)} strings of {' and '.join(map(str, lengths))}",
+        ),
+    )
+
+
+def publish_the_record(stage: Stage) -> Scene:
+    """The record through the API: as field type DKIM, read back, refreshed, and served."""
+    stage.sandbox.clear_calls()
+    publication = _publish(stage)
+    demand(publication.outcome is Outcome.PUBLISHED and bool(publication.served), f"not published: {publication.error}")
+    calls = [call.method for call in stage.sandbox.calls]
+    (stored,) = [r for r in stage.sandbox.zone(DOMAIN).edited if r.sub_domain.endswith("_domainkey")]
+    demand(stored.field_type == "DKIM", f"written as {stored.field_type}")
+    demand(stored.target == publication.text, "the record came back different")
+    return Scene(
+        "Published through the OVH-compatible API",
+        f"dkimctl publish {DOMAIN} --provider ovh",
+        (
+            f"{len(calls)} signed API calls: {_counted(calls)}",
+            f"field type {stored.field_type}",
+            f"{len(publication.text)} characters sent, {len(stored.target)} read back, equal",
+            f"zone refreshed, then served by {publication.servers} name servers",
+        ),
+    )
+
+
+def publish_again(stage: Stage) -> Scene:
+    """A second time: nothing but reads."""
+    stage.sandbox.clear_calls()
+    publication = _publish(stage)
+    calls = [call.method for call in stage.sandbox.calls]
+    demand(publication.outcome is Outcome.UNCHANGED and not publication.changes, "a second run changed something")
+    demand(set(calls) == {"GET"}, f"a second run wrote: {_counted(calls)}")
+    return Scene(
+        "Published again: nothing to change",
+        f"dkimctl publish {DOMAIN} --provider ovh",
+        (f"{len(calls)} API calls, all of them reads: {_counted(calls)}",),
+    )
+
+
+def _publish(stage: Stage) -> Publication:
+    choices = Choices(timeout=20)
+    (publication,) = publish(stage.settings, stage.store, stage.provider, [the_key(stage)], choices, clock=stage.clock)
+    return publication
+
+
+def _counted(methods: list[str]) -> str:
+    return ", ".join(f"{methods.count(method)} {method}" for method in dict.fromkeys(methods))
+
+
+def see_it_in_dns(stage: Stage) -> Scene:
+    """The record at each authoritative server, over UDP and over TCP, equal to the key on the disk."""
+    lines = []
+    for transport in ("UDP", "TCP"):
+        report = _look(stage)
+        demand(report.is_right, f"DNS does not serve the key: {report.findings}")
+        demand(all(answer.over_tcp is (transport == "TCP") for answer in report.answers), f"not asked over {transport}")
+        lines += [f"{transport}  {answer.server} ({answer.address}): exactly this key" for answer in report.answers]
+        for role in ("ns1", "ns2"):
+            stage.sandbox.dns_faults.set(role, "truncate")  # from now on nothing fits into UDP
+    stage.sandbox.dns_faults.clear()
+    return Scene("Seen at every authoritative server", f"dkimctl verify-dns {DOMAIN}", tuple(lines))
+
+
+def _look(stage: Stage) -> Report:
+    key = the_key(stage)
+    target = Target(key.selector, DOMAIN, stage.store.load(key).public, key.metadata.tags)
+    (report,) = check([target], stage.settings.lookup)
+    return report
+
+
+def configure(stage: Stage) -> Scene:
+    """opendkim's files and Postfix's settings."""
+    stage.age_main_cf()
+    rendering = desired(stage.settings, stage.store)
+    installed = install(rendering, stage.settings, now=stage.clock.now())
+    demand(not installed.changed.is_empty, "nothing was installed")
+    stage.age_main_cf()
+    again = install(desired(stage.settings, stage.store), stage.settings, now=stage.clock.now())
+    demand(again.changed.is_empty, "a second run changed something")
+    table = stage.settings.at(f"{stage.settings.paths.opendkim_directory}/SigningTable").read_text()
+    lines = [line for line in table.splitlines() if not line.startswith("#")]
+    postfix = [f"main.cf: {name} = {value}" for name, value in rendering.postfix.items()]
+    return Scene(
+        "opendkim and Postfix told to sign with it",
+        "dkimctl render-config --install",
+        (
+            *(stage.shown(file.path) for file in rendering.files),
+            *(f"SigningTable: {line}" for line in lines),
+            *(postfix or ["Postfix is not installed here, so it is not told"]),
+            "a second run changes nothing",
+        ),
+    )
+
+
+def sign_a_message(stage: Stage) -> Scene:
+    """Mail from the domain and from below it, signed and verified with the key from DNS."""
+    lines = [_signer(stage)]
+    for sender in (DOMAIN, f"news.{DOMAIN}"):
+        message = _signed(stage, sender)
+        (signature,) = verify(message.raw, _record_finder(stage))
+        demand(signature.valid, f"the signature does not verify: {signature.why}")
+        demand(signature.domain == DOMAIN and signature.selector == the_key(stage).selector, "signed by another key")
+        lines.append(f"from {sender}: d={signature.domain} s={signature.selector} a={signature.algorithm} verifies")
+    lines.append("verified by dkimpy, with the key record fetched from DNS")
+    return Scene("A message signed, and verified with the key from DNS", "", tuple(lines))
+
+
+def tamper_with_it(stage: Stage) -> Scene:
+    """The same message changed on its way."""
+    message = _signed(stage, DOMAIN)
+    subject = tuple((name, "Pay at once" if name == "Subject" else value) for name, value in message.headers)
+    changed = {
+        "body changed": message.with_body(message.body + "Please pay to another account.\n"),
+        "subject changed": replace(message, headers=subject),
+    }
+    lines = []
+    for what, tampered in changed.items():
+        (signature,) = verify(tampered.raw, _record_finder(stage))
+        demand(not signature.valid, f"{what}, and it was not noticed")
+        lines.append(f"{what}: {signature.why}")
+    return Scene("The same message, changed on its way, does not verify", "", tuple(lines))
+
+
+def _signer(stage: Stage) -> str:
+    if find_program("opendkim"):
+        return "signed by the real opendkim, in its test mode, with the files of step 6"
+    return "signed by dkimpy, because opendkim is not installed on this machine"
+
+
+def _signed(stage: Stage, sender: str) -> Message:
+    """A message from this domain, signed by opendkim where it is installed."""
+    message = probe_message(sender, stage.clock.now())
+    if find_program("opendkim"):
+        value = sign_in_test_mode(stage.settings.at(stage.settings.paths.opendkim_conf), message)
+    else:
+        key = the_key(stage)
+        value = sign(message.raw, DOMAIN, key.selector, stage.store.load(key))
+    return message.with_header(FIELD, value)
+
+
+def _record_finder(stage: Stage) -> Callable[[str], str | None]:
+    def find(owner: str) -> str | None:
+        text = txt_strings(owner, stage.settings.lookup)
+        return None if text is None else text.decode("latin-1")
+
+    return find
+
+
+def fall_into_the_trap(stage: Stage) -> Scene:
+    """The pitfall: a service that cuts long texts without a word. Both publish and verify-dns notice."""
+    key = the_key(stage)
+    (record,) = key_records(stage.store, [DOMAIN])
+    with _cutting(stage) as cut:
+        error = _publish(cut).error
+        demand(error is not None and "255" in error.message, f"the cut was not noticed at the API: {error}")
+        demand(not _look(cut).answers[0].texts, "something broken was left behind")
+        zone = cut.provider.zone_of(record.owner)
+        cut.provider.apply(zone, [Create(ProviderRecord(record.owner, "TXT", record.text))])
+        cut.provider.activate(zone)
+        worst = _look(cut).findings[0]
+        demand("255" in worst.seen, f"the cut was not noticed in DNS: {worst}")
+    assert error is not None
+    return Scene(
+        "The trap: a service that cuts a long TXT at 255 characters, silently",
+        "",
+        (
+            f"publish: {error.message}",
+            f"verify-dns, of a TXT made by hand: {worst.code} {worst.title}: {worst.seen}",
+            f"without these checks {key.selector} would sign, and no receiver could verify",
+        ),
+    )
+
+
+@contextmanager
+def _cutting(stage: Stage) -> Iterator[Stage]:
+    """The same relay with another account, which cuts."""
+    with Sandbox(zones=[DOMAIN], switches=Switches(truncate_txt=True, truncate_dkim=True)) as sandbox:
+        host, port = sandbox.dns_address
+        lookup = replace(stage.settings.lookup, nameservers=(f"{host}:{port}",), port=port)
+        provider = sandbox_account(sandbox, stage.clock)
+        yield replace(stage, settings=replace(stage.settings, lookup=lookup), sandbox=sandbox, provider=provider)
+
+
+SCENES: tuple[Play, ...] = (
+    make_a_key,
+    print_the_record,
+    publish_the_record,
+    see_it_in_dns,
+    publish_again,
+    configure,
+    sign_a_message,
+    tamper_with_it,
+    fall_into_the_trap,
+)
