@@ -4,15 +4,23 @@ The shell completions, and in README every block between `<!-- begin NAME -->` a
 `test_completions.py` and `test_readme.py` compare what is kept with what this makes.
 """
 
+import re
 import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import click
 from click.shell_completion import BashComplete, FishComplete, ShellComplete, ZshComplete
 
+from dkimctl.cli.commands import COMMANDS
 from dkimctl.cli.main import COMPLETE, PROGRAM, cli
+from dkimctl.cli.manual import ENVIRONMENT, EXIT_STATUS
+from dkimctl.providers.ovh.rights import RULES, token_page
+from dkimctl.verify.catalogue import CATALOGUE
 
 REPOSITORY = Path(__file__).parent.parent
 
+WIDTH = 78  # what click makes of a terminal of 80 columns
 FIRST_CALL = "$zsh_eval_context[-1] == loadautofunc"
 EVERY_CALL = "$funcstack[1] == _dkimctl"
 
@@ -36,6 +44,63 @@ def completion(name: str) -> str:
     return ShellComplete.source(COMPLETIONS[name](cli, {}, PROGRAM, COMPLETE)).strip() + "\n"
 
 
+def help_text(name: str | None = None) -> str:
+    """What `dkimctl [NAME] --help` prints at 80 columns, in a fence."""
+    top = click.Context(cli, info_name=PROGRAM, terminal_width=WIDTH, **cli.context_settings)
+    if name is None:
+        context, words = top, f"{PROGRAM} --help"
+    else:
+        command = cli.get_command(top, name)
+        assert command is not None
+        context = click.Context(command, info_name=name, parent=top, terminal_width=WIDTH, **command.context_settings)
+        words = f"{PROGRAM} {name} --help"
+    return f"```console\n$ {words}\n{context.get_help()}\n```"
+
+
+def every_help() -> str:
+    """The help of each command, under a heading of its own."""
+    return "\n\n".join(f"### {PROGRAM} {name}\n\n{help_text(name)}" for name in COMMANDS)
+
+
+def table(head: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> str:
+    """A table as Markdown has them."""
+    lines = (head, ("---",) * len(head), *rows)
+    return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+BLOCKS: dict[str, Callable[[], str]] = {
+    "help": help_text,
+    "commands": every_help,
+    "exit-codes": lambda: table(("exit code", "means"), EXIT_STATUS.items()),
+    "environment": lambda: table(
+        ("variable", "means"),
+        ((", ".join(f"`{name}`" for name in names.split(", ")), text) for names, text in ENVIRONMENT.items()),
+    ),
+    "findings": lambda: table(
+        ("code", "severity", "finding", "what to do"),
+        ((entry.code, entry.severity, entry.title, entry.fix) for _, entry in sorted(CATALOGUE.items())),
+    ),
+    "rights": lambda: "\n".join(("```text", *(f"{verb:6} {path.format(zone='ZONE')}" for verb, path in RULES), "```")),
+    "token-page": lambda: f"<{token_page('example.com')}>",
+}
+"""What stands in README between `<!-- begin NAME -->` and `<!-- end NAME -->`."""
+
+
+def readme(text: str) -> str:
+    """README with every such block made anew."""
+
+    def block(match: re.Match[str]) -> str:
+        return f"{match[1]}\n\n{BLOCKS[match[2]]()}\n\n{match[3]}"
+
+    return re.sub(r"(<!-- begin ([a-z-]+) -->).*?(<!-- end \2 -->)", block, text, flags=re.DOTALL)
+
+
+def made() -> dict[Path, str]:
+    """Every file with the content it should have."""
+    completions = {REPOSITORY / "completions" / name: completion(name) for name in COMPLETIONS}
+    return {**completions, REPOSITORY / "README.md": readme((REPOSITORY / "README.md").read_text())}
+
+
 def main() -> int:
     """Write every file that differs, and name it."""
     for path, text in made().items():
@@ -43,11 +108,6 @@ def main() -> int:
             path.write_text(text)
             print(path.relative_to(REPOSITORY))
     return 0
-
-
-def made() -> dict[Path, str]:
-    """Every file with the content it should have."""
-    return {REPOSITORY / "completions" / name: completion(name) for name in COMPLETIONS}
 
 
 if __name__ == "__main__":
