@@ -12,7 +12,7 @@ from dkimctl.errors import CheckFailed
 from dkimctl.keys.metadata import Tags
 from dkimctl.keys.pair import Algorithm
 from dkimctl.keys.store import Key
-from dkimctl.lifecycle.generation import Generated, KeyRequest, KeyStyle, generate_keys
+from dkimctl.lifecycle.generation import Failed, KeyRequest, KeyStyle, generate_keys
 from dkimctl.lifecycle.publication import publish
 from dkimctl.lifecycle.published import Choices, Outcome, Publication
 from dkimctl.lifecycle.records import key_records
@@ -49,7 +49,8 @@ def make_a_key(stage: Stage) -> Scene:
     selector = selector_from_template(stage.settings.keys.selector, stage.clock.now())
     style = KeyStyle(Algorithm.RSA, stage.settings.keys.bits, Tags())
     (made,) = generate_keys([KeyRequest(DOMAIN, selector)], style, stage.store, now=stage.clock.now())
-    demand(isinstance(made, Generated), f"no key was made: {made}")
+    if isinstance(made, Failed):
+        raise made.error
     private = Path(the_key(stage).path)
     modes = {path: stat.S_IMODE(path.stat().st_mode) for path in (private.parent, private)}
     demand(list(modes.values()) == [0o700, 0o600], "others can read the key")

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from dkimctl.clock import Clock
 from dkimctl.config.load import load_settings
 from dkimctl.config.settings import Settings
-from dkimctl.errors import disk_errors
+from dkimctl.errors import UsageError, disk_errors
 from dkimctl.files import caller, make_directory, write_file
 from dkimctl.keys.directory import KeyDirectory
+from dkimctl.opendkim.sockets import parse_socket
 from dkimctl.providers.base import Provider
 
 if TYPE_CHECKING:
@@ -67,10 +68,19 @@ def set_the_stage(directory: Path, sandbox: "Sandbox", clock: Clock) -> Stage:
     file = directory / "dkimctl.toml"
     host, port = sandbox.dns_address
     owner = f"{os.geteuid()}:{os.getegid()}"
-    write_file(file, _CONFIGURATION.format(directory=directory, owner=owner, host=host, port=port).encode())
+    text = _CONFIGURATION.format(directory=directory, owner=owner, socket=_socket(directory), host=host, port=port)
+    write_file(file, text.encode())
     settings = load_settings(str(file), root="/", environment={})
     store = KeyDirectory(settings.key_directory, owner=caller())
     return Stage(directory, settings, store, clock, sandbox, sandbox_account(sandbox, clock))
+
+
+def _socket(directory: Path) -> str:
+    """Where the milter would listen: in Postfix's queue directory, unless that path is too long for a socket."""
+    try:
+        return str(parse_socket(f"local:{directory}/spool/opendkim/opendkim.sock"))
+    except UsageError:
+        return "inet:8891@localhost"
 
 
 def sandbox_account(sandbox: "Sandbox", clock: Clock) -> Provider:
@@ -105,7 +115,7 @@ backups = "{directory}/backups"
 owner = "{owner}"
 
 [signing]
-socket = "local:{directory}/spool/opendkim/opendkim.sock"
+socket = "{socket}"
 
 [dns]
 nameservers = ["{host}:{port}"]
