@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 GROUP = "dkimctl.providers"
 BUILT_IN = {
+    "lexicon": "dkimctl.providers.lexicon.provider:open_lexicon",
     "ovh": "dkimctl.providers.ovh.provider:open_ovh",
     "manual": "dkimctl.providers.manual:open_manual",
     "rfc2136": "dkimctl.providers.rfc2136.provider:open_rfc2136",

@@ -1,0 +1,136 @@
+"""The door to dns-lexicon: one session for a zone and a ttl, calls that end in time, and its exceptions as ours."""
+
+import logging
+import re
+import threading
+from collections.abc import Callable, Mapping
+from types import SimpleNamespace
+from typing import Any
+
+from dkimctl.errors import ApiError, ConfigError, DkimctlError
+from dkimctl.names import printable
+from dkimctl.providers.lexicon.options import ServiceOptions
+
+TIMEOUT = 120.0  # seconds for one operation, which may be several requests; the library itself would wait for ever
+INSTALL = "install it beside dkimctl: pip install 'dkimctl[lexicon]'"
+AGAIN = "run the same command again: it looks first, and goes on from what is there"
+_QUERY = re.compile(r"\?\S*")  # some services take the password in the address
+
+
+def known_services() -> list[str]:
+    """The names of the services, from the library's list of files. Raises ConfigError when it is not installed."""
+    from importlib.metadata import PackageNotFoundError, files
+
+    try:
+        found = files("dns-lexicon") or []
+    except PackageNotFoundError:
+        raise ConfigError("the provider lexicon needs the library dns-lexicon", hint=INSTALL) from None
+    return sorted(f.stem for f in found if f.parent.name == "providers" and f.suffix == ".py" and f.stem[0] != "_")
+
+
+class Session:
+    """One zone at one service, authenticated. Calls from several threads wait for each other."""
+
+    def __init__(self, options: ServiceOptions, zone: str, ttl: int) -> None:
+        """Raises ApiError when the service does not let us in, or has no such zone."""
+        self._options = options
+        self._zone = zone
+        self._lock = threading.Lock()
+        self._operations = self._call(lambda: _client(options, zone, ttl).__enter__())
+
+    def records(self, kind: str, name: str) -> list[Mapping[str, Any]]:
+        """What the service lists of this type at this name, and perhaps more."""
+        found = self._call(lambda: self._operations.list_records(kind, name))
+        return [record for record in found or () if isinstance(record, Mapping)]
+
+    def create(self, name: str, content: str) -> None:
+        """Make a TXT record; most services leave it when the same is there."""
+        self._call(lambda: self._operations.create_record("TXT", name, content))
+
+    def update(self, identifier: str, name: str, content: str) -> None:
+        """Change a TXT record."""
+        self._call(lambda: self._operations.update_record(identifier, "TXT", name, content))
+
+    def delete(self, identifier: str, kind: str, name: str) -> None:
+        """Remove a record."""
+        self._call(lambda: self._operations.delete_record(identifier, kind, name))
+
+    def _call(self, function: Callable[[], Any]) -> Any:
+        with self._lock:
+            return _in_time(lambda: self._translated(function), self._options.service)
+
+    def _translated(self, function: Callable[[], Any]) -> Any:
+        try:
+            return function()
+        except Exception as error:  # each of the services raises what it likes
+            raise _explained(error, self._options, self._zone) from None
+
+
+def _client(options: ServiceOptions, zone: str, ttl: int) -> Any:
+    try:
+        import lexicon.client
+        import lexicon.config
+        from lexicon.exceptions import ProviderNotAvailableError
+    except ImportError as error:
+        raise ConfigError(f"dns-lexicon cannot be loaded: {error}", hint=INSTALL) from error
+    logging.getLogger("lexicon").addHandler(logging.NullHandler())
+    logging.getLogger("lexicon").propagate = False  # it would log what services answer
+    # The library guesses the zone from the public suffix list, which it fetches from the web; here it is known.
+    setattr(lexicon.client, "tldextract", SimpleNamespace(TLDExtract=lambda **_: _split))  # noqa: B010
+    values = {"provider_name": options.service, "domain": zone, "delegated": zone, options.service: options.values}
+    config: Any = lexicon.config  # typed in part
+    resolver = config.ConfigResolver().with_dict({"ttl": ttl} if ttl else {}).with_env().with_dict(values)
+    try:
+        return lexicon.client.Client(resolver)
+    except ProviderNotAvailableError:
+        raise ConfigError(
+            f"the service {options.service} needs more than dns-lexicon itself",
+            hint=f"pip install 'dns-lexicon[{options.service}]'",
+        ) from None
+
+
+def _split(domain: str) -> SimpleNamespace:
+    first, _, rest = domain.partition(".")
+    return SimpleNamespace(domain=first, suffix=rest)
+
+
+def _in_time(function: Callable[[], Any], service: str) -> Any:
+    """The function's result. Raises ApiError when there is none in time: its thread is left behind."""
+    done: list[Any] = []
+    failed: list[DkimctlError] = []
+
+    def run() -> None:
+        try:
+            done.append(function())
+        except DkimctlError as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=run, daemon=True, name=f"lexicon:{service}")
+    thread.start()
+    thread.join(TIMEOUT)
+    if failed:
+        raise failed[0]
+    if not done:
+        raise ApiError(f"the service {service} gives no answer within {TIMEOUT:g} s", hint=AGAIN)
+    return done[0]
+
+
+def _explained(error: Exception, options: ServiceOptions, zone: str) -> DkimctlError:
+    """Our error for whatever was raised, without any secret in it."""
+    if isinstance(error, DkimctlError):
+        return error
+    service = options.service
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    said = _QUERY.sub("?…", str(error) or type(error).__name__)
+    for secret in options.secrets:
+        said = said.replace(secret, "***")
+    said = printable(said, 200)
+    if status in (401, 403) or type(error).__name__ == "AuthenticationError":
+        return ApiError(
+            f"the service {service} does not let us into the zone {zone}: {said}",
+            hint=f"check zone and credentials (LEXICON_{service.upper()}_…; lexicon {service} --help lists them)",
+            status=status,
+        )
+    if isinstance(error, OSError) and status is None:
+        return ApiError(f"the service {service} cannot be reached: {said}", hint=AGAIN)
+    return ApiError(f"the service {service} failed: {said}", hint=AGAIN, status=status)

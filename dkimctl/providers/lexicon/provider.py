@@ -1,0 +1,129 @@
+"""The provider for the services of dns-lexicon: `lexicon:NAME`."""
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from dkimctl.errors import ApiError, ConfigError, DkimctlError, Refused
+from dkimctl.names import DOMAINKEY, printable
+from dkimctl.providers.base import Change, Create, Delete, Found, ProviderRecord, ProviderSetup, Replace
+from dkimctl.providers.lexicon.door import Session, known_services
+from dkimctl.providers.lexicon.options import ServiceOptions, service_options
+from dkimctl.providers.lexicon.services import REMAKING
+from dkimctl.providers.lexicon.text import from_service, to_service
+
+
+def open_lexicon(setup: ProviderSetup) -> "LexiconProvider":
+    """The provider for `lexicon:NAME`. Raises ConfigError. No request is made yet."""
+    known = known_services()
+    if setup.argument not in known:
+        what = f"dns-lexicon knows no service {printable(setup.argument)}" if setup.argument else "which service?"
+        raise ConfigError(what, hint=f"type --provider lexicon:NAME with one of: {', '.join(known)}")
+    return LexiconProvider(service_options(setup.argument, setup.settings))
+
+
+class LexiconProvider:
+    """One account at one service."""
+
+    def __init__(self, options: ServiceOptions) -> None:
+        self.name = f"lexicon:{options.service}"
+        self.capabilities = options.capabilities
+        self._options = options
+        self._sessions: dict[tuple[str, int], Session] = {}
+        self._lock = threading.Lock()
+
+    def zone_of(self, name: str) -> str:
+        """The nearest enclosing domain that the service lets us into.
+
+        A few services let anybody into anything until a record is asked for; with them the zone must be configured
+        or be seen in DNS.
+        """
+        labels = (name.partition(f"{DOMAINKEY}.")[2] or name).split(".")
+        refusal: DkimctlError | None = None
+        for start in range(len(labels) - 1):
+            try:
+                self._session(".".join(labels[start:]))
+                return ".".join(labels[start:])
+            except ApiError as error:
+                refusal = refusal or error
+        raise refusal or ApiError(f"no zone for {name} at {self.name}", hint='set [domains."NAME"] zone = "…"')
+
+    def find(self, zone: str, names: Sequence[str]) -> Found:
+        """The records at these names, as the service lists them."""
+        session = self._session(zone)
+        return {name: tuple(_records(session, zone, name)) for name in names}
+
+    def apply(self, zone: str, changes: Sequence[Change]) -> None:
+        """One change after the other: the library knows no transaction."""
+        for change in changes:
+            match change:
+                case Create(record):
+                    self._create(zone, record)
+                case Replace(before, after):
+                    self._replace(zone, before, after)
+                case Delete(record):
+                    self._session(zone).delete(record.id, record.field_type, record.name)
+
+    def _create(self, zone: str, record: ProviderRecord) -> None:
+        session = self._session(zone, record.ttl)
+        try:
+            session.create(record.name, self._content(record))
+        except ApiError:
+            there = any(other.text == record.text for other in _records(session, zone, record.name))
+            if not there:  # else only the answer was lost
+                raise
+
+    def _replace(self, zone: str, before: ProviderRecord, after: ProviderRecord) -> None:
+        """In place; where the library would delete first, the new record is made before the old one goes."""
+        session = self._session(zone, after.ttl)
+        if self._options.service not in REMAKING:
+            session.update(before.id, after.name, self._content(after))
+        elif before.text == after.text:
+            raise Refused(
+                f"{after.name}: {self.name} cannot change a ttl without removing the record for a moment",
+                hint="leave the ttl as it is: without --ttl, and without ttl = in the configuration",
+            )
+        else:
+            self._create(zone, ProviderRecord(after.name, after.field_type, after.text, after.ttl))
+            session.delete(before.id, before.field_type, before.name)
+
+    def activate(self, zone: str) -> None:
+        """Nothing: the library makes each change effective by itself."""
+
+    def is_active(self, zone: str) -> bool | None:
+        """Unknown: the library cannot tell."""
+        return None
+
+    def _content(self, record: ProviderRecord) -> str:
+        return to_service(record.text, self._options.text_form)
+
+    def _session(self, zone: str, ttl: int = 0) -> Session:
+        with self._lock:
+            session = self._sessions.get((zone, ttl))
+        if session is None:
+            session = Session(self._options, zone, ttl)
+            with self._lock:
+                self._sessions[zone, ttl] = session
+        return session
+
+
+def _records(session: Session, zone: str, name: str) -> Iterator[ProviderRecord]:
+    for kind in ("TXT", "CNAME"):
+        for fields in session.records(kind, name):
+            if fields.get("type", kind) == kind and _absolute(str(fields.get("name", "")), zone) == name:
+                yield _record(kind, name, fields)
+
+
+def _record(kind: str, name: str, fields: Mapping[str, Any]) -> ProviderRecord:
+    content = str(fields.get("content") or "")
+    ttl = str(fields.get("ttl") or "")
+    text = from_service(content) if kind == "TXT" else content.lower().rstrip(".")
+    return ProviderRecord(name, kind, text, int(ttl) if ttl.isdigit() else 0, str(fields.get("id") or ""))
+
+
+def _absolute(name: str, zone: str) -> str:
+    """The library makes names absolute, but forgets some."""
+    lower = name.lower()
+    if lower.endswith("."):
+        return lower[:-1]
+    return lower if lower == zone or lower.endswith("." + zone) else f"{lower}.{zone}"
