@@ -43,17 +43,19 @@ class Knot:
     zones: dict[str, str] = field(default_factory=dict)
     options: str = ""
     """More lines for the `server:` section."""
-    zone_options: str = ""
+    zone_options: dict[str, str] = field(default_factory=dict)
+    """More lines for single zones, by their names."""
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> "Knot":
         """Write everything and run it. Use as `knot = Knot(…).start()`, then `knot.stop()`."""
-        self.directory.mkdir(parents=True, exist_ok=True)
+        (self.directory / "db").mkdir(parents=True, exist_ok=True)
         for name, text in self.zones.items():
             (self.directory / f"{name}.zone").write_text(f"$ORIGIN {name}.\n{text}")
         shown = f"{self.address}@{self.port}"
         listing = "".join(
-            f"  - domain: {name}\n    file: {self.directory}/{name}.zone\n{self.zone_options}" for name in self.zones
+            f"  - domain: {name}\n    file: {self.directory}/{name}.zone\n{self.zone_options.get(name, '')}"
+            for name in self.zones
         )
         configuration = (
             f"server:\n    rundir: {self.directory}\n    listen: {shown}\n    udp-workers: 1\n    tcp-workers: 1\n"

@@ -90,7 +90,10 @@ class Message:
     """Extended errors: code and text (RFC 8914)."""
     over_tcp: bool = False
     edns: bool = True
+    """False when the server understood the question only without EDNS."""
     seconds: float = 0.0
+    bogus: str = ""
+    """What a validating resolver said before it was told not to check; empty when it did not mind."""
 
     @property
     def rcode_name(self) -> str:

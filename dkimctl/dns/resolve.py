@@ -1,11 +1,24 @@
 """Asking the resolvers: where a zone begins, which servers are authoritative for it, and what caches hold."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from functools import partial
 
 from dkimctl.dns.endpoints import Endpoint
 from dkimctl.dns.message import Message, Rcode, Type
 from dkimctl.dns.questions import Question, Reply, Shared, ask
+
+_TELLING = (Rcode.NOERROR, Rcode.NXDOMAIN)
+
+
+class Security(StrEnum):
+    """What the resolver says about DNSSEC (RFC 4035 §4.3)."""
+
+    SECURE = "secure"
+    INSECURE = "insecure"
+    BOGUS = "bogus"
+    UNKNOWN = "unknown"
+    """The resolver does not resolve, such as an authoritative server asked in its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +37,18 @@ class Zone:
     name: str
     """Lower-case, without final dot; empty for the root."""
     servers: tuple[NameServer, ...]
+    security: Security
+    bogus: str = ""
+    """What the resolver says when it is bogus."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """Where a zone begins, and what came with it."""
+
+    zone: str
+    security: Security
+    bogus: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +65,7 @@ class Resolution:
         """`port`: the one at which authoritative servers are asked."""
         self.resolvers = resolvers
         self._port = port
-        self._cuts: Shared[str | NoZone] = Shared()
+        self._cuts: Shared[_Cut | NoZone] = Shared()
         self._zones: Shared[Zone | NoZone] = Shared()
         self._hosts: Shared[tuple[Endpoint, ...]] = Shared()
 
@@ -49,19 +74,33 @@ class Resolution:
         cut = await self._cuts.get(name, lambda: self._find_cut(name))
         if isinstance(cut, NoZone):
             return cut
-        return await self._zones.get(cut, lambda: self._find_servers(cut))
+        zone = await self._zones.get(cut.zone, lambda: self._find_servers(cut.zone))
+        return zone if isinstance(zone, NoZone) else replace(zone, security=cut.security, bogus=cut.bogus)
 
     async def ask_any(self, name: str, kind: int) -> Reply:
-        """The first resolver's answer that says something; failing that, the last one's failure."""
+        """The first resolver's answer that says something; failing that, the last one's failure.
+
+        When all fail, they are asked once more without validation: an answer then means that the zone is bogus.
+        """
+        reply = await self._ask_each(name, kind, checking_disabled=False)
+        if isinstance(reply, Message) and reply.rcode == Rcode.SERVFAIL:
+            unchecked = await self._ask_each(name, kind, checking_disabled=True)
+            if isinstance(unchecked, Message) and unchecked.rcode in _TELLING:
+                return replace(
+                    unchecked, bogus=f"it answers SERVFAIL{explained(reply)}, and without validation it answers"
+                )
+        return reply
+
+    async def _ask_each(self, name: str, kind: int, *, checking_disabled: bool) -> Reply:
         reply: Reply | None = None
         for endpoint in self.resolvers:
-            [reply] = await ask(Question(endpoint, name, kind, recursive=True))
-            if isinstance(reply, Message) and reply.rcode in (Rcode.NOERROR, Rcode.NXDOMAIN):
+            [reply] = await ask(Question(endpoint, name, kind, True, checking_disabled))
+            if isinstance(reply, Message) and reply.rcode in _TELLING:
                 return reply
         assert reply is not None
         return reply
 
-    async def _find_cut(self, name: str) -> str | NoZone:
+    async def _find_cut(self, name: str) -> _Cut | NoZone:
         """The SOA that covers a name stands in the answer or, where the name is not an apex, in the authority section.
 
         RFC 2308 §2. A CNAME at the name leads elsewhere, and some resolvers leave the section out: then its parent is
@@ -70,12 +109,12 @@ class Resolution:
         reply = await self.ask_any(name, Type.SOA)
         if not isinstance(reply, Message):
             return NoZone(f"the resolver ({self._shown()}) gives nothing for {name}: {reply}")
-        if reply.rcode not in (Rcode.NOERROR, Rcode.NXDOMAIN):
+        if reply.rcode not in _TELLING:
             return NoZone(f"the resolver ({self._shown()}) answers {reply.rcode_name} for {name}{explained(reply)}")
         is_alias = any(r.type == Type.CNAME for r in reply.answers)
         found = [r.name for r in (*reply.answers, *reply.authority) if r.type == Type.SOA]
         if found and not is_alias and (found[0] == name or name.endswith("." + found[0]) or not found[0]):
-            return found[0]
+            return _Cut(found[0], _security(reply), reply.bogus)
         parent = name.partition(".")[2]
         if not parent:
             return NoZone(f"the resolver ({self._shown()}) names no zone for {name}")
@@ -89,12 +128,13 @@ class Resolution:
         if not names:
             return NoZone(f"the resolver ({self._shown()}) names no server of {zone} ({reply.rcode_name})")
         servers = [NameServer(name, await self._hosts.get(name, partial(self._find_host, name))) for name in names]
-        return Zone(zone, tuple(servers))
+        return Zone(zone, tuple(servers), Security.UNKNOWN)
 
     async def _find_host(self, host: str) -> tuple[Endpoint, ...]:
         addresses: list[str] = []
         for endpoint in self.resolvers:
-            replies = await ask(*(Question(endpoint, host, kind, recursive=True) for kind in (Type.A, Type.AAAA)))
+            # unchecked: a bogus zone's servers are asked all the same, so that the report can say what they serve
+            replies = await ask(*(Question(endpoint, host, kind, True, True) for kind in (Type.A, Type.AAAA)))
             answers = [r for reply in replies if isinstance(reply, Message) for r in reply.answers]
             addresses = [str(r.data) for r in answers if r.type in (Type.A, Type.AAAA)]
             if addresses:
@@ -103,6 +143,14 @@ class Resolution:
 
     def _shown(self) -> str:
         return ", ".join(map(str, self.resolvers))
+
+
+def _security(reply: Message) -> Security:
+    if reply.bogus:
+        return Security.BOGUS
+    if not reply.recursion:
+        return Security.UNKNOWN
+    return Security.SECURE if reply.authentic else Security.INSECURE
 
 
 def explained(reply: Message) -> str:

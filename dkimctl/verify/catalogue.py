@@ -93,6 +93,35 @@ NO_ZONE = _entry(
     "The resolvers could not say which servers are authoritative, so none could be asked.",
     "check the resolver: --nameserver, DKIMCTL_NAMESERVERS or /etc/resolv.conf; then run it again",
 )
+DOUBLED_ZONE = _entry(
+    110,
+    ERROR,
+    "the record stands at a name with the zone twice",
+    "Most providers' forms add the zone's name to what is typed: a full name without final dot gets it twice.",
+    "publish the record at its right name: in such a form type the name without the zone",
+)
+NO_UNDERSCORE = _entry(
+    111,
+    ERROR,
+    "the record stands at a misspelled _domainkey",
+    "The label is _domainkey, with the underscore and in the singular (RFC 6376 §3.6.2.1).",
+    "publish the record at its right name",
+)
+SWAPPED = _entry(
+    112,
+    ERROR,
+    "the record stands at a name with its parts in another order",
+    "The order is selector, _domainkey, domain (RFC 6376 §3.6.2.1).",
+    "publish the record at its right name",
+)
+WILDCARD = _entry(
+    113,
+    WARNING,
+    "a wildcard answers for this name",
+    "Any other selector gets the same answer: what stands here was not published for this selector (RFC 4592), and "
+    "RFC 6376 §6.1.2 has verifiers reject what is no key record.",
+    "publish the record at its own name, which then hides the wildcard",
+)
 NOT_DELEGATED = _entry(
     114,
     ERROR,
@@ -107,12 +136,36 @@ NO_ADDRESS = _entry(
     "The zone's NS records name a host that has neither an A nor an AAAA record: nobody can ask it.",
     "give the host an address, or remove it from the zone's NS records and from the delegation",
 )
+OTHER_DOMAIN = _entry(
+    116,
+    ERROR,
+    "the record stands at another domain",
+    "A signature with d= a sub-domain needs the record below that sub-domain: the one of the domain above is not "
+    "looked for (RFC 6376 §3.6.2.1).",
+    "publish the record at its right name, or sign with d= the domain above",
+)
 NOT_ASKED = _entry(
     117,
     INFO,
     "not asked over one protocol",
     "This machine has no route to some of the server's addresses, most often because it has no IPv6; the server was "
     "asked at its other addresses.",
+)
+
+SERIALS = _entry(
+    118,
+    WARNING,
+    "the servers hold different versions of the zone",
+    "The serial numbers in their SOA records differ: a change has not reached all of them (RFC 1034 §4.3.5).",
+    "right after a change: wait; if it stays so, the zone transfer to the lagging server is broken",
+)
+DELEGATION = _entry(
+    119,
+    WARNING,
+    "the delegation differs from the zone's NS records",
+    "Resolvers start with the servers that the zone above names; one that is missing there or here is asked by some "
+    "and not by others (RFC 1034 §4.2.2).",
+    "name the same servers at the registry and in the zone",
 )
 
 # --- the text of the record
@@ -372,4 +425,74 @@ SERVICE_LIST = _entry(
     "A list is allowed (RFC 6376 §3.6.1), and opendkim reads it; dkimpy 1.1 refuses every value of s= but *, email and "
     "tlsrpt alone.",
     "leave s= out, or publish s=email",
+)
+
+# --- how DNS delivers it
+OVER_TCP = _entry(
+    501,
+    INFO,
+    "the answer needs TCP",
+    "It does not fit a datagram. Nearly every verifier's resolver uses TCP then (RFC 7766), but some firewalls do not "
+    "let it.",
+)
+TCP_REFUSED = _entry(
+    502,
+    ERROR,
+    "the answer needs TCP, which the server refuses",
+    "A server must answer over TCP what does not fit a datagram (RFC 7766 §5): verifiers get no key from this one.",
+    "open TCP port 53 at the server, or shorten the record: a key of 2048 bits fits a datagram",
+)
+BOGUS = _entry(
+    503,
+    ERROR,
+    "DNSSEC validation fails",
+    "Validating resolvers, the large receivers' among them, answer SERVFAIL: they see no key at all (RFC 4035 §5.5).",
+    "renew the zone's signatures, or correct its DS record at the registry",
+)
+INSECURE = _entry(
+    504,
+    INFO,
+    "not secured by DNSSEC",
+    "The zone is not signed, or the resolver does not validate. DKIM works without; with DNSSEC nobody can forge the "
+    "record (RFC 6376 §8.5). opendkim-testkey calls this “key not secure”.",
+)
+SECURE = _entry(
+    505,
+    INFO,
+    "secured by DNSSEC",
+    "A validating resolver vouches for the zone (RFC 4035 §4.3). opendkim-testkey calls this “key secure”.",
+)
+SHORT_TTL = _entry(
+    506,
+    INFO,
+    "a very short TTL",
+    "Below half a minute every mail costs the receiver a question to the zone's servers.",
+    "3600 seconds are usual; shorter only around a change",
+)
+LONG_TTL = _entry(
+    507,
+    WARNING,
+    "a very long TTL",
+    "Caches may keep the record for more than a week: a revoked key lives on for as long (RFC 2181 §8 lets them).",
+    "3600 seconds are usual",
+)
+NO_EDNS = _entry(
+    508,
+    INFO,
+    "a server without EDNS",
+    "It understands questions only in the form of before 1999 (RFC 6891): answers of more than 512 octets need TCP.",
+)
+STALE = _entry(
+    509,
+    WARNING,
+    "a resolver still holds another answer",
+    "It answers from its cache until the time to live has run out (RFC 1034 §3.6).",
+    "wait until then; nothing needs to be done",
+)
+RESOLVER_FAILS = _entry(
+    510,
+    UNKNOWN,
+    "a resolver gives no answer",
+    "What this resolver's users see could not be found out.",
+    "check the resolver, or ask another: --nameserver",
 )

@@ -17,22 +17,29 @@ _LONGEST_PAUSE = 15.0
 
 
 def check(
-    targets: Iterable[Target], lookup: Lookup, *, recursive: bool = False, concurrency: int = CONCURRENCY
+    targets: Iterable[Target],
+    lookup: Lookup,
+    *,
+    recursive: bool = False,
+    thorough: bool = False,
+    concurrency: int = CONCURRENCY,
 ) -> Iterator[Report]:
     """A report for each target, as they come in; the order is not that of the targets.
 
-    `recursive`: ask the resolvers for the record as well. Raises UsageError for a malformed name server.
+    `recursive`: ask the resolvers for the record as well. `thorough`: look for wildcards, compare the serials and the
+    delegation even where nothing seems wrong; a few questions more for each name. Raises UsageError for a malformed
+    name server.
     """
     resolution = Resolution(resolvers(lookup), lookup.port)
     engine = Engine(lookup.timeout)
     try:
-        yield from engine.run((_one(target, resolution, recursive) for target in targets), concurrency)
+        yield from engine.run((_one(t, resolution, recursive, thorough) for t in targets), concurrency)
     finally:
         engine.close()
 
 
-async def _one(target: Target, resolution: Resolution, recursive: bool) -> Report:
-    found = await survey(target.selector, target.domain, target.owner, resolution, recursive=recursive)
+async def _one(target: Target, resolution: Resolution, recursive: bool, thorough: bool) -> Report:
+    found = await survey(target, resolution, recursive=recursive, thorough=thorough)
     return conclude(target, found)
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from dkimctl.dns.resolve import Security
 from dkimctl.findings import Finding, Severity
 from dkimctl.keys.metadata import Tags
 from dkimctl.keys.public import PublicKey
@@ -38,6 +39,7 @@ class State(StrEnum):
     NO_TEXT = "no TXT record"
     LAME = "not authoritative"
     SILENT = "no answer"
+    NEEDS_TCP = "needs TCP"
     NOT_ASKED = "not asked"
 
 
@@ -61,6 +63,9 @@ class ServerAnswer:
     why: str = ""
     """What hindered it, in words."""
     over_tcp: bool = False
+    edns: bool = True
+    serial: int | None = None
+    """The SOA serial at this server, where it was asked."""
     milliseconds: float = 0.0
 
     @property
@@ -94,6 +99,7 @@ class Report:
     findings: tuple[Finding, ...]
     """The worst first."""
     zone: str = ""
+    dnssec: Security = Security.UNKNOWN
     answers: tuple[ServerAnswer, ...] = ()
     """Of the authoritative servers; where a CNAME leads elsewhere, those of every step."""
     resolvers: tuple[ServerAnswer, ...] = ()

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass, field
 
-from dkimctl.dns.message import Message, Rcode, Type
-from dkimctl.dns.questions import Failure, Question, Reply, Trouble, ask
-from dkimctl.dns.resolve import NameServer, NoZone, Resolution, Zone, explained
-from dkimctl.dns.txt import texts_of
+from dkimctl.dns.resolve import NoZone, Resolution, Security, Zone
 from dkimctl.names import DOMAINKEY
-from dkimctl.verify.report import ServerAnswer, State
+from dkimctl.record.parse import UnreadableRecord, parse_record
+from dkimctl.verify.answers import REFERRAL, ask_resolvers, ask_servers
+from dkimctl.verify.closer import Elsewhere, delegation, is_wildcard, look_elsewhere, with_serials
+from dkimctl.verify.report import ServerAnswer, State, Target
 
 MOST_ALIASES = 10  # resolvers follow about as many: unbound 11, BIND 16 restarts
 
@@ -17,7 +17,7 @@ class Survey:
     """What was found out about one target, step by step along its CNAMEs."""
 
     owner: str
-    zone: str = ""
+    zones: list[Zone] = field(default_factory=list)
     answers: list[ServerAnswer] = field(default_factory=list)
     last: tuple[ServerAnswer, ...] = ()
     """The answers at the chain's end."""
@@ -29,22 +29,38 @@ class Survey:
     not_delegated: str = ""
     """The zone above, when the domain is in none of its own nor in one below a top-level domain."""
     resolvers: tuple[ServerAnswer, ...] = ()
+    elsewhere: list[Elsewhere] = field(default_factory=list)
+    is_wildcard: bool = False
+    delegated_to: tuple[str, ...] | None = None
+    """The servers that the zone above names; None when it was not asked or did not say."""
+
+    @property
+    def security(self) -> Security:
+        """The weakest of all zones on the way."""
+        states = [zone.security for zone in self.zones]
+        order = (Security.BOGUS, Security.INSECURE, Security.UNKNOWN, Security.SECURE)
+        return min(states, key=order.index, default=Security.UNKNOWN)
 
 
-async def survey(selector: str, domain: str, owner: str, resolution: Resolution, *, recursive: bool) -> Survey:
-    """Ask for the key record wherever it should be. Ends also when nothing answers."""
-    found = Survey(owner, aliases=[owner])
-    name, zone = owner, await resolution.zone_of(f"{DOMAINKEY}.{domain}")
-    while await _step(found, name, zone, resolution):
-        name = found.aliases[-1]
-        zone = await resolution.zone_of(name)
+async def survey(target: Target, resolution: Resolution, *, recursive: bool, thorough: bool) -> Survey:
+    """Ask for the key record wherever it should be, and look closer where something is odd. Ends in any case.
+
+    `thorough`: look closer in any case.
+    """
+    found = Survey(target.owner, aliases=[target.owner])
+    zone = await resolution.zone_of(f"{DOMAINKEY}.{target.domain}")
+    while await _step(found, zone, resolution):
+        zone = await resolution.zone_of(found.aliases[-1])
+    if found.zones:
+        await _look_closer(found, target, resolution, thorough)
     if recursive:
-        found.resolvers = await _ask_resolvers(owner, resolution)
+        found.resolvers = await ask_resolvers(target.owner, resolution)
     return found
 
 
-async def _step(found: Survey, name: str, zone: Zone | NoZone, resolution: Resolution) -> bool:
-    """Ask every server of the zone for `name`; True when a CNAME leads on to a new name."""
+async def _step(found: Survey, zone: Zone | NoZone, resolution: Resolution) -> bool:
+    """Ask every server of the zone for the last name; True when a CNAME leads on to a new one."""
+    name = found.aliases[-1]
     found.last = ()
     if isinstance(zone, NoZone):
         found.no_zone = zone.why
@@ -52,13 +68,13 @@ async def _step(found: Survey, name: str, zone: Zone | NoZone, resolution: Resol
     if "." not in zone.name and "." in name:
         found.not_delegated = zone.name or "the root"
         return False
-    answers = await _ask_servers(name, zone)
-    if any(answer.state is State.LAME and answer.why == _REFERRAL for answer in answers):
+    answers = await ask_servers(name, zone)
+    if any(answer.state is State.LAME and answer.why == REFERRAL for answer in answers):
         # a delegation between the zone found and the name: the selector is a zone of its own
         below = await resolution.zone_of(name)
         if isinstance(below, Zone) and below.name != zone.name:
-            zone, answers = below, await _ask_servers(name, below)
-    found.zone = found.zone or zone.name
+            zone, answers = below, await ask_servers(name, below)
+    found.zones.append(zone)
     found.answers += answers
     found.last = answers
     contents = {answer.content for answer in answers if answer.has_answered}
@@ -71,67 +87,18 @@ async def _step(found: Survey, name: str, zone: Zone | NoZone, resolution: Resol
     return not found.is_endless
 
 
-async def _ask_servers(name: str, zone: Zone) -> tuple[ServerAnswer, ...]:
-    asked = [(server, endpoint) for server in zone.servers for endpoint in server.endpoints]
-    replies = await ask(*(Question(endpoint, name, Type.TXT) for _, endpoint in asked))
-    answers = [
-        server_answer(name, server.name, str(endpoint), reply, authoritative=True)
-        for (server, endpoint), reply in zip(asked, replies, strict=True)
-    ]
-    return (*answers, *(_nowhere(name, server) for server in zone.servers if not server.endpoints))
-
-
-def _nowhere(name: str, server: NameServer) -> ServerAnswer:
-    return ServerAnswer(name, server.name, "", State.SILENT, why="its name has no address")
-
-
-async def _ask_resolvers(owner: str, resolution: Resolution) -> tuple[ServerAnswer, ...]:
-    replies = await ask(*(Question(e, owner, Type.TXT, recursive=True) for e in resolution.resolvers))
-    return tuple(
-        server_answer(owner, str(endpoint), str(endpoint), reply, authoritative=False)
-        for endpoint, reply in zip(resolution.resolvers, replies, strict=True)
-    )
-
-
-_REFERRAL = "it refers to other servers"
-
-
-def server_answer(name: str, server: str, address: str, reply: Reply, *, authoritative: bool) -> ServerAnswer:
-    """A reply in the terms of a report. From an authoritative server only what it says about this very name counts."""
-    if isinstance(reply, Failure):
-        state = State.NOT_ASKED if reply.trouble is Trouble.NO_ROUTE else State.SILENT
-        return ServerAnswer(name, server, address, state, why=str(reply))
-    why = _lameness(reply, authoritative)
-    own = tuple(r for r in reply.answers if r.name == name or not authoritative)
-    texts = texts_of(own)
-    aliases = [r for r in own if r.type == Type.CNAME and r.name == name]
-    if why:
-        state = State.LAME
-    elif authoritative and aliases:
-        state, texts = State.ALIAS, []
-    elif texts:
-        state = State.TEXT
-    else:
-        state = State.NO_NAME if reply.rcode == Rcode.NXDOMAIN else State.NO_TEXT
-    has_content = state in (State.TEXT, State.ALIAS)
-    return ServerAnswer(
-        name=name,
-        server=server,
-        address=address,
-        state=state,
-        texts=tuple(text.decode("latin-1") for _, text in texts) if has_content else (),
-        alias=str(aliases[0].data) if state is State.ALIAS else "",
-        ttl=min((r.ttl for r in own), default=None) if has_content else None,
-        why=why,
-        over_tcp=reply.over_tcp,
-        milliseconds=round(reply.seconds * 1000, 1),
-    )
-
-
-def _lameness(reply: Message, authoritative: bool) -> str:
-    if reply.rcode not in (Rcode.NOERROR, Rcode.NXDOMAIN):
-        return f"it answers {reply.rcode_name}{explained(reply)}"
-    if authoritative and not reply.authoritative:
-        is_referral = not reply.answers and any(r.type == Type.NS for r in reply.authority)
-        return _REFERRAL if is_referral else "its answer is not authoritative"
-    return ""
+async def _look_closer(found: Survey, target: Target, resolution: Resolution, thorough: bool) -> None:
+    zone = found.zones[-1]
+    told = [answer for answer in found.last if answer.has_answered]
+    contents = {answer.content for answer in told}
+    texts = {text for answer in told for text in answer.texts}
+    if contents == {()} and len(found.aliases) == 1:
+        found.elsewhere = await look_elsewhere(target.selector, target.domain, zone, found.last)
+    if texts and (thorough or any(isinstance(parse_record(text), UnreadableRecord) for text in texts)):
+        found.is_wildcard = await is_wildcard(found.aliases[-1], zone, found.last)
+    if thorough or len(contents) > 1:
+        count = len(found.last)
+        found.last = await with_serials(zone, found.last)
+        found.answers[len(found.answers) - count :] = found.last
+    if thorough:
+        found.delegated_to = await delegation(found.zones[0], resolution)

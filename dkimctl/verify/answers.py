@@ -1,0 +1,76 @@
+"""A server's reply in the terms of a report."""
+
+from dkimctl.dns.message import Message, Rcode, Type
+from dkimctl.dns.questions import Failure, Question, Reply, Trouble, ask
+from dkimctl.dns.resolve import NameServer, Resolution, Zone, explained
+from dkimctl.dns.txt import texts_of
+from dkimctl.verify.report import ServerAnswer, State
+
+REFERRAL = "it refers to other servers"
+
+
+async def ask_servers(name: str, zone: Zone) -> tuple[ServerAnswer, ...]:
+    """What every address of every server of the zone says about the TXT records at `name`."""
+    asked = [(server, endpoint) for server in zone.servers for endpoint in server.endpoints]
+    replies = await ask(*(Question(endpoint, name, Type.TXT) for _, endpoint in asked))
+    answers = [
+        server_answer(name, server.name, str(endpoint), reply, authoritative=True)
+        for (server, endpoint), reply in zip(asked, replies, strict=True)
+    ]
+    return (*answers, *(_nowhere(name, server) for server in zone.servers if not server.endpoints))
+
+
+def _nowhere(name: str, server: NameServer) -> ServerAnswer:
+    return ServerAnswer(name, server.name, "", State.SILENT, why="its name has no address")
+
+
+async def ask_resolvers(owner: str, resolution: Resolution) -> tuple[ServerAnswer, ...]:
+    """What each resolver says about the TXT records at the end of `owner`'s CNAMEs."""
+    replies = await ask(*(Question(e, owner, Type.TXT, recursive=True) for e in resolution.resolvers))
+    return tuple(
+        server_answer(owner, str(endpoint), str(endpoint), reply, authoritative=False)
+        for endpoint, reply in zip(resolution.resolvers, replies, strict=True)
+    )
+
+
+def server_answer(name: str, server: str, address: str, reply: Reply, *, authoritative: bool) -> ServerAnswer:
+    """One reply. From an authoritative server only what it says about this very name counts."""
+    if isinstance(reply, Failure):
+        state = State.NOT_ASKED if reply.trouble is Trouble.NO_ROUTE else State.SILENT
+        state = State.NEEDS_TCP if reply.trouble is Trouble.STREAM_REFUSED else state
+        return ServerAnswer(name, server, address, state, why=str(reply))
+    why = _lameness(reply, authoritative)
+    own = tuple(r for r in reply.answers if r.name == name or not authoritative)
+    texts = texts_of(own)
+    aliases = [r for r in own if r.type == Type.CNAME and r.name == name]
+    if why:
+        state = State.LAME
+    elif authoritative and aliases:
+        state, texts = State.ALIAS, []
+    elif texts:
+        state = State.TEXT
+    else:
+        state = State.NO_NAME if reply.rcode == Rcode.NXDOMAIN else State.NO_TEXT
+    has_content = state in (State.TEXT, State.ALIAS)
+    return ServerAnswer(
+        name=name,
+        server=server,
+        address=address,
+        state=state,
+        texts=tuple(text.decode("latin-1") for _, text in texts) if has_content else (),
+        alias=str(aliases[0].data) if state is State.ALIAS else "",
+        ttl=min((r.ttl for r in own), default=None) if has_content else None,
+        why=why,
+        over_tcp=reply.over_tcp,
+        edns=reply.edns,
+        milliseconds=round(reply.seconds * 1000, 1),
+    )
+
+
+def _lameness(reply: Message, authoritative: bool) -> str:
+    if reply.rcode not in (Rcode.NOERROR, Rcode.NXDOMAIN):
+        return f"it answers {reply.rcode_name}{explained(reply)}"
+    if authoritative and not reply.authoritative:
+        is_referral = not reply.answers and any(r.type == Type.NS for r in reply.authority)
+        return REFERRAL if is_referral else "its answer is not authoritative"
+    return ""

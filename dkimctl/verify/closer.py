@@ -1,0 +1,115 @@
+"""A closer look, where the first one asks for it: misspelled names, wildcards, serials, the zone above."""
+
+import secrets
+from dataclasses import dataclass, replace
+
+from dkimctl.dns.endpoints import Endpoint
+from dkimctl.dns.message import Message, StartOfAuthority, Type
+from dkimctl.dns.questions import Question, Reply, ask
+from dkimctl.dns.resolve import Resolution, Zone
+from dkimctl.dns.txt import texts_of
+from dkimctl.findings import Entry
+from dkimctl.names import DOMAINKEY, MAXIMUM_NAME
+from dkimctl.record.model import KeyRecord
+from dkimctl.record.parse import parse_record
+from dkimctl.verify import catalogue as c
+from dkimctl.verify.report import ServerAnswer
+
+_PARENTS_ASKED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """A key record at another name than the right one."""
+
+    entry: Entry
+    name: str
+    text: str
+
+
+def misspellings(selector: str, domain: str, zone: str) -> list[tuple[Entry, str]]:
+    """The names at which such a record is most often put by mistake, with the finding for each."""
+    right = f"{selector}.{DOMAINKEY}.{domain}"
+    names = [
+        (c.DOUBLED_ZONE, f"{right}.{zone}"),
+        (c.DOUBLED_ZONE, f"{right}.{domain}"),
+        (c.NO_UNDERSCORE, f"{selector}.domainkey.{domain}"),
+        (c.NO_UNDERSCORE, f"{selector}._domainkeys.{domain}"),
+        (c.NO_UNDERSCORE, f"{selector}._domain.{domain}"),
+        (c.NO_UNDERSCORE, f"{selector}-{DOMAINKEY}.{domain}"),
+        (c.SWAPPED, f"{DOMAINKEY}.{selector}.{domain}"),
+        (c.SWAPPED, f"{DOMAINKEY}.{domain}"),
+        (c.SWAPPED, f"{selector}.{domain}"),
+        (c.SWAPPED, f"{domain}.{DOMAINKEY}.{selector}.{zone}"),
+    ]
+    if domain != zone:
+        names.append((c.OTHER_DOMAIN, f"{selector}.{DOMAINKEY}.{zone}"))
+    unique = {name: entry for entry, name in reversed(names) if len(name) <= MAXIMUM_NAME and name != right}
+    return [(entry, name) for name, entry in unique.items()]
+
+
+async def look_elsewhere(selector: str, domain: str, zone: Zone, answers: tuple[ServerAnswer, ...]) -> list[Elsewhere]:
+    """Key records at misspelled names; those of a wildcard do not count."""
+    endpoint = _reachable(zone, answers)
+    if endpoint is None:
+        return []
+    spelled = misspellings(selector, domain, zone.name)
+    stranger = f"{secrets.token_hex(8)}.{domain}"
+    names = [*(name for _, name in spelled), stranger]
+    *replies, wild = await ask(*(Question(endpoint, name, Type.TXT) for name in names))
+    ignored = set(_texts(wild))
+    found = []
+    for (entry, name), reply in zip(spelled, replies, strict=True):
+        keys = [text for text in _texts(reply) if isinstance(parse_record(text), KeyRecord) and text not in ignored]
+        found += [Elsewhere(entry, name, text) for text in keys[:1]]
+    return found
+
+
+async def is_wildcard(owner: str, zone: Zone, answers: tuple[ServerAnswer, ...]) -> bool:
+    """True when a name that nobody can have published has the same texts."""
+    endpoint = _reachable(zone, answers)
+    if endpoint is None:
+        return False
+    [reply] = await ask(Question(endpoint, f"{secrets.token_hex(8)}.{owner.partition('.')[2]}", Type.TXT))
+    texts = _texts(reply)
+    return bool(texts) and any(set(answer.texts) == set(texts) for answer in answers)
+
+
+def _reachable(zone: Zone, answers: tuple[ServerAnswer, ...]) -> Endpoint | None:
+    told = {answer.address for answer in answers if answer.has_answered}
+    return next((e for server in zone.servers for e in server.endpoints if str(e) in told), None)
+
+
+def _texts(reply: Reply) -> list[str]:
+    if not isinstance(reply, Message):
+        return []
+    return [text.decode("latin-1") for _, text in texts_of(reply.answers)]
+
+
+async def with_serials(zone: Zone, answers: tuple[ServerAnswer, ...]) -> tuple[ServerAnswer, ...]:
+    """The answers with the zone's serial at each server that gave one."""
+    endpoints = {str(e): e for server in zone.servers for e in server.endpoints}
+    asked = [answer.address for answer in answers if answer.has_answered]
+    replies = await ask(*(Question(endpoints[address], zone.name, Type.SOA) for address in asked))
+    serials = {address: _serial(reply, zone.name) for address, reply in zip(asked, replies, strict=True)}
+    return tuple(replace(answer, serial=serials.get(answer.address)) for answer in answers)
+
+
+def _serial(reply: Reply, zone: str) -> int | None:
+    records = reply.answers if isinstance(reply, Message) and reply.authoritative else ()
+    return next((r.data.serial for r in records if isinstance(r.data, StartOfAuthority) and r.name == zone), None)
+
+
+async def delegation(zone: Zone, resolution: Resolution) -> tuple[str, ...] | None:
+    """The servers that the zone above names for this one, sorted; None when it could not be asked."""
+    above = await resolution.zone_of(zone.name.partition(".")[2])
+    if not isinstance(above, Zone):
+        return None
+    endpoints = [e for server in above.servers for e in server.endpoints][:_PARENTS_ASKED]
+    replies = await ask(*(Question(endpoint, zone.name, Type.NS) for endpoint in endpoints))
+    for reply in replies:
+        records = (*reply.authority, *reply.answers) if isinstance(reply, Message) else ()
+        names = {str(r.data) for r in records if r.type == Type.NS and r.name == zone.name}
+        if names:
+            return tuple(sorted(names))
+    return None

@@ -1,0 +1,228 @@
+"""verify-dns against servers that break the rules: each gets its finding, and nothing hangs or falls over."""
+
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from dkimctl.config.settings import Lookup
+from dkimctl.keys.metadata import Tags
+from dkimctl.keys.pair import Algorithm, generate
+from dkimctl.record.model import record_for
+from dkimctl.verify.check import check
+from dkimctl.verify.report import Report, Target, Verdict
+from tests.conftest import needs
+from tests.dns_servers import Knot, free_port_everywhere, name_servers
+from tests.hostile_dns import Hostile, Script, Send, answer
+
+HOME = "127.0.0.1"
+PAIR = generate(Algorithm.RSA)
+GOOD = record_for(PAIR.public, "rsa", Tags()).text.encode()
+
+
+def silent(query: bytes, send: Send) -> None:
+    """No answer."""
+
+
+def good(query: bytes, send: Send) -> None:
+    """The right answer."""
+    send(answer(query, GOOD))
+
+
+def truncated(query: bytes, send: Send) -> None:
+    """Come back over TCP."""
+    send(answer(query, truncated=True))
+
+
+def no_edns(query: bytes, send: Send) -> None:
+    """FORMERR while there is an additional section."""
+    send(answer(query[:10] + b"\0\0" + query[12:-11], rcode=1) if query[11] else answer(query, GOOD))
+
+
+def forged_first(query: bytes, send: Send) -> None:
+    """A wrong id, another question, rubbish, then the right answer."""
+    send(answer(query, b"v=DKIM1; p=", id=1))
+    send(answer(query, b"v=DKIM1; p=", name="s._domainkey.other.example."))
+    send(b"")
+    send(b"\xff" * 11)
+    send(answer(query, GOOD))
+
+
+def other_port(query: bytes, send: Send) -> None:
+    """The right answer, from a socket that was not asked: it cannot know where to, so it only sends nothing."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+        stranger.bind((HOME, 0))
+        stranger.connect(_last_source(send))
+        stranger.send(answer(query, GOOD))
+
+
+def _last_source(send: Send) -> tuple[str, int]:
+    source: tuple[str, int] = send.__defaults__[0]  # type: ignore[attr-defined]  # where the answer would go
+    return source
+
+
+def pointer_loop(query: bytes, send: Send) -> None:
+    """An answer whose owner name points at itself."""
+    whole = answer(query, GOOD)
+    question_end = 12 + len(query[12:].split(b"\0\x10\0\1")[0]) + 5
+    loop = question_end.to_bytes(2, "big")
+    send(whole[:question_end] + bytes((0xC0 | loop[0], loop[1])) + whole[question_end + 2 :])
+
+
+def pointer_forward(query: bytes, send: Send) -> None:
+    """An answer whose owner name points ahead."""
+    whole = answer(query, GOOD)
+    question_end = 12 + len(query[12:].split(b"\0\x10\0\1")[0]) + 5
+    send(whole[:question_end] + b"\xc1\x00" + whole[question_end + 2 :])
+
+
+def cut_message(query: bytes, send: Send) -> None:
+    """Half an answer without the truncation bit."""
+    whole = answer(query, GOOD)
+    send(whole[: len(whole) // 2])
+
+
+def replies(*texts: bytes, **how: object) -> Script:
+    """A script that answers with these records."""
+    return lambda query, send: send(answer(query, *texts, **how))  # type: ignore[arg-type]
+
+
+def closes(query: bytes, send: Send) -> None:
+    """TCP accepted, then nothing: the connection stays open."""
+
+
+MANY = tuple(b"record %d" % n for n in range(500))
+CASES: dict[str, tuple[Script, Script | None, set[str]]] = {
+    "silent": (silent, None, {"DKIM107"}),
+    "refused": (replies(rcode=5), None, {"DKIM108"}),
+    "servfail": (replies(rcode=2), None, {"DKIM108"}),
+    "notauth": (replies(rcode=9), None, {"DKIM108"}),
+    "lame": (replies(GOOD, lame=True), None, {"DKIM108"}),
+    "noedns": (no_edns, None, {"DKIM300", "DKIM508"}),
+    "tcprefused": (truncated, None, {"DKIM502"}),
+    "tcpstalls": (truncated, closes, {"DKIM107"}),
+    "tcpgood": (truncated, good, {"DKIM300", "DKIM501"}),
+    "tcpjunk": (truncated, lambda query, send: send(b"junk"), {"DKIM502"}),
+    "wrongid": (replies(GOOD, id=7), None, {"DKIM107"}),
+    "wrongquestion": (replies(GOOD, name="x.example."), None, {"DKIM107"}),
+    "otherport": (other_port, None, {"DKIM107"}),
+    "forgedfirst": (forged_first, None, {"DKIM300"}),
+    "pointerloop": (pointer_loop, None, {"DKIM107"}),
+    "pointerforward": (pointer_forward, None, {"DKIM107"}),
+    "cutmessage": (cut_message, None, {"DKIM107"}),
+    "huge": (truncated, replies(b"v=DKIM1; n=" + b"x" * 60000 + b"; p="), {"DKIM212", "DKIM302", "DKIM501"}),
+    "many": (truncated, replies(*MANY), {"DKIM102", "DKIM113", "DKIM201", "DKIM501"}),
+    "emptystring": (replies(b""), None, {"DKIM113", "DKIM201"}),
+    "ttlzero": (replies(GOOD, ttl=0), None, {"DKIM300", "DKIM506"}),
+    "ttlhuge": (replies(GOOD, ttl=2**31 - 1), None, {"DKIM300", "DKIM507"}),
+    "nxdomain": (replies(rcode=3), None, {"DKIM101"}),
+}
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Report]]:
+    """A knot that names the servers of every zone, and the hostile servers themselves."""
+    addresses = {name: f"127.0.7.{n}" for n, name in enumerate(CASES, 1)}
+    port = free_port_everywhere(HOME, *addresses.values())
+    zones = {f"{name}.example": name_servers(address) for name, address in addresses.items()}
+    knot = Knot(tmp_path_factory.mktemp("hostile") / "knot", HOME, port, zones).start()
+    servers = [Hostile(addresses[name], port, udp, tcp).start() for name, (udp, tcp, _) in CASES.items()]
+    lookup = Lookup((f"{HOME}:{port}",), port, timeout=0.6)
+    yield lambda name: next(check([Target("s", f"{name}.example", PAIR.public)], lookup))
+    for server in servers:
+        server.stop()
+    knot.stop()
+
+
+@needs("knotd")
+@pytest.mark.parametrize("name", CASES)
+def test_a_hostile_server_gets_its_finding(hostile: Callable[[str], Report], name: str) -> None:
+    """Whatever the server does, the report comes, and it says what was done."""
+    report = hostile(name)
+    assert {f.code for f in report.findings} == CASES[name][2], report.findings
+    if report.verdict is Verdict.RIGHT:
+        assert report.text == GOOD.decode()
+
+
+# --- DNSSEC -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lookup]:
+    """A signed zone, an unsigned one, and one whose trust anchor is another's, behind a real validating unbound."""
+    import subprocess
+
+    directory = tmp_path_factory.mktemp("dnssec")
+    directory.chmod(0o755)
+    knot_port, unbound_port = free_port_everywhere(HOME), free_port_everywhere(HOME)
+    body = name_servers(HOME) + f"s._domainkey 300 TXT {' '.join(_quoted(GOOD))}\n"
+    signed = ("signed.example", "bogus.example")
+    knot = Knot(
+        directory / "knot",
+        HOME,
+        knot_port,
+        dict.fromkeys((*signed, "plain.example"), body),
+        zone_options=dict.fromkeys(signed, "    dnssec-signing: on\n    zonefile-sync: -1\n"),
+    ).start()
+    anchors = []
+    for zone, source in (("signed.example", "signed.example"), ("bogus.example", "signed.example")):
+        ran = subprocess.run(
+            ["dig", f"@{HOME}", "-p", str(knot_port), source, "DNSKEY", "+short"], capture_output=True, text=True
+        )
+        anchors += [f'    trust-anchor: "{zone}. DNSKEY {key}"\n' for key in ran.stdout.splitlines()]
+    stubs = "".join(
+        f'stub-zone:\n    name: "{zone}"\n    stub-addr: {HOME}@{knot_port}\n'
+        for zone in ("signed.example", "bogus.example", "plain.example")
+    )
+    conf = directory / "unbound.conf"
+    conf.write_text(
+        f"server:\n    interface: {HOME}@{unbound_port}\n    do-not-query-localhost: no\n    do-daemonize: no\n"
+        f'    chroot: ""\n    directory: "{directory}"\n    pidfile: ""\n    use-syslog: no\n'
+        f'    logfile: "{directory}/log"\n'
+        f'    username: ""\n    module-config: "validator iterator"\n    ede: yes\n    val-log-level: 2\n'
+        f'    local-zone: "example." nodefault\n{"".join(anchors)}{stubs}remote-control:\n    control-enable: no\n'
+    )
+    unbound = subprocess.Popen(["unbound", "-d", "-c", str(conf)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _await(unbound_port)
+    yield Lookup((f"{HOME}:{unbound_port}",), knot_port, timeout=3.0)
+    unbound.terminate()
+    unbound.wait(10)
+    knot.stop()
+
+
+def _quoted(text: bytes) -> list[str]:
+    return [f'"{text[i : i + 255].decode()}"' for i in range(0, len(text), 255)]
+
+
+def _await(port: int) -> None:
+    for _ in range(200):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.settimeout(0.1)
+            probe.sendto(b"\x12\x34\1\0\0\1\0\0\0\0\0\0\0\0\2\0\1", (HOME, port))
+            try:
+                probe.recv(512)
+                return
+            except OSError:
+                continue
+    raise AssertionError("unbound did not answer")
+
+
+@needs("knotd", "unbound", "dig")
+@pytest.mark.parametrize(
+    ("zone", "expected"),
+    [
+        ("signed.example", {"DKIM300", "DKIM505"}),
+        ("plain.example", {"DKIM300", "DKIM504"}),
+        ("bogus.example", {"DKIM503"}),
+    ],
+)
+def test_dnssec_as_a_validating_resolver_sees_it(
+    secured: Lookup, zone: str, expected: set[str], tmp_path: Path
+) -> None:
+    """A real unbound vouches for a signed zone, does not for a plain one, and refuses one with the wrong keys."""
+    [report] = check([Target("s", zone, PAIR.public)], secured)
+    assert {f.code for f in report.findings} == expected, report.findings
+    if zone == "bogus.example":
+        assert "SERVFAIL" in report.findings[0].seen
+        assert report.text == GOOD.decode()
