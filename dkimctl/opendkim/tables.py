@@ -106,20 +106,6 @@ class Patterns:
         return next((row for pattern, row in self._compiled if pattern.fullmatch(text)), None)
 
 
-def lookup_keys(address: str) -> Iterator[str]:
-    """What the daemon looks for in a `file:` SigningTable, in this order (`dkimf_apply_signtable`)."""
-    user, _, domain = address.lower().rpartition("@")
-    yield f"{user}@{domain}"
-    yield domain
-    labels = domain.split(".")
-    for count in range(1, len(labels)):
-        parent = "." + ".".join(labels[count:])
-        yield f"{user}@{parent}"
-        yield parent
-    yield f"{user}@*"
-    yield "*"
-
-
 def data_set(value: str) -> tuple[str, str]:
     """Kind and argument of a data set's name such as `refile:/etc/opendkim/KeyTable` (`dkimf_db_open`)."""
     kind, colon, rest = value.partition(":")

@@ -1,0 +1,127 @@
+"""KeyTable, SigningTable and managed blocks: read as the daemon reads them, people's lines kept to the byte."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from dkimctl.errors import Refused
+from dkimctl.opendkim.managed import BEGIN, END, read_foreign
+from dkimctl.opendkim.tables import KeyEntry, Patterns, Row, data_set, key_entry, key_line, rows, signing_lines
+from tests.conftest import needs
+
+LABEL = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,10}[a-z0-9])?", fullmatch=True)
+DOMAIN = st.lists(LABEL, min_size=2, max_size=4).map(".".join)
+PATHS = st.from_regex(r"/[a-zA-Z0-9._/:-]{1,40}", fullmatch=True)
+TABLE = st.text("ab*. \t\n\v\r#@", max_size=60)
+
+
+@given(DOMAIN, LABEL, PATHS)
+def test_a_rendered_key_is_read_back(domain: str, selector: str, path: str) -> None:
+    """Name, domain, selector and path, whatever colons the path holds."""
+    entry = KeyEntry(f"{selector}._domainkey.{domain}", domain, selector, path)
+    [row] = rows([key_line(entry).encode()], patterns=False)
+    assert key_entry(row) == entry
+
+
+@given(DOMAIN, st.booleans())
+def test_rendered_signing_lines_fit_the_domain_and_what_is_below(domain: str, subdomains: bool) -> None:
+    """A pattern table signs for the domain, for its sub-domains when asked, and never for a neighbour."""
+    text = signing_lines(domain, "key", subdomains=subdomains, patterns=True)
+    first = Patterns(tuple(rows(text.encode().splitlines(keepends=True), patterns=True))).first
+    assert first(f"someone@{domain}") is not None
+    assert (first(f"someone@a.b.{domain}") is not None) == subdomains
+    assert first(f"someone@x{domain}") is None
+    exact = signing_lines(domain, "key", subdomains=subdomains, patterns=False)
+    assert [row.key for row in rows(exact.encode().splitlines(), patterns=False)] == [domain, f".{domain}"][
+        : 1 + subdomains
+    ]
+
+
+def ask(kind: str, path: Path, key: str) -> str | None:
+    """What the real daemon's query mode finds: the first field of the value, or None."""
+    ended = subprocess.run(
+        ["opendkim", "-Q", "-x", "/dev/null"], input=f"{kind}:{path}\n{key}/1\n".encode(), capture_output=True
+    )
+    answer = ended.stdout.decode().strip()
+    return answer[1:-1] if answer.startswith("'") else None
+
+
+@needs("opendkim")
+@settings(max_examples=60)
+@given(TABLE, st.sampled_from(["a", "b", "ab", "a.b", "aa", "a@b"]))
+def test_a_file_table_is_read_as_the_daemon_does(tmp_path_factory: pytest.TempPathFactory, text: str, key: str) -> None:
+    """Blanks, comments, repeats, odd white space: the first row with the key is the daemon's."""
+    path = tmp_path_factory.mktemp("table") / "table"
+    path.write_bytes(text.encode())
+    with path.open("rb") as stream:
+        found = next((row for row in rows(stream, patterns=False) if row.key == key), None)
+    assume(found is None or found.value)  # a row without value is a membership, which the query mode cannot show
+    assert ask("file", path, key) == (None if found is None else found.value)
+
+
+@needs("opendkim")
+@settings(max_examples=60)
+@given(TABLE, st.sampled_from(["a", "ab", "a.b", "ba", "a@b", "b@a.b", "aab"]))
+def test_a_pattern_table_is_read_as_the_daemon_does(
+    tmp_path_factory: pytest.TempPathFactory, text: str, address: str
+) -> None:
+    """Order, anchoring, escaping and lines that begin with a blank: the first pattern that fits is the daemon's."""
+    path = tmp_path_factory.mktemp("table") / "table"
+    path.write_bytes(text.encode())
+    with path.open("rb") as stream:
+        found = Patterns(tuple(rows(stream, patterns=True))).first(address)
+    assume(found is None or found.value)
+    assert ask("refile", path, address) == (None if found is None else found.value)
+
+
+def test_a_line_too_long_is_read_in_pieces() -> None:
+    """The daemon's buffer holds 1,023 bytes: the rest of the line becomes a row of its own."""
+    found = list(rows([b"a " + b"x" * 1021 + b"rest of it\n", b"b y\n"], patterns=False))
+    assert found == [Row("a", "x" * 1021, 1), Row("rest", "of it", 1), Row("b", "y", 2)]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("file:/etc/KeyTable", ("file", "/etc/KeyTable")),
+        ("refile:/etc/KeyTable", ("refile", "/etc/KeyTable")),
+        ("/etc/KeyTable", ("file", "/etc/KeyTable")),
+        ("/etc/keys.db", ("db", "/etc/keys.db")),
+        ("127.0.0.1, fe80::1", ("csl", "127.0.0.1, fe80::1")),
+        ("dsn:pgsql://u:p@h/d", ("dsn", "pgsql://u:p@h/d")),
+    ],
+)
+def test_data_sets_are_told_apart_by_name(name: str, kind: tuple[str, str]) -> None:
+    """The daemon's rule: a type in front, else by the look of the name."""
+    assert data_set(name) == kind
+
+
+LINES = st.lists(st.binary(max_size=20).filter(lambda b: b"\n" not in b and not b.startswith((BEGIN, END))), max_size=6)
+
+
+@given(LINES, LINES, LINES, st.booleans())
+def test_lines_of_people_survive(
+    tmp_path_factory: pytest.TempPathFactory, above: list[bytes], below: list[bytes], block: list[bytes], ended: bool
+) -> None:
+    """Whatever bytes stand outside the block, in whatever encoding, they are there after any number of renderings."""
+    path = tmp_path_factory.mktemp("managed") / "table"
+    mine = b"\n".join(above) + (b"\n" if above and ended else b"")
+    path.write_bytes(mine)
+    path.write_bytes(b"".join(read_foreign(path).around([b"old\n"])) + b"".join(line + b"\n" for line in below))
+    new = [line + b"\n" for line in block]
+    once = b"".join(read_foreign(path).around(new))
+    path.write_bytes(once)
+    assert b"".join(read_foreign(path).around(new)) == once
+    assert once.startswith(mine if mine == b"" or mine.endswith(b"\n") else mine + b"\n")
+    assert once.partition(BEGIN)[2].partition(b"\n")[2].startswith(b"".join(new) + END)
+    assert once.rpartition(END + b"\n")[2] == b"".join(line + b"\n" for line in below)
+
+
+def test_a_block_without_end_is_not_guessed(tmp_path: Path) -> None:
+    """When somebody deleted the closing marker, whose the lines are is not clear: nothing is thrown away."""
+    (tmp_path / "table").write_bytes(b"mine\n" + BEGIN + b"\nwhose?\n")
+    with pytest.raises(Refused, match=r"line 2: .* never ends"):
+        read_foreign(tmp_path / "table")
