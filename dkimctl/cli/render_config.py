@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 @click.option(
     "--canonicalization",
     type=click.Choice(["relaxed/simple", "relaxed/relaxed", "simple/simple", "simple/relaxed"]),
-    help="Of header and body (default relaxed/simple).",
+    metavar="HEADER/BODY",
+    help="Each relaxed or simple (default relaxed/simple).",
 )
 @click.option(
     "--milter-default-action",
