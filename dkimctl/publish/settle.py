@@ -27,6 +27,7 @@ class Settling:
     """Names that are neither right nor as they were."""
     _before: dict[str, tuple[ProviderRecord, ...]] = field(default_factory=dict)
     _created: set[str] = field(default_factory=set)
+    _replaced: set[str] = field(default_factory=set)
     _one_by_one: bool = False
 
     def settle(self, names: Sequence[NamePlan]) -> None:
@@ -62,6 +63,7 @@ class Settling:
                 self._one_by_one = True  # one record was refused as such: find out which, and do the others
                 continue
             self._created |= {name for name in batch if any(isinstance(c, Create) for c in steps[name])}
+            self._replaced |= {name for name in batch if any(isinstance(c, Replace) for c in steps[name])}
         return None
 
     def _step(self, name: NamePlan) -> list[Change]:
@@ -90,13 +92,19 @@ class Settling:
         return still
 
     def _spoilt(self, name: NamePlan) -> ProviderRecord | None:
-        """A record that was not there before, is not what was sent, and stands where that should stand."""
-        before = {(record.id, record.text) for record in self._before[name.wanted.name]}
+        """A record that came of what was sent, and is not what was sent."""
         kinds = {record: likeness(record.text, name.wanted.record) for record in name.existing}
-        new = [record for record in name.existing if (record.id, record.text) not in before]
         if Likeness.SAME in kinds.values():
             return None
-        return next((r for r in new if kinds[r] in (Likeness.CUT_SHORT, Likeness.FOREIGN)), None)
+        wrong = [record for record, kind in kinds.items() if kind in (Likeness.CUT_SHORT, Likeness.FOREIGN)]
+        return next((record for record in wrong if self._is_of_this_run(name.wanted.name, record)), None)
+
+    def _is_of_this_run(self, name: str, record: ProviderRecord) -> bool:
+        """False for what was there before, also when an edit of the whole zone has given it another id."""
+        before = {old.id: old for old in self._before[name]}
+        if record.id in before:
+            return name in self._replaced or record.text != before[record.id].text
+        return (record.field_type, record.text) not in {(old.field_type, old.text) for old in before.values()}
 
     def _undo(self, name: NamePlan, spoilt: ProviderRecord) -> None:
         """Put back what was there, and say what came back."""
@@ -110,8 +118,8 @@ class Settling:
             undone = False
         if not undone:
             self.unsettled.add(name.wanted.name)
-            error.message += "; it could not be removed"
-            error.hint = AGAIN
+            error.message = error.message.replace("was put back as it was", "could not be put back as it was")
+            error.hint = f"look at {name.wanted.name} in the panel before anybody refreshes the zone"
 
     def _give_up(self, pending: Sequence[NamePlan], error: DkimctlError, *, looked: bool) -> None:
         for name in pending:

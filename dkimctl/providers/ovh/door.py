@@ -6,8 +6,7 @@ fails on some error bodies.
 
 import json
 import queue
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from dkimctl.errors import ConfigError
@@ -55,27 +54,25 @@ class Door:
         from ovh.exceptions import APIError
         from requests import RequestException
 
+        client = self._client()
         try:
-            with self._client() as client:
-                response: Response = client.raw_call(method, path, data=body)
+            response: Response = client.raw_call(method, path, data=body)
         except RequestException as error:
             raise _unreached(error, method, path) from None  # its words may hold the whole request
         except APIError as error:
             raise self._failed_before(error, method, path) from None
-        if not 200 <= response.status_code < 300:
-            raise self._refused(response, method, path)
+        refusal = None if 200 <= response.status_code < 300 else self._refused(response, method, path)
+        if refusal is None or refusal.kind is not Kind.OUT_OF_TIME:  # else the time it holds is wrong
+            self._idle.put(client)
+        if refusal is not None:
+            raise refusal
         return response
 
-    @contextmanager
-    def _client(self) -> Iterator[Any]:
+    def _client(self) -> Any:
         try:
-            client = self._idle.get_nowait()
+            return self._idle.get_nowait()
         except queue.Empty:
-            client = self._connect()
-        try:
-            yield client
-        finally:
-            self._idle.put(client)
+            return self._connect()
 
     def _connect(self) -> Any:
         """A client that has asked for the API's time: a fault of that call must not look like one of the next."""

@@ -18,6 +18,8 @@ class Kind(Enum):
     """Not done, try again later: 408, 409, 429."""
     LOST = auto()
     """No usable answer: it may have been done or not."""
+    OUT_OF_TIME = auto()
+    """Not done: the time of the request was wrong."""
     NO_ZONE = auto()
     """The account has no such zone."""
     GONE = auto()
@@ -50,7 +52,7 @@ class OvhError(ApiError):
     @property
     def is_transient(self) -> bool:
         """True when the same call may succeed a little later."""
-        return self.kind in (Kind.BUSY, Kind.LOST)
+        return self.kind in (Kind.BUSY, Kind.LOST, Kind.OUT_OF_TIME)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +170,7 @@ def _bad_request(call: str, said: str, endpoint: str) -> tuple[Kind, str, str]:
         )
     if "out of time" in lower:
         return (
-            Kind.REFUSED,
+            Kind.OUT_OF_TIME,
             "OVH refused the time of the request: this machine's clock jumped, or theirs is wrong",
             "set this machine's clock (timedatectl), then run the command again",
         )
