@@ -38,7 +38,6 @@ DOORS = {
     "dns": ("dns", "providers.rfc2136", "sandbox"),
     "idna": ("names",),
     "lexicon": ("providers.lexicon.door",),
-    "lexicon": ("providers.lexicon.door",),
     "ovh": ("providers.ovh.door",),
     "oauthlib": ("providers.ovh.door",),  # with `requests` the floor on which `ovh` stands: its errors come from there
     "requests": ("providers.ovh.door",),
