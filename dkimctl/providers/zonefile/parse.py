@@ -106,7 +106,11 @@ class _Reader:
         if name.endswith(".") and not name.endswith("\\."):
             return name[:-1]
         if not self._origin:
-            raise self._problem(token.start, "a relative name, and nothing says to which zone the file belongs")
+            raise self._problem(
+                token.start,
+                "a relative name, and nothing says to which zone the file belongs",
+                hint='begin the file with $ORIGIN, or name the zone: [domains."example.com"] zone = "example.com"',
+            )
         return self._origin if name == "@" else f"{name}.{self._origin}"
 
     def _record(self, entry: Entry, rest: list[Token]) -> Placed:
@@ -130,8 +134,8 @@ class _Reader:
         target = self._absolute(rest[0]) if kind == "CNAME" else ""
         return Placed(entry, self._owner, ttl, kind, header, tuple(rest), target)
 
-    def _problem(self, position: int, why: str) -> SyntaxProblem:
-        return SyntaxProblem(self._path, self._text, position, why)
+    def _problem(self, position: int, why: str, *, hint: str = "") -> SyntaxProblem:
+        return SyntaxProblem(self._path, self._text, position, why, hint=hint)
 
 
 def _seconds(text: str) -> int:

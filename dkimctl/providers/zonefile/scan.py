@@ -17,12 +17,12 @@ _ESCAPE = re.compile(r"\\(\d{3}|.)", re.DOTALL)
 class SyntaxProblem(Refused):
     """A zone file that cannot be understood is not touched."""
 
-    def __init__(self, path: str, text: str, position: int, why: str) -> None:
+    def __init__(self, path: str, text: str, position: int, why: str, *, hint: str = "") -> None:
         line = text.count("\n", 0, position) + 1
         column = position - (text.rfind("\n", 0, position) + 1) + 1
         super().__init__(
             f"{path} line {line}, column {column}: {why}",
-            hint="nothing was changed; mend the file and check it with named-checkzone or kzonecheck",
+            hint=hint or "nothing was changed; mend the file and check it with named-checkzone or kzonecheck",
         )
 
 

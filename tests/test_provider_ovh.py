@@ -1,0 +1,289 @@
+"""The OVH provider against the sandbox, through the real `ovh` library and real HTTP."""
+
+from typing import Any
+
+import pytest
+
+from dkimctl.providers.base import Create, Delete, ProviderRecord, Replace
+from dkimctl.providers.ovh.refusals import Kind, OvhError
+from dkimctl.providers.ovh.rights import RULES
+from dkimctl.sandbox import Fault
+from tests.publishing import NAME, ZONE, account, ed25519_record, manual_clock, rsa_record, sandbox, standing
+
+RECORD = ProviderRecord(NAME, "DKIM", rsa_record().text)
+
+
+def test_a_record_is_created_as_one_unquoted_string_of_type_dkim() -> None:
+    """What is sent is what OVH wants: type DKIM, no quotes, no pieces; and it comes back equal."""
+    with sandbox() as running:
+        provider = account(running)
+        provider.apply(ZONE, [Create(RECORD)])
+        assert standing(running) == [("DKIM", rsa_record().text)]
+        [found] = provider.find(ZONE, [NAME])[NAME]
+        assert (found.field_type, found.text) == ("DKIM", rsa_record().text)
+
+
+def test_only_the_exact_name_is_found() -> None:
+    """The API's filter takes `_` as a wildcard and ignores case; neighbours that it lists are not ours."""
+    with sandbox() as running:
+        for neighbour in ("mail.xdomainkey", "mailx_domainkey", "xmail._domainkey", "mail._domainkey.sub"):
+            running.zone(ZONE).add("TXT", neighbour, "something else")
+        running.zone(ZONE).add("DKIM", "Mail._DomainKey", "v=DKIM1; p=")
+        assert [r.text for r in account(running).find(ZONE, [NAME])[NAME]] == ["v=DKIM1; p="]
+
+
+def test_dkim_txt_and_cname_at_the_name_are_found_and_joined() -> None:
+    """All three types matter; a TXT that comes back quoted and split is one text; a CNAME's target is absolute."""
+    with sandbox() as running:
+        zone = running.zone(ZONE)
+        zone.add("TXT", "mail._domainkey", rsa_record().text)
+        zone.add("CNAME", "mail._domainkey", "elsewhere.example.net.")
+        zone.add("A", "mail._domainkey", "127.0.0.1")
+        found = {r.field_type: r.text for r in account(running).find(ZONE, [NAME])[NAME]}
+        assert found == {"TXT": rsa_record().text, "CNAME": "elsewhere.example.net"}
+
+
+def test_a_change_is_a_put_without_the_field_type() -> None:
+    """OVH refuses to alter the type; the record keeps its id, so it is never gone for a moment."""
+    with sandbox() as running:
+        provider = account(running)
+        old = running.zone(ZONE).add("DKIM", "mail._domainkey", "v=DKIM1; k=rsa; p=AAAA")
+        [before] = provider.find(ZONE, [NAME])[NAME]
+        provider.apply(ZONE, [Replace(before, RECORD)])
+        [put] = [call for call in running.calls if call.method == "PUT"]
+        assert "fieldType" not in put.body
+        assert running.zone(ZONE).find(old.id).target == rsa_record().text
+
+
+def test_a_record_that_is_gone_already_is_deleted_without_a_word() -> None:
+    """404 on DELETE is what was wanted."""
+    with sandbox() as running:
+        provider = account(running)
+        provider.apply(ZONE, [Delete(ProviderRecord(NAME, "DKIM", "x", 0, "12345"))])
+        assert [call.status for call in running.calls if call.method == "DELETE"] == [404]
+
+
+@pytest.mark.parametrize("void", ["null", "204", "empty"])
+def test_void_calls_may_answer_in_any_way(void: str) -> None:
+    """`null`, 204 and an empty 200 are what PUT, DELETE and refresh have answered over the years."""
+    with sandbox(void=void) as running:
+        provider = account(running)
+        provider.apply(ZONE, [Create(RECORD)])
+        [made] = provider.find(ZONE, [NAME])[NAME]
+        provider.apply(ZONE, [Replace(made, RECORD), Delete(made)])
+        provider.activate(ZONE)
+        assert standing(running) == []
+
+
+@pytest.mark.parametrize("switches", [{"post_id_zero": True}, {"get_404_after_post": 3}])
+def test_ids_of_new_records_are_not_trusted(switches: dict[str, Any]) -> None:
+    """POST may answer id 0, and a new record may be listed before it can be read: list again and match."""
+    with sandbox(**switches) as running:
+        provider = account(running)
+        provider.apply(ZONE, [Create(RECORD)])
+        assert [r.text for r in provider.find(ZONE, [NAME])[NAME]] == [RECORD.text]
+
+
+@pytest.mark.parametrize("kind", ["reset-after", "null", "empty-200", "truncated-json", "500-json", "reset-before"])
+def test_a_create_whose_answer_was_lost_makes_one_record(kind: Any) -> None:
+    """Whether the call was carried out or not: look first, then try again; never two records, never none."""
+    with sandbox() as running:
+        running.faults.add(Fault(kind, method="POST", path="*/record"))
+        account(running).apply(ZONE, [Create(RECORD)])
+        assert standing(running) == [("DKIM", RECORD.text)]
+
+
+def test_retry_after_is_honoured() -> None:
+    """The API's wish to wait goes over our own pauses."""
+    clock = manual_clock()
+    with sandbox() as running:
+        running.faults.add(Fault("429", method="POST", path="*/refresh", retry_after=7))
+        account(running, clock).activate(ZONE)
+        assert max(clock.slept) == 7
+        assert running.zone(ZONE).refreshes == 1
+
+
+def test_pauses_grow_and_end() -> None:
+    """A service that stays down is given up after a while, with pauses that double and differ from each other."""
+    clock = manual_clock()
+    with sandbox() as running:
+        running.faults.add(Fault("502-html", times=None, path="/domain/*"))
+        with pytest.raises(OvhError) as caught:
+            account(running, clock).is_active(ZONE)
+    assert caught.value.kind is Kind.LOST
+    assert "HTML" in caught.value.message
+    assert 20 < sum(clock.slept) <= 45
+    assert clock.slept[0] < clock.slept[2] < clock.slept[4]
+
+
+@pytest.mark.parametrize("method", ["create", "replace"])
+def test_ed25519_goes_under_txt_where_dkim_refuses_it(method: str) -> None:
+    """OVH's check of DKIM records has not always known k=ed25519; the record is short enough for a TXT."""
+    record = ProviderRecord(NAME, "DKIM", ed25519_record().text)
+    with sandbox(refuse_ed25519=True) as running:
+        provider = account(running)
+        if method == "create":
+            provider.apply(ZONE, [Create(record)])
+        else:
+            running.zone(ZONE).add("DKIM", "mail._domainkey", rsa_record().text)
+            [before] = provider.find(ZONE, [NAME])[NAME]
+            provider.apply(ZONE, [Replace(before, record)])
+        assert [(r.field_type, r.text) for r in provider.find(ZONE, [NAME])[NAME]] == [("TXT", record.text)]
+
+
+def test_the_zone_is_found_label_by_label_and_the_account_is_never_listed() -> None:
+    """`GET /domain/zone` needs a right that a token for one zone does not have."""
+    with sandbox(ZONE, f"own.{ZONE}") as running:
+        provider = account(running)
+        assert provider.zone_of(f"mail._domainkey.a.b.{ZONE}") == ZONE
+        assert provider.zone_of(f"mail._domainkey.a.own.{ZONE}") == f"own.{ZONE}"
+        assert all(call.path != "/domain/zone" for call in running.calls)
+
+
+def test_a_credential_with_the_documented_rules_is_enough() -> None:
+    """Everything the provider does is covered by the rules that README tells people to ask for, and by no others."""
+    with sandbox() as running:
+        rules = [(method, path.format(zone=ZONE)) for method, path in RULES]
+        provider = account(running, consumer_key=running.credentials.issue(rules))
+        assert provider.zone_of(f"mail._domainkey.sub.{ZONE}") == ZONE
+        provider.apply(ZONE, [Create(RECORD)])
+        [made] = provider.find(ZONE, [NAME])[NAME]
+        provider.apply(ZONE, [Replace(made, RECORD), Delete(made)])
+        provider.activate(ZONE)
+        assert provider.is_active(ZONE) is True
+
+
+def test_the_two_comfortable_rights_may_be_missing() -> None:
+    """Without the right to look at the zone and at its status, records can still be published."""
+    with sandbox() as running:
+        rules = [
+            (method, path.format(zone=ZONE))
+            for method, path in RULES
+            if not path.endswith("/status") and path != "/domain/zone/{zone}"
+        ]
+        provider = account(running, consumer_key=running.credentials.issue(rules))
+        assert provider.zone_of(NAME) == ZONE
+        assert provider.is_active(ZONE) is None
+
+
+# --- errors: what is wrong, and what to do about it
+
+
+@pytest.mark.parametrize("error_format", ["class", "legacy"])
+@pytest.mark.parametrize(
+    ("credentials", "words", "advice"),
+    [
+        ({"application_key": "0" * 16}, "does not know this application key", "endpoint"),
+        ({"application_secret": "0" * 32}, "refused the signature", "secret"),
+        ({"consumer_key": "0" * 32}, "does not know this consumer key", "createToken"),
+    ],
+)
+def test_wrong_keys_are_told_apart(error_format: str, credentials: dict[str, str], words: str, advice: str) -> None:
+    """Each of the three keys being wrong has its own words, in both formats of error bodies."""
+    with sandbox(error_format=error_format) as running, pytest.raises(OvhError) as caught:
+        account(running, **credentials).activate(ZONE)
+    assert words in caught.value.message
+    assert advice in caught.value.hint
+    assert caught.value.exit_code == 3
+
+
+@pytest.mark.parametrize("state", ["pendingValidation", "refused", "expired"])
+def test_a_consumer_key_that_is_not_valid_is_said_to_be(state: Any) -> None:
+    """Nobody validated it, it was refused, or its time is over."""
+    with sandbox() as running:
+        key = running.credentials.issue(state=state)
+        with pytest.raises(OvhError, match="never validated, refused, or expired"):
+            account(running, consumer_key=key).activate(ZONE)
+
+
+@pytest.mark.parametrize(
+    ("missing", "rule"),
+    [
+        (("POST", "/domain/zone/{zone}/refresh"), f"POST /domain/zone/{ZONE}/refresh"),
+        (("GET", "/domain/zone/{zone}/record/*"), f"GET /domain/zone/{ZONE}/record/*"),
+        (("POST", "/domain/zone/{zone}/record"), f"POST /domain/zone/{ZONE}/record"),
+    ],
+)
+def test_a_missing_right_is_named_with_the_rule_to_ask_for(missing: tuple[str, str], rule: str) -> None:
+    """The commonest complaint about OVH's API: 403 and nobody says what is missing."""
+    with sandbox() as running:
+        rules = [(method, path.format(zone=ZONE)) for method, path in RULES if (method, path) != missing]
+        provider = account(running, consumer_key=running.credentials.issue(rules))
+        running.zone(ZONE).add("DKIM", "mail._domainkey", "v=DKIM1; p=")
+        with pytest.raises(OvhError) as caught:
+            provider.apply(ZONE, [Create(RECORD)])
+            provider.find(ZONE, [NAME])
+            provider.activate(ZONE)
+    assert caught.value.kind is Kind.NOT_GRANTED
+    assert rule in caught.value.hint
+    assert caught.value.message.partition("right to ")[2].split()[0] == rule.split()[0]
+
+
+def test_a_zone_of_another_account_is_said_to_be_missing() -> None:
+    """The account, the endpoint and the name are what can be wrong."""
+    with sandbox() as running:
+        with pytest.raises(OvhError, match=r"no zone for other\.example in this OVH account") as caught:
+            account(running).zone_of("mail._domainkey.other.example")
+        assert 'zone = "' in caught.value.hint
+        with pytest.raises(OvhError, match=r"the zone other\.example is not in this OVH account"):
+            account(running).find("other.example", ["mail._domainkey.other.example"])
+
+
+def test_an_expired_service_is_told() -> None:
+    """460 is not an HTTP status that anybody knows by heart."""
+    with sandbox() as running:
+        running.zone(ZONE).expired = True
+        with pytest.raises(OvhError, match=r"the OVH service of domain\.tld has expired") as caught:
+            account(running).find(ZONE, [NAME])
+        assert "renew" in caught.value.hint
+
+
+def test_the_actions_a_policy_lacks_are_named() -> None:
+    """A service account's missing right comes as the name of an action."""
+    with sandbox() as running:
+        made = running.accounts.create(["dnsZone:apiovh:record/get"])
+        provider = account(running, client_id=made.client_id, client_secret=made.client_secret)
+        assert provider.find(ZONE, [NAME])[NAME] == ()
+        with pytest.raises(OvhError, match="dnsZone:apiovh:record/create") as caught:
+            provider.apply(ZONE, [Create(RECORD)])
+        assert "policy" in caught.value.hint
+
+
+def test_a_wrong_service_account_is_told() -> None:
+    """The token endpoint's refusal names what to check, and no part of the secret."""
+    with sandbox() as running:
+        with pytest.raises(OvhError, match="client id or client secret is wrong") as caught:
+            account(running, client_id="EU.nobody", client_secret="s3cret-value").activate(ZONE)
+        assert "s3cret-value" not in f"{caught.value.message} {caught.value.hint}"
+
+
+@pytest.mark.parametrize("kind", ["html-200", "null", "empty-200", "502-html", "timeout"])
+def test_a_time_that_cannot_be_had_is_no_bug(kind: Any) -> None:
+    """The library asks for the API's time before its first call and trips over what is no number."""
+    with sandbox() as running:
+        running.faults.add(Fault(kind, path="/auth/time", times=None))
+        with pytest.raises(OvhError) as caught:
+            account(running).activate(ZONE)
+        assert caught.value.kind is Kind.LOST
+
+
+def test_a_clock_that_is_off_is_named() -> None:
+    """The window of OVH's timestamps is unknown, its complaint is not."""
+    with sandbox(timestamp_window=-1) as running, pytest.raises(OvhError, match="refused the time"):
+        account(running).activate(ZONE)
+
+
+def test_a_wrong_time_is_asked_for_again() -> None:
+    """Half an answer to the question for the time is a number too: the library would sign with it for ever."""
+    with sandbox() as running:
+        running.faults.add(Fault("truncated-json", path="/auth/time"))
+        account(running).activate(ZONE)
+        assert running.zone(ZONE).refreshes == 1
+
+
+def test_an_api_that_is_not_there_says_how_it_could_not_be_reached() -> None:
+    """Connection refused is told as such, after some patience."""
+    with sandbox() as running:
+        gone = account(running)
+    with pytest.raises(OvhError, match="connection refused"):
+        gone.activate(ZONE)

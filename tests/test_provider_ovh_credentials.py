@@ -1,0 +1,164 @@
+"""Where the credentials come from, what is refused, and that no secret is ever shown."""
+
+from pathlib import Path
+
+import pytest
+
+from dkimctl.config.settings import Settings
+from dkimctl.errors import ConfigError
+from dkimctl.providers.ovh.credentials import Credentials, read_credentials
+from dkimctl.providers.ovh.endpoint import loopback_url
+
+ENVIRONMENT = {"OVH_APPLICATION_KEY": "ak", "OVH_APPLICATION_SECRET": "as-secret", "OVH_CONSUMER_KEY": "ck-secret"}
+FILE = "[default]\nendpoint=ovh-ca\n[ovh-ca]\napplication_key=fak\napplication_secret=fas\nconsumer_key=fck\n"
+OAUTH2 = "[default]\nendpoint=ovh-eu\n[ovh-eu]\nclient_id=EU.x\nclient_secret=cs\n"
+
+
+def write(path: Path, text: str, mode: int = 0o600) -> Path:
+    """A file with exactly this mode."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(mode)
+    return path
+
+
+def read(root: Path, environment: dict[str, str] | None = None, **options: str) -> Credentials:
+    """The credentials with `root` for `/` and an empty home below it."""
+    return read_credentials(options, Settings(root=root), environment or {}, home=root / "home")
+
+
+def test_the_environment_is_enough(tmp_path: Path) -> None:
+    """Three variables, and no file is looked at, not even one that would be refused."""
+    write(tmp_path / "etc/dkimctl/ovh.conf", FILE, 0o644)
+    found = read(tmp_path, ENVIRONMENT)
+    assert (found.endpoint, found.application_key, found.consumer_key) == ("ovh-eu", "ak", "ck-secret")
+
+
+def test_a_variable_may_name_a_file(tmp_path: Path) -> None:
+    """As systemd credentials and container secrets do; the line feed at the end is no part of the secret."""
+    path = write(tmp_path / "secret", "from-a-file\n")
+    environment = {k: v for k, v in ENVIRONMENT.items() if k != "OVH_CONSUMER_KEY"}
+    assert read(tmp_path, {**environment, "OVH_CONSUMER_KEY_FILE": str(path)}).consumer_key == "from-a-file"
+
+
+@pytest.mark.parametrize("place", ["etc/dkimctl/ovh.conf", "home/.ovh.conf", "etc/ovh.conf"])
+def test_the_usual_files_are_found(tmp_path: Path, place: str) -> None:
+    """Our own, the user's, the machine's: the ovh library's format."""
+    write(tmp_path / place, FILE)
+    assert read(tmp_path) == Credentials("ovh-ca", "fak", "fas", "fck")
+
+
+def test_a_file_in_the_working_directory_is_never_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library would read ./ovh.conf: for a command that root runs anywhere that is a trap."""
+    write(tmp_path / "here/ovh.conf", FILE)
+    monkeypatch.chdir(tmp_path / "here")
+    with pytest.raises(ConfigError, match="missing"):
+        read(tmp_path)
+
+
+def test_a_named_file_is_the_only_one(tmp_path: Path) -> None:
+    """`[providers.ovh] credentials`; when it is not there, no other takes its place."""
+    write(tmp_path / "etc/ovh.conf", FILE)
+    write(tmp_path / "other.conf", OAUTH2)
+    assert read(tmp_path, credentials="/other.conf").client_id == "EU.x"
+    with pytest.raises(ConfigError, match="no such credentials file"):
+        read(tmp_path, credentials="/absent.conf")
+
+
+def test_environment_over_file_value_by_value(tmp_path: Path) -> None:
+    """As in the library: a variable beats the file, the rest comes from the file."""
+    write(tmp_path / "etc/dkimctl/ovh.conf", FILE)
+    found = read(tmp_path, {"OVH_CONSUMER_KEY": "newer"})
+    assert (found.application_key, found.consumer_key) == ("fak", "newer")
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o644, 0o604, 0o660])
+def test_a_file_that_others_can_read_is_refused(tmp_path: Path, mode: int) -> None:
+    """With the chmod to type."""
+    path = write(tmp_path / "etc/dkimctl/ovh.conf", FILE, mode)
+    with pytest.raises(ConfigError, match="can be read by other users") as caught:
+        read(tmp_path)
+    assert caught.value.hint == f"chmod 600 {path}"
+    assert caught.value.exit_code == 2
+
+
+def test_a_secret_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
+    """The same rule for the files that variables name."""
+    path = write(tmp_path / "secret", "x", 0o644)
+    with pytest.raises(ConfigError, match="can be read by other users"):
+        read(tmp_path, {**ENVIRONMENT, "OVH_APPLICATION_SECRET": "", "OVH_APPLICATION_SECRET_FILE": str(path)})
+
+
+def test_everything_that_is_missing_is_told_at_once(tmp_path: Path) -> None:
+    """With where each was looked for and where to make them."""
+    with pytest.raises(ConfigError, match="application_secret, consumer_key") as caught:
+        read(tmp_path, {"OVH_APPLICATION_KEY": "ak"})
+    assert len(caught.value.problems) == 2
+    assert "OVH_CONSUMER_KEY_FILE" in caught.value.problems[1]
+    assert "createToken" in caught.value.hint
+
+
+def test_half_a_service_account_is_told(tmp_path: Path) -> None:
+    """The id without its secret."""
+    with pytest.raises(ConfigError, match="client_secret"):
+        read(tmp_path, {"OVH_CLIENT_ID": "EU.x"})
+
+
+def test_two_kinds_at_once_are_refused_in_words(tmp_path: Path) -> None:
+    """A stray OVH_CLIENT_ID beside application keys: the library only says that it cannot."""
+    with pytest.raises(ConfigError, match="two kinds"):
+        read(tmp_path, {**ENVIRONMENT, "OVH_CLIENT_ID": "EU.x", "OVH_CLIENT_SECRET": "s"})
+
+
+def test_the_environment_decides_the_kind(tmp_path: Path) -> None:
+    """A service account in the environment is not disturbed by application keys in a file."""
+    write(tmp_path / "etc/ovh.conf", FILE.replace("ovh-ca", "ovh-eu"))
+    found = read(tmp_path, {"OVH_CLIENT_ID": "EU.x"} | {"OVH_CLIENT_SECRET": "s"})
+    assert found.is_oauth2
+    assert not found.application_key
+
+
+def test_a_file_that_is_none_is_not_quoted(tmp_path: Path) -> None:
+    """The parser's own error would show the line, and the line may be the secret."""
+    write(tmp_path / "etc/dkimctl/ovh.conf", "the-secret-on-a-line-of-its-own\n")
+    with pytest.raises(ConfigError, match=r"not an ovh\.conf \(line 1\)") as caught:
+        read(tmp_path)
+    assert "the-secret" not in f"{caught.value} {caught.value.hint} {caught.value.problems}"
+
+
+def test_the_configuration_takes_no_secrets(tmp_path: Path) -> None:
+    """Unknown keys are told, all of them, with what to do instead."""
+    with pytest.raises(ConfigError) as caught:
+        read(tmp_path, consumer_key="x", endpont="ovh-eu")
+    assert len(caught.value.problems) == 2
+    assert "credentials" in caught.value.hint
+
+
+def test_no_secret_in_the_repr() -> None:
+    """Not even of the whole value."""
+    shown = repr(Credentials("ovh-eu", "ak", "as-secret", "ck-secret", "id", "cs-secret"))
+    assert "secret" not in shown.replace("application_secret", "").replace("client_secret", "")
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8080/1.0", "http://localhost:1/1.0/", "http://[::1]:99/1.0"])
+def test_loopback_urls_are_endpoints(url: str) -> None:
+    """For a stand-in on this machine."""
+    assert loopback_url(url) == url.rstrip("/")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://eu.api.ovh.com/1.0",
+        "https://127.0.0.1:8080/1.0",
+        "http://127.0.0.1.example.com:80/1.0",
+        "http://192.0.2.1:80/1.0",
+        "http://127.0.0.1/1.0",
+        "ftp://127.0.0.1:1/",
+        "http://[::1",
+    ],
+)
+def test_other_urls_are_refused(url: str) -> None:
+    """Signatures are never sent in the clear, nor to a host that nobody knows."""
+    with pytest.raises(ConfigError, match="not an endpoint"):
+        loopback_url(url)

@@ -1,0 +1,163 @@
+"""What every provider promises, at the sandbox's account and in a zone file alike; and how providers are found."""
+
+import tomllib
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dkimctl.config.settings import Settings
+from dkimctl.errors import ConfigError, DkimctlError, UsageError
+from dkimctl.providers.base import Create, Delete, Provider, ProviderRecord, Replace
+from dkimctl.providers.registry import BUILT_IN, GROUP, open_provider, provider_names
+from dkimctl.providers.zonefile.provider import ZoneFileProvider
+from dkimctl.publish.apply import apply
+from dkimctl.publish.plan import plan
+from tests.publishing import NAME, ZONE, account, ed25519_record, manual_clock, rsa_record, sandbox, wanted
+
+ZONE_FILE = f"""\
+$ORIGIN {ZONE}.
+$TTL 3600
+@ IN SOA ns1 hostmaster 2026010100 3600 600 86400 300
+@ IN NS ns1
+ns1 IN A 127.0.0.1
+"""
+
+
+@pytest.fixture(params=["ovh", "zonefile"])
+def provider(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Provider]:
+    """Each provider that writes, with one empty zone."""
+    if request.param == "zonefile":
+        path = tmp_path / "zone"
+        path.write_text(ZONE_FILE)
+        yield ZoneFileProvider(path, manual_clock())
+        return
+    with sandbox() as running:
+        yield account(running)
+
+
+def record(provider: Provider, text: str, *, name: str = NAME, ttl: int = 0) -> ProviderRecord:
+    """A record of the provider's own type."""
+    return ProviderRecord(name, provider.capabilities.field_type, text, ttl)
+
+
+def texts(provider: Provider, name: str = NAME) -> list[str]:
+    """The texts at a name."""
+    return [found.text for found in provider.find(ZONE, [name])[name]]
+
+
+def test_the_zone_of_a_name_is_found(provider: Provider) -> None:
+    """Also for a sub-domain; a name elsewhere is an error that says so."""
+    assert provider.zone_of(NAME) == ZONE
+    assert provider.zone_of(f"mail._domainkey.a.b.{ZONE}") == ZONE
+    with pytest.raises(DkimctlError, match="other"):
+        provider.zone_of("mail._domainkey.other.example")
+
+
+def test_every_name_asked_for_is_answered(provider: Provider) -> None:
+    """Also those with nothing there."""
+    assert dict(provider.find(ZONE, [NAME, f"x.{ZONE}"])) == {NAME: (), f"x.{ZONE}": ()}
+
+
+@pytest.mark.parametrize("bits", [1024, 2048, 4096])
+def test_what_is_written_is_read_back_equal(provider: Provider, bits: int) -> None:
+    """However many character-strings it takes."""
+    text = rsa_record(bits=bits).text
+    provider.apply(ZONE, [Create(record(provider, text, ttl=300))])
+    [found] = provider.find(ZONE, [NAME])[NAME]
+    assert (found.text, found.ttl, found.name) == (text, 300, NAME)
+
+
+def test_texts_with_quotes_and_backslashes_survive(provider: Provider) -> None:
+    """What people paste; OVH keeps such a text only as TXT."""
+    text = 'say "hello" \\ ; (v=1)'
+    provider.apply(ZONE, [Create(replace(record(provider, text), field_type="TXT"))])
+    assert texts(provider) == [text]
+
+
+def test_changes_are_done_in_order(provider: Provider) -> None:
+    """Replace one, make another, remove the first: what others put there stays."""
+    provider.apply(ZONE, [Create(record(provider, "v=DKIM1; p=AAAA")), Create(record(provider, "v=DKIM1; p=BBBB"))])
+    first, second = provider.find(ZONE, [NAME])[NAME]
+    provider.apply(ZONE, [Replace(second, replace(second, text="v=DKIM1; p=CCCC", ttl=600)), Delete(first)])
+    assert texts(provider) == ["v=DKIM1; p=CCCC"]
+    assert provider.find(ZONE, [NAME])[NAME][0].ttl == 600
+
+
+def test_names_beside_ours_are_left_alone(provider: Provider) -> None:
+    """Exact names only."""
+    others = [f"xmail._domainkey.{ZONE}", f"mail._domainkey.sub.{ZONE}", f"mail.xdomainkey.{ZONE}"]
+    provider.apply(ZONE, [Create(record(provider, "v=DKIM1; p=AAAA", name=name)) for name in others])
+    assert texts(provider) == []
+    provider.apply(ZONE, [Create(record(provider, "v=DKIM1; p=BBBB"))])
+    [found] = provider.find(ZONE, [NAME])[NAME]
+    provider.apply(ZONE, [Delete(found)])
+    assert [texts(provider, name) for name in others] == [["v=DKIM1; p=AAAA"]] * 3
+
+
+@pytest.mark.parametrize("kind", ["rsa", "ed25519"])
+def test_publishing_twice_changes_once(provider: Provider, kind: str) -> None:
+    """The plan after a publication is empty, for both kinds of key."""
+    asked = [wanted(record=rsa_record() if kind == "rsa" else ed25519_record(), ttl=300)]
+    result = apply(provider, plan(provider, ZONE, asked), clock=manual_clock())
+    assert [name.error for name in result.names] == [None]
+    assert plan(provider, ZONE, asked).changes == ()
+
+
+# --- how they are found
+
+
+def test_the_built_in_providers_are_entry_points_like_any_other() -> None:
+    """The table that works from a source tree is what pyproject.toml says."""
+    project = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text())["project"]
+    assert project["entry-points"][GROUP] == BUILT_IN
+
+
+def test_an_unknown_provider_is_told_with_the_known_ones() -> None:
+    """And not by a traceback."""
+    with pytest.raises(UsageError, match="unknown provider: route54") as caught:
+        open_provider("route54", Settings(), manual_clock())
+    assert all(name in caught.value.hint for name in BUILT_IN)
+
+
+def plugin(directory: Path, name: str, code: str) -> None:
+    """An installed distribution with one provider."""
+    (directory / f"{name}_plugin.py").write_text(code)
+    metadata = directory / f"{name}_plugin-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}-plugin\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text(f"[{GROUP}]\n{name} = {name}_plugin:open_it\n")
+
+
+def test_other_packages_bring_providers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An entry point of the group is all it takes; its table of the configuration reaches it."""
+    plugin(
+        tmp_path,
+        "notebook",
+        "from dkimctl.providers.manual import ManualProvider\n"
+        "def open_it(setup):\n"
+        "    made = ManualProvider()\n"
+        "    made.name = f\"notebook {setup.argument} {setup.options['page']}\"\n"
+        "    return made\n",
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    settings = Settings(providers={"notebook": {"page": 7}})
+    assert open_provider("notebook:red", settings, manual_clock()).name == "notebook red 7"
+    assert "notebook" in provider_names()
+
+
+def test_a_provider_that_does_not_import_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another package's fault is not a bug of ours, and the others go on working."""
+    plugin(tmp_path, "broken", "import nothing_of_that_name\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ConfigError, match="the provider broken cannot be loaded: ModuleNotFoundError"):
+        open_provider("broken", Settings(), manual_clock())
+    assert open_provider("manual", Settings(), manual_clock()).name == "manual"
+
+
+@pytest.mark.parametrize(("text", "words"), [("ovh:x", "nothing behind"), ("zonefile", "needs a file")])
+def test_arguments_that_make_no_sense_are_told(text: str, words: str) -> None:
+    """`ovh` takes none, `zonefile` needs one."""
+    with pytest.raises(ConfigError, match=words):
+        open_provider(text, Settings(), manual_clock())

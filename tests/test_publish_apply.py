@@ -1,0 +1,277 @@
+"""Doing a plan: every step read back, nothing left half-done, always refreshed."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dkimctl.errors import ApiError
+from dkimctl.providers.base import Provider
+from dkimctl.publish.apply import ZoneResult, apply
+from dkimctl.publish.plan import Wanted, plan
+from dkimctl.sandbox import Fault, LoggedCall, Sandbox
+from tests.publishing import (
+    NAME,
+    ZONE,
+    account,
+    invented_record,
+    is_clean,
+    manual_clock,
+    rsa_record,
+    sandbox,
+    standing,
+    wanted,
+)
+
+RECORD = rsa_record()
+
+
+def publish(provider: Provider, *records: Wanted, replace_foreign: bool = False) -> ZoneResult:
+    """Plan and apply, as the command does for one zone."""
+    planned = plan(provider, ZONE, records or [wanted()], replace_foreign=replace_foreign)
+    return apply(provider, planned, clock=manual_clock(), replace_foreign=replace_foreign)
+
+
+def errors(result: ZoneResult) -> dict[str, ApiError]:
+    """Owner name → error, of those that have one."""
+    return {name.wanted.name: name.error for name in result.names if name.error}  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("field_type", ["DKIM", "TXT"])
+@pytest.mark.parametrize("text", [None, RECORD.text[:255], f"k=rsa; p={RECORD.get('p')}"])
+def test_one_right_record_stands_and_is_served(field_type: str, text: str | None) -> None:
+    """Whatever form of our key was there, and of whatever type."""
+    with sandbox() as running:
+        if text:
+            running.zone(ZONE).add(field_type, "mail._domainkey", text)
+        assert not errors(publish(account(running)))
+        assert standing(running) == [("DKIM", RECORD.text)]
+        assert is_clean(running)
+
+
+def test_a_second_run_only_reads() -> None:
+    """Idempotent: no write, no refresh, and it says that everything is served."""
+    with sandbox() as running:
+        provider = account(running)
+        publish(provider)
+        running.clear_calls()
+        result = publish(provider)
+        assert (result.activated, result.is_active) == (False, True)
+        assert {call.method for call in running.calls} == {"GET"}
+
+
+@pytest.mark.parametrize("count", [1, 2, 10, 30])
+def test_few_calls_and_one_refresh(count: int) -> None:
+    """At most 5 + 4·n calls for n new records in a zone, and one refresh."""
+    with sandbox() as running:
+        records = [wanted(f"s{number}", record=invented_record(number)) for number in range(count)]
+        assert not errors(publish(account(running), *records))
+        assert len(running.calls) <= 5 + 4 * count
+        assert running.zone(ZONE).refreshes == 1
+        assert is_clean(running)
+
+
+def test_the_old_txt_stands_until_the_new_record_was_read_back() -> None:
+    """POST, read, DELETE, read, refresh: in this order."""
+    with sandbox() as running:
+        running.zone(ZONE).add("TXT", "mail._domainkey", RECORD.text[:255])
+        publish(account(running))
+        methods = [call.method for call in running.calls if "/record" in call.path or "/refresh" in call.path]
+        post, delete = methods.index("POST"), methods.index("DELETE")
+        assert "GET" in methods[post + 1 : delete]
+        assert methods[-1] == "POST"
+        assert "refresh" in running.calls[-1].path
+
+
+# --- records that come back wrong
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        (),
+        (("DKIM", RECORD.text[:200]),),
+        (("DKIM", RECORD.text[:255]),),
+        (("TXT", RECORD.text[:255]),),
+        (("TXT", rsa_record(1).text),),
+    ],
+    ids=["nothing", "our key, shorter still", "our key, cut in the same way", "our key as txt", "another key as txt"],
+)
+def test_a_truncated_record_is_an_error_and_leaves_the_zone_as_it_was(before: tuple[tuple[str, str], ...]) -> None:
+    """The lengths are named, what was there is there again, and what is served is what is edited."""
+    with sandbox(truncate_dkim=True, txt_form="raw") as running:
+        for field_type, text in before:
+            running.zone(ZONE).add(field_type, "mail._domainkey", text)
+        [error] = errors(publish(account(running), replace_foreign=True)).values()
+        assert f"255 of {len(RECORD.text)} characters" in error.message
+        assert str(len(RECORD.get("p"))) in error.message
+        assert standing(running) == sorted(before)
+        assert is_clean(running)
+
+
+def test_what_cannot_be_put_back_is_not_served() -> None:
+    """A service that cuts long texts cuts the old one too when it is put back: then the served zone is left alone."""
+    with sandbox(truncate_dkim=True) as running:
+        running.zone(ZONE).add("DKIM", "mail._domainkey", rsa_record(1).text)
+        result = publish(account(running), replace_foreign=True)
+        [error] = errors(result).values()
+        assert "could not be put back" in error.message
+        assert not result.activated
+        assert running.zone(ZONE).refreshes == 0
+        assert rsa_record(1).text in [record.target for record in running.zone(ZONE).served]
+
+
+def test_a_record_that_comes_back_as_something_else_is_an_error() -> None:
+    """A service may change what it is given; a key that is not byte for byte ours is no success."""
+    other = rsa_record(1).text
+    with sandbox() as running:
+
+        def spoil(call: LoggedCall) -> None:
+            zone = running.zone(ZONE)
+            for record in zone.edited:
+                if call.method == "POST" and record.target == RECORD.text:
+                    zone.change(type(record)(record.id, "DKIM", record.sub_domain, other, 0))
+
+        running._log._on_call = spoil
+        [error] = errors(publish(account(running))).values()
+        assert "came back different" in error.message
+        assert standing(running) == []
+
+
+def test_one_refused_record_does_not_stop_the_others() -> None:
+    """A record that the API does not take is found out; the rest of the zone is published and served."""
+    bad = wanted("bad", record=type(RECORD)((*RECORD.tags[:-1], ("n", "a=b"), RECORD.tags[-1])))
+    with sandbox() as running:
+        result = publish(account(running), wanted("one"), bad, wanted("two", record=rsa_record(1)))
+        assert list(errors(result)) == [bad.name]
+        assert errors(result)[bad.name].status == 400
+        assert len(standing(running, "one._domainkey")) == len(standing(running, "two._domainkey")) == 1
+        assert is_clean(running)
+
+
+def test_a_refused_name_does_not_stop_the_others() -> None:
+    """A CNAME at one selector leaves it as it is, and the others are published."""
+    with sandbox() as running:
+        running.zone(ZONE).add("CNAME", "mail._domainkey", "elsewhere.example.")
+        result = publish(account(running), wanted(), wanted("two"))
+        assert list(errors(result)) == [NAME]
+        assert standing(running, "two._domainkey") == [("DKIM", RECORD.text)]
+        assert is_clean(running)
+
+
+def test_an_earlier_run_that_died_before_its_refresh_is_completed() -> None:
+    """Everything is right, and nobody can see it: the status tells, and the zone is refreshed."""
+    with sandbox() as running:
+        running.zone(ZONE).add("DKIM", "mail._domainkey", RECORD.text, served=False)
+        result = publish(account(running))
+        assert (result.activated, result.is_active) == (True, False)
+        assert is_clean(running)
+
+
+def test_a_record_that_another_run_made_at_the_same_moment_is_one_record_in_the_end() -> None:
+    """Two runs that both saw nothing: the double is removed by the one that sees it."""
+    with sandbox() as running:
+        provider = account(running)
+        planned = plan(provider, ZONE, [wanted()])
+        running.zone(ZONE).add("DKIM", "mail._domainkey", RECORD.text)
+        assert not errors(apply(provider, planned, clock=manual_clock()))
+        assert standing(running) == [("DKIM", RECORD.text)]
+
+
+def test_records_that_were_renumbered_meanwhile_are_found_again() -> None:
+    """An edit of the whole zone in text mode gives every record a new id between our look and our write."""
+    with sandbox() as running:
+        zone = running.zone(ZONE)
+        zone.add("DKIM", "mail._domainkey", RECORD.text[:255])
+        provider = account(running)
+        planned = plan(provider, ZONE, [wanted()])
+        zone.replace_all(list(zone.edited))
+        assert not errors(apply(provider, planned, clock=manual_clock()))
+        assert standing(running) == [("DKIM", RECORD.text)]
+
+
+# --- any state, any fault
+
+
+texts = st.sampled_from(
+    [RECORD.text, RECORD.text + ";", RECORD.text[:255], f"p={RECORD.get('p')}", rsa_record(1).text, "v=DKIM1; p=", "x"]
+)
+states = st.lists(st.tuples(st.sampled_from(["DKIM", "TXT"]), texts), max_size=4)
+
+
+@settings(max_examples=40)
+@given(states)
+def test_whatever_stands_there_one_right_record_stands_in_the_end(state: list[tuple[str, str]]) -> None:
+    """And at no moment none where one was; a second run has nothing to do."""
+    with sandbox() as running:
+        for field_type, text in state:
+            running.zone(ZONE).add(field_type, "mail._domainkey", text)
+        counts: list[int] = []
+        running._log._on_call = lambda _: counts.append(len(standing(running)))
+        provider = account(running)
+        assert not errors(publish(provider, replace_foreign=True))
+        assert standing(running) in ([("DKIM", RECORD.text)], [("DKIM", RECORD.text + ";")])
+        assert is_clean(running)
+        assert not state or min(counts) >= 1
+        assert not plan(provider, ZONE, [wanted()]).changes
+
+
+KINDS: list[Any] = [
+    "reset-before",
+    "reset-after",
+    "timeout",
+    "408-html",
+    "429",
+    "409",
+    "460",
+    "500-json",
+    "502-html",
+    "null",
+    "empty-200",
+    "truncated-json",
+    "null-error",
+    "html-200",
+]
+
+
+def _begin(running: Sandbox, before: str) -> None:
+    if before:
+        running.zone(ZONE).add(before, "mail._domainkey", RECORD.text[:255])
+
+
+@pytest.mark.parametrize("times", [1, None], ids=["once", "for ever"])
+@pytest.mark.parametrize("before", ["", "DKIM", "TXT"], ids=["nothing", "old dkim", "old txt"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_fault_at_every_call_ends_right_or_is_mended_by_the_next_run(
+    kind: Any, before: str, times: int | None
+) -> None:
+    """Never two records, never none where one was, never an unrefreshed zone: at once, or after the next run."""
+    with sandbox() as running:
+        _begin(running, before)
+        assert _run(running)
+        calls = len(running.calls)
+    assert 6 <= calls <= 11
+    for number in range(1, calls + 1):
+        with sandbox() as running:
+            _begin(running, before)
+            for call in range(number, number + (1 if times else 60)):
+                running.faults.add(Fault(kind, call=call))
+            is_right = _run(running)
+            assert not before or standing(running), f"none where one was: {kind} at call {number}"
+            assert not is_right or is_clean(running), f"success without refresh: {kind} at call {number}"
+            running.faults.clear()
+            assert is_right or _run(running), f"not mended: {kind} at call {number}"
+            assert standing(running) == [("DKIM", RECORD.text)], f"{kind} at call {number}"
+            assert is_clean(running), f"{kind} at call {number}"
+
+
+def _run(running: Sandbox) -> bool:
+    """One run of the command's core; True when it says that all is well."""
+    try:
+        result = publish(account(running, patience=0.1))
+    except ApiError as error:
+        assert error.exit_code == 3
+        return False
+    assert all(error.exit_code == 3 for error in errors(result).values())
+    return not errors(result)
