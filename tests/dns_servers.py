@@ -70,29 +70,11 @@ class Knot:
             ["knotd", "-c", str(path)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self.directory
         )
         try:
-            self._await()
+            await_server(self.address, self.port, next(iter(self.zones)))
         except BaseException:
             self.stop()
             raise
         return self
-
-    def _await(self) -> None:
-        name = next(iter(self.zones))
-        question = b"".join(bytes((len(label),)) + label.encode() for label in name.split("."))
-        query = b"\x12\x34\0\0\0\1\0\0\0\0\0\0" + question + b"\0\0\6\0\1"
-        family = socket.AF_INET6 if ":" in self.address else socket.AF_INET
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:
-            with socket.socket(family, socket.SOCK_DGRAM) as probe:
-                probe.settimeout(0.1)
-                try:
-                    probe.connect((self.address, self.port))
-                    probe.send(query)
-                    if probe.recv(512)[3] & 15 == 0:
-                        return
-                except OSError:
-                    time.sleep(0.05)
-        raise AssertionError(f"knotd did not answer; see {self.directory}")
 
     def stop(self) -> None:
         """End it."""
@@ -100,6 +82,24 @@ class Knot:
             self.process.terminate()
             self.process.wait(10)
             self.process = None
+
+
+def await_server(address: str, port: int, name: str) -> None:
+    """Return as soon as the server answers for the SOA of `name`."""
+    question = b"".join(bytes((len(label),)) + label.encode() for label in name.split("."))
+    query = b"\x12\x34\1\0\0\1\0\0\0\0\0\0" + question + b"\0\0\6\0\1"
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.settimeout(0.2)
+            try:
+                probe.connect((address, port))
+                probe.send(query)
+                if probe.recv(512)[3] & 15 == 0:
+                    return
+            except OSError:
+                time.sleep(0.05)
+    raise AssertionError(f"no answer for {name} from {address} port {port}")
 
 
 def free_port_everywhere(*addresses: str) -> int:

@@ -13,7 +13,7 @@ from dkimctl.record.model import record_for
 from dkimctl.verify.check import check
 from dkimctl.verify.report import Report, Target, Verdict
 from tests.conftest import needs
-from tests.dns_servers import Knot, free_port_everywhere, name_servers
+from tests.dns_servers import Knot, await_server, free_port_everywhere, name_servers
 from tests.hostile_dns import Hostile, Script, Send, answer
 
 HOME = "127.0.0.1"
@@ -184,28 +184,17 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lookup]:
         f'    local-zone: "example." nodefault\n{"".join(anchors)}{stubs}remote-control:\n    control-enable: no\n'
     )
     unbound = subprocess.Popen(["unbound", "-d", "-c", str(conf)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _await(unbound_port)
-    yield Lookup((f"{HOME}:{unbound_port}",), knot_port, timeout=3.0)
-    unbound.terminate()
-    unbound.wait(10)
-    knot.stop()
+    try:
+        await_server(HOME, unbound_port, "plain.example")
+        yield Lookup((f"{HOME}:{unbound_port}",), knot_port, timeout=3.0)
+    finally:
+        unbound.terminate()
+        unbound.wait(10)
+        knot.stop()
 
 
 def _quoted(text: bytes) -> list[str]:
     return [f'"{text[i : i + 255].decode()}"' for i in range(0, len(text), 255)]
-
-
-def _await(port: int) -> None:
-    for _ in range(200):
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            probe.settimeout(0.1)
-            probe.sendto(b"\x12\x34\1\0\0\1\0\0\0\0\0\0\0\0\2\0\1", (HOME, port))
-            try:
-                probe.recv(512)
-                return
-            except OSError:
-                continue
-    raise AssertionError("unbound did not answer")
 
 
 @needs("knotd", "unbound", "dig")
