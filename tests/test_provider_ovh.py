@@ -175,7 +175,7 @@ def test_the_two_comfortable_rights_may_be_missing() -> None:
     [
         ({"application_key": "0" * 16}, "does not know this application key", "endpoint"),
         ({"application_secret": "0" * 32}, "refused the signature", "secret"),
-        ({"consumer_key": "0" * 32}, "does not know this consumer key", "createToken"),
+        ({"consumer_key": "0" * 32}, "does not know this consumer key", "ovh login"),
     ],
 )
 def test_wrong_keys_are_told_apart(error_format: str, credentials: dict[str, str], words: str, advice: str) -> None:

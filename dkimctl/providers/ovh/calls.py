@@ -38,9 +38,10 @@ class Backoff:
 class Calls:
     """The calls of the API that are safe to repeat. Each raises OvhError when patience is at its end."""
 
-    def __init__(self, door: Door, clock: Clock) -> None:
+    def __init__(self, door: Door, clock: Clock, patience: float = PATIENCE) -> None:
         self._door = door
         self._clock = clock
+        self._patience = patience
 
     @property
     def endpoint(self) -> str:
@@ -49,7 +50,7 @@ class Calls:
 
     def backoff(self) -> Backoff:
         """Fresh pauses for a loop of the caller's own."""
-        return Backoff(self._clock)
+        return Backoff(self._clock, self._patience)
 
     def get(self, path: str) -> Any:
         """Read a value."""
@@ -57,6 +58,15 @@ class Calls:
         while True:
             try:
                 return self._door.value("GET", path)
+            except OvhError as error:
+                backoff.wait_after(error)
+
+    def request_consumer_key(self, body: dict[str, object]) -> Any:
+        """Ask for a consumer key. One whose answer was lost is never validated: asking again does no harm."""
+        backoff = self.backoff()
+        while True:
+            try:
+                return self._door.value("POST", "/auth/credential", body, signed=False)
             except OvhError as error:
                 backoff.wait_after(error)
 

@@ -35,9 +35,12 @@ class Door:
         """Its name or URL."""
         return self._credentials.endpoint
 
-    def value(self, method: str, path: str, body: dict[str, object] | None = None) -> Any:
-        """What the API answers to one call, once. Raises OvhError, also when the answer holds no value."""
-        response = self._send(method, path, body)
+    def value(self, method: str, path: str, body: dict[str, object] | None = None, *, signed: bool = True) -> Any:
+        """What the API answers to one call, once. Raises OvhError, also when the answer holds no value.
+
+        `signed=False` is for the one call that needs no consumer key: asking for one.
+        """
+        response = self._send(method, path, body, signed=signed)
         value = self._decoded(response, method, path)
         if value is None:
             raise lost("answered without a value", method, path, status=response.status_code)
@@ -49,14 +52,14 @@ class Door:
         if response.content:
             self._decoded(response, method, path)
 
-    def _send(self, method: str, path: str, body: dict[str, object] | None) -> "Response":
+    def _send(self, method: str, path: str, body: dict[str, object] | None, *, signed: bool = True) -> "Response":
         """The answer, when its status says success."""
         from ovh.exceptions import APIError
         from requests import RequestException
 
         client = self._client()
         try:
-            response: Response = client.raw_call(method, path, data=body)
+            response: Response = client.raw_call(method, path, data=body, need_auth=signed)
         except RequestException as error:
             raise _unreached(error, method, path) from None  # its words may hold the whole request
         except APIError as error:

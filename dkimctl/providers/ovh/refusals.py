@@ -26,6 +26,8 @@ class Kind(Enum):
     """The record is not there."""
     NOT_GRANTED = auto()
     """The credential lacks the right for this call."""
+    NOT_VALID = auto()
+    """The consumer key waits for its validation, was refused, or has ended; the API does not say which."""
     BAD_REQUEST = auto()
     """The API does not take these values."""
     REFUSED = auto()
@@ -67,7 +69,7 @@ class Refusal:
 
 
 AGAIN = "run the same command again: it goes on where this stopped"
-NEW_KEY = "make a new one (dkimctl needs the rules in README): https://eu.api.ovh.com/createToken/"
+NEW_KEY = "ask for a new one: dkimctl ovh login ZONE"
 
 
 def explain(refusal: Refusal, method: str, path: str, endpoint: str) -> OvhError:
@@ -125,13 +127,13 @@ def _forbidden(refusal: Refusal, method: str, path: str, endpoint: str) -> tuple
         return (
             Kind.NOT_GRANTED,
             f"the OVH consumer key has no right to {method} {path.partition('?')[0]}",
-            f"make a consumer key that has the rule: {rule}",
+            f"get a key that has the rule {rule}: dkimctl ovh login {_zone(path)}",
         )
     if "credential does not exist" in said:
         return Kind.REFUSED, "OVH does not know this consumer key: it is wrong or was revoked", NEW_KEY
     if "credential is not valid" in said:
         return (
-            Kind.REFUSED,
+            Kind.NOT_VALID,
             "the OVH consumer key is not valid: never validated, refused, or expired",
             f"open the validation page that came with it, or {NEW_KEY}",
         )
