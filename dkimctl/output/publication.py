@@ -36,7 +36,7 @@ class PublicationView:
             return
         self._shown_errors.add(id(error))
         subject = "" if publication.name in error.message else f"{publication.name}: "
-        self._terminal.failure(type(error)(subject + error.message, hint=error.hint))
+        self._terminal.failure(DkimctlError(subject + error.message, hint=error.hint))
 
     def end(self) -> int:
         """The summary and the JSON document. Returns the exit code: the worst of all."""
