@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 @click.option("--hash-algorithms", default="sha256", metavar="LIST", help="Hashes (h=; default sha256).")
 @click.option("--owner", metavar="USER:GROUP", help="Owner of the files (as root: opendkim:opendkim).")
 @click.option("--from-file", metavar="FILE", help="Read lines `domain` or `domain selector`; - is stdin.")
-@click.option("--jobs", type=click.IntRange(1, 64), metavar="N", help="Keys made at a time (default: one a core).")
+@click.option("--jobs", type=click.IntRange(1, 64), metavar="N", help="Keys made at a time (default: two a core).")
 @click.option("--if-missing", is_flag=True, help="Keep a key that is there already.")
 @click.option("--allow-weak", is_flag=True, help="Allow RSA keys of 1024 to 2047 bits.")
 def command(
@@ -70,7 +70,7 @@ def command(
         made = generate_flat(requests[0], style, Path(directory), choice.owner, if_missing=if_missing)
         return _show(app, [made])
     store = _store(app, directory, choice.owner)
-    workers = min(jobs or _cores(), len(requests))
+    workers = min(jobs or _usual_jobs(), len(requests))
     return _show(app, generate_keys(requests, style, store, now=now, if_missing=if_missing, jobs=workers))
 
 
@@ -134,10 +134,10 @@ def _store(app: App, directory: str | None, owner: "Owner") -> "KeyDirectory":
     return KeyDirectory(app.settings.key_directory, shown=app.settings.paths.keys, owner=owner)
 
 
-def _cores() -> int:
+def _usual_jobs() -> int:
     import os
 
-    return len(os.sched_getaffinity(0))
+    return 2 * len(os.sched_getaffinity(0))  # while one waits for the disk, another searches
 
 
 def _show(app: App, outcomes: "Iterable[Outcome]") -> int:
