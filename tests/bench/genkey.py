@@ -1,6 +1,6 @@
 """How fast keys are made, against opendkim-genkey:  python tests/bench/genkey.py [DKIMCTL] [--rounds N]
 
-DKIMCTL is the installed program (default: the `dkimctl` beside this Python). The search for primes is random, so medians
+DKIMCTL is the installed program (default: the `dkimctl` beside this Python). The search for primes is random: medians
 need many rounds. The shell loop of 200 keys takes over a minute a round.
 """
 
