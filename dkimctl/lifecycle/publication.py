@@ -94,7 +94,7 @@ def _provider_for(domain: str, named: str | None, settings: Settings) -> str:
     if text is None:
         raise UsageError(
             f"no provider is named for {domain}",
-            hint=f'add --provider, one of {", ".join(provider_names())}, or set provider = "…" in the configuration',
+            hint=f'add --provider NAME ({", ".join(provider_names())}), or set provider = "NAME" in the configuration',
         )
     return text
 
@@ -210,7 +210,8 @@ class _Run:
         if result.error:
             return self.ledger.fail(name, result.error)
         outcome = Outcome.PUBLISHED if result.changes else Outcome.UNCHANGED
-        self.ledger.note(name, outcome=outcome, activated=activated)
+        next_step = self.provider.capabilities.next_step
+        self.ledger.note(name, outcome=outcome, activated=activated, next_step=next_step)
         try:
             self.ledger.reach(name, Phase.PUBLISHED)
             if not self.waits:
@@ -218,9 +219,10 @@ class _Run:
         except DkimctlError as error:
             return self.ledger.tell(name, error=error)
         if not self.waits:
-            return self.ledger.tell(name, next_step=self.provider.capabilities.next_step)
-        if result.changes:
-            self.ledger.say(name, "written, read back and equal; waiting for the name servers")
+            return self.ledger.tell(name)
+        if result.changes or next_step:
+            then = f"now {next_step}; " if next_step else ""
+            self.ledger.say(name, f"stands there, read back and equal; {then}waiting for the name servers")
         self._await(result.wanted)
 
     def _make_effective(self, name: str, *, only_if: tuple[bool | None, ...]) -> None:

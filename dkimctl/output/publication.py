@@ -35,7 +35,7 @@ class PublicationView:
         if id(error) in self._shown_errors:
             return
         self._shown_errors.add(id(error))
-        subject = "" if publication.name in error.message else f"{publication.name}: "
+        subject = "" if error.message.startswith(publication.name) else f"{publication.name}: "
         self._terminal.failure(DkimctlError(subject + error.message, hint=error.hint))
 
     def end(self) -> int:
@@ -44,6 +44,8 @@ class PublicationView:
         failed = [p.name for p in publications if p.error]
         if failed or len(publications) > 1:
             self._terminal.note(_summary(publications, failed))
+        if any(p.outcome is Outcome.BY_HAND and p.served is None for p in publications):
+            self._terminal.note("add it, then let dkimctl look for it: the same command with --wait")
         self._terminal.document("publications", [publication_value(p) for p in publications])
         return max((p.exit_code for p in publications), default=0)
 
@@ -52,7 +54,8 @@ def _summary(publications: list[Publication], failed: list[str]) -> str:
     good = [p.outcome.value for p in publications if not p.error]
     parts = [f"{good.count(outcome)} {outcome}" for outcome in dict.fromkeys(good)]
     if failed:
-        parts.append(f"{len(failed)} not done: {', '.join(failed)}")
+        separator = ", " if len(failed) < 4 else "\n  "
+        parts.append(f"{len(failed)} not done: {separator.join(failed)}")
     return "; ".join(parts)
 
 
@@ -71,7 +74,7 @@ def _proof(publication: Publication) -> str:
     if publication.served:
         servers = f"{publication.servers} name server" + ("s" if publication.servers != 1 else "")
         return f"{read_back}, served by {servers}"
-    if publication.next_step:
+    if publication.next_step and publication.outcome is Outcome.PUBLISHED:
         return f"{read_back}; now {publication.next_step}"
     return f"{read_back}; nobody looked whether it is served"
 
@@ -98,18 +101,18 @@ def _record_line(record: ProviderRecord) -> str:
 
 
 def _to_paste(publication: Publication) -> str:
-    relative = publication.name.removesuffix("." + publication.domain)
+    """The fields of a panel's form, and a line for a zone file; each value can be copied as a whole line."""
     strings = " ".join(quoted(part) for part in character_strings(publication.text))
     return (
         f"{publication.name}: add this record where the zone of {publication.domain} is kept\n"
         f"\n"
-        f"  in a form with fields (at OVH choose the type DKIM: its TXT form cuts the value):\n"
-        f"  type   TXT\n"
-        f"  name   {relative}   (in a zone {publication.domain}; the whole name is above)\n"
-        f"  value  {publication.text}\n"
+        f"name   {publication.name.removesuffix('.' + publication.domain)}\n"
+        f"       (or {publication.name}, where the form does not add the domain)\n"
+        f"type   TXT (at OVH: DKIM, because the form for TXT cuts the value)\n"
+        f"value  {publication.text}\n"
         f"\n"
-        f"  in a zone file:\n"
-        f"  {publication.name}. IN TXT {strings}\n"
+        f"the same as a line of a zone file:\n"
+        f"{publication.name}. IN TXT {strings}\n"
     )
 
 
