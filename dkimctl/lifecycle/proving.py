@@ -1,6 +1,7 @@
 """The middle of a setup: the records published, and seen at every authoritative server."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import Key
@@ -58,9 +59,11 @@ def _by_hand(publication: Publication) -> Step:
 
 def _in_dns(publication: Publication, key: Key) -> Step:
     if publication.error:
-        return failed("in DNS", publication.error, publication.domain)
-    before = key.phase not in (Phase.GENERATED, Phase.PUBLISHED)
+        first = f"{publication.next_step}, then " if publication.next_step else ""
+        hint = f"{first}run the same command again: it goes on from here; no new key signs before DNS serves it"
+        return replace(failed("in DNS", publication.error, publication.domain), hint=hint)
+    is_new = key.phase in (Phase.GENERATED, Phase.PUBLISHED)
     count = publication.servers
     servers = {1: "the authoritative server serves", 2: "both authoritative servers serve"}
     proof = f"{servers.get(count, f'all {count} authoritative servers serve')} exactly this key"
-    return Step("in DNS", State.ALREADY if before else State.DONE, proof, publication.domain)
+    return Step("in DNS", State.DONE if is_new else State.ALREADY, proof, publication.domain)
