@@ -163,7 +163,7 @@ class Engine:
             return
         seconds = time.monotonic() - exchange.started
         try:
-            message = read_message(data, edns=exchange.edns, seconds=seconds)
+            message = read_message(data, exchange.question.name, exchange.asked, edns=exchange.edns, seconds=seconds)
         except MalformedMessage:
             self._finish(exchange, Failure(Trouble.MALFORMED))
             return
@@ -202,7 +202,9 @@ class Engine:
             return
         seconds = time.monotonic() - exchange.started
         try:
-            reply: Reply = read_message(data, over_tcp=True, edns=exchange.edns, seconds=seconds)
+            reply: Reply = read_message(
+                data, exchange.question.name, exchange.asked, over_tcp=True, edns=exchange.edns, seconds=seconds
+            )
         except MalformedMessage:
             reply = Failure(Trouble.MALFORMED)
         self._finish(exchange, reply)

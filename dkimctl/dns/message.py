@@ -9,6 +9,7 @@ import re
 import struct
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 
 PAYLOAD = 1232  # octets of UDP that fit unfragmented everywhere: DNS flag day 2020
 _HEADER = struct.Struct("!HHHHHH")
@@ -103,11 +104,23 @@ class Message:
 
 def question(name: str, kind: int) -> bytes:
     """The question section for a name without final dot. Raises MalformedMessage when it cannot stand in DNS."""
-    labels = [_unescaped(label) for label in name.split(".")] if name else []
-    wire = b"".join([bytes((len(label),)) + label for label in labels if 0 < len(label) < 64])
-    if len(wire) != sum(map(len, labels)) + len(labels) or len(wire) > 254:
+    label, _, rest = name.partition(".")
+    wire = (_wire(label) if label else b"") + (_wire(rest) if rest else b"")
+    if len(wire) > 254:
         raise MalformedMessage(f"not a name for DNS: {name}")
-    return wire + struct.pack("!BHH", 0, kind, _INTERNET)
+    return wire + _END[kind]
+
+
+@lru_cache(maxsize=65536)
+def _wire(name: str) -> bytes:
+    """The labels of a name; remembered, because most names of a list differ in their first label only."""
+    labels = [_unescaped(label) for label in name.split(".")]
+    if not all(0 < len(label) < 64 for label in labels):
+        raise MalformedMessage(f"not a name for DNS: {name}")
+    return b"".join([bytes((len(label),)) + label for label in labels])
+
+
+_END = {kind.value: struct.pack("!BHH", 0, kind, _INTERNET) for kind in Type}
 
 
 def _unescaped(label: str) -> bytes:
@@ -125,6 +138,7 @@ def query(
     return head + asked + (_OPT_RECORD if edns else b"")
 
 
+_POINTER_TO_QUESTION = b"\xc0\x0c"
 _OPT_RECORD = b"\0" + _RECORD.pack(_OPT, PAYLOAD, 0, 0)
 
 
@@ -138,28 +152,27 @@ def answers_to(data: bytes, asked: bytes) -> bool:
     return data[4:6] == b"\0\1" and (data[12:end] == asked or data[12:end].lower() == asked.lower())
 
 
-def read_message(data: bytes, *, over_tcp: bool = False, edns: bool = True, seconds: float = 0.0) -> Message:
-    """The message in these bytes. Raises MalformedMessage."""
+def read_message(
+    data: bytes, asked_name: str, asked: bytes, *, over_tcp: bool = False, edns: bool = True, seconds: float = 0.0
+) -> Message:
+    """The message in these bytes, which `answers_to` the question `asked`. Raises MalformedMessage."""
     try:
-        return _read(data, over_tcp, edns, seconds)
+        return _read(data, asked_name, asked, over_tcp, edns, seconds)
     except (struct.error, IndexError, ValueError) as error:
         raise MalformedMessage("not a DNS message") from error
 
 
-def _read(data: bytes, over_tcp: bool, edns: bool, seconds: float) -> Message:
+def _read(data: bytes, asked_name: str, asked: bytes, over_tcp: bool, edns: bool, seconds: float) -> Message:
     _, flags, questions, answer_count, authority_count, additional_count = _HEADER.unpack_from(data)
-    offset = 12
-    for _ in range(questions):
-        _, offset = _name(data, offset)
-        offset += 4
+    offset = 12 + len(asked) if questions else 12
     truncated = bool(flags & 0x0200)
     rcode = flags & 15
     errors: list[tuple[int, str]] = []
     answers: list[Record] = []
     authority: list[Record] = []
     try:
-        offset = _section(data, offset, answer_count, answers)
-        offset = _section(data, offset, authority_count, authority)
+        offset = _section(data, offset, answer_count, answers, asked_name)
+        offset = _section(data, offset, authority_count, authority, asked_name)
         rcode |= _additional(data, offset, additional_count, errors) << 4
     except (struct.error, IndexError, ValueError):
         if not truncated:  # a cut answer is asked for again over TCP anyway
@@ -179,9 +192,12 @@ def _read(data: bytes, over_tcp: bool, edns: bool, seconds: float) -> Message:
     )
 
 
-def _section(data: bytes, offset: int, count: int, found: list[Record]) -> int:
+def _section(data: bytes, offset: int, count: int, found: list[Record], asked_name: str) -> int:
     for _ in range(count):
-        name, offset = _name(data, offset)
+        if data[offset : offset + 2] == _POINTER_TO_QUESTION:
+            name, offset = asked_name, offset + 2
+        else:
+            name, offset = _name(data, offset)
         kind, rrclass, ttl, length = _RECORD.unpack_from(data, offset)
         offset += 10
         end = offset + length

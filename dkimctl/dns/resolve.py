@@ -65,12 +65,19 @@ class Resolution:
         """`port`: the one at which authoritative servers are asked."""
         self.resolvers = resolvers
         self._port = port
+        self._found: dict[str, Zone | NoZone] = {}
         self._cuts: Shared[_Cut | NoZone] = Shared()
         self._zones: Shared[Zone | NoZone] = Shared()
         self._hosts: Shared[tuple[Endpoint, ...]] = Shared()
 
     async def zone_of(self, name: str) -> Zone | NoZone:
         """The zone that holds `name`, with its servers."""
+        known = self._found.get(name)
+        if known is None:
+            known = self._found[name] = await self._find_zone(name)
+        return known
+
+    async def _find_zone(self, name: str) -> Zone | NoZone:
         cut = await self._cuts.get(name, lambda: self._find_cut(name))
         if isinstance(cut, NoZone):
             return cut

@@ -10,6 +10,7 @@ from dkimctl.dns.resolve import Resolution
 from dkimctl.verify.conclude import conclude
 from dkimctl.verify.report import Report, Target
 from dkimctl.verify.survey import survey
+from dkimctl.verify.swift import SwiftJudge
 
 CONCURRENCY = 256  # names under way; more lose answers in the buffers of most machines
 _FIRST_PAUSE = 1.0  # seconds between two looks; grows by half each time
@@ -31,16 +32,17 @@ def check(
     name server.
     """
     resolution = Resolution(resolvers(lookup), lookup.port)
+    judge = SwiftJudge()
     engine = Engine(lookup.timeout)
     try:
-        yield from engine.run((_one(t, resolution, recursive, thorough) for t in targets), concurrency)
+        yield from engine.run((_one(t, resolution, judge, recursive, thorough) for t in targets), concurrency)
     finally:
         engine.close()
 
 
-async def _one(target: Target, resolution: Resolution, recursive: bool, thorough: bool) -> Report:
+async def _one(target: Target, resolution: Resolution, judge: SwiftJudge, recursive: bool, thorough: bool) -> Report:
     found = await survey(target, resolution, recursive=recursive, thorough=thorough)
-    return conclude(target, found)
+    return conclude(target, found, judge)
 
 
 def await_key(

@@ -1,13 +1,17 @@
 """From what the servers said to findings and a verdict."""
 
+from collections.abc import Callable
+
 from dkimctl.findings import Finding, finding
 from dkimctl.keys.public import PublicKey
 from dkimctl.record.model import KeyRecord
 from dkimctl.verify import catalogue as c
 from dkimctl.verify.conclude_dns import judge_delivery, judge_presence, judge_reach
-from dkimctl.verify.judge import judge, right_text
+from dkimctl.verify.judge import Judgement, judge, right_text
 from dkimctl.verify.report import Report, Target, Verdict, in_order, verdict_of
 from dkimctl.verify.survey import Survey
+
+Judge = Callable[[str, Target], Judgement]
 
 _MENDED_BY_PUBLISHING = {
     entry.code
@@ -26,8 +30,8 @@ _MENDED_BY_PUBLISHING = {
 _JUDGED = 8  # of several records at one name: enough to tell the right one and what the others are
 
 
-def conclude(target: Target, found: Survey) -> Report:
-    """The report about one target."""
+def conclude(target: Target, found: Survey, judge: Judge = judge) -> Report:
+    """The report about one target; `judge` says what is to be said about a text."""
     noticed: list[Finding] = []
     publish: str | None = None
     record: KeyRecord | None = None
@@ -46,7 +50,7 @@ def conclude(target: Target, found: Survey) -> Report:
     findings = in_order(noticed)
     verdict = verdict_of(findings)
     if verdict is Verdict.RIGHT:
-        findings = in_order([*noticed, _praise(target, key, len(answered))])
+        findings = in_order([*noticed, _praise(found.owner, target, key, len(answered))])
     elif publish is None and any(f.code in _MENDED_BY_PUBLISHING for f in findings):
         elsewhere = found.elsewhere[0].text if found.elsewhere else None
         publish = right_text(target, record) or elsewhere
@@ -55,7 +59,7 @@ def conclude(target: Target, found: Survey) -> Report:
         target=target,
         domain=target.domain,
         selector=target.selector,
-        owner=target.owner,
+        owner=found.owner,
         verdict=verdict,
         findings=findings,
         zone=found.zones[0].name if found.zones else "",
@@ -69,7 +73,7 @@ def conclude(target: Target, found: Survey) -> Report:
     )
 
 
-def _praise(target: Target, key: PublicKey | None, count: int) -> Finding:
+def _praise(owner: str, target: Target, key: PublicKey | None, count: int) -> Finding:
     kind = f"{key.algorithm} {key.bits} bits" if key else ""
     entry = c.RIGHT if target.expected is not None else c.USABLE
-    return finding(entry, target.owner, f"{kind}, at {count} server address{'es' if count != 1 else ''}")
+    return finding(entry, owner, f"{kind}, at {count} server address{'es' if count != 1 else ''}")
