@@ -1,0 +1,153 @@
+"""What every provider must do. One class for each provider inherits this one and gives the fixture `account`.
+
+It is what the rest of dkimctl relies on, so it goes through `dkimctl.publish`: plan, apply, read back.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from dkimctl.clock import SYSTEM_CLOCK
+from dkimctl.errors import Refused
+from dkimctl.providers.base import Create, Provider, ProviderRecord
+from dkimctl.publish.apply import ZoneResult, apply
+from dkimctl.publish.plan import Wanted, plan
+from dkimctl.record.model import KeyRecord
+from tests.publishing import invented_record
+
+
+@dataclass(frozen=True)
+class Account:
+    """A provider with one empty zone, and a look at that zone past the provider."""
+
+    provider: Provider
+    zone: str
+    look: Callable[[str], list[str]]
+    """The texts that stand at an owner name."""
+
+    def wanted(self, record: KeyRecord, selector: str = "mail", ttl: int | None = None) -> Wanted:
+        """A record at `<selector>._domainkey.<zone>`."""
+        return Wanted(self.zone, selector, f"{selector}._domainkey.{self.zone}", record, ttl)
+
+    def publish(self, *wanted: Wanted, replace: bool = False) -> ZoneResult:
+        """Plan and apply."""
+        planned = plan(self.provider, self.zone, wanted, replace_foreign=replace)
+        return apply(self.provider, planned, clock=SYSTEM_CLOCK, replace_foreign=replace)
+
+    def put(self, name: str, text: str) -> None:
+        """A record that somebody else made."""
+        self.provider.apply(self.zone, [Create(ProviderRecord(name, self.provider.capabilities.field_type, text))])
+        self.provider.activate(self.zone)
+
+
+OTHER_FORM = KeyRecord(tuple(tag for tag in invented_record(1).tags if tag[0] != "h"))
+"""The key of `invented_record(1)`, written differently."""
+REVOKED = KeyRecord((("v", "DKIM1"), ("k", "rsa"), ("p", "")))
+
+
+class ProviderSuite:
+    """The promises, one test each."""
+
+    def test_a_long_record_is_made_and_comes_back_whole(self, account: Account) -> None:
+        """A 4096-bit key, three character-strings long, is there once and byte for byte."""
+        record = invented_record(1, 550)
+        [name] = account.publish(account.wanted(record)).names
+        assert name.error is None
+        assert account.look(name.wanted.name) == [record.text]
+        [found] = account.provider.find(account.zone, [name.wanted.name])[name.wanted.name]
+        assert found.text == record.text
+
+    def test_the_second_run_changes_nothing(self, account: Account) -> None:
+        """What is right is left alone."""
+        wanted = account.wanted(invented_record(1))
+        account.publish(wanted)
+        assert plan(account.provider, account.zone, [wanted]).changes == ()
+
+    def test_a_name_without_records_is_found_empty(self, account: Account) -> None:
+        """Every name that was asked for is in the answer."""
+        names = [f"{selector}._domainkey.{account.zone}" for selector in ("one", "two")]
+        assert {k: tuple(v) for k, v in account.provider.find(account.zone, names).items()} == dict.fromkeys(names, ())
+
+    def test_the_same_key_in_another_form_is_mended(self, account: Account) -> None:
+        """The record is replaced: one stands there in the end."""
+        wanted = account.wanted(invented_record(1))
+        account.put(wanted.name, OTHER_FORM.text)
+        [name] = account.publish(wanted).names
+        assert name.error is None
+        assert account.look(wanted.name) == [wanted.record.text]
+
+    def test_another_key_is_left_alone(self, account: Account) -> None:
+        """A record that the tool did not make stays, and the plan says why nothing is done."""
+        wanted = account.wanted(invented_record(1))
+        account.put(wanted.name, invented_record(2).text)
+        [name] = account.publish(wanted).names
+        assert isinstance(name.error, Refused)
+        assert account.look(wanted.name) == [invented_record(2).text]
+
+    def test_another_key_is_replaced_when_asked_for(self, account: Account) -> None:
+        """`--replace`: exactly the wanted record stands there afterwards."""
+        wanted = account.wanted(invented_record(1))
+        account.put(wanted.name, invented_record(2).text)
+        [name] = account.publish(wanted, replace=True).names
+        assert name.error is None
+        assert account.look(wanted.name) == [wanted.record.text]
+
+    def test_of_several_records_one_stays(self, account: Account) -> None:
+        """Two records at one name make verifiers fail: the right one stays, the other goes."""
+        wanted = account.wanted(invented_record(1))
+        account.put(wanted.name, OTHER_FORM.text)
+        account.put(wanted.name, wanted.record.text)
+        [name] = account.publish(wanted).names
+        assert name.error is None
+        assert account.look(wanted.name) == [wanted.record.text]
+
+    def test_a_key_is_revoked(self, account: Account) -> None:
+        """The empty `p=` takes the key's place (RFC 6376 §3.6.1), and only that."""
+        account.publish(account.wanted(invented_record(1)))
+        wanted = account.wanted(REVOKED)
+        [name] = account.publish(wanted, replace=True).names
+        assert name.error is None
+        assert account.look(wanted.name) == [REVOKED.text]
+
+    def test_several_names_in_one_go(self, account: Account) -> None:
+        """Ten keys of one zone, made together, each at its own name."""
+        wanted = [account.wanted(invented_record(n), f"key{n}") for n in range(10)]
+        assert [name.error for name in account.publish(*wanted).names] == [None] * 10
+        assert [account.look(one.name) for one in wanted] == [[one.record.text] for one in wanted]
+
+    def test_neighbours_are_neither_found_nor_touched(self, account: Account) -> None:
+        """Names that only look alike are other names."""
+        neighbours = [f"{n}.{account.zone}" for n in ("xmail._domainkey", "mail._domainkey.sub", "mail.xdomainkey")]
+        for neighbour in neighbours:
+            account.put(neighbour, invented_record(3).text)
+        wanted = account.wanted(invented_record(1))
+        [name] = account.publish(wanted).names
+        assert name.error is None
+        assert name.existing == ()
+        assert [account.look(neighbour) for neighbour in neighbours] == [[invented_record(3).text]] * 3
+
+    def test_never_a_moment_without_the_record(self, account: Account) -> None:
+        """Whoever looks while a record is being changed sees the old one, the new one or both, never none."""
+        forms = [account.wanted(invented_record(1)), account.wanted(OTHER_FORM)]
+        account.publish(forms[0])
+        stop, seen = threading.Event(), []
+
+        def watch() -> None:
+            while not stop.is_set():
+                seen.append(account.look(forms[0].name))
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        try:
+            for turn in range(1, 5):
+                assert account.publish(forms[turn % 2]).names[0].error is None
+        finally:
+            stop.set()
+            watcher.join()
+        texts = {form.record.text for form in forms}
+        assert seen
+        assert [look for look in seen if not look or not set(look) <= texts] == []
+
+    def test_the_zone_of_a_name_is_found(self, account: Account) -> None:
+        """From the owner name of a sub-domain's key record to the zone that holds it."""
+        assert account.provider.zone_of(f"mail._domainkey.sub.{account.zone}") == account.zone

@@ -1,0 +1,443 @@
+"""Signed dynamic updates, against a real knot and a real bind9."""
+
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import dns.flags
+import dns.message
+import dns.renderer
+import pytest
+
+from dkimctl.config.settings import Settings
+from dkimctl.errors import ConfigError, DkimctlError, UsageError
+from dkimctl.keys.metadata import Phase
+from dkimctl.providers.base import Create, Delete, ProviderRecord, ProviderSetup, Replace
+from dkimctl.providers.registry import open_provider
+from dkimctl.providers.rfc2136 import door
+from dkimctl.providers.rfc2136.key import read_key
+from dkimctl.providers.rfc2136.provider import UpdateProvider, open_rfc2136
+from dkimctl.providers.rfc2136.refusals import Kind, UpdateError
+from dkimctl.providers.rfc2136.server import server_address
+from tests.conftest import Dkimctl, DkimctlInside, needs
+from tests.provider_suite import Account, ProviderSuite
+from tests.publishing import invented_record, manual_clock
+from tests.update_servers import KEY_NAME, READ_ONLY, SECRET, UpdateServer, key_text, update_server, write_key
+
+ZONE = "example.test"
+NAME = f"mail._domainkey.{ZONE}"
+RECORD = ProviderRecord(NAME, "TXT", invented_record(1).text)
+ZONES = [f"zone{number}.test" for number in range(60)]
+FRESH = {program: iter(ZONES) for program in ("knotd", "named")}
+PROGRAMS = [pytest.param("knotd", marks=needs("knotd")), pytest.param("named", marks=needs("named"))]
+
+
+@pytest.fixture(params=PROGRAMS, scope="module")
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[UpdateServer]:
+    """Each of the two servers, with zones enough for a fresh one in each test."""
+    with update_server(request.param, tmp_path_factory.mktemp("server") / "server", *ZONES) as running:
+        yield running
+
+
+@pytest.fixture
+def zone(server: UpdateServer) -> str:
+    """A zone that no test has touched."""
+    return next(FRESH[server.program])
+
+
+@pytest.fixture
+def knot(tmp_path: Path) -> Iterator[UpdateServer]:
+    """knot alone, where the server makes no difference."""
+    with update_server("knotd", tmp_path / "server", ZONE) as running:
+        yield running
+
+
+def opened(endpoint: str, key: Path) -> UpdateProvider:
+    """The provider for a server, with a key from a file; its clock jumps."""
+    return open_rfc2136(ProviderSetup(endpoint, {"key_file": str(key)}, Settings(), manual_clock()))
+
+
+@pytest.fixture
+def provider(server: UpdateServer, tmp_path: Path) -> UpdateProvider:
+    """The provider with the right key."""
+    return opened(server.endpoint, write_key(tmp_path / "right.key"))
+
+
+@pytest.fixture
+def record(zone: str) -> ProviderRecord:
+    """A key record in the fresh zone."""
+    return replace(RECORD, name=f"mail._domainkey.{zone}")
+
+
+def texts_at(port: int, name: str) -> list[str]:
+    """What the server answers to anybody who asks over TCP."""
+    question = dns.message.make_query(name, "TXT")
+    wire = question.to_wire()
+    with socket.create_connection(("127.0.0.1", port), 5) as connection:
+        connection.sendall(len(wire).to_bytes(2, "big") + wire)
+        with connection.makefile("rb") as stream:
+            answer = dns.message.from_wire(stream.read(int.from_bytes(stream.read(2), "big")))
+    return [b"".join(rdata.strings).decode() for rrset in answer.answer for rdata in rrset]  # type: ignore[attr-defined]
+
+
+class TestBehaviour(ProviderSuite):
+    """The suite that every provider passes, with each server."""
+
+    @pytest.fixture
+    def account(self, server: UpdateServer, provider: UpdateProvider, zone: str) -> Account:
+        """What stands there is what the server tells anybody."""
+        return Account(provider, zone, lambda name: texts_at(server.port, name))
+
+
+# --- nothing foreign is overwritten -----------------------------------------------------------------------------------
+
+
+def test_what_somebody_else_made_between_look_and_change_stays(
+    provider: UpdateProvider, zone: str, record: ProviderRecord
+) -> None:
+    """The update says what it expects: a record that came after the look is kept, and the error says so."""
+    provider.find(zone, [record.name])
+    foreign = replace(record, text="somebody else's")
+    other = UpdateProvider(provider._door, manual_clock())
+    other.apply(zone, [Create(foreign)])
+    with pytest.raises(UpdateError, match="changed by somebody else"):
+        provider.apply(zone, [Create(record)])
+    assert [r.text for r in provider.find(zone, [record.name])[record.name]] == ["somebody else's"]
+
+
+def test_the_server_itself_checks_what_is_expected(
+    provider: UpdateProvider, zone: str, record: ProviderRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even when the other one comes between our last look and our message, the prerequisites hold."""
+    other = UpdateProvider(provider._door, manual_clock())
+    send = provider._door.update
+    monkeypatch.setattr(provider, "_door", SimpleNamespace(records=provider._door.records, update=send))
+
+    def late(*arguments: object) -> None:
+        monkeypatch.setattr(provider._door, "update", send)
+        other.apply(zone, [Create(replace(record, text="somebody else's"))])
+        send(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(provider._door, "update", late)
+    with pytest.raises(UpdateError, match=r"changed by somebody else meanwhile.*YXRRSET"):
+        provider.apply(zone, [Create(record)])
+    assert [r.text for r in provider.find(zone, [record.name])[record.name]] == ["somebody else's"]
+
+
+def test_records_with_odd_text_are_replaced_and_come_back_as_they_were(
+    provider: UpdateProvider, zone: str, record: ProviderRecord
+) -> None:
+    """Quotes, backslashes, octets above 127 and cuts in odd places survive a change and its undoing."""
+    odd = ProviderRecord(record.name, "TXT", 'a"b\\c\xe9', 300, r'"a" "\"b\\c\233"')
+    provider.apply(zone, [Create(odd)])
+    [found] = provider.find(zone, [record.name])[record.name]
+    assert (found.text, found.id) == (odd.text, odd.id)
+    provider.apply(zone, [Replace(found, replace(found, text=record.text))])
+    [changed] = provider.find(zone, [record.name])[record.name]
+    provider.apply(zone, [Create(found), Delete(changed)])
+    assert provider.find(zone, [record.name])[record.name] == (found,)
+
+
+def test_only_the_ttl_changes(provider: UpdateProvider, zone: str, record: ProviderRecord) -> None:
+    """The same data with another ttl is the same record with another ttl; it does not vanish."""
+    provider.apply(zone, [Create(record)])
+    [found] = provider.find(zone, [record.name])[record.name]
+    assert found.ttl == 3600
+    provider.apply(zone, [Replace(found, replace(found, ttl=120))])
+    [again] = provider.find(zone, [record.name])[record.name]
+    assert (again.text, again.ttl) == (record.text, 120)
+
+
+def test_a_cname_is_found(provider: UpdateProvider, zone: str, record: ProviderRecord, server: UpdateServer) -> None:
+    """A delegated name is seen as such, and a record beside it is not made."""
+    import dns.update
+
+    message = dns.update.UpdateMessage(zone)
+    message.add("mail._domainkey", 300, "CNAME", "keys.Example.net.")
+    provider._door.update(message, zone, record.name)
+    [found] = provider.find(zone, [record.name])[record.name]
+    assert (found.field_type, found.text) == ("CNAME", "keys.example.net")
+
+
+# --- answers that are lost --------------------------------------------------------------------------------------------
+
+
+def test_an_update_whose_answer_was_lost_is_not_done_twice(
+    provider: UpdateProvider, zone: str, record: ProviderRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The repeated update finds its prerequisites gone; a look shows that all is as wanted, and that is success."""
+    transfer, lost = provider._door._transfer, []
+
+    def losing(wire: bytes, asked: object) -> bytes:
+        answer = transfer(wire, asked)  # type: ignore[arg-type]
+        if wire[2] & 0x78 == 5 << 3 and not lost:  # the first update
+            lost.append(answer)
+            raise UpdateError(Kind.LOST, "no answer")
+        return answer
+
+    monkeypatch.setattr(provider._door, "_transfer", losing)
+    provider.apply(zone, [Create(record)])
+    assert lost
+    assert [r.text for r in provider.find(zone, [record.name])[record.name]] == [record.text]
+
+
+@pytest.fixture
+def listening() -> Iterator[Callable[[Callable[[socket.socket], None]], int]]:
+    """Something at a port that does with each connection what the test says."""
+    opened_sockets = []
+
+    def listen(serve: Callable[[socket.socket], None]) -> int:
+        listener = socket.create_server(("127.0.0.1", 0))
+        opened_sockets.append(listener)
+
+        def run() -> None:
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                with connection:
+                    serve(connection)
+
+        threading.Thread(target=run, daemon=True).start()
+        port: int = listener.getsockname()[1]
+        return port
+
+    yield listen
+    for listener in opened_sockets:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+
+
+def test_a_server_that_is_not_there(free_port: Callable[[], int], tmp_path: Path) -> None:
+    """Nothing at the port: exit code 3, after some patience, and what to check."""
+    provider = opened(f"127.0.0.1:{free_port()}", write_key(tmp_path / "key"))
+    with pytest.raises(UpdateError, match="nothing listens") as caught:
+        provider.find(ZONE, [NAME])
+    assert caught.value.exit_code == 3
+    assert "firewall" in caught.value.hint
+
+
+def test_a_server_that_says_nothing(
+    listening: Callable[[Callable[[socket.socket], None]], int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An open port without answers ends after the time-out, not later."""
+    port = listening(lambda connection: time.sleep(0.4))
+    provider = opened(f"127.0.0.1:{port}", write_key(tmp_path / "key"))
+    monkeypatch.setattr(provider._door, "_timeout", 0.05)
+    with pytest.raises(UpdateError, match=r"no answer within 0\.05 s"):
+        provider.find(ZONE, [NAME])
+
+
+@pytest.mark.parametrize("answer", ["", "0000", "0004abcd", "ffffabcd", "000c000000000000000000000000"])
+def test_an_answer_that_is_none(
+    answer: str, listening: Callable[[Callable[[socket.socket], None]], int], tmp_path: Path
+) -> None:
+    """A connection closed early, and octets that are no answer to what was asked."""
+
+    def serve(connection: socket.socket) -> None:
+        connection.recv(4096)
+        connection.sendall(bytes.fromhex(answer))
+
+    provider = opened(f"127.0.0.1:{listening(serve)}", write_key(tmp_path / "key"))
+    with pytest.raises(UpdateError, match="without a usable answer"):
+        provider.find(ZONE, [NAME])
+
+
+def test_an_unsigned_answer_is_a_failure(
+    listening: Callable[[Callable[[socket.socket], None]], int], tmp_path: Path
+) -> None:
+    """A perfect answer without signature proves nothing: somebody between may have made it."""
+
+    def serve(connection: socket.socket) -> None:
+        asked = dns.message.from_wire(connection.recv(4096)[2:], question_only=True)
+        answer = dns.message.QueryMessage(id=asked.id)
+        answer.flags = dns.flags.Flag(dns.flags.QR | dns.flags.AA)
+        answer.question = asked.question
+        wire = answer.to_wire()
+        connection.sendall(len(wire).to_bytes(2, "big") + wire)
+
+    provider = opened(f"127.0.0.1:{listening(serve)}", write_key(tmp_path / "key"))
+    with pytest.raises(UpdateError, match="not signed"):
+        provider.find(ZONE, [NAME])
+
+
+# --- refusals ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        (key_text(name="nobody-knows-me"), "does not take the TSIG key nobody-knows-me.*BADKEY"),
+        (key_text(secret="d3Jvbmc="), "another secret.*BADSIG"),
+        (key_text(algorithm="hmac-sha512"), "BADKEY|BADSIG"),
+    ],
+)
+def test_a_wrong_key(key: str, words: str, server: UpdateServer, record: ProviderRecord, tmp_path: Path) -> None:
+    """The error says what of the key is wrong, with exit code 3, and shows neither secret."""
+    provider = opened(server.endpoint, write_key(tmp_path / "wrong.key", key))
+    with pytest.raises(UpdateError, match=words) as caught:
+        provider.apply(record.name.partition("_domainkey.")[2], [Create(record)])
+    assert caught.value.exit_code == 3
+    assert caught.value.hint
+    assert SECRET not in f"{caught.value}{caught.value.hint}{provider!r}{provider._door.__dict__!r}"
+
+
+@pytest.mark.parametrize(("ahead", "words"), [(4000, r"(4000|4001) s ahead of"), (-4000, r"(3999|4000) s behind")])
+def test_a_clock_that_is_wrong(
+    ahead: int, words: str, provider: UpdateProvider, zone: str, record: ProviderRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server's own time is in its refusal: the error says by how much and in which direction to set the clock."""
+    shifted = SimpleNamespace(time=lambda: time.time() + ahead)
+    for module in (dns.message, dns.renderer, door):
+        monkeypatch.setattr(module, "time", shifted)
+    with pytest.raises(UpdateError, match=words):
+        provider.apply(zone, [Create(record)])
+
+
+def test_a_zone_that_the_key_may_not_change(
+    provider: UpdateProvider, zone: str, record: ProviderRecord, server: UpdateServer
+) -> None:
+    """A refused update names the key and says where to allow it; nothing was changed."""
+    name = f"mail._domainkey.{READ_ONLY}"
+    with pytest.raises(UpdateError, match=r"BADKEY|REFUSED") as caught:
+        provider.apply(READ_ONLY, [Create(replace(record, name=name))])
+    assert KEY_NAME in caught.value.message
+    assert "let that key change" in caught.value.hint or "update-policy" in caught.value.hint
+    assert texts_at(server.port, name) == []
+
+
+def test_a_zone_that_is_elsewhere(provider: UpdateProvider) -> None:
+    """A domain of which the server knows nothing is not published there."""
+    with pytest.raises(UpdateError, match=r"elsewhere\.org"):
+        provider.zone_of("mail._domainkey.elsewhere.org")
+
+
+# --- settings ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(["tsig-keygen", "-a", "hmac-sha512", "a-key"], marks=needs("tsig-keygen")),
+        pytest.param(["keymgr", "-t", "a-key", "hmac-sha512"], marks=needs("keymgr")),
+    ],
+)
+def test_key_files_of_the_servers_own_tools(command: list[str], tmp_path: Path) -> None:
+    """What BIND's and Knot's tools print is read as it is."""
+    printed = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout
+    key = read_key(write_key(tmp_path / "key", printed))
+    assert (key.name, key.algorithm) == ("a-key", "hmac-sha512")
+    assert len(key.secret) == 64
+    assert repr(key) == "TsigKey(name='a-key', algorithm='hmac-sha512')"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("nothing", "no TSIG key"),
+        (key_text() + key_text(name="two"), "2 TSIG keys"),
+        ('key "a" { algorithm hmac-sha256; };', "no secret"),
+        (key_text(algorithm="hmac-md5"), "hmac-md5 is not one of"),
+        (key_text(secret="???"), "not base64"),
+    ],
+)
+def test_a_key_file_with_a_mistake(text: str, words: str, tmp_path: Path) -> None:
+    """Each mistake has its own words, and none quotes the file."""
+    with pytest.raises(ConfigError, match=words) as caught:
+        read_key(write_key(tmp_path / "key", text))
+    assert SECRET not in caught.value.message
+
+
+def test_a_key_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
+    """Exit code 2, and the command that mends it."""
+    key = write_key(tmp_path / "key")
+    key.chmod(0o640)
+    with pytest.raises(ConfigError, match="can be read by other users") as caught:
+        read_key(key)
+    assert caught.value.hint == f"chmod 600 {key}"
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("ns1.example.com", ("ns1.example.com", 53)),
+        ("127.0.0.1:5353", ("127.0.0.1", 5353)),
+        ("2001:db8::1", ("2001:db8::1", 53)),
+        ("[2001:db8::1]:5353", ("2001:db8::1", 5353)),
+    ],
+)
+def test_servers_as_people_write_them(text: str, address: tuple[str, int]) -> None:
+    """A name or an address, with or without port."""
+    assert server_address(text) == address
+
+
+@pytest.mark.parametrize("text", ["a b", "host:99999", "host:", "[::1", "http://host"])
+def test_servers_that_are_none(text: str) -> None:
+    """A mistake in the server is found before anything is asked."""
+    with pytest.raises(ConfigError, match="not a name server"):
+        server_address(text)
+
+
+def test_options_are_checked_at_once(tmp_path: Path) -> None:
+    """Every mistake of the table is named, and a secret in it is told where to go."""
+    settings = Settings(providers={"rfc2136": {"secret": "x", "server": 5}})
+    with pytest.raises(ConfigError) as caught:
+        open_provider("rfc2136", settings, manual_clock())
+    assert len(caught.value.problems) == 2
+    assert "key_file" in caught.value.hint
+
+
+def test_without_a_server(tmp_path: Path) -> None:
+    """The hint says how to name one."""
+    with pytest.raises(UsageError, match="primary server") as caught:
+        open_provider("rfc2136", Settings(root=tmp_path), manual_clock())
+    assert "rfc2136:HOST" in caught.value.hint
+
+
+def test_a_missing_key_file_says_how_to_make_one(tmp_path: Path) -> None:
+    """The default place is named, and the command that makes a key."""
+    with pytest.raises(DkimctlError, match=r"/etc/dkimctl/rfc2136\.key") as caught:
+        open_provider("rfc2136:ns1.example.com", Settings(root=tmp_path), manual_clock())
+    assert "tsig-keygen" in caught.value.hint
+
+
+# --- as a user types it -----------------------------------------------------------------------------------------------
+
+
+@needs("knotd")
+def test_publish_waits_for_the_name_servers(knot: UpdateServer, dkimctl_inside: DkimctlInside) -> None:
+    """From a new key to one that is seen at the authoritative server, in two commands; the third changes nothing."""
+    key = dkimctl_inside.root / "etc/dkimctl/rfc2136.key"
+    key.parent.mkdir(parents=True)
+    write_key(key)
+    assert dkimctl_inside("genkey", ZONE, "-s", "mail", "--owner", "0:0").code == 0
+    dns_options = ["--nameserver", knot.endpoint, "--dns-port", str(knot.port), "--timeout", "20"]
+    arguments = ["publish", ZONE, "--provider", f"rfc2136:{knot.endpoint}", *dns_options]
+    first = dkimctl_inside(*arguments)
+    assert (first.code, first.err.count("error")) == (0, 0)
+    metadata = (dkimctl_inside.root / f"etc/opendkim/keys/{ZONE}/mail.json").read_text()
+    assert f'"{Phase.VERIFIED}"' in metadata
+    assert SECRET not in first.out + first.err + metadata
+    again = dkimctl_inside(*arguments, "--json")
+    assert [one["outcome"] for one in again.json["publications"]] == ["unchanged"]
+
+
+@needs("knotd")
+def test_a_wrong_key_as_a_user_meets_it(knot: UpdateServer, dkimctl: Dkimctl) -> None:
+    """One error with its hint, exit code 3, no traceback, no secret."""
+    key = dkimctl.root / "etc/dkimctl/rfc2136.key"
+    key.parent.mkdir(parents=True)
+    write_key(key, key_text(secret="d3Jvbmctb25l"))
+    assert dkimctl("genkey", ZONE, "-s", "mail", "--owner", "0:0").code == 0
+    run = dkimctl("publish", ZONE, "--provider", f"rfc2136:{knot.endpoint}", "--no-wait", "-v")
+    assert run.code == 3
+    assert "BADSIG" in run.err
+    assert "hint:" in run.err
+    assert "Traceback" not in run.err
+    assert "d3Jvbmctb25l" not in run.out + run.err

@@ -1,0 +1,50 @@
+"""The behaviour suite for the providers that need nothing but this package: OVH (the sandbox) and zone files."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dkimctl.providers.zonefile.provider import ZoneFileProvider
+from tests.dns_servers import name_servers
+from tests.provider_suite import Account, ProviderSuite
+from tests.publishing import ZONE, account, manual_clock, sandbox
+
+
+class TestOvh(ProviderSuite):
+    """The sandbox through the real `ovh` library."""
+
+    @pytest.fixture
+    def account(self) -> Iterator[Account]:
+        """An account whose zone is edited through the API; what stands there is read from the sandbox itself."""
+        with sandbox() as running:
+            zone = running.zone(ZONE)
+
+            def look(name: str) -> list[str]:
+                return [r.target for r in zone.edited if f"{r.sub_domain}.{ZONE}" == name]
+
+            yield Account(account(running), ZONE, look)
+
+
+class TestZoneFile(ProviderSuite):
+    """A zone file, read by dnspython."""
+
+    @pytest.fixture
+    def account(self, tmp_path: Path) -> Account:
+        """A file with an SOA, replaced as a whole for each change."""
+        path = tmp_path / f"{ZONE}.zone"
+        path.write_text(f"$ORIGIN {ZONE}.\n{name_servers('127.0.0.1')}")
+
+        def look(name: str) -> list[str]:
+            return zone_file_texts(path, name)
+
+        return Account(ZoneFileProvider(path, manual_clock()), ZONE, look)
+
+
+def zone_file_texts(path: Path, name: str) -> list[str]:
+    """The TXT records at a name, as dnspython understands the file."""
+    import dns.zone
+
+    zone = dns.zone.from_file(str(path), relativize=False)
+    found = zone.get_rdataset(f"{name}.", "TXT")
+    return [b"".join(rdata.strings).decode() for rdata in found or ()]  # type: ignore[attr-defined]
