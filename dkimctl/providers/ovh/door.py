@@ -21,14 +21,16 @@ TIMEOUTS = (10.0, 30.0)  # seconds to connect and to read; the library's own 180
 
 
 class Door:
-    """An API account. Safe to use from several threads: each call has a client for itself while it lasts."""
+    """An API account. Safe to use from several threads: each call has a client for itself while it lasts.
+
+    Raises ConfigError for an unknown endpoint, or one that does not go with the kind of credentials.
+    """
 
     def __init__(self, credentials: Credentials, *, timeout: tuple[float, float] = TIMEOUTS) -> None:
         self._credentials = credentials
         self._timeout = timeout
         self._idle: queue.LifoQueue[Any] = queue.LifoQueue()
-        if is_url(credentials.endpoint):
-            loopback_url(credentials.endpoint)  # a mistake in it is told before anything is done
+        _new_client(credentials, timeout)  # calls nothing: a mistake is told before anything is done
 
     @property
     def endpoint(self) -> str:
@@ -200,6 +202,7 @@ def _no_token(said: str, path: str) -> OvhError:
         Kind.REFUSED,
         "OVH refused the service account: client id or client secret is wrong",
         hint="check OVH_CLIENT_ID and OVH_CLIENT_SECRET, and that they belong to this endpoint",
+        status=401,
         call=f"POST {path}",
     )
 

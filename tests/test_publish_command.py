@@ -1,0 +1,373 @@
+"""`dkimctl publish` as a user types it, against the sandbox: proof in DNS, errors in words, exit codes, secrets."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Timer
+from typing import Any
+
+import pytest
+
+from dkimctl.sandbox import Fault, Sandbox, Switches
+from tests.conftest import Dkimctl, DkimctlInside, Run
+from tests.publishing import ZONE, is_clean, standing
+
+PUBLISH = ("publish", "--provider", "ovh", "--timeout", "8")
+
+
+@dataclass
+class World:
+    """A machine with keys, and the sandbox for the rest of the world."""
+
+    dkimctl: Dkimctl
+    sandbox: Sandbox
+
+    def __call__(self, *arguments: str | Path, **environment: str) -> Run:
+        return self.dkimctl(*arguments, env={**self.sandbox.environment(), **environment})
+
+    def genkey(self, domain: str = ZONE, selector: str = "mail", *more: str) -> None:
+        """One more key."""
+        assert self("genkey", domain, "-s", selector, "-q", *more).code == 0
+
+    def record(self, domain: str = ZONE, selector: str = "mail") -> str:
+        """The record of a key."""
+        return str(self("record", domain, "-s", selector, "--json").json["records"][0]["text"])
+
+    def phase(self, domain: str = ZONE, selector: str = "mail") -> str:
+        """Where the key stands in its life."""
+        path = self.dkimctl.root / f"etc/opendkim/keys/{domain}/{selector}.json"
+        return str(json.loads(path.read_text())["phase"])
+
+
+@contextmanager
+def world(dkimctl: Dkimctl, *zones: str, **switches: Any) -> Iterator[World]:
+    """A world with one key of domain.tld."""
+    with Sandbox(zones or (ZONE,), Switches(**switches)) as running:
+        made = World(dkimctl, running)
+        made.genkey()
+        yield made
+
+
+@pytest.fixture
+def inside(dkimctl_inside: DkimctlInside) -> DkimctlInside:
+    """The command line, in this process."""
+    return dkimctl_inside
+
+
+def test_a_key_is_published_proven_and_noted(inside: DkimctlInside) -> None:
+    """Type DKIM, read back, refreshed, seen at both name servers; the key's phase says so."""
+    with world(inside) as w:
+        run = w(*PUBLISH)
+        assert (run.code, w.phase()) == (0, "verified")
+        assert run.out == f"mail._domainkey.{ZONE}: published, read back, served by 2 name servers\n"
+        assert standing(w.sandbox) == [("DKIM", w.record())]
+
+
+def test_a_second_run_only_reads(inside: DkimctlInside) -> None:
+    """No write, no refresh; it still looks at the name servers."""
+    with world(inside) as w:
+        w(*PUBLISH)
+        w.sandbox.clear_calls()
+        run = w(*PUBLISH)
+        assert run.out == f"mail._domainkey.{ZONE}: unchanged, read back, served by 2 name servers\n"
+        assert {call.method for call in w.sandbox.calls} == {"GET"}
+
+
+def test_a_dry_run_shows_before_and_after_and_changes_nothing(inside: DkimctlInside) -> None:
+    """Not in the account, not beside the key."""
+    with world(inside) as w:
+        w.sandbox.zone(ZONE).add("TXT", "mail._domainkey", w.record()[:255])
+        run = w(*PUBLISH, "--dry-run")
+        assert run.code == 0
+        assert "create  DKIM, default ttl, 420 characters" in run.out
+        assert "remove  TXT, default ttl, 255 characters" in run.out
+        assert max(map(len, run.out.splitlines())) <= 80
+        assert {call.method for call in w.sandbox.calls} == {"GET"}
+        assert w.phase() == "generated"
+
+
+@pytest.mark.parametrize("domains", [[ZONE] * 5, [f"c{number}.{ZONE}" for number in range(5)]])
+def test_few_calls_however_the_names_lie_in_the_zone(inside: DkimctlInside, domains: list[str]) -> None:
+    """At most 5 + 4·n API calls and one refresh: for selectors of one domain, and for sub-domains in one zone."""
+    with world(inside) as w:
+        for number, domain in enumerate(domains):
+            w.genkey(domain, f"s{number}", "--algorithm", "ed25519")
+        assert w(*PUBLISH, *dict.fromkeys(domains), "-q").code == 0
+        published = 5 + (ZONE in domains)
+        assert len(w.sandbox.calls) <= 5 + 4 * published
+        assert w.sandbox.zone(ZONE).refreshes == 1
+
+
+def test_zones_of_one_run_do_not_depend_on_each_other(inside: DkimctlInside) -> None:
+    """One is not in the account, one has a CNAME, one is fine: each is told, the worst exit code counts."""
+    with world(inside, ZONE, "two.example") as w:
+        w.genkey("two.example")
+        w.genkey("three.example")
+        w.sandbox.zone("two.example").add("CNAME", "mail._domainkey", "x.example.net.")
+        run = w(*PUBLISH)
+        assert run.code == 3
+        assert f"mail._domainkey.{ZONE}: published" in run.out
+        assert "mail._domainkey.two.example is a CNAME to x.example.net" in run.err
+        assert "no zone for three.example in this OVH account" in run.err
+        assert "1 published; 2 not done: " in run.err
+        assert w("publish", "two.example", "--provider", "ovh").code == 1
+
+
+def test_the_json_document_says_all_of_it(inside: DkimctlInside) -> None:
+    """One document, also when something failed."""
+    with world(inside) as w:
+        w.genkey("three.example")
+        run = w(*PUBLISH, "--json")
+        done = {entry["domain"]: entry for entry in run.json["publications"]}
+        assert run.json["schema"] == 1
+        good, bad = done[ZONE], done["three.example"]
+        assert (good["outcome"], good["served"], good["servers"], good["error"]) == ("published", True, 2, None)
+        [change] = good["changes"]
+        assert (change["action"], change["before"], change["after"]["type"]) == ("create", None, "DKIM")
+        assert (bad["outcome"], bad["error"]["exit_code"]) == ("failed", 3)
+
+
+def test_the_configuration_names_provider_zone_and_ttl(inside: DkimctlInside) -> None:
+    """Per domain over the general one; a zone that is named is not asked for."""
+    with world(inside) as w:
+        w.genkey(f"sub.{ZONE}")
+        path = inside.root / "etc/dkimctl/dkimctl.toml"
+        path.parent.mkdir()
+        path.write_text(
+            'provider = "manual"\n'
+            f'[domains."{ZONE}"]\nprovider = "ovh"\nttl = 300\n'
+            f'[domains."sub.{ZONE}"]\nprovider = "ovh"\nzone = "{ZONE}"\n'
+        )
+        w.genkey("by.hand.example")
+        run = w("publish", "--no-wait")
+        assert run.code == 0, run.err
+        assert "by.hand.example is kept" in run.out
+        ttls = {r.sub_domain: r.ttl for r in w.sandbox.zone(ZONE).edited if r.field_type == "DKIM"}
+        assert ttls == {"mail._domainkey": 300, "mail._domainkey.sub": 0}
+
+
+def test_a_forgotten_refresh_is_made_up_for(inside: DkimctlInside) -> None:
+    """An earlier run was killed after its writes: the record is right and nobody can see it."""
+    with world(inside) as w:
+        w.sandbox.zone(ZONE).add("DKIM", "mail._domainkey", w.record(), served=False)
+        assert w(*PUBLISH).code == 0
+        assert w.sandbox.zone(ZONE).refreshes == 1
+        assert is_clean(w.sandbox)
+
+
+def test_a_forgotten_refresh_shows_in_dns_where_the_status_may_not_be_asked(inside: DkimctlInside) -> None:
+    """Without the right to see the zone's status the name servers decide; when they serve it, nothing is written."""
+    with world(inside) as w:
+        rules = [("GET", f"/domain/zone/{ZONE}/record*"), ("POST", f"/domain/zone/{ZONE}/refresh")]
+        key = w.sandbox.credentials.issue(rules)
+        w.sandbox.zone(ZONE).add("DKIM", "mail._domainkey", w.record(), served=False)
+        assert w(*PUBLISH, OVH_CONSUMER_KEY=key).code == 0
+        assert w.sandbox.zone(ZONE).refreshes == 1
+        assert w(*PUBLISH, OVH_CONSUMER_KEY=key).code == 0
+        assert w.sandbox.zone(ZONE).refreshes == 1
+
+
+def test_name_servers_that_are_slow_are_waited_for(inside: DkimctlInside) -> None:
+    """The time between the refresh and the first right answer is nobody's error."""
+    with world(inside, refresh_delay=1.5) as w:
+        run = w(*PUBLISH)
+        assert run.code == 0
+        assert "served by 0 of 2 name servers so far" in run.err
+
+
+def test_name_servers_that_do_not_follow_are_an_error_of_their_own(inside: DkimctlInside) -> None:
+    """Published and not served: exit 3, what was seen, what to do; the phase is published and no more."""
+    with world(inside, refresh_delay=600) as w:
+        run = w("publish", "--provider", "ovh", "--timeout", "1")
+        assert (run.code, w.phase()) == (3, "published")
+        assert f"mail._domainkey.{ZONE}: not served everywhere after 1 s" in run.err
+        assert "verify-dns" in run.err
+        assert w("publish", "--provider", "ovh", "--no-wait").code == 0
+
+
+def test_a_truncated_record_ends_with_3_and_nothing_broken(inside: DkimctlInside) -> None:
+    """The pitfall that the tool exists for."""
+    with world(inside, truncate_dkim=True) as w:
+        run = w(*PUBLISH)
+        assert (run.code, w.phase()) == (3, "generated")
+        assert "came back truncated: 255 of 420 characters" in run.err
+        assert standing(w.sandbox) == []
+        assert is_clean(w.sandbox)
+
+
+# --- by hand, and in a zone file
+
+
+def test_by_hand_prints_what_to_paste(inside: DkimctlInside) -> None:
+    """The whole value on one line, and a line for a zone file; nothing is noted as published."""
+    with world(inside) as w:
+        run = w("publish", "--provider", "manual")
+        assert run.code == 0
+        assert f"value  {w.record()}\n" in run.out
+        assert f"\nmail._domainkey.{ZONE}. IN TXT " in run.out
+        assert "--wait" in run.err
+        assert w.phase() == "generated"
+
+
+def test_by_hand_keeps_looking_and_goes_on_by_itself(inside: DkimctlInside) -> None:
+    """The record is added while it waits; the key is verified then."""
+    with world(inside) as w:
+        text = w.record()
+        person = Timer(0.7, w.sandbox.zone(ZONE).add, ("DKIM", "mail._domainkey", text))
+        person.start()
+        run = w("publish", "--provider", "manual", "--wait", "--timeout", "20")
+        person.join()
+        assert (run.code, w.phase()) == (0, "verified")
+        assert run.out.endswith(f"mail._domainkey.{ZONE}: published, served by 2 name servers\n")
+        assert w.sandbox.calls == []
+
+
+def test_by_hand_gives_up_in_the_end(inside: DkimctlInside) -> None:
+    """Nobody added it: exit 3, and the record is printed all the same."""
+    with world(inside) as w:
+        run = w("publish", "--provider", "manual", "--wait", "--timeout", "0.2")
+        assert (run.code, w.phase()) == (3, "generated")
+        assert "value  v=DKIM1" in run.out
+
+
+def test_a_zone_file_is_edited_once(inside: DkimctlInside) -> None:
+    """The second run writes nothing; what remains to be done is said."""
+    with world(inside) as w:
+        path = inside.root / f"db.{ZONE}"
+        path.write_text("$TTL 3600\n@ IN SOA ns1 host 1 3600 600 86400 300\n@ NS ns1\nns1 A 127.0.0.1\n")
+        run = w("publish", "--provider", f"zonefile:/db.{ZONE}")
+        assert (run.code, w.phase()) == (0, "published")
+        assert "reload the name server" in run.out
+        edited = path.read_text()
+        assert "SOA ns1 host 2 " in edited
+        assert w("publish", "--provider", f"zonefile:/db.{ZONE}").code == 0
+        assert path.read_text() == edited
+
+
+# --- wrong input, and a world that is not well
+
+
+def test_without_a_provider_the_known_ones_are_named(inside: DkimctlInside) -> None:
+    """Exit code 2 before anything is asked."""
+    with world(inside) as w:
+        run = w("publish")
+        assert run.code == 2
+        assert "zonefile" in run.err
+        assert w("publish", "--provider", "route54").code == 2
+        assert w("publish", "--provider", "ovh", "--ttl", "30").code == 2
+        assert w("publish", "nobody.example", "--provider", "ovh").code == 2
+        assert w.sandbox.calls == []
+
+
+@pytest.mark.parametrize(
+    ("variables", "code", "words"),
+    [
+        ({"OVH_CONSUMER_KEY": ""}, 2, "credentials are missing: consumer_key"),
+        ({"OVH_ENDPOINT": "ovh-fr"}, 2, "unknown OVH endpoint"),
+        ({"OVH_ENDPOINT": "http://192.0.2.1:80/"}, 2, "not an endpoint"),
+        ({"OVH_CLIENT_ID": "EU.x"}, 2, "two kinds"),
+        ({"OVH_APPLICATION_SECRET": "0" * 32}, 3, "refused the signature"),
+        ({"OVH_CONSUMER_KEY": "0" * 32}, 3, "does not know this consumer key"),
+        ({"OVH_APPLICATION_KEY": "0" * 16}, 3, "does not know this application key"),
+    ],
+)
+def test_bad_credentials_are_one_clear_line(
+    inside: DkimctlInside, variables: dict[str, str], code: int, words: str
+) -> None:
+    """A hint, the right exit code, no traceback, nothing changed."""
+    with world(inside) as w:
+        run = w(*PUBLISH, **variables)
+        assert run.code == code
+        assert words in run.err
+        assert "hint: " in run.err
+        assert "Traceback" not in run.err
+        assert standing(w.sandbox) == []
+
+
+def test_a_credentials_file_that_others_can_read_is_refused(inside: DkimctlInside) -> None:
+    """Exit code 2, with the chmod to type."""
+    with world(inside) as w:
+        path = inside.root / "etc/dkimctl/ovh.conf"
+        path.parent.mkdir()
+        path.write_text("[default]\nendpoint=ovh-eu\n")
+        path.chmod(0o644)
+        run = w(*PUBLISH, OVH_CONSUMER_KEY="")
+        assert run.code == 2
+        assert f"chmod 600 {path}" in run.err
+
+
+def test_no_secret_is_in_any_output(inside: DkimctlInside) -> None:
+    """With every fault, at -vv, with and without --json: no key of the account on stdout or stderr."""
+    with world(inside) as w:
+        secrets = [w.sandbox.environment()[f"OVH_{name}"] for name in ("APPLICATION_SECRET", "CONSUMER_KEY")]
+        kinds: list[Any] = ["reset-before", "502-html", "null-error", "truncated-json", "460", "html-200"]
+        for kind in kinds:
+            w.sandbox.faults.clear()
+            w.sandbox.faults.add(Fault(kind, path="/domain/*"))
+            for more in ((), ("--json",)):
+                run = w(*PUBLISH, "--no-wait", "-vv", *more)
+                assert not [secret for secret in secrets if secret in run.out + run.err]
+
+
+def test_a_key_that_cannot_be_read_does_not_stop_the_others(inside: DkimctlInside) -> None:
+    """The damaged one is told, the other published."""
+    with world(inside) as w:
+        w.genkey("two.example")
+        (inside.root / "etc/opendkim/keys/two.example/mail.private").write_text("no key\n")
+        run = w(*PUBLISH)
+        assert run.code == 1
+        assert f"mail._domainkey.{ZONE}: published" in run.out
+        assert "two.example" in run.err
+
+
+def test_ctrl_c_says_what_was_done_and_what_not(dkimctl: Dkimctl) -> None:
+    """The zone in hand comes to its end and is refreshed; a sentence for each name, exit code 130."""
+    with world(dkimctl, refresh_delay=600) as w:
+        command = [sys.executable, "-m", "dkimctl", "publish", "--provider", "ovh"]
+        environment = dkimctl.scratch.environment(w.sandbox.environment())
+        process = subprocess.Popen(
+            command,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=dkimctl.scratch.home,
+        )
+        while not w.sandbox.zone(ZONE).refreshes and process.poll() is None:
+            time.sleep(0.05)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+        assert process.returncode == 130, err
+        assert f"mail._domainkey.{ZONE}: interrupted before every name server was seen to serve it" in err
+        assert "1 not done" in err
+        assert "Traceback" not in err
+        assert out == ""
+        assert w.phase() == "published"
+
+
+def test_a_run_that_is_killed_is_completed_by_the_next(dkimctl: Dkimctl) -> None:
+    """SIGKILL while each call is under way: the following run ends right, with one record, served."""
+    for number in range(1, 8):
+        with world(dkimctl) as w:
+            w.sandbox.faults.add(Fault("timeout", call=number))
+            command = [sys.executable, "-m", "dkimctl", *PUBLISH]
+            environment = dkimctl.scratch.environment(w.sandbox.environment())
+            process = subprocess.Popen(
+                command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=dkimctl.scratch.home
+            )
+            while w.sandbox.faults.pending and process.poll() is None:
+                time.sleep(0.02)
+            process.kill()
+            process.wait()
+            assert w(*PUBLISH).code == 0
+            assert standing(w.sandbox) == [("DKIM", w.record())]
+            assert is_clean(w.sandbox)
+            os.rename(dkimctl.root / "etc", dkimctl.root / f"done{number}")
