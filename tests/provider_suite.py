@@ -6,6 +6,7 @@ It is what the rest of dkimctl relies on, so it goes through `dkimctl.publish`: 
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from dkimctl.clock import SYSTEM_CLOCK
 from dkimctl.errors import Refused
@@ -38,6 +39,15 @@ class Account:
         """A record that somebody else made."""
         self.provider.apply(self.zone, [Create(ProviderRecord(name, self.provider.capabilities.field_type, text))])
         self.provider.activate(self.zone)
+
+
+def zone_file_texts(path: Path, zone: str, name: str) -> list[str]:
+    """The TXT records at a name, as dnspython understands the file."""
+    import dns.zone
+
+    parsed = dns.zone.from_file(str(path), origin=zone, relativize=False)
+    found = parsed.get_rdataset(f"{name}.", "TXT")
+    return [b"".join(rdata.strings).decode() for rdata in found or ()]  # type: ignore[attr-defined]
 
 
 OTHER_FORM = KeyRecord(tuple(tag for tag in invented_record(1).tags if tag[0] != "h"))

@@ -7,7 +7,7 @@ import pytest
 
 from dkimctl.providers.zonefile.provider import ZoneFileProvider
 from tests.dns_servers import name_servers
-from tests.provider_suite import Account, ProviderSuite
+from tests.provider_suite import Account, ProviderSuite, zone_file_texts
 from tests.publishing import ZONE, account, manual_clock, sandbox
 
 
@@ -36,15 +36,6 @@ class TestZoneFile(ProviderSuite):
         path.write_text(f"$ORIGIN {ZONE}.\n{name_servers('127.0.0.1')}")
 
         def look(name: str) -> list[str]:
-            return zone_file_texts(path, name)
+            return zone_file_texts(path, ZONE, name)
 
         return Account(ZoneFileProvider(path, manual_clock()), ZONE, look)
-
-
-def zone_file_texts(path: Path, name: str) -> list[str]:
-    """The TXT records at a name, as dnspython understands the file."""
-    import dns.zone
-
-    zone = dns.zone.from_file(str(path), relativize=False)
-    found = zone.get_rdataset(f"{name}.", "TXT")
-    return [b"".join(rdata.strings).decode() for rdata in found or ()]  # type: ignore[attr-defined]
