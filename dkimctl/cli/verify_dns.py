@@ -53,15 +53,15 @@ def command(
     a key here, name the selector with -s. Exit code: 0 right, 1 an error was found, 3 something could not be asked.
     """
     from dkimctl.findings import exit_code
+    from dkimctl.output.progress import watched
     from dkimctl.output.verification import verification_text
     from dkimctl.verify.check import CONCURRENCY, check
 
     app.json = app.json or form == "json"
     bad_lines: list[int] = []
     targets = _targets(app, domains, selector, key_file, from_file, bad_lines)
-    reports = list(
-        check(targets, app.settings.lookup, recursive=not authoritative, concurrency=concurrency or CONCURRENCY)
-    )
+    found = check(targets, app.settings.lookup, recursive=not authoritative, concurrency=concurrency or CONCURRENCY)
+    reports = list(watched(found, app.terminal, "names"))
     app.terminal.result(verification_text(reports, verbose=app.verbosity > 0))
     app.terminal.document("reports", reports)
     return exit_code(f for report in reports for f in report.findings) or (2 if bad_lines else 0)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from dkimctl.lifecycle.generation import Failed, Generated, Outcome
+from dkimctl.output.progress import watched
 from dkimctl.output.terminal import Terminal
 
 
@@ -11,7 +12,7 @@ def show_outcomes(outcomes: Iterable[Outcome], terminal: Terminal) -> int:
     shown: list[object] = []
     code = 0
     made: list[str] = []
-    for outcome in outcomes:
+    for outcome in watched(outcomes, terminal, "keys"):
         shown.append(_document(outcome))
         if isinstance(outcome, Failed):
             terminal.failure(outcome.error)
