@@ -71,7 +71,8 @@ def command(
         return _show(app, [made])
     store = _store(app, directory, choice.owner)
     workers = min(jobs or _usual_jobs(), len(requests))
-    return _show(app, generate_keys(requests, style, store, now=now, if_missing=if_missing, jobs=workers))
+    outcomes = generate_keys(requests, style, store, now=now, if_missing=if_missing, jobs=workers)
+    return _show(app, outcomes, len(requests))
 
 
 def _style(
@@ -140,7 +141,7 @@ def _usual_jobs() -> int:
     return 2 * len(os.sched_getaffinity(0))  # while one waits for the disk, another searches
 
 
-def _show(app: App, outcomes: "Iterable[Outcome]") -> int:
+def _show(app: App, outcomes: "Iterable[Outcome]", total: int = 1) -> int:
     from dkimctl.output.generation import show_outcomes
 
-    return show_outcomes(outcomes, app.terminal)
+    return show_outcomes(outcomes, app.terminal, total)

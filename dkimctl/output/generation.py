@@ -7,12 +7,12 @@ from dkimctl.output.progress import watched
 from dkimctl.output.terminal import Terminal
 
 
-def show_outcomes(outcomes: Iterable[Outcome], terminal: Terminal) -> int:
+def show_outcomes(outcomes: Iterable[Outcome], terminal: Terminal, total: int) -> int:
     """Print each outcome and, at the end, what comes next. The exit code: 0, or the worst of what failed."""
     shown: list[object] = []
     code = 0
     made: list[str] = []
-    for outcome in watched(outcomes, terminal, "keys"):
+    for outcome in watched(outcomes, terminal, "keys", total=total):
         shown.append(_document(outcome))
         if isinstance(outcome, Failed):
             terminal.failure(outcome.error)
