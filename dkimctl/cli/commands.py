@@ -7,6 +7,8 @@ COMMANDS: dict[str, str] = {
     "render-config": "Show or write opendkim's and Postfix's configuration.",
     "publish": "Publish key records through a DNS provider.",
     "verify-dns": "Check key records in DNS against the keys.",
+    "doctor": "Check this host: keys, opendkim, Postfix, sockets, clock.",
+    "ovh": "Get an OVH consumer key; see what a credential may do.",
     "sandbox": "Run an OVH-compatible API and a DNS server on loopback.",
     "demo": "Show the whole loop on the sandbox; no root, no account.",
 }

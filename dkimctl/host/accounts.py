@@ -1,0 +1,104 @@
+"""Users and groups: this machine's, or those of the tree below `--root`."""
+
+import grp
+import os
+import pwd
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from dkimctl.files import read_file
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A user, with the groups that initgroups(3) would give."""
+
+    name: str
+    uid: int
+    gid: int
+    groups: tuple[int, ...] = ()
+    """Its primary group among them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A group with its listed members."""
+
+    name: str
+    gid: int
+    members: tuple[str, ...]
+
+
+@dataclass
+class Accounts:
+    """Who there is: `users` in the order of the data base as (name, uid, primary gid), and `groups`."""
+
+    users: tuple[tuple[str, int, int], ...]
+    groups: tuple[Group, ...]
+
+    @cached_property
+    def by_gid(self) -> Mapping[int, Group]:
+        """The groups by number."""
+        return {group.gid: group for group in reversed(self.groups)}
+
+    @cached_property
+    def primary(self) -> Mapping[int, tuple[tuple[str, int], ...]]:
+        """By number of a group: the users whose primary group it is, with their numbers."""
+        found: dict[int, list[tuple[str, int]]] = {}
+        for name, uid, gid in self.users:
+            found.setdefault(gid, []).append((name, uid))
+        return {gid: tuple(users) for gid, users in found.items()}
+
+    def account(self, name: str) -> Account | None:
+        """The user of this name or number, or None."""
+        for user, uid, gid in self.users:
+            if name in (user, str(uid)):
+                others = sorted(g.gid for g in self.groups if user in g.members and g.gid != gid)
+                return Account(user, uid, gid, (gid, *others))
+        return None
+
+    def group(self, name: str) -> Group | None:
+        """The group of this name or number, or None."""
+        return next((g for g in self.groups if name in (g.name, str(g.gid))), None)
+
+    def user_name(self, uid: int) -> str:
+        """The name of a number, or the number."""
+        return next((name for name, number, _ in self.users if number == uid), str(uid))
+
+    def group_name(self, gid: int) -> str:
+        """The name of a number, or the number."""
+        found = self.by_gid.get(gid)
+        return found.name if found else str(gid)
+
+
+def read_accounts(root: Path) -> Accounts:
+    """The users and groups of the tree, where it has an /etc/passwd; else those of this machine."""
+    if root != Path("/"):
+        passwd, group = read_file(root / "etc/passwd"), read_file(root / "etc/group")
+        if passwd is not None and group is not None:
+            return Accounts(tuple(_users(passwd)), tuple(_groups(group)))
+    users = tuple((p.pw_name, p.pw_uid, p.pw_gid) for p in pwd.getpwall())
+    return Accounts(users, tuple(Group(g.gr_name, g.gr_gid, tuple(g.gr_mem)) for g in grp.getgrall()))
+
+
+def _users(content: bytes) -> list[tuple[str, int, int]]:
+    rows = (line.split(":") for line in content.decode("utf-8", "replace").splitlines())
+    return [
+        (row[0], int(row[2]), int(row[3])) for row in rows if len(row) > 3 and row[2].isdigit() and row[3].isdigit()
+    ]
+
+
+def _groups(content: bytes) -> list[Group]:
+    rows = (line.split(":") for line in content.decode("utf-8", "replace").splitlines())
+    return [
+        Group(row[0], int(row[2]), tuple(filter(None, row[3].split(","))))
+        for row in rows
+        if len(row) > 3 and row[2].isdigit()
+    ]
+
+
+def may_become(account: Account) -> bool:
+    """True when this process can do as that user does."""
+    return os.geteuid() in (0, account.uid)

@@ -1,0 +1,110 @@
+"""opendkim's data sets on this disk: what they hold, and what of it the daemon reads otherwise than people do."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from dkimctl.errors import DiskError, disk_errors
+from dkimctl.files import read_file
+from dkimctl.opendkim.conf import Setting
+from dkimctl.opendkim.tables import LONGEST_LINE, Row, data_set, rows
+
+FILES = ("file", "refile")
+ELSEWHERE = ("db", "dsn", "ldap", "ldapi", "ldaps", "lua")
+"""Kinds that Debian's opendkim knows and that cannot be read from here."""
+_BOM = b"\xef\xbb\xbf"
+
+
+class State(StrEnum):
+    """Whether the rows are known."""
+
+    READ = "read"
+    MISSING = "missing"
+    UNREADABLE = "unreadable"
+    """Not by us."""
+    ELSEWHERE = "elsewhere"
+    """In a data base."""
+    UNKNOWN_KIND = "unknown kind"
+    """opendkim does not start with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataSet:
+    """One data set that a setting names."""
+
+    setting: Setting
+    kind: str
+    place: str
+    """The path of a `file:` or `refile:`; else the text after the colon."""
+    state: State
+    rows: tuple[Row, ...] = ()
+    why: str = ""
+    """Why it is unreadable."""
+    has_bom: bool = False
+    long_lines: tuple[int, ...] = ()
+    """Lines that the daemon splits."""
+    indented: tuple[int, ...] = ()
+    """Lines that a `refile:` drops because a blank comes first."""
+
+    @property
+    def patterns(self) -> bool:
+        """True when keys are patterns."""
+        return self.kind == "refile"
+
+    @property
+    def is_known(self) -> bool:
+        """True when `rows` is all there is."""
+        return self.state is State.READ
+
+    def at(self, row: Row) -> str:
+        """`/etc/opendkim/KeyTable line 3`, or the setting's own line for an inline list."""
+        return f"{self.place} line {row.line}" if self.kind in FILES else f"{self.setting.file} line {row.line}"
+
+
+def read_data_set(setting: Setting, at: Callable[[str], Path], base: str = "/") -> DataSet:
+    """What a setting such as `KeyTable refile:/etc/opendkim/KeyTable` names. `base`: where relative paths start."""
+    kind, place = data_set(setting.value)
+    if kind == "csl":
+        return DataSet(setting, kind, place, State.READ, tuple(_inline(place, setting.line)))
+    if kind not in FILES:
+        return DataSet(setting, kind, place, State.ELSEWHERE if kind in ELSEWHERE else State.UNKNOWN_KIND)
+    path = place if place.startswith("/") else f"{base.rstrip('/')}/{place}"
+    try:
+        content = _content(at(path))
+    except DiskError as error:
+        return DataSet(setting, kind, path, State.UNREADABLE, why=error.message)
+    if content is None:
+        return DataSet(setting, kind, path, State.MISSING)
+    return _parsed(setting, kind, path, content)
+
+
+def _content(path: Path) -> bytes | None:
+    with disk_errors(f"read {path}"):
+        return read_file(path)
+
+
+def _parsed(setting: Setting, kind: str, path: str, content: bytes) -> DataSet:
+    lines = content.split(b"\n")
+    refile = kind == "refile"
+    return DataSet(
+        setting,
+        kind,
+        path,
+        State.READ,
+        rows=tuple(rows((line + b"\n" for line in lines), patterns=refile)),
+        has_bom=content.startswith(_BOM),
+        long_lines=tuple(n for n, line in enumerate(lines, 1) if len(line) >= LONGEST_LINE),
+        indented=tuple(n for n, line in enumerate(lines, 1) if refile and _is_dropped(line)),
+    )
+
+
+def _is_dropped(line: bytes) -> bool:
+    return line[:1] in (b" ", b"\t") and bool(line.partition(b"#")[0].strip())
+
+
+def _inline(text: str, line: int) -> Iterator[Row]:
+    for item in text.split(","):
+        key, _, value = item.strip().partition("=")
+        if key:
+            yield Row(key, value, line)

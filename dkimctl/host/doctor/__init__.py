@@ -1,0 +1,1 @@
+"""The checks of `doctor`: one file for each family; each yields what it noticed."""

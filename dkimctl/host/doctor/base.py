@@ -1,0 +1,61 @@
+"""What a check yields: a finding, and where it is safe to mend by itself, how."""
+
+import shlex
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from dkimctl.findings import Entry, Finding, Severity, finding
+from dkimctl.host.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """A change that cannot hurt: an owner, a mode, or lines that have no effect."""
+
+    path: str
+    """As the daemons see it (without `--root`)."""
+    owner: str = ""
+    """USER:GROUP; empty to leave it."""
+    mode: int | None = None
+    drop_lines: tuple[int, ...] = ()
+    """Lines that the daemon never uses, from 1."""
+
+    def commands(self, shown: str) -> tuple[str, ...]:
+        """What a person would type; `shown`: the path as a command here must name it."""
+        quoted = shlex.quote(shown)
+        owner = (f"chown {self.owner} {quoted}",) if self.owner else ()
+        mode = (f"chmod {self.mode:04o} {quoted}",) if self.mode is not None else ()
+        lines = ";".join(f"{line}d" for line in self.drop_lines)
+        return (*owner, *mode, *((f"sed -i '{lines}' {quoted}",) if lines else ()))
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """One thing that was noticed."""
+
+    finding: Finding
+    repair: Repair | None = None
+
+
+Check = Callable[[World], Iterator[Diagnosis]]
+
+
+def noticed(entry: Entry, subject: str, seen: str, fix: str | None = None) -> Diagnosis:
+    """A finding that only a person can mend."""
+    return Diagnosis(finding(entry, subject, seen, fix=fix))
+
+
+def repairable(world: World, entry: Entry, seen: str, repair: Repair) -> Diagnosis:
+    """A finding that `--fix` mends; the advice is the same in commands."""
+    fix = " && ".join(repair.commands(world.shown(repair.path)))
+    return Diagnosis(finding(entry, repair.path, seen, fix=fix), repair)
+
+
+def softened(diagnosis: Diagnosis, severity: Severity) -> Diagnosis:
+    """The same, less severe, where a setting makes it so."""
+    return replace(diagnosis, finding=replace(diagnosis.finding, severity=severity))
+
+
+def edit(world: World, path: str, line: int = 0) -> str:
+    """The command that opens a file at a line."""
+    return f"editor {f'+{line} ' if line else ''}{shlex.quote(world.shown(path))}"

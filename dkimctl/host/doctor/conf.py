@@ -1,0 +1,194 @@
+"""opendkim.conf itself: would the daemon start with it, and does it mean what its lines say?"""
+
+import re
+from collections.abc import Callable, Iterator
+
+from dkimctl.host.catalogue import conf as c
+from dkimctl.host.datasets import DataSet, State
+from dkimctl.host.doctor.base import Diagnosis, edit, noticed
+from dkimctl.host.installation import Installation, where, words
+from dkimctl.host.world import World
+from dkimctl.opendkim.conf import Setting
+from dkimctl.opendkim.parameters import KNOWN, OTHER_BUILDS, value_problem
+
+_BOM = "\ufeff"
+_RATE = re.compile(r"\d+(?:/\d+[smhdSMHD]?)?")
+_SHOULD_BE_SIGNED = {"from", "to", "cc", "subject", "date", "message-id", "reply-to", "mime-version", "content-type"}
+_DEFAULT_SIGNED = {
+    *("from", "reply-to", "subject", "date", "to", "cc", "resent-date", "resent-from", "resent-sender", "resent-to"),
+    *("resent-cc", "in-reply-to", "references", "list-id", "list-help", "list-unsubscribe", "list-subscribe"),
+    *("list-post", "list-owner", "list-archive", "sender"),
+}
+"""What opendkim signs without SignHeaders: RFC 6376 §5.4.1."""
+_FREE = {"message-id", "content-type", "content-transfer-encoding", "mime-version"}
+"""Named in OversignHeaders, and not signed by default: a common recipe that breaks every mail that has them."""
+
+
+def check_conf(world: World) -> Iterator[Diagnosis]:
+    """Everything about opendkim.conf but its tables' rows."""
+    daemon = world.opendkim
+    if daemon.conf is None:
+        if not any(unread.what == world.settings.paths.opendkim_conf for unread in world.unread):
+            yield noticed(c.NO_CONF, daemon.conf_path, f"{daemon.conf_path} does not exist")
+        return
+    for setting in daemon.conf.unreadable:
+        seen = f"{where(setting)}: Include {setting.value}"
+        yield noticed(c.BAD_INCLUDE, where(setting), seen, edit(world, setting.file, setting.line))
+    for setting in daemon.conf.settings:
+        yield from _line(world, setting)
+    yield from _twice(world)
+    for family in _FAMILIES:
+        yield from family(world, daemon)
+    for name, data_set in world.data_sets.items():
+        yield from _data_set(world, name, data_set)
+
+
+def _line(world: World, setting: Setting) -> Iterator[Diagnosis]:
+    mend = edit(world, setting.file, setting.line)
+    seen = f"{where(setting)}: {setting.name.lstrip(_BOM)} {setting.value}".rstrip()
+    if setting.name.startswith(_BOM):
+        yield noticed(c.BOM, setting.file, seen, f"sed -i '1s/^\\xef\\xbb\\xbf//' {world.shown(setting.file)}")
+    elif setting.key in OTHER_BUILDS:
+        yield noticed(c.FUTURE, where(setting), seen, f"delete the line: {mend}")
+    elif setting.key not in KNOWN:
+        from difflib import get_close_matches
+
+        near = [KNOWN[name] for name in get_close_matches(setting.key, KNOWN, n=1)]
+        yield noticed(c.UNKNOWN_NAME, where(setting), seen, (f"did you mean {near[0]}? " if near else "") + mend)
+    elif not setting.value:
+        yield noticed(c.NO_VALUE, where(setting), seen, mend)
+    elif problem := value_problem(setting):
+        yield noticed(c.BAD_VALUE, where(setting), f"{seen}: {problem}", mend)
+
+
+def _twice(world: World) -> Iterator[Diagnosis]:
+    first: dict[str, Setting] = {}
+    for setting in world.opendkim.conf.settings if world.opendkim.conf else ():
+        other = first.get(setting.key)
+        if other is not None and other.value.lower() != setting.value.lower() and other.file == setting.file:
+            seen = f"{where(other)}: {other.name} {other.value}; {where(setting)}: {setting.name} {setting.value}"
+            fix = f"delete line {other.line}, which has no effect: {edit(world, other.file, other.line)}"
+            yield noticed(c.TWICE, where(other), seen, fix)
+        first[setting.key] = setting
+
+
+def _data_set(world: World, name: str, data_set: DataSet) -> Iterator[Diagnosis]:
+    setting = data_set.setting
+    mend = edit(world, setting.file, setting.line)
+    seen = f"{where(setting)}: {setting.name} {setting.value}"
+    if data_set.state is State.UNKNOWN_KIND:
+        is_address = data_set.kind.isalnum() and ":" in data_set.place
+        fix = f"write {setting.name} csl:{setting.value}: {mend}" if is_address else mend
+        yield noticed(c.BAD_KIND, where(setting), seen, fix)
+    elif data_set.state is State.MISSING:
+        yield noticed(c.NO_DATA_SET, data_set.place, seen, f"dkimctl render-config --install, or: {mend}")
+    elif data_set.kind == "db":
+        yield noticed(c.BERKELEY, where(setting), seen, "use file: dkimctl render-config --install")
+    elif data_set.kind in ("dsn", "ldap", "ldaps", "ldapi") and name in ("KeyTable", "SigningTable"):
+        yield noticed(c.SQL, where(setting), f"{where(setting)}: {setting.name} {data_set.kind}:…", "")
+    elif data_set.kind == "refile" and name == "KeyTable":
+        yield noticed(c.TESTKEY, where(setting), seen, f"KeyTable file:{data_set.place}: {mend}")
+
+
+def _tables(world: World, daemon: Installation) -> Iterator[Diagnosis]:
+    keys, signing = daemon.find("KeyTable"), daemon.find("SigningTable")
+    has_script = daemon.find("SetupPolicyScript") is not None
+    if bool(keys) != bool(signing) and not has_script:
+        there = keys or signing
+        assert there is not None
+        seen = f"{where(there)}: {there.name} {there.value}, and no {'SigningTable' if keys else 'KeyTable'}"
+        yield noticed(c.HALF_TABLES, where(there), seen, "dkimctl render-config --install")
+    has_single = all(daemon.find(name) for name in ("Domain", "Selector", "KeyFile"))
+    if not daemon.signs:
+        mode = daemon.find("Mode")
+        assert mode is not None
+        fix = f"write Mode s: {edit(world, mode.file, mode.line)}"
+        yield noticed(c.NOTHING_SIGNS, where(mode), f"{where(mode)}: Mode {mode.value}", fix)
+    elif not (keys or signing or has_single or has_script):
+        yield noticed(c.NOTHING_SIGNS, daemon.conf_path, f"{daemon.conf_path} has neither KeyTable nor KeyFile")
+
+
+def _user(world: World, daemon: Installation) -> Iterator[Diagnosis]:
+    setting = daemon.find("UserID")
+    if setting is None:
+        fix = f"echo 'UserID opendkim' >> {world.shown(daemon.conf_path)}"
+        yield noticed(c.RUNS_AS_ROOT, "UserID", f"{daemon.conf_path} has no UserID", fix)
+        return
+    seen = f"{where(setting)}: UserID {setting.value}"
+    if world.account is None or (daemon.group and world.accounts.group(daemon.group) is None):
+        fix = f"see getent passwd and getent group; then {edit(world, setting.file, setting.line)}"
+        yield noticed(c.NO_USER, where(setting), seen, fix)
+    elif world.account.uid == 0:
+        yield noticed(c.RUNS_AS_ROOT, where(setting), seen, f"write UserID opendkim: {edit(world, setting.file)}")
+
+
+def _algorithm(world: World, daemon: Installation) -> Iterator[Diagnosis]:
+    setting = daemon.find("SignatureAlgorithm")
+    if setting is None:
+        return
+    seen, mend = f"{where(setting)}: SignatureAlgorithm {setting.value}", edit(world, setting.file, setting.line)
+    if setting.value.lower() == "rsa-sha1":
+        yield noticed(c.SHA1, where(setting), seen, f"write rsa-sha256, the default: {mend}")
+    elif setting.value.lower() == "ed25519-sha256":
+        yield noticed(c.ED25519, where(setting), seen, f"write rsa-sha256 with an RSA key: {mend}")
+
+
+def _headers(world: World, daemon: Installation) -> Iterator[Diagnosis]:
+    omitted = daemon.find("OmitHeaders")
+    dropped = _fields(omitted) & _SHOULD_BE_SIGNED if omitted else set()
+    if omitted and dropped:
+        seen = f"{where(omitted)}: OmitHeaders {omitted.value} leaves out {', '.join(sorted(dropped))}"
+        yield noticed(c.OMITS, where(omitted), seen, f"delete the line: {edit(world, omitted.file, omitted.line)}")
+    over = daemon.find("OversignHeaders")
+    if over is None:
+        return
+    chosen = daemon.find("SignHeaders")
+    signed = (_fields(chosen) if chosen else set()) | (_DEFAULT_SIGNED if _adds(chosen) else set())
+    unsigned = (_fields(over) & (_SHOULD_BE_SIGNED | _FREE)) - signed
+    if unsigned:
+        seen = f"{where(over)}: OversignHeaders {over.value}; not signed otherwise: {', '.join(sorted(unsigned))}"
+        fix = f"add to it: SignHeaders *,{','.join('+' + name for name in sorted(unsigned))}"
+        yield noticed(c.OVERSIGN, where(over), seen, f"{fix}; or {edit(world, over.file, over.line)}")
+
+
+def _fields(setting: Setting) -> set[str]:
+    return {word.lstrip("+-").lower() for word in words(setting.value)}
+
+
+def _adds(chosen: Setting | None) -> bool:
+    """True when the default list stays: `SignHeaders *,+X`, or no SignHeaders."""
+    return chosen is None or "*" in words(chosen.value)
+
+
+def _restarts(world: World, daemon: Installation) -> Iterator[Diagnosis]:
+    rate = daemon.find("AutoRestartRate")
+    if rate and not _RATE.fullmatch(rate.value):
+        seen = f"{where(rate)}: AutoRestartRate {rate.value}"
+        yield noticed(c.BAD_RATE, where(rate), seen, f"write 10/1h: {edit(world, rate.file, rate.line)}")
+    setting, policy = daemon.find("AutoRestart"), daemon.service.find("Restart")
+    if setting and daemon.flag("AutoRestart") and policy and policy.value != "no":
+        seen = f"{where(setting)}: AutoRestart; {where(policy)}: Restart={policy.value}"
+        yield noticed(c.AUTO_RESTART, where(setting), seen, "")
+
+
+def _logging(world: World, daemon: Installation) -> Iterator[Diagnosis]:
+    if not daemon.flag("LogWhy") or not daemon.flag("Syslog"):
+        fix = f"printf 'Syslog yes\\nLogWhy yes\\n' >> {world.shown(daemon.conf_path)}"
+        yield noticed(c.SILENT, "LogWhy", f"{daemon.conf_path}: LogWhy is off", fix)
+
+
+def _chroot(world: World, daemon: Installation) -> Iterator[Diagnosis]:
+    setting = daemon.find("ChangeRootDirectory")
+    if setting:
+        yield noticed(c.CHROOT, where(setting), f"{where(setting)}: ChangeRootDirectory {setting.value}")
+
+
+_FAMILIES: tuple[Callable[[World, Installation], Iterator[Diagnosis]], ...] = (
+    _tables,
+    _user,
+    _algorithm,
+    _headers,
+    _restarts,
+    _logging,
+    _chroot,
+)

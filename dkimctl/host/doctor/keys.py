@@ -1,0 +1,217 @@
+"""Can the daemon read each key, does it trust the file, and can it sign with what is in it?"""
+
+import errno
+import os
+from collections.abc import Iterator
+from typing import assert_never
+
+from dkimctl.errors import DkimctlError
+from dkimctl.files import read_file
+from dkimctl.findings import Severity
+from dkimctl.host.accounts import Account, may_become
+from dkimctl.host.catalogue import keys as c
+from dkimctl.host.datasets import State
+from dkimctl.host.doctor.base import Diagnosis, Repair, edit, noticed, repairable, softened
+from dkimctl.host.impersonate import NOT_REGULAR, as_user, open_results
+from dkimctl.host.keyfiles import Fault, UsedKey, read_key, used_keys
+from dkimctl.host.keysafety import Danger, Unsafe, Walk
+from dkimctl.host.world import World
+from dkimctl.keys.pair import LEAST_BITS, MOST_BITS, USUAL_BITS, Algorithm, KeyPair
+
+_ENTRIES = {
+    Danger.FILE_OWNER: c.FILE_OWNER,
+    Danger.FILE_GROUP: c.FILE_GROUP,
+    Danger.FILE_OTHERS: c.FILE_OTHERS,
+    Danger.DIRECTORY_OTHERS: c.DIRECTORY_OTHERS,
+    Danger.DIRECTORY_GROUP: c.DIRECTORY_GROUP,
+    Danger.DIRECTORY_OWNER: c.DIRECTORY_OWNER,
+}
+_OURS = ("/etc/dkimkeys", "/etc/opendkim", "/etc/mail/dkim-keys")
+"""Where directories hold keys and nothing else, so that their owner and mode may be set."""
+
+
+def check_keys(world: World) -> Iterator[Diagnosis]:
+    """Everything about the private keys that opendkim is told of."""
+    table = world.data_sets.get("KeyTable")
+    if table and table.state is State.ELSEWHERE:
+        yield noticed(c.DATABASE, table.place, f"KeyTable {table.kind}: ({table.setting.file})")
+    safety = world.opendkim.find("RequireSafeKeys")
+    if safety and not world.opendkim.flag("RequireSafeKeys", True):
+        seen = f"RequireSafeKeys {safety.value} ({safety.file} line {safety.line})"
+        yield noticed(c.SAFETY_OFF, "RequireSafeKeys", seen)
+    account = world.account
+    if account is None:
+        return
+    used = list(_distinct(world))
+    yield from _paths(world, used)
+    yield from _files(world, account, [key for key in used if _is_file(key)])
+
+
+def _distinct(world: World) -> Iterator[UsedKey]:
+    """Each key once, without those whose path depends on the mail."""
+    seen: set[str] = set()
+    for key in used_keys(world):
+        path = key.path.replace("%", key.entry.domain) if key.entry and key.entry.domain != "%" else key.path
+        if "%" in path or path in seen:
+            continue
+        seen.add(path)
+        yield UsedKey(path, key.where, key.entry)
+
+
+def _is_file(key: UsedKey) -> bool:
+    return key.path.startswith("/")
+
+
+def _paths(world: World, used: list[UsedKey]) -> Iterator[Diagnosis]:
+    for key in used:
+        if not _is_file(key) and not key.path.startswith("MII"):
+            file, _, line = key.where.partition(" line ")
+            seen = f"{key.where}: {key.path[:40]}"
+            yield noticed(c.NOT_A_PATH, key.where, seen, f"write the whole path there: {edit(world, file, int(line))}")
+
+
+def _files(world: World, account: Account, used: list[UsedKey]) -> Iterator[Diagnosis]:
+    can_try = may_become(account)
+    if used and not can_try:
+        yield noticed(c.NOT_TRIED, account.name, f"{len(used)} keys, as uid {os.geteuid()} instead of {account.name}")
+    results = as_user(account, world.root, lambda: open_results([key.path for key in used])) if can_try else []
+    walk = Walk(account, world.accounts, world.root)
+    blamed: set[tuple[Danger, str]] = set()
+    for position, key in enumerate(used):
+        result = results[position] if can_try else 0
+        if result:
+            yield _unopened(world, account, key, result)
+            if result != errno.EACCES:
+                continue
+        yield from _safety(world, walk, key, blamed)
+        yield from _content(world, key)
+
+
+def _unopened(world: World, account: Account, key: UsedKey, result: int) -> Diagnosis:
+    shown = world.shown(key.path)
+    seen = f"{key.where}: {key.path}: {'not a regular file' if result == NOT_REGULAR else os.strerror(result).lower()}"
+    if result == errno.ENOENT:
+        return noticed(c.MISSING, key.path, seen, _make_again(key))
+    if result == errno.EACCES:
+        return _denied(world, account, key, seen)
+    return noticed(c.NOT_A_FILE, key.path, seen, f"look at it: ls -ld {shown}")
+
+
+def _make_again(key: UsedKey) -> str:
+    domain = key.entry.domain if key.entry else "DOMAIN"
+    return f"restore it from a backup, or make a new key: dkimctl genkey {domain}"
+
+
+def _denied(world: World, account: Account, key: UsedKey, seen: str) -> Diagnosis:
+    """The daemon may not open it: is it the file itself, or a directory above?"""
+    shown = world.shown(key.path)
+    group = world.accounts.group_name(account.gid)
+    try:
+        status = os.stat(shown)
+    except OSError:
+        return noticed(c.UNREADABLE, key.path, seen, f"see who may pass: namei -l {shown}")
+    blocked = _blocked_directory(world, account, key.path)
+    if blocked:
+        repair = Repair(blocked, owner=f"{account.name}:{group}", mode=0o700)
+        seen = f"{seen}; {account.name} may not enter {blocked}"
+        if _is_ours(world, blocked):
+            return repairable(world, c.UNREADABLE, seen, repair)
+        return noticed(c.UNREADABLE, key.path, seen, f"chmod a+x {world.shown(blocked)}, or keep the keys elsewhere")
+    mode = 0o600 if status.st_mode & 0o177 or not status.st_mode & 0o400 else None
+    owner = f"{account.name}:{group}" if status.st_uid != account.uid else ""
+    return repairable(world, c.UNREADABLE, seen, Repair(key.path, owner=owner, mode=mode))
+
+
+def _blocked_directory(world: World, account: Account, path: str) -> str | None:
+    """The first directory above `path` that the user may not search, by its mode."""
+    parts = path.split("/")[1:-1]
+    for count in range(len(parts) + 1):
+        place = "/" + "/".join(parts[:count])
+        try:
+            status = os.stat(world.shown(place))
+        except OSError:
+            return None
+        bit = 0o100 if status.st_uid == account.uid else 0o010 if status.st_gid in account.groups else 0o001
+        if account.uid and not status.st_mode & bit:
+            return place
+    return None
+
+
+def _is_ours(world: World, path: str) -> bool:
+    places = (*_OURS, world.settings.paths.keys, world.settings.paths.opendkim_directory)
+    return any(path == place or path.startswith(place + "/") for place in places)
+
+
+def _safety(world: World, walk: Walk, key: UsedKey, blamed: set[tuple[Danger, str]]) -> Iterator[Diagnosis]:
+    try:
+        unsafe = walk.judge(key.path)
+    except OSError:
+        return  # already told: it could not be opened, or not tried
+    if unsafe is None or (unsafe.danger, unsafe.node) in blamed:
+        return
+    blamed.add((unsafe.danger, unsafe.node))
+    diagnosis = _unsafe(world, walk.account, key, unsafe)
+    is_required = world.opendkim.flag("RequireSafeKeys", True)
+    yield diagnosis if is_required else softened(diagnosis, Severity.WARNING)
+
+
+def _unsafe(world: World, account: Account, key: UsedKey, unsafe: Unsafe) -> Diagnosis:
+    entry = _ENTRIES[unsafe.danger]
+    seen = f"{unsafe.node} is {unsafe.mode:04o} {unsafe.owner} ({key.where}); opendkim: {unsafe.text}"
+    owner = f"{account.name}:{world.accounts.group_name(account.gid)}"
+    match unsafe.danger:
+        case Danger.FILE_OWNER:
+            repair = Repair(unsafe.node, owner=owner, mode=0o600)
+        case Danger.FILE_GROUP | Danger.FILE_OTHERS:
+            repair = Repair(unsafe.node, owner=owner if unsafe.owner != owner else "", mode=0o600)
+        case Danger.DIRECTORY_OTHERS | Danger.DIRECTORY_GROUP:
+            repair = Repair(unsafe.node, mode=unsafe.mode & ~0o022)
+        case Danger.DIRECTORY_OWNER:
+            repair = Repair(unsafe.node, owner=owner)
+        case _:
+            assert_never(unsafe.danger)
+    if _is_ours(world, unsafe.node) or unsafe.node == key.path:
+        return repairable(world, entry, seen, repair)
+    move = f"move the keys to {world.settings.paths.keys}, which belongs to the daemon alone"
+    if unsafe.mode & 0o1000:  # everybody needs to write to such a directory
+        return noticed(entry, unsafe.node, seen, move)
+    return noticed(entry, unsafe.node, seen, f"{repair.commands(world.shown(unsafe.node))[0]}, or {move}")
+
+
+def _content(world: World, key: UsedKey) -> Iterator[Diagnosis]:
+    try:
+        content = read_file(world.settings.at(key.path))
+    except DkimctlError:
+        return  # told as a key that was not tried
+    if content is None:
+        return
+    held = read_key(content, key.path)
+    if isinstance(held, Fault):
+        entry = c.ENCRYPTED if held is Fault.ENCRYPTED else c.NOT_A_KEY
+        yield noticed(entry, key.path, f"{key.path}: {held}", _make_again(key))
+        return
+    yield from _fitness(world, key, held)
+
+
+def _fitness(world: World, key: UsedKey, pair: KeyPair) -> Iterator[Diagnosis]:
+    """Size and algorithm."""
+    wanted = world.opendkim.get("SignatureAlgorithm", "rsa-sha256").lower()
+    seen = f"{key.path}: {pair.algorithm}, {pair.bits} bits"
+    domain = key.entry.domain if key.entry else "DOMAIN"
+    if pair.algorithm is Algorithm.RSA and wanted.startswith("ed25519"):
+        fix = f"set SignatureAlgorithm rsa-sha256, or: dkimctl genkey {domain} --algorithm ed25519"
+        yield noticed(c.GARBAGE, key.path, f"{seen}; SignatureAlgorithm {wanted}", fix)
+    if pair.algorithm is not Algorithm.RSA:
+        if wanted.startswith("rsa"):
+            yield noticed(
+                c.OTHER_ALGORITHM, key.path, f"{seen}; SignatureAlgorithm {wanted}", f"dkimctl genkey {domain}"
+            )
+        return
+    least = max(world.opendkim.number("MinimumKeyBits", LEAST_BITS), 1)
+    fix = f"make a key of {USUAL_BITS} bits under a new selector: dkimctl genkey {domain}"
+    if pair.bits < max(least, LEAST_BITS):
+        yield noticed(c.TOO_SMALL, key.path, f"{seen}; MinimumKeyBits {least}", fix)
+    elif pair.bits < USUAL_BITS:
+        yield noticed(c.SHORT, key.path, seen, fix)
+    elif pair.bits > MOST_BITS:
+        yield noticed(c.LONG, key.path, seen, fix)

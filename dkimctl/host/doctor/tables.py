@@ -1,0 +1,263 @@
+"""KeyTable and SigningTable, joined: rows that break mail, rows that do nothing, and rows that were meant otherwise."""
+
+import os
+import re
+import stat
+from collections.abc import Iterator
+
+from dkimctl.errors import UsageError
+from dkimctl.host.catalogue import tables as c
+from dkimctl.host.datasets import FILES, DataSet
+from dkimctl.host.doctor.base import Diagnosis, Repair, edit, noticed, repairable
+from dkimctl.host.world import World
+from dkimctl.names import domain_name
+from dkimctl.opendkim.tables import Patterns, Row, key_entry, pattern_regex
+
+_MOST_ODD = 50
+_ALGORITHM = re.compile(r":(?:rsa-sha256|ed25519-sha256)$")
+"""The fourth field of a KeyTable row, which only opendkim after 2.11 beta 2 knows."""
+
+
+def check_tables(world: World) -> Iterator[Diagnosis]:
+    """Everything about the rows of KeyTable and SigningTable."""
+    keys, signing = world.data_sets.get("KeyTable"), world.data_sets.get("SigningTable")
+    for name, data_set in world.data_sets.items():
+        if data_set.is_known and data_set.kind in FILES:
+            yield from _file(world, name, data_set)
+    if keys and keys.is_known:
+        yield from _key_rows(world, keys)
+    if signing and signing.is_known:
+        yield from _signing_rows(world, signing)
+        yield from _patterns(world, signing) if signing.patterns else _names(world, signing)
+    if keys and signing and keys.is_known and signing.is_known:
+        yield from _joined(world, keys, signing)
+
+
+def _file(world: World, name: str, data_set: DataSet) -> Iterator[Diagnosis]:
+    """What every table in a file can have."""
+    place, shown = data_set.place, world.shown(data_set.place)
+    if data_set.has_bom:
+        yield noticed(c.BOM, place, f"{name} {place}", f"sed -i '1s/^\\xef\\xbb\\xbf//' {shown}")
+    for line in data_set.long_lines:
+        seen = f"{place} line {line}: a key belongs in a file of its own"
+        yield noticed(c.LONG_LINE, f"{place} line {line}", seen, edit(world, place, line))
+    for line in data_set.indented:
+        seen = f"{place} line {line} begins with a blank"
+        yield noticed(c.INDENTED, f"{place} line {line}", seen, f"sed -i '{line}s/^[[:blank:]]*//' {shown}")
+    yield from _reload(world, name, data_set)
+
+
+def _reload(world: World, name: str, data_set: DataSet) -> Iterator[Diagnosis]:
+    account = world.account
+    if account is None or account.uid == 0:
+        return
+    try:
+        status = os.stat(world.shown(data_set.place))
+    except OSError:
+        return
+    bit = 0o400 if status.st_uid == account.uid else 0o040 if status.st_gid in account.groups else 0o004
+    if status.st_mode & bit:
+        return
+    owner, group = world.accounts.user_name(status.st_uid), world.accounts.group_name(account.gid)
+    mode = stat.S_IMODE(status.st_mode)
+    seen = f"{name} {data_set.place} is {mode:04o} {owner}:{world.accounts.group_name(status.st_gid)}"
+    repair = Repair(data_set.place, owner=f"{owner}:{group}", mode=(mode | 0o440) & ~0o022)
+    yield repairable(world, c.RELOAD, seen, repair)
+
+
+def _key_rows(world: World, keys: DataSet) -> Iterator[Diagnosis]:
+    for row in keys.rows:
+        where, mend = keys.at(row), edit(world, keys.place, row.line)
+        entry = key_entry(row)
+        if entry is None or entry.selector != entry.selector.strip() or entry.path != entry.path.strip():
+            seen = f"{where}: {row.key} {row.value}"[:200]
+            yield noticed(c.CORRUPT, where, seen, f"write {row.key} DOMAIN:SELECTOR:/PATH/TO/KEY: {mend}")
+            continue
+        if not entry.domain.isascii():
+            yield noticed(c.CRASH_NON_ASCII, where, f"{where}: d={entry.domain}", f"write its xn-- form: {mend}")
+        if _ALGORITHM.search(entry.path):
+            fix = f"delete the fourth field; opendkim 2.11 takes it for a part of the path: {mend}"
+            yield noticed(c.CORRUPT, where, f"{where}: {row.key} {row.value}", fix)
+        if keys.patterns and "*" in row.key:
+            seen = f"{where}: {row.key} takes every key that fits"
+            yield noticed(c.TOO_WIDE, where, seen, f"name each key: {mend}")
+        elif "*" in row.key:
+            yield noticed(c.PATTERN_IN_FILE, where, f"{where}: {row.key}", f"name each key: {mend}")
+    yield from _repeated(world, keys, c.SAME_NAME.code, ignore_case=False)
+
+
+def _repeated(world: World, data_set: DataSet, code: str, *, ignore_case: bool) -> Iterator[Diagnosis]:
+    """Rows that never count because an earlier one has their key."""
+    first: dict[str, Row] = {}
+    dead: list[tuple[Row, Row]] = []
+    for row in data_set.rows:
+        key = row.key.lower() if ignore_case else row.key
+        if key in first:
+            dead.append((first[key], row))
+        else:
+            first[key] = row
+    if not dead or data_set.kind not in FILES:
+        return
+    entry = c.SAME_NAME if code == c.SAME_NAME.code else c.SAME_PATTERN
+    lines = tuple(row.line for _, row in dead)
+    kept, lost = next(((a, b) for a, b in dead if a.value != b.value), dead[0])
+    more = f"; {len(dead)} such rows" if len(dead) > 1 else ""
+    seen = (
+        f"{data_set.place} line {kept.line}: {kept.key} {kept.value}, which counts; "
+        f"line {lost.line}: {lost.value}, which does not{more}"
+    )
+    yield repairable(world, entry, seen, Repair(data_set.place, drop_lines=lines))
+
+
+def _signing_rows(world: World, signing: DataSet) -> Iterator[Diagnosis]:
+    for row in signing.rows:
+        where, mend = signing.at(row), edit(world, signing.place, row.line)
+        if not row.value:
+            yield noticed(c.CRASH_NO_KEY, where, f"{where}: {row.key}", f"add the key's name, or delete it: {mend}")
+        if not row.key.rpartition("@")[2].isascii():
+            seen = f"{where}: {row.key}"
+            yield noticed(c.NON_ASCII, where, seen, f"write {_a_labels(row.key)}: {mend}")
+    if not world.opendkim.flag("MultipleSignatures"):
+        yield from _repeated(world, signing, c.SAME_PATTERN.code, ignore_case=True)
+
+
+def _a_labels(key: str) -> str:
+    user, at, domain = key.rpartition("@")
+    prefix = "*." if domain.startswith("*.") else "." if domain.startswith(".") else ""
+    try:
+        return f"{user}{at}{prefix}{domain_name(domain[len(prefix) :])}"
+    except UsageError:
+        return "its xn-- form"
+
+
+def _names(world: World, signing: DataSet) -> Iterator[Diagnosis]:
+    """A `file:` table compares whole names."""
+    for row in signing.rows:
+        user, at, domain = row.key.rpartition("@")
+        if "*" not in row.key or row.key == "*" or (at and domain == "*" and "*" not in user):
+            continue
+        where = signing.at(row)
+        exact = row.key.removeprefix("*@").removeprefix("*")
+        fix = f"write {exact} {row.value}: {edit(world, signing.place, row.line)}"
+        yield noticed(c.PATTERN_IN_FILE, where, f"{where}: {row.key} {row.value}", fix)
+
+
+def _patterns(world: World, signing: DataSet) -> Iterator[Diagnosis]:
+    """A `refile:` table compares patterns with whole addresses, in order."""
+    for row in signing.rows:
+        where, mend = signing.at(row), edit(world, signing.place, row.line)
+        try:
+            re.compile(pattern_regex(row.key))
+        except re.error as error:
+            yield noticed(c.BAD_REGEX, where, f"{where}: {row.key}: {error}", mend)
+            continue
+        if "@" not in row.key and "*" not in row.key:
+            domain = row.key.removeprefix(".")
+            star = "*@*." if row.key.startswith(".") else "*@"
+            fix = f"write {star}{domain} {row.value}: {mend}"
+            yield noticed(c.NAME_IN_REFILE, where, f"{where}: {row.key} {row.value}", fix)
+        elif row.key.startswith("*") and "@" not in row.key and row.key.strip("*.") and row.key[1] not in ".":
+            domain = row.key.lstrip("*")
+            fix = f"write *@{domain} and *@*.{domain}: {mend}"
+            yield noticed(c.TOO_WIDE, where, f"{where}: {row.key}", fix)
+    if not world.opendkim.flag("MultipleSignatures"):
+        yield from _shadowed(world, signing)
+
+
+def _shadowed(world: World, signing: DataSet) -> Iterator[Diagnosis]:
+    """Patterns behind one that fits all that they fit."""
+    earlier: dict[str, Row] = {}
+    odd: list[Row] = []
+    for row in signing.rows:
+        key = row.key.lower()
+        if key in earlier:
+            continue  # told as a repeated row
+        hiding = next((earlier[g] for g in _generalizations(key) if g in earlier), None) or _fits(odd, key)
+        if hiding and hiding.value != row.value:
+            where = signing.at(row)
+            text = f"{where}: {row.key} comes after line {hiding.line}: {hiding.key} {hiding.value}"
+            fix = f"move line {row.line} above line {hiding.line}: {edit(world, signing.place, row.line)}"
+            yield noticed(c.SHADOWED, where, text, fix)
+        earlier[key] = row
+        if _is_odd(key) and len(odd) < _MOST_ODD:
+            odd.append(row)
+
+
+def _generalizations(key: str) -> Iterator[str]:
+    """The usual patterns that fit everything that `key` fits, itself excepted."""
+    user, _, domain = key.rpartition("@")
+    labels = domain.removeprefix("*.").split(".")
+    parents = [".".join(labels[n:]) for n in range(0 if domain.startswith("*.") else 1, len(labels))]
+    found = ["*", "*@*", f"*@{domain}", f"{user}@*", *(f"*@*.{parent}" for parent in parents)]
+    yield from (g for g in found if g != key)
+
+
+def _is_odd(key: str) -> bool:
+    """True for a pattern that is none of the usual ones."""
+    user, at, domain = key.rpartition("@")
+    return "*" in (user.removeprefix("*") + domain.removeprefix("*.")) and not (at and domain == "*")
+
+
+def _fits(odd: list[Row], key: str) -> Row | None:
+    return Patterns(tuple(odd)).first(key.replace("*", "dkimctl-sample")) if odd else None
+
+
+def _joined(world: World, keys: DataSet, signing: DataSet) -> Iterator[Diagnosis]:
+    """Rows of one table seen from the other."""
+    known = {row.key: row for row in reversed(keys.rows)}
+    patterns = Patterns(keys.rows) if keys.patterns else None
+    used: set[str] = set()
+    for row in signing.rows:
+        for name in key_names(row):
+            found = known.get(name) or (patterns.first(name) if patterns else None)
+            if name == "%":
+                used.update(known)
+            elif found is None:
+                yield _dangling(world, keys, signing, row, name)
+            else:
+                used.add(found.key)
+                yield from _alignment(world, signing, row, found)
+    for row in keys.rows:
+        if row.key not in used:
+            used.add(row.key)
+            yield noticed(c.UNUSED, keys.at(row), f"{keys.at(row)}: {row.key}", "")
+
+
+def key_names(row: Row) -> Iterator[str]:
+    """The keys that a SigningTable row names."""
+    name = row.value.partition(":")[0].strip()
+    if name:
+        yield name
+
+
+def _dangling(world: World, keys: DataSet, signing: DataSet, row: Row, name: str) -> Diagnosis:
+    where = signing.at(row)
+    same = next((k.key for k in keys.rows if k.key.lower() == name.lower()), "")
+    seen = f"{where}: {row.key} {row.value}; no row {name} in {keys.place}"
+    fix = (
+        f"write {same}, as in the KeyTable (case counts): " if same else f"add {name} to {keys.place}, or correct it: "
+    )
+    return noticed(c.DANGLING, where, seen, fix + edit(world, signing.place, row.line))
+
+
+def _alignment(world: World, signing: DataSet, row: Row, found: Row) -> Iterator[Diagnosis]:
+    entry = key_entry(found)
+    domain = row.key.rpartition("@")[2].lower().lstrip("*").lstrip(".")
+    if entry is None or entry.domain == "%" or not domain or aligned(domain, entry.domain.lower()):
+        return
+    where = signing.at(row)
+    seen = f"{where}: mail from {domain} gets d={entry.domain}"
+    fix = f"make a key for it: dkimctl genkey {domain} && dkimctl render-config --install"
+    yield noticed(c.MISALIGNED, where, seen, fix)
+
+
+def aligned(sender: str, signing: str) -> bool:
+    """Relaxed alignment, as far as it can be told without the list of public suffixes: one is below the other.
+
+    Two siblings such as a.example.com and b.example.com are taken for aligned when they share two labels or more.
+    """
+    if sender == signing or sender.endswith("." + signing) or signing.endswith("." + sender):
+        return True
+    ours, theirs = sender.split(".")[::-1], signing.split(".")[::-1]
+    shared = next((n for n, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b), 0)
+    return shared >= (3 if len(ours[0]) == 2 and len(ours) > 1 and len(ours[1]) <= 3 else 2)

@@ -1,0 +1,91 @@
+"""opendkim as it will start on this host: its configuration file and what the command line puts above it."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dkimctl.host.unit import Service, read_service
+from dkimctl.opendkim import conf
+from dkimctl.opendkim.conf import Configuration, Setting
+
+DEFAULT_CONF = "/etc/opendkim.conf"
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """Everything the daemon is told."""
+
+    conf_path: str
+    """As the daemon is told it."""
+    conf: Configuration | None
+    """None when there is no such file: the daemon then has its defaults."""
+    service: Service = field(default_factory=Service)
+
+    def find(self, name: str) -> Setting | None:
+        """The setting that counts: of the command line where it has one, else of the file; None when neither."""
+        return self.service.option(name) or (self.conf.find(name) if self.conf else None)
+
+    def get(self, name: str, default: str = "") -> str:
+        """The value that counts, or the default."""
+        found = self.find(name)
+        return found.value if found else default
+
+    def flag(self, name: str, default: bool = False) -> bool:
+        """A Boolean as the daemon reads it: by its first letter."""
+        value = self.get(name)
+        return value[:1].lower() in ("t", "y", "1") if value else default
+
+    def number(self, name: str, default: int) -> int:
+        """A whole number as the daemon reads it (base 0); the default when it is none."""
+        return whole_number(self.get(name), default)
+
+    def all(self, name: str) -> tuple[Setting, ...]:
+        """Every setting of this name in the file, in its order."""
+        return tuple(s for s in self.conf.settings if s.key == name.lower()) if self.conf else ()
+
+    @property
+    def user(self) -> str:
+        """The user that it becomes; empty when it stays root."""
+        return self.get("UserID").partition(":")[0]
+
+    @property
+    def group(self) -> str:
+        """The group that UserID names; empty when it names none."""
+        return self.get("UserID").partition(":")[2]
+
+    @property
+    def signs(self) -> bool:
+        """True unless Mode leaves signing out."""
+        return "s" in self.get("Mode", "sv").lower()
+
+
+def whole_number(text: str, default: int) -> int:
+    """The number in strtol's base 0 (`0x`, leading 0 for octal), or the default when it is none."""
+    value = text.strip()
+    try:
+        if len(value) > 1 and value[0] == "0" and value[1] in "01234567":
+            return int(value, 8)
+        return int(value, 0) if value else default
+    except ValueError:
+        return default
+
+
+def read_installation(conf_path: str, at: Callable[[str], Path]) -> Installation:
+    """The installation whose unit names no other configuration than `conf_path`. Raises DiskError."""
+    service = read_service(at)
+    named = service.option("conf")
+    # a configuration elsewhere is only believed of a unit when the caller did not ask for another one
+    path = named.value if named and conf_path == DEFAULT_CONF else conf_path
+    return Installation(path, conf.read(path, at), service)
+
+
+def where(setting: Setting) -> str:
+    """`/etc/opendkim.conf line 7`."""
+    return f"{setting.file} line {setting.line}"
+
+
+def words(value: str) -> Iterator[str]:
+    """The items of an inline list."""
+    for item in value.removeprefix("csl:").split(","):
+        if item.strip():
+            yield item.strip()

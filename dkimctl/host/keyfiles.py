@@ -1,0 +1,73 @@
+"""What a private key file holds, judged as opendkim reads it, and the keys that the tables lead to."""
+
+import base64
+import binascii
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from dkimctl.errors import CheckFailed
+from dkimctl.host.world import World
+from dkimctl.keys.pair import KeyPair, parse_private_key
+from dkimctl.opendkim.tables import KeyEntry, key_entry
+
+ENCRYPTED = re.compile(rb"BEGIN ENCRYPTED PRIVATE KEY|Proc-Type: 4,ENCRYPTED")
+_BARE = b"MII"
+"""How base64 of a DER key begins: opendkim takes such a file as well (`dkim_sign`)."""
+
+
+class Fault(StrEnum):
+    """Why a file is no key that the daemon can sign with."""
+
+    ENCRYPTED = "it is encrypted"
+    EMPTY = "it is empty"
+    NOT_A_KEY = "it is not a private key in PEM form"
+
+
+@dataclass(frozen=True, slots=True)
+class UsedKey:
+    """A key file, and where opendkim is told of it."""
+
+    path: str
+    where: str
+    """`/etc/opendkim/KeyTable line 3`."""
+    entry: KeyEntry | None = None
+    """None for KeyFile."""
+
+
+def used_keys(world: World) -> Iterator[UsedKey]:
+    """Every key that opendkim is told of, with `%` still in it."""
+    table = world.data_sets.get("KeyTable")
+    for row in table.rows if table else ():
+        entry = key_entry(row)
+        if table and entry:
+            yield UsedKey(entry.path, table.at(row), entry)
+    single = world.opendkim.find("KeyFile")
+    if single and not table:
+        yield UsedKey(single.value, f"{single.file} line {single.line}")
+
+
+def read_key(content: bytes, source: str) -> KeyPair | Fault:
+    """The key in a file's content, in each form that opendkim takes, or why it is none."""
+    if not content.strip():
+        return Fault.EMPTY
+    if ENCRYPTED.search(content):
+        return Fault.ENCRYPTED
+    forms = [content]
+    if content.lstrip().startswith(_BARE):
+        forms = [_as_pem(content, kind) for kind in (b"PRIVATE KEY", b"RSA PRIVATE KEY")]
+    for form in forms:
+        try:
+            return parse_private_key(form, source)
+        except CheckFailed:
+            continue
+    return Fault.NOT_A_KEY
+
+
+def _as_pem(content: bytes, kind: bytes) -> bytes:
+    try:
+        body = base64.encodebytes(base64.b64decode(b"".join(content.split())))
+    except binascii.Error:
+        return b""
+    return b"-----BEGIN " + kind + b"-----\n" + body + b"-----END " + kind + b"-----\n"

@@ -1,0 +1,110 @@
+"""Postfix as it is set up on this host: every instance, its milters, services and networks."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from dkimctl.config.settings import Settings
+from dkimctl.postfix import postconf
+
+NAMES = (
+    "compatibility_level",
+    "content_filter",
+    "internal_mail_filter_classes",
+    "mail_owner",
+    "milter_default_action",
+    "milter_protocol",
+    "multi_instance_directories",
+    "mynetworks",
+    "non_smtpd_milters",
+    "queue_directory",
+    "receive_override_options",
+    "smtp_body_checks",
+    "smtp_generic_maps",
+    "smtp_header_checks",
+    "smtp_mime_header_checks",
+    "smtp_nested_header_checks",
+    "smtpd_milters",
+    "smtpd_proxy_filter",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One line of master.cf."""
+
+    name: str
+    kind: str
+    """inet, unix, fifo or pass."""
+    command: str
+    """smtpd, cleanup, …"""
+    is_chrooted: bool
+    overrides: Mapping[str, str]
+    """The `-o` settings of this service."""
+
+    @property
+    def place(self) -> str:
+        """`smtp/inet`, as postconf -P names it."""
+        return f"{self.name}/{self.kind}"
+
+    @property
+    def is_loopback(self) -> bool:
+        """True when only this machine can reach it: a way back in for content filters, as a rule."""
+        host = self.name.rpartition(":")[0].strip("[]")
+        return self.kind != "inet" or host in ("127.0.0.1", "localhost", "::1")
+
+
+@dataclass(frozen=True, slots=True)
+class PostfixInstance:
+    """One main.cf with its master.cf."""
+
+    directory: str
+    """As Postfix sees it (without `--root`)."""
+    values: Mapping[str, str]
+    """The settings in NAMES with macros expanded, defaults included."""
+    written: Mapping[str, str]
+    """The same without expanding."""
+    services: tuple[Service, ...]
+
+    @property
+    def queue(self) -> str:
+        """The queue directory: the `/` of chrooted services."""
+        return self.values["queue_directory"].rstrip("/")
+
+    def services_of(self, command: str) -> Iterator[Service]:
+        """The services that run this program."""
+        return (service for service in self.services if service.command == command)
+
+    def effective(self, service: Service, name: str) -> str:
+        """A setting as one service sees it."""
+        return service.overrides.get(name, self.values[name])
+
+
+def read_instances(settings: Settings) -> tuple[PostfixInstance, ...]:
+    """Every instance: the one of the settings, then those it names. None where Postfix is not set up.
+
+    Raises Unavailable when postconf fails.
+    """
+    first = settings.paths.postfix_directory
+    if not postconf.is_configured(settings.at(first)):
+        return ()
+    main = _read(first, settings)
+    others = main.values["multi_instance_directories"].replace(",", " ").split()
+    present = [other for other in others if postconf.is_configured(settings.at(other))]
+    return (main, *(_read(other, settings) for other in present))
+
+
+def _read(directory: str, settings: Settings) -> PostfixInstance:
+    path = settings.at(directory)
+    values = postconf.read_settings(path, NAMES, expanded=True)
+    written = postconf.read_settings(path, ("smtpd_milters", "non_smtpd_milters", "mynetworks"))
+    level = values["compatibility_level"].partition(".")[0]
+    chroot_default = not (level.isdigit() and int(level) >= 1)
+    return PostfixInstance(directory, values, written, tuple(_services(path, chroot_default)))
+
+
+def _services(path: Path, chroot_default: bool) -> Iterator[Service]:
+    overrides = postconf.service_overrides(path)
+    for name, kind, _, _, chroot, _, _, command in postconf.service_fields(path):
+        own = {o.name: o.value for o in overrides if o.service == f"{name}/{kind}"}
+        yield Service(name, kind, command.split()[0], chroot == "y" or (chroot == "-" and chroot_default), own)

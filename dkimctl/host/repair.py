@@ -1,0 +1,98 @@
+"""Mending what cannot hurt: owners, modes, and rows that the daemon never uses."""
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+
+from dkimctl.clock import Clock
+from dkimctl.config.settings import Settings
+from dkimctl.errors import DkimctlError, Refused, UsageError, disk_errors
+from dkimctl.files import Owner, make_directory, write_file
+from dkimctl.host.accounts import Accounts
+from dkimctl.host.doctor.base import Diagnosis, Repair
+from dkimctl.host.doctor.run import diagnose
+from dkimctl.host.world import World, read_world
+
+_MOST_ROUNDS = 12
+"""The daemon's walk stops at the first fault: behind a mended one may stand another."""
+
+
+def mend(
+    settings: Settings, clock: Clock, report: Callable[[str], None], failed: Callable[[DkimctlError], None]
+) -> tuple[Diagnosis, ...]:
+    """Apply every repair, again until none is left, and return what is noticed then.
+
+    `report` gets each command before it is done; `failed` gets the error of a repair that could not be done. Raises
+    what `read_world` raises.
+    """
+    tried: set[Repair] = set()
+    for _ in range(_MOST_ROUNDS):
+        world = read_world(settings)
+        found = diagnose(world)
+        waiting = [r for r in dict.fromkeys(_repairs(found)) if r not in tried]
+        if not waiting:
+            return found
+        for repair in waiting:
+            tried.add(repair)
+            for command in repair.commands(world.shown(repair.path)):
+                report(command)
+            try:
+                apply_repair(repair, world, clock)
+            except DkimctlError as error:
+                failed(error)
+    return diagnose(read_world(settings))
+
+
+def _repairs(found: tuple[Diagnosis, ...]) -> Iterator[Repair]:
+    return (d.repair for d in found if d.repair is not None)
+
+
+def apply_repair(repair: Repair, world: World, clock: Clock) -> None:
+    """One repair. Raises Refused for a link, DiskError when the system does not let us."""
+    if repair.drop_lines:
+        _drop(repair, world, clock)
+        return
+    path = world.settings.at(repair.path)
+    with disk_errors(f"mend {path}"):
+        if path.is_symlink():
+            raise Refused(f"{path} is a symbolic link, which is not followed here", hint=f"look at it: ls -l {path}")
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            _set(descriptor, repair, world.accounts)
+        finally:
+            os.close(descriptor)
+
+
+def _set(descriptor: int, repair: Repair, accounts: Accounts) -> None:
+    status = os.fstat(descriptor)
+    if stat.S_ISREG(status.st_mode) and status.st_nlink > 1:
+        # somebody may have put a hard link to a file of the system there
+        raise Refused(f"{repair.path} has several names", hint=f"find them: find / -xdev -inum {status.st_ino}")
+    if repair.owner:
+        owner = _numbers(repair.owner, accounts)
+        os.fchown(descriptor, owner.uid, owner.gid)
+    if repair.mode is not None:
+        os.fchmod(descriptor, repair.mode)
+
+
+def _numbers(text: str, accounts: Accounts) -> Owner:
+    user, _, group = text.partition(":")
+    account, members = accounts.account(user), accounts.group(group)
+    if account is None or members is None:
+        raise UsageError(f"no such user or group: {text}", hint="see getent passwd and getent group")
+    return Owner(account.uid, members.gid, text)
+
+
+def _drop(repair: Repair, world: World, clock: Clock) -> None:
+    path = world.settings.at(repair.path)
+    with disk_errors(f"read {path}"):
+        content, status = path.read_bytes(), path.stat()
+    owner = Owner(status.st_uid, status.st_gid, f"{status.st_uid}:{status.st_gid}")
+    mode = stat.S_IMODE(status.st_mode)
+    kept = b"".join(
+        line for number, line in enumerate(content.splitlines(keepends=True), 1) if number not in repair.drop_lines
+    )
+    backup = world.settings.at(f"{world.settings.paths.backups}/{clock.now():%Y%m%dT%H%M%SZ}{repair.path}")
+    make_directory(backup.parent, mode=0o700)
+    write_file(backup, content, mode=mode, owner=owner)
+    write_file(path, kept, mode=mode, owner=owner)

@@ -1,0 +1,125 @@
+"""How the daemon is started: its systemd unit with drop-ins, and /etc/default/opendkim of older days."""
+
+import shlex
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from dkimctl.errors import disk_errors
+from dkimctl.files import read_file
+from dkimctl.opendkim.conf import Setting
+
+UNIT = "opendkim.service"
+PLACES = (
+    "/etc/systemd/system",
+    "/run/systemd/system",
+    "/usr/local/lib/systemd/system",
+    "/usr/lib/systemd/system",
+    "/lib/systemd/system",
+)
+"""From the strongest to the weakest: systemd.unit(5)."""
+DEFAULTS = "/etc/default/opendkim"
+_OPTIONS = {
+    "p": "Socket",
+    "P": "PidFile",
+    "u": "UserID",
+    "x": "conf",
+    "b": "Mode",
+    "c": "Canonicalization",
+    "d": "Domain",
+    "k": "KeyFile",
+    "s": "Selector",
+    "S": "SignatureAlgorithm",
+}
+"""opendkim(8): options that take a value, and the settings that they stand for."""
+_OTHER_VALUES = "eFLmMnoRrtTwy"
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The `[Service]` lines that count, drop-ins after the unit itself."""
+
+    lines: tuple[Setting, ...] = ()
+    defaults: tuple[Setting, ...] = ()
+    """The variables of /etc/default/opendkim: only the old init script reads them."""
+
+    def find(self, name: str) -> Setting | None:
+        """The assignment that counts, or None."""
+        found = next((line for line in reversed(self.lines) if line.name == name), None)
+        return found if found and found.value else None
+
+    def option(self, name: str) -> Setting | None:
+        """What the command line sets: `-p` for Socket and so on; `conf` for `-x`. None when it says nothing."""
+        start = self.find("ExecStart")
+        if start is None:
+            return None
+        found = [value for option, value in _arguments(start.value) if _OPTIONS.get(option) == name]
+        return Setting(name, found[-1], start.file, start.line) if found else None
+
+    def default(self, name: str) -> Setting | None:
+        """The variable of /etc/default/opendkim, with the variables in it expanded, or None."""
+        values = {line.name: line.value for line in self.defaults}
+        found = next((line for line in reversed(self.defaults) if line.name == name), None)
+        if found is None:
+            return None
+        value = found.value
+        for variable in sorted(values, key=len, reverse=True):
+            value = value.replace(f"${{{variable}}}", values[variable]).replace(f"${variable}", values[variable])
+        return Setting(name, value, found.file, found.line)
+
+
+def _arguments(command: str) -> Iterator[tuple[str, str]]:
+    try:
+        words = shlex.split(command)[1:]
+    except ValueError:
+        return
+    waiting = iter(words)
+    for word in waiting:
+        if not word.startswith("-") or word.startswith("--"):
+            continue
+        for position, letter in enumerate(word[1:], 2):
+            if letter in _OPTIONS or letter in _OTHER_VALUES:
+                yield letter, word[position:] or next(waiting, "")
+                break
+            yield letter, ""
+
+
+def read_service(at: Callable[[str], Path]) -> Service:
+    """The service as systemd would run it; `at` finds a system path on this disk. Raises DiskError."""
+    unit = next((path for place in PLACES if (path := f"{place}/{UNIT}") and at(path).is_file()), None)
+    files = [unit] if unit else []
+    drop_ins: dict[str, str] = {}
+    for place in reversed(PLACES):
+        directory = at(f"{place}/{UNIT}.d")
+        with disk_errors(f"read {directory}"):
+            names = [p.name for p in directory.iterdir() if p.suffix == ".conf"] if directory.is_dir() else []
+        drop_ins.update({name: f"{place}/{UNIT}.d/{name}" for name in names})
+    files += [drop_ins[name] for name in sorted(drop_ins)]
+    lines = [line for file in files for line in _service_lines(read_file(at(file)) or b"", file)]
+    return Service(tuple(lines), tuple(_variables(read_file(at(DEFAULTS)) or b"")))
+
+
+def _service_lines(content: bytes, file: str) -> Iterator[Setting]:
+    section, start, held = "", 0, ""
+    for number, raw in enumerate(content.decode("utf-8", "surrogateescape").splitlines(), 1):
+        line = raw.strip()
+        if not held and (not line or line[0] in "#;"):
+            continue
+        start = start if held else number
+        held += line
+        if held.endswith("\\"):
+            held = held[:-1] + " "
+            continue
+        if held.startswith("["):
+            section = held
+        elif section == "[Service]" and "=" in held:
+            name, _, value = held.partition("=")
+            yield Setting(name.strip(), value.strip(), file, start)
+        held = ""
+
+
+def _variables(content: bytes) -> Iterator[Setting]:
+    for number, raw in enumerate(content.decode("utf-8", "surrogateescape").splitlines(), 1):
+        name, found, value = raw.strip().partition("=")
+        if found and name.isidentifier():
+            yield Setting(name, value.split("#")[0].strip().strip("\"'"), DEFAULTS, number)

@@ -1,0 +1,82 @@
+"""Everything on this host that decides whether mail is signed, read once: what every check and `why` look at."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dkimctl.config.settings import Settings
+from dkimctl.errors import DkimctlError
+from dkimctl.host.accounts import Account, Accounts, read_accounts
+from dkimctl.host.datasets import DataSet, read_data_set
+from dkimctl.host.installation import DEFAULT_CONF, Installation, read_installation
+from dkimctl.host.postfix import PostfixInstance, read_instances
+from dkimctl.opendkim.conf import Setting
+
+TABLES = ("KeyTable", "SigningTable", "InternalHosts", "ExternalIgnoreList", "PeerList", "ExemptDomains", "MTA")
+"""The settings whose data sets are read."""
+DEFAULT_INTERNAL = "csl:127.0.0.1,::1"
+"""DEFINTERNAL of opendkim.h; the manual page forgets ::1."""
+ROOT = Account("root", 0, 0, (0,))
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """Something that could not be looked at."""
+
+    what: str
+    why: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The host, as read."""
+
+    settings: Settings
+    accounts: Accounts = field(repr=False)
+    opendkim: Installation
+    account: Account | None
+    """The daemon's user; None when UserID names nobody."""
+    data_sets: dict[str, DataSet]
+    """By the setting's name as in TABLES; only those that are set."""
+    postfix: tuple[PostfixInstance, ...]
+    unread: tuple[Unread, ...]
+
+    @property
+    def root(self) -> Path:
+        """The directory that stands for `/`."""
+        return self.settings.root
+
+    @property
+    def is_live(self) -> bool:
+        """True when this is the running machine, not a tree below `--root`."""
+        return self.settings.root == Path("/")
+
+    @property
+    def internal_hosts(self) -> DataSet:
+        """InternalHosts, or what the daemon takes without it."""
+        default = Setting("InternalHosts", DEFAULT_INTERNAL, "the default", 0)
+        return self.data_sets.get("InternalHosts") or read_data_set(default, self.settings.at)
+
+    def shown(self, path: str) -> str:
+        """A system path as a command typed here must name it."""
+        return str(self.settings.at(path))
+
+
+def read_world(settings: Settings) -> World:
+    """Read the host. What cannot be read is told in `unread`, and the rest goes on."""
+    unread: list[Unread] = []
+    try:
+        daemon = read_installation(settings.paths.opendkim_conf, settings.at)
+    except DkimctlError as error:
+        unread.append(Unread(settings.paths.opendkim_conf, error.message, error.hint))
+        daemon = Installation(settings.paths.opendkim_conf or DEFAULT_CONF, None)
+    base = daemon.get("BaseDirectory", "/")
+    data_sets = {name: read_data_set(found, settings.at, base) for name in TABLES if (found := daemon.find(name))}
+    accounts = read_accounts(settings.root)
+    try:
+        instances = read_instances(settings)
+    except DkimctlError as error:
+        unread.append(Unread(settings.paths.postfix_directory, error.message, error.hint))
+        instances = ()
+    account = accounts.account(daemon.user) if daemon.user else ROOT
+    return World(settings, accounts, daemon, account, data_sets, instances, tuple(unread))
