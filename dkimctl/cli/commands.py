@@ -7,6 +7,7 @@ COMMANDS: dict[str, str] = {
     "render-config": "Show or write opendkim's and Postfix's configuration.",
     "publish": "Publish key records through a DNS provider.",
     "verify-dns": "Check key records in DNS against the keys.",
+    "inspect": "Explain a finding by its code.",
     "doctor": "Check this host: keys, opendkim, Postfix, sockets, clock.",
     "ovh": "Get an OVH consumer key; see what a credential may do.",
     "sandbox": "Run an OVH-compatible API and a DNS server on loopback.",

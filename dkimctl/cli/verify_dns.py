@@ -1,6 +1,6 @@
 """`dkimctl verify-dns`: does DNS hold the right key record, at every server."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import click
@@ -11,79 +11,98 @@ from dkimctl.cli.frame import command as make_command
 if TYPE_CHECKING:
     from dkimctl.verify.report import Target
 
+_THOROUGH = 3  # so many names are looked at with every question there is
+
 
 @make_command(
     "verify-dns",
     example="dkimctl verify-dns example.com\n"
     "dkimctl verify-dns example.com -s mail --recursive\n"
-    "dkimctl verify-dns --from-file names.txt --format json",
+    "dkimctl verify-dns example.com --watch --timeout 600\n"
+    "dkimctl verify-dns --from-file names.txt --format jsonl",
 )
 @domains_argument()
 @click.option("-s", "--selector", metavar="NAME", help="Only this selector; needed for a domain without a key here.")
 @click.option("--key", "key_file", metavar="FILE", help="Compare with this private key file; needs -s and one domain.")
 @click.option(
-    "--from-file",
-    metavar="FILE|-",
-    help="Check the names in a list: lines of 'selector._domainkey.domain' or 'domain selector'.",
+    "--from-file", metavar="FILE", help="Check a list: lines `selector._domainkey.domain` or `domain selector`."
 )
+@click.option("--from-message", metavar="FILE", help="Check what the signatures of a message refer to; - is stdin.")
 @click.option(
     "--authoritative/--recursive",
     "authoritative",
     default=True,
     help="Ask the zone's own servers (default), or the resolvers as well: what caches still hold.",
 )
+@click.option("--watch", is_flag=True, help="Look again until all is right; one line a change.")
+@click.option("--timeout", type=click.IntRange(1), default=3600, metavar="N", help="Seconds that --watch lasts (3600).")
+@click.option("--resume", metavar="FILE", help="Note in FILE what is done, and pass over what stands there.")
 @click.option("--concurrency", type=click.IntRange(1, 10000), metavar="N", help="Names under way at once (256).")
 @click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", help="How to print (default: text)."
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "jsonl", "nagios", "prometheus"]),
+    default="text",
+    help="text (default); json: one document; jsonl: a line as each comes; nagios; prometheus.",
 )
 @dns_options
 def command(
     app: App,
-    domains: tuple[str, ...],
-    selector: str | None,
-    key_file: str | None,
-    from_file: str | None,
+    *,
     authoritative: bool,
+    watch: bool,
+    timeout: int,
+    resume: str | None,
     concurrency: int | None,
     form: str,
+    **which: object,
 ) -> int:
     """Check the key record of each DOMAIN at every authoritative server.
 
     Without DOMAIN, every managed domain. The record is compared with the private key on this disk; for a domain without
     a key here, name the selector with -s. Exit code: 0 right, 1 an error was found, 3 something could not be asked.
     """
-    from dkimctl.findings import exit_code
-    from dkimctl.output.progress import watched
-    from dkimctl.output.verification import verification_text
+    from itertools import islice
+
+    from dkimctl.cli.verifying import Outcome
     from dkimctl.verify.check import CONCURRENCY, check
+    from dkimctl.verify.watch import watch as look_again
 
     app.json = app.json or form == "json"
-    bad_lines: list[int] = []
-    targets = _targets(app, domains, selector, key_file, from_file, bad_lines)
-    found = check(targets, app.settings.lookup, recursive=not authoritative, concurrency=concurrency or CONCURRENCY)
-    reports = list(watched(found, app.terminal, "names"))
-    app.terminal.result(verification_text(reports, verbose=app.verbosity > 0))
-    app.terminal.document("reports", reports)
-    return exit_code(f for report in reports for f in report.findings) or (2 if bad_lines else 0)
+    outcome = Outcome(app, form, watch=watch, resume=resume)
+    targets = outcome.still_to_do(_targets(app, outcome.bad_lines, **which))  # type: ignore[arg-type]
+    first = list(islice(targets, _THOROUGH + 1))
+    lookup = app.settings.lookup
+    if watch:
+        return outcome.show(look_again([*first, *targets], lookup, timeout=timeout, clock=app.clock))
+    every = (target for some in (first, targets) for target in some)
+    thorough = len(first) <= _THOROUGH
+    width = concurrency or CONCURRENCY
+    return outcome.show(check(every, lookup, recursive=not authoritative, thorough=thorough, concurrency=width))
 
 
 def _targets(
     app: App,
+    bad_lines: list[int],
+    *,
     domains: tuple[str, ...],
     selector: str | None,
     key_file: str | None,
     from_file: str | None,
-    bad_lines: list[int],
+    from_message: str | None,
 ) -> "Iterator[Target]":
     from dkimctl.errors import UsageError
     from dkimctl.names import selector_name
     from dkimctl.verify.targets import targets_of
 
+    if from_file or from_message:
+        if domains or selector or key_file or (from_file and from_message):
+            raise UsageError(
+                "--from-file and --from-message name everything themselves",
+                hint="leave the domains, -s and --key out, or the list",
+            )
+        return _from_list(app, from_file, bad_lines) if from_file else _from_message(str(from_message))
     wanted = selector_name(selector) if selector else None
-    if from_file:
-        if domains or selector or key_file:
-            raise UsageError("--from-file goes with no domain, -s or --key", hint="the list names everything")
-        return _from_list(app, from_file, bad_lines)
     named = managed_domains(app, domains)
     if key_file:
         return iter([_with_key(key_file, named, wanted)])
@@ -105,14 +124,26 @@ def _with_key(key_file: str, domains: list[str], selector: str | None) -> "Targe
     return target_of(domains[0], selector, load(Path(key_file)).public)
 
 
+def _lines(source: str) -> "Iterator[bytes]":
+    from dkimctl.errors import disk_errors
+
+    with disk_errors(f"read {source}"), open(0 if source == "-" else source, "rb", closefd=source != "-") as stream:
+        yield from stream
+
+
+def _from_message(source: str) -> "Iterator[Target]":
+    from dkimctl.verify.signatures import signed_targets
+
+    return iter(signed_targets(b"".join(_lines(source))))
+
+
 def _from_list(app: App, source: str, bad_lines: list[int]) -> "Iterator[Target]":
-    from dkimctl.errors import UsageError, disk_errors
+    from dkimctl.errors import UsageError
     from dkimctl.verify.targets import listed_targets
 
     def bad_line(number: int, error: UsageError) -> None:
         bad_lines.append(number)
         app.terminal.warning(f"line {number} of {source}: {error.message}", error.hint)
 
-    with disk_errors(f"read {source}"), open(0 if source == "-" else source, "rb", closefd=source != "-") as stream:
-        lines = (line.decode("utf-8", "replace") for line in stream)
-        yield from listed_targets(lines, app.settings, app.store, bad_line)
+    lines: Iterable[str] = (line.decode("utf-8", "replace") for line in _lines(source))
+    return listed_targets(lines, app.settings, app.store, bad_line)

@@ -97,7 +97,8 @@ DOUBLED_ZONE = _entry(
     110,
     ERROR,
     "the record stands at a name with the zone twice",
-    "Most providers' forms add the zone's name to what is typed: a full name without final dot gets it twice.",
+    "Most providers' forms add the zone's name to what is typed: a full name without final dot gets it twice, "
+    "as a relative name does in a zone file (RFC 1035 §5.1).",
     "publish the record at its right name: in such a form type the name without the zone",
 )
 NO_UNDERSCORE = _entry(

@@ -1,0 +1,34 @@
+"""Looking again until everything is right, or the time is up."""
+
+from collections.abc import Iterator, Sequence
+
+from dkimctl.clock import SYSTEM_CLOCK, Clock
+from dkimctl.config.settings import Lookup
+from dkimctl.verify.check import check
+from dkimctl.verify.report import Report, Target
+
+_PAUSE = 5.0  # seconds between two looks
+
+
+def watch(
+    targets: Sequence[Target], lookup: Lookup, *, timeout: float, clock: Clock = SYSTEM_CLOCK
+) -> Iterator[Report]:
+    """The report about each target, and again each time it changes, for at most `timeout` seconds.
+
+    What is right is not asked again.
+    """
+    deadline = clock.monotonic() + timeout
+    waiting = {target.owner: target for target in targets}
+    known: dict[str, tuple[str, ...]] = {}
+    while waiting:
+        for report in check(list(waiting.values()), lookup):
+            state = tuple(f"{f.code} {f.seen}" for f in report.findings)
+            if known.get(report.owner) != state:
+                known[report.owner] = state
+                yield report
+            if report.is_right:
+                del waiting[report.owner]
+        if clock.monotonic() + _PAUSE > deadline:
+            return
+        if waiting:
+            clock.sleep(_PAUSE)

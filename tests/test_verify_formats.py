@@ -1,0 +1,165 @@
+"""The forms of verify-dns for programs, its ways to name what is checked, and long runs."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dkimctl.keys.metadata import Tags
+from dkimctl.keys.pair import Algorithm, generate
+from dkimctl.record.model import record_for
+from dkimctl.verify.catalogue import CATALOGUE
+from tests.conftest import Dkimctl, needs
+from tests.dns_servers import Knot, free_port_everywhere, name_servers, txt
+
+HOME = "127.0.0.1"
+PAIR = generate(Algorithm.RSA)
+GOOD = record_for(PAIR.public, "rsa", Tags()).text
+NAMES = [f"s{n}._domainkey.example.com" for n in range(20)]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The environment that leads to a knot with twenty good records and one bad."""
+    port = free_port_everywhere(HOME)
+    records = "".join(txt(name.removesuffix(".example.com"), GOOD) for name in NAMES)
+    zones = {
+        "example.com": name_servers(HOME) + records + txt("bad._domainkey", GOOD[:255]),
+        "dead.example": name_servers("127.0.0.9"),
+    }
+    knot = Knot(tmp_path_factory.mktemp("formats") / "knot", HOME, port, zones).start()
+    yield {"DKIMCTL_NAMESERVERS": f"{HOME}:{port}", "DKIMCTL_DNS_PORT": str(port)}
+    knot.stop()
+
+
+@pytest.fixture
+def names(tmp_path: Path) -> Path:
+    """A list of the twenty good names and the bad one."""
+    path = tmp_path / "names"
+    path.write_text("\n".join([*NAMES, "example.com bad"]) + "\n")
+    return path
+
+
+@needs("knotd")
+def test_json_lines_come_one_for_each_name(world: dict[str, str], names: Path, dkimctl_inside: Dkimctl) -> None:
+    """--format jsonl prints a document on each line, with the schema's number, and the exit code of the worst."""
+    run = dkimctl_inside("verify-dns", "--from-file", names, "--format", "jsonl", env=world)
+    lines = [json.loads(line) for line in run.out.splitlines()]
+    assert {line["schema"] for line in lines} == {1}
+    assert sorted(line["report"]["owner"] for line in lines) == sorted([*NAMES, "bad._domainkey.example.com"])
+    assert run.code == 1
+
+
+@needs("knotd")
+def test_many_names_get_a_summary_and_the_problems(world: dict[str, str], names: Path, dkimctl_inside: Dkimctl) -> None:
+    """The text for many names counts the findings and shows only what is wrong."""
+    run = dkimctl_inside("verify-dns", "--from-file", names, env=world)
+    assert "21 key records: 20 right, 1 wrong" in run.out
+    assert re.search(r"20 × ok +DKIM310", run.out)
+    assert "bad._domainkey.example.com: wrong" in run.out
+    assert NAMES[0] not in run.out
+
+
+@needs("knotd")
+def test_nagios_gets_one_status_line(world: dict[str, str], names: Path, dkimctl_inside: Dkimctl) -> None:
+    """The first line says the state that belongs to the exit code, with performance data; problems follow."""
+    run = dkimctl_inside("verify-dns", "--from-file", names, "--format", "nagios", env=world)
+    first, *rest = run.out.splitlines()
+    assert first == "DKIM WARNING - 20 right, 1 wrong | right=20 wrong=1 unknown=0"
+    assert [line.split(":")[0] for line in rest] == ["bad._domainkey.example.com"]
+    assert run.code == 1
+    run = dkimctl_inside("verify-dns", "dead.example", "-s", "a", "--format", "nagios", env=world)
+    assert run.out.startswith("DKIM UNKNOWN")
+    assert run.code == 3
+
+
+@needs("knotd")
+def test_prometheus_reads_the_metrics(world: dict[str, str], names: Path, dkimctl_inside: Dkimctl) -> None:
+    """Every line is a comment or a metric with a number; the bad record is 0, the good ones 1."""
+    run = dkimctl_inside("verify-dns", "--from-file", names, "--format", "prometheus", env=world)
+    for line in run.out.splitlines():
+        assert re.fullmatch(r'# (HELP|TYPE) .+|[a-z_]+(\{[a-z]+="[^"]*"(,[a-z]+="[^"]*")*\})? [0-9]+', line), line
+    assert 'dkimctl_key_record_right{domain="example.com",selector="bad"} 0' in run.out
+    assert run.out.count(" 1\n") > 20
+
+
+@needs("knotd")
+def test_a_run_is_resumed(world: dict[str, str], names: Path, dkimctl_inside: Dkimctl, tmp_path: Path) -> None:
+    """--resume passes over the names that were done, and notes those that are done now."""
+    done = tmp_path / "done"
+    done.write_text("\n".join(NAMES[:15]) + "\n")
+    arguments = ("verify-dns", "--from-file", names, "--format", "jsonl", "--resume", done)
+    assert len(dkimctl_inside(*arguments, env=world).out.splitlines()) == 6
+    assert dkimctl_inside(*arguments, env=world).out == ""
+    assert len(done.read_text().splitlines()) == 21
+
+
+@needs("knotd")
+def test_watch_ends_when_all_is_right(world: dict[str, str], dkimctl_inside: Dkimctl) -> None:
+    """--watch says a line for each change, ends with 0 at once when all is right, and with 1 when the time is up."""
+    run = dkimctl_inside("verify-dns", "example.com", "-s", "s1", "--watch", env=world)
+    assert run.code == 0
+    assert run.err.count("s1._domainkey.example.com: right") == 1
+    run = dkimctl_inside("verify-dns", "example.com", "-s", "bad", "--watch", "--timeout", "1", env=world)
+    assert run.code == 1
+    assert run.err.count("bad._domainkey.example.com: wrong") == 1
+
+
+@needs("knotd")
+def test_signatures_of_a_message_name_the_records(
+    world: dict[str, str], dkimctl_inside: Dkimctl, tmp_path: Path
+) -> None:
+    """--from-message checks d= and s= of every signature, folded or not, and refuses a message without any."""
+    message = tmp_path / "message"
+    message.write_text(
+        "DKIM-Signature: v=1; a=rsa-sha256; d=example.com; s=s1; b=x\n"
+        "DKIM-Signature: v=1; a=rsa-sha256;\n\td=Example.COM;\n\ts=bad; b=x\nFrom: a@example.com\n\nhello\n"
+    )
+    run = dkimctl_inside("verify-dns", "--from-message", message, "--json", env=world)
+    assert sorted(r["selector"] for r in run.json["reports"]) == ["bad", "s1"]
+    run = dkimctl_inside("verify-dns", "--from-message", "-", input="From: a\n\nhello\n", env=world)
+    assert run.code == 1
+    assert "no DKIM-Signature" in run.err
+
+
+@needs("knotd")
+def test_a_closed_pipe_is_no_error(world: dict[str, str], names: Path, dkimctl: Dkimctl) -> None:
+    """`dkimctl verify-dns … | head -1` ends without a traceback."""
+    import subprocess
+    import sys
+
+    environment = dkimctl.scratch.environment(world)
+    command = f"{sys.executable} -m dkimctl verify-dns --from-file {names} --format jsonl | head -1"
+    ran = subprocess.run(["sh", "-c", command], env=environment, capture_output=True, text=True, timeout=60)
+    assert len(ran.stdout.splitlines()) == 1
+    assert "Traceback" not in ran.stderr
+
+
+def test_bad_lists_and_names_get_one_clear_line(dkimctl_inside: Dkimctl, tmp_path: Path) -> None:
+    """Names that are no names are refused with a hint, before anything is asked."""
+    for text in (
+        "http://example.com/",
+        "a@example.com",
+        "192.0.2.1",
+        "a..b",
+        "x" * 64 + ".com",
+        ".".join(["abcd"] * 60),
+    ):
+        run = dkimctl_inside("verify-dns", text, "-s", "a")
+        assert run.code == 2, text
+        assert "hint" in run.err
+        assert "Traceback" not in run.err
+    assert dkimctl_inside("verify-dns", "--from-file", tmp_path / "absent").code == 3
+    assert dkimctl_inside("verify-dns", "example.com", "--from-file", tmp_path / "absent").code == 2
+
+
+def test_the_catalogue_is_complete() -> None:
+    """Every finding has a title, a meaning that cites its evidence, and a fix unless nothing is wrong."""
+    for code, entry in CATALOGUE.items():
+        assert code == entry.code
+        assert entry.title
+        assert entry.meaning.endswith(".")
+        assert entry.fix or entry.severity in ("ok", "info"), code
+        assert re.search(r"RFC \d+|measured|opendkim|server", entry.meaning), code
