@@ -1,5 +1,6 @@
 """What the tests of `render` share: trees with managed keys, and settings that point at them."""
 
+import os
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
@@ -100,6 +101,7 @@ def write(root: Path, path: str, text: str, mode: int = 0o644) -> Path:
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_text(text)
     place.chmod(mode)
+    os.utime(place, (0, 0))  # Postfix waits before it reads a main.cf that has just changed
     return place
 
 
