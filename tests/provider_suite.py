@@ -8,8 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from dkimctl.clock import SYSTEM_CLOCK
-from dkimctl.errors import Refused
+from dkimctl.errors import DkimctlError, Refused
 from dkimctl.providers.base import Create, Provider, ProviderRecord
 from dkimctl.publish.apply import ZoneResult, apply
 from dkimctl.publish.plan import Wanted, plan
@@ -159,5 +161,9 @@ class ProviderSuite:
         assert [look for look in seen if not look or not set(look) <= texts] == []
 
     def test_the_zone_of_a_name_is_found(self, account: Account) -> None:
-        """From the owner name of a sub-domain's key record to the zone that holds it."""
-        assert account.provider.zone_of(f"mail._domainkey.sub.{account.zone}") == account.zone
+        """From the zone itself, a domain in it or an owner name to the zone; a name elsewhere is an error."""
+        zone = account.zone
+        names = (zone, f"sub.{zone}", f"mail._domainkey.{zone}", f"mail._domainkey.a.b.{zone}")
+        assert [account.provider.zone_of(name) for name in names] == [zone] * 4
+        with pytest.raises(DkimctlError, match="other"):
+            account.provider.zone_of(f"mail._domainkey.other-{zone}.example")

@@ -48,7 +48,7 @@ class ProviderRecord:
 
 @dataclass(frozen=True, slots=True)
 class Create:
-    """Make a record."""
+    """Make a record at a name."""
 
     record: ProviderRecord
 
@@ -84,7 +84,7 @@ class Provider(Protocol):
         """What it can hold."""
 
     def zone_of(self, name: str) -> str:
-        """The zone of this account that holds `name`. Raises ApiError when it holds none."""
+        """The zone of this account that holds `name`: a domain, the zone itself, or an owner name. Raises ApiError."""
 
     def find(self, zone: str, names: Sequence[str]) -> Found:
         """The DKIM, TXT and CNAME records at exactly these names, read from the account now; every name is a key."""

@@ -1,14 +1,14 @@
 """From a provider's name to the provider: built-in ones, and those of other packages."""
 
-from collections.abc import Callable
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from dkimctl.clock import Clock
 from dkimctl.config.settings import Settings
-from dkimctl.errors import ConfigError, UsageError
+from dkimctl.errors import UsageError
 from dkimctl.names import printable
 from dkimctl.providers.base import Provider, ProviderFactory, ProviderSetup
+from dkimctl.providers.guard import open_guarded
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoints
@@ -30,8 +30,15 @@ def open_provider(text: str, settings: Settings, clock: Clock) -> Provider:
     Raises UsageError for an unknown name, ConfigError for a mistake in its settings or credentials.
     """
     name, _, argument = text.partition(":")
-    factory = _factory(name)
-    return factory(ProviderSetup(argument, settings.providers.get(name, {}), settings, clock))
+    setup = ProviderSetup(argument, settings.providers.get(name, {}), settings, clock)
+    if name in BUILT_IN:
+        return _built_in(name)(setup)
+    for point in _entry_points().select(name=name):
+        return open_guarded(name, point.load, setup)
+    raise UsageError(
+        f"unknown provider: {printable(name)}",
+        hint=f"known here: {', '.join(provider_names())} (lexicon:NAME, rfc2136:HOST, zonefile:PATH)",
+    )
 
 
 def provider_names() -> list[str]:
@@ -39,26 +46,10 @@ def provider_names() -> list[str]:
     return sorted({*BUILT_IN, *_entry_points().names})
 
 
-def _factory(name: str) -> ProviderFactory:
-    if name in BUILT_IN:
-        module, _, attribute = BUILT_IN[name].partition(":")
-        built_in: ProviderFactory = getattr(import_module(module), attribute)
-        return built_in
-    for point in _entry_points().select(name=name):
-        return _loaded(name, point.load)
-    raise UsageError(
-        f"unknown provider: {printable(name)}", hint=f"known here: {', '.join(provider_names())} (zonefile:PATH)"
-    )
-
-
-def _loaded(name: str, load: Callable[[], ProviderFactory]) -> ProviderFactory:
-    try:
-        return load()
-    except Exception as error:  # whatever another package's import may raise
-        raise ConfigError(
-            f"the provider {name} cannot be loaded: {type(error).__name__}: {error}",
-            hint="reinstall the package that brings it, or remove it",
-        ) from error
+def _built_in(name: str) -> ProviderFactory:
+    module, _, attribute = BUILT_IN[name].partition(":")
+    factory: ProviderFactory = getattr(import_module(module), attribute)
+    return factory
 
 
 def _entry_points() -> "EntryPoints":
