@@ -38,6 +38,16 @@ if TYPE_CHECKING:
     from dkimctl.keys.public import PublicKey
     from dkimctl.keys.store import Key, KeyStore
     from dkimctl.names import domain_name, owner_name, selector_name
+    from dkimctl.providers.base import (
+        Capabilities,
+        Change,
+        Create,
+        Delete,
+        Provider,
+        ProviderRecord,
+        ProviderSetup,
+        Replace,
+    )
     from dkimctl.record.model import KeyRecord, record_for
     from dkimctl.record.parse import RecordFault, UnreadableRecord, parse_record
     from dkimctl.verify.check import await_key, check
@@ -47,8 +57,12 @@ if TYPE_CHECKING:
 __all__ = [
     "Algorithm",
     "ApiError",
+    "Capabilities",
+    "Change",
     "CheckFailed",
     "ConfigError",
+    "Create",
+    "Delete",
     "DiskError",
     "DkimctlError",
     "Finding",
@@ -60,9 +74,13 @@ __all__ = [
     "Lookup",
     "Metadata",
     "Phase",
+    "Provider",
+    "ProviderRecord",
+    "ProviderSetup",
     "PublicKey",
     "RecordFault",
     "Refused",
+    "Replace",
     "Report",
     "Settings",
     "Severity",
@@ -96,6 +114,7 @@ _HOMES = {
     "keys.public": "PublicKey",
     "keys.store": "Key KeyStore",
     "names": "domain_name owner_name selector_name",
+    "providers.base": "Capabilities Change Create Delete Provider ProviderRecord ProviderSetup Replace",
     "record.model": "KeyRecord record_for",
     "record.parse": "RecordFault UnreadableRecord parse_record",
     "verify.check": "await_key check",
