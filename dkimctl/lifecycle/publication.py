@@ -163,7 +163,9 @@ class _Run:
                 self._await(one)
 
     def _begin(self, pool: ThreadPoolExecutor, wanted: Sequence[Wanted]) -> Running:
-        groups, homeless = group_by_zone(wanted, self.settings, self.provider, ask_dns=self.waits, mapper=pool.map)
+        several = len({one.domain for one in wanted}) > 1
+        ask_dns = (self.waits or several) and not self.provider.capabilities.next_step
+        groups, homeless = group_by_zone(wanted, self.settings, self.provider, ask_dns=ask_dns, mapper=pool.map)
         for one, error in homeless:
             self.ledger.fail(one.name, error)
         return {pool.submit(self._change_zone, group): group for group in groups}

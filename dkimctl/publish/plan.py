@@ -91,7 +91,7 @@ def _delegated(wanted: Wanted, record: ProviderRecord) -> Refused:
 def _taken(wanted: Wanted, record: ProviderRecord) -> Refused:
     what = "another key" if "p=" in record.text else "another text"
     return Refused(
-        f"{wanted.name} holds {what} already ({record.field_type}); mail signed with that key would fail",
+        f"{wanted.name} holds {what} already ({record.field_type}), and there can be only one record",
         hint=f"use another selector: dkimctl genkey {wanted.domain} -s NAME; if nothing signs with it, add --replace",
     )
 

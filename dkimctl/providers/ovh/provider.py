@@ -38,6 +38,7 @@ class OvhProvider:
 
     def __init__(self, credentials: Credentials, clock: Clock, *, timeout: tuple[float, float] | None = None) -> None:
         self._calls = Calls(Door(credentials, timeout=timeout) if timeout else Door(credentials), clock)
+        self._zones: dict[str, bool] = {}
 
     def zone_of(self, name: str) -> str:
         """The zone that holds `name`, by asking for each enclosing domain: the account is never listed."""
@@ -61,7 +62,13 @@ class OvhProvider:
         )
 
     def _has_zone(self, zone: str) -> bool:
-        """True when the account has it. The right to look at a zone is a comfort: that to list its records will do."""
+        """True when the account has it; each is asked for once."""
+        if zone not in self._zones:
+            self._zones[zone] = self._look_for_zone(zone)
+        return self._zones[zone]
+
+    def _look_for_zone(self, zone: str) -> bool:
+        """The right to look at a zone is a comfort: that to list its records will do."""
         try:
             try:
                 self._calls.get(zone_path(zone))
