@@ -6,7 +6,7 @@ The shell completions, and in README every block between `<!-- begin NAME -->` a
 
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import click
@@ -46,20 +46,29 @@ def completion(name: str) -> str:
 
 def help_text(name: str | None = None) -> str:
     """What `dkimctl [NAME] --help` prints at 80 columns, in a fence."""
-    top = click.Context(cli, info_name=PROGRAM, terminal_width=WIDTH, **cli.context_settings)
-    if name is None:
-        context, words = top, f"{PROGRAM} --help"
-    else:
-        command = cli.get_command(top, name)
+    context = click.Context(cli, info_name=PROGRAM, terminal_width=WIDTH, **cli.context_settings)
+    for word in (name or "").split():
+        assert isinstance(context.command, click.Group)
+        command = context.command.get_command(context, word)
         assert command is not None
-        context = click.Context(command, info_name=name, parent=top, terminal_width=WIDTH, **command.context_settings)
-        words = f"{PROGRAM} {name} --help"
-    return f"```console\n$ {words}\n{context.get_help()}\n```"
+        context = click.Context(
+            command, info_name=word, parent=context, terminal_width=WIDTH, **command.context_settings
+        )
+    return f"```console\n$ {context.command_path} --help\n{context.get_help()}\n```"
 
 
 def every_help() -> str:
     """The help of each command, under a heading of its own."""
-    return "\n\n".join(f"### {PROGRAM} {name}\n\n{help_text(name)}" for name in COMMANDS)
+    return "\n\n".join(f"### {PROGRAM} {name}\n\n{help_text(name)}" for name in every_command())
+
+
+def every_command() -> Iterator[str]:
+    """What may be typed after `dkimctl`: the commands, and in the place of a group those below it."""
+    top = click.Context(cli, info_name=PROGRAM)
+    for name in COMMANDS:
+        found = cli.get_command(top, name)
+        below = found.list_commands(top) if isinstance(found, click.Group) else []
+        yield from (f"{name} {word}" for word in below) if below else (name,)
 
 
 def table(head: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> str:

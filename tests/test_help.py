@@ -6,18 +6,33 @@ import click
 import pytest
 
 from dkimctl.cli.commands import COMMANDS
-from dkimctl.cli.layout import Command
-from dkimctl.cli.main import cli
+from dkimctl.cli.layout import Command, CommandGroup
 from tests.conftest import DkimctlInside
 
 COMMON = ("--json", "-q, --quiet", "-v, --verbose", "--config FILE", "--root DIR", "-h, --help")
 
 
-def command_named(name: str) -> Command:
-    """The command itself."""
+def command_named(name: str) -> Command | CommandGroup:
+    """The command itself, or the group of the commands below a word."""
     found = importlib.import_module(f"dkimctl.cli.{name.replace('-', '_')}").command
-    assert isinstance(found, Command)
+    assert isinstance(found, Command | CommandGroup)
     return found
+
+
+def every_command() -> dict[str, Command]:
+    """What is typed after `dkimctl`, and the command that it runs."""
+    commands: dict[str, Command] = {}
+    for name in COMMANDS:
+        found = command_named(name)
+        below = found.commands.items() if isinstance(found, CommandGroup) else ()
+        for word, command in [(name, found), *((f"{name} {below_name}", inner) for below_name, inner in below)]:
+            if isinstance(command, Command):
+                commands[word] = command
+    return commands
+
+
+EVERY_COMMAND = every_command()
+GROUPS = [name for name in COMMANDS if isinstance(command_named(name), CommandGroup)]
 
 
 @pytest.mark.parametrize("option", ["--help", "-h"])
@@ -37,12 +52,12 @@ def test_without_a_word_the_overview_is_shown(dkimctl_inside: DkimctlInside) -> 
     assert ran.err == dkimctl_inside("--help").out
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", EVERY_COMMAND)
 def test_help_of_each_command(dkimctl_inside: DkimctlInside, name: str) -> None:
     """It says what the command does, every option in words, the common ones, and ends with an example to copy."""
-    ran = dkimctl_inside(name, "--help")
+    ran = dkimctl_inside(*name.split(), "--help")
     assert (ran.code, ran.err) == (0, "")
-    assert dkimctl_inside(name, "-h").out == ran.out
+    assert dkimctl_inside(*name.split(), "-h").out == ran.out
     assert ran.out.startswith(f"Usage: dkimctl {name} ")
     for option in COMMON:
         assert f"\n  {option}" in ran.out.partition("Common options:")[2], option
@@ -51,10 +66,33 @@ def test_help_of_each_command(dkimctl_inside: DkimctlInside, name: str) -> None:
     assert max(map(len, ran.out.splitlines())) <= 80
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", GROUPS)
+def test_help_of_each_group(dkimctl_inside: DkimctlInside, name: str) -> None:
+    """It lists its commands, each with a whole sentence, and ends with an example; alone it asks for one of them."""
+    ran = dkimctl_inside(name, "--help")
+    assert (ran.code, ran.err) == (0, "")
+    listed = ran.out.partition("Commands:\n")[2].partition("\n\n")[0].splitlines()
+    assert [f"{name} {line.split()[0]}" for line in listed] == [word for word in EVERY_COMMAND if word.startswith(name)]
+    assert all(line.endswith(".") and not line.endswith("...") for line in listed)
+    assert f"dkimctl {name}" in ran.out.partition("\nExample:\n")[2]
+    assert max(map(len, ran.out.splitlines())) <= 80
+    alone = dkimctl_inside(name)
+    assert (alone.code, alone.out, alone.err) == (2, "", ran.out)
+
+
+@pytest.mark.parametrize("name", GROUPS)
+def test_an_unknown_command_of_a_group(dkimctl_inside: DkimctlInside, name: str) -> None:
+    """What was typed, and what there is."""
+    ran = dkimctl_inside(name, "nonsense")
+    assert (ran.code, ran.out) == (2, "")
+    assert f"no such command: {name} nonsense" in ran.err
+    assert all(f"dkimctl {word}" in ran.err for word in EVERY_COMMAND if word.startswith(f"{name} "))
+
+
+@pytest.mark.parametrize("name", EVERY_COMMAND)
 def test_every_option_is_explained(name: str) -> None:
     """No option without help, in whole sentences."""
-    options = [parameter for parameter in command_named(name).params if isinstance(parameter, click.Option)]
+    options = [parameter for parameter in EVERY_COMMAND[name].params if isinstance(parameter, click.Option)]
     for option in options:
         words = option.help or ""
         assert len(words) > 10, option.name
@@ -72,16 +110,17 @@ def test_short_help_says_the_same(name: str) -> None:
     assert COMMANDS[name].endswith(".")
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", [*EVERY_COMMAND, *GROUPS])
 def test_examples_use_only_what_exists(name: str) -> None:
     """Every `dkimctl COMMAND …` line of an example parses: commands, options and their values."""
-    for line in command_named(name).example.splitlines():
+    example = EVERY_COMMAND[name].example if name in EVERY_COMMAND else command_named(name).example
+    for line in example.splitlines():
         words = _words(line)
         if words is None:
             continue
-        found = cli.get_command(click.Context(cli), words[0])
-        assert found is not None, line
-        with found.make_context(words[0], words[1:], resilient_parsing=False):
+        word = next((word for word in (" ".join(words[:2]), words[0]) if word in EVERY_COMMAND), "")
+        assert word, line
+        with EVERY_COMMAND[word].make_context(word, words[len(word.split()) :], resilient_parsing=False):
             pass
 
 

@@ -4,6 +4,8 @@ from typing import Any
 
 import click
 
+from dkimctl.errors import UsageError
+
 
 class CommonOption(click.Option):
     """An option that every command takes; `--help` shows those after the command's own."""
@@ -42,6 +44,31 @@ class Command(click.Command):
         if self.epilog:
             formatter.write_paragraph()
             formatter.write_text(self.epilog)
+        write_example(formatter, self.example)
+
+
+class CommandGroup(click.Group):
+    """Commands below a common word, with an example at the end of its `--help`."""
+
+    def __init__(self, *args: Any, example: str, **attributes: Any) -> None:
+        super().__init__(*args, **attributes)
+        self.example = example
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands, in the order in which they are used."""
+        return list(self.commands)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; for one that does not exist, say which there are."""
+        if args[0] in self.commands or args[0].startswith("-") or ctx.resilient_parsing:
+            return super().resolve_command(ctx, args)
+        known = ", ".join(f"{ctx.command_path} {name}" for name in self.commands)
+        raise UsageError(f"no such command: {self.name} {args[0]}", hint=f"there are: {known}")
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The example."""
         write_example(formatter, self.example)
 
 

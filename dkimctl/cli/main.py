@@ -103,7 +103,9 @@ def run() -> int:
     app = App(json="--json" in sys.argv)  # as it was typed, until it has been parsed
     try:
         return _invoke(app)
-    except (KeyboardInterrupt, EOFError, click.Abort):
+    except KeyboardInterrupt as stop:
+        return _interrupted(app, str(stop))
+    except (EOFError, click.Abort):
         return _interrupted(app)
     except BrokenPipeError:
         app.terminal.abandon()
@@ -130,7 +132,10 @@ def _invoke(app: App) -> int:
 
 def _as_ours(error: click.ClickException) -> UsageError:
     command = next((word for word in sys.argv[1:] if word in COMMANDS), None)
-    message, hint = error.format_message(), f"see: {PROGRAM} {command or 'COMMAND'} --help"
+    where = f"{PROGRAM} {command or 'COMMAND'}"
+    if command and isinstance(error, click.UsageError) and error.ctx:
+        where = error.ctx.command_path
+    message, hint = error.format_message(), f"see: {where} --help"
     if isinstance(error, click.NoSuchOption):
         message = error.message
         if command is None:
@@ -140,10 +145,10 @@ def _as_ours(error: click.ClickException) -> UsageError:
     return UsageError(message[:1].lower() + message[1:].rstrip("."), hint=hint)
 
 
-def _interrupted(app: App) -> int:
+def _interrupted(app: App, what: str = "") -> int:
     if sys.stderr.isatty():
         sys.stderr.write("\n")  # after the terminal's own ^C
-    app.terminal.note("interrupted; what was finished stays, and the same command goes on from there")
+    app.terminal.note(what or "interrupted; what was finished stays, and the same command goes on from there")
     return INTERRUPTED
 
 

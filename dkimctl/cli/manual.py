@@ -42,21 +42,30 @@ SEE_ALSO = ("opendkim (8),", "opendkim.conf (5),", "opendkim-genkey (8),", "post
 def manual_page(group: click.Group) -> str:
     """The page in man(7) macros, for the whole command tree."""
     top = click.Context(group, info_name="dkimctl")
-    found = [group.get_command(top, name) for name in group.list_commands(top)]
-    commands = [command for command in found if isinstance(command, Command)]
+    commands = list(_commands(group, top))
     lines = [
         f'.TH DKIMCTL 1 "" "dkimctl {VERSION}" "System administration"',
         *_section("NAME", [f"dkimctl \\- {_roff(_first_line(group).rstrip('.'))}"]),
         *_section("SYNOPSIS", [".B dkimctl", ".I COMMAND", "[options] [arguments]"]),
         *_section("DESCRIPTION", _prose(group.help or "")),
-        *_section("COMMANDS", (line for command in commands for line in _command(command, top))),
-        *_section("COMMON OPTIONS", _definitions(commands[0].common_options(_context(commands[0], top)))),
+        *_section("COMMANDS", (line for command, parent in commands for line in _command(command, parent))),
+        *_section("COMMON OPTIONS", _definitions(commands[0][0].common_options(_context(*commands[0])))),
         *_section("EXIT STATUS", _definitions((str(code), text) for code, text in EXIT_STATUS.items())),
         *_section("ENVIRONMENT", _definitions(ENVIRONMENT.items())),
         *_section("FILES", _definitions(FILES.items())),
         *_section("SEE ALSO", [f".BR {page}" for page in SEE_ALSO]),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _commands(group: click.Group, context: click.Context) -> Iterator[tuple[Command, click.Context]]:
+    """Every command with the context it stands in, those of groups in the place of the group."""
+    for name in group.list_commands(context):
+        found = group.get_command(context, name)
+        if isinstance(found, Command):
+            yield found, context
+        elif isinstance(found, click.Group):
+            yield from _commands(found, click.Context(found, info_name=name, parent=context))
 
 
 def _context(command: Command, parent: click.Context) -> click.Context:

@@ -13,6 +13,7 @@ from pathlib import Path
 from dkimctl.config.settings import Option, Settings
 from dkimctl.errors import ConfigError, disk_errors
 from dkimctl.files import read_file
+from dkimctl.providers.ovh.endpoint import web_host
 
 DEFAULT_ENDPOINT = "ovh-eu"
 KEYS = ("application_key", "application_secret", "consumer_key")
@@ -51,8 +52,46 @@ def read_credentials(
     file = _File.none() if _is_complete(given) else _find_file(options, settings, home or Path.home())
     endpoint = given.pop("endpoint", "") or str(options.get("endpoint", "")) or file.endpoint or DEFAULT_ENDPOINT
     values = _one_kind(given, file.values(endpoint))
-    _refuse_incomplete(values, file.path)
+    kind = OAUTH2 if any(name in values for name in OAUTH2) else KEYS
+    _refuse_incomplete(values, file.path, kind, _where_from(endpoint))
     return Credentials(endpoint, **values)
+
+
+def read_application(
+    options: Mapping[str, Option],
+    settings: Settings,
+    environment: Mapping[str, str],
+    target: Path,
+    home: Path | None = None,
+) -> Credentials:
+    """Application key and secret, to ask for a consumer key with; no consumer key.
+
+    From the environment, else from `target`, the file in which the consumer key will be kept, else from where
+    credentials are looked for anyway. Raises ConfigError.
+    """
+    _check_options(options)
+    given = _from_environment(environment)
+    given.pop("consumer_key", None)
+    elsewhere = options if settings.at(str(options.get("credentials", ""))).is_file() else {}
+    file = _read_file(target) if target.exists() else _find_file(elsewhere, settings, home or Path.home())
+    endpoint = given.pop("endpoint", "") or str(options.get("endpoint", "")) or file.endpoint or DEFAULT_ENDPOINT
+    values = {name: value for name, value in _one_kind(given, file.values(endpoint)).items() if name != "consumer_key"}
+    if any(name in values for name in OAUTH2):
+        raise ConfigError(
+            "an OAuth2 service account needs no consumer key: its rights are policies of the OVH account",
+            hint="see what it may do: dkimctl ovh whoami ZONE",
+        )
+    page = f"https://{web_host(endpoint)}/createApp/"
+    _refuse_incomplete(
+        values, file.path, KEYS[:2], f"create an application at {page} and set both, or write them to {target} (0600)"
+    )
+    return Credentials(endpoint, **values)
+
+
+def stored_credentials(path: Path, endpoint: str) -> Credentials | None:
+    """The three keys that a file holds for an endpoint, or None where it holds no complete set. Raises ConfigError."""
+    values = _read_file(path).values(endpoint) if path.exists() else {}
+    return Credentials(endpoint, **values) if all(name in values for name in KEYS) else None
 
 
 def _check_options(options: Mapping[str, Option]) -> None:
@@ -159,14 +198,20 @@ def _one_kind(given: dict[str, str], filed: dict[str, str]) -> dict[str, str]:
     return values
 
 
-def _refuse_incomplete(values: Mapping[str, str], path: Path | None) -> None:
-    kind = OAUTH2 if any(name in values for name in OAUTH2) else KEYS
+def _where_from(endpoint: str) -> str:
+    return (
+        f"make all three at https://{web_host(endpoint)}/createToken/ and write them to {OWN_FILE}, mode 0600; "
+        "or create an application and type: dkimctl ovh login ZONE"
+    )
+
+
+def _refuse_incomplete(values: Mapping[str, str], path: Path | None, kind: tuple[str, ...], hint: str) -> None:
     missing = [name for name in kind if name not in values]
     if missing:
         place = f" and not in {path}" if path else ""
         raise ConfigError(
             f"OVH credentials are missing: {', '.join(missing)}",
-            hint=f"make them at https://eu.api.ovh.com/createToken/ and write them to {OWN_FILE}, mode 0600",
+            hint=hint,
             problems=[
                 f"{name}: neither in OVH_{name.upper()} nor in OVH_{name.upper()}_FILE{place}" for name in missing
             ],

@@ -9,6 +9,21 @@ from dkimctl.names import printable
 
 HINT = "OVH's names are ovh-eu, ovh-ca, ovh-us, kimsufi-eu, kimsufi-ca, soyoustart-eu and soyoustart-ca"
 
+_WEB_HOSTS = {
+    "ovh-eu": "eu.api.ovh.com",
+    "ovh-ca": "ca.api.ovh.com",
+    "ovh-us": "api.us.ovhcloud.com",
+    "kimsufi-eu": "eu.api.kimsufi.com",
+    "kimsufi-ca": "ca.api.kimsufi.com",
+    "soyoustart-eu": "eu.api.soyoustart.com",
+    "soyoustart-ca": "ca.api.soyoustart.com",
+}
+
+
+def web_host(endpoint: str) -> str:
+    """The host whose pages create applications and keys for an endpoint."""
+    return _WEB_HOSTS.get(endpoint, _WEB_HOSTS["ovh-eu"])
+
 
 def is_url(endpoint: str) -> bool:
     """True when it is not one of OVH's names."""

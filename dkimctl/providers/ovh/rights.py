@@ -12,6 +12,20 @@ RULES: tuple[tuple[str, str], ...] = (
 )
 """Method and path of each rule of a consumer key; the only wildcard of such a path is `*`."""
 
+COMFORT = (("GET", "/domain/zone/{zone}"), ("GET", "/domain/zone/{zone}/status"))
+"""Those without which publishing still works: records tell where the zone is, name servers what is deployed."""
+
+ACTIONS = (
+    "dnsZone:apiovh:get",
+    "dnsZone:apiovh:record/get",
+    "dnsZone:apiovh:record/create",
+    "dnsZone:apiovh:record/edit",
+    "dnsZone:apiovh:record/delete",
+    "dnsZone:apiovh:refresh",
+    "dnsZone:apiovh:status/get",
+)
+"""The same rights of a service account, as the policies of OVH's access management (IAM) name them."""
+
 
 def rule_for(method: str, path: str) -> str:
     """The rule that grants a call, as the form of OVH wants it: `GET /domain/zone/example.com/record/*`."""

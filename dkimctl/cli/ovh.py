@@ -1,0 +1,136 @@
+"""`dkimctl ovh`: the credential of the OVH API, asked for and looked at."""
+
+import os
+from typing import TYPE_CHECKING
+
+import click
+
+from dkimctl.cli.frame import CONTEXT, App
+from dkimctl.cli.frame import command as make_command
+from dkimctl.cli.layout import CommandGroup
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from dkimctl.config.settings import Option
+
+
+@click.group(
+    "ovh",
+    cls=CommandGroup,
+    example="dkimctl ovh login example.com\ndkimctl ovh whoami example.com",
+    context_settings=CONTEXT,
+)
+def command() -> None:
+    """Get an OVH consumer key with the smallest rights, and see what it may do."""
+
+
+@make_command(
+    "login",
+    example="dkimctl ovh login --show-rules example.com\nsudo dkimctl ovh login example.com example.org",
+)
+@click.argument("zones", nargs=-1, metavar="ZONE...")
+@click.option("--show-rules", is_flag=True, help="Print the rights that would be asked for, and ask for nothing.")
+@click.option(
+    "--credentials",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="The file to store the keys in (default: as configured, else /etc/dkimctl/ovh.conf).",
+)
+@click.option("--replace", is_flag=True, help="Ask for a new key even where the stored one serves or may do more.")
+@click.option("--timeout", type=click.FloatRange(0), default=600, metavar="N", help="Seconds to wait (default 600).")
+def login(
+    app: App, zones: tuple[str, ...], show_rules: bool, credentials: str | None, replace: bool, timeout: float
+) -> int:
+    """Ask OVH for a consumer key for these zones, with no other rights.
+
+    You need an application key and its secret: create them once at https://eu.api.ovh.com/createApp/ and put them in
+    OVH_APPLICATION_KEY and OVH_APPLICATION_SECRET, or in the file. The command prints an address; whoever owns the
+    zones opens it in any browser and allows the key. Then it is checked, and stored where only its owner can read it.
+    """
+    if show_rules:
+        return _show_rules(app, zones)
+    from dkimctl.output.ovh import login_text, show_pending
+    from dkimctl.providers.ovh.credentials import read_application
+    from dkimctl.providers.ovh.login import Wish, log_in
+
+    target = _target(app, credentials)
+    application = read_application(_options(app), app.settings, os.environ, target)
+    wish = Wish(application, _zones(zones, required=True), target, replace, timeout)
+    done = log_in(wish, app.clock, lambda pending: show_pending(pending, app.terminal))
+    app.terminal.result(login_text(done))
+    app.terminal.document("login", done)
+    _say_what_is_read(app, target)
+    return 0
+
+
+@make_command("whoami", example="dkimctl ovh whoami\ndkimctl ovh whoami example.com --json")
+@click.argument("zones", nargs=-1, metavar="[ZONE]...")
+def whoami(app: App, zones: tuple[str, ...]) -> int:
+    """Show what the OVH credential may do, and what it lacks.
+
+    Zones not named are those in its own rules. The exit code is 1 when a right that publishing needs is missing, or
+    OVH does not take the credential, and 3 when OVH could not be asked. Nothing is changed.
+    """
+    from dkimctl.findings import exit_code
+    from dkimctl.output.ovh import identity_text
+    from dkimctl.providers.ovh.credentials import read_credentials
+    from dkimctl.providers.ovh.whoami import whoami as look
+
+    identity = look(read_credentials(_options(app), app.settings, os.environ), _zones(zones), app.clock)
+    app.terminal.result(identity_text(identity))
+    app.terminal.document("credential", identity)
+    return exit_code(identity.findings)
+
+
+command.add_command(login)
+command.add_command(whoami)
+
+
+def _show_rules(app: App, zones: tuple[str, ...]) -> int:
+    from dkimctl.output.ovh import rules_text
+    from dkimctl.providers.ovh.grants import rules_for
+
+    rules = rules_for(_zones(zones) or ("ZONE",))
+    app.terminal.result(rules_text(rules))
+    app.terminal.document("rules", rules)
+    return 0
+
+
+def _zones(named: tuple[str, ...], *, required: bool = False) -> tuple[str, ...]:
+    from dkimctl.errors import UsageError
+    from dkimctl.names import domain_name
+
+    if required and not named:
+        raise UsageError("name the zones that the key is for", hint="such as: dkimctl ovh login example.com")
+    return tuple(dict.fromkeys(map(domain_name, named)))
+
+
+def _options(app: App) -> "Mapping[str, Option]":
+    return app.settings.providers.get("ovh", {})
+
+
+def _target(app: App, named: str | None) -> "Path":
+    from pathlib import Path
+
+    from dkimctl.providers.ovh.credentials import OWN_FILE
+
+    if named:
+        return Path(named)
+    return app.settings.at(str(_options(app).get("credentials", OWN_FILE)))
+
+
+def _say_what_is_read(app: App, target: "Path") -> None:
+    """Warn when the stored key would not be the one that is used; else say what comes next."""
+    if "OVH_CONSUMER_KEY" in os.environ or "OVH_CONSUMER_KEY_FILE" in os.environ:
+        app.terminal.warning(
+            "OVH_CONSUMER_KEY is set, and the environment counts before the file", "unset OVH_CONSUMER_KEY"
+        )
+    elif target.absolute() != _target(app, None).absolute():
+        app.terminal.warning(
+            f"dkimctl looks for credentials elsewhere: {_target(app, None)}",
+            f'write credentials = "{target.absolute()}" under [providers.ovh] in dkimctl.toml',
+        )
+    else:
+        app.terminal.note("next: dkimctl publish DOMAIN --provider ovh")

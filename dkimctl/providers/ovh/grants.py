@@ -1,0 +1,44 @@
+"""Rules of consumer keys compared: what one grants, what a zone needs, and what lies between."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from dkimctl.providers.ovh.rights import RULES
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A right: an HTTP method, and a path in which `*` stands for anything, slashes included."""
+
+    method: str
+    path: str
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+    def covers(self, other: "Rule") -> bool:
+        """True when it grants everything that `other` grants."""
+        pattern = ".*".join(re.escape(part) for part in self.path.split("*"))
+        return self.method == other.method and re.fullmatch(pattern, other.path) is not None
+
+
+def rules_for(zones: Iterable[str]) -> tuple[Rule, ...]:
+    """What this tool needs to work on these zones, and nothing else."""
+    return tuple(Rule(method, path.format(zone=zone)) for zone in zones for method, path in RULES)
+
+
+def uncovered(wanted: Iterable[Rule], granted: Sequence[Rule]) -> tuple[Rule, ...]:
+    """The wanted rules that none of the granted ones covers."""
+    return tuple(rule for rule in wanted if not any(own.covers(rule) for own in granted))
+
+
+def zones_of(rules: Iterable[Rule]) -> tuple[str, ...]:
+    """The zones that rules name one by one, sorted."""
+    found = (re.match(r"/domain/zone/([^/*]+)(?:/|$)", rule.path) for rule in rules)
+    return tuple(sorted({match[1] for match in found if match}))
+
+
+def excess(granted: Sequence[Rule]) -> tuple[Rule, ...]:
+    """The granted rules that go beyond what this tool needs on the zones which they name."""
+    return uncovered(granted, rules_for(zones_of(granted)))

@@ -1,0 +1,201 @@
+"""What a credential may do, until when, and which of the needed rights it lacks."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from dkimctl.clock import Clock, timestamp
+from dkimctl.errors import UsageError
+from dkimctl.findings import Finding, finding
+from dkimctl.names import DOMAINKEY
+from dkimctl.providers.ovh import catalogue
+from dkimctl.providers.ovh.calls import Calls
+from dkimctl.providers.ovh.credentials import Credentials
+from dkimctl.providers.ovh.door import Door
+from dkimctl.providers.ovh.grants import Rule, excess, rules_for, uncovered, zones_of
+from dkimctl.providers.ovh.identity import PATH, ConsumerKey, consumer_key
+from dkimctl.providers.ovh.records import zone_path
+from dkimctl.providers.ovh.refusals import Kind, OvhError
+from dkimctl.providers.ovh.rights import ACTIONS, COMFORT
+
+PATIENCE = 6.0  # seconds for one call: somebody is looking on
+ENDS_SOON = 14  # days
+_BAD_CREDENTIAL = (Kind.NOT_VALID, Kind.REFUSED)
+_NEEDED_TO_READ = "dnsZone:apiovh:record/get"
+_PROBES: tuple[tuple[str, str, dict[str, str]], ...] = (
+    ("", "dnsZone:apiovh:get", {}),
+    ("/record", _NEEDED_TO_READ, {"subDomain": DOMAINKEY}),
+    ("/status", "dnsZone:apiovh:status/get", {}),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneRights:
+    """One zone and what the credential lacks on it: rules, or the IAM actions of a service account."""
+
+    zone: str
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A credential as the API knows it. Moments are RFC 3339 in UTC; None where the API says nothing."""
+
+    endpoint: str
+    kind: str
+    """`consumer key` or `service account`."""
+    status: str
+    """`validated`, or `not usable` with the reason among the findings."""
+    id: int | None = None
+    created: str | None = None
+    expires: str | None = None
+    days_left: int | None = None
+    last_use: str | None = None
+    allowed_ips: tuple[str, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    zones: tuple[ZoneRights, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
+def whoami(credentials: Credentials, zones: Sequence[str], clock: Clock) -> Identity:
+    """The credential, judged for these zones; without any, for those that its rules name.
+
+    Raises OvhError when the API could not be asked.
+    """
+    calls = Calls(Door(credentials), clock, PATIENCE)
+    try:
+        if credentials.is_oauth2:
+            return _service_account(calls, zones)
+        return judge(consumer_key(calls.get(PATH)), zones, calls, clock)
+    except OvhError as error:
+        if error.kind not in _BAD_CREDENTIAL or error.status is None:
+            raise
+        bad = finding(catalogue.NOT_USABLE, calls.endpoint, error.message, fix=error.hint)
+        kind = "service account" if credentials.is_oauth2 else "consumer key"
+        return Identity(calls.endpoint, kind, "not usable", findings=(bad,))
+
+
+def credential_findings(credentials: Credentials, zones: Sequence[str], clock: Clock) -> tuple[Finding, ...]:
+    """The same for a check among others: never raises for what the API does; not to be asked is a finding too."""
+    try:
+        return whoami(credentials, zones, clock).findings
+    except OvhError as error:
+        return (finding(catalogue.NOT_ASKED, credentials.endpoint, error.message, fix=error.hint),)
+
+
+def judge(key: ConsumerKey, zones: Sequence[str], calls: Calls, clock: Clock) -> Identity:
+    """A consumer key with what it lacks on each zone. The account is asked whether it has the zones."""
+    if key.status != "validated":
+        bad = finding(catalogue.NOT_USABLE, f"consumer key {key.id}", f"its status is {key.status}")
+        return Identity(calls.endpoint, "consumer key", "not usable", id=key.id, rules=key.rules, findings=(bad,))
+    zones = tuple(zones) or zones_of(key.rules)
+    lacking = {zone: uncovered(rules_for([zone]), key.rules) for zone in zones}
+    days = None if key.expires is None else (key.expires - clock.now()).days
+    found = [*_ending(key, days), *_lacks(key, lacking), *_too_much(key), *_strangers(zones, lacking, calls)]
+    return Identity(
+        endpoint=calls.endpoint,
+        kind="consumer key",
+        status=key.status,
+        id=key.id,
+        created=timestamp(key.created) if key.created else None,
+        expires=timestamp(key.expires) if key.expires else None,
+        days_left=days,
+        last_use=timestamp(key.last_use) if key.last_use else None,
+        allowed_ips=key.allowed_ips,
+        rules=key.rules,
+        zones=tuple(ZoneRights(zone, tuple(map(str, missing))) for zone, missing in lacking.items()),
+        findings=tuple(found),
+    )
+
+
+def _ending(key: ConsumerKey, days: int | None) -> Iterable[Finding]:
+    if key.expires is not None and days is not None and days < ENDS_SOON:
+        left = "less than a day" if days < 1 else f"{days} day{'s' if days > 1 else ''}"
+        zones = " ".join(zones_of(key.rules)) or "ZONE"
+        yield finding(
+            catalogue.ENDS_SOON,
+            f"consumer key {key.id}",
+            f"it ends at {timestamp(key.expires)}, in {left}",
+            fix=f"dkimctl ovh login {zones} --replace",
+        )
+
+
+def _lacks(key: ConsumerKey, lacking: dict[str, tuple[Rule, ...]]) -> Iterable[Finding]:
+    for zone, missing in lacking.items():
+        fix = f"dkimctl ovh login {' '.join(sorted({zone, *zones_of(key.rules)}))}"
+        if set(missing) == set(rules_for([zone])):
+            yield finding(catalogue.LACKS, zone, f"none of its rules is for {zone}", fix=fix)
+            continue
+        comforts = [Rule(method, path.format(zone=zone)) for method, path in COMFORT]
+        for entry, rules in (
+            (catalogue.LACKS, [rule for rule in missing if rule not in comforts]),
+            (catalogue.LACKS_COMFORT, [rule for rule in missing if rule in comforts]),
+        ):
+            if rules:
+                yield finding(entry, zone, f"on {zone} it lacks {', '.join(map(str, rules))}", fix=fix)
+
+
+def _too_much(key: ConsumerKey) -> Iterable[Finding]:
+    more = excess(key.rules)
+    if more:
+        seen = ", ".join(map(str, more[:4])) + (f" and {len(more) - 4} more" if len(more) > 4 else "")
+        zones = " ".join(zones_of(key.rules)) or "ZONE"
+        yield finding(
+            catalogue.MORE, f"consumer key {key.id}", f"it may {seen}", fix=f"dkimctl ovh login {zones} --replace"
+        )
+
+
+def _strangers(zones: Iterable[str], lacking: dict[str, tuple[Rule, ...]], calls: Calls) -> Iterable[Finding]:
+    """The zones, of those that may be looked at, which the account does not have."""
+    for zone in zones:
+        if Rule("GET", f"/domain/zone/{zone}") not in lacking[zone]:
+            try:
+                calls.get(zone_path(zone))
+            except OvhError as error:
+                yield _about(zone, error)
+
+
+def _about(zone: str, error: OvhError) -> Finding:
+    """What an error says about the credential's way with a zone."""
+    kinds = {Kind.NO_ZONE: catalogue.NO_ZONE, Kind.NOT_GRANTED: catalogue.LACKS}
+    entry = catalogue.NOT_ASKED if error.is_transient else kinds.get(error.kind, catalogue.NOT_USABLE)
+    return finding(entry, zone, error.message, fix=error.hint)
+
+
+def _service_account(calls: Calls, zones: Sequence[str]) -> Identity:
+    """What can be learned without changing anything: the reading calls, made on each zone."""
+    if not zones:
+        raise UsageError(
+            "what a service account may do can only be asked zone by zone",
+            hint="name the zones: dkimctl ovh whoami example.com",
+        )
+    rights: list[ZoneRights] = []
+    findings: list[Finding] = []
+    for zone in zones:
+        missing, found = _probed(zone, calls)
+        rights.append(ZoneRights(zone, missing))
+        findings += found
+    untried = [action for action in ACTIONS if action not in [probed for _, probed, _ in _PROBES]]
+    seen = f"only reading was tried; its policy must also allow {', '.join(untried)}"
+    findings.append(finding(catalogue.WRITING_UNKNOWN, "service account", seen))
+    return Identity(calls.endpoint, "service account", "validated", zones=tuple(rights), findings=tuple(findings))
+
+
+def _probed(zone: str, calls: Calls) -> tuple[tuple[str, ...], list[Finding]]:
+    """The IAM actions that were refused, and what is to be said about the zone."""
+    missing: list[str] = []
+    found: list[Finding] = []
+    for suffix, action, query in _PROBES:
+        try:
+            calls.get(zone_path(zone, suffix, **query))
+        except OvhError as error:
+            if error.status in (401, 403) and error.kind is not Kind.NOT_GRANTED:
+                raise  # it is the account that is refused, not the call
+            about = _about(zone, error)
+            if error.kind is Kind.NOT_GRANTED:
+                missing.append(action)
+                comfort = action != _NEEDED_TO_READ
+                about = finding(catalogue.LACKS_COMFORT, zone, error.message, fix=error.hint) if comfort else about
+            found.append(about)
+            if error.kind is not Kind.NOT_GRANTED:
+                break
+    return tuple(missing), found
