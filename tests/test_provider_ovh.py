@@ -103,6 +103,21 @@ def test_retry_after_is_honoured() -> None:
         assert running.zone(ZONE).refreshes == 1
 
 
+def test_a_long_wish_is_granted_and_an_endless_one_is_not() -> None:
+    """Two minutes asked for are waited; an hour, or a minute again and again, is told instead."""
+    clock = manual_clock()
+    with sandbox() as running:
+        running.faults.add(Fault("429", path="/domain/*", retry_after=120))
+        account(running, clock).activate(ZONE)
+        assert max(clock.slept) == 120
+        running.faults.add(Fault("429", path="/domain/*", retry_after=3600))
+        with pytest.raises(OvhError, match="it asks to wait 3600 s"):
+            account(running, clock).activate(ZONE)
+        running.faults.add(Fault("429", path="/domain/*", retry_after=60, times=None))
+        with pytest.raises(OvhError, match="takes no more requests"):
+            account(running, clock).activate(ZONE)
+
+
 def test_pauses_grow_and_end() -> None:
     """A service that stays down is given up after a while, with pauses that double and differ from each other."""
     clock = manual_clock()

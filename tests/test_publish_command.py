@@ -192,6 +192,16 @@ def test_name_servers_that_do_not_follow_are_an_error_of_their_own(inside: Dkimc
         assert w("publish", "--provider", "ovh", "--no-wait").code == 0
 
 
+def test_a_zone_that_is_served_elsewhere_is_told_at_once(inside: DkimctlInside) -> None:
+    """The account still has the zone, but other servers answer for it: waiting would be for nothing."""
+    with world(inside, refresh_delay=600) as w:
+        w.sandbox.zone(ZONE).name_servers = ("dns9.ovh.net", "ns9.ovh.net")
+        run = w("publish", "--provider", "ovh", "--timeout", "1.5")
+        assert run.code == 3
+        line = f"{ZONE} is served by ns1.sandbox.internal, ns2.sandbox.internal, not by ovh's dns9.ovh.net, ns9.ovh.net"
+        assert run.err.count(line) == 2  # as soon as it shows, and as the reason in the end
+
+
 def test_a_truncated_record_ends_with_3_and_nothing_broken(inside: DkimctlInside) -> None:
     """The pitfall that the tool exists for."""
     with world(inside, truncate_dkim=True) as w:

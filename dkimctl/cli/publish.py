@@ -14,7 +14,11 @@ from dkimctl.cli.frame import command as make_command
     "dkimctl publish example.com --provider manual --wait",
 )
 @domains_argument()
-@click.option("--provider", metavar="NAME", help="ovh, manual or zonefile:PATH; default: as configured.")
+@click.option(
+    "--provider",
+    metavar="NAME",
+    help="ovh, rfc2136:HOST, lexicon:NAME, zonefile:PATH or manual; default: as configured.",
+)
 @click.option("-s", "--selector", metavar="NAME", help="Only the key with this selector.")
 @click.option("--dry-run", is_flag=True, help="Show what would be changed, and change nothing.")
 @click.option("--ttl", type=click.IntRange(1, 604800), metavar="N", help="TTL of the records in seconds.")

@@ -16,7 +16,7 @@ from dkimctl.keys.store import Key, KeyStore
 from dkimctl.lifecycle.interruption import Interrupted, StoppableClock
 from dkimctl.lifecycle.ledger import Ledger
 from dkimctl.lifecycle.published import Choices, Event, Outcome, Progress, Publication
-from dkimctl.lifecycle.waiting import Waiting, count_serving, not_served
+from dkimctl.lifecycle.waiting import Waiting, count_serving, not_served, served_elsewhere
 from dkimctl.lifecycle.zones import ZoneGroup, group_by_zone
 from dkimctl.names import owner_name
 from dkimctl.providers.base import Provider
@@ -250,7 +250,9 @@ class _Run:
             elif wanted.name in self.waiting:
                 self._unserved(wanted, seen)
             else:
-                self.ledger.tell(wanted.name, served=False, error=not_served(wanted, seen, self.choices.timeout))
+                error = served_elsewhere(self.provider, self.ledger.publications[wanted.name].zone, seen)
+                error = error or not_served(wanted, seen, self.choices.timeout)
+                self.ledger.tell(wanted.name, served=False, error=error)
         if self.waiting:
             self.waiting.pause()
 
@@ -271,6 +273,9 @@ class _Run:
         if count:
             servers = f"served by {count_serving(wanted, seen)} of {count} name servers so far"
         self.ledger.say(wanted.name, servers)
+        zone = self.ledger.publications[wanted.name].zone
+        if elsewhere := served_elsewhere(self.provider, zone, seen):
+            self.ledger.say(zone, elsewhere.message)
         try:
             self._make_effective(wanted.name, only_if=(None,) if seen.verdict is Verdict.UNKNOWN else (None, True))
         except DkimctlError as error:
@@ -281,7 +286,7 @@ class _Run:
 
     def _interrupt(self, pool: ThreadPoolExecutor, running: Running) -> None:
         """Begin nothing more, wake who waits, let the zones in hand come to their end, and say how far each name is."""
-        self.ledger.say("interrupted", "the zones in hand come to their end; Ctrl-C again stops at once")
+        self.ledger.say("interrupted", "the zones in hand come to their end")
         if isinstance(self.clock, StoppableClock):
             self.clock.stop()
         pool.shutdown(wait=True, cancel_futures=True)

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from dkimctl.clock import Clock
 from dkimctl.config.settings import Lookup
-from dkimctl.errors import Unavailable
+from dkimctl.errors import DkimctlError, Unavailable
 from dkimctl.keys.metadata import Tags
 from dkimctl.keys.public import PublicKey, decode_public_key
+from dkimctl.providers.base import KnowsNameServers, Provider
 from dkimctl.publish.likeness import Likeness, likeness
 from dkimctl.publish.plan import Wanted
 
@@ -90,6 +91,23 @@ def not_served(wanted: Wanted, report: "Report", timeout: float) -> Unavailable:
     return Unavailable(
         f"not served everywhere after {timeout:g} s: {why}",
         hint=f"name servers may take longer: look again with dkimctl verify-dns {wanted.domain}, or use --timeout",
+    )
+
+
+def served_elsewhere(provider: Provider, zone: str, report: "Report") -> Unavailable | None:
+    """The error for a zone whose servers in DNS are all others than the provider's: nobody sees what is published there."""
+    if not zone or not isinstance(provider, KnowsNameServers):
+        return None
+    try:
+        theirs = set(provider.name_servers(zone))
+    except DkimctlError:  # a reason more or less: the name is not served either way
+        return None
+    asked = {answer.server for answer in report.answers}
+    if not theirs or not asked or theirs & asked:
+        return None
+    return Unavailable(
+        f"{zone} is served by {', '.join(sorted(asked))}, not by {provider.name}'s {', '.join(sorted(theirs))}",
+        hint="publish it where those servers get the zone from, or delegate the zone to the others",
     )
 
 

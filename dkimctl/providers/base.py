@@ -6,7 +6,7 @@ A provider finds the records at exact names and applies changes. It never decide
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from dkimctl.clock import Clock
 from dkimctl.config.settings import Option, Settings
@@ -101,6 +101,14 @@ class Provider(Protocol):
 
     def is_active(self, zone: str) -> bool | None:
         """True when all applied changes are being served; None when it cannot tell."""
+
+
+@runtime_checkable
+class KnowsNameServers(Protocol):
+    """What a provider may offer besides: where it serves a zone from."""
+
+    def name_servers(self, zone: str) -> tuple[str, ...]:
+        """The host names of the zone's name servers at this provider; empty when unknown. Raises ApiError."""
 
 
 @dataclass(frozen=True, slots=True)

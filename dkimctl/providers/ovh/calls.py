@@ -7,7 +7,9 @@ from dkimctl.clock import Clock
 from dkimctl.providers.ovh.door import Door
 from dkimctl.providers.ovh.refusals import OvhError
 
-PATIENCE = 45.0  # seconds that one call may spend on repeating itself
+PATIENCE = 45.0  # seconds that one call may spend on repeating itself, without the waits that the API asks for
+MOST_WAITS = 10
+LONGEST_WISH = 300.0  # seconds: an API that asks for more is left alone
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 8.0
 
@@ -19,6 +21,7 @@ class Backoff:
         self._clock = clock
         self._deadline = clock.monotonic() + patience
         self._pause = _FIRST_PAUSE
+        self._waits = 0
 
     def wait_after(self, error: OvhError) -> None:
         """Sleep before the next attempt. Raises the error when repeating cannot help or would take too long."""
@@ -28,10 +31,13 @@ class Backoff:
 
     def wait(self, error: OvhError) -> None:
         """The same for an error of which the caller knows that it may pass."""
-        pause = max(self._pause * random.uniform(0.5, 1.0), error.retry_after or 0.0)  # noqa: S311
-        if self._clock.monotonic() + pause > self._deadline:
+        wish = error.retry_after or 0.0
+        pause = self._pause * random.uniform(0.5, 1.0)  # noqa: S311
+        self._waits += 1
+        if self._clock.monotonic() + pause > self._deadline or self._waits > MOST_WAITS or wish > LONGEST_WISH:
             raise error
-        self._clock.sleep(pause)
+        self._clock.sleep(max(pause, wish))
+        self._deadline += wish
         self._pause = min(2 * self._pause, _LONGEST_PAUSE)
 
 

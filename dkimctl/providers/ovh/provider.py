@@ -38,7 +38,7 @@ class OvhProvider:
 
     def __init__(self, credentials: Credentials, clock: Clock, *, timeout: tuple[float, float] | None = None) -> None:
         self._calls = Calls(Door(credentials, timeout=timeout) if timeout else Door(credentials), clock)
-        self._zones: dict[str, bool] = {}
+        self._zones: dict[str, tuple[str, ...] | None] = {}
 
     def zone_of(self, name: str) -> str:
         """The zone that holds `name`, by asking for each enclosing domain: the account is never listed."""
@@ -62,25 +62,34 @@ class OvhProvider:
         )
 
     def _has_zone(self, zone: str) -> bool:
-        """True when the account has it; each is asked for once."""
+        """True when the account has it."""
+        return self._look_at(zone) is not None
+
+    def name_servers(self, zone: str) -> tuple[str, ...]:
+        """The servers that OVH gave the zone; where it was moved away, others answer for it."""
+        return self._look_at(zone) or ()
+
+    def _look_at(self, zone: str) -> tuple[str, ...] | None:
+        """The zone's name servers, asked for once; None when the account has no such zone."""
         if zone not in self._zones:
-            self._zones[zone] = self._look_for_zone(zone)
+            self._zones[zone] = self._ask_for(zone)
         return self._zones[zone]
 
-    def _look_for_zone(self, zone: str) -> bool:
-        """The right to look at a zone is a comfort: that to list its records will do."""
+    def _ask_for(self, zone: str) -> tuple[str, ...] | None:
+        """The right to look at a zone is a comfort: that to list its records shows as well that it is there."""
         try:
             try:
-                self._calls.get(zone_path(zone))
+                fields = self._calls.get(zone_path(zone))
             except OvhError as error:
                 if error.kind is not Kind.NOT_GRANTED:
                     raise
-                self._calls.get(zone_path(zone, "/record", subDomain=DOMAINKEY))
+                fields = self._calls.get(zone_path(zone, "/record", subDomain=DOMAINKEY))
         except OvhError as error:
             if error.kind is not Kind.NO_ZONE:
                 raise
-            return False
-        return True
+            return None
+        servers = fields.get("nameServers") if isinstance(fields, dict) else None
+        return tuple(str(server).lower().rstrip(".") for server in servers or ())
 
     def find(self, zone: str, names: Sequence[str]) -> Found:
         """The records at these names. The filter of the list takes `_` as a wildcard: names are compared here."""
