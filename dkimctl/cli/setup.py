@@ -19,7 +19,11 @@ if TYPE_CHECKING:
     "sudo dkimctl setup example.com --provider zonefile:/etc/bind/db.example.com",
 )
 @domains_argument(required=True)
-@click.option("--provider", metavar="NAME", help="ovh, manual or zonefile:PATH; default: as configured.")
+@click.option(
+    "--provider",
+    metavar="NAME",
+    help="ovh, rfc2136:HOST, lexicon:NAME, zonefile:PATH or manual; default: as configured.",
+)
 @click.option("-s", "--selector", metavar="NAME", help="Selector of new keys; default from the configured pattern.")
 @click.option("--timeout", type=click.FloatRange(0), default=600, metavar="N", help="Seconds to wait for DNS (600).")
 @dns_options
