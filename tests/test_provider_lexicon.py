@@ -1,7 +1,7 @@
 """The services of dns-lexicon: its OVH provider against the sandbox, and its provider for local zone files."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -134,7 +134,7 @@ def test_an_unknown_service_is_told_with_the_known_ones() -> None:
 
 def test_without_a_service() -> None:
     """`--provider lexicon` alone asks which one."""
-    with pytest.raises(ConfigError, match="which service") as caught:
+    with pytest.raises(ConfigError, match="needs a service") as caught:
         open_provider("lexicon", Settings(), SYSTEM_CLOCK)
     assert "lexicon:NAME" in caught.value.hint
 
@@ -239,6 +239,15 @@ def test_what_services_raise_becomes_an_error_without_secrets(
     assert caught.value.exit_code == 3
     assert "s3cr3t" not in caught.value.message
     assert "abcd" not in caught.value.message
+
+
+def test_a_service_that_is_not_there(monkeypatch: pytest.MonkeyPatch, free_port: Callable[[], int]) -> None:
+    """Of all that the libraries say about it, the system's own words are left."""
+    monkeypatch.setenv("LEXICON_POWERDNS_AUTH_TOKEN", "s3cr3t-token")
+    monkeypatch.setenv("LEXICON_POWERDNS_PDNS_SERVER", f"http://127.0.0.1:{free_port()}")
+    with pytest.raises(ApiError) as caught:
+        opened("powerdns").find(ZONE, [f"mail._domainkey.{ZONE}"])
+    assert caught.value.message == "the service powerdns cannot be reached: connection refused"
 
 
 def _raising(error: Exception) -> object:

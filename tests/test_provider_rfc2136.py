@@ -223,6 +223,14 @@ def test_a_server_that_is_not_there(free_port: Callable[[], int], tmp_path: Path
     assert "firewall" in caught.value.hint
 
 
+def test_a_server_whose_name_is_not_known(tmp_path: Path) -> None:
+    """A mistyped name is told at once, and is not asked for again and again."""
+    provider = opened("no-such-server.invalid", write_key(tmp_path / "key"))
+    with pytest.raises(UpdateError, match="name is not known"):
+        provider.find(ZONE, [NAME])
+    assert provider._clock.slept == []  # type: ignore[attr-defined]
+
+
 def test_a_server_that_says_nothing(
     listening: Callable[[Callable[[socket.socket], None]], int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -132,5 +132,15 @@ def _explained(error: Exception, options: ServiceOptions, zone: str) -> DkimctlE
             status=status,
         )
     if isinstance(error, OSError) and status is None:
-        return ApiError(f"the service {service} cannot be reached: {said}", hint=AGAIN)
+        return ApiError(f"the service {service} cannot be reached: {_cause(error) or said}", hint=AGAIN)
     return ApiError(f"the service {service} failed: {said}", hint=AGAIN, status=status)
+
+
+def _cause(error: BaseException) -> str:
+    """The system's own words at the bottom of what the libraries made of them: `connection refused`."""
+    words = ""
+    cause: BaseException | None = error
+    while cause is not None:
+        words = (cause.strerror or words) if isinstance(cause, OSError) else words
+        cause = cause.__cause__ or cause.__context__
+    return words.lower()

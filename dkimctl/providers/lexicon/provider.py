@@ -16,9 +16,11 @@ from dkimctl.providers.lexicon.text import from_service, to_service
 def open_lexicon(setup: ProviderSetup) -> "LexiconProvider":
     """The provider for `lexicon:NAME`. Raises ConfigError. No request is made yet."""
     known = known_services()
+    hint = f"type --provider lexicon:NAME with one of: {', '.join(known)}"
+    if not setup.argument:
+        raise ConfigError("the provider lexicon needs a service", hint=hint)
     if setup.argument not in known:
-        what = f"dns-lexicon knows no service {printable(setup.argument)}" if setup.argument else "which service?"
-        raise ConfigError(what, hint=f"type --provider lexicon:NAME with one of: {', '.join(known)}")
+        raise ConfigError(f"dns-lexicon knows no service {printable(setup.argument)}", hint=hint)
     return LexiconProvider(service_options(setup.argument, setup.settings))
 
 

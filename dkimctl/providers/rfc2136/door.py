@@ -94,7 +94,7 @@ class Door:
         except TimeoutError:
             raise refusals.silent(asked, f"gives no answer within {self._timeout:g} s") from None
         except socket.gaierror:
-            raise refusals.silent(asked, "has no address: its name is not known here") from None
+            raise refusals.nameless(asked) from None
         except ConnectionRefusedError:
             raise refusals.silent(asked, "is not there: nothing listens at that port") from None
         except OSError as error:

@@ -45,8 +45,16 @@ def silent(asked: Asked, what: str) -> UpdateError:
     return UpdateError(
         Kind.LOST,
         f"the name server {asked.server} {what}",
-        hint="check that it is up, that it takes TCP at this address and port, and that no firewall is between; then "
-        + AGAIN,
+        hint="check that it takes TCP at this address and port, and that no firewall is between; then run it again",
+    )
+
+
+def nameless(asked: Asked) -> UpdateError:
+    """The error for a server whose name has no address."""
+    return UpdateError(
+        Kind.REFUSED,
+        f"the name server {asked.server} has no address: its name is not known here",
+        hint="check the name, or give its address: --provider rfc2136:192.0.2.53",
     )
 
 
