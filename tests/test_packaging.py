@@ -4,6 +4,7 @@ A flat source tree hides packaging mistakes, because everything can be imported 
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -22,16 +23,22 @@ pytestmark = pytest.mark.xdist_group("packaging")  # the environment is made onc
 TOP_LEVEL = {"pyproject.toml", "dkimctl", "tests", "README.md", "completions", "LICENSE", "CHANGELOG.md"}
 
 
+NOT_SOURCES = re.compile(r"\.git|\.venv.*|\.\w+_cache|\.hypothesis|__pycache__|dist|build")
+
+
 def sources() -> list[str]:
-    """The files of the project, as git knows them."""
-    listed = subprocess.run(
-        ["git", "-c", "safe.directory=*", "ls-files", "--cached", "--others", "--exclude-standard"],
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-    )
-    if listed.returncode != 0:
-        pytest.skip("the sources are not a git repository")
+    """The files of the project: as git knows them, or, in an unpacked archive, all but what tools leave behind."""
+    try:
+        listed = subprocess.run(
+            ["git", "-c", "safe.directory=*", "ls-files", "--cached", "--others", "--exclude-standard"],
+            cwd=REPOSITORY,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (FileNotFoundError, subprocess.CalledProcessError):
+        paths = (path.relative_to(REPOSITORY) for path in REPOSITORY.rglob("*") if path.is_file())
+        return [str(path) for path in paths if not any(NOT_SOURCES.fullmatch(part) for part in path.parts)]
     return [name for name in listed.stdout.splitlines() if (REPOSITORY / name).is_file()]
 
 
