@@ -230,7 +230,7 @@ def test_milters_for_other_mail_are_kept_too(with_postfix: Settings, now: str, w
 
 @needs("postconf")
 def test_what_stands_in_the_way_in_postfix_is_told(with_postfix: Settings) -> None:
-    """A service that overrides the list, a socket that a chrooted smtpd cannot reach, a policy that loses signatures."""
+    """A service that overrides the list, a socket outside the chroot, a policy that loses signatures."""
     found = said(rendering_for(with_postfix))
     assert "master.cf overrides smtpd_milters for 25/inet" in found
     assert "-PX 25/inet/smtpd_milters" in found
