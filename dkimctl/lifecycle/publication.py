@@ -6,7 +6,6 @@ publish(settings, store, provider, keys) → one Publication for each key; `repo
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from dkimctl.clock import SYSTEM_CLOCK, Clock
 from dkimctl.config.settings import Settings
@@ -15,8 +14,9 @@ from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import Key, KeyStore
 from dkimctl.lifecycle.interruption import Interrupted, StoppableClock
 from dkimctl.lifecycle.ledger import Ledger
+from dkimctl.lifecycle.observation import Observation
 from dkimctl.lifecycle.published import Choices, Event, Outcome, Progress, Publication
-from dkimctl.lifecycle.waiting import Waiting, count_serving, not_served, served_elsewhere
+from dkimctl.lifecycle.waiting import Waiting
 from dkimctl.lifecycle.zones import ZoneGroup, group_by_zone
 from dkimctl.names import owner_name
 from dkimctl.providers.base import Provider
@@ -24,9 +24,6 @@ from dkimctl.providers.registry import open_provider, provider_names
 from dkimctl.publish.apply import NameResult, ZoneResult, apply
 from dkimctl.publish.plan import Plan, Wanted, plan
 from dkimctl.record.from_key import record_of
-
-if TYPE_CHECKING:
-    from dkimctl.verify.report import Report
 
 __all__ = ["Choices", "Event", "Outcome", "Progress", "Publication", "open_providers", "publish", "publish_at_each"]
 
@@ -108,15 +105,14 @@ class _Run:
     choices: Choices
     clock: Clock
     ledger: Ledger
-    quiet_zones: dict[str, bool | None] = field(default_factory=dict)
-    """Zones that this run has not made effective → what the provider says of them."""
-    waiting: Waiting = field(init=False)
+    observation: Observation = field(init=False)
     waits: bool = field(init=False)
 
     def __post_init__(self) -> None:
         wish, able = self.choices.wait, not self.provider.capabilities.next_step
         self.waits = not self.choices.dry_run and (able if wish is None else wish)
-        self.waiting = Waiting(self.settings.lookup, self.clock, self.choices.timeout)
+        waiting = Waiting(self.settings.lookup, self.clock, self.choices.timeout)
+        self.observation = Observation(self.provider, self.ledger, waiting)
 
     def ttl_for(self, key: Key) -> int | None:
         """The ttl that is wanted. Raises UsageError when the provider does not take it."""
@@ -147,9 +143,9 @@ class _Run:
                     running |= self._begin(pool, wanted)
                 else:
                     self._by_hand(wanted)
-                while running or self.waiting:
+                while running or self.observation.waiting:
                     self._collect(running)
-                    self._look()
+                    self.observation.look()
             except KeyboardInterrupt:
                 self._interrupt(pool, running)
 
@@ -160,7 +156,7 @@ class _Run:
             next_step = self.provider.capabilities.next_step
             self.ledger.tell(one.name, outcome=Outcome.BY_HAND, next_step=next_step)
             if self.waits:
-                self._await(one)
+                self.observation.begin(one)
 
     def _begin(self, pool: ThreadPoolExecutor, wanted: Sequence[Wanted]) -> Running:
         several = len({one.domain for one in wanted}) > 1
@@ -182,7 +178,7 @@ class _Run:
 
     def _collect(self, running: Running) -> None:
         """The zones that have come to their end since; waits for the next one when there is nothing else to do."""
-        done, _ = wait(running, timeout=0 if self.waiting else None, return_when=FIRST_COMPLETED)
+        done, _ = wait(running, timeout=0 if self.observation.waiting else None, return_when=FIRST_COMPLETED)
         for future in done:
             self._finish(running.pop(future), future)
 
@@ -195,7 +191,7 @@ class _Run:
                 self.ledger.fail(one.name, error)
             return
         if isinstance(result, ZoneResult) and not result.activated:
-            self.quiet_zones[result.zone] = result.is_active
+            self.observation.quiet_zones[result.zone] = result.is_active
         for name in result.names:
             fields = {"zone": result.zone, "existing": name.existing, "changes": name.changes}
             self.ledger.note(name.wanted.name, **fields)
@@ -217,7 +213,7 @@ class _Run:
         try:
             self.ledger.reach(name, Phase.PUBLISHED)
             if not self.waits:
-                self._make_effective(name, only_if=(None,))
+                self.observation.make_effective(name, only_if=(None,))
         except DkimctlError as error:
             return self.ledger.tell(name, error=error)
         if not self.waits:
@@ -225,62 +221,7 @@ class _Run:
         if result.changes or next_step:
             then = f"now {next_step}; " if next_step else ""
             self.ledger.say(name, f"stands there, read back and equal; {then}waiting for the name servers")
-        self._await(result.wanted)
-
-    def _make_effective(self, name: str, *, only_if: tuple[bool | None, ...]) -> None:
-        """Refresh a zone that this run has not refreshed: an earlier one may have died before it did."""
-        zone = self.ledger.publications[name].zone
-        if zone in self.quiet_zones and self.quiet_zones[zone] in only_if:
-            self.provider.activate(zone)
-            del self.quiet_zones[zone]
-            self.ledger.note(name, activated=True)
-
-    # --- the name servers
-
-    def _await(self, wanted: Wanted) -> None:
-        self.waiting.add(wanted, self.ledger.keys[wanted.name].metadata.tags)
-
-    def _look(self) -> None:
-        """One round of looking, and the pause after it."""
-        if not self.waiting:
-            return
-        for wanted, seen, served in self.waiting.look():
-            if served:
-                self._served(wanted, seen)
-            elif wanted.name in self.waiting:
-                self._unserved(wanted, seen)
-            else:
-                error = served_elsewhere(self.provider, self.ledger.publications[wanted.name].zone, seen)
-                error = error or not_served(wanted, seen, self.choices.timeout)
-                self.ledger.tell(wanted.name, served=False, error=error)
-        if self.waiting:
-            self.waiting.pause()
-
-    def _served(self, wanted: Wanted, seen: "Report") -> None:
-        self.ledger.note(wanted.name, served=True, servers=count_serving(wanted, seen))
-        try:
-            self.ledger.reach(wanted.name, Phase.PUBLISHED)
-            self.ledger.reach(wanted.name, Phase.VERIFIED)
-        except DkimctlError as error:
-            return self.ledger.tell(wanted.name, error=error)
-        self.ledger.tell(wanted.name, next_step="")
-
-    def _unserved(self, wanted: Wanted, seen: "Report") -> None:
-        from dkimctl.verify.report import Verdict
-
-        count = len(seen.answers)
-        servers = "no name server could be asked so far"
-        if count:
-            servers = f"served by {count_serving(wanted, seen)} of {count} name servers so far"
-        self.ledger.say(wanted.name, servers)
-        zone = self.ledger.publications[wanted.name].zone
-        if elsewhere := served_elsewhere(self.provider, zone, seen):
-            self.ledger.say(zone, elsewhere.message)
-        try:
-            self._make_effective(wanted.name, only_if=(None,) if seen.verdict is Verdict.UNKNOWN else (None, True))
-        except DkimctlError as error:
-            self.waiting.drop(wanted.name)
-            self.ledger.tell(wanted.name, served=False, error=error)
+        self.observation.begin(result.wanted)
 
     # --- Ctrl-C
 
@@ -296,5 +237,5 @@ class _Run:
         for name, publication in self.ledger.publications.items():
             if publication.outcome is Outcome.NOT_BEGUN:
                 self.ledger.tell(name, error=Interrupted("interrupted before it began"))
-            elif name in self.waiting:
+            elif name in self.observation.waiting:
                 self.ledger.tell(name, error=Interrupted("interrupted before every name server was seen to serve it"))

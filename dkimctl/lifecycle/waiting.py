@@ -95,7 +95,7 @@ def not_served(wanted: Wanted, report: "Report", timeout: float) -> Unavailable:
 
 
 def served_elsewhere(provider: Provider, zone: str, report: "Report") -> Unavailable | None:
-    """The error for a zone whose servers in DNS are all others than the provider's: nobody sees what is published there."""
+    """The error for a zone whose servers in DNS are all others than the provider's: it is published in vain."""
     if not zone or not isinstance(provider, KnowsNameServers):
         return None
     try:

@@ -1,0 +1,85 @@
+"""The second half of a publication: what the name servers say of the records, and what follows from it."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from dkimctl.errors import DkimctlError
+from dkimctl.keys.metadata import Phase
+from dkimctl.lifecycle.ledger import Ledger
+from dkimctl.lifecycle.waiting import Waiting, count_serving, not_served, served_elsewhere
+from dkimctl.providers.base import Provider
+from dkimctl.publish.plan import Wanted
+
+if TYPE_CHECKING:
+    from dkimctl.verify.report import Report
+
+
+@dataclass(slots=True)
+class Observation:
+    """The names of one run that should be served soon."""
+
+    provider: Provider
+    ledger: Ledger
+    waiting: Waiting
+    quiet_zones: dict[str, bool | None] = field(default_factory=dict)
+    """Zones that this run has not made effective → what the provider says of them."""
+
+    def begin(self, wanted: Wanted) -> None:
+        """Watch for this one."""
+        self.waiting.add(wanted, self.ledger.keys[wanted.name].metadata.tags)
+
+    def look(self) -> None:
+        """One round of looking, and the pause after it."""
+        for wanted, seen, served in self.waiting.look() if self.waiting else ():
+            if served:
+                self._served(wanted, seen)
+            elif wanted.name in self.waiting:
+                self._unserved(wanted, seen)
+            else:
+                self._overdue(wanted, seen)
+        if self.waiting:
+            self.waiting.pause()
+
+    def make_effective(self, name: str, *, only_if: tuple[bool | None, ...]) -> None:
+        """Refresh a zone that this run has not refreshed: an earlier one may have died before it did.
+
+        `only_if`: for which of the provider's words about the zone. Raises DkimctlError.
+        """
+        zone = self._zone(name)
+        if zone in self.quiet_zones and self.quiet_zones[zone] in only_if:
+            self.provider.activate(zone)
+            del self.quiet_zones[zone]
+            self.ledger.note(name, activated=True)
+
+    def _served(self, wanted: Wanted, seen: "Report") -> None:
+        self.ledger.note(wanted.name, served=True, servers=count_serving(wanted, seen), next_step="")
+        try:
+            self.ledger.reach(wanted.name, Phase.PUBLISHED)
+            self.ledger.reach(wanted.name, Phase.VERIFIED)
+        except DkimctlError as error:
+            self.ledger.tell(wanted.name, error=error)
+        else:
+            self.ledger.tell(wanted.name)
+
+    def _unserved(self, wanted: Wanted, seen: "Report") -> None:
+        from dkimctl.verify.report import Verdict
+
+        serving, count = count_serving(wanted, seen), len(seen.answers)
+        progress = f"served by {serving} of {count} name servers" if count else "no name server could be asked"
+        self.ledger.say(wanted.name, f"{progress} so far")
+        zone = self._zone(wanted.name)
+        if elsewhere := served_elsewhere(self.provider, zone, seen):
+            self.ledger.say(zone, elsewhere.message)
+        try:
+            self.make_effective(wanted.name, only_if=(None,) if seen.verdict is Verdict.UNKNOWN else (None, True))
+        except DkimctlError as error:
+            self.waiting.drop(wanted.name)
+            self.ledger.tell(wanted.name, served=False, error=error)
+
+    def _overdue(self, wanted: Wanted, seen: "Report") -> None:
+        error = served_elsewhere(self.provider, self._zone(wanted.name), seen)
+        error = error or not_served(wanted, seen, self.waiting.timeout)
+        self.ledger.tell(wanted.name, served=False, error=error)
+
+    def _zone(self, name: str) -> str:
+        return self.ledger.publications[name].zone
