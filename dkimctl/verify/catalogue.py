@@ -127,7 +127,8 @@ NOT_DELEGATED = _entry(
     114,
     ERROR,
     "the domain is not in DNS",
-    "No zone of this name or above it is delegated below the top-level domain, so no record can be found.",
+    "No zone of this name or above it is delegated below the top-level domain, so no record can be found "
+    "(RFC 1034 §4.2).",
     "check the spelling; else register the domain, or renew it, and have its registry delegate it",
 )
 NO_ADDRESS = _entry(
