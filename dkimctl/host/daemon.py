@@ -75,9 +75,12 @@ def _is_listening(socket: str | None) -> bool:
         return True
 
 
-def take_up(step: Step, settings: Settings, pid: int | None) -> TakenUp:
-    """Have the daemon take up its new files, or say what a person must do. Raises Unavailable when it could not."""
-    by_systemd = _SYSTEMD.is_dir() and _systemctl("is-active", "--quiet", _UNIT) == 0
+def take_up(step: Step, settings: Settings, pid: int | None, *, was_running: bool = False) -> TakenUp:
+    """Have the daemon take up its new files, or say what a person must do. Raises Unavailable when it could not.
+
+    `was_running`: it should run, even if it has just failed to start.
+    """
+    by_systemd = _SYSTEMD.is_dir() and (was_running or _systemctl("is-active", "--quiet", _UNIT) == 0)
     if pid is None and not by_systemd:
         how = f"systemctl enable --now {_UNIT}" if _SYSTEMD.is_dir() else f"opendkim -x {settings.paths.opendkim_conf}"
         return TakenUp(

@@ -1,7 +1,7 @@
 """From the old configuration to the new one: dry run, install, and every daemon told. The last step of `render`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dkimctl.clock import Clock
@@ -30,10 +30,18 @@ class Switched:
     """None when main.cf did not change."""
 
 
+class NotTakenUp(Unavailable):
+    """The files are in place, but a daemon could not be made to take them up. `switched`: for `switch_back`."""
+
+    def __init__(self, error: Unavailable, switched: Switched) -> None:
+        super().__init__(error.message, hint=error.hint)
+        self.switched = switched
+
+
 def switch_to(rendering: Rendering, settings: Settings, *, clock: Clock) -> Switched:
     """Install the rendering and have opendkim and Postfix take it up. A second run changes nothing.
 
-    Raises what `render.install.install` raises, Refused when the dry run fails, and Unavailable when a daemon could not
+    Raises what `render.install.install` raises, Refused when the dry run fails, and NotTakenUp when a daemon could not
     be told: the files are in place then.
     """
     is_here = settings.root == Path("/")
@@ -45,12 +53,14 @@ def switch_to(rendering: Rendering, settings: Settings, *, clock: Clock) -> Swit
     before = conf.read(settings.paths.opendkim_conf, settings.at)
     installed = install(rendering, settings, now=clock.now(), before_switch=before_switch)
     after = conf.read(settings.paths.opendkim_conf, settings.at)
-    return Switched(
-        installed=installed,
-        dry_run=said[0] if said else "",
-        daemon=_opendkim(before, after, installed, settings) if is_here else None,
-        postfix=_postfix(settings) if is_here and installed.changed.postfix else None,
-    )
+    switched = Switched(installed, said[0] if said else "", None, None)
+    if not is_here:
+        return switched
+    try:
+        switched = replace(switched, daemon=_opendkim(before, after, installed, settings))
+        return replace(switched, postfix=_postfix(settings) if installed.changed.postfix else None)
+    except Unavailable as error:
+        raise NotTakenUp(error, switched) from error
 
 
 def switch_back(switched: Switched, settings: Settings) -> tuple[TakenUp, ...]:
@@ -61,19 +71,28 @@ def switch_back(switched: Switched, settings: Settings) -> tuple[TakenUp, ...]:
     before = conf.read(settings.paths.opendkim_conf, settings.at)
     restore(switched.installed, settings)
     after = conf.read(settings.paths.opendkim_conf, settings.at)
-    told = [_opendkim(before, after, switched.installed, settings)] if switched.daemon else []
-    return (*told, _postfix(settings)) if switched.postfix else tuple(told)
+    if settings.root != Path("/"):
+        return ()
+    # no word from it: it ran, and it did not survive the new configuration
+    was_running = switched.daemon is None or switched.daemon.step is not Step.START
+    told = _opendkim(before, after, switched.installed, settings, was_running=was_running)
+    return (told, _postfix(settings)) if switched.installed.changed.postfix else (told,)
 
 
 def _opendkim(
-    before: conf.Configuration | None, after: conf.Configuration | None, installed: Installed, settings: Settings
+    before: conf.Configuration | None,
+    after: conf.Configuration | None,
+    installed: Installed,
+    settings: Settings,
+    *,
+    was_running: bool = False,
 ) -> TakenUp:
     old_pid_file = (before.get("PidFile") if before else None) or settings.paths.pid_file
     pid = daemon.find_running(Path(old_pid_file)) or daemon.find_running(Path(settings.paths.pid_file))
     step = daemon.step_needed(before, after)
     if step is Step.RELOAD and not (installed.changed.files or installed.changed.directories):
         step = Step.NONE
-    return daemon.take_up(step, settings, pid)
+    return daemon.take_up(step, settings, pid, was_running=was_running)
 
 
 def _postfix(settings: Settings) -> TakenUp:

@@ -6,7 +6,7 @@ from dkimctl.config.settings import Lookup, Settings
 from dkimctl.errors import CheckFailed, DkimctlError, Refused, Unavailable
 from dkimctl.host.daemon import Step as Way
 from dkimctl.host.daemon import TakenUp
-from dkimctl.host.switch import Switched, switch_back, switch_to
+from dkimctl.host.switch import NotTakenUp, Switched, switch_back, switch_to
 from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import Key
 from dkimctl.lifecycle.maysign import MaySign, Name, installed_keys
@@ -21,9 +21,8 @@ from dkimctl.render.desired import desired
 from dkimctl.verify.check import check
 from dkimctl.verify.report import Target, Verdict
 
-_PATIENCE = (
-    10.0  # seconds: the daemon takes a reload up at its next connection or the one after, a restart takes longer
-)
+_TO_RELOAD = 2.0  # seconds: the daemon takes a reload up at its next connection, or at the one after
+_TO_START = 10.0  # seconds until a daemon that was restarted listens
 _PAUSE = 0.2
 _BELOW = "probe"  # the label below a domain from which its sub-domains are probed
 _MEANWHILE = {
@@ -48,12 +47,12 @@ def start_signing(site: Site, keys: Sequence[Key]) -> None:
         if not keys:
             return
         switched = _switch(site, rendering)
-        if not (switched.daemon and switched.daemon.done):
+        if not (switched and switched.daemon and switched.daemon.done):
             return
         wrong = _prove(site, keys, rendering)
         spoilt = frozenset(name for name in wrong if name not in before)
         right = [key for key in keys if _name(key) not in wrong]
-        if not spoilt or switched.installed.changed.is_empty:
+        if not spoilt or switched.installed.changed.is_empty:  # nothing that this run could take back
             for key in right:
                 _activate(site, key)
             return
@@ -83,11 +82,17 @@ def _those_that_sign(site: Site, keys: Sequence[Key], rendering: Rendering) -> l
 # --- the daemons
 
 
-def _switch(site: Site, rendering: Rendering) -> Switched:
+def _switch(site: Site, rendering: Rendering) -> Switched | None:
+    """Install the rendering and tell what the daemons do; None when it had to be taken back."""
     for notice in rendering.notices:
         if not notice.blocking:  # a blocking one is the error of the installation
             site.tell(Step("config", State.WARNING, notice.message, hint=notice.hint))
-    switched = switch_to(rendering, site.settings, clock=site.clock)
+    try:
+        switched = switch_to(rendering, site.settings, clock=site.clock)
+    except NotTakenUp as error:
+        site.tell(failed("opendkim", error))
+        _take_back(site, error.switched)
+        return None
     site.tell(_configuration(switched))
     if switched.postfix:
         site.tell(_taken_up("Postfix", switched.postfix))
@@ -124,6 +129,8 @@ def _waiting_for_daemon(taken: TakenUp, rendering: Rendering, settings: Settings
 
 
 def _take_back(site: Site, switched: Switched) -> None:
+    if switched.installed.changed.is_empty:
+        return
     told = switch_back(switched, site.settings)
     site.tell(
         Step(
@@ -141,11 +148,11 @@ def _take_back(site: Site, switched: Switched) -> None:
 def _prove(site: Site, keys: Sequence[Key], rendering: Rendering) -> frozenset[Name]:
     """Probe each key; returns those that failed, which is told. Those that passed are not told of yet."""
     subdomains = {_name(key) for key in rendering.keys if key.subdomains}
-    deadline = site.clock.monotonic() + _PATIENCE
+    since = site.clock.monotonic()
     wrong = set()
     for key in keys:
         for sender in _senders(key, _name(key) in subdomains):
-            error = _probe(site, key, sender, deadline)
+            error = _probe(site, key, sender, since)
             if error is not None:
                 site.tell(failed("signature", error, sender))
                 wrong.add(_name(key))
@@ -159,21 +166,25 @@ def _senders(key: Key, subdomains: bool) -> Iterator[str]:
         yield f"{_BELOW}.{key.domain}"
 
 
-def _probe(site: Site, key: Key, sender: str, deadline: float) -> DkimctlError | None:
-    """Why mail from this domain is not signed with a signature that verifies, or None when it is."""
+def _probe(site: Site, key: Key, sender: str, since: float) -> DkimctlError | None:
+    """Why mail from this domain is not signed with a signature that verifies, or None when it is.
+
+    Tries again for a while: `since` is when the daemon was told.
+    """
     socket = parse_socket(site.settings.signing.socket)
     find_record = record_in_dns(site.settings.lookup)
     while True:
+        patience = _TO_RELOAD
         try:
             seen = probe(socket, sender, key.selector, key.domain, find_record, clock=site.clock)
-            error: DkimctlError = CheckFailed(seen.problem, hint=f"see its log: journalctl -u opendkim -g {seen.job}")
             if not seen.problem:
                 return None
+            error: DkimctlError = CheckFailed(seen.problem, hint=f"see its log: journalctl -u opendkim -g {seen.job}")
         except NobodyListens as nobody:
-            error = CheckFailed(nobody.message, hint=nobody.hint)
+            error, patience = CheckFailed(nobody.message, hint=nobody.hint), _TO_START
         except Unavailable as unavailable:
             error = unavailable
-        if site.clock.monotonic() + _PAUSE > deadline:
+        if site.clock.monotonic() - since > patience:
             return error
         site.clock.sleep(_PAUSE)
 
@@ -194,8 +205,9 @@ def record_in_dns(lookup: Lookup) -> FindRecord:
 
 def _activate(site: Site, key: Key) -> None:
     """Note that it signs, and tell it."""
-    state = State.ALREADY if key.phase is Phase.ACTIVE else State.DONE
-    if key.phase is not Phase.ACTIVE:
-        site.store.advance(key, Phase.ACTIVE, site.clock.now(), note="a probe's signature verified")
+    now = next(k for k in site.store.keys(key.domain) if k.selector == key.selector)
+    state = State.ALREADY if now.phase is Phase.ACTIVE else State.DONE
+    if now.phase is not Phase.ACTIVE:
+        site.store.advance(now, Phase.ACTIVE, site.clock.now(), note="a probe's signature verified")
     proof = f"opendkim signs with {key.selector}, and the signature verifies with the key from DNS"
     site.tell(Step("signature", state, proof, key.domain))

@@ -1,6 +1,6 @@
 """A machine within the machine: real paths, owners and modes, and everything gone at the end.
 
-A mount namespace holds a copy of /etc, an empty Postfix spool, /run and /dev; a process namespace ends all daemons
+A mount namespace holds a copy of /etc, an empty Postfix spool, /run, /var/backups and /dev; a process namespace ends all daemons
 with its first process. Ports are shared with the outside, so tests talk to the daemons over loopback.
 """
 
@@ -89,7 +89,7 @@ class Machine:
         return {"PATH": path, "HOME": "/root", "LANG": "C.UTF-8", "PYTHONPATH": str(REPOSITORY), "COLUMNS": "80"}
 
     def _make_directories(self) -> None:
-        for name in ("spool", "lib", "dev"):
+        for name in ("spool", "lib", "backups", "dev"):
             (self.directory / name).mkdir()
             (self.directory / name).chmod(0o755)
         subprocess.run(["cp", "-a", "/etc", self.directory / "etc"], check=True)

@@ -1,0 +1,168 @@
+"""From one configuration to the next with the real opendkim: dry run, installation, reload, restart."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import needs
+from tests.real.machine import Machine
+
+pytestmark = needs("opendkim", "postfix", "postconf", root=True, namespaces=True)
+
+ASK = """
+import sys, time
+from datetime import UTC, datetime
+from dkimctl.errors import Unavailable
+from dkimctl.opendkim.sockets import parse_socket
+from dkimctl.probe.message import probe_message
+from dkimctl.probe.milter import offer
+for attempt in range(100):
+    try:
+        reply = offer(parse_socket(sys.argv[1]), probe_message(sys.argv[2], datetime.now(UTC)), job="SWITCH")
+        break
+    except Unavailable:
+        time.sleep(0.1)
+print(reply.signature or "")
+"""
+SOCKET = "local:/var/spool/postfix/opendkim/opendkim.sock"
+CONF = "/etc/opendkim.conf"
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[Machine]:
+    """A machine with Debian's opendkim and Postfix, a key for domain.tld, and no daemon running."""
+    with Machine(tmp_path) as running:
+        running.dkimctl("genkey", "-s", "mail", "domain.tld")
+        yield running
+
+
+def install(machine: Machine, *options: str) -> Any:
+    """`render-config --install`, its JSON document."""
+    return json.loads(machine.dkimctl("render-config", "--install", "--json", *options).stdout)["installed"]
+
+
+def signature(machine: Machine, domain: str, socket: str = SOCKET) -> str:
+    """What the running daemon adds to a message from that domain; empty for nothing."""
+    return machine.run(sys.executable, "-c", ASK, socket, domain).stdout.strip()
+
+
+def daemon_id(machine: Machine) -> str:
+    """The process that wrote the pid file."""
+    return machine.read("/run/opendkim/opendkim.pid").strip()
+
+
+def test_before_the_first_start_it_is_proven_and_told(machine: Machine) -> None:
+    """The dry run signs with the new files; no daemon runs, which is a warning with the command and no error."""
+    done = install(machine)
+    assert done["dry_run"] == "dry run: opendkim signs for domain.tld"
+    assert (done["daemon"]["step"], done["daemon"]["done"]) == ("start", False)
+    assert done["daemon"]["hint"] == "start it: opendkim -x /etc/opendkim.conf"
+    assert machine.run("stat", "-c", "%a %U:%G", "/var/spool/postfix/opendkim").stdout == "2750 opendkim:postfix\n"
+    machine.run("opendkim")
+    assert "d=domain.tld; s=mail" in signature(machine, "sub.domain.tld")
+
+
+def test_a_new_domain_is_a_reload_without_a_restart(machine: Machine) -> None:
+    """SIGUSR1: the same process signs for the new domain; an installation that changes nothing sends none."""
+    install(machine)
+    machine.run("opendkim")
+    before = daemon_id(machine)
+    assert signature(machine, "example.org") == ""
+    machine.dkimctl("genkey", "-s", "new", "example.org")
+    done = install(machine)
+    assert (done["daemon"]["step"], done["daemon"]["done"]) == ("reload", True)
+    signature(
+        machine, "example.org"
+    )  # the daemon takes the reload up at a connection, and may answer it with the old one
+    assert "d=example.org; s=new" in signature(machine, "example.org")
+    assert daemon_id(machine) == before
+    assert install(machine)["daemon"]["step"] == "none"
+
+
+def test_another_socket_needs_a_restart_and_that_is_told_until_it_is_done(
+    machine: Machine, free_port: Callable[[], int]
+) -> None:
+    """A reload would not move the socket. The next run says so again, and is content once the daemon listens there."""
+    port = free_port()
+    install(machine)
+    machine.run("opendkim")
+    option = f"--socket=inet:{port}@localhost"
+    for _ in range(2):
+        done = install(machine, option)
+        assert (done["daemon"]["step"], done["daemon"]["done"]) == ("restart", False)
+        assert "restart it: kill" in done["daemon"]["hint"]
+    machine.run("sh", "-c", "kill -9 $(cat /run/opendkim/opendkim.pid); rm /run/opendkim/opendkim.pid")
+    machine.run("opendkim")
+    assert "d=domain.tld" in signature(machine, "domain.tld", f"inet:{port}@localhost")
+    assert install(machine, option)["daemon"]["step"] == "none"
+
+
+def refused(machine: Machine, *options: str) -> str:
+    """What an installation that must fail with exit 1 says; nothing may have changed."""
+    before = files(machine)
+    ended = machine.dkimctl("render-config", "--install", *options, check=False)
+    assert ended.returncode == 1, ended.stderr
+    assert files(machine) == before
+    return ended.stderr
+
+
+def files(machine: Machine) -> str:
+    """The checksums of everything an installation may touch, and any leftovers beside it."""
+    places = "/etc/opendkim /etc/opendkim.conf /etc/postfix /etc/tmpfiles.d /var/backups"
+    return machine.run("sh", "-c", f"find {places} -type f -not -name .lock -exec md5sum {{}} + | sort").stdout
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        ("chmod 644 /etc/opendkim/keys/domain.tld/mail.private", "SMFIS_TEMPFAIL"),
+        ("chmod 777 /etc/opendkim/keys/domain.tld", "SMFIS_TEMPFAIL"),
+        ("chown root:root /etc/opendkim/keys/domain.tld/mail.private", "SMFIS_TEMPFAIL"),
+        ("echo nonsense > /etc/opendkim/keys/domain.tld/mail.private", "SMFIS_TEMPFAIL"),
+        ("printf 'Syslog yes\\nNonsense yes\\n' > /etc/opendkim.conf", "configuration error at line 2"),
+        ("chmod 700 /etc/opendkim", "Permission denied"),
+    ],
+)
+def test_what_would_not_sign_is_not_installed(machine: Machine, damage: str, reason: str) -> None:
+    """Each of these passes `opendkim -n` or fails only later: the dry run as the daemon's user finds it before."""
+    machine.run("sh", "-c", damage)
+    said = refused(machine)
+    assert "in a dry run opendkim did not sign mail from domain.tld" in said
+    assert reason in said
+
+
+def test_a_person_s_configuration_is_part_of_the_dry_run(machine: Machine) -> None:
+    """Their file with our settings included is what is tried, and what the daemon then reads."""
+    machine.write(CONF, "# mine\nSyslog yes\nUMask 000\nReportAddress postmaster@domain.tld\n")
+    assert install(machine)["dry_run"] == "dry run: opendkim signs for domain.tld"
+    assert machine.read(CONF).endswith("postmaster@domain.tld\nInclude /etc/opendkim/dkimctl.conf\n")
+    values = {name: machine.run("opendkim", "-e", name).stdout for name in ("UMask", "ReportAddress", "Socket")}
+    assert values["ReportAddress"] == "postmaster@domain.tld\n"
+    assert values["UMask"].split() == ["7", "0"], "the first is the one that counts"
+    assert values["Socket"] == f"{SOCKET}\n"
+
+
+def test_the_package_s_own_file_is_known_by_dpkg(machine: Machine) -> None:
+    """Debian's opendkim.conf as it was installed is replaced whole; the copy is in the backup."""
+    done = install(machine)
+    assert "dkimctl-sha256" in machine.read(CONF)
+    assert "basic configuration" in machine.read(f"{done['installed']['backup']}/etc/opendkim.conf")
+
+
+def test_trusting_only_others_does_not_fail_the_dry_run(machine: Machine) -> None:
+    """The dry run's client is 127.0.0.1: an admin who does not trust loopback can install all the same."""
+    machine.run("mkdir", "/etc/dkimctl")
+    machine.write("/etc/dkimctl/dkimctl.toml", '[signing]\ntrusted_hosts = ["192.0.2.0/24"]\n')
+    assert install(machine)["dry_run"] == "dry run: opendkim signs for domain.tld"
+
+
+def test_tmpfiles_makes_the_directory_again(machine: Machine) -> None:
+    """What is rendered for systemd-tmpfiles gives the socket's directory its owner and mode."""
+    install(machine)
+    machine.run("rmdir", "/var/spool/postfix/opendkim")
+    machine.run("systemd-tmpfiles", "--create", "/etc/tmpfiles.d/dkimctl.conf")
+    assert machine.run("stat", "-c", "%a %U:%G", "/var/spool/postfix/opendkim").stdout == "2750 opendkim:postfix\n"
