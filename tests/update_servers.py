@@ -74,7 +74,7 @@ def _knot(directory: Path, port: int, zones: tuple[str, ...]) -> str:
 
 
 def _named(directory: Path, port: int, zones: tuple[str, ...]) -> str:
-    policy = f'update-policy {{ grant "{KEY_NAME}" zonesub ANY; }};'
+    policy = f'update-policy {{ grant "{KEY_NAME}" zonesub TXT CNAME; }};'
     listing = "".join(
         f'zone "{zone}" {{ type primary; file "{directory}/{zone}.zone"; {policy if zone in zones else ""} }};\n'
         for zone in (*zones, READ_ONLY)

@@ -12,7 +12,7 @@ from dkimctl.providers.secretfile import secret_text
 
 ALGORITHMS = ("hmac-sha256", "hmac-sha512", "hmac-sha384", "hmac-sha224", "hmac-sha1")
 """RFC 8945 §6 without the truncated ones, and without MD5, which is not to be used any more."""
-MAKE_ONE = "make one: tsig-keygen -a hmac-sha256 dkimctl > FILE; chmod 600 FILE; and give it to the name server too"
+MAKE_ONE = "make one: (umask 077; tsig-keygen -a hmac-sha256 dkimctl > FILE); and give it to the name server too"
 
 _COMMENT = re.compile(r"/\*.*?\*/|(?://|#)[^\n]*", re.DOTALL)
 _BIND = re.compile(r'key\s+"?([^"\s{]+)"?\s*\{([^}]*)\}', re.IGNORECASE)
