@@ -55,9 +55,10 @@ def login(
     from dkimctl.providers.ovh.credentials import read_application
     from dkimctl.providers.ovh.login import Wish, log_in
 
+    wanted = _zones(zones, required=True)
     target = _target(app, credentials)
     application = read_application(_options(app), app.settings, os.environ, target)
-    wish = Wish(application, _zones(zones, required=True), target, replace, timeout)
+    wish = Wish(application, wanted, target, replace, timeout)
     done = log_in(wish, app.clock, lambda pending: show_pending(pending, app.terminal))
     app.terminal.result(login_text(done))
     app.terminal.document("login", done)
