@@ -237,5 +237,5 @@ class _Run:
         for name, publication in self.ledger.publications.items():
             if publication.outcome is Outcome.NOT_BEGUN:
                 self.ledger.tell(name, error=Interrupted("interrupted before it began"))
-            elif name in self.observation.waiting:
+            elif self.waits and publication.served is None and publication.error is None:
                 self.ledger.tell(name, error=Interrupted("interrupted before every name server was seen to serve it"))

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from dkimctl.errors import DkimctlError
+from dkimctl.lifecycle.interruption import Interrupted
 from dkimctl.lifecycle.published import Event, Outcome, Progress, Publication
 from dkimctl.output.terminal import Terminal
 from dkimctl.providers.base import Change, Create, Delete, ProviderRecord, Replace
@@ -31,8 +32,8 @@ class PublicationView:
             self._terminal.result(publication_text(event))
 
     def _failure(self, publication: Publication, error: DkimctlError) -> None:
-        """An error that is the same for many names, such as a zone's, is shown once."""
-        if id(error) in self._shown_errors:
+        """An error that is the same for many names, such as a zone's, is shown once; an interruption in the summary."""
+        if id(error) in self._shown_errors or isinstance(error, Interrupted):
             return
         self._shown_errors.add(id(error))
         subject = "" if error.message.startswith(publication.name) else f"{publication.name}: "
@@ -41,22 +42,37 @@ class PublicationView:
     def end(self) -> int:
         """The summary and the JSON document. Returns the exit code: the worst of all."""
         publications = list(self._final.values())
-        failed = [p.name for p in publications if p.error]
-        if failed or len(publications) > 1:
-            self._terminal.note(_summary(publications, failed))
+        if len(publications) > 1 or any(p.error for p in publications):
+            self._terminal.note(_summary(publications))
         if any(p.outcome is Outcome.BY_HAND and p.served is None for p in publications):
             self._terminal.note("add it, then let dkimctl look for it: the same command with --wait")
         self._terminal.document("publications", [publication_value(p) for p in publications])
         return max((p.exit_code for p in publications), default=0)
 
 
-def _summary(publications: list[Publication], failed: list[str]) -> str:
-    good = [p.outcome.value for p in publications if not p.error]
-    parts = [f"{good.count(outcome)} {outcome}" for outcome in dict.fromkeys(good)]
-    if failed:
-        separator = ", " if len(failed) < 4 else "\n  "
-        parts.append(f"{len(failed)} not done: {separator.join(failed)}")
-    return "; ".join(parts)
+def _summary(publications: list[Publication]) -> str:
+    """What was done and what was not; what failed is named."""
+    groups: dict[str, list[str]] = {}
+    for publication in publications:
+        groups.setdefault(_group(publication), []).append(publication.name)
+    in_order = sorted(groups.items(), key=lambda group: group[0] == "not done")
+    parts = [f"{len(names)} {words}{_names(words, names)}" for words, names in in_order]
+    was_interrupted = any(isinstance(p.error, Interrupted) for p in publications)
+    return "; ".join(parts) + ("; the same command goes on from there" if was_interrupted else "")
+
+
+def _group(publication: Publication) -> str:
+    if not isinstance(publication.error, Interrupted):
+        return "not done" if publication.error else publication.outcome
+    if publication.outcome in (Outcome.PUBLISHED, Outcome.UNCHANGED, Outcome.BY_HAND):
+        return "not seen at every name server yet"
+    return publication.outcome if publication.outcome is Outcome.NOT_BEGUN else "not done"
+
+
+def _names(words: str, names: list[str]) -> str:
+    if words == "not done":
+        return ": " + (", " if len(names) < 4 else "\n  ").join(names)
+    return ""
 
 
 def publication_text(publication: Publication) -> str:
