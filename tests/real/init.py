@@ -10,7 +10,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-BOUND = {"etc": "/etc", "spool": "/var/spool/postfix", "lib": "/var/lib/postfix", "backups": "/var/backups", "dev": "/dev"}
+BOUND = {
+    "etc": "/etc",
+    "spool": "/var/spool/postfix",
+    "lib": "/var/lib/postfix",
+    "backups": "/var/backups",
+    "dev": "/dev",
+}
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 
 

@@ -1,7 +1,7 @@
 """A machine within the machine: real paths, owners and modes, and everything gone at the end.
 
-A mount namespace holds a copy of /etc, an empty Postfix spool, /run, /var/backups and /dev; a process namespace ends all daemons
-with its first process. Ports are shared with the outside, so tests talk to the daemons over loopback.
+A mount namespace holds a copy of /etc, an empty Postfix spool, /run, /var/backups and /dev; a process namespace ends
+all daemons with its first process. Ports are shared with the outside, so tests talk to the daemons over loopback.
 """
 
 import os

@@ -116,23 +116,27 @@ def files(machine: Machine) -> str:
     return machine.run("sh", "-c", f"find {places} -type f -not -name .lock -exec md5sum {{}} + | sort").stdout
 
 
-@pytest.mark.parametrize(
-    ("damage", "reason"),
-    [
-        ("chmod 644 /etc/opendkim/keys/domain.tld/mail.private", "SMFIS_TEMPFAIL"),
-        ("chmod 777 /etc/opendkim/keys/domain.tld", "SMFIS_TEMPFAIL"),
-        ("chown root:root /etc/opendkim/keys/domain.tld/mail.private", "SMFIS_TEMPFAIL"),
-        ("echo nonsense > /etc/opendkim/keys/domain.tld/mail.private", "SMFIS_TEMPFAIL"),
-        ("printf 'Syslog yes\\nNonsense yes\\n' > /etc/opendkim.conf", "configuration error at line 2"),
-        ("chmod 700 /etc/opendkim", "Permission denied"),
-    ],
+KEY = "/etc/opendkim/keys/domain.tld/mail.private"
+DAMAGE = (
+    (f"chmod 644 {KEY}", f"chmod 600 {KEY}", "SMFIS_TEMPFAIL"),
+    ("chmod 777 /etc/opendkim/keys", "chmod 755 /etc/opendkim/keys", "SMFIS_TEMPFAIL"),
+    (f"chown root:root {KEY}", f"chown opendkim:opendkim {KEY}", "SMFIS_TEMPFAIL"),
+    (f"mv {KEY} /root/key; echo nonsense > {KEY}", f"mv /root/key {KEY}", "SMFIS_TEMPFAIL"),
+    (f"cp {CONF} /root; printf 'Syslog yes\\nNo yes\\n' > {CONF}", f"mv /root/opendkim.conf {CONF}", "error at line 2"),
+    ("chmod 700 /etc/opendkim", "chmod 755 /etc/opendkim", "Permission denied"),
 )
-def test_what_would_not_sign_is_not_installed(machine: Machine, damage: str, reason: str) -> None:
+"""What is done, how it is undone, and the daemon's reason."""
+
+
+def test_what_would_not_sign_is_not_installed(machine: Machine) -> None:
     """Each of these passes `opendkim -n` or fails only later: the dry run as the daemon's user finds it before."""
-    machine.run("sh", "-c", damage)
-    said = refused(machine)
-    assert "in a dry run opendkim did not sign mail from domain.tld" in said
-    assert reason in said
+    for damage, repair, reason in DAMAGE:
+        machine.run("sh", "-c", damage)
+        said = refused(machine)
+        assert "in a dry run opendkim did not sign mail from domain.tld" in said, damage
+        assert reason in said, damage
+        machine.run("sh", "-c", repair)
+    assert install(machine)["dry_run"] == "dry run: opendkim signs for domain.tld"
 
 
 def test_a_person_s_configuration_is_part_of_the_dry_run(machine: Machine) -> None:
