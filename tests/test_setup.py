@@ -1,5 +1,8 @@
 """`dkimctl setup` in a staging tree, against the sandbox: order, resuming, and what goes wrong on the way."""
 
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -7,7 +10,7 @@ from typing import Any
 import pytest
 
 from dkimctl.sandbox import Fault, Sandbox, Switches
-from tests.conftest import Dkimctl, DkimctlInside, Run
+from tests.conftest import Dkimctl, DkimctlInside, Run, Scratch
 
 ZONES = ("domain.tld", "other.tld")
 
@@ -257,6 +260,44 @@ def test_a_truncated_record_ends_it(relay: Relay) -> None:
     assert "came back truncated: 255 of" in run.err
     assert not [r for r in relay.sandbox.zone("domain.tld").edited if r.sub_domain.endswith("_domainkey")]
     assert relay.table() == ""
+
+
+@pytest.mark.parametrize("sandbox", [Switches(refresh_delay=3600)], indirect=True)
+def test_ctrl_c_while_it_waits(sandbox: Sandbox, scratch: Scratch) -> None:
+    """Ctrl-C ends it with 130 and says for each domain how far it came; the same command goes on from there."""
+    command = [sys.executable, "-m", "dkimctl", "setup", *ZONES, "--provider", "ovh"]
+    environment = scratch.environment(sandbox.environment())
+    with subprocess.Popen(command, env=environment, stdout=-1, stderr=-1, text=True) as running:
+        assert running.stdout is not None and running.stderr is not None
+        while "waiting for the name servers" not in running.stderr.readline():
+            pass
+        running.send_signal(signal.SIGINT)
+        out, err = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert [line for line in out.splitlines() if line.startswith("failed   in DNS")] == [
+        f"failed   in DNS     {zone}" for zone in ZONES
+    ]
+    assert "interrupted before every name server was seen to serve it" in err
+    for zone in ZONES:
+        sandbox.zone(zone).finish_refresh()
+    again = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert again.returncode == 0, again.stderr
+
+
+@pytest.mark.parametrize("step", ["done     key", "done     record", "done     in DNS", "done     config"])
+def test_killed_between_two_steps(sandbox: Sandbox, scratch: Scratch, step: str) -> None:
+    """`kill -9` after any step leaves something that the same command completes, with one key and one record."""
+    command = [sys.executable, "-u", "-m", "dkimctl", "setup", "domain.tld", "--provider", "ovh"]
+    environment = scratch.environment(sandbox.environment())
+    with subprocess.Popen(command, env=environment, stdout=-1, stderr=subprocess.DEVNULL, text=True) as running:
+        assert running.stdout is not None
+        while not running.stdout.readline().startswith(step):
+            pass
+        running.kill()
+    again = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert again.returncode == 0, again.stderr
+    assert len(list(scratch.root.rglob("*.private"))) == 1
+    assert len([r for r in sandbox.zone("domain.tld").served if r.sub_domain.endswith("_domainkey")]) == 1
 
 
 def test_steps_for_programs(relay: Relay) -> None:

@@ -22,7 +22,7 @@ def prove(site: Site, keys: Sequence[Key], provider: str | None, choices: Choice
         if isinstance(event, Progress):
             site.progress(f"{event.subject}: {event.text}")
             return
-        for step in _steps(event, known[event.domain, event.selector], choices):
+        for step in _steps(event, known[event.domain, event.selector]):
             site.tell(step)
 
     publications = publish_at_each(site.settings, site.store, provider, keys, choices, clock=site.clock, report=hear)
@@ -30,11 +30,11 @@ def prove(site: Site, keys: Sequence[Key], provider: str | None, choices: Choice
     return [key for name, key in known.items() if name in served]
 
 
-def _steps(publication: Publication, key: Key, choices: Choices) -> list[Step]:
+def _steps(publication: Publication, key: Key) -> list[Step]:
     """What one publication means; a provider that leaves the writing to a person is heard of twice."""
-    if publication.error and publication.served is None:
+    if publication.error and publication.outcome in (Outcome.FAILED, Outcome.NOT_BEGUN):
         return [failed("record", publication.error, publication.domain)]
-    if publication.outcome is Outcome.BY_HAND and publication.served is None:
+    if publication.outcome is Outcome.BY_HAND and publication.served is None and not publication.error:
         return [_by_hand(publication)]
     steps = [] if publication.outcome is Outcome.BY_HAND else [_record(publication)]
     return [*steps, _in_dns(publication, key)]
