@@ -145,7 +145,7 @@ class ProviderSuite:
         stop, seen = threading.Event(), []
 
         def watch() -> None:
-            while not stop.is_set():
+            while not stop.wait(0.002):
                 seen.append(account.look(forms[0].name))
 
         watcher = threading.Thread(target=watch)

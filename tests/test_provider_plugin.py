@@ -131,6 +131,7 @@ def test_what_a_plugin_raises_is_its_own_fault() -> None:
     with pytest.raises(ApiError, match="its own words"):
         provider.activate("x")
     assert provider.find("x", ["a", "b"]) == {"a": (), "b": ()}
+    assert provider.name_servers("x") == ()
 
 
 @pytest.mark.parametrize("factory", [lambda _: None, lambda: None, 5, lambda _: object()])

@@ -4,6 +4,7 @@ import socket
 import subprocess
 import threading
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,8 @@ import dns.flags
 import dns.message
 import dns.renderer
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from dkimctl.config.settings import Settings
 from dkimctl.errors import ConfigError, DkimctlError, UsageError
@@ -20,7 +23,7 @@ from dkimctl.keys.metadata import Phase
 from dkimctl.providers.base import Create, Delete, ProviderRecord, ProviderSetup, Replace
 from dkimctl.providers.registry import open_provider
 from dkimctl.providers.rfc2136 import door
-from dkimctl.providers.rfc2136.key import read_key
+from dkimctl.providers.rfc2136.key import keys_in, read_key
 from dkimctl.providers.rfc2136.provider import UpdateProvider, open_rfc2136
 from dkimctl.providers.rfc2136.refusals import Kind, UpdateError
 from dkimctl.providers.rfc2136.server import server_address
@@ -162,6 +165,25 @@ def test_a_cname_is_found(provider: UpdateProvider, zone: str, record: ProviderR
     provider._door.update(message, zone, record.name)
     [found] = provider.find(zone, [record.name])[record.name]
     assert (found.field_type, found.text) == ("CNAME", "keys.example.net")
+
+
+def test_what_a_wildcard_makes_up_is_no_record(
+    provider: UpdateProvider, zone: str, record: ProviderRecord, server: UpdateServer
+) -> None:
+    """A zone with `* TXT` answers for every name; the key record is made beside it, and then seen as itself."""
+    provider.apply(zone, [Create(ProviderRecord(f"*.{zone}", "TXT", "v=spf1 -all"))])
+    assert texts_at(server.port, record.name) == ["v=spf1 -all"]
+    assert provider.find(zone, [record.name]) == {record.name: ()}
+    provider.apply(zone, [Create(record)])
+    assert [r.text for r in provider.find(zone, [record.name])[record.name]] == [record.text]
+    other = f"two._domainkey.{zone}"
+    provider.apply(zone, [Create(replace(record, name=other))])
+    assert texts_at(server.port, other) == [record.text]
+
+
+def test_the_zones_name_servers(provider: UpdateProvider, zone: str) -> None:
+    """As the zone itself names them: a zone that is served elsewhere can be told from one that is slow."""
+    assert provider.name_servers(zone) == (f"ns1.{zone}",)
 
 
 # --- answers that are lost --------------------------------------------------------------------------------------------
@@ -343,6 +365,19 @@ def test_key_files_of_the_servers_own_tools(command: list[str], tmp_path: Path) 
     assert (key.name, key.algorithm) == ("a-key", "hmac-sha512")
     assert len(key.secret) == 64
     assert repr(key) == "TsigKey(name='a-key', algorithm='hmac-sha512')"
+
+
+@given(st.binary(min_size=1, max_size=64))
+@example(b"\xff" * 48)  # base64 of nothing but slashes, which elsewhere begin a comment
+def test_every_secret_is_read_as_it_was_written(secret: bytes) -> None:
+    """In both forms, with comments around it and without."""
+    text = b64encode(secret).decode()
+    bind = f"// one\n/* two\n */ {key_text(text)} # three\n"
+    knot = (
+        f"# hmac-sha256:{KEY_NAME}:{text}\nkey:\n  - id: {KEY_NAME}\n    algorithm: hmac-sha256\n    secret: {text}\n"
+    )
+    for written in (bind, knot):
+        assert keys_in(written) == [{"id": KEY_NAME, "algorithm": "hmac-sha256", "secret": text}]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,15 @@ from typing import TypeVar
 
 from dkimctl.errors import ApiError, ConfigError, DkimctlError
 from dkimctl.names import printable
-from dkimctl.providers.base import Capabilities, Change, Found, Provider, ProviderFactory, ProviderSetup
+from dkimctl.providers.base import (
+    Capabilities,
+    Change,
+    Found,
+    KnowsNameServers,
+    Provider,
+    ProviderFactory,
+    ProviderSetup,
+)
 
 T = TypeVar("T")
 
@@ -52,6 +60,11 @@ class GuardedProvider:
     def is_active(self, zone: str) -> bool | None:
         """As the provider says."""
         return self._ask(lambda: self._provider.is_active(zone))
+
+    def name_servers(self, zone: str) -> tuple[str, ...]:
+        """As the provider says; empty when it does not know."""
+        provider = self._provider
+        return self._ask(lambda: provider.name_servers(zone)) if isinstance(provider, KnowsNameServers) else ()
 
     def _ask(self, function: Callable[[], T]) -> T:
         try:

@@ -3,11 +3,12 @@
 import socket
 import time
 from contextlib import closing
+from secrets import token_hex
 from typing import TYPE_CHECKING
 
 from dkimctl.providers.rfc2136 import refusals
 from dkimctl.providers.rfc2136.key import TsigKey
-from dkimctl.providers.rfc2136.refusals import Asked
+from dkimctl.providers.rfc2136.refusals import Asked, Kind, UpdateError
 
 if TYPE_CHECKING:
     import dns.message
@@ -43,18 +44,46 @@ class Door:
             raise refusals.refused(Asked(self.server, self._key.name, "", name), "NOTAUTH")
         return zone
 
-    def records(self, name: str) -> "list[dns.rdataset.Rdataset]":
-        """The TXT and CNAME record sets at exactly this name."""
+    def name_servers(self, zone: str) -> tuple[str, ...]:
+        """The zone's NS records, as host names."""
+        sets = self._answers(zone, "NS")
+        return tuple(rdata.target.to_text(omit_final_dot=True).lower() for found in sets for rdata in found)
+
+    def records(self, zone: str, name: str) -> "list[dns.rdataset.Rdataset]":
+        """The TXT and CNAME record sets at exactly this name; what a wildcard makes up (RFC 4592) is none."""
+        sets = self._answers(name, "TXT")
+        if sets and self._answers(f"dkimctl-{token_hex(4)}.{name.partition('.')[2]}", "TXT"):
+            return [found for found in sets if self._stands(zone, name, found)]
+        return sets
+
+    def _answers(self, name: str, kind: str) -> "list[dns.rdataset.Rdataset]":
+        """The sets of this type, or the CNAME, that the server answers for this name."""
         import dns.flags
         import dns.name
         import dns.rdatatype
 
-        answer = self._ask(name, "TXT")
+        answer = self._ask(name, kind)
         if not answer.flags & dns.flags.AA:
             raise refusals.refused(Asked(self.server, self._key.name, "", name), "NOTAUTH")
         owner = dns.name.from_text(name)
-        kinds = (dns.rdatatype.TXT, dns.rdatatype.CNAME)
+        kinds = (dns.rdatatype.from_text(kind), dns.rdatatype.CNAME)
         return [rrset.to_rdataset() for rrset in answer.answer if rrset.name == owner and rrset.rdtype in kinds]
+
+    def _stands(self, zone: str, name: str, found: "dns.rdataset.Rdataset") -> bool:
+        """Whether the zone has this set: an update that only expects it and changes nothing tells (RFC 2136 §3.2)."""
+        import dns.name
+        import dns.update
+
+        message = dns.update.UpdateMessage(zone)
+        message.present(dns.name.from_text(name), found.rdtype)
+        try:
+            self.update(message, zone, name)
+        except UpdateError as error:
+            if error.kind is Kind.CHANGED:
+                return False
+            if error.kind is Kind.LOST:
+                raise
+        return True
 
     def update(self, message: "dns.update.UpdateMessage", zone: str, name: str) -> None:
         """Send an update. Raises UpdateError, of kind LOST when it may have been done all the same."""

@@ -14,7 +14,7 @@ ALGORITHMS = ("hmac-sha256", "hmac-sha512", "hmac-sha384", "hmac-sha224", "hmac-
 """RFC 8945 §6 without the truncated ones, and without MD5, which is not to be used any more."""
 MAKE_ONE = "make one: (umask 077; tsig-keygen -a hmac-sha256 dkimctl > FILE); and give it to the name server too"
 
-_COMMENT = re.compile(r"/\*.*?\*/|(?://|#)[^\n]*", re.DOTALL)
+_STRING_OR_COMMENT = re.compile(r'("[^"\n]*")|/\*.*?\*/|(?://|#)[^\n]*', re.DOTALL)
 _BIND = re.compile(r'key\s+"?([^"\s{]+)"?\s*\{([^}]*)\}', re.IGNORECASE)
 _BIND_FIELD = re.compile(r'(algorithm|secret)\s+"?([^"\s;]+)"?\s*;', re.IGNORECASE)
 _KNOT_FIELD = re.compile(r'^[ \t-]*(id|algorithm|secret):[ \t]*"?([^"\s]+)"?[ \t]*$', re.MULTILINE)
@@ -43,14 +43,14 @@ def read_key(path: Path) -> TsigKey:
 
 def keys_in(text: str) -> list[dict[str, str]]:
     """`id`, `algorithm` and `secret` of each key in the form of tsig-keygen (BIND) or of keymgr -t (Knot)."""
-    plain = _COMMENT.sub(" ", text)
+    plain = _STRING_OR_COMMENT.sub(lambda match: match[1] or " ", text)  # base64 may hold two slashes in a row
     found = [
         {"id": name, **{field.lower(): value for field, value in _BIND_FIELD.findall(body)}}
         for name, body in _BIND.findall(plain)
     ]
     if found:
         return found
-    for name, value in _KNOT_FIELD.findall(plain):
+    for name, value in _KNOT_FIELD.findall(text):
         if name == "id":
             found.append({})
         if found:

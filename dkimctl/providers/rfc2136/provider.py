@@ -43,8 +43,8 @@ class UpdateProvider:
 
     def find(self, zone: str, names: Sequence[str]) -> Found:
         """The records at these names, from the server itself."""
-        found = {name: records_of(name, self._sets(name)) for name in names}
-        self._seen |= {name: _digest(records) for name, records in found.items()}
+        found = {name: records_of(name, self._sets(zone, name)) for name in names}
+        self._seen |= {name: hash(_ids(records)) for name, records in found.items()}
         return found
 
     def apply(self, zone: str, changes: Sequence[Change]) -> None:
@@ -53,7 +53,7 @@ class UpdateProvider:
             self._apply(zone, name, tuple(together))
 
     def _apply(self, zone: str, name: str, changes: Sequence[Change]) -> None:
-        sets = self._sets(name)
+        sets = self._sets(zone, name)
         present = records_of(name, sets)
         self._refuse_what_changed(name, present, changes)
         message = update_message(zone, name, sets, changes)
@@ -64,8 +64,7 @@ class UpdateProvider:
             try:
                 self._door.update(message, zone, name)
             except UpdateError as error:
-                is_done = error.kind is Kind.CHANGED and {r.id for r in records_of(name, self._sets(name))} == wanted
-                if not is_done:
+                if error.kind is not Kind.CHANGED or _ids(records_of(name, self._sets(zone, name))) != wanted:
                     raise
 
         self._patiently(send)
@@ -73,9 +72,9 @@ class UpdateProvider:
 
     def _refuse_what_changed(self, name: str, present: Sequence[ProviderRecord], changes: Sequence[Change]) -> None:
         """What is there now must be what the plan was made from."""
-        ids = {record.id for record in present}
         touched = {_before(change).id for change in changes if not isinstance(change, Create)}
-        if self._seen.get(name, _digest(present)) != _digest(present) or not touched <= ids:
+        now = hash(_ids(present))
+        if self._seen.get(name, now) != now or not touched <= _ids(present):
             raise changed_meanwhile(name)
 
     def activate(self, zone: str) -> None:
@@ -85,8 +84,12 @@ class UpdateProvider:
         """True: an update that was answered is being served."""
         return True
 
-    def _sets(self, name: str) -> "list[dns.rdataset.Rdataset]":
-        return self._patiently(lambda: self._door.records(name))
+    def name_servers(self, zone: str) -> tuple[str, ...]:
+        """The servers that the zone itself names: where DNS shows none of them, it is another copy that is served."""
+        return self._patiently(lambda: self._door.name_servers(zone))
+
+    def _sets(self, zone: str, name: str) -> "list[dns.rdataset.Rdataset]":
+        return self._patiently(lambda: self._door.records(zone, name))
 
     def _patiently(self, ask: Callable[[], T]) -> T:
         for pause in _PAUSES:
@@ -108,5 +111,5 @@ def _before(change: Change) -> ProviderRecord:
     return change.before if isinstance(change, Replace) else change.record
 
 
-def _digest(records: Sequence[ProviderRecord]) -> int:
-    return hash(frozenset(record.id for record in records))
+def _ids(records: Sequence[ProviderRecord]) -> frozenset[str]:
+    return frozenset(record.id for record in records)
