@@ -1,6 +1,7 @@
 """`dkimctl verify-dns`: does DNS hold the right key record, at every server."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -11,6 +12,7 @@ from dkimctl.cli.frame import command as make_command
 if TYPE_CHECKING:
     from dkimctl.verify.report import Target
 
+_WORTH_SHARING = 200  # domains; below, a second process costs more than it gives
 _THOROUGH = 3  # so many names are looked at with every question there is
 
 
@@ -66,19 +68,35 @@ def command(
 
     from dkimctl.cli.verifying import Outcome
     from dkimctl.verify.check import CONCURRENCY, check
+    from dkimctl.verify.parallel import check_in_shares
+    from dkimctl.verify.report import in_brief
     from dkimctl.verify.watch import watch as look_again
 
     app.json = app.json or form == "json"
     outcome = Outcome(app, form, watch=watch, resume=resume)
+    width = concurrency or CONCURRENCY
+    lookup = app.settings.lookup
+    if form == "text" and authoritative and not (watch or resume or app.json or any(which.values())):
+        shares = _shares(app)
+        if len(shares) > 1:
+            return outcome.show(check_in_shares(shares, lookup, in_brief, concurrency=width))
     targets = outcome.still_to_do(_targets(app, outcome.bad_lines, **which))  # type: ignore[arg-type]
     first = list(islice(targets, _THOROUGH + 1))
-    lookup = app.settings.lookup
     if watch:
         return outcome.show(look_again([*first, *targets], lookup, timeout=timeout, clock=app.clock))
     every = (target for some in (first, targets) for target in some)
     thorough = len(first) <= _THOROUGH
-    width = concurrency or CONCURRENCY
     return outcome.show(check(every, lookup, recursive=not authoritative, thorough=thorough, concurrency=width))
+
+
+def _shares(app: App) -> "list[Callable[[], Iterator[Target]]]":
+    """The managed keys in as many shares as there are cores; a few keys are one share."""
+    from dkimctl.verify.parallel import cores
+    from dkimctl.verify.targets import targets_of
+
+    domains = managed_domains(app, ())
+    count = cores() if len(domains) >= _WORTH_SHARING else 1
+    return [partial(targets_of, domains[n::count], None, app.settings, app.store) for n in range(count)]
 
 
 def _targets(

@@ -1,6 +1,6 @@
 """What is checked, what each server said, and what follows from it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from dkimctl.dns.resolve import Security
@@ -116,6 +116,11 @@ class Report:
     def is_right(self) -> bool:
         """True when every authoritative server was asked and serves one right record."""
         return self.verdict is Verdict.RIGHT
+
+
+def in_brief(report: Report) -> Report:
+    """The same without what only a report in full shows, for one that is right: half of a long list's memory."""
+    return replace(report, answers=(), text=None, record=None) if report.is_right else report
 
 
 _WORST_FIRST = (Severity.ERROR, Severity.UNKNOWN, Severity.WARNING, Severity.INFO, Severity.OK)
