@@ -25,7 +25,7 @@ from dkimctl.providers.registry import open_provider
 from dkimctl.providers.rfc2136 import door
 from dkimctl.providers.rfc2136.key import keys_in, read_key
 from dkimctl.providers.rfc2136.provider import UpdateProvider, open_rfc2136
-from dkimctl.providers.rfc2136.refusals import Kind, UpdateError
+from dkimctl.providers.rfc2136.refusals import Asked, Kind, UpdateError, refused
 from dkimctl.providers.rfc2136.server import server_address
 from tests.conftest import Dkimctl, DkimctlInside, needs
 from tests.provider_suite import Account, ProviderSuite
@@ -340,6 +340,18 @@ def test_a_zone_that_the_key_may_not_change(
     assert KEY_NAME in caught.value.message
     assert "let that key change" in caught.value.hint or "update-policy" in caught.value.hint
     assert texts_at(server.port, name) == []
+
+
+@pytest.mark.parametrize(
+    "code", ["REFUSED", "NOTAUTH", "NOTZONE", "NOTIMP", "FORMERR", "SERVFAIL", "YXRRSET", "RCODE 30"]
+)
+@pytest.mark.parametrize("zone", ["", ZONE])
+def test_every_response_code_has_words_and_a_hint(code: str, zone: str) -> None:
+    """No answer of a server leaves the admin without the next thing to do."""
+    error = refused(Asked("192.0.2.53", KEY_NAME, zone, NAME), code)
+    assert code in error.message
+    assert error.hint
+    assert "{" not in error.message + error.hint
 
 
 def test_a_zone_that_is_elsewhere(provider: UpdateProvider) -> None:
