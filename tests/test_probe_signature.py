@@ -1,7 +1,10 @@
 """Signatures made and verified through dkimpy: what passes, what fails, and why."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +13,9 @@ from dkimctl.keys.metadata import Tags
 from dkimctl.keys.pair import Algorithm, KeyPair, generate
 from dkimctl.probe.message import Message, probe_message
 from dkimctl.probe.signature import FIELD, Signature, sign, verify
+from dkimctl.probe.testmode import sign_in_test_mode
 from dkimctl.record.model import record_for
+from tests.conftest import REPOSITORY, needs
 
 NOW = datetime(2026, 11, 23, 10, 4, 2, tzinfo=UTC)
 OWNER = "mail._domainkey.example.com"
@@ -139,16 +144,59 @@ def test_not_a_message() -> None:
         verify(b"no colon here", {}.get)
 
 
-def test_ed25519_without_its_library() -> None:
-    """An Ed25519 key either verifies or, without PyNaCl, says what is missing: never "invalid"."""
+@needs("opendkim")
+def test_ed25519(tmp_path: Path) -> None:
+    """An Ed25519 signature by the real opendkim verifies with the record of its key (RFC 8463), and with no other."""
     pair = generate(Algorithm.ED25519)
+    message = probe_message("example.com", NOW)
+    signed_message = message.with_header(FIELD, sign_in_test_mode(configuration(tmp_path, pair), message))
+    record = record_for(pair.public, "ed25519", Tags()).text
+    assert verified(signed_message, record).why == ""
+    other = record_for(generate(Algorithm.ED25519).public, "ed25519", Tags()).text
+    assert "does not fit this key" in verified(signed_message, other).why
+
+
+def configuration(directory: Path, pair: KeyPair) -> Path:
+    """An opendkim.conf that signs for example.com with this key."""
+    private = directory / "mail.private"
+    private.write_bytes(pair.private_pem)
+    private.chmod(0o600)
+    conf = directory / "opendkim.conf"
+    lines = [
+        "Mode s",
+        "Domain example.com",
+        "Selector mail",
+        f"KeyFile {private}",
+        "Socket inet:1@localhost",
+        "RequireSafeKeys no",
+        "Canonicalization relaxed/simple",
+        f"SignatureAlgorithm {pair.algorithm}-sha256",
+    ]
+    conf.write_text("\n".join(lines) + "\n")
+    return conf
+
+
+def test_ed25519_without_its_library() -> None:
+    """Without PyNaCl an Ed25519 signature is "cannot be verified", with what to install: never "invalid"."""
     value = "v=1; a=ed25519-sha256; c=relaxed/simple; d=example.com; s=mail; h=From; bh=AAAA; b=AAAA"
     message = probe_message("example.com", NOW).with_header(FIELD, value)
-    record = record_for(pair.public, "ed25519", Tags("")).text
-    try:
-        (seen,) = verify(message.raw, lambda _: record)
-    except Unavailable as error:
-        assert "PyNaCl" in error.message
-        assert error.hint
-    else:
-        assert not seen.valid
+    record = record_for(generate(Algorithm.ED25519).public, "ed25519", Tags("")).text
+    program = (
+        "import sys; sys.modules['nacl'] = None\n"
+        "from dkimctl.errors import Unavailable\n"
+        "from dkimctl.probe.signature import verify\n"
+        f"try: verify({message.raw!r}, lambda _: {record!r})\n"
+        "except Unavailable as error: print(error.message, error.hint)\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=REPOSITORY)
+    assert "PyNaCl is missing" in ended.stdout, ended.stderr
+    assert "pip install" in ended.stdout
+
+
+@needs("opendkim")
+def test_a_key_that_opendkim_cannot_use(tmp_path: Path) -> None:
+    """The test mode tells why opendkim does not sign."""
+    conf = configuration(tmp_path, PAIR)
+    (tmp_path / "mail.private").write_text("nonsense")
+    with pytest.raises(CheckFailed, match="opendkim does not sign mail from dkimctl-probe@"):
+        sign_in_test_mode(conf, probe_message("example.com", NOW))

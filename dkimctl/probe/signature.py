@@ -71,7 +71,7 @@ def _verify_one(message: bytes, index: int, find_record: FindRecord) -> Signatur
     return Signature(tags.get("d", ""), tags.get("s", ""), tags.get("a", ""), fields, not why, why)
 
 
-_NACL = "install it: pip install pynacl"
+_NACL = "install it where dkimctl is: pip install 'dkimctl[ed25519]'"
 
 
 class _Said(logging.Handler):
