@@ -224,6 +224,7 @@ def test_a_zone_that_is_not_there(at_ovh: Sandbox) -> None:
     [
         (ValueError("GET https://x.example/api?user=me&password=abcd failed"), r"x\.example/api\?…"),
         (ValueError("token s3cr3t-token refused"), r"token \*\*\* refused"),
+        (ValueError("no path /s3cr3t%2Ftoken/zones"), r"no path /\*\*\*/zones"),
         (ConnectionError("no route"), "cannot be reached: no route"),
         (KeyError(), "failed: KeyError"),
     ],
@@ -233,6 +234,7 @@ def test_what_services_raise_becomes_an_error_without_secrets(
 ) -> None:
     """Whatever a service raises is an ApiError; addresses lose their query, and known secrets become ***."""
     monkeypatch.setenv("LEXICON_LOCALZONE_AUTH_TOKEN", "s3cr3t-token")
+    monkeypatch.setenv("LEXICON_LOCALZONE_AUTH_KEY", "s3cr3t/token")
     monkeypatch.setattr(door, "_client", _raising(error))
     with pytest.raises(DkimctlError, match=words) as caught:
         opened("localzone", filename="x").zone_of(f"mail._domainkey.{ZONE}")

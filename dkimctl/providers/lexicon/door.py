@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import quote
 
 from dkimctl.errors import ApiError, ConfigError, DkimctlError
 from dkimctl.names import printable
@@ -123,7 +124,7 @@ def _explained(error: Exception, options: ServiceOptions, zone: str) -> DkimctlE
     status = getattr(getattr(error, "response", None), "status_code", None)
     said = _QUERY.sub("?…", str(error) or type(error).__name__)
     for secret in options.secrets:
-        said = said.replace(secret, "***")
+        said = said.replace(secret, "***").replace(quote(secret, safe=""), "***")
     said = printable(said, 200)
     if status in (401, 403) or type(error).__name__ == "AuthenticationError":
         return ApiError(
