@@ -15,8 +15,9 @@ from click.shell_completion import BashComplete, FishComplete, ShellComplete, Zs
 from dkimctl.cli.commands import COMMANDS
 from dkimctl.cli.main import COMPLETE, PROGRAM, cli
 from dkimctl.cli.manual import ENVIRONMENT, EXIT_STATUS
+from dkimctl.host.catalogue import CATALOGUE as HOST_FINDINGS
 from dkimctl.providers.ovh.rights import RULES, token_page
-from dkimctl.verify.catalogue import CATALOGUE
+from dkimctl.verify.catalogue import CATALOGUE as DNS_FINDINGS
 
 REPOSITORY = Path(__file__).parent.parent
 
@@ -87,7 +88,10 @@ BLOCKS: dict[str, Callable[[], str]] = {
     ),
     "findings": lambda: table(
         ("code", "severity", "finding", "what to do"),
-        ((entry.code, entry.severity, entry.title, entry.fix) for _, entry in sorted(CATALOGUE.items())),
+        (
+            (entry.code, entry.severity, entry.title, entry.fix)
+            for _, entry in sorted({**DNS_FINDINGS, **HOST_FINDINGS}.items())
+        ),
     ),
     "rights": lambda: "\n".join(("```text", *(f"{verb:6} {path.format(zone='ZONE')}" for verb, path in RULES), "```")),
     "token-page": lambda: f"<{token_page('example.com')}>",
