@@ -1,19 +1,19 @@
 """What the tests of providers and of publishing share: an account at the sandbox, key records, a clock that jumps."""
 
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
 
-from dkimctl.clock import ManualClock
+from dkimctl.clock import Clock, ManualClock
 from dkimctl.keys.metadata import Tags
 from dkimctl.keys.pair import Algorithm, generate
 from dkimctl.providers.ovh.credentials import Credentials
 from dkimctl.providers.ovh.provider import OvhProvider
 from dkimctl.publish.plan import Wanted
 from dkimctl.record.model import KeyRecord, record_for
-from dkimctl.sandbox import Sandbox, Switches
+from dkimctl.sandbox import LoggedCall, Sandbox, Switches
 
 ZONE = "domain.tld"
 NAME = f"mail._domainkey.{ZONE}"
@@ -25,15 +25,13 @@ def manual_clock() -> ManualClock:
 
 
 @contextmanager
-def sandbox(*zones: str, **switches: object) -> Iterator[Sandbox]:
+def sandbox(*zones: str, on_call: Callable[[LoggedCall], None] | None = None, **switches: object) -> Iterator[Sandbox]:
     """A sandbox with these zones (default: domain.tld) and switches."""
-    with Sandbox(zones or (ZONE,), Switches(**switches)) as running:  # type: ignore[arg-type]
+    with Sandbox(zones or (ZONE,), Switches(**switches), on_call=on_call) as running:  # type: ignore[arg-type]
         yield running
 
 
-def account(
-    running: Sandbox, clock: ManualClock | None = None, *, patience: float = 0.5, **credentials: str
-) -> OvhProvider:
+def account(running: Sandbox, clock: Clock | None = None, *, patience: float = 0.5, **credentials: str) -> OvhProvider:
     """The provider for the sandbox's account; answers that take longer than `patience` seconds are given up."""
     own = {name: running.environment()[f"OVH_{name.upper()}"] for name in ("application_key", "application_secret")}
     own["consumer_key"] = running.credentials.consumer_key

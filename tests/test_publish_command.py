@@ -153,6 +153,19 @@ def test_the_configuration_names_provider_zone_and_ttl(inside: DkimctlInside) ->
         assert ttls == {"mail._domainkey": 300, "mail._domainkey.sub": 0}
 
 
+def test_a_service_account_publishes_as_well(inside: DkimctlInside) -> None:
+    """OAuth2 client credentials with the actions of a policy, from variables and from a file one names."""
+    with world(inside) as w:
+        actions = ["record/get", "record/create", "record/edit", "record/delete", "refresh", "get", "status/get"]
+        made = w.sandbox.accounts.create([f"dnsZone:apiovh:{action}" for action in actions])
+        secret = inside.root / "secret"
+        secret.write_text(made.client_secret + "\n")
+        secret.chmod(0o600)
+        none = {f"OVH_{name}": "" for name in ("APPLICATION_KEY", "APPLICATION_SECRET", "CONSUMER_KEY")}
+        run = w(*PUBLISH, **none, OVH_CLIENT_ID=made.client_id, OVH_CLIENT_SECRET_FILE=str(secret))
+        assert (run.code, w.phase()) == (0, "verified"), run.err
+
+
 def test_a_forgotten_refresh_is_made_up_for(inside: DkimctlInside) -> None:
     """An earlier run was killed after its writes: the record is right and nobody can see it."""
     with world(inside) as w:

@@ -107,19 +107,21 @@ class Settling:
         return (record.field_type, record.text) not in {(old.field_type, old.text) for old in before.values()}
 
     def _undo(self, name: NamePlan, spoilt: ProviderRecord) -> None:
-        """Put back what was there, and say what came back."""
-        error = _spoilt_error(name.wanted, spoilt)
-        self.errors[name.wanted.name] = error
+        """Put back what was there, except for a broken record that was to be mended, and say what came back."""
+        before = [record for record in self._before[name.wanted.name] if not self._is_broken(record, name.wanted)]
         try:
-            self.provider.apply(self.zone, undoing(self._before[name.wanted.name], name.existing))
+            self.provider.apply(self.zone, undoing(before, name.existing))
             now = self.provider.find(self.zone, [name.wanted.name])[name.wanted.name]
-            undone = _contents(now) == _contents(self._before[name.wanted.name])
+            undone = _contents(now) == _contents(before)
         except DkimctlError:
             undone = False
+        self.errors[name.wanted.name] = _spoilt_error(name.wanted, spoilt, undone=undone)
         if not undone:
             self.unsettled.add(name.wanted.name)
-            error.message = error.message.replace("was put back as it was", "could not be put back as it was")
-            error.hint = f"look at {name.wanted.name} in the panel before anybody refreshes the zone"
+
+    def _is_broken(self, record: ProviderRecord, wanted: Wanted) -> bool:
+        own_type = record.field_type == self.provider.capabilities.field_type
+        return own_type and likeness(record.text, wanted.record) is Likeness.CUT_SHORT
 
     def _give_up(self, pending: Sequence[NamePlan], error: DkimctlError, *, looked: bool) -> None:
         for name in pending:
@@ -154,19 +156,18 @@ def _contents(records: Sequence[ProviderRecord]) -> list[tuple[str, str, int]]:
     return sorted((record.field_type, record.text, record.ttl) for record in records)
 
 
-def _spoilt_error(wanted: Wanted, spoilt: ProviderRecord) -> ApiError:
+def _spoilt_error(wanted: Wanted, spoilt: ProviderRecord, *, undone: bool) -> ApiError:
     sent, came = wanted.record.text, spoilt.text
     if likeness(came, wanted.record) is Likeness.CUT_SHORT:
         key, part = len(wanted.record.get("p")), len(key_value(came))
-        message = (
-            f"the record came back truncated: {len(came)} of {len(sent)} characters, its key {part} of {key}; "
-            "the zone was put back as it was"
-        )
+        message = f"the record came back truncated: {len(came)} of {len(sent)} characters, its key {part} of {key}"
         hint = "this service does not store long texts: let the name be a CNAME into a zone elsewhere"
     else:
-        message = (
-            f"the record came back different: {len(came)} characters where {len(sent)} were sent; "
-            "the zone was put back as it was"
-        )
-        hint = "compare with: dkimctl record " + wanted.domain
-    return ApiError(message, hint=hint)
+        message = f"the record came back different: {len(came)} characters where {len(sent)} were sent"
+        hint = f"compare with: dkimctl record {wanted.domain}"
+    if undone:
+        return ApiError(f"{message}; nothing of it was left in the zone", hint=hint)
+    return ApiError(
+        f"{message}; it could not be taken out again, and was not made effective",
+        hint=f"put {wanted.name} right in the provider's panel before anybody refreshes the zone",
+    )

@@ -6,7 +6,10 @@ fails on some error bodies.
 
 import json
 import queue
-from contextlib import suppress
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from dkimctl.errors import ConfigError
@@ -17,7 +20,12 @@ from dkimctl.providers.ovh.refusals import AGAIN, Kind, OvhError, Refusal, expla
 if TYPE_CHECKING:
     from requests import RequestException, Response
 
+_BUILDING = threading.Lock()
 TIMEOUTS = (10.0, 30.0)  # seconds to connect and to read; the library's own 180 would hold a whole run up
+
+TOKEN_PATH = "/auth/oauth2/token"  # noqa: S105
+_NO_TOKEN = (AttributeError, TypeError, ValueError)
+"""What the OAuth2 library raises over an answer that is JSON but no object."""
 
 
 class Door:
@@ -66,6 +74,8 @@ class Door:
             raise _unreached(error, method, path) from None  # its words may hold the whole request
         except APIError as error:
             raise self._failed_before(error, method, path) from None
+        except _NO_TOKEN:  # one had run out, and the answer to the wish for another was none
+            raise lost("gave no access token", "POST", TOKEN_PATH) from None
         refusal = None if 200 <= response.status_code < 300 else self._refused(response, method, path)
         if refusal is None or refusal.kind is not Kind.OUT_OF_TIME:  # else the time it holds is wrong
             self._idle.put(client)
@@ -141,46 +151,69 @@ def _new_client(credentials: Credentials, timeout: tuple[float, float]) -> Any:
     try:
         import ovh
         import ovh.client
-        import ovh.config
     except configparser.Error:  # it reads ./ovh.conf and two others as it is imported
         raise ConfigError(
             "the ovh library cannot read one of its files: /etc/ovh.conf, ~/.ovh.conf or ./ovh.conf",
             hint="mend or remove the file",
         ) from None
-    ovh.config.CONFIG_PATH = []  # everything it needs is handed over
     endpoint = credentials.endpoint
     if is_url(endpoint):
         allow_loopback()
         ovh.client.ENDPOINTS[endpoint] = loopback_url(endpoint)
         ovh.client.OAUTH2_TOKEN_URLS[endpoint] = token_url(endpoint)
     try:
-        return ovh.Client(
-            endpoint=endpoint,
-            application_key=credentials.application_key or None,
-            application_secret=credentials.application_secret or None,
-            consumer_key=credentials.consumer_key or None,
-            client_id=credentials.client_id or None,
-            client_secret=credentials.client_secret or None,
-            timeout=timeout,
-        )
+        with _nothing_but_arguments(ovh.client):
+            return ovh.Client(
+                endpoint=endpoint,
+                application_key=credentials.application_key or None,
+                application_secret=credentials.application_secret or None,
+                consumer_key=credentials.consumer_key or None,
+                client_id=credentials.client_id or None,
+                client_secret=credentials.client_secret or None,
+                timeout=timeout,
+            )
     except ovh.InvalidRegion:
         raise ConfigError(f"unknown OVH endpoint: {endpoint}", hint=HINT) from None
     except ovh.exceptions.InvalidConfiguration as error:
         raise ConfigError(f"OVH credentials: {error}", hint="unset the OVH_* variables that are not meant") from None
 
 
+class _NoConfiguration:
+    def get(self, section: str, name: str) -> None:
+        """Nothing is configured."""
+
+
+@contextmanager
+def _nothing_but_arguments(library: Any) -> Iterator[None]:
+    """Keep the library from filling up what it is not given from OVH_* variables and files, ./ovh.conf among them.
+
+    Even an empty variable would count, and make two kinds of credentials of one.
+    """
+    with _BUILDING:
+        configuration = library.config
+        library.config = SimpleNamespace(ConfigurationManager=_NoConfiguration)
+        try:
+            yield
+        finally:
+            library.config = configuration
+
+
 def _fetch_token(client: Any, timeout: tuple[float, float]) -> None:
     """Get the first token here: the library would do it without any timeout, and inside the next call."""
+    import logging
+
     from oauthlib.oauth2 import BackendApplicationClient
     from ovh.exceptions import OAuth2FailureError
     from ovh.oauth2 import RefreshOAuth2Session
     from requests import RequestException
 
+    for library in ("requests_oauthlib", "oauthlib"):
+        logging.getLogger(library).setLevel(logging.WARNING)  # at DEBUG they log the token
     account = client._oauth2
     session = RefreshOAuth2Session(
         token_url=account.token_url, client=BackendApplicationClient(client_id=account.client_id, scope=["all"])
     )
-    path = "/auth/oauth2/token"
+    path = TOKEN_PATH
     try:
         account._token = session.fetch_token(
             token_url=account.token_url,
@@ -193,6 +226,8 @@ def _fetch_token(client: Any, timeout: tuple[float, float]) -> None:
         raise _unreached(error, "POST", path) from None
     except OAuth2FailureError as error:
         raise _no_token(str(error), path) from None
+    except _NO_TOKEN:
+        raise lost("gave no access token", "POST", path) from None
 
 
 def _no_token(said: str, path: str) -> OvhError:
