@@ -12,7 +12,7 @@ from dkimctl.names import printable
 
 RESOLV_CONF = Path("/etc/resolv.conf")
 DNS_PORT = 53
-_WITH_PORT = re.compile(r"(?:\[([^\]]*)\]|([^:]*)):([0-9]{1,5})")
+_WITH_PORT = re.compile(r"\[([^\]]*)\](?::([0-9]{1,5}))?|([^:]*):([0-9]{1,5})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,8 @@ class Endpoint:
 def parse_endpoint(text: str) -> Endpoint:
     """The endpoint written as `192.0.2.1`, `192.0.2.1:53`, `2001:db8::1` or `[2001:db8::1]:53`. Raises UsageError."""
     match = _WITH_PORT.fullmatch(text.strip())
-    host, port = (match[1] or match[2], int(match[3])) if match else (text.strip(), DNS_PORT)
+    host = (match[1] or match[3]) if match else text.strip()
+    port = int((match and (match[2] or match[4])) or DNS_PORT)
     try:
         address = ipaddress.ip_address(host)
     except ValueError as error:

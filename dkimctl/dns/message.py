@@ -106,7 +106,7 @@ def question(name: str, kind: int) -> bytes:
     """The question section for a name without final dot. Raises MalformedMessage when it cannot stand in DNS."""
     label, _, rest = name.partition(".")
     wire = (_wire(label) if label else b"") + (_wire(rest) if rest else b"")
-    if len(wire) > 254:
+    if len(wire) > 254 or (name and not label):
         raise MalformedMessage(f"not a name for DNS: {name}")
     return wire + _END[kind]
 
