@@ -297,9 +297,273 @@ CONF_CASES = [
     Case("LogWhy off", 9, "DKIM723", lambda t: t.conf("LogWhy", "no")),
 ]
 
-BROKEN = [*KEY_CASES, *TABLE_CASES, *CONF_CASES]
+REFILE_HOSTS = both(lambda t: t.conf("InternalHosts", f"refile:{HOSTS}"), lambda t: t.append(HOSTS, "*.example.com\n"))
+HOST_CASES = [
+    Case("IPv6 loopback missing", 9, "DKIM781", lambda t: t.write(HOSTS, "127.0.0.1\n")),
+    Case("the article's TrustedHosts", 9, "DKIM783", lambda t: t.write(HOSTS, "127.0.0.1\n0.0.0.0/0\n")),
+    Case("the article's TrustedHosts over IPv6", 9, "DKIM781", lambda t: t.write(HOSTS, "127.0.0.1\n0.0.0.0/0\n")),
+    Case("everybody over IPv6", 9, "DKIM783", lambda t: t.append(HOSTS, "::/0\n")),
+    Case("network with host bits", 9, "DKIM782", lambda t: t.append(HOSTS, "203.0.113.9/24\n")),
+    Case("network with a netmask", 9, "DKIM782", lambda t: t.append(HOSTS, "203.0.113.0/255.255.255.0\n")),
+    Case("IPv6 network in a long spelling", 9, "DKIM782", lambda t: t.append(HOSTS, "2001:0db8::/32\n")),
+    Case("wildcard host", 9, "DKIM782", lambda t: t.append(HOSTS, "*.example.com\n")),
+    Case("wildcard host in a refile:", 9, "DKIM785", REFILE_HOSTS),
+    Case(
+        "inline list that begins with IPv6", 9, "DKIM708", lambda t: t.conf("InternalHosts", "2001:db8::/32,127.0.0.1")
+    ),
+    Case(
+        "mynetworks wider than InternalHosts", 9, "DKIM784", lambda t: t.main("mynetworks", "127.0.0.0/8 192.0.2.0/24")
+    ),
+    Case("InternalHosts file missing", 9, "DKIM709", lambda t: t.at(HOSTS).unlink()),
+]
+
+SOCK = "/var/spool/postfix/opendkim"
+START_CASES = [
+    Case("drop-in with -p", 4, "DKIM713", lambda t: t.write(DROP_IN, f"{EXEC}-p inet:8891@localhost\n")),
+    Case("drop-in with -p, seen from Postfix", 4, "DKIM805", lambda t: t.write(DROP_IN, f"{EXEC}-p local:{SOCK}2/s\n")),
+    Case(
+        "stale /etc/default", 4, "DKIM714", lambda t: t.write("/etc/default/opendkim", "SOCKET=inet:12301@localhost\n")
+    ),
+    Case("no Socket", 4, "DKIM711", lambda t: t.conf("Socket", None)),
+    Case("Socket in Postfix's spelling", 4, "DKIM704", lambda t: t.conf("Socket", "inet:localhost:8891")),
+    Case("PidFile elsewhere", 25, "DKIM715", lambda t: t.conf("PidFile", "/run/opendkim.pid")),
+    Case("no PidFile", 25, "DKIM715", lambda t: t.conf("PidFile", None)),
+    Case("socket directory missing", 3, "DKIM807", lambda t: t.at(SOCK).rmdir()),
+    Case("socket directory of root", 5, "DKIM807", lambda t: t.change(SOCK, 0o755, (0, 0))),
+    Case("a file where the socket goes", 5, "DKIM824", lambda t: t.write(f"{SOCK}/opendkim.sock", "")),
+    Case(
+        "cron job with opendkim-testkey",
+        24,
+        "DKIM915",
+        lambda t: t.write("/etc/cron.d/dkim", "@daily root opendkim-testkey\n"),
+    ),
+]
+EXEC = "[Service]\nExecStart=\nExecStart=/usr/sbin/opendkim "
+
+
+def inet(tree: Tree) -> None:
+    """The daemon and Postfix talk over TCP."""
+    tree.conf("Socket", "inet:8891@127.0.0.1")
+    tree.main("smtpd_milters", "inet:127.0.0.1:8891")
+
+
+OVER_TCP = lambda name: both(inet, lambda t: t.main("smtpd_milters", name))  # noqa: E731
+SMTP = "smtp inet n - y - - smtpd\n"
+BACK_IN = "127.0.0.1:10025 inet n - n - - smtpd\n  -o content_filter=\n"
+POSTFIX_CASES = [
+    Case("smtpd_milters empty", 10, "DKIM801", lambda t: t.main("smtpd_milters", "")),
+    Case("non_smtpd_milters empty", 10, "DKIM802", lambda t: t.main("non_smtpd_milters", "")),
+    Case("another socket", 4, "DKIM805", lambda t: t.main("smtpd_milters", "inet:localhost:8891")),
+    Case(
+        "another port",
+        4,
+        "DKIM805",
+        both(
+            lambda t: t.conf("Socket", "inet:12301@127.0.0.1"),
+            OVER_TCP("inet:localhost:8891"),
+            lambda t: t.conf("Socket", "inet:12301@127.0.0.1"),
+        ),
+    ),
+    Case("opendkim's spelling in main.cf", 4, "DKIM803", OVER_TCP("inet:8891@127.0.0.1")),
+    Case(
+        "socket outside the chroot",
+        3,
+        "DKIM804",
+        both(
+            lambda t: t.conf("Socket", "local:/run/opendkim/opendkim.sock"),
+            lambda t: t.main("smtpd_milters", "unix:/run/opendkim/opendkim.sock"),
+        ),
+    ),
+    Case("absolute path in a chroot", 3, "DKIM804", lambda t: t.main("smtpd_milters", f"unix:{SOCK}/opendkim.sock")),
+    Case("localhost in a chroot without hosts", 3, "DKIM815", OVER_TCP("inet:localhost:8891")),
+    Case("socket directory 0750 of opendkim", 5, "DKIM806", lambda t: t.change(SOCK, 0o750, OPENDKIM)),
+    Case("socket directory without setgid", 5, "DKIM806", lambda t: t.change(SOCK, 0o750, (OPENDKIM[0], POSTFIX[1]))),
+    Case(
+        "the article's UMask",
+        5,
+        "DKIM806",
+        both(lambda t: t.change(SOCK, 0o755, OPENDKIM), lambda t: t.conf("UMask", "002")),
+    ),
+    Case("UMask 077", 5, "DKIM806", lambda t: t.conf("UMask", "077")),
+    Case(
+        "socket open to everybody",
+        5,
+        "DKIM808",
+        both(lambda t: t.change(SOCK, 0o755, OPENDKIM), lambda t: t.conf("UMask", "000")),
+    ),
+    Case("master.cf empties smtpd_milters", 10, "DKIM809", lambda t: t.write(MASTER_PATH, f"{SMTP}  -o smtpd_milters=\n")),
+    Case(
+        "submission without milters",
+        10,
+        "DKIM809",
+        lambda t: t.append(MASTER_PATH, "submission inet n - y - - smtpd\n  -o smtpd_milters=\n"),
+    ),
+    Case(
+        "submission with no_milters",
+        10,
+        "DKIM809",
+        lambda t: t.append(MASTER_PATH, "submission inet n - y - - smtpd\n  -o receive_override_options=no_milters\n"),
+    ),
+    Case(
+        "signed before and after the filter",
+        11,
+        "DKIM810",
+        both(lambda t: t.main("content_filter", "scan:[127.0.0.1]:10024"), lambda t: t.append(MASTER_PATH, BACK_IN)),
+    ),
+    Case(
+        "the daemon twice in one list",
+        11,
+        "DKIM816",
+        lambda t: t.main("smtpd_milters", "unix:opendkim/opendkim.sock, unix:opendkim/opendkim.sock"),
+    ),
+    Case(
+        "a milter after the daemon",
+        12,
+        "DKIM811",
+        lambda t: t.main("smtpd_milters", "unix:opendkim/opendkim.sock, inet:127.0.0.1:11332"),
+    ),
+    Case("filter after signing", 12, "DKIM812", lambda t: t.main("content_filter", "scan:[127.0.0.1]:10024")),
+    Case("rewriting after signing", 12, "DKIM820", lambda t: t.main("smtp_generic_maps", "hash:/etc/postfix/generic")),
+    Case("header checks after signing", 12, "DKIM820", lambda t: t.main("smtp_header_checks", "regexp:/etc/postfix/h")),
+    Case("milter_default_action = accept", 23, "DKIM813", lambda t: t.main("milter_default_action", "accept")),
+    Case(
+        "accept in braces",
+        23,
+        "DKIM813",
+        lambda t: t.main("smtpd_milters", "{ unix:opendkim/opendkim.sock, default_action=accept }"),
+    ),
+    Case("milter_default_action = quarantine", 23, "DKIM814", lambda t: t.main("milter_default_action", "quarantine")),
+    Case("milter_protocol = 1", 23, "DKIM823", lambda t: t.main("milter_protocol", "1")),
+    Case("bounces unsigned", 10, "DKIM818", lambda t: None),
+    Case("TCP is slow", 4, "DKIM819", inet),
+    Case(
+        "postfix in group opendkim",
+        5,
+        "DKIM817",
+        lambda t: t.swap("/etc/group", "opendkim:x:3107:", "opendkim:x:3107:postfix"),
+    ),
+]
+
+BROKEN = [*KEY_CASES, *TABLE_CASES, *CONF_CASES, *HOST_CASES, *START_CASES, *POSTFIX_CASES]
+
+
+def refile(tree: Tree) -> None:
+    """The SigningTable as patterns."""
+    tree.conf("SigningTable", f"refile:{SIGNING}")
+    name = "mail._domainkey.example.com"
+    tree.write(SIGNING, f"*@example.com {name}\n*@*.example.com {name}\n")
+
+
+def included(tree: Tree) -> None:
+    """opendkim.conf of the package with our settings in an Include at its end."""
+    text = tree.at(CONF_PATH).read_text()
+    tree.write("/etc/opendkim/dkimctl.conf", text)
+    tree.write(CONF_PATH, "Syslog yes\nSocket local:/run/opendkim/opendkim.sock\nInclude /etc/opendkim/dkimctl.conf\n")
+
+
+def key_file(tree: Tree) -> None:
+    """One domain, without tables."""
+    tree.conf("KeyTable", None)
+    tree.conf("SigningTable", None)
+    for name, value in (("Domain", "example.com"), ("Selector", "mail"), ("KeyFile", KEY)):
+        tree.conf(name, value)
+
+
+def many(tree: Tree) -> None:
+    """Fifty domains with a key each."""
+    for number in range(50):
+        domain, path = f"d{number}.example", f"/etc/opendkim/keys/d{number}.example/mail.private"
+        tree.directory(f"/etc/opendkim/keys/{domain}", 0o700, OPENDKIM)
+        tree.key(path)
+        tree.append(KEYS, f"{domain} {domain}:mail:{path}\n")
+        tree.append(SIGNING, f"{domain} {domain}\n.{domain} {domain}\n")
+
+
+def amavis(tree: Tree) -> None:
+    """A content filter before signing: mail is signed at the way back in."""
+    tree.main("content_filter", "scan:[127.0.0.1]:10024")
+    tree.main("smtpd_milters", "")
+    tree.main("non_smtpd_milters", "unix:opendkim/opendkim.sock")
+    tree.append(MASTER_PATH, BACK_IN + "  -o smtpd_milters=unix:opendkim/opendkim.sock\n")
+
+
+def linked(tree: Tree) -> None:
+    """The key's path is a link in a directory that everybody may write."""
+    tree.directory("/home/alice/links", 0o777, STAFF)
+    tree.at("/home/alice/links/key").symlink_to(KEY)
+    tree.swap(KEYS, KEY, "/home/alice/links/key")
+
+
+def percent(tree: Tree) -> None:
+    """One KeyTable row for every domain."""
+    tree.write(KEYS, "all %:mail:/etc/opendkim/keys/%/mail.private\n")
+    tree.write(SIGNING, "example.com all\n")
+
+
+def bare(content: bytes) -> bytes:
+    """Base64 without PEM's first and last line."""
+    return b"".join(line for line in content.splitlines() if not line.startswith(b"-----")) + b"\n"
+
 
 SOUND: list[tuple[str, Change]] = [
     ("as dkimctl renders it", lambda t: None),
+    ("key 0400", lambda t: t.change(KEY, 0o400)),
+    ("key 0640 in the daemon's own group", lambda t: t.change(KEY, 0o640)),
+    ("key of root, readable by the daemon's group", lambda t: t.change(KEY, 0o640, (0, OPENDKIM[1]))),
+    ("key in an empty group", lambda t: t.change(KEY, 0o640, (OPENDKIM[0], 4))),
+    ("key directory 0750", lambda t: t.change(DIRECTORY, 0o750)),
+    ("key directory 0770 in the daemon's own group", lambda t: t.change(DIRECTORY, 0o770)),
+    ("key directory of root 0755", lambda t: t.change(DIRECTORY, 0o755, (0, 0))),
+    ("a stranger's directory that nobody can write", lambda t: t.change(DIRECTORY, 0o555, NOBODY)),
+    ("keys in /etc/dkimkeys", lambda t: t.move_key("/etc/dkimkeys/mail.private")),
+    ("a link to the key", linked),
+    ("PKCS#8 key with CRLF", lambda t: t.key(KEY, pem().replace(b"\n", b"\r\n"))),
+    ("key as bare base64", lambda t: t.key(KEY, bare(pem()))),
+    ("key of 4096 bits", lambda t: t.key(KEY, pem("rsa", 4096))),
+    ("SigningTable refile:", refile),
+    ("settings in an Include", included),
+    ("one domain without tables", key_file),
+    ("fifty domains", many),
+    ("one KeyTable row for all", percent),
+    ("over TCP", inet),
+    (
+        "over TCP by name, with hosts in the chroot",
+        both(
+            OVER_TCP("inet:localhost:8891"), lambda t: t.write("/var/spool/postfix/etc/hosts", "127.0.0.1 localhost\n")
+        ),
+    ),
+    ("other milters first", lambda t: t.main("smtpd_milters", "inet:127.0.0.1:11332, unix:opendkim/opendkim.sock")),
+    ("milter in braces", lambda t: t.main("smtpd_milters", "{ unix:opendkim/opendkim.sock, connect_timeout=5s }")),
+    (
+        "milter by macro",
+        both(lambda t: t.main("dkim", "unix:opendkim/opendkim.sock"), lambda t: t.main("smtpd_milters", "$dkim")),
+    ),
+    ("signed after the content filter", amavis),
+    ("way back in without milters", both(lambda t: t.append(MASTER_PATH, BACK_IN + "  -o smtpd_milters=\n"))),
+    (
+        "networks that are internal",
+        both(
+            lambda t: t.main("mynetworks", "127.0.0.0/8 192.0.2.0/24 [2001:db8::]/32"),
+            lambda t: t.append(HOSTS, "192.0.2.0/23\n2001:db8::/32\n"),
+        ),
+    ),
+    ("inline hosts", lambda t: t.conf("InternalHosts", "127.0.0.1, ::1")),
+    ("default hosts", lambda t: t.conf("InternalHosts", None)),
+    (
+        "CRLF in the tables",
+        both(
+            *(lambda t, p=p: t.write(p, t.at(p).read_bytes().replace(b"\n", b"\r\n")) for p in (KEYS, SIGNING, HOSTS))
+        ),
+    ),
+    (
+        "Socket in capitals, /var/run",
+        both(
+            lambda t: t.swap(CONF_PATH, "Socket ", "SOCKET "),
+            lambda t: t.conf("PidFile", "/var/run/opendkim/opendkim.pid"),
+        ),
+    ),
+    (
+        "tables readable by the group only",
+        both(*(lambda t, p=p: t.change(p, 0o640, (0, OPENDKIM[1])) for p in (KEYS, SIGNING, HOSTS))),
+    ),
 ]
-UNUSED = (DROP_IN, HOSTS, MASTER_PATH, POSTFIX)

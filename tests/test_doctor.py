@@ -1,10 +1,14 @@
 """`doctor` on whole hosts: every broken one is found with the right code, and nothing is wrong with a sound one."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
 
-from tests.conftest import DkimctlInside, needs
+from tests.conftest import DkimctlInside, needs, open_to_others
 from tests.doctor_cases import BROKEN, SOUND, Case, Change
-from tests.host_tree import Tree
+from tests.host_tree import KEY, Tree
 
 
 @needs("postconf", root=True)
@@ -55,3 +59,60 @@ def test_fix_leaves_alone_what_could_hurt(dkimctl_inside: DkimctlInside) -> None
     assert ran.code == 1
     assert tree.at("/tmp").stat().st_mode & 0o7777 == 0o1777
     assert "move the keys" in ran.out
+
+
+@needs("postconf", root=True)
+def test_forms(dkimctl_inside: DkimctlInside) -> None:
+    """Text fits 80 columns but for commands, Nagios gets one status line first, Prometheus its metrics."""
+    tree = Tree(dkimctl_inside.root)
+    tree.change(KEY, 0o644)
+    text = dkimctl_inside("doctor")
+    assert max(len(line) for line in text.out.splitlines() if "fix:" not in line) <= 80
+    assert f"fix: chmod 0600 {tree.at(KEY)}\n" in text.out
+    assert text.out.endswith("1 error, 2 info\n")
+    nagios = dkimctl_inside("doctor", "--format", "nagios")
+    assert nagios.out.startswith("DKIM HOST WARNING - 1 error | error=1 unknown=0 warning=0\nDKIM606 ")
+    prometheus = dkimctl_inside("doctor", "--format", "prometheus")
+    assert 'dkimctl_host_findings{code="DKIM606",severity="error"} 1\n' in prometheus.out
+    assert "dkimctl_host_right 0\n" in prometheus.out
+    assert {text.code, nagios.code, prometheus.code} == {1}
+
+
+@contextmanager
+def another_user(number: int = 65534) -> Iterator[None]:
+    """This process, for a while, with the rights of an ordinary user."""
+    groups = os.getgroups()
+    os.setgroups([])
+    os.setegid(number)
+    os.seteuid(number)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+        os.setgroups(groups)
+
+
+@needs("postconf", root=True)
+def test_a_user_who_may_not_look(dkimctl_inside: DkimctlInside) -> None:
+    """An ordinary user is told what could not be looked at: exit code 3, and never that all is well."""
+    tree = Tree(dkimctl_inside.root)
+    open_to_others(dkimctl_inside.root)
+    with another_user():
+        ran = dkimctl_inside("doctor", "--json")
+    codes = {f["code"] for f in ran.json["findings"]}
+    assert ran.code == 3, ran.out
+    assert "DKIM619" in codes
+    assert "DKIM900" not in codes
+    tree.change("/etc/opendkim/KeyTable", 0o600)
+    tree.change("/etc/opendkim.conf", 0o600)
+    with another_user():
+        ran = dkimctl_inside("doctor", "--json")
+    assert (ran.code, {f["code"] for f in ran.json["findings"]} & {"DKIM990", "DKIM900"}) == (3, {"DKIM990"})
+
+
+def test_nothing_there(dkimctl_inside: DkimctlInside) -> None:
+    """No opendkim.conf and no Postfix: said so, without a traceback."""
+    ran = dkimctl_inside("doctor", "--json")
+    assert {"DKIM701", "DKIM822"} <= {f["code"] for f in ran.json["findings"]}
+    assert ran.code == 1

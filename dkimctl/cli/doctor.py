@@ -1,13 +1,20 @@
 """`dkimctl doctor`: everything on this host that decides whether mail is signed, looked at."""
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import click
 
-from dkimctl.cli.frame import App
+from dkimctl.cli.frame import App, dns_options
 from dkimctl.cli.frame import command as make_command
+
+if TYPE_CHECKING:
+    from dkimctl.findings import Finding
 
 
 @make_command("doctor", example="sudo dkimctl doctor\nsudo dkimctl doctor --fix\ndkimctl doctor --format nagios")
 @click.option("--fix", is_flag=True, help="Mend what cannot hurt: owners, modes, rows that never count.")
+@click.option("--dns/--no-dns", default=None, help="Check the key records too (default: unless --root is given).")
 @click.option(
     "--format",
     "form",
@@ -15,24 +22,36 @@ from dkimctl.cli.frame import command as make_command
     default="text",
     help="How to print (default: text).",
 )
-def command(app: App, fix: bool, form: str) -> int:
+@dns_options
+def command(app: App, fix: bool, dns: bool | None, form: str) -> int:
     """Check this host: keys, opendkim, Postfix, sockets, clock.
 
     Every finding has a code, the exact file and line, and the command that mends it. Exit code: 0 right, 1 an error was
     found, 3 something could not be looked at.
     """
     from dkimctl.findings import exit_code
-    from dkimctl.host.doctor.run import diagnose, findings
+    from dkimctl.host.doctor.run import CHECKS, diagnose, findings, with_dns
     from dkimctl.host.repair import mend
     from dkimctl.host.world import read_world
-    from dkimctl.output.doctor import diagnosis_text
 
     app.json = app.json or form == "json"
     if fix:
-        diagnoses = mend(app.settings, app.clock, app.terminal.note, app.terminal.failure)
-    else:
-        diagnoses = diagnose(read_world(app.settings))
-    found = findings(diagnoses)
-    app.terminal.result(diagnosis_text(found, form, verbose=app.verbosity > 0))
-    app.terminal.document("findings", found)
+        mend(app.settings, app.clock, app.terminal.note, app.terminal.failure)
+    world = read_world(app.settings)
+    asks = world.is_live if dns is None else dns
+    found = findings(diagnose(world, with_dns(app.settings.lookup) if asks else CHECKS))
+    _show(app, found, form)
     return exit_code(found)
+
+
+def _show(app: App, found: "Sequence[Finding]", form: str) -> None:
+    from dkimctl.output.doctor import diagnosis_text
+    from dkimctl.output.doctor_machine import nagios_text, prometheus_text
+
+    if form == "nagios":
+        app.terminal.result(nagios_text(found))
+    elif form == "prometheus":
+        app.terminal.result(prometheus_text(found, app.clock.now()))
+    else:
+        app.terminal.result(diagnosis_text(found, verbose=app.verbosity > 0))
+        app.terminal.document("findings", found)

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from dkimctl.errors import CheckFailed
+from dkimctl.errors import CheckFailed, DkimctlError
+from dkimctl.files import read_file
 from dkimctl.host.world import World
 from dkimctl.keys.pair import KeyPair, parse_private_key
+from dkimctl.keys.public import PublicKey
 from dkimctl.opendkim.tables import KeyEntry, key_entry
 
 ENCRYPTED = re.compile(rb"BEGIN ENCRYPTED PRIVATE KEY|Proc-Type: 4,ENCRYPTED")
@@ -63,6 +65,16 @@ def read_key(content: bytes, source: str) -> KeyPair | Fault:
         except CheckFailed:
             continue
     return Fault.NOT_A_KEY
+
+
+def public_key(world: World, key: UsedKey) -> PublicKey | None:
+    """The public half of a key file, or None when it cannot be read or holds none: the keys' check tells."""
+    try:
+        content = read_file(world.settings.at(key.path)) if key.path.startswith("/") else None
+    except DkimctlError:
+        return None
+    held = read_key(content, key.path) if content else Fault.EMPTY
+    return None if isinstance(held, Fault) else held.public
 
 
 def _as_pem(content: bytes, kind: bytes) -> bytes:

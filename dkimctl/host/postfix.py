@@ -62,8 +62,6 @@ class PostfixInstance:
     """As Postfix sees it (without `--root`)."""
     values: Mapping[str, str]
     """The settings in NAMES with macros expanded, defaults included."""
-    written: Mapping[str, str]
-    """The same without expanding."""
     services: tuple[Service, ...]
 
     @property
@@ -97,10 +95,9 @@ def read_instances(settings: Settings) -> tuple[PostfixInstance, ...]:
 def _read(directory: str, settings: Settings) -> PostfixInstance:
     path = settings.at(directory)
     values = postconf.read_settings(path, NAMES, expanded=True)
-    written = postconf.read_settings(path, ("smtpd_milters", "non_smtpd_milters", "mynetworks"))
     level = values["compatibility_level"].partition(".")[0]
     chroot_default = not (level.isdigit() and int(level) >= 1)
-    return PostfixInstance(directory, values, written, tuple(_services(path, chroot_default)))
+    return PostfixInstance(directory, values, tuple(_services(path, chroot_default)))
 
 
 def _services(path: Path, chroot_default: bool) -> Iterator[Service]:

@@ -19,8 +19,8 @@ _MOST_ROUNDS = 12
 
 def mend(
     settings: Settings, clock: Clock, report: Callable[[str], None], failed: Callable[[DkimctlError], None]
-) -> tuple[Diagnosis, ...]:
-    """Apply every repair, again until none is left, and return what is noticed then.
+) -> None:
+    """Apply every repair, again until none is left.
 
     `report` gets each command before it is done; `failed` gets the error of a repair that could not be done. Raises
     what `read_world` raises.
@@ -31,7 +31,7 @@ def mend(
         found = diagnose(world)
         waiting = [r for r in dict.fromkeys(_repairs(found)) if r not in tried]
         if not waiting:
-            return found
+            return
         for repair in waiting:
             tried.add(repair)
             for command in repair.commands(world.shown(repair.path)):
@@ -40,7 +40,6 @@ def mend(
                 apply_repair(repair, world, clock)
             except DkimctlError as error:
                 failed(error)
-    return diagnose(read_world(settings))
 
 
 def _repairs(found: tuple[Diagnosis, ...]) -> Iterator[Repair]:

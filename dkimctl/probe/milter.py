@@ -97,6 +97,13 @@ def offer(
         return _end(wire, job)
 
 
+def greet(socket: MilterSocket, timeout: float = 3.0) -> None:
+    """See whether a milter answers at `socket`. Raises NobodyListens, or Unavailable when it is no milter."""
+    with connect(socket, timeout) as wire:
+        _negotiate(wire)
+        wire.send(b"Q", b"")
+
+
 def _negotiate(wire: Wire) -> int:
     """Agree on version, actions and steps; returns the steps that the daemon wants left out or silent."""
     wire.send(b"O", struct.pack("!III", _VERSION, _ACTIONS, _PROTOCOL))

@@ -25,7 +25,7 @@ RESTART = entry(
 )
 STALE_CONF = entry(
     904,
-    WARNING,
+    INFO,
     "opendkim.conf is newer than the running daemon",
     "The daemon takes up a change at SIGUSR1, some settings only at a restart. Whether that was done cannot be seen.",
     "systemctl reload opendkim",

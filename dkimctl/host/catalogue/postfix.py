@@ -39,8 +39,8 @@ SOCKET_DENIED = entry(
 NO_SOCKET_DIRECTORY = entry(
     807,
     ERROR,
-    "the socket's directory does not exist",
-    "`Unable to bind to port …: No such file or directory`: the daemon does not start.",
+    "the daemon cannot make its socket",
+    "`Unable to bind to port …`: the directory is missing, or the daemon may not write there; it does not start.",
 )
 OPEN_SOCKET = entry(
     808, WARNING, "every user of this machine may use the socket", "Whoever connects can have any mail signed."
@@ -87,7 +87,7 @@ NO_HOSTS_IN_CHROOT = entry(
 TWICE_IN_LIST = entry(816, ERROR, "the daemon stands twice in a list of milters", "Each message gets two signatures.")
 SHARED_GROUP = entry(
     817,
-    WARNING,
+    INFO,
     "Postfix is a member of the daemon's group",
     "The usual recipe for the socket, but keys that the group can read are refused from then on. A socket directory "
     "2750 opendkim:postfix needs no member.",

@@ -2,15 +2,31 @@
 
 from collections.abc import Iterable
 
+from dkimctl.config.settings import Lookup
 from dkimctl.findings import Finding, Severity
 from dkimctl.host.catalogue import machine as c
 from dkimctl.host.doctor.base import Check, Diagnosis, noticed
 from dkimctl.host.doctor.conf import check_conf
+from dkimctl.host.doctor.dns import check_records
+from dkimctl.host.doctor.filters import check_filters
+from dkimctl.host.doctor.hosts import check_hosts
 from dkimctl.host.doctor.keys import check_keys
+from dkimctl.host.doctor.machine import check_machine
+from dkimctl.host.doctor.milters import check_milters
+from dkimctl.host.doctor.start import check_start
 from dkimctl.host.doctor.tables import check_tables
 from dkimctl.host.world import World
 
-CHECKS: tuple[Check, ...] = (check_conf, check_tables, check_keys)
+CHECKS: tuple[Check, ...] = (
+    check_conf,
+    check_start,
+    check_tables,
+    check_keys,
+    check_hosts,
+    check_milters,
+    check_filters,
+    check_machine,
+)
 _WORST_FIRST = (Severity.ERROR, Severity.UNKNOWN, Severity.WARNING, Severity.INFO, Severity.OK)
 
 
@@ -21,6 +37,11 @@ def diagnose(world: World, checks: Iterable[Check] = CHECKS) -> tuple[Diagnosis,
     if not any(d.finding.severity in (Severity.ERROR, Severity.UNKNOWN) for d in found):
         found.append(noticed(c.RIGHT, "this host", _praise(world)))
     return tuple(found)
+
+
+def with_dns(lookup: Lookup) -> tuple[Check, ...]:
+    """All checks, and the key records in DNS."""
+    return (*CHECKS, lambda world: check_records(world, lookup))
 
 
 def findings(diagnoses: Iterable[Diagnosis]) -> tuple[Finding, ...]:

@@ -1,0 +1,123 @@
+"""Is this machine's clock right: what the kernel, chrony and timesyncd say, and what a server's Date says."""
+
+import ctypes
+import os
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+
+from dkimctl.clock import Clock
+from dkimctl.errors import Unavailable
+from dkimctl.programs import find_program, run_program
+
+_UNSYNCHRONISED = 0x0040  # STA_UNSYNC of <sys/timex.h>
+_TIME_ERROR = 5
+_TIMESYNCD = Path("/run/systemd/timesync/synchronized")
+_SYSTEM_TIME = re.compile(r"^System time\s*:\s*([\d.]+) seconds (slow|fast)", re.MULTILINE)
+_LEAP = re.compile(r"^Leap status\s*:\s*Normal", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class ClockState:
+    """What is known about the clock; None where nobody could say."""
+
+    kernel: bool | None
+    """True when the kernel counts its clock as synchronised (adjtimex(2))."""
+    chrony: float | None = None
+    """Seconds by which chrony sees the clock ahead, negative behind; None without a synchronised chrony."""
+    timesyncd: bool = False
+    """True when systemd-timesyncd has set the clock since boot."""
+    remote: float | None = None
+    """Seconds by which the clock is ahead of a server's Date."""
+    remote_name: str = ""
+
+    @property
+    def is_synchronised(self) -> bool:
+        """True when anybody keeps it right. chrony without rtcsync does so without telling the kernel."""
+        return bool(self.kernel) or self.chrony is not None or self.timesyncd
+
+
+class _Timex(ctypes.Structure):
+    """The part of `struct timex` that is read; the rest is room enough for all of it."""
+
+    _fields_ = (
+        ("modes", ctypes.c_uint),
+        ("offset", ctypes.c_long),
+        ("freq", ctypes.c_long),
+        ("maxerror", ctypes.c_long),
+        ("esterror", ctypes.c_long),
+        ("status", ctypes.c_int),
+        ("rest", ctypes.c_char * 256),
+    )
+
+
+def read_clock_state() -> ClockState:
+    """What this machine says about its own clock."""
+    return ClockState(_kernel(), _chrony(), _TIMESYNCD.exists())
+
+
+def _kernel() -> bool | None:
+    try:
+        adjtimex = ctypes.CDLL(None, use_errno=True).adjtimex
+    except (OSError, AttributeError):
+        return None
+    timex = _Timex()
+    state = adjtimex(ctypes.byref(timex))
+    return None if state < 0 else state != _TIME_ERROR and not timex.status & _UNSYNCHRONISED
+
+
+def _chrony() -> float | None:
+    if find_program("chronyc") is None:
+        return None
+    try:
+        ended = run_program("chronyc", "-n", "tracking")
+    except Unavailable:
+        return None
+    return chrony_offset(ended.out) if ended.code == 0 else None
+
+
+def chrony_offset(tracking: str) -> float | None:
+    """Seconds ahead in the output of `chronyc tracking`; None when chrony is not synchronised."""
+    found = _SYSTEM_TIME.search(tracking)
+    if found is None or not _LEAP.search(tracking):
+        return None
+    return float(found[1]) * (1 if found[2] == "fast" else -1)
+
+
+def ahead_of(url: str, clock: Clock, timeout: float = 5.0) -> float:
+    """Seconds by which this clock is ahead of the `Date` of an HTTP answer. Raises Unavailable.
+
+    The Date is cut to the second, so half a second and the way there and back are the error.
+    """
+    from http.client import HTTPException
+    from urllib.error import HTTPError
+    from urllib.request import urlopen
+
+    before = clock.now()
+    try:
+        with urlopen(url, timeout=timeout) as answer:  # noqa: S310  the API's own address
+            date = answer.headers.get("Date")
+    except HTTPError as error:
+        date = error.headers.get("Date")
+    except (OSError, HTTPException, ValueError) as error:
+        raise Unavailable(f"{url} does not answer: {error}", hint="run it again") from error
+    after = clock.now()
+    theirs = parsedate_to_datetime(date) if date else None
+    if theirs is None:
+        raise Unavailable(f"{url} sent no Date", hint="is there a proxy between?")
+    middle = datetime.fromtimestamp((before.timestamp() + after.timestamp()) / 2, UTC)
+    return (middle - theirs.astimezone(UTC)).total_seconds() - 0.5
+
+
+def started(pid: int) -> float | None:
+    """When a process was started, in seconds since the epoch; None when it has gone."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        boot = next(
+            int(line.split()[1]) for line in Path("/proc/stat").read_text().splitlines() if line.startswith("btime")
+        )
+    except (OSError, StopIteration):
+        return None
+    return boot + int(fields[19]) / os.sysconf("SC_CLK_TCK")

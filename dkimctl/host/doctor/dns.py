@@ -1,0 +1,32 @@
+"""Does DNS hold the key records of the keys that sign: `verify-dns` for every row of the KeyTable that is used."""
+
+from collections.abc import Iterator
+
+from dkimctl.config.settings import Lookup
+from dkimctl.errors import DkimctlError
+from dkimctl.findings import Severity
+from dkimctl.host.doctor.base import Diagnosis
+from dkimctl.host.keyfiles import UsedKey, public_key, used_keys
+from dkimctl.host.world import World
+from dkimctl.verify.check import check
+from dkimctl.verify.report import Target
+
+
+def check_records(world: World, lookup: Lookup) -> Iterator[Diagnosis]:
+    """The findings of each key record, as verify-dns gives them; nothing about those that are right."""
+    targets = [target for key in used_keys(world) if (target := _target(world, key)) is not None]
+    for report in check(dict.fromkeys(targets), lookup):
+        for finding in report.findings:
+            if finding.severity not in (Severity.OK, Severity.INFO):
+                yield Diagnosis(finding)
+
+
+def _target(world: World, key: UsedKey) -> Target | None:
+    """None for a key whose domain depends on the mail, or whose names DNS cannot hold: the tables' check tells."""
+    if key.entry is None or "%" in key.entry.domain:
+        return None
+    target = Target(key.entry.selector.lower(), key.entry.domain.lower(), public_key(world, key), subdomains=True)
+    try:
+        return target if target.owner.isascii() else None
+    except DkimctlError:
+        return None

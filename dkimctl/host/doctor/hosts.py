@@ -1,0 +1,98 @@
+"""Whose mail is signed: InternalHosts, alone and beside Postfix's mynetworks."""
+
+from collections.abc import Iterator
+from ipaddress import IPv4Network, IPv6Network, ip_network
+
+from dkimctl.host.catalogue import tables as c
+from dkimctl.host.datasets import FILES, DataSet
+from dkimctl.host.doctor.base import Diagnosis, edit, noticed
+from dkimctl.host.internal import HostList
+from dkimctl.host.world import World
+from dkimctl.opendkim.hosts import LOOPBACK, host_problem, is_everybody
+
+Network = IPv4Network | IPv6Network
+_TWIN = {"0.0.0.0/0": "::/0", "::/0": "0.0.0.0/0"}
+
+
+def check_hosts(world: World) -> Iterator[Diagnosis]:
+    """Everything about the host lists."""
+    for name in ("InternalHosts", "ExternalIgnoreList", "PeerList"):
+        listed = world.data_sets.get(name)
+        if listed and listed.is_known:
+            yield from _spelling(world, name, listed)
+    internal = world.internal_hosts
+    if not internal.is_known or not world.opendkim.signs:
+        return
+    hosts = HostList(internal)
+    yield from _loopback(world, internal, hosts)
+    yield from _everybody(world, internal)
+    yield from _relay_clients(world, internal, hosts)
+
+
+def _spelling(world: World, name: str, listed: DataSet) -> Iterator[Diagnosis]:
+    for row in listed.rows:
+        where = listed.at(row)
+        mend = (
+            edit(world, listed.place, row.line) if listed.kind in FILES else edit(world, listed.setting.file, row.line)
+        )
+        if listed.patterns and row.key.startswith("*"):
+            fix = f"write {row.key.lstrip('*') or 'the networks themselves'} in a file: data set: {mend}"
+            yield noticed(c.HOST_PATTERN, where, f"{where}: {row.key} ({name})", fix)
+            continue
+        problem = host_problem(row.key.removeprefix("!"))
+        if problem:
+            yield noticed(c.HOST_SPELLING, where, f"{where}: {row.key} {problem} ({name})", mend)
+
+
+def _loopback(world: World, internal: DataSet, hosts: HostList) -> Iterator[Diagnosis]:
+    missing = [host for host in LOOPBACK if not hosts.has(host, "localhost")]
+    if missing:
+        seen = (
+            f"{' and '.join(missing)} not in InternalHosts ({internal.place if internal.kind in FILES else 'inline'})"
+        )
+        yield noticed(c.LOOPBACK, "InternalHosts", seen, _add(world, internal, missing))
+
+
+def _add(world: World, internal: DataSet, entries: list[str]) -> str:
+    if internal.kind in FILES:
+        return f"printf '%s\\n' {' '.join(entries)} >> {world.shown(internal.place)}"
+    setting = internal.setting
+    return f"add {','.join(entries)} to InternalHosts: {edit(world, setting.file, setting.line)}"
+
+
+def _everybody(world: World, internal: DataSet) -> Iterator[Diagnosis]:
+    wide = [row for row in internal.rows if is_everybody(row.key)]
+    if not wide:
+        return
+    keys = {row.key for row in wide}
+    twin = _TWIN[wide[0].key] if len(keys) == 1 else ""
+    missing = f", and {'IPv6' if ':' in twin else 'IPv4'} clients are not among them" if twin else ""
+    where = internal.at(wide[0])
+    fix = f"name your own networks instead: {edit(world, internal.place, wide[0].line)}"
+    yield noticed(c.EVERYBODY, where, f"{where}: {' and '.join(sorted(keys))}{missing}", fix)
+
+
+def _relay_clients(world: World, internal: DataSet, hosts: HostList) -> Iterator[Diagnosis]:
+    listed = [net for row in internal.rows if (net := _network(row.key)) is not None]
+    for instance in world.postfix:
+        words = instance.values["mynetworks"].replace(",", " ").split()
+        lacking = [str(n) for word in words if (n := _network(word)) is not None and not _covered(n, listed, hosts)]
+        if lacking:
+            seen = f"mynetworks of {instance.directory} has {', '.join(lacking)}, InternalHosts has not"
+            yield noticed(c.RELAY_CLIENTS, "InternalHosts", seen, _add(world, internal, lacking))
+
+
+def _network(text: str) -> Network | None:
+    try:
+        return ip_network(text.replace("[", "").replace("]", ""), strict=False)
+    except ValueError:
+        return None  # a table, a path, a name or an exception with `!`
+
+
+def _covered(network: Network, listed: list[Network], hosts: HostList) -> bool:
+    first = network.network_address
+    if first.is_loopback:
+        return hosts.has("127.0.0.1" if network.version == 4 else "::1", "localhost")
+    if isinstance(network, IPv6Network) and network.network_address.ipv4_mapped is not None:
+        return True  # the same IPv4 clients in another spelling
+    return any(n.version == network.version and network.subnet_of(n) for n in listed)  # type: ignore[arg-type]

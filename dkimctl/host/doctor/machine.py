@@ -1,0 +1,104 @@
+"""What runs on this machine now, and its clock. Only of the running machine, never of a tree below `--root`."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from dkimctl.clock import SYSTEM_CLOCK
+from dkimctl.errors import ConfigError, Unavailable
+from dkimctl.host import daemon
+from dkimctl.host.catalogue import machine as c
+from dkimctl.host.clockstate import ClockState, ahead_of, read_clock_state, started
+from dkimctl.host.doctor.base import Diagnosis, noticed
+from dkimctl.host.socketplace import effective_socket
+from dkimctl.host.world import World
+from dkimctl.opendkim.sockets import MilterSocket
+from dkimctl.probe.milter import greet
+from dkimctl.probe.wire import NobodyListens
+from dkimctl.programs import find_program
+from dkimctl.providers.ovh.endpoint import is_url, loopback_url, web_host
+
+TOLERATED = 5.0
+"""Seconds that receivers shrug off; the Date of an answer is cut to the second."""
+
+
+def check_machine(world: World) -> Iterator[Diagnosis]:
+    """Everything about running daemons and the clock."""
+    if not world.is_live:
+        yield noticed(c.STAGING, str(world.root), f"--root {world.root}")
+        return
+    if find_program("opendkim") is None:
+        yield noticed(c.NOT_INSTALLED, "opendkim", "no program opendkim in /usr/sbin")
+    else:
+        yield from _daemon(world)
+    yield from _clock(world)
+
+
+def _daemon(world: World) -> Iterator[Diagnosis]:
+    socket = effective_socket(world.opendkim)
+    if socket is None or world.opendkim.conf is None:
+        return
+    pid = daemon.find_running(Path(world.opendkim.get("PidFile", world.settings.paths.pid_file)))
+    yield from _listening(world, socket, pid)
+    began = started(pid) if pid else None
+    changed = os.stat(world.opendkim.conf_path).st_mtime
+    if began is not None and changed > began:
+        yield noticed(
+            c.STALE_CONF, world.opendkim.conf_path, f"opendkim (pid {pid}) was started before the last change"
+        )
+
+
+def _listening(world: World, socket: MilterSocket, pid: int | None) -> Iterator[Diagnosis]:
+    try:
+        greet(socket)
+    except NobodyListens as error:
+        if isinstance(error.__cause__, PermissionError):
+            yield noticed(c.UNREAD, str(socket), error.message)
+        elif pid:
+            yield noticed(c.RESTART, str(socket), f"{error.message}, but opendkim runs (pid {pid})")
+        else:
+            yield noticed(c.NOT_RUNNING, str(socket), error.message)
+    except Unavailable as error:
+        fix = f"see who listens: ss -lp | grep {socket.path or socket.port}"
+        yield noticed(c.NOT_A_MILTER, str(socket), error.message, fix)
+
+
+def _clock(world: World) -> Iterator[Diagnosis]:
+    state = read_clock_state()
+    try:
+        url = time_url(world)
+        if url:
+            state = replace(state, remote=ahead_of(url, SYSTEM_CLOCK), remote_name=url)
+    except (Unavailable, ConfigError) as error:
+        yield noticed(c.CLOCK_UNKNOWN, "the OVH API's clock", error.message, error.hint)
+    yield from judge_clock(state)
+
+
+def time_url(world: World) -> str:
+    """Where OVH's API tells its time, when some domain is published there; else empty. Raises ConfigError."""
+    settings = world.settings
+    used = {settings.provider, *(domain.provider for domain in settings.domains.values())}
+    if "ovh" not in used:
+        return ""
+    options = settings.providers.get("ovh", {})
+    endpoint = str(os.environ.get("OVH_ENDPOINT") or options.get("endpoint") or "ovh-eu")
+    base = loopback_url(endpoint) if is_url(endpoint) else f"https://{web_host(endpoint)}"
+    return f"{base}/1.0/auth/time"
+
+
+def judge_clock(state: ClockState) -> Iterator[Diagnosis]:
+    """What follows from what is known about the clock."""
+    offset, source = state.remote, state.remote_name
+    if offset is None and state.chrony is not None:
+        offset, source = state.chrony, "chrony"
+    if offset is not None and abs(offset) > TOLERATED:
+        direction = "ahead" if offset > 0 else "behind"
+        yield noticed(c.CLOCK_WRONG, "clock", f"{abs(offset):.0f} seconds {direction}, compared with {source}")
+    elif state.kernel is None and not state.is_synchronised:
+        yield noticed(
+            c.CLOCK_UNKNOWN, "clock", "adjtimex(2) is not allowed here, and neither chrony nor timesyncd runs"
+        )
+    elif not state.is_synchronised:
+        agrees = f"; it agrees with {source} within {TOLERATED:.0f} seconds" if offset is not None else ""
+        yield noticed(c.UNSYNCHRONISED, "clock", f"adjtimex(2) says unsynchronised, no chrony or timesyncd{agrees}")

@@ -1,0 +1,81 @@
+"""Is a client internal: opendkim's own look into a host list (`dkimf_checkhost`, `dkimf_checkip`)."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from socket import AF_INET6, inet_ntop
+
+from dkimctl.host.datasets import DataSet
+from dkimctl.opendkim.tables import Patterns, Row
+
+Find = Callable[[str], Row | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """The entry that decided."""
+
+    row: Row
+    negated: bool
+    """True for an entry with `!`: the search ends there, and the client is not internal by it."""
+
+
+class HostList:
+    """A host list as the daemon searches it; build it once for many clients."""
+
+    def __init__(self, data_set: DataSet) -> None:
+        self.data_set = data_set
+        self._find = _finder(data_set)
+
+    def fit(self, address: str, name: str = "") -> Fit | None:
+        """The entry that makes the client internal, or that with `!` which excludes it; None when none fits."""
+        excluded = None
+        for questions in (_host_questions(name), _address_questions(address)):
+            found = next(filter(None, map(self._ask, questions)), None)
+            if found and not found.negated:
+                return found
+            excluded = excluded or found
+        return excluded
+
+    def has(self, address: str, name: str = "") -> bool:
+        """True when the client is internal."""
+        found = self.fit(address, name)
+        return found is not None and not found.negated
+
+    def _ask(self, question: str) -> Fit | None:
+        row = self._find(f"!{question}")
+        if row is not None:
+            return Fit(row, negated=True)
+        row = self._find(question)
+        return Fit(row, negated=False) if row is not None else None
+
+
+def _finder(data_set: DataSet) -> Find:
+    if data_set.patterns:
+        return Patterns(data_set.rows).first
+    exact = {row.key.lower(): row for row in reversed(data_set.rows)}
+    return lambda text: exact.get(text.lower())
+
+
+def _host_questions(name: str) -> Iterator[str]:
+    while name:
+        yield name
+        position = name.find(".", 1)
+        name = name[position:] if position > 0 else ""
+
+
+def _address_questions(address: str) -> Iterator[str]:
+    if not address:
+        return
+    ip = ip_address(address)
+    yield _written(ip)
+    yield f"[{_written(ip)}]"
+    for bits in range(ip.max_prefixlen, -1, -1):
+        mask = ((1 << bits) - 1) << (ip.max_prefixlen - bits)
+        first = _written(type(ip)(int(ip) & mask))
+        yield f"{first}/{bits}"
+        yield f"[{first}]/{bits}"
+
+
+def _written(ip: IPv4Address | IPv6Address) -> str:
+    return inet_ntop(AF_INET6, ip.packed) if ip.version == 6 else str(ip)

@@ -1,0 +1,85 @@
+"""The milter socket between the daemon and Postfix: one end as each of them sees it."""
+
+import os
+import stat
+from dataclasses import dataclass
+
+from dkimctl.errors import UsageError
+from dkimctl.host.accounts import Account
+from dkimctl.host.installation import Installation
+from dkimctl.host.world import World
+from dkimctl.opendkim.sockets import MilterSocket, parse_socket
+from dkimctl.postfix.milters import milter_socket
+
+_EVERYWHERE = ("", "0.0.0.0", "::")  # noqa: S104  what a daemon may be told, not where we listen
+SYSTEMD_UMASK = 0o022
+
+
+def effective_socket(daemon: Installation) -> MilterSocket | None:
+    """Where the daemon listens, command line and last line counted; None when that is nowhere."""
+    setting = daemon.find("Socket")
+    try:
+        return parse_socket(setting.value) if setting else None
+    except UsageError:
+        return None
+
+
+def leads_to(milter: str, socket: MilterSocket, queue: str) -> bool:
+    """True when this milter of Postfix's is the daemon at `socket`."""
+    there = milter_socket(milter, queue)
+    if there is None:
+        return False
+    if there.is_unix or socket.is_unix:
+        # chrooted, Postfix writes what lies in the queue directory from there
+        return socket.is_unix and there.path in (socket.path, socket.path.removeprefix(queue))
+    if socket.host in _EVERYWHERE:
+        return there.port == socket.port
+    return there.endpoint == socket.endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """The node on the way to a socket that a user may not pass."""
+
+    node: str
+    mode: int
+    owner: str
+    """USER:GROUP."""
+
+
+def may_connect(world: World, socket: MilterSocket, client: Account, daemon: Account) -> Denial | None:
+    """Where connecting fails by the modes, or None. The socket's own mode is what the daemon will give it.
+
+    Raises OSError when a directory cannot be looked at.
+    """
+    parts = socket.path.split("/")[1:-1]
+    for count in range(len(parts) + 1):
+        place = "/" + "/".join(parts[:count])
+        status = os.stat(world.shown(place))
+        if not _allows(status.st_mode, status.st_uid, status.st_gid, client, 0o1):
+            return _denial(world, place, status.st_mode, status.st_uid, status.st_gid)
+    mode, gid = predicted(world, socket, daemon)
+    if _allows(mode, daemon.uid, gid, client, 0o2):
+        return None
+    return _denial(world, socket.path, mode, daemon.uid, gid)
+
+
+def predicted(world: World, socket: MilterSocket, daemon: Account) -> tuple[int, int]:
+    """Mode and group that the socket gets when the daemon makes it. Raises OSError."""
+    directory = os.stat(world.shown(os.path.dirname(socket.path)))
+    mask = world.opendkim.number("UMask", SYSTEMD_UMASK)
+    named = world.accounts.group(world.opendkim.group) if world.opendkim.group else None
+    own = named.gid if named else daemon.gid
+    return 0o777 & ~mask, directory.st_gid if directory.st_mode & stat.S_ISGID else own
+
+
+def _allows(mode: int, uid: int, gid: int, client: Account, bit: int) -> bool:
+    if client.uid == 0:
+        return True
+    shift = 6 if uid == client.uid else 3 if gid in client.groups else 0
+    return bool(mode >> shift & bit)
+
+
+def _denial(world: World, node: str, mode: int, uid: int, gid: int) -> Denial:
+    owner = f"{world.accounts.user_name(uid)}:{world.accounts.group_name(gid)}"
+    return Denial(node, stat.S_IMODE(mode), owner)
