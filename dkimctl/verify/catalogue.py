@@ -135,7 +135,7 @@ NO_ADDRESS = _entry(
     115,
     UNKNOWN,
     "a name server's name has no address",
-    "The zone's NS records name a host that has neither an A nor an AAAA record: nobody can ask it.",
+    "The zone's NS records name a host that has neither an A nor an AAAA record: nobody can ask it (RFC 1912 §2.8).",
     "give the host an address, or remove it from the zone's NS records and from the delegation",
 )
 OTHER_DOMAIN = _entry(
@@ -495,6 +495,6 @@ RESOLVER_FAILS = _entry(
     510,
     UNKNOWN,
     "a resolver gives no answer",
-    "What this resolver's users see could not be found out.",
+    "What this resolver's users see could not be found out; a verifier behind it answers temperror (RFC 6376 §6.1.2).",
     "check the resolver, or ask another: --nameserver",
 )
