@@ -8,7 +8,9 @@ import pytest
 from dkimctl.cli.frame import App
 from dkimctl.findings import Severity
 from dkimctl.providers.ovh.credentials import Credentials
+from dkimctl.providers.ovh.door import Door
 from dkimctl.providers.ovh.grants import Rule, excess, rules_for, zones_of
+from dkimctl.providers.ovh.refusals import OvhError
 from dkimctl.providers.ovh.rights import ACTIONS, COMFORT, RULES
 from dkimctl.providers.ovh.whoami import Identity, credential_findings, whoami
 from dkimctl.sandbox import Fault, Sandbox
@@ -217,3 +219,15 @@ def test_a_service_account_as_typed(dkimctl_inside: DkimctlInside) -> None:
         assert "dnsZone:apiovh:record/get" in ran.out
         nothing = dkimctl_inside("ovh", "whoami", env=env)
         assert (nothing.code, "name the zones" in nothing.err) == (2, True)
+
+
+def test_a_token_that_cannot_be_renewed() -> None:
+    """The endpoint answers nonsense when the first token has run out: not a crash, and worth another try."""
+    with sandbox() as running:
+        door = Door(Credentials(running.api_url, **service_account(running)))
+        door.value("GET", f"/domain/zone/{ZONE}")
+        door._idle.queue[0]._oauth2.session._client._expires_at = 1
+        running.faults.add(Fault("null", path="/auth/oauth2/token"))
+        with pytest.raises(OvhError, match="gave no access token") as e:
+            door.value("GET", f"/domain/zone/{ZONE}")
+        assert e.value.is_transient
