@@ -4,18 +4,18 @@ The library's `raw_call` is used, which signs and sends; its `call` throws the s
 fails on some error bodies.
 """
 
-import json
 import queue
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from dkimctl.errors import ConfigError
+from dkimctl.providers.ovh.answers import Answer, strange_answer, without
 from dkimctl.providers.ovh.credentials import Credentials
 from dkimctl.providers.ovh.endpoint import HINT, allow_loopback, is_url, loopback_url, token_url
-from dkimctl.providers.ovh.refusals import AGAIN, Kind, OvhError, Refusal, explain, lost
+from dkimctl.providers.ovh.refusals import Kind, OvhError, lost
 
 if TYPE_CHECKING:
     from requests import RequestException, Response
@@ -50,19 +50,19 @@ class Door:
 
         `signed=False` is for the one call that needs no consumer key: asking for one.
         """
-        response = self._send(method, path, body, signed=signed)
-        value = self._decoded(response, method, path)
+        answer = self._send(method, path, body, signed=signed)
+        value = answer.value()
         if value is None:
-            raise lost("answered without a value", method, path, status=response.status_code)
+            raise lost("answered without a value", method, path, status=answer.status)
         return value
 
     def void(self, method: str, path: str, body: dict[str, object] | None = None) -> None:
         """One call, once, that has nothing to answer: 204, `null` and an empty body are all fine. Raises OvhError."""
-        response = self._send(method, path, body)
-        if response.content:
-            self._decoded(response, method, path)
+        answer = self._send(method, path, body)
+        if answer.content:
+            answer.value()
 
-    def _send(self, method: str, path: str, body: dict[str, object] | None, *, signed: bool = True) -> "Response":
+    def _send(self, method: str, path: str, body: dict[str, object] | None, *, signed: bool = True) -> Answer:
         """The answer, when its status says success."""
         from ovh.exceptions import APIError
         from requests import RequestException
@@ -76,12 +76,14 @@ class Door:
             raise self._failed_before(error, method, path) from None
         except _NO_TOKEN:  # one had run out, and the answer to the wish for another was none
             raise lost("gave no access token", "POST", TOKEN_PATH) from None
-        refusal = None if 200 <= response.status_code < 300 else self._refused(response, method, path)
+        after = response.headers.get("Retry-After", "")
+        answer = Answer(method, path, self.endpoint, response.status_code, response.content, after)
+        refusal = None if answer.is_success else answer.refusal(self._secrets)
         if refusal is None or refusal.kind is not Kind.OUT_OF_TIME:  # else the time it holds is wrong
             self._idle.put(client)
         if refusal is not None:
             raise refusal
-        return response
+        return answer
 
     def _client(self) -> Any:
         try:
@@ -102,35 +104,12 @@ class Door:
         except HTTPError as error:
             raise _unreached(error.args[1], "GET", "/auth/time") from None
         except (APIError, TypeError, ValueError, AttributeError):  # the library trips over answers that are no number
-            raise lost("does not answer as an API", "GET", "/auth/time", hint=_proxy_hint(self.endpoint)) from None
+            raise lost("does not answer as an API", "GET", "/auth/time", hint=strange_answer(self.endpoint)) from None
         return client
-
-    def _decoded(self, response: "Response", method: str, path: str) -> Any:
-        if response.status_code == 204:
-            return None
-        try:
-            return json.loads(response.content)
-        except ValueError:
-            what = "answered with an empty body" if not response.content else f"answered {_kind_of(response)}, not JSON"
-            raise lost(what, method, path, status=response.status_code, hint=_proxy_hint(self.endpoint)) from None
-
-    def _refused(self, response: "Response", method: str, path: str) -> OvhError:
-        body: object = None
-        with suppress(ValueError):
-            body = json.loads(response.content)
-        fields = body if isinstance(body, dict) else {"message": _kind_of(response)}
-        details = fields.get("details")
-        refusal = Refusal(
-            status=response.status_code,
-            message=self._without_secrets(str(fields.get("message") or "")),
-            missing_actions=_missing_actions(details) if isinstance(details, dict) else "",
-            retry_after=_retry_after(response),
-        )
-        return explain(refusal, method, path, self.endpoint)
 
     def _failed_before(self, error: Exception, method: str, path: str) -> OvhError:
         """The library refused before anything was sent, or a token could not be had."""
-        said = self._without_secrets(str(error).splitlines()[0])
+        said = without(self._secrets, str(error).partition("\n")[0])
         return OvhError(
             Kind.REFUSED,
             f"the ovh library refused: {said}",
@@ -138,11 +117,10 @@ class Door:
             call=f"{method} {path}",
         )
 
-    def _without_secrets(self, text: str) -> str:
+    @property
+    def _secrets(self) -> tuple[str, ...]:
         c = self._credentials
-        for secret in (c.application_secret, c.consumer_key, c.client_secret, c.application_key, c.client_id):
-            text = text.replace(secret, "***") if secret else text
-        return text
+        return (c.application_secret, c.consumer_key, c.client_secret, c.application_key, c.client_id)
 
 
 def _new_client(credentials: Credentials, timeout: tuple[float, float]) -> Any:
@@ -265,35 +243,3 @@ def _unreached(error: "RequestException", method: str, path: str) -> OvhError:
     if "refused" in words:
         return lost("cannot be reached: connection refused", method, path)
     return lost("closed the connection before its answer was complete", method, path)
-
-
-def _missing_actions(details: dict[str, object]) -> str:
-    found = [
-        str(details.get(name) or "") for name in ("unauthorizedActionsByIAM", "unauthorizedActionsByAuthentication")
-    ]
-    return ", ".join(actions for actions in found if actions)
-
-
-def _retry_after(response: "Response") -> float | None:
-    """The header in seconds; its form as a date (RFC 9110 §10.2.3) as well."""
-    text = response.headers.get("Retry-After", "").strip()
-    with suppress(ValueError):
-        return max(0.0, float(text))
-    from datetime import UTC, datetime
-    from email.utils import parsedate_to_datetime
-
-    with suppress(ValueError, TypeError):
-        return max(0.0, (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds())
-    return None
-
-
-def _kind_of(response: "Response") -> str:
-    if not response.content:
-        return "an empty body"
-    return "HTML" if b"<html" in response.content[:400].lower() else "something unreadable"
-
-
-def _proxy_hint(endpoint: str) -> str:
-    if is_url(endpoint):
-        return AGAIN
-    return "if it happens again, look for a proxy or a portal between here and the API"

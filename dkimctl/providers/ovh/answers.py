@@ -1,0 +1,87 @@
+"""What came back from the API, read: a value, or what its refusal says."""
+
+import json
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from dkimctl.providers.ovh.endpoint import is_url
+from dkimctl.providers.ovh.refusals import AGAIN, OvhError, Refusal, explain, lost
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP answer to one call, as far as it matters."""
+
+    method: str
+    path: str
+    endpoint: str
+    status: int
+    content: bytes
+    retry_after: str
+    """The header of this name, or empty."""
+
+    @property
+    def is_success(self) -> bool:
+        """True when the call was carried out."""
+        return 200 <= self.status < 300
+
+    def value(self) -> Any:
+        """The value in the body; None for 204. Raises OvhError when the body is no JSON."""
+        if self.status == 204:
+            return None
+        try:
+            return json.loads(self.content)
+        except ValueError:
+            what = f"answered {self._kind}, not JSON" if self.content else "answered with an empty body"
+            raise lost(what, self.method, self.path, status=self.status, hint=strange_answer(self.endpoint)) from None
+
+    def refusal(self, hide: tuple[str, ...]) -> OvhError:
+        """The error that it stands for; what `hide` holds does not appear in it."""
+        body: object = None
+        with suppress(ValueError):
+            body = json.loads(self.content)
+        fields = body if isinstance(body, dict) else {"message": self._kind}
+        details = fields.get("details")
+        refusal = Refusal(
+            status=self.status,
+            message=without(hide, str(fields.get("message") or "")),
+            missing_actions=_missing_actions(details) if isinstance(details, dict) else "",
+            retry_after=_seconds(self.retry_after),
+        )
+        return explain(refusal, self.method, self.path, self.endpoint)
+
+    @property
+    def _kind(self) -> str:
+        if not self.content:
+            return "an empty body"
+        return "HTML" if b"<html" in self.content[:400].lower() else "something unreadable"
+
+
+def without(hidden: tuple[str, ...], text: str) -> str:
+    """`text` with `***` for each of these."""
+    for secret in hidden:
+        text = text.replace(secret, "***") if secret else text
+    return text
+
+
+def strange_answer(endpoint: str) -> str:
+    """The hint for an answer that no API gives."""
+    return AGAIN if is_url(endpoint) else "if it happens again, look for a proxy or a portal between here and the API"
+
+
+def _missing_actions(details: dict[str, object]) -> str:
+    names = ("unauthorizedActionsByIAM", "unauthorizedActionsByAuthentication")
+    return ", ".join(actions for name in names if (actions := str(details.get(name) or "")))
+
+
+def _seconds(header: str) -> float | None:
+    """Retry-After in seconds; its form as a date (RFC 9110 §10.2.3) as well."""
+    with suppress(ValueError):
+        return max(0.0, float(header.strip()))
+    from email.utils import parsedate_to_datetime
+
+    with suppress(ValueError, TypeError):
+        return max(0.0, (parsedate_to_datetime(header) - datetime.now(UTC)).total_seconds())
+    return None
