@@ -10,7 +10,7 @@ from dkimctl.opendkim import conf
 from dkimctl.opendkim.hosts import canonical_host
 from dkimctl.opendkim.managed import Foreign, read_foreign
 from dkimctl.opendkim.sockets import MilterSocket, parse_socket
-from dkimctl.opendkim.tables import KeyEntry, key_line, signing_lines
+from dkimctl.opendkim.tables import key_line, signing_lines
 from dkimctl.render.base import Content, Notice, RenderedDirectory, RenderedFile, Selection, SigningKey, fixed
 from dkimctl.render.cautions import key_table_notices, signing_table_notices
 from dkimctl.render.conffile import belongs_to_person, overridden_notices, sealed, with_include_last
@@ -110,7 +110,7 @@ def _configuration(
 
 def key_table(foreign: Foreign, keys: tuple[SigningKey, ...]) -> Content:
     """The KeyTable: people's lines, and one for each key."""
-    lines = Content(lambda: _joined(key_line(KeyEntry(key.name, key.domain, key.selector, key.path)) for key in keys))
+    lines = Content(lambda: _joined(key_line(key.name, key.domain, key.selector, key.path) for key in keys))
     return Content(lambda: foreign.around(lines))
 
 

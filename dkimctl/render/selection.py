@@ -12,9 +12,11 @@ from dkimctl.opendkim.tables import LONGEST_LINE
 from dkimctl.render.base import Notice, Selection, SigningKey
 
 RSA, ED25519 = "rsa", "ed25519"
-_NAME = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)+")
-_PATH = re.compile(r"/[!-\"$-~]+")  # ASCII without blanks, and without #, which would end the line
+_LABELS = r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)"
+# domain, selector and path; ASCII without blanks, and without #, which would end the line
+_USABLE = re.compile(rf"{_LABELS}+ {_LABELS}* /[!-\"$-~]+")
 _SHOWN = 3
+_UNPROVEN = (Phase.GENERATED, Phase.PUBLISHED)
 
 
 @dataclass(slots=True)
@@ -26,7 +28,8 @@ class _Found:
     wants_rsa: bool = False
     both: set[str] = field(default_factory=set)
     """Domains with a key of each kind."""
-    domains: set[str] = field(default_factory=set)
+    keyless: set[str] = field(default_factory=set)
+    """Domains of the configuration without a key."""
     unproven: dict[str, str] = field(default_factory=dict)
     unusable: list[str] = field(default_factory=list)
     leaving: list[str] = field(default_factory=list)
@@ -37,7 +40,7 @@ def select_keys(settings: Settings, store: KeyStore) -> Selection:
 
     Raises UsageError when no domain has a key, DiskError when the keys cannot be listed.
     """
-    found = _Found()
+    found = _Found(keyless=set(settings.domains))
     for domain in store.domains():
         _sort_in(found, settings, domain, store.keys(domain))
     algorithm, keys = (RSA, found.rsa) if found.wants_rsa else (ED25519, found.ed25519)
@@ -50,8 +53,11 @@ def select_keys(settings: Settings, store: KeyStore) -> Selection:
 
 
 def _sort_in(found: _Found, settings: Settings, domain: str, keys: tuple[Key, ...]) -> None:
-    found.domains.add(domain)
-    rsa, ed25519 = (signing_key(tuple(k for k in keys if k.metadata.algorithm == kind)) for kind in (RSA, ED25519))
+    found.keyless.discard(domain)
+    if not all(map(_is_usable, keys)):
+        found.unusable += [key.path for key in keys if not _is_usable(key)]
+        keys = tuple(filter(_is_usable, keys))
+    rsa, ed25519 = _signing_key(keys, RSA), _signing_key(keys, ED25519)
     if not (rsa or ed25519):
         found.leaving.append(domain)
     if rsa and ed25519:
@@ -59,21 +65,21 @@ def _sort_in(found: _Found, settings: Settings, domain: str, keys: tuple[Key, ..
     # a working Ed25519 key is not given up for an RSA key that has yet to prove itself
     found.wants_rsa |= rsa is not None and (rsa.phase is Phase.ACTIVE or not _is_active(ed25519))
     for key, into in ((rsa, found.rsa), (ed25519, found.ed25519)):
-        if key is None:
-            continue
-        if not _is_usable(key):
-            found.unusable.append(key.path)
-            continue
-        into.append(SigningKey(domain, key.selector, key.path, _with_subdomains(settings, key)))
-        if key.phase in (Phase.GENERATED, Phase.PUBLISHED):
-            found.unproven[domain] = key.selector
+        if key is not None:
+            into.append(SigningKey(domain, key.selector, key.path, _with_subdomains(settings, key)))
+            if key.phase in _UNPROVEN:
+                found.unproven[domain] = key.selector
 
 
 def _is_usable(key: Key) -> bool:
     """True when the daemon reads the key's table lines as they are meant."""
     length = 2 * len(key.domain) + 2 * len(key.selector) + len(key.path) + len("._domainkey. ::\n")
-    names = _NAME.fullmatch(key.domain) and _NAME.fullmatch(f"x.{key.selector}")
-    return bool(names and _PATH.fullmatch(key.path)) and length <= LONGEST_LINE
+    return length <= LONGEST_LINE and _USABLE.fullmatch(f"{key.domain} {key.selector} {key.path}") is not None
+
+
+def _signing_key(keys: tuple[Key, ...], algorithm: str) -> Key | None:
+    found = [key for key in keys if key.metadata.algorithm == algorithm]
+    return signing_key(tuple(found)) if found else None
 
 
 def _is_active(key: Key | None) -> bool:
@@ -84,8 +90,8 @@ def _with_subdomains(settings: Settings, key: Key) -> bool:
     # t=s in the key record forbids its use below the domain (RFC 6376 §3.6.1)
     if "s" in key.metadata.tags.flags.split(":"):
         return False
-    own = settings.domain(key.domain).subdomains
-    return settings.signing.subdomains if own is None else own
+    own = settings.domains.get(key.domain)
+    return settings.signing.subdomains if own is None or own.subdomains is None else own.subdomains
 
 
 def _notices(found: _Found, settings: Settings, algorithm: str) -> Iterable[Notice]:
@@ -99,8 +105,7 @@ def _notices(found: _Found, settings: Settings, algorithm: str) -> Iterable[Noti
             f"no key signs for {_few(found.leaving)}: all their keys are on their way out",
             f"make a new one: dkimctl genkey {found.leaving[0]}",
         )
-    keyless = sorted(settings.domains.keys() - found.domains)
-    if keyless:
+    if keyless := sorted(found.keyless):
         yield Notice(f"no key yet for {_few(keyless)}", f"make one: dkimctl genkey {keyless[0]}")
     yield from _algorithm_notices(found, algorithm)
     chosen = found.rsa if algorithm == RSA else found.ed25519
