@@ -272,6 +272,7 @@ def test_the_report_reads_at_80_columns(world: World, managed: Dkimctl) -> None:
     run = managed("verify-dns", "example.com", env=world.environment)
     assert max(map(len, run.out.splitlines())) <= 80
     assert run.out.index("DKIM301") < run.out.index("DKIM300")
+    assert "dkimctl publish example.com" in run.out
     for wanted in (
         "h=  sha256",
         "ns1.example.com",

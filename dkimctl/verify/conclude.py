@@ -1,6 +1,7 @@
 """From what the servers said to findings and a verdict."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from dkimctl.findings import Finding, finding
 from dkimctl.keys.public import PublicKey
@@ -47,10 +48,10 @@ def conclude(target: Target, found: Survey, judge: Judge = judge) -> Report:
             publish = publish or judgement.publish
             record, key = judgement.record, judgement.key
         judge_delivery(found, answered, noticed)
-    findings = in_order(noticed)
+    findings = in_order([_exact(f, target) for f in noticed])
     verdict = verdict_of(findings)
     if verdict is Verdict.RIGHT:
-        findings = in_order([*noticed, _praise(found.owner, target, key, len(answered))])
+        findings = in_order([*findings, _praise(found.owner, target, key, len(answered))])
     elif publish is None and any(f.code in _MENDED_BY_PUBLISHING for f in findings):
         elsewhere = found.elsewhere[0].text if found.elsewhere else None
         publish = right_text(target, record) or elsewhere
@@ -71,6 +72,11 @@ def conclude(target: Target, found: Survey, judge: Judge = judge) -> Report:
         publish=publish if publish not in texts else None,
         publish_at=found.owner if found.is_endless else found.aliases[-1],
     )
+
+
+def _exact(one: Finding, target: Target) -> Finding:
+    """The same with the domain in the command to type."""
+    return replace(one, fix=one.fix.replace("DOMAIN", target.domain)) if "DOMAIN" in one.fix else one
 
 
 def _praise(owner: str, target: Target, key: PublicKey | None, count: int) -> Finding:
