@@ -72,9 +72,9 @@ def connect(socket: MilterSocket, timeout: float) -> Iterator[Wire]:
     try:
         connection = _open(socket, timeout)
     except OSError as error:
-        raise NobodyListens(
-            f"no daemon answers at {socket}: {reason(error)}", hint="start it: systemctl start opendkim"
-        ) from error
+        refused = isinstance(error, PermissionError)
+        hint = "run it as root (sudo dkimctl …)" if refused else "start it: systemctl start opendkim"
+        raise NobodyListens(f"no daemon answers at {socket}: {reason(error)}", hint=hint) from error
     with connection:
         yield Wire(str(socket), connection, deadline)
 

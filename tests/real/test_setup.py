@@ -18,8 +18,8 @@ SETUP = ("setup", "--provider", "ovh", "--timeout", "20")
 
 @pytest.fixture
 def ovh(relay: Relay) -> Iterator[Sandbox]:
-    """An account with two zones."""
-    with Sandbox(zones=["domain.tld", "second.tld"]) as sandbox:
+    """An account with three zones."""
+    with Sandbox(zones=["domain.tld", "second.tld", "third.tld"]) as sandbox:
         relay.machine.environment.update(sandbox.environment())
         yield sandbox
 
@@ -72,26 +72,39 @@ def test_a_running_daemon_takes_the_next_domain_up(relay: Relay, ovh: Sandbox) -
         assert (seen.domain, seen.valid) == (domain, True)
 
 
-def test_a_signature_that_does_not_verify_is_taken_back(relay: Relay, ovh: Sandbox) -> None:
-    """When the daemon signs a new domain with a wrong key the old configuration comes back, exit 1; others sign on.
-
-    The cause is a line of a person in the SigningTable, which stands before ours.
-    """
+@pytest.fixture
+def spoilt(relay: Relay, ovh: Sandbox) -> Relay:
+    """domain.tld signs; a person's line in the SigningTable, before ours, gives its key to second.tld as well."""
     states(relay, "domain.tld")
     relay.start_signing()
     assert states(relay, "domain.tld")["signature"] == "done"
-    (name,) = [line.split()[1] for line in tables(relay).splitlines() if line.startswith("domain.tld ")]
     ours = relay.machine.read("/etc/opendkim/SigningTable")
+    (name,) = [line.split()[1] for line in ours.splitlines() if line.startswith("domain.tld ")]
     relay.machine.write("/etc/opendkim/SigningTable", f"second.tld {name}\n{ours}")
-    before = tables(relay)
-    run = relay.machine.dkimctl(*SETUP, "second.tld", check=False)
+    return relay
+
+
+def test_a_signature_that_does_not_verify_is_taken_back(spoilt: Relay, ovh: Sandbox) -> None:
+    """When the daemon signs a new domain with a wrong key the old configuration comes back, exit 1; others sign on."""
+    before = tables(spoilt)
+    run = spoilt.machine.dkimctl(*SETUP, "second.tld", check=False)
     assert run.returncode == 1, run.stdout + run.stderr
     assert "not by" in run.stderr
     assert "put back as it was before" in run.stdout
-    assert tables(relay) == before
-    assert phase(relay, "second.tld") == "verified"
-    (seen,) = signatures(relay.send("contact@domain.tld"), ovh.dns_address[1])
+    assert tables(spoilt) == before
+    assert phase(spoilt, "second.tld") == "verified"
+    (seen,) = signatures(spoilt.send("contact@domain.tld"), ovh.dns_address[1])
     assert seen.valid, seen.why
+
+
+def test_of_two_new_domains_only_the_wrong_one_is_taken_back(spoilt: Relay, ovh: Sandbox) -> None:
+    """A domain whose signature fails does not take the other new one with it: that one is set up and proven."""
+    run = spoilt.machine.dkimctl(*SETUP, "second.tld", "third.tld", check=False)
+    assert run.returncode == 1, run.stdout + run.stderr
+    assert (phase(spoilt, "second.tld"), phase(spoilt, "third.tld")) == ("verified", "active")
+    assert "second.tld" not in spoilt.machine.read("/etc/opendkim/KeyTable")
+    (seen,) = signatures(spoilt.send("contact@third.tld"), ovh.dns_address[1])
+    assert (seen.domain, seen.valid) == ("third.tld", True)
 
 
 def test_a_daemon_at_another_socket_is_no_proof(relay: Relay, ovh: Sandbox) -> None:
