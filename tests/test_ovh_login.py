@@ -19,7 +19,7 @@ from dkimctl.providers.ovh.login import POLL, Login, Pending, Wish, log_in
 from dkimctl.providers.ovh.refusals import OvhError
 from dkimctl.providers.ovh.rights import RULES
 from dkimctl.sandbox import Fault, Sandbox
-from tests.conftest import DkimctlInside
+from tests.conftest import Dkimctl, DkimctlInside
 from tests.ovh_people import ZONE, Person, application, newest_key, quick_sandbox, willing, wish
 from tests.publishing import sandbox
 
@@ -371,6 +371,21 @@ def test_interrupted_as_typed(dkimctl_inside: DkimctlInside, monkeypatch: pytest
     assert ran.err.splitlines()[1:] == [
         "dkimctl: interrupted before the consumer key was validated: nothing was stored"
     ]
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("dkimctl ovh ", ["login", "whoami"]),
+        ("dkimctl ovh w", ["whoami"]),
+        ("dkimctl ovh login --cred", ["--credentials"]),
+    ],
+)
+def test_completion_below_the_group(dkimctl: Dkimctl, typed: str, offered: list[str]) -> None:
+    """The tab key goes on where the group's name ends."""
+    words = {"COMP_WORDS": typed, "COMP_CWORD": str(len(typed.split(" ")) - 1)}
+    ran = dkimctl(env={"_DKIMCTL_COMPLETE": "zsh_complete", **words})
+    assert ran.out.splitlines()[1::3] == offered
 
 
 def test_nothing_but_our_errors(target: Path) -> None:

@@ -25,11 +25,13 @@ ENVIRONMENT = {
     "OVH_ENDPOINT": "OVH's region (ovh-eu, ovh-ca, ovh-us), or a http:// address on loopback for the sandbox",
     "OVH_APPLICATION_KEY, OVH_APPLICATION_SECRET, OVH_CONSUMER_KEY": "OVH's credentials; each also with _FILE at its"
     " end, naming a file that only its owner can read",
+    "OVH_CLIENT_ID, OVH_CLIENT_SECRET": "an OAuth2 service account in their place; each also with _FILE at its end",
     "NO_COLOR": "no colours",
 }
 
 FILES = {
     "/etc/dkimctl/dkimctl.toml": "defaults, providers and domains; optional",
+    "/etc/dkimctl/ovh.conf": "the keys of the OVH API, mode 0600; `dkimctl ovh login` writes it",
     "/etc/opendkim/keys/DOMAIN/SELECTOR.private": "a private key",
     "/etc/opendkim/keys/DOMAIN/SELECTOR.txt": "its record, in zone-file form",
     "/etc/opendkim/keys/DOMAIN/SELECTOR.json": "what is remembered about it",

@@ -124,7 +124,7 @@ def _target(app: App, named: str | None) -> "Path":
 
 def _say_what_is_read(app: App, target: "Path") -> None:
     """Warn when the stored key would not be the one that is used; else say what comes next."""
-    if "OVH_CONSUMER_KEY" in os.environ or "OVH_CONSUMER_KEY_FILE" in os.environ:
+    if os.environ.get("OVH_CONSUMER_KEY") or os.environ.get("OVH_CONSUMER_KEY_FILE"):
         app.terminal.warning(
             "OVH_CONSUMER_KEY is set, and the environment counts before the file", "unset OVH_CONSUMER_KEY"
         )

@@ -27,8 +27,8 @@ def show_pending(pending: Pending, terminal: Terminal) -> None:
         f"  {pending.url}\n\n"
         f"It asks for these rights and no others:\n\n{rules_text(pending.rules, '  ')}"
     )
-    terminal.note(f"waiting for that for up to {pending.timeout:g} s; nothing is stored before")
     terminal.flush()
+    terminal.note(f"waiting for that for up to {pending.timeout:g} s; nothing is stored before")
 
 
 def login_text(login: Login) -> str:
