@@ -305,6 +305,15 @@ def test_login_and_whoami_as_typed(dkimctl_inside: DkimctlInside) -> None:
             assert secret not in login.out + login.err + who.out + who.err
 
 
+def test_a_kept_key_for_a_zone_that_is_not_there(dkimctl_inside: DkimctlInside) -> None:
+    """The stored key has the rules, but the account has no such zone (any more): said, and exit code 1."""
+    with quick_sandbox(ZONE, "example.org") as running:
+        assert dkimctl_inside("ovh", "login", ZONE, "example.org", env=environment(running)).code == 0
+        del running.zones["example.org"]
+        ran = dkimctl_inside("ovh", "login", "example.org", env=environment(running))
+        assert (ran.code, ran.out.startswith("kept"), "DKIM955" in ran.out) == (1, True, True)
+
+
 def test_login_as_json(dkimctl_inside: DkimctlInside) -> None:
     """One document on stdout; the address to open goes to stderr, where it is seen even with -q."""
     with quick_sandbox() as running:

@@ -51,6 +51,7 @@ def login(
     """
     if show_rules:
         return _show_rules(app, zones)
+    from dkimctl.findings import exit_code
     from dkimctl.output.ovh import login_text, show_pending
     from dkimctl.providers.ovh.credentials import read_application
     from dkimctl.providers.ovh.login import Wish, log_in
@@ -63,7 +64,7 @@ def login(
     app.terminal.result(login_text(done))
     app.terminal.document("login", done)
     _say_what_is_read(app, target)
-    return 0
+    return exit_code(done.credential.findings)
 
 
 @make_command("whoami", example="dkimctl ovh whoami\ndkimctl ovh whoami example.com --json")
