@@ -6,22 +6,16 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from dkimctl.cli.demo_stage import DOMAIN, Stage, sandbox_account
-from dkimctl.dns.txt import txt_strings
-from dkimctl.errors import CheckFailed
+from dkimctl.cli.demo_mail import sign_a_message, tamper_with_it
+from dkimctl.cli.demo_stage import DOMAIN, Stage, demand, sandbox_account
 from dkimctl.keys.metadata import Tags
 from dkimctl.keys.pair import Algorithm
-from dkimctl.keys.store import Key
 from dkimctl.lifecycle.generation import Failed, KeyRequest, KeyStyle, generate_keys
 from dkimctl.lifecycle.publication import publish
 from dkimctl.lifecycle.published import Choices, Outcome, Publication
 from dkimctl.lifecycle.records import key_records
 from dkimctl.names import selector_from_template
 from dkimctl.output.demo import Scene
-from dkimctl.probe.message import Message, probe_message
-from dkimctl.probe.signature import FIELD, sign, verify
-from dkimctl.probe.testmode import sign_in_test_mode
-from dkimctl.programs import find_program
 from dkimctl.providers.base import Create, ProviderRecord
 from dkimctl.render.desired import desired
 from dkimctl.render.install import install
@@ -32,18 +26,6 @@ from dkimctl.verify.report import Report, Target
 Play = Callable[[Stage], Scene]
 
 
-def demand(holds: bool, otherwise: str) -> None:
-    """A proof: raises CheckFailed when it does not hold."""
-    if not holds:
-        raise CheckFailed(otherwise, hint="this is what the demo must never show; please report it")
-
-
-def the_key(stage: Stage) -> Key:
-    """The one key of the stage."""
-    (key,) = stage.store.keys(DOMAIN)
-    return key
-
-
 def make_a_key(stage: Stage) -> Scene:
     """A key pair, with the modes that the daemon wants."""
     selector = selector_from_template(stage.settings.keys.selector, stage.clock.now())
@@ -51,7 +33,7 @@ def make_a_key(stage: Stage) -> Scene:
     (made,) = generate_keys([KeyRequest(DOMAIN, selector)], style, stage.store, now=stage.clock.now())
     if isinstance(made, Failed):
         raise made.error
-    private = Path(the_key(stage).path)
+    private = Path(stage.key.path)
     modes = {path: stat.S_IMODE(path.stat().st_mode) for path in (private.parent, private)}
     demand(list(modes.values()) == [0o700, 0o600], "others can read the key")
     return Scene(
@@ -117,7 +99,7 @@ def publish_again(stage: Stage) -> Scene:
 
 def _publish(stage: Stage) -> Publication:
     choices = Choices(timeout=20)
-    (publication,) = publish(stage.settings, stage.store, stage.provider, [the_key(stage)], choices, clock=stage.clock)
+    (publication,) = publish(stage.settings, stage.store, stage.provider, [stage.key], choices, clock=stage.clock)
     return publication
 
 
@@ -140,7 +122,7 @@ def see_it_in_dns(stage: Stage) -> Scene:
 
 
 def _look(stage: Stage) -> Report:
-    key = the_key(stage)
+    key = stage.key
     target = Target(key.selector, DOMAIN, stage.store.load(key).public, key.metadata.tags)
     (report,) = check([target], stage.settings.lookup)
     return report
@@ -170,63 +152,9 @@ def configure(stage: Stage) -> Scene:
     )
 
 
-def sign_a_message(stage: Stage) -> Scene:
-    """Mail from the domain and from below it, signed and verified with the key from DNS."""
-    lines = [_signer(stage)]
-    for sender in (DOMAIN, f"news.{DOMAIN}"):
-        message = _signed(stage, sender)
-        (signature,) = verify(message.raw, _record_finder(stage))
-        demand(signature.valid, f"the signature does not verify: {signature.why}")
-        demand(signature.domain == DOMAIN and signature.selector == the_key(stage).selector, "signed by another key")
-        lines.append(f"from {sender}: d={signature.domain} s={signature.selector} a={signature.algorithm} verifies")
-    lines.append("verified by dkimpy, with the key record fetched from DNS")
-    return Scene("A message signed, and verified with the key from DNS", "", tuple(lines))
-
-
-def tamper_with_it(stage: Stage) -> Scene:
-    """The same message changed on its way."""
-    message = _signed(stage, DOMAIN)
-    subject = tuple((name, "Pay at once" if name == "Subject" else value) for name, value in message.headers)
-    changed = {
-        "body changed": message.with_body(message.body + "Please pay to another account.\n"),
-        "subject changed": replace(message, headers=subject),
-    }
-    lines = []
-    for what, tampered in changed.items():
-        (signature,) = verify(tampered.raw, _record_finder(stage))
-        demand(not signature.valid, f"{what}, and it was not noticed")
-        lines.append(f"{what}: {signature.why}")
-    return Scene("The same message, changed on its way, does not verify", "", tuple(lines))
-
-
-def _signer(stage: Stage) -> str:
-    if find_program("opendkim"):
-        return "signed by the real opendkim, in its test mode, with the files of step 6"
-    return "signed by dkimpy, because opendkim is not installed on this machine"
-
-
-def _signed(stage: Stage, sender: str) -> Message:
-    """A message from this domain, signed by opendkim where it is installed."""
-    message = probe_message(sender, stage.clock.now())
-    if find_program("opendkim"):
-        value = sign_in_test_mode(stage.settings.at(stage.settings.paths.opendkim_conf), message)
-    else:
-        key = the_key(stage)
-        value = sign(message.raw, DOMAIN, key.selector, stage.store.load(key))
-    return message.with_header(FIELD, value)
-
-
-def _record_finder(stage: Stage) -> Callable[[str], str | None]:
-    def find(owner: str) -> str | None:
-        text = txt_strings(owner, stage.settings.lookup)
-        return None if text is None else text.decode("latin-1")
-
-    return find
-
-
 def fall_into_the_trap(stage: Stage) -> Scene:
     """The pitfall: a service that cuts long texts without a word. Both publish and verify-dns notice."""
-    key = the_key(stage)
+    key = stage.key
     (record,) = key_records(stage.store, [DOMAIN])
     with _cutting(stage) as cut:
         error = _publish(cut).error

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from dkimctl.clock import Clock
 from dkimctl.config.load import load_settings
 from dkimctl.config.settings import Settings
-from dkimctl.errors import UsageError, disk_errors
+from dkimctl.errors import CheckFailed, UsageError, disk_errors
 from dkimctl.files import caller, make_directory, write_file
 from dkimctl.keys.directory import KeyDirectory
+from dkimctl.keys.store import Key
 from dkimctl.opendkim.sockets import parse_socket
 from dkimctl.providers.base import Provider
 
@@ -35,6 +36,12 @@ class Stage:
     sandbox: "Sandbox"
     provider: Provider
 
+    @property
+    def key(self) -> Key:
+        """The one key of the stage."""
+        (key,) = self.store.keys(DOMAIN)
+        return key
+
     def shown(self, path: str | Path) -> str:
         """A path as the demo prints it: from the scratch directory on."""
         return str(path).removeprefix(f"{self.directory}/")
@@ -43,6 +50,12 @@ class Stage:
         """Make main.cf look old: while it is fresh, postconf waits two seconds for somebody else's edit to end."""
         path = self.settings.at(f"{self.settings.paths.postfix_directory}/main.cf")
         os.utime(path, (0, 0))
+
+
+def demand(holds: bool, otherwise: str) -> None:
+    """A proof: raises CheckFailed when it does not hold."""
+    if not holds:
+        raise CheckFailed(otherwise, hint="this is what the demo must never show; please report it")
 
 
 @contextmanager
