@@ -262,6 +262,13 @@ TABLE_CASES = [
         lambda t: t.append(SIGNING, "other.example mail._domainkey.example.com\n"),
     ),
     Case("KeyTable refile:", 24, "DKIM730", lambda t: t.conf("KeyTable", f"refile:{KEYS}")),
+    Case("signer without @", 21, "DKIM771", lambda t: t.write(SIGNING, "example.com mail._domainkey.example.com:%\n")),
+    Case(
+        "signer elsewhere",
+        21,
+        "DKIM771",
+        lambda t: t.write(SIGNING, "example.com mail._domainkey.example.com:@a.tld\n"),
+    ),
     Case("KeyTable with the coming fourth field", 20, "DKIM752", lambda t: t.swap(KEYS, KEY, f"{KEY}:ed25519-sha256")),
 ]
 
@@ -391,7 +398,9 @@ POSTFIX_CASES = [
         "DKIM808",
         both(lambda t: t.change(SOCK, 0o755, OPENDKIM), lambda t: t.conf("UMask", "000")),
     ),
-    Case("master.cf empties smtpd_milters", 10, "DKIM809", lambda t: t.write(MASTER_PATH, f"{SMTP}  -o smtpd_milters=\n")),
+    Case(
+        "master.cf empties smtpd_milters", 10, "DKIM809", lambda t: t.write(MASTER_PATH, f"{SMTP}  -o smtpd_milters=\n")
+    ),
     Case(
         "submission without milters",
         10,

@@ -10,6 +10,7 @@ COMMANDS: dict[str, str] = {
     "inspect": "Explain a finding by its code.",
     "doctor": "Check this host: keys, opendkim, Postfix, sockets, clock.",
     "ovh": "Get an OVH consumer key; see what a credential may do.",
+    "why": "Say whether mail from a sender would be signed, or why not.",
     "sandbox": "Run an OVH-compatible API and a DNS server on loopback.",
     "demo": "Show the whole loop on the sandbox; no root, no account.",
 }

@@ -98,6 +98,14 @@ NON_ASCII = entry(
     f"Mail carries internationalised domains as A-labels (xn--…). {_UNSIGNED}",
 )
 
+BAD_SIGNER = entry(
+    771,
+    ERROR,
+    "a signer that cannot stand in i=",
+    "What follows the key's name after a colon becomes i=. Without @ the daemon signs nothing (`syntax error in signer "
+    "value`); outside the domain of d= no verifier accepts the signature (RFC 6376 §3.5).",
+)
+
 LOOPBACK = entry(
     781,
     WARNING,

@@ -217,6 +217,7 @@ def _joined(world: World, keys: DataSet, signing: DataSet) -> Iterator[Diagnosis
             else:
                 used.add(found.key)
                 yield from _alignment(world, signing, row, found)
+                yield from _signer(world, signing, row, found)
     for row in keys.rows:
         if row.key not in used:
             used.add(row.key)
@@ -249,6 +250,18 @@ def _alignment(world: World, signing: DataSet, row: Row, found: Row) -> Iterator
     seen = f"{where}: mail from {domain} gets d={entry.domain}"
     fix = f"make a key for it: dkimctl genkey {domain} && dkimctl render-config --install"
     yield noticed(c.MISALIGNED, where, seen, fix)
+
+
+def _signer(world: World, signing: DataSet, row: Row, found: Row) -> Iterator[Diagnosis]:
+    signer, entry = row.value.partition(":")[2].strip(), key_entry(found)
+    if not signer or entry is None:
+        return
+    place, domain = signer.rpartition("@")[2].lower(), entry.domain.lower()
+    if "@" in signer and ("%" in place + domain or place == domain or place.endswith("." + domain)):
+        return
+    where = signing.at(row)
+    fix = f"delete :{signer}, or write :@{entry.domain}: {edit(world, signing.place, row.line)}"
+    yield noticed(c.BAD_SIGNER, where, f"{where}: {row.key} {row.value}; d={entry.domain}", fix)
 
 
 def aligned(sender: str, signing: str) -> bool:

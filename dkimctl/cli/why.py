@@ -1,0 +1,84 @@
+"""`dkimctl why`: would mail from this sender be signed, and by what, or why not."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from dkimctl.cli.frame import App, dns_options
+from dkimctl.cli.frame import command as make_command
+
+if TYPE_CHECKING:
+    from dkimctl.host.why import Answer, Mail
+    from dkimctl.verify.report import Report
+
+
+@make_command(
+    "why",
+    example="sudo dkimctl why contact@example.com\n"
+    "sudo dkimctl why contact@example.com --client 203.0.113.9\n"
+    "sudo dkimctl why contact@example.com --client 'mail.example.com[203.0.113.9]' --auth bob",
+)
+@click.argument("sender")
+@click.option(
+    "--client",
+    metavar="IP|HOST[IP]",
+    default="localhost[127.0.0.1]",
+    help="The SMTP client, as Postfix logs it (default: this machine).",
+)
+@click.option("--auth", "login", metavar="USER", default="", help="The user of SMTP AUTH (default: none).")
+@click.option("--dns/--no-dns", default=None, help="Look at the key record too (default: unless --root is given).")
+@dns_options
+def command(app: App, sender: str, client: str, login: str, dns: bool | None) -> int:
+    """Say whether mail from SENDER would be signed, by which lines and key, or why not.
+
+    SENDER is the address in From:, which alone decides. Exit code: 0 it is signed, 1 it is not, or the key record is
+    wrong, 3 something could not be looked at.
+    """
+    from dkimctl.host.why import decide
+    from dkimctl.host.world import read_world
+    from dkimctl.output.why import answer_text
+
+    answer = decide(read_world(app.settings), _mail(sender, client, login))
+    asks = str(app.settings.root) == "/" if dns is None else dns
+    reports = _records(app, answer) if asks else []
+    app.terminal.result(answer_text(answer, reports))
+    app.terminal.document("answer", {"answer": answer, "records": reports})
+    return _exit_code(answer, reports)
+
+
+def _mail(sender: str, client: str, login: str) -> "Mail":
+    from ipaddress import ip_address
+
+    from dkimctl.errors import UsageError
+    from dkimctl.host.why import Mail
+    from dkimctl.names import printable
+
+    name, bracket, address = client.partition("[")
+    address = address.rstrip("]") if bracket else name
+    try:
+        shown = str(ip_address(address.removeprefix("IPv6:")))
+    except ValueError as error:
+        raise UsageError(
+            f"not an address: {printable(address)}", hint="use 203.0.113.9, or mail.example.com[203.0.113.9]"
+        ) from error
+    return Mail(sender, shown, name if bracket else "unknown", login)
+
+
+def _records(app: App, answer: "Answer") -> "list[Report]":
+    from dkimctl.verify.check import check
+    from dkimctl.verify.report import Target
+
+    targets = [Target(s.selector.lower(), s.domain.lower(), s.key) for s in answer.signatures]
+    return list(check(targets, app.settings.lookup))
+
+
+def _exit_code(answer: "Answer", reports: "list[Report]") -> int:
+    from dkimctl.findings import Severity, exit_code
+    from dkimctl.host.why import severity_of
+
+    severity = severity_of(answer.outcome)
+    if severity is not Severity.OK:
+        return 3 if severity is Severity.UNKNOWN else 1
+    if not all(signing.is_valid for signing in answer.signatures):
+        return 1
+    return exit_code(f for report in reports for f in report.findings)

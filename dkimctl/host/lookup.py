@@ -1,0 +1,129 @@
+"""Looking into KeyTable and SigningTable as the daemon does for one message (`dkimf_apply_signtable`)."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from dkimctl.host.datasets import FILES, DataSet
+from dkimctl.opendkim.tables import KeyEntry, Row, key_entry, pattern_regex
+
+_BOM = "\ufeff"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What one SigningTable row asks for."""
+
+    row: Row
+    name: str
+    """The KeyTable's name of the key; empty when the row names none."""
+    signer: str = ""
+    """What becomes i=; empty to leave it out."""
+
+
+def wanted_keys(signing: DataSet, address: str, *, several: bool) -> Iterator[Wanted]:
+    """The rows that fit the address, in the order in which the daemon takes them: one, or all with `several`."""
+    for row in _fitting(signing, address):
+        name, _, signer = row.value.partition(":")
+        domain = address.rpartition("@")[2]
+        yield Wanted(row, domain if name == "%" else name, signer.replace("%", domain))
+        if not several:
+            return
+
+
+def _fitting(signing: DataSet, address: str) -> Iterator[Row]:
+    if signing.patterns:
+        for row in signing.rows:
+            try:
+                if re.fullmatch(pattern_regex(row.key), address, re.IGNORECASE):
+                    yield row
+            except re.error:
+                continue
+        return
+    first = {row.key.lower(): row for row in reversed(signing.rows)}
+    yield from (first[key] for key in lookup_keys(address) if key in first)
+
+
+def lookup_keys(address: str) -> Iterator[str]:
+    """What the daemon looks for in a `file:` SigningTable, in this order."""
+    user, _, domain = address.lower().rpartition("@")
+    yield f"{user}@{domain}"
+    yield domain
+    position = domain.find(".")
+    while position >= 0:
+        yield f"{user}@{domain[position:]}"
+        yield domain[position:]
+        position = domain.find(".", position + 1)
+    yield f"{user}@*"
+    yield "*"
+
+
+def find_key(keys: DataSet, name: str) -> Row | None:
+    """The row of this name: case counts, and in a `refile:` the row's name is the pattern."""
+    if not keys.patterns:
+        return next((row for row in keys.rows if row.key == name), None)
+    for row in keys.rows:
+        try:
+            if re.fullmatch(pattern_regex(row.key), name):
+                return row
+        except re.error:
+            continue
+    return None
+
+
+def resolved(row: Row, domain: str) -> KeyEntry | None:
+    """The key for mail from `domain`: `%` replaced. None when a part is missing."""
+    entry = key_entry(row)
+    if entry is None:
+        return None
+    signing = domain if entry.domain == "%" else entry.domain
+    path = entry.path.replace("%", signing) if entry.path.startswith("/") else entry.path
+    return KeyEntry(entry.name, signing, entry.selector, path)
+
+
+@dataclass(frozen=True, slots=True)
+class Miss:
+    """The row that comes nearest to an address that none fits, and why it does not fit."""
+
+    row: Row
+    why: str
+
+
+def nearest_miss(signing: DataSet, address: str) -> Miss | None:
+    """The row that was probably meant for this address; None when none looks like it."""
+    domain = address.rpartition("@")[2].lower()
+    for meant in [domain, *_parents(domain)]:
+        for row in signing.rows:
+            if _domain(row.key) == meant:
+                return Miss(row, _why(signing, row, meant == domain))
+    for line in signing.indented:
+        return Miss(Row("", "", line), "a row that begins with a blank is dropped")
+    close = get_close_matches(domain, {_domain(row.key) for row in signing.rows[:5000]}, n=1, cutoff=0.75)
+    row_of = {_domain(row.key): row for row in reversed(signing.rows)}
+    return Miss(row_of[close[0]], "another domain") if close else None
+
+
+def _parents(domain: str) -> Iterator[str]:
+    labels = domain.split(".")
+    yield from (".".join(labels[n:]) for n in range(1, len(labels) - 1))
+
+
+def _domain(key: str) -> str:
+    return key.removeprefix(_BOM).lower().rpartition("@")[2].removeprefix("*").removeprefix(".")
+
+
+def _why(signing: DataSet, row: Row, same_domain: bool) -> str:
+    key = row.key.removeprefix(_BOM)
+    if row.key != key:
+        return "a byte order mark before it belongs to its name"
+    if signing.patterns and "@" not in key and "*" not in key:
+        return f"a refile: table compares whole addresses: write *@{_domain(key)}"
+    if not signing.patterns and "*" in key and signing.kind in FILES:
+        return f"a file: table has no patterns: write {'.' if '*.' in key else ''}{_domain(key)}"
+    user, at, _ = key.rpartition("@")
+    if at and user not in ("", "*"):
+        return f"it fits {user} alone"
+    if same_domain:
+        return "it fits only what is below the domain"
+    return "it fits the domain itself, not what is below it"

@@ -1,0 +1,114 @@
+"""`why` on whole hosts: the outcome, the reason by file and line, the nearest miss."""
+
+import pytest
+
+from tests.conftest import DkimctlInside, needs
+from tests.doctor_cases import both, refile
+from tests.host_tree import HOSTS, KEY, KEYS, SIGNING, Tree
+
+pytestmark = needs("postconf", root=True)
+SENDER = "contact@example.com"
+NAME = "mail._domainkey.example.com"
+
+
+def test_signed(dkimctl_inside: DkimctlInside) -> None:
+    """Each decision with its file and line: client, sender, key, file, DMARC; exit code 0."""
+    Tree(dkimctl_inside.root)
+    ran = dkimctl_inside("why", SENDER)
+    assert ran.code == 0
+    assert ran.out.startswith(f"{SENDER} from 127.0.0.1: signed\n")
+    for words in (
+        f"client  127.0.0.1 is internal: {HOSTS} line 1: 127.0.0.1",
+        f"sender  {SIGNING} line 1: example.com → {NAME}",
+        f"key     {KEYS} line 1: {NAME}: d=example.com",
+        f"file    opendkim can open {KEY}",
+        "DMARC   d=example.com is aligned for example.com",
+    ):
+        assert " ".join(words.split()) in " ".join(ran.out.split())
+    assert max(map(len, ran.out.splitlines())) <= 80
+
+
+def test_json(dkimctl_inside: DkimctlInside) -> None:
+    """The same as values."""
+    Tree(dkimctl_inside.root)
+    answer = dkimctl_inside("why", "x@a.b.example.com", "--json").json["answer"]["answer"]
+    assert answer["outcome"] == "signed"
+    [signature] = answer["signatures"]
+    assert (signature["domain"], signature["selector"], signature["path"]) == ("example.com", "mail", KEY)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--client", "203.0.113.9"], "203.0.113.9 is not internal"),
+        (["--client", "2001:db8::1"], "2001:db8::1 is not internal"),
+        (["--client", "mail.example[203.0.113.9]"], "203.0.113.9 is not internal"),
+    ],
+)
+def test_not_internal(dkimctl_inside: DkimctlInside, arguments: list[str], words: str) -> None:
+    """A client that is not internal: unsigned, unless it is authenticated."""
+    Tree(dkimctl_inside.root)
+    ran = dkimctl_inside("why", SENDER, *arguments)
+    assert (ran.code, words in ran.out) == (1, True), ran.out
+    assert dkimctl_inside("why", SENDER, *arguments, "--auth", "bob").code == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "sender", "words"),
+    [
+        (lambda t: None, "a@other.example", "no row of /etc/opendkim/SigningTable fits a@other.example"),
+        (lambda t: t.write(SIGNING, f"example.com {NAME}\n"), "a@sub.example.com", "nearest is line 1: example.com"),
+        (lambda t: t.write(SIGNING, f".example.com {NAME}\n"), SENDER, "it fits only what is below the domain"),
+        (lambda t: t.write(SIGNING, f"*@example.com {NAME}\n"), SENDER, "a file: table has no patterns"),
+        (lambda t: t.conf("SigningTable", f"refile:{SIGNING}"), SENDER, "a refile: table compares whole addresses"),
+        (both(refile, lambda t: t.write(SIGNING, f"bob@example.com {NAME}\n")), SENDER, "it fits bob alone"),
+        (lambda t: t.write(SIGNING, f"\ufeffexample.com {NAME}\n"), SENDER, "a byte order mark"),
+        (lambda t: t.write(SIGNING, f"exmaple.com {NAME}\n"), SENDER, "another domain"),
+    ],
+)
+def test_no_match(dkimctl_inside: DkimctlInside, change: object, sender: str, words: str) -> None:
+    """No row fits: the nearest one is shown, and why it does not fit."""
+    tree = Tree(dkimctl_inside.root)
+    assert callable(change)
+    change(tree)
+    ran = dkimctl_inside("why", sender)
+    assert ran.out.startswith(f"{sender} from 127.0.0.1: not signed\n")
+    assert words in " ".join(ran.out.split()), ran.out
+    assert ran.code == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda t: t.write(SIGNING, "example.com nokey\n"), "deferred (4.7.1) … line 1 names the key nokey"),
+        (lambda t: t.write(KEYS, f"{NAME} example.com:mail\n"), "deferred (4.7.1) … lacks domain, selector or key"),
+        (lambda t: t.at(KEY).unlink(), "deferred (4.7.1) … no such file"),
+        (lambda t: t.change(KEY, 0o600, (0, 0)), "deferred (4.7.1) … permission denied"),
+        (lambda t: t.change(KEY, 0o644), "deferred (4.7.1) … can be read or written by other users"),
+        (lambda t: t.conf("MinimumKeyBits", "4096"), "rejected (550): lost … has 2048 bits, MinimumKeyBits is 4096"),
+        (lambda t: t.conf("Nonsense", "yes"), "nothing is signed … opendkim does not start"),
+        (lambda t: t.conf("Mode", "v"), "not signed … Mode v leaves signing out"),
+        (lambda t: t.conf("PeerList", "127.0.0.1"), "not signed … is in PeerList"),
+        (lambda t: t.conf("ExemptDomains", "example.com"), "not signed … is in ExemptDomains"),
+        (lambda t: t.conf("SigningTable", "dsn:pgsql://x/y"), "not known … a data base"),
+    ],
+)
+def test_other_outcomes(dkimctl_inside: DkimctlInside, change: object, words: str) -> None:
+    """Deferred, rejected, not started, not known: each with its reason, and never exit code 0."""
+    tree = Tree(dkimctl_inside.root)
+    assert callable(change)
+    change(tree)
+    ran = dkimctl_inside("why", SENDER)
+    outcome, _, reason = words.partition(" … ")
+    assert outcome in ran.out.splitlines()[0], ran.out
+    assert reason in " ".join(ran.out.split()), ran.out
+    assert ran.code == (3 if outcome == "not known" else 1)
+
+
+@pytest.mark.parametrize("arguments", [["nobody"], ["@example.com"], [SENDER, "--client", "not-an-ip"]])
+def test_wrong_usage(dkimctl_inside: DkimctlInside, arguments: list[str]) -> None:
+    """What is no address is wrong usage, with an example of a right one."""
+    Tree(dkimctl_inside.root)
+    ran = dkimctl_inside("why", *arguments)
+    assert (ran.code, ran.out) == (2, "")
+    assert "not an address" in ran.err
