@@ -84,7 +84,7 @@ def test_a_line_below_ours_hides_nothing(settings: Settings) -> None:
 @pytest.mark.parametrize(
     ("path", "line", "word"),
     [
-        (KEYS, f"{KEY} example.com:mail:/elsewhere", "comes before dkimctl's own line for KeyTable"),
+        (KEYS, f"{KEY} example.com:mail:/elsewhere", "comes before dkimctl's own line of that name"),
         (KEYS, "k1 example.com:mail", "k1 has no DOMAIN:SELECTOR:FILE"),
         (KEYS, "k* example.com:mail:/k", "k* never fits, because a file: table has no patterns"),
         (HOSTS, "203.0.113.9/24", "203.0.113.9/24 never fits in this spelling; write 203.0.113.0/24"),
@@ -178,6 +178,14 @@ def test_a_trusted_host_that_is_none_is_a_usage_error(settings: Settings, host: 
     """Before anything is looked at or written."""
     with pytest.raises(UsageError, match="not an address, network or host"):
         rendering_for(replace(settings, signing=replace(settings.signing, trusted_hosts=(host,))))
+
+
+@pytest.mark.parametrize(("host", "is_told"), [("203.0.113.9/24", True), ("203.0.113.0/24", False), ("::1", False)])
+def test_an_address_with_a_mask_is_told(settings: Settings, host: str, is_told: bool) -> None:
+    """`203.0.113.9/24` trusts 256 hosts: the network that is written is named."""
+    hosts = (*settings.signing.trusted_hosts, host)
+    found = said(rendering_for(replace(settings, signing=replace(settings.signing, trusted_hosts=hosts))))
+    assert ("trusts the whole network 203.0.113.0/24" in found) == is_told
 
 
 def test_leaving_out_loopback_is_told(settings: Settings) -> None:

@@ -1,10 +1,4 @@
-"""The opendkim of this machine: is one running, and how does it take up new files?
-
-find_running(pid_file) -> int | None
-step_needed(before, after) -> Step
-take_up(step, settings, pid) -> TakenUp
-dry_run(configuration, domains, user) -> None, or Refused
-"""
+"""The opendkim of this machine: is one running, and how does it take up new files?"""
 
 import os
 import signal

@@ -35,7 +35,7 @@ def _key_row_notice(path: str, row: Row, ours: dict[str, str], foreign: Foreign)
             f"{where}: {row.key} never fits, because a file: table has no patterns", "name each key, or delete it"
         )
     hides = row.line <= len(foreign.above) and ours.get(row.key, row.value) != row.value
-    return _hiding(where, row, "KeyTable") if hides else None
+    return _hiding(where, row, "of that name") if hides else None
 
 
 def signing_table_notices(
@@ -51,7 +51,8 @@ def signing_table_notices(
     unknown = wanted - {key.name for key in selection.keys if key.name in wanted}
     above = tuple(row for row in found if row.line <= len(foreign.above))
     idle = () if patterns else _without_effect(found, selection)
-    rows = (_signing_row_notice(path, row, unknown, patterns=patterns) for row in found if row not in idle)
+    passed_over = frozenset(idle)
+    rows = (_signing_row_notice(path, row, unknown, patterns=patterns) for row in found if row not in passed_over)
     return few(rows) + few(_shadows(path, above, selection, patterns=patterns)) + _idle_notice(path, idle)
 
 
@@ -115,13 +116,13 @@ def _shadows(path: str, above: tuple[Row, ...], selection: Selection, *, pattern
         for address in (apex, below) if key.subdomains else (apex,):
             row = fit(address)
             if row is not None and row.value != key.name:
-                yield _hiding(f"{path} line {row.line}", row, f"{key.domain} in the SigningTable")
+                yield _hiding(f"{path} line {row.line}", row, f"for {key.domain}")
                 break
 
 
 def _hiding(where: str, row: Row, what: str) -> Notice:
     return Notice(
-        f"{where}: {row.key} comes before dkimctl's own line for {what} and takes its place",
+        f"{where}: {row.key} comes before dkimctl's own line {what} and takes its place",
         f"delete {where}, or move it below the lines of dkimctl",
     )
 

@@ -16,7 +16,7 @@ from dkimctl.render.cautions import key_table_notices, signing_table_notices
 from dkimctl.render.conffile import belongs_to_person, overridden_notices, sealed, with_include_last
 from dkimctl.render.dataset import table_kind
 from dkimctl.render.socketdir import socket_directory, tmpfiles
-from dkimctl.render.trusted import host_list, host_notices
+from dkimctl.render.trusted import host_list, host_notices, widened_notices
 
 _CHUNK = 256  # domains a write: fewer, larger writes
 
@@ -46,6 +46,7 @@ class OpenDkim:
             *key_table_notices(f"{place}/KeyTable", keys, selection),
             *signing_table_notices(f"{place}/SigningTable", signing, keys, selection, kind),
             *host_notices(f"{place}/TrustedHosts", hosts, trusted),
+            *widened_notices(settings.signing.trusted_hosts),
             *conf_notices,
         )
         return (*files, *tmpfiles(self.directories(settings), settings), *configuration), notices

@@ -24,6 +24,17 @@ def host_notices(path: str, foreign: Foreign, trusted: tuple[str, ...]) -> tuple
     return few(spelling) + _everybody(entries) + _no_loopback(path, entries)
 
 
+def widened_notices(written: tuple[str, ...]) -> tuple[Notice, ...]:
+    """The networks that were written with an address inside them: often one host was meant."""
+    notices = []
+    for host in written:
+        address, slash, _ = host.partition("/")
+        network = canonical_host(host)
+        if slash and canonical_host(address) != network.partition("/")[0]:
+            notices.append(Notice(f"{host} trusts the whole network {network}", f"write {address} for the one host"))
+    return few(notices)
+
+
 def _everybody(entries: set[str]) -> tuple[Notice, ...]:
     open_nets = sorted(filter(is_everybody, entries))
     if not open_nets:
