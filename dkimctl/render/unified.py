@@ -37,7 +37,7 @@ def diff_lines(rendering: Rendering, difference: Difference, settings: Settings)
 
 def _file_lines(change: FileChange, settings: Settings) -> Iterator[str]:
     if change.change is Change.MODE:
-        yield f"set mode {change.file.mode:o} of {change.path}: the daemon cannot read it after it gave up root\n"
+        yield f"set mode {change.file.mode:o} of {change.path}: the daemon must read it, and no stranger write it\n"
         return
     yield from _header(change.path, new=change.change is Change.NEW)
     wanted = _lines(change.file.content)
