@@ -49,12 +49,27 @@ class Walk:
     accounts: Accounts
     root: Path = Path("/")
     _judged: dict[str, Unsafe | None] = field(default_factory=dict)
+    _resolved: dict[str, str] = field(default_factory=dict)
 
     def judge(self, path: str) -> Unsafe | None:
         """What makes the key at `path` unsafe, or None. Raises OSError when a node cannot be looked at."""
-        real = resolve(path, self.root)
+        real = self._resolve(path)
         place = os.path.dirname(real)
         return self._directory(place) or self._node(real)
+
+    def _resolve(self, path: str) -> str:
+        """The same as `resolve`, with each directory looked at once."""
+        if path in self._resolved or path in ("", "/"):
+            return self._resolved.get(path, "/")
+        place, name = os.path.split(path)
+        if name in ("", ".", "..") or os.path.islink(_at(self.root, path)):
+            return resolve(path, self.root)
+        return f"{self._resolved_directory(place).rstrip('/')}/{name}"
+
+    def _resolved_directory(self, path: str) -> str:
+        if path not in self._resolved:
+            self._resolved[path] = self._resolve(path)
+        return self._resolved[path]
 
     def _directory(self, path: str) -> Unsafe | None:
         if path not in self._judged:

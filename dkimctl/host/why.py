@@ -271,7 +271,7 @@ def _sign(world: World, loaded: _Loaded, address: str, steps: list[Step]) -> Sig
     if held.algorithm is not Algorithm.RSA and wanted.startswith("rsa"):
         raise _Decided(Outcome.DEFERRED, f"{entry.path} holds an {held.algorithm} key, SignatureAlgorithm is {wanted}")
     least = world.opendkim.number("MinimumKeyBits", LEAST_BITS)
-    if held.algorithm is Algorithm.RSA and held.bits < least:
+    if held.algorithm is Algorithm.RSA and wanted.startswith("rsa") and held.bits < least:
         raise _Decided(Outcome.REJECTED, f"{entry.path} has {held.bits} bits, MinimumKeyBits is {least}")
     if loaded.signer and "@" not in loaded.signer:
         raise _Decided(Outcome.UNSIGNED, f"the signer {loaded.signer} has no @: syntax error in signer value")

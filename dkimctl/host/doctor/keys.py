@@ -3,10 +3,9 @@
 import errno
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import assert_never
 
-from dkimctl.errors import DkimctlError
-from dkimctl.files import read_file
 from dkimctl.findings import Severity
 from dkimctl.host.accounts import Account, may_become
 from dkimctl.host.catalogue import keys as c
@@ -26,6 +25,8 @@ _ENTRIES = {
     Danger.DIRECTORY_GROUP: c.DIRECTORY_GROUP,
     Danger.DIRECTORY_OWNER: c.DIRECTORY_OWNER,
 }
+_LARGEST = 1 << 16
+"""Octets; a key has at most a few thousand."""
 _OURS = ("/etc/dkimkeys", "/etc/opendkim", "/etc/mail/dkim-keys")
 """Where directories hold keys and nothing else, so that their owner and mode may be set."""
 
@@ -76,6 +77,7 @@ def _files(world: World, account: Account, used: list[UsedKey]) -> Iterator[Diag
         yield noticed(c.NOT_TRIED, account.name, f"{len(used)} keys, as uid {os.geteuid()} instead of {account.name}")
     results = as_user(account, world.root, lambda: open_results([key.path for key in used])) if can_try else []
     walk = Walk(account, world.accounts, world.root)
+    demands = Demands.of(world)
     blamed: set[tuple[Danger, str]] = set()
     for position, key in enumerate(used):
         result = results[position] if can_try else 0
@@ -84,7 +86,7 @@ def _files(world: World, account: Account, used: list[UsedKey]) -> Iterator[Diag
             if result != errno.EACCES:
                 continue
         yield from _safety(world, walk, key, blamed)
-        yield from _content(world, key)
+        yield from _content(world, key, demands)
 
 
 def _unopened(world: World, account: Account, key: UsedKey, result: int) -> Diagnosis:
@@ -178,24 +180,37 @@ def _unsafe(world: World, account: Account, key: UsedKey, unsafe: Unsafe) -> Dia
     return noticed(entry, unsafe.node, seen, f"{repair.commands(world.shown(unsafe.node))[0]}, or {move}")
 
 
-def _content(world: World, key: UsedKey) -> Iterator[Diagnosis]:
+@dataclass(frozen=True, slots=True)
+class Demands:
+    """What the configuration asks of every key."""
+
+    algorithm: str
+    least_bits: int
+
+    @classmethod
+    def of(cls, world: World) -> "Demands":
+        """Those of this host."""
+        algorithm = world.opendkim.get("SignatureAlgorithm", "rsa-sha256").lower()
+        return cls(algorithm, max(world.opendkim.number("MinimumKeyBits", LEAST_BITS), 1))
+
+
+def _content(world: World, key: UsedKey, demands: Demands) -> Iterator[Diagnosis]:
     try:
-        content = read_file(world.settings.at(key.path))
-    except DkimctlError:
-        return  # told as a key that was not tried
-    if content is None:
-        return
+        with open(world.shown(key.path), "rb") as stream:
+            content = stream.read(_LARGEST)
+    except OSError:
+        return  # told already: it could not be opened, or not tried
     held = read_key(content, key.path)
     if isinstance(held, Fault):
         entry = c.ENCRYPTED if held is Fault.ENCRYPTED else c.NOT_A_KEY
         yield noticed(entry, key.path, f"{key.path}: {held}", _make_again(key))
         return
-    yield from _fitness(world, key, held)
+    yield from _fitness(key, held, demands)
 
 
-def _fitness(world: World, key: UsedKey, pair: KeyPair) -> Iterator[Diagnosis]:
+def _fitness(key: UsedKey, pair: KeyPair, demands: Demands) -> Iterator[Diagnosis]:
     """Size and algorithm."""
-    wanted = world.opendkim.get("SignatureAlgorithm", "rsa-sha256").lower()
+    wanted = demands.algorithm
     seen = f"{key.path}: {pair.algorithm}, {pair.bits} bits"
     domain = key.entry.domain if key.entry else "DOMAIN"
     if pair.algorithm is Algorithm.RSA and wanted.startswith("ed25519"):
@@ -203,14 +218,12 @@ def _fitness(world: World, key: UsedKey, pair: KeyPair) -> Iterator[Diagnosis]:
         yield noticed(c.GARBAGE, key.path, f"{seen}; SignatureAlgorithm {wanted}", fix)
     if pair.algorithm is not Algorithm.RSA:
         if wanted.startswith("rsa"):
-            yield noticed(
-                c.OTHER_ALGORITHM, key.path, f"{seen}; SignatureAlgorithm {wanted}", f"dkimctl genkey {domain}"
-            )
+            fix = f"dkimctl genkey {domain}"
+            yield noticed(c.OTHER_ALGORITHM, key.path, f"{seen}; SignatureAlgorithm {wanted}", fix)
         return
-    least = max(world.opendkim.number("MinimumKeyBits", LEAST_BITS), 1)
     fix = f"make a key of {USUAL_BITS} bits under a new selector: dkimctl genkey {domain}"
-    if pair.bits < max(least, LEAST_BITS):
-        yield noticed(c.TOO_SMALL, key.path, f"{seen}; MinimumKeyBits {least}", fix)
+    if pair.bits < max(demands.least_bits, LEAST_BITS):
+        yield noticed(c.TOO_SMALL, key.path, f"{seen}; MinimumKeyBits {demands.least_bits}", fix)
     elif pair.bits < USUAL_BITS:
         yield noticed(c.SHORT, key.path, seen, fix)
     elif pair.bits > MOST_BITS:

@@ -11,7 +11,7 @@ from dkimctl.host.datasets import FILES, DataSet
 from dkimctl.host.doctor.base import Diagnosis, Repair, edit, noticed, repairable
 from dkimctl.host.world import World
 from dkimctl.names import domain_name
-from dkimctl.opendkim.tables import Patterns, Row, key_entry, pattern_regex
+from dkimctl.opendkim.tables import KeyEntry, Patterns, Row, key_entry, pattern_regex
 
 _MOST_ODD = 50
 _ALGORITHM = re.compile(r":(?:rsa-sha256|ed25519-sha256)$")
@@ -67,8 +67,10 @@ def _reload(world: World, name: str, data_set: DataSet) -> Iterator[Diagnosis]:
 
 def _key_rows(world: World, keys: DataSet) -> Iterator[Diagnosis]:
     for row in keys.rows:
-        where, mend = keys.at(row), edit(world, keys.place, row.line)
         entry = key_entry(row)
+        if entry and _is_plain(row, entry):
+            continue
+        where, mend = keys.at(row), edit(world, keys.place, row.line)
         if entry is None or entry.selector != entry.selector.strip() or entry.path != entry.path.strip():
             seen = f"{where}: {row.key} {row.value}"[:200]
             yield noticed(c.CORRUPT, where, seen, f"write {row.key} DOMAIN:SELECTOR:/PATH/TO/KEY: {mend}")
@@ -84,6 +86,11 @@ def _key_rows(world: World, keys: DataSet) -> Iterator[Diagnosis]:
         elif "*" in row.key:
             yield noticed(c.PATTERN_IN_FILE, where, f"{where}: {row.key}", f"name each key: {mend}")
     yield from _repeated(world, keys, c.SAME_NAME.code, ignore_case=False)
+
+
+def _is_plain(row: Row, entry: KeyEntry) -> bool:
+    """True for a row about which nothing needs to be said; there may be a million."""
+    return row.value.isascii() and "*" not in row.key and " " not in row.value and not _ALGORITHM.search(entry.path)
 
 
 def _repeated(world: World, data_set: DataSet, code: str, *, ignore_case: bool) -> Iterator[Diagnosis]:
@@ -111,6 +118,8 @@ def _repeated(world: World, data_set: DataSet, code: str, *, ignore_case: bool) 
 
 def _signing_rows(world: World, signing: DataSet) -> Iterator[Diagnosis]:
     for row in signing.rows:
+        if row.value and row.key.isascii():
+            continue
         where, mend = signing.at(row), edit(world, signing.place, row.line)
         if not row.value:
             yield noticed(c.CRASH_NO_KEY, where, f"{where}: {row.key}", f"add the key's name, or delete it: {mend}")
@@ -205,6 +214,7 @@ def _fits(odd: list[Row], key: str) -> Row | None:
 def _joined(world: World, keys: DataSet, signing: DataSet) -> Iterator[Diagnosis]:
     """Rows of one table seen from the other."""
     known = {row.key: row for row in reversed(keys.rows)}
+    entries = {name: entry for name, row in known.items() if (entry := key_entry(row))}
     patterns = Patterns(keys.rows) if keys.patterns else None
     used: set[str] = set()
     for row in signing.rows:
@@ -216,8 +226,10 @@ def _joined(world: World, keys: DataSet, signing: DataSet) -> Iterator[Diagnosis
                 yield _dangling(world, keys, signing, row, name)
             else:
                 used.add(found.key)
-                yield from _alignment(world, signing, row, found)
-                yield from _signer(world, signing, row, found)
+                entry = entries.get(found.key)
+                if entry is not None:
+                    yield from _alignment(signing, row, entry)
+                    yield from _signer(world, signing, row, entry)
     for row in keys.rows:
         if row.key not in used:
             used.add(row.key)
@@ -241,10 +253,9 @@ def _dangling(world: World, keys: DataSet, signing: DataSet, row: Row, name: str
     return noticed(c.DANGLING, where, seen, fix + edit(world, signing.place, row.line))
 
 
-def _alignment(world: World, signing: DataSet, row: Row, found: Row) -> Iterator[Diagnosis]:
-    entry = key_entry(found)
+def _alignment(signing: DataSet, row: Row, entry: KeyEntry) -> Iterator[Diagnosis]:
     domain = row.key.rpartition("@")[2].lower().lstrip("*").lstrip(".")
-    if entry is None or entry.domain == "%" or not domain or aligned(domain, entry.domain.lower()):
+    if entry.domain == "%" or not domain or aligned(domain, entry.domain.lower()):
         return
     where = signing.at(row)
     seen = f"{where}: mail from {domain} gets d={entry.domain}"
@@ -252,9 +263,9 @@ def _alignment(world: World, signing: DataSet, row: Row, found: Row) -> Iterator
     yield noticed(c.MISALIGNED, where, seen, fix)
 
 
-def _signer(world: World, signing: DataSet, row: Row, found: Row) -> Iterator[Diagnosis]:
-    signer, entry = row.value.partition(":")[2].strip(), key_entry(found)
-    if not signer or entry is None:
+def _signer(world: World, signing: DataSet, row: Row, entry: KeyEntry) -> Iterator[Diagnosis]:
+    signer = row.value.partition(":")[2].strip()
+    if not signer:
         return
     place, domain = signer.rpartition("@")[2].lower(), entry.domain.lower()
     if "@" in signer and ("%" in place + domain or place == domain or place.endswith("." + domain)):

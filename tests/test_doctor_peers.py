@@ -1,0 +1,60 @@
+"""How many of the broken hosts other programs notice: `opendkim -n`, `opendkim-testkey` and `postfix check`.
+
+Every tool looks at the same trees, mounted over this machine's own files. The key's record is served to
+opendkim-testkey by its own resolver library, so that no network is needed. By default every eighth host;
+`DKIMCTL_TEST_FULL=1` takes all.
+"""
+
+import os
+from collections import Counter
+from pathlib import Path
+
+from dkimctl.config.settings import Settings
+from dkimctl.host.doctor.run import diagnose
+from dkimctl.host.world import read_world
+from dkimctl.keys.metadata import Tags
+from dkimctl.record.model import record_for
+from tests.conftest import needs
+from tests.doctor_cases import BROKEN
+from tests.host_tree import Tree, key_pair
+
+STEP = 1 if os.environ.get("DKIMCTL_TEST_FULL") else 8
+ASK = """
+cp /etc/opendkim.conf /etc/t.conf; printf '\\nResolverConfiguration /etc/resolver.conf\\n' >> /etc/t.conf
+opendkim -n -x /etc/opendkim.conf >/dev/null 2>&1; echo "opendkim $?"
+opendkim-testkey -x /etc/t.conf >/etc/said 2>&1; echo "testkey $?"
+postfix check >/etc/checked 2>&1; code=$?; [ -s /etc/checked ] && code=1; echo "postfix $code"
+"""
+
+
+def resolver() -> str:
+    """An unbound configuration that knows the one key record."""
+    text = record_for(key_pair().public, "rsa", Tags()).text
+    parts = " ".join(f'"{text[n : n + 250]}"' for n in range(0, len(text), 250))
+    return f"server:\n  local-data: 'mail._domainkey.example.com. 60 IN TXT {parts}'\n"
+
+
+def verdicts(tree: Tree) -> dict[str, bool]:
+    """For each program: did it exit with an error, or did postfix complain?"""
+    tree.write("/etc/resolver.conf", resolver())
+    lines = tree.namespace(ASK.strip().replace("\n", "; ")).stdout.splitlines()
+    return {name: code != "0" for name, code in (line.split() for line in lines)}
+
+
+@needs("opendkim", "opendkim-testkey", "postfix", root=True, namespaces=True)
+def test_peers(tmp_path: Path) -> None:
+    """A sound host satisfies all of them; of the broken ones doctor finds every one and each of them a few."""
+    assert verdicts(Tree(tmp_path / "sound")) == {"opendkim": False, "testkey": False, "postfix": False}
+    cases = BROKEN[::STEP]
+    found: Counter[str] = Counter()
+    for number, case in enumerate(cases):
+        tree = Tree(tmp_path / str(number))
+        case.break_it(tree)
+        found["doctor"] += case.code in {d.finding.code for d in diagnose(read_world(Settings(root=tree.root)))}
+        found.update({name for name, noticed in verdicts(tree).items() if noticed})
+    print(f"\nof {len(cases)} broken hosts: " + ", ".join(f"{name} {found[name]}" for name in NAMES))
+    assert found["doctor"] == len(cases)
+    assert max(found[name] for name in NAMES[1:]) < len(cases) / 2
+
+
+NAMES = ("doctor", "opendkim", "testkey", "postfix")
