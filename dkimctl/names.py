@@ -13,6 +13,8 @@ _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 MAXIMUM_NAME = 253  # octets in presentation form, without the final dot: RFC 1035 §2.3.4
 DOMAINKEY = "_domainkey"
 DEFAULT_SELECTOR = "dk%Y%m"
+SLOTS = ("dk1", "dk2")
+"""The selectors of a delegated domain: fixed, so that its CNAMEs outlive every rotation."""
 
 
 def domain_name(text: str) -> str:
@@ -93,6 +95,14 @@ def owner_name(selector: str, domain: str) -> str:
             hint="use a shorter selector (-s)",
         )
     return name
+
+
+def delegated_name(selector: str, domain: str, delegate: str) -> str:
+    """`<selector>.<domain>._domainkey.<delegate>`: where the CNAME at the owner name leads, in the operator's zone.
+
+    It has the form of a key record's name itself, so whatever checks those can check it.
+    """
+    return owner_name(f"{selector}.{domain}", delegate)
 
 
 def split_owner_name(name: str) -> tuple[str, str]:

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from dkimctl.sandbox import Fault, Sandbox, Switches
+from dkimctl.sandbox import Fault, LoggedCall, Sandbox, Switches
 from tests.conftest import Dkimctl, DkimctlInside, Run
 from tests.publishing import ZONE, is_clean, standing
 
@@ -47,9 +47,11 @@ class World:
 
 
 @contextmanager
-def world(dkimctl: Dkimctl, *zones: str, **switches: Any) -> Iterator[World]:
+def world(
+    dkimctl: Dkimctl, *zones: str, on_call: Callable[[LoggedCall], None] | None = None, **switches: Any
+) -> Iterator[World]:
     """A world with one key of domain.tld."""
-    with Sandbox(zones or (ZONE,), Switches(**switches)) as running:
+    with Sandbox(zones or (ZONE,), Switches(**switches), on_call=on_call) as running:
         made = World(dkimctl, running)
         made.genkey()
         yield made
@@ -393,3 +395,102 @@ def test_a_run_that_is_killed_is_completed_by_the_next(dkimctl: Dkimctl) -> None
             assert standing(w.sandbox) == [("DKIM", w.record())]
             assert is_clean(w.sandbox)
             os.rename(dkimctl.root / "etc", dkimctl.root / f"done{number}")
+
+
+# --- the plan, its digest, and many names
+
+
+def _digest(run: Run) -> str:
+    return run.out.rpartition("plan digest: ")[2].strip()
+
+
+def test_a_plan_is_done_by_its_digest(inside: DkimctlInside) -> None:
+    """What a dry run showed, over several zones, is what is done; JSON names the same digest."""
+    with world(inside, ZONE, "two.example") as w:
+        w.genkey("two.example")
+        w.sandbox.zone(ZONE).add("TXT", "mail._domainkey", w.record()[:255])
+        digest = _digest(w(*PUBLISH, "--dry-run"))
+        assert len(digest) == 32
+        assert w(*PUBLISH, "--dry-run", "--json").json["plan_digest"] == digest
+        assert w(*PUBLISH, "--plan-digest", digest).code == 0
+        assert standing(w.sandbox) == [("DKIM", w.record())]
+        assert w.phase("two.example") == "verified"
+
+
+@pytest.mark.parametrize("change", ["another ttl", "another key", "another zone"])
+def test_another_plan_is_refused_with_both_digests(inside: DkimctlInside, change: str) -> None:
+    """Whatever has changed since: exit 1, nothing is written, both digests are said."""
+    with world(inside, ZONE, "two.example") as w:
+        record = w.sandbox.zone(ZONE).add("TXT", "mail._domainkey", w.record()[:255])
+        digest = _digest(w(*PUBLISH, "--dry-run"))
+        if change == "another ttl":
+            w.sandbox.zone(ZONE).change(type(record)(record.id, "TXT", record.sub_domain, record.target, 60))
+        elif change == "another key":
+            w.genkey(ZONE, "second")
+        else:
+            w.genkey("two.example")
+        w.sandbox.clear_calls()
+        run = w(*PUBLISH, "--plan-digest", digest)
+        assert run.code == 1
+        now = _digest(w(*PUBLISH, "--dry-run"))
+        assert f"{now} instead of {digest}" in run.err
+        assert {call.method for call in w.sandbox.calls} == {"GET"}
+
+
+def test_a_plan_that_cannot_be_made_is_no_other_plan(inside: DkimctlInside) -> None:
+    """An API that fails is exit 3 and said as such, not a difference."""
+    with world(inside) as w:
+        digest = _digest(w(*PUBLISH, "--dry-run"))
+        w.sandbox.faults.add(Fault("460", path="/domain/*", times=None))
+        run = w(*PUBLISH, "--plan-digest", digest)
+        assert run.code == 3
+        assert "has expired" in run.err
+
+
+def test_a_zone_that_changes_after_the_comparison_is_left_alone(inside: DkimctlInside) -> None:
+    """Between the comparison and the work somebody else adds a record: that zone is refused."""
+    lists: list[str] = []
+
+    def meddle(call: LoggedCall) -> None:
+        if "/record?" not in call.path:
+            return
+        lists.append(call.path)
+        if len(lists) == 2:  # the first was the dry run's, this one the comparison's
+            w.sandbox.zone(ZONE).add("TXT", "mail._domainkey", text)
+
+    with world(inside, on_call=meddle) as w:
+        text = w.record()[:255]
+        digest = _digest(w(*PUBLISH, "--dry-run"))
+        run = w(*PUBLISH, "--plan-digest", digest)
+        assert run.code == 1
+        assert f"{ZONE} has changed since the plan was compared" in run.err
+        assert standing(w.sandbox) == [("TXT", f'"{text}"')]
+
+
+def test_json_lines_come_one_by_one(inside: DkimctlInside) -> None:
+    """One document a line and nothing else, for what went well and for what did not."""
+    with world(inside, ZONE, "two.example") as w:
+        w.genkey("two.example")
+        w.genkey("three.example")
+        run = w(*PUBLISH, "--format", "jsonl")
+        lines = [json.loads(line) for line in run.out.splitlines()]
+        assert {one["publication"]["domain"]: one["publication"]["outcome"] for one in lines} == {
+            ZONE: "published",
+            "two.example": "published",
+            "three.example": "failed",
+        }
+        assert {one["schema"] for one in lines} == {1}
+
+
+def test_a_run_is_resumed_where_it_stopped(inside: DkimctlInside) -> None:
+    """What was brought to its end is passed over; the rest is done, and then there is nothing left."""
+    with world(inside, ZONE, "two.example") as w:
+        w.genkey("two.example")
+        assert w(*PUBLISH, ZONE).code == 0
+        w.sandbox.clear_calls()
+        run = w(*PUBLISH, "--resume")
+        assert (run.code, w.phase("two.example")) == (0, "verified")
+        assert not [call for call in w.sandbox.calls if ZONE in call.path]
+        w.sandbox.clear_calls()
+        assert w(*PUBLISH, "--resume").code == 0
+        assert w.sandbox.calls == []

@@ -1,5 +1,7 @@
 """`dkimctl publish`: key records into DNS, proven by reading them back."""
 
+from typing import Any
+
 import click
 
 from dkimctl.cli.frame import App, dns_options, domains_argument, managed_domains
@@ -20,24 +22,34 @@ from dkimctl.cli.frame import command as make_command
     help="ovh, rfc2136:HOST, lexicon:NAME, zonefile:PATH or manual; default: as configured.",
 )
 @click.option("-s", "--selector", metavar="NAME", help="Only the key with this selector.")
-@click.option("--dry-run", is_flag=True, help="Show what would be changed, and change nothing.")
+@click.option("--dry-run", is_flag=True, help="Show the plan and its digest, and change nothing.")
+@click.option("--plan-digest", metavar="D", help="Do the plan with this digest or nothing; see --dry-run.")
 @click.option("--ttl", type=click.IntRange(1, 604800), metavar="N", help="TTL of the records in seconds.")
 @click.option("--wait/--no-wait", default=None, help="Wait until every authoritative server serves the record.")
 @click.option("--timeout", type=click.FloatRange(0), default=600, metavar="N", help="Seconds to wait (default 600).")
-@click.option("--jobs", type=click.IntRange(1, 64), default=4, metavar="N", help="Zones at a time (default 4).")
+@click.option("--jobs", type=click.IntRange(1, 64), default=4, metavar="N", help="API calls at a time (default 4).")
+@click.option(
+    "--rate", type=click.FloatRange(0), default=20, metavar="N", help="API calls a second (default 20; 0: no limit)."
+)
+@click.option("--resume", is_flag=True, help="Pass over keys that an earlier run has brought to the end.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "jsonl"]),
+    default="text",
+    help="text (default); json: one document; jsonl: a line for each key as it ends.",
+)
 @click.option("--replace", is_flag=True, help="Also replace records that hold another key.")
 @dns_options
 def command(
     app: App,
     domains: tuple[str, ...],
+    *,
     provider: str | None,
     selector: str | None,
-    dry_run: bool,
-    ttl: int | None,
-    wait: bool | None,
-    timeout: float,
-    jobs: int,
-    replace: bool,
+    resume: bool,
+    form: str,
+    **wishes: Any,
 ) -> int:
     """Publish the key record of each key that is not revoked, and prove it.
 
@@ -45,13 +57,16 @@ def command(
     and compared, then looked for at every authoritative server of its zone.
     """
     from dkimctl.lifecycle.interruption import StoppableClock
-    from dkimctl.lifecycle.publication import Choices, publish_at_each
+    from dkimctl.lifecycle.publication import Choices, publish_streaming, still_to_do
     from dkimctl.lifecycle.records import chosen_keys
     from dkimctl.output.publication import PublicationView
 
-    choices = Choices(dry_run=dry_run, wait=wait, timeout=timeout, jobs=jobs, replace=replace, ttl=ttl)
+    app.json = app.json or form == "json"
+    choices = Choices(**wishes)
     keys = chosen_keys(app.store, managed_domains(app, domains), selector)
-    view = PublicationView(app.terminal)
+    if resume:
+        keys = still_to_do(keys, choices)
+    view = PublicationView(app.terminal, lines=form == "jsonl", total=len(keys), clock=app.clock)
     clock = StoppableClock(app.clock)
-    publish_at_each(app.settings, app.store, provider, keys, choices, clock=clock, report=view.event)
+    publish_streaming(app.settings, app.store, provider, keys, choices, clock=clock, report=view.event)
     return view.end()

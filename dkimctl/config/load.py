@@ -7,10 +7,10 @@ from pathlib import Path
 from types import MappingProxyType
 
 from dkimctl.config.schema import Problems, Table, read_document
-from dkimctl.config.settings import DomainSettings, KeyDefaults, Lookup, Paths, Settings, Signing
+from dkimctl.config.settings import SIGNERS, DomainSettings, KeyDefaults, Lookup, Paths, Settings, Signing
 from dkimctl.errors import ConfigError, UsageError
 from dkimctl.files import read_file
-from dkimctl.names import domain_name
+from dkimctl.names import SLOTS, delegated_name, domain_name
 
 DEFAULT_FILE = "/etc/dkimctl/dkimctl.toml"
 
@@ -40,13 +40,15 @@ def _from_document(settings: Settings, path: Path, text: bytes) -> Settings:
     problems = Problems()
     document = read_document(path, text)
     top = Table(document, "", problems)
+    signing = top.table("signing")
+    signer = signing.choice("signer", settings.signing.signer, tuple(SIGNERS))
     loaded = replace(
         settings,
         source=path,
         provider=top.text("provider"),
         paths=_paths(top.table("paths")),
         keys=_keys(top.table("keys")),
-        signing=_signing(top.table("signing")),
+        signing=_signing(signing),
         lookup=_lookup(top.table("dns")),
         providers=_providers(top.table("providers")),
         domains=_domains(top.table("domains")),
@@ -59,7 +61,7 @@ def _from_document(settings: Settings, path: Path, text: bytes) -> Settings:
             hint=f"mend {'them' if count > 1 else 'it'} and run the command again; README lists every table and key",
             problems=[f"{path}: {line}" for line in problems.found],
         )
-    return loaded
+    return loaded.signed_by(signer)
 
 
 def _paths(table: Table) -> Paths:
@@ -137,6 +139,7 @@ def _domains(table: Table) -> MappingProxyType[str, DomainSettings]:
             zone=entry.text("zone"),
             ttl=entry.number("ttl", None, 60, 604800),
             subdomains=entry.flag("subdomains", None),
+            delegate=_delegate(entry, name),
         )
         entry.finish()
         try:
@@ -144,6 +147,22 @@ def _domains(table: Table) -> MappingProxyType[str, DomainSettings]:
         except UsageError as error:
             entry.problem("", error.message)
     return MappingProxyType(domains)
+
+
+def _delegate(entry: Table, name: str) -> str | None:
+    """The domain to which this one's records are delegated."""
+    text = entry.text("delegate")
+    if text is None:
+        return None
+    try:
+        delegate = domain_name(text)
+        delegated_name(SLOTS[0], domain_name(name), delegate)
+    except UsageError as error:
+        entry.problem("delegate", error.message)
+        return None
+    if f".{delegate}".endswith(f".{domain_name(name)}"):
+        entry.problem("delegate", f"{delegate} is in the domain itself; it must be one of the operator's own")
+    return delegate
 
 
 def _lookup_from_environment(lookup: Lookup, environment: Mapping[str, str]) -> Lookup:

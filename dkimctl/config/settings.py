@@ -1,11 +1,11 @@
 """The settings as values. Every field has the default that an empty configuration file gives."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
-from dkimctl.names import DEFAULT_SELECTOR
+from dkimctl.names import DEFAULT_SELECTOR, delegated_name, owner_name
 
 Option = str | int | bool | tuple[str, ...]
 """What one key of a `[providers.NAME]` table may hold."""
@@ -44,8 +44,10 @@ class KeyDefaults:
 
 @dataclass(frozen=True, slots=True)
 class Signing:
-    """What opendkim and Postfix are told."""
+    """What the signer and Postfix are told."""
 
+    signer: str = "opendkim"
+    """One of SIGNERS."""
     socket: str = "local:/var/spool/postfix/opendkim/opendkim.sock"
     """In opendkim's spelling: `local:/PATH` or `inet:PORT@HOST`."""
     tables: str = "file"
@@ -59,6 +61,26 @@ class Signing:
 
 
 @dataclass(frozen=True, slots=True)
+class SignerDefaults:
+    """What goes without saying for a signer: where it listens, and the USER:GROUP it runs as."""
+
+    socket: str
+    owner: str
+
+
+SIGNERS: Mapping[str, SignerDefaults] = MappingProxyType(
+    {
+        "opendkim": SignerDefaults(Signing().socket, KeyDefaults().owner),
+        "rspamd": SignerDefaults("inet:11332@localhost", "_rspamd:_rspamd"),
+        "dkimpy-milter": SignerDefaults(
+            "local:/var/spool/postfix/dkimpy-milter/dkimpy-milter.sock", "dkimpy-milter:dkimpy-milter"
+        ),
+    }
+)
+"""The daemons that can sign, by the name of their service."""
+
+
+@dataclass(frozen=True, slots=True)
 class DomainSettings:
     """The `[domains."NAME"]` table of one domain."""
 
@@ -69,6 +91,8 @@ class DomainSettings:
     ttl: int | None = None
     """Seconds; None leaves it to the provider."""
     subdomains: bool | None = None
+    delegate: str | None = None
+    """A domain of the operator's own below which the records stand; the customer's names are CNAMEs to them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +125,13 @@ class Settings:
     """The `[providers.NAME]` tables, checked by the providers themselves."""
     domains: Mapping[str, DomainSettings] = field(default_factory=lambda: MappingProxyType({}))
 
+    staged: Mapping[str, Path] = field(default_factory=lambda: MappingProxyType({}))
+    """System path → where its coming content lies, for checks before it is put in place."""
+
     def at(self, path: str) -> Path:
         """Where a system path lies on this disk: below `--root`."""
+        if path in self.staged:
+            return self.staged[path]
         return self.root / path.lstrip("/") if self.root != Path("/") else Path(path)
 
     @property
@@ -110,6 +139,29 @@ class Settings:
         """The directory of all keys on this disk."""
         return self.at(self.paths.keys)
 
+    def signed_by(self, signer: str) -> "Settings":
+        """The same with another signer; what went without saying for the old one becomes what does for the new."""
+        old, new = SIGNERS[self.signing.signer], SIGNERS[signer]
+        socket = new.socket if self.signing.socket == old.socket else self.signing.socket
+        owner = new.owner if self.keys.owner == old.owner else self.keys.owner
+        signing = replace(self.signing, signer=signer, socket=socket)
+        return replace(self, signing=signing, keys=replace(self.keys, owner=owner))
+
     def domain(self, name: str) -> DomainSettings:
         """The settings of one domain; defaults when it has no table."""
         return self.domains.get(name, DomainSettings())
+
+    def published_at(self, selector: str, domain: str) -> str:
+        """The name of a key's record: its owner name, or where the CNAME of a delegated domain leads."""
+        delegate = self.domain(domain).delegate
+        return delegated_name(selector, domain, delegate) if delegate else owner_name(selector, domain)
+
+    def zone_for(self, domain: str) -> str | None:
+        """The zone that is configured for a domain's records."""
+        own = self.domain(domain)
+        return own.zone or (self.domain(own.delegate).zone if own.delegate else None)
+
+    def provider_for(self, domain: str) -> str | None:
+        """The provider that is configured for a domain's records."""
+        own = self.domain(domain)
+        return own.provider or (self.domain(own.delegate).provider if own.delegate else None) or self.provider

@@ -14,29 +14,37 @@ from dkimctl.lifecycle.published import Event, Outcome, Progress, Publication
 
 @dataclass(slots=True)
 class Ledger:
-    """Publications by owner name, in the order in which they were opened."""
+    """What is still open, by the name of the record; whatever has come to its end is told and forgotten."""
 
     store: KeyStore
     clock: Clock
     provider: str
     report: Callable[[Event], None]
+    keys: dict[str, Key]
+    """The keys that have not come to their end."""
     publications: dict[str, Publication] = field(default_factory=dict)
-    keys: dict[str, Key] = field(default_factory=dict)
+    """How far those are that were begun."""
     _said: dict[str, str] = field(default_factory=dict)
-
-    def open(self, name: str, key: Key) -> None:
-        """Begin an account; nothing is told yet."""
-        self.keys[name] = key
-        self.publications[name] = Publication(key.domain, key.selector, name, self.provider, Outcome.NOT_BEGUN)
 
     def note(self, name: str, **changes: Any) -> Publication:
         """Change fields of a publication."""
-        self.publications[name] = replace(self.publications[name], **changes)
+        now = self.publications.get(name)
+        if now is None:
+            key = self.keys[name]
+            now = Publication(key.domain, key.selector, name, self.provider, Outcome.NOT_BEGUN)
+        self.publications[name] = replace(now, **changes)
         return self.publications[name]
+
+    def announce(self, name: str, **changes: Any) -> None:
+        """Change fields, and let the reader know; more is to come."""
+        self.report(self.note(name, **changes))
 
     def tell(self, name: str, **changes: Any) -> None:
         """Change fields, and let the reader know how it ended."""
-        self.report(self.note(name, **changes))
+        ended = self.note(name, **changes)
+        for books in (self.publications, self.keys, self._said):
+            books.pop(name, None)
+        self.report(ended)
 
     def fail(self, name: str, error: DkimctlError) -> None:
         """It ended with an error before its record stood."""

@@ -29,16 +29,16 @@ class Observation:
         self.waiting.add(wanted, self.ledger.keys[wanted.name].metadata.tags)
 
     def look(self) -> None:
-        """One round of looking, and the pause after it."""
-        for wanted, seen, served in self.waiting.look() if self.waiting else ():
+        """One round of looking, when it is time for one."""
+        if not self.waiting or self.waiting.due_in:
+            return
+        for wanted, seen, served in self.waiting.look():
             if served:
                 self._served(wanted, seen)
-            elif wanted.name in self.waiting:
+            elif wanted in self.waiting:
                 self._unserved(wanted, seen)
             else:
                 self._overdue(wanted, seen)
-        if self.waiting:
-            self.waiting.pause()
 
     def make_effective(self, name: str, *, only_if: tuple[bool | None, ...]) -> None:
         """Refresh a zone that this run has not refreshed: an earlier one may have died before it did.
@@ -73,7 +73,7 @@ class Observation:
         try:
             self.make_effective(wanted.name, only_if=(None,) if seen.verdict is Verdict.UNKNOWN else (None, True))
         except DkimctlError as error:
-            self.waiting.drop(wanted.name)
+            self.waiting.drop(wanted)
             self.ledger.tell(wanted.name, served=False, error=error)
 
     def _overdue(self, wanted: Wanted, seen: "Report") -> None:

@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from dkimctl.errors import DkimctlError
-from dkimctl.providers.base import Change, ProviderRecord
+from dkimctl.providers.base import DEFAULT_JOBS, DEFAULT_RATE, Change, Pace, ProviderRecord
 
 DEFAULT_TIMEOUT = 600.0  # seconds; OVH's own servers were seen to take 110 ± 100, and more on a bad day
-DEFAULT_JOBS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +24,15 @@ class Choices:
     """Also replace records that hold another key or another text."""
     ttl: int | None = None
     """Seconds; None: as configured for the domain, else as it is."""
+    plan_digest: str | None = None
+    """Do this plan, as a dry run showed it, or nothing."""
+    rate: float = DEFAULT_RATE
+    """Requests a second for each credential; 0: as many as it takes."""
+
+    @property
+    def pace(self) -> Pace:
+        """How fast the provider may be asked."""
+        return Pace(self.rate, self.jobs)
 
 
 class Outcome(StrEnum):

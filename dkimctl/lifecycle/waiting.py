@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dkimctl.clock import Clock
-from dkimctl.config.settings import Lookup
+from dkimctl.config.settings import Settings
 from dkimctl.errors import DkimctlError, Unavailable
 from dkimctl.keys.metadata import Tags
 from dkimctl.keys.public import PublicKey, decode_public_key
@@ -17,61 +17,74 @@ from dkimctl.publish.plan import Wanted
 if TYPE_CHECKING:
     from dkimctl.verify.report import Report, Target
 
-_FIRST_PAUSE = 1.0  # seconds between two rounds of looking; grows by half each time
+_FIRST_PAUSE = 1.0  # seconds between two looks for a name; grows by half each time
 _LONGEST_PAUSE = 15.0
+_TOGETHER = 0.5  # seconds: names whose time comes within are looked for in one round
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Awaited:
     wanted: Wanted
     target: "Target"
     deadline: float
+    due: float
+    """When to look next."""
+    pause: float = _FIRST_PAUSE
 
 
 @dataclass(slots=True)
 class Waiting:
     """Names that are not yet seen to be served. `timeout`: seconds for each, from when it is added."""
 
-    lookup: Lookup
+    settings: Settings
     clock: Clock
     timeout: float
     _awaited: dict[str, _Awaited] = field(default_factory=dict)
-    _pause: float = _FIRST_PAUSE
+    """By the owner name that verifiers ask for: where a domain is delegated, that of the customer's CNAME."""
+    _next_round: float = 0.0
 
     def __bool__(self) -> bool:
         return bool(self._awaited)
 
-    def __contains__(self, name: object) -> bool:
-        return name in self._awaited
+    def __contains__(self, wanted: Wanted) -> bool:
+        return wanted.owner in self._awaited
+
+    @property
+    def due_in(self) -> float:
+        """Seconds until the next round."""
+        due = min((one.due for one in self._awaited.values()), default=0.0)
+        return max(0.0, max(due, self._next_round) - self.clock.monotonic())
 
     def add(self, wanted: Wanted, tags: Tags) -> None:
         """Look for this one too from now on."""
         from dkimctl.verify.report import Target
 
         target = Target(wanted.selector, wanted.domain, _public_key(wanted), tags)
-        self._awaited[wanted.name] = _Awaited(wanted, target, self.clock.monotonic() + self.timeout)
-        self._pause = _FIRST_PAUSE
+        now = self.clock.monotonic()
+        self._awaited[wanted.owner] = _Awaited(wanted, target, now + self.timeout, now)
 
-    def drop(self, name: str) -> None:
+    def drop(self, wanted: Wanted) -> None:
         """Look for this one no more."""
-        del self._awaited[name]
+        del self._awaited[wanted.owner]
 
     def look(self) -> Iterator[tuple[Wanted, "Report", bool]]:
-        """One round: each name, what was seen, whether it is served. The served and the overdue are awaited no more."""
+        """One round over the names whose time it is: each, what was seen, whether it is served.
+
+        The served and the overdue are awaited no more.
+        """
         from dkimctl.verify.check import check
 
-        awaited = dict(self._awaited)
-        for report in check([one.target for one in awaited.values()], self.lookup):
+        now = self.clock.monotonic()
+        awaited = {owner: one for owner, one in self._awaited.items() if one.due <= now + _TOGETHER}
+        for report in check([one.target for one in awaited.values()], self.settings.lookup):
             one = awaited[report.owner]
             served = is_served(one.wanted, report)
-            if served or self.clock.monotonic() + self._pause > one.deadline:
-                self.drop(report.owner)
+            one.due = self.clock.monotonic() + one.pause
+            if served or one.due > one.deadline:
+                self.drop(one.wanted)
+            one.pause = min(_LONGEST_PAUSE, 1.5 * one.pause)
             yield one.wanted, report, served
-
-    def pause(self) -> None:
-        """Sleep until the next round."""
-        self.clock.sleep(self._pause)
-        self._pause = min(_LONGEST_PAUSE, 1.5 * self._pause)
+        self._next_round = self.clock.monotonic() + _TOGETHER
 
 
 def is_served(wanted: Wanted, report: "Report") -> bool:

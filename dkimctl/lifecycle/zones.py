@@ -1,13 +1,13 @@
-"""Which zone each record goes to: as configured, else as DNS and the account say."""
+"""Which zone each key's record goes to: as configured, else as DNS and the account say."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from dkimctl.config.settings import Lookup, Settings
 from dkimctl.errors import DkimctlError
-from dkimctl.names import relative_name
+from dkimctl.keys.store import Key
+from dkimctl.names import relative_name, split_owner_name
 from dkimctl.providers.base import Provider
-from dkimctl.publish.plan import Wanted
 
 Mapper = Callable[[Callable[[str], "str | DkimctlError"], Iterable[str]], Iterable["str | DkimctlError"]]
 """`map`, or that of a pool."""
@@ -15,54 +15,83 @@ Mapper = Callable[[Callable[[str], "str | DkimctlError"], Iterable[str]], Iterab
 
 @dataclass(frozen=True, slots=True)
 class ZoneGroup:
-    """The wanted records of one zone."""
+    """The names of one zone, each with its key."""
 
     zone: str
-    wanted: tuple[Wanted, ...]
+    keys: Mapping[str, Key]
+    is_likely: bool = False
+    """DNS says so; whether the account has this zone is still to be asked."""
 
 
-def group_by_zone(
-    wanted: Sequence[Wanted], settings: Settings, provider: Provider, *, ask_dns: bool, mapper: Mapper = map
-) -> tuple[list[ZoneGroup], list[tuple[Wanted, DkimctlError]]]:
-    """The records by zone, and those for which no zone could be found.
+@dataclass(frozen=True, slots=True)
+class Sorted:
+    """Names sorted by what is known of their zones."""
 
-    With `ask_dns` the zone cut that DNS shows is tried first: one call for a zone, however many domains are in it.
-    """
-    domains = list(dict.fromkeys(one.domain for one in wanted))
-    configured = {name: zone for name in domains if (zone := settings.domain(name).zone)}
-    open_ones = [one for one in wanted if one.domain not in configured]
-    likely = _zones_in_dns(open_ones, settings.lookup) if ask_dns and open_ones else {}
-    zones: dict[str, str | DkimctlError] = {}
-    zones |= {name: _checked(name, zone) for name, zone in configured.items()}
-    zones |= _confirmed({n: likely[n] for n in domains if n in likely}, provider, mapper)
-    left = [name for name in domains if name not in zones]
-    zones |= dict(zip(left, mapper(_asking(provider), left), strict=True))
-    return _grouped(wanted, zones)
+    groups: tuple[ZoneGroup, ...]
+    rest: Mapping[str, Key]
+    """Those of which nothing is known."""
+    misfits: Mapping[str, DkimctlError]
+    """Those that are not in the zone that is configured for them."""
 
 
-def _checked(domain: str, zone: str) -> "str | DkimctlError":
-    try:
-        relative_name(domain, zone)
-    except DkimctlError as error:
-        return error
-    return zone
+def sort_by_zone(keys: Mapping[str, Key], settings: Settings, *, ask_dns: bool) -> Sorted:
+    """Groups for the names whose zone is configured or, with `ask_dns`, shows in DNS; the account is not asked."""
+    zones: dict[str, str] = {}
+    misfits: dict[str, DkimctlError] = {}
+    for name, key in keys.items():
+        zone = settings.zone_for(key.domain)
+        if zone is None:
+            continue
+        try:
+            relative_name(home_of(name), zone)
+            zones[name] = zone
+        except DkimctlError as error:
+            misfits[name] = error
+    open_names = [name for name in keys if name not in zones and name not in misfits]
+    likely = _zones_in_dns(open_names, settings.lookup) if ask_dns and open_names else {}
+    in_dns = {name: zone for name in open_names if (zone := likely.get(home_of(name)))}
+    groups = [*_grouped(keys, zones), *_grouped(keys, in_dns, is_likely=True)]
+    rest = {name: keys[name] for name in open_names if name not in in_dns}
+    return Sorted(tuple(groups), rest, misfits)
 
 
-def _zones_in_dns(wanted: Sequence[Wanted], lookup: Lookup) -> dict[str, str]:
+def locate(
+    keys: Mapping[str, Key], provider: Provider, mapper: Mapper = map
+) -> tuple[list[ZoneGroup], dict[str, DkimctlError]]:
+    """The same by asking the account for each domain; with the names for which it has no zone."""
+    homes = list(dict.fromkeys(home_of(name) for name in keys))
+    answers = dict(zip(homes, mapper(_asking(provider), homes), strict=True))
+    zones: dict[str, str] = {}
+    homeless: dict[str, DkimctlError] = {}
+    for name in keys:
+        answer = answers[home_of(name)]
+        if isinstance(answer, DkimctlError):
+            homeless[name] = answer
+        else:
+            zones[name] = answer
+    return _grouped(keys, zones), homeless
+
+
+def home_of(name: str) -> str:
+    """The domain below which a key record's name lies."""
+    return split_owner_name(name)[1]
+
+
+def _grouped(keys: Mapping[str, Key], zones: Mapping[str, str], *, is_likely: bool = False) -> list[ZoneGroup]:
+    groups: dict[str, dict[str, Key]] = {}
+    for name, zone in zones.items():
+        groups.setdefault(zone, {})[name] = keys[name]
+    return [ZoneGroup(zone, names, is_likely) for zone, names in groups.items()]
+
+
+def _zones_in_dns(names: Sequence[str], lookup: Lookup) -> dict[str, str]:
     """Domain → the zone that DNS shows, where it shows one."""
     from dkimctl.verify.check import check
     from dkimctl.verify.report import Target
 
-    first = {one.domain: one for one in reversed(wanted)}
-    found = check([Target(one.selector, one.domain) for one in first.values()], lookup)
+    first = {home: selector for selector, home in map(split_owner_name, names)}
+    found = check((Target(selector, home) for home, selector in first.items()), lookup)
     return {report.domain: report.zone for report in found if "." in report.zone}
-
-
-def _confirmed(likely: Mapping[str, str], provider: Provider, mapper: Mapper) -> dict[str, "str | DkimctlError"]:
-    """The domains whose zone in DNS is one of the account as well."""
-    distinct = list(dict.fromkeys(likely.values()))
-    answers = dict(zip(distinct, mapper(_asking(provider), distinct), strict=True))
-    return {domain: zone for domain, zone in likely.items() if answers[zone] == zone}
 
 
 def _asking(provider: Provider) -> Callable[[str], "str | DkimctlError"]:
@@ -73,17 +102,3 @@ def _asking(provider: Provider) -> Callable[[str], "str | DkimctlError"]:
             return error
 
     return ask
-
-
-def _grouped(
-    wanted: Sequence[Wanted], zones: Mapping[str, "str | DkimctlError"]
-) -> tuple[list[ZoneGroup], list[tuple[Wanted, DkimctlError]]]:
-    groups: dict[str, list[Wanted]] = {}
-    homeless: list[tuple[Wanted, DkimctlError]] = []
-    for one in wanted:
-        zone = zones[one.domain]
-        if isinstance(zone, DkimctlError):
-            homeless.append((one, zone))
-        else:
-            groups.setdefault(zone, []).append(one)
-    return [ZoneGroup(zone, tuple(names)) for zone, names in groups.items()], homeless

@@ -9,9 +9,9 @@ from pathlib import Path
 SCHEMA = 1
 
 
-def document(kind: str, value: object) -> str:
+def document(kind: str, value: object, **more: object) -> str:
     """One JSON document, `{"schema": 1, "<kind>": …}`, with a final line feed."""
-    return json.dumps({"schema": SCHEMA, kind: plain(value)}, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps({"schema": SCHEMA, kind: plain(value), **more}, indent=2, ensure_ascii=False) + "\n"
 
 
 def line(kind: str, value: object) -> str:

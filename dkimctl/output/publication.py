@@ -1,63 +1,117 @@
 """Publications as they come: a line each, the plan of a dry run, the record to paste; then a line that sums up."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
 
+from dkimctl.clock import SYSTEM_CLOCK, Clock
 from dkimctl.errors import DkimctlError
 from dkimctl.lifecycle.interruption import Interrupted
 from dkimctl.lifecycle.published import Event, Outcome, Progress, Publication
+from dkimctl.output.machine import line
 from dkimctl.output.terminal import Terminal
 from dkimctl.providers.base import Change, Create, Delete, ProviderRecord, Replace
+from dkimctl.publish.digest import PlanDigest
 from dkimctl.record.text import character_strings, quoted
 
+_COUNT_EVERY = 15.0  # seconds between two lines that say how far it is
 _SHOWN = 60  # characters of a record's text in a plan: the tags and the head of the key
 
 
 class PublicationView:
-    """Shows events while they happen; `end` sums up."""
+    """Shows events while they happen; `end` sums up. Keeps no more of a publication than its name, but for --json.
 
-    def __init__(self, terminal: Terminal) -> None:
+    `lines`: one JSON document on a line for each that ended. `total`: how many names there are.
+    """
+
+    def __init__(self, terminal: Terminal, *, lines: bool = False, total: int = 0, clock: Clock = SYSTEM_CLOCK) -> None:
         self._terminal = terminal
-        self._final: dict[str, Publication] = {}
-        self._shown_errors: set[int] = set()
+        self._lines = lines
+        self._total = total
+        self._clock = clock
+        self._next_count = clock.monotonic() + _COUNT_EVERY
+        self._ended: dict[str, Ended] = {}
+        self._document: dict[str, dict[str, object]] = {}
+        self._plan: PlanDigest | None = None
+        self._shown: DkimctlError | None = None
 
     def event(self, event: Event) -> None:
         """One step on the way, or how one name ended."""
         if isinstance(event, Progress):
             self._terminal.note(f"{event.subject}: {event.text}")
             return
-        self._final[event.name] = event
+        self._ended[event.name] = _ended(event)
+        if event.outcome is Outcome.PLANNED:
+            self._plan = self._plan or PlanDigest()
+            self._plan.add(event.provider, event.zone, event.name, event.changes)
+        if self._lines:
+            self._terminal.result(line("publication", publication_value(event)))
+        elif self._terminal.json:
+            self._document[event.name] = publication_value(event)
         if event.error:
             self._failure(event, event.error)
-        else:
+        elif not self._lines:
             self._terminal.result(publication_text(event))
+        self._count()
+
+    def _count(self) -> None:
+        """How far long work is, now and then."""
+        if self._clock.monotonic() >= self._next_count:
+            self._next_count = self._clock.monotonic() + _COUNT_EVERY
+            self._terminal.note(f"{len(self._ended)} of {self._total} names")
 
     def _failure(self, publication: Publication, error: DkimctlError) -> None:
         """An error that is the same for many names, such as a zone's, is shown once; an interruption in the summary."""
-        if id(error) in self._shown_errors or isinstance(error, Interrupted):
+        if error is self._shown or isinstance(error, Interrupted):
             return
-        self._shown_errors.add(id(error))
+        self._shown = error
         subject = "" if error.message.startswith(publication.name) else f"{publication.name}: "
         self._terminal.failure(DkimctlError(subject + error.message, hint=error.hint))
 
     def end(self) -> int:
         """The summary and the JSON document. Returns the exit code: the worst of all."""
-        publications = list(self._final.values())
-        if len(publications) > 1 or any(p.error for p in publications):
-            self._terminal.note(_summary(publications))
-        if any(p.outcome is Outcome.BY_HAND and p.served is None for p in publications):
+        ended = list(self._ended.values())
+        more = {}
+        if self._plan:
+            more["plan_digest"] = self._plan.text
+            self._terminal.result("" if self._lines else f"plan digest: {self._plan.text}\n")
+            self._terminal.note("to do exactly this: the same command with --plan-digest instead of --dry-run")
+        if len(ended) > 1 or any(one.exit_code for one in ended):
+            self._terminal.note(_summary(self._ended))
+        if any(one.is_by_hand for one in ended):
             self._terminal.note("add it, then let dkimctl look for it: the same command with --wait")
-        self._terminal.document("publications", [publication_value(p) for p in publications])
-        return max((p.exit_code for p in publications), default=0)
+        self._terminal.document("publications", list(self._document.values()), **more)
+        return max((one.exit_code for one in ended), default=0)
 
 
-def _summary(publications: list[Publication]) -> str:
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What the summary needs of one name."""
+
+    group: str
+    exit_code: int
+    is_by_hand: bool
+
+
+@cache
+def _same(group: str, exit_code: int, is_by_hand: bool) -> Ended:
+    """One value for all names that ended alike: there may be a million."""
+    return Ended(group, exit_code, is_by_hand)
+
+
+def _ended(publication: Publication) -> Ended:
+    is_by_hand = publication.outcome is Outcome.BY_HAND and publication.served is None
+    return _same(_group(publication), publication.exit_code, is_by_hand)
+
+
+def _summary(ended: Mapping[str, Ended]) -> str:
     """What was done and what was not; what failed is named."""
     groups: dict[str, list[str]] = {}
-    for publication in publications:
-        groups.setdefault(_group(publication), []).append(publication.name)
+    for name, one in ended.items():
+        groups.setdefault(one.group, []).append(name)
     in_order = sorted(groups.items(), key=lambda group: group[0] == "not done")
     parts = [f"{len(names)} {words}{_names(words, names)}" for words, names in in_order]
-    was_interrupted = any(isinstance(p.error, Interrupted) for p in publications)
+    was_interrupted = any(one.exit_code == Interrupted.exit_code for one in ended.values())
     return "; ".join(parts) + ("; the same command goes on from there" if was_interrupted else "")
 
 
@@ -99,6 +153,9 @@ def _plan_lines(publication: Publication) -> Iterator[str]:
     yield f"{publication.name} (zone {publication.zone} at {publication.provider})"
     if not publication.changes:
         yield "  nothing to change"
+    for record in publication.existing:
+        if not any(record in (_before(change),) for change in publication.changes):
+            yield f"  keep    {_record_line(record)}"
     for change in publication.changes:
         match change:
             case Create(record):
@@ -108,6 +165,16 @@ def _plan_lines(publication: Publication) -> Iterator[str]:
                 yield f"      to  {_record_line(after)}"
             case Delete(record):
                 yield f"  remove  {_record_line(record)}"
+
+
+def _before(change: Change) -> ProviderRecord | None:
+    match change:
+        case Create():
+            return None
+        case Replace(before, _):
+            return before
+        case Delete(record):
+            return record
 
 
 def _record_line(record: ProviderRecord) -> str:
@@ -143,6 +210,7 @@ def publication_value(publication: Publication) -> dict[str, object]:
         "zone": publication.zone or None,
         "outcome": publication.outcome,
         "record": publication.text,
+        "existing": [_record_value(record) for record in publication.existing],
         "changes": [_change_value(change) for change in publication.changes],
         "activated": publication.activated,
         "served": publication.served,

@@ -28,12 +28,12 @@ class Terminal:
         if not self.json:
             self._out(text if text.endswith("\n") else text + "\n")
 
-    def document(self, kind: str, value: object) -> None:
-        """The one JSON document of a command; only with `--json`."""
+    def document(self, kind: str, value: object, **more: object) -> None:
+        """The one JSON document of a command; only with `--json`. `more`: further keys beside the main one."""
         if self.json:
             from dkimctl.output.machine import document
 
-            self._out(document(kind, value))
+            self._out(document(kind, value, **more))
 
     def flush(self) -> None:
         """Hand over what stdout still holds. Raises DiskError when it cannot, BrokenPipeError when nobody reads on."""

@@ -11,6 +11,9 @@ from typing import Protocol, runtime_checkable
 from dkimctl.clock import Clock
 from dkimctl.config.settings import Option, Settings
 
+DEFAULT_RATE = 20.0
+DEFAULT_JOBS = 4
+
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
@@ -112,6 +115,16 @@ class KnowsNameServers(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast an account may be asked."""
+
+    rate: float = DEFAULT_RATE
+    """Requests a second; 0: no limit."""
+    jobs: int = DEFAULT_JOBS
+    """Requests at a time."""
+
+
+@dataclass(frozen=True, slots=True)
 class ProviderSetup:
     """What a provider is made from."""
 
@@ -121,6 +134,7 @@ class ProviderSetup:
     """Its `[providers.NAME]` table."""
     settings: Settings
     clock: Clock
+    pace: Pace = Pace()
 
 
 ProviderFactory = Callable[[ProviderSetup], Provider]

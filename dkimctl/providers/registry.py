@@ -7,7 +7,7 @@ from dkimctl.clock import Clock
 from dkimctl.config.settings import Settings
 from dkimctl.errors import UsageError
 from dkimctl.names import printable
-from dkimctl.providers.base import Provider, ProviderFactory, ProviderSetup
+from dkimctl.providers.base import Pace, Provider, ProviderFactory, ProviderSetup
 from dkimctl.providers.guard import open_guarded
 
 if TYPE_CHECKING:
@@ -24,13 +24,13 @@ BUILT_IN = {
 """The entry points of this package, here too so that it works from a source tree; a test compares them."""
 
 
-def open_provider(text: str, settings: Settings, clock: Clock) -> Provider:
+def open_provider(text: str, settings: Settings, clock: Clock, pace: Pace = Pace()) -> Provider:  # noqa: B008 - frozen
     """The provider called `NAME` or `NAME:ARGUMENT`, as `--provider` and the configuration name it.
 
     Raises UsageError for an unknown name, ConfigError for a mistake in its settings or credentials.
     """
     name, _, argument = text.partition(":")
-    setup = ProviderSetup(argument, settings.providers.get(name, {}), settings, clock)
+    setup = ProviderSetup(argument, settings.providers.get(name, {}), settings, clock, pace)
     if name in BUILT_IN:
         return _built_in(name)(setup)
     for point in _entry_points().select(name=name):

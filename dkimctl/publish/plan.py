@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from dkimctl.errors import DkimctlError, Refused
+from dkimctl.names import owner_name
 from dkimctl.providers.base import Capabilities, Change, Create, Delete, Provider, ProviderRecord, Replace
 from dkimctl.publish.likeness import Likeness, likeness
 from dkimctl.record.model import KeyRecord
@@ -16,10 +17,15 @@ class Wanted:
     domain: str
     selector: str
     name: str
-    """The owner name: absolute, without final dot."""
+    """Where the record is to stand: absolute, without final dot."""
     record: KeyRecord
     ttl: int | None = None
     """Seconds; None leaves it as it is, or to the zone's default."""
+
+    @property
+    def owner(self) -> str:
+        """The name that verifiers ask for: `name`, or a CNAME that leads there."""
+        return owner_name(self.selector, self.domain)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,206 @@
+"""One run of a publication at one provider: zones in parallel, then the name servers, then the books."""
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from dkimctl.clock import Clock
+from dkimctl.config.settings import Settings
+from dkimctl.errors import DkimctlError, Refused, UsageError
+from dkimctl.keys.metadata import Phase
+from dkimctl.keys.store import Key, KeyStore
+from dkimctl.lifecycle.crew import Crew
+from dkimctl.lifecycle.interruption import Interrupted, StoppableClock
+from dkimctl.lifecycle.ledger import Ledger
+from dkimctl.lifecycle.observation import Observation
+from dkimctl.lifecycle.published import Choices, Event, Outcome
+from dkimctl.lifecycle.waiting import Waiting
+from dkimctl.lifecycle.zones import ZoneGroup, locate, sort_by_zone
+from dkimctl.lifecycle.zonework import ZoneDone, ZoneWork
+from dkimctl.providers.base import Provider
+from dkimctl.publish.apply import NameResult, ZoneResult
+from dkimctl.publish.digest import PlanDigest
+from dkimctl.record.from_key import record_of
+
+
+@dataclass(slots=True)
+class Run:
+    """Zones are changed in threads; the books and the name servers are this thread's.
+
+    What has come to its end is reported and forgotten: memory holds the names, and what is under way.
+    """
+
+    settings: Settings
+    store: KeyStore
+    provider: Provider
+    choices: Choices
+    clock: Clock
+    report: Callable[[Event], None]
+    claims: dict[str, str] = field(default_factory=dict)
+    """Zone → the provider that changes it in this run of the program."""
+    approved: PlanDigest | None = None
+    """The plan that may be done; None: any."""
+    ledger: Ledger = field(init=False)
+    observation: Observation = field(init=False)
+    waits: bool = field(init=False)
+    _left: dict[str, Key] = field(default_factory=dict)
+    """Names whose zone DNS did not tell."""
+
+    def __post_init__(self) -> None:
+        wish, able = self.choices.wait, not self.provider.capabilities.next_step
+        self.waits = not self.choices.dry_run and (able if wish is None else wish)
+        self.ledger = Ledger(self.store, self.clock, self.provider.name, self.report, {})
+        waiting = Waiting(self.settings, self.clock, self.choices.timeout)
+        self.observation = Observation(self.provider, self.ledger, waiting)
+
+    def work(self, keys: Sequence[Key]) -> None:
+        """Everything, until each name is told. Raises UsageError for a ttl the provider does not take."""
+        for key in keys:
+            self._check_ttl(key)
+            self.ledger.keys[self.settings.published_at(key.selector, key.domain)] = key
+        self._check_keys()
+        try:
+            if self.provider.capabilities.writes:
+                self._change_zones()
+            else:
+                self._by_hand()
+            while self.observation.waiting:
+                self.clock.sleep(self.observation.waiting.due_in)
+                self.observation.look()
+        except KeyboardInterrupt:
+            self._interrupted()
+
+    def _check_ttl(self, key: Key) -> None:
+        ttl = self.choices.ttl or self.settings.domain(key.domain).ttl
+        least = self.provider.capabilities.minimum_ttl
+        if ttl is not None and ttl < least:
+            raise UsageError(f"{self.provider.name} takes no ttl below {least} s: {ttl}", hint=f"use at least {least}")
+
+    def _check_keys(self) -> None:
+        """Tell of each key that cannot be read before anything is asked. The records are made again when it is time."""
+        for name, key in list(self.ledger.keys.items()):
+            try:
+                record_of(self.store, key)
+            except DkimctlError as error:
+                self.ledger.fail(name, error)
+
+    # --- the provider
+
+    def _by_hand(self) -> None:
+        work = self._zone_work()
+        for name, key in list(self.ledger.keys.items()):
+            wanted = work.wanted(name, key)
+            self.ledger.note(name, text=wanted.record.text, outcome=Outcome.BY_HAND)
+            next_step = self.provider.capabilities.next_step
+            if not self.waits:
+                self.ledger.tell(name, next_step=next_step)
+                continue
+            self.ledger.announce(name, next_step=next_step)
+            self.observation.begin(wanted)
+
+    def _zone_work(self) -> ZoneWork:
+        return ZoneWork(self.settings, self.store, self.provider, self.choices, self.clock, self.approved)
+
+    def _change_zones(self) -> None:
+        """First the zones that are known, then those that the account must be asked for."""
+        keys = dict(self.ledger.keys)
+        several = len({key.domain for key in keys.values()}) > 1
+        ask_dns = (self.waits or several) and not self.provider.capabilities.next_step
+        known = sort_by_zone(keys, self.settings, ask_dns=ask_dns)
+        for name, error in known.misfits.items():
+            self.ledger.fail(name, error)
+        self._left = dict(known.rest)
+        self._in_parallel(known.groups)
+        if self._left:
+            with ThreadPoolExecutor(self.choices.jobs) as pool:
+                groups, homeless = locate(self._left, self.provider, pool.map)
+            for name, error in homeless.items():
+                self.ledger.fail(name, error)
+            self._in_parallel(groups)
+
+    def _in_parallel(self, groups: Sequence[ZoneGroup]) -> None:
+        if not groups:
+            return
+        crew = Crew(min(self.choices.jobs, len(groups)), self._zone_work().do, self._claimed(groups))
+        try:
+            while crew:
+                due = self.observation.waiting.due_in if self.observation.waiting else None
+                self._finish_all(crew.collect(due))
+                self.observation.look()
+        except KeyboardInterrupt:
+            self.ledger.say("interrupted", "the zones in hand come to their end")
+            if isinstance(self.clock, StoppableClock):
+                self.clock.stop()
+            self._finish_all(crew.stop())
+            raise
+
+    def _claimed(self, groups: Iterable[ZoneGroup]) -> Iterable[ZoneGroup]:
+        """The zones that no other provider of this run changes."""
+        free = []
+        for group in groups:
+            owner = self.claims.setdefault(group.zone, self.provider.name)
+            if owner == self.provider.name or group.is_likely:
+                free.append(group)
+                continue
+            error = Refused(
+                f"{group.zone} would be changed with two credentials in one run: {owner} and {self.provider.name}",
+                hint=f"name one provider for all domains of {group.zone}",
+            )
+            for name in group.keys:
+                self.ledger.fail(name, error)
+        return free
+
+    def _finish_all(self, results: Iterable[tuple[ZoneGroup, ZoneDone]]) -> None:
+        for group, done in results:
+            self._finish(group, done)
+
+    def _finish(self, group: ZoneGroup, done: ZoneDone) -> None:
+        for name, error in done.errors.items():
+            self.ledger.note(name, zone=group.zone)
+            self.ledger.fail(name, error)
+        self._left |= {name: group.keys[name] for name in done.elsewhere}
+        result = done.result
+        if isinstance(result, ZoneResult) and not result.activated:
+            self.observation.quiet_zones[result.zone] = result.is_active
+        for one in result.names if result else ():
+            wanted = one.wanted
+            fields = {"zone": group.zone, "text": wanted.record.text}
+            self.ledger.note(wanted.name, existing=one.existing, changes=one.changes, **fields)
+            if isinstance(one, NameResult):
+                self._finish_name(one, activated=isinstance(result, ZoneResult) and result.activated)
+            elif one.refusal:
+                self.ledger.fail(wanted.name, one.refusal)
+            else:
+                self.ledger.tell(wanted.name, outcome=Outcome.PLANNED)
+
+    def _finish_name(self, result: NameResult, *, activated: bool) -> None:
+        """Its record stands at the provider, or there is an error."""
+        name = result.wanted.name
+        if result.error:
+            return self.ledger.fail(name, result.error)
+        outcome = Outcome.PUBLISHED if result.changes else Outcome.UNCHANGED
+        next_step = self.provider.capabilities.next_step
+        self.ledger.note(name, outcome=outcome, activated=activated, next_step=next_step)
+        try:
+            self.ledger.reach(name, Phase.PUBLISHED)
+            if not self.waits:
+                self.observation.make_effective(name, only_if=(None,))
+        except DkimctlError as error:
+            return self.ledger.tell(name, error=error)
+        if not self.waits:
+            return self.ledger.tell(name)
+        if result.changes or next_step:
+            then = f"now {next_step}; " if next_step else ""
+            self.ledger.say(name, f"stands there, read back and equal; {then}waiting for the name servers")
+        self.observation.begin(result.wanted)
+
+    # --- Ctrl-C
+
+    def _interrupted(self) -> None:
+        """Say how far each name is that has not come to its end."""
+        for name in list(self.ledger.keys):
+            publication = self.ledger.note(name)
+            if publication.outcome is Outcome.NOT_BEGUN:
+                self.ledger.tell(name, error=Interrupted("interrupted before it began"))
+            else:
+                self.ledger.tell(name, error=Interrupted("interrupted before every name server was seen to serve it"))

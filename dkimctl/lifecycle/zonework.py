@@ -1,0 +1,91 @@
+"""What is done at a provider for one zone, in one thread."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from dkimctl.clock import Clock
+from dkimctl.config.settings import Settings
+from dkimctl.errors import DkimctlError, Refused
+from dkimctl.keys.store import Key, KeyStore
+from dkimctl.lifecycle.interruption import Interrupted, StoppableClock
+from dkimctl.lifecycle.published import Choices
+from dkimctl.lifecycle.zones import ZoneGroup
+from dkimctl.providers.base import Provider
+from dkimctl.publish.apply import ZoneResult, apply
+from dkimctl.publish.digest import PlanDigest, fingerprint
+from dkimctl.publish.plan import Plan, Wanted, plan
+from dkimctl.record.from_key import record_of
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneDone:
+    """How it ended for the names of one zone."""
+
+    result: ZoneResult | Plan | None = None
+    """A plan from a dry run; None when there was nothing that could be done."""
+    errors: Mapping[str, DkimctlError] = field(default_factory=dict)
+    """Owner name → error, of the names that are not in the result."""
+    elsewhere: Sequence[str] = ()
+    """The names of a zone that is not in this account."""
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneWork:
+    """Safe to use from several threads: everything it holds is."""
+
+    settings: Settings
+    store: KeyStore
+    provider: Provider
+    choices: Choices
+    clock: Clock
+    approved: PlanDigest | None
+
+    def do(self, group: ZoneGroup) -> ZoneDone:
+        """Plan, and unless it is a dry run do it and prove it."""
+        wanted: list[Wanted] = []
+        errors: dict[str, DkimctlError] = {}
+        try:
+            if isinstance(self.clock, StoppableClock) and self.clock.is_stopped:
+                raise Interrupted("interrupted before it began")
+            if group.is_likely and self._zone_of(group.zone) != group.zone:
+                return ZoneDone(elsewhere=tuple(group.keys))
+            for name, key in group.keys.items():
+                try:
+                    wanted.append(self.wanted(name, key))
+                except DkimctlError as error:
+                    errors[name] = error
+            return ZoneDone(self._change(group.zone, wanted) if wanted else None, errors)
+        except DkimctlError as error:
+            return ZoneDone(errors=dict.fromkeys(group.keys, error) | errors)
+
+    def wanted(self, name: str, key: Key) -> Wanted:
+        """The record that is wanted for a key. Raises DkimctlError when the key cannot be read."""
+        ttl = self.choices.ttl or self.settings.domain(key.domain).ttl
+        return Wanted(key.domain, key.selector, name, record_of(self.store, key), ttl)
+
+    def _zone_of(self, zone: str) -> str | None:
+        try:
+            return self.provider.zone_of(zone)
+        except DkimctlError:  # asking for the domain itself says it better
+            return None
+
+    def _change(self, zone: str, wanted: Sequence[Wanted]) -> ZoneResult | Plan:
+        foreign = self.choices.replace
+        planned = plan(self.provider, zone, wanted, replace_foreign=foreign)
+        if self.choices.dry_run:
+            return planned
+        self._check(planned)
+        return apply(self.provider, planned, clock=self.clock, replace_foreign=foreign)
+
+    def _check(self, planned: Plan) -> None:
+        """Raises Refused when something would be changed that is not in the plan that may be done."""
+        if self.approved is None:
+            return
+        for name in planned.names:
+            if name.changes:
+                one = fingerprint(self.provider.name, planned.zone, name.wanted.name, name.changes)
+                if one not in self.approved:
+                    raise Refused(
+                        f"{planned.zone} has changed since the plan was compared; nothing was changed in it",
+                        hint="look at the new plan with --dry-run",
+                    )

@@ -1,0 +1,51 @@
+"""A plan's digest: what a person looked at is what is done, or nothing is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+from dkimctl.providers.base import Change, Create, Delete, ProviderRecord, Replace
+
+_DIGITS = 32  # hexadecimal: 128 bits
+
+
+def fingerprint(provider: str, zone: str, name: str, changes: Sequence[Change]) -> bytes:
+    """32 bytes that tell the changes at one name from any others.
+
+    Ids are left out: an edit of the whole zone gives every record a new one, and changes nothing.
+    """
+    parts = [provider, zone, name]
+    for change in changes:
+        match change:
+            case Create(record):
+                parts += ["create", *_content(record)]
+            case Replace(before, after):
+                parts += ["replace", *_content(before), *_content(after)]
+            case Delete(record):
+                parts += ["delete", *_content(record)]
+    return sha256("\0".join(parts).encode()).digest()
+
+
+def _content(record: ProviderRecord) -> tuple[str, str, str]:
+    return record.field_type, str(record.ttl), record.text
+
+
+@dataclass(slots=True)
+class PlanDigest:
+    """The digest of what was added so far, in whatever order it came. Names at which nothing changes do not count."""
+
+    _fingerprints: set[bytes] = field(default_factory=set)
+
+    def add(self, provider: str, zone: str, name: str, changes: Sequence[Change]) -> None:
+        """The changes at one more name."""
+        if changes:
+            self._fingerprints.add(fingerprint(provider, zone, name, changes))
+
+    def __contains__(self, changes: object) -> bool:
+        """Whether a fingerprint is in this plan."""
+        return changes in self._fingerprints
+
+    @property
+    def text(self) -> str:
+        """32 hexadecimal digits."""
+        return sha256(b"".join(sorted(self._fingerprints))).hexdigest()[:_DIGITS]
