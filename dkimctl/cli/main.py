@@ -137,7 +137,7 @@ def _as_ours(error: click.ClickException) -> UsageError:
         where = error.ctx.command_path
     message, hint = error.format_message(), f"see: {where} --help"
     if isinstance(error, click.NoSuchOption):
-        message = error.message
+        message = f"no such option: {error.option_name}"
         if command is None:
             hint = f"options come after the command's name: {PROGRAM} COMMAND {error.option_name}"
         elif error.possibilities:
