@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     "why",
     example="sudo dkimctl why contact@example.com\n"
     "sudo dkimctl why contact@example.com --client 203.0.113.9\n"
-    "sudo dkimctl why contact@example.com --client 'mail.example.com[203.0.113.9]' --auth bob",
+    "sudo dkimctl why contact@example.com --client 'mx.example.com[203.0.113.9]'",
 )
 @click.argument("sender")
 @click.option(
