@@ -1,0 +1,270 @@
+"""One signature of a message verified (RFC 6376 §6.1), each part by itself: the key, the body, the header."""
+
+import base64
+import binascii
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from dkimctl.errors import DkimctlError, Unavailable, UsageError
+from dkimctl.findings import Severity
+from dkimctl.keys.public import PublicKey
+from dkimctl.keys.signatures import fits, signed_digest
+from dkimctl.names import domain_name, selector_name
+from dkimctl.probe.inspection.canonical import BodyHash, body_hash, canonical_field, selected, without_signature
+from dkimctl.probe.inspection.differences import body_difference, header_difference
+from dkimctl.probe.inspection.mail import Field, Mail
+from dkimctl.probe.inspection.taglist import TagList, names_in
+from dkimctl.probe.inspection.words import moment, span
+from dkimctl.probe.signature import FindRecord
+from dkimctl.verify.judge import judge
+from dkimctl.verify.report import Target
+
+KEPT = 65536
+"""Octets of a hashed body that are kept to be shown."""
+_REQUIRED = ("v", "a", "b", "bh", "d", "h", "s")
+_ALGORITHMS = ("rsa-sha256", "rsa-sha1", "ed25519-sha256")
+
+
+class Verdict(StrEnum):
+    """What became of one signature."""
+
+    VALID = "valid"
+    INVALID = "invalid"
+    UNKNOWN = "not verified"
+
+
+@dataclass(frozen=True, slots=True)
+class Hashed:
+    """What went into the two hashes."""
+
+    header: str
+    """The canonical header fields in the order of `h=`, then the signature's own; octets above 127 as Latin-1."""
+    absent: tuple[str, ...]
+    """Names in `h=` for which there was no (further) field."""
+    body: str
+    """The beginning of the canonical body."""
+    body_size: int
+    """Octets that were hashed."""
+    body_total: int
+    """Octets of the canonical body: more, when `l=` leaves out some."""
+    body_hash: str
+    """Of the body as it is now, base64: `bh=` when it was not changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The verdict with its reasons."""
+
+    verdict: Verdict
+    reasons: tuple[str, ...] = ()
+    """Why it is invalid or could not be verified; empty for a valid one."""
+    hint: str = ""
+    remarks: tuple[str, ...] = ()
+    """What does not make it invalid but should be known."""
+    owner: str = ""
+    """The name of the key record."""
+    record: str = ""
+    """Its text; empty when there is none."""
+    key: str = ""
+    """`RSA 2048 bits`; empty when there is none."""
+    body_fits: bool | None = None
+    header_fits: bool | None = None
+    hashed: Hashed | None = None
+
+
+def check_signature(mail: Mail, field: Field, tags: TagList, find_record: FindRecord, now: datetime) -> Outcome:
+    """Verify the signature that stands in `field`. What could not be asked makes it "not verified"."""
+    problems = form_problems(tags)
+    if problems:
+        return Outcome(Verdict.INVALID, tuple(problems))
+    body = _body(mail, tags)
+    parts = _header_parts(mail, field, tags)
+    hashed = _hashed(parts, body)
+    reasons = _expired(tags, now)
+    body_fits = body.digest == _decoded(tags.get("bh"))
+    if not body_fits:
+        reasons.append(body_difference(mail, tags, body))
+    owner, remarks = f"{tags.get('s')}._domainkey.{tags.get('d')}".lower(), _remarks(tags, body, now)
+    key = _find_key(owner, tags, find_record)
+    if isinstance(key, DkimctlError):
+        verdict = Verdict.UNKNOWN if isinstance(key, Unavailable) and not reasons else Verdict.INVALID
+        why = (*reasons, key.message)
+        return Outcome(verdict, why, key.hint, remarks, owner, "", "", body_fits, None, hashed)
+    text, public = key
+    header_fits = fits(public, _decoded(tags.get("b")) or b"", _digest(tags, b"".join(parts.hashed)), _hash_name(tags))
+    if not header_fits:
+        reasons.append(_why_not(mail, field, tags, parts, public))
+    verdict = Verdict.INVALID if reasons else Verdict.VALID
+    shown = f"{'RSA' if public.algorithm == 'rsa' else 'Ed25519'} {public.bits} bits"
+    return Outcome(verdict, tuple(reasons), "", remarks, owner, text, shown, body_fits, header_fits, hashed)
+
+
+# --- the form of the signature
+
+
+def form_problems(tags: TagList) -> list[str]:
+    """What makes a signature invalid whatever the message is (§6.1.1)."""
+    problems = list(tags.problems)
+    problems += [f"the tag {name}= is missing" for name in _REQUIRED if name not in tags]
+    if problems:
+        return problems
+    if tags.get("v") != "1":
+        problems.append(f"v={tags.get('v')} is not 1")
+    if tags.get("a").lower() not in _ALGORITHMS:
+        problems.append(f"a={tags.get('a')} is no algorithm that DKIM knows")
+    if any(part not in ("simple", "relaxed") for part in tags.get("c", "simple").lower().split("/")):
+        problems.append(f"c={tags.get('c')} is no canonicalization")
+    problems += [f"{name}= is not base64" for name in ("b", "bh") if _decoded(tags.get(name)) is None]
+    if "from" not in (name.lower() for name in names_in(tags.get("h"))):
+        problems.append("h= does not name From, which must be signed (§5.4)")
+    if "dns/txt" not in tags.get("q", "dns/txt").split(":"):
+        problems.append(f"q={tags.get('q')}: keys are found by dns/txt and by nothing else")
+    problems += [
+        f"{n}={tags.get(n)} is not a number" for n in ("t", "x", "l") if n in tags and not _number(tags.get(n))
+    ]
+    return problems + _name_problems(tags)
+
+
+def _name_problems(tags: TagList) -> list[str]:
+    problems = []
+    for check, name in ((domain_name, "d"), (selector_name, "s")):
+        try:
+            check(tags.get(name))
+        except UsageError as error:
+            problems.append(f"{name}=: {error.message}")
+    domain = tags.get("d").lower()
+    identity = tags.get("i", f"@{domain}").lower().rpartition("@")[2]
+    if identity != domain and not identity.endswith(f".{domain}"):
+        problems.append(f"i={tags.get('i')} is not at or below d={domain} (§3.5)")
+    return problems
+
+
+def _number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 76  # §3.5 on l=
+
+
+def _expired(tags: TagList, now: datetime) -> list[str]:
+    until, since = moment(tags.get("x")), moment(tags.get("t"))
+    if until is None:
+        return []
+    if since is not None and until < since:
+        return ["x= lies before t=: it was never valid"]
+    return [f"it expired {span(now - until)} ago (x=)"] if until < now else []
+
+
+_SKEW = timedelta(0)
+
+
+def _remarks(tags: TagList, body: BodyHash, now: datetime) -> tuple[str, ...]:
+    remarks = []
+    since = moment(tags.get("t"))
+    if since is not None and since - now > _SKEW:
+        remarks.append(f"t= lies {span(since - now)} in the future: some receivers refuse that; set the signer's clock")
+    if tags.get("a").lower() == "rsa-sha1":
+        remarks.append("receivers do not accept rsa-sha1 any more (RFC 8301)")
+    if body.hashed < body.total:
+        remarks.append(f"the last {body.total - body.hashed} octets of the body are not signed (l=)")
+    return tuple(remarks)
+
+
+# --- the key
+
+
+def _find_key(owner: str, tags: TagList, find_record: FindRecord) -> tuple[str, PublicKey] | DkimctlError:
+    """The record's text and its key, or why there is none."""
+    try:
+        text = find_record(owner)
+    except DkimctlError as error:
+        return error
+    if text is None:
+        return DkimctlError(f"there is no key record at {owner}", hint=_see(tags))
+    algorithm, _, hash_name = tags.get("a").lower().rpartition("-")
+    found = judge(text, Target(tags.get("s").lower(), tags.get("d").lower()))
+    worst = next((f for f in found.findings if f.severity is Severity.ERROR), None)
+    if found.key is None or worst:
+        why = f"{worst.title} ({worst.code})" if worst else "it holds no key"
+        return DkimctlError(f"the key record at {owner} is not usable: {why}", hint=_see(tags))
+    if found.key.algorithm != algorithm:
+        return DkimctlError(f"the key at {owner} is {found.key.algorithm}, the signature is {algorithm}")
+    hashes = found.record.get("h") if found.record else ""
+    if hashes and hash_name not in [item.strip() for item in hashes.split(":")]:
+        return DkimctlError(f"the key record allows {hashes} (h=), and not {hash_name}")
+    flags = found.record.get("t").split(":") if found.record else []
+    if "s" in (flag.strip() for flag in flags) and _identity_domain(tags) != tags.get("d").lower():
+        return DkimctlError(f"the key record says t=s, and i={tags.get('i')} is below d= (§3.6.1)")
+    return text, found.key
+
+
+def _identity_domain(tags: TagList) -> str:
+    return tags.get("i").lower().rpartition("@")[2] or tags.get("d").lower()
+
+
+def _see(tags: TagList) -> str:
+    return f"see what is wrong there: dkimctl verify-dns {tags.get('d')} -s {tags.get('s')}"
+
+
+# --- the hashes
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderParts:
+    """What is hashed of the header, piece by piece."""
+
+    names: tuple[str, ...]
+    fields: tuple[Field | None, ...]
+    hashed: tuple[bytes, ...]
+    """The canonical form of each field, empty for an absent one; the last is the signature's own."""
+
+
+def _header_parts(mail: Mail, field: Field, tags: TagList) -> HeaderParts:
+    relaxed = is_relaxed(tags)[0]
+    names = tuple(names_in(tags.get("h")))
+    others = [f for f in mail.fields if f is not field]  # a signature never covers itself but with b= empty
+    fields = tuple(selected(others, names))
+    pieces = [canonical_field(f.raw, relaxed=relaxed) if f else b"" for f in fields]
+    return HeaderParts(names, fields, (*pieces, without_signature(field.raw, relaxed=relaxed)))
+
+
+def is_relaxed(tags: TagList) -> tuple[bool, bool]:
+    """Whether header and body are canonicalized relaxed."""
+    header, _, body = tags.get("c", "simple/simple").lower().partition("/")
+    return header == "relaxed", body == "relaxed"
+
+
+def _body(mail: Mail, tags: TagList) -> BodyHash:
+    limit = int(tags.get("l")) if "l" in tags else None
+    return body_hash(mail, relaxed=is_relaxed(tags)[1], hash_name=_hash_name(tags), limit=limit, keep=KEPT)
+
+
+def _hashed(parts: HeaderParts, body: BodyHash) -> Hashed:
+    absent = tuple(name for name, found in zip(parts.names, parts.fields, strict=True) if found is None)
+    shown = base64.b64encode(body.digest).decode("ascii")
+    header = b"".join(parts.hashed).decode("latin-1")
+    return Hashed(header, absent, body.head.decode("latin-1"), body.hashed, body.total, shown)
+
+
+def _hash_name(tags: TagList) -> str:
+    return tags.get("a").lower().rpartition("-")[2]
+
+
+def _digest(tags: TagList, data: bytes) -> bytes:
+    return hashlib.new(_hash_name(tags), data).digest()
+
+
+def _decoded(value: str) -> bytes | None:
+    try:
+        return base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+
+
+def _why_not(mail: Mail, field: Field, tags: TagList, parts: HeaderParts, key: PublicKey) -> str:
+    signature = _decoded(tags.get("b")) or b""
+    if key.algorithm != "rsa":
+        return "the signature does not fit this key and these header fields"
+    digest = signed_digest(key, signature, _hash_name(tags))
+    if digest is None:
+        return f"it was not made with the key that stands at {tags.get('s')}._domainkey.{tags.get('d')}"
+    return header_difference(mail, field, tags, parts.hashed, parts.fields, digest)
