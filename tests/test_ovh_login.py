@@ -64,7 +64,7 @@ def test_a_validated_key_is_stored_and_works(target: Path, monkeypatch: pytest.M
 
 
 def test_exactly_the_rights_that_are_used_are_asked_for(target: Path) -> None:
-    """Eight rules for each zone, those that the person is shown; the account is never listed."""
+    """Nine rules for each zone, those that the person is shown; the account is never listed."""
     with sandbox(ZONE, "example.org") as running:
         person = willing(running)
         run(wish(running, target, ZONE, "example.org"), person)
@@ -72,7 +72,7 @@ def test_exactly_the_rights_that_are_used_are_asked_for(target: Path) -> None:
         assert credential and person.pending
         granted = [Rule(rule.method, rule.path) for rule in credential.rules]
         assert granted == list(person.pending.rules) == list(rules_for([ZONE, "example.org"]))
-        assert len(granted) == 2 * len(RULES) == 16
+        assert len(granted) == 2 * len(RULES) == 18
         assert "/domain/zone" not in [call.path.rstrip("/") for call in running.calls]
 
 

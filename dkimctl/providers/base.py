@@ -114,6 +114,17 @@ class KnowsNameServers(Protocol):
         """The host names of the zone's name servers at this provider; empty when unknown. Raises ApiError."""
 
 
+@runtime_checkable
+class Glances(Protocol):
+    """What a provider may offer besides: to see cheaply that many records are right already."""
+
+    def glance(self, zone: str, names: Sequence[str]) -> Found:
+        """The records at those of the names that it can tell of, read from the account now; their ids may be missing.
+
+        Whatever is not right, or not told, is looked at with `find`. Raises ApiError.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class Pace:
     """How fast an account may be asked."""

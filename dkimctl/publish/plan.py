@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from dkimctl.errors import DkimctlError, Refused
 from dkimctl.names import owner_name
-from dkimctl.providers.base import Capabilities, Change, Create, Delete, Provider, ProviderRecord, Replace
+from dkimctl.providers.base import Capabilities, Change, Create, Delete, Glances, Provider, ProviderRecord, Replace
 from dkimctl.publish.likeness import Likeness, likeness
 from dkimctl.record.model import KeyRecord
 
@@ -54,9 +54,26 @@ class Plan:
 
 def plan(provider: Provider, zone: str, wanted: Sequence[Wanted], *, replace_foreign: bool = False) -> Plan:
     """Compare what the provider holds with what is wanted. Reads only. Raises ApiError."""
-    found = provider.find(zone, [one.name for one in wanted])
     capabilities = provider.capabilities
-    return Plan(zone, tuple(_plan_name(one, tuple(found[one.name]), capabilities, replace_foreign) for one in wanted))
+    settled = _settled(provider, zone, wanted)
+    rest = [one.name for one in wanted if one.name not in settled]
+    found = provider.find(zone, rest) if rest else {}
+    names = (
+        settled.get(one.name) or _plan_name(one, tuple(found[one.name]), capabilities, replace_foreign)
+        for one in wanted
+    )
+    return Plan(zone, tuple(names))
+
+
+def _settled(provider: Provider, zone: str, wanted: Sequence[Wanted]) -> dict[str, NamePlan]:
+    """The names at which a glance shows that nothing is to be done."""
+    if not isinstance(provider, Glances):
+        return {}
+    seen = provider.glance(zone, [one.name for one in wanted])
+    plans = (
+        _plan_name(one, tuple(seen[one.name]), provider.capabilities, False) for one in wanted if seen.get(one.name)
+    )
+    return {one.wanted.name: one for one in plans if not one.changes and not one.refusal}
 
 
 def _plan_name(

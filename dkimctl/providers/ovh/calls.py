@@ -1,12 +1,18 @@
 """Calls that may be repeated, with growing pauses; the API's wish to wait is honoured."""
 
 import random
-from typing import Any
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from dkimctl.clock import Clock
+from dkimctl.providers.base import Pace
 from dkimctl.providers.ovh.door import Door
+from dkimctl.providers.ovh.pace import Pacer
 from dkimctl.providers.ovh.refusals import OvhError
 
+T = TypeVar("T")
+UNPACED = Pace(rate=0)
 PATIENCE = 45.0  # seconds that one call may spend on repeating itself, without the waits that the API asks for
 MOST_WAITS = 10
 LONGEST_WISH = 300.0  # seconds: an API that asks for more is left alone
@@ -44,8 +50,10 @@ class Backoff:
 class Calls:
     """The calls of the API that are safe to repeat. Each raises OvhError when patience is at its end."""
 
-    def __init__(self, door: Door, clock: Clock, patience: float = PATIENCE) -> None:
+    def __init__(self, door: Door, clock: Clock, patience: float = PATIENCE, pace: Pace = UNPACED) -> None:
         self._door = door
+        self._pacer = Pacer(clock, pace.rate)
+        self._at_a_time = threading.BoundedSemaphore(pace.jobs)
         self._clock = clock
         self._patience = patience
 
@@ -63,7 +71,7 @@ class Calls:
         backoff = self.backoff()
         while True:
             try:
-                return self._door.value("GET", path)
+                return self._paced(lambda: self._door.value("GET", path))
             except OvhError as error:
                 backoff.wait_after(error)
 
@@ -72,7 +80,7 @@ class Calls:
         backoff = self.backoff()
         while True:
             try:
-                return self._door.value("POST", "/auth/credential", body, signed=False)
+                return self._paced(lambda: self._door.value("POST", "/auth/credential", body, signed=False))
             except OvhError as error:
                 backoff.wait_after(error)
 
@@ -81,10 +89,20 @@ class Calls:
         backoff = self.backoff()
         while True:
             try:
-                return self._door.void(method, path, body)
+                return self._paced(lambda: self._door.void(method, path, body))
             except OvhError as error:
                 backoff.wait_after(error)
 
     def once(self, method: str, path: str, body: dict[str, object]) -> Any:
         """A change that must not be repeated blindly."""
-        return self._door.value(method, path, body)
+        return self._paced(lambda: self._door.value(method, path, body))
+
+    def _paced(self, call: Callable[[], T]) -> T:
+        self._pacer.wait()
+        try:
+            with self._at_a_time:
+                return call()
+        except OvhError as error:
+            if error.status == 429:
+                self._pacer.slow_down(error.retry_after)
+            raise

@@ -45,7 +45,7 @@ MORE = _entry(
     954,
     Severity.INFO,
     "the OVH credential may do more than is needed",
-    "Whoever gets at it may do all of that. dkimctl needs eight rules for each zone.",
+    "Whoever gets at it may do all of that. dkimctl needs nine rules for each zone.",
     "ask for one that may do less: dkimctl ovh login ZONE --replace",
 )
 NO_ZONE = _entry(

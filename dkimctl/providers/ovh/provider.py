@@ -12,22 +12,27 @@ from dkimctl.providers.base import (
     Create,
     Delete,
     Found,
+    Pace,
     ProviderRecord,
     ProviderSetup,
     Replace,
 )
-from dkimctl.providers.ovh.calls import Calls
+from dkimctl.providers.ovh.calls import UNPACED, Calls
 from dkimctl.providers.ovh.credentials import Credentials, read_credentials
 from dkimctl.providers.ovh.door import Door
-from dkimctl.providers.ovh.records import from_wire, to_wire, zone_path
+from dkimctl.providers.ovh.export import records_in
+from dkimctl.providers.ovh.parallel import in_parallel
+from dkimctl.providers.ovh.records import LOOKED_AT, from_wire, to_wire, zone_path
 from dkimctl.providers.ovh.refusals import Kind, OvhError, lost
+
+_FEW = 3  # names; more are cheaper to find by reading the whole zone
 
 
 def open_ovh(setup: ProviderSetup) -> "OvhProvider":
     """The provider, with credentials from the environment or a file. Raises ConfigError. No call is made yet."""
     if setup.argument:
         raise ConfigError(f"--provider ovh takes nothing behind a colon: {setup.argument}", hint="type: --provider ovh")
-    return OvhProvider(read_credentials(setup.options, setup.settings, os.environ), setup.clock)
+    return OvhProvider(read_credentials(setup.options, setup.settings, os.environ), setup.clock, pace=setup.pace)
 
 
 class OvhProvider:
@@ -36,9 +41,19 @@ class OvhProvider:
     name = "ovh"
     capabilities = Capabilities(field_type="DKIM", fallback_type="TXT", minimum_ttl=60)
 
-    def __init__(self, credentials: Credentials, clock: Clock, *, timeout: tuple[float, float] | None = None) -> None:
-        self._calls = Calls(Door(credentials, timeout=timeout) if timeout else Door(credentials), clock)
+    def __init__(
+        self,
+        credentials: Credentials,
+        clock: Clock,
+        *,
+        timeout: tuple[float, float] | None = None,
+        pace: Pace = UNPACED,
+    ) -> None:
+        door = Door(credentials, timeout=timeout) if timeout else Door(credentials)
+        self._calls = Calls(door, clock, pace=pace)
         self._zones: dict[str, tuple[str, ...] | None] = {}
+        self._jobs = pace.jobs
+        self._not_exported: set[str] = set()
 
     def zone_of(self, name: str) -> str:
         """The zone that holds `name`, by asking for each enclosing domain: the account is never listed."""
@@ -93,22 +108,59 @@ class OvhProvider:
 
     def find(self, zone: str, names: Sequence[str]) -> Found:
         """The records at these names. The filter of the list takes `_` as a wildcard: names are compared here."""
-        return {name: self._at(zone, name) for name in names}
+        if len(names) > _FEW:
+            records = self._all(zone, most=2 * len(names))
+            if records is not None:
+                at: dict[str, list[ProviderRecord]] = {name: [] for name in names}
+                for record in records:
+                    at.get(record.name, []).append(record)
+                return at
+        return dict(zip(names, in_parallel(lambda name: self._at(zone, name), names, self._jobs), strict=True))
+
+    def glance(self, zone: str, names: Sequence[str]) -> Found:
+        """What the zone's text shows, which is one call; nothing for a few names, or when the credential may not."""
+        if len(names) <= _FEW or zone in self._not_exported:
+            return {}
+        try:
+            text = self._calls.get(zone_path(zone, "/export"))
+        except OvhError as error:
+            if error.kind is not Kind.NOT_GRANTED:
+                raise
+            self._not_exported.add(zone)
+            return {}
+        return records_in(text, zone, set(names)) if isinstance(text, str) else {}
+
+    def _all(self, zone: str, most: int) -> list[ProviderRecord] | None:
+        """All records of the zone that may matter, each read once; None when there are too many."""
+        backoff = self._calls.backoff()
+        while True:
+            lists = in_parallel(lambda kind: self._numbers(zone, fieldType=kind), LOOKED_AT, self._jobs)
+            numbers = sorted({number for numbers in lists for number in numbers})
+            if len(numbers) > most:
+                return None
+            try:
+                records = in_parallel(lambda number: self._read(zone, number), numbers, self._jobs)
+                return [record for record in records if record is not None]
+            except OvhError as error:
+                if error.kind is not Kind.GONE:
+                    raise
+                backoff.wait(error)
 
     def _at(self, zone: str, name: str) -> tuple[ProviderRecord, ...]:
         """The records at a name. A new record may be listed a while before it can be read: then list again."""
         backoff = self._calls.backoff()
         while True:
             try:
-                listed = [self._read(zone, number) for number in self._list(zone, name)]
+                numbers = self._numbers(zone, subDomain=relative_name(name, zone))
+                listed = [self._read(zone, number) for number in numbers]
                 return tuple(record for record in listed if record is not None and record.name == name)
             except OvhError as error:
                 if error.kind is not Kind.GONE:
                     raise
                 backoff.wait(error)
 
-    def _list(self, zone: str, name: str) -> list[int]:
-        path = zone_path(zone, "/record", subDomain=relative_name(name, zone))
+    def _numbers(self, zone: str, **query: str) -> list[int]:
+        path = zone_path(zone, "/record", **query)
         numbers = self._calls.get(path)
         if not isinstance(numbers, list) or not all(isinstance(number, int) for number in numbers):
             raise lost("answered something else than a list of ids", "GET", path)
@@ -122,7 +174,14 @@ class OvhProvider:
         return from_wire(fields, zone)
 
     def apply(self, zone: str, changes: Sequence[Change]) -> None:
-        """Do the changes in this order."""
+        """Do the changes: those at one name in this order, names at the same time."""
+        by_name: dict[str, list[Change]] = {}
+        for change in changes:
+            record = change.after if isinstance(change, Replace) else change.record
+            by_name.setdefault(record.name, []).append(change)
+        in_parallel(lambda one: self._apply_in_order(zone, one), list(by_name.values()), self._jobs)
+
+    def _apply_in_order(self, zone: str, changes: Sequence[Change]) -> None:
         for change in changes:
             match change:
                 case Create(record):

@@ -9,11 +9,19 @@ RULES: tuple[tuple[str, str], ...] = (
     ("DELETE", "/domain/zone/{zone}/record/*"),
     ("POST", "/domain/zone/{zone}/refresh"),
     ("GET", "/domain/zone/{zone}/status"),
+    ("GET", "/domain/zone/{zone}/export"),
 )
 """Method and path of each rule of a consumer key; the only wildcard of such a path is `*`."""
 
-COMFORT = (("GET", "/domain/zone/{zone}"), ("GET", "/domain/zone/{zone}/status"))
-"""Those without which publishing still works: records tell where the zone is, name servers what is deployed."""
+COMFORT = (
+    ("GET", "/domain/zone/{zone}"),
+    ("GET", "/domain/zone/{zone}/status"),
+    ("GET", "/domain/zone/{zone}/export"),
+)
+"""Those without which publishing still works.
+
+Records tell where the zone is, name servers what is deployed, and many records can be read one by one.
+"""
 
 ACTIONS = (
     "dnsZone:apiovh:get",
@@ -23,6 +31,7 @@ ACTIONS = (
     "dnsZone:apiovh:record/delete",
     "dnsZone:apiovh:refresh",
     "dnsZone:apiovh:status/get",
+    "dnsZone:apiovh:export/get",
 )
 """The same rights of a service account, as the policies of OVH's access management (IAM) name them."""
 

@@ -1,0 +1,154 @@
+"""Many names: few calls, a pace that the API can bear, nothing kept of what has ended."""
+
+import time
+
+import pytest
+
+from dkimctl.providers.ovh.export import records_in
+from dkimctl.providers.ovh.pace import Pacer
+from dkimctl.providers.ovh.rights import RULES
+from dkimctl.publish.apply import apply
+from dkimctl.publish.plan import Wanted, plan
+from dkimctl.sandbox import Fault, Sandbox
+from tests.conftest import DkimctlInside
+from tests.publishing import ZONE, account, invented_record, is_clean, manual_clock, sandbox, wanted
+
+COUNT = 30
+
+
+def _records() -> list[Wanted]:
+    return [wanted(f"s{number}", record=invented_record(number)) for number in range(COUNT)]
+
+
+def _publish(running: Sandbox, **credentials: str) -> None:
+    clock = manual_clock()
+    provider = account(running, clock, **credentials)
+    result = apply(provider, plan(provider, ZONE, _records()), clock=clock)
+    assert not [name.error for name in result.names if name.error]
+
+
+@pytest.mark.parametrize("export_dkim", ["whole", "split"])
+def test_an_unchanged_zone_costs_a_handful_of_calls_however_many_records_it_has(export_dkim: str) -> None:
+    """Its text and its status; nothing is written."""
+    with sandbox(export_dkim=export_dkim) as running:
+        _publish(running)
+        running.clear_calls()
+        _publish(running)
+        assert len(running.calls) <= 4, [call.path for call in running.calls]
+        assert {call.method for call in running.calls} == {"GET"}
+
+
+def test_without_the_right_to_the_text_the_records_are_read_one_by_one() -> None:
+    """The right is a comfort: the same result, one refused call."""
+    with sandbox() as running:
+        rules = [(method, path.format(zone=ZONE)) for method, path in RULES if "export" not in path]
+        key = running.credentials.issue(rules)
+        _publish(running, consumer_key=key)
+        running.clear_calls()
+        _publish(running, consumer_key=key)
+        assert [call.status for call in running.calls].count(403) == 1
+        assert {call.method for call in running.calls} == {"GET"}
+        assert len(running.calls) <= COUNT + 10
+
+
+def test_many_records_among_many_others() -> None:
+    """A zone with far more records than ours is not read as a whole when its text may not be seen."""
+    with sandbox() as running:
+        for number in range(5 * COUNT):
+            running.zone(ZONE).add("TXT", f"other{number}", "text")
+        key = running.credentials.issue([(m, p.format(zone=ZONE)) for m, p in RULES if "export" not in p])
+        _publish(running, consumer_key=key)
+        assert sum(record.field_type == "DKIM" for record in running.zone(ZONE).edited) == COUNT
+        assert is_clean(running)
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ('a._domainkey    IN TXT    ( "v=DKIM1; " "p=QUJD" )', ("DKIM", "v=DKIM1; p=QUJD", 0)),
+        ('a._domainkey 600 IN TXT "v=DKIM1; p=QUJD"', ("TXT", "v=DKIM1; p=QUJD", 600)),
+        (f'A._Domainkey.{ZONE}.        IN TXT        "p=QUJD"', ("TXT", "p=QUJD", 0)),
+        ("a._domainkey IN CNAME x.example.net.", None),
+        ('a._domainkey IN TXT "p=QUJD"\n             IN TXT "v=spf1"', None),
+        ('a._domainkey IN TXT (\n  "p=QUJD" )', None),
+        ("a._domainkey IN TXT p=QUJD", None),
+        ('b._domainkey IN TXT "p=QUJD"', None),
+    ],
+)
+def test_what_a_zones_text_tells(line: str, found: tuple[str, str, int] | None) -> None:
+    """One record that can be read; of anything else nothing is said, and the records themselves are asked for."""
+    name = f"a._domainkey.{ZONE}"
+    text = f"$TTL 3600\n@\tIN SOA dns1.ovh.net. tech.ovh.net. (1 86400 3600 3600000 300)\n{line}\n"
+    records = records_in(text, ZONE, {name})
+    assert [(r.field_type, r.text, r.ttl) for r in records.get(name, ())] == ([found] if found else [])
+
+
+def test_no_second_holds_more_calls_than_the_rate() -> None:
+    """The first ones go at once, the others as the seconds pass."""
+    clock = manual_clock()
+    pacer = Pacer(clock, 20)
+    times = []
+    for _ in range(100):
+        pacer.wait()
+        times.append(clock.monotonic())
+    assert times[19] == times[0]
+    assert times[-1] - times[0] == pytest.approx(4)
+    assert all(later - earlier >= 0.999 for earlier, later in zip(times, times[20:], strict=False))
+
+
+def test_the_pace_is_halved_when_the_api_asks_and_comes_back() -> None:
+    """Nobody calls as long as the API asks to wait; then half as many; after a quiet while all again."""
+    clock = manual_clock()
+    pacer = Pacer(clock, 10)
+    start = clock.monotonic()
+    pacer.slow_down(5)
+    for _ in range(21):
+        pacer.wait()
+    assert clock.monotonic() - start == pytest.approx(9)  # five held, then ten calls every two seconds
+    clock.sleep(61)
+    pacer.wait()
+    start = clock.monotonic()
+    for _ in range(20):
+        pacer.wait()
+    assert clock.monotonic() - start == pytest.approx(2, abs=0.1)
+
+
+def test_a_retry_after_holds_every_thread() -> None:
+    """One answer 429 stops all calls of the credential, not only its own."""
+    clock = manual_clock()
+    with sandbox() as running:
+        running.faults.add(Fault("429", path="/domain/*/record", retry_after=7))
+        provider = account(running, clock)
+        start = clock.monotonic()
+        plan(provider, ZONE, _records())
+        assert clock.monotonic() - start >= 7
+
+
+def test_the_rate_is_an_option(dkimctl_inside: DkimctlInside) -> None:
+    """`--rate 4` lets a run of more than eight calls take at least a second."""
+    with sandbox() as running:
+        environment = running.environment()
+        dkimctl_inside("genkey", ZONE, "-s", "a", "--algorithm", "ed25519", env=environment)
+        started = time.monotonic()
+        arguments = ("publish", "--provider", "ovh", "--no-wait", "--rate", "4")
+        assert dkimctl_inside(*arguments, env=environment).code == 0
+        assert time.monotonic() - started >= (len(running.calls) - 2) // 4
+
+
+def test_zones_of_two_providers_are_not_mixed(dkimctl_inside: DkimctlInside) -> None:
+    """Two credentials for one zone in one run: the second is refused, and both are named."""
+    with sandbox() as running:
+        config = dkimctl_inside.root / "etc/dkimctl/dkimctl.toml"
+        config.parent.mkdir(parents=True)
+        zone_file = dkimctl_inside.root / "db"
+        zone_file.write_text("$TTL 3600\n@ IN SOA ns1 host 1 3600 600 86400 300\n@ NS ns1\nns1 A 127.0.0.1\n")
+        config.write_text(
+            f'[domains."{ZONE}"]\nprovider = "ovh"\nzone = "{ZONE}"\n'
+            f'[domains."sub.{ZONE}"]\nprovider = "zonefile:/db"\nzone = "{ZONE}"\n'
+        )
+        for domain in (ZONE, f"sub.{ZONE}"):
+            dkimctl_inside("genkey", domain, "-s", "a", "--algorithm", "ed25519", env=running.environment())
+        run = dkimctl_inside("publish", "--no-wait", env=running.environment())
+        assert run.code == 1
+        assert f"{ZONE} would be changed with two credentials in one run: ovh and zonefile" in run.err
+        assert "_domainkey" not in zone_file.read_text()
