@@ -57,7 +57,7 @@ class Machine:
         env: dict[str, str] | None = None,
     ) -> "subprocess.CompletedProcess[str]":
         """Run a command inside and return its output; with `check` it must succeed."""
-        enter = ["nsenter", "--target", self._process, "--mount", "--pid", "--wdns=/"]
+        enter = ["nsenter", "--target", self._process, "--mount", "--pid", "--root", "--wd=/"]
         become = [] if user == "root" else ["runuser", "-u", user, "--"]
         ended = subprocess.run(
             [*enter, *become, *command],
