@@ -290,6 +290,7 @@ CONF_CASES = [
     Case("no opendkim.conf", 25, "DKIM701", lambda t: t.at(CONF_PATH).unlink()),
     Case("KeyTable alone", 7, "DKIM707", lambda t: t.conf("SigningTable", None)),
     Case("SigningTable alone", 7, "DKIM707", lambda t: t.conf("KeyTable", None)),
+    Case("Selector without KeyFile", 7, "DKIM707", lambda t: t.conf("Selector", "mail")),
     Case("KeyTable mdb:", 7, "DKIM708", lambda t: t.conf("KeyTable", "mdb:/etc/opendkim/KeyTable")),
     Case("KeyTable file missing", 7, "DKIM709", lambda t: t.at(KEYS).unlink()),
     Case("UserID unknown", 2, "DKIM712", lambda t: t.conf("UserID", "dkim")),

@@ -6,9 +6,12 @@ from contextlib import contextmanager
 
 import pytest
 
+from dkimctl.keys.metadata import Tags
+from dkimctl.record.model import record_for
 from tests.conftest import DkimctlInside, needs, open_to_others
+from tests.dns_servers import Knot, free_port_everywhere, name_servers, txt
 from tests.doctor_cases import BROKEN, SOUND, Case, Change
-from tests.host_tree import KEY, Tree
+from tests.host_tree import KEY, KEYS, Tree, key_pair
 
 
 @needs("postconf", root=True)
@@ -109,6 +112,53 @@ def test_a_user_who_may_not_look(dkimctl_inside: DkimctlInside) -> None:
     with another_user():
         ran = dkimctl_inside("doctor", "--json")
     assert (ran.code, {f["code"] for f in ran.json["findings"]} & {"DKIM990", "DKIM900"}) == (3, {"DKIM990"})
+
+
+@pytest.fixture(scope="module")
+def name_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """A real knot in which every selector is wrong in its own way; the environment that leads to it."""
+    good = record_for(key_pair().public, "rsa", Tags()).text
+    other = record_for(key_pair("rsa", 1024).public, "rsa", Tags()).text
+    zone = (
+        name_servers("127.0.0.1")
+        + "".join(
+            txt(f"{selector}._domainkey", *texts)
+            for selector, texts in {
+                "mail": [good],
+                "cut": [good[:255]],
+                "quoted": [good.replace("p=", 'p=\\"')],
+                "two": [good, "v=spf1 -all"],
+                "stale": [other],
+                "hash": [good.replace("h=sha256", "h=rsa-sha256")],
+                "testing": [good.replace("; p=", "; t=y; p=")],
+                "strict": [good.replace("; p=", "; t=s; p=")],
+                "tls": [good.replace("; p=", "; s=tlsrpt; p=")],
+            }.items()
+        )
+        + txt("doubled._domainkey.example.com", good)
+    )
+    port = free_port_everywhere("127.0.0.1")
+    knot = Knot(tmp_path_factory.mktemp("knot"), "127.0.0.1", port, {"example.com": zone}).start()
+    yield {"DKIMCTL_NAMESERVERS": f"127.0.0.1:{port}", "DKIMCTL_DNS_PORT": str(port)}
+    knot.stop()
+
+
+@needs("postconf", "knotd", root=True)
+@pytest.mark.parametrize(
+    ("selector", "is_wrong"),
+    [
+        *(("mail", False), ("cut", True), ("quoted", True), ("doubled", True), ("absent", True), ("two", True)),
+        *(("stale", True), ("hash", True), ("testing", True), ("strict", True), ("tls", True)),
+    ],
+)
+def test_key_records(dkimctl_inside: DkimctlInside, name_server: dict[str, str], selector: str, is_wrong: bool) -> None:
+    """With --dns the record of every key that signs is looked at: pitfalls 13 to 18, under the codes of verify-dns."""
+    tree = Tree(dkimctl_inside.root)
+    tree.swap(KEYS, "example.com:mail:", f"example.com:{selector}:")
+    ran = dkimctl_inside("doctor", "--dns", "--json", env=name_server)
+    about = [f for f in ran.json["findings"] if f["code"] < "DKIM600"]
+    assert bool(about) is is_wrong, ran.out
+    assert all(f["severity"] in ("error", "warning") for f in about)
 
 
 def test_nothing_there(dkimctl_inside: DkimctlInside) -> None:

@@ -22,7 +22,10 @@ BOM = entry(
     f"Windows editors write one; it becomes part of the first parameter's name. {_NO_START}",
 )
 HALF_TABLES = entry(
-    707, ERROR, "KeyTable and SigningTable need each other", f"One of them without the other is refused. {_NO_START}"
+    707,
+    ERROR,
+    "one of two settings that need each other",
+    f"KeyTable and SigningTable, or KeyFile and Selector: one without the other is refused. {_NO_START}",
 )
 BAD_KIND = entry(
     708,

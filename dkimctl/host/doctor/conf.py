@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 
+from dkimctl.errors import Unavailable
 from dkimctl.host.catalogue import conf as c
 from dkimctl.host.datasets import DataSet, State
 from dkimctl.host.doctor.base import Diagnosis, edit, noticed
@@ -10,6 +11,7 @@ from dkimctl.host.installation import Installation, where, words
 from dkimctl.host.world import World
 from dkimctl.opendkim.conf import Setting
 from dkimctl.opendkim.parameters import KNOWN, OTHER_BUILDS, value_problem
+from dkimctl.programs import run_program
 
 _BOM = "\ufeff"
 _RATE = re.compile(r"\d+(?:/\d+[smhdSMHD]?)?")
@@ -48,6 +50,8 @@ def _line(world: World, setting: Setting) -> Iterator[Diagnosis]:
     seen = f"{where(setting)}: {setting.name.lstrip(_BOM)} {setting.value}".rstrip()
     if setting.name.startswith(_BOM):
         yield noticed(c.BOM, setting.file, seen, f"sed -i '1s/^\\xef\\xbb\\xbf//' {world.shown(setting.file)}")
+    elif setting.key not in KNOWN and world.is_live and is_known_here(setting.name):
+        return  # a newer opendkim, or one with other features, is installed
     elif setting.key in OTHER_BUILDS:
         yield noticed(c.FUTURE, where(setting), seen, f"delete the line: {mend}")
     elif setting.key not in KNOWN:
@@ -59,6 +63,14 @@ def _line(world: World, setting: Setting) -> Iterator[Diagnosis]:
         yield noticed(c.NO_VALUE, where(setting), seen, mend)
     elif problem := value_problem(setting):
         yield noticed(c.BAD_VALUE, where(setting), f"{seen}: {problem}", mend)
+
+
+def is_known_here(name: str) -> bool:
+    """True when the opendkim that is installed knows the parameter: it exits 65 for one that it does not know."""
+    try:
+        return run_program("opendkim", "-x", "/dev/null", "-e", name).code in (0, 78)
+    except Unavailable:
+        return False
 
 
 def _twice(world: World) -> Iterator[Diagnosis]:
@@ -98,6 +110,12 @@ def _tables(world: World, daemon: Installation) -> Iterator[Diagnosis]:
         assert there is not None
         seen = f"{where(there)}: {there.name} {there.value}, and no {'SigningTable' if keys else 'KeyTable'}"
         yield noticed(c.HALF_TABLES, where(there), seen, "dkimctl render-config --install")
+    single, selector = daemon.find("KeyFile"), daemon.find("Selector")
+    if bool(single) != bool(selector) and daemon.signs:
+        there = single or selector
+        assert there is not None
+        seen = f"{where(there)}: {there.name} {there.value}, and no {'Selector' if single else 'KeyFile'}"
+        yield noticed(c.HALF_TABLES, where(there), seen, edit(world, there.file, there.line))
     has_single = all(daemon.find(name) for name in ("Domain", "Selector", "KeyFile"))
     if not daemon.signs:
         mode = daemon.find("Mode")

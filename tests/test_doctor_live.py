@@ -1,0 +1,67 @@
+"""`doctor` and `why` on a running machine: Postfix and opendkim in a namespace of their own, installed by dkimctl."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import needs
+from tests.real.relay import Relay, running_relay
+
+pytestmark = needs("opendkim", "postfix", root=True, namespaces=True)
+SOCKET = "/var/spool/postfix/opendkim/opendkim.sock"
+SILENT = f"""
+import socket, time, os
+os.path.exists("{SOCKET}") and os.unlink("{SOCKET}")
+s = socket.socket(socket.AF_UNIX); s.bind("{SOCKET}"); s.listen(); os.chmod("{SOCKET}", 0o777)
+os.fork() and os._exit(0)
+[os.dup2(os.open(os.devnull, os.O_RDWR), n) for n in range(3)]
+c, _ = s.accept(); time.sleep(60)
+"""
+
+
+@pytest.fixture
+def relay(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[Relay]:
+    """A relay that signs for domain.tld."""
+    with running_relay(tmp_path, free_port()) as running:
+        running.machine.dkimctl("genkey", "domain.tld")
+        running.machine.dkimctl("render-config", "--install")
+        running.machine.run("postfix", "reload")
+        running.start_signing()
+        yield running
+
+
+def codes(relay: Relay) -> tuple[int, dict[str, str]]:
+    """Exit code and findings of doctor."""
+    ran = relay.machine.dkimctl("doctor", "--no-dns", "--json", check=False)
+    return ran.returncode, {f["code"]: f["severity"] for f in json.loads(ran.stdout)["findings"]}
+
+
+def test_what_dkimctl_installs_is_sound(relay: Relay) -> None:
+    """Nothing is wrong on a machine that dkimctl set up, and why says so, as the mail that comes out does."""
+    code, found = codes(relay)
+    # whether the clock of the machine that runs the tests is kept is not for us to say
+    assert (
+        code,
+        {c for c, severity in found.items() if severity in ("error", "unknown", "warning")} - {"DKIM910"},
+    ) == (
+        0,
+        set(),
+    )
+    assert "signed" in relay.machine.dkimctl("why", "contact@domain.tld", "--no-dns").stdout
+    assert b"DKIM-Signature:" in relay.send("contact@domain.tld")
+
+
+def test_daemon_down_and_changed(relay: Relay) -> None:
+    """No daemon, a daemon with another socket than the file says, and somebody silent at the socket: three findings."""
+    relay.machine.run("sh", "-c", "echo 'Socket local:/var/spool/postfix/opendkim/other.sock' >> /etc/opendkim.conf")
+    code, found = codes(relay)
+    assert (code, "DKIM903" in found) == (1, True)
+    relay.machine.run("sed", "-i", "$d", "/etc/opendkim.conf")
+    relay.stop_signing()
+    code, found = codes(relay)
+    assert (code, "DKIM901" in found) == (1, True)
+    relay.machine.run("python3", "-c", SILENT)
+    code, found = codes(relay)
+    assert (code, "DKIM902" in found) == (1, True)
