@@ -9,6 +9,7 @@ from tests.host_tree import (
     HOSTS,
     KEY,
     KEYS,
+    MAIN_PATH,
     MASTER_PATH,
     NOBODY,
     OPENDKIM,
@@ -383,7 +384,12 @@ POSTFIX_CASES = [
         ),
     ),
     Case("absolute path in a chroot", 3, "DKIM804", lambda t: t.main("smtpd_milters", f"unix:{SOCK}/opendkim.sock")),
-    Case("localhost in a chroot without hosts", 3, "DKIM815", OVER_TCP("inet:localhost:8891")),
+    Case(
+        "localhost in a chroot without hosts",
+        3,
+        "DKIM815",
+        both(OVER_TCP("inet:localhost:8891"), lambda t: t.directory("/var/spool/postfix/etc", 0o755)),
+    ),
     Case("socket directory 0750 of opendkim", 5, "DKIM806", lambda t: t.change(SOCK, 0o750, OPENDKIM)),
     Case("socket directory without setgid", 5, "DKIM806", lambda t: t.change(SOCK, 0o750, (OPENDKIM[0], POSTFIX[1]))),
     Case(
@@ -454,6 +460,16 @@ POSTFIX_CASES = [
     ),
 ]
 
+
+def second_instance(tree: Tree) -> None:
+    """A second Postfix that knows nothing of the daemon."""
+    tree.main("multi_instance_directories", "/etc/postfix-out")
+    lines = tree.at(MAIN_PATH).read_text().splitlines()
+    tree.write("/etc/postfix-out/main.cf", "\n".join(line for line in lines if "milters" not in line) + "\n")
+    tree.write("/etc/postfix-out/master.cf", tree.at(MASTER_PATH).read_text())
+
+
+POSTFIX_CASES.append(Case("second instance without milters", 10, "DKIM801", second_instance))
 BROKEN = [*KEY_CASES, *TABLE_CASES, *CONF_CASES, *HOST_CASES, *START_CASES, *POSTFIX_CASES]
 
 

@@ -22,8 +22,8 @@ def mend(
 ) -> None:
     """Apply every repair, again until none is left.
 
-    `report` gets each command before it is done; `failed` gets the error of a repair that could not be done. Raises
-    what `read_world` raises.
+    `report` gets the commands of a round before any of them is done; `failed` gets the error of a repair that could
+    not be done. Raises what `read_world` raises.
     """
     tried: set[Repair] = set()
     for _ in range(_MOST_ROUNDS):
@@ -32,10 +32,10 @@ def mend(
         waiting = [r for r in dict.fromkeys(_repairs(found)) if r not in tried]
         if not waiting:
             return
+        for command in (c for repair in waiting for c in repair.commands(world.shown(repair.path))):
+            report(command)
         for repair in waiting:
             tried.add(repair)
-            for command in repair.commands(world.shown(repair.path)):
-                report(command)
             try:
                 apply_repair(repair, world, clock)
             except DkimctlError as error:

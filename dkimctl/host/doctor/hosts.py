@@ -26,7 +26,7 @@ def check_hosts(world: World) -> Iterator[Diagnosis]:
     hosts = HostList(internal)
     yield from _loopback(world, internal, hosts)
     yield from _everybody(world, internal)
-    yield from _relay_clients(world, internal, hosts)
+    yield from _relay_clients(world, internal)
 
 
 def _spelling(world: World, name: str, listed: DataSet) -> Iterator[Diagnosis]:
@@ -72,11 +72,11 @@ def _everybody(world: World, internal: DataSet) -> Iterator[Diagnosis]:
     yield noticed(c.EVERYBODY, where, f"{where}: {' and '.join(sorted(keys))}{missing}", fix)
 
 
-def _relay_clients(world: World, internal: DataSet, hosts: HostList) -> Iterator[Diagnosis]:
+def _relay_clients(world: World, internal: DataSet) -> Iterator[Diagnosis]:
     listed = [net for row in internal.rows if (net := _network(row.key)) is not None]
     for instance in world.postfix:
         words = instance.values["mynetworks"].replace(",", " ").split()
-        lacking = [str(n) for word in words if (n := _network(word)) is not None and not _covered(n, listed, hosts)]
+        lacking = [str(n) for word in words if (n := _network(word)) is not None and not _covered(n, listed)]
         if lacking:
             seen = f"mynetworks of {instance.directory} has {', '.join(lacking)}, InternalHosts has not"
             yield noticed(c.RELAY_CLIENTS, "InternalHosts", seen, _add(world, internal, lacking))
@@ -89,10 +89,9 @@ def _network(text: str) -> Network | None:
         return None  # a table, a path, a name or an exception with `!`
 
 
-def _covered(network: Network, listed: list[Network], hosts: HostList) -> bool:
-    first = network.network_address
-    if first.is_loopback:
-        return hosts.has("127.0.0.1" if network.version == 4 else "::1", "localhost")
+def _covered(network: Network, listed: list[Network]) -> bool:
+    if network.network_address.is_loopback:
+        return True  # told apart, as mail from this machine itself
     if isinstance(network, IPv6Network) and network.network_address.ipv4_mapped is not None:
         return True  # the same IPv4 clients in another spelling
     return any(n.version == network.version and network.subnet_of(n) for n in listed)  # type: ignore[arg-type]
