@@ -32,8 +32,10 @@ def find_program(name: str) -> str | None:
     return shutil.which(name, path=os.environ.get("PATH", os.defpath) + os.pathsep + _PLACES)
 
 
-def run_program(name: str, *arguments: str, before: Sequence[str] = ()) -> Ended:
+def run_program(name: str, *arguments: str, before: Sequence[str] = (), input: bytes | None = None) -> Ended:
     """Run it to its end, at most a minute; `before` is put in front, such as `runuser -u opendkim --`.
+
+    `input` is what it reads from its stdin: nothing without.
 
     Raises Unavailable when it is not installed, cannot be started, or does not end.
     """
@@ -43,10 +45,8 @@ def run_program(name: str, *arguments: str, before: Sequence[str] = ()) -> Ended
     try:
         ended = subprocess.run(
             [*before, program, *arguments],
-            stdin=subprocess.DEVNULL,
+            input=input or b"",
             capture_output=True,
-            text=True,
-            errors="backslashreplace",
             timeout=_PATIENCE,
             cwd="/",
         )
@@ -54,4 +54,5 @@ def run_program(name: str, *arguments: str, before: Sequence[str] = ()) -> Ended
         raise Unavailable(f"cannot run {program}: {reason(error)}", hint=f"try it by hand: {program}") from error
     except subprocess.TimeoutExpired as error:
         raise Unavailable(f"{name} did not end within a minute", hint=f"try it by hand: {program}") from error
-    return Ended(ended.returncode, ended.stdout, ended.stderr)
+    out, err = (said.decode("utf-8", "backslashreplace") for said in (ended.stdout, ended.stderr))
+    return Ended(ended.returncode, out, err)
