@@ -20,7 +20,8 @@ import pytest
 
 from dkimctl.config.settings import Paths, Settings
 from dkimctl.errors import Unavailable
-from dkimctl.host.why import Answer, Mail, Outcome, decide
+from dkimctl.host.answer import Answer, Mail, Outcome
+from dkimctl.host.why import decide
 from dkimctl.host.world import read_world
 from dkimctl.opendkim.sockets import MilterSocket
 from dkimctl.probe.message import Message

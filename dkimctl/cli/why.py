@@ -8,7 +8,7 @@ from dkimctl.cli.frame import App, dns_options
 from dkimctl.cli.frame import command as make_command
 
 if TYPE_CHECKING:
-    from dkimctl.host.why import Answer, Mail
+    from dkimctl.host.answer import Answer, Mail
     from dkimctl.verify.report import Report
 
 
@@ -50,7 +50,7 @@ def _mail(sender: str, client: str, login: str) -> "Mail":
     from ipaddress import ip_address
 
     from dkimctl.errors import UsageError
-    from dkimctl.host.why import Mail
+    from dkimctl.host.answer import Mail
     from dkimctl.names import printable
 
     name, bracket, address = client.partition("[")
@@ -74,7 +74,7 @@ def _records(app: App, answer: "Answer") -> "list[Report]":
 
 def _exit_code(answer: "Answer", reports: "list[Report]") -> int:
     from dkimctl.findings import Severity, exit_code
-    from dkimctl.host.why import severity_of
+    from dkimctl.host.answer import severity_of
 
     severity = severity_of(answer.outcome)
     if severity is not Severity.OK:

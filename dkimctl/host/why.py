@@ -3,15 +3,14 @@
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 
 from dkimctl.errors import DkimctlError, UsageError
 from dkimctl.files import read_file
-from dkimctl.findings import Severity
 from dkimctl.host.accounts import may_become
+from dkimctl.host.answer import Answer, Mail, Outcome, Signing, Step
 from dkimctl.host.datasets import DataSet, State, read_data_set
 from dkimctl.host.doctor.conf import check_conf
-from dkimctl.host.doctor.tables import aligned
+from dkimctl.host.doctor.joins import aligned
 from dkimctl.host.impersonate import NOT_REGULAR, as_user, open_results
 from dkimctl.host.installation import where
 from dkimctl.host.internal import HostList
@@ -20,76 +19,7 @@ from dkimctl.host.keysafety import Walk
 from dkimctl.host.lookup import Wanted, find_key, nearest_miss, resolved, wanted_keys
 from dkimctl.host.world import World
 from dkimctl.keys.pair import LEAST_BITS, Algorithm
-from dkimctl.keys.public import PublicKey
 from dkimctl.opendkim.tables import KeyEntry, Row, key_entry
-
-
-class Outcome(StrEnum):
-    """What becomes of the mail."""
-
-    SIGNED = "signed"
-    UNSIGNED = "not signed"
-    DEFERRED = "deferred"
-    """Answered 4xx: the sender's queue keeps it."""
-    REJECTED = "rejected"
-    """Answered 550: lost."""
-    CRASH = "crash"
-    """The daemon dies of it."""
-    NOT_STARTED = "no daemon"
-    """It does not start with this configuration."""
-    UNKNOWN = "not known"
-    """Something on the way could not be looked at."""
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One decision on the way."""
-
-    topic: str
-    """client, sender, key, file, DMARC …"""
-    text: str
-    """With file and line."""
-
-
-@dataclass(frozen=True, slots=True)
-class Signing:
-    """One signature that the mail gets."""
-
-    domain: str
-    selector: str
-    path: str
-    algorithm: str
-    is_valid: bool
-    """False when the daemon makes a signature that never verifies."""
-    is_aligned: bool
-    """True when it counts for DMARC (relaxed alignment)."""
-    key: PublicKey | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Mail:
-    """Whose mail, and from where."""
-
-    sender: str
-    """The first address in From: that decides, not the envelope."""
-    client: str = "127.0.0.1"
-    """Address of the SMTP client."""
-    name: str = "localhost"
-    """Its name as Postfix found it; `unknown` without one."""
-    login: str = ""
-    """SMTP AUTH; empty without."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What becomes of the mail, and each decision that led there."""
-
-    mail: Mail
-    outcome: Outcome
-    reason: str
-    """In one line; empty when it is signed."""
-    steps: tuple[Step, ...]
-    signatures: tuple[Signing, ...] = ()
 
 
 class _Decided(Exception):
@@ -317,10 +247,3 @@ def signer_fits(signer: str, domain: str) -> bool:
     """True when i= is of the signing domain or below it (RFC 6376 §3.5)."""
     place = signer.rpartition("@")[2].lower()
     return place == domain.lower() or place.endswith("." + domain.lower())
-
-
-def severity_of(outcome: Outcome) -> Severity:
-    """How bad an outcome is."""
-    if outcome is Outcome.SIGNED:
-        return Severity.OK
-    return Severity.UNKNOWN if outcome is Outcome.UNKNOWN else Severity.ERROR

@@ -3,7 +3,7 @@
 import textwrap
 from collections.abc import Sequence
 
-from dkimctl.host.why import Answer, Outcome
+from dkimctl.host.answer import Answer, Outcome
 from dkimctl.output.findings import WIDTH
 from dkimctl.verify.report import Report
 

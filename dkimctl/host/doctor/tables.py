@@ -9,6 +9,7 @@ from dkimctl.errors import UsageError
 from dkimctl.host.catalogue import tables as c
 from dkimctl.host.datasets import FILES, DataSet
 from dkimctl.host.doctor.base import Diagnosis, Repair, edit, noticed, repairable
+from dkimctl.host.doctor.joins import check_joined
 from dkimctl.host.world import World
 from dkimctl.names import domain_name
 from dkimctl.opendkim.tables import KeyEntry, Patterns, Row, key_entry, pattern_regex
@@ -30,7 +31,7 @@ def check_tables(world: World) -> Iterator[Diagnosis]:
         yield from _signing_rows(world, signing)
         yield from _patterns(world, signing) if signing.patterns else _names(world, signing)
     if keys and signing and keys.is_known and signing.is_known:
-        yield from _joined(world, keys, signing)
+        yield from check_joined(world, keys, signing)
 
 
 def _file(world: World, name: str, data_set: DataSet) -> Iterator[Diagnosis]:
@@ -209,79 +210,3 @@ def _is_odd(key: str) -> bool:
 
 def _fits(odd: list[Row], key: str) -> Row | None:
     return Patterns(tuple(odd)).first(key.replace("*", "dkimctl-sample")) if odd else None
-
-
-def _joined(world: World, keys: DataSet, signing: DataSet) -> Iterator[Diagnosis]:
-    """Rows of one table seen from the other."""
-    known = {row.key: row for row in reversed(keys.rows)}
-    entries = {name: entry for name, row in known.items() if (entry := key_entry(row))}
-    patterns = Patterns(keys.rows) if keys.patterns else None
-    used: set[str] = set()
-    for row in signing.rows:
-        for name in key_names(row):
-            found = known.get(name) or (patterns.first(name) if patterns else None)
-            if name == "%":
-                used.update(known)
-            elif found is None:
-                yield _dangling(world, keys, signing, row, name)
-            else:
-                used.add(found.key)
-                entry = entries.get(found.key)
-                if entry is not None:
-                    yield from _alignment(signing, row, entry)
-                    yield from _signer(world, signing, row, entry)
-    for row in keys.rows:
-        if row.key not in used:
-            used.add(row.key)
-            yield noticed(c.UNUSED, keys.at(row), f"{keys.at(row)}: {row.key}", "")
-
-
-def key_names(row: Row) -> Iterator[str]:
-    """The keys that a SigningTable row names."""
-    name = row.value.partition(":")[0].strip()
-    if name:
-        yield name
-
-
-def _dangling(world: World, keys: DataSet, signing: DataSet, row: Row, name: str) -> Diagnosis:
-    where = signing.at(row)
-    same = next((k.key for k in keys.rows if k.key.lower() == name.lower()), "")
-    seen = f"{where}: {row.key} {row.value}; no row {name} in {keys.place}"
-    fix = (
-        f"write {same}, as in the KeyTable (case counts): " if same else f"add {name} to {keys.place}, or correct it: "
-    )
-    return noticed(c.DANGLING, where, seen, fix + edit(world, signing.place, row.line))
-
-
-def _alignment(signing: DataSet, row: Row, entry: KeyEntry) -> Iterator[Diagnosis]:
-    domain = row.key.rpartition("@")[2].lower().lstrip("*").lstrip(".")
-    if entry.domain == "%" or not domain or aligned(domain, entry.domain.lower()):
-        return
-    where = signing.at(row)
-    seen = f"{where}: mail from {domain} gets d={entry.domain}"
-    fix = f"make a key for it: dkimctl genkey {domain} && dkimctl render-config --install"
-    yield noticed(c.MISALIGNED, where, seen, fix)
-
-
-def _signer(world: World, signing: DataSet, row: Row, entry: KeyEntry) -> Iterator[Diagnosis]:
-    signer = row.value.partition(":")[2].strip()
-    if not signer:
-        return
-    place, domain = signer.rpartition("@")[2].lower(), entry.domain.lower()
-    if "@" in signer and ("%" in place + domain or place == domain or place.endswith("." + domain)):
-        return
-    where = signing.at(row)
-    fix = f"delete :{signer}, or write :@{entry.domain}: {edit(world, signing.place, row.line)}"
-    yield noticed(c.BAD_SIGNER, where, f"{where}: {row.key} {row.value}; d={entry.domain}", fix)
-
-
-def aligned(sender: str, signing: str) -> bool:
-    """Relaxed alignment, as far as it can be told without the list of public suffixes: one is below the other.
-
-    Two siblings such as a.example.com and b.example.com are taken for aligned when they share two labels or more.
-    """
-    if sender == signing or sender.endswith("." + signing) or signing.endswith("." + sender):
-        return True
-    ours, theirs = sender.split(".")[::-1], signing.split(".")[::-1]
-    shared = next((n for n, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b), 0)
-    return shared >= (3 if len(ours[0]) == 2 and len(ours) > 1 and len(ours[1]) <= 3 else 2)
