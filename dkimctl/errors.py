@@ -12,8 +12,7 @@
 Foreign exceptions are turned into one of these at the one module that talks to the foreign library.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 
 class DkimctlError(Exception):
@@ -75,13 +74,21 @@ class DiskError(Unavailable):
     """A file or directory could not be read or written."""
 
 
-@contextmanager
-def disk_errors(doing: str, *, hint: str = "") -> Iterator[None]:
+class disk_errors:
     """Turn an OSError inside the block into a DiskError that says what was being done."""
-    try:
-        yield
-    except OSError as error:
-        raise DiskError(f"cannot {doing}: {reason(error)}", hint=hint or _advice(error)) from error
+
+    __slots__ = ("_doing", "_hint")
+
+    def __init__(self, doing: str, *, hint: str = "") -> None:
+        self._doing = doing
+        self._hint = hint
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, OSError):
+            raise DiskError(f"cannot {self._doing}: {reason(error)}", hint=self._hint or _advice(error)) from error
 
 
 def reason(error: OSError) -> str:

@@ -9,8 +9,9 @@ import select
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from dkimctl.dns.datagrams import Datagrams
 from dkimctl.dns.endpoints import Endpoint
@@ -21,6 +22,19 @@ from dkimctl.dns.streams import Stream
 
 T = TypeVar("T")
 
+
+@dataclass(frozen=True, slots=True)
+class Ready(Generic[T]):
+    """A result that was had without the engine."""
+
+    result: T
+
+
+class _End:
+    """There is no more work."""
+
+
+_END = _End()
 _RESEND = (1 / 6, 1 / 2, 1.0)  # of the timeout: when to send again, and in the end to give up
 
 
@@ -46,24 +60,39 @@ class Engine:
         self._datagrams.close()
         self._poll.close()
 
-    def run(self, works: Iterable[Work[T]], concurrency: int) -> Iterator[T]:
-        """The results of the coroutines as they end; at most `concurrency` of them are under way."""
+    @property
+    def descriptor(self) -> int:
+        """Readable when an answer has come in."""
+        return self._poll.fileno()
+
+    def run(self, works: Iterable[Work[T] | Ready[T] | None], concurrency: int) -> Iterator[T]:
+        """The results of the coroutines as they end; at most `concurrency` of them are under way.
+
+        What is ready is handed on at once. With None the source says that it has nothing to begin now and will wait
+        itself, for `descriptor` as well.
+        """
         source = iter(works)
         active: set[Job[T]] = set()
         exhausted = False
         try:
             while active or not exhausted:
-                while not exhausted and len(active) < concurrency:
-                    work = next(source, None)
-                    exhausted = work is None
-                    if work is not None:
+                source_waits = False
+                while not exhausted and not source_waits and len(active) < concurrency:
+                    work = next(source, _END)
+                    if isinstance(work, Ready):
+                        yield work.result
+                    elif isinstance(work, _End):
+                        exhausted = True
+                    elif work is None:
+                        source_waits = True
+                    else:
                         job = Job(work)
                         active.add(job)
                         self._ready.append(job)
                 yield from self._advance(active)
                 self._use_room()
                 if active and not self._ready:
-                    self._wait()
+                    self._wait(0.0 if source_waits else None)
         finally:
             for job in active:
                 job.work.close()
@@ -131,8 +160,10 @@ class Engine:
         self._serial += 1
         heapq.heappush(self._due, (when, self._serial, exchange))
 
-    def _wait(self) -> None:
-        delay = max(0.0, self._due[0][0] - time.monotonic()) if self._due else 0.0
+    def _wait(self, at_most: float | None) -> None:
+        delay = at_most
+        if delay is None:
+            delay = max(0.0, self._due[0][0] - time.monotonic()) if self._due else 0.0
         for descriptor, _ in self._poll.poll(delay):
             streaming = self._streams.get(descriptor)
             if streaming is not None:

@@ -111,11 +111,19 @@ def question(name: str, kind: int) -> bytes:
     return wire + _END[kind]
 
 
-@lru_cache(maxsize=65536)
+def below(label: str, asked: bytes, kind: int) -> bytes:
+    """The question section for a name one or more labels below that of another question. Raises as `question`."""
+    wire = _wire(label) + asked[:-5]
+    if len(wire) > 254:
+        raise MalformedMessage(f"not a name for DNS: {label}.…")
+    return wire + _END[kind]
+
+
+@lru_cache(maxsize=4096)
 def _wire(name: str) -> bytes:
     """The labels of a name; remembered, because most names of a list differ in their first label only."""
-    labels = [_unescaped(label) for label in name.split(".")]
-    if not all(0 < len(label) < 64 for label in labels):
+    labels = [_unescaped(label) for label in name.split(".")] if "\\" in name else name.encode("latin-1").split(b".")
+    if not 0 < min(map(len, labels)) <= max(map(len, labels)) < 64:
         raise MalformedMessage(f"not a name for DNS: {name}")
     return b"".join([bytes((len(label),)) + label for label in labels])
 
@@ -124,8 +132,6 @@ _END = {kind.value: struct.pack("!BHH", 0, kind, _INTERNET) for kind in Type}
 
 
 def _unescaped(label: str) -> bytes:
-    if "\\" not in label:
-        return label.encode("latin-1")
     return re.sub(r"\\(\d{3})", lambda match: chr(int(match[1])), label).encode("latin-1")
 
 

@@ -15,6 +15,7 @@ from dkimctl.dns.endpoints import Endpoint
 from dkimctl.dns.message import Message
 
 T = TypeVar("T")
+_MOST_REMEMBERED = 20_000  # answers of one kind: a million zones must not fill the memory
 
 
 class Trouble(StrEnum):
@@ -96,6 +97,10 @@ class Shared(Generic[T]):
     _known: dict[Hashable, T] = field(default_factory=dict)
     _gates: dict[Hashable, Gate] = field(default_factory=dict)
 
+    def known(self, key: Hashable) -> T | None:
+        """What was found for this key, if it is remembered."""
+        return self._known.get(key)
+
     async def get(self, key: Hashable, find: Callable[[], Awaitable[T]]) -> T:
         """What `find` gives for this key; it is called once."""
         while key not in self._known:
@@ -104,8 +109,13 @@ class Shared(Generic[T]):
                 continue
             self._gates[key] = gate = Gate()
             try:
-                self._known[key] = await find()
+                self._remember(key, await find())
             finally:
                 del self._gates[key]
                 gate.open()
         return self._known[key]
+
+    def _remember(self, key: Hashable, found: T) -> None:
+        if len(self._known) >= _MOST_REMEMBERED:
+            del self._known[next(iter(self._known))]
+        self._known[key] = found

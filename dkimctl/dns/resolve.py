@@ -65,24 +65,22 @@ class Resolution:
         """`port`: the one at which authoritative servers are asked."""
         self.resolvers = resolvers
         self._port = port
-        self._found: dict[str, Zone | NoZone] = {}
         self._cuts: Shared[_Cut | NoZone] = Shared()
         self._zones: Shared[Zone | NoZone] = Shared()
         self._hosts: Shared[tuple[Endpoint, ...]] = Shared()
 
     async def zone_of(self, name: str) -> Zone | NoZone:
         """The zone that holds `name`, with its servers."""
-        known = self._found.get(name)
-        if known is None:
-            known = self._found[name] = await self._find_zone(name)
-        return known
-
-    async def _find_zone(self, name: str) -> Zone | NoZone:
         cut = await self._cuts.get(name, lambda: self._find_cut(name))
         if isinstance(cut, NoZone):
             return cut
         zone = await self._zones.get(cut.zone, lambda: self._find_servers(cut.zone))
         return zone if isinstance(zone, NoZone) else replace(zone, security=cut.security, bogus=cut.bogus)
+
+    def known_zone(self, name: str) -> Zone | None:
+        """The zone that begins at `name`, if that is known already; its `security` is not."""
+        zone = self._zones.known(name)
+        return zone if isinstance(zone, Zone) else None
 
     async def ask_any(self, name: str, kind: int) -> Reply:
         """The first resolver's answer that says something; failing that, the last one's failure.

@@ -24,6 +24,7 @@ from dkimctl.keys import metadata as meta
 from dkimctl.keys import pair as pairs
 from dkimctl.keys.metadata import Metadata, Phase
 from dkimctl.keys.pair import KeyPair
+from dkimctl.keys.public import PublicKey
 from dkimctl.keys.store import Key, taken
 
 PRIVATE = ".private"
@@ -43,12 +44,16 @@ class KeyDirectory:
 
     def domains(self) -> Iterator[str]:
         """Every domain with a key, sorted. Raises DiskError when the directory may not be read."""
-        with disk_errors(f"read the key directory {self._path}"):
-            names = sorted(e.name for e in os.scandir(self._path) if e.is_dir()) if self._path.is_dir() else []
         flat = self._flat
-        for name in sorted({*names, *flat}) if flat else names:
+        for name in self.names():
             if name in flat or self._selectors(name):
                 yield name
+
+    def names(self) -> list[str]:
+        """Every name that may be a domain with a key, sorted, without a look at its keys. Raises as `domains`."""
+        with disk_errors(f"read the key directory {self._path}"):
+            names = sorted(e.name for e in os.scandir(self._path) if e.is_dir()) if self._path.is_dir() else []
+        return sorted({*names, *self._flat}) if self._flat else names
 
     def keys(self, domain: str) -> tuple[Key, ...]:
         """The keys of a domain, oldest first; empty when it has none."""
@@ -61,6 +66,10 @@ class KeyDirectory:
     def load(self, key: Key) -> KeyPair:
         """The pair. Raises DiskError or CheckFailed."""
         return pairs.load(self._local(key.path))
+
+    def public(self, key: Key) -> PublicKey:
+        """The public half of the private key on the disk. Raises DiskError or CheckFailed."""
+        return pairs.load_public(self._local(key.path))
 
     def create(self, domain: str, selector: str, pair: KeyPair, record: bytes, metadata: Metadata) -> Key:
         """Keep a new key, the private file last: a run that was killed before it left no key and is simply run again.

@@ -8,6 +8,7 @@ from typing import Protocol
 from dkimctl.errors import Refused
 from dkimctl.keys.metadata import Metadata, Phase
 from dkimctl.keys.pair import KeyPair
+from dkimctl.keys.public import PublicKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,9 @@ class KeyStore(Protocol):
 
     def load(self, key: Key) -> KeyPair:
         """The pair. Raises DiskError or CheckFailed."""
+
+    def public(self, key: Key) -> PublicKey:
+        """The public half of the private key on the disk. Raises DiskError or CheckFailed."""
 
     def create(self, domain: str, selector: str, pair: KeyPair, record: bytes, metadata: Metadata) -> Key:
         """Keep a new key; `record` is its record in zone-file form. Raises Refused when the selector is taken."""

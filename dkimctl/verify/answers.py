@@ -17,10 +17,11 @@ async def ask_servers(name: str, zone: Zone) -> tuple[ServerAnswer, ...]:
         server_answer(name, server.name, str(endpoint), reply, authoritative=True)
         for (server, endpoint), reply in zip(asked, replies, strict=True)
     ]
-    return (*answers, *(_nowhere(name, server) for server in zone.servers if not server.endpoints))
+    return (*answers, *(nowhere(name, server) for server in zone.servers if not server.endpoints))
 
 
-def _nowhere(name: str, server: NameServer) -> ServerAnswer:
+def nowhere(name: str, server: NameServer) -> ServerAnswer:
+    """What stands for the answer of a server whose name has no address."""
     return ServerAnswer(name, server.name, "", State.SILENT, why="its name has no address")
 
 

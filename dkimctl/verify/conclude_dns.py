@@ -4,11 +4,9 @@ from dkimctl.dns.resolve import Security
 from dkimctl.findings import Entry, Finding, finding
 from dkimctl.names import printable
 from dkimctl.verify import catalogue as c
+from dkimctl.verify.plain import LONGEST_TTL, SHORTEST_TTL
 from dkimctl.verify.report import ServerAnswer, State
 from dkimctl.verify.survey import Survey
-
-_SHORTEST_TTL = 30  # seconds
-_LONGEST_TTL = 7 * 86400
 
 
 def judge_reach(found: Survey, noticed: list[Finding]) -> None:
@@ -109,9 +107,9 @@ def judge_delivery(found: Survey, answered: list[ServerAnswer], noticed: list[Fi
 
 def _ttl(owner: str, answered: list[ServerAnswer], noticed: list[Finding]) -> None:
     ttls = [answer.ttl for answer in answered if answer.ttl is not None]
-    if ttls and min(ttls) < _SHORTEST_TTL:
+    if ttls and min(ttls) < SHORTEST_TTL:
         noticed.append(finding(c.SHORT_TTL, owner, f"{min(ttls)} s"))
-    if ttls and max(ttls) > _LONGEST_TTL:
+    if ttls and max(ttls) > LONGEST_TTL:
         noticed.append(finding(c.LONG_TTL, owner, f"{max(ttls)} s"))
 
 

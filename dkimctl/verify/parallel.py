@@ -79,7 +79,7 @@ def _work(
 ) -> None:
     try:
         batch: list[T] = []
-        for report in check(share(), lookup, concurrency=concurrency):
+        for report in check(share(), lookup, concurrency=concurrency, brief=True):
             batch.append(present(report))
             if len(batch) == _BATCH:
                 writer.send(batch)

@@ -5,6 +5,8 @@ from dkimctl.record.model import KeyRecord
 from dkimctl.verify.judge import Judgement, judge
 from dkimctl.verify.report import Target
 
+_Kind = tuple[str, str, int, bool]
+"""The tags before the key; algorithm and bits of the key; whether mail of sub-domains is signed with it."""
 _MOST_REMEMBERED = 4096  # a list may have a note of its own in every record
 
 
@@ -16,7 +18,8 @@ class SwiftJudge:
     """
 
     def __init__(self) -> None:
-        self._right: dict[tuple[str, str, int, bool], tuple[tuple[str, str], ...]] = {}
+        self._right: dict[_Kind, tuple[tuple[str, str], ...]] = {}
+        self._usable: dict[tuple[str, bool], PublicKey] = {}
 
     def __call__(self, text: str, target: Target) -> Judgement:
         """Everything that can be said about a record from its text and from the key that is expected."""
@@ -27,6 +30,33 @@ class SwiftJudge:
         tags = self._right.get(kind)
         if tags is not None:
             return Judgement(KeyRecord((*tags, ("p", expected.base64))), expected, (), None)
+        return self._learned(text, target, kind)
+
+    def key_of(self, text: str, target: Target) -> PublicKey | None:
+        """The key in a record about which nothing is to be said; None when there is something, or no key."""
+        expected = target.expected
+        if expected is None:
+            return self._usable_key(text, target)
+        key = expected.base64
+        if not text.endswith(key):
+            return None
+        kind = (text[: -len(key)], expected.algorithm, expected.bits, target.subdomains)
+        if kind not in self._right:
+            self._learned(text, target, kind)
+        return expected if kind in self._right else None
+
+    def _usable_key(self, text: str, target: Target) -> PublicKey | None:
+        known = self._usable.get((text, target.subdomains))
+        if known is None:
+            judgement = judge(text, target)
+            known = judgement.key if judgement.record is not None and not judgement.findings else None
+            if known is not None and len(self._usable) < _MOST_REMEMBERED:
+                self._usable[text, target.subdomains] = known
+        return known
+
+    def _learned(self, text: str, target: Target, kind: _Kind) -> Judgement:
+        expected = target.expected
+        assert expected is not None
         judgement = judge(text, target)
         if len(self._right) < _MOST_REMEMBERED and _is_plain(judgement, expected):
             assert judgement.record is not None

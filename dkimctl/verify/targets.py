@@ -43,7 +43,7 @@ def _managed(key: Key, settings: Settings, store: KeyStore) -> Target:
     return Target(
         selector=key.selector,
         domain=key.domain,
-        expected=store.load(key).public,
+        expected=store.public(key),
         tags=key.metadata.tags,
         subdomains=settings.signing.subdomains if own is None else own,
     )

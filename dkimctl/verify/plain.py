@@ -1,0 +1,75 @@
+"""Answers as nearly all servers give them, read without making a message of them.
+
+Each function here either understands every octet that matters or says None; then the engine asks again and reads the
+answer with all care. What it gives is what `read_message` would have given: a test compares the two.
+"""
+
+from dkimctl.dns.message import MalformedMessage, Rcode, read_message
+from dkimctl.dns.resolve import Security
+
+SHORTEST_TTL = 30  # seconds
+LONGEST_TTL = 7 * 86400
+_ONE_QUESTION_ONE_ANSWER = b"\0\1\0\1"
+_ONE_QUESTION_NO_ANSWER = b"\0\1\0\0"
+_TXT_AT_THE_NAME = b"\xc0\x0c\0\x10\0\1"
+_SOA = b"\0\6\0\1"
+_OPT = b"\0\0\x29"
+
+
+def plain_text(data: bytes, asked: bytes) -> bytes | None:
+    """The joined strings of the one TXT record in an authoritative answer to the question `asked`; else None."""
+    if data[2] & 0xFE != 0x84 or data[3] & 15 or data[4:8] != _ONE_QUESTION_ONE_ANSWER:
+        return None  # not a response, not authoritative, truncated, an error, or more than one record
+    at = 12 + len(asked)
+    end = at + 12 + int.from_bytes(data[at + 10 : at + 12], "big")
+    ttl = int.from_bytes(data[at + 6 : at + 10], "big")
+    if data[at : at + 6] != _TXT_AT_THE_NAME or end > len(data) or not SHORTEST_TTL <= ttl <= LONGEST_TTL:
+        return None
+    at += 12
+    parts = []
+    while at < end:
+        following = at + 1 + data[at]
+        parts.append(data[at + 1 : following])
+        at = following
+    if at != end:
+        return None
+    # servers that add their NS records and addresses are read whole
+    is_fine = (data[8:10] == b"\0\0" and _has_plain_end(data, end)) or _reads_well(data, asked)
+    return b"".join(parts) if is_fine else None
+
+
+def plain_cut(data: bytes, asked: bytes, zone: int) -> Security | None:
+    """What a resolver says about DNSSEC, when it says that the zone's name is the last `zone` octets of the name.
+
+    The answer to a question for the SOA, at a name that is no apex (RFC 2308 §2.1); None for anything else.
+    """
+    if data[2] & 0xFA != 0x80 or data[3] & 15 not in (Rcode.NOERROR, Rcode.NXDOMAIN):
+        return None
+    at = 12 + len(asked)
+    end = at + 12 + int.from_bytes(data[at + 10 : at + 12], "big")
+    apex = 0xC000 | at - 4 - zone  # a pointer into the question
+    if data[4:8] != _ONE_QUESTION_NO_ANSWER or data[8:10] != b"\0\1" or end > len(data):
+        return None
+    if data[at : at + 2] != apex.to_bytes(2, "big") or data[at + 2 : at + 6] != _SOA:
+        return None
+    if not _has_plain_end(data, end):
+        return None
+    if not data[3] & 0x80:
+        return Security.UNKNOWN
+    return Security.SECURE if data[3] & 0x20 else Security.INSECURE
+
+
+def _has_plain_end(data: bytes, end: int) -> bool:
+    """True when what follows the last record is nothing, or an OPT record without error bits (RFC 6891 §6.1.3)."""
+    if data[10:12] == b"\0\0":
+        return True
+    if data[10:12] != b"\0\1" or data[end : end + 3] != _OPT or len(data) < end + 11 or data[end + 5]:
+        return False
+    return end + 11 + int.from_bytes(data[end + 9 : end + 11], "big") <= len(data)
+
+
+def _reads_well(data: bytes, asked: bytes) -> bool:
+    try:
+        return read_message(data, "", asked).rcode == Rcode.NOERROR
+    except MalformedMessage:
+        return False

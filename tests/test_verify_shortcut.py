@@ -1,0 +1,164 @@
+"""The short way for many names says what the long way says, or leaves the name to it."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+
+import dns.message
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dkimctl.config.settings import Lookup
+from dkimctl.dns.message import MalformedMessage, Type, query, question, read_message
+from dkimctl.dns.resolve import Security
+from dkimctl.dns.txt import texts_of
+from dkimctl.dns.volley import Volley
+from dkimctl.keys.metadata import Tags
+from dkimctl.record.model import record_for
+from dkimctl.verify.check import check
+from dkimctl.verify.plain import LONGEST_TTL, SHORTEST_TTL, plain_cut, plain_text
+from dkimctl.verify.report import Report, Target, in_brief
+from tests.conftest import needs
+from tests.dns_servers import Knot, free_port_everywhere, name_servers, txt
+from tests.record_corpus import corpus, make_keys
+
+HOME, OTHER = "127.0.0.1", "127.0.0.7"
+NAME = "mail._domainkey.example.com"
+KEYS = make_keys()
+CASES = corpus(KEYS)
+
+
+@pytest.fixture(scope="module")
+def lookup(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lookup]:
+    """Two servers with the corpus; some records differ between them, some names lead elsewhere or to another zone."""
+    port = free_port_everywhere(HOME, OTHER)
+    good = record_for(KEYS.usual.public, "rsa", Tags()).text
+    shared = [txt(f"{case.name}._domainkey", case.text) for case in CASES]
+    shared += [txt("s._domainkey.own", good), txt("brief._domainkey", good, ttl=1), txt("two._domainkey", good, good)]
+    shared += ["alias._domainkey 300 IN CNAME s._domainkey.own\n", txt("*._domainkey.wild", good)]
+    above = "below 300 IN NS ns1.below\nns1.below 300 IN A " + HOME + "\n"
+    zone = name_servers(HOME, OTHER) + "".join(shared) + above
+    below = name_servers(HOME) + txt("s._domainkey", good)
+    here, there = zone + txt("differs._domainkey", good), zone + txt("differs._domainkey", good[:200])
+    directory = tmp_path_factory.mktemp("shortcut")
+    knots = [
+        Knot(directory / "1", HOME, port, {"example.com": here, "below.example.com": below}).start(),
+        Knot(directory / "2", OTHER, port, {"example.com": there}).start(),
+    ]
+    yield Lookup((f"{HOME}:{port}",), port)
+    for knot in knots:
+        knot.stop()
+
+
+def targets() -> list[Target]:
+    """The corpus with its own key, with another key and with none; and names that DNS serves in odd ways."""
+    usual = KEYS.usual.public
+    odd = [("brief", "example.com"), ("two", "example.com"), ("alias", "example.com"), ("none", "example.com")]
+    odd += [("differs", "example.com"), ("s", "own.example.com"), ("any", "wild.example.com")]
+    odd += [("s", "below.example.com"), ("s", "nowhere.test")]
+    found = [Target(selector, domain, key) for selector, domain in odd for key in (usual, None)]
+    for case in CASES:
+        own = case.pair.public if case.pair else None
+        found += [
+            Target(case.name, "example.com", key, subdomains=sub) for key in (own, usual) for sub in (False, True)
+        ]
+        found.append(Target(case.name, "example.com"))
+    return found
+
+
+def by_target(reports: Iterator[Report]) -> dict[tuple[object, ...], Report]:
+    """Each report, without the time that answers took, by what was asked."""
+    return {(r.owner, r.target.expected, r.target.subdomains): timeless(r) for r in reports}
+
+
+def timeless(report: Report) -> Report:
+    """The same without the time that answers took."""
+    return replace(report, answers=tuple(replace(answer, milliseconds=0) for answer in report.answers))
+
+
+@needs("knotd")
+def test_both_ways_give_the_same_report(lookup: Lookup) -> None:
+    """Every report in brief is, octet for octet, the long way's own; for right, odd, broken and missing records."""
+    long = by_target(map(in_brief, check(targets(), lookup)))
+    short = by_target(check(targets(), lookup, brief=True))
+    differing = [(short[name], report) for name, report in long.items() if short.get(name) != report]
+    assert differing == []
+    assert len(short) == len(long)
+    assert Counter(r.verdict for r in long.values()).keys() == {"right", "wrong", "unknown"}
+    assert len(CASES) >= 150
+
+
+@needs("knotd")
+def test_right_names_take_the_short_way(lookup: Lookup, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of names that are right nearly all cost one question at the resolver and one at each server, and no more."""
+    case = next(case for case in CASES if case.pair is KEYS.usual and not case.codes)
+    zone_questions: list[bytes] = []
+    ask = Volley.ask
+    monkeypatch.setattr(Volley, "ask", lambda self, *a, **k: (zone_questions.append(a[1]), ask(self, *a, **k))[1])
+    reports = list(check([Target(case.name, "example.com", KEYS.usual.public)] * 100, lookup, brief=True))
+    assert {r.verdict for r in reports} == {"right"}
+    assert len(zone_questions) == 99 * 3
+
+
+def answer(kind: str) -> tuple[bytes, bytes]:
+    """A question section and a plain answer to it, made by another library."""
+    apex = kind == "SOA"
+    asked = question("_domainkey.example.com" if apex else NAME, Type.SOA if apex else Type.TXT)
+    reply = dns.message.make_response(dns.message.from_wire(query(7, asked, recursive=apex)))
+    if apex:
+        soa = "ns1.example.com. hostmaster.example.com. 1 3600 600 86400 300"
+        reply.authority = [dns.rrset.from_text("example.com.", 300, "IN", "SOA", soa)]
+        reply.flags |= dns.flags.RA
+    else:
+        reply.answer = [dns.rrset.from_text(f"{NAME}.", 300, "IN", "TXT", '"v=DKIM1; p=" "" "AAAA"')]
+        reply.flags |= dns.flags.AA
+    return asked, reply.to_wire()
+
+
+def test_plain_answers_are_read() -> None:
+    """The text and the cut come out as another library put them in; a zone of another size is none."""
+    asked, data = answer("TXT")
+    assert plain_text(data, asked) == b"v=DKIM1; p=AAAA"
+    asked, data = answer("SOA")
+    size = len(b"\7example\3com\0")
+    assert plain_cut(data, asked, size) is Security.INSECURE
+    assert plain_cut(data, asked, len(b"\3com\0")) is None
+
+
+@settings(max_examples=5000)
+@given(
+    st.sampled_from(["TXT", "SOA"]),
+    st.lists(st.tuples(st.integers(0, 200), st.integers(0, 255)), max_size=3),
+    st.integers(0, 40),
+)
+def test_what_is_read_plainly_is_read_alike_with_care(kind: str, changes: list[tuple[int, int]], cut: int) -> None:
+    """Answers with changed octets or a missing end: never an exception, and never another answer than the reader's."""
+    asked, data = answer(kind)
+    changed = bytearray(data[: len(data) - cut] if cut % 2 else data)
+    for at, octet in changes:
+        changed[max(2, at % len(changed))] = octet
+    changed[12 : 12 + len(asked)] = asked  # anything else is dropped before
+    short: object
+    if kind == "TXT":
+        short = plain_text(bytes(changed), asked)
+    else:
+        short = plain_cut(bytes(changed), asked, len(b"\7example\3com\0"))
+    if short is None:
+        return
+    try:
+        message = read_message(bytes(changed), NAME if kind == "TXT" else "_domainkey.example.com", asked)
+    except MalformedMessage:
+        assert kind == "SOA"  # its own data do not matter here
+        return
+    assert not message.truncated
+    if kind == "TXT":
+        assert message.rcode == 0
+        assert message.authoritative
+        [(ttl, text)] = texts_of(message.answers)
+        assert text == short
+        assert SHORTEST_TTL <= ttl <= LONGEST_TTL
+    else:
+        assert [r.name for r in message.authority] == ["example.com"]
+        assert short == (Security.UNKNOWN if not message.recursion else short)
+        assert (short is Security.SECURE) == (message.recursion and message.authentic)
