@@ -48,7 +48,7 @@ def make_a_key(stage: Stage) -> Scene:
 
 def print_the_record(stage: Stage) -> Scene:
     """The key record, longer than one string of DNS holds."""
-    (record,) = key_records(stage.store, [DOMAIN])
+    (record,) = key_records(stage.settings, stage.store, [DOMAIN])
     lengths = [len(part) for part in record.strings]
     demand("".join(record.strings) == record.text and max(lengths) <= 255, "the record is not cut correctly")
     return Scene(
@@ -155,7 +155,7 @@ def configure(stage: Stage) -> Scene:
 def fall_into_the_trap(stage: Stage) -> Scene:
     """The pitfall: a service that cuts long texts without a word. Both publish and verify-dns notice."""
     key = stage.key
-    (record,) = key_records(stage.store, [DOMAIN])
+    (record,) = key_records(stage.settings, stage.store, [DOMAIN])
     with _cutting(stage) as cut:
         error = _publish(cut).error
         demand(error is not None and "255" in error.message, f"the cut was not noticed at the API: {error}")

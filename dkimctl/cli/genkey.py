@@ -102,7 +102,7 @@ def _style(
 
 def _requests(app: App, names: tuple[str, ...], selector: str | None, from_file: str | None) -> "list[KeyRequest]":
     from dkimctl.errors import UsageError
-    from dkimctl.lifecycle.requests import requests_for, requests_from_lines
+    from dkimctl.lifecycle.requests import in_slots, requests_for, requests_from_lines
     from dkimctl.names import selector_from_template
 
     chosen = selector or selector_from_template(app.settings.keys.selector, app.clock.now())
@@ -112,7 +112,7 @@ def _requests(app: App, names: tuple[str, ...], selector: str | None, from_file:
         requests += requests_from_lines(lines, from_file, chosen, any_selector=selector is None)
     if not requests:
         raise UsageError("no domain given", hint="name one: dkimctl genkey example.com")
-    return list(dict.fromkeys(requests))
+    return in_slots(dict.fromkeys(requests), app.settings, app.store)
 
 
 def _lines(file: str) -> list[str]:

@@ -22,10 +22,10 @@ def command(app: App, domains: tuple[str, ...], selector: str | None, form: str)
     The record is made from the private key on disk, so it is always the one that verifies its signatures.
     """
     from dkimctl.lifecycle.records import key_records
-    from dkimctl.output.records import record_text
+    from dkimctl.output.records import aliases_text, record_text
 
     app.json = app.json or form == "json"
-    found = key_records(app.store, managed_domains(app, domains), selector)
-    app.terminal.result("".join(record_text(record, form) for record in found))
+    found = key_records(app.settings, app.store, managed_domains(app, domains), selector)
+    app.terminal.result("".join(record_text(record, form) for record in found) + aliases_text(found, form))
     app.terminal.document("records", found)
     return 0

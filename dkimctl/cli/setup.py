@@ -60,12 +60,12 @@ def _wish(app: App, domains: tuple[str, ...], provider: str | None, selector: st
     from dkimctl.keys.metadata import Tags
     from dkimctl.keys.pair import Algorithm
     from dkimctl.lifecycle.generation import KeyStyle
-    from dkimctl.lifecycle.requests import requests_for
+    from dkimctl.lifecycle.requests import in_slots, requests_for
     from dkimctl.lifecycle.setup import Wish
     from dkimctl.names import selector_from_template
 
     defaults = app.settings.keys
     chosen = selector or selector_from_template(defaults.selector, app.clock.now())
-    requests = requests_for(domains, chosen, any_selector=selector is None)
+    requests = in_slots(requests_for(domains, chosen, any_selector=selector is None), app.settings, app.store)
     style = KeyStyle(Algorithm(defaults.algorithm), defaults.bits, Tags())
     return Wish(tuple(requests), style, provider, timeout)

@@ -156,6 +156,10 @@ class Settings:
         delegate = self.domain(domain).delegate
         return delegated_name(selector, domain, delegate) if delegate else owner_name(selector, domain)
 
+    def alias_of(self, selector: str, domain: str) -> str:
+        """Where the CNAME of a delegated domain leads; empty for any other."""
+        return self.published_at(selector, domain) if self.domain(domain).delegate else ""
+
     def zone_for(self, domain: str) -> str | None:
         """The zone that is configured for a domain's records."""
         own = self.domain(domain)

@@ -9,6 +9,7 @@ from dkimctl.lifecycle.ledger import Ledger
 from dkimctl.lifecycle.waiting import Waiting, count_serving, not_served, served_elsewhere
 from dkimctl.providers.base import Provider
 from dkimctl.publish.plan import Wanted
+from dkimctl.record.text import cname_line
 
 if TYPE_CHECKING:
     from dkimctl.verify.report import Report
@@ -66,9 +67,10 @@ class Observation:
 
         serving, count = count_serving(wanted, seen), len(seen.answers)
         progress = f"served by {serving} of {count} name servers" if count else "no name server could be asked"
-        self.ledger.say(wanted.name, f"{progress} so far")
+        cname = _customers_turn(wanted, seen)
+        self.ledger.say(wanted.name, cname or f"{progress} so far")
         zone = self._zone(wanted.name)
-        if elsewhere := served_elsewhere(self.provider, zone, seen):
+        if elsewhere := not cname and served_elsewhere(self.provider, zone, seen):
             self.ledger.say(zone, elsewhere.message)
         try:
             self.make_effective(wanted.name, only_if=(None,) if seen.verdict is Verdict.UNKNOWN else (None, True))
@@ -77,9 +79,23 @@ class Observation:
             self.ledger.tell(wanted.name, served=False, error=error)
 
     def _overdue(self, wanted: Wanted, seen: "Report") -> None:
-        error = served_elsewhere(self.provider, self._zone(wanted.name), seen)
+        error = None
+        if wanted.name == wanted.owner:
+            error = served_elsewhere(self.provider, self._zone(wanted.name), seen)
+        if cname := _customers_turn(wanted, seen):
+            self.ledger.say(wanted.name, cname)
         error = error or not_served(wanted, seen, self.waiting.timeout)
         self.ledger.tell(wanted.name, served=False, error=error)
 
     def _zone(self, name: str) -> str:
         return self.ledger.publications[name].zone
+
+
+def _customers_turn(wanted: Wanted, seen: "Report") -> str:
+    """What the customer of a delegated domain must do, in a line; empty when it is not the customer's turn."""
+    from dkimctl.verify import catalogue as c
+
+    codes = {one.code for one in seen.findings}
+    if codes.isdisjoint({c.NOT_YET_DELEGATED.code, c.DELEGATED_ELSEWHERE.code}):
+        return ""
+    return f"waiting for the customer's CNAME; to be added once: {cname_line(wanted.owner, wanted.name)}"

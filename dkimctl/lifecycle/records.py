@@ -3,12 +3,21 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from dkimctl.config.settings import Settings
 from dkimctl.errors import UsageError
 from dkimctl.keys.store import Key, KeyStore, published_keys
-from dkimctl.names import owner_name, selector_name
+from dkimctl.names import SLOTS, owner_name, selector_name
 from dkimctl.record.from_key import record_of
 from dkimctl.record.model import KeyRecord
 from dkimctl.record.text import character_strings
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """A CNAME: both names absolute, without final dot."""
+
+    owner: str
+    target: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +27,14 @@ class NamedRecord:
     domain: str
     selector: str
     owner: str
-    """Absolute, without final dot."""
+    """Where the record is to stand: absolute, without final dot."""
     text: str
     """The record as one string."""
     strings: tuple[str, ...]
     """The same as character-strings of at most 255 octets."""
     record: KeyRecord
+    aliases: tuple[Alias, ...] = ()
+    """What the customer of a delegated domain adds once, for every slot."""
 
 
 def chosen_keys(store: KeyStore, domains: Iterable[str], selector: str | None = None) -> list[Key]:
@@ -43,12 +54,24 @@ def chosen_keys(store: KeyStore, domains: Iterable[str], selector: str | None = 
     return found
 
 
-def key_records(store: KeyStore, domains: Iterable[str], selector: str | None = None) -> list[NamedRecord]:
+def key_records(
+    settings: Settings, store: KeyStore, domains: Iterable[str], selector: str | None = None
+) -> list[NamedRecord]:
     """The record of each of these keys. Raises UsageError as `chosen_keys`, DiskError or CheckFailed for a bad key."""
-    return [_named(store, key) for key in chosen_keys(store, domains, selector)]
+    return [_named(settings, store, key) for key in chosen_keys(store, domains, selector)]
 
 
-def _named(store: KeyStore, key: Key) -> NamedRecord:
+def aliases_of(settings: Settings, domain: str, selectors: Iterable[str] = ()) -> tuple[Alias, ...]:
+    """The CNAMEs that a delegated domain needs: of each slot, and of each other selector in use. Else none."""
+    if not settings.domain(domain).delegate:
+        return ()
+    names = dict.fromkeys([*SLOTS, *selectors])
+    return tuple(Alias(owner_name(name, domain), settings.published_at(name, domain)) for name in names)
+
+
+def _named(settings: Settings, store: KeyStore, key: Key) -> NamedRecord:
     record = record_of(store, key)
-    owner = owner_name(key.selector, key.domain)
-    return NamedRecord(key.domain, key.selector, owner, record.text, tuple(character_strings(record.text)), record)
+    owner = settings.published_at(key.selector, key.domain)
+    aliases = aliases_of(settings, key.domain, [key.selector])
+    strings = tuple(character_strings(record.text))
+    return NamedRecord(key.domain, key.selector, owner, record.text, strings, record, aliases)

@@ -1,10 +1,13 @@
 """Which keys are wanted: from arguments or from a file, every name checked before the first key is made."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
+from dkimctl.config.settings import Settings
 from dkimctl.errors import ConfigError, UsageError
+from dkimctl.keys.store import KeyStore
 from dkimctl.lifecycle.generation import KeyRequest
-from dkimctl.names import domain_name, owner_name, printable, selector_name
+from dkimctl.names import SLOTS, domain_name, owner_name, printable, selector_name
 
 
 def requests_for(domains: Iterable[str], selector: str, *, any_selector: bool) -> list[KeyRequest]:
@@ -35,6 +38,22 @@ def requests_from_lines(lines: Iterable[str], source: str, selector: str, *, any
             problems=problems,
         )
     return list(found)
+
+
+def in_slots(requests: Iterable[KeyRequest], settings: Settings, store: KeyStore) -> list[KeyRequest]:
+    """The same, with a free slot as the selector of each delegated domain for which nobody named one."""
+    return [
+        replace(request, selector=_slot(request.domain, store))
+        if request.any_selector and settings.domain(request.domain).delegate
+        else request
+        for request in requests
+    ]
+
+
+def _slot(domain: str, store: KeyStore) -> str:
+    """The first that holds no key; when all do, the first, of which is said then that it is never overwritten."""
+    taken = {key.selector for key in store.keys(domain)}
+    return next((slot for slot in SLOTS if slot not in taken), SLOTS[0])
 
 
 def _from_words(words: Sequence[str], selector: str, any_selector: bool) -> KeyRequest:

@@ -21,6 +21,7 @@ from dkimctl.providers.base import Provider
 from dkimctl.publish.apply import NameResult, ZoneResult
 from dkimctl.publish.digest import PlanDigest
 from dkimctl.record.from_key import record_of
+from dkimctl.record.text import cname_line
 
 
 @dataclass(slots=True)
@@ -188,6 +189,8 @@ class Run:
         except DkimctlError as error:
             return self.ledger.tell(name, error=error)
         if not self.waits:
+            if name != result.wanted.owner:
+                self.ledger.say(name, f"the customer needs, once: {cname_line(result.wanted.owner, name)}")
             return self.ledger.tell(name)
         if result.changes or next_step:
             then = f"now {next_step}; " if next_step else ""

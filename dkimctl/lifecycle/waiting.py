@@ -59,7 +59,8 @@ class Waiting:
         """Look for this one too from now on."""
         from dkimctl.verify.report import Target
 
-        target = Target(wanted.selector, wanted.domain, _public_key(wanted), tags)
+        alias = "" if wanted.name == wanted.owner else wanted.name
+        target = Target(wanted.selector, wanted.domain, _public_key(wanted), tags, alias=alias)
         now = self.clock.monotonic()
         self._awaited[wanted.owner] = _Awaited(wanted, target, now + self.timeout, now)
 
@@ -89,12 +90,18 @@ class Waiting:
 
 def is_served(wanted: Wanted, report: "Report") -> bool:
     """True when every authoritative server serves exactly the wanted record and no other."""
+    if wanted.name != wanted.owner:
+        return report.is_right
     return report.is_right or (report.text is not None and _is_same(report.text, wanted))
 
 
 def count_serving(wanted: Wanted, report: "Report") -> int:
     """How many addresses of name servers serve exactly the wanted record and no other."""
-    return sum(len(answer.texts) == 1 and _is_same(answer.texts[0], wanted) for answer in report.answers)
+    last = {answer.name for answer in report.answers[-1:]}
+    return sum(
+        answer.name in last and len(answer.texts) == 1 and _is_same(answer.texts[0], wanted)
+        for answer in report.answers
+    )
 
 
 def not_served(wanted: Wanted, report: "Report", timeout: float) -> Unavailable:

@@ -8,6 +8,7 @@ from dkimctl.clock import SYSTEM_CLOCK, Clock
 from dkimctl.errors import DkimctlError
 from dkimctl.lifecycle.interruption import Interrupted
 from dkimctl.lifecycle.published import Event, Outcome, Progress, Publication
+from dkimctl.names import split_owner_name
 from dkimctl.output.machine import line
 from dkimctl.output.terminal import Terminal
 from dkimctl.providers.base import Change, Create, Delete, ProviderRecord, Replace
@@ -186,10 +187,11 @@ def _record_line(record: ProviderRecord) -> str:
 def _to_paste(publication: Publication) -> str:
     """The fields of a panel's form, and a line for a zone file; each value can be copied as a whole line."""
     strings = " ".join(quoted(part) for part in character_strings(publication.text))
+    home = split_owner_name(publication.name)[1]
     return (
-        f"{publication.name}: add this record where the zone of {publication.domain} is kept\n"
+        f"{publication.name}: add this record where the zone of {home} is kept\n"
         f"\n"
-        f"name   {publication.name.removesuffix('.' + publication.domain)}\n"
+        f"name   {publication.name.removesuffix('.' + home)}\n"
         f"       (or {publication.name}, where the form does not add the domain)\n"
         f"type   TXT (at OVH: DKIM, because the form for TXT cuts the value)\n"
         f"value  {publication.text}\n"

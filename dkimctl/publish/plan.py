@@ -95,7 +95,8 @@ def _refusal(
     if limit is not None and len(wanted.record.text) > limit:
         return Refused(
             f"{wanted.name}: the record has {len(wanted.record.text)} characters, and this service stores {limit}",
-            hint="let the name be a CNAME into a zone elsewhere; a shorter key would be a weaker one",
+            hint=f'publish it elsewhere and let the name be a CNAME: [domains."{wanted.domain}"] delegate = "…"; '
+            "a shorter key would be a weaker one",
         )
     foreign = [record for record in existing if likeness(record.text, wanted.record) is Likeness.FOREIGN]
     if foreign and not replace_foreign:

@@ -22,6 +22,11 @@ def one_line(owner: str, record: KeyRecord) -> str:
     return f"{owner}. IN TXT {strings}"
 
 
+def cname_line(owner: str, target: str) -> str:
+    """`owner. IN CNAME target.`: what the customer of a delegated domain adds."""
+    return f"{owner}. IN CNAME {target}."
+
+
 def zone_lines(owner: str, record: KeyRecord, comment: str = "") -> str:
     """The record as several short lines in parentheses, laid out as opendkim-genkey does. Ends with a line feed."""
     *head, (_, key) = record.tags

@@ -170,6 +170,39 @@ DELEGATION = _entry(
     "name the same servers at the registry and in the zone",
 )
 
+NOT_YET_DELEGATED = _entry(
+    120,
+    ERROR,
+    "the customer's CNAME is missing",
+    "The domain is delegated (`delegate` in the configuration): its record stands in the operator's zone, and the "
+    "customer's name must be a CNAME to it. Until it is, verifiers see no key (RFC 6376 §6.1.2).",
+    "have the customer add it once, as printed by: dkimctl record DOMAIN",
+)
+DELEGATED_ELSEWHERE = _entry(
+    121,
+    ERROR,
+    "the customer's CNAME leads elsewhere",
+    "The domain is delegated, but its CNAME does not lead to the name at which the operator publishes: verifiers see "
+    "whatever stands at the other end (RFC 1034 §3.6.2), and a rotation does not reach them.",
+    "have the customer correct it, as printed by: dkimctl record DOMAIN",
+)
+DELEGATE_EMPTY = _entry(
+    122,
+    ERROR,
+    "the operator's record is missing",
+    "The customer's CNAME leads, or will lead, to a name in the operator's zone at which this key does not stand "
+    "(RFC 6376 §6.1.2).",
+    "publish it: dkimctl publish DOMAIN --provider NAME",
+)
+OWN_RECORD = _entry(
+    123,
+    WARNING,
+    "a record where the customer's CNAME should be",
+    "The domain is delegated, but its zone holds a TXT record of its own. Mail verifies as long as that is the right "
+    "key (RFC 6376 §3.6.2.1); the next rotation does not reach it.",
+    "have the customer replace it by the CNAME, as printed by: dkimctl record DOMAIN",
+)
+
 # --- the text of the record
 NOT_DKIM = _entry(
     201,

@@ -8,6 +8,7 @@ from dkimctl.keys.public import PublicKey
 from dkimctl.record.model import KeyRecord
 from dkimctl.verify import catalogue as c
 from dkimctl.verify.conclude_dns import judge_delivery, judge_presence, judge_reach
+from dkimctl.verify.delegated import judge_delegation
 from dkimctl.verify.judge import Judgement, judge, right_text
 from dkimctl.verify.report import Report, Target, Verdict, in_order, verdict_of
 from dkimctl.verify.survey import Survey
@@ -19,6 +20,7 @@ _MENDED_BY_PUBLISHING = {
     for entry in (
         c.MISSING,
         c.BROKEN_ALIAS,
+        c.DELEGATE_EMPTY,
         c.SEVERAL,
         c.DOUBLED_ZONE,
         c.NO_UNDERSCORE,
@@ -48,6 +50,7 @@ def conclude(target: Target, found: Survey, judge: Judge = judge) -> Report:
             publish = publish or judgement.publish
             record, key = judgement.record, judgement.key
         judge_delivery(found, answered, noticed)
+    judge_delegation(found, target, noticed)
     findings = in_order([_exact(f, target) for f in noticed])
     verdict = verdict_of(findings)
     if verdict is Verdict.RIGHT:
@@ -70,7 +73,7 @@ def conclude(target: Target, found: Survey, judge: Judge = judge) -> Report:
         text=texts[0] if is_one else None,
         record=record if is_one else None,
         publish=publish if publish not in texts else None,
-        publish_at=found.owner if found.is_endless else found.aliases[-1],
+        publish_at=target.alias or (found.owner if found.is_endless else found.aliases[-1]),
     )
 
 

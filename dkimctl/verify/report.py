@@ -23,6 +23,8 @@ class Target:
     """The tags the record was made with, where they are known."""
     subdomains: bool = False
     """True when mail of sub-domains is signed with this key."""
+    alias: str = ""
+    """Where the CNAME of a delegated domain must lead; empty when the record belongs at the owner name itself."""
 
     @property
     def owner(self) -> str:

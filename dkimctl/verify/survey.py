@@ -32,6 +32,8 @@ class Survey:
     resolvers: tuple[ServerAnswer, ...] = ()
     elsewhere: list[Elsewhere] = field(default_factory=list)
     is_wildcard: bool = False
+    at_delegate: tuple[ServerAnswer, ...] = ()
+    """Of a delegated name that does not lead where it should: what stands there."""
     delegated_to: tuple[str, ...] | None = None
     """The servers that the zone above names; None when it was not asked or did not say."""
 
@@ -56,6 +58,9 @@ async def survey(target: Target, resolution: Resolution, *, recursive: bool, tho
         zone = await resolution.zone_of(found.aliases[-1])
     if found.zones:
         await _look_closer(found, target, resolution, thorough)
+    if target.alias and target.alias not in found.aliases:
+        there = await resolution.zone_of(target.alias)
+        found.at_delegate = await ask_servers(target.alias, there) if isinstance(there, Zone) else ()
     if recursive:
         found.resolvers = await ask_resolvers(target.owner, resolution)
     return found

@@ -46,6 +46,7 @@ def _managed(key: Key, settings: Settings, store: KeyStore) -> Target:
         expected=store.public(key),
         tags=key.metadata.tags,
         subdomains=settings.signing.subdomains if own is None else own,
+        alias=settings.alias_of(key.selector, key.domain),
     )
 
 
