@@ -1,4 +1,7 @@
-"""Keys in a directory: `<domain>/<selector>.private`, `.txt` and `.json`, and the flat layout of opendkim-genkey."""
+"""Keys in a directory: `<domain>/<selector>.private`, `.txt` and `.json`, and the flat layout of opendkim-genkey.
+
+A key that was taken over from elsewhere has its `.json` alone here, which names the private key's file.
+"""
 
 import os
 import re
@@ -59,13 +62,16 @@ class KeyDirectory:
         """The keys of a domain, oldest first; empty when it has none."""
         keys = [self._key(domain, selector, f"{domain}/") for selector in self._selectors(domain)]
         keys += [self._key(domain, selector, "") for selector in self._flat.get(domain, ())]
+        taken_over = {key.metadata.path for key in keys} - {""}
+        if taken_over:  # a file is one key, under the selector with which it was taken over
+            keys = [key for key in keys if key.metadata.path or key.path not in taken_over]
         return (
             tuple(sorted(keys, key=lambda key: (key.metadata.created, key.selector))) if len(keys) > 1 else tuple(keys)
         )
 
     def load(self, key: Key) -> KeyPair:
         """The pair. Raises DiskError or CheckFailed."""
-        return pairs.load(self._local(key.path))
+        return pairs.load(Path(self._local(key.path)))
 
     def public(self, key: Key) -> PublicKey:
         """The public half of the private key on the disk. Raises DiskError or CheckFailed."""
@@ -84,6 +90,8 @@ class KeyDirectory:
         with locked(directory):
             if private.exists() or private.is_symlink():
                 raise taken(str(private))
+            if selector in self._selectors(domain):
+                raise taken(str(private.with_suffix(".json")))
             write_file(directory / f"{selector}.txt", record, mode=0o600, owner=self._owner, durable=False)
             write_file(
                 directory / f"{selector}.json",
@@ -97,20 +105,28 @@ class KeyDirectory:
 
     def advance(self, key: Key, phase: Phase, now: datetime, note: str = "") -> Key:
         """Move a key to the next phase. Raises Refused when somebody else has moved it meanwhile."""
-        private = self._local(key.path)
-        with locked(private.parent):
-            current = self._metadata(str(private).removesuffix(PRIVATE))
+        stem = self._stem(key)
+        with locked(Path(stem).parent):
+            current = self._metadata(stem)
             if current.phase is not key.phase:
                 raise Refused(
                     f"{key.selector} of {key.domain} went from {key.phase} to {current.phase} meanwhile",
                     hint="another dkimctl is at work; see how it stands and run the command again",
                 )
             changed = replace(current, provider=key.metadata.provider or current.provider).advanced(phase, now, note)
-            write_file(private.with_suffix(".json"), meta.to_json(changed), mode=0o600, owner=self._owner)
+            write_file(Path(f"{stem}.json"), meta.to_json(changed), mode=0o600, owner=self._owner)
         return replace(key, metadata=changed)
 
-    def _local(self, shown: str) -> Path:
-        return self._path / shown[len(self._shown) :].lstrip("/")
+    def _local(self, shown: str) -> str:
+        if shown.startswith(f"{self._shown}/"):
+            return f"{self._path}{shown[len(self._shown) :]}"
+        return f"{str(self._path).removesuffix(self._shown)}{shown}"  # below the same root, but elsewhere
+
+    def _stem(self, key: Key) -> str:
+        """What the metadata's path is without `.json`."""
+        return (
+            f"{self._path}/{key.domain}/{key.selector}" if key.metadata.path else self._local(key.path)[: -len(PRIVATE)]
+        )
 
     def _selectors(self, domain: str) -> list[str]:
         directory = f"{self._path}/{domain}"  # plain strings: a path object costs more than the system call
@@ -119,7 +135,9 @@ class KeyDirectory:
                 names = os.listdir(directory)
             except (FileNotFoundError, NotADirectoryError):
                 return []
-        return sorted(name.removesuffix(PRIVATE) for name in names if name.endswith(PRIVATE) and name[0] != ".")
+        found = {name.removesuffix(PRIVATE) for name in names if name.endswith(PRIVATE) and name[0] != "."}
+        alone = {name.removesuffix(".json") for name in names if name.endswith(".json") and name[0] != "."} - found
+        return sorted({*found, *(s for s in alone if self._metadata(f"{directory}/{s}").path)} if alone else found)
 
     @cached_property
     def _flat(self) -> dict[str, list[str]]:
@@ -136,7 +154,8 @@ class KeyDirectory:
 
     def _key(self, domain: str, selector: str, folder: str) -> Key:
         shown = f"{self._shown}/{folder}{selector}{PRIVATE}"
-        return Key(domain, selector, shown, self._metadata(f"{self._path}/{folder}{selector}"))
+        metadata = self._metadata(f"{self._path}/{folder}{selector}")
+        return Key(domain, selector, metadata.path or shown, metadata)
 
     def _metadata(self, stem: str) -> Metadata:
         path = f"{stem}.json"

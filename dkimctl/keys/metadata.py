@@ -60,6 +60,8 @@ class Metadata:
     provider: str | None = None
     """Where the record was published."""
     history: tuple[Change, ...] = ()
+    path: str = ""
+    """Where the daemon finds the private key, for a key that was taken over where it lay; else it is beside."""
 
     def advanced(self, phase: Phase, now: datetime, note: str = "") -> "Metadata":
         """The same with the next phase, noted in the history."""
@@ -88,6 +90,7 @@ def to_json(metadata: Metadata) -> bytes:
         "phase": metadata.phase.value,
         "provider": metadata.provider,
         "history": [{"phase": c.phase.value, "at": c.at, "note": c.note} for c in metadata.history],
+        **({"path": metadata.path} if metadata.path else {}),
     }
     return json.dumps(document, indent=2, ensure_ascii=False).encode() + b"\n"
 
@@ -111,6 +114,7 @@ def from_json(content: bytes, source: str) -> Metadata:
             phase=Phase(document["phase"]),
             provider=document["provider"],
             history=tuple(Change(Phase(c["phase"]), c["at"], c["note"]) for c in document["history"]),
+            path=document.get("path", ""),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise CheckFailed(f"{source} is not the metadata of a key", hint=hint) from error
