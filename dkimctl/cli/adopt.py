@@ -1,0 +1,91 @@
+"""`dkimctl adopt`: take over an opendkim installation that was made by hand."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from dkimctl.cli.frame import App
+from dkimctl.cli.frame import command as make_command
+
+if TYPE_CHECKING:
+    from dkimctl.config.settings import Settings
+    from dkimctl.lifecycle.adoption.plan import Adoption
+
+
+@make_command(
+    "adopt",
+    example="sudo dkimctl adopt\nsudo dkimctl adopt --install\nsudo dkimctl adopt --undo",
+)
+@click.option("--diff", "show_diff", is_flag=True, help="Show what would change (this is the default).")
+@click.option("--check", is_flag=True, help="Exit 1 when there is something to take over.")
+@click.option("--install", "do_install", is_flag=True, help="Take over: write what differs, keep a backup, reload.")
+@click.option("--undo", "do_undo", is_flag=True, help="Put every file back as it was before the last --install.")
+def command(app: App, show_diff: bool, check: bool, do_install: bool, do_undo: bool) -> int:
+    """Take over an opendkim installation that was made by hand.
+
+    Keys stay where they are, mail is signed exactly as before, and every line that dkimctl does not manage stays.
+    Without --install nothing is written. Exit code: 1 when a key in use is at fault, 3 when one could not be read.
+    """
+    _exclude(do_undo, do_install, check or show_diff)
+    if do_undo:
+        return _undo(app)
+    from dkimctl.host.world import read_world
+    from dkimctl.lifecycle.adoption.plan import plan_adoption
+    from dkimctl.output.adoption import show_adoption
+
+    world = read_world(app.settings)
+    adoption = plan_adoption(world, app.store, app.clock.now())
+    show_adoption(adoption, app.terminal)
+    done = _install if do_install else _compare
+    code = done(app, adoption.settings, adoption)
+    return max(code if check or do_install else 0, adoption.exit_code)
+
+
+def _exclude(*chosen: bool) -> None:
+    if sum(chosen) > 1:
+        from dkimctl.errors import UsageError
+
+        raise UsageError("--install, --undo and --check or --diff exclude each other", hint="use one of them")
+
+
+def _compare(app: App, settings: "Settings", adoption: "Adoption") -> int:
+    from dkimctl.output.adoption import adoption_document
+    from dkimctl.output.rendering import show_diff
+    from dkimctl.render.compare import compare
+    from dkimctl.render.unified import diff_lines
+
+    difference = compare(adoption.rendering, settings)
+    if not difference.is_empty and not app.json:
+        app.terminal.result("")
+        show_diff(diff_lines(adoption.rendering, difference, settings), app.terminal)
+        app.terminal.note("nothing was written; take it over: dkimctl adopt --install")
+    app.terminal.document("adoption", adoption_document(adoption, difference))
+    return int(not difference.is_empty)
+
+
+def _install(app: App, settings: "Settings", adoption: "Adoption") -> int:
+    from dkimctl.lifecycle.adoption.journal import with_note
+    from dkimctl.lifecycle.installing import install
+    from dkimctl.output.adoption import adoption_document
+    from dkimctl.output.rendering import show_installation
+
+    if not adoption.taken:
+        app.terminal.document("adoption", adoption_document(adoption, None))
+        return 0
+    rendering = with_note(adoption.rendering, settings, app.clock.now())
+    proven = install(rendering, settings, app.store, clock=app.clock)
+    app.terminal.result("")
+    show_installation(proven, app.terminal)
+    app.terminal.document("adoption", adoption_document(adoption, proven))
+    app.terminal.note("undo it: dkimctl adopt --undo; see what dkimctl would change besides: dkimctl render-config")
+    return 0
+
+
+def _undo(app: App) -> int:
+    from dkimctl.lifecycle.adoption.journal import undo
+    from dkimctl.output.adoption import show_undone
+
+    undone = undo(app.settings)
+    show_undone(undone, app.terminal)
+    app.terminal.document("undone", undone)
+    return 0

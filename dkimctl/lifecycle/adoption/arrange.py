@@ -1,0 +1,140 @@
+"""The new tables: the rows taken over become lines of dkimctl, and every other line stays, where it has its effect."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from dkimctl.lifecycle.adoption.installed import Installed, Table
+from dkimctl.lifecycle.adoption.survey import Candidate
+from dkimctl.lifecycle.adoption.tables import Tables, sample, samples
+from dkimctl.opendkim.managed import Foreign, Line
+from dkimctl.opendkim.tables import Row, key_entry, rows
+from dkimctl.render.base import Content, SigningKey
+from dkimctl.render.opendkim import key_table, signing_table
+
+
+@dataclass(frozen=True, slots=True)
+class Arranged:
+    """Both tables as they will be."""
+
+    signing: Content
+    keys: Content
+    changed: tuple[str, ...]
+    """Addresses whose mail they would sign differently; must be empty."""
+    needs_patterns: bool
+    """True when a person's pattern that has an effect stays."""
+
+
+def arrange(installed: Installed, candidates: Iterable[Candidate]) -> Arranged:
+    """The new tables, tried on an address for every row of the old ones."""
+    taken = list(candidates)
+    taken_rows = {row for candidate in taken for row in candidate.rows}
+    keys = tuple(sorted((*_managed(installed), *map(_signing_key, taken)), key=lambda key: key.domain))
+    signing = signing_table(_signing_lines(installed, taken, taken_rows), keys, patterns=installed.signing.patterns)
+    key_rows = key_table(_key_lines(installed, taken_rows), keys)
+    kept = _kept_rows(installed.signing, {row.line for row in taken_rows})
+    return Arranged(
+        signing,
+        key_rows,
+        tuple(_changed(installed, signing, key_rows, taken)),
+        installed.signing.patterns and any(_is_effective(installed.tables, row) for row in kept),
+    )
+
+
+def _signing_key(candidate: Candidate) -> SigningKey:
+    entry = candidate.entry
+    return SigningKey(candidate.domain, entry.selector, entry.path, candidate.subdomains)
+
+
+def _managed(installed: Installed) -> Iterable[SigningKey]:
+    """What dkimctl's own lines say already."""
+    own_rows = [row for row in installed.signing.rows if row.line not in _numbers(installed.signing)]
+    signed = {row.key.lower() for row in own_rows}
+    named = {row.value for row in own_rows}
+    for row in installed.keys.rows:
+        entry = key_entry(row)
+        if entry and row.key in named and row.line not in _numbers(installed.keys):
+            below = signed & {f".{entry.domain}", f"*@*.{entry.domain}"}
+            yield SigningKey(entry.domain, entry.selector, entry.path, bool(below))
+
+
+def _numbers(table: Table) -> frozenset[int]:
+    return frozenset(line.number for line in table.foreign.lines)
+
+
+def _kept_rows(table: Table, gone: set[int]) -> list[Row]:
+    numbers = _numbers(table) - gone
+    return [row for row in table.rows if row.line in numbers]
+
+
+def _is_effective(tables: Tables, row: Row) -> bool:
+    return row in tables.fitting(sample(row, patterns=True))
+
+
+def _signing_lines(installed: Installed, taken: list[Candidate], gone: set[Row]) -> Foreign:
+    """A row that an earlier one hides goes below our lines, so that it does not hide them now."""
+    if not gone:
+        return installed.signing.foreign
+    table, tables = installed.signing, installed.tables
+    addresses = [
+        address for candidate in taken for address in samples(candidate.domain)[: 2 if candidate.subdomains else 1]
+    ]
+    lower = set()
+    for row in _kept_rows(table, {row.line for row in gone}):
+        if table.patterns:
+            alone = Tables((row,), True, (), False)
+            hidden = not _is_effective(tables, row) or any(any(alone.fitting(a)) for a in addresses)
+        else:
+            hidden = not tables.is_first(row)
+        if hidden:
+            lower.add(row.line)
+    return _split(table.foreign, {row.line for row in gone}, lower)
+
+
+def _key_lines(installed: Installed, gone: set[Row]) -> Foreign:
+    """Without the rows that only the taken rows named."""
+    if not gone:
+        return installed.keys.foreign
+    tables, numbers = installed.tables, _numbers(installed.keys)
+    used_by_others = {_named(tables, row) for row in tables.signing if row not in gone}
+    unused = {_named(tables, row) for row in gone} - used_by_others - {None}
+    away = {row.line for row in unused if row is not None and row.line in numbers}
+    lower = set()
+    if not tables.keys_patterns:
+        lower = {row.line for row in tables.keys if row.line in numbers and not tables.is_first_key(row)}
+    return _split(installed.keys.foreign, away, lower)
+
+
+def _named(tables: Tables, row: Row) -> Row | None:
+    return tables.key_row(row, row.key.lower().rpartition("@")[2].removeprefix("*").removeprefix("."))
+
+
+def _split(foreign: Foreign, gone: set[int], lower: set[int]) -> Foreign:
+    above = tuple(line for line in foreign.above if line.number not in gone | lower)
+    moved = tuple(line for line in foreign.above if line.number in lower - gone)
+    return Foreign(above, tuple(map(_whole, moved)) + tuple(line for line in foreign.below if line.number not in gone))
+
+
+def _whole(line: Line) -> Line:
+    return line if line.text.endswith(b"\n") else Line(line.number, line.text + b"\n")
+
+
+def _changed(installed: Installed, signing: Content, keys: Content, taken: list[Candidate]) -> Iterable[str]:
+    old = installed.tables
+    new = Tables(
+        _rows(signing, patterns=old.signing_patterns),
+        old.signing_patterns,
+        _rows(keys, patterns=old.keys_patterns),
+        old.keys_patterns,
+        old.several,
+    )
+    tried = [sample(row, patterns=old.signing_patterns) for row in old.signing]
+    tried += [address for candidate in taken for address in samples(candidate.domain)]
+    for address in dict.fromkeys(tried):
+        before, after = old.signers(address), new.signers(address)
+        if [signer.effect for signer in before] != [signer.effect for signer in after]:
+            yield address
+
+
+def _rows(content: Content, *, patterns: bool) -> tuple[Row, ...]:
+    lines = b"".join(content).splitlines(keepends=True)
+    return tuple(rows(lines, patterns=patterns))

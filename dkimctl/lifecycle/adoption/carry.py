@@ -1,0 +1,181 @@
+"""What the installation says and dkimctl would otherwise set to a default of its own: carried into dkimctl.toml."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from dkimctl.config.load import DEFAULT_FILE
+from dkimctl.config.settings import KeyDefaults, Paths, Settings, Signing
+from dkimctl.errors import UsageError
+from dkimctl.host.world import World
+from dkimctl.lifecycle.adoption.survey import Candidate
+from dkimctl.opendkim.hosts import canonical_host
+from dkimctl.opendkim.sockets import parse_socket
+from dkimctl.render.base import Notice
+
+_HEADER = """\
+# Written by `dkimctl adopt`: what the installation it found was told, so that
+# dkimctl keeps to it. Yours to edit.
+"""
+Value = str | bool | tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """One setting of dkimctl.toml."""
+
+    table: str
+    key: str
+    value: Value
+
+    @property
+    def line(self) -> str:
+        """`key = value` in TOML."""
+        return f"{self.key} = {_toml(self.value)}"
+
+
+def carried(world: World, candidates: list[Candidate], *, needs_patterns: bool) -> tuple[Carried, ...]:
+    """The settings that differ from dkimctl's own."""
+    return (*_paths(world), *_keys(world), *_signing(world, needs_patterns), *_subdomains(candidates))
+
+
+def as_here(world: World, wanted: tuple[Carried, ...]) -> Settings:
+    """The settings with what the installation says."""
+    settings = world.settings
+    changes: dict[str, dict[str, Any]] = {"paths": {}, "keys": {}, "signing": {}}
+    for setting in wanted:
+        if setting.table in changes:
+            changes[setting.table][setting.key] = setting.value
+    hosts = tuple(_sayable_hosts(world))
+    signing = replace(settings.signing, trusted_hosts=hosts or settings.signing.trusted_hosts)
+    return replace(
+        settings,
+        paths=replace(settings.paths, **changes["paths"]),
+        keys=replace(settings.keys, **changes["keys"]),
+        signing=replace(signing, **changes["signing"]),
+    )
+
+
+def daemon_owner(world: World) -> str:
+    """USER:GROUP that the daemon becomes."""
+    account = world.account
+    user = world.opendkim.user or "root"
+    group = world.opendkim.group or (world.accounts.group_name(account.gid) if account else user)
+    return f"{user}:{group}"
+
+
+def _paths(world: World) -> Iterator[Carried]:
+    if world.opendkim.conf_path != Paths().opendkim_conf:
+        yield Carried("paths", "opendkim_conf", world.opendkim.conf_path)
+    pid_file = world.opendkim.get("PidFile", Paths().pid_file)
+    if pid_file.removeprefix("/var") != Paths().pid_file and pid_file.startswith("/"):  # /var/run is /run
+        yield Carried("paths", "pid_file", pid_file)
+
+
+def _keys(world: World) -> Iterator[Carried]:
+    if daemon_owner(world) != KeyDefaults().owner:
+        yield Carried("keys", "owner", daemon_owner(world))
+
+
+def _signing(world: World, needs_patterns: bool) -> Iterator[Carried]:
+    default = Signing()
+    try:
+        socket = parse_socket(world.opendkim.get("Socket", default.socket))
+        if str(socket) != default.socket and (socket.is_unix or socket.host):
+            yield Carried("signing", "socket", str(socket))
+    except UsageError:
+        pass  # opendkim does not start with it either; doctor tells
+    if needs_patterns:
+        yield Carried("signing", "tables", "refile")
+    header, slash, body = world.opendkim.get("Canonicalization", "simple").lower().partition("/")
+    form = f"{header}/{body if slash else 'simple'}"
+    if form != default.canonicalization:
+        yield Carried("signing", "canonicalization", form)
+    hosts = _hosts(world)
+    if hosts and set(hosts) != set(default.trusted_hosts):
+        yield Carried("signing", "trusted_hosts", hosts)
+    action = next((p.values.get("milter_default_action", "") for p in world.postfix), "")
+    if action in ("accept", "reject", "quarantine"):
+        yield Carried("signing", "milter_default_action", action)
+
+
+def _hosts(world: World) -> tuple[str, ...]:
+    """Whose mail is signed, unless the list lies where dkimctl keeps its own: its lines stay there."""
+    home = f"{world.settings.paths.opendkim_directory}/TrustedHosts"
+    return () if world.internal_hosts.place == home else tuple(_sayable_hosts(world))
+
+
+def _sayable_hosts(world: World) -> Iterator[str]:
+    for row in world.internal_hosts.rows:
+        try:
+            yield canonical_host(row.key)
+        except UsageError:
+            continue
+
+
+def hosts_notice(world: World) -> tuple[Notice, ...]:
+    """The hosts that dkimctl.toml cannot say."""
+    hosts = world.internal_hosts
+    lost = []
+    for row in hosts.rows:
+        try:
+            canonical_host(row.key)
+        except UsageError:
+            lost.append(f"{row.key} ({hosts.at(row)})")
+    if not lost or hosts.place == f"{world.settings.paths.opendkim_directory}/TrustedHosts":
+        return ()
+    message = f"a later render-config would not keep these hosts: {', '.join(lost[:3])}"
+    return (Notice(message, f"copy their lines to {world.settings.paths.opendkim_directory}/TrustedHosts"),)
+
+
+def _subdomains(candidates: list[Candidate]) -> Iterator[Carried]:
+    """Whether domains sign for what is below them: for all of them at once when they agree."""
+    without = [c.domain for c in candidates if not c.subdomains]
+    if candidates and len(without) == len(candidates):
+        yield Carried("signing", "subdomains", False)
+        return
+    for domain in without:
+        yield Carried(f'domains."{domain}"', "subdomains", False)
+
+
+def toml(settings: tuple[Carried, ...]) -> bytes:
+    """The file."""
+    text = _HEADER
+    table = ""
+    order = list(dict.fromkeys(s.table for s in settings))
+    for setting in sorted(settings, key=lambda s: order.index(s.table)):
+        if setting.table != table:
+            table = setting.table
+            text += f"\n[{table}]\n"
+        text += f"{setting.line}\n"
+    return text.encode()
+
+
+def _toml(value: Value) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_toml, value))}]"
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def unsaid(settings: Settings, wanted: tuple[Carried, ...]) -> tuple[Notice, ...]:
+    """What a configuration file that is there already should say as well."""
+    missing = [s for s in wanted if not _says(settings, s)]
+    if not missing or settings.source is None:
+        return ()
+    lines = "; ".join(f"[{s.table}] {s.line}" for s in missing)
+    return (Notice(f"{settings.source} does not say what this installation does", f"add to it: {lines}"),)
+
+
+def _says(settings: Settings, wanted: Carried) -> bool:
+    if wanted.table.startswith("domains."):
+        own = settings.domain(wanted.table.removeprefix('domains."').removesuffix('"'))
+        now = settings.signing.subdomains if own.subdomains is None else own.subdomains
+    else:
+        now = getattr(getattr(settings, wanted.table), wanted.key)
+    return bool(now == wanted.value)
+
+
+CONFIG_FILE = DEFAULT_FILE

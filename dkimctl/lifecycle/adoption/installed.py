@@ -1,0 +1,105 @@
+"""The tables of an installation as it stands, whatever form they have: files, inline lists, or Domain and KeyFile."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from dkimctl.errors import DiskError, UsageError
+from dkimctl.host.datasets import FILES, DataSet, State, read_data_set
+from dkimctl.host.installation import where
+from dkimctl.host.world import World
+from dkimctl.lifecycle.adoption.tables import Tables
+from dkimctl.opendkim.managed import Foreign, Line, read_foreign
+from dkimctl.opendkim.tables import Row
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table with the lines it is made of."""
+
+    rows: tuple[Row, ...]
+    patterns: bool
+    foreign: Foreign
+    """The lines of people: those that dkimctl wrote itself are not among them."""
+    source: str
+    """A path, or `FILE line N` of an inline list."""
+    in_place: bool = False
+    """True when it lies where dkimctl keeps it."""
+
+    def at(self, row: Row) -> str:
+        """Where a row stands."""
+        return (
+            f"{self.source} line {row.line}" if self.source.startswith("/") and " " not in self.source else self.source
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """How mail is signed today."""
+
+    signing: Table
+    keys: Table
+    tables: Tables
+    whole: bool = False
+    """True without tables (Domain and KeyFile): they cannot be replaced by halves."""
+
+
+def read_installed(world: World) -> Installed | None:
+    """The tables, or None when opendkim signs nothing. Raises DiskError, UsageError for tables in a data base."""
+    if not world.opendkim.signs:
+        return None
+    keys, signing = world.data_sets.get("KeyTable"), world.data_sets.get("SigningTable")
+    several = world.opendkim.flag("MultipleSignatures")
+    if keys is None or signing is None:
+        return _from_domain(world)
+    key_table, signing_table = _table(world, keys, "KeyTable"), _table(world, signing, "SigningTable")
+    tables = Tables(signing_table.rows, signing_table.patterns, key_table.rows, key_table.patterns, several)
+    return Installed(signing_table, key_table, tables)
+
+
+def _table(world: World, data_set: DataSet, name: str) -> Table:
+    if data_set.state is State.UNREADABLE:
+        raise DiskError(data_set.why, hint="run it as root (sudo dkimctl adopt)")
+    if data_set.state is not State.READ:
+        raise UsageError(
+            f"{where(data_set.setting)}: {name} {data_set.setting.value}: {_STATES[data_set.state]}",
+            hint="dkimctl adopt reads file:, refile: and inline tables; dkimctl doctor says more",
+        )
+    if data_set.kind not in FILES:
+        return _inline((f"{row.key} {row.value}" for row in data_set.rows), where(data_set.setting))
+    home = f"{world.settings.paths.opendkim_directory}/{name}"
+    foreign = read_foreign(world.settings.at(data_set.place))
+    return Table(data_set.rows, data_set.patterns, foreign, data_set.place, in_place=data_set.place == home)
+
+
+_STATES = {
+    State.MISSING: "there is no such file",
+    State.ELSEWHERE: "a data base, which is not looked into",
+    State.UNKNOWN_KIND: "opendkim does not know this kind of table",
+}
+
+
+def _inline(lines: Iterable[str], source: str) -> Table:
+    numbered = tuple(Line(number, f"{line}\n".encode()) for number, line in enumerate(lines, 1))
+    rows = tuple(Row(*_halves(line.text), line.number) for line in numbered)
+    return Table(rows, False, Foreign(numbered), source)
+
+
+def _halves(line: bytes) -> tuple[str, str]:
+    key, _, value = line.decode().strip().partition(" ")
+    return key, value
+
+
+def _from_domain(world: World) -> Installed | None:
+    """`Domain`, `Selector` and `KeyFile`, written as the two tables that do the same."""
+    setting, path = world.opendkim.find("Domain"), world.opendkim.get("KeyFile")
+    if setting is None or not path:
+        return None
+    listed = read_data_set(setting, world.settings.at, world.opendkim.get("BaseDirectory", "/"))
+    if not listed.is_known:
+        raise DiskError(listed.why or f"{where(setting)}: {setting.value} cannot be read", hint="run it as root")
+    selector, below = world.opendkim.get("Selector"), world.opendkim.flag("SubDomains")
+    names = [row.key.lower() for row in listed.rows]
+    wanted = [name for domain in names for name in ((domain, f".{domain}") if below else (domain,))]
+    signing = _inline((f"{name} {name.lstrip('.')}" for name in wanted), where(setting))
+    keys = _inline((f"{domain} {domain}:{selector}:{path}" for domain in names), where(setting))
+    return Installed(signing, keys, Tables(signing.rows, False, keys.rows, False), whole=True)

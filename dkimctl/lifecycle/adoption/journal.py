@@ -1,0 +1,160 @@
+"""The note of an adoption, written before anything else, and undoing it: every file becomes what it was.
+
+The note stands beside the backups as `adopted.json` and says of each file whether it was made or changed, and what it
+held afterwards: a file that was changed since is not overwritten.
+"""
+
+import json
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+from hashlib import sha256
+from pathlib import Path, PurePosixPath
+
+from dkimctl.config.settings import Settings
+from dkimctl.errors import CheckFailed, Refused, UsageError, disk_errors
+from dkimctl.files import read_file, write_file
+from dkimctl.host.daemon import TakenUp
+from dkimctl.host.switch import Switched, switch_back
+from dkimctl.render.base import RenderedFile, Rendering, fixed
+from dkimctl.render.compare import Change, Difference, FileChange, compare
+from dkimctl.render.install import Installed
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """What was put back."""
+
+    files: tuple[str, ...]
+    """Put back or removed, as system paths."""
+    backup: str
+    daemons: tuple[TakenUp, ...]
+    """What each daemon was told; none below --root."""
+
+
+def note_path(settings: Settings) -> str:
+    """Where the note of the last adoption stands."""
+    return f"{settings.paths.backups}/adopted.json"
+
+
+def with_note(rendering: Rendering, settings: Settings, now: datetime) -> Rendering:
+    """The same with the note as its first file; as it is when nothing would change."""
+    difference = compare(rendering, settings)
+    if difference.is_empty:
+        return rendering
+    path = note_path(settings)
+    document = {
+        "schema": SCHEMA,
+        "at": f"{now:%Y%m%dT%H%M%SZ}",
+        "files": [
+            {"path": c.path, "change": c.change.value, "sha256": _digest(c.file.content)} for c in difference.files
+        ],
+        "directories": _missing(difference, settings),
+    }
+    note = RenderedFile(path, fixed(json.dumps(document, indent=2).encode() + b"\n"))
+    return replace(rendering, files=(note, *rendering.files))
+
+
+def _missing(difference: Difference, settings: Settings) -> list[str]:
+    """Every directory that is not there yet and will be."""
+    places = {PurePosixPath(c.path) for c in difference.directories}
+    for change in difference.files:
+        places |= set(PurePosixPath(change.path).parents)
+    return sorted(str(place) for place in places if not settings.at(str(place)).exists())
+
+
+def undo(settings: Settings) -> Undone:
+    """Put back what the last adoption changed and remove what it made; the daemon takes it up.
+
+    Run again after an interruption it completes the work. Raises UsageError when nothing was adopted, Refused when a
+    file was changed since or its copy is missing, CheckFailed when the note is damaged, and what `switch_back` raises.
+    """
+    path = note_path(settings)
+    content = read_file(settings.at(path))
+    if content is None:
+        raise UsageError(f"nothing to undo: there is no {path}", hint="adopt keeps it from --install until --undo")
+    changes, directories, stamp = _parsed(content, path)
+    backup = _backup(changes, stamp, settings)
+    _refuse_changed(changes, backup, settings)
+    files = tuple(FileChange(c.path, c.change, RenderedFile(c.path, fixed(b""))) for c in changes)
+    installed = Installed(Difference(files=files), backup)
+    daemons = switch_back(Switched(installed, "", None, None), settings)
+    _remove_directories(directories, settings)
+    _put_away(path, backup, settings)
+    return Undone(tuple(c.path for c in changes), backup, daemons)
+
+
+@dataclass(frozen=True, slots=True)
+class _Noted:
+    path: str
+    change: Change
+    digest: str
+
+
+def _parsed(content: bytes, path: str) -> tuple[list[_Noted], list[str], str]:
+    try:
+        document = json.loads(content)
+        if document["schema"] != SCHEMA:
+            raise CheckFailed(f"{path} has schema {document['schema']}; this dkimctl knows {SCHEMA}", hint="upgrade")
+        files = [_Noted(f["path"], Change(f["change"]), f["sha256"]) for f in document["files"]]
+        return files, [str(directory) for directory in document["directories"]], str(document["at"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise CheckFailed(
+            f"{path} is damaged", hint=f"the old files are in the directories beside it: ls {Path(path).parent}"
+        ) from error
+
+
+def _digest(content: Iterable[bytes]) -> str:
+    digest = sha256()
+    for chunk in content:
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _refuse_changed(changes: list[_Noted], backup: str, settings: Settings) -> None:
+    """A file may be as the adoption left it, or as it was before: then an earlier undo has been here."""
+    for noted in changes:
+        content = read_file(settings.at(noted.path))
+        before = None if noted.change is Change.NEW else read_file(settings.at(f"{backup}{noted.path}"))
+        if content != before and (content is None or _digest([content]) != noted.digest):
+            raise Refused(
+                f"{noted.path} was changed after the adoption; undoing it would lose that",
+                hint=f"compare it with its copy below {settings.paths.backups}, and put back by hand what you want",
+            )
+
+
+def _backup(changes: list[_Noted], stamp: str, settings: Settings) -> str:
+    """The directory with the copies: the one of that moment that holds exactly these files."""
+    wanted = {c.path for c in changes if c.change is not Change.NEW}
+    base = settings.at(settings.paths.backups)
+    with disk_errors(f"read {base}"):
+        for place in sorted(base.glob(f"{stamp}*")):
+            found = {f"/{path.relative_to(place)}" for path in place.rglob("*") if path.is_file()}
+            if found - {note_path(settings)} == wanted:
+                return f"{settings.paths.backups}/{place.name}"
+    if not wanted:
+        return ""
+    raise Refused(f"the copies of the old files are not below {base}", hint="restore them from your own backup")
+
+
+def _remove_directories(directories: list[str], settings: Settings) -> None:
+    """Those that were made, the deepest first, when nothing else lies in them."""
+    for shown in sorted(directories, reverse=True):
+        place = settings.at(shown)
+        with suppress(OSError):
+            if [entry.name for entry in place.iterdir()] == [".lock"]:
+                (place / ".lock").unlink()
+            place.rmdir()
+
+
+def _put_away(path: str, backup: str, settings: Settings) -> None:
+    """The note goes last: until then the command can be run again. That of an earlier adoption comes back."""
+    earlier = read_file(settings.at(f"{backup}{path}")) if backup else None
+    if earlier is not None:
+        write_file(settings.at(path), earlier)
+        return
+    with disk_errors(f"remove {settings.at(path)}"):
+        settings.at(path).unlink(missing_ok=True)

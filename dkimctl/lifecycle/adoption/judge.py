@@ -1,0 +1,83 @@
+"""Can a key file be taken over: would the daemon sign with it, and what is it?"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dkimctl.errors import DkimctlError
+from dkimctl.files import read_file
+from dkimctl.host.accounts import may_become
+from dkimctl.host.impersonate import NOT_REGULAR, as_user, open_results
+from dkimctl.host.keyfiles import Fault, read_key
+from dkimctl.host.keysafety import Walk
+from dkimctl.host.world import World
+from dkimctl.keys.pair import LEAST_BITS, Algorithm
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What is known of a key file. Nothing of the private key is kept."""
+
+    algorithm: str = ""
+    bits: int = 0
+    why: str = ""
+    """Why it is not taken over; empty when it is."""
+    hint: str = ""
+    is_unknown: bool = False
+    """True when it could not be looked at."""
+
+
+def judge_keys(world: World, paths: Sequence[str]) -> dict[str, Judged]:
+    """Each path with what was found. The keys are tried as the daemon's user where this process may."""
+    account = world.account
+    if account is None:
+        why = Judged(why=f"UserID names no user of this host: {world.opendkim.user}", hint="see: dkimctl doctor")
+        return dict.fromkeys(paths, why)
+    tries = may_become(account)
+    opened = as_user(account, world.root, lambda: open_results(paths)) if tries and paths else [0] * len(paths)
+    walk = Walk(account, world.accounts, world.root)
+    return {path: _judge(world, walk, path, result) for path, result in zip(paths, opened, strict=True)}
+
+
+def _judge(world: World, walk: Walk, path: str, opened: int) -> Judged:
+    try:
+        content = read_file(world.settings.at(path))
+    except DkimctlError as error:
+        return Judged(why=error.message, hint=error.hint, is_unknown=True)
+    if content is None:
+        return Judged(why=f"there is no file {path}", hint="restore it from a backup")
+    if opened:
+        said = "not a regular file" if opened == NOT_REGULAR else os.strerror(opened).lower()
+        return Judged(why=f"{walk.account.name} cannot open {path}: {said}", hint="dkimctl doctor --fix mends it")
+    unsafe = _unsafe(world, walk, path)
+    if unsafe:
+        return Judged(why=f"the daemon calls {path} not secure: {unsafe}", hint="dkimctl doctor --fix mends it")
+    return _fit(world, path, content)
+
+
+def _unsafe(world: World, walk: Walk, path: str) -> str:
+    """Why the daemon refuses the path; below --root an ordinary user's own tree is not held against it."""
+    if not world.opendkim.flag("RequireSafeKeys", True) or not (world.is_live or may_become(walk.account)):
+        return ""
+    try:
+        found = walk.judge(path)
+    except OSError as error:
+        return os.strerror(error.errno or 0).lower()
+    return found.text if found else ""
+
+
+def _fit(world: World, path: str, content: bytes) -> Judged:
+    held = read_key(content, path)
+    if isinstance(held, Fault):
+        return Judged(why=f"{path}: {held}")
+    if not content.lstrip().startswith(b"-----BEGIN"):
+        return Judged(why=f"{path} holds bare base64", hint=f"write it as PEM: openssl pkey -inform DER … -out {path}")
+    wanted = world.opendkim.get("SignatureAlgorithm", "rsa-sha256").lower()
+    if not wanted.startswith(held.algorithm.value):
+        return Judged(why=f"{path} holds an {held.algorithm} key, and SignatureAlgorithm is {wanted}")
+    least = max(world.opendkim.number("MinimumKeyBits", LEAST_BITS), LEAST_BITS)
+    if held.algorithm is Algorithm.RSA and held.bits < least:
+        return Judged(
+            why=f"{path} has {held.bits} bits, and verifiers want {least}", hint="make a new key: dkimctl genkey"
+        )
+    return Judged(held.algorithm.value, held.bits)

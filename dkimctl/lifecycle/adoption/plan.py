@@ -1,0 +1,296 @@
+"""What `adopt` would do, as one value: the keys it takes over, what stays, and every file it writes."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
+from types import MappingProxyType
+
+from dkimctl.clock import timestamp
+from dkimctl.config.settings import Settings
+from dkimctl.errors import DiskError, DkimctlError, UsageError, disk_errors
+from dkimctl.files import read_file
+from dkimctl.findings import Finding, exit_code
+from dkimctl.host.accounts import may_become
+from dkimctl.host.doctor.keys import check_keys
+from dkimctl.host.world import Unread, World
+from dkimctl.keys import metadata as meta
+from dkimctl.keys.metadata import Change, Metadata, Phase
+from dkimctl.keys.store import Key, KeyStore
+from dkimctl.lifecycle.adoption import carry
+from dkimctl.lifecycle.adoption.arrange import Arranged, arrange
+from dkimctl.lifecycle.adoption.installed import Installed, read_installed
+from dkimctl.lifecycle.adoption.judge import Judged, judge_keys
+from dkimctl.lifecycle.adoption.record import record_tags
+from dkimctl.lifecycle.adoption.survey import Candidate, Left, survey
+from dkimctl.opendkim import conf
+from dkimctl.render.base import (
+    Notice,
+    RenderedDirectory,
+    RenderedFile,
+    Rendering,
+    SigningKey,
+    fixed,
+)
+from dkimctl.render.conffile import with_include_last
+
+NOTE = "taken over by dkimctl adopt: it signed already"
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A key that is taken over where it lies."""
+
+    domain: str
+    selector: str
+    path: str
+    algorithm: str
+    bits: int
+    subdomains: bool
+    shared_by: int
+    """How many domains sign with this file."""
+    is_new: bool
+    """False when the key was managed already, and only its table lines were a person's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why something is written."""
+
+    what: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """The plan."""
+
+    taken: tuple[Taken, ...]
+    left: tuple[Left, ...]
+    reasons: tuple[Reason, ...]
+    findings: tuple[Finding, ...]
+    """What `doctor` says about the keys in use."""
+    unread: tuple[Unread, ...]
+    rendering: Rendering = field(repr=False)
+    settings: Settings = field(repr=False)
+    """With the daemon's user and configuration file as they are here."""
+
+    @property
+    def exit_code(self) -> int:
+        """0, 1 when a key in use is at fault, 3 when something could not be read."""
+        return 3 if self.unread else exit_code(self.findings)
+
+
+def plan_adoption(world: World, store: KeyStore, now: datetime) -> Adoption:
+    """The plan; nothing is written.
+
+    Raises UsageError when nothing is signed here, or with tables in a data base, DiskError when they cannot be read.
+    """
+    for unread in world.unread:
+        if unread.what == world.settings.paths.opendkim_conf:
+            raise DiskError(unread.why, hint=unread.hint)
+    installed = read_installed(world)
+    if installed is None:
+        raise UsageError(
+            f"nothing to take over: {world.opendkim.conf_path} has opendkim sign nothing",
+            hint="begin with: dkimctl setup DOMAIN",
+        )
+    candidates, left = survey(installed)
+    judged = judge_keys(world, sorted({c.entry.path for c in candidates}))
+    fit, unfit = _sorted_out(store, installed, candidates, judged)
+    if installed.whole and (left or unfit):
+        why = "without tables, dkimctl takes over all domains or none"
+        unfit += [Left(installed.signing.at(c.rows[0]), c.domain, why) for c, _ in fit]
+        fit = []
+    arranged = arrange(installed, [candidate for candidate, _ in fit])
+    shares = Counter(candidate.entry.path for candidate, _ in fit)
+    wanted = carry.carried(world, [candidate for candidate, _ in fit], needs_patterns=arranged.needs_patterns)
+    taken = tuple(_taken(candidate, judged[candidate.entry.path], known, shares) for candidate, known in fit)
+    rendering = _rendering(world, installed, arranged, fit, judged, wanted, now)
+    return Adoption(
+        taken,
+        (*left, *unfit),
+        tuple(_reasons(rendering, taken)),
+        tuple(_findings(world)),
+        (*world.unread, *_unread(judged)),
+        rendering,
+        carry.as_here(world, wanted),
+    )
+
+
+def _sorted_out(
+    store: KeyStore, installed: Installed, candidates: list[Candidate], judged: dict[str, Judged]
+) -> tuple[list[tuple[Candidate, Key | None]], list[Left]]:
+    """Each candidate that can be taken with the store's key for it, and those that cannot."""
+    fit: list[tuple[Candidate, Key | None]] = []
+    unfit: list[Left] = []
+    for candidate in candidates:
+        verdict = judged[candidate.entry.path]
+        place = installed.signing.at(candidate.rows[0])
+        known, why, hint = _known(store, candidate)
+        why, hint = (verdict.why, verdict.hint) if verdict.why else (why, hint)
+        if why:
+            unfit.append(Left(place, candidate.domain, why, hint))
+        else:
+            fit.append((candidate, known))
+    return fit, unfit
+
+
+def _known(store: KeyStore, candidate: Candidate) -> tuple[Key | None, str, str]:
+    """The store's key with this selector and file; or why its own view forbids to take the key over, and a hint."""
+    try:
+        keys = store.keys(candidate.domain)
+    except DkimctlError as error:
+        return None, error.message, error.hint
+    same = next((k for k in keys if (k.selector, k.path) == (candidate.entry.selector, candidate.entry.path)), None)
+    other = next((k for k in keys if k.phase is Phase.ACTIVE and k != same), None)
+    if other is not None:
+        return None, f"dkimctl has another key of this domain as active: {other.selector}", "see: dkimctl why"
+    named_so = next((k for k in keys if k.selector == candidate.entry.selector and k != same), None)
+    if named_so is not None and named_so.path != candidate.entry.path:
+        return None, f"dkimctl has another key with this selector: {named_so.path}", "move one of them away"
+    if same is not None and same.phase in (Phase.RETIRING, Phase.REVOKED, Phase.PURGED):
+        return None, f"dkimctl has this key as {same.phase}, and yet it signs", "see: dkimctl why"
+    return same, "", ""
+
+
+def _taken(candidate: Candidate, judged: Judged, known: Key | None, shares: Counter[str]) -> Taken:
+    entry = candidate.entry
+    is_new = known is None or known.phase is not Phase.ACTIVE
+    return Taken(
+        candidate.domain,
+        entry.selector,
+        entry.path,
+        judged.algorithm,
+        judged.bits,
+        candidate.subdomains,
+        shares[entry.path],
+        is_new,
+    )
+
+
+def _reasons(rendering: Rendering, taken: tuple[Taken, ...]) -> Iterator[Reason]:
+    names = {PurePosixPath(file.path).name for file in rendering.files}
+    new = sum(key.is_new for key in taken)
+    if PurePosixPath(carry.CONFIG_FILE).name in names:
+        yield Reason(carry.CONFIG_FILE, "what this host is told and dkimctl's defaults do not say, so that it stays so")
+    if new:
+        yield Reason(f"metadata of {new} key{'s' if new > 1 else ''}", "active, because it signs today")
+    if taken:
+        yield Reason("KeyTable, SigningTable", "these rows change when a key is rotated; all others stay a person's")
+    if "dkimctl.conf" in names:
+        yield Reason("opendkim.conf", "the tables come to lie where dkimctl keeps them; the last setting wins")
+
+
+def _findings(world: World) -> Iterator[Finding]:
+    """Those of `doctor` about keys; below --root only what the caller can try."""
+    if world.account is not None and (world.is_live or may_become(world.account)):
+        yield from (diagnosis.finding for diagnosis in check_keys(world))
+
+
+def _unread(judged: dict[str, Judged]) -> Iterator[Unread]:
+    for path, verdict in judged.items():
+        if verdict.is_unknown:
+            yield Unread(path, verdict.why, verdict.hint)
+
+
+def _rendering(
+    world: World,
+    installed: Installed,
+    arranged: Arranged,
+    fit: list[tuple[Candidate, Key | None]],
+    judged: dict[str, Judged],
+    wanted: tuple[carry.Carried, ...],
+    now: datetime,
+) -> Rendering:
+    """Everything that is written: the daemon's own file comes last."""
+    candidates = [candidate for candidate, _ in fit]
+    keys = tuple(SigningKey(c.domain, c.entry.selector, c.entry.path, c.subdomains) for c in candidates)
+    files: list[RenderedFile] = []
+    notices: tuple[Notice, ...] = ()
+    if fit:
+        files += _config_file(world.settings, wanted)
+        files += [_metadata_file(world, c, known, judged[c.entry.path], now) for c, known in fit if _is_new(known)]
+        files += _tables_and_conf(world, installed, arranged)
+        notices = (*_changes(arranged), *carry.unsaid(world.settings, wanted), *carry.hosts_notice(world))
+    return Rendering("opendkim", keys, tuple(files), _directories(world, fit), MappingProxyType({}), notices)
+
+
+def _is_new(known: Key | None) -> bool:
+    return known is None or known.phase is not Phase.ACTIVE
+
+
+def _changes(arranged: Arranged) -> tuple[Notice, ...]:
+    if not arranged.changed:
+        return ()
+    message = f"the new tables would sign mail from {arranged.changed[0]} otherwise than the old ones"
+    return (Notice(message, "this must not happen: please report it with both tables", blocking=True),)
+
+
+def _config_file(settings: Settings, wanted: tuple[carry.Carried, ...]) -> Iterator[RenderedFile]:
+    if wanted and settings.source is None:
+        yield RenderedFile(carry.CONFIG_FILE, fixed(carry.toml(wanted)))
+
+
+def _metadata_file(
+    world: World, candidate: Candidate, known: Key | None, judged: Judged, now: datetime
+) -> RenderedFile:
+    """Beside the key where dkimctl looks for it anyway; else in the domain's key directory, with the key's path."""
+    entry = candidate.entry
+    change = Change(Phase.ACTIVE, timestamp(now), NOTE)
+    if known is not None:
+        metadata = replace(
+            known.metadata,
+            phase=Phase.ACTIVE,
+            history=(*known.metadata.history, change),
+            tags=record_tags(world.settings.at(entry.path), known.metadata.tags),
+        )
+        stem = entry.path.removesuffix(".private")
+        if known.metadata.path:
+            stem = f"{world.settings.paths.keys}/{candidate.domain}/{entry.selector}"
+        return RenderedFile(f"{stem}.json", fixed(meta.to_json(metadata)))
+    path = world.settings.at(entry.path)
+    with disk_errors(f"look at {path}"):
+        made = timestamp(datetime.fromtimestamp(path.stat().st_mtime, UTC))
+    tags = record_tags(path, meta.Tags())
+    metadata = Metadata(judged.algorithm, judged.bits, made, tags, Phase.ACTIVE, None, (change,), entry.path)
+    place = f"{world.settings.paths.keys}/{candidate.domain}/{entry.selector}.json"
+    return RenderedFile(place, fixed(meta.to_json(metadata)))
+
+
+def _directories(world: World, fit: list[tuple[Candidate, Key | None]]) -> tuple[RenderedDirectory, ...]:
+    """The key directories that are not there yet."""
+    base = world.settings.paths.keys
+    owner = carry.daemon_owner(world)
+    new = [f"{base}/{c.domain}" for c, known in fit if known is None]
+    wanted = [RenderedDirectory(base, 0o755, "root:root"), *(RenderedDirectory(path, 0o700, owner) for path in new)]
+    return tuple(d for d in wanted if new and not world.settings.at(d.path).exists())
+
+
+def _tables_and_conf(world: World, installed: Installed, arranged: Arranged) -> Iterator[RenderedFile]:
+    """Both tables, and opendkim.conf: with an `Include` when the tables come to lie elsewhere."""
+    place = world.settings.paths.opendkim_directory
+    yield RenderedFile(f"{place}/KeyTable", arranged.keys)
+    yield RenderedFile(f"{place}/SigningTable", arranged.signing)
+    path = world.opendkim.conf_path
+    content = read_file(world.settings.at(path)) or b""
+    moved = [
+        (name, f"{'refile' if table.patterns else 'file'}:{place}/{name}")
+        for name, table in (("KeyTable", installed.keys), ("SigningTable", installed.signing))
+        if not table.in_place
+    ]
+    if moved:
+        ours = f"{place}/dkimctl.conf"
+        yield RenderedFile(ours, fixed(_included(world, ours, moved)))
+        content = with_include_last(content, ours)
+    yield RenderedFile(path, fixed(content))
+
+
+def _included(world: World, ours: str, moved: list[tuple[str, str]]) -> bytes:
+    """dkimctl.conf with these settings in place of its own of that name."""
+    names = {name.lower() for name, _ in moved}
+    there = conf.parse(read_file(world.settings.at(ours)) or b"", ours)
+    kept = [(s.name, s.value) for s in there if s.key not in names and s.value]
+    lines = b"".join(conf.setting_line(name, value) for name, value in (*kept, *moved))
+    return b"# Written by dkimctl, which replaces every change made here.\n\n" + lines

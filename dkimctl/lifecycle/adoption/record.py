@@ -1,0 +1,26 @@
+"""The tags of a key record that was made beside its key: opendkim-genkey's `.txt` file."""
+
+import re
+from pathlib import Path
+
+from dkimctl.errors import DkimctlError
+from dkimctl.files import read_file
+from dkimctl.keys.metadata import Tags
+from dkimctl.record.model import KeyRecord
+from dkimctl.record.parse import parse_record
+
+_STRING = re.compile(rb'"((?:[^"\\]|\\.)*)"')
+_ESCAPE = re.compile(r"\\(.)")
+
+
+def record_tags(private: Path, otherwise: Tags) -> Tags:
+    """The tags in the `.txt` file beside a private key; `otherwise` when there is none that can be read."""
+    try:
+        content = read_file(private.with_suffix(".txt")) or b""
+    except DkimctlError:
+        return otherwise
+    text = b"".join(_STRING.findall(content)).decode("ascii", "replace")
+    record = parse_record(_ESCAPE.sub(r"\1", text))
+    if not isinstance(record, KeyRecord):
+        return otherwise
+    return Tags(record.get("h"), record.get("s"), record.get("t"), record.get("n"))
