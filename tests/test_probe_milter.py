@@ -48,14 +48,15 @@ def opendkim(directory: Path, place: MilterSocket) -> Iterator[KeyPair]:
     conf.write_text("\n".join(lines) + "\n")
     daemon = subprocess.Popen(["opendkim", "-f", "-x", conf], stderr=subprocess.PIPE)
     try:
-        _wait_until_open(daemon, place)
+        wait_until_open(daemon, place)
         yield pair
     finally:
         daemon.kill()
         daemon.communicate()
 
 
-def _wait_until_open(daemon: "subprocess.Popen[bytes]", place: MilterSocket) -> None:
+def wait_until_open(daemon: "subprocess.Popen[bytes]", place: MilterSocket) -> None:
+    """Return when opendkim answers at its socket."""
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         with suppress(NobodyListens):

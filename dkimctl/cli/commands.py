@@ -12,6 +12,7 @@ COMMANDS: dict[str, str] = {
     "ovh": "Get an OVH consumer key; see what a credential may do.",
     "why": "Say whether mail from a sender would be signed, or why not.",
     "adopt": "Take over an opendkim installation made by hand.",
+    "selftest": "Send messages and verify their signatures.",
     "sandbox": "Run an OVH-compatible API and a DNS server on loopback.",
     "demo": "Show the whole loop on the sandbox; no root, no account.",
 }

@@ -26,6 +26,7 @@ ENVIRONMENT = {
     "OVH_APPLICATION_KEY, OVH_APPLICATION_SECRET, OVH_CONSUMER_KEY": "OVH's credentials; each also with _FILE at its"
     " end, naming a file that only its owner can read",
     "OVH_CLIENT_ID, OVH_CLIENT_SECRET": "an OAuth2 service account in their place; each also with _FILE at its end",
+    "DKIMCTL_SMTP_PASSWORD": "the password of `selftest --auth`; or DKIMCTL_SMTP_PASSWORD_FILE, a file of mode 0600",
     "NO_COLOR": "no colours",
 }
 

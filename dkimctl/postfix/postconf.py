@@ -36,6 +36,15 @@ def read_settings(directory: Path, names: Sequence[str], *, expanded: bool = Fal
     return values
 
 
+def set_values(directory: Path) -> dict[str, str]:
+    """Everything that main.cf sets, macros as they are written. Raises Unavailable when postconf fails."""
+    values = {}
+    for line in _postconf(directory, "-n").splitlines():
+        name, _, value = line.partition("=")
+        values[name.strip()] = value.strip()
+    return values
+
+
 def expand(directory: Path, text: str) -> str:
     """What a macro such as `$opendkim_milter` stands for; everything else stays as it is."""
     name = text.strip("${}()")

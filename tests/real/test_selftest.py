@@ -1,0 +1,92 @@
+"""selftest against a real relay: through the daemon, through a second Postfix, and with what breaks signatures."""
+
+import json
+from typing import Any
+
+import pytest
+
+from dkimctl.sandbox import Sandbox
+from tests.conftest import needs
+from tests.milters import milter, rejecting, with_footer
+from tests.real.relay import Relay
+
+pytestmark = needs("opendkim", "postfix", "postconf", root=True, namespaces=True)
+
+
+@pytest.fixture
+def signing(relay: Relay, ovh: Sandbox) -> Relay:
+    """The relay of the README: the key published, both daemons configured, opendkim running."""
+    run = relay.machine.dkimctl
+    run("genkey", "--subdomains", "-r", "-s", "mail", "domain.tld")
+    run("publish", "domain.tld", "--provider", "ovh")
+    run("render-config", "--install")
+    relay.start_signing()
+    return relay
+
+
+def result(relay: Relay, *arguments: str, code: int = 0) -> Any:
+    """The JSON of a selftest, which must end with `code`."""
+    ended = relay.machine.dkimctl("selftest", "domain.tld", "--json", *arguments, check=False)
+    assert ended.returncode == code, f"{ended.stdout}{ended.stderr}{relay.machine.log}"
+    return json.loads(ended.stdout)
+
+
+def states(relay: Relay, *arguments: str, code: int = 0) -> dict[str, str]:
+    """Message → how it ended."""
+    return {a["case"]: a["state"] for a in result(relay, *arguments, code=code)["selftest"]["attempts"]}
+
+
+def test_each_way(signing: Relay) -> None:
+    """Through the daemon, smtpd and sendmail every legal message is signed and verifies with the key from DNS.
+
+    A line over 998 octets is broken by Postfix after it was signed, which is told as a warning. The real Postfix, its
+    queue and its configuration see nothing of it.
+    """
+    before = signing.machine.run("sh", "-c", "cat /etc/postfix/*.cf; find /var/spool/postfix -type f").stdout
+    assert set(states(signing).values()) == {"signed"}
+    for via in ("smtp", "sendmail"):
+        seen = states(signing, "--via", via)
+        assert seen.pop("a line over 998") == "warning"
+        assert set(seen.values()) == {"signed"}, seen
+        assert len(seen) == 7
+    assert signing.machine.run("sh", "-c", "cat /etc/postfix/*.cf; find /var/spool/postfix -type f").stdout == before
+    assert signing.sink.messages == []
+    assert signing.machine.run("sh", "-c", "ls -d /tmp/dkimctl-postfix-*", check=False).returncode != 0
+
+
+def test_other_milters(signing: Relay) -> None:
+    """One that comes after opendkim and changes the body is named, with what it added; before opendkim it does no harm.
+
+    opendkim twice in the list signs twice, which is told; one that rejects is told with its words.
+    """
+    milters = signing.machine.run("postconf", "-h", "smtpd_milters").stdout.strip()
+    with milter(with_footer) as place:
+        spelled = f"inet:127.0.0.1:{place.port}"
+        signing.machine.run("postconf", "-e", f"smtpd_milters = {milters}, {spelled}")
+        first = result(signing, "--via", "smtp", code=1)["selftest"]["attempts"][0]
+        assert first["state"] == "wrong"
+        assert "2 lines were added at its end" in first["seen"]
+        assert spelled in first["hint"]
+        signing.machine.run("postconf", "-e", f"smtpd_milters = {spelled}, {milters}")
+        assert states(signing, "--via", "smtp")["plain text"] == "signed"  # before opendkim it does no harm
+    signing.machine.run("postconf", "-e", f"smtpd_milters = {milters}, {milters}")
+    first = result(signing, "--via", "smtp")["selftest"]["attempts"][0]
+    assert "signed 2 times by mail of domain.tld" in first["remarks"][0]
+    with milter(rejecting("550 5.7.1 not today")) as place:
+        signing.machine.run("postconf", "-e", f"smtpd_milters = {milters}, inet:127.0.0.1:{place.port}")
+        first = result(signing, "--via", "smtp", code=1)["selftest"]["attempts"][0]
+    assert "not today" in first["seen"]
+
+
+def test_what_postfix_does_after_the_daemon(signing: Relay) -> None:
+    """A header check on the way out breaks the signature and is named; without a daemon, Postfix's words are."""
+    signing.machine.run("postconf", "-e", "smtp_header_checks = regexp:/etc/postfix/out")
+    signing.machine.write("/etc/postfix/out", "/^Subject:(.*)/ REPLACE Subject: [ext]$1\n")
+    first = result(signing, "--via", "smtp", code=1)["selftest"]["attempts"][0]
+    assert "Subject was changed after it was signed" in first["seen"]
+    assert "smtp_header_checks" in first["hint"]
+    signing.machine.run("postconf", "-X", "smtp_header_checks")
+    signing.stop_signing()
+    deferred = result(signing, "--via", "smtp", code=1)["selftest"]["attempts"][0]
+    assert "Postfix refuses it: 451" in deferred["seen"]
+    assert "connect to Milter service" in deferred["hint"]
