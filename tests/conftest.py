@@ -254,11 +254,18 @@ def dkimctl_inside(scratch: Scratch, monkeypatch: pytest.MonkeyPatch) -> Dkimctl
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
-    """After everything else, pytest's own counts included: what was skipped, how often, and why."""
+    """After everything else, pytest's own counts included: what tests counted; what was skipped, how often, and why."""
     yield
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if reporter is None or hasattr(session.config, "workerinput"):
         return
+    counted: dict[str, int] = {}
+    for report in reporter.stats.get("passed", ()):
+        for name, count in report.user_properties:
+            if name.startswith("counted: "):
+                counted[name] = counted.get(name, 0) + count
+    for name, count in sorted(counted.items()):
+        reporter.write_line(f"{name.removeprefix('counted: ')}: {count}")
     reasons: dict[str, int] = {}
     for report in reporter.stats.get("skipped", ()):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)

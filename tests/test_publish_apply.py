@@ -11,7 +11,7 @@ from dkimctl.errors import ApiError
 from dkimctl.providers.base import Provider
 from dkimctl.publish.apply import ZoneResult, apply
 from dkimctl.publish.plan import Wanted, plan
-from dkimctl.sandbox import Fault, LoggedCall, Sandbox
+from dkimctl.sandbox import LoggedCall
 from tests.publishing import (
     NAME,
     ZONE,
@@ -224,7 +224,7 @@ def test_what_is_not_known_of_the_service_does_not_matter(switches: dict[str, An
         assert not plan(provider, ZONE, [wanted()]).changes
 
 
-# --- any state, any fault
+# --- any state
 
 
 texts = st.sampled_from(
@@ -247,63 +247,3 @@ def test_whatever_stands_there_one_right_record_stands_in_the_end(state: list[tu
         assert is_clean(running)
         assert not state or min(counts) >= 1
         assert not plan(provider, ZONE, [wanted()]).changes
-
-
-KINDS: list[Any] = [
-    "reset-before",
-    "reset-after",
-    "timeout",
-    "408-html",
-    "429",
-    "409",
-    "460",
-    "500-json",
-    "502-html",
-    "null",
-    "empty-200",
-    "truncated-json",
-    "null-error",
-    "html-200",
-]
-
-
-def _begin(running: Sandbox, before: str) -> None:
-    if before:
-        running.zone(ZONE).add(before, "mail._domainkey", RECORD.text[:255])
-
-
-@pytest.mark.parametrize("times", [1, None], ids=["once", "for ever"])
-@pytest.mark.parametrize("before", ["", "DKIM", "TXT"], ids=["nothing", "old dkim", "old txt"])
-@pytest.mark.parametrize("kind", KINDS)
-def test_every_fault_at_every_call_ends_right_or_is_mended_by_the_next_run(
-    kind: Any, before: str, times: int | None
-) -> None:
-    """Never two records, never none where one was, never an unrefreshed zone: at once, or after the next run."""
-    with sandbox() as running:
-        _begin(running, before)
-        assert _run(running)
-        calls = len(running.calls)
-    assert 6 <= calls <= 11
-    for number in range(1, calls + 1):
-        with sandbox() as running:
-            _begin(running, before)
-            for call in range(number, number + (1 if times else 60)):
-                running.faults.add(Fault(kind, call=call))
-            is_right = _run(running)
-            assert not before or standing(running), f"none where one was: {kind} at call {number}"
-            assert not is_right or is_clean(running), f"success without refresh: {kind} at call {number}"
-            running.faults.clear()
-            assert is_right or _run(running), f"not mended: {kind} at call {number}"
-            assert standing(running) == [("DKIM", RECORD.text)], f"{kind} at call {number}"
-            assert is_clean(running), f"{kind} at call {number}"
-
-
-def _run(running: Sandbox) -> bool:
-    """One run of the command's core; True when it says that all is well."""
-    try:
-        result = publish(account(running, patience=0.1))
-    except ApiError as error:
-        assert error.exit_code == 3
-        return False
-    assert all(error.exit_code == 3 for error in errors(result).values())
-    return not errors(result)

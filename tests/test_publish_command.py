@@ -1,7 +1,6 @@
 """`dkimctl publish` as a user types it, against the sandbox: proof in DNS, errors in words, exit codes, secrets."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -375,26 +374,6 @@ def test_ctrl_c_says_what_was_done_and_what_not(dkimctl: Dkimctl) -> None:
         assert "Traceback" not in err
         assert out == ""
         assert w.phase() == "published"
-
-
-def test_a_run_that_is_killed_is_completed_by_the_next(dkimctl: Dkimctl) -> None:
-    """SIGKILL while each call is under way: the following run ends right, with one record, served."""
-    for number in range(1, 8):
-        with world(dkimctl) as w:
-            w.sandbox.faults.add(Fault("timeout", call=number))
-            command = [sys.executable, "-m", "dkimctl", *PUBLISH]
-            environment = dkimctl.scratch.environment(w.sandbox.environment())
-            process = subprocess.Popen(
-                command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=dkimctl.scratch.home
-            )
-            while w.sandbox.faults.pending and process.poll() is None:
-                time.sleep(0.02)
-            process.kill()
-            process.wait()
-            assert w(*PUBLISH).code == 0
-            assert standing(w.sandbox) == [("DKIM", w.record())]
-            assert is_clean(w.sandbox)
-            os.rename(dkimctl.root / "etc", dkimctl.root / f"done{number}")
 
 
 # --- the plan, its digest, and many names

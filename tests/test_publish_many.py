@@ -20,9 +20,10 @@ def _records() -> list[Wanted]:
     return [wanted(f"s{number}", record=invented_record(number)) for number in range(COUNT)]
 
 
-def _publish(running: Sandbox, **credentials: str) -> None:
+def _publish(running: Sandbox, consumer_key: str = "") -> None:
     clock = manual_clock()
-    provider = account(running, clock, **credentials)
+    key = consumer_key or running.credentials.consumer_key
+    provider = account(running, clock, consumer_key=key)
     result = apply(provider, plan(provider, ZONE, _records()), clock=clock)
     assert not [name.error for name in result.names if name.error]
 
