@@ -113,6 +113,10 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, str]:
     values = {}
     for name in ("endpoint", *KEYS, *OAUTH2):
         variable = f"OVH_{name.upper()}"
+        if environment.get(variable) and environment.get(f"{variable}_FILE"):
+            raise ConfigError(
+                f"two credentials: {variable} and {variable}_FILE are both set", hint="unset the one that is not meant"
+            )
         if value := environment.get(variable, ""):
             values[name] = value
         elif path := environment.get(f"{variable}_FILE", ""):

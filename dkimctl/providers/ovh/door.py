@@ -79,6 +79,8 @@ class Door:
         after = response.headers.get("Retry-After", "")
         answer = Answer(method, path, self.endpoint, response.status_code, response.content, after)
         refusal = None if answer.is_success else answer.refusal(self._secrets)
+        if refusal is not None and refusal.kind is Kind.OUT_OF_TIME:
+            refusal.message += f"; {_skew(client.time_delta)}"
         if refusal is None or refusal.kind is not Kind.OUT_OF_TIME:  # else the time it holds is wrong
             self._idle.put(client)
         if refusal is not None:
@@ -220,6 +222,13 @@ def _no_token(said: str, path: str) -> OvhError:
     )
 
 
+def _skew(delta: int) -> str:
+    """What the difference between their clock and ours, in seconds, means."""
+    if not delta:
+        return "theirs says the same as this one's (GET /auth/time)"
+    return f"this one's is {abs(delta)} s {'behind' if delta > 0 else 'ahead of'} theirs (GET /auth/time)"
+
+
 def _unreached(error: "RequestException", method: str, path: str) -> OvhError:
     from requests.exceptions import ConnectTimeout, ProxyError, ReadTimeout, SSLError
 
@@ -240,6 +249,9 @@ def _unreached(error: "RequestException", method: str, path: str) -> OvhError:
     words = str(error)
     if "NameResolution" in words or "Name or service" in words:
         return lost("cannot be reached: its name does not resolve", method, path, hint="check this machine's resolver")
+    if "unreachable" in words or "No route" in words:
+        hint = "this machine has no way to its address; if it has no IPv6, see that the name resolves to IPv4 as well"
+        return lost("cannot be reached: no route to it", method, path, hint=hint)
     if "refused" in words:
         return lost("cannot be reached: connection refused", method, path)
     return lost("closed the connection before its answer was complete", method, path)
