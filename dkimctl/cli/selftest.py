@@ -60,7 +60,9 @@ def _test(app: App, domains: tuple[str, ...], via: str) -> int:
     from dkimctl.lifecycle.selftest import Prober, Via, selftest
     from dkimctl.output.selftest import selftest_text
 
-    prober = Prober(app.settings, app.store, app.clock, lambda attempt: None)
+    prober = Prober(
+        app.settings, app.store, app.clock, lambda a: app.terminal.detail(f"{a.sender}: {a.case}: {a.state.value}")
+    )
     result = selftest(prober, managed_domains(app, domains), Via(via))
     app.terminal.result(selftest_text(result))
     app.terminal.document("selftest", result)

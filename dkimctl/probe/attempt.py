@@ -7,10 +7,13 @@ from enum import StrEnum
 
 from dkimctl.errors import DkimctlError, Unavailable
 from dkimctl.probe.cases import Case
+from dkimctl.probe.inspection.check import Outcome
 from dkimctl.probe.inspection.check import Verdict as Judged
-from dkimctl.probe.inspection.explain import Signature, explain
+from dkimctl.probe.inspection.explain import explain
+from dkimctl.probe.inspection.mail import parse_mail
+from dkimctl.probe.inspection.taglist import TagList, parse_tags
 from dkimctl.probe.inspection.words import moment, span
-from dkimctl.probe.signature import FindRecord, verify
+from dkimctl.probe.signature import FIELD, FindRecord, verify
 
 _SKEW = timedelta(seconds=2)  # t= counts whole seconds, and the message takes a moment
 
@@ -56,26 +59,24 @@ class Expected:
 
 def assess(case: Case, raw: bytes, expected: Expected) -> Attempt:
     """Judge a message as it came out: its signatures verified by dkimpy, and for one that fails what was changed."""
-    found = explain(raw, expected.find_record, expected.now)
-    signatures = [s for s in found.signatures if s.outcome]
-    if not signatures:
+    found = [parse_tags(field.value.decode("latin-1")) for field in parse_mail(raw).named(FIELD)]
+    if not found:
         return attempt(case, expected, State.WRONG, "it came out without a signature", hint=why_hint(case))
-    ours = [s for s in signatures if _tag(s, "d").lower() == expected.domain]
-    if not ours:
-        other = signatures[0]
-        seen = f"signed with d={_tag(other, 'd')}, which is not {expected.domain}: DMARC looks at that"
+    if all(tags.get("d").lower() != expected.domain for tags in found):
+        seen = f"signed with d={found[0].get('d')}, which is not {expected.domain}: DMARC looks at that"
         return attempt(case, expected, State.WRONG, seen, hint=why_hint(case))
     try:
-        held = {(s.domain, s.selector) for s in verify(raw, expected.find_record) if s.valid}
+        verified = verify(raw, expected.find_record)
     except Unavailable as error:
         return attempt(case, expected, State.UNKNOWN, error.message, hint=error.hint)
-    good = [s for s in ours if (_tag(s, "d"), _tag(s, "s")) in held]
+    good = [t for t, s in zip(found, verified, strict=True) if s.valid and t.get("d").lower() == expected.domain]
+    broken = [] if all(s.valid for s in verified) else _broken(raw, expected, [s.valid for s in verified])
     if not good:
-        return _broken(case, ours[0], expected)
-    remarks = (*_duplicates(signatures), *_clock(good[0], expected), *_also_broken(signatures, held))
+        return _failed(case, expected, broken)
+    remarks = (*_duplicates(found), *_clock(good[0], expected), *(f"another one fails: {b.why}" for b in broken))
+    seen = "signed by " + " and ".join(f"{tags.get('s')} (d={tags.get('d')})" for tags in good)
     state = State.WARNING if remarks else State.SIGNED
-    seen = "signed by " + " and ".join(f"{_tag(s, 's')} (d={_tag(s, 'd')})" for s in good)
-    return attempt(case, expected, state, seen, remarks=remarks, selectors=tuple(_tag(s, "s") for s in good))
+    return attempt(case, expected, state, seen, remarks=remarks, selectors=tuple(tags.get("s") for tags in good))
 
 
 def attempt(
@@ -103,40 +104,59 @@ def why_hint(case: Case) -> str:
     return f"see why: sudo dkimctl why {case.message.sender}"
 
 
-def _broken(case: Case, signature: Signature, expected: Expected) -> Attempt:
-    outcome = signature.outcome
-    assert outcome is not None
+@dataclass(frozen=True, slots=True)
+class _Broken:
+    """A signature that does not verify."""
+
+    domain: str
+    selector: str
+    outcome: Outcome
+
+    @property
+    def why(self) -> str:
+        return f"the signature by {self.selector} of {self.domain} fails: " + (
+            "; ".join(self.outcome.reasons) or "dkimpy does not accept it"
+        )
+
+
+def _broken(raw: bytes, expected: Expected, valid: list[bool]) -> list[_Broken]:
+    """The signatures that dkimpy does not accept, each looked at closely."""
+    explained = [s for s in explain(raw, expected.find_record, expected.now).signatures if not s.named]
+    found = []
+    for signature, is_valid in zip(explained, valid, strict=False):
+        if signature.outcome and not is_valid:
+            tags = {tag.name: tag.value for tag in signature.tags}
+            found.append(_Broken(tags.get("d", ""), tags.get("s", ""), signature.outcome))
+    return found
+
+
+def _failed(case: Case, expected: Expected, broken: list[_Broken]) -> Attempt:
+    own = next((b for b in broken if b.domain.lower() == expected.domain), None)
+    if own is None:
+        return attempt(case, expected, State.WRONG, "too many signatures to look at", hint=why_hint(case))
+    outcome = own.outcome
     if outcome.verdict is Judged.UNKNOWN:
         return attempt(case, expected, State.UNKNOWN, "; ".join(outcome.reasons), hint=outcome.hint)
-    seen = f"the signature by {_tag(signature, 's')} fails: " + ("; ".join(outcome.reasons) or "dkimpy refuses it")
-    changed = False in (outcome.body_fits, outcome.header_fits)
     if not case.is_legal and outcome.header_fits and not outcome.body_fits:
         hint = "such mail is against RFC 5322 §2.1.1; let what writes it encode it (quoted-printable or base64)"
-        return attempt(case, expected, State.WARNING, seen, hint=hint)
+        return attempt(case, expected, State.WARNING, own.why, hint=hint)
+    changed = False in (outcome.body_fits, outcome.header_fits)
     hint = f"after the daemon comes {expected.after}" if changed and expected.after else outcome.hint
-    return attempt(case, expected, State.WRONG, seen, hint=hint)
+    return attempt(case, expected, State.WRONG, own.why, hint=hint)
 
 
-def _duplicates(signatures: list[Signature]) -> list[str]:
-    counts = Counter((_tag(s, "d"), _tag(s, "s")) for s in signatures)
+def _duplicates(found: list[TagList]) -> list[str]:
+    counts = Counter((tags.get("d"), tags.get("s"), tags.get("a")) for tags in found)
     return [
         f"signed {count} times by {selector} of {domain}: the daemon is asked {count} times on the way"
-        for (domain, selector), count in counts.items()
+        for (domain, selector, _), count in counts.items()
         if count > 1
     ]
 
 
-def _also_broken(signatures: list[Signature], held: set[tuple[str, str]]) -> list[str]:
-    return [
-        f"a second signature, by {_tag(s, 's')} of {_tag(s, 'd')}, does not verify: {'; '.join(s.outcome.reasons)}"
-        for s in signatures
-        if s.outcome and (_tag(s, "d"), _tag(s, "s")) not in held
-    ]
-
-
-def _clock(signature: Signature, expected: Expected) -> list[str]:
+def _clock(tags: TagList, expected: Expected) -> list[str]:
     """The signer's clock against ours (the article: "Signature date is -19 seconds in the future")."""
-    signed = moment(_tag(signature, "t"))
+    signed = moment(tags.get("t"))
     if signed is None:
         return []
     if signed > expected.now + _SKEW:
@@ -145,7 +165,3 @@ def _clock(signature: Signature, expected: Expected) -> list[str]:
     if signed < expected.sent - _SKEW:
         return [f"t= is {span(expected.sent - signed)} behind this machine's clock"]
     return []
-
-
-def _tag(signature: Signature, name: str) -> str:
-    return next((tag.value for tag in signature.tags if tag.name == name), "")

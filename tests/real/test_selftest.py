@@ -52,6 +52,7 @@ def test_each_way(signing: Relay) -> None:
     assert signing.machine.run("sh", "-c", "cat /etc/postfix/*.cf; find /var/spool/postfix -type f").stdout == before
     assert signing.sink.messages == []
     assert signing.machine.run("sh", "-c", "ls -d /tmp/dkimctl-postfix-*", check=False).returncode != 0
+    assert signing.machine.run("pgrep", "-xc", "master").stdout.strip() == "1"  # the real one
 
 
 def test_other_milters(signing: Relay) -> None:
