@@ -84,6 +84,13 @@ def test_a_truncated_key_record(dkimctl_inside: Dkimctl) -> None:
     assert "DKIM203" in run.out
 
 
+def test_another_kind_of_record(dkimctl_inside: Dkimctl) -> None:
+    """A TXT record that is no key record is told from a broken one."""
+    run = dkimctl_inside("inspect", "-", input='"v=spf1 -all"\n')
+    assert run.code == 1
+    assert "DKIM201  not a key record" in run.out
+
+
 def test_a_message_with_the_key_from_dns(dkimctl_inside: Dkimctl, tmp_path: Path) -> None:
     """Verified with what the name server says; changed on the way, the change is named and -v shows what was hashed."""
     with Sandbox(zones=["example.com"]) as sandbox:

@@ -141,7 +141,7 @@ def _record_text(text: str) -> str | None:
         record = parse_record(candidate.strip()) if candidate.strip() else None
         if record is None or "bh=" in candidate:
             continue
-        if not isinstance(record, UnreadableRecord) or re.match(r"\s*[\"'(]*v\s*=\s*DKIM", candidate, re.IGNORECASE):
+        if not isinstance(record, UnreadableRecord) or re.match(r"\s*[\"'(]*v\s*=", candidate, re.IGNORECASE):
             return candidate.strip()
     return None
 

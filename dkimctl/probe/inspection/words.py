@@ -102,7 +102,9 @@ def _fields(value: str) -> str:
     names = [name.lower() for name in names_in(value)]
     counts = Counter(names)
     twice = [name for name, count in counts.items() if count > 1]
-    words = f"the {len(names)} header fields that are signed"
+    words = (
+        "the one header field that is signed" if len(names) == 1 else f"the {len(names)} header fields that are signed"
+    )
     if twice:
         words += f"; one named more often than it stands in the header cannot be added: {', '.join(twice)}"
     if "from" not in counts:
@@ -119,8 +121,9 @@ def _data(value: str) -> str:
     size = _octets(value)
     if size is None:
         return "the signature over the header fields and bh=: not base64"
-    kind = "an Ed25519 key" if size == 64 else f"an RSA key of {size * 8} bits"
-    return f"the signature over the header fields and bh=: {size} octets, as {kind} makes them"
+    kind = "an Ed25519 key makes them" if size == 64 else f"an RSA key of {size * 8} bits makes them"
+    maker = f", as {kind}" if size >= 64 else ": too short for any key"
+    return f"the signature over the header fields and bh=: {size} octets{maker}"
 
 
 def _identity(_: str) -> str:
