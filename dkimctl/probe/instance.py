@@ -64,6 +64,7 @@ _FIXED = {
     "smtpd_tls_security_level": "none",
     "smtpd_sasl_auth_enable": "no",
     "smtpd_client_connection_count_limit": "0",
+    "smtp_bind_address": "127.0.0.1",  # whatever a map or a check says: from here nobody outside can be reached
     "smtp_tls_security_level": "none",
     "smtp_sasl_auth_enable": "no",
     "smtp_sender_dependent_authentication": "no",
