@@ -130,8 +130,8 @@ def _changed(installed: Installed, signing: Content, keys: Content, taken: list[
     tried = [sample(row, patterns=old.signing_patterns) for row in old.signing]
     tried += [address for candidate in taken for address in samples(candidate.domain)]
     for address in dict.fromkeys(tried):
-        before, after = old.signers(address), new.signers(address)
-        if [signer.effect for signer in before] != [signer.effect for signer in after]:
+        # in which order several signatures are made is all the same to verifiers
+        if sorted(s.effect for s in old.signers(address)) != sorted(s.effect for s in new.signers(address)):
             yield address
 
 

@@ -48,6 +48,7 @@ def with_note(rendering: Rendering, settings: Settings, now: datetime) -> Render
     path = note_path(settings)
     document = {
         "schema": SCHEMA,
+        "earlier": settings.at(path).exists(),
         "at": f"{now:%Y%m%dT%H%M%SZ}",
         "files": [
             {"path": c.path, "change": c.change.value, "sha256": _digest(c.file.content)} for c in difference.files
@@ -76,13 +77,14 @@ def undo(settings: Settings) -> Undone:
     content = read_file(settings.at(path))
     if content is None:
         raise UsageError(f"nothing to undo: there is no {path}", hint="adopt keeps it from --install until --undo")
-    changes, directories, stamp = _parsed(content, path)
-    backup = _backup(changes, stamp, settings)
+    note = _parsed(content, path)
+    changes = note.changes
+    backup = _backup(note, settings)
     _refuse_changed(changes, backup, settings)
     files = tuple(FileChange(c.path, c.change, RenderedFile(c.path, fixed(b""))) for c in changes)
     installed = Installed(Difference(files=files), backup)
     daemons = switch_back(Switched(installed, "", None, None), settings)
-    _remove_directories(directories, settings)
+    _remove_directories(note.directories, settings)
     _put_away(path, backup, settings)
     return Undone(tuple(c.path for c in changes), backup, daemons)
 
@@ -94,13 +96,24 @@ class _Noted:
     digest: str
 
 
-def _parsed(content: bytes, path: str) -> tuple[list[_Noted], list[str], str]:
+@dataclass(frozen=True, slots=True)
+class _Note:
+    changes: list[_Noted]
+    directories: list[str]
+    stamp: str
+    """When, as the backup's name says it."""
+    is_later: bool
+    """True when it took the place of an earlier note."""
+
+
+def _parsed(content: bytes, path: str) -> _Note:
     try:
         document = json.loads(content)
         if document["schema"] != SCHEMA:
             raise CheckFailed(f"{path} has schema {document['schema']}; this dkimctl knows {SCHEMA}", hint="upgrade")
         files = [_Noted(f["path"], Change(f["change"]), f["sha256"]) for f in document["files"]]
-        return files, [str(directory) for directory in document["directories"]], str(document["at"])
+        directories = [str(directory) for directory in document["directories"]]
+        return _Note(files, directories, str(document["at"]), bool(document["earlier"]))
     except (ValueError, KeyError, TypeError) as error:
         raise CheckFailed(
             f"{path} is damaged", hint=f"the old files are in the directories beside it: ls {Path(path).parent}"
@@ -126,14 +139,15 @@ def _refuse_changed(changes: list[_Noted], backup: str, settings: Settings) -> N
             )
 
 
-def _backup(changes: list[_Noted], stamp: str, settings: Settings) -> str:
+def _backup(note: _Note, settings: Settings) -> str:
     """The directory with the copies: the one of that moment that holds exactly these files."""
-    wanted = {c.path for c in changes if c.change is not Change.NEW}
+    wanted = {c.path for c in note.changes if c.change is not Change.NEW}
+    wanted |= {note_path(settings)} if note.is_later else set()
     base = settings.at(settings.paths.backups)
     with disk_errors(f"read {base}"):
-        for place in sorted(base.glob(f"{stamp}*")):
+        for place in sorted(base.glob(f"{note.stamp}*")):
             found = {f"/{path.relative_to(place)}" for path in place.rglob("*") if path.is_file()}
-            if found - {note_path(settings)} == wanted:
+            if found == wanted:
                 return f"{settings.paths.backups}/{place.name}"
     if not wanted:
         return ""

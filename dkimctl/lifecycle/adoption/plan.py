@@ -2,40 +2,27 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import PurePosixPath
-from types import MappingProxyType
 
-from dkimctl.clock import timestamp
 from dkimctl.config.settings import Settings
-from dkimctl.errors import DiskError, DkimctlError, UsageError, disk_errors
-from dkimctl.files import read_file
+from dkimctl.errors import DiskError, DkimctlError, UsageError
 from dkimctl.findings import Finding, exit_code
 from dkimctl.host.accounts import may_become
 from dkimctl.host.doctor.keys import check_keys
 from dkimctl.host.world import Unread, World
-from dkimctl.keys import metadata as meta
-from dkimctl.keys.metadata import Change, Metadata, Phase
+from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import Key, KeyStore
 from dkimctl.lifecycle.adoption import carry
-from dkimctl.lifecycle.adoption.arrange import Arranged, arrange
+from dkimctl.lifecycle.adoption.arrange import arrange
+from dkimctl.lifecycle.adoption.files import Fit, rendering_of
 from dkimctl.lifecycle.adoption.installed import Installed, read_installed
 from dkimctl.lifecycle.adoption.judge import Judged, judge_keys
-from dkimctl.lifecycle.adoption.record import record_tags
 from dkimctl.lifecycle.adoption.survey import Candidate, Left, survey
-from dkimctl.opendkim import conf
 from dkimctl.render.base import (
-    Notice,
-    RenderedDirectory,
-    RenderedFile,
     Rendering,
-    SigningKey,
-    fixed,
 )
-from dkimctl.render.conffile import with_include_last
-
-NOTE = "taken over by dkimctl adopt: it signed already"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +94,7 @@ def plan_adoption(world: World, store: KeyStore, now: datetime) -> Adoption:
     shares = Counter(candidate.entry.path for candidate, _ in fit)
     wanted = carry.carried(world, [candidate for candidate, _ in fit], needs_patterns=arranged.needs_patterns)
     taken = tuple(_taken(candidate, judged[candidate.entry.path], known, shares) for candidate, known in fit)
-    rendering = _rendering(world, installed, arranged, fit, judged, wanted, now)
+    rendering = rendering_of(world, installed, arranged, fit, judged, wanted, now)
     return Adoption(
         taken,
         (*left, *unfit),
@@ -121,9 +108,9 @@ def plan_adoption(world: World, store: KeyStore, now: datetime) -> Adoption:
 
 def _sorted_out(
     store: KeyStore, installed: Installed, candidates: list[Candidate], judged: dict[str, Judged]
-) -> tuple[list[tuple[Candidate, Key | None]], list[Left]]:
+) -> tuple[list[Fit], list[Left]]:
     """Each candidate that can be taken with the store's key for it, and those that cannot."""
-    fit: list[tuple[Candidate, Key | None]] = []
+    fit: list[Fit] = []
     unfit: list[Left] = []
     for candidate in candidates:
         verdict = judged[candidate.entry.path]
@@ -193,104 +180,3 @@ def _unread(judged: dict[str, Judged]) -> Iterator[Unread]:
     for path, verdict in judged.items():
         if verdict.is_unknown:
             yield Unread(path, verdict.why, verdict.hint)
-
-
-def _rendering(
-    world: World,
-    installed: Installed,
-    arranged: Arranged,
-    fit: list[tuple[Candidate, Key | None]],
-    judged: dict[str, Judged],
-    wanted: tuple[carry.Carried, ...],
-    now: datetime,
-) -> Rendering:
-    """Everything that is written: the daemon's own file comes last."""
-    candidates = [candidate for candidate, _ in fit]
-    keys = tuple(SigningKey(c.domain, c.entry.selector, c.entry.path, c.subdomains) for c in candidates)
-    files: list[RenderedFile] = []
-    notices: tuple[Notice, ...] = ()
-    if fit:
-        files += _config_file(world.settings, wanted)
-        files += [_metadata_file(world, c, known, judged[c.entry.path], now) for c, known in fit if _is_new(known)]
-        files += _tables_and_conf(world, installed, arranged)
-        notices = (*_changes(arranged), *carry.unsaid(world.settings, wanted), *carry.hosts_notice(world))
-    return Rendering("opendkim", keys, tuple(files), _directories(world, fit), MappingProxyType({}), notices)
-
-
-def _is_new(known: Key | None) -> bool:
-    return known is None or known.phase is not Phase.ACTIVE
-
-
-def _changes(arranged: Arranged) -> tuple[Notice, ...]:
-    if not arranged.changed:
-        return ()
-    message = f"the new tables would sign mail from {arranged.changed[0]} otherwise than the old ones"
-    return (Notice(message, "this must not happen: please report it with both tables", blocking=True),)
-
-
-def _config_file(settings: Settings, wanted: tuple[carry.Carried, ...]) -> Iterator[RenderedFile]:
-    if wanted and settings.source is None:
-        yield RenderedFile(carry.CONFIG_FILE, fixed(carry.toml(wanted)))
-
-
-def _metadata_file(
-    world: World, candidate: Candidate, known: Key | None, judged: Judged, now: datetime
-) -> RenderedFile:
-    """Beside the key where dkimctl looks for it anyway; else in the domain's key directory, with the key's path."""
-    entry = candidate.entry
-    change = Change(Phase.ACTIVE, timestamp(now), NOTE)
-    if known is not None:
-        metadata = replace(
-            known.metadata,
-            phase=Phase.ACTIVE,
-            history=(*known.metadata.history, change),
-            tags=record_tags(world.settings.at(entry.path), known.metadata.tags),
-        )
-        stem = entry.path.removesuffix(".private")
-        if known.metadata.path:
-            stem = f"{world.settings.paths.keys}/{candidate.domain}/{entry.selector}"
-        return RenderedFile(f"{stem}.json", fixed(meta.to_json(metadata)))
-    path = world.settings.at(entry.path)
-    with disk_errors(f"look at {path}"):
-        made = timestamp(datetime.fromtimestamp(path.stat().st_mtime, UTC))
-    tags = record_tags(path, meta.Tags())
-    metadata = Metadata(judged.algorithm, judged.bits, made, tags, Phase.ACTIVE, None, (change,), entry.path)
-    place = f"{world.settings.paths.keys}/{candidate.domain}/{entry.selector}.json"
-    return RenderedFile(place, fixed(meta.to_json(metadata)))
-
-
-def _directories(world: World, fit: list[tuple[Candidate, Key | None]]) -> tuple[RenderedDirectory, ...]:
-    """The key directories that are not there yet."""
-    base = world.settings.paths.keys
-    owner = carry.daemon_owner(world)
-    new = [f"{base}/{c.domain}" for c, known in fit if known is None]
-    wanted = [RenderedDirectory(base, 0o755, "root:root"), *(RenderedDirectory(path, 0o700, owner) for path in new)]
-    return tuple(d for d in wanted if new and not world.settings.at(d.path).exists())
-
-
-def _tables_and_conf(world: World, installed: Installed, arranged: Arranged) -> Iterator[RenderedFile]:
-    """Both tables, and opendkim.conf: with an `Include` when the tables come to lie elsewhere."""
-    place = world.settings.paths.opendkim_directory
-    yield RenderedFile(f"{place}/KeyTable", arranged.keys)
-    yield RenderedFile(f"{place}/SigningTable", arranged.signing)
-    path = world.opendkim.conf_path
-    content = read_file(world.settings.at(path)) or b""
-    moved = [
-        (name, f"{'refile' if table.patterns else 'file'}:{place}/{name}")
-        for name, table in (("KeyTable", installed.keys), ("SigningTable", installed.signing))
-        if not table.in_place
-    ]
-    if moved:
-        ours = f"{place}/dkimctl.conf"
-        yield RenderedFile(ours, fixed(_included(world, ours, moved)))
-        content = with_include_last(content, ours)
-    yield RenderedFile(path, fixed(content))
-
-
-def _included(world: World, ours: str, moved: list[tuple[str, str]]) -> bytes:
-    """dkimctl.conf with these settings in place of its own of that name."""
-    names = {name.lower() for name, _ in moved}
-    there = conf.parse(read_file(world.settings.at(ours)) or b"", ours)
-    kept = [(s.name, s.value) for s in there if s.key not in names and s.value]
-    lines = b"".join(conf.setting_line(name, value) for name, value in (*kept, *moved))
-    return b"# Written by dkimctl, which replaces every change made here.\n\n" + lines

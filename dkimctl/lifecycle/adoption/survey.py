@@ -1,12 +1,13 @@
 """What of an installation can be taken over: the domains whose own key signs for them today."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dkimctl.errors import UsageError
+from dkimctl.host.lookup import resolved
 from dkimctl.lifecycle.adoption.installed import Installed
-from dkimctl.lifecycle.adoption.tables import Signer, sample, samples
-from dkimctl.names import domain_name, selector_name
+from dkimctl.lifecycle.adoption.tables import Signer, Tables, sample, samples
+from dkimctl.names import domain_name, owner_name, selector_name
 from dkimctl.opendkim.tables import KeyEntry, Row
 
 
@@ -72,11 +73,22 @@ def _candidate(installed: Installed, row: Row, ours: set[int]) -> Candidate | st
         return fault
     entry = signers[0].entry
     assert entry is not None
+    own_name = owner_name(entry.selector, domain)
+    if not _is_free(tables, own_name, domain, entry):
+        return f"the tables mean something else by the name that dkimctl would give its key: {own_name}"
     if tables.signers(below) == tables.signers(deep) and _same(tables.signers(below), signers):
         rows = next(tables.fitting(below))
         if _below(rows, patterns=patterns) == domain and rows.line in ours:
             return Candidate(domain, entry, True, (row, rows))
     return Candidate(domain, entry, False, (row,))
+
+
+def _is_free(tables: Tables, name: str, domain: str, entry: KeyEntry) -> bool:
+    """True when the KeyTable has this very key under the name, or nobody asks for the name."""
+    row = tables.named(name)
+    if row is None:
+        return name not in tables.wanted_names
+    return resolved(row, domain) == replace(entry, name=row.key)
 
 
 def _same(one: tuple[Signer, ...], other: tuple[Signer, ...]) -> bool:

@@ -59,7 +59,10 @@ class Tables:
     def key_row(self, row: Row, domain: str) -> Row | None:
         """The KeyTable row that a SigningTable row names for mail from `domain`."""
         name = row.value.partition(":")[0]
-        name = domain if name == "%" else name
+        return self.named(domain if name == "%" else name)
+
+    def named(self, name: str) -> Row | None:
+        """The KeyTable row that counts for a name."""
         return self._key_patterns.first(name) if self.keys_patterns else self._key_names.get(name)
 
     def is_first(self, row: Row) -> bool:
@@ -75,6 +78,11 @@ class Tables:
         found = self.key_row(row, domain)
         entry = resolved(found, domain) if found else None
         return Signer(entry, domain if name == "%" else name, identity.replace("%", domain))
+
+    @cached_property
+    def wanted_names(self) -> frozenset[str]:
+        """Every name that the SigningTable asks for."""
+        return frozenset(row.value.partition(":")[0] for row in self.signing)
 
     @cached_property
     def _exact(self) -> dict[str, Row]:

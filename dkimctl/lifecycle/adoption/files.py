@@ -1,0 +1,137 @@
+"""The files of an adoption: metadata, tables, and what makes the daemon read them."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from types import MappingProxyType
+
+from dkimctl.clock import timestamp
+from dkimctl.config.settings import Settings
+from dkimctl.errors import disk_errors
+from dkimctl.files import read_file
+from dkimctl.host.world import World
+from dkimctl.keys import metadata as meta
+from dkimctl.keys.metadata import Change, Metadata, Phase
+from dkimctl.keys.store import Key
+from dkimctl.lifecycle.adoption import carry
+from dkimctl.lifecycle.adoption.arrange import Arranged
+from dkimctl.lifecycle.adoption.installed import Installed
+from dkimctl.lifecycle.adoption.judge import Judged
+from dkimctl.lifecycle.adoption.record import record_tags
+from dkimctl.lifecycle.adoption.survey import Candidate
+from dkimctl.opendkim import conf
+from dkimctl.render.base import (
+    Notice,
+    RenderedDirectory,
+    RenderedFile,
+    Rendering,
+    SigningKey,
+    fixed,
+)
+from dkimctl.render.conffile import with_include_last
+
+NOTE = "taken over by dkimctl adopt: it signed already"
+Fit = tuple[Candidate, Key | None]
+"""A domain to take over, and the store's key for it where it has one."""
+
+
+def rendering_of(
+    world: World,
+    installed: Installed,
+    arranged: Arranged,
+    fit: list[Fit],
+    judged: dict[str, Judged],
+    wanted: tuple[carry.Carried, ...],
+    now: datetime,
+) -> Rendering:
+    """Everything that is written: the daemon's own file comes last."""
+    candidates = [candidate for candidate, _ in fit]
+    keys = tuple(
+        SigningKey(c.domain, c.entry.selector, c.entry.path, c.subdomains, judged[c.entry.path].algorithm)
+        for c in candidates
+    )
+    files: list[RenderedFile] = []
+    notices: tuple[Notice, ...] = ()
+    if fit:
+        files += _config_file(world.settings, wanted)
+        files += [_metadata_file(world, c, known, judged[c.entry.path], now) for c, known in fit if _is_new(known)]
+        files += _tables_and_conf(world, installed, arranged)
+        notices = (*_changes(arranged), *carry.unsaid(world.settings, wanted), *carry.hosts_notice(world))
+    return Rendering("opendkim", keys, tuple(files), _directories(world, fit), MappingProxyType({}), notices)
+
+
+def _is_new(known: Key | None) -> bool:
+    return known is None or known.phase is not Phase.ACTIVE
+
+
+def _changes(arranged: Arranged) -> tuple[Notice, ...]:
+    if not arranged.changed:
+        return ()
+    message = f"the new tables would sign mail from {arranged.changed[0]} otherwise than the old ones"
+    return (Notice(message, "this must not happen: please report it with both tables", blocking=True),)
+
+
+def _config_file(settings: Settings, wanted: tuple[carry.Carried, ...]) -> Iterator[RenderedFile]:
+    if wanted and settings.source is None:
+        yield RenderedFile(carry.CONFIG_FILE, fixed(carry.toml(wanted)))
+
+
+def _metadata_file(
+    world: World, candidate: Candidate, known: Key | None, judged: Judged, now: datetime
+) -> RenderedFile:
+    """Beside the key where dkimctl looks for it anyway; else in the domain's key directory, with the key's path."""
+    entry = candidate.entry
+    change = Change(Phase.ACTIVE, timestamp(now), NOTE)
+    if known is not None:
+        metadata = known.metadata
+        if not metadata.history:  # nothing was remembered of it so far
+            metadata = replace(metadata, tags=record_tags(world.settings.at(entry.path), metadata.tags))
+        metadata = replace(metadata, phase=Phase.ACTIVE, history=(*metadata.history, change))
+        stem = entry.path.removesuffix(".private")
+        if known.metadata.path:
+            stem = f"{world.settings.paths.keys}/{candidate.domain}/{entry.selector}"
+        return RenderedFile(f"{stem}.json", fixed(meta.to_json(metadata)))
+    path = world.settings.at(entry.path)
+    with disk_errors(f"look at {path}"):
+        made = timestamp(datetime.fromtimestamp(path.stat().st_mtime, UTC))
+    tags = record_tags(path, meta.Tags())
+    metadata = Metadata(judged.algorithm, judged.bits, made, tags, Phase.ACTIVE, None, (change,), entry.path)
+    place = f"{world.settings.paths.keys}/{candidate.domain}/{entry.selector}.json"
+    return RenderedFile(place, fixed(meta.to_json(metadata)))
+
+
+def _directories(world: World, fit: list[Fit]) -> tuple[RenderedDirectory, ...]:
+    """The key directories that are not there yet."""
+    base = world.settings.paths.keys
+    owner = carry.daemon_owner(world)
+    new = [f"{base}/{c.domain}" for c, known in fit if known is None]
+    wanted = [RenderedDirectory(base, 0o755, "root:root"), *(RenderedDirectory(path, 0o700, owner) for path in new)]
+    return tuple(d for d in wanted if new and not world.settings.at(d.path).exists())
+
+
+def _tables_and_conf(world: World, installed: Installed, arranged: Arranged) -> Iterator[RenderedFile]:
+    """Both tables, and opendkim.conf: with an `Include` when the tables come to lie elsewhere."""
+    place = world.settings.paths.opendkim_directory
+    yield RenderedFile(f"{place}/KeyTable", arranged.keys)
+    yield RenderedFile(f"{place}/SigningTable", arranged.signing)
+    path = world.opendkim.conf_path
+    content = read_file(world.settings.at(path)) or b""
+    moved = [
+        (name, f"{'refile' if table.patterns else 'file'}:{place}/{name}")
+        for name, table in (("KeyTable", installed.keys), ("SigningTable", installed.signing))
+        if not table.in_place
+    ]
+    if moved:
+        ours = f"{place}/dkimctl.conf"
+        yield RenderedFile(ours, fixed(_included(world, ours, moved)))
+        content = with_include_last(content, ours)
+    yield RenderedFile(path, fixed(content))
+
+
+def _included(world: World, ours: str, moved: list[tuple[str, str]]) -> bytes:
+    """dkimctl.conf with these settings in place of its own of that name."""
+    names = {name.lower() for name, _ in moved}
+    there = conf.parse(read_file(world.settings.at(ours)) or b"", ours)
+    kept = [(s.name, s.value) for s in there if s.key not in names and s.value]
+    lines = b"".join(conf.setting_line(name, value) for name, value in (*kept, *moved))
+    return b"# Written by dkimctl, which replaces every change made here.\n\n" + lines
