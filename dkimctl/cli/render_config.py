@@ -20,8 +20,15 @@ if TYPE_CHECKING:
 )
 @click.option("--diff", "show_diff", is_flag=True, help="Show what would change (this is the default).")
 @click.option("--check", is_flag=True, help="Exit 1 when something differs from what is installed.")
-@click.option("--install", "do_install", is_flag=True, help="Write what differs, keep a backup, reload opendkim.")
+@click.option(
+    "--install", "do_install", is_flag=True, help="Write what differs, keep a backup, reload, prove it by mail."
+)
 @click.option("--output", metavar="DIR", help="Write everything below DIR instead.")
+@click.option(
+    "--signer",
+    type=click.Choice(["opendkim", "rspamd", "dkimpy-milter"]),
+    help="The daemon that signs (default opendkim).",
+)
 @click.option("--socket", metavar="SOCKET", help="local:/PATH (the default is one) or inet:PORT@HOST.")
 @click.option("--tables", type=click.Choice(["file", "refile"]), help="Exact names (file, default) or patterns.")
 @click.option("--trusted-host", "trusted_hosts", multiple=True, metavar="HOST", help="Sign for it too; repeatable.")
@@ -38,9 +45,10 @@ if TYPE_CHECKING:
 )
 @click.option("--no-subdomains", is_flag=True, help="Do not sign for the sub-domains.")
 def command(app: App, show_diff: bool, check: bool, do_install: bool, output: str | None, **choices: object) -> int:
-    """Show what opendkim and Postfix should be told, as a diff against what is installed.
+    """Show what the signer and Postfix should be told, as a diff against what is installed.
 
-    Lines that you added to the tables stay. Other milters of Postfix stay; opendkim is put last.
+    Lines that you added to the tables stay. Other milters of Postfix stay; the signer is put last. --install checks
+    the new files first, and puts the old ones back when a message is then not signed.
     """
     _exclude(do_install, check or show_diff, output)
     from dkimctl.output.rendering import show_notices
@@ -66,6 +74,7 @@ def _exclude(install: bool, look: bool, output: str | None) -> None:
 def _chosen(
     settings: "Settings",
     *,
+    signer: str | None,
     socket: str | None,
     tables: str | None,
     trusted_hosts: tuple[str, ...],
@@ -76,6 +85,7 @@ def _chosen(
     """The settings with what the options say instead of the configuration file; trusted hosts are added to its own."""
     from dataclasses import replace
 
+    settings = settings.signed_by(signer) if signer else settings
     signing = settings.signing
     changed = replace(
         signing,
@@ -119,12 +129,12 @@ def _write(app: App, rendering: "Rendering", output: str) -> int:
 
 
 def _install(app: App, settings: "Settings", rendering: "Rendering") -> int:
-    from dkimctl.host.switch import switch_to
-    from dkimctl.output.rendering import show_switch, with_notices
+    from dkimctl.lifecycle.installing import install
+    from dkimctl.output.rendering import installed_document, show_installation
 
-    switched = switch_to(rendering, settings, clock=app.clock)
-    show_switch(switched, app.terminal)
-    app.terminal.document("installed", with_notices(switched, rendering))
+    proven = install(rendering, settings, app.store, clock=app.clock)
+    show_installation(proven, app.terminal)
+    app.terminal.document("installed", installed_document(proven, rendering))
     if settings != app.settings:
         file = app.settings.source or app.settings.at("/etc/dkimctl/dkimctl.toml")
         app.terminal.note(f"say the same in {file} under [signing], or the next run without these options undoes it")

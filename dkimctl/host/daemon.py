@@ -1,14 +1,13 @@
-"""The opendkim of this machine: is one running, and how does it take up new files?"""
+"""The signer of this machine: is it running, and how does it take up new files?"""
 
 import os
-import signal
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from dkimctl.config.settings import Settings
 from dkimctl.errors import DiskError, Unavailable, UsageError, reason
 from dkimctl.files import read_file
+from dkimctl.host.service import Service
 from dkimctl.opendkim.conf import Configuration
 from dkimctl.opendkim.sockets import parse_socket
 from dkimctl.probe.wire import NobodyListens, connect
@@ -17,7 +16,6 @@ from dkimctl.programs import run_program
 RESTART_ONLY = ("Socket", "UserID", "UMask", "PidFile", "AutoRestart", "AutoRestartRate", "AutoRestartCount")
 """What opendkim reads only when it starts; everything else it takes up on SIGUSR1, without a moment of outage."""
 _SYSTEMD = Path("/run/systemd/system")
-_UNIT = "opendkim"
 _GREETING = 3.0  # seconds; a connection on this machine
 
 
@@ -40,13 +38,13 @@ class TakenUp:
     hint: str = ""
 
 
-def find_running(pid_file: Path) -> int | None:
-    """The process id of the opendkim that wrote this file, or None when none runs."""
+def find_running(pid_file: Path, name: str = "opendkim") -> int | None:
+    """The process id of the daemon of this name that wrote this file, or None when none runs."""
     text = (read_file(pid_file) or b"").strip()
     if not text.isdigit():
         return None
-    name = read_file(Path(f"/proc/{int(text)}/comm")) or b""
-    return int(text) if name.strip() == b"opendkim" else None
+    process = (read_file(Path(f"/proc/{int(text)}/comm")) or b"").decode("utf-8", "replace").strip()
+    return int(text) if process.partition(":")[0] == name[:15] else None  # the kernel keeps 15 characters
 
 
 def step_needed(before: Configuration | None, after: Configuration | None) -> Step:
@@ -69,45 +67,48 @@ def _is_listening(socket: str | None) -> bool:
         return True
 
 
-def take_up(step: Step, settings: Settings, pid: int | None, *, was_running: bool = False) -> TakenUp:
+def take_up(step: Step, service: Service, pid: int | None, *, was_running: bool = False) -> TakenUp:
     """Have the daemon take up its new files, or say what a person must do. Raises Unavailable when it could not.
 
     `was_running`: it should run, even if it has just failed to start.
     """
-    by_systemd = _SYSTEMD.is_dir() and (was_running or _systemctl("is-active", "--quiet", _UNIT) == 0)
+    name = service.name
+    by_systemd = _SYSTEMD.is_dir() and (was_running or _systemctl("is-active", "--quiet", name) == 0)
     if pid is None and not by_systemd:
-        how = f"systemctl enable --now {_UNIT}" if _SYSTEMD.is_dir() else f"opendkim -x {settings.paths.opendkim_conf}"
+        how = f"systemctl enable --now {name}" if _SYSTEMD.is_dir() else service.start
         return TakenUp(
-            Step.START, False, "no opendkim runs yet: nothing is signed until it is started", f"start it: {how}"
+            Step.START, False, f"no {name} runs yet: nothing is signed until it is started", f"start it: {how}"
         )
     if step is Step.NONE:
-        return TakenUp(step, True, "opendkim runs and listens at its socket")
+        return TakenUp(step, True, f"{name} runs and listens at its socket")
     if by_systemd:
-        return _by_systemd(step)
-    if step is Step.RESTART or pid is None:
-        message = "opendkim still runs with its old settings: some of the new ones need a restart"
-        return TakenUp(step, False, message, f"restart it: kill {pid} && opendkim -x {settings.paths.opendkim_conf}")
-    _signal(pid)
-    return TakenUp(step, True, "opendkim was told to reload (SIGUSR1): it does so at its next connection")
+        return _by_systemd(step, service)
+    if step is Step.RESTART or pid is None or service.reload is None:
+        message = f"{name} still runs with its old settings: some of the new ones need a restart"
+        return TakenUp(Step.RESTART, False, message, f"restart it: kill {pid} && {service.start}")
+    _signal(pid, service)
+    return TakenUp(step, True, f"{name} was told to reload ({service.reload.name}): {service.takes_up}")
 
 
-def _by_systemd(step: Step) -> TakenUp:
-    if _systemctl(step.value, _UNIT) != 0:
+def _by_systemd(step: Step, service: Service) -> TakenUp:
+    name = service.name
+    if _systemctl(step.value, name) != 0:
         raise Unavailable(
-            f"systemctl {step} {_UNIT} failed", hint=f"see why: systemctl status {_UNIT}; journalctl -u {_UNIT}"
+            f"systemctl {step} {name} failed", hint=f"see why: systemctl status {name}; journalctl -u {name}"
         )
-    did = "reloaded; it takes up the files at its next connection" if step is Step.RELOAD else "restarted"
-    return TakenUp(step, True, f"opendkim was {did}")
+    when = service.takes_up.replace("does so", "takes up the files")
+    return TakenUp(step, True, f"{name} was " + (f"reloaded; {when}" if step is Step.RELOAD else "restarted"))
 
 
 def _systemctl(*arguments: str) -> int:
     return run_program("systemctl", *arguments).code
 
 
-def _signal(pid: int) -> None:
+def _signal(pid: int, service: Service) -> None:
+    assert service.reload is not None
     try:
-        os.kill(pid, signal.SIGUSR1)
+        os.kill(pid, service.reload)
     except OSError as error:
         raise DiskError(
-            f"cannot signal opendkim (pid {pid}): {reason(error)}", hint="run it as root (sudo dkimctl …)"
+            f"cannot signal {service.name} (pid {pid}): {reason(error)}", hint="run it as root (sudo dkimctl …)"
         ) from error

@@ -5,7 +5,9 @@ user cannot read or calls insecure, a table line that makes it crash, a configur
 """
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+import shutil
+from collections.abc import Callable, Container, Mapping, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,26 +16,62 @@ from dkimctl.errors import Refused, disk_errors
 from dkimctl.opendkim import conf
 from dkimctl.opendkim.tables import data_set
 from dkimctl.programs import Ended, find_program, run_program
-from dkimctl.render.base import Rendering
+from dkimctl.render.base import Name, Rendering, SigningKey
+from dkimctl.render.rspamd import PLACE
+from dkimctl.render.signers import signer_named
 
 _MOST = 10  # domains tried: more would only find what one of them shows
 _MESSAGE = b"From: dkimctl@%s\r\nTo: postmaster@example.com\r\nSubject: dry run\r\n\r\nhello\r\n"
 
 
+def sample(keys: Sequence[SigningKey], installed: Container[Name]) -> list[SigningKey]:
+    """The keys to try: those that do not sign yet before the others, as many as can be tried in no time."""
+    new = (key for key in keys if (key.domain, key.selector) not in installed)
+    old = (key for key in keys if (key.domain, key.selector) in installed)
+    return list(islice(chain(new, old), _MOST))
+
+
 def dry_run(rendering: Rendering, settings: Settings, staged: Mapping[str, Path]) -> str:
-    """Sign a message for each of the first domains with the staged files, as the daemon's user.
+    """Sign a message for each of a few domains with the staged files, as the daemon's user.
 
     `staged`: system path → where its new content can be read. Returns what was done, or why nothing was. Raises
     Refused when a message would not be signed.
     """
     if settings.root != Path("/"):
         return "no dry run below --root"
+    if rendering.signer == "rspamd":
+        return _rspamd(staged)
+    if rendering.signer != "opendkim":
+        return f"no dry run: {rendering.signer} has no test mode"
     if find_program("opendkim") is None:
         return "no dry run: opendkim is not installed yet"
+    installed = signer_named(rendering.signer).installed(settings)
     user = settings.keys.owner.partition(":")[0] if os.geteuid() == 0 else None
-    domains = [key.domain for key in rendering.keys[:_MOST]]
+    domains = [key.domain for key in sample(rendering.keys, installed)]
     _sign(_configuration(settings, staged), domains, user, shown=settings.paths.opendkim_conf)
     return f"dry run: opendkim signs for {', '.join(domains)}"
+
+
+def _rspamd(staged: Mapping[str, Path]) -> str:
+    """Has rspamd read its whole configuration with the staged files in it; it shows no message to itself."""
+    if find_program("rspamadm") is None:
+        return "no dry run: rspamd is not installed yet"
+    with disk_errors("prepare a dry run"), TemporaryDirectory(prefix="dkimctl-") as name:
+        copy = Path(name) / "rspamd"
+        shutil.copytree(PLACE, copy)
+        for path, content in staged.items():
+            if path.startswith(f"{PLACE}/"):
+                place = copy / path.removeprefix(f"{PLACE}/")
+                place.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(content, place)
+        places = (f"--var={variable}={copy}" for variable in ("CONFDIR", "LOCAL_CONFDIR"))
+        ended = run_program("rspamadm", *places, "configtest", "-c", str(copy / "rspamd.conf"))
+    if ended.code != 0:
+        raise Refused(
+            f"nothing was installed: rspamd cannot read the new configuration ({ended.last_word})",
+            hint="is the installed one right? rspamadm configtest",
+        )
+    return "dry run: rspamd reads the new configuration"
 
 
 def _configuration(settings: Settings, staged: Mapping[str, Path]) -> bytes:
@@ -53,7 +91,8 @@ def _configuration(settings: Settings, staged: Mapping[str, Path]) -> bytes:
         if table in staged:
             content += conf.setting_line(name, f"{kind}:{staged[table]}")
     # the test mode shows the daemon a client at 127.0.0.1, which the admin need not trust
-    return content + conf.setting_line("InternalHosts", "csl:127.0.0.1")
+    # and signs only when it does not verify as well
+    return content + conf.setting_line("InternalHosts", "csl:127.0.0.1") + conf.setting_line("Mode", "s")
 
 
 def _read(path: Path) -> bytes:

@@ -5,16 +5,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dkimctl.clock import Clock
-from dkimctl.config.settings import Settings
+from dkimctl.config.settings import SIGNERS, Settings
 from dkimctl.errors import Unavailable
 from dkimctl.host import daemon
 from dkimctl.host.daemon import Step, TakenUp
 from dkimctl.host.dryrun import dry_run
+from dkimctl.host.service import service_of
+from dkimctl.host.staging import check_staged
 from dkimctl.opendkim import conf
+from dkimctl.opendkim.sockets import parse_socket
+from dkimctl.probe.milter import greet
 from dkimctl.programs import run_program
 from dkimctl.render.base import Rendering
+from dkimctl.render.compare import Change
 from dkimctl.render.install import Installed, install
 from dkimctl.render.restore import restore
+from dkimctl.render.rspamd import PROXY
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +45,16 @@ class NotTakenUp(Unavailable):
 
 
 def switch_to(rendering: Rendering, settings: Settings, *, clock: Clock) -> Switched:
-    """Install the rendering and have opendkim and Postfix take it up. A second run changes nothing.
+    """Install the rendering and have the signer and Postfix take it up. A second run changes nothing.
 
-    Raises what `render.install.install` raises, Refused when the dry run fails, and NotTakenUp when a daemon could not
-    be told: the files are in place then.
+    Raises what `render.install.install` raises, Refused when the new files have an error or the dry run fails, and
+    NotTakenUp when a daemon could not be told: the files are in place then.
     """
     is_here = settings.root == Path("/")
     said: list[str] = []
 
     def before_switch(staged: Mapping[str, Path]) -> None:
+        check_staged(rendering, settings, staged)
         said.append(dry_run(rendering, settings, staged))
 
     before = conf.read(settings.paths.opendkim_conf, settings.at)
@@ -57,7 +64,7 @@ def switch_to(rendering: Rendering, settings: Settings, *, clock: Clock) -> Swit
     if not is_here:
         return switched
     try:
-        switched = replace(switched, daemon=_opendkim(before, after, installed, settings))
+        switched = replace(switched, daemon=_signer(before, after, installed, settings))
         return replace(switched, postfix=_postfix(settings) if installed.changed.postfix else None)
     except Unavailable as error:
         raise NotTakenUp(error, switched) from error
@@ -75,11 +82,11 @@ def switch_back(switched: Switched, settings: Settings) -> tuple[TakenUp, ...]:
         return ()
     # no word from it: it ran, and it did not survive the new configuration
     was_running = switched.daemon is None or switched.daemon.step is not Step.START
-    told = _opendkim(before, after, switched.installed, settings, was_running=was_running)
+    told = _signer(before, after, switched.installed, settings, was_running=was_running)
     return (told, _postfix(settings)) if switched.installed.changed.postfix else (told,)
 
 
-def _opendkim(
+def _signer(
     before: conf.Configuration | None,
     after: conf.Configuration | None,
     installed: Installed,
@@ -87,12 +94,35 @@ def _opendkim(
     *,
     was_running: bool = False,
 ) -> TakenUp:
-    old_pid_file = (before.get("PidFile") if before else None) or settings.paths.pid_file
-    pid = daemon.find_running(Path(old_pid_file)) or daemon.find_running(Path(settings.paths.pid_file))
-    step = daemon.step_needed(before, after)
-    if step is Step.RELOAD and not (installed.changed.files or installed.changed.directories):
+    service = service_of(settings)
+    changed = bool(installed.changed.files or installed.changed.directories)
+    if service.name == "opendkim":
+        old_pid_file = (before.get("PidFile") if before else None) or service.pid_file
+        pid = daemon.find_running(Path(old_pid_file)) or daemon.find_running(Path(service.pid_file))
+        step = daemon.step_needed(before, after)
+    else:
+        pid = daemon.find_running(Path(service.pid_file), service.name)
+        can_reload = not changed or (service.reload is not None and not _moves_rspamd(installed, settings))
+        # rspamd listens long before it can bear a SIGHUP, which ends it until then: it must answer
+        step = Step.RELOAD if can_reload and _answers(settings.signing.socket) else Step.RESTART
+    if step is Step.RELOAD and not changed:
         step = Step.NONE
-    return daemon.take_up(step, settings, pid, was_running=was_running)
+    return daemon.take_up(step, service, pid, was_running=was_running)
+
+
+def _moves_rspamd(installed: Installed, settings: Settings) -> bool:
+    """True when rspamd's milter may get another socket: a reload that binds the same port in new words ends it."""
+    proxy = [c.change for c in installed.changed.files if c.path.endswith(f"/{PROXY}")]
+    is_first = all(change is Change.NEW for change in proxy) and len(proxy) == 2  # nobody has had a say yet
+    return bool(proxy) and not (is_first and settings.signing.socket == SIGNERS["rspamd"].socket)
+
+
+def _answers(socket: str) -> bool:
+    try:
+        greet(parse_socket(socket))
+    except Unavailable:
+        return False
+    return True
 
 
 def _postfix(settings: Settings) -> TakenUp:

@@ -4,27 +4,19 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from dkimctl.config.settings import Settings
-from dkimctl.errors import disk_errors
 from dkimctl.keys.metadata import Metadata, Phase
 from dkimctl.keys.pair import KeyPair
+from dkimctl.keys.public import PublicKey
 from dkimctl.keys.store import Key, KeyStore
-from dkimctl.opendkim.tables import key_entry, rows
+from dkimctl.render.base import Name
+from dkimctl.render.signers import signer_named
 
 _UNPROVEN = (Phase.GENERATED, Phase.PUBLISHED)
-Name = tuple[str, str]
-"""Domain and selector."""
 
 
 def installed_keys(settings: Settings) -> frozenset[Name]:
-    """The keys in the installed KeyTable; none when there is no table. Raises DiskError."""
-    path = settings.at(f"{settings.paths.opendkim_directory}/KeyTable")
-    with disk_errors(f"read {path}"):
-        try:
-            with path.open("rb") as lines:
-                entries = [key_entry(row) for row in rows(lines, patterns=False)]
-        except (FileNotFoundError, NotADirectoryError):
-            return frozenset()
-    return frozenset((entry.domain, entry.selector) for entry in entries if entry)
+    """The keys that the signer's installed configuration names; none when there is none. Raises DiskError."""
+    return signer_named(settings.signing.signer).installed(settings)
 
 
 class MaySign:
@@ -51,6 +43,10 @@ class MaySign:
     def load(self, key: Key) -> KeyPair:
         """The pair. Raises DiskError or CheckFailed."""
         return self._store.load(key)
+
+    def public(self, key: Key) -> PublicKey:
+        """The public half. Raises DiskError or CheckFailed."""
+        return self._store.public(key)
 
     def create(self, domain: str, selector: str, pair: KeyPair, record: bytes, metadata: Metadata) -> Key:
         """Keep a new key. Raises Refused when the selector is taken."""

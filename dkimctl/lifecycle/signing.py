@@ -1,30 +1,24 @@
 """The end of a setup: the daemons configured, and the first signatures verified with the keys from DNS."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence, Set
 
 from dkimctl.config.settings import Lookup, Settings
-from dkimctl.errors import CheckFailed, DkimctlError, Refused, Unavailable
+from dkimctl.errors import Refused, Unavailable
 from dkimctl.host.daemon import Step as Way
 from dkimctl.host.daemon import TakenUp
-from dkimctl.host.switch import NotTakenUp, Switched, switch_back, switch_to
+from dkimctl.host.switch import Switched
 from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import Key
-from dkimctl.lifecycle.maysign import MaySign, Name, installed_keys
+from dkimctl.lifecycle.attempt import Attempt, attempt, take_back
+from dkimctl.lifecycle.maysign import MaySign, installed_keys
 from dkimctl.lifecycle.steps import Site, State, Step, failed
 from dkimctl.names import split_owner_name
-from dkimctl.opendkim.sockets import parse_socket
 from dkimctl.probe.signature import FindRecord
-from dkimctl.probe.signing import probe
-from dkimctl.probe.wire import NobodyListens
-from dkimctl.render.base import Rendering, SigningKey
+from dkimctl.render.base import Name, Rendering, SigningKey
 from dkimctl.render.desired import desired
 from dkimctl.verify.check import check
 from dkimctl.verify.report import Target, Verdict
 
-_TO_RELOAD = 2.0  # seconds: the daemon takes a reload up at its next connection, or at the one after
-_TO_START = 10.0  # seconds until a daemon that was restarted listens
-_PAUSE = 0.2
-_BELOW = "probe"  # the label below a domain from which its sub-domains are probed
 _MEANWHILE = {
     "tempfail": "keeps mail waiting",
     "accept": "sends mail unsigned",
@@ -46,17 +40,21 @@ def start_signing(site: Site, keys: Sequence[Key]) -> None:
         keys = _those_that_sign(site, keys, rendering)
         if not keys:
             return
-        switched = _switch(site, rendering)
-        if not (switched and switched.daemon and switched.daemon.done):
+        made = _attempt(site, rendering, {_name(key) for key in keys})
+        if made.not_taken_up:
+            site.tell(failed(rendering.signer, made.not_taken_up))
+            _take_back(site, made)
+        if not (made.proven or made.failures):
             return
-        wrong = _prove(site, keys, rendering)
-        spoilt = frozenset(name for name in wrong if name not in before)
-        right = [key for key in keys if _name(key) not in wrong]
-        if not spoilt or switched.installed.changed.is_empty:  # nothing that this run could take back
+        for failure in made.failures:
+            site.tell(failed("signature", failure.error, failure.sender))
+        spoilt = made.wrong - before
+        right = [key for key in keys if _name(key) not in made.wrong]
+        if not spoilt or not made.has_changed:  # nothing that this run could take back
             for key in right:
                 _activate(site, key)
             return
-        _take_back(site, switched)
+        _take_back(site, made)
         rejected |= spoilt
         keys = right
 
@@ -71,7 +69,7 @@ def _those_that_sign(site: Site, keys: Sequence[Key], rendering: Rendering) -> l
     for key in keys:
         if _name(key) not in used:
             other = next((k.selector for k in rendering.keys if k.domain == key.domain), None)
-            why = f"{other} signs for it" if other else "opendkim cannot use it beside the other keys"
+            why = f"{other} signs for it" if other else f"{rendering.signer} cannot use it beside the other keys"
             error = Refused(
                 f"{key.selector} is not used: {why}", hint="see the warnings above, and: dkimctl render-config"
             )
@@ -82,33 +80,39 @@ def _those_that_sign(site: Site, keys: Sequence[Key], rendering: Rendering) -> l
 # --- the daemons
 
 
-def _switch(site: Site, rendering: Rendering) -> Switched | None:
-    """Install the rendering and tell what the daemons do; None when it had to be taken back."""
+def _attempt(site: Site, rendering: Rendering, names: Set[Name]) -> Attempt:
+    """Install the rendering and probe these keys, telling what the daemons do."""
     for notice in rendering.notices:
         if not notice.blocking:  # a blocking one is the error of the installation
             site.tell(Step("config", State.WARNING, notice.message, hint=notice.hint))
-    try:
-        switched = switch_to(rendering, site.settings, clock=site.clock)
-    except NotTakenUp as error:
-        site.tell(failed("opendkim", error))
-        _take_back(site, error.switched)
-        return None
-    site.tell(_configuration(switched))
+    keys = (key for key in rendering.keys if _name(key) in names)
+    return attempt(
+        rendering,
+        site.settings,
+        keys,
+        record_in_dns(site.settings.lookup),
+        clock=site.clock,
+        tell=lambda switched: _tell(site, rendering, switched),
+    )
+
+
+def _tell(site: Site, rendering: Rendering, switched: Switched) -> None:
+    signer = rendering.signer
+    site.tell(_configuration(switched, signer))
     if switched.postfix:
         site.tell(_taken_up("Postfix", switched.postfix))
     if switched.daemon is None:
-        site.tell(Step("opendkim", State.TODO, "no daemon belongs to a staging tree", hint="run it on the host itself"))
+        site.tell(Step(signer, State.TODO, "no daemon belongs to a staging tree", hint="run it on the host itself"))
     elif switched.daemon.done:
-        site.tell(_taken_up("opendkim", switched.daemon))
+        site.tell(_taken_up(signer, switched.daemon))
     else:
         site.tell(_waiting_for_daemon(switched.daemon, rendering, site.settings))
-    return switched
 
 
-def _configuration(switched: Switched) -> Step:
+def _configuration(switched: Switched, signer: str) -> Step:
     changed = switched.installed.changed
     if changed.is_empty:
-        return Step("config", State.ALREADY, "opendkim and Postfix are told to sign with it")
+        return Step("config", State.ALREADY, f"{signer} and Postfix are told to sign with it")
     details = [directory.path for directory in changed.directories] + [file.path for file in changed.files]
     details += [f"main.cf: {change.name} = {change.wanted}" for change in changed.postfix]
     if switched.installed.backup:
@@ -125,13 +129,14 @@ def _waiting_for_daemon(taken: TakenUp, rendering: Rendering, settings: Settings
     proof = taken.message
     if rendering.postfix:
         proof += f"; until then Postfix {_MEANWHILE[settings.signing.milter_default_action]}"
-    return Step("opendkim", State.TODO, proof, hint=f"{taken.hint}, then this command again: it goes on with the proof")
+    hint = f"{taken.hint}, then this command again: it goes on with the proof"
+    return Step(rendering.signer, State.TODO, proof, hint=hint)
 
 
-def _take_back(site: Site, switched: Switched) -> None:
-    if switched.installed.changed.is_empty:
+def _take_back(site: Site, made: Attempt) -> None:
+    if not made.has_changed:
         return
-    told = switch_back(switched, site.settings)
+    told = take_back(made, site.settings)
     site.tell(
         Step(
             "config",
@@ -143,50 +148,6 @@ def _take_back(site: Site, switched: Switched) -> None:
 
 
 # --- the proof
-
-
-def _prove(site: Site, keys: Sequence[Key], rendering: Rendering) -> frozenset[Name]:
-    """Probe each key; returns those that failed, which is told. Those that passed are not told of yet."""
-    subdomains = {_name(key) for key in rendering.keys if key.subdomains}
-    since = site.clock.monotonic()
-    wrong = set()
-    for key in keys:
-        for sender in _senders(key, _name(key) in subdomains):
-            error = _probe(site, key, sender, since)
-            if error is not None:
-                site.tell(failed("signature", error, sender))
-                wrong.add(_name(key))
-                break
-    return frozenset(wrong)
-
-
-def _senders(key: Key, subdomains: bool) -> Iterator[str]:
-    yield key.domain
-    if subdomains:
-        yield f"{_BELOW}.{key.domain}"
-
-
-def _probe(site: Site, key: Key, sender: str, since: float) -> DkimctlError | None:
-    """Why mail from this domain is not signed with a signature that verifies, or None when it is.
-
-    Tries again for a while: `since` is when the daemon was told.
-    """
-    socket = parse_socket(site.settings.signing.socket)
-    find_record = record_in_dns(site.settings.lookup)
-    while True:
-        patience = _TO_RELOAD
-        try:
-            seen = probe(socket, sender, key.selector, key.domain, find_record, clock=site.clock)
-            if not seen.problem:
-                return None
-            error: DkimctlError = CheckFailed(seen.problem, hint=f"see its log: journalctl -u opendkim -g {seen.job}")
-        except NobodyListens as nobody:
-            error, patience = CheckFailed(nobody.message, hint=nobody.hint), _TO_START
-        except Unavailable as unavailable:
-            error = unavailable
-        if site.clock.monotonic() - since > patience:
-            return error
-        site.clock.sleep(_PAUSE)
 
 
 def record_in_dns(lookup: Lookup) -> FindRecord:
@@ -209,5 +170,6 @@ def _activate(site: Site, key: Key) -> None:
     state = State.ALREADY if now.phase is Phase.ACTIVE else State.DONE
     if now.phase is not Phase.ACTIVE:
         site.store.advance(now, Phase.ACTIVE, site.clock.now(), note="a probe's signature verified")
-    proof = f"opendkim signs with {key.selector}, and the signature verifies with the key from DNS"
+    signer = site.settings.signing.signer
+    proof = f"{signer} signs with {key.selector}, and the signature verifies with the key from DNS"
     site.tell(Step("signature", state, proof, key.domain))

@@ -6,6 +6,7 @@ from dataclasses import fields
 
 from dkimctl.host.daemon import TakenUp
 from dkimctl.host.switch import Switched
+from dkimctl.lifecycle.installing import Proven
 from dkimctl.output.terminal import Terminal, paint
 from dkimctl.render.base import Notice, Rendering
 from dkimctl.render.compare import Change, Difference
@@ -40,6 +41,18 @@ def difference_text(difference: Difference) -> str:
     lines += [f"{file.path}: {_WORDS[file.change]}" for file in difference.files]
     lines += [f"main.cf: {setting.name} = {setting.wanted}" for setting in difference.postfix]
     return "".join(f"{line}\n" for line in lines)
+
+
+def installed_document(proven: Proven, rendering: Rendering) -> dict[str, object]:
+    """The same for an installation, with its proof."""
+    return {**with_notices(proven.switched, rendering), "proof": proven.proof}
+
+
+def show_installation(proven: Proven, terminal: Terminal) -> None:
+    """What was done, and the proof as a note."""
+    show_switch(proven.switched, terminal)
+    if proven.proof:
+        terminal.note(proven.proof)
 
 
 def show_switch(switched: Switched, terminal: Terminal) -> None:

@@ -52,9 +52,14 @@ class Reply:
     """The header fields it adds, values without the blank after the colon."""
 
     @property
+    def signatures(self) -> tuple[str, ...]:
+        """The values of the DKIM-Signature fields it adds."""
+        return tuple(value for name, value in self.added if name.lower() == "dkim-signature")
+
+    @property
     def signature(self) -> str | None:
         """The value of the first DKIM-Signature it adds, or None."""
-        return next((value for name, value in self.added if name.lower() == "dkim-signature"), None)
+        return next(iter(self.signatures), None)
 
 
 @dataclass(frozen=True, slots=True)

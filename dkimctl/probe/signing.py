@@ -43,8 +43,8 @@ def probe(
     job = f"DKIMCTL{now:%H%M%S%f}"
     reply = offer(socket, message, client=client, job=job)
     signatures: tuple[Signature, ...] = ()
-    if reply.signature is not None:
-        signatures = verify(message.with_header(FIELD, reply.signature).raw, find_record)
+    for signature in reply.signatures:  # each on its own: none of them covers another
+        signatures += verify(message.with_header(FIELD, signature).raw, find_record)
     problem = _problem(reply, signatures, selector, signing_domain)
     return Probe(message.sender, str(socket), job, reply.verdict, signatures, problem)
 

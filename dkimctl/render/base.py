@@ -18,6 +18,8 @@ class SigningKey:
     """The private key's file as the daemon is told it (without `--root`)."""
     subdomains: bool
     """True when mail from below the domain is signed as well."""
+    algorithm: str = "rsa"
+    """`rsa` or `ed25519`."""
 
     @property
     def name(self) -> str:
@@ -27,12 +29,12 @@ class SigningKey:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The keys that sign, and the one algorithm of all of them."""
+    """The keys that sign."""
 
     keys: tuple[SigningKey, ...]
-    """Sorted by domain."""
+    """Sorted by domain; two for a domain where the signer makes two signatures, the RSA key first."""
     algorithm: str
-    """`rsa` or `ed25519`."""
+    """`rsa` or `ed25519`: the one of all of them, for a signer that has one."""
     notices: tuple["Notice", ...] = ()
 
 
@@ -69,6 +71,13 @@ class RenderedFile:
     """As the daemons see it (without `--root`)."""
     content: Content = field(repr=False)
     mode: int = 0o644
+    owner: str = ""
+    """USER:GROUP; empty for a file that everybody may read, which then belongs to whoever installs it."""
+
+    @property
+    def is_private(self) -> bool:
+        """True for a private key: never shown, and never written anywhere else."""
+        return bool(self.owner)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +104,17 @@ class Rendering:
     notices: tuple[Notice, ...]
 
 
+Name = tuple[str, str]
+"""Domain and selector."""
+
+
 class Signer(Protocol):
     """A daemon that signs: one file in this folder each."""
 
     name: str
+    """As in `config.settings.SIGNERS`."""
+    signs_twice: bool
+    """True when it puts an RSA and an Ed25519 signature on one message."""
 
     def files(self, settings: Settings, selection: Selection) -> tuple[tuple[RenderedFile, ...], tuple[Notice, ...]]:
         """Its files, and what is to be said about them. Reads what is installed, writes nothing."""
@@ -108,3 +124,6 @@ class Signer(Protocol):
 
     def sockets(self, settings: Settings) -> tuple[MilterSocket, ...]:
         """Where it will listen, then where the installed configuration has it listen."""
+
+    def installed(self, settings: Settings) -> frozenset[Name]:
+        """The keys that the installed configuration names; none when there is none. Raises DiskError."""

@@ -85,8 +85,14 @@ def _file_changes(files: Iterable[RenderedFile], settings: Settings) -> Iterator
                 yield FileChange(file.path, Change.NEW, file)
             elif not _same_content(path, status.st_size, file.content):
                 yield FileChange(file.path, Change.CONTENT, file)
-            elif not is_readable(status, daemon):
+            elif not (_is_private(status, file) if file.is_private else is_readable(status, daemon)):
                 yield FileChange(file.path, Change.MODE, file)
+
+
+def _is_private(status: os.stat_result, file: RenderedFile) -> bool:
+    """True when a private key has its mode, and its owner where one can be given."""
+    owner = find_daemon(file.owner) if os.geteuid() == 0 else None
+    return stat.S_IMODE(status.st_mode) == file.mode and (owner is None or status.st_uid == owner.uid)
 
 
 def _status(path: Path) -> os.stat_result | None:

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from dkimctl.config.settings import Settings
 from dkimctl.files import read_file
 from dkimctl.opendkim import conf
+from dkimctl.opendkim.managed import read_foreign
 from dkimctl.opendkim.tables import Row, data_set, rows
 from dkimctl.render.base import Notice, Selection
-from dkimctl.render.dataset import is_replaced
+from dkimctl.render.dataset import foreign_rows, is_replaced
 
 
 def lost_signatures(settings: Settings, selection: Selection) -> tuple[Notice, ...]:
@@ -20,13 +21,26 @@ def lost_signatures(settings: Settings, selection: Selection) -> tuple[Notice, .
         return _from_domain(installed, selection)
     kind, path = data_set(table.value)
     if path == f"{settings.paths.opendkim_directory}/SigningTable":
-        return ()
+        return () if settings.signing.signer == "opendkim" else _left_behind(settings, path, kind, selection)
     if kind not in ("file", "refile"):
         return (_unknown(table),)
     content = read_file(settings.at(path)) or b""
     keys = {key.domain: key for key in selection.keys}
     lost = [row for row in _rows(content, patterns=kind == "refile") if not is_replaced(row, keys)]
     return (_lost(f"{path} line {lost[0].line}", lost[0].key, settings),) if lost else ()
+
+
+def _left_behind(settings: Settings, path: str, kind: str, selection: Selection) -> tuple[Notice, ...]:
+    """A person's own lines in our table, which only opendkim reads."""
+    keys = {key.domain: key for key in selection.keys}
+    found = foreign_rows(read_foreign(settings.at(path)), patterns=kind == "refile")
+    lost = [row for row in found if row.value and not is_replaced(row, keys)]
+    if not lost:
+        return ()
+    message = f"{path} line {lost[0].line} has {lost[0].key} signed by opendkim today, and that would end"
+    return (
+        Notice(message, "make a key of its own for it, or take the line out: dkimctl genkey --help", blocking=True),
+    )
 
 
 def _rows(content: bytes, *, patterns: bool) -> Iterator[Row]:

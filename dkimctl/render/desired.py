@@ -6,9 +6,9 @@ from dkimctl.config.settings import Settings
 from dkimctl.keys.store import KeyStore
 from dkimctl.render.base import Rendering, Signer
 from dkimctl.render.continuity import lost_signatures
-from dkimctl.render.opendkim import OpenDkim
 from dkimctl.render.postfix import postfix_settings
 from dkimctl.render.selection import select_keys
+from dkimctl.render.signers import retired_sockets, signer_named
 
 
 def desired(settings: Settings, store: KeyStore, signer: Signer | None = None) -> Rendering:
@@ -17,10 +17,10 @@ def desired(settings: Settings, store: KeyStore, signer: Signer | None = None) -
     Raises UsageError when no domain has a key or a setting is of no use, DiskError when something cannot be read,
     Refused when a table's managed block is broken, Unavailable when postconf fails.
     """
-    daemon = signer or OpenDkim()
-    selection = select_keys(settings, store)
+    daemon = signer or signer_named(settings.signing.signer)
+    selection = select_keys(settings, store, both=daemon.signs_twice)
     files, notices = daemon.files(settings, selection)
-    postfix, postfix_notices = postfix_settings(settings, daemon.sockets(settings))
+    postfix, postfix_notices = postfix_settings(settings, (*daemon.sockets(settings), *retired_sockets(settings)))
     return Rendering(
         signer=daemon.name,
         keys=selection.keys,

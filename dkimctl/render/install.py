@@ -124,6 +124,8 @@ def _staged(change: FileChange, settings: Settings) -> Iterator[Path]:
 
 def _mode_and_owner(change: FileChange, path: Path, settings: Settings) -> tuple[int, Owner | None]:
     """Those of the file that is there, unless the daemon could not read it so."""
+    if change.file.is_private:
+        return change.file.mode, find_daemon(change.file.owner) if os.geteuid() == 0 else None
     if change.change is Change.NEW:
         return change.file.mode, None
     with disk_errors(f"look at {path}"):

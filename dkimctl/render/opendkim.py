@@ -4,14 +4,14 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from dkimctl.config.settings import Settings
-from dkimctl.errors import UsageError
+from dkimctl.errors import UsageError, disk_errors
 from dkimctl.files import read_file
 from dkimctl.opendkim import conf
 from dkimctl.opendkim.hosts import canonical_host
 from dkimctl.opendkim.managed import Foreign, read_foreign
 from dkimctl.opendkim.sockets import MilterSocket, parse_socket
-from dkimctl.opendkim.tables import key_line, signing_lines
-from dkimctl.render.base import Content, Notice, RenderedDirectory, RenderedFile, Selection, SigningKey, fixed
+from dkimctl.opendkim.tables import key_entry, key_line, rows, signing_lines
+from dkimctl.render.base import Content, Name, Notice, RenderedDirectory, RenderedFile, Selection, SigningKey, fixed
 from dkimctl.render.cautions import key_table_notices, signing_table_notices
 from dkimctl.render.conffile import belongs_to_person, overridden_notices, sealed, with_include_last
 from dkimctl.render.dataset import table_kind
@@ -25,6 +25,7 @@ class OpenDkim:
     """The signer that Debian calls opendkim."""
 
     name = "opendkim"
+    signs_twice = False
 
     def files(self, settings: Settings, selection: Selection) -> tuple[tuple[RenderedFile, ...], tuple[Notice, ...]]:
         """Tables first, opendkim.conf last: it is what makes the daemon read the others."""
@@ -66,6 +67,17 @@ class OpenDkim:
                 except UsageError:  # what stands there is no socket, so Postfix cannot have been told of it
                     continue
         return tuple(found)
+
+    def installed(self, settings: Settings) -> frozenset[Name]:
+        """The keys in the installed KeyTable; none when there is no table."""
+        path = settings.at(f"{settings.paths.opendkim_directory}/KeyTable")
+        with disk_errors(f"read {path}"):
+            try:
+                with path.open("rb") as lines:
+                    entries = [key_entry(row) for row in rows(lines, patterns=False)]
+            except (FileNotFoundError, NotADirectoryError):
+                return frozenset()
+        return frozenset((entry.domain, entry.selector) for entry in entries if entry)
 
 
 def parameters(settings: Settings, selection: Selection, kind: str) -> tuple[tuple[str, str], ...]:

@@ -20,8 +20,8 @@ def postfix_settings(
 ) -> tuple[dict[str, str], tuple[Notice, ...]]:
     """The settings and what is to be said about them; none where Postfix is not configured.
 
-    `sockets`: where the signer will listen, then where it listened so far. Other milters stay and ours is put last,
-    after those that may change the mail. Raises Unavailable when postconf fails.
+    `sockets`: where the signer will listen, then where it, or one that gives its place up, listened so far. Other
+    milters stay and ours is put last, after those that may change the mail. Raises Unavailable when postconf fails.
     """
     directory = settings.at(settings.paths.postfix_directory)
     if not postconf.is_configured(directory):
@@ -51,15 +51,15 @@ def postfix_settings(
 
 
 def _policy(now: str, settings: Settings) -> Iterator[Notice]:
-    wanted = settings.signing.milter_default_action
+    wanted, signer = settings.signing.milter_default_action, settings.signing.signer
     if now != wanted and wanted == "tempfail":
         yield Notice(
-            f"milter_default_action: {now} becomes tempfail; while opendkim is down mail waits, none leaves unsigned",
+            f"milter_default_action: {now} becomes tempfail; while {signer} is down mail waits, none leaves unsigned",
             f"to keep it: --milter-default-action {now}",
         )
     if wanted == "accept":
         yield Notice(
-            "milter_default_action = accept: while opendkim is down mail leaves unsigned, and nobody is told",
+            f"milter_default_action = accept: while {signer} is down mail leaves unsigned, and nobody is told",
             "tempfail lets it wait in the sender's queue instead",
         )
 

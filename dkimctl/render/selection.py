@@ -30,13 +30,16 @@ class _Found:
     """Domains with a key of each kind."""
     keyless: set[str] = field(default_factory=set)
     """Domains of the configuration without a key."""
-    unproven: dict[str, str] = field(default_factory=dict)
+    unproven: set[tuple[str, str]] = field(default_factory=set)
+    """Domain and selector of the keys that DNS was not seen to serve."""
     unusable: list[str] = field(default_factory=list)
     leaving: list[str] = field(default_factory=list)
 
 
-def select_keys(settings: Settings, store: KeyStore) -> Selection:
-    """The key that signs for each managed domain. All are of one algorithm, because opendkim has one for all of them.
+def select_keys(settings: Settings, store: KeyStore, *, both: bool = False) -> Selection:
+    """The key that signs for each managed domain: all of one algorithm, because opendkim has one for all of them.
+
+    With `both` a domain's RSA key and its Ed25519 key, for signers that make two signatures.
 
     Raises UsageError when no domain has a key, DiskError when the keys cannot be listed.
     """
@@ -44,12 +47,15 @@ def select_keys(settings: Settings, store: KeyStore) -> Selection:
     for domain in store.domains():
         _sort_in(found, settings, domain, store.keys(domain))
     algorithm, keys = (RSA, found.rsa) if found.wants_rsa else (ED25519, found.ed25519)
+    if both:
+        keys = sorted(found.rsa + found.ed25519, key=lambda key: key.domain)  # stable: RSA stays first
     if not keys:
         raise UsageError(
             f"no managed domain: {settings.key_directory} holds no key that can sign",
             hint="make a key first: dkimctl genkey example.com",
         )
-    return Selection(tuple(keys), algorithm, tuple(_notices(found, settings, algorithm)))
+    notices = (*_notices(found), *(() if both else _algorithm_notices(found, algorithm)))
+    return Selection(tuple(keys), algorithm, (*notices, *_unproven(found, settings, keys)))
 
 
 def _sort_in(found: _Found, settings: Settings, domain: str, keys: tuple[Key, ...]) -> None:
@@ -66,9 +72,11 @@ def _sort_in(found: _Found, settings: Settings, domain: str, keys: tuple[Key, ..
     found.wants_rsa |= rsa is not None and (rsa.phase is Phase.ACTIVE or not _is_active(ed25519))
     for key, into in ((rsa, found.rsa), (ed25519, found.ed25519)):
         if key is not None:
-            into.append(SigningKey(domain, key.selector, key.path, _with_subdomains(settings, key)))
+            into.append(
+                SigningKey(domain, key.selector, key.path, _with_subdomains(settings, key), key.metadata.algorithm)
+            )
             if key.phase in _UNPROVEN:
-                found.unproven[domain] = key.selector
+                found.unproven.add((domain, key.selector))
 
 
 def _is_usable(key: Key) -> bool:
@@ -94,7 +102,7 @@ def _with_subdomains(settings: Settings, key: Key) -> bool:
     return settings.signing.subdomains if own is None or own.subdomains is None else own.subdomains
 
 
-def _notices(found: _Found, settings: Settings, algorithm: str) -> Iterable[Notice]:
+def _notices(found: _Found) -> Iterable[Notice]:
     if found.unusable:
         yield Notice(
             f"left out, because opendkim cannot take their names: {_few(found.unusable)}",
@@ -107,9 +115,10 @@ def _notices(found: _Found, settings: Settings, algorithm: str) -> Iterable[Noti
         )
     if keyless := sorted(found.keyless):
         yield Notice(f"no key yet for {_few(keyless)}", f"make one: dkimctl genkey {keyless[0]}")
-    yield from _algorithm_notices(found, algorithm)
-    chosen = found.rsa if algorithm == RSA else found.ed25519
-    unproven = [key.domain for key in chosen if found.unproven.get(key.domain) == key.selector]
+
+
+def _unproven(found: _Found, settings: Settings, chosen: Iterable[SigningKey]) -> Iterable[Notice]:
+    unproven = list(dict.fromkeys(key.domain for key in chosen if (key.domain, key.selector) in found.unproven))
     if unproven:
         message = f"DNS has not been seen to serve the key of {_few(unproven)} yet; its signatures may not verify"
         yield Notice(message, _publish(settings, unproven[0]))

@@ -13,6 +13,8 @@ POSTFIX_FILE = "postfix-settings"
 def write_tree(rendering: Rendering, directory: Path) -> tuple[Path, ...]:
     """Every file below `directory` at its system path, and main.cf's settings; returns what was written.
 
+    Private keys are left out: they never go anywhere but to the daemon.
+
     Raises DiskError.
     """
     return tuple(_write(rendering, directory))
@@ -20,6 +22,8 @@ def write_tree(rendering: Rendering, directory: Path) -> tuple[Path, ...]:
 
 def _write(rendering: Rendering, directory: Path) -> Iterator[Path]:
     for file in rendering.files:
+        if file.is_private:
+            continue
         path = directory / file.path.lstrip("/")
         make_directory(path.parent, mode=0o755)
         write_file(path, file.content, mode=file.mode)

@@ -106,13 +106,13 @@ def refused(machine: Machine, *options: str) -> str:
     before = files(machine)
     ended = machine.dkimctl("render-config", "--install", *options, check=False)
     assert ended.returncode == 1, ended.stderr
-    assert files(machine) == before
+    assert files(machine) == before, ended.stderr
     return ended.stderr
 
 
 def files(machine: Machine) -> str:
     """The checksums of everything an installation may touch, and any leftovers beside it."""
-    places = "/etc/opendkim /etc/opendkim.conf /etc/postfix /etc/tmpfiles.d /var/backups"
+    places = "/etc/opendkim /etc/opendkim.conf /etc/postfix /etc/tmpfiles.d"
     return machine.run("sh", "-c", f"find {places} -type f -not -name .lock -exec md5sum {{}} + | sort").stdout
 
 
@@ -121,7 +121,7 @@ DAMAGE = (
     (f"chmod 644 {KEY}", f"chmod 600 {KEY}", "DKIM606"),
     ("chmod 777 /etc/opendkim/keys", "chmod 755 /etc/opendkim/keys", "chmod 0755 /etc/opendkim/keys"),
     (f"chown root:root {KEY}", f"chown opendkim:opendkim {KEY}", f"chown opendkim:opendkim {KEY}"),
-    (f"mv {KEY} /root/key; echo nonsense > {KEY}", f"mv /root/key {KEY}", "not a private key"),
+    (f"mv {KEY} /root/key; echo nonsense > {KEY}", f"mv /root/key {KEY}", KEY),
     (f"cp {CONF} /root; printf 'Syslog yes\\nNo yes\\n' > {CONF}", f"mv /root/opendkim.conf {CONF}", "line 2"),
     ("chmod 700 /etc/opendkim", "chmod 755 /etc/opendkim", "/etc/opendkim"),
 )
@@ -137,6 +137,22 @@ def test_what_would_not_sign_is_not_installed(machine: Machine) -> None:
         assert reason in said, damage
         machine.run("sh", "-c", repair)
     assert install(machine)["dry_run"] == "dry run: opendkim signs for domain.tld"
+
+
+def test_what_is_not_signed_after_the_switch_is_put_back(machine: Machine) -> None:
+    """The new files are right, but the daemon runs with others: exit 1, everything is as it was, and it signs on."""
+    install(machine)
+    machine.run("cp", "-a", "/etc/opendkim/KeyTable", "/etc/opendkim/SigningTable", "/run/opendkim/")
+    conf = machine.read(CONF).replace("file:/etc/opendkim/KeyTable", "file:/run/opendkim/KeyTable")
+    machine.write(
+        "/run/opendkim.conf", conf.replace("file:/etc/opendkim/SigningTable", "file:/run/opendkim/SigningTable")
+    )
+    machine.run("opendkim", "-x", "/run/opendkim.conf")
+    machine.dkimctl("genkey", "-s", "new", "example.org")
+    said = refused(machine)
+    assert "mail from example.org: the daemon let the message pass without a signature" in said
+    assert "everything was put back as it was before" in said
+    assert "d=domain.tld; s=mail" in signature(machine, "domain.tld")
 
 
 def test_a_person_s_configuration_is_part_of_the_dry_run(machine: Machine) -> None:

@@ -1,0 +1,53 @@
+"""doctor's checks on files that are not in place yet: an installation must not bring an error with it."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from dkimctl.config.settings import Settings
+from dkimctl.errors import Refused
+from dkimctl.findings import Finding, Severity
+from dkimctl.host.doctor.base import Check
+from dkimctl.host.doctor.conf import check_conf
+from dkimctl.host.doctor.hosts import check_hosts
+from dkimctl.host.doctor.keys import check_keys
+from dkimctl.host.doctor.tables import check_tables
+from dkimctl.host.world import World, read_world
+from dkimctl.programs import find_program
+from dkimctl.render.base import Rendering
+
+_CHECKS: tuple[Check, ...] = (check_conf, check_tables, check_hosts)
+
+
+def check_staged(rendering: Rendering, settings: Settings, staged: Mapping[str, Path]) -> None:
+    """Raise Refused when the new files have an error that the installed ones do not have.
+
+    `staged`: system path → where its new content can be read. Only opendkim's own files are known that well, and only
+    on the machine where it runs.
+    """
+    if rendering.signer != "opendkim" or settings.root != Path("/") or find_program("opendkim") is None:
+        return
+    now, coming = read_world(settings), read_world(replace(settings, staged=staged))
+    errors = [*_errors(_CHECKS, coming), *_errors((check_keys,), _new_keys(coming, now))]
+    known = {(error.code, error.subject) for error in _errors((*_CHECKS, check_keys), now)} if errors else set()
+    for error in errors:
+        if (error.code, error.subject) not in known:
+            raise Refused(
+                f"nothing was installed: {error.title}: {error.seen}",
+                hint=f"{error.fix} (more about it: dkimctl inspect {error.code})",
+            )
+
+
+def _new_keys(coming: World, now: World) -> World:
+    """The world with the new keys only: to look at 100,000 that sign already would take half a minute."""
+    table, old = coming.data_sets.get("KeyTable"), now.data_sets.get("KeyTable")
+    if table is None or old is None or coming.account != now.account:
+        return coming
+    signing = {row.value for row in old.rows}
+    rows = tuple(row for row in table.rows if row.value not in signing)
+    return replace(coming, data_sets={**coming.data_sets, "KeyTable": replace(table, rows=rows)})
+
+
+def _errors(checks: Iterable[Check], world: World) -> Iterator[Finding]:
+    for check in checks:
+        yield from (d.finding for d in check(world) if d.finding.severity is Severity.ERROR)

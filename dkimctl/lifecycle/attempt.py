@@ -1,0 +1,181 @@
+"""A configuration put in place, taken up by the daemons, and proven by messages: what every installation goes through.
+
+    attempt(rendering, settings, keys, find_record) -> Attempt     installed, told, probed
+    take_back(attempt, settings) -> what the daemons did            the old configuration again
+
+Whoever calls decides what a failure means; nothing is taken back without being asked.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from ipaddress import ip_network
+from pathlib import Path
+from types import MappingProxyType
+
+from dkimctl.clock import Clock
+from dkimctl.config.settings import Settings
+from dkimctl.errors import CheckFailed, DkimctlError, Unavailable
+from dkimctl.host.daemon import TakenUp
+from dkimctl.host.service import service_of
+from dkimctl.host.switch import NotTakenUp, Switched, switch_back, switch_to
+from dkimctl.opendkim.sockets import parse_socket
+from dkimctl.probe.milter import Client
+from dkimctl.probe.signature import FindRecord
+from dkimctl.probe.signing import probe
+from dkimctl.probe.wire import NobodyListens
+from dkimctl.render.base import Name, Rendering, SigningKey
+
+_PAUSE = 0.2
+_BELOW = "probe"  # the label below a domain from which its sub-domains are probed
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A message that was not signed as it should be."""
+
+    key: SigningKey
+    sender: str
+    """The domain in From."""
+    error: DkimctlError
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What was done, and what the probes showed."""
+
+    switched: tuple[Switched, ...]
+    """In the order in which it was done; one, or two where Postfix was told after the signer was proven."""
+    not_taken_up: NotTakenUp | None = None
+    """A daemon could not be made to take it up; nothing was probed then."""
+    failures: tuple[Failure, ...] = ()
+    proven: tuple[SigningKey, ...] = ()
+
+    @property
+    def is_proven(self) -> bool:
+        """True when messages were shown to the daemon, and each was signed."""
+        return bool(self.proven) and not self.failures
+
+    @property
+    def has_changed(self) -> bool:
+        """True when there is something to take back."""
+        return any(not switched.installed.changed.is_empty for switched in self.switched)
+
+    @property
+    def wrong(self) -> frozenset[Name]:
+        """Domain and selector of the keys that failed."""
+        return frozenset((failure.key.domain, failure.key.selector) for failure in self.failures)
+
+
+def attempt(
+    rendering: Rendering,
+    settings: Settings,
+    keys: Iterable[SigningKey],
+    find_record: FindRecord,
+    *,
+    clock: Clock,
+    tell: Callable[[Switched], None] = lambda _: None,
+) -> Attempt:
+    """Install the rendering, have it taken up, and show the signer a message for each of the keys.
+
+    opendkim's place in Postfix changes with its files. Another signer is proven before Postfix hears of it, so that the
+    one before it signs until then. `tell` hears of each switch as it ends. Raises what `host.switch.switch_to` raises,
+    but for NotTakenUp.
+    """
+    later = rendering.signer != "opendkim" and settings.root == Path("/")
+    first = replace(rendering, postfix=MappingProxyType({})) if later else rendering
+    made = _switch((), first, settings, clock, tell)
+    daemon = made.switched[-1].daemon
+    if made.not_taken_up or daemon is None or not daemon.done:
+        return made
+    made = _probed(made, tuple(keys), settings, find_record, clock)
+    if not later or made.failures:
+        return made
+    second = _switch(made.switched, rendering, settings, clock, tell)
+    return replace(second, proven=made.proven)
+
+
+def take_back(made: Attempt, settings: Settings) -> tuple[TakenUp, ...]:
+    """Put back everything that changed; returns what the daemons did. Raises what `host.switch.switch_back` raises."""
+    told: list[TakenUp] = []
+    for switched in reversed(made.switched):
+        if not switched.installed.changed.is_empty:
+            told += switch_back(switched, settings)
+    return tuple(told)
+
+
+def _switch(
+    before: tuple[Switched, ...],
+    rendering: Rendering,
+    settings: Settings,
+    clock: Clock,
+    tell: Callable[[Switched], None],
+) -> Attempt:
+    try:
+        switched = switch_to(rendering, settings, clock=clock)
+    except NotTakenUp as error:
+        return Attempt((*before, error.switched), error)
+    if not before or not switched.installed.changed.is_empty:
+        tell(switched)
+    return Attempt((*before, switched))
+
+
+# --- the proof
+
+
+def _probed(
+    made: Attempt, keys: tuple[SigningKey, ...], settings: Settings, find_record: FindRecord, clock: Clock
+) -> Attempt:
+    since = clock.monotonic()
+    failures = []
+    for key in keys:
+        for sender in _senders(key):
+            error = _probe(key, sender, settings, find_record, clock, since)
+            if error is not None:
+                failures.append(Failure(key, sender, error))
+                break
+    wrong = [failure.key for failure in failures]
+    return replace(made, failures=tuple(failures), proven=tuple(key for key in keys if key not in wrong))
+
+
+def _senders(key: SigningKey) -> Iterator[str]:
+    yield key.domain
+    if key.subdomains:
+        yield f"{_BELOW}.{key.domain}"
+
+
+def _probe(
+    key: SigningKey, sender: str, settings: Settings, find_record: FindRecord, clock: Clock, since: float
+) -> DkimctlError | None:
+    """Why mail from this domain is not signed with a signature that verifies, or None when it is.
+
+    Tries again for a while: `since` is when the daemon was told.
+    """
+    socket, service, client = parse_socket(settings.signing.socket), service_of(settings), _trusted_client(settings)
+    while True:
+        patience = service.to_reload
+        try:
+            seen = probe(socket, sender, key.selector, key.domain, find_record, client=client, clock=clock)
+            if not seen.problem:
+                return None
+            log = f"see its log: journalctl -u {service.name} -g {seen.job}"
+            error: DkimctlError = CheckFailed(seen.problem, hint=log)
+        except NobodyListens as nobody:
+            log = f"see its log: journalctl -u {service.name}"
+            error, patience = CheckFailed(nobody.message, hint=log), service.to_start
+        except Unavailable as unavailable:
+            error = unavailable
+        if clock.monotonic() - since > patience:
+            return error
+        clock.sleep(_PAUSE)
+
+
+def _trusted_client(settings: Settings) -> Client:
+    """A client whose mail is to be signed: this machine where it is trusted, else the first address that is."""
+    for host in settings.signing.trusted_hosts:
+        try:
+            address = ip_network(host.replace("[", "").replace("]", ""), strict=False).network_address
+        except ValueError:
+            continue
+        everywhere = int(address) == 0
+        return Client() if address.is_loopback or everywhere else Client(str(address), "client.invalid")
+    return Client(login="dkimctl")

@@ -1,0 +1,83 @@
+"""`render-config --install`: the configuration in place and proven by messages, or everything as it was before."""
+
+from dataclasses import dataclass, replace
+
+from dkimctl.clock import Clock
+from dkimctl.config.settings import Settings
+from dkimctl.errors import CheckFailed, DkimctlError, Unavailable
+from dkimctl.host.dryrun import sample
+from dkimctl.host.switch import Switched
+from dkimctl.keys.store import KeyStore
+from dkimctl.lifecycle.attempt import Attempt, attempt, take_back
+from dkimctl.lifecycle.maysign import installed_keys
+from dkimctl.names import split_owner_name
+from dkimctl.probe.signature import FindRecord
+from dkimctl.record.from_key import record_of
+from dkimctl.render.base import Rendering
+from dkimctl.render.install import Installed
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """What was done, and what showed that it is right."""
+
+    switched: Switched
+    proof: str
+    """What the probes showed, in one line; empty when there was nobody to ask."""
+
+
+def install(rendering: Rendering, settings: Settings, store: KeyStore, *, clock: Clock) -> Proven:
+    """Install the rendering, have the daemons take it up, and show the signer messages of a few domains.
+
+    Domains that did not sign before come first. A signature counts when it verifies with the key on this disk: DNS is
+    not asked. When a daemon does not take the files up, or a message is not signed, everything is put back. Raises what
+    `host.switch.switch_to` raises, CheckFailed when a message is not signed, Unavailable when a daemon fails.
+    """
+    keys = sample(rendering.keys, installed_keys(settings))
+    made = attempt(rendering, settings, keys, record_on_disk(store), clock=clock)
+    if made.not_taken_up:
+        raise _taken_back(made, settings, made.not_taken_up, made.not_taken_up.message)
+    if made.failures:
+        first = made.failures[0]
+        raise _taken_back(made, settings, first.error, f"mail from {first.sender}: {first.error.message}")
+    return Proven(_as_one(made.switched), _proof(rendering, made))
+
+
+def _taken_back(made: Attempt, settings: Settings, error: DkimctlError, message: str) -> DkimctlError:
+    """The error to raise, after the old configuration was put back where something had changed."""
+    after = "nothing had to be changed, so nothing was put back"
+    if made.has_changed:
+        told = take_back(made, settings)
+        after = "; ".join(["everything was put back as it was before", *(taken.message for taken in told)])
+    kind = Unavailable if isinstance(error, Unavailable) else CheckFailed
+    return kind(f"{message}; {after}", hint=error.hint)
+
+
+def _as_one(switched: tuple[Switched, ...]) -> Switched:
+    """Both steps as one: files by the first, Postfix by the second."""
+    first, last = switched[0], switched[-1]
+    if first is last:
+        return first
+    changed = replace(first.installed.changed, postfix=last.installed.changed.postfix)
+    main_cf = last.installed.backup
+    notes = (f"main.cf as it was before is in {main_cf}",) if main_cf and first.installed.backup else ()
+    installed = Installed(changed, first.installed.backup or main_cf, (*first.installed.notes, *notes))
+    return replace(first, installed=installed, postfix=last.postfix)
+
+
+def _proof(rendering: Rendering, made: Attempt) -> str:
+    if not made.proven:
+        return ""
+    domains = ", ".join(dict.fromkeys(key.domain for key in made.proven))
+    return f"proof: {rendering.signer} signs mail from {domains}, and the signatures verify with the keys on this disk"
+
+
+def record_on_disk(store: KeyStore) -> FindRecord:
+    """Finds key records as they would be published: made from the private keys of the store."""
+
+    def find(owner: str) -> str | None:
+        selector, domain = split_owner_name(owner)
+        key = next((key for key in store.keys(domain) if key.selector == selector), None)
+        return record_of(store, key).text if key else None
+
+    return find

@@ -1,0 +1,24 @@
+"""The signers by name."""
+
+from dkimctl.config.settings import Settings
+from dkimctl.opendkim.sockets import MilterSocket
+from dkimctl.render.base import Signer
+from dkimctl.render.dkimpy import DkimpyMilter
+from dkimctl.render.opendkim import OpenDkim
+from dkimctl.render.rspamd import Rspamd
+
+_SIGNERS: tuple[Signer, ...] = (OpenDkim(), Rspamd(), DkimpyMilter())
+
+
+def retired_sockets(settings: Settings) -> tuple[MilterSocket, ...]:
+    """Where the signers that this host no longer uses listen by their installed configuration.
+
+    rspamd is not among them: it does more than sign, so its place in Postfix is not ours to take.
+    """
+    others = (signer for signer in _SIGNERS if signer.name not in (settings.signing.signer, Rspamd.name))
+    return tuple(socket for signer in others for socket in signer.sockets(settings)[1:])
+
+
+def signer_named(name: str) -> Signer:
+    """The signer that `config.settings.SIGNERS` calls so."""
+    return next(signer for signer in _SIGNERS if signer.name == name)
