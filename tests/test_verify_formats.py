@@ -64,12 +64,12 @@ def test_many_names_get_a_summary_and_the_problems(world: dict[str, str], names:
 
 @needs("knotd")
 def test_nagios_gets_one_status_line(world: dict[str, str], names: Path, dkimctl_inside: Dkimctl) -> None:
-    """The first line says the state that belongs to the exit code, with performance data; problems follow."""
+    """The first line says the state that Nagios reads from the exit code, with performance data; problems follow."""
     run = dkimctl_inside("verify-dns", "--from-file", names, "--format", "nagios", env=world)
     first, *rest = run.out.splitlines()
-    assert first == "DKIM WARNING - 20 right, 1 wrong | right=20 wrong=1 unknown=0"
+    assert first == "DKIM CRITICAL - 20 right, 1 wrong | right=20 wrong=1 unknown=0"
     assert [line.split(":")[0] for line in rest] == ["bad._domainkey.example.com"]
-    assert run.code == 1
+    assert run.code == 2
     run = dkimctl_inside("verify-dns", "dead.example", "-s", "a", "--format", "nagios", env=world)
     assert run.out.startswith("DKIM UNKNOWN")
     assert run.code == 3

@@ -1,6 +1,12 @@
 """Many names: the short ways give the same as the long one."""
 
+import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -11,8 +17,8 @@ from dkimctl.keys.pair import Algorithm, generate
 from dkimctl.record.model import record_for
 from dkimctl.verify.check import check
 from dkimctl.verify.judge import judge
-from dkimctl.verify.parallel import check_in_shares
-from dkimctl.verify.report import Report, Target, in_brief
+from dkimctl.verify.parallel import Manner, check_in_parallel
+from dkimctl.verify.report import Report, Target
 from dkimctl.verify.swift import SwiftJudge
 from tests.conftest import Dkimctl, needs
 from tests.dns_servers import Knot, free_port_everywhere, name_servers, txt
@@ -56,25 +62,95 @@ def test_the_swift_judge_judges_alike() -> None:
                 assert swift(case.text, target) == judge(case.text, target), case.name
 
 
+MANNER: Manner[Target, list[Report]] = Manner(targets=iter, present=list)
+
+
 @needs("knotd")
-def test_shares_give_the_same_reports(lookup: Lookup) -> None:
-    """Two processes find what one finds, each name once."""
+def test_processes_give_the_same_reports(lookup: Lookup) -> None:
+    """Three processes find what one finds, each name once."""
     whole = sorted(map(essence, check(targets(), lookup)))
-    shared = check_in_shares([lambda: targets()[::2], lambda: targets()[1::2]], lookup, in_brief)
-    assert sorted(map(essence, shared)) == whole
+    shared = check_in_parallel(iter(targets()), lookup, MANNER, processes=3)
+    assert sorted(essence(report) for some in shared for report in some) == whole
     assert sum(verdict == "wrong" for _, verdict, _ in whole) == COUNT // 10
 
 
+def broken() -> Iterator[Target]:
+    """A source that fails after a while."""
+    yield from targets()[:100]
+    raise UsageError("no", hint="yes")
+
+
 @needs("knotd")
-def test_an_error_in_a_share_is_ours_again(lookup: Lookup) -> None:
-    """What a share raises arrives here as what it was, and no process is left."""
-
-    def broken() -> list[Target]:
-        raise UsageError("no", hint="yes")
-
+def test_an_error_of_the_source_is_told_after_what_is_known(lookup: Lookup) -> None:
+    """What the source raises arrives here as what it was, behind the reports of what it gave."""
+    found = []
     with pytest.raises(UsageError, match="no") as caught:
-        list(check_in_shares([broken, targets], lookup, in_brief))
+        for some in check_in_parallel(broken(), lookup, MANNER, processes=2):
+            found += some
     assert caught.value.hint == "yes"
+    assert len(found) == 100
+
+
+@needs("knotd")
+def test_an_error_in_a_process_is_ours_again(lookup: Lookup) -> None:
+    """So does what is raised where the targets are made."""
+    manner: Manner[Target, list[Report]] = Manner(targets=lambda names: broken(), present=list)
+    with pytest.raises(UsageError, match="no"):
+        list(check_in_parallel(iter(targets()), lookup, manner, processes=2))
+
+
+@needs("knotd")
+def test_a_name_is_asked_once_however_often_it_stands(lookup: Lookup, dkimctl: Dkimctl, tmp_path: Path) -> None:
+    """Of 20,000 lines with three names there are three reports."""
+    names = tmp_path / "names"
+    names.write_text("s._domainkey.d1.example.com\nd2.example.com s\nS._domainkey.D3.example.com.\n" * 7000)
+    environment = {"DKIMCTL_NAMESERVERS": lookup.nameservers[0], "DKIMCTL_DNS_PORT": str(lookup.port)}
+    run = dkimctl("verify-dns", "--from-file", names, "--format", "jsonl", env=environment)
+    owners = [json.loads(line)["report"]["owner"] for line in run.out.splitlines()]
+    assert sorted(owners) == [f"s._domainkey.d{n}.example.com" for n in (1, 2, 3)]
+
+
+@needs("knotd")
+@pytest.mark.parametrize("form", ["json", "jsonl", "nagios", "prometheus", "text"])
+def test_every_form_tells_of_all(lookup: Lookup, dkimctl: Dkimctl, tmp_path: Path, form: str) -> None:
+    """A list that several processes work on gives the same counts in every form."""
+    names = tmp_path / "names"
+    names.write_text("".join(f"d{n}.example.com s\n" for n in range(COUNT)))
+    environment = {"DKIMCTL_NAMESERVERS": lookup.nameservers[0], "DKIMCTL_DNS_PORT": str(lookup.port)}
+    run = dkimctl("verify-dns", "--from-file", names, "--format", form, env=environment)
+    wrong = COUNT // 10
+    told = {
+        "json": lambda: [r["verdict"] for r in run.json["reports"]].count("wrong") == wrong,
+        "jsonl": lambda: [json.loads(r)["report"]["verdict"] for r in run.out.splitlines()].count("wrong") == wrong,
+        "nagios": lambda: run.out.startswith(f"DKIM CRITICAL - {COUNT - wrong} right, {wrong} wrong |"),
+        "prometheus": lambda: run.out.count("} 0\n") == wrong + COUNT,
+        "text": lambda: run.out.startswith(f"{COUNT} key records: {COUNT - wrong} right, {wrong} wrong\n"),
+    }
+    assert told[form](), run.out[:500] + run.err
+    assert run.code == (2 if form == "nagios" else 1)
+
+
+@needs("knotd")
+def test_ctrl_c_tells_what_is_known(lookup: Lookup, dkimctl: Dkimctl, tmp_path: Path) -> None:
+    """An interrupt in the middle of a long list: exit 130, the counts in a sentence, no traceback, no process left."""
+    names, environment = tmp_path / "names", dkimctl.scratch.environment()
+    names.write_text("".join(f"d{n}.example.com s\n" for n in range(50_000)))
+    environment |= {"DKIMCTL_NAMESERVERS": lookup.nameservers[0], "DKIMCTL_DNS_PORT": str(lookup.port)}
+    command = [sys.executable, "-m", "dkimctl", "verify-dns", "--from-file", str(names), "--format", "jsonl"]
+    process = subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert process.stdout
+    first = process.stdout.readline()
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert json.loads(first)["schema"] == 1
+    assert process.returncode == 130, err
+    assert "checked so far:" in err
+    assert "Traceback" not in err
+    assert len(out.splitlines()) < 50_000
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)
 
 
 @needs("knotd")

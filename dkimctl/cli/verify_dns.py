@@ -1,8 +1,7 @@
 """`dkimctl verify-dns`: does DNS hold the right key record, at every server."""
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,7 +11,7 @@ from dkimctl.cli.frame import command as make_command
 if TYPE_CHECKING:
     from dkimctl.verify.report import Target
 
-_WORTH_SHARING = 200  # domains; below, a second process costs more than it gives
+_WORTH_SHARING = 200  # names; below, a second process costs more than it gives
 _THOROUGH = 3  # so many names are looked at with every question there is
 
 
@@ -63,43 +62,56 @@ def command(
 
     Without DOMAIN, every managed domain. The record is compared with the private key on this disk; for a domain without
     a key here, name the selector with -s. Exit code: 0 right, 1 an error was found, 3 something could not be asked.
+    With --format nagios as Nagios reads it: 0 OK, 1 WARNING, 2 CRITICAL (an error was found), 3 UNKNOWN.
     """
-    from itertools import islice
+    from itertools import chain, islice
 
     from dkimctl.cli.verifying import Outcome
     from dkimctl.verify.check import CONCURRENCY, check
-    from dkimctl.verify.parallel import check_in_shares
-    from dkimctl.verify.report import in_brief
+    from dkimctl.verify.parallel import Manner, check_in_parallel, portions
     from dkimctl.verify.watch import watch as look_again
 
+    form = "json" if app.json and form == "text" else form
     app.json = app.json or form == "json"
-    outcome = Outcome(app, form, watch=watch, resume=resume)
-    width = concurrency or CONCURRENCY
-    lookup = app.settings.lookup
-    if form == "text" and authoritative and not (watch or resume or app.json or any(which.values())):
-        shares = _shares(app)
-        if len(shares) > 1:
-            return outcome.show(check_in_shares(shares, lookup, in_brief, concurrency=width))
-    targets = outcome.still_to_do(_targets(app, outcome.bad_lines, **which))  # type: ignore[arg-type]
-    first = list(islice(targets, _THOROUGH + 1))
+    outcome = Outcome(app, form, resume=resume)
+    source = _source(app, outcome.bad_lines, **which)  # type: ignore[arg-type]
+    done = outcome.open_notes()
+    width, lookup, recursive = concurrency or CONCURRENCY, app.settings.lookup, not authoritative
+
+    def targets(names: "Iterable[Any]") -> "Iterable[Target]":
+        return outcome.still_to_do(source.targets(names), done)
+
+    names = iter(source.names)
+    first = list(islice(names, _WORTH_SHARING))
     if watch:
-        return outcome.show(look_again([*first, *targets], lookup, timeout=timeout, clock=app.clock))
-    every = (target for some in (first, targets) for target in some)
-    thorough = len(first) <= _THOROUGH
-    return outcome.show(check(every, lookup, recursive=not authoritative, thorough=thorough, concurrency=width))
+        return outcome.show_changes(
+            look_again(list(targets([*first, *names])), lookup, timeout=timeout, clock=app.clock)
+        )
+    if len(first) == _WORTH_SHARING:
+        outcome.in_full = app.verbosity > 0
+        manner = Manner(targets, outcome.portion, outcome.is_brief, recursive, width)
+        return outcome.show(check_in_parallel(chain(first, names), lookup, manner), source.count)
+    few = list(targets(first))  # all of them now: a key that cannot be read is said before anything is asked
+    thorough = len(few) <= _THOROUGH
+    outcome.in_full = thorough or app.verbosity > 0
+    brief = outcome.is_brief
+    reports = check(few, lookup, recursive=recursive, thorough=thorough, brief=brief, concurrency=width)
+    return outcome.show(map(outcome.portion, portions(reports)), len(few))
 
 
-def _shares(app: App) -> "list[Callable[[], Iterator[Target]]]":
-    """The managed keys in as many shares as there are cores; a few keys are one share."""
-    from dkimctl.verify.parallel import cores
-    from dkimctl.verify.targets import targets_of
+class _Source:
+    """Names, and what makes targets of them where they are checked."""
 
-    domains = managed_domains(app, ())
-    count = cores() if len(domains) >= _WORTH_SHARING else 1
-    return [partial(targets_of, domains[n::count], None, app.settings, app.store) for n in range(count)]
+    def __init__(
+        self,
+        names: "Iterable[Any]",
+        targets: "Callable[[Iterable[Any]], Iterable[Target]]" = iter,
+        count: int | None = None,
+    ) -> None:
+        self.names, self.targets, self.count = names, targets, count
 
 
-def _targets(
+def _source(
     app: App,
     bad_lines: list[int],
     *,
@@ -108,10 +120,12 @@ def _targets(
     key_file: str | None,
     from_file: str | None,
     from_message: str | None,
-) -> "Iterator[Target]":
+) -> _Source:
+    from functools import partial
+
     from dkimctl.errors import UsageError
     from dkimctl.names import selector_name
-    from dkimctl.verify.targets import targets_of
+    from dkimctl.verify.targets import listed_targets, managed_targets, targets_of
 
     if from_file or from_message:
         if domains or selector or key_file or (from_file and from_message):
@@ -119,13 +133,19 @@ def _targets(
                 "--from-file and --from-message name everything themselves",
                 hint="leave the domains, -s and --key out, or the list",
             )
-        return _from_list(app, from_file, bad_lines) if from_file else _from_message(str(from_message))
+        if from_message:
+            return _Source(_from_message(from_message))
+        listed = partial(listed_targets, settings=app.settings, store=app.store)
+        return _Source(_from_list(app, str(from_file), bad_lines), listed)
     wanted = selector_name(selector) if selector else None
-    named = managed_domains(app, domains)
     if key_file:
-        return iter([_with_key(key_file, named, wanted)])
-    # all of them now: a key that cannot be read is said before anything is asked
-    return iter(list(targets_of(named, wanted, app.settings, app.store)))
+        return _Source([_with_key(key_file, managed_domains(app, domains), wanted)])
+    if not domains and wanted is None:
+        every = sorted({*app.store.names(), *app.settings.domains})
+        if len(every) >= _WORTH_SHARING:  # so many are not looked through twice
+            return _Source(every, partial(managed_targets, settings=app.settings, store=app.store), len(every))
+    named = managed_domains(app, domains)
+    return _Source(named, partial(targets_of, selector=wanted, settings=app.settings, store=app.store), len(named))
 
 
 def _with_key(key_file: str, domains: list[str], selector: str | None) -> "Target":
@@ -155,13 +175,12 @@ def _from_message(source: str) -> "Iterator[Target]":
     return iter(signed_targets(b"".join(_lines(source))))
 
 
-def _from_list(app: App, source: str, bad_lines: list[int]) -> "Iterator[Target]":
+def _from_list(app: App, source: str, bad_lines: list[int]) -> "Iterator[tuple[str, str]]":
     from dkimctl.errors import UsageError
-    from dkimctl.verify.targets import listed_targets
+    from dkimctl.verify.targets import listed_names
 
     def bad_line(number: int, error: UsageError) -> None:
         bad_lines.append(number)
         app.terminal.warning(f"line {number} of {source}: {error.message}", error.hint)
 
-    lines: Iterable[str] = (line.decode("utf-8", "replace") for line in _lines(source))
-    return listed_targets(lines, app.settings, app.store, bad_line)
+    return listed_names((line.decode("utf-8", "replace") for line in _lines(source)), bad_line)

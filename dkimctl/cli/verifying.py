@@ -1,104 +1,160 @@
 """What becomes of the reports of verify-dns: shown as they come or together, counted, noted for another run."""
 
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TextIO
 
 from dkimctl.cli.frame import App
+from dkimctl.findings import Severity
+from dkimctl.output.terminal import Terminal
+from dkimctl.verify.report import Report, Target
+from dkimctl.verify.tally import Tally, tally_of
 
 if TYPE_CHECKING:
-    from dkimctl.findings import Severity
-    from dkimctl.verify.report import Report, Target
+    from dkimctl.verify.targets import SeenNames
+
+_BEGIN = '{"schema": 1, "reports": [\n'
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """Some reports, reduced to what is shown of them."""
+
+    tally: Tally
+    documents: tuple[str, ...] = ()
+    """For json and jsonl: each report as JSON on a line."""
+    owners: tuple[str, ...] = field(default=())
+    """For --resume."""
 
 
 class Outcome:
     """Shows reports in the wanted form and knows the exit code."""
 
-    def __init__(self, app: App, form: str, *, watch: bool, resume: str | None) -> None:
+    def __init__(self, app: App, form: str, *, resume: str | None) -> None:
         self._app = app
         self._form = form
-        self._watch = watch
-        self._severities: dict[str, frozenset[Severity]] = {}
-        self._counts: Counter[str] = Counter()
-        self._worst: set[Severity] = set()
-        self.bad_lines: list[int] = []
+        self._tally = Tally()
         self._resume = resume
         self._done: TextIO | None = None
+        self._has_begun = False
+        self.in_full = False
+        """True to show every report of a text whole."""
+        self.bad_lines: list[int] = []
 
-    def still_to_do(self, targets: "Iterator[Target]") -> "Iterator[Target]":
-        """The targets that do not stand in the file of what is done; from now on it gets each name that is."""
+    @property
+    def is_brief(self) -> bool:
+        """True when nothing is shown of what is right but that it is."""
+        return self._form in ("text", "nagios", "prometheus") and not self.in_full
+
+    def still_to_do(self, targets: "Iterable[Target]", done: "SeenNames | None") -> "Iterable[Target]":
+        """The targets that are not done yet."""
+        return targets if done is None else (target for target in targets if target.owner not in done)
+
+    def open_notes(self) -> "SeenNames | None":
+        """What stands in the file of --resume; from now on it gets each name that is done."""
         if self._resume is None:
-            return targets
+            return None
         from dkimctl.errors import disk_errors
+        from dkimctl.verify.targets import SeenNames
 
+        done = SeenNames()
         with disk_errors(f"write {self._resume}"):
             self._done = open(self._resume, "a+", encoding="ascii", buffering=1)  # noqa: SIM115 - closed by show
             self._done.seek(0)
-            done = set(self._done.read().split("\n"))
-        return (target for target in targets if target.owner not in done)
+            for line in self._done:
+                done.add(line.rstrip("\n"))
+        return done
 
-    def show(self, reports: "Iterable[Report]") -> int:
+    def portion(self, reports: Sequence[Report]) -> Portion:
+        """What is shown of some reports; made where they are, which may be another process."""
+        from dkimctl.output.machine import element, line
+
+        documents: Iterable[str] = ()
+        if self._form == "jsonl":
+            documents = (line("report", report) for report in reports)
+        elif self._form == "json":
+            documents = (element(report) for report in reports)
+        owners = tuple(report.owner for report in reports) if self._resume else ()
+        keeps_all = self.in_full or self._form == "prometheus"
+        tally = tally_of(reports, keep=keeps_all)
+        if self._form in ("json", "jsonl"):
+            tally.reports.clear()
+        return Portion(tally, tuple(documents), owners)
+
+    def show(self, portions: Iterable[Portion], total: int | None = None) -> int:
         """Take the reports as they come; the exit code when all are there."""
         try:
-            kept = list(self._kept(reports))
-        except KeyboardInterrupt:
-            known = ", ".join(f"{count} {verdict}" for verdict, count in sorted(self._counts.items()))
-            self._app.terminal.note(f"checked so far: {known or 'nothing'}")
+            for portion in self._watched(portions, total):
+                self._tally.merge(portion.tally)
+                self._print(portion.documents)
+                if self._done:
+                    self._done.writelines(owner + "\n" for owner in portion.owners)
+        except BaseException as error:
+            if self._has_begun:
+                self._print_end('], "complete": false}')
+            if isinstance(error, KeyboardInterrupt):
+                raise KeyboardInterrupt(f"checked so far: {self._tally.in_words or 'nothing'}") from None
             raise
         finally:
             if self._done:
                 self._done.close()
-        self._show_together(kept)
+        self._show_together()
         return self.exit_code
+
+    def _print(self, documents: Sequence[str]) -> None:
+        """Each on a line of its own; in the one document of json with what must stand before it."""
+        if documents and self._form == "json":
+            begin = "," if self._has_begun else _BEGIN
+            documents = [begin + documents[0], *("," + document for document in documents[1:])]
+            self._has_begun = True
+        if documents:
+            Terminal().result("".join(documents))
+
+    def _print_end(self, end: str) -> None:
+        """End the one document; an error after it is told on stderr only."""
+        Terminal().result(("" if self._has_begun else _BEGIN) + end)
+        self._app.json = False
+
+    def show_changes(self, reports: Iterable[Report]) -> int:
+        """Say a line for each report as it comes, and show the last about each name."""
+        latest: dict[str, Report] = {}
+        try:
+            for report in reports:
+                worst = report.findings[0]
+                self._app.terminal.note(f"{report.owner}: {report.verdict.value}: {worst.code} {worst.title}")
+                latest[report.owner] = report
+        except KeyboardInterrupt:
+            known = tally_of(latest.values()).in_words
+            raise KeyboardInterrupt(f"as it was last seen: {known or 'nothing'}") from None
+        return self.show([self.portion(list(latest.values()))])
 
     @property
     def exit_code(self) -> int:
-        """The worse of what was found; 2 when only the list had bad lines."""
-        from dkimctl.findings import Severity
+        """The worse of what was found; 2 when only the list had bad lines. For Nagios what its plug-ins say."""
+        found = self._tally.severities
+        wrong, unknown = Severity.ERROR in found, Severity.UNKNOWN in found
+        if self._form == "nagios":
+            return 2 if wrong else 3 if unknown or self.bad_lines else 1 if Severity.WARNING in found else 0
+        return 3 if unknown else 1 if wrong else 2 if self.bad_lines else 0
 
-        found = self._worst.union(*self._severities.values())
-        if Severity.UNKNOWN in found:
-            return 3
-        return 1 if Severity.ERROR in found else 2 if self.bad_lines else 0
+    def _watched(self, portions: Iterable[Portion], total: int | None) -> Iterator[Portion]:
+        from dkimctl.output.progress import watched
 
-    def _kept(self, reports: "Iterable[Report]") -> "Iterator[Report]":
-        """Count each; show at once what is shown one by one; hand on what is shown together."""
-        from dkimctl.output.machine import line
+        return watched(portions, self._app.terminal, "names", total=total, size=lambda portion: portion.tally.count)
 
-        latest: dict[str, Report] = {}
-        for report in reports:
-            self._counts[report.verdict.value] += 1
-            if self._watch:
-                latest[report.owner] = report
-                self._severities[report.owner] = frozenset(f.severity for f in report.findings)
-                self._app.terminal.note(_change(report))
-            else:
-                self._worst.update(f.severity for f in report.findings)
-            if self._form == "jsonl":
-                self._app.terminal.result(line("report", report))
-            elif not self._watch:
-                yield report
-            if self._done:
-                self._done.write(report.owner + "\n")
-        yield from latest.values() if self._form != "jsonl" else ()
-
-    def _show_together(self, reports: "list[Report]") -> None:
+    def _show_together(self) -> None:
         terminal = self._app.terminal
         if self._form == "nagios":
             from dkimctl.output.verification_machine import nagios_text
 
-            terminal.result(nagios_text(reports, self.exit_code))
+            terminal.result(nagios_text(self._tally, self.exit_code))
         elif self._form == "prometheus":
             from dkimctl.output.verification_machine import prometheus_text
 
-            terminal.result(prometheus_text(reports, self._app.clock.now()))
-        elif self._form != "jsonl":
+            terminal.result(prometheus_text(self._tally, self._app.clock.now()))
+        elif self._form == "text":
             from dkimctl.output.verification import verification_text
 
-            terminal.result(verification_text(reports, verbose=terminal.verbosity > 0))
-            terminal.document("reports", reports)
-
-
-def _change(report: "Report") -> str:
-    worst = report.findings[0]
-    return f"{report.owner}: {report.verdict.value}: {worst.code} {worst.title}"
+            terminal.result(verification_text(self._tally, in_full=self.in_full))
+        elif self._form == "json":
+            self._print_end("]}")

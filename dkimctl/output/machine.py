@@ -19,6 +19,11 @@ def line(kind: str, value: object) -> str:
     return json.dumps({"schema": SCHEMA, kind: plain(value)}, ensure_ascii=False) + "\n"
 
 
+def element(value: object) -> str:
+    """One element of a long list, on one line."""
+    return json.dumps(plain(value), ensure_ascii=False) + "\n"
+
+
 def plain(value: object) -> object:
     """A value of dataclasses, enums, paths and mappings as what JSON knows. Fields without repr are left out."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

@@ -15,9 +15,18 @@ _LINE_EVERY = 15.0  # seconds between two lines where there is no terminal
 
 
 def watched(
-    items: Iterable[T], terminal: Terminal, what: str, *, total: int | None = None, clock: Clock = SYSTEM_CLOCK
+    items: Iterable[T],
+    terminal: Terminal,
+    what: str,
+    *,
+    total: int | None = None,
+    size: Callable[[T], int] = lambda _: 1,
+    clock: Clock = SYSTEM_CLOCK,
 ) -> Iterator[T]:
-    """The items as they come, unchanged. `what` they are, in the plural; `total` how many, where it is known."""
+    """The items as they come, unchanged. `what` they are, in the plural; `total` how many, where it is known.
+
+    `size`: how many an item stands for.
+    """
     if terminal.verbosity < 0:
         yield from items
         return
@@ -25,7 +34,9 @@ def watched(
     with ExitStack() as stack:
         show: Callable[[int], None] | None = None if on_terminal else _lines(terminal, what, total)
         due = clock.monotonic() + (_SHORT if on_terminal else _LINE_EVERY)
-        for count, item in enumerate(items, 1):
+        count = 0
+        for item in items:
+            count += size(item)
             yield item
             if clock.monotonic() < due:
                 continue
@@ -42,9 +53,16 @@ def _lines(terminal: Terminal, what: str, total: int | None) -> Callable[[int], 
 def _bar(stack: ExitStack, what: str, total: int | None) -> Callable[[int], None]:
     """A bar that goes away at the end; lines that are printed meanwhile stand above it."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TextColumn, TimeRemainingColumn
+    from rich.text import Text
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    class Rate(TextColumn):
+        """How many a second, over the last while."""
+
+        def render(self, task: Task) -> Text:
+            return Text(f"{task.speed:.0f}/s" if task.speed else "")
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(""), TimeRemainingColumn())
     # results may go through the bar's console only where they end up on the same terminal
     progress = Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty())
     stack.enter_context(progress)

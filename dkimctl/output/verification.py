@@ -1,7 +1,6 @@
 """Reports about key records as text for people: problems first, within 80 columns."""
 
 import textwrap
-from collections import Counter
 from collections.abc import Sequence
 
 from dkimctl.findings import Severity
@@ -9,31 +8,27 @@ from dkimctl.output.findings import WIDTH, finding_text
 from dkimctl.record.model import KeyRecord
 from dkimctl.record.text import quoted
 from dkimctl.verify.report import Report, ServerAnswer, State, Verdict
+from dkimctl.verify.tally import Tally
 
-_IN_FULL = 3  # so many names are shown whole; of more, only what is wrong
 _STRING = 68  # octets of a string that fits a line
 _FIT = 36  # characters of a key that fit beside its tag
 
 
-def verification_text(reports: Sequence[Report], *, verbose: bool = False) -> str:
-    """All reports: each in full when they are few; else a summary by finding and the problems."""
-    ordered = sorted(reports, key=lambda r: (_RANK[r.verdict], r.domain, r.selector))
-    if len(ordered) <= _IN_FULL or verbose:
+def verification_text(tally: Tally, *, in_full: bool) -> str:
+    """Every report that was kept `in_full`; or a summary by finding and the problems."""
+    ordered = sorted(tally.reports, key=lambda r: (_RANK[r.verdict], r.domain, r.selector))
+    if in_full:
         return "\n".join(report_text(report) for report in ordered)
     problems = [report for report in ordered if not report.is_right]
-    return "\n".join([_summary(ordered), *(_problem_text(report) for report in problems)])
+    return "\n".join([_summary(tally), *(_problem_text(report) for report in problems)])
 
 
 _RANK = {Verdict.WRONG: 0, Verdict.UNKNOWN: 1, Verdict.RIGHT: 2}
 
 
-def _summary(reports: Sequence[Report]) -> str:
-    verdicts = Counter(report.verdict for report in reports)
-    lines = [f"{len(reports)} key records: " + ", ".join(f"{verdicts[v]} {v.value}" for v in Verdict if verdicts[v])]
-    counts = Counter(
-        (f.severity, f.code, f.title) for report in reports for f in {f.code: f for f in report.findings}.values()
-    )
-    worst = sorted(counts.items(), key=lambda item: (_SEVERITIES.index(item[0][0]), -item[1]))
+def _summary(tally: Tally) -> str:
+    lines = [f"{tally.count} key records: {tally.in_words or 'nothing to check'}"]
+    worst = sorted(tally.findings.items(), key=lambda item: (_SEVERITIES.index(item[0][0]), -item[1], item[0][1]))
     lines += [f"  {count:7} × {severity.value:8} {code}  {title}" for (severity, code, title), count in worst]
     return "\n".join(lines) + "\n"
 

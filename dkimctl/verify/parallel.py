@@ -1,19 +1,25 @@
-"""The same check on several cores: each takes a share of the targets in a process of its own."""
+"""The same check on all cores: processes that take names from one queue, so that none is idle while another works."""
 
 import multiprocessing
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkContext
 from multiprocessing.process import BaseProcess
-from typing import TypeVar
+from multiprocessing.queues import SimpleQueue
+from typing import Any, Generic, TypeVar
 
 from dkimctl.config.settings import Lookup
 from dkimctl.errors import DkimctlError, Unavailable
 from dkimctl.verify.check import CONCURRENCY, check
 from dkimctl.verify.report import Report, Target
 
+Item = TypeVar("Item")
 T = TypeVar("T")
-_BATCH = 100  # results sent at a time
+_PORTION = 64  # names handed over at a time, and reports handed back
 
 
 def cores() -> int:
@@ -21,38 +27,85 @@ def cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def check_in_shares(
-    shares: Sequence[Callable[[], Iterable[Target]]],
-    lookup: Lookup,
-    present: Callable[[Report], T],
-    *,
-    concurrency: int = CONCURRENCY,
-) -> Iterator[T]:
-    """What `present` makes of each report, as they come; each share is made and checked in a process of its own.
+@dataclass(frozen=True, slots=True)
+class Manner(Generic[Item, T]):
+    """How the names are checked; all of it happens in the other processes."""
 
-    `present` runs there, so that only what is wanted of a report travels. Raises what a share raises, and Unavailable
-    when a process ends before its time.
+    targets: Callable[[Iterable[Item]], Iterable[Target]]
+    """What the names stand for: keys are loaded here."""
+    present: Callable[[Sequence[Report]], T]
+    """What is wanted of some reports, so that only this travels."""
+    brief: bool = True
+    """As for `check`."""
+    recursive: bool = False
+    concurrency: int = CONCURRENCY
+    """For all processes together."""
+
+
+def check_in_parallel(
+    names: Iterable[Item], lookup: Lookup, manner: Manner[Item, T], *, processes: int | None = None
+) -> Iterator[T]:
+    """What `manner.present` makes of the reports, some at a time, as they come.
+
+    Raises what the names or a process raise, and Unavailable when a process ends before its time.
     """
     context = multiprocessing.get_context("fork")
-    readers: dict[Connection, BaseProcess] = {}
+    count = processes or cores()
+    feed = _Feed(names, context, count)
+    workers: dict[Connection, BaseProcess] = {}
     try:
-        for share in shares:
+        for _ in range(count):
             reader, writer = context.Pipe(duplex=False)
-            process: BaseProcess = context.Process(
-                target=_work, args=(share, lookup, present, concurrency, writer), daemon=True
-            )
+            arguments = (feed.queue, lookup, manner, max(1, manner.concurrency // count), writer)
+            process: BaseProcess = context.Process(target=_work, args=arguments, daemon=True)
             process.start()
             writer.close()
-            readers[reader] = process
-        yield from _collect(readers)
+            workers[reader] = process
+        feed.start()  # after the forks: a thread does not go with them
+        yield from _collect(workers)
+        feed.check()
     finally:
-        for process in readers.values():
+        for process in workers.values():
             process.terminate()
             process.join()
 
 
-def _collect(readers: dict[Connection, BaseProcess]) -> Iterator[T]:
-    open_ones = set(readers)
+class _Feed(Generic[Item]):
+    """Puts the names into the queue from a thread: the queue holds a few portions and then makes it wait."""
+
+    def __init__(self, names: Iterable[Item], context: ForkContext, readers: int) -> None:
+        self.queue: SimpleQueue[list[Item] | None] = context.SimpleQueue()
+        self._names = names
+        self._readers = readers
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def check(self) -> None:
+        """Raise what the names raised."""
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+
+    def _run(self) -> None:
+        portion: list[Item] = []
+        try:
+            for name in self._names:
+                portion.append(name)
+                if len(portion) == _PORTION:
+                    self.queue.put(portion)
+                    portion = []
+        except Exception as error:  # told by `check`, in the thread that can do something about it
+            self._error = error
+        self.queue.put(portion)
+        for _ in range(self._readers):
+            self.queue.put(None)
+
+
+def _collect(workers: dict[Connection, BaseProcess]) -> Iterator[Any]:
+    open_ones = set(workers)
     while open_ones:
         for reader in wait(list(open_ones)):
             assert isinstance(reader, Connection)
@@ -60,33 +113,34 @@ def _collect(readers: dict[Connection, BaseProcess]) -> Iterator[T]:
                 message = reader.recv()
             except EOFError as error:
                 raise Unavailable(
-                    "a process that checked a share of the names has ended", hint="run the command again"
+                    "a process that checked some of the names has ended", hint="run the command again"
                 ) from error
             if isinstance(message, DkimctlError):
                 raise message
             if message is None:
                 open_ones.discard(reader)
                 continue
-            yield from message
+            yield message[0]
 
 
 def _work(
-    share: Callable[[], Iterable[Target]],
-    lookup: Lookup,
-    present: Callable[[Report], T],
-    concurrency: int,
-    writer: Connection,
+    queue: "SimpleQueue[list[Item] | None]", lookup: Lookup, manner: Manner[Item, T], concurrency: int, to: Connection
 ) -> None:
     try:
-        batch: list[T] = []
-        for report in check(share(), lookup, concurrency=concurrency, brief=True):
-            batch.append(present(report))
-            if len(batch) == _BATCH:
-                writer.send(batch)
-                batch = []
-        writer.send(batch)
-        writer.send(None)
+        names = (name for portion in iter(queue.get, None) for name in portion)
+        targets = manner.targets(names)
+        reports = check(targets, lookup, brief=manner.brief, recursive=manner.recursive, concurrency=concurrency)
+        for some in portions(reports):
+            to.send((manner.present(some),))
+        to.send(None)
     except DkimctlError as error:
-        writer.send(error)
+        to.send(error)
     except (KeyboardInterrupt, BrokenPipeError):
         return  # the first process has been told as well, and says what is to be said
+
+
+def portions(reports: Iterable[Report]) -> Iterator[list[Report]]:
+    """The reports, some at a time."""
+    source = iter(reports)
+    while some := list(islice(source, _PORTION)):
+        yield some

@@ -152,7 +152,7 @@ class Shortcut:
 
     def _begins(self, target: Target) -> bool:
         """Send a target on its way, short or long; False when its servers have enough to do."""
-        lane = self._lane_of(target.domain)
+        lane = self._lane_of(target.domain) if not target.alias else None  # a CNAME needs the long way
         if lane is None:
             self._left.append(target)
             return True

@@ -1,13 +1,14 @@
 """Which key records to check: of managed keys, of a key file, or named in a list."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from hashlib import blake2b
 
 from dkimctl.config.settings import Settings
 from dkimctl.errors import UsageError
 from dkimctl.keys.metadata import Tags
 from dkimctl.keys.public import PublicKey
 from dkimctl.keys.store import Key, KeyStore, published_keys
-from dkimctl.names import DOMAINKEY, domain_name, printable, selector_name, split_owner_name
+from dkimctl.names import DOMAINKEY, domain_name, owner_name, printable, selector_name, split_owner_name
 from dkimctl.verify.report import Target
 
 
@@ -18,7 +19,7 @@ def target_of(domain: str, selector: str, expected: PublicKey | None = None, tag
     return target
 
 
-def targets_of(domains: Sequence[str], selector: str | None, settings: Settings, store: KeyStore) -> Iterator[Target]:
+def targets_of(domains: Iterable[str], selector: str | None, settings: Settings, store: KeyStore) -> Iterator[Target]:
     """For each domain the keys that belong in DNS, or the named selector, compared with its key where there is one.
 
     Raises UsageError for a domain without keys when no selector is named.
@@ -50,31 +51,62 @@ def _managed(key: Key, settings: Settings, store: KeyStore) -> Target:
     )
 
 
-def listed_targets(
-    lines: Iterable[str], settings: Settings, store: KeyStore, bad_line: Callable[[int, UsageError], None]
-) -> Iterator[Target]:
-    """The targets in the lines of a list: `selector._domainkey.domain` or `domain selector`.
+def managed_targets(names: Iterable[str], settings: Settings, store: KeyStore) -> Iterator[Target]:
+    """The keys that belong in DNS of every domain that has some. Raises UsageError for a configured one without."""
+    for name in names:
+        keys = published_keys(store.keys(name))
+        if not keys and name in settings.domains:
+            yield from targets_of([name], None, settings, store)
+        for key in keys:
+            yield _managed(key, settings, store)
 
-    Blank lines and what follows a `#` are passed over, repeats are asked once. `bad_line` gets the number of each line
-    that is neither, and the rest goes on. Keys on this disk are compared.
+
+def listed_names(lines: Iterable[str], bad_line: Callable[[int, UsageError], None]) -> Iterator[tuple[str, str]]:
+    """Selector and domain of the lines of a list: `selector._domainkey.domain` or `domain selector`.
+
+    Blank lines and what follows a `#` are passed over, repeats are given once. `bad_line` gets the number of each line
+    that is neither, and the rest goes on.
     """
-    managed = set(store.domains())
-    seen: set[tuple[str, str]] = set()
+    seen = SeenNames()
     for number, line in enumerate(lines, 1):
         text = line.removeprefix("\ufeff").partition("#")[0].strip()
         if not text:
             continue
         try:
             selector, domain = _names(text)
-            target = target_of(domain, selector)
+            owner = owner_name(selector, domain)
         except UsageError as error:
             bad_line(number, error)
             continue
-        if (selector, domain) in seen:
-            continue
-        seen.add((selector, domain))
-        own = [key for key in store.keys(domain) if key.selector == selector] if domain in managed else []
-        yield _managed(own[0], settings, store) if own else target
+        if seen.add(owner):
+            yield selector, domain
+
+
+def listed_targets(names: Iterable[tuple[str, str]], settings: Settings, store: KeyStore) -> Iterator[Target]:
+    """A target for each selector and domain; keys on this disk are compared."""
+    for selector, domain in names:
+        own = [key for key in store.keys(domain) if key.selector == selector]
+        yield _managed(own[0], settings, store) if own else target_of(domain, selector)
+
+
+class SeenNames:
+    """Which names there were; 16 octets each, since a million of them as text would fill the memory."""
+
+    def __init__(self) -> None:
+        self._digests: set[bytes] = set()
+
+    def add(self, name: str) -> bool:
+        """Remember a name; False when it is known already."""
+        before = len(self._digests)
+        self._digests.add(_digest(name))
+        return len(self._digests) > before
+
+    def __contains__(self, name: str) -> bool:
+        return _digest(name) in self._digests
+
+
+def _digest(name: str) -> bytes:
+    return blake2b(name.encode(), digest_size=16).digest()
 
 
 def _names(text: str) -> tuple[str, str]:
