@@ -16,6 +16,7 @@ from dkimctl.cli.commands import COMMANDS
 from dkimctl.cli.main import COMPLETE, PROGRAM, cli
 from dkimctl.cli.manual import ENVIRONMENT, EXIT_STATUS
 from dkimctl.host.catalogue import CATALOGUE as HOST_FINDINGS
+from dkimctl.providers.ovh.catalogue import CATALOGUE as OVH_FINDINGS
 from dkimctl.providers.ovh.rights import RULES, token_page
 from dkimctl.verify.catalogue import CATALOGUE as DNS_FINDINGS
 
@@ -78,6 +79,11 @@ def table(head: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> str:
     return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
+def source(name: str, language: str) -> str:
+    """A file of the example package."""
+    return f"```{language}\n{(REPOSITORY / 'tests/plugin_example' / name).read_text()}```"
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
     "help": help_text,
     "commands": every_help,
@@ -90,10 +96,11 @@ BLOCKS: dict[str, Callable[[], str]] = {
         ("code", "severity", "finding", "what to do"),
         (
             (entry.code, entry.severity, entry.title, entry.fix)
-            for _, entry in sorted({**DNS_FINDINGS, **HOST_FINDINGS}.items())
+            for _, entry in sorted({**DNS_FINDINGS, **HOST_FINDINGS, **OVH_FINDINGS}.items())
         ),
     ),
     "rights": lambda: "\n".join(("```text", *(f"{verb:6} {path.format(zone='ZONE')}" for verb, path in RULES), "```")),
+    "plugin": lambda: "\n\n".join((source("dkimctl_dnsmasq.py", "python"), source("pyproject.toml", "ini"))),
     "token-page": lambda: f"<{token_page('example.com')}>",
 }
 """What stands in README between `<!-- begin NAME -->` and `<!-- end NAME -->`."""

@@ -54,9 +54,10 @@ def _explain_codes(app: App, codes: tuple[str, ...]) -> int:
     from dkimctl.errors import UsageError
     from dkimctl.host.catalogue import CATALOGUE as HOST
     from dkimctl.output.catalogue import entry_text
+    from dkimctl.providers.ovh.catalogue import CATALOGUE as OVH
     from dkimctl.verify.catalogue import CATALOGUE as DNS
 
-    known = {**DNS, **HOST}
+    known = {**DNS, **HOST, **OVH}
     unknown = [code for code in codes if code.upper() not in known]
     if unknown:
         raise UsageError(f"no such code: {unknown[0]}", hint="see them all: dkimctl inspect")
