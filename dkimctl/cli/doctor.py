@@ -27,7 +27,8 @@ def command(app: App, fix: bool, dns: bool | None, form: str) -> int:
     """Check this host: keys, opendkim, Postfix, sockets, clock.
 
     Every finding has a code, the exact file and line, and the command that mends it. Exit code: 0 right, 1 an error was
-    found, 3 something could not be looked at.
+    found, 3 something could not be looked at. With --format nagios as Nagios reads it: 0 OK, 1 WARNING, 2 CRITICAL,
+    3 UNKNOWN.
     """
     from dkimctl.findings import exit_code
     from dkimctl.host.doctor.run import CHECKS, diagnose, findings, with_dns
@@ -41,6 +42,10 @@ def command(app: App, fix: bool, dns: bool | None, form: str) -> int:
     asks = world.is_live if dns is None else dns
     found = findings(diagnose(world, with_dns(app.settings.lookup) if asks else CHECKS))
     _show(app, found, form)
+    if form == "nagios":
+        from dkimctl.output import nagios
+
+        return nagios.exit_code({f.severity for f in found})
     return exit_code(found)
 
 

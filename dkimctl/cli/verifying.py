@@ -134,7 +134,9 @@ class Outcome:
         found = self._tally.severities
         wrong, unknown = Severity.ERROR in found, Severity.UNKNOWN in found
         if self._form == "nagios":
-            return 2 if wrong else 3 if unknown or self.bad_lines else 1 if Severity.WARNING in found else 0
+            from dkimctl.output import nagios
+
+            return nagios.exit_code({*found, Severity.UNKNOWN} if self.bad_lines else found)
         return 3 if unknown else 1 if wrong else 2 if self.bad_lines else 0
 
     def _watched(self, portions: Iterable[Portion], total: int | None) -> Iterator[Portion]:

@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
-from dkimctl.findings import Finding, Severity, exit_code
+from dkimctl.findings import Finding, Severity
+from dkimctl.output.nagios import STATES, exit_code, plain
 
-_STATES = {0: "OK", 1: "WARNING", 2: "CRITICAL", 3: "UNKNOWN"}  # how Nagios reads an exit code
 _BAD = (Severity.ERROR, Severity.UNKNOWN, Severity.WARNING)
 
 
@@ -15,13 +15,9 @@ def nagios_text(findings: Sequence[Finding]) -> str:
     counts = Counter(f.severity for f in findings)
     summary = ", ".join(f"{counts[s]} {s.value}" for s in _BAD if counts[s]) or "nothing is wrong"
     data = " ".join(f"{s.value}={counts[s]}" for s in _BAD)
-    lines = [f"DKIM HOST {_STATES[exit_code(findings)]} - {summary} | {data}"]
-    lines += [f"{f.code} {f.title} ({_plain(f.seen)})" for f in findings if f.severity in _BAD]
+    lines = [f"DKIM HOST {STATES[exit_code(counts)]} - {summary} | {data}"]
+    lines += [f"{f.code} {f.title} ({plain(f.seen)})" for f in findings if f.severity in _BAD]
     return "\n".join(lines) + "\n"
-
-
-def _plain(text: str) -> str:
-    return text.replace("|", "/").replace("\n", " ")  # a bar would begin performance data
 
 
 def prometheus_text(findings: Sequence[Finding], now: datetime) -> str:

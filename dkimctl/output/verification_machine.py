@@ -3,25 +3,20 @@
 from datetime import datetime
 
 from dkimctl.findings import Severity
+from dkimctl.output.nagios import STATES, plain
 from dkimctl.verify.report import Report, Verdict
 from dkimctl.verify.tally import Tally
-
-NAGIOS_STATES = {0: "OK", 1: "WARNING", 2: "CRITICAL", 3: "UNKNOWN"}  # how Nagios reads an exit code
 
 
 def nagios_text(tally: Tally, exit_code: int) -> str:
     """One status line with performance data, then a line for each problem (Nagios plugin output)."""
     data = " ".join(f"{v.value}={tally.verdicts[v]}" for v in Verdict)
-    lines = [f"DKIM {NAGIOS_STATES[exit_code]} - {tally.in_words or 'nothing to check'} | {data}"]
+    lines = [f"DKIM {STATES[exit_code]} - {tally.in_words or 'nothing to check'} | {data}"]
     for report in tally.reports:
         if not report.is_right:
             worst = report.findings[0]
-            lines.append(f"{report.owner}: {worst.code} {worst.title} ({_plain(worst.seen)})")
+            lines.append(f"{report.owner}: {worst.code} {worst.title} ({plain(worst.seen)})")
     return "\n".join(lines) + "\n"
-
-
-def _plain(text: str) -> str:
-    return text.replace("|", "/")  # a bar would begin performance data
 
 
 def prometheus_text(tally: Tally, now: datetime) -> str:

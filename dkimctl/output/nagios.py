@@ -1,0 +1,21 @@
+"""What every check prints and exits with as a Nagios plug-in."""
+
+from collections.abc import Collection
+
+from dkimctl.findings import Severity
+
+STATES = {0: "OK", 1: "WARNING", 2: "CRITICAL", 3: "UNKNOWN"}
+
+
+def exit_code(severities: Collection[Severity]) -> int:
+    """The plug-in's exit code, a key of `STATES`. An error counts before what could not be checked."""
+    if Severity.ERROR in severities:
+        return 2
+    if Severity.UNKNOWN in severities:
+        return 3
+    return 1 if Severity.WARNING in severities else 0
+
+
+def plain(text: str) -> str:
+    """`text` for the output's lines: a bar would begin performance data."""
+    return text.replace("|", "/").replace("\n", " ")
