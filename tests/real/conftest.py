@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -10,9 +11,16 @@ from tests.real.relay import Relay, running_relay
 
 
 @pytest.fixture
-def relay(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[Relay]:
+def short_path() -> Iterator[Path]:
+    """A directory whose name leaves room: the path of a unix socket has at most 107 characters."""
+    with TemporaryDirectory(prefix="dk") as directory:
+        yield Path(directory)
+
+
+@pytest.fixture
+def relay(short_path: Path, free_port: Callable[[], int]) -> Iterator[Relay]:
     """Debian's Postfix in a namespace, delivering to a sink; no signing yet."""
-    with running_relay(tmp_path, free_port()) as running:
+    with running_relay(short_path, free_port()) as running:
         yield running
 
 

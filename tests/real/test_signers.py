@@ -195,9 +195,9 @@ DKIMPY_SYSTEMCTL = (
 
 
 @pytest.fixture
-def dkimpy(tmp_path: Path) -> Iterator[Host]:
+def dkimpy(short_path: Path) -> Iterator[Host]:
     """dkimpy-milter runs as Debian leaves it after the installation, signing nothing."""
-    with Sandbox(zones=ZONES) as sandbox, Machine(tmp_path) as machine:
+    with Sandbox(zones=ZONES) as sandbox, Machine(short_path) as machine:
         equipped(machine, sandbox, '[signing]\nsigner = "dkimpy-milter"\n')
         machine.write("/run/bin/systemctl", DKIMPY_SYSTEMCTL)
         machine.run("chmod", "755", "/run/bin/systemctl")
