@@ -6,7 +6,6 @@
 
 import fcntl
 import os
-import secrets
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -119,7 +118,7 @@ def staged_file(path: Path, content: Content, *, mode: int = 0o644, owner: Owner
 
 @contextmanager
 def _temporary(path: Path, mode: int, owner: Owner | None) -> Iterator[tuple[str, int]]:
-    temporary = f"{path.parent}/{TEMPORARY_PREFIX}{secrets.token_hex(8)}"
+    temporary = f"{path.parent}/{TEMPORARY_PREFIX}{os.urandom(8).hex()}"
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         if owner is not None and not owner.is_caller:
