@@ -8,13 +8,13 @@ back to the real Postfix.
 
 import os
 import shutil
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
 
+from dkimctl.clock import SYSTEM_CLOCK
 from dkimctl.errors import Unavailable, disk_errors
 from dkimctl.postfix import postconf
 from dkimctl.postfix.milters import milter_socket, split_milters
@@ -225,18 +225,18 @@ def _postfix(instance: Instance, command: str) -> None:
 def _wait_until_ready(instance: Instance) -> None:
     import smtplib
 
-    deadline = time.monotonic() + _TO_START
+    deadline = SYSTEM_CLOCK.monotonic() + _TO_START
     while True:
         try:
             with smtplib.SMTP("127.0.0.1", instance.port, timeout=_TO_START) as client:
                 client.noop()
                 return
         except (OSError, smtplib.SMTPException) as error:
-            if time.monotonic() > deadline or isinstance(error, smtplib.SMTPResponseException):
+            if SYSTEM_CLOCK.monotonic() > deadline or isinstance(error, smtplib.SMTPResponseException):
                 said = instance.said()
                 why = said[-1] if said else str(error)
                 raise Unavailable(f"the second Postfix does not take mail: {why}", hint=_HINT) from error
-        time.sleep(0.05)
+        SYSTEM_CLOCK.sleep(0.05)
 
 
 _HINT = "see what it says of itself: dkimctl doctor"
