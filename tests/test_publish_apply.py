@@ -85,6 +85,19 @@ def test_the_old_txt_stands_until_the_new_record_was_read_back() -> None:
         assert "refresh" in running.calls[-1].path
 
 
+def test_a_record_that_somebody_else_made_meanwhile_does_not_stay_a_second_one() -> None:
+    """Two machines publish the same key at the same time: reading back shows both records, and one goes."""
+
+    def race(call: LoggedCall) -> None:
+        if call.method == "POST" and call.path.endswith("/record"):
+            running.zone(ZONE).add("DKIM", "mail._domainkey", RECORD.text, served=False)
+
+    with sandbox(on_call=race) as running:
+        assert not errors(publish(account(running)))
+        assert standing(running) == [("DKIM", RECORD.text)]
+        assert is_clean(running)
+
+
 # --- records that come back wrong
 
 

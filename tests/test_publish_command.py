@@ -106,6 +106,28 @@ def test_few_calls_however_the_names_lie_in_the_zone(inside: DkimctlInside, doma
         assert w.sandbox.zone(ZONE).refreshes == 1
 
 
+def test_a_new_record_in_each_of_many_zones_takes_four_calls(inside: DkimctlInside) -> None:
+    """List, create, read back, refresh; the zones are known from DNS, and the API's clock is asked once."""
+    zones = [f"z{number}.example" for number in range(6)]
+    with world(inside, ZONE, *zones) as w:
+        for zone in zones:
+            w.genkey(zone, "s", "--algorithm", "ed25519")
+        assert w(*PUBLISH, *zones, "--no-wait", "--jobs", "3").code == 0
+        assert len(w.sandbox.calls) == 1 + 4 * len(zones)
+        assert {w.sandbox.zone(zone).refreshes for zone in zones} == {1}
+
+
+def test_a_zone_that_dns_shows_and_the_account_lacks_is_looked_for_above(inside: DkimctlInside) -> None:
+    """A zone cut in DNS may be one that OVH does not know of: the enclosing zone of the account takes the record."""
+    with world(inside, ZONE, f"sub.{ZONE}") as w:
+        for selector in ("a", "b"):
+            w.genkey(f"sub.{ZONE}", selector, "--algorithm", "ed25519")
+        below = w.sandbox.zones.pop(f"sub.{ZONE}")  # from the account; the name servers know it still
+        assert w(*PUBLISH, f"sub.{ZONE}", "--timeout", "0").code == 3
+        assert standing(w.sandbox, "a._domainkey.sub") != []
+        assert [record for record in below.edited if "_domainkey" in record.sub_domain] == []
+
+
 def test_zones_of_one_run_do_not_depend_on_each_other(inside: DkimctlInside) -> None:
     """One is not in the account, one has a CNAME, one is fine: each is told, the worst exit code counts."""
     with world(inside, ZONE, "two.example") as w:

@@ -71,11 +71,19 @@ class Resolution:
 
     async def zone_of(self, name: str) -> Zone | NoZone:
         """The zone that holds `name`, with its servers."""
-        cut = await self._cuts.get(name, lambda: self._find_cut(name))
+        cut = await self._cut(name)
         if isinstance(cut, NoZone):
             return cut
         zone = await self._zones.get(cut.zone, lambda: self._find_servers(cut.zone))
         return zone if isinstance(zone, NoZone) else replace(zone, security=cut.security, bogus=cut.bogus)
+
+    async def cut_of(self, name: str) -> str | None:
+        """The name alone of the zone that holds `name`; None when the resolvers do not tell."""
+        cut = await self._cut(name)
+        return None if isinstance(cut, NoZone) else cut.zone
+
+    async def _cut(self, name: str) -> _Cut | NoZone:
+        return await self._cuts.get(name, lambda: self._find_cut(name))
 
     def known_zone(self, name: str) -> Zone | None:
         """The zone that begins at `name`, if that is known already; its `security` is not."""

@@ -48,7 +48,7 @@ def sort_by_zone(keys: Mapping[str, Key], settings: Settings, *, ask_dns: bool) 
         except DkimctlError as error:
             misfits[name] = error
     open_names = [name for name in keys if name not in zones and name not in misfits]
-    likely = _zones_in_dns(open_names, settings.lookup) if ask_dns and open_names else {}
+    likely = _likely(open_names, settings.lookup) if ask_dns and open_names else {}
     in_dns = {name: zone for name in open_names if (zone := likely.get(home_of(name)))}
     groups = [*_grouped(keys, zones), *_grouped(keys, in_dns, is_likely=True)]
     rest = {name: keys[name] for name in open_names if name not in in_dns}
@@ -84,14 +84,11 @@ def _grouped(keys: Mapping[str, Key], zones: Mapping[str, str], *, is_likely: bo
     return [ZoneGroup(zone, names, is_likely) for zone, names in groups.items()]
 
 
-def _zones_in_dns(names: Sequence[str], lookup: Lookup) -> dict[str, str]:
+def _likely(names: Sequence[str], lookup: Lookup) -> dict[str, str]:
     """Domain → the zone that DNS shows, where it shows one."""
-    from dkimctl.verify.check import check
-    from dkimctl.verify.report import Target
+    from dkimctl.verify.zones import zones_in_dns
 
-    first = {home: selector for selector, home in map(split_owner_name, names)}
-    found = check((Target(selector, home) for home, selector in first.items()), lookup)
-    return {report.domain: report.zone for report in found if "." in report.zone}
+    return zones_in_dns(dict.fromkeys(map(home_of, names)), lookup)
 
 
 def _asking(provider: Provider) -> Callable[[str], "str | DkimctlError"]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from dkimctl.clock import Clock
 from dkimctl.config.settings import Settings
-from dkimctl.errors import DkimctlError, Refused
+from dkimctl.errors import ApiError, DkimctlError, Refused
 from dkimctl.keys.store import Key, KeyStore
 from dkimctl.lifecycle.interruption import Interrupted, StoppableClock
 from dkimctl.lifecycle.published import Choices
@@ -47,14 +47,17 @@ class ZoneWork:
         try:
             if isinstance(self.clock, StoppableClock) and self.clock.is_stopped:
                 raise Interrupted("interrupted before it began")
-            if group.is_likely and self._zone_of(group.zone) != group.zone:
+            if group.is_likely and not self._may_be_here(group.zone):
                 return ZoneDone(elsewhere=tuple(group.keys))
             for name, key in group.keys.items():
                 try:
                     wanted.append(self.wanted(name, key))
                 except DkimctlError as error:
                     errors[name] = error
-            return ZoneDone(self._change(group.zone, wanted) if wanted else None, errors)
+            planned = self._plan(group, wanted) if wanted else None
+            if planned is None:
+                return ZoneDone(errors=errors, elsewhere=tuple(one.name for one in wanted))
+            return ZoneDone(planned if self.choices.dry_run else self._change(planned), errors)
         except DkimctlError as error:
             return ZoneDone(errors=dict.fromkeys(group.keys, error) | errors)
 
@@ -63,19 +66,27 @@ class ZoneWork:
         ttl = self.choices.ttl or self.settings.domain(key.domain).ttl
         return Wanted(key.domain, key.selector, name, record_of(self.store, key), ttl)
 
-    def _zone_of(self, zone: str) -> str | None:
+    def _may_be_here(self, zone: str) -> bool:
+        """False when the account is known not to have the zone; some say so only when it is read."""
+        if self.provider.capabilities.knows_its_zones:
+            return True
         try:
-            return self.provider.zone_of(zone)
+            return self.provider.zone_of(zone) == zone
         except DkimctlError:  # asking for the domain itself says it better
-            return None
+            return False
 
-    def _change(self, zone: str, wanted: Sequence[Wanted]) -> ZoneResult | Plan:
-        foreign = self.choices.replace
-        planned = plan(self.provider, zone, wanted, replace_foreign=foreign)
-        if self.choices.dry_run:
-            return planned
+    def _plan(self, group: ZoneGroup, wanted: Sequence[Wanted]) -> Plan | None:
+        """The plan; None when it was only likely that the account has the zone, and it has not."""
+        try:
+            return plan(self.provider, group.zone, wanted, replace_foreign=self.choices.replace)
+        except ApiError as error:
+            if group.is_likely and error.status in (403, 404):
+                return None
+            raise
+
+    def _change(self, planned: Plan) -> ZoneResult:
         self._check(planned)
-        return apply(self.provider, planned, clock=self.clock, replace_foreign=foreign)
+        return apply(self.provider, planned, clock=self.clock, replace_foreign=self.choices.replace)
 
     def _check(self, planned: Plan) -> None:
         """Raises Refused when something would be changed that is not in the plan that may be done."""

@@ -31,6 +31,8 @@ class Capabilities:
     """False when a person does the writing (`manual`)."""
     next_step: str = ""
     """What a person must still do before the records are served; empty when nothing."""
+    knows_its_zones: bool = False
+    """True when reading a zone that the account lacks is an ApiError of status 403 or 404: no need to ask first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,9 @@ class Door:
         self._credentials = credentials
         self._timeout = timeout
         self._idle: queue.LifoQueue[Any] = queue.LifoQueue()
+        self._timing = threading.Lock()
+        self._delta: int | None = None
+        """By how many seconds the API's clock is ahead of ours; None until somebody has asked."""
         _new_client(credentials, timeout)  # calls nothing: a mistake is told before anything is done
 
     @property
@@ -81,7 +84,8 @@ class Door:
         refusal = None if answer.is_success else answer.refusal(self._secrets)
         if refusal is not None and refusal.kind is Kind.OUT_OF_TIME:
             refusal.message += f"; {_skew(client.time_delta)}"
-        if refusal is None or refusal.kind is not Kind.OUT_OF_TIME:  # else the time it holds is wrong
+            self._delta = None  # ask again: the time that the client holds is wrong, and so is the client
+        else:
             self._idle.put(client)
         if refusal is not None:
             raise refusal
@@ -94,20 +98,26 @@ class Door:
             return self._connect()
 
     def _connect(self) -> Any:
-        """A client that has asked for the API's time: a fault of that call must not look like one of the next."""
         client = _new_client(self._credentials, self._timeout)
         if self._credentials.is_oauth2:
             _fetch_token(client, self._timeout)
             return client
+        with self._timing:
+            if self._delta is None:
+                self._delta = self._asked_delta(client)
+            client._time_delta = self._delta
+        return client
+
+    def _asked_delta(self, client: Any) -> int:
+        """What the API's clock says, asked for once: a fault of that call must not look like one of the next."""
         from ovh.exceptions import APIError, HTTPError
 
         try:
-            _ = client.time_delta
+            return int(client.time_delta)
         except HTTPError as error:
             raise _unreached(error.args[1], "GET", "/auth/time") from None
         except (APIError, TypeError, ValueError, AttributeError):  # the library trips over answers that are no number
             raise lost("does not answer as an API", "GET", "/auth/time", hint=strange_answer(self.endpoint)) from None
-        return client
 
     def _failed_before(self, error: Exception, method: str, path: str) -> OvhError:
         """The library refused before anything was sent, or a token could not be had."""

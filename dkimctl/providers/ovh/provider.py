@@ -39,7 +39,7 @@ class OvhProvider:
     """One OVH account."""
 
     name = "ovh"
-    capabilities = Capabilities(field_type="DKIM", fallback_type="TXT", minimum_ttl=60)
+    capabilities = Capabilities(field_type="DKIM", fallback_type="TXT", minimum_ttl=60, knows_its_zones=True)
 
     def __init__(
         self,
@@ -54,6 +54,8 @@ class OvhProvider:
         self._zones: dict[str, tuple[str, ...] | None] = {}
         self._jobs = pace.jobs
         self._not_exported: set[str] = set()
+        self._changed: set[str] = set()
+        """Zones between a change and the refresh that follows."""
 
     def zone_of(self, name: str) -> str:
         """The zone that holds `name`, by asking for each enclosing domain: the account is never listed."""
@@ -118,8 +120,11 @@ class OvhProvider:
         return dict(zip(names, in_parallel(lambda name: self._at(zone, name), names, self._jobs), strict=True))
 
     def glance(self, zone: str, names: Sequence[str]) -> Found:
-        """What the zone's text shows, which is one call; nothing for a few names, or when the credential may not."""
-        if len(names) <= _FEW or zone in self._not_exported:
+        """What the zone's text shows, which is one call; nothing when the credential may not have it.
+
+        For a few names in a zone that is as it was, `find` is as cheap: mostly there is nothing yet.
+        """
+        if (len(names) <= _FEW and zone not in self._changed) or zone in self._not_exported:
             return {}
         try:
             text = self._calls.get(zone_path(zone, "/export"))
@@ -179,6 +184,7 @@ class OvhProvider:
         for change in changes:
             record = change.after if isinstance(change, Replace) else change.record
             by_name.setdefault(record.name, []).append(change)
+        self._changed.add(zone)
         in_parallel(lambda one: self._apply_in_order(zone, one), list(by_name.values()), self._jobs)
 
     def _apply_in_order(self, zone: str, changes: Sequence[Change]) -> None:
@@ -234,6 +240,7 @@ class OvhProvider:
     def activate(self, zone: str) -> None:
         """Refresh the zone: nothing is served before."""
         self._calls.repeat("POST", zone_path(zone, "/refresh"))
+        self._changed.discard(zone)
 
     def is_active(self, zone: str) -> bool | None:
         """What the zone's status says; None when the credential may not ask."""
