@@ -101,8 +101,6 @@ def test_an_ordinary_user_is_told_what_cannot_be_read(machine: Machine) -> None:
     """Exit 3: the key belongs to the daemon alone, and what cannot be read is never taken to be right."""
     command = (sys.executable, "-m", "dkimctl", "adopt", "--json")
     ended = machine.run(*command, user="nobody", check=False)
-    if "Permission denied" in ended.stderr and not ended.stdout:
-        pytest.skip("this Python cannot be run by others")
     assert ended.returncode == 3, ended.stderr
     said = json.loads(ended.stdout)["adoption"]
     assert said["taken"] == []

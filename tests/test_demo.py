@@ -1,6 +1,5 @@
 """`dkimctl demo`: everything shown, everything proven, nothing left behind."""
 
-import shlex
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,7 @@ from dkimctl.clock import SYSTEM_CLOCK
 from dkimctl.errors import CheckFailed
 from dkimctl.sandbox import Sandbox, Switches
 from tests.conftest import REPOSITORY, Dkimctl, Scratch, needs
+from tests.reachable import reachable_for_all
 
 
 def test_every_proof_holds(dkimctl: Dkimctl) -> None:
@@ -76,19 +76,14 @@ def test_says_where_it_cannot_work(scratch: Scratch) -> None:
 @needs(root=True, namespaces=True)
 def test_runs_as_an_ordinary_user(scratch: Scratch) -> None:
     """It needs no root and no home."""
-    environment = scratch.environment(
-        {"HOME": "/nonexistent", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": "/mnt/here"}
-    )
-    # the sources and this Python may lie below /root, where nobody else gets in
-    place = (
-        "mount -t tmpfs none /mnt && mkdir /mnt/here /mnt/python && mount --bind . /mnt/here && cd /mnt/here &&"
-        f' mount --bind {shlex.quote(sys.prefix)} /mnt/python && exec runuser -u nobody -- "$@"'
-    )
-    program = ["/mnt/python/bin/python3", "-m", "dkimctl", "demo"]
+    environment = scratch.environment({"HOME": "/nonexistent", "PYTHONDONTWRITEBYTECODE": "1"})
+    as_nobody = f'{reachable_for_all()}\nexec runuser -u nobody -- "$@"'
     with tempfile.TemporaryDirectory() as directory:
         Path(directory).chmod(0o1777)
         environment["TMPDIR"] = directory
-        ended = run(["unshare", "-m", "sh", "-c", place, "sh", *program], environment)
+        ended = run(
+            ["unshare", "-m", "sh", "-c", as_nobody, "sh", sys.executable, "-m", "dkimctl", "demo"], environment
+        )
         assert list(Path(directory).iterdir()) == []
     assert ended.returncode == 0, ended.stderr
 

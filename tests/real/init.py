@@ -1,6 +1,6 @@
 """The first process of a namespace: mounts what must not be this machine's own, then stays until its input ends.
 
-Run by machine.py as `unshare --mount --pid --fork python init.py DIRECTORY`. Prints its own process id.
+Run by machine.py as `unshare --mount --pid --fork python init.py DIRECTORY COMMANDS`. Prints its own process id.
 """
 
 import os
@@ -25,8 +25,9 @@ def mount(*arguments: object) -> None:
     subprocess.run(["mount", *map(str, arguments)], check=True, stdin=subprocess.DEVNULL)
 
 
-def main(directory: Path) -> None:
-    """Become the machine below `directory`."""
+def main(directory: Path, commands: str) -> None:
+    """Become the machine below `directory`; the shell commands prepare it first."""
+    subprocess.run(["sh", "-c", commands], check=True, stdin=subprocess.DEVNULL)
     process = Path("/proc/self").readlink()  # as the outside counts: the new /proc comes later
     for name in DEVICES:
         (directory / "dev" / name).touch()
@@ -43,4 +44,4 @@ def main(directory: Path) -> None:
     sys.stdin.read()
 
 
-main(Path(sys.argv[1]))
+main(Path(sys.argv[1]), sys.argv[2])

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from tests.conftest import REPOSITORY
+from tests.reachable import reachable_for_all
 from tests.real.syslog import Syslog
 
 DISTRIBUTED = Path("/usr/share/postfix")
@@ -32,7 +33,7 @@ class Machine:
         self.log.start()
         unshare = ["unshare", "--mount", "--pid", "--fork", "--kill-child"]
         self._init = subprocess.Popen(
-            [*unshare, sys.executable, Path(__file__).with_name("init.py"), self.directory],
+            [*unshare, sys.executable, Path(__file__).with_name("init.py"), self.directory, reachable_for_all()],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
