@@ -28,6 +28,8 @@ class Entry:
     """Why it matters, with the RFC section or the evidence."""
     fix: str
     """What to do in general; a finding may carry a more exact one."""
+    verifiers: str = ""
+    """Which verifiers of mail accept it and which do not, as measured; empty where that is no question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,8 @@ class Finding:
     """The evidence: what was there, where, in one line."""
     fix: str
     """What to do about it, exactly; empty when there is nothing to do."""
+    verifiers: str = ""
+    """Which verifiers of mail accept it and which do not; empty where that is no question."""
 
 
 def finding(entry: Entry, subject: str, seen: str, *, fix: str | None = None) -> Finding:
@@ -54,6 +58,7 @@ def finding(entry: Entry, subject: str, seen: str, *, fix: str | None = None) ->
         subject=subject,
         seen=seen,
         fix=entry.fix if fix is None else fix,
+        verifiers=entry.verifiers,
     )
 
 

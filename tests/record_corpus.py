@@ -220,6 +220,7 @@ def _keys(keys: Keys) -> list[Row]:
     rows += [
         ("1024", f"v=DKIM1; p={keys.short.public.base64}", "304", keys.short),
         ("4096", f"v=DKIM1; p={keys.long.public.base64}", "", keys.long),
+        ("4096-unpadded", f"v=DKIM1; p={keys.long.public.base64.rstrip('=')}", "214", keys.long),
         ("4096-cut", f"v=DKIM1; k=rsa; p={keys.long.public.base64}"[:510], "203", keys.long),
         ("512", f"v=DKIM1; p={_public(512)}", "303", None),
         ("768", f"v=DKIM1; p={_public(768)}", "303", None),
@@ -261,7 +262,8 @@ def _tags(keys: Keys) -> list[Row]:
         ("h-hyphen", f"v=DKIM1; h=sha-256; p={p}", "403"),
         ("h-and-unknown", f"v=DKIM1; h=sha256:foo; p={p}", "404"),
         ("h-and-algorithm", f"v=DKIM1; h=rsa-sha256:sha256; p={p}", "404"),
-        ("h-capitals", f"v=DKIM1; h=SHA256; p={p}", "404"),
+        ("h-capitals", f"v=DKIM1; h=SHA256; p={p}", "403"),
+        ("h-capitals-too", f"v=DKIM1; h=SHA256:sha256; p={p}", "404"),
         ("h-final-colon", f"v=DKIM1; h=sha256:; p={p}", "404"),
         ("h-first-colon", f"v=DKIM1; h=:sha256; p={p}", "404"),
         ("s-tlsrpt", f"v=DKIM1; s=tlsrpt; p={p}", "405"),

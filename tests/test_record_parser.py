@@ -1,6 +1,9 @@
 """The parser of key records under any text: no surprise, and what was parsed can be printed and parsed again."""
 
-from hypothesis import example, given, settings
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dkimctl.keys.pair import Algorithm, generate
@@ -30,20 +33,14 @@ mangled = st.tuples(st.integers(0, 450), st.text('"\\ ;=\n', max_size=3)).map(
 texts = octets | tag_lists | mangled
 
 
-@settings(max_examples=CASES)
-@given(texts)
-@example("p=")
-@example(";")
-def test_any_text_is_judged(text: str) -> None:
+def is_judged(text: str) -> None:
     """Whatever stands in a TXT record leads to findings or to none, never to an exception."""
     judgement = judge(text, TARGET)
     assert judgement.record is not None or judgement.findings
     assert all(f.seen.isprintable() for f in judgement.findings)
 
 
-@settings(max_examples=CASES)
-@given(texts)
-def test_what_was_parsed_makes_the_round_trip(text: str) -> None:
+def makes_the_round_trip(text: str) -> None:
     """Printing and parsing again gives the same tags, whatever spaces the text had."""
     record = parse_record(text)
     if isinstance(record, UnreadableRecord):
@@ -57,14 +54,31 @@ def test_what_was_parsed_makes_the_round_trip(text: str) -> None:
     assert zone_lines("s.example", record)
 
 
-@settings(max_examples=CASES)
-@given(texts)
-def test_a_mended_record_is_right(text: str) -> None:
+def is_right_when_mended(text: str) -> None:
     """If a broken text can be mended, the result parses and has a key that no error is found with, but for its size."""
     better = mended(text)
     if better is not None:
         errors = {f.code for f in judge(better.text, TARGET).findings if f.severity == "error"}
         assert errors <= {"DKIM303", "DKIM212"}
+
+
+@pytest.mark.parametrize("holds", [is_judged, makes_the_round_trip, is_right_when_mended])
+def test_any_text_holds(holds: Callable[[str], None], record_property: Callable[[str, object], None]) -> None:
+    """The three promises above, each for thousands of texts."""
+    tried = 0
+
+    @settings(max_examples=CASES)
+    @given(texts)
+    def try_it(text: str) -> None:
+        nonlocal tried
+        tried += 1
+        holds(text)
+
+    try_it()
+    for text in ("p=", ";", "", " "):
+        holds(text)
+    assert tried >= CASES
+    record_property("counted: texts that hypothesis made up for the parser of key records", tried)
 
 
 @settings(max_examples=300)

@@ -93,9 +93,9 @@ class Observation:
 
 def _customers_turn(wanted: Wanted, seen: "Report") -> str:
     """What the customer of a delegated domain must do, in a line; empty when it is not the customer's turn."""
-    from dkimctl.verify import catalogue as c
+    from dkimctl.verify.catalogue import presence
 
     codes = {one.code for one in seen.findings}
-    if codes.isdisjoint({c.NOT_YET_DELEGATED.code, c.DELEGATED_ELSEWHERE.code}):
+    if codes.isdisjoint({presence.NOT_YET_DELEGATED.code, presence.DELEGATED_ELSEWHERE.code}):
         return ""
     return f"waiting for the customer's CNAME; to be added once: {cname_line(wanted.owner, wanted.name)}"

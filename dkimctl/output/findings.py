@@ -1,4 +1,4 @@
-"""A finding as text for people: severity, code and title; then what was seen, then what to do."""
+"""A finding as text for people: severity, code and title; what was seen, which verifiers mind, what to do."""
 
 import textwrap
 
@@ -9,10 +9,11 @@ _INDENT = " " * 11
 
 
 def finding_text(finding: Finding) -> str:
-    """Two to four lines, ending with a line feed; an `ok` finding has one or two."""
+    """A line for each of code, evidence, who minds and what to do, where they are known, ending with a line feed."""
     head = f"  {finding.severity.value:8} {finding.code}  {finding.title}\n"
-    fix = finding.fix if finding.severity is not Severity.OK else ""
-    return head + _paragraph(finding.seen) + (_paragraph(f"fix: {fix}") if fix else "")
+    verifiers = f"verifiers: {finding.verifiers}" if finding.verifiers else ""
+    fix = f"fix: {finding.fix}" if finding.fix and finding.severity is not Severity.OK else ""
+    return head + "".join(map(_paragraph, (finding.seen, verifiers, fix)))
 
 
 def _paragraph(text: str) -> str:

@@ -12,7 +12,7 @@ from dkimctl.findings import Entry
 from dkimctl.names import DOMAINKEY, MAXIMUM_NAME
 from dkimctl.record.model import KeyRecord
 from dkimctl.record.parse import parse_record
-from dkimctl.verify import catalogue as c
+from dkimctl.verify.catalogue import presence
 from dkimctl.verify.report import ServerAnswer
 
 _PARENTS_ASKED = 3
@@ -31,19 +31,19 @@ def misspellings(selector: str, domain: str, zone: str) -> list[tuple[Entry, str
     """The names at which such a record is most often put by mistake, with the finding for each."""
     right = f"{selector}.{DOMAINKEY}.{domain}"
     names = [
-        (c.DOUBLED_ZONE, f"{right}.{zone}"),
-        (c.DOUBLED_ZONE, f"{right}.{domain}"),
-        (c.NO_UNDERSCORE, f"{selector}.domainkey.{domain}"),
-        (c.NO_UNDERSCORE, f"{selector}._domainkeys.{domain}"),
-        (c.NO_UNDERSCORE, f"{selector}._domain.{domain}"),
-        (c.NO_UNDERSCORE, f"{selector}-{DOMAINKEY}.{domain}"),
-        (c.SWAPPED, f"{DOMAINKEY}.{selector}.{domain}"),
-        (c.SWAPPED, f"{DOMAINKEY}.{domain}"),
-        (c.SWAPPED, f"{selector}.{domain}"),
-        (c.SWAPPED, f"{domain}.{DOMAINKEY}.{selector}.{zone}"),
+        (presence.DOUBLED_ZONE, f"{right}.{zone}"),
+        (presence.DOUBLED_ZONE, f"{right}.{domain}"),
+        (presence.NO_UNDERSCORE, f"{selector}.domainkey.{domain}"),
+        (presence.NO_UNDERSCORE, f"{selector}._domainkeys.{domain}"),
+        (presence.NO_UNDERSCORE, f"{selector}._domain.{domain}"),
+        (presence.NO_UNDERSCORE, f"{selector}-{DOMAINKEY}.{domain}"),
+        (presence.SWAPPED, f"{DOMAINKEY}.{selector}.{domain}"),
+        (presence.SWAPPED, f"{DOMAINKEY}.{domain}"),
+        (presence.SWAPPED, f"{selector}.{domain}"),
+        (presence.SWAPPED, f"{domain}.{DOMAINKEY}.{selector}.{zone}"),
     ]
     if domain != zone:
-        names.append((c.OTHER_DOMAIN, f"{selector}.{DOMAINKEY}.{zone}"))
+        names.append((presence.OTHER_DOMAIN, f"{selector}.{DOMAINKEY}.{zone}"))
     unique = {name: entry for entry, name in reversed(names) if len(name) <= MAXIMUM_NAME and name != right}
     return [(entry, name) for name, entry in unique.items()]
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from dkimctl.findings import Finding, finding
 from dkimctl.keys.public import PublicKey
 from dkimctl.record.model import KeyRecord
-from dkimctl.verify import catalogue as c
+from dkimctl.verify.catalogue import keys, presence
 from dkimctl.verify.conclude_dns import judge_delivery, judge_presence, judge_reach
 from dkimctl.verify.delegated import judge_delegation
 from dkimctl.verify.judge import Judgement, judge, right_text
@@ -18,14 +18,14 @@ Judge = Callable[[str, Target], Judgement]
 _MENDED_BY_PUBLISHING = {
     entry.code
     for entry in (
-        c.MISSING,
-        c.BROKEN_ALIAS,
-        c.DELEGATE_EMPTY,
-        c.SEVERAL,
-        c.DOUBLED_ZONE,
-        c.NO_UNDERSCORE,
-        c.SWAPPED,
-        c.OTHER_DOMAIN,
+        presence.MISSING,
+        presence.BROKEN_ALIAS,
+        presence.DELEGATE_EMPTY,
+        presence.SEVERAL,
+        presence.DOUBLED_ZONE,
+        presence.NO_UNDERSCORE,
+        presence.SWAPPED,
+        presence.OTHER_DOMAIN,
     )
 }
 
@@ -84,5 +84,5 @@ def _exact(one: Finding, target: Target) -> Finding:
 
 def _praise(owner: str, target: Target, key: PublicKey | None, count: int) -> Finding:
     kind = f"{key.algorithm} {key.bits} bits" if key else ""
-    entry = c.RIGHT if target.expected is not None else c.USABLE
+    entry = keys.RIGHT if target.expected is not None else keys.USABLE
     return finding(entry, owner, f"{kind}, at {count} server address{'es' if count != 1 else ''}")

@@ -3,7 +3,7 @@
 from dkimctl.dns.resolve import Security
 from dkimctl.findings import Entry, Finding, finding
 from dkimctl.names import printable
-from dkimctl.verify import catalogue as c
+from dkimctl.verify.catalogue import delivery, presence
 from dkimctl.verify.plain import LONGEST_TTL, SHORTEST_TTL
 from dkimctl.verify.report import ServerAnswer, State
 from dkimctl.verify.survey import Survey
@@ -13,14 +13,16 @@ def judge_reach(found: Survey, noticed: list[Finding]) -> None:
     """What could not be asked, and where the search ended."""
     name = found.aliases[-1]
     if found.no_zone:
-        noticed.append(finding(c.NO_ZONE, name, found.no_zone))
+        noticed.append(finding(presence.NO_ZONE, name, found.no_zone))
     if found.not_delegated:
         seen = f"the zone that holds {name} is {found.not_delegated}"
-        noticed.append(finding(c.NOT_DELEGATED if len(found.aliases) == 1 else c.BROKEN_ALIAS, found.owner, seen))
+        noticed.append(
+            finding(presence.NOT_DELEGATED if len(found.aliases) == 1 else presence.BROKEN_ALIAS, found.owner, seen)
+        )
     if len(found.aliases) > 1:
-        entry = c.ENDLESS_ALIAS if found.is_endless else c.ALIAS
+        entry = presence.ENDLESS_ALIAS if found.is_endless else presence.ALIAS
         noticed.append(finding(entry, found.owner, _chain(found.aliases)))
-    noticed += [finding(c.BOGUS, found.owner, f"{z.name}: {z.bogus}") for z in found.zones if z.bogus]
+    noticed += [finding(delivery.BOGUS, found.owner, f"{z.name}: {z.bogus}") for z in found.zones if z.bogus]
     reached = {answer.server for answer in found.answers if answer.has_answered}
     for answer in found.answers:
         entry_ = _reach_entry(answer, answer.server in reached)
@@ -42,13 +44,13 @@ def _where(answer: ServerAnswer) -> str:
 def _reach_entry(answer: ServerAnswer, is_reached: bool) -> Entry | None:
     match answer.state:
         case State.SILENT:
-            return c.UNREACHABLE if answer.address else c.NO_ADDRESS
+            return presence.UNREACHABLE if answer.address else presence.NO_ADDRESS
         case State.LAME:
-            return c.LAME
+            return presence.LAME
         case State.NEEDS_TCP:
-            return c.TCP_REFUSED
+            return delivery.TCP_REFUSED
         case State.NOT_ASKED:
-            return c.NOT_ASKED if is_reached else c.UNREACHABLE
+            return presence.NOT_ASKED if is_reached else presence.UNREACHABLE
         case _:
             return None
 
@@ -59,15 +61,15 @@ def judge_presence(found: Survey, answered: list[ServerAnswer], texts: list[str]
     contents = {answer.content for answer in answered}
     if len(contents) > 1:
         seen = "; ".join(f"{_where(answer)}: {_in_short(answer)}" for answer in answered)
-        noticed.append(finding(c.DISAGREE, name, seen))
+        noticed.append(finding(presence.DISAGREE, name, seen))
     elif not texts:
-        entry = c.MISSING if len(found.aliases) == 1 else c.BROKEN_ALIAS
+        entry = presence.MISSING if len(found.aliases) == 1 else presence.BROKEN_ALIAS
         noticed.append(finding(entry, found.owner, f"{answered[0].state.value} at {name}"))
     most = max(len(answer.texts) for answer in answered)
     if most > 1:
-        noticed.append(finding(c.SEVERAL, name, f"{most} TXT records"))
+        noticed.append(finding(presence.SEVERAL, name, f"{most} TXT records"))
     if found.is_wildcard:
-        noticed.append(finding(c.WILDCARD, name, "a name beside it that nobody published has the same answer"))
+        noticed.append(finding(presence.WILDCARD, name, "a name beside it that nobody published has the same answer"))
     noticed += [finding(e.entry, found.owner, f"a key record stands at {e.name}") for e in found.elsewhere]
 
 
@@ -88,19 +90,21 @@ def judge_delivery(found: Survey, answered: list[ServerAnswer], noticed: list[Fi
     serials = sorted({answer.serial for answer in answered if answer.serial is not None})
     if len(serials) > 1:
         seen = "; ".join(f"{_where(answer)}: {answer.serial}" for answer in answered)
-        noticed.append(finding(c.SERIALS, owner, seen))
+        noticed.append(finding(presence.SERIALS, owner, seen))
     own = sorted(server.name for server in found.zones[0].servers)
     if found.delegated_to is not None and list(found.delegated_to) != own:
         seen = f"above: {', '.join(found.delegated_to)}; in the zone: {', '.join(own)}"
-        noticed.append(finding(c.DELEGATION, owner, seen))
+        noticed.append(finding(presence.DELEGATION, owner, seen))
     if any(answer.over_tcp for answer in answered):
         size = max(sum(map(len, answer.texts)) for answer in answered)
-        noticed.append(finding(c.OVER_TCP, owner, f"{size} octets of text"))
-    noticed += [finding(c.NO_EDNS, owner, _where(answer)) for answer in answered if not answer.edns]
+        noticed.append(finding(delivery.OVER_TCP, owner, f"{size} octets of text"))
+    noticed += [finding(delivery.NO_EDNS, owner, _where(answer)) for answer in answered if not answer.edns]
     _ttl(owner, answered, noticed)
     if found.security in (Security.SECURE, Security.INSECURE):
         zones = ", ".join(dict.fromkeys(zone.name for zone in found.zones))
-        noticed.append(finding(c.SECURE if found.security is Security.SECURE else c.INSECURE, owner, zones))
+        noticed.append(
+            finding(delivery.SECURE if found.security is Security.SECURE else delivery.INSECURE, owner, zones)
+        )
     for answer in found.resolvers:
         _resolver(owner, answer, answered, noticed)
 
@@ -108,14 +112,14 @@ def judge_delivery(found: Survey, answered: list[ServerAnswer], noticed: list[Fi
 def _ttl(owner: str, answered: list[ServerAnswer], noticed: list[Finding]) -> None:
     ttls = [answer.ttl for answer in answered if answer.ttl is not None]
     if ttls and min(ttls) < SHORTEST_TTL:
-        noticed.append(finding(c.SHORT_TTL, owner, f"{min(ttls)} s"))
+        noticed.append(finding(delivery.SHORT_TTL, owner, f"{min(ttls)} s"))
     if ttls and max(ttls) > LONGEST_TTL:
-        noticed.append(finding(c.LONG_TTL, owner, f"{max(ttls)} s"))
+        noticed.append(finding(delivery.LONG_TTL, owner, f"{max(ttls)} s"))
 
 
 def _resolver(owner: str, answer: ServerAnswer, answered: list[ServerAnswer], noticed: list[Finding]) -> None:
     if not answer.has_answered:
-        noticed.append(finding(c.RESOLVER_FAILS, owner, f"{_where(answer)}: {answer.why}"))
+        noticed.append(finding(delivery.RESOLVER_FAILS, owner, f"{_where(answer)}: {answer.why}"))
     elif all(answer.content != other.content for other in answered):
         left = f", for at most {answer.ttl} s more" if answer.ttl is not None else ""
-        noticed.append(finding(c.STALE, owner, f"{_where(answer)}: {_in_short(answer)}{left}"))
+        noticed.append(finding(delivery.STALE, owner, f"{_where(answer)}: {_in_short(answer)}{left}"))

@@ -9,7 +9,7 @@ from dkimctl.names import printable
 from dkimctl.record.mend import mended
 from dkimctl.record.model import KeyRecord, record_for
 from dkimctl.record.parse import RecordFault, UnreadableRecord, parse_record
-from dkimctl.verify import catalogue as c
+from dkimctl.verify.catalogue import form, keys, tags
 from dkimctl.verify.judge_key import judge_key
 from dkimctl.verify.judge_tags import judge_tags
 from dkimctl.verify.report import Target
@@ -17,16 +17,25 @@ from dkimctl.verify.report import Target
 _OPENDKIM_LIMIT = 1023  # octets it reads of a record (BUFRSZ in opendkim 2.11, and measured)
 
 _FORM: dict[RecordFault, Entry] = {
-    RecordFault.NOT_DKIM: c.NOT_DKIM,
-    RecordFault.MALFORMED: c.MALFORMED,
-    RecordFault.ODD_OCTET: c.ODD_OCTET,
-    RecordFault.DUPLICATE_TAG: c.DUPLICATE_TAG,
-    RecordFault.VERSION: c.VERSION,
-    RecordFault.NO_KEY: c.NO_P,
+    RecordFault.NOT_DKIM: form.NOT_DKIM,
+    RecordFault.MALFORMED: form.MALFORMED,
+    RecordFault.ODD_OCTET: form.ODD_OCTET,
+    RecordFault.DUPLICATE_TAG: form.DUPLICATE_TAG,
+    RecordFault.VERSION: form.VERSION,
+    RecordFault.NO_KEY: form.NO_P,
 }
 _NOT_MENDED_BY_PUBLISHING = {
     entry.code
-    for entry in (c.REVOKED, c.TOO_WEAK, c.WEAK, c.TOO_LONG, c.EDWARDS, c.UNKNOWN_TAG, c.ODD_FLAG, c.TOO_LONG_TEXT)
+    for entry in (
+        keys.REVOKED,
+        keys.TOO_WEAK,
+        keys.WEAK,
+        keys.TOO_LONG,
+        keys.EDWARDS,
+        tags.UNKNOWN_TAG,
+        tags.ODD_FLAG,
+        form.TOO_LONG_TEXT,
+    )
 }
 
 
@@ -55,14 +64,14 @@ def judge(text: str, target: Target) -> Judgement:
     key = judge_key(record, text, target, noticed)
     judge_tags(record, target, noticed)
     if len(text) > _OPENDKIM_LIMIT:
-        noticed.append(finding(c.TOO_LONG_TEXT, target.owner, f"{len(text)} octets"))
+        noticed.append(finding(form.TOO_LONG_TEXT, target.owner, f"{len(text)} octets"))
     return Judgement(record, key, tuple(noticed), _to_publish(text, record, target, noticed))
 
 
 def _form_entry(record: UnreadableRecord, text: str) -> Entry:
     is_quoted = '"' in text or "\\" in text
     if is_quoted and record.fault in (RecordFault.MALFORMED, RecordFault.VERSION, RecordFault.NO_KEY):
-        return c.QUOTED
+        return form.QUOTED
     return _FORM[record.fault]
 
 

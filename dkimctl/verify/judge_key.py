@@ -8,7 +8,7 @@ from dkimctl.keys.pair import LEAST_BITS, MOST_BITS, USUAL_BITS
 from dkimctl.keys.public import PublicKey, PublicKeyFault, decode_public_key, subject_public_key
 from dkimctl.names import printable
 from dkimctl.record.model import KeyRecord
-from dkimctl.verify import catalogue as c
+from dkimctl.verify.catalogue import form, keys
 from dkimctl.verify.report import Target
 
 _ONE_STRING = 255
@@ -21,11 +21,11 @@ def judge_key(record: KeyRecord, text: str, target: Target, noticed: list[Findin
     """The key of a record; None when it has no usable one. What is wrong with it is added to `noticed`."""
     owner = target.owner
     if record.is_revoked:
-        noticed.append(finding(c.REVOKED, owner, "p= is empty"))
+        noticed.append(finding(keys.REVOKED, owner, "p= is empty"))
         return None
     kind = record.get("k", "rsa")
     if kind not in ("rsa", "ed25519"):
-        noticed.append(finding(c.UNKNOWN_TYPE, owner, f"k={printable(kind)}"))
+        noticed.append(finding(keys.UNKNOWN_TYPE, owner, f"k={printable(kind)}"))
         return None
     data, flaws = _decode(record.get("p"), owner)
     expected = target.expected
@@ -39,7 +39,7 @@ def judge_key(record: KeyRecord, text: str, target: Target, noticed: list[Findin
         noticed.append(_unusable(key, kind, data, text, owner))
         return None
     if expected is not None and key != expected:
-        noticed.append(finding(c.WRONG_KEY, owner, f"{_shown(key)} stands there; on this disk: {_shown(expected)}"))
+        noticed.append(finding(keys.WRONG_KEY, owner, f"{_shown(key)} stands there; on this disk: {_shown(expected)}"))
     _judge_size(key, owner, noticed)
     return key
 
@@ -51,24 +51,24 @@ def _decode(value: str, owner: str) -> tuple[bytes, list[Finding]]:
     flaws = []
     if not _BASE64.fullmatch(joined):
         odd = re.sub(r"[A-Za-z0-9+/]", "", joined)[:10]
-        entry = c.QUOTED if '"' in joined or "\\" in joined else c.NOT_BASE64
+        entry = form.QUOTED if '"' in joined or "\\" in joined else form.NOT_BASE64
         flaws.append(finding(entry, owner, f"p= contains {printable(odd)}"))
     elif len(joined) % 4:
-        flaws.append(finding(c.UNPADDED, owner, f"p= has {len(joined)} characters"))
+        flaws.append(finding(form.UNPADDED, owner, f"p= has {len(joined)} characters"))
     whole = letters[:-1] if len(letters) % 4 == 1 else letters
     return base64.b64decode(whole + "=" * (-len(whole) % 4)), flaws
 
 
 def _unusable(fault: PublicKeyFault, kind: str, data: bytes, text: str, owner: str) -> Finding:
     if fault is PublicKeyFault.CUT_OFF:
-        return finding(c.TRUNCATED, owner, f"the record ends after {len(text)} octets{_limit_words(len(text))}")
+        return finding(form.TRUNCATED, owner, f"the record ends after {len(text)} octets{_limit_words(len(text))}")
     if kind == "ed25519" and subject_public_key(data) is not None:
-        return finding(c.EDWARDS_FORM, owner, f"p= holds {len(data)} bytes")
+        return finding(keys.EDWARDS_FORM, owner, f"p= holds {len(data)} bytes")
     if fault is PublicKeyFault.PKCS1:
-        return finding(c.PKCS1, owner, f"p= holds {fault.value}")
+        return finding(form.PKCS1, owner, f"p= holds {fault.value}")
     if kind == "rsa" and len(data) == 32:
-        return finding(c.NO_KEY, owner, "p= holds 32 bytes: an Ed25519 key? Then k=ed25519 is missing")
-    return finding(c.NO_KEY, owner, f"p= holds {fault.value}")
+        return finding(form.NO_KEY, owner, "p= holds 32 bytes: an Ed25519 key? Then k=ed25519 is missing")
+    return finding(form.NO_KEY, owner, f"p= holds {fault.value}")
 
 
 def _limit_words(length: int) -> str:
@@ -84,10 +84,10 @@ def _shown(key: PublicKey) -> str:
 
 def _judge_size(key: PublicKey, owner: str, noticed: list[Finding]) -> None:
     if key.algorithm == "ed25519":
-        noticed.append(finding(c.EDWARDS, owner, "k=ed25519"))
+        noticed.append(finding(keys.EDWARDS, owner, "k=ed25519"))
     elif key.bits < LEAST_BITS:
-        noticed.append(finding(c.TOO_WEAK, owner, f"{key.bits} bits"))
+        noticed.append(finding(keys.TOO_WEAK, owner, f"{key.bits} bits"))
     elif key.bits < USUAL_BITS:
-        noticed.append(finding(c.WEAK, owner, f"{key.bits} bits"))
+        noticed.append(finding(keys.WEAK, owner, f"{key.bits} bits"))
     elif key.bits > MOST_BITS:
-        noticed.append(finding(c.TOO_LONG, owner, f"{key.bits} bits"))
+        noticed.append(finding(keys.TOO_LONG, owner, f"{key.bits} bits"))

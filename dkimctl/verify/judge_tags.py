@@ -4,7 +4,7 @@ from dkimctl.findings import Entry, Finding, finding
 from dkimctl.names import printable
 from dkimctl.record.model import KeyRecord
 from dkimctl.record.parse import SPACE
-from dkimctl.verify import catalogue as c
+from dkimctl.verify.catalogue import form, tags
 from dkimctl.verify.report import Target
 
 _KNOWN = frozenset("vghknpst")
@@ -16,7 +16,7 @@ def judge_tags(record: KeyRecord, target: Target, noticed: list[Finding]) -> Non
     if len(record.tags) == 1:
         return
     if "v" in names[1:]:
-        _add(c.LATE_VERSION, f"{'; '.join(f'{name}=' for name in names)}", target, noticed)
+        _add(form.LATE_VERSION, f"{'; '.join(f'{name}=' for name in names)}", target, noticed)
     if "h" in names:
         _hashes(record.get("h"), target, noticed)
     if "s" in names:
@@ -24,11 +24,11 @@ def judge_tags(record: KeyRecord, target: Target, noticed: list[Finding]) -> Non
     if "t" in names:
         _flags(record.get("t"), target, noticed)
     if "g" in names and record.get("g") != "*":
-        _add(c.GRANULARITY, f"g={record.get('g')}", target, noticed)
+        _add(tags.GRANULARITY, f"g={record.get('g')}", target, noticed)
     for name in names:
         if name not in _KNOWN:
             is_capital = name.lower() in _KNOWN and name.lower() not in names
-            _add(c.CAPITAL_TAG if is_capital else c.UNKNOWN_TAG, f"{name}={record.get(name)}", target, noticed)
+            _add(tags.CAPITAL_TAG if is_capital else tags.UNKNOWN_TAG, f"{name}={record.get(name)}", target, noticed)
 
 
 def _add(entry: Entry, seen: str, target: Target, noticed: list[Finding]) -> None:
@@ -41,25 +41,25 @@ def _items(value: str) -> list[str]:
 
 def _hashes(value: str, target: Target, noticed: list[Finding]) -> None:
     items = _items(value)
-    if "sha256" not in (item.lower() for item in items):
-        _add(c.NO_SHA256, f"h={value}", target, noticed)
+    if "sha256" not in items:
+        _add(tags.NO_SHA256, f"h={value}", target, noticed)
     elif any(item not in ("sha1", "sha256") for item in items):
-        _add(c.ODD_HASH, f"h={value}", target, noticed)
+        _add(tags.ODD_HASH, f"h={value}", target, noticed)
 
 
 def _services(value: str, target: Target, noticed: list[Finding]) -> None:
     items = _items(value)
     if "*" not in items and "email" not in items:
-        _add(c.NOT_FOR_MAIL, f"s={value}", target, noticed)
+        _add(tags.NOT_FOR_MAIL, f"s={value}", target, noticed)
     elif len(items) > 1:
-        _add(c.SERVICE_LIST, f"s={value}", target, noticed)
+        _add(tags.SERVICE_LIST, f"s={value}", target, noticed)
 
 
 def _flags(value: str, target: Target, noticed: list[Finding]) -> None:
     items = _items(value)
     if "y" in items:
-        _add(c.TESTING, f"t={value}", target, noticed)
+        _add(tags.TESTING, f"t={value}", target, noticed)
     if "s" in items and target.subdomains:
-        _add(c.STRICT, f"t={value}", target, noticed)
+        _add(tags.STRICT, f"t={value}", target, noticed)
     if any(item not in ("y", "s") for item in items):
-        _add(c.ODD_FLAG, f"t={value}", target, noticed)
+        _add(tags.ODD_FLAG, f"t={value}", target, noticed)

@@ -1,0 +1,179 @@
+"""DKIM1xx: is the record there, at every server, at its right name."""
+
+from dkimctl.verify.catalogue.entries import ERROR, INFO, UNKNOWN, WARNING, entry
+
+MISSING = entry(
+    101,
+    ERROR,
+    "no key record",
+    "Without a key record at <selector>._domainkey.<domain> no signature made with this selector can be verified "
+    "(RFC 6376 §3.6.2.1, §6.1.2).",
+    "publish the key: dkimctl publish DOMAIN --provider NAME",
+)
+SEVERAL = entry(
+    102,
+    ERROR,
+    "several records at one name",
+    "A selector must have exactly one TXT record: with more, the result is undefined (RFC 6376 §3.6.2.2).",
+    "delete every record at the name but the right one",
+    verifiers="opendkim refuses it (temperror); dkimpy accepts whichever record comes first: some mail verifies",
+)
+ALIAS = entry(
+    103,
+    INFO,
+    "a CNAME leads to the record",
+    "Verifiers follow a CNAME at the name of a key record (RFC 1034 §3.6.2); the record is whatever stands at its end. "
+    "No provider can put a TXT beside a CNAME.",
+)
+BROKEN_ALIAS = entry(
+    104,
+    ERROR,
+    "a CNAME leads to nothing",
+    "The name is an alias, and at its end there is no TXT record: verifiers see no key (RFC 6376 §6.1.2).",
+    "publish the record at the CNAME's end, or replace the CNAME by the record itself",
+)
+ENDLESS_ALIAS = entry(
+    105,
+    ERROR,
+    "a CNAME chain that does not end",
+    "The aliases run in a circle or are too many: resolvers give up after about ten steps and answer SERVFAIL "
+    "(RFC 1034 §5.2.2).",
+    "point the first CNAME straight at the name that holds the record",
+)
+DISAGREE = entry(
+    106,
+    ERROR,
+    "the authoritative servers disagree",
+    "Each verifier asks one of the servers: some mail verifies and some does not, until all serve the same.",
+    "right after a change: wait and look again; if it stays so, the zone transfer to the lagging server is broken",
+)
+UNREACHABLE = entry(
+    107,
+    UNKNOWN,
+    "an authoritative server does not answer",
+    "What this server would say is not known, and verifiers that ask it wait or fail. This is neither right nor wrong: "
+    "it could not be checked.",
+    "run it again; if it stays silent, tell whoever runs the server, or look for a firewall on this side",
+)
+LAME = entry(
+    108,
+    UNKNOWN,
+    "a server is not authoritative for the zone",
+    "The zone's NS records name this server, but it refuses, fails, or does not know the zone (lame delegation, "
+    "RFC 1912 §2.8).",
+    "serve the zone there, or remove the server from the zone's NS records and from the delegation",
+)
+NO_ZONE = entry(
+    109,
+    UNKNOWN,
+    "the zone's servers could not be found",
+    "The resolvers could not say which servers are authoritative, so none could be asked.",
+    "check the resolver: --nameserver, DKIMCTL_NAMESERVERS or /etc/resolv.conf; then run it again",
+)
+DOUBLED_ZONE = entry(
+    110,
+    ERROR,
+    "the record stands at a name with the zone twice",
+    "Most providers' forms add the zone's name to what is typed: a full name without final dot gets it twice, "
+    "as a relative name does in a zone file (RFC 1035 §5.1).",
+    "publish the record at its right name: in such a form type the name without the zone",
+)
+NO_UNDERSCORE = entry(
+    111,
+    ERROR,
+    "the record stands at a misspelled _domainkey",
+    "The label is _domainkey, with the underscore and in the singular (RFC 6376 §3.6.2.1).",
+    "publish the record at its right name",
+)
+SWAPPED = entry(
+    112,
+    ERROR,
+    "the record stands at a name with its parts in another order",
+    "The order is selector, _domainkey, domain (RFC 6376 §3.6.2.1).",
+    "publish the record at its right name",
+)
+WILDCARD = entry(
+    113,
+    WARNING,
+    "a wildcard answers for this name",
+    "Any other selector gets the same answer: what stands here was not published for this selector (RFC 4592), and "
+    "RFC 6376 §6.1.2 has verifiers reject what is no key record.",
+    "publish the record at its own name, which then hides the wildcard",
+)
+NOT_DELEGATED = entry(
+    114,
+    ERROR,
+    "the domain is not in DNS",
+    "No zone of this name or above it is delegated below the top-level domain, so no record can be found "
+    "(RFC 1034 §4.2).",
+    "check the spelling; else register the domain, or renew it, and have its registry delegate it",
+)
+NO_ADDRESS = entry(
+    115,
+    UNKNOWN,
+    "a name server's name has no address",
+    "The zone's NS records name a host that has neither an A nor an AAAA record: nobody can ask it (RFC 1912 §2.8).",
+    "give the host an address, or remove it from the zone's NS records and from the delegation",
+)
+OTHER_DOMAIN = entry(
+    116,
+    ERROR,
+    "the record stands at another domain",
+    "A signature with d= a sub-domain needs the record below that sub-domain: the one of the domain above is not "
+    "looked for (RFC 6376 §3.6.2.1).",
+    "publish the record at its right name, or sign with d= the domain above",
+)
+NOT_ASKED = entry(
+    117,
+    INFO,
+    "not asked over one protocol",
+    "This machine has no route to some of the server's addresses, most often because it has no IPv6; the server was "
+    "asked at its other addresses.",
+)
+SERIALS = entry(
+    118,
+    WARNING,
+    "the servers hold different versions of the zone",
+    "The serial numbers in their SOA records differ: a change has not reached all of them (RFC 1034 §4.3.5).",
+    "right after a change: wait; if it stays so, the zone transfer to the lagging server is broken",
+)
+DELEGATION = entry(
+    119,
+    WARNING,
+    "the delegation differs from the zone's NS records",
+    "Resolvers start with the servers that the zone above names; one that is missing there or here is asked by some "
+    "and not by others (RFC 1034 §4.2.2).",
+    "name the same servers at the registry and in the zone",
+)
+NOT_YET_DELEGATED = entry(
+    120,
+    ERROR,
+    "the customer's CNAME is missing",
+    "The domain is delegated (`delegate` in the configuration): its record stands in the operator's zone, and the "
+    "customer's name must be a CNAME to it. Until it is, verifiers see no key (RFC 6376 §6.1.2).",
+    "have the customer add it once, as printed by: dkimctl record DOMAIN",
+)
+DELEGATED_ELSEWHERE = entry(
+    121,
+    ERROR,
+    "the customer's CNAME leads elsewhere",
+    "The domain is delegated, but its CNAME does not lead to the name at which the operator publishes: verifiers see "
+    "whatever stands at the other end (RFC 1034 §3.6.2), and a rotation does not reach them.",
+    "have the customer correct it, as printed by: dkimctl record DOMAIN",
+)
+DELEGATE_EMPTY = entry(
+    122,
+    ERROR,
+    "the operator's record is missing",
+    "The customer's CNAME leads, or will lead, to a name in the operator's zone at which this key does not stand "
+    "(RFC 6376 §6.1.2).",
+    "publish it: dkimctl publish DOMAIN --provider NAME",
+)
+OWN_RECORD = entry(
+    123,
+    WARNING,
+    "a record where the customer's CNAME should be",
+    "The domain is delegated, but its zone holds a TXT record of its own. Mail verifies as long as that is the right "
+    "key (RFC 6376 §3.6.2.1); the next rotation does not reach it.",
+    "have the customer replace it by the CNAME, as printed by: dkimctl record DOMAIN",
+)
