@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
 
+from dkimctl.dns.extended_errors import Errors, read_errors
+
 PAYLOAD = 1232  # octets of UDP that fit unfragmented everywhere: DNS flag day 2020
 _HEADER = struct.Struct("!HHHHHH")
 _RECORD = struct.Struct("!HHIH")
 _INTERNET = 1
 _OPT = 41
-_EDE = 15  # option code of an extended DNS error: RFC 8914 §2
 
 
 class Type(IntEnum):
@@ -87,8 +88,8 @@ class Message:
     """The AD bit: a validating resolver vouches for it (RFC 4035 §3.2.3)."""
     answers: tuple[Record, ...]
     authority: tuple[Record, ...]
-    errors: tuple[tuple[int, str], ...] = ()
-    """Extended errors: code and text (RFC 8914)."""
+    errors: Errors = ()
+    """What the server adds about a failure (RFC 8914)."""
     over_tcp: bool = False
     edns: bool = True
     """False when the server understood the question only without EDNS."""
@@ -227,21 +228,9 @@ def _additional(data: bytes, offset: int, count: int, errors: list[tuple[int, st
             raise MalformedMessage("a record longer than the message")
         if kind == _OPT and not name:
             upper = ttl >> 24
-            errors += _extended_errors(data[offset:end])
+            errors += read_errors(data[offset:end])
         offset = end
     return upper
-
-
-def _extended_errors(options: bytes) -> list[tuple[int, str]]:
-    found = []
-    offset = 0
-    while offset + 4 <= len(options):
-        code, length = struct.unpack_from("!HH", options, offset)
-        value = options[offset + 4 : offset + 4 + length]
-        if code == _EDE and len(value) >= 2:
-            found.append((int.from_bytes(value[:2], "big"), value[2:].decode("utf-8", "replace").strip("\0")))
-        offset += 4 + length
-    return found
 
 
 def _data(data: bytes, offset: int, end: int, kind: int) -> Data:

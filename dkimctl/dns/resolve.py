@@ -5,6 +5,7 @@ from enum import StrEnum
 from functools import partial
 
 from dkimctl.dns.endpoints import Endpoint
+from dkimctl.dns.extended_errors import in_words
 from dkimctl.dns.message import Message, Rcode, Type
 from dkimctl.dns.questions import Question, Reply, Shared, ask
 
@@ -100,7 +101,8 @@ class Resolution:
             unchecked = await self._ask_each(name, kind, checking_disabled=True)
             if isinstance(unchecked, Message) and unchecked.rcode in _TELLING:
                 return replace(
-                    unchecked, bogus=f"it answers SERVFAIL{explained(reply)}, and without validation it answers"
+                    unchecked,
+                    bogus=f"the resolver answers SERVFAIL{in_words(reply.errors)}, and without validation it answers",
                 )
         return reply
 
@@ -123,7 +125,9 @@ class Resolution:
         if not isinstance(reply, Message):
             return NoZone(f"the resolver ({self._shown()}) gives nothing for {name}: {reply}")
         if reply.rcode not in _TELLING:
-            return NoZone(f"the resolver ({self._shown()}) answers {reply.rcode_name} for {name}{explained(reply)}")
+            return NoZone(
+                f"the resolver ({self._shown()}) answers {reply.rcode_name} for {name}{in_words(reply.errors)}"
+            )
         is_alias = any(r.type == Type.CNAME for r in reply.answers)
         found = [r.name for r in (*reply.answers, *reply.authority) if r.type == Type.SOA]
         if found and not is_alias and (found[0] == name or name.endswith("." + found[0]) or not found[0]):
@@ -164,8 +168,3 @@ def _security(reply: Message) -> Security:
     if not reply.recursion:
         return Security.UNKNOWN
     return Security.SECURE if reply.authentic else Security.INSECURE
-
-
-def explained(reply: Message) -> str:
-    """What a resolver adds about a failure (RFC 8914), in parentheses; or nothing."""
-    return "".join(f" ({text or f'extended error {code}'})" for code, text in reply.errors)

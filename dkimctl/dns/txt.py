@@ -3,9 +3,10 @@
 from dkimctl.config.settings import Lookup
 from dkimctl.dns.endpoints import resolvers
 from dkimctl.dns.engine import Engine
+from dkimctl.dns.extended_errors import in_words
 from dkimctl.dns.message import Message, Rcode, Record, Type
 from dkimctl.dns.questions import Reply
-from dkimctl.dns.resolve import Resolution, explained
+from dkimctl.dns.resolve import Resolution
 from dkimctl.errors import Unavailable
 
 
@@ -28,7 +29,7 @@ def _usable(name: str, reply: Reply) -> Message:
     if not isinstance(reply, Message):
         raise Unavailable(f"no resolver tells what stands at {name}: {reply}", hint=hint)
     if reply.rcode not in (Rcode.NOERROR, Rcode.NXDOMAIN):
-        raise Unavailable(f"the resolver answers {reply.rcode_name} for {name}{explained(reply)}", hint=hint)
+        raise Unavailable(f"the resolver answers {reply.rcode_name} for {name}{in_words(reply.errors)}", hint=hint)
     return reply
 
 

@@ -1,8 +1,9 @@
 """A server's reply in the terms of a report."""
 
+from dkimctl.dns.extended_errors import in_words
 from dkimctl.dns.message import Message, Rcode, Type
 from dkimctl.dns.questions import Failure, Question, Reply, Trouble, ask
-from dkimctl.dns.resolve import NameServer, Resolution, Zone, explained
+from dkimctl.dns.resolve import NameServer, Resolution, Zone
 from dkimctl.dns.txt import texts_of
 from dkimctl.verify.report import ServerAnswer, State
 
@@ -70,7 +71,7 @@ def server_answer(name: str, server: str, address: str, reply: Reply, *, authori
 
 def _lameness(reply: Message, authoritative: bool) -> str:
     if reply.rcode not in (Rcode.NOERROR, Rcode.NXDOMAIN):
-        return f"it answers {reply.rcode_name}{explained(reply)}"
+        return f"it answers {reply.rcode_name}{in_words(reply.errors)}"
     if authoritative and not reply.authoritative:
         is_referral = not reply.answers and any(r.type == Type.NS for r in reply.authority)
         return REFERRAL if is_referral else "its answer is not authoritative"

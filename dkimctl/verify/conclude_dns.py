@@ -23,6 +23,8 @@ def judge_reach(found: Survey, noticed: list[Finding]) -> None:
         entry = presence.ENDLESS_ALIAS if found.is_endless else presence.ALIAS
         noticed.append(finding(entry, found.owner, _chain(found.aliases)))
     noticed += [finding(delivery.BOGUS, found.owner, f"{z.name}: {z.bogus}") for z in found.zones if z.bogus]
+    if found.bogus:
+        noticed.append(finding(delivery.BOGUS, found.owner, f"the record itself: {found.bogus}"))
     reached = {answer.server for answer in found.answers if answer.has_answered}
     for answer in found.answers:
         entry_ = _reach_entry(answer, answer.server in reached)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from dkimctl.dns.message import Message, Type
 from dkimctl.dns.resolve import NoZone, Resolution, Security, Zone
 from dkimctl.names import DOMAINKEY
 from dkimctl.record.model import KeyRecord
@@ -32,6 +33,8 @@ class Survey:
     resolvers: tuple[ServerAnswer, ...] = ()
     elsewhere: list[Elsewhere] = field(default_factory=list)
     is_wildcard: bool = False
+    bogus: str = ""
+    """What the resolver says of the record itself where only its own signature is broken."""
     at_delegate: tuple[ServerAnswer, ...] = ()
     """Of a delegated name that does not lead where it should: what stands there."""
     delegated_to: tuple[str, ...] | None = None
@@ -40,6 +43,8 @@ class Survey:
     @property
     def security(self) -> Security:
         """The weakest of all zones on the way."""
+        if self.bogus:
+            return Security.BOGUS
         states = {zone.security for zone in self.zones}
         if len(states) == 1:
             return states.pop()
@@ -108,6 +113,9 @@ async def _look_closer(found: Survey, target: Target, resolution: Resolution, th
         count = len(found.last)
         found.last = await with_serials(zone, found.last)
         found.answers[len(found.answers) - count :] = found.last
+    if thorough and texts and found.security is Security.SECURE:
+        reply = await resolution.ask_any(found.owner, Type.TXT)
+        found.bogus = reply.bogus if isinstance(reply, Message) else ""
     if thorough:
         found.delegated_to = await delegation(found.zones[0], resolution)
 

@@ -1,0 +1,147 @@
+"""verify-dns behind a real validating unbound: zones that real knots signed, and zones broken on purpose."""
+
+import re
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from dkimctl.config.settings import Lookup
+from dkimctl.keys.metadata import Tags
+from dkimctl.keys.pair import Algorithm, generate
+from dkimctl.record.model import record_for
+from dkimctl.verify.check import check
+from dkimctl.verify.report import Target
+from tests.conftest import Dkimctl, needs
+from tests.dns_servers import Knot, await_server, free_port_everywhere, name_servers, txt
+
+HOME = "127.0.0.1"
+PAIR = generate(Algorithm.RSA)
+GOOD = record_for(PAIR.public, "rsa", Tags()).text
+SIGNED = ("signed.example", "bogus.example", "torn.example")
+PLAIN = "plain.example"
+
+
+@dataclass(frozen=True)
+class Zones:
+    """Where each zone is served, and which DNSKEY unbound is told to trust for it."""
+
+    port: int
+    """Of the authoritative server."""
+    ports: dict[str, int]
+    """Where unbound goes for each zone: for the torn one to another server than everybody else."""
+    anchors: dict[str, list[str]]
+
+
+@pytest.fixture(scope="module")
+def zones(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zones]:
+    """Signed zones and a plain one; one of them again with a broken signature."""
+    directory = tmp_path_factory.mktemp("dnssec")
+    port, torn_port = free_port_everywhere(HOME), free_port_everywhere(HOME)
+    body = name_servers(HOME) + txt("s._domainkey", GOOD)
+    options = dict.fromkeys(SIGNED, "    dnssec-signing: on\n    zonefile-sync: 0\n")
+    knot = Knot(directory / "knot", HOME, port, dict.fromkeys((*SIGNED, PLAIN), body), zone_options=options).start()
+    zone = with_a_broken_signature(await_signed(directory / "knot/torn.example.zone"))
+    torn = Knot(directory / "torn", HOME, torn_port, {"torn.example": zone}).start()
+    keys = {zone: dnskeys(zone, port) for zone in SIGNED}
+    yield Zones(port, dict.fromkeys((*SIGNED, PLAIN), port) | {"torn.example": torn_port}, keys)
+    torn.stop()
+    knot.stop()
+
+
+def await_signed(path: Path) -> str:
+    """The zone file as soon as knot has written it anew with the signatures."""
+    deadline = time.monotonic() + 20
+    while "RRSIG" not in (text := path.read_text()):
+        assert time.monotonic() < deadline, text
+        time.sleep(0.05)
+    return text
+
+
+def with_a_broken_signature(zone: str) -> str:
+    """The same zone with the first letter changed of the signature over the TXT record."""
+    changed, count = re.subn(
+        r"(\sRRSIG\s+TXT\s.*\s)(\w)(\S+)$",
+        lambda m: m[1] + ("B" if m[2] == "A" else "A") + m[3],
+        zone,
+        flags=re.MULTILINE,
+    )
+    assert count == 1
+    return changed
+
+
+def dnskeys(zone: str, port: int) -> list[str]:
+    """The zone's public keys."""
+    asked = ["dig", f"@{HOME}", "-p", str(port), zone, "DNSKEY", "+short"]
+    return subprocess.run(asked, capture_output=True, text=True, timeout=30).stdout.splitlines()
+
+
+@pytest.fixture
+def lookup(zones: Zones, tmp_path: Path) -> Iterator[Lookup]:
+    """A fresh unbound, which remembers nothing; for bogus.example it trusts the keys of another zone."""
+    port = free_port_everywhere(HOME)
+    trusted = zones.anchors | {"bogus.example": zones.anchors["signed.example"]}
+    anchors = "".join(f'    trust-anchor: "{zone}. DNSKEY {key}"\n' for zone, keys in trusted.items() for key in keys)
+    stubs = "".join(f'stub-zone:\n    name: "{zone}"\n    stub-addr: {HOME}@{at}\n' for zone, at in zones.ports.items())
+    conf = tmp_path / "unbound.conf"
+    conf.write_text(
+        f"server:\n    interface: {HOME}@{port}\n    do-not-query-localhost: no\n    do-daemonize: no\n"
+        f'    chroot: ""\n    directory: "{tmp_path}"\n    pidfile: ""\n    use-syslog: no\n'
+        f'    logfile: "{tmp_path}/log"\n'
+        f'    username: ""\n    module-config: "validator iterator"\n    ede: yes\n    val-log-level: 2\n'
+        f'    local-zone: "example." nodefault\n{anchors}{stubs}remote-control:\n    control-enable: no\n'
+    )
+    unbound = subprocess.Popen(["unbound", "-d", "-c", str(conf)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        await_server(HOME, port, PLAIN)
+        yield Lookup((f"{HOME}:{port}",), zones.port, timeout=3.0)
+    finally:
+        unbound.terminate()
+        unbound.wait(10)
+
+
+@needs("knotd", "unbound", "dig")
+@pytest.mark.parametrize(
+    ("zone", "expected"),
+    [
+        ("signed.example", {"DKIM300", "DKIM505"}),
+        ("plain.example", {"DKIM300", "DKIM504"}),
+        ("bogus.example", {"DKIM503"}),
+        ("torn.example", {"DKIM503"}),
+    ],
+)
+def test_dnssec_as_a_validating_resolver_sees_it(lookup: Lookup, zone: str, expected: set[str]) -> None:
+    """A real unbound vouches for a signed zone, not for a plain one, and refuses what is signed wrongly."""
+    [report] = check([Target("s", zone, PAIR.public)], lookup, thorough=True)
+    assert {f.code for f in report.findings} == expected, report.findings
+    assert report.text == GOOD
+
+
+@needs("knotd", "unbound", "dig")
+@pytest.mark.parametrize(
+    ("zone", "reason"),
+    [
+        ("bogus.example", r"\(DNSKEY missing: validation failure .* for trust anchor bogus\.example\."),
+        ("torn.example", r"\(DNSSEC bogus: validation failure .* signature crypto failed"),
+    ],
+)
+def test_the_resolver_s_own_reason_is_shown(lookup: Lookup, zone: str, reason: str, dkimctl_inside: Dkimctl) -> None:
+    """Of a bogus zone, and of a record whose signature alone is broken, the extended error's name and text are told."""
+    environment = {"DKIMCTL_NAMESERVERS": lookup.nameservers[0], "DKIMCTL_DNS_PORT": str(lookup.port)}
+    run = dkimctl_inside("verify-dns", zone, "-s", "s", env=environment)
+    assert run.code == 1, run.out + run.err
+    assert "error    DKIM503" in run.out
+    assert re.search(reason, " ".join(run.out.split())), run.out
+    run = dkimctl_inside("verify-dns", zone, "-s", "s", "--json", env=environment)
+    assert [report["dnssec"] for report in run.json["reports"]] == ["bogus"]
+
+
+@needs("knotd", "unbound", "dig")
+def test_what_a_resolver_would_not_hand_on_is_shown(lookup: Lookup) -> None:
+    """With `recursive` a resolver that refuses the record is named with its reason, for any number of names."""
+    [report] = check([Target("s", "torn.example", PAIR.public)], lookup, recursive=True)
+    [found] = [f for f in report.findings if f.code == "DKIM510"]
+    assert "SERVFAIL (DNSSEC bogus: validation failure" in found.seen
