@@ -1,6 +1,7 @@
 """`doctor` and `why` on a running machine: Postfix and opendkim in a namespace of their own, installed by dkimctl."""
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -65,3 +66,24 @@ def test_daemon_down_and_changed(relay: Relay) -> None:
     relay.machine.run("python3", "-c", SILENT)
     code, found = codes(relay)
     assert (code, "DKIM902" in found) == (1, True)
+
+
+AS_NOBODY = """
+import contextlib, io, os, sys
+from dkimctl.entry import main
+sys.argv = ["dkimctl", "doctor", "--no-dns", "--json"]
+with contextlib.redirect_stdout(io.StringIO()):
+    main()  # everything is imported now: this Python may lie where others may not look
+os.setgroups([]); os.setegid(65534); os.seteuid(65534)
+sys.exit(main())
+"""
+
+
+def test_a_user_who_may_not_see_the_daemon(relay: Relay) -> None:
+    """Debian's /run/opendkim is closed to others: what an ordinary user cannot look at is named, the rest is told."""
+    ran = relay.machine.run(sys.executable, "-c", AS_NOBODY, check=False)
+    found = {f["subject"]: f["code"] for f in json.loads(ran.stdout)["findings"]}
+    assert (ran.returncode, ran.stderr) == (3, "")
+    assert found["/run/opendkim/opendkim.pid"] == "DKIM990"
+    assert "DKIM619" in found.values()
+    assert "DKIM900" not in found.values()

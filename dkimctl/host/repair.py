@@ -32,7 +32,7 @@ def mend(
         waiting = [r for r in dict.fromkeys(_repairs(found)) if r not in tried]
         if not waiting:
             return
-        for command in (c for repair in waiting for c in repair.commands(world.shown(repair.path))):
+        for command in (c for repair in waiting for c in repair.commands(world)):
             report(command)
         for repair in waiting:
             tried.add(repair)
@@ -88,10 +88,10 @@ def _drop(repair: Repair, world: World, clock: Clock) -> None:
         content, status = path.read_bytes(), path.stat()
     owner = Owner(status.st_uid, status.st_gid, f"{status.st_uid}:{status.st_gid}")
     mode = stat.S_IMODE(status.st_mode)
-    kept = b"".join(
-        line for number, line in enumerate(content.splitlines(keepends=True), 1) if number not in repair.drop_lines
-    )
+    lines = content.split(b"\n")
+    for number in repair.drop_lines:
+        lines[number - 1] = b"#" + lines[number - 1]
     backup = world.settings.at(f"{world.settings.paths.backups}/{clock.now():%Y%m%dT%H%M%SZ}{repair.path}")
     make_directory(backup.parent, mode=0o700)
     write_file(backup, content, mode=mode, owner=owner)
-    write_file(path, kept, mode=mode, owner=owner)
+    write_file(path, b"\n".join(lines), mode=mode, owner=owner)

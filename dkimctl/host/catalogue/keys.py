@@ -30,7 +30,7 @@ SAFETY_OFF = entry(
     WARNING,
     "RequireSafeKeys is off",
     "opendkim then signs with keys that other users can read or replace, and only warns in the log.",
-    "mend what it warns of, then delete the line: the default is yes",
+    "delete the line: the default is yes",
 )
 NOT_A_KEY = entry(
     611,
@@ -82,7 +82,7 @@ NOT_TRIED = entry(
     UNKNOWN,
     "the keys could not be opened as the daemon's user",
     "Only root can try what another user may read; a mode that looks right can still be wrong.",
-    "run it as root: sudo dkimctl doctor",
+    "sudo dkimctl doctor",
 )
 DATABASE = entry(
     620,

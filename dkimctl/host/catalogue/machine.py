@@ -35,14 +35,14 @@ UNSYNCHRONISED = entry(
     WARNING,
     "the kernel's clock is not synchronised",
     "Receivers refuse signatures from the future (`Signature date is -19 seconds in the future`, RFC 6376 §3.5 t=).",
-    "timedatectl set-ntp true, or apt-get install chrony",
+    "timedatectl set-ntp true  # or: apt-get install chrony",
 )
 CLOCK_WRONG = entry(
     911,
     ERROR,
     "the clock is wrong",
     "Signatures carry t=; receivers refuse those from the future.",
-    "timedatectl set-ntp true; then wait until `timedatectl` says that the clock is synchronised",
+    "timedatectl set-ntp true  # then wait until timedatectl says that the clock is synchronised",
 )
 CLOCK_UNKNOWN = entry(
     912, UNKNOWN, "the clock could not be checked", "Neither the kernel nor a time daemon said whether it is right."
@@ -52,14 +52,14 @@ TESTKEY_CRON = entry(
     WARNING,
     "a cron job relies on opendkim-testkey",
     "Over a KeyTable it exits 0 even when keys fail, so the job never tells.",
-    "use dkimctl verify-dns: it exits 1 for what is wrong and 3 for what could not be asked",
+    "dkimctl verify-dns  # exits 1 for what is wrong and 3 for what could not be asked",
 )
 UNREAD = entry(
     990,
     UNKNOWN,
     "something could not be read",
     "What stands there is not known, and so is everything that follows from it.",
-    "run it as root: sudo dkimctl doctor",
+    "sudo dkimctl doctor",
 )
 NOT_INSTALLED = entry(
     991, ERROR, "opendkim is not installed", "There is no daemon that could sign.", "apt-get install opendkim"

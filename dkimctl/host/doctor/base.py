@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from dkimctl.findings import Entry, Finding, Severity, finding
+from dkimctl.host.doctor import commands
 from dkimctl.host.world import World
 
 
@@ -18,14 +19,14 @@ class Repair:
     """USER:GROUP; empty to leave it."""
     mode: int | None = None
     drop_lines: tuple[int, ...] = ()
-    """Lines that the daemon never uses, from 1."""
+    """Lines that the daemon never uses, from 1: they become comments, so that all others keep their numbers."""
 
-    def commands(self, shown: str) -> tuple[str, ...]:
-        """What a person would type; `shown`: the path as a command here must name it."""
-        quoted = shlex.quote(shown)
-        owner = (f"chown {self.owner} {quoted}",) if self.owner else ()
+    def commands(self, world: World) -> tuple[str, ...]:
+        """What a person would type."""
+        quoted = shlex.quote(world.shown(self.path))
+        owner = (f"chown {commands.owner(world, self.owner)} {quoted}",) if self.owner else ()
         mode = (f"chmod {self.mode:04o} {quoted}",) if self.mode is not None else ()
-        lines = ";".join(f"{line}d" for line in self.drop_lines)
+        lines = ";".join(f"{line}s/^/#/" for line in self.drop_lines)
         return (*owner, *mode, *((f"sed -i '{lines}' {quoted}",) if lines else ()))
 
 
@@ -47,15 +48,10 @@ def noticed(entry: Entry, subject: str, seen: str, fix: str | None = None) -> Di
 
 def repairable(world: World, entry: Entry, seen: str, repair: Repair) -> Diagnosis:
     """A finding that `--fix` mends; the advice is the same in commands."""
-    fix = " && ".join(repair.commands(world.shown(repair.path)))
+    fix = " && ".join(repair.commands(world))
     return Diagnosis(finding(entry, repair.path, seen, fix=fix), repair)
 
 
 def softened(diagnosis: Diagnosis, severity: Severity) -> Diagnosis:
     """The same, less severe, where a setting makes it so."""
     return replace(diagnosis, finding=replace(diagnosis.finding, severity=severity))
-
-
-def edit(world: World, path: str, line: int = 0) -> str:
-    """The command that opens a file at a line."""
-    return f"editor {f'+{line} ' if line else ''}{shlex.quote(world.shown(path))}"

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from dkimctl.errors import Unavailable
 from dkimctl.host.catalogue import conf as c
 from dkimctl.host.datasets import DataSet, State
-from dkimctl.host.doctor.base import Diagnosis, edit, noticed
+from dkimctl.host.doctor.base import Diagnosis, noticed
+from dkimctl.host.doctor.commands import chain, dkimctl, edit, rewrite, set_parameter, silence
 from dkimctl.host.installation import Installation, where, words
 from dkimctl.host.world import World
 from dkimctl.opendkim.conf import Setting
@@ -31,11 +32,12 @@ def check_conf(world: World) -> Iterator[Diagnosis]:
     daemon = world.opendkim
     if daemon.conf is None:
         if not any(unread.what == world.settings.paths.opendkim_conf for unread in world.unread):
-            yield noticed(c.NO_CONF, daemon.conf_path, f"{daemon.conf_path} does not exist")
+            fix = dkimctl(world, "render-config --install")
+            yield noticed(c.NO_CONF, daemon.conf_path, f"{daemon.conf_path} does not exist", fix)
         return
     for setting in daemon.conf.unreadable:
         seen = f"{where(setting)}: Include {setting.value}"
-        yield noticed(c.BAD_INCLUDE, where(setting), seen, edit(world, setting.file, setting.line))
+        yield noticed(c.BAD_INCLUDE, where(setting), seen, silence(world, setting.file, setting.line))
     for setting in daemon.conf.settings:
         yield from _line(world, setting)
     yield from _twice(world)
@@ -46,23 +48,26 @@ def check_conf(world: World) -> Iterator[Diagnosis]:
 
 
 def _line(world: World, setting: Setting) -> Iterator[Diagnosis]:
-    mend = edit(world, setting.file, setting.line)
+    off = silence(world, setting.file, setting.line)
     seen = f"{where(setting)}: {setting.name.lstrip(_BOM)} {setting.value}".rstrip()
     if setting.name.startswith(_BOM):
         yield noticed(c.BOM, setting.file, seen, f"sed -i '1s/^\\xef\\xbb\\xbf//' {world.shown(setting.file)}")
     elif setting.key not in KNOWN and world.is_live and is_known_here(setting.name):
         return  # a newer opendkim, or one with other features, is installed
     elif setting.key in OTHER_BUILDS:
-        yield noticed(c.FUTURE, where(setting), seen, f"delete the line: {mend}")
+        yield noticed(c.FUTURE, where(setting), seen, off)
     elif setting.key not in KNOWN:
         from difflib import get_close_matches
 
-        near = [KNOWN[name] for name in get_close_matches(setting.key, KNOWN, n=1)]
-        yield noticed(c.UNKNOWN_NAME, where(setting), seen, (f"did you mean {near[0]}? " if near else "") + mend)
+        for name in get_close_matches(setting.key, KNOWN, n=1, cutoff=0.8):
+            seen += f" (did you mean {KNOWN[name]}?)"
+            off = rewrite(world, setting.file, setting.line, f"{KNOWN[name]} {setting.value}".rstrip())
+        yield noticed(c.UNKNOWN_NAME, where(setting), seen, off)
     elif not setting.value:
-        yield noticed(c.NO_VALUE, where(setting), seen, mend)
+        yield noticed(c.NO_VALUE, where(setting), seen, off)
     elif problem := value_problem(setting):
-        yield noticed(c.BAD_VALUE, where(setting), f"{seen}: {problem}", mend)
+        off = silence(world, setting.file, setting.line, "the default counts then")
+        yield noticed(c.BAD_VALUE, where(setting), f"{seen}: {problem}", off)
 
 
 def is_known_here(name: str) -> bool:
@@ -79,27 +84,29 @@ def _twice(world: World) -> Iterator[Diagnosis]:
         other = first.get(setting.key)
         if other is not None and other.value.lower() != setting.value.lower() and other.file == setting.file:
             seen = f"{where(other)}: {other.name} {other.value}; {where(setting)}: {setting.name} {setting.value}"
-            fix = f"delete line {other.line}, which has no effect: {edit(world, other.file, other.line)}"
+            fix = silence(world, other.file, other.line, f"line {setting.line} counts")
             yield noticed(c.TWICE, where(other), seen, fix)
         first[setting.key] = setting
 
 
 def _data_set(world: World, name: str, data_set: DataSet) -> Iterator[Diagnosis]:
     setting = data_set.setting
-    mend = edit(world, setting.file, setting.line)
+    mend = edit(world, setting.file, setting.line, "file: holds names, refile: patterns")
     seen = f"{where(setting)}: {setting.name} {setting.value}"
     if data_set.state is State.UNKNOWN_KIND:
         is_address = data_set.kind.isalnum() and ":" in data_set.place
-        fix = f"write {setting.name} csl:{setting.value}: {mend}" if is_address else mend
+        fix = rewrite(world, setting.file, setting.line, f"{setting.name} csl:{setting.value}") if is_address else mend
         yield noticed(c.BAD_KIND, where(setting), seen, fix)
     elif data_set.state is State.MISSING:
-        yield noticed(c.NO_DATA_SET, data_set.place, seen, f"dkimctl render-config --install, or: {mend}")
+        yield noticed(c.NO_DATA_SET, data_set.place, seen, dkimctl(world, "render-config --install"))
     elif data_set.kind == "db":
-        yield noticed(c.BERKELEY, where(setting), seen, "use file: dkimctl render-config --install")
+        yield noticed(c.BERKELEY, where(setting), seen, dkimctl(world, "render-config --install"))
     elif data_set.kind in ("dsn", "ldap", "ldaps", "ldapi") and name in ("KeyTable", "SigningTable"):
         yield noticed(c.SQL, where(setting), f"{where(setting)}: {setting.name} {data_set.kind}:…", "")
     elif data_set.kind == "refile" and name == "KeyTable":
-        yield noticed(c.TESTKEY, where(setting), seen, f"KeyTable file:{data_set.place}: {mend}")
+        plain = rewrite(world, setting.file, setting.line, f"{setting.name} file:{data_set.place}")
+        has_patterns = any("*" in row.key for row in data_set.rows)
+        yield noticed(c.TESTKEY, where(setting), seen, mend if has_patterns else plain)
 
 
 def _tables(world: World, daemon: Installation) -> Iterator[Diagnosis]:
@@ -109,46 +116,50 @@ def _tables(world: World, daemon: Installation) -> Iterator[Diagnosis]:
         there = keys or signing
         assert there is not None
         seen = f"{where(there)}: {there.name} {there.value}, and no {'SigningTable' if keys else 'KeyTable'}"
-        yield noticed(c.HALF_TABLES, where(there), seen, "dkimctl render-config --install")
+        yield noticed(c.HALF_TABLES, where(there), seen, dkimctl(world, "render-config --install"))
     single, selector = daemon.find("KeyFile"), daemon.find("Selector")
     if bool(single) != bool(selector) and daemon.signs:
         there = single or selector
         assert there is not None
         seen = f"{where(there)}: {there.name} {there.value}, and no {'Selector' if single else 'KeyFile'}"
-        yield noticed(c.HALF_TABLES, where(there), seen, edit(world, there.file, there.line))
+        yield noticed(c.HALF_TABLES, where(there), seen, silence(world, there.file, there.line))
     has_single = all(daemon.find(name) for name in ("Domain", "Selector", "KeyFile"))
     if not daemon.signs:
         mode = daemon.find("Mode")
         assert mode is not None
-        fix = f"write Mode s: {edit(world, mode.file, mode.line)}"
+        fix = set_parameter(world, "Mode", "sv" if "v" in mode.value.lower() else "s")
         yield noticed(c.NOTHING_SIGNS, where(mode), f"{where(mode)}: Mode {mode.value}", fix)
     elif not (keys or signing or has_single or has_script):
-        yield noticed(c.NOTHING_SIGNS, daemon.conf_path, f"{daemon.conf_path} has neither KeyTable nor KeyFile")
+        fix = dkimctl(world, "render-config --install")
+        yield noticed(c.NOTHING_SIGNS, daemon.conf_path, f"{daemon.conf_path} has neither KeyTable nor KeyFile", fix)
 
 
 def _user(world: World, daemon: Installation) -> Iterator[Diagnosis]:
     setting = daemon.find("UserID")
     if setting is None:
-        fix = f"echo 'UserID opendkim' >> {world.shown(daemon.conf_path)}"
+        fix = set_parameter(world, "UserID", "opendkim")
         yield noticed(c.RUNS_AS_ROOT, "UserID", f"{daemon.conf_path} has no UserID", fix)
         return
     seen = f"{where(setting)}: UserID {setting.value}"
     if world.account is None or (daemon.group and world.accounts.group(daemon.group) is None):
-        fix = f"see getent passwd and getent group; then {edit(world, setting.file, setting.line)}"
+        fix = edit(world, setting.file, setting.line, "see getent passwd and getent group")
+        if world.accounts.account("opendkim") and world.accounts.group("opendkim"):
+            fix = set_parameter(world, "UserID", "opendkim:opendkim")
         yield noticed(c.NO_USER, where(setting), seen, fix)
     elif world.account.uid == 0:
-        yield noticed(c.RUNS_AS_ROOT, where(setting), seen, f"write UserID opendkim: {edit(world, setting.file)}")
+        yield noticed(c.RUNS_AS_ROOT, where(setting), seen, set_parameter(world, "UserID", "opendkim"))
 
 
 def _algorithm(world: World, daemon: Installation) -> Iterator[Diagnosis]:
     setting = daemon.find("SignatureAlgorithm")
     if setting is None:
         return
-    seen, mend = f"{where(setting)}: SignatureAlgorithm {setting.value}", edit(world, setting.file, setting.line)
+    seen = f"{where(setting)}: SignatureAlgorithm {setting.value}"
     if setting.value.lower() == "rsa-sha1":
-        yield noticed(c.SHA1, where(setting), seen, f"write rsa-sha256, the default: {mend}")
+        yield noticed(c.SHA1, where(setting), seen, set_parameter(world, setting.name, "rsa-sha256"))
     elif setting.value.lower() == "ed25519-sha256":
-        yield noticed(c.ED25519, where(setting), seen, f"write rsa-sha256 with an RSA key: {mend}")
+        words = "rsa-sha256 wants an RSA key: dkimctl genkey"
+        yield noticed(c.ED25519, where(setting), seen, edit(world, setting.file, setting.line, words))
 
 
 def _headers(world: World, daemon: Installation) -> Iterator[Diagnosis]:
@@ -156,7 +167,7 @@ def _headers(world: World, daemon: Installation) -> Iterator[Diagnosis]:
     dropped = _fields(omitted) & _SHOULD_BE_SIGNED if omitted else set()
     if omitted and dropped:
         seen = f"{where(omitted)}: OmitHeaders {omitted.value} leaves out {', '.join(sorted(dropped))}"
-        yield noticed(c.OMITS, where(omitted), seen, f"delete the line: {edit(world, omitted.file, omitted.line)}")
+        yield noticed(c.OMITS, where(omitted), seen, silence(world, omitted.file, omitted.line))
     over = daemon.find("OversignHeaders")
     if over is None:
         return
@@ -165,8 +176,9 @@ def _headers(world: World, daemon: Installation) -> Iterator[Diagnosis]:
     unsigned = (_fields(over) & (_SHOULD_BE_SIGNED | _FREE)) - signed
     if unsigned:
         seen = f"{where(over)}: OversignHeaders {over.value}; not signed otherwise: {', '.join(sorted(unsigned))}"
-        fix = f"add to it: SignHeaders *,{','.join('+' + name for name in sorted(unsigned))}"
-        yield noticed(c.OVERSIGN, where(over), seen, f"{fix}; or {edit(world, over.file, over.line)}")
+        added = ",".join(("+" if _adds(chosen) else "") + name for name in sorted(unsigned))
+        fix = set_parameter(world, "SignHeaders", f"{chosen.value if chosen else '*'},{added}")
+        yield noticed(c.OVERSIGN, where(over), seen, fix)
 
 
 def _fields(setting: Setting) -> set[str]:
@@ -182,7 +194,7 @@ def _restarts(world: World, daemon: Installation) -> Iterator[Diagnosis]:
     rate = daemon.find("AutoRestartRate")
     if rate and not _RATE.fullmatch(rate.value):
         seen = f"{where(rate)}: AutoRestartRate {rate.value}"
-        yield noticed(c.BAD_RATE, where(rate), seen, f"write 10/1h: {edit(world, rate.file, rate.line)}")
+        yield noticed(c.BAD_RATE, where(rate), seen, set_parameter(world, rate.name, "10/1h"))
     setting, policy = daemon.find("AutoRestart"), daemon.service.find("Restart")
     if setting and daemon.flag("AutoRestart") and policy and policy.value != "no":
         seen = f"{where(setting)}: AutoRestart; {where(policy)}: Restart={policy.value}"
@@ -191,7 +203,8 @@ def _restarts(world: World, daemon: Installation) -> Iterator[Diagnosis]:
 
 def _logging(world: World, daemon: Installation) -> Iterator[Diagnosis]:
     if not daemon.flag("LogWhy") or not daemon.flag("Syslog"):
-        fix = f"printf 'Syslog yes\\nLogWhy yes\\n' >> {world.shown(daemon.conf_path)}"
+        off = [name for name in ("Syslog", "LogWhy") if not daemon.flag(name)]
+        fix = chain(*(set_parameter(world, name, "yes") for name in off))
         yield noticed(c.SILENT, "LogWhy", f"{daemon.conf_path}: LogWhy is off", fix)
 
 

@@ -1,9 +1,11 @@
 """What happens to mail after it was signed: content filters, rewriting, a second signature."""
 
+import shlex
 from collections.abc import Iterator
 
 from dkimctl.host.catalogue import postfix as c
 from dkimctl.host.doctor.base import Diagnosis, noticed
+from dkimctl.host.doctor.commands import edit
 from dkimctl.host.doctor.milters import Way, ways
 from dkimctl.host.postfix import Service
 from dkimctl.host.world import World
@@ -36,8 +38,25 @@ def _content_filter(way: Way) -> Iterator[Diagnosis]:
         fix = f"{way.postconf} -P '{back[0].place}/receive_override_options=no_milters,no_unknown_recipient_checks'"
         yield noticed(c.SIGNS_TWICE, back[0].place, f"{seen}; mail comes back at {back[0].place}, which signs too", fix)
     else:
-        fix = f"sign at the way back in: {way.postconf} -P '{door.place}/smtpd_milters=' and set it there instead"
+        fix = _sign_later(way, door)
         yield noticed(c.FILTERED_AFTER, door.place, seen, fix)
+
+
+def _sign_later(way: Way, door: Service) -> str:
+    """Move the signing from a door to the way back in from its filter, where master.cf has one."""
+    returns = [s for s in way.instance.services_of("smtpd") if s.kind == "inet" and s.is_loopback]
+    if len(returns) != 1:
+        return edit(way.world, f"{way.instance.directory}/master.cf", 0, "sign where mail comes back from the filter")
+    back = returns[0]
+    options = [word for word in _options(way, back) if word != "no_milters"]
+    settings = [f"{door.place}/smtpd_milters=", f"{back.place}/smtpd_milters={way.spelling}"]
+    if options != _options(way, back):
+        settings.append(f"{back.place}/receive_override_options={','.join(options)}")
+    return f"{way.postconf} -P {' '.join(map(shlex.quote, settings))}"
+
+
+def _options(way: Way, service: Service) -> list[str]:
+    return way.instance.effective(service, "receive_override_options").replace(",", " ").split()
 
 
 def _filter(way: Way, service: Service) -> str:
@@ -55,5 +74,5 @@ def _rewriting(way: Way) -> Iterator[Diagnosis]:
     for name in _REWRITING:
         value = way.instance.values[name]
         if value:
-            fix = f"rewrite before the milters instead (cleanup, canonical_maps): {way.postconf} -X {name}"
+            fix = edit(way.world, way.main_cf, 0, "canonical_maps and header_checks come before the milters")
             yield noticed(c.CHANGED_AFTER, name, f"{way.main_cf}: {name} = {value}", fix)

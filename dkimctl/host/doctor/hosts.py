@@ -1,14 +1,19 @@
 """Whose mail is signed: InternalHosts, alone and beside Postfix's mynetworks."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
+from dkimctl.errors import UsageError
 from dkimctl.host.catalogue import tables as c
 from dkimctl.host.datasets import FILES, DataSet
-from dkimctl.host.doctor.base import Diagnosis, edit, noticed
+from dkimctl.host.doctor.base import Diagnosis, noticed
+from dkimctl.host.doctor.commands import append, chain, edit, rewrite, set_parameter, silence
+from dkimctl.host.installation import words
 from dkimctl.host.internal import HostList
 from dkimctl.host.world import World
-from dkimctl.opendkim.hosts import LOOPBACK, host_problem, is_everybody
+from dkimctl.opendkim.hosts import LOOPBACK, canonical_host, host_problem, is_everybody
+from dkimctl.opendkim.tables import Row
 
 Network = IPv4Network | IPv6Network
 _TWIN = {"0.0.0.0/0": "::/0", "::/0": "0.0.0.0/0"}
@@ -32,16 +37,43 @@ def check_hosts(world: World) -> Iterator[Diagnosis]:
 def _spelling(world: World, name: str, listed: DataSet) -> Iterator[Diagnosis]:
     for row in listed.rows:
         where = listed.at(row)
-        mend = (
-            edit(world, listed.place, row.line) if listed.kind in FILES else edit(world, listed.setting.file, row.line)
-        )
         if listed.patterns and row.key.startswith("*"):
-            fix = f"write {row.key.lstrip('*') or 'the networks themselves'} in a file: data set: {mend}"
-            yield noticed(c.HOST_PATTERN, where, f"{where}: {row.key} ({name})", fix)
+            yield noticed(c.HOST_PATTERN, where, f"{where}: {row.key} ({name})", _whole_names(world, listed, row))
             continue
         problem = host_problem(row.key.removeprefix("!"))
         if problem:
-            yield noticed(c.HOST_SPELLING, where, f"{where}: {row.key} {problem} ({name})", mend)
+            seen = f"{where}: {row.key} {problem} ({name})"
+            yield noticed(c.HOST_SPELLING, where, seen, _respelled(world, listed, row, meant_host(row.key)))
+
+
+def meant_host(entry: str) -> str:
+    """The entry in the spelling that fits; empty when nobody can tell what was meant."""
+    with suppress(UsageError):
+        return canonical_host(entry.replace("*.", ".", 1) if entry.startswith(("*.", "!*.")) else entry)
+    return ""
+
+
+def _respelled(world: World, listed: DataSet, row: Row, meant: str) -> str:
+    """The command that writes `meant` in the place of an entry; without it a person has to."""
+    setting = listed.setting
+    file = listed.place if listed.kind in FILES else setting.file
+    if not meant:
+        return edit(world, file, row.line)
+    if listed.kind not in FILES:
+        others = (meant if word == row.key else word for word in words(setting.value))
+        return rewrite(world, file, row.line, f"{setting.name} csl:{','.join(others)}")
+    if any(other.key == meant for other in listed.rows):
+        return silence(world, file, row.line, f"{meant} is there already")
+    return rewrite(world, file, row.line, meant)
+
+
+def _whole_names(world: World, listed: DataSet, row: Row) -> str:
+    """A `file:` list instead, in which `.example.com` means all hosts below it."""
+    setting, meant = listed.setting, meant_host(row.key)
+    if not meant:
+        return edit(world, listed.place, row.line, "write the networks themselves")
+    plain = rewrite(world, setting.file, setting.line, f"{setting.name} file:{listed.place}")
+    return chain(_respelled(world, listed, row, meant), plain)
 
 
 def _loopback(world: World, internal: DataSet, hosts: HostList) -> Iterator[Diagnosis]:
@@ -55,9 +87,8 @@ def _loopback(world: World, internal: DataSet, hosts: HostList) -> Iterator[Diag
 
 def _add(world: World, internal: DataSet, entries: list[str]) -> str:
     if internal.kind in FILES:
-        return f"printf '%s\\n' {' '.join(entries)} >> {world.shown(internal.place)}"
-    setting = internal.setting
-    return f"add {','.join(entries)} to InternalHosts: {edit(world, setting.file, setting.line)}"
+        return append(world, internal.place, *entries)
+    return set_parameter(world, "InternalHosts", f"csl:{','.join([*words(internal.setting.value), *entries])}")
 
 
 def _everybody(world: World, internal: DataSet) -> Iterator[Diagnosis]:
@@ -68,7 +99,8 @@ def _everybody(world: World, internal: DataSet) -> Iterator[Diagnosis]:
     twin = _TWIN[wide[0].key] if len(keys) == 1 else ""
     missing = f", and {'IPv6' if ':' in twin else 'IPv4'} clients are not among them" if twin else ""
     where = internal.at(wide[0])
-    fix = f"name your own networks instead: {edit(world, internal.place, wide[0].line)}"
+    place = internal.place if internal.kind in FILES else internal.setting.file
+    fix = edit(world, place, wide[0].line, "name your own networks instead")
     yield noticed(c.EVERYBODY, where, f"{where}: {' and '.join(sorted(keys))}{missing}", fix)
 
 

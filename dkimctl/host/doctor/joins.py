@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from dkimctl.host.catalogue import tables as c
 from dkimctl.host.datasets import DataSet
-from dkimctl.host.doctor.base import Diagnosis, edit, noticed
+from dkimctl.host.doctor.base import Diagnosis, noticed
+from dkimctl.host.doctor.commands import dkimctl, edit, rewrite
 from dkimctl.host.world import World
 from dkimctl.opendkim.tables import KeyEntry, Patterns, Row, key_entry
 
@@ -26,7 +27,7 @@ def check_joined(world: World, keys: DataSet, signing: DataSet) -> Iterator[Diag
                 used.add(found.key)
                 entry = entries.get(found.key)
                 if entry is not None:
-                    yield from _alignment(signing, row, entry)
+                    yield from _alignment(world, signing, row, entry)
                     yield from _signer(world, signing, row, entry)
     for row in keys.rows:
         if row.key not in used:
@@ -45,19 +46,19 @@ def _dangling(world: World, keys: DataSet, signing: DataSet, row: Row, name: str
     where = signing.at(row)
     same = next((k.key for k in keys.rows if k.key.lower() == name.lower()), "")
     seen = f"{where}: {row.key} {row.value}; no row {name} in {keys.place}"
-    fix = (
-        f"write {same}, as in the KeyTable (case counts): " if same else f"add {name} to {keys.place}, or correct it: "
-    )
-    return noticed(c.DANGLING, where, seen, fix + edit(world, signing.place, row.line))
+    fix = edit(world, signing.place, row.line, f"or add {name} to the KeyTable")
+    if same:
+        fix = rewrite(world, signing.place, row.line, f"{row.key} {row.value.replace(name, same, 1)}", "case counts")
+    return noticed(c.DANGLING, where, seen, fix)
 
 
-def _alignment(signing: DataSet, row: Row, entry: KeyEntry) -> Iterator[Diagnosis]:
+def _alignment(world: World, signing: DataSet, row: Row, entry: KeyEntry) -> Iterator[Diagnosis]:
     domain = row.key.rpartition("@")[2].lower().lstrip("*").lstrip(".")
     if entry.domain == "%" or not domain or aligned(domain, entry.domain.lower()):
         return
     where = signing.at(row)
     seen = f"{where}: mail from {domain} gets d={entry.domain}"
-    fix = f"make a key for it: dkimctl genkey {domain} && dkimctl render-config --install"
+    fix = dkimctl(world, f"setup {domain}", "a key of its own; or leave it, where DMARC does not matter")
     yield noticed(c.MISALIGNED, where, seen, fix)
 
 
@@ -69,7 +70,7 @@ def _signer(world: World, signing: DataSet, row: Row, entry: KeyEntry) -> Iterat
     if "@" in signer and ("%" in place + domain or place == domain or place.endswith("." + domain)):
         return
     where = signing.at(row)
-    fix = f"delete :{signer}, or write :@{entry.domain}: {edit(world, signing.place, row.line)}"
+    fix = rewrite(world, signing.place, row.line, f"{row.key} {row.value.partition(':')[0].strip()}")
     yield noticed(c.BAD_SIGNER, where, f"{where}: {row.key} {row.value}; d={entry.domain}", fix)
 
 

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import assert_never
@@ -10,7 +11,9 @@ from dkimctl.findings import Severity
 from dkimctl.host.accounts import Account, may_become
 from dkimctl.host.catalogue import keys as c
 from dkimctl.host.datasets import State
-from dkimctl.host.doctor.base import Diagnosis, Repair, edit, noticed, repairable, softened
+from dkimctl.host.doctor.base import Diagnosis, Repair, noticed, repairable, softened
+from dkimctl.host.doctor.commands import chain, set_parameter, silence
+from dkimctl.host.doctor.keycommands import another_key, decrypt, elsewhere, make_again, whole_path
 from dkimctl.host.impersonate import NOT_REGULAR, as_user, open_results
 from dkimctl.host.keyfiles import Fault, UsedKey, read_key, used_keys
 from dkimctl.host.keysafety import Danger, Unsafe, Walk
@@ -39,7 +42,8 @@ def check_keys(world: World) -> Iterator[Diagnosis]:
     safety = world.opendkim.find("RequireSafeKeys")
     if safety and not world.opendkim.flag("RequireSafeKeys", True):
         seen = f"RequireSafeKeys {safety.value} ({safety.file} line {safety.line})"
-        yield noticed(c.SAFETY_OFF, "RequireSafeKeys", seen)
+        fix = silence(world, safety.file, safety.line, "the default is yes: first mend what is unsafe")
+        yield noticed(c.SAFETY_OFF, "RequireSafeKeys", seen, fix)
     account = world.account
     if account is None:
         return
@@ -66,9 +70,8 @@ def _is_file(key: UsedKey) -> bool:
 def _paths(world: World, used: list[UsedKey]) -> Iterator[Diagnosis]:
     for key in used:
         if not _is_file(key) and not key.path.startswith("MII"):
-            file, _, line = key.where.partition(" line ")
             seen = f"{key.where}: {key.path[:40]}"
-            yield noticed(c.NOT_A_PATH, key.where, seen, f"write the whole path there: {edit(world, file, int(line))}")
+            yield noticed(c.NOT_A_PATH, key.where, seen, whole_path(world, key))
 
 
 def _files(world: World, account: Account, used: list[UsedKey]) -> Iterator[Diagnosis]:
@@ -93,15 +96,10 @@ def _unopened(world: World, account: Account, key: UsedKey, result: int) -> Diag
     shown = world.shown(key.path)
     seen = f"{key.where}: {key.path}: {'not a regular file' if result == NOT_REGULAR else os.strerror(result).lower()}"
     if result == errno.ENOENT:
-        return noticed(c.MISSING, key.path, seen, _make_again(key))
+        return noticed(c.MISSING, key.path, seen, make_again(world, key))
     if result == errno.EACCES:
         return _denied(world, account, key, seen)
-    return noticed(c.NOT_A_FILE, key.path, seen, f"look at it: ls -ld {shown}")
-
-
-def _make_again(key: UsedKey) -> str:
-    domain = key.entry.domain if key.entry else "DOMAIN"
-    return f"restore it from a backup, or make a new key: dkimctl genkey {domain}"
+    return noticed(c.NOT_A_FILE, key.path, seen, f"namei -l {shlex.quote(shown)}  # a key file belongs there")
 
 
 def _denied(world: World, account: Account, key: UsedKey, seen: str) -> Diagnosis:
@@ -111,14 +109,14 @@ def _denied(world: World, account: Account, key: UsedKey, seen: str) -> Diagnosi
     try:
         status = os.stat(shown)
     except OSError:
-        return noticed(c.UNREADABLE, key.path, seen, f"see who may pass: namei -l {shown}")
+        return noticed(c.UNREADABLE, key.path, seen, f"namei -l {shlex.quote(shown)}  # see who may pass")
     blocked = _blocked_directory(world, account, key.path)
     if blocked:
         repair = Repair(blocked, owner=f"{account.name}:{group}", mode=0o700)
         seen = f"{seen}; {account.name} may not enter {blocked}"
         if _is_ours(world, blocked):
             return repairable(world, c.UNREADABLE, seen, repair)
-        return noticed(c.UNREADABLE, key.path, seen, f"chmod a+x {world.shown(blocked)}, or keep the keys elsewhere")
+        return noticed(c.UNREADABLE, key.path, seen, elsewhere(world, account, key))
     mode = 0o600 if status.st_mode & 0o177 or not status.st_mode & 0o400 else None
     owner = f"{account.name}:{group}" if status.st_uid != account.uid else ""
     return repairable(world, c.UNREADABLE, seen, Repair(key.path, owner=owner, mode=mode))
@@ -174,10 +172,10 @@ def _unsafe(world: World, account: Account, key: UsedKey, unsafe: Unsafe) -> Dia
             assert_never(unsafe.danger)
     if _is_ours(world, unsafe.node) or unsafe.node == key.path:
         return repairable(world, entry, seen, repair)
-    move = f"move the keys to {world.settings.paths.keys}, which belongs to the daemon alone"
-    if unsafe.mode & 0o1000:  # everybody needs to write to such a directory
-        return noticed(entry, unsafe.node, seen, move)
-    return noticed(entry, unsafe.node, seen, f"{repair.commands(world.shown(unsafe.node))[0]}, or {move}")
+    # of a directory such as /tmp everybody needs the mode, and of somebody's home its owner
+    if unsafe.mode & 0o1000 or unsafe.danger is Danger.DIRECTORY_OWNER:
+        return noticed(entry, unsafe.node, seen, elsewhere(world, account, key))
+    return noticed(entry, unsafe.node, seen, chain(*repair.commands(world)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,25 +201,25 @@ def _content(world: World, key: UsedKey, demands: Demands) -> Iterator[Diagnosis
     held = read_key(content, key.path)
     if isinstance(held, Fault):
         entry = c.ENCRYPTED if held is Fault.ENCRYPTED else c.NOT_A_KEY
-        yield noticed(entry, key.path, f"{key.path}: {held}", _make_again(key))
+        fix = decrypt(world, key) if held is Fault.ENCRYPTED else make_again(world, key)
+        yield noticed(entry, key.path, f"{key.path}: {held}", fix)
         return
-    yield from _fitness(key, held, demands)
+    yield from _fitness(world, key, held, demands)
 
 
-def _fitness(key: UsedKey, pair: KeyPair, demands: Demands) -> Iterator[Diagnosis]:
+def _fitness(world: World, key: UsedKey, pair: KeyPair, demands: Demands) -> Iterator[Diagnosis]:
     """Size and algorithm."""
     wanted = demands.algorithm
     seen = f"{key.path}: {pair.algorithm}, {pair.bits} bits"
-    domain = key.entry.domain if key.entry else "DOMAIN"
     if pair.algorithm is Algorithm.RSA and wanted.startswith("ed25519"):
-        fix = f"set SignatureAlgorithm rsa-sha256, or: dkimctl genkey {domain} --algorithm ed25519"
+        fix = set_parameter(world, "SignatureAlgorithm", "rsa-sha256")
         yield noticed(c.GARBAGE, key.path, f"{seen}; SignatureAlgorithm {wanted}", fix)
     if pair.algorithm is not Algorithm.RSA:
         if wanted.startswith("rsa"):
-            fix = f"dkimctl genkey {domain}"
+            fix = another_key(world, key, f"one opendkim signs with {wanted} only")
             yield noticed(c.OTHER_ALGORITHM, key.path, f"{seen}; SignatureAlgorithm {wanted}", fix)
         return
-    fix = f"make a key of {USUAL_BITS} bits under a new selector: dkimctl genkey {domain}"
+    fix = another_key(world, key, f"it has {USUAL_BITS} bits and another selector")
     if pair.bits < max(demands.least_bits, LEAST_BITS):
         yield noticed(c.TOO_SMALL, key.path, f"{seen}; MinimumKeyBits {demands.least_bits}", fix)
     elif pair.bits < USUAL_BITS:

@@ -1,16 +1,18 @@
 """What runs on this machine now, and its clock. Only of the running machine, never of a tree below `--root`."""
 
 import os
+import shlex
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from dkimctl.clock import SYSTEM_CLOCK
-from dkimctl.errors import ConfigError, Unavailable
+from dkimctl.errors import ConfigError, DkimctlError, Unavailable
 from dkimctl.host import daemon
 from dkimctl.host.catalogue import machine as c
 from dkimctl.host.clockstate import ClockState, ahead_of, read_clock_state, started
 from dkimctl.host.doctor.base import Diagnosis, noticed
+from dkimctl.host.doctor.commands import service
 from dkimctl.host.socketplace import effective_socket
 from dkimctl.host.world import World
 from dkimctl.opendkim.sockets import MilterSocket
@@ -39,13 +41,21 @@ def _daemon(world: World) -> Iterator[Diagnosis]:
     socket = effective_socket(world.opendkim)
     if socket is None or world.opendkim.conf is None:
         return
-    pid = daemon.find_running(Path(world.opendkim.get("PidFile", world.settings.paths.pid_file)))
+    pid_file = world.opendkim.get("PidFile", world.settings.paths.pid_file)
+    try:
+        pid = daemon.find_running(Path(pid_file))
+    except DkimctlError as error:
+        yield noticed(c.UNREAD, pid_file, error.message)
+        pid = None
     yield from _listening(world, socket, pid)
     began = started(pid) if pid else None
     changed = os.stat(world.opendkim.conf_path).st_mtime
     if began is not None and changed > began:
         yield noticed(
-            c.STALE_CONF, world.opendkim.conf_path, f"opendkim (pid {pid}) was started before the last change"
+            c.STALE_CONF,
+            world.opendkim.conf_path,
+            f"opendkim (pid {pid}) was started before the last change",
+            service(world, "reload"),
         )
 
 
@@ -56,11 +66,12 @@ def _listening(world: World, socket: MilterSocket, pid: int | None) -> Iterator[
         if isinstance(error.__cause__, PermissionError):
             yield noticed(c.UNREAD, str(socket), error.message)
         elif pid:
-            yield noticed(c.RESTART, str(socket), f"{error.message}, but opendkim runs (pid {pid})")
+            seen = f"{error.message}, but opendkim runs (pid {pid})"
+            yield noticed(c.RESTART, str(socket), seen, service(world, "restart"))
         else:
-            yield noticed(c.NOT_RUNNING, str(socket), error.message)
+            yield noticed(c.NOT_RUNNING, str(socket), error.message, service(world, "start"))
     except Unavailable as error:
-        fix = f"see who listens: ss -lp | grep {socket.path or socket.port}"
+        fix = f"ss -lp | grep -F {shlex.quote(socket.path or f':{socket.port}')}  # shows who listens there"
         yield noticed(c.NOT_A_MILTER, str(socket), error.message, fix)
 
 

@@ -1,19 +1,25 @@
 """Postfix's side: does every way in lead to the daemon, once, last, and can Postfix connect?"""
 
-from collections.abc import Iterator
+import re
+import shlex
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from dkimctl.config.settings import Signing
 from dkimctl.host.accounts import Account
 from dkimctl.host.catalogue import machine
 from dkimctl.host.catalogue import postfix as c
 from dkimctl.host.doctor.base import Diagnosis, noticed
+from dkimctl.host.doctor.commands import chain, dkimctl, service, set_parameter
+from dkimctl.host.doctor.start import make_socket_directory
 from dkimctl.host.postfix import PostfixInstance, Service
-from dkimctl.host.socketplace import effective_socket, leads_to, may_connect, predicted
+from dkimctl.host.socketplace import SYSTEMD_UMASK, effective_socket, leads_to, may_connect, predicted
 from dkimctl.host.world import World
 from dkimctl.opendkim.sockets import MilterSocket
 from dkimctl.postfix.milters import milter_socket, names_opendkim, postfix_spelling, split_milters
 
 LISTS = ("smtpd_milters", "non_smtpd_milters")
+_OWN_ACTION = re.compile(r"(default_action\s*=\s*)(\w+)")
 _STRANGER = Account("anybody", -2, -2)
 """Somebody who owns nothing and is in no group."""
 
@@ -42,7 +48,14 @@ class Way:
     @property
     def postconf(self) -> str:
         """The command that changes this instance."""
-        return f"postconf -c {self.world.shown(self.instance.directory)}"
+        return f"postconf -c {shlex.quote(self.world.shown(self.instance.directory))}"
+
+    def listing(self, name: str, milters: Iterable[str]) -> str:
+        """The command that sets a list of milters, and the other one with it where both are the same today."""
+        values = self.instance.values
+        setting = shlex.quote(f"{name} = {', '.join(milters)}")
+        is_both = name == LISTS[0] and values[LISTS[0]] == values[LISTS[1]]
+        return f"{self.postconf} -e {setting}" + (" 'non_smtpd_milters = $smtpd_milters'" if is_both else "")
 
     @property
     def main_cf(self) -> str:
@@ -79,20 +92,23 @@ def check_milters(world: World) -> Iterator[Diagnosis]:
 
 def _lists(way: Way) -> Iterator[Diagnosis]:
     """Each list by itself: spelling, order, repeats."""
+    values = way.instance.values
     for name in LISTS:
-        value = way.instance.values[name]
+        value = values[name]
+        if name != LISTS[0] and value == values[LISTS[0]]:
+            continue  # `$smtpd_milters`, as a rule: told already
         milters = split_milters(value)
         seen = f"{way.main_cf}: {name} = {value}"
         for milter in milters:
             if milter_socket(milter, way.instance.queue) is None and milter != "no":
-                fix = f"{way.postconf} -e '{name} = {value.replace(milter, way.spelling)}'"
+                fix = way.listing(name, (way.spelling if m == milter else m for m in milters))
                 yield noticed(c.BAD_MILTER, name, f"{seen}: {milter}", fix)
         ours = [milter for milter in milters if way.is_ours(milter)]
         others = [milter for milter in milters if milter not in ours]
         if len(ours) > 1:
-            yield noticed(c.TWICE_IN_LIST, name, seen, f"{way.postconf} -e '{name} = {', '.join([*others, ours[0]])}'")
+            yield noticed(c.TWICE_IN_LIST, name, seen, way.listing(name, [*others, ours[0]]))
         elif ours and milters[-1] != ours[0]:
-            yield noticed(c.NOT_LAST, name, seen, f"{way.postconf} -e '{name} = {', '.join([*others, *ours])}'")
+            yield noticed(c.NOT_LAST, name, seen, way.listing(name, [*others, *ours]))
 
 
 def _asked(way: Way) -> Iterator[Diagnosis]:
@@ -114,9 +130,7 @@ def _asked(way: Way) -> Iterator[Diagnosis]:
     entry = c.OTHER_SOCKET if strays else c.NOT_ASKED
     others = [m for m in split_milters(value) if m not in strays]
     seen = f"{way.main_cf}: smtpd_milters = {value or '(empty)'}; the daemon listens at {way.socket}"
-    yield noticed(
-        entry, "smtpd_milters", seen, f"{way.postconf} -e 'smtpd_milters = {', '.join([*others, way.spelling])}'"
-    )
+    yield noticed(entry, "smtpd_milters", seen, way.listing("smtpd_milters", [*others, way.spelling]))
 
 
 def _local(way: Way) -> Iterator[Diagnosis]:
@@ -140,7 +154,7 @@ def _chroot(way: Way) -> Iterator[Diagnosis]:
         absolute = [m for m in split_milters(way.instance.values["smtpd_milters"]) if f":{way.instance.queue}/" in m]
         if not inside or absolute:
             seen = f"{way.socket}; {named} is chrooted to {way.instance.queue}"
-            fix = f"{way.postconf} -e 'smtpd_milters = {way.spelling}'" if inside else "dkimctl render-config --install"
+            fix = _spelt(way) if inside else dkimctl(way.world, "render-config --install")
             yield noticed(c.OUTSIDE_CHROOT, way.socket.path, seen, fix)
         return
     names = [m for m in split_milters(way.instance.values["smtpd_milters"]) if way.is_ours(m) and "localhost" in m]
@@ -148,10 +162,14 @@ def _chroot(way: Way) -> Iterator[Diagnosis]:
     # Debian fills the chroot when Postfix starts: in a tree where it never did, nothing can be said
     is_filled = way.world.is_live or way.world.settings.at(f"{way.instance.queue}/etc").is_dir()
     if names and is_filled and not way.world.settings.at(hosts).exists():
-        fix = f"{way.postconf} -e 'smtpd_milters = {way.spelling}'"
-        yield noticed(
-            c.NO_HOSTS_IN_CHROOT, names[0], f"{names[0]}; {named} is chrooted, and {hosts} does not exist", fix
-        )
+        seen = f"{names[0]}; {named} is chrooted, and {hosts} does not exist"
+        yield noticed(c.NO_HOSTS_IN_CHROOT, names[0], seen, _spelt(way))
+
+
+def _spelt(way: Way) -> str:
+    """The command that names the daemon as this instance should, and leaves the other milters."""
+    milters = split_milters(way.instance.values["smtpd_milters"])
+    return way.listing("smtpd_milters", (way.spelling if way.is_ours(m) else m for m in milters))
 
 
 def _permission(way: Way) -> Iterator[Diagnosis]:
@@ -160,10 +178,11 @@ def _permission(way: Way) -> Iterator[Diagnosis]:
     if not way.socket.is_unix or daemon is None or client is None:
         return
     directory = way.socket.path.rpartition("/")[0]
-    fix = (
-        f"chown {daemon.name}:{client.name} {world.shown(directory)} && chmod 2750 {world.shown(directory)}, "
-        "UMask 007 in opendkim.conf, then systemctl restart opendkim"
-    )
+    make = make_socket_directory(world, daemon, directory, world.accounts.group_name(client.gid))
+    fix = make  # `dkimctl render-config`, when the directory is not the daemon's to have
+    if not make.startswith("dkimctl"):
+        mask = "" if world.opendkim.number("UMask", SYSTEMD_UMASK) == 0o007 else set_parameter(world, "UMask", "007")
+        fix = chain(make, mask, service(world, "restart"))
     try:
         denial = may_connect(world, way.socket, client, daemon)
         mode, _ = predicted(world, way.socket, daemon)
@@ -179,18 +198,31 @@ def _permission(way: Way) -> Iterator[Diagnosis]:
         yield noticed(c.OPEN_SOCKET, way.socket.path, f"{way.socket.path} gets {mode:04o} (UMask)", fix)
     members = world.accounts.by_gid.get(daemon.gid)
     if members and client.name in members.members and daemon.gid != client.gid:
+        tree = "" if world.is_live else f"--root {shlex.quote(str(world.root))} "
+        fix = chain(fix, f"gpasswd {tree}-d {client.name} {members.name}")
         yield noticed(c.SHARED_GROUP, members.name, f"group {members.name} has {', '.join(members.members)}", fix)
 
 
 def _failure_action(way: Way) -> Iterator[Diagnosis]:
     action = way.instance.values["milter_default_action"]
-    for milter in split_milters(way.instance.values["smtpd_milters"]):
-        if way.is_ours(milter) and "default_action" in milter:
-            action = milter.partition("default_action")[2].strip(" =}").partition(",")[0].strip()
+    fix = f"{way.postconf} -e 'milter_default_action = tempfail'"
+    milters = split_milters(way.instance.values["smtpd_milters"])
+    for milter in milters:
+        own = _OWN_ACTION.search(milter)
+        if way.is_ours(milter) and own:
+            action = own[2]
+            mended = _OWN_ACTION.sub(r"\1tempfail", milter)
+            fix = way.listing("smtpd_milters", (mended if m == milter else m for m in milters))
     entry = {"accept": c.ACCEPTS, "reject": c.REJECTS, "quarantine": c.REJECTS}.get(action)
     if entry:
-        fix = f"{way.postconf} -e 'milter_default_action = tempfail'"
         yield noticed(entry, "milter_default_action", f"{way.main_cf}: milter_default_action = {action}", fix)
+
+
+def _faster(way: Way) -> str:
+    """The command that gives the daemon dkimctl's own socket, which is a Unix one unless dkimctl was told otherwise."""
+    own = Signing().socket
+    words = "" if way.world.settings.signing.socket == own else f'with socket = "{own}" in dkimctl.toml'
+    return dkimctl(way.world, "render-config --install", words)
 
 
 def _small_things(way: Way) -> Iterator[Diagnosis]:
@@ -200,7 +232,7 @@ def _small_things(way: Way) -> Iterator[Diagnosis]:
         seen = f"{way.main_cf}: milter_protocol = {protocol}"
         yield noticed(c.OLD_PROTOCOL, "milter_protocol", seen, f"{way.postconf} -X milter_protocol")
     if not way.socket.is_unix:
-        yield noticed(c.SLOW_SOCKET, "Socket", f"Socket {way.socket}", "dkimctl render-config --install")
+        yield noticed(c.SLOW_SOCKET, "Socket", f"Socket {way.socket}", _faster(way))
     if "bounce" not in values["internal_mail_filter_classes"] and way.asks(values["non_smtpd_milters"]):
         fix = f"{way.postconf} -e 'internal_mail_filter_classes = bounce, notify'"
         yield noticed(c.BOUNCES, "internal_mail_filter_classes", f"{way.main_cf}: internal_mail_filter_classes", fix)

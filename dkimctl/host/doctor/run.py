@@ -1,8 +1,9 @@
 """All checks, one after the other."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from dkimctl.config.settings import Lookup
+from dkimctl.errors import DkimctlError
 from dkimctl.findings import Finding, Severity
 from dkimctl.host.catalogue import machine as c
 from dkimctl.host.doctor.base import Check, Diagnosis, noticed
@@ -32,7 +33,7 @@ _WORST_FIRST = (Severity.ERROR, Severity.UNKNOWN, Severity.WARNING, Severity.INF
 
 def diagnose(world: World, checks: Iterable[Check] = CHECKS) -> tuple[Diagnosis, ...]:
     """Everything that is noticed, the worst first; one `ok` finding when nothing is wrong."""
-    found = [*_unread(world), *(diagnosis for check in checks for diagnosis in check(world))]
+    found = [*_unread(world), *(diagnosis for check in checks for diagnosis in _made(check, world))]
     found.sort(key=lambda d: (_WORST_FIRST.index(d.finding.severity), d.finding.code))
     if not any(d.finding.severity in (Severity.ERROR, Severity.UNKNOWN) for d in found):
         found.append(noticed(c.RIGHT, "this host", _praise(world)))
@@ -47,6 +48,14 @@ def with_dns(lookup: Lookup) -> tuple[Check, ...]:
 def findings(diagnoses: Iterable[Diagnosis]) -> tuple[Finding, ...]:
     """The findings alone."""
     return tuple(d.finding for d in diagnoses)
+
+
+def _made(check: Check, world: World) -> Iterator[Diagnosis]:
+    """What a check yields; where it cannot go on that is a finding too, and the other checks are made."""
+    try:
+        yield from check(world)
+    except DkimctlError as error:
+        yield noticed(c.UNREAD, "a check", error.message, error.hint)
 
 
 def _unread(world: World) -> Iterable[Diagnosis]:

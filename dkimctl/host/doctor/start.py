@@ -1,18 +1,22 @@
 """How the daemon is started, and whether it can make its socket."""
 
 import os
+import shlex
 import stat
 from collections.abc import Iterator
 
 from dkimctl.errors import UsageError
+from dkimctl.host.accounts import Account
 from dkimctl.host.catalogue import conf as c
 from dkimctl.host.catalogue import machine, postfix
-from dkimctl.host.doctor.base import Diagnosis, edit, noticed
+from dkimctl.host.doctor.base import Diagnosis, noticed
+from dkimctl.host.doctor.commands import chain, dkimctl, edit, make_directory, rewrite, service, set_parameter, silence
 from dkimctl.host.installation import where
 from dkimctl.host.socketplace import effective_socket
 from dkimctl.host.world import World
 from dkimctl.opendkim.conf import Setting
 from dkimctl.opendkim.sockets import MilterSocket, parse_socket
+from dkimctl.postfix.milters import milter_socket
 
 _CRON = ("/etc/crontab", "/etc/cron.d", "/etc/cron.hourly", "/etc/cron.daily", "/etc/cron.weekly")
 
@@ -33,9 +37,11 @@ def _command_line(world: World) -> Iterator[Diagnosis]:
     written = world.opendkim.conf.find("Socket") if world.opendkim.conf else None
     if option and written and not _same(option.value, written.value):
         seen = f"{where(option)}: -p {option.value}; {where(written)}: Socket {written.value}"
-        fix = f"rm {world.shown(option.file)} && systemctl daemon-reload && systemctl restart opendkim"
-        if ".service.d/" not in option.file:
-            fix = f"take -p out: systemctl edit --full opendkim; {edit(world, option.file, option.line)}"
+        words = "take -p out, then systemctl daemon-reload && systemctl restart opendkim"
+        fix = edit(world, option.file, option.line, words)
+        if ".service.d/" in option.file:  # without ExecStart the drop-in leaves the unit's own
+            off = f"sed -i 's/^ExecStart=/#&/' {shlex.quote(world.shown(option.file))}"
+            fix = chain(off, "systemctl daemon-reload" if world.is_live else "", service(world, "restart"))
         yield noticed(c.COMMAND_LINE, where(option), seen, fix)
 
 
@@ -54,7 +60,7 @@ def _stale_default(world: World) -> Iterator[Diagnosis]:
     if stale.value.endswith("/run/opendkim/opendkim.sock"):
         return  # as the package ships it
     seen = f"{where(stale)}: SOCKET={stale.value}; in effect is {where(effective)}: {effective.value}"
-    yield noticed(c.STALE_DEFAULT, where(stale), seen, f"delete the line: {edit(world, stale.file, stale.line)}")
+    yield noticed(c.STALE_DEFAULT, where(stale), seen, silence(world, stale.file, stale.line))
 
 
 def _pid_file(world: World) -> Iterator[Diagnosis]:
@@ -66,7 +72,7 @@ def _pid_file(world: World) -> Iterator[Diagnosis]:
     if written and _run(written.value) == _run(wanted.value):
         return
     seen = f"{where(written)}: PidFile {written.value}" if written else f"{world.opendkim.conf_path} has no PidFile"
-    fix = f"write PidFile {wanted.value}: {edit(world, world.opendkim.conf_path, written.line if written else 0)}"
+    fix = set_parameter(world, "PidFile", wanted.value)
     yield noticed(c.PID_FILE, "PidFile", f"{seen}; {where(wanted)}: PIDFile={wanted.value}", fix)
 
 
@@ -77,13 +83,17 @@ def _run(path: str) -> str:
 def _socket(world: World) -> Iterator[Diagnosis]:
     setting = world.opendkim.find("Socket")
     if setting is None:
-        fix = "dkimctl render-config --install"
+        fix = dkimctl(world, "render-config --install")
         yield noticed(c.NO_SOCKET, "Socket", f"{world.opendkim.conf_path} has no Socket", fix)
         return
     socket = effective_socket(world.opendkim)
     if socket is None:
         seen = f"{where(setting)}: Socket {setting.value}: local:/PATH or inet:PORT@HOST is wanted"
-        yield noticed(c.BAD_VALUE, where(setting), seen, edit(world, setting.file, setting.line))
+        meant = milter_socket(setting.value, "")
+        fix = edit(world, setting.file, setting.line)
+        if meant and not meant.is_unix:
+            fix = rewrite(world, setting.file, setting.line, f"{setting.name} {meant}")
+        yield noticed(c.BAD_VALUE, where(setting), seen, fix)
         return
     if socket.is_unix:
         yield from _place(world, setting, socket)
@@ -95,7 +105,7 @@ def _place(world: World, setting: Setting, socket: MilterSocket) -> Iterator[Dia
     if account is None or (not world.is_live and directory.startswith(("/run", "/var/run"))):
         return  # made at boot: a staging tree has none
     shown = world.shown(directory)
-    make = f"install -d -o {account.name} -g postfix -m 2750 {shown}"
+    make = make_socket_directory(world, account, directory, "postfix")
     try:
         status = os.stat(shown)
     except FileNotFoundError:
@@ -115,8 +125,16 @@ def _place(world: World, setting: Setting, socket: MilterSocket) -> Iterator[Dia
         return
     if not stat.S_ISSOCK(there.st_mode) or (account.uid and there.st_uid != account.uid):
         kind = "a socket of " + world.accounts.user_name(there.st_uid) if stat.S_ISSOCK(there.st_mode) else "no socket"
-        fix = f"rm {world.shown(socket.path)}, then systemctl restart opendkim"
+        fix = chain(f"rm {shlex.quote(world.shown(socket.path))}", service(world, "restart"))
         yield noticed(postfix.SOCKET_IN_WAY, socket.path, f"{socket.path} is {kind}", fix)
+
+
+def make_socket_directory(world: World, account: Account, directory: str, client_group: str) -> str:
+    """Give the socket's directory to the daemon, with Postfix's group; another socket where it serves others too."""
+    serves_others = os.path.basename(directory) not in (account.name, "opendkim", "dkim")
+    if serves_others or directory.startswith(("/run", "/var/run")):  # the latter is made anew at each boot
+        return dkimctl(world, "render-config --install")
+    return make_directory(world, directory, account, client_group, 0o2750)
 
 
 def _cron(world: World) -> Iterator[Diagnosis]:
@@ -129,7 +147,8 @@ def _cron(world: World) -> Iterator[Diagnosis]:
             continue
         for file, number in found:
             name = place if path.is_file() else f"{place}/{file.name}"
-            yield noticed(machine.TESTKEY_CRON, f"{name} line {number}", f"{name} line {number}")
+            fix = edit(world, name, number, "dkimctl verify-dns exits 1 for what is wrong, 3 for what it could not ask")
+            yield noticed(machine.TESTKEY_CRON, f"{name} line {number}", f"{name} line {number}", fix)
 
 
 def _calls(line: bytes) -> bool:

@@ -4,11 +4,13 @@ import os
 import re
 import stat
 from collections.abc import Iterator
+from dataclasses import replace
 
 from dkimctl.errors import UsageError
 from dkimctl.host.catalogue import tables as c
 from dkimctl.host.datasets import FILES, DataSet
-from dkimctl.host.doctor.base import Diagnosis, Repair, edit, noticed, repairable
+from dkimctl.host.doctor.base import Diagnosis, Repair, noticed, repairable
+from dkimctl.host.doctor.commands import edit, move_up, rewrite, silence
 from dkimctl.host.doctor.joins import check_joined
 from dkimctl.host.world import World
 from dkimctl.names import domain_name
@@ -41,7 +43,8 @@ def _file(world: World, name: str, data_set: DataSet) -> Iterator[Diagnosis]:
         yield noticed(c.BOM, place, f"{name} {place}", f"sed -i '1s/^\\xef\\xbb\\xbf//' {shown}")
     for line in data_set.long_lines:
         seen = f"{place} line {line}: a key belongs in a file of its own"
-        yield noticed(c.LONG_LINE, f"{place} line {line}", seen, edit(world, place, line))
+        fix = edit(world, place, line, "put the key into a file, and name that")
+        yield noticed(c.LONG_LINE, f"{place} line {line}", seen, fix)
     for line in data_set.indented:
         seen = f"{place} line {line} begins with a blank"
         yield noticed(c.INDENTED, f"{place} line {line}", seen, f"sed -i '{line}s/^[[:blank:]]*//' {shown}")
@@ -71,22 +74,33 @@ def _key_rows(world: World, keys: DataSet) -> Iterator[Diagnosis]:
         entry = key_entry(row)
         if entry and _is_plain(row, entry):
             continue
-        where, mend = keys.at(row), edit(world, keys.place, row.line)
+        where = keys.at(row)
         if entry is None or entry.selector != entry.selector.strip() or entry.path != entry.path.strip():
             seen = f"{where}: {row.key} {row.value}"[:200]
-            yield noticed(c.CORRUPT, where, seen, f"write {row.key} DOMAIN:SELECTOR:/PATH/TO/KEY: {mend}")
+            yield noticed(c.CORRUPT, where, seen, _key_row(world, keys, row, entry))
             continue
         if not entry.domain.isascii():
-            yield noticed(c.CRASH_NON_ASCII, where, f"{where}: d={entry.domain}", f"write its xn-- form: {mend}")
+            fix = _key_row(world, keys, row, replace(entry, domain=_a_labels(entry.domain)))
+            yield noticed(c.CRASH_NON_ASCII, where, f"{where}: d={entry.domain}", fix)
         if _ALGORITHM.search(entry.path):
-            fix = f"delete the fourth field; opendkim 2.11 takes it for a part of the path: {mend}"
-            yield noticed(c.CORRUPT, where, f"{where}: {row.key} {row.value}", fix)
+            seen = f"{where}: {row.key} {row.value}: opendkim 2.11 takes the fourth field for a part of the path"
+            fix = _key_row(world, keys, row, replace(entry, path=_ALGORITHM.sub("", entry.path)))
+            yield noticed(c.CORRUPT, where, seen, fix)
         if keys.patterns and "*" in row.key:
             seen = f"{where}: {row.key} takes every key that fits"
-            yield noticed(c.TOO_WIDE, where, seen, f"name each key: {mend}")
+            yield noticed(c.TOO_WIDE, where, seen, edit(world, keys.place, row.line, "name each key"))
         elif "*" in row.key:
-            yield noticed(c.PATTERN_IN_FILE, where, f"{where}: {row.key}", f"name each key: {mend}")
+            fix = edit(world, keys.place, row.line, "name each key")
+            yield noticed(c.PATTERN_IN_FILE, where, f"{where}: {row.key}", fix)
     yield from _repeated(world, keys, c.SAME_NAME.code, ignore_case=False)
+
+
+def _key_row(world: World, keys: DataSet, row: Row, entry: KeyEntry | None) -> str:
+    """The command that writes a row as it was meant."""
+    if entry is None or not entry.domain.isascii():
+        return edit(world, keys.place, row.line, f"{row.key} DOMAIN:SELECTOR:/PATH/TO/KEY")
+    domain, selector, path = entry.domain.strip(), entry.selector.strip(), entry.path.strip()
+    return rewrite(world, keys.place, row.line, f"{row.key} {domain}:{selector}:{path}")
 
 
 def _is_plain(row: Row, entry: KeyEntry) -> bool:
@@ -121,12 +135,16 @@ def _signing_rows(world: World, signing: DataSet) -> Iterator[Diagnosis]:
     for row in signing.rows:
         if row.value and row.key.isascii():
             continue
-        where, mend = signing.at(row), edit(world, signing.place, row.line)
+        where = signing.at(row)
         if not row.value:
-            yield noticed(c.CRASH_NO_KEY, where, f"{where}: {row.key}", f"add the key's name, or delete it: {mend}")
+            fix = silence(world, signing.place, row.line, "or add the name of a key")
+            yield noticed(c.CRASH_NO_KEY, where, f"{where}: {row.key}", fix)
         if not row.key.rpartition("@")[2].isascii():
-            seen = f"{where}: {row.key}"
-            yield noticed(c.NON_ASCII, where, seen, f"write {_a_labels(row.key)}: {mend}")
+            meant = _a_labels(row.key)
+            fix = edit(world, signing.place, row.line, "write its xn-- form")
+            if meant.rpartition("@")[2].isascii():
+                fix = _written(world, signing, row, meant)
+            yield noticed(c.NON_ASCII, where, f"{where}: {row.key}", fix)
     if not world.opendkim.flag("MultipleSignatures"):
         yield from _repeated(world, signing, c.SAME_PATTERN.code, ignore_case=True)
 
@@ -137,7 +155,16 @@ def _a_labels(key: str) -> str:
     try:
         return f"{user}{at}{prefix}{domain_name(domain[len(prefix) :])}"
     except UsageError:
-        return "its xn-- form"
+        return key
+
+
+def _written(world: World, signing: DataSet, row: Row, *meant: str) -> str:
+    """The command that writes `meant` in the place of a row's key; a comment of it where that is there already."""
+    known = {other.key.lower() for other in signing.rows}
+    missing = [key for key in meant if key.lower() not in known]
+    if not missing:
+        return silence(world, signing.place, row.line, f"{' and '.join(meant)} is there already")
+    return rewrite(world, signing.place, row.line, "\n".join(f"{key} {row.value}" for key in missing))
 
 
 def _names(world: World, signing: DataSet) -> Iterator[Diagnosis]:
@@ -148,27 +175,28 @@ def _names(world: World, signing: DataSet) -> Iterator[Diagnosis]:
             continue
         where = signing.at(row)
         exact = row.key.removeprefix("*@").removeprefix("*")
-        fix = f"write {exact} {row.value}: {edit(world, signing.place, row.line)}"
+        fix = _written(world, signing, row, exact)
         yield noticed(c.PATTERN_IN_FILE, where, f"{where}: {row.key} {row.value}", fix)
 
 
 def _patterns(world: World, signing: DataSet) -> Iterator[Diagnosis]:
     """A `refile:` table compares patterns with whole addresses, in order."""
     for row in signing.rows:
-        where, mend = signing.at(row), edit(world, signing.place, row.line)
+        where = signing.at(row)
         try:
             re.compile(pattern_regex(row.key))
         except re.error as error:
-            yield noticed(c.BAD_REGEX, where, f"{where}: {row.key}: {error}", mend)
+            fix = edit(world, signing.place, row.line, "USER@DOMAIN with * for any text")
+            yield noticed(c.BAD_REGEX, where, f"{where}: {row.key}: {error}", fix)
             continue
         if "@" not in row.key and "*" not in row.key:
             domain = row.key.removeprefix(".")
             star = "*@*." if row.key.startswith(".") else "*@"
-            fix = f"write {star}{domain} {row.value}: {mend}"
+            fix = _written(world, signing, row, f"{star}{domain}")
             yield noticed(c.NAME_IN_REFILE, where, f"{where}: {row.key} {row.value}", fix)
         elif row.key.startswith("*") and "@" not in row.key and row.key.strip("*.") and row.key[1] not in ".":
             domain = row.key.lstrip("*")
-            fix = f"write *@{domain} and *@*.{domain}: {mend}"
+            fix = _written(world, signing, row, f"*@{domain}", f"*@*.{domain}")
             yield noticed(c.TOO_WIDE, where, f"{where}: {row.key}", fix)
     if not world.opendkim.flag("MultipleSignatures"):
         yield from _shadowed(world, signing)
@@ -186,7 +214,7 @@ def _shadowed(world: World, signing: DataSet) -> Iterator[Diagnosis]:
         if hiding and hiding.value != row.value:
             where = signing.at(row)
             text = f"{where}: {row.key} comes after line {hiding.line}: {hiding.key} {hiding.value}"
-            fix = f"move line {row.line} above line {hiding.line}: {edit(world, signing.place, row.line)}"
+            fix = move_up(world, signing.place, row.line, hiding.line, f"{row.key} {row.value}")
             yield noticed(c.SHADOWED, where, text, fix)
         earlier[key] = row
         if _is_odd(key) and len(odd) < _MOST_ODD:

@@ -1,0 +1,57 @@
+"""The commands that mend what is wrong with a private key."""
+
+import os
+import shlex
+
+from dkimctl.host.accounts import Account
+from dkimctl.host.doctor.commands import chain, copy_key, dkimctl, edit, make_directory, rewrite, service, substitute
+from dkimctl.host.keyfiles import UsedKey
+from dkimctl.host.world import World
+
+
+def whole_path(world: World, key: UsedKey) -> str:
+    """Write the path that was meant, where there is one such file."""
+    file, _, line = key.where.rpartition(" line ")
+    bases = dict.fromkeys((os.path.dirname(file), world.settings.paths.opendkim_directory))
+    meant = [path for base in bases if os.path.isfile(world.shown(path := f"{base}/{key.path}"))]
+    if len(meant) != 1 or key.entry is None:
+        return edit(world, file, int(line), "write the whole path")
+    entry = key.entry
+    return rewrite(world, file, int(line), f"{entry.name} {entry.domain}:{entry.selector}:{meant[0]}")
+
+
+def another_key(world: World, key: UsedKey, words: str) -> str:
+    """Make another key for the domain of this one."""
+    domain = key.entry.domain if key.entry and "%" not in key.entry.domain else "DOMAIN"
+    return dkimctl(world, f"genkey {domain}", f"then publish it; {words}")
+
+
+def elsewhere(world: World, account: Account, key: UsedKey) -> str:
+    """Copy a key to where nobody else can write, and lead the daemon there; it signs all the time."""
+    place = world.settings.paths.keys
+    file, _, _ = key.where.rpartition(" line ")
+    if not key.entry or "%" in key.entry.domain or key.path.startswith(place + "/"):
+        return edit(world, file, 0, f"keep the keys in {place}, which is the daemon's alone")
+    directory = f"{place}/{key.entry.domain}"
+    group = world.accounts.group_name(account.gid)
+    target = f"{directory}/{key.entry.selector}.private"
+    return chain(
+        make_directory(world, directory, account, group, 0o700),
+        copy_key(world, key.path, target, f"{account.name}:{group}"),
+        substitute(world, file, key.path, target),
+        service(world, "reload"),
+        words=f"then delete {key.path}",
+    )
+
+
+def decrypt(world: World, key: UsedKey) -> str:
+    """Take the passphrase off; owner and mode stay, because the file is written in place."""
+    path, plain = shlex.quote(world.shown(key.path)), shlex.quote(world.shown(f"{key.path}.plain"))
+    return f"openssl pkey -in {path} -out {plain} && cat {plain} > {path} && rm {plain}"
+
+
+def make_again(world: World, key: UsedKey) -> str:
+    """Make another key in the place of one that is lost; what lies there, if anything, out of the way first."""
+    path = shlex.quote(world.shown(key.path))
+    away = f"mv {path} {path}.broken" if os.path.isfile(world.shown(key.path)) else ""
+    return chain(away, another_key(world, key, "the file from a backup is as good"))

@@ -1,0 +1,153 @@
+"""The commands that `doctor` prints: pasted into a shell they mend what was found, or open the place to decide at."""
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import REPOSITORY, DkimctlInside, needs
+from tests.doctor_cases import BROKEN, Case
+from tests.host_tree import CONF_PATH, HOSTS, KEY, KEYS, MAIN_PATH, SIGNING, Tree
+
+pytestmark = needs("postconf", root=True)
+
+BY_HAND = {
+    "DKIM601": "a key that is lost",
+    "DKIM603": "what lies in a key's place",
+    "DKIM611": "a file that is no key",
+    "DKIM612": "a passphrase",
+    "DKIM613": "another key",
+    "DKIM614": "another key",
+    "DKIM616": "another key",
+    "DKIM617": "a path that nobody can guess",
+    "DKIM751": "a name that nobody can guess",
+    "DKIM752": "a row of which parts are missing",
+    "DKIM761": "a key in a table",
+    "DKIM763": "a pattern that nobody can guess",
+    "DKIM766": "a domain that wants a key of its own",
+    "DKIM783": "whose mail to sign",
+    "DKIM812": "a filter without a way back",
+    "DKIM820": "where to rewrite",
+    "DKIM915": "somebody's script",
+}
+"""What a person has to decide, and the commands only lead to."""
+STILL = {"KeyTable mdb:": "DKIM708", "AutoRestart under systemd": "DKIM716"}
+
+Paste = Callable[[str], "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def paste(dkimctl_inside: DkimctlInside, tmp_path: Path) -> Paste:
+    """A shell in which `dkimctl` is this one, and an editor that changes nothing."""
+    for name, script in {"dkimctl": f'exec {sys.executable} -m dkimctl "$@"', "editor": "exit 0"}.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+
+    def run(command: str) -> "subprocess.CompletedProcess[str]":
+        ended = subprocess.run(
+            ["sh", "-c", command],
+            env={**os.environ, "PATH": path, "PYTHONPATH": str(REPOSITORY)},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            cwd="/",
+        )
+        for postfix in dkimctl_inside.root.glob("etc/postfix*/main.cf"):
+            os.utime(postfix, (1_700_000_000, 1_700_000_000))  # postconf waits two seconds after a change
+        return ended
+
+    return run
+
+
+def found(dkimctl_inside: DkimctlInside) -> list[dict[str, Any]]:
+    """The findings."""
+    return list(dkimctl_inside("doctor", "--json").json["findings"])
+
+
+@pytest.mark.parametrize("case", BROKEN, ids=lambda case: case.name)
+def test_what_is_printed_mends(
+    dkimctl_inside: DkimctlInside, paste: Paste, case: Case, record_property: Callable[[str, int], None]
+) -> None:
+    """Every command is one that a shell understands; pasted, the finding is gone, unless a person has to decide."""
+    case.break_it(Tree(dkimctl_inside.root))
+    findings = found(dkimctl_inside)
+    for finding in findings:
+        understood = subprocess.run(["sh", "-n", "-c", finding["fix"]], capture_output=True, text=True)
+        assert understood.returncode == 0, (finding["fix"], understood.stderr)
+    before = Counter(f["code"] for f in findings)
+    for finding in findings:
+        if finding["code"] == case.code:
+            ended = paste(finding["fix"])
+            assert ended.returncode == 0 or case.code in BY_HAND, (finding["fix"], ended.stderr)
+    after = Counter(f["code"] for f in found(dkimctl_inside))
+    is_mended = case.code not in after
+    record_property("counted: broken hosts that doctor's printed command mends", int(is_mended))
+    assert is_mended or case.code in BY_HAND or STILL.get(case.name) == case.code, findings
+    assert after[case.code] <= before[case.code]
+
+
+def test_several_at_once(dkimctl_inside: DkimctlInside, paste: Paste) -> None:
+    """All commands of one run can be pasted one after the other: none moves the lines that another one names."""
+    tree = Tree(dkimctl_inside.root)
+    tree.append(KEYS, "mail._domainkey.example.com example.com:new:/etc/k\n# a remark\n")
+    tree.append(SIGNING, "*@example.net mail._domainkey.example.com\n*@example.org mail._domainkey.example.com\n")
+    tree.write(CONF_PATH, "Socket inet:8891@localhost\nOmitHeaders Date\n" + tree.at(CONF_PATH).read_text())
+    tree.append(HOSTS, "203.0.113.9/24\n198.51.100.7/24\n")
+    for finding in found(dkimctl_inside):
+        if not finding["fix"].startswith(("editor", "dkimctl")):
+            assert paste(finding["fix"]).returncode == 0, finding
+    left = {f["code"] for f in found(dkimctl_inside) if f["severity"] in ("error", "warning")}
+    assert left == {"DKIM766"}, "example.net signed for by example.com"
+    assert "# a remark\n" in tree.at(KEYS).read_text()
+    assert tree.at(SIGNING).read_text().splitlines()[2].startswith("example.net ")
+
+
+def test_a_last_line_without_its_end(dkimctl_inside: DkimctlInside, paste: Paste) -> None:
+    """What is added begins a line of its own."""
+    tree = Tree(dkimctl_inside.root)
+    tree.write(HOSTS, "127.0.0.1")
+    [fix] = [f["fix"] for f in found(dkimctl_inside) if f["code"] == "DKIM781"]
+    paste(fix)
+    assert tree.at(HOSTS).read_text() == "127.0.0.1\n::1\n"
+
+
+def test_a_link_stays_a_link(dkimctl_inside: DkimctlInside, paste: Paste) -> None:
+    """A table that is a link into a repository is changed there."""
+    tree = Tree(dkimctl_inside.root)
+    tree.at("/srv").mkdir()
+    tree.at(SIGNING).rename(tree.at("/srv/signing table's"))
+    tree.at(SIGNING).symlink_to(tree.at("/srv/signing table's"))
+    tree.append("/srv/signing table's", "*@example.net mail._domainkey.example.com\n")
+    [fix] = [f["fix"] for f in found(dkimctl_inside) if f["code"] == "DKIM755"]
+    assert paste(fix).returncode == 0
+    assert tree.at(SIGNING).is_symlink()
+    assert "\nexample.net mail" in tree.at("/srv/signing table's").read_text()
+
+
+def test_nobody_s_home_is_given_away(dkimctl_inside: DkimctlInside, paste: Paste) -> None:
+    """A key in somebody's home is copied to where it belongs, and the daemon led there; the home stays theirs."""
+    tree = Tree(dkimctl_inside.root)
+    tree.change("/home/alice", 0o755, (3200, 3200))
+    tree.move_key("/home/alice/mail.private")
+    [fix] = [f["fix"] for f in found(dkimctl_inside) if f["code"] == "DKIM609"]
+    assert paste(fix).returncode == 0
+    assert tree.at("/home/alice").stat().st_uid == 3200
+    assert tree.at(KEYS).read_text() == f"mail._domainkey.example.com example.com:mail:{KEY}\n"
+    assert not [f for f in found(dkimctl_inside) if f["severity"] in ("error", "unknown", "warning")]
+
+
+@pytest.mark.parametrize("directory", ["/var/spool/postfix", "/tmp", "/run/opendkim"])
+def test_no_directory_of_others_is_given_to_the_daemon(dkimctl_inside: DkimctlInside, directory: str) -> None:
+    """Where the socket lies among other things, another place for it is the answer, not another owner."""
+    tree = Tree(dkimctl_inside.root)
+    tree.conf("Socket", f"local:{directory}/opendkim.sock")
+    tree.main("smtpd_milters", f"unix:{directory}/opendkim.sock")
+    tree.swap(MAIN_PATH, "myhostname", "# \nmyhostname")
+    fixes = [f["fix"] for f in found(dkimctl_inside) if f["code"] in ("DKIM806", "DKIM807", "DKIM808")]
+    assert not [fix for fix in fixes if "install -d" in fix or "chown" in fix]
