@@ -9,8 +9,8 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from dkimctl.clock import SYSTEM_CLOCK, Clock
 from dkimctl.errors import Refused, Unavailable, UsageError, disk_errors
@@ -20,8 +20,7 @@ TEMPORARY_PREFIX = ".dkimctl-"
 _PORTION = 1 << 16
 
 
-@dataclass(frozen=True, slots=True)
-class Owner:
+class Owner(NamedTuple):
     """A user and a group by number, with the names to show."""
 
     uid: int

@@ -1,7 +1,6 @@
 """What the tests of `render` share: trees with managed keys, and settings that point at them."""
 
 import os
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -53,7 +52,7 @@ def pair(algorithm: str = "rsa") -> KeyPair:
 
 def settings_for(root: Path, **signing: Any) -> Settings:
     """Settings for the tree below `root`, with these changes to `[signing]`."""
-    return Settings(root=root, signing=replace(Signing(), **signing))
+    return Settings(root=root, signing=Signing()._replace(**signing))
 
 
 def store_for(settings: Settings) -> KeyDirectory:

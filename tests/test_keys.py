@@ -3,15 +3,24 @@
 import os
 import stat
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dkimctl.errors import CheckFailed, DiskError, Refused
 from dkimctl.keys import metadata as meta
+from dkimctl.keys.ahead import generator
 from dkimctl.keys.directory import KeyDirectory
 from dkimctl.keys.metadata import Metadata, Phase, Tags, new_metadata
 from dkimctl.keys.pair import Algorithm, KeyPair, check_size, generate, load, parse_private_key
@@ -43,6 +52,24 @@ def test_private_key_is_in_no_repr(pair: KeyPair) -> None:
     """A pair that ends up in a log or a traceback shows only its public half."""
     assert "PRIVATE" not in repr(pair)
     assert "private_pem" not in repr(pair)
+
+
+@pytest.mark.parametrize("bits", [1024, 1025, 1032, 2048])
+def test_new_rsa_key_is_written_as_the_library_would(bits: int) -> None:
+    """The structures written here are the library's own, octet for octet, and stand its full check of the numbers."""
+    pair = generate(Algorithm.RSA, bits)
+    key = load_pem_private_key(pair.private_pem, password=None)
+    assert pair.private_pem == key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    assert pair.public.data == key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    assert pair == parse_private_key(pair.private_pem, "test")
+
+
+def test_search_ahead_gives_each_pair_once() -> None:
+    """The pair that was begun early goes to one caller; all others, in whatever thread, get their own."""
+    make = generator(Algorithm.RSA, 1024, ahead=True)
+    with ThreadPoolExecutor(4) as pool:
+        pairs = list(pool.map(lambda _: make(), range(8)))
+    assert len({pair.public.data for pair in pairs}) == 8
 
 
 def test_public_key_decodes_to_itself() -> None:

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from dkimctl.config.settings import Settings
+from dkimctl.keys.ahead import generator
 from dkimctl.keys.directory import KeyDirectory
 from dkimctl.keys.metadata import Tags
 from dkimctl.keys.pair import Algorithm
@@ -120,7 +121,7 @@ class Bench:
 def bench(tmp_path: Path) -> Iterator[Bench]:
     """A machine with one key."""
     store = KeyDirectory(tmp_path / "keys")
-    style = KeyStyle(Algorithm.RSA, 2048, Tags())
+    style = KeyStyle(generator(Algorithm.RSA, 2048), Tags())
     list(generate_keys([KeyRequest(ZONE, "mail")], style, store, now=manual_clock().now()))
     [key] = store.keys(ZONE)
 

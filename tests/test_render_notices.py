@@ -28,7 +28,7 @@ def settings(tmp_path: Path) -> Settings:
 
 def with_signing(settings: Settings, **signing: str) -> Settings:
     """The same with these changes to `[signing]`."""
-    return replace(settings, signing=replace(settings.signing, **signing))
+    return replace(settings, signing=settings.signing._replace(**signing))
 
 
 @pytest.mark.parametrize(
@@ -177,22 +177,22 @@ def test_deep_domains_come_first_among_patterns(settings: Settings) -> None:
 def test_a_trusted_host_that_is_none_is_a_usage_error(settings: Settings, host: str) -> None:
     """Before anything is looked at or written."""
     with pytest.raises(UsageError, match="not an address, network or host"):
-        rendering_for(replace(settings, signing=replace(settings.signing, trusted_hosts=(host,))))
+        rendering_for(replace(settings, signing=settings.signing._replace(trusted_hosts=(host,))))
 
 
 @pytest.mark.parametrize(("host", "is_told"), [("203.0.113.9/24", True), ("203.0.113.0/24", False), ("::1", False)])
 def test_an_address_with_a_mask_is_told(settings: Settings, host: str, is_told: bool) -> None:
     """`203.0.113.9/24` trusts 256 hosts: the network that is written is named."""
     hosts = (*settings.signing.trusted_hosts, host)
-    found = said(rendering_for(replace(settings, signing=replace(settings.signing, trusted_hosts=hosts))))
+    found = said(rendering_for(replace(settings, signing=settings.signing._replace(trusted_hosts=hosts))))
     assert ("trusts the whole network 203.0.113.0/24" in found) == is_told
 
 
 def test_leaving_out_loopback_is_told(settings: Settings) -> None:
     """A list of one's own networks alone leaves the mail of this very host unsigned; a network around it will do."""
-    only = replace(settings, signing=replace(settings.signing, trusted_hosts=("192.0.2.0/24",)))
+    only = replace(settings, signing=settings.signing._replace(trusted_hosts=("192.0.2.0/24",)))
     assert "mail from 127.0.0.1 and ::1 is not signed" in said(rendering_for(only))
-    around = replace(settings, signing=replace(settings.signing, trusted_hosts=("127.0.0.0/8", "::/16")))
+    around = replace(settings, signing=settings.signing._replace(trusted_hosts=("127.0.0.0/8", "::/16")))
     assert "is not signed" not in said(rendering_for(around))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dkimctl.cli.demo_mail import sign_a_message, tamper_with_it
 from dkimctl.cli.demo_stage import DOMAIN, Stage, demand, sandbox_account
+from dkimctl.keys.ahead import generator
 from dkimctl.keys.metadata import Tags
 from dkimctl.keys.pair import Algorithm
 from dkimctl.lifecycle.generation import Failed, KeyRequest, KeyStyle, generate_keys
@@ -29,7 +30,7 @@ Play = Callable[[Stage], Scene]
 def make_a_key(stage: Stage) -> Scene:
     """A key pair, with the modes that the daemon wants."""
     selector = selector_from_template(stage.settings.keys.selector, stage.clock.now())
-    style = KeyStyle(Algorithm.RSA, stage.settings.keys.bits, Tags())
+    style = KeyStyle(generator(Algorithm.RSA, stage.settings.keys.bits), Tags())
     (made,) = generate_keys([KeyRequest(DOMAIN, selector)], style, stage.store, now=stage.clock.now())
     if isinstance(made, Failed):
         raise made.error
@@ -40,7 +41,7 @@ def make_a_key(stage: Stage) -> Scene:
         "A key pair, which only the daemon's user can read",
         f"dkimctl genkey {DOMAIN}",
         (
-            f"RSA, {style.bits} bits, selector {selector}",
+            f"RSA, {stage.settings.keys.bits} bits, selector {selector}",
             *(f"{mode:04o}  {stage.shown(path)}" for path, mode in modes.items()),
         ),
     )

@@ -1,7 +1,7 @@
 """`dkimctl genkey`: key pairs with the right owner and modes, under opendkim-genkey's own letters."""
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from dkimctl.files import Owner
+    from dkimctl.keys.ahead import Make
     from dkimctl.keys.directory import KeyDirectory
-    from dkimctl.lifecycle.generation import KeyRequest, KeyStyle, Outcome
+    from dkimctl.lifecycle.generation import KeyRequest, Outcome
 
 
 @make_command(
@@ -28,9 +29,11 @@ if TYPE_CHECKING:
 @click.option("-b", "--bits", type=int, metavar="N", help="Size of an RSA key: 2048 (default), 3072 or 4096.")
 @click.option("--algorithm", type=click.Choice(["rsa", "ed25519"]), help="Kind of key (default rsa).")
 @click.option("-D", "--directory", metavar="DIR", help="Write there; one domain flat, as opendkim-genkey does.")
-@click.option("-r", "--restrict", is_flag=True, help="The key is for e-mail only (s=email).")
-@click.option("-S/", "--nosubdomains/--subdomains", help="The key is not for sub-domains (t=s); default: it is.")
-@click.option("-t", "--testmode", is_flag=True, help="Tell verifiers that DKIM is being tested (t=y).")
+@click.option("-r", "--restrict", "email_only", is_flag=True, help="The key is for e-mail only (s=email).")
+@click.option(
+    "-S/", "--nosubdomains/--subdomains", "strict", help="The key is not for sub-domains (t=s); default: it is."
+)
+@click.option("-t", "--testmode", "testing", is_flag=True, help="Tell verifiers that DKIM is being tested (t=y).")
 @click.option("-n", "--note", default="", metavar="TEXT", help="A note for people in the record (n=).")
 @click.option("-a", "--append-domain", is_flag=True, help="Write the full owner name in the .txt file.")
 @click.option("--hash-algorithms", default="sha256", metavar="LIST", help="Hashes (h=; default sha256).")
@@ -46,21 +49,27 @@ def command(
     selector: str | None,
     from_file: str | None,
     directory: str | None,
+    algorithm: str | None,
+    bits: int | None,
+    allow_weak: bool,
+    append_domain: bool,
     owner: str | None,
     jobs: int | None,
     if_missing: bool,
-    **style_options: object,
+    **tags: Any,
 ) -> int:
     """Make a key pair for each DOMAIN.
 
     Each domain gets a directory (0700) with the private key (0600), its record and its metadata, owned by
     the daemon's user. A private key is never overwritten.
     """
+    make = _generator(app, algorithm, bits, allow_weak=allow_weak, ahead=not if_missing)
+    # what is imported from here on is imported while the search for the first key goes on
     from pathlib import Path
 
-    from dkimctl.lifecycle.generation import generate_flat, generate_keys, key_owner
+    from dkimctl.lifecycle.generation import KeyStyle, generate_flat, generate_keys, key_owner, tags_for
 
-    style = _style(app, **style_options)  # type: ignore[arg-type]
+    style = KeyStyle(make, tags_for(**tags), append_domain)
     requests = _requests(app, (*domains, *more_domains), selector, from_file)
     choice = key_owner(app.settings, owner)
     if choice.warning:
@@ -75,29 +84,14 @@ def command(
     return _show(app, outcomes, len(requests))
 
 
-def _style(
-    app: App,
-    *,
-    algorithm: str | None,
-    bits: int | None,
-    allow_weak: bool,
-    restrict: bool,
-    nosubdomains: bool,
-    testmode: bool,
-    note: str,
-    hash_algorithms: str,
-    append_domain: bool,
-) -> "KeyStyle":
+def _generator(app: App, algorithm: str | None, bits: int | None, *, allow_weak: bool, ahead: bool) -> "Make":
+    from dkimctl.keys.ahead import generator
     from dkimctl.keys.pair import Algorithm, check_size
-    from dkimctl.lifecycle.generation import KeyStyle, tags_for
 
     kind = Algorithm(algorithm or app.settings.keys.algorithm)
     size = bits or app.settings.keys.bits
     check_size(kind, size, allow_weak=allow_weak)
-    tags = tags_for(
-        email_only=restrict, testing=testmode, strict=nosubdomains, note=note, hash_algorithms=hash_algorithms
-    )
-    return KeyStyle(kind, size, tags, append_domain)
+    return generator(kind, size, ahead=ahead)
 
 
 def _requests(app: App, names: tuple[str, ...], selector: str | None, from_file: str | None) -> "list[KeyRequest]":

@@ -87,8 +87,7 @@ def _chosen(
 
     settings = settings.signed_by(signer) if signer else settings
     signing = settings.signing
-    changed = replace(
-        signing,
+    changed = signing._replace(
         socket=socket or signing.socket,
         tables=tables or signing.tables,
         trusted_hosts=(*signing.trusted_hosts, *trusted_hosts),

@@ -57,6 +57,7 @@ def _site(app: App) -> "Site":
 
 
 def _wish(app: App, domains: tuple[str, ...], provider: str | None, selector: str | None, timeout: float) -> "Wish":
+    from dkimctl.keys.ahead import generator
     from dkimctl.keys.metadata import Tags
     from dkimctl.keys.pair import Algorithm
     from dkimctl.lifecycle.generation import KeyStyle
@@ -67,5 +68,5 @@ def _wish(app: App, domains: tuple[str, ...], provider: str | None, selector: st
     defaults = app.settings.keys
     chosen = selector or selector_from_template(defaults.selector, app.clock.now())
     requests = in_slots(requests_for(domains, chosen, any_selector=selector is None), app.settings, app.store)
-    style = KeyStyle(Algorithm(defaults.algorithm), defaults.bits, Tags())
+    style = KeyStyle(generator(Algorithm(defaults.algorithm), defaults.bits), Tags())
     return Wish(tuple(requests), style, provider, timeout)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import NamedTuple
 
 from dkimctl.names import DEFAULT_SELECTOR, delegated_name, owner_name
 
@@ -11,8 +12,7 @@ Option = str | int | bool | tuple[str, ...]
 """What one key of a `[providers.NAME]` table may hold."""
 
 
-@dataclass(frozen=True, slots=True)
-class Paths:
+class Paths(NamedTuple):
     """Where things lie, as the daemons see it: `Settings.at` puts `--root` in front."""
 
     keys: str = "/etc/opendkim/keys"
@@ -29,8 +29,7 @@ class Paths:
     """Below it, each `--install` that changes something keeps what was there before."""
 
 
-@dataclass(frozen=True, slots=True)
-class KeyDefaults:
+class KeyDefaults(NamedTuple):
     """How new keys are made."""
 
     algorithm: str = "rsa"
@@ -42,8 +41,7 @@ class KeyDefaults:
     """USER:GROUP of the daemon that reads the keys."""
 
 
-@dataclass(frozen=True, slots=True)
-class Signing:
+class Signing(NamedTuple):
     """What the signer and Postfix are told."""
 
     signer: str = "opendkim"
@@ -60,8 +58,7 @@ class Signing:
     """What Postfix does while the daemon is down."""
 
 
-@dataclass(frozen=True, slots=True)
-class SignerDefaults:
+class SignerDefaults(NamedTuple):
     """What goes without saying for a signer: where it listens, and the USER:GROUP it runs as."""
 
     socket: str
@@ -80,8 +77,7 @@ SIGNERS: Mapping[str, SignerDefaults] = MappingProxyType(
 """The daemons that can sign, by the name of their service."""
 
 
-@dataclass(frozen=True, slots=True)
-class DomainSettings:
+class DomainSettings(NamedTuple):
     """The `[domains."NAME"]` table of one domain."""
 
     selector: str | None = None
@@ -115,9 +111,9 @@ class Settings:
     """Every system path is taken below it."""
     source: Path | None = None
     """The file that was read, or None when there is none."""
-    paths: Paths = Paths()
-    keys: KeyDefaults = KeyDefaults()
-    signing: Signing = Signing()
+    paths: Paths = field(default_factory=Paths)
+    keys: KeyDefaults = field(default_factory=KeyDefaults)
+    signing: Signing = field(default_factory=Signing)
     lookup: Lookup = Lookup()
     provider: str | None = None
     """The provider for domains that name none."""
@@ -144,8 +140,8 @@ class Settings:
         old, new = SIGNERS[self.signing.signer], SIGNERS[signer]
         socket = new.socket if self.signing.socket == old.socket else self.signing.socket
         owner = new.owner if self.keys.owner == old.owner else self.keys.owner
-        signing = replace(self.signing, signer=signer, socket=socket)
-        return replace(self, signing=signing, keys=replace(self.keys, owner=owner))
+        signing = self.signing._replace(signer=signer, socket=socket)
+        return replace(self, signing=signing, keys=self.keys._replace(owner=owner))
 
     def domain(self, name: str) -> DomainSettings:
         """The settings of one domain; defaults when it has no table."""

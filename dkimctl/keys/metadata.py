@@ -1,6 +1,5 @@
 """What is remembered about a key beside it: `<selector>.json`, schema 1."""
 
-import json
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -76,6 +75,8 @@ def new_metadata(algorithm: str, bits: int, tags: Tags, now: datetime) -> Metada
 
 def to_json(metadata: Metadata) -> bytes:
     """The file's content."""
+    import json
+
     document = {
         "schema": SCHEMA,
         "algorithm": metadata.algorithm,
@@ -97,6 +98,8 @@ def to_json(metadata: Metadata) -> bytes:
 
 def from_json(content: bytes, source: str) -> Metadata:
     """The metadata in a file's content. Raises CheckFailed when it is damaged or from a newer version."""
+    import json  # the flat layout of opendkim-genkey has no metadata
+
     hint = f"restore {source} from a backup, or move it away: the key is then treated as one made elsewhere"
     try:
         document = json.loads(content)

@@ -67,11 +67,17 @@ def check_size(algorithm: Algorithm, bits: int, *, allow_weak: bool = False) -> 
 
 def generate(algorithm: Algorithm, bits: int = USUAL_BITS) -> KeyPair:
     """A new key pair. `bits` counts for RSA only. The search lets other threads run."""
-    from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
-
     if algorithm is Algorithm.ED25519:
-        return _pair(ed25519.Ed25519PrivateKey.generate())
-    return _pair(rsa.generate_private_key(public_exponent=65537, key_size=bits))
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+        return _pair(Ed25519PrivateKey.generate())
+    from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+
+    from dkimctl.keys.der import pem, private_key_info, subject_public_key_info
+
+    key = generate_private_key(public_exponent=65537, key_size=bits)
+    public = PublicKey("rsa", key.key_size, subject_public_key_info(key.public_key()))
+    return KeyPair(public, pem(private_key_info(key)))
 
 
 def load(path: Path) -> KeyPair:

@@ -6,23 +6,23 @@ generate_keys(requests, store) → one Generated, Kept or Failed for each reques
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from dkimctl.config.settings import Settings
 from dkimctl.errors import DkimctlError, UsageError
 from dkimctl.files import Owner, caller, create_file, find_owner, make_directory, refuse_shared_directory, write_file
+from dkimctl.keys.ahead import Make
 from dkimctl.keys.metadata import Phase, Tags, new_metadata
-from dkimctl.keys.pair import Algorithm, KeyPair, generate
+from dkimctl.keys.pair import KeyPair
 from dkimctl.keys.store import Key, KeyStore, taken
 from dkimctl.names import printable
 from dkimctl.record.model import record_for
 from dkimctl.record.text import genkey_text, quoted_printable
 
 
-@dataclass(frozen=True, slots=True)
-class KeyRequest:
+class KeyRequest(NamedTuple):
     """One key that is wanted."""
 
     domain: str
@@ -31,19 +31,17 @@ class KeyRequest:
     """True when nobody asked for this very selector: any living key of the domain then counts as being there."""
 
 
-@dataclass(frozen=True, slots=True)
-class KeyStyle:
+class KeyStyle(NamedTuple):
     """What all keys of one run have in common."""
 
-    algorithm: Algorithm
-    bits: int
+    make: Make
+    """Makes the pair, of the algorithm and the size that are wanted."""
     tags: Tags
     absolute_name: bool = False
     """True writes the record's owner name with the domain, as opendkim-genkey's `-a` does."""
 
 
-@dataclass(frozen=True, slots=True)
-class Generated:
+class Generated(NamedTuple):
     """A key that was made."""
 
     domain: str
@@ -53,8 +51,7 @@ class Generated:
     bits: int
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(NamedTuple):
     """A key that was there already, with `--if-missing`."""
 
     domain: str
@@ -62,8 +59,7 @@ class Kept:
     path: str
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(NamedTuple):
     """A key that could not be made, and why."""
 
     domain: str
@@ -74,8 +70,7 @@ class Failed:
 Outcome = Generated | Kept | Failed
 
 
-@dataclass(frozen=True, slots=True)
-class OwnerChoice:
+class OwnerChoice(NamedTuple):
     """Whom new keys belong to; `warning` and `hint` when it is not the daemon."""
 
     owner: Owner
@@ -158,7 +153,7 @@ def _generate(request: KeyRequest, style: KeyStyle, store: KeyStore, now: dateti
     there = next((key for key in store.keys(request.domain) if key.selector == request.selector), None)
     if there is not None:  # looked at before the search too: an RSA-4096 key takes seconds
         raise taken(there.path)
-    pair = generate(style.algorithm, style.bits)
+    pair = style.make()
     metadata = new_metadata(pair.algorithm, pair.bits, style.tags, now)
     key = store.create(request.domain, request.selector, pair, _text(request, pair, style), metadata)
     return Generated(key.domain, key.selector, key.path, pair.algorithm, pair.bits)
@@ -178,8 +173,8 @@ def generate_flat(
         if if_missing:
             return Kept(request.domain, request.selector, str(private))
         raise taken(str(private))
-    pair = generate(style.algorithm, style.bits)
-    write_file(private.with_suffix(".txt"), _text(request, pair, style), mode=0o600, owner=owner)
+    pair = style.make()
+    write_file(private.with_suffix(".txt"), _text(request, pair, style), mode=0o600, owner=owner, durable=False)
     create_file(private, pair.private_pem, mode=0o600, owner=owner)
     return Generated(request.domain, request.selector, str(private), pair.algorithm, pair.bits)
 

@@ -1,7 +1,6 @@
 """Which keys are wanted: from arguments or from a file, every name checked before the first key is made."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from dkimctl.config.settings import Settings
 from dkimctl.errors import ConfigError, UsageError
@@ -43,7 +42,7 @@ def requests_from_lines(lines: Iterable[str], source: str, selector: str, *, any
 def in_slots(requests: Iterable[KeyRequest], settings: Settings, store: KeyStore) -> list[KeyRequest]:
     """The same, with a free slot as the selector of each delegated domain for which nobody named one."""
     return [
-        replace(request, selector=_slot(request.domain, store))
+        request._replace(selector=_slot(request.domain, store))
         if request.any_selector and settings.domain(request.domain).delegate
         else request
         for request in requests

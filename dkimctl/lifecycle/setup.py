@@ -82,7 +82,7 @@ def _settled(request: KeyRequest, store: KeyStore) -> KeyRequest:
     if signs is None:
         return request
     if request.any_selector:
-        return replace(request, selector=signs.selector)
+        return request._replace(selector=signs.selector)
     if signs.phase is Phase.ACTIVE and signs.selector != request.selector:
         raise Refused(
             f"{signs.selector} signs for {request.domain} already; setup does not change keys",

@@ -69,7 +69,7 @@ def main() -> int:
     """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("dkimctl", nargs="?", default=str(Path(sys.executable).with_name("dkimctl")))
-    parser.add_argument("--rounds", type=int, default=41, help="rounds for one key")
+    parser.add_argument("--rounds", type=int, default=151, help="rounds for one key")
     parser.add_argument("--many-rounds", type=int, default=1, help=f"rounds for {MANY} keys")
     options = parser.parse_args()
     if shutil.which("opendkim-genkey") is None:

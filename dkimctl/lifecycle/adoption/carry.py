@@ -47,12 +47,12 @@ def as_here(world: World, wanted: tuple[Carried, ...]) -> Settings:
         if setting.table in changes:
             changes[setting.table][setting.key] = setting.value
     hosts = tuple(_sayable_hosts(world))
-    signing = replace(settings.signing, trusted_hosts=hosts or settings.signing.trusted_hosts)
+    signing = settings.signing._replace(trusted_hosts=hosts or settings.signing.trusted_hosts)
     return replace(
         settings,
-        paths=replace(settings.paths, **changes["paths"]),
-        keys=replace(settings.keys, **changes["keys"]),
-        signing=replace(signing, **changes["signing"]),
+        paths=settings.paths._replace(**changes["paths"]),
+        keys=settings.keys._replace(**changes["keys"]),
+        signing=signing._replace(**changes["signing"]),
     )
 
 
