@@ -11,7 +11,7 @@ from dkimctl.record.model import record_for
 from tests.conftest import DkimctlInside, needs, open_to_others
 from tests.dns_servers import Knot, free_port_everywhere, name_servers, txt
 from tests.doctor_cases import BROKEN, SOUND, Case, Change
-from tests.host_tree import KEY, KEYS, Tree, key_pair
+from tests.host_tree import KEY, KEYS, SIGNING, Tree, key_pair
 
 
 @needs("postconf", root=True)
@@ -62,6 +62,23 @@ def test_fix_leaves_alone_what_could_hurt(dkimctl_inside: DkimctlInside) -> None
     assert ran.code == 1
     assert tree.at("/tmp").stat().st_mode & 0o7777 == 0o1777
     assert f"install -o 3103 -g 3107 -m 0600 {tree.at('/tmp/keys/mail.private')}" in ran.out
+
+
+@needs("postconf", root=True)
+def test_a_long_table(dkimctl_inside: DkimctlInside) -> None:
+    """What is wrong among 20,000 rows is found; of one kind a thousand are told one by one, and the rest is counted."""
+    tree = Tree(dkimctl_inside.root)
+    rows = range(20_000)
+    tree.write(KEYS, "".join(f"k{n} d{n}.example:mail:{KEY}\n" for n in rows) + "K9000 broken\n")
+    tree.write(SIGNING, "".join(f"d{n}.example {'K' if n == 8_000 else 'k'}{n}\n" for n in rows) + "d7.example k8\n")
+    found = {f["code"]: f for f in dkimctl_inside("doctor", "--json").json["findings"]}
+    assert "8001c d8000.example k8000'" in found["DKIM751"]["fix"]
+    assert "line 20001" in found["DKIM752"]["seen"]
+    assert "line 8: d7.example k7, which counts; line 20001" in found["DKIM758"]["seen"]
+    tree.write(SIGNING, "d0.example k0\n")
+    unused = [f for f in dkimctl_inside("doctor", "--json").json["findings"] if f["code"] == "DKIM768"]
+    assert len(unused) == 1_001
+    assert unused[-1]["seen"].startswith("19000 more of the same kind")
 
 
 @needs("postconf", root=True)

@@ -1,5 +1,6 @@
 """KeyTable, SigningTable and managed blocks: read as the daemon reads them, people's lines kept to the byte."""
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from dkimctl.errors import Refused
+from dkimctl.opendkim.longtable import Rows
 from dkimctl.opendkim.managed import BEGIN, END, read_foreign
 from dkimctl.opendkim.tables import KeyEntry, Patterns, Row, data_set, key_entry, key_line, rows, signing_lines
 from tests.conftest import needs
@@ -75,6 +77,38 @@ def test_a_pattern_table_is_read_as_the_daemon_does(
         found = Patterns(tuple(rows(stream, patterns=True))).first(address)
     assume(found is None or found.value)
     assert ask("refile", path, address) == (None if found is None else found.value)
+
+
+LONG = st.one_of(TABLE, TABLE.map(lambda text: text.replace("a", "a" * 600)))
+
+
+@given(LONG, st.booleans(), st.sampled_from(["a", "b", "ab", "*", "@"]))
+def test_a_long_table_has_the_rows_of_its_lines(text: str, patterns: bool, key: str) -> None:
+    """Read anew at each pass, counted, and asked by name: always what the plain reading of its lines gives."""
+    table = Rows(text.encode(), patterns=patterns)
+    plain = list(rows(text.encode().split(b"\n"), patterns=patterns))
+    assert list(table) == plain == list(table)
+    assert len(table) == len(plain)
+    assert table.names().get(key) == next((row for row in plain if row.key == key), None)
+
+
+@given(LONG, st.booleans())
+def test_repeated_rows_are_found_with_the_one_that_counts(text: str, ignore_case: bool) -> None:
+    """Each row behind the first with its key, with or without regard to case."""
+    found = list(Rows(text.upper().encode() + b"\n" + text.encode(), patterns=False).repeated(ignore_case=ignore_case))
+    first: dict[str, Row] = {}
+    expected = []
+    for row in rows(text.upper().encode().split(b"\n") + text.encode().split(b"\n"), patterns=False):
+        kept = first.setdefault(row.key.lower() if ignore_case else row.key, row)
+        expected += [(kept, row)] if kept is not row else []
+    assert found == expected
+
+
+def test_only_odd_lines_are_looked_at() -> None:
+    """What a check passes over is what it says is plain; a line that the daemon splits never is."""
+    text = b"a b\n  c d\ne " + b"f" * 1100 + b"\ng h # why\n"
+    found = Rows(text, patterns=False).odd(re.compile(rb"\w+ \w+\n"))
+    assert [(row.key, row.line) for row in found] == [("c", 2), ("e", 3), ("f" * 79, 3), ("g", 4)]
 
 
 def test_a_line_too_long_is_read_in_pieces() -> None:

@@ -1,6 +1,7 @@
 """opendkim's data sets on this disk: what they hold, and what of it the daemon reads otherwise than people do."""
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -8,7 +9,8 @@ from pathlib import Path
 from dkimctl.errors import DiskError, disk_errors
 from dkimctl.files import read_file
 from dkimctl.opendkim.conf import Setting
-from dkimctl.opendkim.tables import LONGEST_LINE, Row, data_set, rows
+from dkimctl.opendkim.longtable import Rows
+from dkimctl.opendkim.tables import Row, data_set
 
 FILES = ("file", "refile")
 ELSEWHERE = ("db", "dsn", "ldap", "ldapi", "ldaps", "lua")
@@ -38,7 +40,8 @@ class DataSet:
     place: str
     """The path of a `file:` or `refile:`; else the text after the colon."""
     state: State
-    rows: tuple[Row, ...] = ()
+    rows: Collection[Row] = ()
+    """Read anew at each pass when they stand in a file."""
     why: str = ""
     """Why it is unreadable."""
     has_bom: bool = False
@@ -56,6 +59,19 @@ class DataSet:
     def is_known(self) -> bool:
         """True when `rows` is all there is."""
         return self.state is State.READ
+
+    def odd(self, plain: re.Pattern[bytes]) -> Iterable[Row]:
+        """The rows on lines that are not `plain`; all those of an inline list."""
+        return self.rows.odd(plain) if isinstance(self.rows, Rows) else self.rows
+
+    def by_name(self) -> Callable[[str], Row | None]:
+        """What finds the first row with a key, with regard to case."""
+        if isinstance(self.rows, Rows):
+            return self.rows.names().get
+        first: dict[str, Row] = {}
+        for row in self.rows:
+            first.setdefault(row.key, row)
+        return first.get
 
     def at(self, row: Row) -> str:
         """`/etc/opendkim/KeyTable line 3`, or the setting's own line for an inline list."""
@@ -85,22 +101,17 @@ def _content(path: Path) -> bytes | None:
 
 
 def _parsed(setting: Setting, kind: str, path: str, content: bytes) -> DataSet:
-    lines = content.split(b"\n")
-    refile = kind == "refile"
+    table = Rows(content, patterns=kind == "refile")
     return DataSet(
         setting,
         kind,
         path,
         State.READ,
-        rows=tuple(rows((line + b"\n" for line in lines), patterns=refile)),
+        rows=table,
         has_bom=content.startswith(_BOM),
-        long_lines=tuple(n for n, line in enumerate(lines, 1) if len(line) >= LONGEST_LINE),
-        indented=tuple(n for n, line in enumerate(lines, 1) if refile and _is_dropped(line)),
+        long_lines=table.long_lines,
+        indented=table.indented,
     )
-
-
-def _is_dropped(line: bytes) -> bool:
-    return line[:1] in (b" ", b"\t") and bool(line.partition(b"#")[0].strip())
 
 
 def _inline(text: str, line: int) -> Iterator[Row]:

@@ -52,8 +52,10 @@ class HostList:
 
 def _finder(data_set: DataSet) -> Find:
     if data_set.patterns:
-        return Patterns(data_set.rows).first
-    exact = {row.key.lower(): row for row in reversed(data_set.rows)}
+        return Patterns(tuple(data_set.rows)).first
+    exact: dict[str, Row] = {}
+    for row in data_set.rows:
+        exact.setdefault(row.key.lower(), row)
     return lambda text: exact.get(text.lower())
 
 

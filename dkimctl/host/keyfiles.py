@@ -4,8 +4,8 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from dkimctl.errors import CheckFailed, DkimctlError
 from dkimctl.files import read_file
@@ -27,8 +27,7 @@ class Fault(StrEnum):
     NOT_A_KEY = "it is not a private key in PEM form"
 
 
-@dataclass(frozen=True, slots=True)
-class UsedKey:
+class UsedKey(NamedTuple):
     """A key file, and where opendkim is told of it."""
 
     path: str
@@ -48,6 +47,18 @@ def used_keys(world: World) -> Iterator[UsedKey]:
     single = world.opendkim.find("KeyFile")
     if single and not table:
         yield UsedKey(single.value, f"{single.file} line {single.line}")
+
+
+def distinct_keys(world: World) -> Iterator[UsedKey]:
+    """Each key once, without those whose path depends on the mail."""
+    seen: set[int] = set()  # of hashes, because a million paths would fill the memory
+    for key in used_keys(world):
+        path = key.path
+        if "%" in path and key.entry and key.entry.domain != "%":
+            path = path.replace("%", key.entry.domain)
+        if "%" not in path and hash(path) not in seen:
+            seen.add(hash(path))
+            yield key._replace(path=path)
 
 
 def read_key(content: bytes, source: str) -> KeyPair | Fault:

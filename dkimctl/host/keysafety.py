@@ -50,6 +50,10 @@ class Walk:
     root: Path = Path("/")
     _judged: dict[str, Unsafe | None] = field(default_factory=dict)
     _resolved: dict[str, str] = field(default_factory=dict)
+    _before: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._before = "" if self.root == Path("/") else str(self.root)
 
     def judge(self, path: str) -> Unsafe | None:
         """What makes the key at `path` unsafe, or None. Raises OSError when a node cannot be looked at."""
@@ -62,7 +66,7 @@ class Walk:
         if path in self._resolved or path in ("", "/"):
             return self._resolved.get(path, "/")
         place, name = os.path.split(path)
-        if name in ("", ".", "..") or os.path.islink(_at(self.root, path)):
+        if name in ("", ".", "..") or os.path.islink(self._before + path):
             return resolve(path, self.root)
         return f"{self._resolved_directory(place).rstrip('/')}/{name}"
 
@@ -78,7 +82,7 @@ class Walk:
         return self._judged[path]
 
     def _node(self, path: str) -> Unsafe | None:
-        status = os.stat(_at(self.root, path))
+        status = os.stat(self._before + path)
         if stat.S_ISREG(status.st_mode):
             found = self._file(path, status)
         elif stat.S_ISDIR(status.st_mode):
@@ -126,10 +130,6 @@ class Walk:
         if others:
             return f'{label} is in group {gid} which has multiple users ({such_as} "{others[0]}")'
         return "" if group is not None else label  # a number without a group: unsafe, with junk for a text
-
-
-def _at(root: Path, path: str) -> str:
-    return path if root == Path("/") else f"{root}{path}"
 
 
 def resolve(path: str, root: Path) -> str:

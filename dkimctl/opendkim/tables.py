@@ -9,16 +9,15 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 LONGEST_LINE = 1023
 """In bytes, with the line feed: `fgets` with BUFRSZ 1024."""
-_BLANKS = " \t\n\v\f\r"
-_SPLIT = re.compile(f"[{_BLANKS}]+")
+_BLANKS = b" \t\n\v\f\r"
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One row: `value` is empty when the line has only a key."""
+class Row(NamedTuple):
+    """One row: `value` is empty when the line has only a key. A tuple, because a million of them are made at a time."""
 
     key: str
     value: str
@@ -26,8 +25,7 @@ class Row:
     """From 1."""
 
 
-@dataclass(frozen=True, slots=True)
-class KeyEntry:
+class KeyEntry(NamedTuple):
     """What the KeyTable says about one key."""
 
     name: str
@@ -42,20 +40,37 @@ class KeyEntry:
 
 def rows(lines: Iterable[bytes], *, patterns: bool) -> Iterator[Row]:
     """The rows of a table's lines; `patterns` for a `refile:` data set."""
+    for number, piece in pieces(lines):
+        halves = split_row(piece, patterns=patterns)
+        if len(halves) == 2:
+            # text_of, written out: a call costs as much as what it does
+            key, value = halves[0].decode("utf-8", "surrogateescape"), halves[1].decode("utf-8", "surrogateescape")
+            yield Row(key, value, number)
+        elif halves:
+            yield Row(text_of(halves[0]), "", number)
+
+
+def text_of(octets: bytes) -> str:
+    """A field as text, whatever its encoding: what cannot be read comes out again as it was."""
+    return octets.decode("utf-8", "surrogateescape")
+
+
+def pieces(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
+    """What the daemon takes for one line, and the number of the line that it is of."""
     for number, line in enumerate(lines, 1):
-        for start in range(0, len(line), LONGEST_LINE):
-            row = _row(line[start : start + LONGEST_LINE], number, patterns=patterns)
-            if row is not None:
-                yield row
+        if len(line) <= LONGEST_LINE:
+            yield number, line
+        else:
+            for start in range(0, len(line), LONGEST_LINE):
+                yield number, line[start : start + LONGEST_LINE]
 
 
-def _row(line: bytes, number: int, *, patterns: bool) -> Row | None:
-    """The row on one line, or None when the daemon passes over it."""
-    text = line.decode("utf-8", "surrogateescape").partition("\n")[0].partition("#")[0]
+def split_row(piece: bytes, *, patterns: bool) -> list[bytes]:
+    """Key and value, or the key alone; nothing where the daemon passes over the line."""
+    text = piece.partition(b"#")[0]
     if patterns and text[:1] in _BLANKS:
-        return None
-    key, _, value = _SPLIT.sub(" ", text.strip(_BLANKS), count=1).partition(" ")
-    return Row(key, value.strip(_BLANKS), number) if key else None
+        return []
+    return text.strip().split(None, 1)  # of bytes, both take the same six blanks as the daemon
 
 
 def key_entry(row: Row) -> KeyEntry | None:

@@ -8,6 +8,9 @@ from dkimctl.findings import Entry, Finding, Severity, finding
 from dkimctl.host.doctor import commands
 from dkimctl.host.world import World
 
+MOST = 1_000
+"""So many findings of one code are told one by one; the rest is counted."""
+
 
 @dataclass(frozen=True, slots=True)
 class Repair:

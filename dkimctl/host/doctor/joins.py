@@ -1,10 +1,10 @@
 """KeyTable and SigningTable seen from each other: dangling names, unused keys, d= and i= that do not suit senders."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from dkimctl.host.catalogue import tables as c
 from dkimctl.host.datasets import DataSet
-from dkimctl.host.doctor.base import Diagnosis, noticed
+from dkimctl.host.doctor.base import MOST, Diagnosis, noticed
 from dkimctl.host.doctor.commands import dkimctl, edit, rewrite
 from dkimctl.host.world import World
 from dkimctl.opendkim.tables import KeyEntry, Patterns, Row, key_entry
@@ -12,39 +12,83 @@ from dkimctl.opendkim.tables import KeyEntry, Patterns, Row, key_entry
 
 def check_joined(world: World, keys: DataSet, signing: DataSet) -> Iterator[Diagnosis]:
     """Rows of one table seen from the other."""
-    known = {row.key: row for row in reversed(keys.rows)}
-    entries = {name: entry for name, row in known.items() if (entry := key_entry(row))}
-    patterns = Patterns(keys.rows) if keys.patterns else None
-    used: set[str] = set()
+    yield from _wanted(world, keys, signing)
+    yield from _unused(keys, signing)
+
+
+def _wanted(world: World, keys: DataSet, signing: DataSet) -> Iterator[Diagnosis]:
+    """What the SigningTable asks the KeyTable for."""
+    find = _finder(keys)
+    dangling: list[tuple[Row, str]] = []
     for row in signing.rows:
-        for name in key_names(row):
-            found = known.get(name) or (patterns.first(name) if patterns else None)
-            if name == "%":
-                used.update(known)
-            elif found is None:
-                yield _dangling(world, keys, signing, row, name)
-            else:
-                used.add(found.key)
-                entry = entries.get(found.key)
-                if entry is not None:
-                    yield from _alignment(world, signing, row, entry)
-                    yield from _signer(world, signing, row, entry)
+        name = key_name(row)
+        found = find(name) if name else None
+        if found is not None:
+            if not _is_plain(row, found):
+                yield from _suited(world, signing, row, found)
+        elif name in ("", "%"):
+            continue
+        elif len(dangling) < MOST:
+            dangling.append((row, name))
+        else:
+            yield _dangling(world, keys, signing, row, name, {})
+    spelled = _spelled(keys, {name.lower() for _, name in dangling}) if dangling else {}
+    for row, name in dangling:
+        yield _dangling(world, keys, signing, row, name, spelled)
+
+
+def _finder(keys: DataSet) -> Callable[[str], Row | None]:
+    """What finds the KeyTable's row of a name."""
+    exact = keys.by_name()
+    patterns = Patterns(tuple(keys.rows)) if keys.patterns else None
+    return lambda name: exact(name) or (patterns.first(name) if patterns else None)
+
+
+def _is_plain(row: Row, found: Row) -> bool:
+    """True when a domain's row names the domain's own key, as nearly all of a million do."""
+    return ":" not in row.value and found.value.startswith(f"{row.key.removeprefix('.')}:")
+
+
+def _suited(world: World, signing: DataSet, row: Row, found: Row) -> Iterator[Diagnosis]:
+    entry = key_entry(found)
+    if entry is not None:
+        yield from _alignment(world, signing, row, entry)
+        yield from _signer(world, signing, row, entry)
+
+
+def _unused(keys: DataSet, signing: DataSet) -> Iterator[Diagnosis]:
+    """Keys that no row of the SigningTable leads to."""
+    names = (key_name(row) for row in signing.rows)
+    if keys.patterns:
+        find = _finder(keys)
+        names = (found.key if (found := find(name)) else name for name in names)
+    used = {hash(name) for name in names}  # a third of what the names themselves take
+    if hash("%") in used:
+        return
     for row in keys.rows:
-        if row.key not in used:
-            used.add(row.key)
+        if hash(row.key) not in used:
+            used.add(hash(row.key))
             yield noticed(c.UNUSED, keys.at(row), f"{keys.at(row)}: {row.key}", "")
 
 
-def key_names(row: Row) -> Iterator[str]:
-    """The keys that a SigningTable row names."""
-    name = row.value.partition(":")[0].strip()
-    if name:
-        yield name
+def key_name(row: Row) -> str:
+    """The key that a SigningTable row names; empty when it names none."""
+    return row.value.partition(":")[0].strip()
 
 
-def _dangling(world: World, keys: DataSet, signing: DataSet, row: Row, name: str) -> Diagnosis:
-    where = signing.at(row)
-    same = next((k.key for k in keys.rows if k.key.lower() == name.lower()), "")
+def _spelled(keys: DataSet, names: set[str]) -> dict[str, str]:
+    """The names of the KeyTable that are among `names`, in lower case, and how they are spelled there."""
+    found: dict[str, str] = {}
+    for row in keys.rows:
+        if row.key.lower() in names:
+            found.setdefault(row.key.lower(), row.key)
+    return found
+
+
+def _dangling(
+    world: World, keys: DataSet, signing: DataSet, row: Row, name: str, spelled: Mapping[str, str]
+) -> Diagnosis:
+    where, same = signing.at(row), spelled.get(name.lower(), "")
     seen = f"{where}: {row.key} {row.value}; no row {name} in {keys.place}"
     fix = edit(world, signing.place, row.line, f"or add {name} to the KeyTable")
     if same:

@@ -5,6 +5,7 @@ import os
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import assert_never
 
 from dkimctl.findings import Severity
@@ -15,7 +16,7 @@ from dkimctl.host.doctor.base import Diagnosis, Repair, noticed, repairable, sof
 from dkimctl.host.doctor.commands import chain, set_parameter, silence
 from dkimctl.host.doctor.keycommands import another_key, decrypt, elsewhere, make_again, whole_path
 from dkimctl.host.impersonate import NOT_REGULAR, as_user, open_results
-from dkimctl.host.keyfiles import Fault, UsedKey, read_key, used_keys
+from dkimctl.host.keyfiles import Fault, UsedKey, distinct_keys, read_key
 from dkimctl.host.keysafety import Danger, Unsafe, Walk
 from dkimctl.host.world import World
 from dkimctl.keys.pair import LEAST_BITS, MOST_BITS, USUAL_BITS, Algorithm, KeyPair
@@ -28,6 +29,8 @@ _ENTRIES = {
     Danger.DIRECTORY_GROUP: c.DIRECTORY_GROUP,
     Danger.DIRECTORY_OWNER: c.DIRECTORY_OWNER,
 }
+_BATCH = 10_000
+"""So many keys are looked at with one process that is the daemon's user."""
 _LARGEST = 1 << 16
 """Octets; a key has at most a few thousand."""
 _OURS = ("/etc/dkimkeys", "/etc/opendkim", "/etc/mail/dkim-keys")
@@ -47,20 +50,16 @@ def check_keys(world: World) -> Iterator[Diagnosis]:
     account = world.account
     if account is None:
         return
-    used = list(_distinct(world))
-    yield from _paths(world, used)
-    yield from _files(world, account, [key for key in used if _is_file(key)])
-
-
-def _distinct(world: World) -> Iterator[UsedKey]:
-    """Each key once, without those whose path depends on the mail."""
-    seen: set[str] = set()
-    for key in used_keys(world):
-        path = key.path.replace("%", key.entry.domain) if key.entry and key.entry.domain != "%" else key.path
-        if "%" in path or path in seen:
-            continue
-        seen.add(path)
-        yield UsedKey(path, key.where, key.entry)
+    used = distinct_keys(world)
+    blamed: set[tuple[Danger, str]] = set()
+    count = 0
+    while batch := list(islice(used, _BATCH)):
+        yield from _paths(world, batch)
+        files = [key for key in batch if _is_file(key)]
+        count += len(files)
+        yield from _files(world, account, files, blamed)
+    if count and not may_become(account):
+        yield noticed(c.NOT_TRIED, account.name, f"{count} keys, as uid {os.geteuid()} instead of {account.name}")
 
 
 def _is_file(key: UsedKey) -> bool:
@@ -74,14 +73,11 @@ def _paths(world: World, used: list[UsedKey]) -> Iterator[Diagnosis]:
             yield noticed(c.NOT_A_PATH, key.where, seen, whole_path(world, key))
 
 
-def _files(world: World, account: Account, used: list[UsedKey]) -> Iterator[Diagnosis]:
+def _files(world: World, account: Account, used: list[UsedKey], blamed: set[tuple[Danger, str]]) -> Iterator[Diagnosis]:
     can_try = may_become(account)
-    if used and not can_try:
-        yield noticed(c.NOT_TRIED, account.name, f"{len(used)} keys, as uid {os.geteuid()} instead of {account.name}")
     results = as_user(account, world.root, lambda: open_results([key.path for key in used])) if can_try else []
     walk = Walk(account, world.accounts, world.root)
     demands = Demands.of(world)
-    blamed: set[tuple[Danger, str]] = set()
     for position, key in enumerate(used):
         result = results[position] if can_try else 0
         if result:

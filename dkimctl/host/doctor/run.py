@@ -1,12 +1,14 @@
 """All checks, one after the other."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from dkimctl.config.settings import Lookup
 from dkimctl.errors import DkimctlError
 from dkimctl.findings import Finding, Severity
 from dkimctl.host.catalogue import machine as c
-from dkimctl.host.doctor.base import Check, Diagnosis, noticed
+from dkimctl.host.doctor.base import MOST, Check, Diagnosis, noticed
 from dkimctl.host.doctor.conf import check_conf
 from dkimctl.host.doctor.dns import check_records
 from dkimctl.host.doctor.filters import check_filters
@@ -33,11 +35,27 @@ _WORST_FIRST = (Severity.ERROR, Severity.UNKNOWN, Severity.WARNING, Severity.INF
 
 def diagnose(world: World, checks: Iterable[Check] = CHECKS) -> tuple[Diagnosis, ...]:
     """Everything that is noticed, the worst first; one `ok` finding when nothing is wrong."""
-    found = [*_unread(world), *(diagnosis for check in checks for diagnosis in _made(check, world))]
+    found = [*_unread(world), *_counted(diagnosis for check in checks for diagnosis in _made(check, world))]
     found.sort(key=lambda d: (_WORST_FIRST.index(d.finding.severity), d.finding.code))
     if not any(d.finding.severity in (Severity.ERROR, Severity.UNKNOWN) for d in found):
         found.append(noticed(c.RIGHT, "this host", _praise(world)))
     return tuple(found)
+
+
+def _counted(found: Iterable[Diagnosis]) -> Iterator[Diagnosis]:
+    """All that `--fix` mends, and of each code as many others as somebody may want to read; the rest as a number."""
+    last: dict[str, Finding] = {}
+    counts: Counter[str] = Counter()
+    for diagnosis in found:
+        finding = diagnosis.finding
+        counts[finding.code] += 1
+        if diagnosis.repair is not None or counts[finding.code] <= MOST:
+            yield diagnosis
+        else:
+            last[finding.code] = finding
+    for code, finding in last.items():
+        seen = f"{counts[code] - MOST} more of the same kind; the last: {finding.seen}"
+        yield Diagnosis(replace(finding, seen=seen))
 
 
 def with_dns(lookup: Lookup) -> tuple[Check, ...]:

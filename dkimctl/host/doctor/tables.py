@@ -3,10 +3,11 @@
 import os
 import re
 import stat
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from functools import cache
 
 from dkimctl.errors import UsageError
+from dkimctl.findings import Entry
 from dkimctl.host.catalogue import tables as c
 from dkimctl.host.datasets import FILES, DataSet
 from dkimctl.host.doctor.base import Diagnosis, Repair, noticed, repairable
@@ -14,11 +15,17 @@ from dkimctl.host.doctor.commands import edit, move_up, rewrite, silence
 from dkimctl.host.doctor.joins import check_joined
 from dkimctl.host.world import World
 from dkimctl.names import domain_name
+from dkimctl.opendkim.longtable import Rows
 from dkimctl.opendkim.tables import KeyEntry, Patterns, Row, key_entry, pattern_regex
 
 _MOST_ODD = 50
 _ALGORITHM = re.compile(r":(?:rsa-sha256|ed25519-sha256)$")
 """The fourth field of a KeyTable row, which only opendkim after 2.11 beta 2 knows."""
+_PLAIN_KEY = re.compile(rb"[!-\"$-)+-~]+[ \t]+[!-\"$-9;-~]+:[!-\"$-9;-~]+:[!-\"$-9;-~]+[ \t\r]*\n?")
+"""A KeyTable line about which nothing is to be said: ASCII, no `*` in the name, three parts, no blank, no comment."""
+_PLAIN_SIGNING = re.compile(rb"[!-\"$-)+-~]+[ \t]+[!-\"$-~]+[ \t\r]*\n?")
+"""The same of a `file:` SigningTable: one ASCII name without `*`, and a value."""
+_SURELY_REGEX = re.compile(r"[\w.@*-]+")
 
 
 def check_tables(world: World) -> Iterator[Diagnosis]:
@@ -70,21 +77,19 @@ def _reload(world: World, name: str, data_set: DataSet) -> Iterator[Diagnosis]:
 
 
 def _key_rows(world: World, keys: DataSet) -> Iterator[Diagnosis]:
-    for row in keys.rows:
+    for row in keys.odd(_PLAIN_KEY):
         entry = key_entry(row)
-        if entry and _is_plain(row, entry):
-            continue
         where = keys.at(row)
         if entry is None or entry.selector != entry.selector.strip() or entry.path != entry.path.strip():
             seen = f"{where}: {row.key} {row.value}"[:200]
             yield noticed(c.CORRUPT, where, seen, _key_row(world, keys, row, entry))
             continue
         if not entry.domain.isascii():
-            fix = _key_row(world, keys, row, replace(entry, domain=_a_labels(entry.domain)))
+            fix = _key_row(world, keys, row, entry._replace(domain=_a_labels(entry.domain)))
             yield noticed(c.CRASH_NON_ASCII, where, f"{where}: d={entry.domain}", fix)
         if _ALGORITHM.search(entry.path):
             seen = f"{where}: {row.key} {row.value}: opendkim 2.11 takes the fourth field for a part of the path"
-            fix = _key_row(world, keys, row, replace(entry, path=_ALGORITHM.sub("", entry.path)))
+            fix = _key_row(world, keys, row, entry._replace(path=_ALGORITHM.sub("", entry.path)))
             yield noticed(c.CORRUPT, where, seen, fix)
         if keys.patterns and "*" in row.key:
             seen = f"{where}: {row.key} takes every key that fits"
@@ -92,7 +97,7 @@ def _key_rows(world: World, keys: DataSet) -> Iterator[Diagnosis]:
         elif "*" in row.key:
             fix = edit(world, keys.place, row.line, "name each key")
             yield noticed(c.PATTERN_IN_FILE, where, f"{where}: {row.key}", fix)
-    yield from _repeated(world, keys, c.SAME_NAME.code, ignore_case=False)
+    yield from _repeated(world, keys, c.SAME_NAME, ignore_case=False)
 
 
 def _key_row(world: World, keys: DataSet, row: Row, entry: KeyEntry | None) -> str:
@@ -103,24 +108,11 @@ def _key_row(world: World, keys: DataSet, row: Row, entry: KeyEntry | None) -> s
     return rewrite(world, keys.place, row.line, f"{row.key} {domain}:{selector}:{path}")
 
 
-def _is_plain(row: Row, entry: KeyEntry) -> bool:
-    """True for a row about which nothing needs to be said; there may be a million."""
-    return row.value.isascii() and "*" not in row.key and " " not in row.value and not _ALGORITHM.search(entry.path)
-
-
-def _repeated(world: World, data_set: DataSet, code: str, *, ignore_case: bool) -> Iterator[Diagnosis]:
+def _repeated(world: World, data_set: DataSet, entry: Entry, *, ignore_case: bool) -> Iterator[Diagnosis]:
     """Rows that never count because an earlier one has their key."""
-    first: dict[str, Row] = {}
-    dead: list[tuple[Row, Row]] = []
-    for row in data_set.rows:
-        key = row.key.lower() if ignore_case else row.key
-        if key in first:
-            dead.append((first[key], row))
-        else:
-            first[key] = row
-    if not dead or data_set.kind not in FILES:
+    dead = list(data_set.rows.repeated(ignore_case=ignore_case)) if isinstance(data_set.rows, Rows) else []
+    if not dead:
         return
-    entry = c.SAME_NAME if code == c.SAME_NAME.code else c.SAME_PATTERN
     lines = tuple(row.line for _, row in dead)
     kept, lost = next(((a, b) for a, b in dead if a.value != b.value), dead[0])
     more = f"; {len(dead)} such rows" if len(dead) > 1 else ""
@@ -132,9 +124,8 @@ def _repeated(world: World, data_set: DataSet, code: str, *, ignore_case: bool) 
 
 
 def _signing_rows(world: World, signing: DataSet) -> Iterator[Diagnosis]:
-    for row in signing.rows:
-        if row.value and row.key.isascii():
-            continue
+    known = _known(signing)
+    for row in signing.odd(_PLAIN_SIGNING):
         where = signing.at(row)
         if not row.value:
             fix = silence(world, signing.place, row.line, "or add the name of a key")
@@ -143,10 +134,10 @@ def _signing_rows(world: World, signing: DataSet) -> Iterator[Diagnosis]:
             meant = _a_labels(row.key)
             fix = edit(world, signing.place, row.line, "write its xn-- form")
             if meant.rpartition("@")[2].isascii():
-                fix = _written(world, signing, row, meant)
+                fix = _written(world, signing, known, row, meant)
             yield noticed(c.NON_ASCII, where, f"{where}: {row.key}", fix)
     if not world.opendkim.flag("MultipleSignatures"):
-        yield from _repeated(world, signing, c.SAME_PATTERN.code, ignore_case=True)
+        yield from _repeated(world, signing, c.SAME_PATTERN, ignore_case=True)
 
 
 def _a_labels(key: str) -> str:
@@ -158,10 +149,17 @@ def _a_labels(key: str) -> str:
         return key
 
 
-def _written(world: World, signing: DataSet, row: Row, *meant: str) -> str:
+Known = Callable[[], frozenset[str]]
+"""The keys of a table in lower case, looked for when they are asked for, and once."""
+
+
+def _known(signing: DataSet) -> Known:
+    return cache(lambda: frozenset(row.key.lower() for row in signing.rows))
+
+
+def _written(world: World, signing: DataSet, known: Known, row: Row, *meant: str) -> str:
     """The command that writes `meant` in the place of a row's key; a comment of it where that is there already."""
-    known = {other.key.lower() for other in signing.rows}
-    missing = [key for key in meant if key.lower() not in known]
+    missing = [key for key in meant if key.lower() not in known()]
     if not missing:
         return silence(world, signing.place, row.line, f"{' and '.join(meant)} is there already")
     return rewrite(world, signing.place, row.line, "\n".join(f"{key} {row.value}" for key in missing))
@@ -169,37 +167,49 @@ def _written(world: World, signing: DataSet, row: Row, *meant: str) -> str:
 
 def _names(world: World, signing: DataSet) -> Iterator[Diagnosis]:
     """A `file:` table compares whole names."""
-    for row in signing.rows:
+    known = _known(signing)
+    for row in signing.odd(_PLAIN_SIGNING):
         user, at, domain = row.key.rpartition("@")
         if "*" not in row.key or row.key == "*" or (at and domain == "*" and "*" not in user):
             continue
         where = signing.at(row)
         exact = row.key.removeprefix("*@").removeprefix("*")
-        fix = _written(world, signing, row, exact)
+        fix = _written(world, signing, known, row, exact)
         yield noticed(c.PATTERN_IN_FILE, where, f"{where}: {row.key} {row.value}", fix)
 
 
 def _patterns(world: World, signing: DataSet) -> Iterator[Diagnosis]:
     """A `refile:` table compares patterns with whole addresses, in order."""
+    known = _known(signing)
     for row in signing.rows:
         where = signing.at(row)
-        try:
-            re.compile(pattern_regex(row.key))
-        except re.error as error:
+        wrong = _regex_fault(row.key)
+        if wrong:
             fix = edit(world, signing.place, row.line, "USER@DOMAIN with * for any text")
-            yield noticed(c.BAD_REGEX, where, f"{where}: {row.key}: {error}", fix)
+            yield noticed(c.BAD_REGEX, where, f"{where}: {row.key}: {wrong}", fix)
             continue
         if "@" not in row.key and "*" not in row.key:
             domain = row.key.removeprefix(".")
             star = "*@*." if row.key.startswith(".") else "*@"
-            fix = _written(world, signing, row, f"{star}{domain}")
+            fix = _written(world, signing, known, row, f"{star}{domain}")
             yield noticed(c.NAME_IN_REFILE, where, f"{where}: {row.key} {row.value}", fix)
         elif row.key.startswith("*") and "@" not in row.key and row.key.strip("*.") and row.key[1] not in ".":
             domain = row.key.lstrip("*")
-            fix = _written(world, signing, row, f"*@{domain}", f"*@*.{domain}")
+            fix = _written(world, signing, known, row, f"*@{domain}", f"*@*.{domain}")
             yield noticed(c.TOO_WIDE, where, f"{where}: {row.key}", fix)
     if not world.opendkim.flag("MultipleSignatures"):
         yield from _shadowed(world, signing)
+
+
+def _regex_fault(key: str) -> str:
+    """Why a pattern is no regular expression; empty when it is one."""
+    if _SURELY_REGEX.fullmatch(key):
+        return ""  # to compile one takes some hundred microseconds
+    try:
+        re.compile(pattern_regex(key))
+    except re.error as error:
+        return str(error)
+    return ""
 
 
 def _shadowed(world: World, signing: DataSet) -> Iterator[Diagnosis]:

@@ -68,7 +68,7 @@ def _table(world: World, data_set: DataSet, name: str) -> Table:
         return _inline((f"{row.key} {row.value}" for row in data_set.rows), where(data_set.setting))
     home = f"{world.settings.paths.opendkim_directory}/{name}"
     foreign = read_foreign(world.settings.at(data_set.place))
-    return Table(data_set.rows, data_set.patterns, foreign, data_set.place, in_place=data_set.place == home)
+    return Table(tuple(data_set.rows), data_set.patterns, foreign, data_set.place, in_place=data_set.place == home)
 
 
 _STATES = {

@@ -1,7 +1,7 @@
 """What of an installation can be taken over: the domains whose own key signs for them today."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from dkimctl.errors import UsageError
 from dkimctl.host.lookup import resolved
@@ -88,7 +88,7 @@ def _is_free(tables: Tables, name: str, domain: str, entry: KeyEntry) -> bool:
     row = tables.named(name)
     if row is None:
         return name not in tables.wanted_names
-    return resolved(row, domain) == replace(entry, name=row.key)
+    return resolved(row, domain) == entry._replace(name=row.key)
 
 
 def _same(one: tuple[Signer, ...], other: tuple[Signer, ...]) -> bool:

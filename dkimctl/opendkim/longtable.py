@@ -1,0 +1,107 @@
+"""A table of any length: its rows are made anew at each pass, because a million of them at once fill the memory."""
+
+import re
+from array import array
+from collections.abc import Collection, Iterator
+from functools import cached_property
+from io import BytesIO
+
+from dkimctl.opendkim.tables import LONGEST_LINE, Row, pieces, rows, split_row, text_of
+
+
+class Rows(Collection[Row]):
+    """The rows of a table's content, in order; `patterns` for a `refile:` data set."""
+
+    def __init__(self, content: bytes, *, patterns: bool) -> None:
+        self._content = content
+        self._patterns = patterns
+
+    def __iter__(self) -> Iterator[Row]:
+        return rows(BytesIO(self._content), patterns=self._patterns)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __contains__(self, row: object) -> bool:
+        return any(mine == row for mine in self)
+
+    @cached_property
+    def _count(self) -> int:
+        return sum(1 for _ in self._keys())
+
+    @property
+    def long_lines(self) -> tuple[int, ...]:
+        """Lines that the daemon splits, from 1."""
+        return tuple(number for number, line in enumerate(BytesIO(self._content), 1) if len(line) > LONGEST_LINE)
+
+    @property
+    def indented(self) -> tuple[int, ...]:
+        """Lines that a `refile:` drops because a blank comes first."""
+        found = enumerate(BytesIO(self._content), 1) if self._patterns else ()
+        return tuple(n for n, line in found if line[:1] in (b" ", b"\t") and line.partition(b"#")[0].strip())
+
+    def odd(self, plain: re.Pattern[bytes]) -> Iterator[Row]:
+        """The rows on lines that are not `plain` as a whole: among a million, the few that are worth a look."""
+        fits = plain.fullmatch
+        for number, line in enumerate(BytesIO(self._content), 1):
+            if not fits(line) or len(line) > LONGEST_LINE:
+                yield from (row._replace(line=number) for row in rows([line], patterns=self._patterns))
+
+    def repeated(self, *, ignore_case: bool) -> Iterator[tuple[Row, Row]]:
+        """Each row whose key an earlier one has, behind that earlier one."""
+        seen: set[int] = set()
+        twice: set[int] = set()
+        for key in self._keys():
+            mark = hash(key.lower() if ignore_case else key)
+            (twice if mark in seen else seen).add(mark)
+        del seen
+        first: dict[str, Row] = {}
+        for row in self if twice else ():
+            if hash(_octets(row.key.lower() if ignore_case else row.key)) in twice:
+                kept = first.setdefault(row.key.lower() if ignore_case else row.key, row)
+                if kept is not row:
+                    yield kept, row
+
+    def names(self) -> "Names":
+        """Its rows by name."""
+        return Names(self._content, patterns=self._patterns)
+
+    def _keys(self) -> Iterator[bytes]:
+        for _, piece in pieces(BytesIO(self._content)):
+            halves = split_row(piece, patterns=self._patterns)
+            if halves:
+                yield halves[0]
+
+
+class Names:
+    """The rows of a table by their exact key: the first of a key counts, and case does.
+
+    It remembers the hash of each key and where its row is, not what it says: 120 octets a row.
+    """
+
+    def __init__(self, content: bytes, *, patterns: bool) -> None:
+        self._content = content
+        self._patterns = patterns
+        self._starts = array("Q", [0])
+        self._numbers = array("Q")
+        self._pieces: dict[int, int] = {}
+        for position, (number, piece) in enumerate(pieces(BytesIO(content))):
+            self._starts.append(self._starts[-1] + len(piece))
+            self._numbers.append(number)
+            halves = split_row(piece, patterns=patterns)
+            if halves:
+                self._pieces.setdefault(hash(halves[0]), position)
+
+    def get(self, name: str) -> Row | None:
+        """The row that counts, or None."""
+        position = self._pieces.get(hash(_octets(name)))
+        if position is None:
+            return None
+        piece = self._content[self._starts[position] : self._starts[position + 1]]
+        halves = split_row(piece, patterns=self._patterns)
+        value = text_of(halves[1]) if len(halves) > 1 else ""
+        return Row(name, value, self._numbers[position])
+
+
+def _octets(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
