@@ -169,11 +169,12 @@ def test_findings_for_other_checks_never_raise() -> None:
     """`doctor` and `status` go on whatever the API does; not to be asked is a finding of its own kind."""
     with sandbox() as running:
         own = application(running, consumer_key=running.credentials.issue(EXACT))
-        assert credential_findings(own, (), Person()) == ()
+        assert credential_findings(own, Person()) == ()
+        assert [call.path for call in running.calls if "zone" in call.path] == []
         running.faults.add(Fault("502-html", times=None))
-        [found] = credential_findings(own, (), Person())
+        [found] = credential_findings(own, Person())
         assert (found.code, found.severity) == ("DKIM956", Severity.UNKNOWN)
-    [found] = credential_findings(own, (), Person())
+    [found] = credential_findings(own, Person())
     assert "connection refused" in found.seen
 
 

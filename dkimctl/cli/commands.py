@@ -7,6 +7,7 @@ COMMANDS: dict[str, str] = {
     "render-config": "Show or write opendkim's and Postfix's configuration.",
     "publish": "Publish key records through a DNS provider.",
     "verify-dns": "Check key records in DNS against the keys.",
+    "status": "Show how every key stands: phase, kind, provider, age.",
     "inspect": "Explain a message, a signature, a key record, or a code.",
     "doctor": "Check this host: keys, opendkim, Postfix, sockets, clock.",
     "ovh": "Get an OVH consumer key; see what a credential may do.",

@@ -1,6 +1,6 @@
 """`dkimctl doctor`: everything on this host that decides whether mail is signed, looked at."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -10,11 +10,17 @@ from dkimctl.cli.frame import command as make_command
 
 if TYPE_CHECKING:
     from dkimctl.findings import Finding
+    from dkimctl.host.doctor.base import Check, Diagnosis
+    from dkimctl.host.world import World
 
 
 @make_command("doctor", example="sudo dkimctl doctor\nsudo dkimctl doctor --fix\ndkimctl doctor --format nagios")
 @click.option("--fix", is_flag=True, help="Mend what cannot hurt: owners, modes, rows that never count.")
-@click.option("--dns/--no-dns", default=None, help="Check the key records too (default: unless --root is given).")
+@click.option(
+    "--dns/--no-dns",
+    default=None,
+    help="Ask DNS for the key records, and OVH about its credential (default: unless --root is given).",
+)
 @click.option(
     "--format",
     "form",
@@ -31,7 +37,7 @@ def command(app: App, fix: bool, dns: bool | None, form: str) -> int:
     3 UNKNOWN.
     """
     from dkimctl.findings import exit_code
-    from dkimctl.host.doctor.run import CHECKS, diagnose, findings, with_dns
+    from dkimctl.host.doctor.run import CHECKS, diagnose, findings
     from dkimctl.host.repair import mend
     from dkimctl.host.world import read_world
 
@@ -40,13 +46,25 @@ def command(app: App, fix: bool, dns: bool | None, form: str) -> int:
         mend(app.settings, app.clock, app.terminal.note, app.terminal.failure)
     world = read_world(app.settings)
     asks = world.is_live if dns is None else dns
-    found = findings(diagnose(world, with_dns(app.settings.lookup) if asks else CHECKS))
+    found = findings(diagnose(world, _checks_that_ask(app) if asks else CHECKS))
     _show(app, found, form)
     if form == "nagios":
         from dkimctl.output import nagios
 
         return nagios.exit_code({f.severity for f in found})
     return exit_code(found)
+
+
+def _checks_that_ask(app: App) -> "tuple[Check, ...]":
+    """All checks, and what only others can tell: DNS, and the provider about its credential."""
+    from dkimctl.host.doctor.base import Diagnosis
+    from dkimctl.host.doctor.run import with_dns
+    from dkimctl.lifecycle.credential import credential_findings
+
+    def check_credential(_: "World") -> "Iterator[Diagnosis]":
+        yield from map(Diagnosis, credential_findings(app.settings, app.store, app.clock))
+
+    return (*with_dns(app.settings.lookup), check_credential)
 
 
 def _show(app: App, found: "Sequence[Finding]", form: str) -> None:

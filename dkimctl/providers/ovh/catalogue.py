@@ -69,3 +69,10 @@ WRITING_UNKNOWN = _entry(
     "The API tells the policies of a service account only by refusing a call; this makes none that changes something.",
     "the first publication will tell, and name the action that is missing",
 )
+NOT_READ = _entry(
+    958,
+    Severity.UNKNOWN,
+    "the OVH credential could not be read",
+    "Whether it can be used, and until when, is not known. publish stops at the same place.",
+    "run it as root",
+)

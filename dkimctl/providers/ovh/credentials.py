@@ -47,14 +47,29 @@ def read_credentials(
 
     Raises ConfigError with everything that is missing or doubtful at once.
     """
+    endpoint, values, file = _found(options, settings, environment, home)
+    kind = OAUTH2 if any(name in values for name in OAUTH2) else KEYS
+    _refuse_incomplete(values, file.path, kind, _where_from(endpoint))
+    return Credentials(endpoint, **values)
+
+
+def find_credentials(
+    options: Mapping[str, Option], settings: Settings, environment: Mapping[str, str], home: Path | None = None
+) -> Credentials | None:
+    """The same, or None where there is no part of any. Raises ConfigError when only some are there."""
+    _, values, _ = _found(options, settings, environment, home)
+    return read_credentials(options, settings, environment, home) if values else None
+
+
+def _found(
+    options: Mapping[str, Option], settings: Settings, environment: Mapping[str, str], home: Path | None
+) -> "tuple[str, dict[str, str], _File]":
+    """The endpoint, the values of one kind, and the file that was read."""
     _check_options(options)
     given = _from_environment(environment)
     file = _File.none() if _is_complete(given) else _find_file(options, settings, home or Path.home())
     endpoint = given.pop("endpoint", "") or str(options.get("endpoint", "")) or file.endpoint or DEFAULT_ENDPOINT
-    values = _one_kind(given, file.values(endpoint))
-    kind = OAUTH2 if any(name in values for name in OAUTH2) else KEYS
-    _refuse_incomplete(values, file.path, kind, _where_from(endpoint))
-    return Credentials(endpoint, **values)
+    return endpoint, _one_kind(given, file.values(endpoint)), file
 
 
 def read_application(

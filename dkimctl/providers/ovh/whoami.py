@@ -19,6 +19,7 @@ from dkimctl.providers.ovh.rights import ACTIONS, COMFORT
 
 PATIENCE = 6.0  # seconds for one call: somebody is looking on
 ENDS_SOON = 14  # days
+_ABOUT_ALL_OF_IT = (catalogue.NOT_USABLE.code, catalogue.ENDS_SOON.code)
 _BAD_CREDENTIAL = (Kind.NOT_VALID, Kind.REFUSED)
 _NEEDED_TO_READ = "dnsZone:apiovh:record/get"
 _PROBES: tuple[tuple[str, str, dict[str, str]], ...] = (
@@ -56,16 +57,17 @@ class Identity:
     findings: tuple[Finding, ...] = ()
 
 
-def whoami(credentials: Credentials, zones: Sequence[str], clock: Clock) -> Identity:
+def whoami(credentials: Credentials, zones: Sequence[str], clock: Clock, *, look: bool = True) -> Identity:
     """The credential, judged for these zones; without any, for those that its rules name.
 
+    `look`: ask whether the account of a consumer key has them, which is a call for each.
     Raises OvhError when the API could not be asked.
     """
     calls = Calls(Door(credentials), clock, PATIENCE)
     try:
         if credentials.is_oauth2:
             return _service_account(calls, zones)
-        return judge(consumer_key(calls.get(PATH)), zones, calls, clock)
+        return judge(consumer_key(calls.get(PATH)), zones, calls, clock, look=look)
     except OvhError as error:
         if error.kind not in _BAD_CREDENTIAL or error.status is None:
             raise
@@ -74,23 +76,30 @@ def whoami(credentials: Credentials, zones: Sequence[str], clock: Clock) -> Iden
         return Identity(calls.endpoint, kind, "not usable", findings=(bad,))
 
 
-def credential_findings(credentials: Credentials, zones: Sequence[str], clock: Clock) -> tuple[Finding, ...]:
-    """The same for a check among others: never raises for what the API does; not to be asked is a finding too."""
+def credential_findings(credentials: Credentials, clock: Clock) -> tuple[Finding, ...]:
+    """Whether it can be used and for how long, for a check among others: one call, and not to be asked is a finding.
+
+    A service account does not end, and what it may do can only be asked zone by zone: nothing is asked about one.
+    """
+    if credentials.is_oauth2:
+        return ()
     try:
-        return whoami(credentials, zones, clock).findings
+        identity = whoami(credentials, (), clock, look=False)
     except OvhError as error:
         return (finding(catalogue.NOT_ASKED, credentials.endpoint, error.message, fix=error.hint),)
+    return tuple(found for found in identity.findings if found.code in _ABOUT_ALL_OF_IT)
 
 
-def judge(key: ConsumerKey, zones: Sequence[str], calls: Calls, clock: Clock) -> Identity:
-    """A consumer key with what it lacks on each zone. The account is asked whether it has the zones."""
+def judge(key: ConsumerKey, zones: Sequence[str], calls: Calls, clock: Clock, *, look: bool = True) -> Identity:
+    """A consumer key with what it lacks on each zone. `look`: the account is asked whether it has the zones."""
     if key.status != "validated":
         bad = finding(catalogue.NOT_USABLE, f"consumer key {key.id}", f"its status is {key.status}")
         return Identity(calls.endpoint, "consumer key", "not usable", id=key.id, rules=key.rules, findings=(bad,))
     zones = tuple(zones) or zones_of(key.rules)
     lacking = {zone: uncovered(rules_for([zone]), key.rules) for zone in zones}
     days = None if key.expires is None else (key.expires - clock.now()).days
-    found = [*_ending(key, days), *_lacks(key, lacking), *_too_much(key), *_strangers(zones, lacking, calls)]
+    found = [*_ending(key, days), *_lacks(key, lacking), *_too_much(key)]
+    found += _strangers(zones, lacking, calls) if look else ()
     return Identity(
         endpoint=calls.endpoint,
         kind="consumer key",

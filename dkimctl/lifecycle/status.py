@@ -1,0 +1,92 @@
+"""How every key stands: its phase and since when, its kind, its age, and what is next. Nothing is asked of DNS."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from dkimctl.clock import Clock
+from dkimctl.errors import DkimctlError
+from dkimctl.findings import Finding, finding
+from dkimctl.keys.metadata import Metadata, Phase
+from dkimctl.keys.store import Key, KeyStore
+
+
+@dataclass(frozen=True, slots=True)
+class KeyStatus:
+    """One key."""
+
+    domain: str
+    selector: str
+    phase: Phase
+    since: str | None
+    """When it came into that phase: RFC 3339, UTC; None when nobody noted it."""
+    algorithm: str
+    bits: int
+    provider: str | None
+    """Where its record was published."""
+    created: str | None
+    """RFC 3339, UTC; None for a key that was made elsewhere."""
+    age: int | None
+    """Days since then."""
+    next: str | None
+    """The command that brings it on, while it is on its way to sign; None for one that signs or stands by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keyless:
+    """A domain of the configuration that has no key."""
+
+    domain: str
+    next: str
+    """The command that makes one."""
+
+
+Line = KeyStatus | Keyless | Finding
+
+
+def status(store: KeyStore, domains: Iterable[str], clock: Clock) -> Iterator[Line]:
+    """The keys of each domain, oldest first; a finding of severity `unknown` where they cannot be read."""
+    now = clock.now()
+    for domain in domains:
+        try:
+            keys = store.keys(domain)
+        except DkimctlError as error:
+            from dkimctl.host.catalogue.machine import UNREAD
+
+            yield finding(UNREAD, domain, error.message, fix=error.hint)
+            continue
+        if not keys:
+            yield Keyless(domain, f"dkimctl genkey {domain}")
+        is_signed = any(key.phase is Phase.ACTIVE for key in keys)
+        for key in keys:
+            yield _status(key, now, None if is_signed and key.phase is Phase.VERIFIED else _next(key))
+
+
+def _status(key: Key, now: datetime, then: str | None) -> KeyStatus:
+    known = key.metadata
+    return KeyStatus(
+        key.domain,
+        key.selector,
+        key.phase,
+        _since(known),
+        known.algorithm,
+        known.bits,
+        known.provider,
+        known.created or None,
+        (now - datetime.fromisoformat(known.created)).days if known.created else None,
+        then,
+    )
+
+
+def _since(known: Metadata) -> str | None:
+    return next((change.at for change in reversed(known.history) if change.phase is known.phase), None)
+
+
+def _next(key: Key) -> str | None:
+    match key.phase:
+        case Phase.GENERATED | Phase.PUBLISHED:
+            return f"dkimctl publish {key.domain}"
+        case Phase.VERIFIED:
+            return f"dkimctl setup {key.domain}"
+        case _:
+            return None

@@ -1,0 +1,66 @@
+"""How every key stands, as a table for people."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from dkimctl.keys.metadata import Phase
+from dkimctl.lifecycle.status import Keyless, KeyStatus
+
+_HEAD = ("DOMAIN", "SELECTOR", "KEY", "PHASE", "SINCE", "PROVIDER", "AGE")
+_NONE = "-"
+_NAMED = 3  # domains in a line that says what is next
+
+
+def status_text(lines: Sequence[KeyStatus | Keyless]) -> str:
+    """A line for each key, under a head; as wide as the longest names are."""
+    rows = [_HEAD, *map(_row, lines)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    padded = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return "".join(f"{line.rstrip()}\n" for line in padded)
+
+
+def _row(line: KeyStatus | Keyless) -> tuple[str, ...]:
+    if isinstance(line, Keyless):
+        return (line.domain, _NONE, _NONE, "no key", *(3 * [_NONE]))
+    kind = f"rsa {line.bits}" if line.algorithm == "rsa" else line.algorithm
+    age = _NONE if line.age is None else f"{line.age} d"
+    since = (line.since or _NONE)[:10]
+    return (line.domain, line.selector, kind, line.phase, since, line.provider or _NONE, age)
+
+
+def next_lines(lines: Iterable[KeyStatus | Keyless]) -> list[str]:
+    """What to do for the keys that do not sign yet: a line for each kind of them."""
+    waiting: dict[str, dict[str, None]] = {}
+    counts: Counter[str] = Counter()
+    for line in lines:
+        if line.next is not None:
+            state = "have no key" if isinstance(line, Keyless) else _STATES[line.phase]
+            waiting.setdefault(state, {})[line.domain] = None
+            counts[state] += 1
+    return [f"{_subject(state, counts[state])}: {_command(state, list(waiting[state]))}" for state in waiting]
+
+
+_STATES = {
+    Phase.GENERATED: "not published yet",
+    Phase.PUBLISHED: "not seen at every name server yet",
+    Phase.VERIFIED: "not signing yet",
+}
+_COMMANDS = {
+    "have no key": "dkimctl genkey",
+    "not published yet": "dkimctl publish",
+    "not seen at every name server yet": "dkimctl publish",
+    "not signing yet": "sudo dkimctl setup",
+}
+
+
+def _subject(state: str, count: int) -> str:
+    noun = "domain" if state == "have no key" else "key"
+    words = state.replace("have", "has") if count == 1 else state
+    return f"{count} {noun}{'' if count == 1 else 's'} {words}"
+
+
+def _command(state: str, domains: Sequence[str]) -> str:
+    command = _COMMANDS[state]
+    if len(domains) <= _NAMED:
+        return f"{command} {' '.join(domains)}"
+    return command if command == "dkimctl publish" else f"{command} {domains[0]} …"  # publish alone means all of them
