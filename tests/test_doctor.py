@@ -183,3 +183,32 @@ def test_nothing_there(dkimctl_inside: DkimctlInside) -> None:
     ran = dkimctl_inside("doctor", "--json")
     assert {"DKIM701", "DKIM822"} <= {f["code"] for f in ran.json["findings"]}
     assert ran.code == 1
+
+
+@needs("postconf", root=True)
+def test_a_pattern_that_nobody_misses(dkimctl_inside: DkimctlInside) -> None:
+    """A pattern in a file: table is a warning where an exact row signs that mail, and an error where none does."""
+    tree = Tree(dkimctl_inside.root)
+    rows = ("*@example.com", "*@*.example.com", "*@a.example.com", "*@example.net", "*@*.example.net")
+    tree.append(SIGNING, "".join(f"{row} mail._domainkey.example.com\n" for row in rows))
+    found = [f for f in dkimctl_inside("doctor", "--json").json["findings"] if f["code"] == "DKIM755"]
+    by_line = {f["subject"].rpartition(" ")[2]: f["severity"] for f in found}
+    assert by_line == {"3": "warning", "4": "warning", "5": "warning", "6": "error", "7": "error"}
+
+
+BLOCK = "# BEGIN dkimctl: rewritten by dkimctl; your own lines go above or below\n{}\n# END dkimctl\n"
+
+
+@needs("postconf", root=True)
+@pytest.mark.parametrize(("selector", "is_repaired"), [("mail", True), ("old", False)])
+def test_a_row_of_people_before_one_of_dkimctl(dkimctl_inside: DkimctlInside, selector: str, is_repaired: bool) -> None:
+    """Of two equal rows the person's goes, as dkimctl would write its own again; another key is theirs to judge."""
+    tree = Tree(dkimctl_inside.root)
+    row = f"mail._domainkey.example.com example.com:mail:{KEY}"
+    tree.write(KEYS, row.replace(":mail:", f":{selector}:") + "\n" + BLOCK.format(row))
+    ran = dkimctl_inside("doctor", "--json")
+    [fix] = [f["fix"] for f in ran.json["findings"] if f["code"] == "DKIM757"]
+    assert "1s/^/#/" in fix
+    dkimctl_inside("doctor", "--fix")
+    assert tree.at(KEYS).read_text().startswith("#mail") is is_repaired
+    assert tree.at(KEYS).read_text().endswith(BLOCK.format(row))

@@ -67,6 +67,11 @@ def _is_listening(socket: str | None) -> bool:
         return True
 
 
+def waits_for_a_person(pid: int | None, socket: str) -> bool:
+    """True when the daemon runs, does not listen at this socket yet, and nobody but a person can restart it."""
+    return pid is not None and not _SYSTEMD.is_dir() and not _is_listening(socket)
+
+
 def take_up(step: Step, service: Service, pid: int | None, *, was_running: bool = False) -> TakenUp:
     """Have the daemon take up its new files, or say what a person must do. Raises Unavailable when it could not.
 
@@ -85,7 +90,7 @@ def take_up(step: Step, service: Service, pid: int | None, *, was_running: bool 
         return _by_systemd(step, service)
     if step is Step.RESTART or pid is None or service.reload is None:
         message = f"{name} still runs with its old settings: some of the new ones need a restart"
-        return TakenUp(Step.RESTART, False, message, f"restart it: kill {pid} && {service.start}")
+        return TakenUp(Step.RESTART, False, message, f"restart it: kill {pid} && sleep 6 && {service.start}")
     _signal(pid, service)
     return TakenUp(step, True, f"{name} was told to reload ({service.reload.name}): {service.takes_up}")
 

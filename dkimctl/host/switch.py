@@ -10,7 +10,7 @@ from dkimctl.errors import Unavailable
 from dkimctl.host import daemon
 from dkimctl.host.daemon import Step, TakenUp
 from dkimctl.host.dryrun import dry_run
-from dkimctl.host.service import service_of
+from dkimctl.host.service import Service, service_of
 from dkimctl.host.staging import check_staged
 from dkimctl.opendkim import conf
 from dkimctl.opendkim.sockets import parse_socket
@@ -70,6 +70,19 @@ def switch_to(rendering: Rendering, settings: Settings, *, clock: Clock) -> Swit
         raise NotTakenUp(error, switched) from error
 
 
+def postfix_waits(settings: Settings) -> bool:
+    """True when opendkim is to listen elsewhere and only a person can restart it: until then Postfix asks as before."""
+    if settings.root != Path("/"):
+        return False
+    before = conf.read(settings.paths.opendkim_conf, settings.at)
+    return daemon.waits_for_a_person(_pid(before, service_of(settings)), settings.signing.socket)
+
+
+def _pid(before: conf.Configuration | None, service: Service) -> int | None:
+    old_pid_file = (before.get("PidFile") if before else None) or service.pid_file
+    return daemon.find_running(Path(old_pid_file)) or daemon.find_running(Path(service.pid_file))
+
+
 def switch_back(switched: Switched, settings: Settings) -> tuple[TakenUp, ...]:
     """Put back what `switch_to` changed, and have the daemons take it up; returns what was done about each.
 
@@ -97,8 +110,7 @@ def _signer(
     service = service_of(settings)
     changed = bool(installed.changed.files or installed.changed.directories)
     if service.name == "opendkim":
-        old_pid_file = (before.get("PidFile") if before else None) or service.pid_file
-        pid = daemon.find_running(Path(old_pid_file)) or daemon.find_running(Path(service.pid_file))
+        pid = _pid(before, service)
         step = daemon.step_needed(before, after)
     else:
         pid = daemon.find_running(Path(service.pid_file), service.name)

@@ -15,17 +15,24 @@ from types import MappingProxyType
 from dkimctl.clock import Clock
 from dkimctl.config.settings import Settings
 from dkimctl.errors import CheckFailed, DkimctlError, Unavailable
-from dkimctl.host.daemon import TakenUp
+from dkimctl.host.daemon import Step, TakenUp
 from dkimctl.host.service import service_of
-from dkimctl.host.switch import NotTakenUp, Switched, switch_back, switch_to
+from dkimctl.host.switch import NotTakenUp, Switched, postfix_waits, switch_back, switch_to
 from dkimctl.opendkim.sockets import parse_socket
 from dkimctl.probe.milter import Client
 from dkimctl.probe.signature import FindRecord
 from dkimctl.probe.signing import probe
 from dkimctl.probe.wire import NobodyListens
 from dkimctl.render.base import Name, Rendering, SigningKey
+from dkimctl.render.compare import compare
 
 _PAUSE = 0.2
+_WAITING = TakenUp(
+    Step.NONE,
+    False,
+    "Postfix still asks where the running opendkim listens: nothing goes out unsigned",
+    "once opendkim was restarted, the same command again tells Postfix",
+)
 _BELOW = "probe"  # the label below a domain from which its sub-domains are probed
 
 
@@ -77,13 +84,17 @@ def attempt(
 ) -> Attempt:
     """Install the rendering, have it taken up, and show the signer a message for each of the keys.
 
-    opendkim's place in Postfix changes with its files. Another signer is proven before Postfix hears of it, so that the
-    one before it signs until then. `tell` hears of each switch as it ends. Raises what `host.switch.switch_to` raises,
-    but for NotTakenUp.
+    opendkim's place in Postfix changes with its files, unless only a person can restart it at a new socket: then
+    Postfix keeps the old one until the next time. Another signer is proven before Postfix hears of it, so that the
+    one before it signs until then. `tell` hears of each switch as it ends. Raises what `host.switch.switch_to`
+    raises, but for NotTakenUp.
     """
-    later = rendering.signer != "opendkim" and settings.root == Path("/")
+    moves = rendering.signer == "opendkim" and bool(rendering.postfix) and postfix_waits(settings)
+    later = moves or (rendering.signer != "opendkim" and settings.root == Path("/"))
     first = replace(rendering, postfix=MappingProxyType({})) if later else rendering
     made = _switch((), first, settings, clock, tell)
+    if moves and not compare(rendering, settings).is_empty:
+        made = replace(made, switched=(*made.switched[:-1], replace(made.switched[-1], postfix=_WAITING)))
     daemon = made.switched[-1].daemon
     if made.not_taken_up or daemon is None or not daemon.done:
         return made

@@ -187,3 +187,49 @@ def test_tmpfiles_makes_the_directory_again(machine: Machine) -> None:
     machine.run("rmdir", "/var/spool/postfix/opendkim")
     machine.run("systemd-tmpfiles", "--create", "/etc/tmpfiles.d/dkimctl.conf")
     assert machine.run("stat", "-c", "%a %U:%G", "/var/spool/postfix/opendkim").stdout == "2750 opendkim:postfix\n"
+
+
+ARTICLE = """
+mkdir -p /etc/opendkim
+cat > /etc/opendkim.conf <<X
+UMask 002
+Syslog yes
+LogWhy Yes
+InternalHosts refile:/etc/opendkim/TrustedHosts
+KeyTable refile:/etc/opendkim/KeyTable
+SigningTable refile:/etc/opendkim/SigningTable
+Mode s
+PidFile /var/run/opendkim/opendkim.pid
+UserID opendkim:opendkim
+Socket local:/var/spool/postfix/opendkim/opendkim.sock
+SOCKET inet:{port}@localhost
+X
+printf '127.0.0.1\\n0.0.0.0/0\\n' > /etc/opendkim/TrustedHosts
+printf '*@domain.tld k\\n*@*.domain.tld k\\n' > /etc/opendkim/SigningTable
+printf 'k domain.tld:mail:/etc/opendkim/keys/domain.tld/mail.private\\n' > /etc/opendkim/KeyTable
+postconf -e 'smtpd_milters = inet:localhost:{port}' 'milter_default_action = accept'
+opendkim
+"""
+
+
+def test_a_host_made_after_a_guide(machine: Machine, free_port: Callable[[], int]) -> None:
+    """Its patterns, which do nothing in the new table, stop nothing; Postfix moves when the daemon has moved."""
+    port = free_port()
+    machine.run("sh", "-c", ARTICLE.format(port=port))
+    before = machine.run("postconf", "-h", "smtpd_milters").stdout
+    ended = machine.dkimctl("render-config", "--install")
+    assert "Postfix still asks where the running opendkim listens" in ended.stderr
+    assert machine.run("postconf", "-h", "smtpd_milters").stdout == before
+    assert "d=domain.tld; s=mail" in signature(machine, "domain.tld", f"inet:{port}@localhost")
+    machine.run("sh", "-c", "kill -9 $(cat /run/opendkim/opendkim.pid); rm /run/opendkim/opendkim.pid; opendkim")
+    assert "d=domain.tld; s=mail" in signature(machine, "sub.domain.tld")
+    assert machine.dkimctl("render-config", "--install").returncode == 0
+    assert machine.run("postconf", "-h", "smtpd_milters").stdout == "unix:opendkim/opendkim.sock\n"
+    found = json.loads(machine.dkimctl("doctor", "--no-dns", "--json").stdout)["findings"]
+    for finding in found:
+        if finding["code"] in ("DKIM755", "DKIM757"):
+            machine.run("sh", "-c", finding["fix"])
+    again = json.loads(machine.dkimctl("doctor", "--no-dns", "--json").stdout)["findings"]
+    assert {"DKIM755"} <= {f["code"] for f in found}
+    assert not {"DKIM755", "DKIM757"} & {f["code"] for f in again}
+    assert machine.dkimctl("render-config", "--check").returncode == 0

@@ -70,7 +70,13 @@ def service(world: World, action: str) -> str:
     """`systemctl restart opendkim`, or what does the same without systemd; empty in a tree, where nothing runs."""
     if not world.is_live:
         return ""
-    return f"systemctl {action} opendkim" if _SYSTEMD.is_dir() else f"service opendkim {action}"
+    if _SYSTEMD.is_dir():
+        return f"systemctl {action} opendkim"
+    daemon, start = world.opendkim, f"opendkim -x {shlex.quote(world.opendkim.conf_path)}"
+    running = f"$(cat {shlex.quote(daemon.get('PidFile', world.settings.paths.pid_file))})"
+    # libmilter looks every five seconds whether it is to end
+    ways = {"reload": f"kill -USR1 {running}", "restart": f"kill {running} && sleep 6 && {start}"}
+    return ways.get(action, start)
 
 
 def chain(*commands: str, words: str = "") -> str:

@@ -7,15 +7,16 @@ from collections.abc import Callable, Iterator
 from functools import cache
 
 from dkimctl.errors import UsageError
-from dkimctl.findings import Entry
+from dkimctl.findings import Severity
 from dkimctl.host.catalogue import tables as c
 from dkimctl.host.datasets import FILES, DataSet
-from dkimctl.host.doctor.base import Diagnosis, Repair, noticed, repairable
+from dkimctl.host.doctor.base import Diagnosis, Repair, noticed, repairable, softened
 from dkimctl.host.doctor.commands import edit, move_up, rewrite, silence
 from dkimctl.host.doctor.joins import check_joined
+from dkimctl.host.doctor.repeats import repeated
+from dkimctl.host.lookup import lookup_keys
 from dkimctl.host.world import World
 from dkimctl.names import domain_name
-from dkimctl.opendkim.longtable import Rows
 from dkimctl.opendkim.tables import KeyEntry, Patterns, Row, key_entry, pattern_regex
 
 _MOST_ODD = 50
@@ -97,7 +98,7 @@ def _key_rows(world: World, keys: DataSet) -> Iterator[Diagnosis]:
         elif "*" in row.key:
             fix = edit(world, keys.place, row.line, "name each key")
             yield noticed(c.PATTERN_IN_FILE, where, f"{where}: {row.key}", fix)
-    yield from _repeated(world, keys, c.SAME_NAME, ignore_case=False)
+    yield from repeated(world, keys, c.SAME_NAME, ignore_case=False)
 
 
 def _key_row(world: World, keys: DataSet, row: Row, entry: KeyEntry | None) -> str:
@@ -106,21 +107,6 @@ def _key_row(world: World, keys: DataSet, row: Row, entry: KeyEntry | None) -> s
         return edit(world, keys.place, row.line, f"{row.key} DOMAIN:SELECTOR:/PATH/TO/KEY")
     domain, selector, path = entry.domain.strip(), entry.selector.strip(), entry.path.strip()
     return rewrite(world, keys.place, row.line, f"{row.key} {domain}:{selector}:{path}")
-
-
-def _repeated(world: World, data_set: DataSet, entry: Entry, *, ignore_case: bool) -> Iterator[Diagnosis]:
-    """Rows that never count because an earlier one has their key."""
-    dead = list(data_set.rows.repeated(ignore_case=ignore_case)) if isinstance(data_set.rows, Rows) else []
-    if not dead:
-        return
-    lines = tuple(row.line for _, row in dead)
-    kept, lost = next(((a, b) for a, b in dead if a.value != b.value), dead[0])
-    more = f"; {len(dead)} such rows" if len(dead) > 1 else ""
-    seen = (
-        f"{data_set.place} line {kept.line}: {kept.key} {kept.value}, which counts; "
-        f"line {lost.line}: {lost.value}, which does not{more}"
-    )
-    yield repairable(world, entry, seen, Repair(data_set.place, drop_lines=lines))
 
 
 def _signing_rows(world: World, signing: DataSet) -> Iterator[Diagnosis]:
@@ -137,7 +123,7 @@ def _signing_rows(world: World, signing: DataSet) -> Iterator[Diagnosis]:
                 fix = _written(world, signing, known, row, meant)
             yield noticed(c.NON_ASCII, where, f"{where}: {row.key}", fix)
     if not world.opendkim.flag("MultipleSignatures"):
-        yield from _repeated(world, signing, c.SAME_PATTERN, ignore_case=True)
+        yield from repeated(world, signing, c.SAME_PATTERN, ignore_case=True)
 
 
 def _a_labels(key: str) -> str:
@@ -175,7 +161,11 @@ def _names(world: World, signing: DataSet) -> Iterator[Diagnosis]:
         where = signing.at(row)
         exact = row.key.removeprefix("*@").removeprefix("*")
         fix = _written(world, signing, known, row, exact)
-        yield noticed(c.PATTERN_IN_FILE, where, f"{where}: {row.key} {row.value}", fix)
+        found = noticed(c.PATTERN_IN_FILE, where, f"{where}: {row.key} {row.value}", fix)
+        # it does nothing, and need not, where another row signs that mail
+        sample = row.key.lower().replace("*", "dkimctl-sample")
+        is_idle = any(key in known() for key in lookup_keys(sample))
+        yield softened(found, Severity.WARNING) if is_idle else found
 
 
 def _patterns(world: World, signing: DataSet) -> Iterator[Diagnosis]:
