@@ -1,9 +1,9 @@
-"""Changes to a zone file's text: the entries that are meant change, every other byte stays."""
+"""Changes to the text of a zone's files: the entries that are meant change, every other byte stays."""
 
 from collections.abc import Iterator, Sequence
 from datetime import date
 
-from dkimctl.errors import Unavailable
+from dkimctl.errors import Refused, Unavailable
 from dkimctl.providers.base import Change, Create, Delete, ProviderRecord, Replace
 from dkimctl.providers.zonefile.parse import Placed, ZoneText
 from dkimctl.record.text import character_strings, quoted
@@ -21,33 +21,65 @@ def records_at(zone: ZoneText, name: str) -> tuple[ProviderRecord, ...]:
     )
 
 
-def changed_text(zone: ZoneText, changes: Sequence[Change], today: date) -> str:
-    """The file's text after these changes, with the next serial. Raises Unavailable when a record has moved."""
-    edits: list[Edit] = [_next_serial(zone.soa, today)]
+def changed_texts(zone: ZoneText, changes: Sequence[Change], today: date) -> dict[str, str]:
+    """Path → text after these changes of each file that changes, that with the next serial first.
+
+    A record changes in the file where it stands; a new one is added where others of its name stand, else to the zone
+    file itself. Raises Unavailable when a record has moved, Refused when its file is included more than once.
+    """
+    edits: dict[str, list[Edit]] = {zone.soa.path: [_next_serial(zone.soa, today)]}
     deleted: set[int] = set()
-    added = ""
-    newline = "\r\n" if "\r\n" in zone.text else "\n"
+    added: dict[str, str] = {}
     for change in changes:
         match change:
             case Create(record):
-                added += f"{record.name}.\t{_record_text(record, newline)}{newline}"
+                path = _file_for(zone, record)
+                newline = _newline(zone.texts[path])
+                line = f"{record.name}.\t{_record_text(record, newline)}{newline}"
+                added[path] = added.get(path, "") + line
             case Replace(before, after):
                 placed = zone.records[_place(zone, before)]
-                edits.append((placed.header, placed.entry.body_end, _record_text(after, newline)))
+                text = _record_text(after, _newline(zone.texts[placed.path]))
+                edits.setdefault(placed.path, []).append((placed.header, placed.entry.body_end, text))
             case Delete(record):
                 deleted.add(_place(zone, record))
-    edits += _deletions(zone, deleted)
-    text = _edited(zone.text, edits)
-    gap = newline if added and text and not text.endswith("\n") else ""
+    for path, edit in _deletions(zone, deleted):
+        edits.setdefault(path, []).append(edit)
+    return {path: _with(zone.texts[path], edits.get(path, ()), added.get(path, "")) for path in {**edits, **added}}
+
+
+def _with(before: str, edits: Sequence[Edit], added: str) -> str:
+    text = _edited(before, edits)
+    gap = _newline(before) if added and text and not text.endswith("\n") else ""
     return text + gap + added
 
 
+def _newline(text: str) -> str:
+    return "\r\n" if "\r\n" in text else "\n"
+
+
+def _file_for(zone: ZoneText, record: ProviderRecord) -> str:
+    """Where a new record is added."""
+    there = [zone.records[int(found.id)].path for found in records_at(zone, record.name)]
+    return next((path for path in there if path not in zone.shared), zone.path)
+
+
 def _place(zone: ZoneText, record: ProviderRecord) -> int:
+    """The number of a record that may be changed."""
     if record not in records_at(zone, record.name):
         raise Unavailable(
             f"the zone file of {zone.zone} was changed by somebody else meanwhile", hint="run the same command again"
         )
+    _refuse_shared(zone, zone.records[int(record.id)])
     return int(record.id)
+
+
+def _refuse_shared(zone: ZoneText, placed: Placed) -> None:
+    if placed.path in zone.shared:
+        raise Refused(
+            f"{placed.path} is included more than once, so a change in it would change other names as well",
+            hint=f"take the record of {placed.owner} out of it by hand",
+        )
 
 
 def _record_text(record: ProviderRecord, newline: str) -> str:
@@ -58,19 +90,17 @@ def _record_text(record: ProviderRecord, newline: str) -> str:
     return f"{ttl}IN\tTXT\t{data}"
 
 
-def _deletions(zone: ZoneText, deleted: set[int]) -> Iterator[Edit]:
+def _deletions(zone: ZoneText, deleted: set[int]) -> Iterator[tuple[str, Edit]]:
     """The lines to take out; an entry that had its owner from one of them gets it back in words."""
-    orphaned = False
+    helped: set[tuple[str, int]] = set()
     for number, placed in enumerate(zone.records):
         entry = placed.entry
         if number in deleted:
-            yield (entry.start, entry.end, "")
-            orphaned = orphaned or entry.has_owner
-        elif entry.has_owner:
-            orphaned = False
-        elif orphaned:
-            yield (entry.start, placed.header, f"{placed.owner}.\t")
-            orphaned = False
+            yield placed.path, (entry.start, entry.end, "")
+        elif placed.named_by in deleted and (placed.path, placed.named_by) not in helped:
+            _refuse_shared(zone, placed)
+            yield placed.path, (entry.start, placed.header, f"{placed.owner}.\t")
+            helped.add((placed.path, placed.named_by))  # those that follow have it from this one
 
 
 def _next_serial(soa: Placed, today: date) -> Edit:

@@ -1,22 +1,29 @@
-"""The records of a zone file: owner, TTL, type and data of each entry, with `$ORIGIN` and `$TTL` followed."""
+"""The records of a zone file: owner, TTL, type and data of each entry, with `$ORIGIN` and `$INCLUDE` followed."""
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from dkimctl.names import printable
 from dkimctl.providers.zonefile.scan import Entry, SyntaxProblem, Token, entries
 
 _TTL = re.compile(r"\d+|(?:\d+[smhdw])+", re.IGNORECASE)
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _CLASSES = ("IN", "CH", "CS", "HS")
 _TYPE = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
-_DIRECTIVES = ("$ORIGIN", "$TTL")
+_DIRECTIVES = {"$ORIGIN": 1, "$TTL": 1, "$INCLUDE": 2}  # how many values each may have
 _SIGNED = ("RRSIG", "NSEC", "NSEC3")
+
+Read = Callable[[str], "tuple[str, str] | None"]
+"""From a file's name, as `$INCLUDE` has it, to its path and its text; None when there is no such file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
     """A record and where it stands."""
 
+    path: str
+    """The file."""
     entry: Entry
     owner: str
     """Absolute, lower-case, without final dot."""
@@ -26,6 +33,8 @@ class Placed:
     header: int
     """Where TTL, class or type begins: what an edit replaces from here on."""
     data: tuple[Token, ...]
+    named_by: int
+    """The number of the record that has this one's owner in words: its own, where it has."""
     target: str = ""
     """Where a CNAME leads: absolute, lower-case, without final dot."""
 
@@ -37,9 +46,14 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class ZoneText:
-    """A zone file, understood."""
+    """A zone file, understood, with the files that it includes."""
 
-    text: str
+    path: str
+    """The file itself."""
+    texts: Mapping[str, str]
+    """Path → text of each file."""
+    shared: frozenset[str]
+    """The files that are included more than once: a record in them stands at several names."""
     zone: str
     """The apex: the owner of the SOA record."""
     records: tuple[Placed, ...]
@@ -50,55 +64,107 @@ class ZoneText:
         return next(record for record in self.records if record.type == "SOA")
 
 
-def parse_zone(text: str, path: str, origin: str = "") -> ZoneText:
+def parse_zone(text: str, path: str, origin: str = "", read: Read = lambda _: None) -> ZoneText:
     """Understand a zone file. `origin`: what names are relative to until a `$ORIGIN`; empty when it is not known.
 
-    Raises SyntaxProblem for what is not understood, and for a file that a signer made.
+    `read` finds the files that it includes. Raises SyntaxProblem for what is not understood, for a file that is missing
+    or includes itself, and for a file that a signer made.
     """
-    reader = _Reader(text, path, origin)
-    records = tuple(record for entry in entries(text, path) if (record := reader.read(entry)))
-    apexes = [record for record in records if record.type == "SOA"]
+    book = _Book(read)
+    _Reader(book, path, text, origin).read_all()
+    apexes = [record for record in book.records if record.type == "SOA"]
     if len(apexes) != 1:
-        where = apexes[1].entry.start if apexes else len(text)
-        raise SyntaxProblem(
-            path, text, where, "a zone has exactly one SOA record" if apexes else "there is no SOA record"
-        )
+        where = (apexes[1].path, apexes[1].entry.start) if apexes else (path, len(text))
+        why = "a zone has exactly one SOA record" if apexes else "there is no SOA record"
+        raise SyntaxProblem(where[0], book.texts[where[0]], where[1], why)
     soa = apexes[0]
     if len(soa.data) != 7 or not soa.data[2].value.isdigit():
-        raise SyntaxProblem(path, text, soa.header, "a SOA record has two names and five numbers")
-    return ZoneText(text, soa.owner, records)
+        raise SyntaxProblem(soa.path, book.texts[soa.path], soa.header, "a SOA record has two names and five numbers")
+    return ZoneText(path, book.texts, frozenset(book.shared), soa.owner, tuple(book.records))
+
+
+class _Book:
+    """What all files of a zone have in common."""
+
+    def __init__(self, read: Read) -> None:
+        self.read = read
+        self.records: list[Placed] = []
+        self.texts: dict[str, str] = {}
+        self.shared: set[str] = set()
 
 
 class _Reader:
-    """What is carried from entry to entry."""
+    """One file of a zone, with what is carried from entry to entry."""
 
-    def __init__(self, text: str, path: str, origin: str) -> None:
-        self._text = text
+    def __init__(
+        self,
+        book: _Book,
+        path: str,
+        text: str,
+        origin: str,
+        *,
+        owner: str = "",
+        named_by: int = -1,
+        above: tuple[str, ...] = (),
+    ) -> None:
+        self._book = book
         self._path = path
+        self._text = text
         self._origin = origin
-        self._owner = ""
+        self._owner = owner
+        self._named_by = named_by
+        self._chain = (*above, path)
+        if path in book.texts:
+            book.shared.add(path)
+        book.texts[path] = text
 
-    def read(self, entry: Entry) -> Placed | None:
-        """The record of an entry; None for a directive."""
-        first = entry.tokens[0]
-        if first.value.startswith("$") and entry.has_owner:
-            self._direct(entry)
-            return None
+    def read_all(self) -> None:
+        """Add its records to the book, and those of the files that it includes, in their order."""
+        for entry in entries(self._text, self._path):
+            if entry.tokens[0].value.startswith("$") and entry.has_owner:
+                self._direct(entry)
+            else:
+                self._book.records.append(self._placed(entry))
+
+    def _placed(self, entry: Entry) -> Placed:
         rest = list(entry.tokens)
         if entry.has_owner:
             self._owner = self._absolute(rest.pop(0))
+            self._named_by = len(self._book.records)
         elif not self._owner:
-            raise self._problem(first.start, "the first record names no owner")
+            raise self._problem(entry.tokens[0].start, "the first record names no owner")
         return self._record(entry, rest)
 
     def _direct(self, entry: Entry) -> None:
-        name = entry.tokens[0].value.upper()
-        if name not in _DIRECTIVES:
-            raise self._problem(entry.start, f"{name} is not understood here, so records may stand where none is seen")
-        if len(entry.tokens) != 2:
-            raise self._problem(entry.start, f"{name} takes one value")
-        if name == "$ORIGIN":
-            self._origin = self._absolute(entry.tokens[1])
+        name, *values = entry.tokens
+        most = _DIRECTIVES.get(name.value.upper())
+        if most is None:
+            why = f"{name.value.upper()} is not understood here, so records may stand where none is seen"
+            raise self._problem(entry.start, why)
+        if not 1 <= len(values) <= most:
+            wanted = "one value" if most == 1 else "a file and perhaps an origin"
+            raise self._problem(entry.start, f"{name.value.upper()} takes {wanted}")
+        if name.value.upper() == "$ORIGIN":
+            self._origin = self._absolute(values[0])
+        elif name.value.upper() == "$INCLUDE":
+            self._include(values[0], self._absolute(values[1]) if values[1:] else self._origin)
+
+    def _include(self, file: Token, origin: str) -> None:
+        """Origin and owner are its own; after it they are again what they were (RFC 1035 §5.1, and as BIND does)."""
+        found = self._book.read(file.value)
+        if found is None:
+            raise self._problem(
+                file.start,
+                f"there is no file {printable(file.value)}",
+                hint="relative names are taken from the zone file's directory: where the name server takes them from "
+                'another one, name it: [providers.zonefile] directory = "/var/cache/bind"',
+            )
+        path, text = found
+        if path in self._chain:
+            circle = " includes ".join((*self._chain[self._chain.index(path) :], path))
+            raise self._problem(file.start, f"a circle of files: {circle}")
+        below = _Reader(self._book, path, text, origin, owner=self._owner, named_by=self._named_by, above=self._chain)
+        below.read_all()
 
     def _absolute(self, token: Token) -> str:
         name = self._text[token.start : token.end].lower()
@@ -132,7 +198,7 @@ class _Reader:
         if not rest:
             raise self._problem(entry.body_end, f"a {kind} record without data")
         target = self._absolute(rest[0]) if kind == "CNAME" else ""
-        return Placed(entry, self._owner, ttl, kind, header, tuple(rest), target)
+        return Placed(self._path, entry, self._owner, ttl, kind, header, tuple(rest), self._named_by, target)
 
     def _problem(self, position: int, why: str, *, hint: str = "") -> SyntaxProblem:
         return SyntaxProblem(self._path, self._text, position, why, hint=hint)

@@ -1,8 +1,8 @@
-"""The zone file provider: one file, read for each question, replaced as a whole for each set of changes."""
+"""The zone file provider: a zone's files, read for each question, each replaced as a whole for a set of changes."""
 
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dkimctl.clock import Clock
@@ -10,7 +10,8 @@ from dkimctl.errors import ConfigError, Unavailable, UsageError, disk_errors
 from dkimctl.files import Owner, read_file, write_file
 from dkimctl.names import DOMAINKEY
 from dkimctl.providers.base import Capabilities, Change, Found, ProviderSetup
-from dkimctl.providers.zonefile.edit import changed_text, records_at
+from dkimctl.providers.zonefile.edit import changed_texts, records_at
+from dkimctl.providers.zonefile.options import RELOADING, ZoneFileOptions, options_from, reload
 from dkimctl.providers.zonefile.parse import ZoneText, parse_zone
 
 _NAMING = re.compile(r"(?:db\.)?(.+?)(?:\.zone|\.db|\.hosts|\.txt)?")  # how zone files are usually called
@@ -18,31 +19,31 @@ BACKUP = ".bak"
 
 
 def open_zone_file(setup: ProviderSetup) -> "ZoneFileProvider":
-    """The provider for `zonefile:PATH`. Raises ConfigError without a path."""
+    """The provider for `zonefile:PATH`. Raises ConfigError without a path, or for a mistake in its table."""
     if not setup.argument:
         raise ConfigError("the provider zonefile needs a file", hint="type: --provider zonefile:/path/to/zone")
-    return ZoneFileProvider(setup.settings.at(setup.argument), setup.clock)
+    path = setup.settings.at(setup.argument)
+    return ZoneFileProvider(path, setup.clock, options_from(setup.options, setup.settings))
 
 
 class ZoneFileProvider:
-    """The zone file of one zone."""
+    """The file of one zone, and those that it includes."""
 
     name = "zonefile"
-    capabilities = Capabilities(
-        field_type="TXT", next_step="reload the name server (rndc reload, knotc zone-reload, nsd-control reload)"
-    )
 
-    def __init__(self, path: Path, clock: Clock) -> None:
+    def __init__(self, path: Path, clock: Clock, options: ZoneFileOptions = ZoneFileOptions()) -> None:  # noqa: B008 - frozen
         self._path = path
         self._clock = clock
+        self._options = options
         self._lock = threading.Lock()
+        self.capabilities = Capabilities(field_type="TXT", next_step="" if options.reload else RELOADING)
 
     def zone_of(self, name: str) -> str:
         """The owner of the file's SOA record; where the file names no zone, the file's own name may.
 
         Raises UsageError when `name` is not in that zone, Refused when the file is not understood.
         """
-        zone = parse_zone(self._read(), str(self._path), self._origin_from_name(name)).zone
+        zone = self._parse_with(self._origin_from_name(name)).zone
         if name != zone and not name.endswith("." + zone):
             raise UsageError(f"{name} is not in {zone}, whose file {self._path} is", hint="name the file of its zone")
         return zone
@@ -60,41 +61,72 @@ class ZoneFileProvider:
         return {name: records_at(parsed, name) for name in names}
 
     def apply(self, zone: str, changes: Sequence[Change]) -> None:
-        """All changes and the next serial in one replacement of the file; the one before stays as `.bak`."""
+        """All changes and the next serial, each file in one replacement; the ones before stay as `.bak`.
+
+        The serial goes first: whoever is stopped between two files finds the change still to be made.
+        """
         with self._lock:
             before = self._parse(zone)
-            after = changed_text(before, changes, self._clock.now().date())
-            parse_zone(after, str(self._path), zone)  # never write what could not be read again
-            self._write(before.text, after)
+            after = changed_texts(before, changes, self._clock.now().date())
+            self._parse(zone, {**before.texts, **after})  # never write what could not be read again
+            for path, text in after.items():
+                self._write(path, before.texts[path], text)
 
     def activate(self, zone: str) -> None:
-        """Nothing: the name server is another program's business."""
+        """Reload the name server with the configured command; without one that is another program's business."""
+        if self._options.reload:
+            reload(self._options.reload, zone, self._path)
 
     def is_active(self, zone: str) -> bool | None:
         """Unknown: whether the name server has read the file only DNS can tell."""
         return None
 
-    def _parse(self, zone: str) -> ZoneText:
-        parsed = parse_zone(self._read(), str(self._path), zone)
+    def _parse(self, zone: str, instead: Mapping[str, str] | None = None) -> ZoneText:
+        """The zone; `instead`: path → text that is not on the disk yet."""
+        parsed = self._parse_with(zone, instead)
         if parsed.zone != zone:
             raise UsageError(f"{self._path} is the file of {parsed.zone}, not of {zone}", hint="name the right file")
         return parsed
 
-    def _read(self) -> str:
-        content = read_file(self._path)
-        if content is None:
+    def _parse_with(self, origin: str, instead: Mapping[str, str] | None = None) -> ZoneText:
+        texts = instead or {}
+
+        def read(name: str) -> tuple[str, str] | None:
+            path = str(self._included(name).resolve())
+            text = texts[path] if path in texts else _text(Path(path))
+            return None if text is None else (path, text)
+
+        main = str(self._path)
+        return parse_zone(texts[main] if main in texts else self._main(), main, origin, read)
+
+    def _included(self, name: str) -> Path:
+        """Where an included file lies: relative names count from one directory, however deep the includes are."""
+        return self._options.locate(name) if name.startswith("/") else self._directory / name
+
+    @property
+    def _directory(self) -> Path:
+        return self._options.directory or self._path.parent
+
+    def _main(self) -> str:
+        text = _text(self._path)
+        if text is None:
             raise UsageError(
                 f"no such zone file: {self._path}", hint="name the file: --provider zonefile:/path/to/zone"
             )
-        return content.decode("utf-8", "surrogateescape")
+        return text
 
-    def _write(self, before: str, after: str) -> None:
-        path = self._path.resolve()
+    def _write(self, name: str, before: str, after: str) -> None:
+        path = Path(name).resolve()
         with disk_errors(f"look at {path}"):
             status = path.stat()
-        if self._read() != before:
+        if _text(path) != before:
             raise Unavailable(f"{path} was changed by somebody else meanwhile", hint="run the same command again")
         owner = Owner(status.st_uid, status.st_gid, f"{status.st_uid}:{status.st_gid}")
         mode = status.st_mode & 0o7777
         for target, text in ((path.with_name(path.name + BACKUP), before), (path, after)):
             write_file(target, text.encode("utf-8", "surrogateescape"), mode=mode, owner=owner)
+
+
+def _text(path: Path) -> str | None:
+    content = read_file(path)
+    return None if content is None else content.decode("utf-8", "surrogateescape")

@@ -1,0 +1,55 @@
+"""The `[providers.zonefile]` table: where included files are looked for, and how the name server is told."""
+
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dkimctl.config.settings import Option, Settings
+from dkimctl.errors import ConfigError, Unavailable
+from dkimctl.programs import run_program
+
+RELOADING = "reload the name server (rndc reload, knotc zone-reload, nsd-control reload)"
+_KNOWN = ("directory", "reload")
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneFileOptions:
+    """What may be said about zone files."""
+
+    directory: Path | None = None
+    """From where relative names of included files are taken; None: from the zone file's own directory."""
+    reload: tuple[str, ...] = ()
+    """A program and its arguments, `{zone}` and `{path}` standing for the zone's; empty: a person reloads."""
+    locate: Callable[[str], Path] = Path
+    """Where a system path lies: below `--root`."""
+
+
+def options_from(options: Mapping[str, Option], settings: Settings) -> ZoneFileOptions:
+    """The table, read. Raises ConfigError with every mistake."""
+    known = ", ".join(_KNOWN)
+    problems = [f"[providers.zonefile] {key}: unknown; known here: {known}" for key in options if key not in _KNOWN]
+    directory, command = options.get("directory", ""), options.get("reload", ())
+    if not isinstance(directory, str) or (directory and not directory.startswith("/")):
+        problems.append(f"[providers.zonefile] directory: an absolute path is wanted, not {directory!r}")
+    if not isinstance(command, tuple) or ("reload" in options and not command):
+        problems.append(
+            f'[providers.zonefile] reload: a list is wanted, such as ["rndc", "reload", "{{zone}}"], not {command!r}'
+        )
+    if problems:
+        raise ConfigError(
+            "[providers.zonefile] has mistakes", hint=f"mend it: editor {settings.source}", problems=problems
+        )
+    assert isinstance(command, tuple)
+    return ZoneFileOptions(settings.at(str(directory)) if directory else None, command, settings.at)
+
+
+def reload(command: Sequence[str], zone: str, path: Path) -> None:
+    """Run the command, without a shell. Raises Unavailable when it does not end well."""
+    program, *arguments = (word.replace("{zone}", zone).replace("{path}", str(path)) for word in command)
+    ended = run_program(program, *arguments)
+    if ended.code:
+        said = (ended.err.strip() or ended.out.strip() or f"exit {ended.code}").splitlines()[-1]
+        raise Unavailable(
+            f"the name server was not reloaded: {program}: {said}", hint=f"try it by hand: {shlex.join(command)}"
+        )

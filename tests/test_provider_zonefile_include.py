@@ -1,0 +1,252 @@
+"""Zone files that include others: understood as BIND does, edited where a record stands, told when wrong."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from dkimctl.config.settings import Settings
+from dkimctl.errors import ConfigError, Refused, Unavailable, UsageError
+from dkimctl.providers.base import Create, Delete, ProviderRecord, Replace
+from dkimctl.providers.registry import open_provider
+from dkimctl.providers.zonefile.options import ZoneFileOptions
+from dkimctl.providers.zonefile.provider import ZoneFileProvider
+from tests.conftest import DkimctlInside, needs
+from tests.publishing import NAME, ZONE, manual_clock, rsa_record
+
+LONG = rsa_record().text
+MAIN = """\
+; keep me
+$TTL 1h
+$INCLUDE soa.inc ; the serial stands there
+@ NS ns1
+ns1 A 127.0.0.1
+host A 127.0.0.2
+$INCLUDE deep/mail.inc mail.domain.tld.
+\tA 127.0.0.3 ; host once more
+$ORIGIN sub.domain.tld.
+$INCLUDE "keys.inc"
+"""
+FILES = {
+    "db.domain.tld": MAIN,
+    "soa.inc": "@ SOA ns1 hostmaster ( 2026112200 3600 600 86400 300 )\n",
+    "deep/mail.inc": '\tTXT "of the host before"\n@ A 127.0.0.4\n$INCLUDE deep/more.inc\nlast A 127.0.0.5\n',
+    "deep/more.inc": "$ORIGIN elsewhere.domain.tld.\nx A 127.0.0.6\n",
+    "keys.inc": '; the keys\nold._domainkey TXT "v=DKIM1; p=AAAA" ; a comment\n\tA 127.0.0.9',
+}
+OLD = f"old._domainkey.sub.{ZONE}"
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    """The files of the zone."""
+    write(tmp_path, FILES)
+    return tmp_path
+
+
+def write(directory: Path, files: dict[str, str]) -> None:
+    """So many files."""
+    for name, text in files.items():
+        (directory / name).parent.mkdir(exist_ok=True)
+        (directory / name).write_text(text)
+
+
+def provider(directory: Path, options: ZoneFileOptions = ZoneFileOptions()) -> ZoneFileProvider:  # noqa: B008 - frozen
+    """The provider for the zone's file."""
+    return ZoneFileProvider(directory / "db.domain.tld", manual_clock(), options)
+
+
+def read(directory: Path) -> dict[str, str]:
+    """The files as they are now, without backups."""
+    paths = [path for path in directory.rglob("*") if path.is_file() and path.suffix != ".bak"]
+    return {str(path.relative_to(directory)): path.read_text() for path in paths}
+
+
+def bind_reads(directory: Path) -> set[str]:
+    """What BIND makes of the zone when `directory` is the one it works in."""
+    command = ["named-checkzone", "-w", directory, "-D", ZONE, "db.domain.tld"]
+    checked = subprocess.run(command, capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    return {line for line in checked.stdout.splitlines() if not line.startswith("zone ") and line != "OK"}
+
+
+def test_a_record_is_found_in_an_included_file(directory: Path) -> None:
+    """With the origin that the include has from the file above it."""
+    [found] = provider(directory).find(ZONE, [OLD])[OLD]
+    assert found.text == "v=DKIM1; p=AAAA"
+
+
+def test_a_record_is_replaced_where_it_stands_and_the_serial_where_it_stands(directory: Path) -> None:
+    """Two files change in two places, byte for byte nothing else."""
+    own = provider(directory)
+    [old] = own.find(ZONE, [OLD])[OLD]
+    own.apply(ZONE, [Replace(old, ProviderRecord(OLD, "TXT", "v=DKIM1; p=BBBB"))])
+    expected = {
+        **FILES,
+        "soa.inc": FILES["soa.inc"].replace("2026112200", "2026112300"),
+        "keys.inc": FILES["keys.inc"].replace('TXT "v=DKIM1; p=AAAA"', 'IN\tTXT\t"v=DKIM1; p=BBBB"'),
+    }
+    assert read(directory) == expected
+    assert (directory / "keys.inc.bak").read_text() == FILES["keys.inc"]
+
+
+def test_a_new_record_goes_to_the_zone_file_itself(directory: Path) -> None:
+    """With its owner in full: what the origin is there does not matter."""
+    provider(directory).apply(ZONE, [Create(ProviderRecord(NAME, "TXT", LONG))])
+    now = read(directory)
+    assert now["db.domain.tld"].startswith(MAIN + f"{NAME}.\tIN\tTXT")
+    assert {name for name in FILES if now[name] != FILES[name]} == {"db.domain.tld", "soa.inc"}
+
+
+def test_a_second_record_of_a_name_goes_where_the_first_stands(directory: Path) -> None:
+    """Also into a file without a final line feed."""
+    own = provider(directory)
+    own.apply(ZONE, [Create(ProviderRecord(OLD, "TXT", "v=DKIM1; p=BBBB"))])
+    assert read(directory)["keys.inc"] == FILES["keys.inc"] + f'\n{OLD}.\tIN\tTXT\t"v=DKIM1; p=BBBB"\n'
+    assert [found.text[-4:] for found in own.find(ZONE, [OLD])[OLD]] == ["AAAA", "BBBB"]
+
+
+def test_who_had_the_owner_of_a_removed_record_gets_it_in_words_in_either_file(directory: Path) -> None:
+    """An included file begins with the owner of the line before it, and the line behind it has that owner again."""
+    write(directory, {"db.domain.tld": MAIN.replace("host A 127.0.0.2", "host TXT away")})
+    own = provider(directory)
+    [gone] = [found for found in own.find(ZONE, [f"host.{ZONE}"])[f"host.{ZONE}"] if found.text == "away"]
+    own.apply(ZONE, [Delete(gone)])
+    now = read(directory)
+    assert now["deep/mail.inc"].startswith('host.domain.tld.\tTXT "of the host before"')
+    assert "\nhost.domain.tld.\tA 127.0.0.3 ; host once more" in now["db.domain.tld"]
+
+
+def test_who_is_stopped_between_two_files_finds_the_change_still_to_be_made(directory: Path) -> None:
+    """The serial goes first: it may be raised for nothing, but no change goes out without one."""
+    own = provider(directory)
+    [old] = own.find(ZONE, [OLD])[OLD]
+    new = Replace(old, ProviderRecord(OLD, "TXT", "v=DKIM1; p=BBBB"))
+    (directory / "keys.inc.bak").mkdir()
+    with pytest.raises(Unavailable, match="cannot write"):
+        own.apply(ZONE, [new])
+    assert "2026112300" in read(directory)["soa.inc"]
+    assert read(directory)["keys.inc"] == FILES["keys.inc"]
+    (directory / "keys.inc.bak").rmdir()
+    own.apply(ZONE, [new])
+    assert "2026112301" in read(directory)["soa.inc"]
+
+
+@needs("named-checkzone")
+def test_bind_reads_the_same_zone(directory: Path) -> None:
+    """Every owner, before and after records were made, replaced and removed; relative names are those BIND takes."""
+    before = bind_reads(directory)
+    addresses = {line.split()[-1]: line.split()[0] for line in before if line.split()[3] == "A"}
+    assert addresses["127.0.0.3"] == f"host.{ZONE}."
+    assert addresses["127.0.0.6"] == f"x.elsewhere.{ZONE}."
+    assert addresses["127.0.0.5"] == f"last.mail.{ZONE}."
+    ours = provider(directory)._parse(ZONE).records
+    assert {record.data[0].value: f"{record.owner}." for record in ours if record.type == "A"} == addresses
+    own = provider(directory)
+    [old] = own.find(ZONE, [OLD])[OLD]
+    own.apply(ZONE, [Create(ProviderRecord(NAME, "TXT", LONG)), Replace(old, ProviderRecord(OLD, "TXT", LONG))])
+    [old] = own.find(ZONE, [OLD])[OLD]
+    own.apply(ZONE, [Delete(old)])
+    gone, new = before - (now := bind_reads(directory)), now - before
+    assert sorted(line.split()[3] for line in gone) == ["SOA", "TXT"]
+    assert sorted(line.split()[3] for line in new) == ["SOA", "TXT"]
+    assert {line.split()[0] for line in new} == {f"{ZONE}.", f"{NAME}."}
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({"soa.inc": ""}, r"db\.domain\.tld line 11, column 1: there is no SOA"),
+        ({"keys.inc": "x A 1.2.3.4\ny TXT (\n"}, r"keys\.inc line 2, column 7: this parenthesis is never closed"),
+        ({"keys.inc": "\n$INCLUDE keys.inc\n"}, r"keys\.inc line 2, column 10: a circle of files"),
+        ({"keys.inc": "$INCLUDE db.domain.tld\n"}, r"line 1, column 10: a circle of files: .* includes .*keys\.inc"),
+        ({"keys.inc": "$INCLUDE gone.inc\n"}, r"keys\.inc line 1, column 10: there is no file gone\.inc"),
+        ({"keys.inc": "$INCLUDE a b c\n"}, r"takes a file and perhaps an origin"),
+        ({"keys.inc": "@ SOA a b 1 2 3 4 5\n"}, r"keys\.inc line 1, column 1: a zone has exactly one SOA"),
+    ],
+)
+def test_what_is_wrong_is_told_with_file_line_and_column(directory: Path, files: dict[str, str], words: str) -> None:
+    """Of the file in which it stands; nothing is touched."""
+    write(directory, files)
+    before = read(directory)
+    with pytest.raises(Refused, match=words):
+        provider(directory).apply(ZONE, [Create(ProviderRecord(NAME, "TXT", LONG))])
+    assert read(directory) == before
+
+
+def test_a_file_that_is_included_twice_is_not_changed(directory: Path) -> None:
+    """A record in it stands at two names: changing it would change both, so a person must."""
+    write(directory, {"db.domain.tld": MAIN + "$INCLUDE keys.inc other.domain.tld.\n"})
+    own = provider(directory)
+    [old] = own.find(ZONE, [OLD])[OLD]
+    with pytest.raises(Refused, match=r"keys\.inc is included more than once"):
+        own.apply(ZONE, [Delete(old)])
+    own.apply(ZONE, [Create(ProviderRecord(OLD, "TXT", LONG))])
+    assert read(directory)["keys.inc"] == FILES["keys.inc"]
+    assert LONG[300:350] in read(directory)["db.domain.tld"]
+
+
+def test_the_directory_of_relative_names_is_an_option(directory: Path) -> None:
+    """BIND takes them from its working directory, wherever the zone file lies."""
+    (directory / "zones").mkdir()
+    main = directory / "db.domain.tld"
+    moved = main.rename(directory / "zones" / main.name)
+    with pytest.raises(Refused, match=r"there is no file soa\.inc") as caught:
+        ZoneFileProvider(moved, manual_clock()).find(ZONE, [OLD])
+    assert "[providers.zonefile] directory" in caught.value.hint
+    own = ZoneFileProvider(moved, manual_clock(), ZoneFileOptions(directory=directory))
+    assert own.find(ZONE, [OLD])[OLD] != ()
+
+
+# --- the reload hook
+
+
+def hook(dkimctl: DkimctlInside, *command: str) -> str:
+    """A configuration whose zone file is reloaded with this command; returns the file's path."""
+    configuration = dkimctl.root / "etc/dkimctl/dkimctl.toml"
+    configuration.parent.mkdir(parents=True)
+    write(dkimctl.root, FILES)
+    words = ", ".join(f"'{word}'" for word in command)
+    configuration.write_text(f'provider = "zonefile:/db.domain.tld"\n[providers.zonefile]\nreload = [{words}]\n')
+    assert dkimctl("genkey", ZONE, "-s", "mail", "-q").code == 0
+    return str(dkimctl.root / "db.domain.tld")
+
+
+def test_the_name_server_is_reloaded_once_after_a_change(dkimctl_inside: DkimctlInside) -> None:
+    """Zone and path are put in; no shell is between; nobody is told to reload by hand."""
+    out = dkimctl_inside.root / "reloaded"
+    path = hook(dkimctl_inside, "sh", "-c", f'echo "$@" >>{out}', "-", "{zone}", "{path}", "a; b")
+    run = dkimctl_inside("publish", "--no-wait")
+    assert run.code == 0
+    assert "reload" not in run.out + run.err
+    assert out.read_text() == f"{ZONE} {path} a; b\n"
+
+
+def test_a_reload_that_fails_is_no_success(dkimctl_inside: DkimctlInside) -> None:
+    """The record is written; what the command said, and exit 3, so that it is run again."""
+    hook(dkimctl_inside, "sh", "-c", "echo no such zone >&2; exit 1")
+    run = dkimctl_inside("publish", "--no-wait")
+    assert run.code == 3
+    assert "the name server was not reloaded: sh: no such zone" in run.err
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"reload": "rndc reload"}, "reload: a list is wanted"),
+        ({"reload": ()}, "reload: a list is wanted"),
+        ({"directory": "zones"}, "directory: an absolute path is wanted"),
+        ({"relaod": ("x",)}, "relaod: unknown; known here: directory, reload"),
+    ],
+)
+def test_mistakes_in_the_table_are_told(options: dict[str, str | tuple[str, ...]], words: str) -> None:
+    """With the key, before anything is read."""
+    with pytest.raises(ConfigError) as caught:
+        open_provider("zonefile:/zone", Settings(providers={"zonefile": options}), manual_clock())
+    assert words in caught.value.problems[0]
+
+
+def test_the_zone_file_itself_must_be_there(tmp_path: Path) -> None:
+    """As before."""
+    with pytest.raises(UsageError, match="no such zone file"):
+        provider(tmp_path).find(ZONE, [OLD])
