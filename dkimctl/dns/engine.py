@@ -1,7 +1,7 @@
 """The engine: runs many lookup coroutines over a few sockets, with a bounded number of questions in flight.
 
-One thread, one epoll. Each server address has a window of its own that grows with every answer and halves when one
-is lost, so that neither our socket buffers nor a slow server are overrun.
+One thread, one epoll. Each server address has a window of its own (`Peer`) that grows with every answer and halves
+when one is lost or refused, so that neither our socket buffers nor a slow server are overrun.
 """
 
 import heapq
@@ -15,8 +15,9 @@ from typing import Any, Generic, TypeVar
 
 from dkimctl.dns.datagrams import Datagrams
 from dkimctl.dns.endpoints import Endpoint
-from dkimctl.dns.exchange import Exchange, Job, Peer, Work
+from dkimctl.dns.exchange import Exchange, Job, Work
 from dkimctl.dns.message import MalformedMessage, Message, Rcode, question, read_message
+from dkimctl.dns.peers import Peer
 from dkimctl.dns.questions import Failure, Gate, Question, Reply, Trouble
 from dkimctl.dns.streams import Stream
 
@@ -39,7 +40,10 @@ _RESEND = (1 / 6, 1 / 2, 1.0)  # of the timeout: when to send again, and in the 
 
 
 class Engine:
-    """Runs coroutines that `ask`. `timeout`: seconds for one answer, repetitions included."""
+    """Runs coroutines that `ask`. `timeout`: seconds for one answer, repetitions included.
+
+    A question that is refused because too many are asked is asked again after a pause, a few times.
+    """
 
     def __init__(self, timeout: float) -> None:
         self._timeout = timeout
@@ -124,15 +128,15 @@ class Engine:
             except MalformedMessage:
                 self._reply(job, index, Failure(Trouble.NOT_A_NAME))
                 continue
-            peer.queue.append(Exchange(job, index, asked_for, asked, peer))
+            peer.wait(Exchange(job, index, asked_for, asked, peer))
             self._freed.append(peer)
 
     def _use_room(self) -> None:
         """Send what waits for room at servers where there is some."""
         while self._freed:
             peer = self._freed.popleft()
-            while peer.queue and peer.has_room:
-                self._start(peer.queue.popleft())
+            while exchange := peer.next(time.monotonic()):
+                self._start(exchange)
 
     def _reply(self, job: Job[Any], index: int, reply: Reply) -> None:
         job.replies[index] = reply
@@ -141,7 +145,6 @@ class Engine:
             self._ready.append(job)
 
     def _start(self, exchange: Exchange) -> None:
-        exchange.peer.in_flight += 1
         exchange.started = time.monotonic()
         self._datagrams.register(exchange)
         self._send(exchange)
@@ -178,7 +181,11 @@ class Engine:
             when, _, exchange = heapq.heappop(self._due)
             if exchange.done or when != exchange.due:
                 continue
-            if exchange.stream is not None:
+            if exchange.is_aside:
+                exchange.is_aside = False
+                exchange.peer.wait(exchange)
+                self._freed.append(exchange.peer)
+            elif exchange.stream is not None:
                 self._finish(exchange, Failure(Trouble.STREAM_STALLED))
             elif exchange.sent < len(_RESEND):
                 exchange.peer.lost()
@@ -205,8 +212,17 @@ class Engine:
             self._send(exchange)
         elif message.truncated:
             self._open_stream(exchange)
+        elif when := exchange.peer.ask_again(exchange, message, time.monotonic()):
+            self._set_aside(exchange, when)
         else:
             self._finish(exchange, message)
+
+    def _set_aside(self, exchange: Exchange, when: float) -> None:
+        self._datagrams.forget(exchange)
+        exchange.peer.in_flight -= 1
+        exchange.is_aside, exchange.sent = True, 0
+        self._schedule(exchange, when)
+        self._freed.append(exchange.peer)
 
     def _open_stream(self, exchange: Exchange) -> None:
         self._datagrams.forget(exchange)
@@ -248,7 +264,7 @@ class Engine:
             self._poll.unregister(exchange.stream.descriptor)
             exchange.stream.close()
         exchange.peer.in_flight -= 1
-        if isinstance(reply, Message) and exchange.sent == 1:
-            exchange.peer.answered()
+        if isinstance(reply, Message):
+            exchange.peer.answered(exchange, reply)
         self._freed.append(exchange.peer)
         self._reply(exchange.job, exchange.index, reply)

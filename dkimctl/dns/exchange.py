@@ -1,17 +1,14 @@
-"""The engine's book-keeping: a coroutine that waits, a server that is asked, a question on its way."""
+"""The engine's book-keeping: a coroutine that waits, a question on its way."""
 
-from collections import deque
 from collections.abc import Coroutine
 from typing import Any, Generic, TypeVar
 
+from dkimctl.dns.peers import Peer
 from dkimctl.dns.questions import Failure, Question, Reply, Trouble
 from dkimctl.dns.streams import Stream
 
 T = TypeVar("T")
 Work = Coroutine[Any, Any, T]
-
-_FIRST_WINDOW = 32.0
-_WIDEST_WINDOW = 512.0
 
 
 class Job(Generic[T]):
@@ -30,31 +27,6 @@ class Job(Generic[T]):
         self.missing = count
 
 
-class Peer:
-    """One endpoint: how much is on its way there, how much it bears, and what waits for room."""
-
-    __slots__ = ("in_flight", "queue", "window", "without_edns")
-
-    def __init__(self) -> None:
-        self.in_flight = 0
-        self.window = _FIRST_WINDOW
-        self.queue: deque[Exchange] = deque()
-        self.without_edns = False
-
-    @property
-    def has_room(self) -> bool:
-        """True while one more question may be sent."""
-        return self.in_flight < self.window
-
-    def answered(self) -> None:
-        """It bears more."""
-        self.window = min(_WIDEST_WINDOW, self.window + 1)
-
-    def lost(self) -> None:
-        """It bears less."""
-        self.window = max(1.0, self.window / 2)
-
-
 class Exchange:
     """One question on its way."""
 
@@ -66,9 +38,11 @@ class Exchange:
         "edns",
         "identity",
         "index",
+        "is_aside",
         "job",
         "peer",
         "question",
+        "refusals",
         "sent",
         "started",
         "stream",
@@ -87,4 +61,7 @@ class Exchange:
         self.due = 0.0
         self.edns = True
         self.done = False
+        self.refusals = 0
+        self.is_aside = False
+        """True while it waits to be asked again, after it was refused."""
         self.stream: Stream | None = None

@@ -33,6 +33,8 @@ _NAMES = {
 }
 """RFC 8914 §5.2."""
 
+_MAY_PASS = frozenset({0, 14, 18})  # what a server says that has too much to do, if it says anything
+
 Errors = tuple[tuple[int, str], ...]
 """Code and text; the text is often empty."""
 
@@ -48,6 +50,11 @@ def read_errors(options: bytes) -> list[tuple[int, str]]:
             found.append((int.from_bytes(value[:2], "big"), value[2:].decode("utf-8", "replace").strip("\0")))
         offset += 4 + length
     return found
+
+
+def gives_a_reason(errors: Errors) -> bool:
+    """True when asking again would get the same answer: a broken signature, no reachable server, a blocked name."""
+    return any(code not in _MAY_PASS for code, _ in errors)
 
 
 def in_words(errors: Errors) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
 
-from dkimctl.dns.extended_errors import Errors, read_errors
+from dkimctl.dns.extended_errors import Errors, gives_a_reason, read_errors
 
 PAYLOAD = 1232  # octets of UDP that fit unfragmented everywhere: DNS flag day 2020
 _HEADER = struct.Struct("!HHHHHH")
@@ -96,6 +96,11 @@ class Message:
     seconds: float = 0.0
     bogus: str = ""
     """What a validating resolver said before it was told not to check; empty when it did not mind."""
+
+    @property
+    def has_a_reason(self) -> bool:
+        """True when a failure comes with an extended error that has nothing to do with how much was asked."""
+        return gives_a_reason(self.errors)
 
     @property
     def rcode_name(self) -> str:

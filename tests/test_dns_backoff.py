@@ -1,0 +1,117 @@
+"""A name server that is asked too much and says so: it is spared, and every name gets its answer in the end."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import dns.message
+import pytest
+
+from dkimctl.config.settings import Lookup
+from dkimctl.keys.metadata import Tags
+from dkimctl.keys.pair import Algorithm, generate
+from dkimctl.record.model import record_for
+from dkimctl.verify.check import check
+from dkimctl.verify.report import Target
+from tests.conftest import needs
+from tests.dns_servers import Knot, free_port_everywhere, name_servers
+from tests.hostile_dns import Hostile, Send, answer
+
+HOME, SERVER, OTHER = "127.0.0.1", "127.0.8.1", "127.0.8.2"
+PAIR = generate(Algorithm.RSA)
+GOOD = record_for(PAIR.public, "rsa", Tags()).text.encode()
+REFUSED, SERVFAIL = 5, 2
+
+
+@dataclass
+class Limited:
+    """A script that answers `rate` questions a second, and says no to what comes above it and to `refused` zones."""
+
+    rate: float
+    rcode: int = REFUSED
+    refused: tuple[str, ...] = ()
+    asked: dict[str, int] = field(default_factory=dict)
+    """How often each name was asked for."""
+    said_no: int = 0
+    _room: float = 10.0
+    _last: float = field(default_factory=time.monotonic)
+
+    def __call__(self, query: bytes, send: Send) -> None:
+        """Answer one question."""
+        name = dns.message.from_wire(query).question[0].name.to_text().rstrip(".")
+        self.asked[name] = self.asked.get(name, 0) + 1
+        now = time.monotonic()
+        self._room, self._last = min(10.0, self._room + (now - self._last) * self.rate), now
+        if self._room < 1 or name.endswith(self.refused):
+            self.said_no += 1
+            send(answer(query, rcode=self.rcode))
+        else:
+            self._room -= 1
+            send(answer(query, GOOD))
+
+
+@pytest.fixture(scope="module")
+def lookup(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lookup]:
+    """A knot that says where the zones are served: at addresses where a test puts its own server."""
+    port = free_port_everywhere(HOME, SERVER, OTHER)
+    zones = {"busy.example": name_servers(SERVER), "expired.example": name_servers(SERVER)}
+    knot = Knot(tmp_path_factory.mktemp("backoff") / "knot", HOME, port, zones).start()
+    yield Lookup((f"{HOME}:{port}",), port, timeout=2.0)
+    knot.stop()
+
+
+def names(zone: str, count: int) -> list[Target]:
+    """So many targets in a zone."""
+    return [Target(f"s{n}", zone, PAIR.public) for n in range(count)]
+
+
+@needs("knotd")
+@pytest.mark.parametrize("rcode", [REFUSED, SERVFAIL])
+def test_a_limited_server_answers_all_in_the_end(lookup: Lookup, rcode: int) -> None:
+    """A server that refuses above a rate is asked more slowly, and no name is left unknown."""
+    script = Limited(100, rcode)
+    server = Hostile(SERVER, lookup.port, script).start()
+    try:
+        reports = list(check(names("busy.example", 300), lookup))
+    finally:
+        server.stop()
+    assert {f.code for report in reports for f in report.findings} == {"DKIM300"}
+    assert len(reports) == 300
+    assert 0 < script.said_no < 300
+
+
+@needs("knotd")
+def test_a_server_that_knows_no_zone_is_not_taken_for_a_busy_one(lookup: Lookup) -> None:
+    """One that refuses the names of one zone and answers the others is soon believed: two or three questions do."""
+    script = Limited(1e9, refused=("expired.example",))
+    server = Hostile(SERVER, lookup.port, script).start()
+    targets = [
+        target
+        for pair in zip(names("busy.example", 200), names("expired.example", 200), strict=True)
+        for target in pair
+    ]
+    try:
+        reports = list(check(targets, lookup))
+    finally:
+        server.stop()
+    found = {
+        zone: {f.code for r in reports if r.domain == zone for f in r.findings}
+        for zone in ("busy.example", "expired.example")
+    }
+    assert found == {"busy.example": {"DKIM300"}, "expired.example": {"DKIM108"}}
+    often = sorted(script.asked[target.owner] for target in targets if target.domain == "expired.example")
+    assert often[100] <= 3
+    assert often[-1] <= 4
+
+
+@needs("knotd")
+def test_one_name_is_asked_once(lookup: Lookup) -> None:
+    """Who asks for a single name and is refused has not asked too much, and does not insist."""
+    script = Limited(1e9, refused=("busy.example",))
+    server = Hostile(SERVER, lookup.port, script).start()
+    try:
+        [report] = check(names("busy.example", 1), lookup)
+    finally:
+        server.stop()
+    assert {f.code for f in report.findings} == {"DKIM108"}
+    assert script.asked == {report.owner: 1}
