@@ -2,6 +2,7 @@
 
 import smtplib
 import socket
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -21,12 +22,14 @@ from dkimctl.postfix.postconf import read_settings
 from dkimctl.probe.attempt import Attempt, Expected, State, assess, attempt, not_verified, why_hint
 from dkimctl.probe.cases import Case, cases
 from dkimctl.probe.instance import Instance, second_postfix
-from dkimctl.probe.milter import Reply, Verdict, offer
+from dkimctl.probe.milter import Offered, Reply, Verdict, hand_over
 from dkimctl.probe.signature import FIELD, FindRecord
 from dkimctl.probe.sink import Sink
 from dkimctl.programs import run_program
 from dkimctl.record.from_key import record_of
 
+_AT_ONCE = 3
+"""So many messages the daemon has in hand at a time."""
 _TO_ARRIVE = 20.0  # seconds for a mail through Postfix
 _REWRITING = ("smtp_generic_maps", "smtp_header_checks", "smtp_mime_header_checks", "smtp_body_checks")
 
@@ -95,13 +98,34 @@ def _through_milter(prober: Prober, domains: Sequence[str]) -> Selftest:
     place = daemon_socket(prober.settings)
     finder = Finder(prober)
     attempts = []
-    for number, (domain, case) in enumerate(_all_cases(prober, domains, prober.clock.now())):
-        sent = prober.clock.now()
-        reply = offer(place, case.message, job=f"DKIMCTL{sent:%H%M%S}{number:03}", timeout=prober.patience)
+    for domain, case, sent, reply in _answers(prober, place, domains):
         expected = Expected(domain, finder.find, sent, prober.clock.now())
         attempts.append(_noted(_judged(case, reply, expected), finder))
         prober.report(attempts[-1])
     return Selftest(Via.MILTER, str(place), tuple(attempts), finder.notes)
+
+
+def _answers(
+    prober: Prober, place: MilterSocket, domains: Sequence[str]
+) -> Iterator[tuple[str, Case, datetime, Reply]]:
+    """Each message with the daemon's answer to it; meanwhile the daemon has the next few in hand."""
+    in_hand: deque[tuple[str, Case, datetime, Offered]] = deque()
+    try:
+        for number, (domain, case) in enumerate(_all_cases(prober, domains, prober.clock.now())):
+            sent = prober.clock.now()
+            job = f"DKIMCTL{sent:%H%M%S}{number:03}"
+            in_hand.append((domain, case, sent, hand_over(place, case.message, job=job, timeout=prober.patience)))
+            if len(in_hand) == _AT_ONCE:
+                yield _answered(*in_hand.popleft())
+        while in_hand:
+            yield _answered(*in_hand.popleft())
+    finally:
+        for _, _, _, offered in in_hand:
+            offered.connection.close()
+
+
+def _answered(domain: str, case: Case, sent: datetime, offered: Offered) -> tuple[str, Case, datetime, Reply]:
+    return domain, case, sent, offered.reply()
 
 
 def _judged(case: Case, reply: Reply, expected: Expected) -> Attempt:

@@ -6,6 +6,7 @@ The protocol has no RFC; it is libmilter's `mfdef.h`, version 6, as Postfix's `m
 
 import struct
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -79,7 +80,6 @@ _DATA = _Step(b"T", 0x200, 0x10000)
 _HEADER = _Step(b"L", 0x20, 0x80)
 _END_OF_HEADERS = _Step(b"N", 0x40, 0x40000)
 _BODY = _Step(b"B", 0x10, 0x80000)
-
 _FINAL = {b"a": Verdict.ACCEPT, b"t": Verdict.TEMPFAIL, b"r": Verdict.REJECT, b"d": Verdict.DISCARD}
 
 
@@ -91,15 +91,42 @@ def offer(
     `job` is the queue id under which the daemon logs it; `timeout` is in seconds for the whole talk. Raises
     Unavailable when nobody answers there, or not in this protocol.
     """
-    with connect(socket, timeout) as wire:
+    return hand_over(socket, message, client=client, job=job, timeout=timeout).reply()
+
+
+def hand_over(
+    socket: MilterSocket, message: Message, *, client: Client | None = None, job: str, timeout: float = 10.0
+) -> "Offered":
+    """As `offer`, but the daemon works on the message while the caller does something else.
+
+    The steps go out together; their answers are read with the last one.
+    """
+    with ExitStack() as stack:
+        wire = stack.enter_context(connect(socket, timeout))
         steps = _negotiate(wire)
+        awaited = 0
         for step, data, macros in _events(message, client or Client(), job, bool(steps & _LEADING_SPACE)):
-            if steps & step.skip:
-                continue
-            early = _do(wire, step, data, macros, silent=bool(steps & step.silent))
-            if early is not None:
-                return early
-        return _end(wire, job)
+            if not steps & step.skip:
+                _send(wire, step.command, data, macros)
+                awaited += not steps & step.silent
+        _send(wire, b"E", b"", {"i": job})
+        wire.flush()
+        return Offered(wire, awaited, stack.pop_all())
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """A message that a daemon has in hand."""
+
+    wire: Wire
+    awaited: int
+    """How many answers come before that to the end of the message."""
+    connection: ExitStack
+
+    def reply(self) -> Reply:
+        """What the daemon answers; ends the talk. Raises Unavailable."""
+        with self.connection:
+            return _early(self.wire, self.awaited) or _end(self.wire)
 
 
 def greet(socket: MilterSocket, timeout: float = 3.0) -> None:
@@ -107,6 +134,7 @@ def greet(socket: MilterSocket, timeout: float = 3.0) -> None:
     with connect(socket, timeout) as wire:
         _negotiate(wire)
         wire.send(b"Q", b"")
+        wire.flush()
 
 
 def _negotiate(wire: Wire) -> int:
@@ -135,20 +163,17 @@ def _events(message: Message, client: Client, job: str, spaced: bool) -> Iterato
         yield _BODY, body[start : start + _CHUNK], {}
 
 
-def _do(wire: Wire, step: _Step, data: bytes, macros: dict[str, str], *, silent: bool) -> Reply | None:
-    """One step; a Reply when the daemon has decided already."""
-    _macros(wire, step.command, macros)
-    wire.send(step.command, data)
-    if silent:
-        return None
-    command, answer = _reply(wire)
-    return None if command in (b"c", b"s") else _decided(wire, command, answer, ())
+def _early(wire: Wire, awaited: int) -> Reply | None:
+    """The answers to so many steps; a Reply when the daemon has decided already."""
+    for _ in range(awaited):
+        command, answer = _reply(wire)
+        if command not in (b"c", b"s"):
+            return _decided(wire, command, answer, ())
+    return None
 
 
-def _end(wire: Wire, job: str) -> Reply:
+def _end(wire: Wire) -> Reply:
     """The end of the message: here the daemon adds its header fields."""
-    _macros(wire, b"E", {"i": job})
-    wire.send(b"E", b"")
     added: list[tuple[str, str]] = []
     while True:
         command, data = _reply(wire)
@@ -156,6 +181,7 @@ def _end(wire: Wire, job: str) -> Reply:
             added.append(_header(data[4:] if command == b"i" else data))
         elif command in (b"c", *_FINAL, b"y"):
             wire.send(b"Q", b"")
+            wire.flush()
             return _decided(wire, command, data, tuple(added))
 
 
@@ -178,9 +204,11 @@ def _decided(wire: Wire, command: bytes, data: bytes, added: tuple[tuple[str, st
     return Reply(_FINAL[command], text, added)
 
 
-def _macros(wire: Wire, command: bytes, macros: dict[str, str]) -> None:
+def _send(wire: Wire, command: bytes, data: bytes, macros: dict[str, str]) -> None:
+    """A step, with its macros in front."""
     if macros:
         wire.send(b"D", command + b"".join(_text(name) + _text(value) for name, value in macros.items()))
+    wire.send(command, data)
 
 
 def _address(client: Client) -> bytes:

@@ -80,7 +80,7 @@ class _Said(logging.Handler):
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
         self.last = ""
-        self.logger = logging.Logger("dkimctl.probe")
+        self.logger = logging.Logger("dkimctl.probe", logging.ERROR)
         self.logger.addHandler(self)
 
     def emit(self, record: logging.LogRecord) -> None:

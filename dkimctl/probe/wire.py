@@ -5,11 +5,12 @@ import struct
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dkimctl.errors import Unavailable, reason
 from dkimctl.opendkim.sockets import MilterSocket
 
+_MOST_WAITING = 1 << 16  # octets
 _LARGEST = 1 << 20  # octets; more in one packet is somebody speaking another protocol
 
 
@@ -25,14 +26,26 @@ class Wire:
     connection: sockets.socket
     deadline: float
     """On the machine's monotonic clock: sockets know no other."""
+    _waiting: bytearray = field(default_factory=bytearray)
+    """Packets that were not sent yet."""
+    _received: bytearray = field(default_factory=bytearray)
 
     def send(self, command: bytes, data: bytes) -> None:
-        """Send one packet."""
-        with self._patience():
-            self.connection.sendall(struct.pack("!I", len(data) + 1) + command + data)
+        """Send one packet, with those after it: nothing needs to leave before an answer is awaited."""
+        self._waiting += struct.pack("!I", len(data) + 1) + command + data
+        if len(self._waiting) >= _MOST_WAITING:
+            self.flush()
+
+    def flush(self) -> None:
+        """Have everything sent."""
+        if self._waiting:
+            with self._patience():
+                self.connection.sendall(self._waiting)
+            self._waiting.clear()
 
     def receive(self) -> tuple[bytes, bytes]:
         """The next packet: its command byte and its data."""
+        self.flush()
         (length,) = struct.unpack("!I", self._octets(4))
         if not 0 < length <= _LARGEST:
             raise Unavailable(f"{self.socket} does not speak the milter protocol", hint="is this opendkim's Socket?")
@@ -40,17 +53,18 @@ class Wire:
         return packet[:1], packet[1:]
 
     def _octets(self, count: int) -> bytes:
-        received = b""
-        while len(received) < count:
+        while len(self._received) < count:
             with self._patience():
-                part = self.connection.recv(count - len(received))
+                part = self.connection.recv(_MOST_WAITING)
             if not part:
                 raise Unavailable(
                     f"the daemon at {self.socket} closed the connection in the middle of a message",
                     hint="it may have crashed; see its log: journalctl -u opendkim",
                 )
-            received += part
-        return received
+            self._received += part
+        taken = bytes(self._received[:count])
+        del self._received[:count]
+        return taken
 
     @contextmanager
     def _patience(self) -> Iterator[None]:

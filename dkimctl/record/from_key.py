@@ -12,5 +12,5 @@ def record_of(store: KeyStore, key: Key) -> KeyRecord:
     """
     if key.phase in (Phase.REVOKED, Phase.PURGED):
         return record_for(None, key.metadata.algorithm, key.metadata.tags)
-    pair = store.load(key)
-    return record_for(pair.public, pair.algorithm, key.metadata.tags)
+    public = store.public(key)
+    return record_for(public, public.algorithm, key.metadata.tags)
