@@ -112,13 +112,13 @@ def test_modes_and_owners_of_an_admin_stay_while_the_daemon_can_read(settings: S
     """A stricter mode is kept; one that would fail the next reload, or that strangers can write, is mended."""
     put(settings)
     table = settings.at("/etc/opendkim/KeyTable")
-    mine = replace(settings, keys=replace(settings.keys, owner=f"{os.geteuid()}:{os.getegid()}"))
+    mine = replace(settings, keys=settings.keys._replace(owner=f"{os.geteuid()}:{os.getegid()}"))
     table.chmod(0o640)
     manage(settings, "example.org")
     put(mine)
     assert table.stat().st_mode & 0o777 == 0o640
     somebody = "65534:65534" if os.geteuid() != 65534 else "0:0"
-    theirs = replace(settings, keys=replace(settings.keys, owner=somebody))
+    theirs = replace(settings, keys=settings.keys._replace(owner=somebody))
     put(theirs)
     for mode in (0o640, 0o646):
         table.chmod(mode)
@@ -183,7 +183,7 @@ def test_a_socket_needs_a_directory_of_its_own(settings: Settings) -> None:
     """A directory with other things in it is not ours to give to the daemon: /run is never made 2750."""
     write(settings.root, "/run/other.pid", "1")
     with pytest.raises(UsageError, match="needs a directory of its own"):
-        rendering_for(replace(settings, signing=replace(settings.signing, socket="local:/run/opendkim.sock")))
+        rendering_for(replace(settings, signing=settings.signing._replace(socket="local:/run/opendkim.sock")))
 
 
 def test_a_refusal_before_the_switch_leaves_everything_as_it_was(settings: Settings) -> None:
