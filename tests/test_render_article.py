@@ -151,7 +151,7 @@ def test_tables_and_hosts_say_the_same_and_trust_ipv6_loopback_too(both: tuple[P
 def found(path: Path) -> list[Row]:
     """The rows of a table, numbered as if no comments stood between."""
     read = rows(path.read_bytes().splitlines(keepends=True), patterns=False)
-    return [replace(row, line=number) for number, row in enumerate(read)]
+    return [row._replace(line=number) for number, row in enumerate(read)]
 
 
 @needs("postconf")
@@ -174,7 +174,7 @@ def test_postfix_is_told_the_same_and_mail_from_sendmail_besides(settings: Setti
 
 def test_the_open_network_is_only_there_on_request_and_with_a_word(settings: Settings) -> None:
     """By default loopback alone is trusted; `0.0.0.0/0` warns, and says that IPv6 is not among it."""
-    plain = replace(settings, signing=replace(settings.signing, trusted_hosts=("127.0.0.1", "::1")))
+    plain = replace(settings, signing=settings.signing._replace(trusted_hosts=("127.0.0.1", "::1")))
     assert "every client" not in said(rendering_for(plain))
     assert "mail from every client in 0.0.0.0/0 is signed" in said(rendering_for(settings))
     assert "::/0 is not among them" in said(rendering_for(settings))

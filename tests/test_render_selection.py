@@ -98,7 +98,7 @@ def test_subdomains_follow_the_option_the_domain_and_the_key(settings: Settings)
     manage(settings, "strict.example", flags="s")
     own = replace(settings, domains=MappingProxyType({"example.org": DomainSettings(subdomains=False)}))
     assert table_keys(own) == ["example.com", ".example.com", "example.org", "strict.example"]
-    none = replace(settings, signing=replace(settings.signing, subdomains=False))
+    none = replace(settings, signing=settings.signing._replace(subdomains=False))
     assert table_keys(none) == ["example.com", "example.org", "strict.example"]
 
 
