@@ -14,7 +14,7 @@ from dkimctl.clock import SYSTEM_CLOCK
 from dkimctl.errors import DkimctlError, Refused
 from dkimctl.providers.base import Create, Provider, ProviderRecord
 from dkimctl.publish.apply import ZoneResult, apply
-from dkimctl.publish.plan import Wanted, plan
+from dkimctl.publish.plan import Consent, Wanted, plan
 from dkimctl.record.model import KeyRecord
 from tests.publishing import invented_record
 
@@ -32,10 +32,11 @@ class Account:
         """A record at `<selector>._domainkey.<zone>`."""
         return Wanted(self.zone, selector, f"{selector}._domainkey.{self.zone}", record, ttl)
 
-    def publish(self, *wanted: Wanted, replace: bool = False) -> ZoneResult:
+    def publish(self, *wanted: Wanted, replace: bool = False, accept_limits: bool = False) -> ZoneResult:
         """Plan and apply."""
-        planned = plan(self.provider, self.zone, wanted, replace_foreign=replace)
-        return apply(self.provider, planned, clock=SYSTEM_CLOCK, replace_foreign=replace)
+        consent = Consent(replace, accept_limits)
+        planned = plan(self.provider, self.zone, wanted, consent)
+        return apply(self.provider, planned, clock=SYSTEM_CLOCK, consent=consent)
 
     def put(self, name: str, text: str) -> None:
         """A record that somebody else made."""

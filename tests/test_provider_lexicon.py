@@ -196,7 +196,18 @@ def test_a_record_that_the_service_cannot_hold_is_refused(at_ovh: Sandbox) -> No
     assert isinstance(name.error, Refused)
     assert "CNAME" in name.error.hint
     assert "1024" not in name.error.hint
+    assert "--accept-limits" in name.error.hint
     assert [call for call in at_ovh.calls if call.method != "GET"] == []
+
+
+def test_a_limit_that_somebody_accepts_is_tried(at_ovh: Sandbox) -> None:
+    """The service may hold more than is said of it; what was read back decides."""
+    account = Account(opened("ovh", text_limit=255), ZONE, lambda _: [])
+    wanted = account.wanted(invented_record(1))
+    [name] = account.publish(wanted, accept_limits=True).names
+    assert name.error is None
+    [found] = account.provider.find(ZONE, [wanted.name])[wanted.name]
+    assert found.text == wanted.record.text
 
 
 # --- failures ---------------------------------------------------------------------------------------------------------

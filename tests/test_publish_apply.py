@@ -10,7 +10,7 @@ from dkimctl.clock import SYSTEM_CLOCK
 from dkimctl.errors import ApiError
 from dkimctl.providers.base import Provider
 from dkimctl.publish.apply import ZoneResult, apply
-from dkimctl.publish.plan import Wanted, plan
+from dkimctl.publish.plan import NO_CONSENT, Consent, Wanted, plan
 from dkimctl.sandbox import LoggedCall
 from tests.publishing import (
     NAME,
@@ -28,10 +28,10 @@ from tests.publishing import (
 RECORD = rsa_record()
 
 
-def publish(provider: Provider, *records: Wanted, replace_foreign: bool = False) -> ZoneResult:
+def publish(provider: Provider, *records: Wanted, consent: Consent = NO_CONSENT) -> ZoneResult:
     """Plan and apply, as the command does for one zone."""
-    planned = plan(provider, ZONE, records or [wanted()], replace_foreign=replace_foreign)
-    return apply(provider, planned, clock=manual_clock(), replace_foreign=replace_foreign)
+    planned = plan(provider, ZONE, records or [wanted()], consent)
+    return apply(provider, planned, clock=manual_clock(), consent=consent)
 
 
 def errors(result: ZoneResult) -> dict[str, ApiError]:
@@ -98,6 +98,46 @@ def test_a_record_that_somebody_else_made_meanwhile_does_not_stay_a_second_one()
         assert is_clean(running)
 
 
+# --- an account without the type DKIM
+
+
+def test_without_the_type_dkim_nothing_is_made_and_the_way_round_is_named() -> None:
+    """A CNAME into a zone elsewhere, or a TXT for who agrees to it; the other names of the zone are not held up."""
+    with sandbox(refuse_dkim=True) as running:
+        [error] = errors(publish(account(running))).values()
+        assert "does not belong to the NamedResolutionFieldTypeEnum" in error.message
+        assert f'[domains."{ZONE}"] delegate' in error.hint
+        assert "--accept-limits" in error.hint
+        assert standing(running) == []
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_without_the_type_dkim_a_txt_takes_its_place_for_who_agrees(count: int) -> None:
+    """Read back as any other; the next run with the same consent changes nothing."""
+    with sandbox(refuse_dkim=True) as running:
+        records = [wanted(f"s{number}", record=rsa_record(number % 2)) for number in range(count)]
+        consent = Consent(accept_limits=True)
+        assert not errors(publish(account(running), *records, consent=consent))
+        assert [kind for n in range(count) for kind, _ in standing(running, f"s{n}._domainkey")] == ["TXT"] * count
+        assert is_clean(running)
+        assert plan(account(running), ZONE, records, consent).changes == ()
+
+
+def test_without_the_type_dkim_a_txt_that_is_cut_is_still_no_success() -> None:
+    """Consent is to try it, not to a broken record: what was read back decides, and nothing of it is left."""
+    with sandbox(refuse_dkim=True, truncate_txt=True) as running:
+        [error] = errors(publish(account(running), consent=Consent(accept_limits=True))).values()
+        assert "came back truncated" in error.message
+        assert standing(running) == []
+
+
+def test_consent_changes_nothing_where_dkim_is_known() -> None:
+    """The type DKIM is tried first, also with --accept-limits."""
+    with sandbox() as running:
+        assert not errors(publish(account(running), consent=Consent(accept_limits=True)))
+        assert standing(running) == [("DKIM", RECORD.text)]
+
+
 # --- records that come back wrong
 
 
@@ -117,7 +157,7 @@ def test_a_truncated_record_is_an_error_and_nothing_broken_is_left(before: tuple
     with sandbox(truncate_dkim=True, txt_form="raw") as running:
         for field_type, text in before:
             running.zone(ZONE).add(field_type, "mail._domainkey", text)
-        [error] = errors(publish(account(running), replace_foreign=True)).values()
+        [error] = errors(publish(account(running), consent=Consent(replace_foreign=True))).values()
         assert f"255 of {len(RECORD.text)} characters" in error.message
         assert str(len(RECORD.get("p"))) in error.message
         assert standing(running) == [record for record in before if record[0] == "TXT"]
@@ -128,7 +168,7 @@ def test_what_cannot_be_put_back_is_not_served() -> None:
     """A service that cuts long texts cuts the old one too when it is put back: then the served zone is left alone."""
     with sandbox(truncate_dkim=True) as running:
         running.zone(ZONE).add("DKIM", "mail._domainkey", rsa_record(1).text)
-        result = publish(account(running), replace_foreign=True)
+        result = publish(account(running), consent=Consent(replace_foreign=True))
         [error] = errors(result).values()
         assert "could not be taken out again" in error.message
         assert not result.activated
@@ -255,7 +295,7 @@ def test_whatever_stands_there_one_right_record_stands_in_the_end(state: list[tu
         for field_type, text in state:
             running.zone(ZONE).add(field_type, "mail._domainkey", text)
         provider = account(running)
-        assert not errors(publish(provider, replace_foreign=True))
+        assert not errors(publish(provider, consent=Consent(replace_foreign=True)))
         assert standing(running) in ([("DKIM", RECORD.text)], [("DKIM", RECORD.text + ";")])
         assert is_clean(running)
         assert not state or min(counts) >= 1

@@ -251,6 +251,18 @@ def test_a_truncated_record_ends_with_3_and_nothing_broken(inside: DkimctlInside
 # --- by hand, and in a zone file
 
 
+def test_what_the_provider_lacks_is_done_without_only_when_asked(inside: DkimctlInside) -> None:
+    """Refused with a CNAME as the advice; with `--accept-limits` a TXT takes the place, read back and served."""
+    with world(inside, refuse_dkim=True) as w:
+        run = w(*PUBLISH)
+        assert run.code == 3
+        assert "let the name be a CNAME into a zone elsewhere" in run.err
+        run = w(*PUBLISH, "--accept-limits")
+        assert (run.code, w.phase()) == (0, "verified")
+        assert [kind for kind, _ in standing(w.sandbox)] == ["TXT"]
+        assert "unchanged" in w(*PUBLISH, "--accept-limits").out
+
+
 def test_by_hand_prints_what_to_paste(inside: DkimctlInside) -> None:
     """The whole value on one line, and a line for a zone file; nothing is noted as published."""
     with world(inside) as w:

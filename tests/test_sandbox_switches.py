@@ -176,6 +176,14 @@ def test_retype_txt() -> None:
             assert post(api, fieldType="TXT", target=target)["fieldType"] == "TXT"
 
 
+def test_refuse_dkim() -> None:
+    """The type is not among those of the enumeration; a TXT is taken."""
+    with sandbox_with(refuse_dkim=True) as (_, api):
+        with pytest.raises(BadParametersError, match=r"\(DKIM\) does not belong to the NamedResolutionFieldTypeEnum"):
+            api.post("/domain/zone/domain.tld/record", fieldType="DKIM", subDomain="a._domainkey", target="p=AAAA")
+        api.post("/domain/zone/domain.tld/record", fieldType="TXT", subDomain="a._domainkey", target="p=AAAA")
+
+
 def test_refuse_ed25519() -> None:
     """An Ed25519 key may be refused as a DKIM while a TXT is taken."""
     with sandbox_with(refuse_ed25519=True) as (_, api):

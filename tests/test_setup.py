@@ -105,6 +105,17 @@ def test_a_second_run_changes_nothing(relay: Relay) -> None:
     assert {call.method for call in relay.sandbox.calls} == {"GET"}
 
 
+@pytest.mark.parametrize("sandbox", [Switches(refuse_dkim=True)], indirect=True)
+@pytest.mark.parametrize("agreed", [False, True])
+def test_what_the_provider_lacks_is_done_without_only_when_asked(relay: Relay, agreed: bool) -> None:
+    """`--accept-limits`: a TXT where the type DKIM is not known; else refused, with a CNAME as the advice."""
+    run = relay.setup("domain.tld", *(["--accept-limits"] if agreed else ["--timeout", "0"]))
+    found = [r.field_type for r in relay.sandbox.zone("domain.tld").served if r.sub_domain.endswith("_domainkey")]
+    assert (run.code, found) == ((0, ["TXT"]) if agreed else (3, []))
+    if not agreed:
+        assert "let the name be a CNAME into a zone elsewhere" in run.out + run.err
+
+
 def test_it_goes_on_from_what_single_commands_did(relay: Relay) -> None:
     """A key made with genkey, under another selector, is taken; none is made beside it."""
     relay("genkey", "-s", "mail", "domain.tld")

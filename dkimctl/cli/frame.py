@@ -143,6 +143,15 @@ def dns_options(body: Callable[..., Any]) -> Callable[..., Any]:
     return server(port(body))
 
 
+def accept_limits_option(body: Callable[..., Any]) -> Callable[..., Any]:
+    """`--accept-limits`, for commands that publish."""
+    return click.option(
+        "--accept-limits",
+        is_flag=True,
+        help="Try also where the provider lacks long texts or the type DKIM; what is read back decides.",
+    )(body)
+
+
 def complete_domains(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
     """The managed domains, for shell completion; silent where they cannot be read."""
     from dkimctl.errors import DkimctlError

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from dkimctl.cli.frame import App, dns_options, domains_argument, managed_domains
+from dkimctl.cli.frame import App, accept_limits_option, dns_options, domains_argument, managed_domains
 from dkimctl.cli.frame import command as make_command
 
 
@@ -40,6 +40,7 @@ from dkimctl.cli.frame import command as make_command
     help="text (default); json: one document; jsonl: a line for each key as it ends.",
 )
 @click.option("--replace", is_flag=True, help="Also replace records that hold another key.")
+@accept_limits_option
 @dns_options
 def command(
     app: App,

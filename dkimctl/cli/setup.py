@@ -1,13 +1,15 @@
 """`dkimctl setup`: everything for new domains in one command."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from dkimctl.cli.frame import App, dns_options, domains_argument
+from dkimctl.cli.frame import App, accept_limits_option, dns_options, domains_argument
 from dkimctl.cli.frame import command as make_command
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from dkimctl.lifecycle.setup import Wish
     from dkimctl.lifecycle.steps import Site
 
@@ -26,8 +28,9 @@ if TYPE_CHECKING:
 )
 @click.option("-s", "--selector", metavar="NAME", help="Selector of new keys; default from the configured pattern.")
 @click.option("--timeout", type=click.FloatRange(0), default=600, metavar="N", help="Seconds to wait for DNS (600).")
+@accept_limits_option
 @dns_options
-def command(app: App, domains: tuple[str, ...], provider: str | None, selector: str | None, timeout: float) -> int:
+def command(app: App, domains: tuple[str, ...], selector: str | None, **wishes: Any) -> int:
     """Do everything for new domains: key, record, proof, signing.
 
     Each step shows its proof, and does nothing where that holds already: after an interruption the same command goes
@@ -35,7 +38,7 @@ def command(app: App, domains: tuple[str, ...], provider: str | None, selector: 
     """
     from dkimctl.lifecycle.setup import set_up
 
-    steps = set_up(_site(app), _wish(app, domains, provider, selector, timeout))
+    steps = set_up(_site(app), _wish(app, domains, selector, wishes))
     app.terminal.document("steps", steps)
     return max((step.exit_code for step in steps), default=0)
 
@@ -56,7 +59,7 @@ def _site(app: App) -> "Site":
     return Site(settings, store, clock, lambda step: show_step(step, terminal), terminal.note)
 
 
-def _wish(app: App, domains: tuple[str, ...], provider: str | None, selector: str | None, timeout: float) -> "Wish":
+def _wish(app: App, domains: tuple[str, ...], selector: str | None, wishes: "Mapping[str, Any]") -> "Wish":
     from dkimctl.keys.ahead import generator
     from dkimctl.keys.metadata import Tags
     from dkimctl.keys.pair import Algorithm
@@ -69,4 +72,4 @@ def _wish(app: App, domains: tuple[str, ...], provider: str | None, selector: st
     chosen = selector or selector_from_template(defaults.selector, app.clock.now())
     requests = in_slots(requests_for(domains, chosen, any_selector=selector is None), app.settings, app.store)
     style = KeyStyle(generator(Algorithm(defaults.algorithm), defaults.bits), Tags())
-    return Wish(tuple(requests), style, provider, timeout)
+    return Wish(tuple(requests), style, **wishes)

@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from dkimctl.errors import DkimctlError
 from dkimctl.providers.base import DEFAULT_JOBS, DEFAULT_RATE, Change, Pace, ProviderRecord
+from dkimctl.publish.plan import Consent
 
 DEFAULT_TIMEOUT = 600.0  # seconds; OVH's own servers were seen to take 110 ± 100, and more on a bad day
 
@@ -22,12 +23,19 @@ class Choices:
     """Zones changed at a time."""
     replace: bool = False
     """Also replace records that hold another key or another text."""
+    accept_limits: bool = False
+    """Also try where the provider lacks what a key record needs; what was read back decides."""
     ttl: int | None = None
     """Seconds; None: as configured for the domain, else as it is."""
     plan_digest: str | None = None
     """Do this plan, as a dry run showed it, or nothing."""
     rate: float = DEFAULT_RATE
     """Requests a second for each credential; 0: as many as it takes."""
+
+    @property
+    def consent(self) -> Consent:
+        """What may be done that is refused otherwise."""
+        return Consent(self.replace, self.accept_limits)
 
     @property
     def pace(self) -> Pace:

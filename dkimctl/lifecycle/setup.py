@@ -28,6 +28,8 @@ class Wish:
     """As `--provider` names it; None: as configured for each domain."""
     timeout: float
     """Seconds to wait for the authoritative servers, for each zone."""
+    accept_limits: bool = False
+    """As `Choices` has it."""
 
 
 def set_up(site: Site, wish: Wish) -> tuple[Step, ...]:
@@ -48,7 +50,8 @@ def set_up(site: Site, wish: Wish) -> tuple[Step, ...]:
 
 def _do(site: Site, wish: Wish) -> None:
     keys = _make_keys(site, wish)
-    served = prove(site, keys, wish.provider, Choices(wait=True, timeout=wish.timeout)) if keys else []
+    choices = Choices(wait=True, timeout=wish.timeout, accept_limits=wish.accept_limits)
+    served = prove(site, keys, wish.provider, choices) if keys else []
     try:
         start_signing(site, served)
     except DkimctlError as error:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from dkimctl.clock import Clock
 from dkimctl.errors import ApiError, DkimctlError
 from dkimctl.providers.base import Change, Provider, ProviderRecord
-from dkimctl.publish.plan import NamePlan, Plan, Wanted
+from dkimctl.publish.plan import NO_CONSENT, Consent, NamePlan, Plan, Wanted
 from dkimctl.publish.settle import AGAIN, Settling
 
 
@@ -35,7 +35,7 @@ class ZoneResult:
     """What the provider says of a zone in which nothing was changed; None: it cannot tell, or was not asked."""
 
 
-def apply(provider: Provider, planned: Plan, *, clock: Clock, replace_foreign: bool = False) -> ZoneResult:
+def apply(provider: Provider, planned: Plan, *, clock: Clock, consent: Consent = NO_CONSENT) -> ZoneResult:
     """Do the plan of a zone, prove each record by reading it back, then make the zone's records effective.
 
     Errors of single names are in the result; one name does not stop the others. Raises DkimctlError only when nothing
@@ -45,7 +45,7 @@ def apply(provider: Provider, planned: Plan, *, clock: Clock, replace_foreign: b
     errors = {name.wanted.name: name.refusal for name in planned.names if name.refusal}
     if not changed:
         return _unchanged(provider, planned, errors)
-    settling = Settling(provider, planned.zone, clock, replace_foreign)
+    settling = Settling(provider, planned.zone, clock, consent)
     settling.settle(changed)
     errors |= settling.errors
     activated = _activate(provider, planned.zone, changed, settling, errors)

@@ -52,54 +52,71 @@ class Plan:
         return tuple(change for name in self.names for change in name.changes)
 
 
-def plan(provider: Provider, zone: str, wanted: Sequence[Wanted], *, replace_foreign: bool = False) -> Plan:
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What somebody has agreed to, that is refused otherwise."""
+
+    replace_foreign: bool = False
+    """Records that hold another key or another text are replaced."""
+    accept_limits: bool = False
+    """A record may go where the service lacks something: a text longer than it stores, or under its second type."""
+
+
+NO_CONSENT = Consent()
+
+
+def plan(provider: Provider, zone: str, wanted: Sequence[Wanted], consent: Consent = NO_CONSENT) -> Plan:
     """Compare what the provider holds with what is wanted. Reads only. Raises ApiError."""
     capabilities = provider.capabilities
-    settled = _settled(provider, zone, wanted)
+    settled = _settled(provider, zone, wanted, consent)
     rest = [one.name for one in wanted if one.name not in settled]
     found = provider.find(zone, rest) if rest else {}
-    names = (
-        settled.get(one.name) or _plan_name(one, tuple(found[one.name]), capabilities, replace_foreign)
-        for one in wanted
-    )
+    names = (settled.get(one.name) or _plan_name(one, tuple(found[one.name]), capabilities, consent) for one in wanted)
     return Plan(zone, tuple(names))
 
 
-def _settled(provider: Provider, zone: str, wanted: Sequence[Wanted]) -> dict[str, NamePlan]:
+def _settled(provider: Provider, zone: str, wanted: Sequence[Wanted], consent: Consent) -> dict[str, NamePlan]:
     """The names at which a glance shows that nothing is to be done."""
     if not isinstance(provider, Glances):
         return {}
     seen = provider.glance(zone, [one.name for one in wanted])
     plans = (
-        _plan_name(one, tuple(seen[one.name]), provider.capabilities, False) for one in wanted if seen.get(one.name)
+        _plan_name(one, tuple(seen[one.name]), provider.capabilities, consent) for one in wanted if seen.get(one.name)
     )
     return {one.wanted.name: one for one in plans if not one.changes and not one.refusal}
 
 
 def _plan_name(
-    wanted: Wanted, existing: tuple[ProviderRecord, ...], capabilities: Capabilities, replace_foreign: bool
+    wanted: Wanted, existing: tuple[ProviderRecord, ...], capabilities: Capabilities, consent: Consent
 ) -> NamePlan:
-    refusal = _refusal(wanted, existing, capabilities, replace_foreign)
+    refusal = _refusal(wanted, existing, capabilities, consent)
     if refusal is not None:
         return NamePlan(wanted, existing, refusal=refusal)
-    return NamePlan(wanted, existing, tuple(_changes(wanted, existing, capabilities)))
+    return NamePlan(wanted, existing, tuple(_changes(wanted, existing, capabilities, consent)))
+
+
+def elsewhere(domain: str) -> str:
+    """The advice for a service that lacks what a key record needs: a weaker key is none."""
+    return (
+        f'let the name be a CNAME into a zone elsewhere: [domains."{domain}"] delegate = "…" '
+        "(a shorter key would be a weaker one)"
+    )
 
 
 def _refusal(
-    wanted: Wanted, existing: Sequence[ProviderRecord], capabilities: Capabilities, replace_foreign: bool
+    wanted: Wanted, existing: Sequence[ProviderRecord], capabilities: Capabilities, consent: Consent
 ) -> Refused | None:
     for record in existing:
         if record.field_type == "CNAME":
             return _delegated(wanted, record)
     limit = capabilities.text_limit
-    if limit is not None and len(wanted.record.text) > limit:
+    if limit is not None and len(wanted.record.text) > limit and not consent.accept_limits:
         return Refused(
             f"{wanted.name}: the record has {len(wanted.record.text)} characters, and this service stores {limit}",
-            hint=f'publish it elsewhere and let the name be a CNAME: [domains."{wanted.domain}"] delegate = "…"; '
-            "a shorter key would be a weaker one",
+            hint=f"{elsewhere(wanted.domain)}; or try it all the same with --accept-limits",
         )
     foreign = [record for record in existing if likeness(record.text, wanted.record) is Likeness.FOREIGN]
-    if foreign and not replace_foreign:
+    if foreign and not consent.replace_foreign:
         return _taken(wanted, foreign[0])
     return None
 
@@ -120,10 +137,12 @@ def _taken(wanted: Wanted, record: ProviderRecord) -> Refused:
     )
 
 
-def _changes(wanted: Wanted, existing: Sequence[ProviderRecord], capabilities: Capabilities) -> Iterator[Change]:
+def _changes(
+    wanted: Wanted, existing: Sequence[ProviderRecord], capabilities: Capabilities, consent: Consent
+) -> Iterator[Change]:
     """Make or mend the one record first; only then remove the others. Never a moment without a record."""
     target = ProviderRecord(wanted.name, capabilities.field_type, wanted.record.text, wanted.ttl or 0)
-    kept = _kept(wanted, existing, capabilities)
+    kept = _kept(wanted, existing, capabilities, consent)
     if kept is None:
         yield Create(target)
     elif not _is_right(kept, wanted):
@@ -134,11 +153,13 @@ def _changes(wanted: Wanted, existing: Sequence[ProviderRecord], capabilities: C
             yield Delete(record)
 
 
-def _kept(wanted: Wanted, existing: Sequence[ProviderRecord], capabilities: Capabilities) -> ProviderRecord | None:
+def _kept(
+    wanted: Wanted, existing: Sequence[ProviderRecord], capabilities: Capabilities, consent: Consent
+) -> ProviderRecord | None:
     """The record to keep: one of the right type, of several a right one, of those the oldest."""
     types = {capabilities.field_type}
     candidates = [record for record in existing if record.field_type in types]
-    if capabilities.fallback_type and wanted.record.get("k", "rsa") != "rsa":
+    if capabilities.fallback_type and (wanted.record.get("k", "rsa") != "rsa" or consent.accept_limits):
         candidates += [r for r in existing if r.field_type == capabilities.fallback_type and _is_right(r, wanted)]
     return min(candidates, key=lambda r: (not _is_right(r, wanted), _age(r)), default=None)
 

@@ -1,13 +1,14 @@
 """Bringing names to the wanted state: write, look, write what is still missing, look again."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dkimctl.clock import Clock
 from dkimctl.errors import ApiError, DkimctlError
+from dkimctl.names import split_owner_name
 from dkimctl.providers.base import Change, Create, Delete, Provider, ProviderRecord, Replace
 from dkimctl.publish.likeness import Likeness, key_value, likeness
-from dkimctl.publish.plan import NamePlan, Wanted, plan
+from dkimctl.publish.plan import Consent, NamePlan, Wanted, elsewhere, plan
 
 _PAUSES = (1.0, 2.0, 4.0, 8.0, 8.0)  # seconds between looks for what was accepted but does not show yet
 AGAIN = "run the same command again: it looks first, and goes on from what is there"
@@ -20,7 +21,7 @@ class Settling:
     provider: Provider
     zone: str
     clock: Clock
-    replace_foreign: bool
+    consent: Consent
     errors: dict[str, DkimctlError] = field(default_factory=dict)
     """Owner name → why it is not right."""
     unsettled: set[str] = field(default_factory=set)
@@ -28,6 +29,8 @@ class Settling:
     _before: dict[str, tuple[ProviderRecord, ...]] = field(default_factory=dict)
     _created: set[str] = field(default_factory=set)
     _replaced: set[str] = field(default_factory=set)
+    _second_type: set[str] = field(default_factory=set)
+    """Names whose record the service did not take under its own type, and which may stand under the other."""
     _one_by_one: bool = False
 
     def settle(self, names: Sequence[NamePlan]) -> None:
@@ -59,12 +62,27 @@ class Settling:
                 if not (isinstance(error, ApiError) and error.status == 400):
                     return error
                 if len(batch) == 1:
-                    self.errors[batch[0]] = error
+                    self._refused(batch[0], steps[batch[0]], error)
                 self._one_by_one = True  # one record was refused as such: find out which, and do the others
                 continue
             self._created |= {name for name in batch if any(isinstance(c, Create) for c in steps[name])}
             self._replaced |= {name for name in batch if any(isinstance(c, Replace) for c in steps[name])}
         return None
+
+    def _refused(self, name: str, step: Sequence[Change], error: ApiError) -> None:
+        """The service did not take a record as such: under its second type, where somebody agreed, it may."""
+        capabilities = self.provider.capabilities
+        is_new = any(isinstance(c, Create) and c.record.field_type == capabilities.field_type for c in step)
+        if not (is_new and capabilities.fallback_type):
+            self.errors[name] = error
+        elif self.consent.accept_limits and name not in self._second_type:
+            self._second_type.add(name)
+        else:
+            domain = split_owner_name(name)[1]
+            more = "" if self.consent.accept_limits else f"; or, as {capabilities.fallback_type}, with --accept-limits"
+            self.errors[name] = ApiError(
+                error.message, hint=f"{elsewhere(domain)}{more}", status=error.status, call=error.call
+            )
 
     def _step(self, name: NamePlan) -> list[Change]:
         """First what makes the record right; once that was read back, what removes the others.
@@ -74,12 +92,17 @@ class Settling:
         making = [change for change in name.changes if not isinstance(change, Delete)]
         if not making:
             return list(name.changes)
-        return [c for c in making if not (isinstance(c, Create) and name.wanted.name in self._created)]
+        return [self._typed(c) for c in making if not (isinstance(c, Create) and name.wanted.name in self._created)]
+
+    def _typed(self, change: Change) -> Change:
+        if isinstance(change, Create) and change.record.name in self._second_type:
+            return Create(replace(change.record, field_type=self.provider.capabilities.fallback_type))
+        return change
 
     def _look(self, pending: Sequence[NamePlan]) -> list[NamePlan]:
         """The names that still need something, as they are now. Raises DkimctlError when they cannot be read."""
         wanted = [name.wanted for name in pending]
-        looked = plan(self.provider, self.zone, wanted, replace_foreign=self.replace_foreign)
+        looked = plan(self.provider, self.zone, wanted, self.consent)
         still = []
         for name in looked.names:
             spoilt = self._spoilt(name)

@@ -24,11 +24,15 @@ def new_fields(body: Any) -> tuple[str, str, str, int]:
             raise ErrorAnswer(400, f"[{name}] Missing input parameter")
     field_type = fields["fieldType"]
     if field_type not in FIELD_TYPES:
-        raise ErrorAnswer(
-            400,
-            f"[fieldType] Given data ({field_type}) does not belong to the NamedResolutionFieldTypeEnum enumeration",
-        )
+        raise unknown_type(field_type)
     return field_type, _text(fields, "subDomain"), _text(fields, "target"), _ttl(fields)
+
+
+def unknown_type(field_type: str) -> ErrorAnswer:
+    """The refusal of a type that the enumeration does not have."""
+    return ErrorAnswer(
+        400, f"[fieldType] Given data ({field_type}) does not belong to the NamedResolutionFieldTypeEnum enumeration"
+    )
 
 
 def changed(record: Record, body: Any) -> Record:
@@ -56,6 +60,8 @@ def accepted(record: Record, zone: Zone) -> Record:
     if switches.lower_case_names:
         record = replace(record, sub_domain=record.sub_domain.lower())
     _check_name(record, switches)
+    if record.field_type == "DKIM" and switches.refuse_dkim:
+        raise unknown_type("DKIM")
     if record.field_type == "DKIM":
         _check_dkim(record, switches)
     if served_rdata(record, dns.name.from_text(zone.name)) is None:

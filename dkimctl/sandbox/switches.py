@@ -42,6 +42,7 @@ class Switches:
     truncate_dkim: bool = _switch(False, "a DKIM longer than 255 bytes is cut there without a word")
     max_target: int = _switch(0, "longest target accepted, in characters; 0 is no limit")
     retype_txt: bool = _switch(False, "a TXT that is a valid key record becomes a DKIM")
+    refuse_dkim: bool = _switch(False, "the field type DKIM is none that the API knows")
     refuse_ed25519: bool = _switch(False, "k=ed25519 in a DKIM is a bad request")
     dkim_name: Literal["any", "label", "suffix"] = _switch(
         "any", "names a DKIM may have: any, with a label _domainkey, or ending in it"
