@@ -19,6 +19,7 @@ from dkimctl.verify.report import Target
 from tests.conftest import needs
 from tests.dns_servers import Knot, free_port_everywhere, name_servers, txt
 from tests.record_corpus import Case, Keys, corpus, make_keys
+from tests.verify_schema import assert_valid_report
 
 HOME = "127.0.0.1"
 RecordProperty = Callable[[str, object], None]
@@ -101,9 +102,11 @@ def test_the_offered_text_is_right(cases: list[Case], keys: Keys) -> None:
 
 @needs("knotd")
 def test_end_to_end_is_the_same(cases: list[Case], served: Lookup, record_property: RecordProperty) -> None:
-    """Through a real name server every record gets the same findings as its text alone."""
+    """Through a real name server every record gets the findings of its text alone, in a report that fits the schema."""
     targets = {case.name: case for case in cases}
-    reports = check([Target(name, "example.com") for name in targets], served)
+    reports = list(check([Target(name, "example.com") for name in targets], served))
+    for report in reports:
+        assert_valid_report(report)
     wrong = {r.selector: r for r in reports if {f.code for f in r.findings} - _PRAISE != targets.pop(r.selector).codes}
     assert wrong == {}
     assert targets == {}

@@ -14,6 +14,7 @@ from dkimctl.verify.closer import misspellings
 from dkimctl.verify.report import Report, Target
 from tests.conftest import needs
 from tests.dns_servers import SOA, Knot, free_port_everywhere, name_servers, txt
+from tests.verify_schema import assert_valid_report
 
 FIRST, SECOND = "127.0.0.1", "127.0.0.2"
 PAIR = generate(Algorithm.RSA)
@@ -30,6 +31,7 @@ class Place:
     def look(self, selector: str, domain: str, *, thorough: bool = False) -> Report:
         """One report."""
         [report] = check([Target(selector, domain, PAIR.public)], self.lookup, thorough=thorough)
+        assert_valid_report(report)
         return report
 
 

@@ -20,6 +20,7 @@ from dkimctl.verify.check import await_key, check
 from dkimctl.verify.report import Report, Target, Verdict
 from tests.conftest import Dkimctl, needs
 from tests.dns_servers import Knot, free_port_everywhere, name_servers, txt
+from tests.verify_schema import assert_valid_report
 
 FIRST, SECOND, NOBODY = "127.0.0.1", "127.0.0.2", "127.0.0.9"
 
@@ -142,7 +143,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 )
 def test_what_stands_in_dns_is_found_out(world: World, selector: str, domain: str, expected: set[str]) -> None:
     """Each state of a key record at real servers leads to its own findings, and to no others."""
-    assert codes(world.look(selector, domain)) == expected
+    report = world.look(selector, domain)
+    assert codes(report) == expected
+    assert_valid_report(report)
 
 
 @needs("knotd")

@@ -17,6 +17,7 @@ from dkimctl.verify.check import check
 from dkimctl.verify.report import Target
 from tests.conftest import Dkimctl, needs
 from tests.dns_servers import Knot, await_server, free_port_everywhere, name_servers, txt
+from tests.verify_schema import assert_valid_report
 
 HOME = "127.0.0.1"
 PAIR = generate(Algorithm.RSA)
@@ -118,6 +119,7 @@ def test_dnssec_as_a_validating_resolver_sees_it(lookup: Lookup, zone: str, expe
     [report] = check([Target("s", zone, PAIR.public)], lookup, thorough=True)
     assert {f.code for f in report.findings} == expected, report.findings
     assert report.text == GOOD
+    assert_valid_report(report)
 
 
 @needs("knotd", "unbound", "dig")

@@ -14,6 +14,7 @@ from dkimctl.verify.report import Report, Target, Verdict
 from tests.conftest import needs
 from tests.dns_servers import Knot, free_port_everywhere, name_servers
 from tests.hostile_dns import Hostile, Script, Send, answer
+from tests.verify_schema import assert_valid_report
 
 HOME = "127.0.0.1"
 PAIR = generate(Algorithm.RSA)
@@ -137,8 +138,9 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str]
 @needs("knotd")
 @pytest.mark.parametrize("name", CASES)
 def test_a_hostile_server_gets_its_finding(hostile: Callable[[str], Report], name: str) -> None:
-    """Whatever the server does, the report comes, and it says what was done."""
+    """Whatever the server does, the report comes, it says what was done, and it is as the schema says."""
     report = hostile(name)
+    assert_valid_report(report)
     assert {f.code for f in report.findings} == CASES[name][2], report.findings
     if report.verdict is Verdict.RIGHT:
         assert report.text == GOOD.decode()

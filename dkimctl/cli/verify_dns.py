@@ -42,9 +42,10 @@ _THOROUGH = 3  # so many names are looked at with every question there is
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["text", "json", "jsonl", "nagios", "prometheus"]),
+    type=click.Choice(["text", "json", "jsonl", "nagios", "prometheus", "schema"]),
     default="text",
-    help="text (default); json: one document; jsonl: a line as each comes; nagios; prometheus.",
+    help="text (default); json: one document; jsonl: a line as each comes; nagios; prometheus; schema: nothing is "
+    "checked, the JSON Schema of json and jsonl is printed.",
 )
 @dns_options
 def command(
@@ -64,6 +65,8 @@ def command(
     a key here, name the selector with -s. Exit code: 0 right, 1 an error was found, 3 something could not be asked.
     With --format nagios as Nagios reads it: 0 OK, 1 WARNING, 2 CRITICAL (an error was found), 3 UNKNOWN.
     """
+    if form == "schema":
+        return _show_schema(app)
     from itertools import chain, islice
 
     from dkimctl.cli.verifying import Outcome
@@ -97,6 +100,14 @@ def command(
     brief = outcome.is_brief
     reports = check(few, lookup, recursive=recursive, thorough=thorough, brief=brief, concurrency=width)
     return outcome.show(map(outcome.portion, portions(reports)), len(few))
+
+
+def _show_schema(app: App) -> int:
+    from dkimctl.output.schema import schema_text
+
+    app.json = False  # the schema is the one document
+    app.terminal.result(schema_text())
+    return 0
 
 
 class _Source:

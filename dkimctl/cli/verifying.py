@@ -90,7 +90,7 @@ class Outcome:
                 if self._done:
                     self._done.writelines(owner + "\n" for owner in portion.owners)
         except BaseException as error:
-            if self._has_begun:
+            if self._has_begun or (self._form == "json" and isinstance(error, KeyboardInterrupt)):
                 self._print_end('], "complete": false}')
             if isinstance(error, KeyboardInterrupt):
                 raise KeyboardInterrupt(f"checked so far: {self._tally.in_words or 'nothing'}") from None

@@ -1,0 +1,175 @@
+"""The JSON Schema of verify-dns: printed by the program, and true of everything that it prints."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import fields, replace
+from enum import StrEnum
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from dkimctl.dns.resolve import Security
+from dkimctl.findings import Finding, Severity, finding
+from dkimctl.keys.metadata import Tags
+from dkimctl.keys.pair import Algorithm, generate
+from dkimctl.output.machine import document, line
+from dkimctl.output.schema import schema_text
+from dkimctl.record.model import KeyRecord, record_for
+from dkimctl.verify.catalogue import CATALOGUE
+from dkimctl.verify.report import Report, ServerAnswer, State, Target, Verdict
+from tests.conftest import Dkimctl, needs
+from tests.dns_servers import Knot, free_port_everywhere, name_servers, txt
+from tests.verify_schema import assert_valid, validator
+
+HOME = "127.0.0.1"
+PAIR = generate(Algorithm.RSA)
+RECORD = record_for(PAIR.public, "rsa", Tags())
+PARTS = json.loads(schema_text())["$defs"]
+
+
+def test_it_is_a_schema_and_is_printed(dkimctl_inside: Dkimctl) -> None:
+    """--format schema prints it, with --json and without, and asks nobody."""
+    for more in ((), ("--json",)):
+        run = dkimctl_inside("verify-dns", "--format", "schema", *more)
+        assert (run.code, run.out, run.err) == (0, schema_text(), "")
+    Draft202012Validator.check_schema(json.loads(schema_text()))
+
+
+@pytest.mark.parametrize(
+    ("part", "kind"),
+    [("report", Report), ("finding", Finding), ("answer", ServerAnswer), ("record", KeyRecord)],
+)
+def test_every_field_is_described(part: str, kind: type) -> None:
+    """Each part requires exactly the fields that are printed of a value."""
+    printed = [field.name for field in fields(kind) if field.repr]
+    assert PARTS[part]["required"] == list(PARTS[part]["properties"]) == printed
+
+
+@pytest.mark.parametrize(
+    ("part", "key", "words"),
+    [
+        ("report", "verdict", Verdict),
+        ("report", "dnssec", Security),
+        ("finding", "severity", Severity),
+        ("answer", "state", State),
+    ],
+)
+def test_every_word_is_listed(part: str, key: str, words: type[StrEnum]) -> None:
+    """Where a value is one of a few words, the schema lists all of them and no other."""
+    assert sorted(PARTS[part]["properties"][key]["enum"]) == sorted(words)
+
+
+def example() -> Report:
+    """A report with something in every field."""
+    answer = ServerAnswer(
+        "s._domainkey.example.com", "ns1.example.com", HOME, State.TEXT, (RECORD.text,), ttl=300, serial=1
+    )
+    return Report(
+        Target("s", "example.com"),
+        "example.com",
+        "s",
+        "s._domainkey.example.com",
+        Verdict.RIGHT,
+        (finding(CATALOGUE["DKIM310"], "s._domainkey.example.com", "seen"),),
+        answers=(answer, replace(answer, state=State.ALIAS, texts=(), alias="other.example", ttl=None)),
+        resolvers=(answer,),
+        text=RECORD.text,
+        record=RECORD,
+        publish=RECORD.text,
+        publish_at="s._domainkey.example.com",
+    )
+
+
+@pytest.mark.parametrize("code", CATALOGUE)
+def test_every_kind_of_finding_fits(code: str) -> None:
+    """A report with any finding of the catalogue is valid, alone on a line and among others in one document."""
+    report = replace(example(), findings=(finding(CATALOGUE[code], "s._domainkey.example.com", "seen"),))
+    assert_valid(line("report", report))
+    assert_valid(document("reports", [report, example()]))
+    assert_valid(document("reports", [], complete=False))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"schema": 2, "reports": []},
+        {"schema": 1},
+        {"schema": 1, "reports": [], "report": None},
+        {"schema": 1, "error": {"message": "", "hint": "", "exit_code": 2, "problems": []}},
+        {"schema": 1, "error": {"message": "no", "hint": "", "exit_code": 0, "problems": []}},
+        {"schema": 1, "reports": [{"owner": "s._domainkey.example.com"}]},
+    ],
+)
+def test_anything_else_does_not_fit(wrong: object) -> None:
+    """What the program never prints is not valid: the schema says something."""
+    assert not validator().is_valid(wrong)
+
+
+# --- what the program really prints -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The environment that leads to a knot with records of many kinds, and to a zone whose server is dead."""
+    port = free_port_everywhere(HOME)
+    zone = name_servers(HOME) + "".join(
+        [
+            txt("good._domainkey", RECORD.text),
+            txt("cut._domainkey", RECORD.text[:255]),
+            txt("two._domainkey", RECORD.text, "v=spf1 -all"),
+            txt("odd._domainkey", "v=DKIM1; n=\xe9; p="),
+            "alias._domainkey CNAME good._domainkey\nlost._domainkey CNAME nowhere\n",
+        ]
+    )
+    zones = {"example.com": zone, "dead.example": name_servers("127.0.0.9")}
+    knot = Knot(tmp_path_factory.mktemp("schema") / "knot", HOME, port, zones).start()
+    yield {"DKIMCTL_NAMESERVERS": f"{HOME}:{port}", "DKIMCTL_DNS_PORT": str(port)}
+    knot.stop()
+
+
+NAMES = "".join(f"example.com {name}\n" for name in ("good", "cut", "two", "odd", "alias", "lost", "none"))
+
+
+@needs("knotd")
+@pytest.mark.parametrize("more", [(), ("--recursive",)])
+def test_what_is_printed_is_valid(world: dict[str, str], dkimctl_inside: Dkimctl, more: tuple[str, ...]) -> None:
+    """One document of json, and each line of jsonl: right, wrong, unknown, with resolvers and without."""
+    names = dkimctl_inside.scratch.home / "names"
+    names.write_text(NAMES + "dead.example s\n" * 2)
+    arguments = ("verify-dns", "--from-file", names, *more)
+    run = dkimctl_inside(*arguments, "--format", "json", env=world)
+    assert_valid(run.out)
+    assert {report["verdict"] for report in run.json["reports"]} == {"right", "wrong", "unknown"}
+    lines = dkimctl_inside(*arguments, "--format", "jsonl", env=world).out.splitlines()
+    assert len(lines) == 8
+    for text in lines:
+        assert_valid(text)
+
+
+@needs("knotd")
+def test_one_name_looked_at_closely_is_valid(world: dict[str, str], dkimctl_inside: Dkimctl) -> None:
+    """So is the report of a single name, which has the serials too."""
+    run = dkimctl_inside("verify-dns", "example.com", "-s", "good", "--json", env=world)
+    assert_valid(run.out)
+    assert run.json["reports"][0]["answers"][0]["serial"] == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("verify-dns", "example.com", "--json"), 2),
+        (("verify-dns", "not a domain", "-s", "a", "--format", "json"), 2),
+        (("verify-dns", "--from-file", "/absent", "--format", "json"), 3),
+        (("verify-dns", "example.com", "-s", "a", "--json", "--config", "broken.toml"), 2),
+        (("verify-dns", "--from-message", "empty.eml", "--json"), 1),
+    ],
+)
+def test_errors_are_valid(dkimctl_inside: Dkimctl, arguments: tuple[str, ...], code: int) -> None:
+    """What could not even begin is an error document: a wrong argument, a missing file, a broken configuration."""
+    home = dkimctl_inside.scratch.home
+    (home / "broken.toml").write_text("[dns]\ntimeout = -1\nnonsense = 1\n")
+    (home / "empty.eml").write_text("From: a@example.com\n\nhello\n")
+    run = dkimctl_inside(*arguments, cwd=home)
+    assert run.code == code, run.err
+    assert_valid(run.out)
+    assert run.json["error"]["exit_code"] == code
