@@ -88,7 +88,12 @@ class disk_errors:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if isinstance(error, OSError):
-            raise DiskError(f"cannot {self._doing}: {reason(error)}", hint=self._hint or _advice(error)) from error
+            raise disk_error(self._doing, error, hint=self._hint) from error
+
+
+def disk_error(doing: str, error: OSError, *, hint: str = "") -> DiskError:
+    """What to raise for an OSError: the same as `disk_errors`, for a loop in which that takes too long."""
+    return DiskError(f"cannot {doing}: {reason(error)}", hint=hint or _advice(error))
 
 
 def reason(error: OSError) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dkimctl.clock import SYSTEM_CLOCK, Clock
-from dkimctl.errors import Refused, Unavailable, UsageError, disk_errors
+from dkimctl.errors import Refused, Unavailable, UsageError, disk_error, disk_errors
 
 Content = bytes | Iterable[bytes]
 TEMPORARY_PREFIX = ".dkimctl-"
@@ -153,18 +153,21 @@ def sync_directory(path: Path) -> None:
 
 def read_file(path: Path | str) -> bytes | None:
     """The content, or None when there is no such file. Raises DiskError for everything else."""
-    with disk_errors(f"read {path}"):
-        try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        try:  # system calls as they are: in a loop over 10,000 keys a file object costs as much as all the rest
-            parts = [os.read(descriptor, _PORTION)]
-            while parts[-1]:
-                parts.append(os.read(descriptor, _PORTION))
-            return b"".join(parts)
-        finally:
-            os.close(descriptor)
+    try:  # system calls as they are: in a loop over 10,000 keys a file object costs as much as all the rest
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise disk_error(f"read {path}", error) from error
+    try:
+        parts = [os.read(descriptor, _PORTION)]
+        while parts[-1]:
+            parts.append(os.read(descriptor, _PORTION))
+        return b"".join(parts)
+    except OSError as error:
+        raise disk_error(f"read {path}", error) from error
+    finally:
+        os.close(descriptor)
 
 
 def refuse_shared_directory(directory: Path, owner: Owner) -> None:

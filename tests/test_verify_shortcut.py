@@ -1,7 +1,9 @@
 """The short way for many names says what the long way says, or leaves the name to it."""
 
+import socket
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 
 import dns.message
@@ -10,10 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dkimctl.config.settings import Lookup
+from dkimctl.dns import volley
+from dkimctl.dns.endpoints import Endpoint
 from dkimctl.dns.message import MalformedMessage, Type, query, question, read_message
 from dkimctl.dns.resolve import Security
 from dkimctl.dns.txt import texts_of
-from dkimctl.dns.volley import Volley
+from dkimctl.dns.volley import Volley, Way
 from dkimctl.keys.metadata import Tags
 from dkimctl.record.model import record_for
 from dkimctl.verify.check import check
@@ -90,15 +94,47 @@ def test_both_ways_give_the_same_report(lookup: Lookup) -> None:
 
 
 @needs("knotd")
+def test_no_server_is_left_out_for_want_of_sockets(lookup: Lookup, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there are sockets for one address only, a zone with two servers takes the long way, and each is asked."""
+    monkeypatch.setattr(volley, "_MOST_ADDRESSES", 1)
+    few = [target for target in targets() if target.selector == "differs"] * 3
+    assert {report.verdict for report in check(few, lookup, brief=True)} == {"wrong"}
+
+
+def test_only_the_answer_to_a_question_counts() -> None:
+    """An answer with another id, to another question or from another port is never handed on; the right one is."""
+    asked, other = question(NAME, Type.TXT), question("x." + NAME[2:], Type.TXT)
+    with socket.socket(type=socket.SOCK_DGRAM) as server, socket.socket(type=socket.SOCK_DGRAM) as stranger:
+        server.bind((HOME, 0))
+        questions: Volley[str] = Volley()
+        with closing(questions):
+            way = questions.way_to(Endpoint(HOME, server.getsockname()[1]))
+            assert way is not None
+            way.ask(asked, "mark")
+            sent, asker = server.recvfrom(512)
+            wrong_id = bytes((sent[0] ^ 1, sent[1])) + sent[2:]
+            server.sendto(wrong_id, asker)
+            server.sendto(sent.replace(asked, other), asker)
+            server.sendto(sent[:12], asker)
+            server.sendto(b"", asker)
+            stranger.sendto(sent, asker)
+            assert questions.receive(0.1) == []
+            server.sendto(sent, asker)
+            server.sendto(sent, asker)
+            assert questions.receive(1) == [("mark", asked, sent)]
+            assert questions.receive(0.1) == []
+
+
+@needs("knotd")
 def test_right_names_take_the_short_way(lookup: Lookup, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of names that are right nearly all cost one question at the resolver and one at each server, and no more."""
     case = next(case for case in CASES if case.pair is KEYS.usual and not case.codes)
-    zone_questions: list[bytes] = []
-    ask = Volley.ask
-    monkeypatch.setattr(Volley, "ask", lambda self, *a, **k: (zone_questions.append(a[1]), ask(self, *a, **k))[1])
+    asked: list[bytes] = []
+    ask = Way.ask
+    monkeypatch.setattr(Way, "ask", lambda self, *a: (asked.append(a[0]), ask(self, *a))[1])
     reports = list(check([Target(case.name, "example.com", KEYS.usual.public)] * 100, lookup, brief=True))
     assert {r.verdict for r in reports} == {"right"}
-    assert len(zone_questions) == 99 * 3
+    assert len(asked) == 99 * 3
 
 
 def answer(kind: str) -> tuple[bytes, bytes]:

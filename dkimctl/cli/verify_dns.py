@@ -138,6 +138,7 @@ def _source(
     from dkimctl.names import selector_name
     from dkimctl.verify.targets import listed_targets, managed_targets, targets_of
 
+    store = app.store  # one for all: what it has found out about its directory it need not look for again
     if from_file or from_message:
         if domains or selector or key_file or (from_file and from_message):
             raise UsageError(
@@ -146,17 +147,17 @@ def _source(
             )
         if from_message:
             return _Source(_from_message(from_message))
-        listed = partial(listed_targets, settings=app.settings, store=app.store)
+        listed = partial(listed_targets, settings=app.settings, store=store)
         return _Source(_from_list(app, str(from_file), bad_lines), listed)
     wanted = selector_name(selector) if selector else None
     if key_file:
         return _Source([_with_key(key_file, managed_domains(app, domains), wanted)])
     if not domains and wanted is None:
-        every = sorted({*app.store.names(), *app.settings.domains})
+        every = sorted({*store.names(), *app.settings.domains})
         if len(every) >= _WORTH_SHARING:  # so many are not looked through twice
-            return _Source(every, partial(managed_targets, settings=app.settings, store=app.store), len(every))
+            return _Source(every, partial(managed_targets, settings=app.settings, store=store), len(every))
     named = managed_domains(app, domains)
-    return _Source(named, partial(targets_of, selector=wanted, settings=app.settings, store=app.store), len(named))
+    return _Source(named, partial(targets_of, selector=wanted, settings=app.settings, store=store), len(named))
 
 
 def _with_key(key_file: str, domains: list[str], selector: str | None) -> "Target":

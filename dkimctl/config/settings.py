@@ -91,6 +91,9 @@ class DomainSettings(NamedTuple):
     """A domain of the operator's own below which the records stand; the customer's names are CNAMEs to them."""
 
 
+_NO_TABLE = DomainSettings()
+
+
 @dataclass(frozen=True, slots=True)
 class Lookup:
     """How DNS is asked."""
@@ -145,7 +148,7 @@ class Settings:
 
     def domain(self, name: str) -> DomainSettings:
         """The settings of one domain; defaults when it has no table."""
-        return self.domains.get(name, DomainSettings())
+        return self.domains.get(name, _NO_TABLE)
 
     def published_at(self, selector: str, domain: str) -> str:
         """The name of a key's record: its owner name, or where the CNAME of a delegated domain leads."""

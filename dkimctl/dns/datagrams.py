@@ -1,6 +1,6 @@
 """Questions and answers over UDP: a handful of sockets at random ports, random ids, strangers' packets dropped."""
 
-import secrets
+import os
 import select
 import socket
 from collections.abc import Iterator
@@ -50,9 +50,9 @@ class Datagrams:
             return
         self._turn += 1
         chosen = sockets[self._turn % len(sockets)]
-        identity = secrets.randbits(16)
+        identity = int.from_bytes(os.urandom(2), "big")
         while identity in chosen.pending:
-            identity = secrets.randbits(16)
+            identity = int.from_bytes(os.urandom(2), "big")
         exchange.descriptor, exchange.identity = chosen.socket.fileno(), identity
         chosen.pending[identity] = exchange
 

@@ -8,7 +8,7 @@ import heapq
 import select
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, TypeVar
@@ -26,9 +26,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Ready(Generic[T]):
-    """A result that was had without the engine."""
+    """Results that were had without the engine."""
 
-    result: T
+    results: Sequence[T]
 
 
 class _End:
@@ -84,7 +84,7 @@ class Engine:
                 while not exhausted and not source_waits and len(active) < concurrency:
                     work = next(source, _END)
                     if isinstance(work, Ready):
-                        yield work.result
+                        yield from work.results
                     elif isinstance(work, _End):
                         exhausted = True
                     elif work is None:

@@ -111,8 +111,8 @@ class Message:
 def question(name: str, kind: int) -> bytes:
     """The question section for a name without final dot. Raises MalformedMessage when it cannot stand in DNS."""
     label, _, rest = name.partition(".")
-    wire = (_wire(label) if label else b"") + (_wire(rest) if rest else b"")
-    if len(wire) > 254 or (name and not label):
+    wire = (_label_wire(label) if name else b"") + (_wire(rest) if rest else b"")
+    if len(wire) > 254:
         raise MalformedMessage(f"not a name for DNS: {name}")
     return wire + _END[kind]
 
@@ -128,10 +128,14 @@ def below(label: str, asked: bytes, kind: int) -> bytes:
 @lru_cache(maxsize=4096)
 def _wire(name: str) -> bytes:
     """The labels of a name; remembered, because most names of a list differ in their first label only."""
-    labels = [_unescaped(label) for label in name.split(".")] if "\\" in name else name.encode("latin-1").split(b".")
-    if not 0 < min(map(len, labels)) <= max(map(len, labels)) < 64:
-        raise MalformedMessage(f"not a name for DNS: {name}")
-    return b"".join([bytes((len(label),)) + label for label in labels])
+    return b"".join(map(_label_wire, name.split(".")))
+
+
+def _label_wire(label: str) -> bytes:
+    octets = _unescaped(label) if "\\" in label else label.encode("latin-1")
+    if not 0 < len(octets) < 64:
+        raise MalformedMessage(f"not a label for DNS: {label}")
+    return bytes((len(octets),)) + octets
 
 
 _END = {kind.value: struct.pack("!BHH", 0, kind, _INTERNET) for kind in Type}

@@ -1,6 +1,6 @@
 """One question over TCP, for answers that do not fit a datagram (RFC 7766)."""
 
-import secrets
+import os
 import select
 import socket
 
@@ -14,7 +14,7 @@ class Stream:
     def __init__(self, asked_for: Question, asked: bytes, *, edns: bool) -> None:
         """Begin to connect. Raises OSError."""
         self._asked = asked
-        self._identity = secrets.randbits(16)
+        self._identity = int.from_bytes(os.urandom(2), "big")
         data = query(
             self._identity,
             asked,

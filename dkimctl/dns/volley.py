@@ -4,21 +4,21 @@ For who knows what the answer must be and needs no message read: a fifth of the 
 second opinion; what is not answered at once and plainly is the engine's.
 """
 
-import secrets
+import errno
+import os
 import select
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
 from dkimctl.dns.endpoints import Endpoint
 from dkimctl.dns.message import query
 
 T = TypeVar("T")
-_EMPTY, _RECURSIVE = query(0, b""), query(0, b"", recursive=True)
-_HEAD, _OPTIONS = _EMPTY[2:12], _EMPTY[12:]
-_RECURSIVE_HEAD = _RECURSIVE[2:12]
 _SOCKETS = 4  # for each address: more ports to guess, more buffer to hold a burst of answers
 _BUFFER = 1 << 20
+_MOST_ADDRESSES = 64  # 256 descriptors of the usual 1,024
+_NO_ROUTE = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
 
 
 class _Socket(Generic[T]):
@@ -31,6 +31,45 @@ class _Socket(Generic[T]):
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
         self.socket.connect((endpoint.address, endpoint.port))
         self.asked: dict[bytes, tuple[bytes, T]] = {}
+
+    def collect(self, into: list[tuple[T, bytes, bytes]]) -> None:
+        """All answers that have come in; what repeats no question of ours octet for octet is dropped."""
+        receive, asked = self.socket.recv, self.asked
+        while True:
+            try:
+                data = receive(65535)
+            except BlockingIOError:
+                return
+            except OSError:
+                continue  # nothing listens there, says an ICMP message: the question stays unanswered
+            found = asked.get(data[:2])
+            if found is not None and data.startswith(found[0], 12):
+                del asked[data[:2]]
+                into.append((found[1], found[0], data))
+
+
+class Way(Generic[T]):
+    """How questions get to one address. With `recursive` the one who answers is a resolver."""
+
+    __slots__ = ("_head", "_identities", "_options", "_sockets")
+
+    def __init__(self, sockets: list[_Socket[T]], identities: Iterator[bytes], *, recursive: bool) -> None:
+        empty = query(0, b"", recursive=recursive)
+        self._head, self._options = empty[2:12], empty[12:]
+        self._sockets = sockets
+        self._identities = identities
+
+    def ask(self, asked: bytes, mark: T) -> None:
+        """Send a question section; a full buffer is as good as a loss on the way."""
+        identity = next(self._identities)
+        one = self._sockets[identity[0] % _SOCKETS]
+        while identity in one.asked:
+            identity = next(self._identities)
+        one.asked[identity] = (asked, mark)
+        try:
+            one.socket.send(identity + self._head + asked + self._options)
+        except OSError:
+            return
 
 
 class Volley(Generic[T]):
@@ -52,62 +91,45 @@ class Volley(Generic[T]):
         """Let `receive` return when something comes in here, too."""
         self._poll.register(descriptor, select.EPOLLIN)
 
-    def reaches(self, endpoint: Endpoint) -> bool:
-        """True when this machine has a route there."""
+    def way_to(self, endpoint: Endpoint, *, recursive: bool = False) -> Way[T] | None:
+        """The way to an address; None when this machine has no route there. Raises OSError when sockets run out."""
         if endpoint not in self._by_endpoint:
-            self._by_endpoint[endpoint] = []
-            try:
-                opened = [_Socket[T](endpoint) for _ in range(_SOCKETS)]
-            except OSError:
-                return False
-            self._by_endpoint[endpoint] = opened
-            for one in opened:
-                self._by_descriptor[one.socket.fileno()] = one
-                self._poll.register(one.socket.fileno(), select.EPOLLIN)
-        return bool(self._by_endpoint[endpoint])
+            self._by_endpoint[endpoint] = self._open(endpoint)
+        sockets = self._by_endpoint[endpoint]
+        return Way(sockets, self._identities, recursive=recursive) if sockets else None
 
-    def ask(self, endpoint: Endpoint, asked: bytes, mark: T, *, recursive: bool = False) -> None:
-        """Send a question section to an address that `reaches` found; a full buffer is as good as a loss on the way."""
-        identity = next(self._identities)
-        one = self._by_endpoint[endpoint][identity[0] % _SOCKETS]
-        while identity in one.asked:
-            identity = next(self._identities)
-        one.asked[identity] = (asked, mark)
+    def _open(self, endpoint: Endpoint) -> list[_Socket[T]]:
+        if len(self._by_endpoint) >= _MOST_ADDRESSES:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         try:
-            one.socket.send(identity + (_RECURSIVE_HEAD if recursive else _HEAD) + asked + _OPTIONS)
-        except OSError:
-            return
+            opened = [_Socket[T](endpoint) for _ in range(_SOCKETS)]
+        except OSError as error:
+            if error.errno not in _NO_ROUTE:
+                raise
+            return []
+        for one in opened:
+            self._by_descriptor[one.socket.fileno()] = one
+            self._poll.register(one.socket.fileno(), select.EPOLLIN)
+        return opened
 
-    def forget(self, is_over: set[T]) -> None:
-        """Drop what carries one of these marks and was not answered."""
+    def forget(self, is_over: Callable[[T], bool]) -> None:
+        """Drop the questions with such a mark that were not answered."""
         for one in self._by_descriptor.values():
-            for identity in [i for i, (_, mark) in one.asked.items() if mark in is_over]:
+            for identity in [i for i, (_, mark) in one.asked.items() if is_over(mark)]:
                 del one.asked[identity]
 
-    def receive(self, seconds: float) -> Iterator[tuple[T, bytes, bytes]]:
-        """Wait for answers at most so long: mark, question section and message, which repeats that octet for octet."""
+    def receive(self, seconds: float) -> list[tuple[T, bytes, bytes]]:
+        """Wait for answers at most so long: mark, question section and message of each."""
+        found: list[tuple[T, bytes, bytes]] = []
         for descriptor, _ in self._poll.poll(seconds):
             one = self._by_descriptor.get(descriptor)
             if one is not None:
-                yield from self._answers(one)
-
-    def _answers(self, one: _Socket[T]) -> Iterator[tuple[T, bytes, bytes]]:
-        receive, asked = one.socket.recv, one.asked
-        while True:
-            try:
-                data = receive(65535)
-            except BlockingIOError:
-                return
-            except OSError:
-                continue  # nothing listens there, says an ICMP message: the question stays unanswered
-            found = asked.get(data[:2])
-            if found is not None and data.startswith(found[0], 12):
-                del asked[data[:2]]
-                yield found[1], found[0], data
+                one.collect(found)
+        return found
 
 
 def _identities() -> Iterator[bytes]:
     while True:
-        pool = secrets.token_bytes(4096)
+        pool = os.urandom(4096)  # from the kernel, as `secrets` has it, whose module takes 4 ms to load
         for at in range(0, len(pool), 2):
             yield pool[at : at + 2]

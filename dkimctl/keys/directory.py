@@ -62,12 +62,12 @@ class KeyDirectory:
         """The keys of a domain, oldest first; empty when it has none."""
         keys = [self._key(domain, selector, f"{domain}/") for selector in self._selectors(domain)]
         keys += [self._key(domain, selector, "") for selector in self._flat.get(domain, ())]
-        taken_over = {key.metadata.path for key in keys} - {""}
-        if taken_over:  # a file is one key, under the selector with which it was taken over
+        if len(keys) > 1:
+            taken_over = {key.metadata.path for key in keys} - {""}
+            # a file is one key, under the selector with which it was taken over
             keys = [key for key in keys if key.metadata.path or key.path not in taken_over]
-        return (
-            tuple(sorted(keys, key=lambda key: (key.metadata.created, key.selector))) if len(keys) > 1 else tuple(keys)
-        )
+            keys.sort(key=lambda key: (key.metadata.created, key.selector))
+        return tuple(keys)
 
     def load(self, key: Key) -> KeyPair:
         """The pair. Raises DiskError or CheckFailed."""
@@ -137,7 +137,8 @@ class KeyDirectory:
                 return []
         found = {name.removesuffix(PRIVATE) for name in names if name.endswith(PRIVATE) and name[0] != "."}
         alone = {name.removesuffix(".json") for name in names if name.endswith(".json") and name[0] != "."} - found
-        return sorted({*found, *(s for s in alone if self._metadata(f"{directory}/{s}").path)} if alone else found)
+        found |= {selector for selector in alone if self._metadata(f"{directory}/{selector}").path}
+        return sorted(found)
 
     @cached_property
     def _flat(self) -> dict[str, list[str]]:

@@ -1,6 +1,6 @@
 """The public half of a key, as the `p=` tag of a key record carries it."""
 
-from base64 import b64encode
+from binascii import b2a_base64
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -18,7 +18,7 @@ class PublicKey:
     @property
     def base64(self) -> str:
         """The value of the `p=` tag, on one line."""
-        return b64encode(self.data).decode("ascii")
+        return b2a_base64(self.data, newline=False).decode("ascii")
 
 
 class PublicKeyFault(StrEnum):

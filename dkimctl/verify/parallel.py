@@ -1,21 +1,23 @@
 """The same check on all cores: processes that take names from one queue, so that none is idle while another works."""
 
-import multiprocessing
+import gc
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from multiprocessing.connection import Connection, wait
-from multiprocessing.context import ForkContext
-from multiprocessing.process import BaseProcess
-from multiprocessing.queues import SimpleQueue
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from dkimctl.config.settings import Lookup
 from dkimctl.errors import DkimctlError, Unavailable
 from dkimctl.verify.check import CONCURRENCY, check
 from dkimctl.verify.report import Report, Target
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+    from multiprocessing.context import ForkContext
+    from multiprocessing.process import BaseProcess
+    from multiprocessing.queues import SimpleQueue
 
 Item = TypeVar("Item")
 T = TypeVar("T")
@@ -45,12 +47,28 @@ class Manner(Generic[Item, T]):
 def check_in_parallel(
     names: Iterable[Item], lookup: Lookup, manner: Manner[Item, T], *, processes: int | None = None
 ) -> Iterator[T]:
-    """What `manner.present` makes of the reports, some at a time, as they come.
+    """What `manner.present` makes of the reports, some at a time, as they come; on one core without other processes.
 
     Raises what the names or a process raise, and Unavailable when a process ends before its time.
     """
-    context = multiprocessing.get_context("fork")
+    gc.freeze()  # what is here now stays, and need not be looked through (nor copied into each process) again and again
     count = processes or cores()
+    if count == 1:
+        yield from _results(names, lookup, manner, manner.concurrency)
+        return
+    yield from _shared(names, lookup, manner, count)
+
+
+def _results(names: Iterable[Item], lookup: Lookup, manner: Manner[Item, T], concurrency: int) -> Iterator[T]:
+    targets = manner.targets(names)
+    reports = check(targets, lookup, brief=manner.brief, recursive=manner.recursive, concurrency=concurrency)
+    return map(manner.present, portions(reports))
+
+
+def _shared(names: Iterable[Item], lookup: Lookup, manner: Manner[Item, T], count: int) -> Iterator[T]:
+    from multiprocessing import get_context  # 7 ms
+
+    context = get_context("fork")
     feed = _Feed(names, context, count)
     workers: dict[Connection, BaseProcess] = {}
     try:
@@ -73,7 +91,7 @@ def check_in_parallel(
 class _Feed(Generic[Item]):
     """Puts the names into the queue from a thread: the queue holds a few portions and then makes it wait."""
 
-    def __init__(self, names: Iterable[Item], context: ForkContext, readers: int) -> None:
+    def __init__(self, names: Iterable[Item], context: "ForkContext", readers: int) -> None:
         self.queue: SimpleQueue[list[Item] | None] = context.SimpleQueue()
         self._names = names
         self._readers = readers
@@ -104,7 +122,9 @@ class _Feed(Generic[Item]):
             self.queue.put(None)
 
 
-def _collect(workers: dict[Connection, BaseProcess]) -> Iterator[Any]:
+def _collect(workers: "dict[Connection, BaseProcess]") -> Iterator[Any]:
+    from multiprocessing.connection import Connection, wait
+
     open_ones = set(workers)
     while open_ones:
         for reader in wait(list(open_ones)):
@@ -124,14 +144,12 @@ def _collect(workers: dict[Connection, BaseProcess]) -> Iterator[Any]:
 
 
 def _work(
-    queue: "SimpleQueue[list[Item] | None]", lookup: Lookup, manner: Manner[Item, T], concurrency: int, to: Connection
+    queue: "SimpleQueue[list[Item] | None]", lookup: Lookup, manner: Manner[Item, T], concurrency: int, to: "Connection"
 ) -> None:
     try:
         names = (name for portion in iter(queue.get, None) for name in portion)
-        targets = manner.targets(names)
-        reports = check(targets, lookup, brief=manner.brief, recursive=manner.recursive, concurrency=concurrency)
-        for some in portions(reports):
-            to.send((manner.present(some),))
+        for result in _results(names, lookup, manner, concurrency):
+            to.send((result,))
         to.send(None)
     except DkimctlError as error:
         to.send(error)

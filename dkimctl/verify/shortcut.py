@@ -9,96 +9,46 @@ the zone that is guessed for the record. A name is right on this way only if
 - all answers are the same text, and `SwiftJudge` has nothing to say about it.
 
 From those answers the long way would come to the same report, less what `in_brief` leaves out; the findings of such a
-report depend on nothing but the zone, DNSSEC and the kind of key, and are concluded once by the long way's own code.
-Whatever else happens, a lost packet included, the name is begun again on the long way, which alone says what is wrong.
-tests/test_verify_shortcut.py compares the two ways.
+report depend on nothing but the zone, DNSSEC and the kind of key, and are concluded once by the long way's own code
+(`alike`). Whatever else happens, a lost packet included, the name is begun again on the long way, which alone says what
+is wrong. tests/test_verify_shortcut.py compares the two ways.
 """
 
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from itertools import islice
 
 from dkimctl.dns.engine import Ready
 from dkimctl.dns.exchange import Work
 from dkimctl.dns.message import Type, below, question
-from dkimctl.dns.resolve import Resolution, Security, Zone
-from dkimctl.dns.volley import Volley
-from dkimctl.findings import Finding
-from dkimctl.keys.public import PublicKey
+from dkimctl.dns.resolve import Resolution, Security
+from dkimctl.dns.volley import Volley, Way
 from dkimctl.names import DOMAINKEY
-from dkimctl.verify.answers import nowhere
-from dkimctl.verify.conclude import conclude
+from dkimctl.verify.lane import Lane
 from dkimctl.verify.plain import plain_cut, plain_text
-from dkimctl.verify.report import Report, ServerAnswer, State, Target, in_brief
-from dkimctl.verify.survey import Survey
+from dkimctl.verify.report import Report, Target
 from dkimctl.verify.swift import SwiftJudge
 
-_FIRST_WINDOW = 32
-_SMALLEST_WINDOW = 4  # below, the servers are left to the engine, which is patient
-_MOST_ASTRAY = 32
+_BURST = 32  # names; more at once overflow the buffers of usual servers
 _TICK = 0.05  # seconds between two looks at what is overdue
-
-
-class _Lane:
-    """A known zone with all its servers: how much is on its way there, and how much they bear."""
-
-    __slots__ = (
-        "astray",
-        "endpoints",
-        "halved",
-        "in_flight",
-        "quickest",
-        "reports",
-        "unrouted",
-        "window",
-        "wire",
-        "zone",
-    )
-
-    def __init__(self, zone: Zone, volley: "Volley[_Name]") -> None:
-        every = [(server, endpoint) for server in zone.servers for endpoint in server.endpoints]
-        self.zone = zone
-        self.wire = len(question(zone.name, Type.TXT)) - 4
-        self.endpoints = [endpoint for _, endpoint in every if volley.reaches(endpoint)]
-        self.unrouted = [(s.name, e) for s, e in every if not volley.reaches(e)]
-        self.in_flight = 0
-        self.window = float(_FIRST_WINDOW)
-        self.halved = 0.0
-        self.quickest = 1.0
-        self.astray = 0
-        self.reports: dict[tuple[Security, str, int, bool], Report] = {}
-
-    @property
-    def is_open(self) -> bool:
-        return bool(self.endpoints) and self.window >= _SMALLEST_WINDOW and self.astray < _MOST_ASTRAY
-
-    def answered(self, seconds: float) -> None:
-        """Bear more, unless the answers begin to queue up: they take much longer than the quickest did."""
-        self.quickest = min(self.quickest, seconds)
-        if seconds < 3 * self.quickest + 0.001:
-            self.window += 1
-
-    def lost(self, started: float) -> None:
-        """Bear less; losses of the same moment count once."""
-        if started > self.halved:
-            self.halved = time.monotonic()
-            self.window /= 2
+_MOST_LANES = 10_000
+_MOST_UNANSWERED = 256  # names left with a question on its way, before such questions are forgotten
 
 
 class _Name:
     """One target on the short way."""
 
-    __slots__ = ("asked_cut", "key", "lane", "missing", "security", "started", "target", "text")
+    __slots__ = ("asked_cut", "lane", "missing", "security", "started", "target", "text")
 
-    def __init__(self, target: Target, lane: _Lane, asked_cut: bytes) -> None:
+    def __init__(self, target: Target, lane: "Lane[_Name]", asked_cut: bytes) -> None:
         self.target = target
         self.lane = lane
         self.asked_cut = asked_cut
-        self.missing = 1 + len(lane.endpoints)
+        self.missing = 1 + len(lane.ways)
         self.security = Security.UNKNOWN
         self.text: bytes | None = None
-        self.started = 0.0
+        self.started = time.monotonic()
 
 
 class Shortcut:
@@ -109,17 +59,18 @@ class Shortcut:
     ) -> None:
         """`patience`: seconds that an answer may take here, at most, before the long way is tried."""
         self._resolution = resolution
-        self._resolver = resolution.resolvers[0]
         self._judge = judge
         self._long_way = long_way
         self._patience = patience
         self._slowest = 0.0
         self._volley: Volley[_Name] = Volley()
-        self._lanes: dict[str, _Lane] = {}
+        self._resolver: Way[_Name] | None = None
+        self._lanes: dict[str, Lane[_Name]] = {}
         self._under_way: deque[_Name] = deque()  # in the order in which they began; some of them are over
         self._count = 0
+        self._unanswered = 0
         self._left: deque[Target] = deque()
-        self._right: deque[Report] = deque()
+        self._right: list[Report] = []
 
     def close(self) -> None:
         """Give the sockets back."""
@@ -130,22 +81,32 @@ class Shortcut:
     ) -> Iterator[Work[Report] | Ready[Report] | None]:
         """See `Engine.run`. The first target goes ahead alone: what it finds out about its zone serves the others."""
         self._volley.wake_for(descriptor)
-        waiting = next(targets, None)
-        if waiting is None or not self._volley.reaches(self._resolver):
-            yield from (self._long_way(target) for target in ([waiting] if waiting else []))
+        self._resolver = self._volley.way_to(self._resolution.resolvers[0], recursive=True)
+        if self._resolver is None:
             yield from map(self._long_way, targets)
             return
-        scout = _Scout(self._long_way(waiting))
+        first = next(targets, None)
+        if first is None:
+            return
+        scout = _Scout(self._long_way(first))
         yield scout.work()
         while not scout.is_back:
             yield None
-        waiting = next(targets, None)
-        while waiting or self._count or self._left:
-            while waiting and self._count < concurrency and len(self._left) < concurrency and self._begins(waiting):
-                waiting = next(targets, None)
+        waiting: deque[Target] = deque()
+        has_more = True
+        while has_more or waiting or self._count or self._left:
+            room = min(concurrency - self._count, concurrency - len(self._left), _BURST) - len(waiting)
+            if has_more and room > 0:
+                # keys are read here, then all questions leave together: to wake a server takes longer than to ask it
+                some = list(islice(targets, room))
+                has_more = bool(some)
+                waiting.extend(some)
+            while waiting and self._begins(waiting[0]):
+                waiting.popleft()
             self._listen()
-            while self._right:
-                yield Ready(self._right.popleft())
+            if self._right:
+                yield Ready(self._right)
+                self._right = []
             while self._left:
                 yield self._long_way(self._left.popleft())
             yield None
@@ -156,26 +117,27 @@ class Shortcut:
         if lane is None:
             self._left.append(target)
             return True
-        if lane.in_flight >= lane.window:
+        if not lane.has_room:
             return False
-        name = _Name(target, lane, question(f"{DOMAINKEY}.{target.domain}", Type.SOA))
-        asked = below(target.selector, name.asked_cut, Type.TXT)
-        name.started = time.monotonic()
+        asked_cut = below(DOMAINKEY, question(target.domain, Type.SOA), Type.SOA)
+        asked_text = below(target.selector, asked_cut, Type.TXT)
+        name = _Name(target, lane, asked_cut)
         lane.in_flight += 1
         self._count += 1
         self._under_way.append(name)
-        self._volley.ask(self._resolver, name.asked_cut, name, recursive=True)
-        for endpoint in lane.endpoints:
-            self._volley.ask(endpoint, asked, name)
+        assert self._resolver is not None
+        self._resolver.ask(asked_cut, name)
+        for way in lane.ways:
+            way.ask(asked_text, name)
         return True
 
-    def _lane_of(self, domain: str) -> _Lane | None:
+    def _lane_of(self, domain: str) -> "Lane[_Name] | None":
         """The lane of the nearest known zone; None when there is none, or when it does not lead anywhere."""
         name = domain
         while name:
             lane = self._lanes.get(name)
-            if lane is None and (zone := self._resolution.known_zone(name)):
-                lane = self._lanes[name] = _Lane(zone, self._volley)
+            if lane is None and (zone := self._resolution.known_zone(name)) and len(self._lanes) < _MOST_LANES:
+                lane = self._lanes[name] = Lane(zone, self._volley)
             if lane is not None:
                 return lane if lane.is_open else None
             name = name.partition(".")[2]
@@ -195,12 +157,13 @@ class Shortcut:
         self._expire(time.monotonic() - min(self._patience, 0.1 + 4 * self._slowest))
 
     def _is_plain(self, name: _Name, asked: bytes, data: bytes) -> bool:
-        lane = name.lane
         if asked is name.asked_cut:
-            security = plain_cut(data, asked, lane.wire)
-            lane.astray += security is None
-            name.security = security or name.security
-            return security is not None
+            security = plain_cut(data, asked, name.lane.name_size)
+            if security is None:
+                name.lane.astray += 1
+                return False
+            name.security = security
+            return True
         text = plain_text(data, asked)
         if text is None or name.text not in (None, text):
             return False
@@ -209,7 +172,8 @@ class Shortcut:
 
     def _arrived(self, name: _Name) -> None:
         assert name.text is not None
-        key = self._judge.key_of(name.text.decode("latin-1"), name.target)
+        text = name.text.decode("latin-1")
+        key = self._judge.key_of(text, name.target)
         if key is None:
             self._leave(name)
             return
@@ -217,7 +181,7 @@ class Shortcut:
         seconds = time.monotonic() - name.started
         name.lane.answered(seconds)
         self._slowest = max(seconds, self._slowest * 0.999)
-        self._right.append(_report(name, key))
+        self._right.append(name.lane.alike.report(name.target, text, key, name.security))
 
     def _over(self, name: _Name) -> None:
         name.missing = -1
@@ -227,17 +191,18 @@ class Shortcut:
     def _leave(self, name: _Name) -> None:
         self._over(name)
         self._left.append(name.target)
+        self._unanswered += 1
 
     def _expire(self, before: float) -> None:
-        late = set()
+        """Leave what is overdue, and forget the questions to which nobody waits for an answer."""
         while self._under_way and (self._under_way[0].missing <= 0 or self._under_way[0].started < before):
             name = self._under_way.popleft()
             if name.missing > 0:
-                late.add(name)
                 name.lane.lost(name.started)
                 self._leave(name)
-        if late:
-            self._volley.forget(late)
+        if self._unanswered > _MOST_UNANSWERED:
+            self._volley.forget(lambda name: name.missing <= 0)
+            self._unanswered = 0
 
 
 class _Scout:
@@ -252,35 +217,3 @@ class _Scout:
             return await self._work
         finally:
             self.is_back = True
-
-
-def _report(name: _Name, key: PublicKey) -> Report:
-    """What `conclude` says of such a name, with its own words taken from a name of the same kind."""
-    target, reports = name.target, name.lane.reports
-    kind = (name.security, key.algorithm, key.bits, target.expected is not None)
-    model = reports.get(kind)
-    if model is None:
-        model = reports[kind] = _model(name)
-    owner = target.owner
-    return Report(
-        target=target,
-        domain=target.domain,
-        selector=target.selector,
-        owner=owner,
-        verdict=model.verdict,
-        findings=tuple([Finding(f.code, f.severity, f.title, owner, f.seen, f.fix) for f in model.findings]),
-        zone=model.zone,
-        dnssec=model.dnssec,
-        publish_at=owner,
-    )
-
-
-def _model(name: _Name) -> Report:
-    assert name.text is not None
-    lane, owner, text = name.lane, name.target.owner, name.text.decode("latin-1")
-    answers = [ServerAnswer(owner, "", str(e), State.TEXT, texts=(text,), ttl=3600) for e in lane.endpoints]
-    answers += [ServerAnswer(owner, server, str(e), State.NOT_ASKED) for server, e in lane.unrouted]
-    answers += [nowhere(owner, server) for server in lane.zone.servers if not server.endpoints]
-    zone = replace(lane.zone, security=name.security)
-    survey = Survey(owner, zones=[zone], answers=answers, last=tuple(answers), aliases=[owner])
-    return in_brief(conclude(name.target, survey))

@@ -1,7 +1,6 @@
 """Which key records to check: of managed keys, of a key file, or named in a list."""
 
 from collections.abc import Callable, Iterable, Iterator
-from hashlib import blake2b
 
 from dkimctl.config.settings import Settings
 from dkimctl.errors import UsageError
@@ -40,14 +39,14 @@ def targets_of(domains: Iterable[str], selector: str | None, settings: Settings,
 
 
 def _managed(key: Key, settings: Settings, store: KeyStore) -> Target:
-    own = settings.domain(key.domain).subdomains
+    own = settings.domain(key.domain)
     return Target(
         selector=key.selector,
         domain=key.domain,
         expected=store.public(key),
         tags=key.metadata.tags,
-        subdomains=settings.signing.subdomains if own is None else own,
-        alias=settings.alias_of(key.selector, key.domain),
+        subdomains=settings.signing.subdomains if own.subdomains is None else own.subdomains,
+        alias=settings.alias_of(key.selector, key.domain) if own.delegate else "",
     )
 
 
@@ -93,20 +92,22 @@ class SeenNames:
     """Which names there were; 16 octets each, since a million of them as text would fill the memory."""
 
     def __init__(self) -> None:
+        from hashlib import blake2b
+
         self._digests: set[bytes] = set()
+        self._blake2b = blake2b
 
     def add(self, name: str) -> bool:
         """Remember a name; False when it is known already."""
         before = len(self._digests)
-        self._digests.add(_digest(name))
+        self._digests.add(self._digest(name))
         return len(self._digests) > before
 
     def __contains__(self, name: str) -> bool:
-        return _digest(name) in self._digests
+        return self._digest(name) in self._digests
 
-
-def _digest(name: str) -> bytes:
-    return blake2b(name.encode(), digest_size=16).digest()
+    def _digest(self, name: str) -> bytes:
+        return self._blake2b(name.encode(), digest_size=16).digest()
 
 
 def _names(text: str) -> tuple[str, str]:

@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent.parent))
@@ -35,7 +36,6 @@ def make_machine(root: Path) -> str:
     """Keys, metadata, a KeyTable and dnsperf's questions below `root`; returns the zone's text."""
     pairs = [generate(Algorithm.RSA) for _ in range(PAIRS)]
     tags = metadata.Tags()
-    note = metadata.to_json(metadata.Metadata("rsa", 2048, "2026-11-23T10:00:00Z", tags))
     records = [record_for(pair.public, "rsa", tags).text for pair in pairs]
     zone, questions, table = [name_servers(HOME)], [], []
     for n in range(NAMES):
@@ -44,7 +44,9 @@ def make_machine(root: Path) -> str:
         private = directory / "s.private"
         private.write_bytes(pairs[n % PAIRS].private_pem)
         private.chmod(0o600)
-        (directory / "s.json").write_bytes(note)
+        (directory / "s.txt").write_text(records[n % PAIRS])
+        made = datetime(2026, 11, 23, tzinfo=UTC) + timedelta(seconds=n)
+        (directory / "s.json").write_bytes(metadata.to_json(metadata.new_metadata("rsa", 2048, tags, made)))
         zone.append(txt(f"s._domainkey.d{n}", records[n % PAIRS]))
         questions.append(f"s._domainkey.d{n}.{ZONE} TXT\n")
         table.append(f"k{n} d{n}.{ZONE}:s:{private}\n")

@@ -1,0 +1,54 @@
+"""Reports of names that are right in the same way: concluded once by the long way's own code, then repeated."""
+
+from dataclasses import replace
+
+from dkimctl.dns.endpoints import Endpoint
+from dkimctl.dns.resolve import Security, Zone
+from dkimctl.findings import Finding
+from dkimctl.keys.public import PublicKey
+from dkimctl.verify.answers import nowhere
+from dkimctl.verify.conclude import conclude
+from dkimctl.verify.report import Report, ServerAnswer, State, Target, in_brief
+from dkimctl.verify.survey import Survey
+
+_USUAL_TTL = 3600
+_Kind = tuple[Security, str, int, bool]
+"""What the findings of a right name depend on beside its zone: DNSSEC; algorithm, bits; whether a key was expected."""
+
+
+class Alike:
+    """Reports about right names of one zone, as every server at `asked` has answered; to `unrouted` there is no way."""
+
+    def __init__(self, zone: Zone, asked: list[Endpoint], unrouted: list[tuple[str, Endpoint]]) -> None:
+        self._zone = zone
+        self._asked = asked
+        self._unrouted = unrouted
+        self._models: dict[_Kind, Report] = {}
+
+    def report(self, target: Target, text: str, key: PublicKey, security: Security) -> Report:
+        """What `conclude` says of such a name, with its words taken from a name of the same kind."""
+        kind = (security, key.algorithm, key.bits, target.expected is not None)
+        model = self._models.get(kind)
+        if model is None:
+            model = self._models[kind] = self._concluded(target, text, security)
+        owner = target.owner
+        return Report(
+            target=target,
+            domain=target.domain,
+            selector=target.selector,
+            owner=owner,
+            verdict=model.verdict,
+            findings=tuple([Finding(f.code, f.severity, f.title, owner, f.seen, f.fix) for f in model.findings]),
+            zone=model.zone,
+            dnssec=security,
+            publish_at=owner,
+        )
+
+    def _concluded(self, target: Target, text: str, security: Security) -> Report:
+        owner = target.owner
+        answers = [ServerAnswer(owner, "", str(e), State.TEXT, texts=(text,), ttl=_USUAL_TTL) for e in self._asked]
+        answers += [ServerAnswer(owner, server, str(e), State.NOT_ASKED) for server, e in self._unrouted]
+        answers += [nowhere(owner, server) for server in self._zone.servers if not server.endpoints]
+        zone = replace(self._zone, security=security)
+        survey = Survey(owner, zones=[zone], answers=answers, last=tuple(answers), aliases=[owner])
+        return in_brief(conclude(target, survey))
