@@ -1,16 +1,27 @@
 """Where the program starts, before anything slow is imported."""
 
 import gc
+import os
 import sys
 
 
 def main() -> int:
     """Run the command line and return the exit code (`EXIT_STATUS` in dkimctl.cli.manual)."""
     gc.set_threshold(50_000)  # at 700 a start alone searches for garbage a dozen times and finds none: 2 to 4 ms
+    _open_closed_streams()
     try:
         return _run()
     finally:
         gc.freeze()  # or else the interpreter searches everything for garbage once more before it ends: 5 to 12 ms
+
+
+def _open_closed_streams() -> None:
+    """What was closed (`>&-`) leads to /dev/null: else the next file to be opened, a key even, would get its number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            descriptor = os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+            os.set_inheritable(descriptor, True)
+            setattr(sys, name, os.fdopen(descriptor, mode))
 
 
 def _run() -> int:
@@ -18,8 +29,12 @@ def _run() -> int:
         # answered before click is imported: scripts ask for the version more often than for anything else
         from dkimctl.version import VERSION
 
-        print(f"dkimctl {VERSION}")
-        return 0
+        try:
+            print(f"dkimctl {VERSION}", flush=True)
+        except OSError:
+            sys.argv[1:] = ["-V"]  # once more below, where every way to fail is known
+        else:
+            return 0
     try:
         from dkimctl.cli.main import run
     except KeyboardInterrupt:

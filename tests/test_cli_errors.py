@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import stat
 import subprocess
@@ -29,6 +30,11 @@ from tests.conftest import Dkimctl, DkimctlInside
             ("--root", "/tmp"),
             "no such option: --root",
             "options come after the command's name: dkimctl COMMAND --root",
+        ),
+        (
+            ("--root", "/tmp", "record"),
+            "no such option: --root",
+            "options come after the command's name: dkimctl record --root",
         ),
         (("genkey", "-b"), "option '-b' requires an argument", "see: dkimctl genkey --help"),
         (("genkey", "-b", "many", "x.example"), "invalid value for '-b' / '--bits'", "see: dkimctl genkey --help"),
@@ -143,22 +149,60 @@ def test_a_reader_who_has_gone(dkimctl: Dkimctl) -> None:
     os.close(write)
 
 
-def test_stdout_on_a_full_disk(dkimctl: Dkimctl) -> None:
-    """A result that could not be written is a failure: exit code 3, one line, once."""
+@pytest.mark.parametrize("typed", ["--version", "--help", "record --help", "record example.com", "record --json"])
+def test_stdout_on_a_full_disk(dkimctl: Dkimctl, typed: str) -> None:
+    """What could not be written is a failure, a result as well as a help: exit code 3, one line, once."""
     assert dkimctl("genkey", "example.com", "-s", "mail", "--algorithm", "ed25519").code == 0
-    with open("/dev/full", "w") as full:
-        ended = subprocess.run(
-            [sys.executable, "-m", "dkimctl", "record", "example.com"],
-            env=dkimctl.scratch.environment(),
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+    ended = _in_shell(dkimctl, f"{typed} > /dev/full")
     assert ended.returncode == 3
     assert ended.stderr.splitlines() == [
         "dkimctl: error: cannot write the output: no space left on device",
         "dkimctl: hint: see where stdout goes",
     ]
+
+
+def test_an_error_document_on_a_full_disk(dkimctl: Dkimctl) -> None:
+    """The error itself is told on stderr all the same."""
+    ended = _in_shell(dkimctl, "nonsense --json > /dev/full")
+    assert ended.returncode == 3
+    assert [line for line in ended.stderr.splitlines() if "error" in line] == [
+        "dkimctl: error: no such command: nonsense",
+        "dkimctl: error: cannot write the output: no space left on device",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("typed", "code"),
+    [
+        ("--version >&-", 0),
+        ("--help >&-", 0),
+        ("record example.com >&-", 0),
+        ("record example.com --json >&- 2>&-", 0),
+        ("record nokey.example 2>&-", 2),
+        ("record nokey.example 2>/dev/full", 2),
+        ("ovh 2>/dev/full", 2),
+        ("genkey --from-file - <&-", 2),
+        ("genkey new.example --algorithm ed25519 <&- >&- 2>&-", 0),
+    ],
+)
+def test_streams_that_are_closed_or_full(dkimctl: Dkimctl, typed: str, code: int) -> None:
+    """The exit code tells how it went also where nothing can be said, and no file gets the number of a stream."""
+    assert dkimctl("genkey", "example.com", "-s", "mail", "--algorithm", "ed25519").code == 0
+    ended = _in_shell(dkimctl, typed)
+    assert ended.returncode == code, ended.stderr
+    assert "Traceback" not in ended.stderr
+    for path in (dkimctl.root / "etc/opendkim/keys").glob("*/*.private"):
+        assert "dkimctl" not in path.read_text()
+
+
+def _in_shell(dkimctl: Dkimctl, typed: str) -> subprocess.CompletedProcess[str]:
+    """`dkimctl …` in a shell, redirections included."""
+    return subprocess.run(
+        ["sh", "-c", f"exec {shlex.quote(sys.executable)} -m dkimctl {typed}"],
+        env=dkimctl.scratch.environment(),
+        capture_output=True,
+        text=True,
+    )
 
 
 def test_a_terminal_without_unicode(dkimctl: Dkimctl) -> None:

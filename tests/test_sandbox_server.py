@@ -234,6 +234,7 @@ def test_faults_from_words() -> None:
     assert parse_fault("reset-after@POST:/domain/zone/*/record") == Fault(
         "reset-after", method="POST", path="/domain/zone/*/record"
     )
+    assert parse_fault("502-html@POST:*/refresh").path == "*/refresh"  # as the example in its --help
     assert [parse_fault(f"{kind}@1").kind for kind in FAULT_KINDS] == list(FAULT_KINDS)
 
 

@@ -11,7 +11,7 @@ import click
 from dkimctl.cli.commands import COMMANDS
 from dkimctl.cli.frame import CONTEXT, App
 from dkimctl.cli.layout import write_example
-from dkimctl.errors import DkimctlError, UsageError
+from dkimctl.errors import DiskError, DkimctlError, UsageError
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -102,16 +102,28 @@ def run() -> int:
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal without UTF-8 still gets every line
     app = App(json="--json" in sys.argv)  # as it was typed, until it has been parsed
     try:
+        code = _run(app)
+        app.terminal.flush()
+        return code
+    except BrokenPipeError:
+        app.terminal.abandon()
+        return 0  # whoever read our output has gone (`dkimctl record | head`): nothing is wrong
+    except DiskError as error:  # stdout takes no more
+        app.terminal.failure(error)
+        return error.exit_code
+
+
+def _run(app: App) -> int:
+    try:
         return _invoke(app)
     except KeyboardInterrupt as stop:
         return _interrupted(app, str(stop))
     except (EOFError, click.Abort):
         return _interrupted(app)
     except BrokenPipeError:
-        app.terminal.abandon()
-        return 0  # whoever read our output has gone (`dkimctl record | head`): nothing is wrong
+        raise
     except click.exceptions.NoArgsIsHelpError as error:
-        sys.stderr.write(error.format_message() + "\n")
+        app.terminal.usage(error.format_message())
         return UsageError.exit_code
     except click.ClickException as error:
         return _failed(_as_ours(error), app)
@@ -122,11 +134,10 @@ def run() -> int:
 def _invoke(app: App) -> int:
     # not cli.main(): it answers a broken pipe and Ctrl-C in its own way
     try:
-        with cli.make_context(PROGRAM, sys.argv[1:], obj=app) as context:
+        with app.terminal.writing(), cli.make_context(PROGRAM, sys.argv[1:], obj=app) as context:
             code = cli.invoke(context)
     except click.exceptions.Exit as end:
-        return end.exit_code  # after --help, which has been written out
-    app.terminal.flush()
+        return end.exit_code  # after --help
     return code if isinstance(code, int) else 0
 
 
@@ -138,8 +149,8 @@ def _as_ours(error: click.ClickException) -> UsageError:
     message, hint = error.format_message(), f"see: {where} --help"
     if isinstance(error, click.NoSuchOption):
         message = f"no such option: {error.option_name}"
-        if command is None:
-            hint = f"options come after the command's name: {PROGRAM} COMMAND {error.option_name}"
+        if command is None or where == PROGRAM:
+            hint = f"options come after the command's name: {PROGRAM} {command or 'COMMAND'} {error.option_name}"
         elif error.possibilities:
             hint = f"did you mean: {' or '.join(error.possibilities)}"
     return UsageError(message[:1].lower() + message[1:].rstrip("."), hint=hint)

@@ -4,6 +4,7 @@ Messages start in lower case and end without a period. Errors are `dkimctl: erro
 Colour only on a terminal and never when NO_COLOR is set; no meaning hangs on it.
 """
 
+import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from typing import TextIO
 
 from dkimctl.errors import ConfigError, DiskError, DkimctlError, reason
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 _STYLES = {"error": "1;31", "warning": "1;33", "hint": "36", "note": "2"}
 
 
@@ -37,12 +39,12 @@ class Terminal:
 
     def flush(self) -> None:
         """Hand over what stdout still holds. Raises DiskError when it cannot, BrokenPipeError when nobody reads on."""
-        with self._writing():
+        with self.writing():
             sys.stdout.flush()
 
-    def abandon(self) -> None:
-        """Throw away what stdout still holds, so that it does not fail once more when the interpreter ends."""
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    def abandon(self, stream: TextIO | None = None) -> None:
+        """Throw away what a stream (stdout) still holds, so that it does not fail again when the interpreter ends."""
+        os.dup2(os.open(os.devnull, os.O_WRONLY), (stream or sys.stdout).fileno())
 
     def note(self, text: str) -> None:
         """What is going on; not with -q."""
@@ -80,24 +82,34 @@ class Terminal:
         }
         self.document("error", value)
 
+    def usage(self, text: str) -> None:
+        """The help of a command that was typed without what it needs."""
+        self._err(text + "\n")
+
     def _out(self, text: str) -> None:
-        with self._writing():
+        with self.writing():
             sys.stdout.write(text)
 
     @contextmanager
-    def _writing(self) -> Iterator[None]:
+    def writing(self) -> Iterator[None]:
         """A full disk is a DiskError; what to do about a reader who has gone is for the caller to decide."""
         try:
             yield
-        except BrokenPipeError:
-            raise
         except OSError as error:
+            if error.errno not in _FULL:
+                raise
             self.abandon()
             raise DiskError(f"cannot write the output: {reason(error)}", hint="see where stdout goes") from error
 
     def _line(self, kind: str, text: str) -> None:
         label = "" if kind == "note" else f"{kind}: "
-        sys.stderr.write(paint(f"dkimctl: {label}", _STYLES[kind], sys.stderr) + text + "\n")
+        self._err(paint(f"dkimctl: {label}", _STYLES[kind], sys.stderr) + text + "\n")
+
+    def _err(self, text: str) -> None:
+        try:
+            sys.stderr.write(text)
+        except OSError:
+            self.abandon(sys.stderr)  # nobody is left who could be told
 
 
 def paint(text: str, style: str, stream: TextIO) -> str:

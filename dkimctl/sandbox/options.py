@@ -50,7 +50,7 @@ def parse_fault(text: str) -> "Fault":
     if where.isdecimal() and int(where):
         return Fault(fault_kind, call=int(where))
     method, _, path = where.partition(":")
-    if method in METHODS and path.startswith("/"):
+    if method in METHODS and path.startswith(("/", "*")):
         return Fault(fault_kind, method=method, path=path)
     raise UsageError(
         f"cannot tell which call is meant: {text}",
