@@ -25,8 +25,20 @@ def domain_name(text: str) -> str:
     name = _a_labels(text.strip().removesuffix("."))
     problem = _domain_problem(name)
     if problem:
-        raise UsageError(f"not a domain name: {printable(text)} ({problem})", hint="a domain looks like example.com")
+        raise UsageError(f"not a domain name: {printable(text)} ({problem})", hint=_domain_hint(name))
     return name
+
+
+_PASTED = re.compile(r"(?:^|//|@)([a-z0-9][a-z0-9.-]*\.[a-z0-9-]*[a-z][a-z0-9-]*)(?:[:/?#]|$)")
+
+
+def _domain_hint(name: str) -> str:
+    """What was meant, where it can be read out of what was pasted."""
+    selector, is_record, domain = name.partition(f".{DOMAINKEY}.")
+    if is_record:
+        return f"the domain in it is {printable(domain)}, the selector {printable(selector)}"
+    found = _PASTED.search(name)
+    return f"did you mean {found[1]}?" if found else "a domain looks like example.com"
 
 
 def _a_labels(text: str) -> str:
@@ -48,8 +60,12 @@ def _domain_problem(name: str) -> str:
         return "it is empty"
     if len(name) > MAXIMUM_NAME:
         return f"longer than {MAXIMUM_NAME} characters"
+    if "/" in name:
+        return "a URL, not a domain"
     if "@" in name:
         return "an address, not a domain"
+    if f".{DOMAINKEY}." in name:
+        return "the name of a key record, not a domain"
     labels = name.split(".")
     if len(labels) < 2:
         return "only one label"
@@ -74,9 +90,11 @@ def selector_name(text: str) -> str:
     name = text.strip().lower()
     problem = "it is empty" if not name else _labels_problem(name.split("."))
     if problem:
+        alone, is_record, _ = name.partition(f".{DOMAINKEY}")
+        usual = "a selector looks like mail or dk202611: letters, digits and inner hyphens, at most 63"
         raise UsageError(
             f"not a selector: {printable(text)} ({problem})",
-            hint="a selector looks like mail or dk202611: letters, digits and inner hyphens, at most 63",
+            hint=f"the selector in it is {printable(alone)}" if is_record else usual,
         )
     return name
 

@@ -55,6 +55,34 @@ def test_malformed_domain_is_refused_in_one_printable_line(typed: str) -> None:
     assert caught.value.exit_code == 2
     assert caught.value.message.isprintable()
     assert caught.value.hint
+    assert caught.value.hint.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("http://example.com/", "example.com"),
+        ("https://WWW.example.com:8443/path?query", "www.example.com"),
+        ("example.com/", "example.com"),
+        ("postmaster@example.com", "example.com"),
+        ("mailto:a@mx1.example.com", "mx1.example.com"),
+        ("mail._domainkey.example.com", "the domain in it is example.com, the selector mail"),
+        ("\x1b]0;._domainkey.example.com", "example.com"),
+    ],
+)
+def test_what_was_pasted_in_a_domain_s_place_is_told(typed: str, meant: str) -> None:
+    """A URL, an address or a record's whole name is refused with the domain that is in it."""
+    with pytest.raises(UsageError) as caught:
+        names.domain_name(typed)
+    assert meant in caught.value.hint
+    assert caught.value.hint.isprintable()
+
+
+def test_a_record_s_name_in_a_selector_s_place_is_told() -> None:
+    """The same for -s mail._domainkey."""
+    with pytest.raises(UsageError) as caught:
+        names.selector_name("mail._domainkey.example.com")
+    assert caught.value.hint == "the selector in it is mail"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """verify-dns against real knot servers: the key record as each authoritative server serves it."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -67,6 +68,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             txt("stream._domainkey", record_for(pair.public, "rsa", Tags(note="n" * 1000)).text),
             txt("ed._domainkey", record_for(edwards.public, "ed25519", Tags()).text),
             txt("spf._domainkey", "v=spf1 -all"),
+            txt("escape._domainkey", f"v=DKIM1; n=\x1b[31m; {good[8:]}", "\x1b]0;title\x07"),
+            txt("folded._domainkey", f"v=DKIM1; n=a\r\n b\tc; {good[8:]}"),
             "alias._domainkey CNAME good._domainkey\n",
             "away._domainkey CNAME key.other.example.\n",
             "broken._domainkey CNAME nothing\n",
@@ -127,7 +130,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         ("cut", "example.com", {"DKIM203"}),
         ("cut2", "example.com", {"DKIM203"}),
         ("wrong", "example.com", {"DKIM301"}),
-        ("two", "example.com", {"DKIM102", "DKIM201"}),
+        ("two", "example.com", {"DKIM102"}),
         ("revoked", "example.com", {"DKIM302"}),
         ("spf", "example.com", {"DKIM201"}),
         ("broken", "example.com", {"DKIM103", "DKIM104"}),
@@ -165,6 +168,45 @@ def test_a_truncated_record_names_its_length_and_the_cause(world: World) -> None
         assert length in found.seen
         assert "OVH" in found.seen
         assert report.publish == record_for(world.pair.public, "rsa", Tags()).text
+
+
+@needs("knotd")
+def test_of_several_records_the_right_one_is_named(world: World, managed: Dkimctl) -> None:
+    """Who sees several records is told which one to keep, and gets all of them to look at and that one to publish."""
+    report = world.look("two")
+    good = record_for(world.pair.public, "rsa", Tags()).text
+    assert report.publish == good
+    assert report.findings[0].fix.startswith("keep “v=DKIM1; ")
+    assert "v=spf1 -all" in report.findings[0].seen
+    run = managed("verify-dns", "example.com", "-s", "two", env=world.environment)
+    assert re.search(r"^    2  v=spf1 -all$", run.out, re.MULTILINE)
+    [report] = check([Target("two", "example.com", world.long_pair.public)], world.lookup)
+    assert codes(report) == {"DKIM102", "DKIM201", "DKIM301"}
+    assert report.publish == record_for(world.long_pair.public, "rsa", Tags()).text
+
+
+@needs("knotd")
+def test_servers_that_disagree_stand_side_by_side(world: World, managed: Dkimctl) -> None:
+    """Each text is shown once with a number, and the table says which server has which, and its serial."""
+    run = managed("verify-dns", "lagging.example", "-s", "good", env=world.environment)
+    numbers = re.findall(
+        r"^    ns[12]\.lagging\.example \S+ +text ([12]), \d+ octets, ttl 300 s$", run.out, re.MULTILINE
+    )
+    assert sorted(numbers) == ["1", "2"]
+    assert [line[:7] for line in run.out.splitlines() if line[4:].startswith(("1  v=", "2  v="))] == [
+        "    1  ",
+        "    2  ",
+    ]
+    assert max(map(len, run.out.splitlines())) <= 80
+
+
+@needs("knotd")
+def test_a_record_s_text_cannot_steer_the_terminal(world: World, managed: Dkimctl) -> None:
+    """Control characters and line breaks of a record are shown as escapes, never sent to the terminal."""
+    for selector in ("escape", "folded"):
+        run = managed("verify-dns", "example.com", "-s", selector, env=world.environment)
+        assert all(line.isprintable() for line in run.out.splitlines()), run.out
+        assert max(map(len, run.out.splitlines())) <= 80
 
 
 @needs("knotd")

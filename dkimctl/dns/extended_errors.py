@@ -2,7 +2,10 @@
 
 import struct
 
+from dkimctl.names import printable
+
 _OPTION = 15  # RFC 8914 §2
+_LONGEST = 400  # characters; unbound names every step of a chain of trust
 
 _NAMES = {
     0: "other error",
@@ -47,7 +50,12 @@ def read_errors(options: bytes) -> list[tuple[int, str]]:
         code, length = struct.unpack_from("!HH", options, offset)
         value = options[offset + 4 : offset + 4 + length]
         if code == _OPTION and len(value) >= 2:
-            found.append((int.from_bytes(value[:2], "big"), value[2:].decode("utf-8", "replace").strip("\0")))
+            found.append(
+                (
+                    int.from_bytes(value[:2], "big"),
+                    printable(value[2:].decode("utf-8", "replace").strip("\0"), _LONGEST),
+                )
+            )
         offset += 4 + length
     return found
 

@@ -4,6 +4,7 @@ import textwrap
 from collections.abc import Sequence
 
 from dkimctl.findings import Severity
+from dkimctl.names import printable
 from dkimctl.output.findings import WIDTH, finding_text
 from dkimctl.record.model import KeyRecord
 from dkimctl.record.text import quoted
@@ -12,6 +13,9 @@ from dkimctl.verify.tally import Tally
 
 _STRING = 68  # octets of a string that fits a line
 _FIT = 36  # characters of a key that fit beside its tag
+_COLUMN = 42  # of the servers' names and addresses, at most
+_TEXT = 2000  # octets of a text that are shown
+_TEXTS = 8  # texts at one name that are shown
 
 
 def verification_text(tally: Tally, *, in_full: bool) -> str:
@@ -43,15 +47,18 @@ def _problem_text(report: Report) -> str:
 
 def report_text(report: Report) -> str:
     """One name: its findings, the record tag by tag, what each server said, and what to publish."""
+    texts = sorted({text for answer in report.answers for text in answer.texts})
     blocks = [f"{report.owner}: {report.verdict.value}\n" + "".join(finding_text(f) for f in report.findings)]
     if report.record is not None:
         blocks.append(_record_text(report.record))
-    elif report.text is not None:
-        blocks.append("  text\n" + _wrapped(report.text, "    "))
+    elif len(texts) == 1:
+        blocks.append("  text\n" + _wrapped(texts[0], "    "))
+    elif texts:
+        blocks.append(_several_texts(texts))
     if report.answers:
-        blocks.append(_server_table(f"authoritative servers of {report.zone}", report.answers, report.owner))
+        blocks.append(_server_table(f"authoritative servers of {report.zone}", report, report.answers, texts))
     if report.resolvers:
-        blocks.append(_server_table("resolvers", report.resolvers, report.owner))
+        blocks.append(_server_table("resolvers", report, report.resolvers, texts))
     if report.publish is not None:
         blocks.append(_publish_text(report))
     return "\n".join(blocks)
@@ -60,30 +67,55 @@ def report_text(report: Report) -> str:
 def _record_text(record: KeyRecord) -> str:
     lines = ["  record"]
     for name, value in record.tags:
-        value = "".join(value.split()) if name == "p" else value
+        value = printable("".join(value.split()) if name == "p" else value, _TEXT)
         shown = value if len(value) <= 2 * _FIT else f"{value[:_FIT]}…{value[-12:]} ({len(value)} characters)"
-        lines.append(f"    {name + '=':4}{shown}")
+        lines.append(f"    {name + '=':4}{shown}".rstrip())
     return "\n".join(lines) + "\n"
 
 
-def _server_table(title: str, answers: Sequence[ServerAnswer], owner: str) -> str:
+def _several_texts(texts: list[str]) -> str:
+    """Each text with a number, by which the table of servers refers to it."""
+    lines = ["  texts\n", *(_wrapped(text, "       ", f"    {n:<3}") for n, text in enumerate(texts[:_TEXTS], 1))]
+    if len(texts) > _TEXTS:
+        lines.append(f"    and {len(texts) - _TEXTS} more\n")
+    return "".join(lines)
+
+
+def _server_table(title: str, report: Report, answers: Sequence[ServerAnswer], texts: list[str]) -> str:
     lines = [f"  {title}"]
-    name = owner
+    name = report.owner
+    serials = {answer.serial for answer in answers if answer.serial is not None}
+    column = min(_COLUMN, max(len(_where(answer)) for answer in answers))
     for answer in answers:
         if answer.name != name:
             name = answer.name
             lines.append(f"    at {name}:")
-        where = answer.address if answer.server == answer.address else f"{answer.server} {answer.address}"
-        lines.append(f"    {where:42} {_said(answer)}")
+        said = _said(answer, texts) + (f", serial {answer.serial}" if len(serials) > 1 and answer.serial else "")
+        lines += _row(f"{_where(answer):{column}}", said)
     return "\n".join(lines) + "\n"
 
 
-def _said(answer: ServerAnswer) -> str:
+def _where(answer: ServerAnswer) -> str:
+    return answer.address if answer.server == answer.address else f"{answer.server} {answer.address}"
+
+
+def _row(where: str, said: str) -> list[str]:
+    """A line of the table; two and more where it does not fit the width."""
+    line = f"    {where}  {said}"
+    if len(line) <= WIDTH:
+        return [line]
+    return [f"    {where.rstrip()}", *textwrap.wrap(said, WIDTH, initial_indent=" " * 8, subsequent_indent=" " * 8)]
+
+
+def _said(answer: ServerAnswer, texts: list[str]) -> str:
     if answer.state is State.ALIAS:
         return f"CNAME {answer.alias}"
     if answer.state is not State.TEXT:
-        return answer.why or answer.state.value
-    size = f"{len(answer.texts[0])} octets" if len(answer.texts) == 1 else f"{len(answer.texts)} records"
+        left = f" for {answer.ttl} s more" if answer.ttl is not None else ""
+        return printable(answer.why, 200) or answer.state.value + left
+    size = f"{len(answer.texts[0])} octets" if len(answer.texts) == 1 else f"{len(answer.texts)} texts"
+    if 1 < len(texts) <= _TEXTS and len(answer.texts) == 1:
+        size = f"text {texts.index(answer.texts[0]) + 1}, {size}" if answer.texts[0] in texts else f"another, {size}"
     return f"{size}, ttl {answer.ttl} s" + (", over TCP" if answer.over_tcp else "")
 
 
@@ -95,6 +127,7 @@ def _publish_text(report: Report) -> str:
     return f"  to publish\n    {report.publish_at}. IN TXT (\n{body} )\n"
 
 
-def _wrapped(text: str, indent: str) -> str:
-    lines = textwrap.wrap(text, WIDTH, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
-    return "\n".join(lines) + "\n"
+def _wrapped(text: str, indent: str, first: str = "") -> str:
+    shown = printable(text, _TEXT) + (f" ({len(text)} octets)" if len(text) > _TEXT else "")
+    first = first or indent
+    return textwrap.fill(shown, WIDTH, initial_indent=first, subsequent_indent=indent, break_on_hyphens=False) + "\n"

@@ -17,7 +17,8 @@ def mended(text: str) -> KeyRecord | None:
     """A correct record with the same key as this broken one; None when its key cannot be told.
 
     Quotes, backslashes and other rubbish are taken out, a repeated tag is kept once, RSA in PKCS#1 form becomes a
-    SubjectPublicKeyInfo, and values that no verifier knows are left out.
+    SubjectPublicKeyInfo, values that no verifier knows are left out, and so is the flag y: it says that the domain is
+    only testing.
     """
     tags = _tags(re.sub(_PASTED, "", text.strip(" ()")))
     public = _key(tags.get("k", "rsa").lower(), tags.get("p", ""))
@@ -25,7 +26,7 @@ def mended(text: str) -> KeyRecord | None:
         return None
     hashes = [h for h in re.split(r"[:,\s]+", tags.get("h", "").lower().replace("rsa-", "")) if h in _HASHES]
     services = [s for s in re.split(r"[:,\s]+", tags.get("s", "").lower()) if s in ("*", "email")]
-    flags = [f for f in re.split(r"[:,\s]+", tags.get("t", "").lower()) if f in ("y", "s")]
+    flags = [f for f in re.split(r"[:,\s]+", tags.get("t", "").lower()) if f == "s"]
     chosen = {
         "v": "DKIM1",
         "h": ":".join(dict.fromkeys([*hashes, "sha256"])) if hashes or tags.get("h") else "",

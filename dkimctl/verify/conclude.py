@@ -10,7 +10,7 @@ from dkimctl.verify.catalogue import keys, presence
 from dkimctl.verify.conclude_dns import judge_delivery, judge_presence, judge_reach
 from dkimctl.verify.delegated import judge_delegation
 from dkimctl.verify.judge import Judgement, judge, right_text
-from dkimctl.verify.report import Report, Target, Verdict, in_order, verdict_of
+from dkimctl.verify.report import Report, ServerAnswer, Target, Verdict, in_order, verdict_of
 from dkimctl.verify.survey import Survey
 
 Judge = Callable[[str, Target], Judgement]
@@ -43,12 +43,14 @@ def conclude(target: Target, found: Survey, judge: Judge = judge) -> Report:
     answered = [answer for answer in found.last if answer.has_answered]
     texts = sorted({text for answer in answered for text in answer.texts})
     if answered and not found.is_endless:
-        judge_presence(found, answered, texts, noticed)
-        for text in texts[:_JUDGED]:
-            judgement = judge(text, target)
+        judgements = {text: judge(text, target) for text in texts[:_JUDGED]}
+        keep = _right_one(answered, judgements)
+        judge_presence(found, answered, texts, keep, noticed)
+        for judgement in [judgements[keep]] if keep else judgements.values():
             noticed += judgement.findings
             publish = publish or judgement.publish
             record, key = judgement.record, judgement.key
+        publish = publish or keep
         judge_delivery(found, answered, noticed)
     judge_delegation(found, target, noticed)
     findings = in_order([_exact(f, target) for f in noticed])
@@ -72,9 +74,17 @@ def conclude(target: Target, found: Survey, judge: Judge = judge) -> Report:
         resolvers=found.resolvers,
         text=texts[0] if is_one else None,
         record=record if is_one else None,
-        publish=publish if publish not in texts else None,
+        publish=publish if publish not in texts or len(texts) > 1 else None,
         publish_at=target.alias or (found.owner if found.is_endless else found.aliases[-1]),
     )
+
+
+def _right_one(answered: list[ServerAnswer], judgements: dict[str, Judgement]) -> str | None:
+    """Of several records at the name, the one that may stay; None when there is no such one, or more than one."""
+    if max(len(answer.texts) for answer in answered) < 2:
+        return None
+    usable = [text for text, judgement in judgements.items() if judgement.record and judgement.is_usable]
+    return usable[0] if len(usable) == 1 else None
 
 
 def _exact(one: Finding, target: Target) -> Finding:

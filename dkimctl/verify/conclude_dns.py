@@ -8,6 +8,8 @@ from dkimctl.verify.plain import LONGEST_TTL, SHORTEST_TTL
 from dkimctl.verify.report import ServerAnswer, State
 from dkimctl.verify.survey import Survey
 
+_SHOWN = 4  # of several records: the report shows them whole
+
 
 def judge_reach(found: Survey, noticed: list[Finding]) -> None:
     """What could not be asked, and where the search ended."""
@@ -57,8 +59,10 @@ def _reach_entry(answer: ServerAnswer, is_reached: bool) -> Entry | None:
             return None
 
 
-def judge_presence(found: Survey, answered: list[ServerAnswer], texts: list[str], noticed: list[Finding]) -> None:
-    """Is the record there, once, and the same everywhere; and if not, where else."""
+def judge_presence(
+    found: Survey, answered: list[ServerAnswer], texts: list[str], keep: str | None, noticed: list[Finding]
+) -> None:
+    """Is the record there, once, and the same everywhere; and if not, where else. Of several, which one to `keep`."""
     name = found.aliases[-1]
     contents = {answer.content for answer in answered}
     if len(contents) > 1:
@@ -69,10 +73,16 @@ def judge_presence(found: Survey, answered: list[ServerAnswer], texts: list[str]
         noticed.append(finding(entry, found.owner, f"{answered[0].state.value} at {name}"))
     most = max(len(answer.texts) for answer in answered)
     if most > 1:
-        noticed.append(finding(presence.SEVERAL, name, f"{most} TXT records"))
+        seen = f"{most} TXT records: " + ", ".join(f"“{_abridged(text)}”" for text in texts[:_SHOWN])
+        fix = f"keep “{_abridged(keep)}” and delete the others" if keep else None
+        noticed.append(finding(presence.SEVERAL, name, seen + (", …" if most > _SHOWN else ""), fix=fix))
     if found.is_wildcard:
         noticed.append(finding(presence.WILDCARD, name, "a name beside it that nobody published has the same answer"))
     noticed += [finding(e.entry, found.owner, f"a key record stands at {e.name}") for e in found.elsewhere]
+
+
+def _abridged(text: str) -> str:
+    return printable(text if len(text) <= 40 else f"{text[:20]}…{text[-12:]}")
 
 
 def _in_short(answer: ServerAnswer) -> str:

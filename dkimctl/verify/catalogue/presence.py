@@ -21,7 +21,7 @@ SEVERAL = entry(
 ALIAS = entry(
     103,
     INFO,
-    "a CNAME leads to the record",
+    "the name is a CNAME",
     "Verifiers follow a CNAME at the name of a key record (RFC 1034 §3.6.2); the record is whatever stands at its end. "
     "No provider can put a TXT beside a CNAME.",
 )
