@@ -3,6 +3,7 @@
 import re
 import shutil
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -151,6 +152,18 @@ def test_undo_puts_every_byte_back(tree: Tree, adopt: Callable[..., Run]) -> Non
     assert files(tree) == before
     assert directories(tree) == places
     assert adopt(tree, "--undo").code == 2
+
+
+@as_root
+def test_undo_finds_copies_that_were_made_a_moment_later(tree: Tree, adopt: Callable[..., Run]) -> None:
+    """With 10,000 domains, seconds pass between the plan and the first copy."""
+    before = files(tree)
+    assert adopt(tree, "--install").code == 0
+    [copies] = tree.at("/var/backups/dkimctl").glob("*Z")
+    then = datetime.strptime(copies.name, "%Y%m%dT%H%M%SZ") + timedelta(seconds=12)
+    copies.rename(copies.with_name(f"{then:%Y%m%dT%H%M%SZ}"))
+    assert adopt(tree, "--undo").code == 0
+    assert files(tree) == before
 
 
 def directories(tree: Tree) -> set[str]:

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,17 @@ from hypothesis import strategies as st
 from dkimctl.errors import Refused
 from dkimctl.opendkim.longtable import Rows
 from dkimctl.opendkim.managed import BEGIN, END, read_foreign
-from dkimctl.opendkim.tables import KeyEntry, Patterns, Row, data_set, key_entry, key_line, rows, signing_lines
+from dkimctl.opendkim.tables import (
+    KeyEntry,
+    Patterns,
+    Row,
+    data_set,
+    key_entry,
+    key_line,
+    pattern_regex,
+    rows,
+    signing_lines,
+)
 from tests.conftest import needs
 
 LABEL = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,10}[a-z0-9])?", fullmatch=True)
@@ -77,6 +88,24 @@ def test_a_pattern_table_is_read_as_the_daemon_does(
         found = Patterns(tuple(rows(stream, patterns=True))).first(address)
     assume(found is None or found.value)
     assert ask("refile", path, address) == (None if found is None else found.value)
+
+
+PATTERN = st.lists(
+    st.sampled_from(["a", "B", "*", ".", "@", "+", "-", "*@", "*@*.", "[ab]", "("]), min_size=1, max_size=6
+)
+ADDRESS = st.text("aAbB.@+-", max_size=8)
+
+
+@given(st.lists(PATTERN.map("".join), max_size=8), ADDRESS)
+def test_patterns_are_looked_up_as_they_would_be_tried(keys: list[str], address: str) -> None:
+    """Usual or not, with or without case, a regular expression or none: the rows that fit, in their order."""
+    table = [Row(key, str(number), number) for number, key in enumerate(keys)]
+    expected = []
+    for row in table:
+        with suppress(re.error):
+            expected += [row] if re.fullmatch(pattern_regex(row.key), address, re.IGNORECASE) else []
+    assert Patterns(tuple(table)).all(address) == expected
+    assert Patterns(tuple(table)).first(address) == (expected[0] if expected else None)
 
 
 LONG = st.one_of(TABLE, TABLE.map(lambda text: text.replace("a", "a" * 600)))

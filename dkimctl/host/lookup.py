@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from itertools import islice
 
 from dkimctl.host.datasets import FILES, DataSet
-from dkimctl.opendkim.tables import KeyEntry, Row, key_entry, pattern_regex
+from dkimctl.opendkim.tables import KeyEntry, Patterns, Row, key_entry, pattern_regex
 
 _BOM = "\ufeff"
 _MOST_COMPARED = 5_000  # each takes some ten microseconds
@@ -36,12 +36,7 @@ def wanted_keys(signing: DataSet, address: str, *, several: bool) -> Iterator[Wa
 
 def _fitting(signing: DataSet, address: str) -> Iterator[Row]:
     if signing.patterns:
-        for row in signing.rows:
-            try:
-                if re.fullmatch(pattern_regex(row.key), address, re.IGNORECASE):
-                    yield row
-            except re.error:
-                continue
+        yield from Patterns(tuple(signing.rows)).all(address)
         return
     keys = list(lookup_keys(address))
     wanted, first = set(keys), dict[str, Row]()

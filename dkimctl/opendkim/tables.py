@@ -7,6 +7,7 @@ one is split there), end a line at `#`, and take the first row that fits.
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -101,24 +102,54 @@ def pattern_regex(pattern: str) -> str:
 class Patterns:
     """The keys of a `refile:` table as the daemon tries them: in order, without case, each against the whole address.
 
-    A key that is no regular expression keeps the daemon from starting; here it fits nothing.
+    Of the usual keys, `*@example.com`, `*@*.example.com` and names without `*`, those that can fit are looked up: there
+    may be 20,000. A key that is no regular expression keeps the daemon from starting; here it fits nothing.
     """
 
     table: tuple[Row, ...]
 
     @cached_property
-    def _compiled(self) -> list[tuple[re.Pattern[str], Row]]:
-        found = []
-        for row in self.table:
-            try:
-                found.append((re.compile(pattern_regex(row.key), re.IGNORECASE), row))
-            except re.error:
-                continue
+    def _usual(self) -> dict[str, list[int]]:
+        """Positions by key, in lower case."""
+        found: dict[str, list[int]] = {}
+        for position, row in enumerate(self.table):
+            if _USUAL.fullmatch(row.key):
+                found.setdefault(row.key.lower(), []).append(position)
         return found
+
+    @cached_property
+    def _others(self) -> list[tuple[re.Pattern[str], int]]:
+        found = []
+        for position, row in enumerate(self.table):
+            if not _USUAL.fullmatch(row.key):
+                with suppress(re.error):
+                    found.append((re.compile(pattern_regex(row.key), re.IGNORECASE), position))
+        return found
+
+    def all(self, text: str) -> list[Row]:
+        """Every row that fits, in order."""
+        fit = [position for key in _usual_keys(text) for position in self._usual.get(key, ())]
+        fit += [position for pattern, position in self._others if pattern.fullmatch(text)]
+        return [self.table[position] for position in sorted(fit)]
 
     def first(self, text: str) -> Row | None:
         """The first row that fits, or None."""
-        return next((row for pattern, row in self._compiled if pattern.fullmatch(text)), None)
+        return next(iter(self.all(text)), None)
+
+
+_USUAL = re.compile(r"\*@(?:\*\.)?[\w.-]+|[\w.+@-]+", re.ASCII)
+
+
+def _usual_keys(text: str) -> Iterator[str]:
+    """Every usual key, in lower case, that fits a text."""
+    text = text.lower()
+    yield text
+    _, at, domain = text.rpartition("@")
+    if at:
+        yield f"*@{domain}"
+        for position, character in enumerate(domain):
+            if character == ".":
+                yield f"*@*.{domain[position + 1 :]}"
 
 
 def data_set(value: str) -> tuple[str, str]:

@@ -7,7 +7,7 @@ from dkimctl.lifecycle.adoption.installed import Installed, Table
 from dkimctl.lifecycle.adoption.survey import Candidate
 from dkimctl.lifecycle.adoption.tables import Tables, sample, samples
 from dkimctl.opendkim.managed import Foreign, Line
-from dkimctl.opendkim.tables import Row, key_entry, rows
+from dkimctl.opendkim.tables import Patterns, Row, key_entry, rows
 from dkimctl.render.base import Content, SigningKey
 from dkimctl.render.opendkim import key_table, signing_table
 
@@ -47,12 +47,13 @@ def _signing_key(candidate: Candidate) -> SigningKey:
 
 def _managed(installed: Installed) -> Iterable[SigningKey]:
     """What dkimctl's own lines say already."""
-    own_rows = [row for row in installed.signing.rows if row.line not in _numbers(installed.signing)]
+    signing_numbers, key_numbers = _numbers(installed.signing), _numbers(installed.keys)
+    own_rows = [row for row in installed.signing.rows if row.line not in signing_numbers]
     signed = {row.key.lower() for row in own_rows}
     named = {row.value for row in own_rows}
     for row in installed.keys.rows:
         entry = key_entry(row)
-        if entry and row.key in named and row.line not in _numbers(installed.keys):
+        if entry and row.key in named and row.line not in key_numbers:
             below = signed & {f".{entry.domain}", f"*@*.{entry.domain}"}
             yield SigningKey(entry.domain, entry.selector, entry.path, bool(below))
 
@@ -75,19 +76,20 @@ def _signing_lines(installed: Installed, taken: list[Candidate], gone: set[Row])
     if not gone:
         return installed.signing.foreign
     table, tables = installed.signing, installed.tables
-    addresses = [
-        address for candidate in taken for address in samples(candidate.domain)[: 2 if candidate.subdomains else 1]
-    ]
-    lower = set()
-    for row in _kept_rows(table, {row.line for row in gone}):
-        if table.patterns:
-            alone = Tables((row,), True, (), False)
-            hidden = not _is_effective(tables, row) or any(any(alone.fitting(a)) for a in addresses)
-        else:
-            hidden = not tables.is_first(row)
-        if hidden:
-            lower.add(row.line)
+    kept = _kept_rows(table, {row.line for row in gone})
+    if table.patterns:
+        reaching = _reaching(kept, taken)
+        lower = {row.line for row in kept if row in reaching or not _is_effective(tables, row)}
+    else:
+        lower = {row.line for row in kept if not tables.is_first(row)}
     return _split(table.foreign, {row.line for row in gone}, lower)
+
+
+def _reaching(kept: list[Row], taken: list[Candidate]) -> set[Row]:
+    """The patterns that fit mail of the domains taken over."""
+    patterns = Patterns(tuple(kept))
+    addresses = (a for c in taken for a in samples(c.domain)[: 2 if c.subdomains else 1])
+    return {row for address in addresses for row in patterns.all(address)}
 
 
 def _key_lines(installed: Installed, gone: set[Row]) -> Foreign:
@@ -109,8 +111,9 @@ def _named(tables: Tables, row: Row) -> Row | None:
 
 
 def _split(foreign: Foreign, gone: set[int], lower: set[int]) -> Foreign:
-    above = tuple(line for line in foreign.above if line.number not in gone | lower)
-    moved = tuple(line for line in foreign.above if line.number in lower - gone)
+    below = lower - gone
+    above = tuple(line for line in foreign.above if line.number not in gone and line.number not in below)
+    moved = tuple(line for line in foreign.above if line.number in below)
     return Foreign(above, tuple(map(_whole, moved)) + tuple(line for line in foreign.below if line.number not in gone))
 
 

@@ -101,7 +101,7 @@ class _Note:
     changes: list[_Noted]
     directories: list[str]
     stamp: str
-    """When, as the backup's name says it."""
+    """When it was planned; the backup's name says the same, or a moment later."""
     is_later: bool
     """True when it took the place of an earlier note."""
 
@@ -140,12 +140,12 @@ def _refuse_changed(changes: list[_Noted], backup: str, settings: Settings) -> N
 
 
 def _backup(note: _Note, settings: Settings) -> str:
-    """The directory with the copies: the one of that moment that holds exactly these files."""
+    """The directory with the copies: the first one since that moment that holds exactly these files."""
     wanted = {c.path for c in note.changes if c.change is not Change.NEW}
     wanted |= {note_path(settings)} if note.is_later else set()
     base = settings.at(settings.paths.backups)
     with disk_errors(f"read {base}"):
-        for place in sorted(base.glob(f"{note.stamp}*")):
+        for place in sorted(place for place in base.glob("*T*Z*") if place.name >= note.stamp):
             found = {f"/{path.relative_to(place)}" for path in place.rglob("*") if path.is_file()}
             if found == wanted:
                 return f"{settings.paths.backups}/{place.name}"

@@ -47,7 +47,7 @@ class Tables:
             found = (self._exact[key] for key in lookup_keys(address) if key in self._exact)
             yield from found if self.several else (row for row, _ in zip(found, range(1), strict=False))
         elif self.several:
-            yield from (row for row in self.signing if Patterns((row,)).first(address))
+            yield from self._patterns.all(address)
         elif first := self._patterns.first(address):
             yield first
 
