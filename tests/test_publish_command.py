@@ -71,6 +71,17 @@ def test_a_key_is_published_proven_and_noted(inside: DkimctlInside) -> None:
         assert standing(w.sandbox) == [("DKIM", w.record())]
 
 
+def test_verbose_names_each_call_of_the_api(inside: DkimctlInside) -> None:
+    """Method, path and status, a line each, in the order of the calls; without -v, or with -q, none."""
+    with world(inside) as w:
+        run = w(*PUBLISH, "-v")
+        made = [f"dkimctl: {c.method} {c.path}" for c in w.sandbox.calls if c.path != "/auth/time"]
+        shown = [line.removesuffix(": 200") for line in run.err.splitlines() if line.endswith(": 200")]
+        assert made
+        assert shown == made
+        assert ": 200" not in w(*PUBLISH).err + w(*PUBLISH, "-v", "-q").err
+
+
 def test_a_second_run_only_reads(inside: DkimctlInside) -> None:
     """No write, no refresh; it still looks at the name servers."""
     with world(inside) as w:

@@ -92,7 +92,12 @@ def command(name: str, *, example: str) -> Callable[[Body], click.Command]:
             app.verbosity = -1 if quiet else verbose
             app.nameservers = tuple(options.pop("nameservers", ()))
             app.dns_port = options.pop("dns_port", None)
-            return body(app, **options)
+            if app.verbosity < 1:
+                return body(app, **options)
+            from dkimctl.output.log import notes_shown
+
+            with notes_shown(app.terminal):
+                return body(app, **options)
 
         return click.command(name, cls=Command, example=example, context_settings=CONTEXT)(_common(call))
 

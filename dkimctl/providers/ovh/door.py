@@ -4,6 +4,7 @@ The library's `raw_call` is used, which signs and sends; its `call` throws the s
 fails on some error bodies.
 """
 
+import logging
 import queue
 import threading
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from requests import RequestException, Response
 
 _BUILDING = threading.Lock()
+_LOG = logging.getLogger(__name__)
 TIMEOUTS = (10.0, 30.0)  # seconds to connect and to read; the library's own 180 would hold a whole run up
 
 TOKEN_PATH = "/auth/oauth2/token"  # noqa: S105
@@ -74,11 +76,13 @@ class Door:
         try:
             response: Response = client.raw_call(method, path, data=body, need_auth=signed)
         except RequestException as error:
+            _LOG.info("%s %s: no answer", method, path)
             raise _unreached(error, method, path) from None  # its words may hold the whole request
         except APIError as error:
             raise self._failed_before(error, method, path) from None
         except _NO_TOKEN:  # one had run out, and the answer to the wish for another was none
             raise lost("gave no access token", "POST", TOKEN_PATH) from None
+        _LOG.info("%s %s: %d", method, path, response.status_code)  # never a body: some hold secrets
         after = response.headers.get("Retry-After", "")
         answer = Answer(method, path, self.endpoint, response.status_code, response.content, after)
         refusal = None if answer.is_success else answer.refusal(self._secrets)
