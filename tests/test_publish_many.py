@@ -1,14 +1,29 @@
 """Many names: few calls, a pace that the API can bear, nothing kept of what has ended."""
 
+import gc
 import time
+from collections import Counter
+from pathlib import Path
 
 import pytest
 
+from dkimctl.clock import SYSTEM_CLOCK
+from dkimctl.config.settings import Lookup, Settings
+from dkimctl.keys.ahead import generator
+from dkimctl.keys.directory import KeyDirectory
+from dkimctl.keys.metadata import Metadata, Tags
+from dkimctl.keys.pair import Algorithm
+from dkimctl.keys.store import Key, KeyName
+from dkimctl.lifecycle.generation import KeyRequest, KeyStyle, generate_keys
+from dkimctl.lifecycle.publication import publish_streaming
+from dkimctl.lifecycle.published import Choices, Event, Publication
+from dkimctl.providers.base import ProviderRecord
 from dkimctl.providers.ovh.export import records_in
 from dkimctl.providers.ovh.pace import Pacer
 from dkimctl.providers.ovh.rights import RULES
-from dkimctl.publish.apply import apply
+from dkimctl.publish.apply import ZoneResult, apply
 from dkimctl.publish.plan import Wanted, plan
+from dkimctl.record.model import KeyRecord
 from dkimctl.sandbox import Fault, Sandbox
 from tests.conftest import DkimctlInside
 from tests.publishing import ZONE, account, invented_record, is_clean, manual_clock, sandbox, wanted
@@ -82,6 +97,36 @@ def test_what_a_zones_text_tells(line: str, found: tuple[str, str, int] | None) 
     text = f"$TTL 3600\n@\tIN SOA dns1.ovh.net. tech.ovh.net. (1 86400 3600 3600000 300)\n{line}\n"
     records = records_in(text, ZONE, {name})
     assert [(r.field_type, r.text, r.ttl) for r in records.get(name, ())] == ([found] if found else [])
+
+
+def test_of_many_keys_only_the_names_are_kept(tmp_path: Path) -> None:
+    """Keys, records and results live while their zone is in hand or waits to be told, however many zones there are."""
+    zones = [f"z{number}.example" for number in range(220)]
+    store = KeyDirectory(tmp_path)
+    style = KeyStyle(generator(Algorithm.ED25519, 256), Tags())
+    list(generate_keys([KeyRequest(zone, "s") for zone in zones], style, store, now=manual_clock().now()))
+    kinds = (Key, Metadata, KeyRecord, Wanted, ProviderRecord, Publication, ZoneResult)
+    alive: list[Counter[str]] = []
+
+    def count(event: Event) -> None:
+        ended.append(event)
+        if len(ended) % 20 == 0:
+            alive.append(Counter(type(one).__name__ for one in gc.get_objects() if isinstance(one, kinds)))
+        ended[-1] = None
+
+    ended: list[Event | None] = []
+    with sandbox(*zones) as running, pytest.MonkeyPatch.context() as patch:
+        for name, value in running.environment().items():
+            patch.setenv(name, value)
+        settings = Settings(lookup=Lookup((running.environment()["DKIMCTL_NAMESERVERS"],), running.dns_address[1]))
+        names = [KeyName(zone, "s") for zone in zones]
+        choices = Choices(wait=False, rate=0)
+        publish_streaming(settings, store, "ovh", names, choices, clock=SYSTEM_CLOCK, report=count)
+        assert all(running.zone(zone).refreshes == 1 for zone in zones)
+    assert len(ended) == len(zones)
+    most = {name: max(counted[name] for counted in alive) for name in alive[0]}
+    assert most["Publication"] <= 2
+    assert max(most.values()) < 100, most
 
 
 def test_no_second_holds_more_calls_than_the_rate() -> None:

@@ -65,9 +65,8 @@ def command(
     app.json = app.json or form == "json"
     choices = Choices(**wishes)
     keys = chosen_keys(app.store, managed_domains(app, domains), selector)
-    if resume:
-        keys = still_to_do(keys, choices)
-    view = PublicationView(app.terminal, lines=form == "jsonl", total=len(keys), clock=app.clock)
+    names = [key.name for key in (still_to_do(keys, choices) if resume else keys)]
+    view = PublicationView(app.terminal, lines=form == "jsonl", total=len(names), clock=app.clock)
     clock = StoppableClock(app.clock)
-    publish_streaming(app.settings, app.store, provider, keys, choices, clock=clock, report=view.event)
+    publish_streaming(app.settings, app.store, provider, names, choices, clock=clock, report=view.event)
     return view.end()

@@ -28,7 +28,7 @@ from dkimctl.keys import pair as pairs
 from dkimctl.keys.metadata import Metadata, Phase
 from dkimctl.keys.pair import KeyPair
 from dkimctl.keys.public import PublicKey
-from dkimctl.keys.store import Key, taken
+from dkimctl.keys.store import Key, KeyName, taken
 
 PRIVATE = ".private"
 _MADE_FOR = re.compile(rb";\s*-+\s*DKIM key (\S+) for (\S+)")  # the comment that ends opendkim-genkey's .txt
@@ -68,6 +68,11 @@ class KeyDirectory:
             keys = [key for key in keys if key.metadata.path or key.path not in taken_over]
             keys.sort(key=lambda key: (key.metadata.created, key.selector))
         return tuple(keys)
+
+    def key(self, name: KeyName) -> Key:
+        """One key, as it is now. Raises DiskError or CheckFailed when it is not there any more, or damaged."""
+        is_flat = name.selector in self._flat.get(name.domain, ())
+        return self._key(name.domain, name.selector, "" if is_flat else f"{name.domain}/")
 
     def load(self, key: Key) -> KeyPair:
         """The pair. Raises DiskError or CheckFailed."""

@@ -3,12 +3,19 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from dkimctl.errors import Refused
 from dkimctl.keys.metadata import Metadata, Phase
 from dkimctl.keys.pair import KeyPair
 from dkimctl.keys.public import PublicKey
+
+
+class KeyName(NamedTuple):
+    """All that is needed to find a key again: of many keys only the names are kept."""
+
+    domain: str
+    selector: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +27,11 @@ class Key:
     path: str
     """The private key file as the daemon is told it (without `--root`)."""
     metadata: Metadata
+
+    @property
+    def name(self) -> KeyName:
+        """What it is found by."""
+        return KeyName(self.domain, self.selector)
 
     @property
     def phase(self) -> Phase:
@@ -35,6 +47,9 @@ class KeyStore(Protocol):
 
     def keys(self, domain: str) -> tuple[Key, ...]:
         """The keys of a domain, oldest first; empty when it has none."""
+
+    def key(self, name: KeyName) -> Key:
+        """One key, as it is now. Raises DiskError or CheckFailed when it is not there any more, or damaged."""
 
     def load(self, key: Key) -> KeyPair:
         """The pair. Raises DiskError or CheckFailed."""

@@ -8,11 +8,14 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 R = TypeVar("R")
 
+_MOST_WAITING = 64  # results
+
 
 class Crew(Generic[T, R]):
     """So many threads that take one item after the other; what comes of each waits here to be collected.
 
-    `function` raises nothing: its result says how it ended. An item is taken only when a thread is free for it.
+    `function` raises nothing: its result says how it ended. An item is taken only when a thread is free for it, and
+    the threads wait while many results are not collected: memory does not grow with the number of items.
     """
 
     def __init__(self, size: int, function: Callable[[T], R], items: Iterable[T]) -> None:
@@ -20,7 +23,7 @@ class Crew(Generic[T, R]):
         self._items = iter(items)
         self._taking = threading.Lock()
         self._stopped = False
-        self._results: queue.SimpleQueue[tuple[T, R] | BaseException | None] = queue.SimpleQueue()
+        self._results: queue.Queue[tuple[T, R] | BaseException | None] = queue.Queue(_MOST_WAITING)
         self._at_work = size
         self._threads = [threading.Thread(target=self._work, name="publish", daemon=True) for _ in range(size)]
         for thread in self._threads:

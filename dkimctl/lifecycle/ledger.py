@@ -7,7 +7,7 @@ from typing import Any
 from dkimctl.clock import Clock
 from dkimctl.errors import DkimctlError
 from dkimctl.keys.metadata import Phase
-from dkimctl.keys.store import Key, KeyStore
+from dkimctl.keys.store import Key, KeyName, KeyStore
 from dkimctl.lifecycle.phases import reach
 from dkimctl.lifecycle.published import Event, Outcome, Progress, Publication
 
@@ -20,8 +20,8 @@ class Ledger:
     clock: Clock
     provider: str
     report: Callable[[Event], None]
-    keys: dict[str, Key]
-    """The keys that have not come to their end."""
+    keys: dict[str, KeyName]
+    """The keys that have not come to their end; there may be a million, so they are read when it is their turn."""
     publications: dict[str, Publication] = field(default_factory=dict)
     """How far those are that were begun."""
     _said: dict[str, str] = field(default_factory=dict)
@@ -56,6 +56,10 @@ class Ledger:
             self._said[subject] = text
             self.report(Progress(subject, text))
 
+    def key(self, name: str) -> Key:
+        """The key whose record stands there, as it is now. Raises DkimctlError when it cannot be read."""
+        return self.store.key(self.keys[name])
+
     def reach(self, name: str, phase: Phase) -> None:
         """Note beside the key how far it has come. Raises DkimctlError when that cannot be done."""
-        self.keys[name] = reach(self.store, self.keys[name], phase, self.clock.now(), provider=self.provider)
+        reach(self.store, self.key(name), phase, self.clock.now(), provider=self.provider)

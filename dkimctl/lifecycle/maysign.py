@@ -7,7 +7,7 @@ from dkimctl.config.settings import Settings
 from dkimctl.keys.metadata import Metadata, Phase
 from dkimctl.keys.pair import KeyPair
 from dkimctl.keys.public import PublicKey
-from dkimctl.keys.store import Key, KeyStore
+from dkimctl.keys.store import Key, KeyName, KeyStore
 from dkimctl.render.base import Name
 from dkimctl.render.signers import signer_named
 
@@ -39,6 +39,10 @@ class MaySign:
     def _may(self, key: Key) -> bool:
         name = (key.domain, key.selector)
         return name not in self._without and (key.phase not in _UNPROVEN or name in self._installed)
+
+    def key(self, name: KeyName) -> Key:
+        """One key, whether it may sign or not. Raises DiskError or CheckFailed."""
+        return self._store.key(name)
 
     def load(self, key: Key) -> KeyPair:
         """The pair. Raises DiskError or CheckFailed."""

@@ -27,7 +27,7 @@ class Observation:
 
     def begin(self, wanted: Wanted) -> None:
         """Watch for this one."""
-        self.waiting.add(wanted, self.ledger.keys[wanted.name].metadata.tags)
+        self.waiting.add(wanted)
 
     def look(self) -> None:
         """One round of looking, when it is time for one."""

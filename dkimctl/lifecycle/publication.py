@@ -3,13 +3,13 @@
 publish(settings, store, provider, keys) → one Publication for each key; `report` hears of each step as it is done.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from dkimctl.clock import SYSTEM_CLOCK, Clock
 from dkimctl.config.settings import Settings
 from dkimctl.errors import Refused, Unavailable, UsageError
 from dkimctl.keys.metadata import Phase
-from dkimctl.keys.store import Key, KeyStore
+from dkimctl.keys.store import Key, KeyName, KeyStore
 from dkimctl.lifecycle.published import Choices, Event, Outcome, Progress, Publication
 from dkimctl.lifecycle.run import Run
 from dkimctl.providers.base import Pace, Provider
@@ -50,7 +50,7 @@ def publish(
     Raises UsageError for a ttl the provider does not take.
     """
     kept = _Kept(report)
-    Run(settings, store, provider, choices, clock, kept).work(keys)
+    Run(settings, store, provider, choices, clock, kept).work([key.name for key in keys])
     return kept.in_order_of(keys)
 
 
@@ -69,7 +69,7 @@ def publish_at_each(
     Every provider is opened before the first change. Raises UsageError when a domain has no provider, ConfigError.
     """
     kept = _Kept(report)
-    publish_streaming(settings, store, named, keys, choices, clock=clock, report=kept)
+    publish_streaming(settings, store, named, [key.name for key in keys], choices, clock=clock, report=kept)
     return kept.in_order_of(keys)
 
 
@@ -77,30 +77,30 @@ def publish_streaming(
     settings: Settings,
     store: KeyStore,
     named: str | None,
-    keys: Sequence[Key],
+    names: Sequence[KeyName],
     choices: Choices,
     *,
     clock: Clock,
     report: Report,
 ) -> None:
-    """The same for any number of keys: nothing is kept of what was reported.
+    """The same for any number of keys: nothing is kept of them but the names, nor of what was reported.
 
     Raises Refused when the plan is not the one that was asked for, and Unavailable when it cannot be made now.
     """
-    providers = open_providers([key.domain for key in keys], named, settings, clock, choices.pace)
+    providers = open_providers((name.domain for name in names), named, settings, clock, choices.pace)
     claims: dict[str, str] = {}
     approved = None
     if choices.plan_digest is not None and not choices.dry_run:
-        approved = _approved(settings, store, providers, named, keys, choices, clock)
+        approved = _approved(settings, store, providers, named, names, choices, clock)
     for text, provider in providers.items():
-        its_keys = [key for key in keys if _provider_for(key.domain, named, settings) == text]
-        Run(settings, store, provider, choices, clock, report, claims, approved).work(its_keys)
+        its_names = [name for name in names if _provider_for(name.domain, named, settings) == text]
+        Run(settings, store, provider, choices, clock, report, claims, approved).work(its_names)
 
 
-def still_to_do(keys: Sequence[Key], choices: Choices) -> list[Key]:
+def still_to_do(keys: Iterable[Key], choices: Choices) -> Iterator[Key]:
     """Without those that an earlier run has brought as far as this one would."""
     started = (Phase.GENERATED, Phase.PUBLISHED) if choices.wait is not False else (Phase.GENERATED,)
-    return [key for key in keys if key.phase in started]
+    return (key for key in keys if key.phase in started)
 
 
 def _approved(
@@ -108,7 +108,7 @@ def _approved(
     store: KeyStore,
     providers: dict[str, Provider],
     named: str | None,
-    keys: Sequence[Key],
+    names: Sequence[KeyName],
     choices: Choices,
     clock: Clock,
 ) -> PlanDigest:
@@ -126,8 +126,8 @@ def _approved(
 
     dry = replace(choices, dry_run=True)
     for text, provider in providers.items():
-        its_keys = [key for key in keys if _provider_for(key.domain, named, settings) == text]
-        Run(settings, store, provider, dry, clock, hear, {}).work(its_keys)
+        its_names = [name for name in names if _provider_for(name.domain, named, settings) == text]
+        Run(settings, store, provider, dry, clock, hear, {}).work(its_names)
     if now.text == choices.plan_digest:
         return now
     if failed and failed[0].error:
@@ -156,7 +156,7 @@ class _Kept:
 
 
 def open_providers(
-    domains: Sequence[str],
+    domains: Iterable[str],
     named: str | None,
     settings: Settings,
     clock: Clock,

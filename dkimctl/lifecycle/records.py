@@ -1,6 +1,6 @@
 """The key records that belong in DNS, for the keys of this machine."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from dkimctl.config.settings import Settings
@@ -37,21 +37,19 @@ class NamedRecord:
     """What the customer of a delegated domain adds once, for every slot."""
 
 
-def chosen_keys(store: KeyStore, domains: Iterable[str], selector: str | None = None) -> list[Key]:
+def chosen_keys(store: KeyStore, domains: Iterable[str], selector: str | None = None) -> Iterator[Key]:
     """The keys of these domains that are not revoked; of each only the one with this selector, if one is named.
 
     Raises UsageError when a domain has no such key.
     """
     wanted = selector_name(selector) if selector else None
-    found: list[Key] = []
     for domain in domains:
         keys = [key for key in published_keys(store.keys(domain)) if wanted in (None, key.selector)]
         if not keys:
             missing = f"{domain} has no key" + (f" with selector {wanted}" if wanted else "")
             hint = f"make one: dkimctl genkey {domain}" + (f" -s {wanted}" if wanted else "")
             raise UsageError(missing, hint=hint)
-        found += keys
-    return found
+        yield from keys
 
 
 def key_records(

@@ -1,14 +1,13 @@
 """One run of a publication at one provider: zones in parallel, then the name servers, then the books."""
 
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from dkimctl.clock import Clock
 from dkimctl.config.settings import Settings
 from dkimctl.errors import DkimctlError, Refused, UsageError
 from dkimctl.keys.metadata import Phase
-from dkimctl.keys.store import Key, KeyStore
+from dkimctl.keys.store import KeyName, KeyStore
 from dkimctl.lifecycle.crew import Crew
 from dkimctl.lifecycle.interruption import Interrupted, StoppableClock
 from dkimctl.lifecycle.ledger import Ledger
@@ -44,7 +43,7 @@ class Run:
     ledger: Ledger = field(init=False)
     observation: Observation = field(init=False)
     waits: bool = field(init=False)
-    _left: dict[str, Key] = field(default_factory=dict)
+    _left: list[str] = field(default_factory=list)
     """Names whose zone DNS did not tell."""
 
     def __post_init__(self) -> None:
@@ -54,9 +53,9 @@ class Run:
         waiting = Waiting(self.settings, self.clock, self.choices.timeout)
         self.observation = Observation(self.provider, self.ledger, waiting)
 
-    def work(self, keys: Sequence[Key]) -> None:
+    def work(self, names: Sequence[KeyName]) -> None:
         """Everything, until each name is told. Raises UsageError for a ttl the provider does not take."""
-        for key in keys:
+        for key in names:
             self._check_ttl(key)
             self.ledger.keys[self.settings.published_at(key.selector, key.domain)] = key
         self._check_keys()
@@ -71,7 +70,7 @@ class Run:
         except KeyboardInterrupt:
             self._interrupted()
 
-    def _check_ttl(self, key: Key) -> None:
+    def _check_ttl(self, key: KeyName) -> None:
         ttl = self.choices.ttl or self.settings.domain(key.domain).ttl
         least = self.provider.capabilities.minimum_ttl
         if ttl is not None and ttl < least:
@@ -79,9 +78,9 @@ class Run:
 
     def _check_keys(self) -> None:
         """Tell of each key that cannot be read before anything is asked. The records are made again when it is time."""
-        for name, key in list(self.ledger.keys.items()):
+        for name in list(self.ledger.keys):
             try:
-                record_of(self.store, key)
+                record_of(self.store, self.ledger.key(name))
             except DkimctlError as error:
                 self.ledger.fail(name, error)
 
@@ -89,8 +88,8 @@ class Run:
 
     def _by_hand(self) -> None:
         work = self._zone_work()
-        for name, key in list(self.ledger.keys.items()):
-            wanted = work.wanted(name, key)
+        for name in list(self.ledger.keys):
+            wanted = work.wanted(name)
             self.ledger.note(name, text=wanted.record.text, outcome=Outcome.BY_HAND)
             next_step = self.provider.capabilities.next_step
             if not self.waits:
@@ -100,21 +99,21 @@ class Run:
             self.observation.begin(wanted)
 
     def _zone_work(self) -> ZoneWork:
-        return ZoneWork(self.settings, self.store, self.provider, self.choices, self.clock, self.approved)
+        keys = self.ledger.keys
+        return ZoneWork(self.settings, self.store, keys, self.provider, self.choices, self.clock, self.approved)
 
     def _change_zones(self) -> None:
         """First the zones that are known, then those that the account must be asked for."""
-        keys = dict(self.ledger.keys)
+        keys = self.ledger.keys
         several = len({key.domain for key in keys.values()}) > 1
         ask_dns = (self.waits or several) and not self.provider.capabilities.next_step
         known = sort_by_zone(keys, self.settings, ask_dns=ask_dns)
         for name, error in known.misfits.items():
             self.ledger.fail(name, error)
-        self._left = dict(known.rest)
+        self._left = list(known.rest)
         self._in_parallel(known.groups)
         if self._left:
-            with ThreadPoolExecutor(self.choices.jobs) as pool:
-                groups, homeless = locate(self._left, self.provider, pool.map)
+            groups, homeless = locate(self._left, self.provider, self.choices.jobs)
             for name, error in homeless.items():
                 self.ledger.fail(name, error)
             self._in_parallel(groups)
@@ -147,7 +146,7 @@ class Run:
                 f"{group.zone} would be changed with two credentials in one run: {owner} and {self.provider.name}",
                 hint=f"name one provider for all domains of {group.zone}",
             )
-            for name in group.keys:
+            for name in group.names:
                 self.ledger.fail(name, error)
         return free
 
@@ -159,7 +158,7 @@ class Run:
         for name, error in done.errors.items():
             self.ledger.note(name, zone=group.zone)
             self.ledger.fail(name, error)
-        self._left |= {name: group.keys[name] for name in done.elsewhere}
+        self._left += done.elsewhere
         result = done.result
         if isinstance(result, ZoneResult) and not result.activated:
             self.observation.quiet_zones[result.zone] = result.is_active

@@ -55,11 +55,13 @@ class Waiting:
         due = min((one.due for one in self._awaited.values()), default=0.0)
         return max(0.0, max(due, self._next_round) - self.clock.monotonic())
 
-    def add(self, wanted: Wanted, tags: Tags) -> None:
+    def add(self, wanted: Wanted) -> None:
         """Look for this one too from now on."""
         from dkimctl.verify.report import Target
 
         alias = "" if wanted.name == wanted.owner else wanted.name
+        record = wanted.record
+        tags = Tags(record.get("h"), record.get("s"), record.get("t"), record.get("n"))
         target = Target(wanted.selector, wanted.domain, _public_key(wanted), tags, alias=alias)
         now = self.clock.monotonic()
         self._awaited[wanted.owner] = _Awaited(wanted, target, now + self.timeout, now)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from dkimctl.clock import Clock
 from dkimctl.config.settings import Settings
 from dkimctl.errors import ApiError, DkimctlError, Refused
-from dkimctl.keys.store import Key, KeyStore
+from dkimctl.keys.store import KeyName, KeyStore
 from dkimctl.lifecycle.interruption import Interrupted, StoppableClock
 from dkimctl.lifecycle.published import Choices
 from dkimctl.lifecycle.zones import ZoneGroup
@@ -35,6 +35,8 @@ class ZoneWork:
 
     settings: Settings
     store: KeyStore
+    keys: Mapping[str, KeyName]
+    """Owner name → key, of the names that are still open."""
     provider: Provider
     choices: Choices
     clock: Clock
@@ -48,10 +50,10 @@ class ZoneWork:
             if isinstance(self.clock, StoppableClock) and self.clock.is_stopped:
                 raise Interrupted("interrupted before it began")
             if group.is_likely and not self._may_be_here(group.zone):
-                return ZoneDone(elsewhere=tuple(group.keys))
-            for name, key in group.keys.items():
+                return ZoneDone(elsewhere=group.names)
+            for name in group.names:
                 try:
-                    wanted.append(self.wanted(name, key))
+                    wanted.append(self.wanted(name))
                 except DkimctlError as error:
                     errors[name] = error
             planned = self._plan(group, wanted) if wanted else None
@@ -59,10 +61,11 @@ class ZoneWork:
                 return ZoneDone(errors=errors, elsewhere=tuple(one.name for one in wanted))
             return ZoneDone(planned if self.choices.dry_run else self._change(planned), errors)
         except DkimctlError as error:
-            return ZoneDone(errors=dict.fromkeys(group.keys, error) | errors)
+            return ZoneDone(errors=dict.fromkeys(group.names, error) | errors)
 
-    def wanted(self, name: str, key: Key) -> Wanted:
-        """The record that is wanted for a key. Raises DkimctlError when the key cannot be read."""
+    def wanted(self, name: str) -> Wanted:
+        """The record that is wanted at an owner name. Raises DkimctlError when its key cannot be read."""
+        key = self.store.key(self.keys[name])
         ttl = self.choices.ttl or self.settings.domain(key.domain).ttl
         return Wanted(key.domain, key.selector, name, record_of(self.store, key), ttl)
 

@@ -12,6 +12,8 @@ from dkimctl.providers.lexicon.options import ServiceOptions, service_options
 from dkimctl.providers.lexicon.services import REMAKING
 from dkimctl.providers.lexicon.text import from_service, to_service
 
+_MOST_SESSIONS = 128
+
 
 def open_lexicon(setup: ProviderSetup) -> "LexiconProvider":
     """The provider for `lexicon:NAME`. Raises ConfigError. No request is made yet."""
@@ -100,12 +102,15 @@ class LexiconProvider:
         return to_service(record.text, self._options.text_form)
 
     def _session(self, zone: str, ttl: int = 0) -> Session:
+        """That of a zone, from before if there is one. Only the last ones are kept: zones may be many."""
         with self._lock:
-            session = self._sessions.get((zone, ttl))
+            session = self._sessions.pop((zone, ttl), None)
         if session is None:
             session = Session(self._options, zone, ttl)
-            with self._lock:
-                self._sessions[zone, ttl] = session
+        with self._lock:
+            self._sessions[zone, ttl] = session
+            while len(self._sessions) > _MOST_SESSIONS:
+                del self._sessions[next(iter(self._sessions))]
         return session
 
 
