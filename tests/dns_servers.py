@@ -84,6 +84,51 @@ class Knot:
             self.process = None
 
 
+@dataclass
+class Unbound:
+    """A validating resolver that goes to 127.0.0.1 for every zone: zone → port, and the DNSKEYs it trusts."""
+
+    directory: Path
+    port: int
+    stubs: dict[str, int]
+    anchors: dict[str, list[str]] = field(default_factory=dict)
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> "Unbound":
+        """Write its configuration and run it, until it answers for the last of the zones."""
+        home = "127.0.0.1"
+        anchors = "".join(
+            f'    trust-anchor: "{zone}. DNSKEY {key}"\n' for zone, keys in self.anchors.items() for key in keys
+        )
+        stubs = "".join(
+            f'stub-zone:\n    name: "{zone}"\n    stub-addr: {home}@{at}\n' for zone, at in self.stubs.items()
+        )
+        conf = self.directory / "unbound.conf"
+        conf.write_text(
+            f"server:\n    interface: {home}@{self.port}\n    do-not-query-localhost: no\n    do-daemonize: no\n"
+            f'    chroot: ""\n    directory: "{self.directory}"\n    pidfile: ""\n    use-syslog: no\n'
+            f'    logfile: "{self.directory}/log"\n    username: ""\n    module-config: "validator iterator"\n'
+            f'    ede: yes\n    val-log-level: 2\n    local-zone: "example." nodefault\n{anchors}{stubs}'
+            "remote-control:\n    control-enable: no\n"
+        )
+        self.process = subprocess.Popen(
+            ["unbound", "-d", "-c", str(conf)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        try:
+            await_server(home, self.port, list(self.stubs)[-1])
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def stop(self) -> None:
+        """End it."""
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(10)
+            self.process = None
+
+
 def await_server(address: str, port: int, name: str) -> None:
     """Return as soon as the server answers for the SOA of `name`."""
     question = b"".join(bytes((len(label),)) + label.encode() for label in name.split("."))

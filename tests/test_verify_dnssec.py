@@ -16,7 +16,7 @@ from dkimctl.record.model import record_for
 from dkimctl.verify.check import check
 from dkimctl.verify.report import Target
 from tests.conftest import Dkimctl, needs
-from tests.dns_servers import Knot, await_server, free_port_everywhere, name_servers, txt
+from tests.dns_servers import Knot, Unbound, free_port_everywhere, name_servers, txt
 from tests.verify_schema import assert_valid_report
 
 HOME = "127.0.0.1"
@@ -83,25 +83,10 @@ def dnskeys(zone: str, port: int) -> list[str]:
 @pytest.fixture
 def lookup(zones: Zones, tmp_path: Path) -> Iterator[Lookup]:
     """A fresh unbound, which remembers nothing; for bogus.example it trusts the keys of another zone."""
-    port = free_port_everywhere(HOME)
     trusted = zones.anchors | {"bogus.example": zones.anchors["signed.example"]}
-    anchors = "".join(f'    trust-anchor: "{zone}. DNSKEY {key}"\n' for zone, keys in trusted.items() for key in keys)
-    stubs = "".join(f'stub-zone:\n    name: "{zone}"\n    stub-addr: {HOME}@{at}\n' for zone, at in zones.ports.items())
-    conf = tmp_path / "unbound.conf"
-    conf.write_text(
-        f"server:\n    interface: {HOME}@{port}\n    do-not-query-localhost: no\n    do-daemonize: no\n"
-        f'    chroot: ""\n    directory: "{tmp_path}"\n    pidfile: ""\n    use-syslog: no\n'
-        f'    logfile: "{tmp_path}/log"\n'
-        f'    username: ""\n    module-config: "validator iterator"\n    ede: yes\n    val-log-level: 2\n'
-        f'    local-zone: "example." nodefault\n{anchors}{stubs}remote-control:\n    control-enable: no\n'
-    )
-    unbound = subprocess.Popen(["unbound", "-d", "-c", str(conf)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        await_server(HOME, port, PLAIN)
-        yield Lookup((f"{HOME}:{port}",), zones.port, timeout=3.0)
-    finally:
-        unbound.terminate()
-        unbound.wait(10)
+    unbound = Unbound(tmp_path, free_port_everywhere(HOME), zones.ports, trusted).start()
+    yield Lookup((f"{HOME}:{unbound.port}",), zones.port, timeout=3.0)
+    unbound.stop()
 
 
 @needs("knotd", "unbound", "dig")

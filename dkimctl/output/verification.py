@@ -114,8 +114,10 @@ def _said(answer: ServerAnswer, texts: list[str]) -> str:
         left = f" for {answer.ttl} s more" if answer.ttl is not None else ""
         return printable(answer.why, 200) or answer.state.value + left
     size = f"{len(answer.texts[0])} octets" if len(answer.texts) == 1 else f"{len(answer.texts)} texts"
-    if 1 < len(texts) <= _TEXTS and len(answer.texts) == 1:
-        size = f"text {texts.index(answer.texts[0]) + 1}, {size}" if answer.texts[0] in texts else f"another, {size}"
+    if len(answer.texts) == 1 and answer.texts[0] not in texts:
+        size = f"another text, {size}"  # only a resolver's cache still has it
+    elif len(answer.texts) == 1 and 1 < len(texts) <= _TEXTS:
+        size = f"text {texts.index(answer.texts[0]) + 1}, {size}"
     return f"{size}, ttl {answer.ttl} s" + (", over TCP" if answer.over_tcp else "")
 
 

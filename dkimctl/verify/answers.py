@@ -54,6 +54,9 @@ def server_answer(name: str, server: str, address: str, reply: Reply, *, authori
     else:
         state = State.NO_NAME if reply.rcode == Rcode.NXDOMAIN else State.NO_TEXT
     has_content = state in (State.TEXT, State.ALIAS)
+    lived = own if has_content else ()
+    if not authoritative and state in (State.NO_NAME, State.NO_TEXT):
+        lived = tuple(r for r in reply.authority if r.type == Type.SOA)  # what is left of it: RFC 2308 §5
     return ServerAnswer(
         name=name,
         server=server,
@@ -61,7 +64,7 @@ def server_answer(name: str, server: str, address: str, reply: Reply, *, authori
         state=state,
         texts=tuple(text.decode("latin-1") for _, text in texts) if has_content else (),
         alias=str(aliases[0].data) if state is State.ALIAS else "",
-        ttl=min((r.ttl for r in own), default=None) if has_content else None,
+        ttl=min((r.ttl for r in lived), default=None),
         why=why,
         over_tcp=reply.over_tcp,
         edns=reply.edns,

@@ -61,7 +61,7 @@ class ServerAnswer:
     alias: str = ""
     """The target of a CNAME."""
     ttl: int | None = None
-    """Seconds; at a resolver what is left of it."""
+    """Seconds; at a resolver what is left of it, of an answer that there is nothing too (RFC 2308 §5)."""
     why: str = ""
     """What hindered it, in words."""
     over_tcp: bool = False
