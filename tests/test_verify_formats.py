@@ -105,6 +105,8 @@ def test_watch_ends_when_all_is_right(world: dict[str, str], dkimctl_inside: Dki
     run = dkimctl_inside("verify-dns", "example.com", "-s", "bad", "--watch", "--timeout", "1", env=world)
     assert run.code == 1
     assert run.err.count("bad._domainkey.example.com: wrong") == 1
+    assert "DKIM203" in run.out
+    assert "authoritative servers of example.com" in run.out
 
 
 @needs("knotd")
@@ -122,6 +124,26 @@ def test_signatures_of_a_message_name_the_records(
     run = dkimctl_inside("verify-dns", "--from-message", "-", input="From: a\n\nhello\n", env=world)
     assert run.code == 1
     assert "no DKIM-Signature" in run.err
+
+
+@needs("knotd")
+def test_a_bad_signature_does_not_hide_the_others(
+    world: dict[str, str], dkimctl_inside: Dkimctl, tmp_path: Path
+) -> None:
+    """A signature that names no domain is told by its number and the rest is checked; d= may be UTF-8 (RFC 8616)."""
+    message = tmp_path / "message"
+    message.write_bytes(
+        b"DKIM-Signature: v=1; d=nonsense; s=s1; b=x\r\nDKIM-Signature: v=1; d=example.com; s=..; b=x\r\n"
+        b"dkim-signature: v=1; d=example.com; s=s1; b=x\r\nDKIM-Signature: v=1; d=example.com; s=s1; b=y\r\n"
+        b"DKIM-Signature: v=1; d=d\xc3\xa9ad.example; s=s1; b=x\r\nFrom: a@example.com\r\n\r\nhello\r\n"
+    )
+    run = dkimctl_inside("verify-dns", "--from-message", message, "--json", env=world)
+    assert sorted(r["owner"] for r in run.json["reports"]) == [
+        "s1._domainkey.example.com",
+        "s1._domainkey.xn--dad-bma.example",
+    ]
+    assert "signature 1 of " in run.err
+    assert "signature 2 of " in run.err
 
 
 @needs("knotd")

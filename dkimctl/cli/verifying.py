@@ -158,5 +158,7 @@ class Outcome:
             from dkimctl.output.verification import verification_text
 
             terminal.result(verification_text(self._tally, in_full=self.in_full))
+            if not self.in_full and any(report.publish for report in self._tally.reports):
+                terminal.note("with -v each report is shown whole, with the record to publish")
         elif self._form == "json":
             self._print_end("]}")

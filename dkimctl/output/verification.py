@@ -31,7 +31,8 @@ _RANK = {Verdict.WRONG: 0, Verdict.UNKNOWN: 1, Verdict.RIGHT: 2}
 
 
 def _summary(tally: Tally) -> str:
-    lines = [f"{tally.count} key records: {tally.in_words or 'nothing to check'}"]
+    noun = "key record" if tally.count == 1 else "key records"
+    lines = [f"{tally.count} {noun}: {tally.in_words or 'nothing to check'}"]
     worst = sorted(tally.findings.items(), key=lambda item: (_SEVERITIES.index(item[0][0]), -item[1], item[0][1]))
     lines += [f"  {count:7} × {severity.value:8} {code}  {title}" for (severity, code, title), count in worst]
     return "\n".join(lines) + "\n"

@@ -1,29 +1,41 @@
 """Which key records a message's signatures refer to."""
 
 import re
+from collections.abc import Callable, Iterator
 from email.parser import BytesHeaderParser
 
-from dkimctl.errors import CheckFailed
-from dkimctl.names import domain_name, selector_name
+from dkimctl.errors import CheckFailed, UsageError
+from dkimctl.names import domain_name, owner_name, selector_name
 from dkimctl.record.parse import SPACE
-from dkimctl.verify.report import Target
-from dkimctl.verify.targets import target_of
 
 
-def signed_targets(message: bytes) -> list[Target]:
-    """A target for each d= and s= in the DKIM-Signature fields, from the top (RFC 6376 §3.5).
+def signed_names(message: bytes, bad_signature: Callable[[int, UsageError], None]) -> list[tuple[str, str]]:
+    """Selector and domain of each DKIM-Signature field, from the top, without repeats (RFC 6376 §3.5).
 
-    Raises CheckFailed when there is no signature, UsageError when one names no domain or selector.
+    `bad_signature` gets the number of each signature that names none, and the rest goes on. Raises CheckFailed when
+    the message has no signature.
     """
-    fields = BytesHeaderParser().parsebytes(message).get_all("DKIM-Signature", [])
+    fields = list(_fields(message))
     if not fields:
         raise CheckFailed("the message has no DKIM-Signature", hint="give the whole message as it was received")
-    targets = {}
-    for value in fields:
-        tags = dict(_tag(spec) for spec in str(value).split(";"))
-        target = target_of(domain_name(tags.get("d", "")), selector_name(tags.get("s", "")))
-        targets[target.owner] = target
-    return list(targets.values())
+    found = []
+    for number, value in enumerate(fields, 1):
+        tags = dict(_tag(spec) for spec in value.split(";"))
+        try:
+            selector, domain = selector_name(tags.get("s", "")), domain_name(tags.get("d", ""))
+            owner_name(selector, domain)
+        except UsageError as error:
+            bad_signature(number, error)
+        else:
+            found.append((selector, domain))
+    return list(dict.fromkeys(found))
+
+
+def _fields(message: bytes) -> Iterator[str]:
+    """Every DKIM-Signature with its octets as they came: a domain may be UTF-8 (RFC 8616 §3)."""
+    for name, value in BytesHeaderParser().parsebytes(message).raw_items():
+        if name.lower() == "dkim-signature":
+            yield value.encode("ascii", "surrogateescape").decode("utf-8", "replace")
 
 
 def _tag(spec: str) -> tuple[str, str]:

@@ -1,0 +1,117 @@
+"""Which key records verify-dns checks: of managed domains, of a key file, named in a list or in a message."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from dkimctl.cli.frame import App, managed_domains
+
+if TYPE_CHECKING:
+    from dkimctl.verify.report import Target
+
+WORTH_SHARING = 200  # names; below, a second process costs more than it gives
+
+
+class Source:
+    """Names, what makes targets of them where they are checked, and how many there are where that is known."""
+
+    def __init__(
+        self,
+        names: "Iterable[Any]",
+        targets: "Callable[[Iterable[Any]], Iterable[Target]]" = iter,
+        count: int | None = None,
+    ) -> None:
+        self.names, self.targets, self.count = names, targets, count
+
+
+def source_of(
+    app: App,
+    bad_lines: list[int],
+    *,
+    domains: tuple[str, ...],
+    selector: str | None,
+    key_file: str | None,
+    from_file: str | None,
+    from_message: str | None,
+) -> Source:
+    """The names that the options speak of. `bad_lines` gets the numbers of the lines of a list that name nothing.
+
+    Raises UsageError for options that do not go together.
+    """
+    from functools import partial
+
+    from dkimctl.errors import UsageError
+    from dkimctl.names import selector_name
+    from dkimctl.verify.targets import listed_targets, managed_targets, targets_of
+
+    store = app.store  # one for all: what it has found out about its directory it need not look for again
+    if from_file or from_message:
+        if domains or selector or key_file or (from_file and from_message):
+            raise UsageError(
+                "--from-file and --from-message name everything themselves",
+                hint="leave the domains, -s and --key out, or the list",
+            )
+        listed = partial(listed_targets, settings=app.settings, store=store)
+        if from_message:
+            return Source(_from_message(app, from_message, bad_lines), listed)
+        return Source(_from_list(app, str(from_file), bad_lines), listed, _length(str(from_file)))
+    wanted = selector_name(selector) if selector else None
+    if key_file:
+        return Source([_with_key(key_file, managed_domains(app, domains), wanted)])
+    if not domains and wanted is None:
+        every = sorted({*store.names(), *app.settings.domains})
+        if len(every) >= WORTH_SHARING:  # so many are not looked through twice
+            return Source(every, partial(managed_targets, settings=app.settings, store=store), len(every))
+    named = managed_domains(app, domains)
+    return Source(named, partial(targets_of, selector=wanted, settings=app.settings, store=store), len(named))
+
+
+def _with_key(key_file: str, domains: list[str], selector: str | None) -> "Target":
+    from pathlib import Path
+
+    from dkimctl.errors import UsageError
+    from dkimctl.keys.pair import load
+    from dkimctl.verify.targets import target_of
+
+    if len(domains) != 1 or selector is None:
+        raise UsageError(
+            "--key needs exactly one domain and -s", hint="such as: example.com -s mail --key mail.private"
+        )
+    return target_of(domains[0], selector, load(Path(key_file)).public)
+
+
+def _lines(source: str) -> "Iterator[bytes]":
+    from dkimctl.errors import disk_errors
+
+    with disk_errors(f"read {source}"), open(0 if source == "-" else source, "rb", closefd=source != "-") as stream:
+        yield from stream
+
+
+def _length(source: str) -> int | None:
+    """How many names a list holds at most, for the progress bar; None where it cannot be read twice."""
+    from pathlib import Path
+
+    if not Path(source).is_file():
+        return None
+    return sum(1 for line in _lines(source) if line.strip() and not line.startswith(b"#"))
+
+
+def _from_message(app: App, source: str, bad_signatures: list[int]) -> "list[tuple[str, str]]":
+    from dkimctl.errors import UsageError
+    from dkimctl.verify.signatures import signed_names
+
+    def bad_signature(number: int, error: UsageError) -> None:
+        bad_signatures.append(number)
+        app.terminal.warning(f"signature {number} of {source}: {error.message}", error.hint)
+
+    return signed_names(b"".join(_lines(source)), bad_signature)
+
+
+def _from_list(app: App, source: str, bad_lines: list[int]) -> "Iterator[tuple[str, str]]":
+    from dkimctl.errors import UsageError
+    from dkimctl.verify.targets import listed_names
+
+    def bad_line(number: int, error: UsageError) -> None:
+        bad_lines.append(number)
+        app.terminal.warning(f"line {number} of {source}: {error.message}", error.hint)
+
+    return listed_names((line.decode("utf-8", "replace") for line in _lines(source)), bad_line)
