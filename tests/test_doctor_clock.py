@@ -6,13 +6,16 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 
 from dkimctl.clock import SYSTEM_CLOCK
+from dkimctl.config.load import load_settings
 from dkimctl.errors import Unavailable
 from dkimctl.host.clockstate import ClockState, ahead_of, chrony_offset, read_clock_state
-from dkimctl.host.doctor.machine import judge_clock
+from dkimctl.host.doctor.machine import judge_clock, time_url
+from dkimctl.host.world import read_world
 
 
 @pytest.mark.parametrize(
@@ -50,13 +53,15 @@ def test_chrony() -> None:
 
 
 @contextmanager
-def server(behind: float | None, status: int = 200) -> Iterator[str]:
+def server(behind: float | str | None, status: int = 200) -> Iterator[str]:
     """An HTTP server whose Date is so many seconds behind; None: it sends no Date."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response_only(status)
-            if behind is not None:
+            if isinstance(behind, str):
+                self.send_header("Date", behind)
+            elif behind is not None:
                 now = datetime.now(UTC) - timedelta(seconds=behind)
                 self.send_header("Date", format_datetime(now, usegmt=True))
             self.send_header("Content-Length", "0")
@@ -89,3 +94,54 @@ def test_a_server_that_does_not_tell() -> None:
         ahead_of(url, SYSTEM_CLOCK)
     with pytest.raises(Unavailable, match="does not answer"):
         ahead_of(url, SYSTEM_CLOCK)
+
+
+@pytest.mark.parametrize("date", ["yesterday", "Wed, 99 Nov 2026 99:99:99 GMT", "Wed, 25 Nov 99999 10:00:00 GMT", ""])
+def test_a_date_that_is_none(date: str) -> None:
+    """Nonsense in its place is "not known", and no traceback."""
+    with server(date) as url, pytest.raises(Unavailable, match="sent no Date"):
+        ahead_of(url, SYSTEM_CLOCK)
+
+
+def test_a_date_without_a_zone() -> None:
+    """A Date is UTC, even where "-0000" or nothing says so, and whatever this machine's zone is."""
+    now = datetime.now(UTC)
+    for date in (f"{now:%a, %d %b %Y %H:%M:%S} -0000", f"{now:%a, %d %b %Y %H:%M:%S}"):
+        with server(date) as url:
+            assert abs(ahead_of(url, SYSTEM_CLOCK)) < 3
+
+
+OWN = "[default]\nendpoint = {}\n\n[ovh-ca]\napplication_key = a\napplication_secret = b\nconsumer_key = c\n"
+
+
+@pytest.mark.parametrize(
+    ("config", "credentials", "environment", "url"),
+    [
+        ("", "", {}, ""),
+        ('provider = "ovh"\n', "", {}, "https://eu.api.ovh.com/1.0/auth/time"),
+        ("", "ovh-ca", {}, "https://ca.api.ovh.com/1.0/auth/time"),
+        ('provider = "ovh"\n', "ovh-ca", {}, "https://ca.api.ovh.com/1.0/auth/time"),
+        ('provider = "ovh"\n', "", {"OVH_ENDPOINT": "http://127.0.0.1:9/1.0"}, "http://127.0.0.1:9/1.0/auth/time"),
+        ('[domains."example.com"]\nprovider = "ovh"\n', "", {}, "https://eu.api.ovh.com/1.0/auth/time"),
+    ],
+)
+def test_whose_date(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    config: str,
+    credentials: str,
+    environment: dict[str, str],
+    url: str,
+) -> None:
+    """OVH is asked where it is used: named in the configuration, or with a credential on this host."""
+    (tmp_path / "etc/dkimctl").mkdir(parents=True)
+    (tmp_path / "dkimctl.toml").write_text(config)
+    if credentials:
+        (tmp_path / "etc/dkimctl/ovh.conf").write_text(OWN.format(credentials))
+        (tmp_path / "etc/dkimctl/ovh.conf").chmod(0o600)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("OVH_ENDPOINT", raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    settings = load_settings(tmp_path / "dkimctl.toml", root=tmp_path, environment={})
+    assert time_url(read_world(settings)) == url

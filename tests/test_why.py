@@ -28,6 +28,29 @@ def test_signed(dkimctl_inside: DkimctlInside) -> None:
     assert max(map(len, ran.out.splitlines())) <= 80
 
 
+@pytest.mark.parametrize("sender", ["Bob <bob@example.com>", '"Example, Inc." <bob@Example.com>', "<bob@example.com>"])
+def test_a_whole_from_field(dkimctl_inside: DkimctlInside, sender: str) -> None:
+    """What stands in From: may be typed, or pasted from a mail, as it is."""
+    Tree(dkimctl_inside.root)
+    ran = dkimctl_inside("why", sender)
+    assert (ran.code, ran.out.lower().startswith("bob@example.com from 127.0.0.1: signed")) == (0, True), ran.out
+
+
+def test_a_domain_beyond_ascii(dkimctl_inside: DkimctlInside) -> None:
+    """It is looked for as mail carries it."""
+    tree = Tree(dkimctl_inside.root)
+    tree.append(SIGNING, f"xn--bcher-kva.example {NAME}\n")
+    assert dkimctl_inside("why", "bob@Bücher.example").code == 0
+    assert dkimctl_inside("why", "bob@bü..cher").code == 2
+
+
+def test_a_client_as_ipv6_writes_ipv4(dkimctl_inside: DkimctlInside) -> None:
+    """Postfix takes it for the IPv4 client that it is."""
+    Tree(dkimctl_inside.root)
+    assert "from 203.0.113.9: not signed" in dkimctl_inside("why", SENDER, "--client", "::ffff:203.0.113.9").out
+    assert dkimctl_inside("why", SENDER, "--client", "IPv6:::ffff:127.0.0.1").code == 0
+
+
 def test_json(dkimctl_inside: DkimctlInside) -> None:
     """The same as values."""
     Tree(dkimctl_inside.root)

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 def command(app: App, sender: str, client: str, login: str, dns: bool | None) -> int:
     """Say whether mail from SENDER would be signed, by which lines and key, or why not.
 
-    SENDER is the address in From:, which alone decides. Exit code: 0 it is signed, 1 it is not, or the key record is
-    wrong, 3 something could not be looked at.
+    SENDER is the From field or the address in it, which alone decides. Exit code: 0 it is signed, 1 it is not, or the
+    key record is wrong, 3 something could not be looked at.
     """
     from dkimctl.host.why import decide
     from dkimctl.host.world import read_world
@@ -56,12 +56,25 @@ def _mail(sender: str, client: str, login: str) -> "Mail":
     name, bracket, address = client.partition("[")
     address = address.rstrip("]") if bracket else name
     try:
-        shown = str(ip_address(address.removeprefix("IPv6:")))
+        ip = ip_address(address.removeprefix("IPv6:"))
     except ValueError as error:
         raise UsageError(
             f"not an address: {printable(address)}", hint="use 203.0.113.9, or mail.example.com[203.0.113.9]"
         ) from error
-    return Mail(sender, shown, name if bracket else "unknown", login)
+    # Postfix takes ::ffff:192.0.2.1 for 192.0.2.1, and so does whoever it asks
+    shown = str(getattr(ip, "ipv4_mapped", None) or ip)
+    return Mail(_address(sender), shown, name if bracket else "unknown", login)
+
+
+def _address(sender: str) -> str:
+    """The address of a From field, in the form in which mail carries it: the domain as A-labels."""
+    from email.utils import parseaddr
+
+    from dkimctl.names import domain_name
+
+    address = parseaddr(sender)[1] if "<" in sender else sender
+    user, at, domain = (address or sender).rpartition("@")
+    return f"{user}{at}{domain if domain.isascii() else domain_name(domain)}"
 
 
 def _records(app: App, answer: "Answer") -> "list[Report]":

@@ -104,11 +104,20 @@ def ahead_of(url: str, clock: Clock, timeout: float = 5.0) -> float:
     except (OSError, HTTPException, ValueError) as error:
         raise Unavailable(f"{url} does not answer: {error}", hint="run it again") from error
     after = clock.now()
-    theirs = parsedate_to_datetime(date) if date else None
+    theirs = _http_date(date or "")
     if theirs is None:
         raise Unavailable(f"{url} sent no Date", hint="is there a proxy between?")
     middle = datetime.fromtimestamp((before.timestamp() + after.timestamp()) / 2, UTC)
-    return (middle - theirs.astimezone(UTC)).total_seconds() - 0.5
+    return (middle - theirs).total_seconds() - 0.5
+
+
+def _http_date(text: str) -> datetime | None:
+    """The time in a Date field, which is UTC in whatever words (RFC 9110 §5.6.7); None for nonsense."""
+    try:
+        found = parsedate_to_datetime(text)
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def started(pid: int) -> float | None:

@@ -19,6 +19,7 @@ from dkimctl.opendkim.sockets import MilterSocket
 from dkimctl.probe.milter import greet
 from dkimctl.probe.wire import NobodyListens
 from dkimctl.programs import find_program
+from dkimctl.providers.ovh.credentials import DEFAULT_ENDPOINT, find_credentials
 from dkimctl.providers.ovh.endpoint import is_url, loopback_url, web_host
 
 TOLERATED = 5.0
@@ -87,14 +88,22 @@ def _clock(world: World) -> Iterator[Diagnosis]:
 
 
 def time_url(world: World) -> str:
-    """Where OVH's API tells its time, when some domain is published there; else empty. Raises ConfigError."""
+    """Where OVH's API tells its time, when the configuration names it or a credential for it lies here; else empty.
+
+    Raises ConfigError.
+    """
     settings = world.settings
-    used = {settings.provider, *(domain.provider for domain in settings.domains.values())}
-    if "ovh" not in used:
-        return ""
     options = settings.providers.get("ovh", {})
-    endpoint = str(os.environ.get("OVH_ENDPOINT") or options.get("endpoint") or "ovh-eu")
-    base = loopback_url(endpoint) if is_url(endpoint) else f"https://{web_host(endpoint)}"
+    is_named = "ovh" in (settings.provider, *(domain.provider for domain in settings.domains.values()))
+    endpoint = str(os.environ.get("OVH_ENDPOINT") or options.get("endpoint") or "")
+    try:
+        found = find_credentials(options, settings, os.environ)
+    except DkimctlError:
+        found = None  # `ovh whoami` tells what is wrong with it
+    if not (is_named or found):
+        return ""
+    endpoint = endpoint or (found.endpoint if found else DEFAULT_ENDPOINT)
+    base = loopback_url(endpoint).removesuffix("/1.0") if is_url(endpoint) else f"https://{web_host(endpoint)}"
     return f"{base}/1.0/auth/time"
 
 
