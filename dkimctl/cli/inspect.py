@@ -71,11 +71,13 @@ _MOST = 256 << 20  # octets: no server takes a mail of that size
 
 
 def _content(source: str) -> bytes:
+    import os
     import sys
 
     from dkimctl.errors import UsageError, disk_errors
 
-    with disk_errors(f"read {source}", hint="name a file, or the code of a finding: dkimctl inspect DKIM203"):
+    hint = "" if os.path.exists(source) else "name a file, or the code of a finding: dkimctl inspect DKIM203"
+    with disk_errors(f"read {source}", hint=hint):
         if source == "-":
             content = sys.stdin.buffer.read(_MOST + 1)
         else:

@@ -78,6 +78,11 @@ class DataSet:
         return f"{self.place} line {row.line}" if self.kind in FILES else f"{self.setting.file} line {row.line}"
 
 
+def is_marked(row: Row) -> bool:
+    """True when a byte order mark belongs to the row's name: whoever tells of the mark has told all about it."""
+    return row.key.startswith("\ufeff")
+
+
 def read_data_set(setting: Setting, at: Callable[[str], Path], base: str = "/") -> DataSet:
     """What a setting such as `KeyTable refile:/etc/opendkim/KeyTable` names. `base`: where relative paths start."""
     kind, place = data_set(setting.value)

@@ -31,6 +31,10 @@ from dkimctl.record.from_key import record_of
 _AT_ONCE = 3
 """So many messages the daemon has in hand at a time."""
 _TO_ARRIVE = 20.0  # seconds for a mail through Postfix
+_FILTERED = (
+    ", because it hands mail back to the real Postfix; to see what it does to a signature, send one: "
+    "dkimctl selftest DOMAIN --to YOU --relay 127.0.0.1, and dkimctl inspect what arrives"
+)
 _REWRITING = ("smtp_generic_maps", "smtp_header_checks", "smtp_mime_header_checks", "smtp_body_checks")
 
 
@@ -132,7 +136,7 @@ def _judged(case: Case, reply: Reply, expected: Expected) -> Attempt:
     if reply.verdict is not Verdict.ACCEPT:
         answer = f" ({reply.text})" if reply.text else ""
         seen = f"the daemon answered {reply.verdict}{answer}: such mail does not go out"
-        return attempt(case, expected, State.WRONG, seen, hint="see its log: journalctl -u opendkim")
+        return attempt(case, expected, State.WRONG, seen, hint=f"{why_hint(case)}; or its log: journalctl -u opendkim")
     message = case.message
     for name, value in reversed(reply.added):
         if name.lower() == FIELD.lower():
@@ -218,7 +222,7 @@ def _through_postfix(prober: Prober, domains: Sequence[str], via: Via) -> Selfte
             expected = Expected(domain, finder.find, prober.clock.now(), prober.clock.now(), after)
             attempts.append(_noted(_sent(case, expected, prober, sink, instance, via), finder))
             prober.report(attempts[-1])
-        notes = (*finder.notes, *(f"not followed: {setting}" for setting in instance.left_out))
+        notes = (*finder.notes, *(f"not followed: {setting}{_FILTERED}" for setting in instance.left_out))
     where = f"a second Postfix with the settings of {directory}"
     return Selftest(via, where, tuple(attempts), notes)
 

@@ -18,6 +18,7 @@ from dkimctl.clock import SYSTEM_CLOCK
 from dkimctl.errors import Unavailable, disk_errors
 from dkimctl.postfix import postconf
 from dkimctl.postfix.milters import milter_socket, split_milters
+from dkimctl.probe.milter import greet
 from dkimctl.programs import run_program
 
 _TO_START = 15.0  # seconds
@@ -156,7 +157,7 @@ def second_postfix(directory: Path, sink_port: int, port: int) -> Iterator[Insta
 
 def _prepare(place: Path, directory: Path, sink_port: int, port: int) -> Instance:
     values = postconf.read_settings(directory, ("mail_owner", "queue_directory", *_MILTERS, *LEFT_OUT), expanded=True)
-    overrides = _overrides(directory)
+    overrides = _overrides(directory, _OF_SERVICE)
     milters = {name: _absolute(overrides.get(name, values[name]), values["queue_directory"]) for name in _MILTERS}
     with disk_errors("prepare a second Postfix"):
         place.chmod(0o755)
@@ -168,13 +169,14 @@ def _prepare(place: Path, directory: Path, sink_port: int, port: int) -> Instanc
             f"\n  -o {{ {name} = {_absolute(value, values['queue_directory'])} }}" for name, value in overrides.items()
         )
         (place / "config/master.cf").write_text(_MASTER.format(inet=f"127.0.0.1:{port}", overrides=service))
-    left_out = tuple(f"{name} = {values[name]}" for name in LEFT_OUT if values[name])
+    filters = {name: values[name] for name in LEFT_OUT} | _overrides(directory, LEFT_OUT)
+    left_out = tuple(f"{name} = {value}" for name, value in filters.items() if value)
     return Instance(place / "config", port, place / "maillog", milters, left_out)
 
 
-def _overrides(directory: Path) -> dict[str, str]:
-    """The milter settings that master.cf gives the smtpd on port 25."""
-    found = postconf.service_overrides(directory, _OF_SERVICE)
+def _overrides(directory: Path, names: Sequence[str]) -> dict[str, str]:
+    """What master.cf gives the smtpd on port 25 of these settings."""
+    found = postconf.service_overrides(directory, names)
     return {override.name: override.value for override in found if override.service in ("smtp/inet", "25/inet")}
 
 
@@ -234,9 +236,21 @@ def _wait_until_ready(instance: Instance) -> None:
         except (OSError, smtplib.SMTPException) as error:
             if SYSTEM_CLOCK.monotonic() > deadline or isinstance(error, smtplib.SMTPResponseException):
                 said = instance.said()
-                why = said[-1] if said else str(error)
+                why = said[-1] if said else _silent(instance) or str(error)
                 raise Unavailable(f"the second Postfix does not take mail: {why}", hint=_HINT) from error
         SYSTEM_CLOCK.sleep(0.05)
+
+
+def _silent(instance: Instance) -> str:
+    """The milter that Postfix waits for; empty when each answers."""
+    for milter in split_milters(instance.milters["smtpd_milters"]):
+        place = milter_socket(milter, "")
+        try:
+            if place is not None:
+                greet(place)
+        except Unavailable as error:
+            return f"it waits for the milter {milter}: {error.message}"
+    return ""
 
 
 _HINT = "see what it says of itself: dkimctl doctor"

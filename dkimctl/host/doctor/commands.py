@@ -75,7 +75,7 @@ def service(world: World, action: str) -> str:
     daemon, start = world.opendkim, f"opendkim -x {shlex.quote(world.opendkim.conf_path)}"
     running = f"$(cat {shlex.quote(daemon.get('PidFile', world.settings.paths.pid_file))})"
     # libmilter looks every five seconds whether it is to end
-    ways = {"reload": f"kill -USR1 {running}", "restart": f"kill {running} && sleep 6 && {start}"}
+    ways = {"reload": f"kill -USR1 {running}", "restart": f"{{ kill {running}; sleep 6; {start}; }}"}
     return ways.get(action, start)
 
 

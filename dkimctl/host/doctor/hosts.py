@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from contextlib import suppress
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from itertools import filterfalse
 
 from dkimctl.errors import UsageError
 from dkimctl.host.catalogue import tables as c
-from dkimctl.host.datasets import FILES, DataSet
+from dkimctl.host.datasets import FILES, DataSet, is_marked
 from dkimctl.host.doctor.base import Diagnosis, noticed
 from dkimctl.host.doctor.commands import append, chain, edit, rewrite, set_parameter, silence
 from dkimctl.host.installation import words
@@ -35,7 +36,7 @@ def check_hosts(world: World) -> Iterator[Diagnosis]:
 
 
 def _spelling(world: World, name: str, listed: DataSet) -> Iterator[Diagnosis]:
-    for row in listed.rows:
+    for row in filterfalse(is_marked, listed.rows):
         where = listed.at(row)
         if listed.patterns and row.key.startswith("*"):
             yield noticed(c.HOST_PATTERN, where, f"{where}: {row.key} ({name})", _whole_names(world, listed, row))

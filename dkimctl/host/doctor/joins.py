@@ -1,9 +1,10 @@
 """KeyTable and SigningTable seen from each other: dangling names, unused keys, d= and i= that do not suit senders."""
 
 from collections.abc import Callable, Iterator, Mapping
+from itertools import filterfalse
 
 from dkimctl.host.catalogue import tables as c
-from dkimctl.host.datasets import DataSet
+from dkimctl.host.datasets import DataSet, is_marked
 from dkimctl.host.doctor.base import MOST, Diagnosis, noticed
 from dkimctl.host.doctor.commands import dkimctl, edit, rewrite
 from dkimctl.host.world import World
@@ -65,7 +66,7 @@ def _unused(keys: DataSet, signing: DataSet) -> Iterator[Diagnosis]:
     used = {hash(name) for name in names}  # a third of what the names themselves take
     if hash("%") in used:
         return
-    for row in keys.rows:
+    for row in filterfalse(is_marked, keys.rows):
         if hash(row.key) not in used:
             used.add(hash(row.key))
             yield noticed(c.UNUSED, keys.at(row), f"{keys.at(row)}: {row.key}", "")

@@ -59,7 +59,8 @@ def check_keys(world: World) -> Iterator[Diagnosis]:
         count += len(files)
         yield from _files(world, account, files, blamed)
     if count and not may_become(account):
-        yield noticed(c.NOT_TRIED, account.name, f"{count} keys, as uid {os.geteuid()} instead of {account.name}")
+        keys = "1 key" if count == 1 else f"{count} keys"
+        yield noticed(c.NOT_TRIED, account.name, f"{keys}, as uid {os.geteuid()} instead of {account.name}")
 
 
 def _is_file(key: UsedKey) -> bool:

@@ -86,4 +86,5 @@ def _unread(world: World) -> Iterable[Diagnosis]:
 
 def _praise(world: World) -> str:
     table = world.data_sets.get("KeyTable")
-    return f"{len(table.rows) if table else 0} keys, {len(world.postfix)} Postfix instance(s)"
+    keys, instances = len(table.rows) if table else 0, len(world.postfix)
+    return f"{keys} key{'' if keys == 1 else 's'}, {instances} Postfix instance{'' if instances == 1 else 's'}"

@@ -5,11 +5,12 @@ import re
 import stat
 from collections.abc import Callable, Iterator
 from functools import cache
+from itertools import filterfalse
 
 from dkimctl.errors import UsageError
 from dkimctl.findings import Severity
 from dkimctl.host.catalogue import tables as c
-from dkimctl.host.datasets import FILES, DataSet
+from dkimctl.host.datasets import FILES, DataSet, is_marked
 from dkimctl.host.doctor.base import Diagnosis, Repair, noticed, repairable, softened
 from dkimctl.host.doctor.commands import edit, move_up, rewrite, silence
 from dkimctl.host.doctor.joins import check_joined
@@ -78,7 +79,7 @@ def _reload(world: World, name: str, data_set: DataSet) -> Iterator[Diagnosis]:
 
 
 def _key_rows(world: World, keys: DataSet) -> Iterator[Diagnosis]:
-    for row in keys.odd(_PLAIN_KEY):
+    for row in filterfalse(is_marked, keys.odd(_PLAIN_KEY)):
         entry = key_entry(row)
         where = keys.at(row)
         if entry is None or entry.selector != entry.selector.strip() or entry.path != entry.path.strip():
@@ -111,7 +112,7 @@ def _key_row(world: World, keys: DataSet, row: Row, entry: KeyEntry | None) -> s
 
 def _signing_rows(world: World, signing: DataSet) -> Iterator[Diagnosis]:
     known = _known(signing)
-    for row in signing.odd(_PLAIN_SIGNING):
+    for row in filterfalse(is_marked, signing.odd(_PLAIN_SIGNING)):
         where = signing.at(row)
         if not row.value:
             fix = silence(world, signing.place, row.line, "or add the name of a key")
@@ -154,7 +155,7 @@ def _written(world: World, signing: DataSet, known: Known, row: Row, *meant: str
 def _names(world: World, signing: DataSet) -> Iterator[Diagnosis]:
     """A `file:` table compares whole names."""
     known = _known(signing)
-    for row in signing.odd(_PLAIN_SIGNING):
+    for row in filterfalse(is_marked, signing.odd(_PLAIN_SIGNING)):
         user, at, domain = row.key.rpartition("@")
         if "*" not in row.key or row.key == "*" or (at and domain == "*" and "*" not in user):
             continue
@@ -171,7 +172,7 @@ def _names(world: World, signing: DataSet) -> Iterator[Diagnosis]:
 def _patterns(world: World, signing: DataSet) -> Iterator[Diagnosis]:
     """A `refile:` table compares patterns with whole addresses, in order."""
     known = _known(signing)
-    for row in signing.rows:
+    for row in filterfalse(is_marked, signing.rows):
         where = signing.at(row)
         wrong = _regex_fault(row.key)
         if wrong:
