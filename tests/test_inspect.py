@@ -1,12 +1,18 @@
 """inspect, the command: codes, key records, signatures and messages, as a user types it."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from dkimctl.errors import DkimctlError
 from dkimctl.host.catalogue import CATALOGUE as OF_HOSTS
 from dkimctl.keys.pair import load
+from dkimctl.output.inspection import inspection_text
+from dkimctl.probe.inspection.explain import explain
 from dkimctl.probe.message import probe_message
 from dkimctl.probe.signature import FIELD, sign
 from dkimctl.sandbox import Sandbox
@@ -133,3 +139,25 @@ def test_wrong_arguments(dkimctl_inside: Dkimctl, arguments: tuple[str, ...], co
     run = dkimctl_inside("inspect", *arguments)
     assert (run.code, run.out) == (code, "")
     assert "dkimctl: hint:" in run.err
+
+
+@pytest.mark.parametrize("field", ["ARC-Seal: i=1; cv=none", "DKIM2-Signature: i=1; d=a", "Message-Instance: m=1"])
+def test_another_field_by_itself(dkimctl_inside: Dkimctl, field: str) -> None:
+    """A field of ARC or DKIM2 is named as such, also without its message."""
+    run = dkimctl_inside("inspect", "-", input=field)
+    assert (run.code, run.out.startswith(field.partition(":")[0]), "message of" in run.out) == (0, True, False), run.out
+
+
+@pytest.mark.parametrize("text", ['v=DKIM1; p="\\³"', '"\\5"; v=DKIM1', "p=\\٣", 'v=DKIM1; n="\\999"; p='])
+def test_odd_escapes(dkimctl_inside: Dkimctl, text: str) -> None:
+    """What is no escape of a zone file is a broken record, and no bug."""
+    assert dkimctl_inside("inspect", "-", input=text).code in (0, 1)
+
+
+@given(st.binary(max_size=400))
+def test_anything_at_all(content: bytes) -> None:
+    """Any octets are explained, or refused in words."""
+    for prefix in (b"", b'v=DKIM1; p="', b"DKIM-Signature: v=1; bh=", b"From: a@b.example\r\nDKIM-Signature: v=1; b="):
+        with suppress(DkimctlError):
+            explained = explain(prefix + content, lambda owner: None, datetime.now(UTC))
+            assert inspection_text(explained, 2)

@@ -86,7 +86,7 @@ def read_accounts(root: Path) -> Accounts:
 def _users(content: bytes) -> list[tuple[str, int, int]]:
     rows = (line.split(":") for line in content.decode("utf-8", "replace").splitlines())
     return [
-        (row[0], int(row[2]), int(row[3])) for row in rows if len(row) > 3 and row[2].isdigit() and row[3].isdigit()
+        (row[0], int(row[2]), int(row[3])) for row in rows if len(row) > 3 and row[2].isdecimal() and row[3].isdecimal()
     ]
 
 
@@ -95,7 +95,7 @@ def _groups(content: bytes) -> list[Group]:
     return [
         Group(row[0], int(row[2]), tuple(filter(None, row[3].split(","))))
         for row in rows
-        if len(row) > 3 and row[2].isdigit()
+        if len(row) > 3 and row[2].isdecimal()
     ]
 
 

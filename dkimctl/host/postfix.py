@@ -96,7 +96,7 @@ def _read(directory: str, settings: Settings) -> PostfixInstance:
     path = settings.at(directory)
     values = postconf.read_settings(path, NAMES, expanded=True)
     level = values["compatibility_level"].partition(".")[0]
-    chroot_default = not (level.isdigit() and int(level) >= 1)
+    chroot_default = not (level.isdecimal() and int(level) >= 1)
     return PostfixInstance(directory, values, tuple(_services(path, chroot_default)))
 
 

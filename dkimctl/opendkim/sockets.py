@@ -52,7 +52,7 @@ def parse_socket(text: str) -> MilterSocket:
         socket = MilterSocket(path=rest)
     elif kind.lower() in ("inet", "inet6"):
         port, _, host = rest.partition("@")
-        if port.isdigit() and 0 < int(port) < 65536:
+        if port.isdecimal() and 0 < int(port) < 65536:
             socket = MilterSocket(port=int(port), host=host.strip("[]"))
     if socket is None or any(c.isspace() for c in text) or len(socket.path) > LONGEST_PATH:
         raise UsageError(

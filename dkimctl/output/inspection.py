@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from dkimctl.names import printable
 from dkimctl.output.findings import WIDTH, finding_text
-from dkimctl.probe.inspection.check import Hashed, Outcome
+from dkimctl.probe.inspection.check import Hashed, Outcome, Verdict
 from dkimctl.probe.inspection.explain import Inspection, Kind, Signature
 from dkimctl.probe.inspection.words import Tag
 
@@ -50,7 +50,8 @@ def _signature(signature: Signature, verbosity: int) -> str:
     if signature.outcome is None:
         text += "".join(_labelled("wrong", problem) for problem in signature.problems)
         return text
-    return text + "".join(_outcome(signature.outcome)) + _hashed(signature.outcome.hashed, verbosity)
+    is_valid = signature.outcome.verdict is Verdict.VALID
+    return text + "".join(_outcome(signature.outcome)) + _hashed(signature.outcome.hashed, verbosity, is_valid=is_valid)
 
 
 def _tag(tag: Tag) -> str:
@@ -75,9 +76,11 @@ def _outcome(outcome: Outcome) -> Iterator[str]:
             yield _labelled(part, "as it was signed" if fits else "not as it was signed")
 
 
-def _hashed(hashed: Hashed | None, verbosity: int) -> str:
-    if hashed is None or verbosity < 1:
+def _hashed(hashed: Hashed | None, verbosity: int, *, is_valid: bool) -> str:
+    if hashed is None:
         return ""
+    if verbosity < 1:
+        return "" if is_valid else _labelled("more", "-v shows what was hashed")
     absent = f"; no field for {', '.join(hashed.absent)}" if hashed.absent else ""
     limit = len(hashed.body) if verbosity > 1 else _BODY
     body = hashed.body[:limit]

@@ -33,7 +33,7 @@ def milter_socket(milter: str, queue_directory: str) -> MilterSocket | None:
         # a chrooted and an unchrooted smtpd both understand a path without the queue directory in front
         return MilterSocket(path=rest if rest.startswith("/") else f"{queue_directory}/{rest}")
     host, _, port = rest.rpartition(":")
-    if kind in ("inet", "inet6") and port.isdigit():
+    if kind in ("inet", "inet6") and port.isdecimal():
         return MilterSocket(port=int(port), host=host.strip("[]"))
     return None
 

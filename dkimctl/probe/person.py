@@ -62,7 +62,7 @@ def relay_from(text: str) -> tuple[str, int]:
     if text.count(":") > 1 and not text.startswith("["):
         host, port = text, "25"
     host = host.strip("[]")
-    if not host or not port.isdigit() or not 0 < int(port) < 65536 or any(c.isspace() for c in host):
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536 or any(c.isspace() for c in host):
         raise UsageError(f"not a relay: {printable(text)}", hint="such as mail.example.com, 127.0.0.1:587 or [::1]:25")
     return host, int(port)
 

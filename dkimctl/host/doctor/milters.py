@@ -228,7 +228,7 @@ def _faster(way: Way) -> str:
 def _small_things(way: Way) -> Iterator[Diagnosis]:
     values = way.instance.values
     protocol = values["milter_protocol"]
-    if protocol.isdigit() and int(protocol) < 2:
+    if protocol.isdecimal() and int(protocol) < 2:
         seen = f"{way.main_cf}: milter_protocol = {protocol}"
         yield noticed(c.OLD_PROTOCOL, "milter_protocol", seen, f"{way.postconf} -X milter_protocol")
     if not way.socket.is_unix:

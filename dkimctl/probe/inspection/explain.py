@@ -20,7 +20,9 @@ from dkimctl.verify.report import Target
 MOST_SIGNATURES = 20
 """So many signatures of one message are verified; mail has one to four, and each costs a walk through the body."""
 _UNQUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
-_SIGNATURE_FIELD = re.compile(rb"\s*(?:DKIM-Signature|ARC-[A-Za-z-]+)[ \t]*:", re.IGNORECASE)
+_SIGNATURE_FIELD = re.compile(
+    rb"\s*(?:DKIM2?-Signature|ARC-[A-Za-z-]+|Message-Instance|Mail-Version|DomainKey-Signature)[ \t]*:", re.IGNORECASE
+)
 
 _FIELD = re.compile(rb"[!-9;-~]+[ \t]*:|>?From ")
 
@@ -147,7 +149,7 @@ def _record_text(text: str) -> str | None:
 
 
 def _unescaped(match: re.Match[str]) -> str:
-    return chr(int(match[1]) & 0xFF) if match[1].isdigit() else match[1]
+    return chr(int(match[1]) & 0xFF) if len(match[1]) == 3 else match[1]
 
 
 def _record(text: str) -> Inspection:

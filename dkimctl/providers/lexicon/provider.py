@@ -125,7 +125,7 @@ def _record(kind: str, name: str, fields: Mapping[str, Any]) -> ProviderRecord:
     content = str(fields.get("content") or "")
     ttl = str(fields.get("ttl") or "")
     text = from_service(content) if kind == "TXT" else content.lower().rstrip(".")
-    return ProviderRecord(name, kind, text, int(ttl) if ttl.isdigit() else 0, str(fields.get("id") or ""))
+    return ProviderRecord(name, kind, text, int(ttl) if ttl.isdecimal() else 0, str(fields.get("id") or ""))
 
 
 def _absolute(name: str, zone: str) -> str:

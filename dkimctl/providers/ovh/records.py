@@ -49,7 +49,7 @@ def joined(target: str) -> str:
 
 
 def _unescaped(match: re.Match[str]) -> str:
-    return chr(int(match[1])) if match[1].isdigit() and len(match[1]) == 3 else match[1]
+    return chr(int(match[1])) if match[1].isdecimal() and len(match[1]) == 3 else match[1]
 
 
 def _absolute(target: str, zone: str) -> str:

@@ -78,7 +78,7 @@ def parse_zone(text: str, path: str, origin: str = "", read: Read = lambda _: No
         why = "a zone has exactly one SOA record" if apexes else "there is no SOA record"
         raise SyntaxProblem(where[0], book.texts[where[0]], where[1], why)
     soa = apexes[0]
-    if len(soa.data) != 7 or not soa.data[2].value.isdigit():
+    if len(soa.data) != 7 or not soa.data[2].value.isdecimal():
         raise SyntaxProblem(soa.path, book.texts[soa.path], soa.header, "a SOA record has two names and five numbers")
     return ZoneText(path, book.texts, frozenset(book.shared), soa.owner, tuple(book.records))
 
@@ -206,6 +206,6 @@ class _Reader:
 
 def _seconds(text: str) -> int:
     """`3600` and `1h30m` alike."""
-    if text.isdigit():
+    if text.isdecimal():
         return int(text)
     return sum(int(n) * _UNITS[unit.lower()] for n, unit in re.findall(r"(\d+)([smhdw])", text, re.IGNORECASE))

@@ -65,7 +65,7 @@ def entries(text: str, path: str) -> Iterator[Entry]:
 
 def unescaped(text: str) -> str:
     r"""`\DDD` and `\X` as the characters they stand for (RFC 1035 §5.1)."""
-    return _ESCAPE.sub(lambda m: chr(int(m[1]) & 0xFF) if m[1].isdigit() and len(m[1]) == 3 else m[1], text)
+    return _ESCAPE.sub(lambda m: chr(int(m[1]) & 0xFF) if m[1].isdecimal() and len(m[1]) == 3 else m[1], text)
 
 
 def _entry(text: str, start: int, path: str) -> tuple[Entry, int]:
