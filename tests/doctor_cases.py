@@ -358,6 +358,7 @@ def inet(tree: Tree) -> None:
 
 OVER_TCP = lambda name: both(inet, lambda t: t.main("smtpd_milters", name))  # noqa: E731
 SMTP = "smtp inet n - y - - smtpd\n"
+PIPE = "scan unix - n n - 10 pipe\n  flags=Rq user=nobody argv=/usr/local/bin/scan -f ${sender} -- ${recipient}\n"
 BACK_IN = "127.0.0.1:10025 inet n - n - - smtpd\n  -o content_filter=\n"
 POSTFIX_CASES = [
     Case("smtpd_milters empty", 10, "DKIM801", lambda t: t.main("smtpd_milters", "")),
@@ -439,6 +440,30 @@ POSTFIX_CASES = [
         lambda t: t.main("smtpd_milters", "unix:opendkim/opendkim.sock, inet:127.0.0.1:11332"),
     ),
     Case("filter after signing", 12, "DKIM812", lambda t: t.main("content_filter", "scan:[127.0.0.1]:10024")),
+    Case(
+        "pipe after signing",
+        12,
+        "DKIM812",
+        both(
+            lambda t: t.write(MASTER_PATH, f"{SMTP}  -o content_filter=scan:dummy\n{PIPE}"),
+            lambda t: t.main("non_smtpd_milters", ""),
+        ),
+    ),
+    Case(
+        "signed before the pipe and after it",
+        11,
+        "DKIM810",
+        lambda t: t.write(MASTER_PATH, f"{SMTP}  -o content_filter=scan:dummy\n{PIPE}"),
+    ),
+    Case(
+        "signed before a before-queue filter alone",
+        12,
+        "DKIM825",
+        lambda t: t.write(
+            MASTER_PATH,
+            f"{SMTP}  -o smtpd_proxy_filter=127.0.0.1:10024\n{BACK_IN}  -o receive_override_options=no_milters\n",
+        ),
+    ),
     Case("rewriting after signing", 12, "DKIM820", lambda t: t.main("smtp_generic_maps", "hash:/etc/postfix/generic")),
     Case("header checks after signing", 12, "DKIM820", lambda t: t.main("smtp_header_checks", "regexp:/etc/postfix/h")),
     Case("milter_default_action = accept", 23, "DKIM813", lambda t: t.main("milter_default_action", "accept")),
@@ -565,6 +590,21 @@ SOUND: list[tuple[str, Change]] = [
         both(lambda t: t.main("dkim", "unix:opendkim/opendkim.sock"), lambda t: t.main("smtpd_milters", "$dkim")),
     ),
     ("signed after the content filter", amavis),
+    (
+        "signed after the pipe",
+        lambda t: t.write(MASTER_PATH, f"{SMTP}  -o content_filter=scan:dummy\n  -o smtpd_milters=\n{PIPE}"),
+    ),
+    (
+        "signed after the before-queue filter",
+        lambda t: t.write(MASTER_PATH, f"{SMTP}  -o smtpd_proxy_filter=127.0.0.1:10024\n{BACK_IN}"),
+    ),
+    (
+        "signed after the content filter, by master.cf",
+        both(
+            lambda t: t.main("content_filter", "scan:[127.0.0.1]:10024"),
+            lambda t: t.write(MASTER_PATH, f"{SMTP}  -o smtpd_milters=\n{BACK_IN}"),
+        ),
+    ),
     ("way back in without milters", both(lambda t: t.append(MASTER_PATH, BACK_IN + "  -o smtpd_milters=\n"))),
     (
         "networks that are internal",

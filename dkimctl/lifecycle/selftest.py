@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from dkimctl.clock import Clock
+from dkimctl.clock import SYSTEM_CLOCK, Clock
 from dkimctl.config.settings import Settings
 from dkimctl.errors import CheckFailed, DkimctlError, Unavailable
 from dkimctl.host.installation import read_installation
@@ -31,6 +31,7 @@ from dkimctl.record.from_key import record_of
 _AT_ONCE = 3
 """So many messages the daemon has in hand at a time."""
 _TO_ARRIVE = 20.0  # seconds for a mail through Postfix
+_TO_LOG, _PAUSE = 1.0, 0.05  # seconds
 _FILTERED = (
     ", because it hands mail back to the real Postfix; to see what it does to a signature, send one: "
     "dkimctl selftest DOMAIN --to YOU --relay 127.0.0.1, and dkimctl inspect what arrives"
@@ -232,7 +233,9 @@ def _sent(case: Case, expected: Expected, prober: Prober, sink: Sink, instance: 
     try:
         (_hand_to_sendmail if via is Via.SENDMAIL else _hand_to_smtpd)(case, instance)
     except DkimctlError as error:
-        return attempt(case, expected, State.WRONG, error.message, hint=_said(instance, since) or error.hint)
+        said = _said(instance, since, patience=_TO_LOG)
+        hint = f"{said}; {why_hint(case)}" if "milter-reject: END-OF-MESSAGE" in said else said or error.hint
+        return attempt(case, expected, State.WRONG, error.message, hint=hint)
     mark = dict(case.message.headers)["Message-ID"]
     arrived = sink.wait_for(mark, _TO_ARRIVE)
     said = _said(instance, since)
@@ -240,14 +243,29 @@ def _sent(case: Case, expected: Expected, prober: Prober, sink: Sink, instance: 
         seen = f"it did not come out of Postfix within {_TO_ARRIVE:.0f} seconds"
         return attempt(case, expected, State.WRONG if said else State.UNKNOWN, seen, hint=said or why_hint(case))
     found = assess(case, arrived[0], replace(expected, now=prober.clock.now()))
-    if found.state is State.WRONG and said and "without a signature" in found.seen:
-        return replace(found, hint=said)
+    if found.state is State.WRONG and "without a signature" in found.seen:
+        return replace(found, hint=said or _not_asked(prober, instance, via) or found.hint)
     return found
 
 
-def _said(instance: Instance, since: int) -> str:
-    """What Postfix logged of this message, in a line: about a milter where it did; or nothing."""
+def _not_asked(prober: Prober, instance: Instance, via: Via) -> str:
+    """Why the daemon did not see it, where Postfix does not ask it on this way."""
+    name = "non_smtpd_milters" if via is Via.SENDMAIL else "smtpd_milters"
+    if _signing_milters(prober, instance.milters[name]):
+        return ""
+    return f"{name} = {instance.milters[name] or '(empty)'} does not name the daemon: sudo dkimctl doctor"
+
+
+def _said(instance: Instance, since: int, patience: float = 0.0) -> str:
+    """What Postfix logged of this message, in a line: about a milter where it did; or nothing.
+
+    `patience`: seconds to wait for it, because another process writes the log.
+    """
     said = instance.said(since)
+    while not said and patience > 0:
+        SYSTEM_CLOCK.sleep(_PAUSE)
+        patience -= _PAUSE
+        said = instance.said(since)
     about_milters = [line for line in said if line.startswith("warning: ") and "ilter" in line]
     return f"Postfix says: {(about_milters or said)[-1]}" if said else ""
 
@@ -279,13 +297,19 @@ def _hand_to_sendmail(case: Case, instance: Instance) -> None:
 def _what_comes_after(prober: Prober, instance: Instance, via: Via) -> str:
     """The milters behind the signing one, and what Postfix itself may change on the way out."""
     directory = prober.settings.at(prober.settings.paths.postfix_directory)
-    milters = split_milters(instance.milters["non_smtpd_milters" if via is Via.SENDMAIL else "smtpd_milters"])
-    place = daemon_socket(prober.settings)
-    signing = [n for n, m in enumerate(milters) if names_opendkim(m, "", [place]) or milter_socket(m, "") == place]
+    value = instance.milters["non_smtpd_milters" if via is Via.SENDMAIL else "smtpd_milters"]
+    milters, signing = split_milters(value), _signing_milters(prober, value)
     later = [f"the milter {milter}" for milter in milters[signing[0] + 1 :]] if signing else []
     rewriting = read_settings(directory, _REWRITING, expanded=True)
     later += [f"{name} = {value}" for name, value in rewriting.items() if value]
     return ", ".join(later)
+
+
+def _signing_milters(prober: Prober, value: str) -> list[int]:
+    """Where in a list of milters the daemon stands."""
+    place = daemon_socket(prober.settings)
+    milters = split_milters(value)
+    return [n for n, m in enumerate(milters) if names_opendkim(m, "", [place]) or milter_socket(m, "") == place]
 
 
 def _free_port() -> int:

@@ -7,6 +7,7 @@ back to the real Postfix.
 """
 
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,6 +25,8 @@ from dkimctl.programs import run_program
 _TO_START = 15.0  # seconds
 LEFT_OUT = ("content_filter", "smtpd_proxy_filter")
 """Settings that are not followed, because the mail would come back into the real Postfix."""
+_QUEUE_ID = re.compile(r"^(?:NOQUEUE|[0-9A-F]{6,15}|[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-z]{10,20}): |; from=<.*")
+"""What of a line of the log is only about one message."""
 _OF_SERVICE = ("smtpd_milters", "milter_default_action", "milter_protocol", "receive_override_options")
 _MILTERS = ("smtpd_milters", "non_smtpd_milters")
 _EMPTY = (
@@ -123,7 +126,7 @@ class Instance:
         except OSError:
             return ()
         words = ("warning: ", "reject: ", "milter-", "fatal: ", "error: ")
-        lines = [line.partition("]: ")[2] for line in text.splitlines()]
+        lines = [_QUEUE_ID.sub("", line.partition("]: ")[2]) for line in text.splitlines()]
         return tuple(dict.fromkeys(line for line in lines if any(word in line for word in words)))
 
     @property
@@ -236,7 +239,8 @@ def _wait_until_ready(instance: Instance) -> None:
         except (OSError, smtplib.SMTPException) as error:
             if SYSTEM_CLOCK.monotonic() > deadline or isinstance(error, smtplib.SMTPResponseException):
                 said = instance.said()
-                why = said[-1] if said else _silent(instance) or str(error)
+                fatal = [line for line in said if "fatal: " in line]
+                why = (fatal or said or (_silent(instance) or str(error),))[-1]
                 raise Unavailable(f"the second Postfix does not take mail: {why}", hint=_HINT) from error
         SYSTEM_CLOCK.sleep(0.05)
 

@@ -1,6 +1,7 @@
 """selftest against a real relay: through the daemon, through a second Postfix, and with what breaks signatures."""
 
 import json
+import socket
 from typing import Any
 
 import pytest
@@ -93,3 +94,32 @@ def test_what_postfix_does_after_the_daemon(signing: Relay) -> None:
     deferred = result(signing, "--via", "smtp", code=1)["selftest"]["attempts"][0]
     assert "Postfix refuses it: 451" in deferred["seen"]
     assert "connect to Milter service" in deferred["hint"]
+
+
+def test_what_postfix_does_instead(signing: Relay) -> None:
+    """Not asked, a spelling that ends smtpd, a silent milter, a filter of one service: each named, once for all."""
+    signing.machine.run("postconf", "-X", "non_smtpd_milters")
+    attempts = result(signing, "--via", "sendmail", code=1)["selftest"]["attempts"]
+    assert {a["hint"] for a in attempts} == {
+        "non_smtpd_milters = (empty) does not name the daemon: sudo dkimctl doctor"
+    }
+    signing.machine.run("postconf", "-M", "smtp/inet=smtp inet n - y - - smtpd")
+    signing.machine.run("postconf", "-P", "smtp/inet/content_filter=scan:dummy")
+    [note] = result(signing, "--via", "smtp")["selftest"]["notes"]
+    assert note.startswith("not followed: content_filter = scan:dummy, because it hands mail back")
+    signing.machine.run("chmod", "644", "/etc/opendkim/keys/domain.tld/mail.private")
+    attempts = result(signing, "--via", "smtp", code=1)["selftest"]["attempts"]
+    assert len({a["hint"] for a in attempts}) == 2, "the sender below the domain, and the others"
+    assert "sudo dkimctl why" in attempts[0]["hint"]
+
+
+def test_a_second_postfix_that_takes_no_mail(signing: Relay) -> None:
+    """Why it does not: the word of Postfix that ended smtpd, or the milter that it waits for."""
+    signing.machine.run("postconf", "-e", "smtpd_milters = inet:8891@127.0.0.1")
+    ended = signing.machine.dkimctl("selftest", "--via", "smtp", check=False)
+    assert (ended.returncode, "fatal: 8891@127.0.0.1" in ended.stderr) == (3, True), ended.stderr
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        place = f"inet:127.0.0.1:{silent.getsockname()[1]}"
+        signing.machine.run("postconf", "-e", f"smtpd_milters = {place}")
+        ended = signing.machine.dkimctl("selftest", "--via", "smtp", check=False)
+    assert (ended.returncode, f"it waits for the milter {place}" in ended.stderr) == (3, True), ended.stderr

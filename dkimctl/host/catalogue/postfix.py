@@ -125,3 +125,10 @@ SOCKET_IN_WAY = entry(
     "something else lies where the socket goes",
     "The daemon removes only its own old socket: `socket cleanup failed`, and it does not start.",
 )
+BEFORE_QUEUE = entry(
+    825,
+    ERROR,
+    "a before-queue filter keeps mail from the daemon",
+    "With smtpd_proxy_filter the milters of that service see no header and no body (SMTPD_PROXY_README): sign where "
+    "the filter hands mail back.",
+)

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 from dkimctl.host.catalogue import postfix as c
 from dkimctl.host.doctor.base import Diagnosis, noticed
-from dkimctl.host.doctor.commands import edit
-from dkimctl.host.doctor.milters import Way, ways
+from dkimctl.host.doctor.commands import chain, edit
+from dkimctl.host.doctor.ways import Way, ways
 from dkimctl.host.postfix import Service
 from dkimctl.host.world import World
 
@@ -27,47 +27,47 @@ def check_filters(world: World) -> Iterator[Diagnosis]:
 
 
 def _content_filter(way: Way) -> Iterator[Diagnosis]:
-    filtered = [door for door in way.doors() if _filter(way, door)]
-    signed_before = [d for d in filtered if _signs(way, d) and not way.instance.effective(d, "smtpd_proxy_filter")]
-    back = [s for s in way.instance.services_of("smtpd") if s.kind == "inet" and s.is_loopback and _signs(way, s)]
-    if not signed_before:
-        return
-    door = signed_before[0]
-    seen = f"{door.place} signs and has content_filter={_filter(way, door)}"
-    if back:
-        fix = f"{way.postconf} -P '{back[0].place}/receive_override_options=no_milters,no_unknown_recipient_checks'"
-        yield noticed(c.SIGNS_TWICE, back[0].place, f"{seen}; mail comes back at {back[0].place}, which signs too", fix)
-    else:
-        fix = _sign_later(way, door)
-        yield noticed(c.FILTERED_AFTER, door.place, seen, fix)
+    """A filter gets the mail after the daemon, or keeps it from the daemon."""
+    doors = [door for door in way.doors() if way.filter_of(door)]
+    proxied = [d for d in doors if way.instance.effective(d, "smtpd_proxy_filter")]
+    signed = [d for d in doors if way.signs(d) and d not in proxied]
+    if signed:
+        yield _filtered(way, signed[0])
+    blind = [d for d in proxied if not way.is_signed_on_return(d)]
+    if blind:
+        seen = f"{blind[0].place} has smtpd_proxy_filter={way.filter_of(blind[0])}; where it comes back nothing signs"
+        yield noticed(c.BEFORE_QUEUE, blind[0].place, seen, _sign_later(way, blind[0], is_moved=False))
 
 
-def _sign_later(way: Way, door: Service) -> str:
-    """Move the signing from a door to the way back in from its filter, where master.cf has one."""
-    returns = [s for s in way.instance.services_of("smtpd") if s.kind == "inet" and s.is_loopback]
-    if len(returns) != 1:
+def _filtered(way: Way, door: Service) -> Diagnosis:
+    back = way.returns(door)
+    seen = f"{door.place} signs and has content_filter={way.filter_of(door)}"
+    if not way.is_signed_on_return(door):
+        return noticed(c.FILTERED_AFTER, door.place, seen, _sign_later(way, door, is_moved=True))
+    if not back:
+        fix = f"{way.postconf} -P {shlex.quote(f'{door.place}/smtpd_milters=')}"
+        return noticed(c.SIGNS_TWICE, door.place, f"{seen}; what comes back over sendmail(1) is signed too", fix)
+    [signing, *_] = filter(way.signs, back)
+    setting = f"{signing.place}/receive_override_options=no_milters,no_unknown_recipient_checks"
+    fix = f"{way.postconf} -P {shlex.quote(setting)}"
+    return noticed(c.SIGNS_TWICE, signing.place, f"{seen}; mail comes back at {signing.place}, which signs too", fix)
+
+
+def _sign_later(way: Way, door: Service, *, is_moved: bool) -> str:
+    """Sign at the way back in from a door's filter, and where the signing is moved no longer at the door."""
+    back = way.returns(door)
+    if len(back) != 1 and not way.is_piped(door):
         return edit(way.world, f"{way.instance.directory}/master.cf", 0, "sign where mail comes back from the filter")
-    back = returns[0]
-    options = [word for word in _options(way, back) if word != "no_milters"]
-    settings = [f"{door.place}/smtpd_milters=", f"{back.place}/smtpd_milters={way.spelling}"]
-    if options != _options(way, back):
-        settings.append(f"{back.place}/receive_override_options={','.join(options)}")
+    off = [f"{door.place}/smtpd_milters="] if is_moved else []
+    if not back:
+        local = f"{way.postconf} -e {shlex.quote(f'non_smtpd_milters = {way.spelling}')}"
+        return chain(f"{way.postconf} -P {' '.join(map(shlex.quote, off))}" if off else "", local)
+    options = way.instance.effective(back[0], "receive_override_options").replace(",", " ").split()
+    settings = [*off, f"{back[0].place}/smtpd_milters={way.spelling}"]
+    if "no_milters" in options:
+        rest = ",".join(option for option in options if option != "no_milters")
+        settings.append(f"{back[0].place}/receive_override_options={rest}")
     return f"{way.postconf} -P {' '.join(map(shlex.quote, settings))}"
-
-
-def _options(way: Way, service: Service) -> list[str]:
-    return way.instance.effective(service, "receive_override_options").replace(",", " ").split()
-
-
-def _filter(way: Way, service: Service) -> str:
-    value = way.instance.effective(service, "content_filter") or way.instance.effective(service, "smtpd_proxy_filter")
-    return "" if value.endswith((":dummy", ":dummy:")) else value
-
-
-def _signs(way: Way, service: Service) -> bool:
-    if "no_milters" in way.instance.effective(service, "receive_override_options"):
-        return False
-    return way.asks(way.instance.effective(service, "smtpd_milters"))
 
 
 def _rewriting(way: Way) -> Iterator[Diagnosis]:

@@ -2,8 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 from dkimctl.config.settings import Signing
 from dkimctl.host.accounts import Account
@@ -12,66 +11,14 @@ from dkimctl.host.catalogue import postfix as c
 from dkimctl.host.doctor.base import Diagnosis, noticed
 from dkimctl.host.doctor.commands import chain, dkimctl, service, set_parameter
 from dkimctl.host.doctor.start import make_socket_directory
-from dkimctl.host.postfix import PostfixInstance, Service
-from dkimctl.host.socketplace import SYSTEMD_UMASK, effective_socket, leads_to, may_connect, predicted
+from dkimctl.host.doctor.ways import LISTS, Way, ways
+from dkimctl.host.socketplace import SYSTEMD_UMASK, may_connect, predicted
 from dkimctl.host.world import World
-from dkimctl.opendkim.sockets import MilterSocket
-from dkimctl.postfix.milters import milter_socket, names_opendkim, postfix_spelling, split_milters
+from dkimctl.postfix.milters import milter_socket, names_opendkim, split_milters
 
-LISTS = ("smtpd_milters", "non_smtpd_milters")
 _OWN_ACTION = re.compile(r"(default_action\s*=\s*)(\w+)")
 _STRANGER = Account("anybody", -2, -2)
 """Somebody who owns nothing and is in no group."""
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """One Postfix instance and the daemon's socket."""
-
-    world: World
-    instance: PostfixInstance
-    socket: MilterSocket
-
-    def is_ours(self, milter: str) -> bool:
-        """True when a milter of the list is the daemon."""
-        return leads_to(milter, self.socket, self.instance.queue)
-
-    def asks(self, value: str) -> bool:
-        """True when the daemon is in a list of milters."""
-        return any(self.is_ours(milter) for milter in split_milters(value))
-
-    @property
-    def spelling(self) -> str:
-        """The daemon as main.cf should name it."""
-        return postfix_spelling(self.socket, self.instance.queue)
-
-    @property
-    def postconf(self) -> str:
-        """The command that changes this instance."""
-        return f"postconf -c {shlex.quote(self.world.shown(self.instance.directory))}"
-
-    def listing(self, name: str, milters: Iterable[str]) -> str:
-        """The command that sets a list of milters, and the other one with it where both are the same today."""
-        values = self.instance.values
-        setting = shlex.quote(f"{name} = {', '.join(milters)}")
-        is_both = name == LISTS[0] and values[LISTS[0]] == values[LISTS[1]]
-        return f"{self.postconf} -e {setting}" + (" 'non_smtpd_milters = $smtpd_milters'" if is_both else "")
-
-    @property
-    def main_cf(self) -> str:
-        """The path of main.cf."""
-        return f"{self.instance.directory}/main.cf"
-
-    def doors(self) -> list[Service]:
-        """The smtpd services that take mail from elsewhere."""
-        return [s for s in self.instance.services_of("smtpd") if s.kind == "inet" and not s.is_loopback]
-
-
-def ways(world: World) -> Iterator[Way]:
-    """Each instance with the daemon's socket; none when the daemon has no socket."""
-    socket = effective_socket(world.opendkim)
-    if socket is not None:
-        yield from (Way(world, instance, socket) for instance in world.postfix)
 
 
 def check_milters(world: World) -> Iterator[Diagnosis]:
@@ -120,6 +67,8 @@ def _asked(way: Way) -> Iterator[Diagnosis]:
         own = door.overrides.get("smtpd_milters")
         hidden = own is not None and not way.asks(own) and way.asks(value)
         closed = "no_milters" in door.overrides.get("receive_override_options", "")
+        if way.filter_of(door) and way.is_signed_on_return(door):
+            continue
         if hidden or (closed and way.asks(way.instance.effective(door, "smtpd_milters"))):
             name = "smtpd_milters" if hidden else "receive_override_options"
             seen = f"{way.instance.directory}/master.cf: {door.place} has -o {name}={door.overrides[name]}"

@@ -1,0 +1,90 @@
+"""The ways of mail: each Postfix instance with the daemon's socket, its doors, and its content filters."""
+
+import shlex
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from dkimctl.host.postfix import PostfixInstance, Service
+from dkimctl.host.socketplace import effective_socket, leads_to
+from dkimctl.host.world import World
+from dkimctl.opendkim.sockets import MilterSocket
+from dkimctl.postfix.milters import postfix_spelling, split_milters
+
+LISTS = ("smtpd_milters", "non_smtpd_milters")
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One Postfix instance and the daemon's socket."""
+
+    world: World
+    instance: PostfixInstance
+    socket: MilterSocket
+
+    def is_ours(self, milter: str) -> bool:
+        """True when a milter of the list is the daemon."""
+        return leads_to(milter, self.socket, self.instance.queue)
+
+    def asks(self, value: str) -> bool:
+        """True when the daemon is in a list of milters."""
+        return any(self.is_ours(milter) for milter in split_milters(value))
+
+    @property
+    def spelling(self) -> str:
+        """The daemon as main.cf should name it."""
+        return postfix_spelling(self.socket, self.instance.queue)
+
+    @property
+    def postconf(self) -> str:
+        """The command that changes this instance."""
+        return f"postconf -c {shlex.quote(self.world.shown(self.instance.directory))}"
+
+    def listing(self, name: str, milters: Iterable[str]) -> str:
+        """The command that sets a list of milters, and the other one with it where both are the same today."""
+        values = self.instance.values
+        setting = shlex.quote(f"{name} = {', '.join(milters)}")
+        is_both = name == LISTS[0] and values[LISTS[0]] == values[LISTS[1]]
+        return f"{self.postconf} -e {setting}" + (" 'non_smtpd_milters = $smtpd_milters'" if is_both else "")
+
+    @property
+    def main_cf(self) -> str:
+        """The path of main.cf."""
+        return f"{self.instance.directory}/main.cf"
+
+    def doors(self) -> list[Service]:
+        """The smtpd services that take mail from elsewhere."""
+        return [s for s in self.instance.services_of("smtpd") if s.kind == "inet" and not s.is_loopback]
+
+    def filter_of(self, service: Service) -> str:
+        """The content filter that gets the mail of a service, before the queue or after it; empty for none."""
+        effective = self.instance.effective
+        return effective(service, "smtpd_proxy_filter") or effective(service, "content_filter")
+
+    def signs(self, service: Service) -> bool:
+        """True when the daemon signs what a service takes."""
+        if "no_milters" in self.instance.effective(service, "receive_override_options"):
+            return False
+        return self.asks(self.instance.effective(service, "smtpd_milters"))
+
+    def is_piped(self, service: Service) -> bool:
+        """True when its content filter is a program, which hands the mail to sendmail(1) afterwards."""
+        transport = self.filter_of(service).partition(":")[0]
+        return not self.returns(service) and any(s.name == transport for s in self.instance.services_of("pipe"))
+
+    def returns(self, service: Service) -> list[Service]:
+        """The services at which mail may come back from the filter of a service."""
+        back = [s for s in self.instance.services_of("smtpd") if s.kind == "inet" and s.is_loopback]
+        return [s for s in back if s != service]
+
+    def is_signed_on_return(self, service: Service) -> bool:
+        """True when the daemon signs what comes back from the filter of a service."""
+        if self.is_piped(service):
+            return self.asks(self.instance.values["non_smtpd_milters"])
+        return any(map(self.signs, self.returns(service)))
+
+
+def ways(world: World) -> Iterator[Way]:
+    """Each instance with the daemon's socket; none when the daemon has no socket."""
+    socket = effective_socket(world.opendkim)
+    if socket is not None:
+        yield from (Way(world, instance, socket) for instance in world.postfix)
