@@ -6,11 +6,11 @@ import sys
 
 
 def main() -> int:
-    """Run the command line and return the exit code (`EXIT_STATUS` in dkimctl.cli.manual)."""
+    """Run the command line as a process that ends with it; the exit code (`EXIT_STATUS` in dkimctl.cli.manual)."""
     gc.set_threshold(50_000)  # at 700 a start alone searches for garbage a dozen times and finds none: 2 to 4 ms
     _open_closed_streams()
     try:
-        return _run()
+        return run()
     finally:
         gc.freeze()  # or else the interpreter searches everything for garbage once more before it ends: 5 to 12 ms
 
@@ -24,7 +24,8 @@ def _open_closed_streams() -> None:
             setattr(sys, name, os.fdopen(descriptor, mode))
 
 
-def _run() -> int:
+def run() -> int:
+    """Run the command line and nothing else: what called it may go on."""
     if sys.argv[1:] in (["--version"], ["-V"]):
         # answered before click is imported: scripts ask for the version more often than for anything else
         from dkimctl.version import VERSION
@@ -36,8 +37,8 @@ def _run() -> int:
         else:
             return 0
     try:
-        from dkimctl.cli.main import run
+        from dkimctl.cli.main import run as run_commands
     except KeyboardInterrupt:
         return 130
 
-    return run()
+    return run_commands()

@@ -221,7 +221,7 @@ class DkimctlInside(Dkimctl):
         cwd: Path | None = None,
         timeout: float = 120,
     ) -> Run:
-        from dkimctl.entry import main
+        from dkimctl.entry import run
 
         out, err = io.StringIO(), io.StringIO()
         with self.monkeypatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
@@ -233,7 +233,7 @@ class DkimctlInside(Dkimctl):
             patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO((input or "").encode())))
             if cwd:
                 patch.chdir(cwd)
-            code = main()
+            code = run()
         return Run(code, out.getvalue(), err.getvalue())
 
 
