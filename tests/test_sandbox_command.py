@@ -15,7 +15,7 @@ import ovh.client
 import pytest
 
 from dkimctl.sandbox import Sandbox
-from tests.conftest import Dkimctl, Scratch
+from tests.conftest import Dkimctl, DkimctlInside, Scratch
 
 
 @contextmanager
@@ -38,8 +38,10 @@ def running(scratch: Scratch, *arguments: str | Path) -> Iterator[subprocess.Pop
 def printed_environment(process: subprocess.Popen[str]) -> dict[str, str]:
     """What the command printed, as a shell would take it."""
     assert process.stdout is not None
-    lines = [process.stdout.readline() for _ in range(7)]
-    assert all(line.startswith("export ") for line in lines), lines
+    lines: list[str] = []
+    while not lines or not lines[-1].startswith("export NO_PROXY="):  # the last one
+        lines.append(process.stdout.readline())
+        assert lines[-1].startswith("export "), lines
     return dict(line.removeprefix("export ").rstrip("\n").split("=", 1) for line in lines)
 
 
@@ -143,3 +145,17 @@ def test_port_in_use(dkimctl_inside: Dkimctl) -> None:
     assert ended.code == 3
     assert "address already in use" in ended.err
     assert "--dns-port" in ended.err
+
+
+def test_a_service_account_lacks_what_it_is_told_to(dkimctl_inside: DkimctlInside, scratch: Scratch) -> None:
+    """OAuth2 in place of the three keys; the refusal of a policy is named as publish meets it."""
+    dkimctl_inside("genkey", "domain.tld", "-s", "mail", "-q")
+    with running(scratch, "--without", "record/create") as process:
+        variables = printed_environment(process)
+        assert {"OVH_CLIENT_ID", "OVH_CLIENT_SECRET"} < set(variables)
+        assert "OVH_CONSUMER_KEY" not in variables
+        run = dkimctl_inside("publish", "--provider", "ovh", "--no-wait", env=variables)
+        assert run.code == 3
+        assert "policies do not allow dnsZone:apiovh:record/create on domain.tld" in run.err
+    run = dkimctl_inside("sandbox", "--without", "record/make")
+    assert (run.code, "record/create" in run.err) == (2, True)

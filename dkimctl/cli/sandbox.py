@@ -15,6 +15,7 @@ from dkimctl.sandbox.options import switch_table
 
 if TYPE_CHECKING:
     from dkimctl.sandbox import LoggedCall, Sandbox
+    from dkimctl.sandbox.oauth2 import ServiceAccount
 
 STOP = {signal.SIGINT, signal.SIGTERM}
 PORT = click.IntRange(1, 65535)
@@ -40,6 +41,10 @@ PORT = click.IntRange(1, 65535)
     metavar="KIND@CALL",
     help="Let a call fail: CALL is its number, or METHOD:PATTERN for the next such call; kinds below.",
 )
+@click.option("--oauth2", is_flag=True, help="Print a service account in place of the three keys.")
+@click.option(
+    "--without", "lacking", multiple=True, metavar="ACTION", help="An IAM action that the service account may not do."
+)
 @click.option("--log", "log_file", metavar="FILE", help="Append every API call to FILE, one JSON object a line.")
 def command(
     app: App,
@@ -48,6 +53,8 @@ def command(
     name_port: int | None,
     switches: tuple[str, ...],
     faults: tuple[str, ...],
+    oauth2: bool,
+    lacking: tuple[str, ...],
     log_file: str | None,
 ) -> int:
     """Run an OVH-compatible DNS API and two name servers on loopback until Ctrl-C.
@@ -57,10 +64,11 @@ def command(
     """
     from dkimctl.names import domain_name
     from dkimctl.sandbox import Sandbox
-    from dkimctl.sandbox.options import parse_fault, parse_switches
+    from dkimctl.sandbox.options import actions_without, parse_fault, parse_switches
 
     names = [domain_name(zone) for zone in zones] or ["domain.tld"]
     wanted, planned = parse_switches(switches), [parse_fault(fault) for fault in faults]
+    allowed = actions_without(lacking) if lacking else None
     with contextlib.ExitStack() as stack:
         on_call = _log_to(log_file, app, stack) if log_file else None
         sandbox = Sandbox(names, wanted, api_port=api_port or 0, dns_port=name_port or 0, on_call=on_call)
@@ -69,7 +77,7 @@ def command(
         signal.pthread_sigmask(signal.SIG_BLOCK, STOP)  # before its threads start, so that only sigwait sees them
         stack.callback(_unblock)
         stack.enter_context(sandbox)
-        _announce(app, sandbox)
+        _announce(app, sandbox, sandbox.accounts.create(allowed) if oauth2 or lacking else None)
         signal.sigwait(STOP)
     app.terminal.note("sandbox: stopped")
     return 0
@@ -81,11 +89,11 @@ def _unblock() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP)
 
 
-def _announce(app: App, sandbox: "Sandbox") -> None:
+def _announce(app: App, sandbox: "Sandbox", account: "ServiceAccount | None") -> None:
     import shlex
     import sys
 
-    environment = sandbox.environment()
+    environment = sandbox.environment(account)
     app.terminal.result("".join(f"export {name}={shlex.quote(value)}\n" for name, value in environment.items()))
     app.terminal.document("sandbox", {"environment": environment, "zones": sorted(sandbox.zones)})
     sys.stdout.flush()

@@ -23,9 +23,7 @@ class Api:
     def __init__(self, zones: Mapping[str, Zone], access: Access) -> None:
         self._zones = zones
         self._access = access
-        self._routes = Routes()
-        record_routes.register(self._routes)
-        zone_routes.register(self._routes)
+        self._routes = _every_route()
 
     def answer(self, request: Request, base_url: str, *, versioned: bool) -> Answer:
         """The answer to a request; `versioned` when its path had one of the prefixes."""
@@ -60,3 +58,15 @@ class Api:
         if zone.expired:
             raise ErrorAnswer(460, "This service is expired", "EXPIRED")
         return route(zone, request, parts)
+
+
+def every_action() -> list[str]:
+    """The IAM actions that the calls need, sorted."""
+    return sorted(_every_route().actions)
+
+
+def _every_route() -> Routes:
+    routes = Routes()
+    record_routes.register(routes)
+    zone_routes.register(routes)
+    return routes

@@ -58,6 +58,22 @@ def parse_fault(text: str) -> "Fault":
     )
 
 
+def actions_without(lacking: Iterable[str]) -> list[str]:
+    """Every IAM action that a call needs, but for these; `record/edit` is short for `dnsZone:apiovh:record/edit`.
+
+    Raises UsageError for one that no call needs.
+    """
+    from dkimctl.sandbox.api import every_action
+
+    actions = every_action()
+    for text in lacking:
+        action = text if ":" in text else f"dnsZone:apiovh:{text}"
+        if action not in actions:
+            raise UsageError(f"no such action: {text}", hint=f"there are: {', '.join(actions)}")
+        actions.remove(action)
+    return actions
+
+
 def _spelling(name: str) -> str:
     return name.replace("_", "-")
 

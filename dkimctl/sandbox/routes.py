@@ -26,6 +26,11 @@ class Routes:
 
         return register
 
+    @property
+    def actions(self) -> set[str]:
+        """The IAM actions that they need."""
+        return {action for _, _, action, _ in self._routes}
+
     def find(self, request: Request) -> tuple[ZoneRoute, str, dict[str, str]]:
         """The function, the IAM action and the parts of the path. Raises ErrorAnswer 404 or 405."""
         known_path = False

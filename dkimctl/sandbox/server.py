@@ -17,7 +17,7 @@ from dkimctl.sandbox.dnsserver import DnsSockets, NameServer
 from dkimctl.sandbox.faults import Faults
 from dkimctl.sandbox.http import ApiServer, Backend
 from dkimctl.sandbox.listening import Loop
-from dkimctl.sandbox.oauth2 import ServiceAccounts
+from dkimctl.sandbox.oauth2 import ServiceAccount, ServiceAccounts
 from dkimctl.sandbox.records import Record
 from dkimctl.sandbox.resolution import Tables
 from dkimctl.sandbox.served import Served, Soa
@@ -102,14 +102,22 @@ class Sandbox:
         host, port = self._api_address
         return f"http://{host}:{port}/auth/oauth2/token"
 
-    def environment(self) -> dict[str, str]:
-        """The variables that point dkimctl at this sandbox, with a consumer key that may do everything."""
+    def environment(self, account: ServiceAccount | None = None) -> dict[str, str]:
+        """The variables that point dkimctl at this sandbox, with a consumer key that may do everything.
+
+        `account`: a service account in place of the three keys.
+        """
         host, port = self.dns_address
-        return {
-            "OVH_ENDPOINT": self.api_url,
+        keys = {
             "OVH_APPLICATION_KEY": self.credentials.application_key,
             "OVH_APPLICATION_SECRET": self.credentials.application_secret,
             "OVH_CONSUMER_KEY": self.credentials.consumer_key,
+        }
+        if account:
+            keys = {"OVH_CLIENT_ID": account.client_id, "OVH_CLIENT_SECRET": account.client_secret}
+        return {
+            "OVH_ENDPOINT": self.api_url,
+            **keys,
             "DKIMCTL_NAMESERVERS": f"{host}:{port}",
             "DKIMCTL_DNS_PORT": str(port),
             "NO_PROXY": FIRST,
