@@ -7,9 +7,11 @@ import pytest
 
 from dkimctl.config.settings import Settings
 from dkimctl.errors import Refused, UsageError
+from dkimctl.host.lookup import lookup_keys
 from dkimctl.render.install import install
 from tests.conftest import needs
 from tests.rendering import NOW, manage, rendering_for, said, settings_for, text_of, write
+from tests.test_opendkim_tables import ask
 
 TABLE = "/etc/opendkim/SigningTable"
 KEYS = "/etc/opendkim/KeyTable"
@@ -163,6 +165,51 @@ def test_working_patterns_keep_the_table_a_pattern_table(settings: Settings) -> 
     assert f"SigningTable        refile:{TABLE}\n" in text_of(rendering, "/etc/opendkim/dkimctl.conf")
     assert "*@example.com " in text_of(rendering, TABLE)
     assert "stays refile: for the pattern news-*@example.net" in said(rendering)
+
+
+OLD = "*@example.com old\n*@*.example.com old\n"
+
+
+@needs("opendkim")
+@pytest.mark.parametrize(
+    ("lines", "kind", "signers"),
+    [
+        ("*@sub.example.com other\n", "refile", {"sub": "other", "deep.sub": KEY, "": KEY}),
+        ("*@*.example.com other\n", "refile", {"sub": "other", "": KEY}),
+        ("vip@sub.*.com other\n*@sub.example.com other\n", "refile", {"sub": "other"}),
+        (OLD, "file", {"": KEY, "sub": KEY}),
+        (f"{OLD}*@sub.example.com other\n", "file", {"sub": KEY, "": KEY}),  # behind a pattern that takes its mail
+        ("*@example.com old\n*@sub.example.com old\n", "file", {"sub": KEY, "": KEY}),
+        (f"*@sub.example.com {KEY}\n", "file", {"sub": KEY, "": KEY}),
+    ],
+)
+def test_an_exception_of_a_person_keeps_its_key(
+    settings: Settings, lines: str, kind: str, signers: dict[str, str]
+) -> None:
+    """A sub-domain with another key wins or loses as it did; the key that ours succeeds is succeeded everywhere."""
+    write(settings.root, CONF, f"SigningTable refile:{TABLE}\nKeyTable file:{KEYS}\n")
+    write(settings.root, KEYS, "other sub.example.com:s:/k\nold example.com:old:/o\n")
+    write(settings.root, TABLE, lines)
+    for _ in range(2):  # the second time from what the first one wrote
+        rendering = rendering_for(settings)
+        assert f"SigningTable        {kind}:{TABLE}\n" in text_of(rendering, "/etc/opendkim/dkimctl.conf")
+        write(settings.root, TABLE, text_of(rendering, TABLE))
+        for below, key in signers.items():
+            address = f"user@{below}.example.com".replace("@.", "@")
+            keys = [address] if kind == "refile" else list(lookup_keys(address))
+            assert next(filter(None, (ask(kind, settings.at(TABLE), k) for k in keys)), None) == key
+
+
+def test_an_exception_elsewhere_is_not_put_out_of_use(settings: Settings) -> None:
+    """Where our tables take the place of a person's, a row with another key is named before, and its key."""
+    write(settings.root, CONF, "SigningTable refile:/etc/dkim/signing\nKeyTable /etc/dkim/keys\n")
+    write(settings.root, "/etc/dkim/signing", f"{OLD}*@sub.example.com old\n")
+    assert not [notice for notice in rendering_for(settings).notices if notice.blocking]
+    write(settings.root, "/etc/dkim/signing", f"{OLD}vip@example.com other\n")
+    with pytest.raises(
+        Refused, match=r"line 3 has vip@example.com signed with the key other today, and that would end"
+    ):
+        install(rendering_for(settings), settings, now=NOW)
 
 
 def test_deep_domains_come_first_among_patterns(settings: Settings) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dkimctl.opendkim.managed import Foreign
 from dkimctl.opendkim.tables import Patterns, Row, key_entry
 from dkimctl.render.base import Notice, Selection
-from dkimctl.render.dataset import foreign_rows, is_pattern, is_replaced
+from dkimctl.render.dataset import Replaced, foreign_rows, is_pattern
 
 _SHOWN = 5
 _SAMPLE = "dkimctl-sample"
@@ -61,8 +61,8 @@ def _without_effect(found: tuple[Row, ...], selection: Selection) -> tuple[Row, 
     starred = [row for row in found if is_pattern(row.key) and row.value]
     if not starred:
         return ()
-    keys = {key.domain: key for key in selection.keys}
-    return tuple(row for row in starred if is_replaced(row, keys))
+    replaced = Replaced(found, selection)
+    return tuple(row for row in starred if row in replaced)
 
 
 def _idle_notice(path: str, idle: tuple[Row, ...]) -> tuple[Notice, ...]:

@@ -1,14 +1,13 @@
 """What is signed today through settings that ours replace, and would not be signed any more."""
 
-from collections.abc import Iterator
-
 from dkimctl.config.settings import Settings
 from dkimctl.files import read_file
 from dkimctl.opendkim import conf
+from dkimctl.opendkim.longtable import Rows
 from dkimctl.opendkim.managed import read_foreign
-from dkimctl.opendkim.tables import Row, data_set, rows
+from dkimctl.opendkim.tables import Row, data_set
 from dkimctl.render.base import Notice, Selection
-from dkimctl.render.dataset import foreign_rows, is_replaced
+from dkimctl.render.dataset import Replaced, foreign_rows
 
 
 def lost_signatures(settings: Settings, selection: Selection) -> tuple[Notice, ...]:
@@ -24,27 +23,28 @@ def lost_signatures(settings: Settings, selection: Selection) -> tuple[Notice, .
         return () if settings.signing.signer == "opendkim" else _left_behind(settings, path, kind, selection)
     if kind not in ("file", "refile"):
         return (_unknown(table),)
-    content = read_file(settings.at(path)) or b""
-    keys = {key.domain: key for key in selection.keys}
-    lost = [row for row in _rows(content, patterns=kind == "refile") if not is_replaced(row, keys)]
-    return (_lost(f"{path} line {lost[0].line}", lost[0].key, settings),) if lost else ()
+    found = Rows(read_file(settings.at(path)) or b"", patterns=kind == "refile")
+    replaced = Replaced(found, selection)
+    lost = next((row for row in found if row not in replaced), None)
+    return (_lost(f"{path} line {lost.line}", _signed(lost, replaced), settings),) if lost else ()
 
 
 def _left_behind(settings: Settings, path: str, kind: str, selection: Selection) -> tuple[Notice, ...]:
     """A person's own lines in our table, which only opendkim reads."""
-    keys = {key.domain: key for key in selection.keys}
     found = foreign_rows(read_foreign(settings.at(path)), patterns=kind == "refile")
-    lost = [row for row in found if row.value and not is_replaced(row, keys)]
-    if not lost:
+    replaced = Replaced(found, selection)
+    lost = next((row for row in found if row.value and row not in replaced), None)
+    if lost is None:
         return ()
-    message = f"{path} line {lost[0].line} has {lost[0].key} signed by opendkim today, and that would end"
+    message = f"{path} line {lost.line} has {_signed(lost, replaced)} by opendkim today, and that would end"
     return (
         Notice(message, "make a key of its own for it, or take the line out: dkimctl genkey --help", blocking=True),
     )
 
 
-def _rows(content: bytes, *, patterns: bool) -> Iterator[Row]:
-    return rows(content.splitlines(keepends=True), patterns=patterns)
+def _signed(row: Row, replaced: Replaced) -> str:
+    """`example.com signed`; where ours would sign as well, with whose key."""
+    return f"{row.key} signed with the key {row.value}" if replaced.is_ours(row) else f"{row.key} signed"
 
 
 def _from_domain(installed: conf.Configuration, selection: Selection) -> tuple[Notice, ...]:
@@ -67,7 +67,7 @@ def _from_domain(installed: conf.Configuration, selection: Selection) -> tuple[N
 def _lost(where: str, what: str, settings: Settings) -> Notice:
     place = settings.paths.opendkim_directory
     return Notice(
-        f"{where} has {what} signed today, and that would end",
+        f"{where} has {what} today, and that would end",
         f"copy its lines into {place}/SigningTable and {place}/KeyTable, where they are kept, and run it again",
         blocking=True,
     )

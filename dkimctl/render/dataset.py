@@ -1,10 +1,14 @@
 """`file:` or `refile:` for the SigningTable: what was asked for, unless a person's working patterns need the other."""
 
+from collections.abc import Iterable
+
 from dkimctl.config.settings import Settings
 from dkimctl.opendkim import conf
 from dkimctl.opendkim.managed import Foreign
-from dkimctl.opendkim.tables import Row, data_set, rows
+from dkimctl.opendkim.tables import Patterns, Row, data_set, rows
 from dkimctl.render.base import Notice, Selection, SigningKey
+
+_SAMPLE = "dkimctl-sample"  # stands for whatever a `*` may stand for
 
 
 def table_kind(settings: Settings, foreign: Foreign, selection: Selection) -> tuple[str, tuple[Notice, ...]]:
@@ -30,12 +34,19 @@ def table_kind(settings: Settings, foreign: Foreign, selection: Selection) -> tu
 
 
 def patterns_needed(foreign: Foreign, selection: Selection) -> tuple[Row, ...]:
-    """A person's rows with a pattern that no line of ours replaces."""
-    found = [row for row in foreign_rows(foreign, patterns=True) if is_pattern(row.key)]
-    if not found:
+    """A person's rows with a pattern that works today and that no line of ours replaces."""
+    found = foreign_rows(foreign, patterns=True)
+    if not any(is_pattern(row.key) for row in found):
         return ()
-    keys = {key.domain: key for key in selection.keys}
-    return tuple(row for row in found if not is_replaced(row, keys))
+    replaced, above, patterns = Replaced(found, selection), len(foreign.above), Patterns(found)
+    return tuple(
+        row
+        for row in found
+        if is_pattern(row.key)
+        and row not in replaced
+        and patterns.first(row.key.replace("*", _SAMPLE)) == row  # of patterns the first that fits counts
+        and (row.line <= above or not replaced.is_ours(row))
+    )
 
 
 def is_pattern(key: str) -> bool:
@@ -43,18 +54,49 @@ def is_pattern(key: str) -> bool:
     return "*" in key and key != "*" and not key.endswith("@*")
 
 
-def is_replaced(row: Row, keys: dict[str, SigningKey]) -> bool:
-    """True when our own lines sign all that this row of a `file:` or `refile:` table signs."""
-    address = row.key.lower().rpartition("@")[2]
-    below = address.startswith(("*.", "."))
-    domain = address.removeprefix("*").removeprefix(".")
-    if address.startswith("*") and not below:
-        return False  # `*example.com` and `*` reach beyond any domain of ours
-    key = keys.get(domain)
-    if key is not None:
-        return key.subdomains or not below
-    parents = (domain.split(".", n)[n] for n in range(1, domain.count(".") + 1))
-    return any(parent in keys and keys[parent].subdomains for parent in parents)
+class Replaced:
+    """Which rows of a person's table, of either kind, our own lines replace.
+
+    A row is replaced when our lines sign all the mail that it signs, and its key is ours, or the one that signs today
+    for the managed domain itself, which ours succeeds. A row with yet another key is a person's exception.
+    """
+
+    def __init__(self, found: Iterable[Row], selection: Selection) -> None:
+        self._keys = {key.domain: key for key in selection.keys}
+        self._succeeded = {(_domain(row), row.value) for row in found if self._keys and _is_whole_domain(row)}
+
+    def __contains__(self, row: Row) -> bool:
+        key = self._covering(row)
+        if key is None:
+            return False
+        return row.value == key.name or (key.domain, row.value) in self._succeeded
+
+    def is_ours(self, row: Row) -> bool:
+        """True when our lines sign all the mail of this row, with whatever key."""
+        return self._covering(row) is not None
+
+    def _covering(self, row: Row) -> SigningKey | None:
+        """The key of ours that signs all the mail of this row."""
+        address = row.key.lower().rpartition("@")[2]
+        below = address.startswith(("*.", "."))
+        if address.startswith("*") and not below:
+            return None  # `*example.com` and `*` reach beyond any domain of ours
+        domain = _domain(row)
+        key = self._keys.get(domain)
+        if key is not None:
+            return key if key.subdomains or not below else None
+        parents = (self._keys.get(domain.split(".", n)[n]) for n in range(1, domain.count(".") + 1))
+        return next((key for key in parents if key is not None and key.subdomains), None)
+
+
+def _is_whole_domain(row: Row) -> bool:
+    """True for `example.com` and `*@example.com`: all users of a domain itself."""
+    user, _, address = row.key.rpartition("@")
+    return user in ("", "*") and not address.startswith((".", "*")) and not row.value.startswith("%")
+
+
+def _domain(row: Row) -> str:
+    return row.key.lower().rpartition("@")[2].removeprefix("*").removeprefix(".")
 
 
 def foreign_rows(foreign: Foreign, *, patterns: bool) -> tuple[Row, ...]:
