@@ -79,7 +79,7 @@ class Shortcut:
     def works(
         self, targets: Iterator[Target], descriptor: int, concurrency: int
     ) -> Iterator[Work[Report] | Ready[Report] | None]:
-        """See `Engine.run`. The first target goes ahead alone: what it finds out about its zone serves the others."""
+        """See `Engine.run`. The first target goes ahead alone, until it has found its zone, which serves the others."""
         self._volley.wake_for(descriptor)
         self._resolver = self._volley.way_to(self._resolution.resolvers[0], recursive=True)
         if self._resolver is None:
@@ -90,7 +90,8 @@ class Shortcut:
             return
         scout = _Scout(self._long_way(first))
         yield scout.work()
-        while not scout.is_back:
+        while not (scout.is_back or self._lane_of(first.domain)):
+            self._listen()
             yield None
         waiting: deque[Target] = deque()
         has_more = True

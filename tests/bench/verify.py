@@ -1,7 +1,12 @@
-"""How fast key records are checked, against opendkim-testkey and dnsperf:  python tests/bench/verify.py [--rounds N]
+"""Checking key records, against opendkim-testkey, dnsperf and dig:  python tests/bench/verify.py [--rounds N]
 
 A knot on loopback serves 10,000 RSA-2048 records of one zone, a domain each. Everybody compares every record with its
-private key, but dnsperf, which only asks: it is the limit. Memory is what the whole process held at most.
+private key, but dnsperf, which only asks: it is the limit. A name costs dkimctl two questions, since it makes sure of
+the zone as well; "in flight" counts names. On one core, both have the first core alone and knot has the others.
+
+The latency is a server of this bench's own that answers as knot does, 20 to 50 ms later. Memory is that of all
+processes together (PSS), looked at every few milliseconds; its growth is told by 10,000 and by --names names of a list
+against a wildcard. Takes three minutes; a million names take two more.
 """
 
 import argparse
@@ -13,129 +18,149 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 
-from measure import Claim, command, interleaved, report
+from delaying import delaying
+from measure import Case, Claim, command, interleaved, report
+from memory import peak_memory
+from verify_machine import HOME, NAMES, ZONE, Machine, machine
 
-from dkimctl.keys import metadata
-from dkimctl.keys.pair import Algorithm, generate
-from dkimctl.record.model import record_for
-from tests.dns_servers import Knot, free_port_everywhere, name_servers, txt
+from tests.dns_servers import free_port_everywhere
 
-NAMES = 10_000
-PAIRS = 20  # different keys; each serves many names, since making 10,000 takes ten minutes
-HOME = "127.0.0.1"
-ZONE = "bench.example"
-IN_FLIGHT = "64"  # dnsperf sends them in one burst: with more, knot's socket overflows and it waits for what is lost
-
-
-def make_machine(root: Path) -> str:
-    """Keys, metadata, a KeyTable and dnsperf's questions below `root`; returns the zone's text."""
-    pairs = [generate(Algorithm.RSA) for _ in range(PAIRS)]
-    tags = metadata.Tags()
-    records = [record_for(pair.public, "rsa", tags).text for pair in pairs]
-    zone, questions, table = [name_servers(HOME)], [], []
-    for n in range(NAMES):
-        directory = root / f"etc/opendkim/keys/d{n}.{ZONE}"
-        directory.mkdir(parents=True, mode=0o700)
-        private = directory / "s.private"
-        private.write_bytes(pairs[n % PAIRS].private_pem)
-        private.chmod(0o600)
-        (directory / "s.txt").write_text(records[n % PAIRS])
-        made = datetime(2026, 11, 23, tzinfo=UTC) + timedelta(seconds=n)
-        (directory / "s.json").write_bytes(metadata.to_json(metadata.new_metadata("rsa", 2048, tags, made)))
-        zone.append(txt(f"s._domainkey.d{n}", records[n % PAIRS]))
-        questions.append(f"s._domainkey.d{n}.{ZONE} TXT\n")
-        table.append(f"k{n} d{n}.{ZONE}:s:{private}\n")
-    (root / "questions").write_text("".join(questions))
-    (root / "KeyTable").write_text("".join(table))
-    return "".join(zone)
+BURST = 64  # in flight on loopback: with more in one burst knot's socket overflows, and dnsperf waits for what is lost
+WINDOW = 256  # in flight with latency, where dnsperf is the peer; elsewhere what dkimctl does by itself
+LATENCY = (0.020, 0.050)
+FAR_KEYS = 200  # for opendkim-testkey with latency, which takes 37 ms for each
+ONE = f"s._domainkey.d1.{ZONE}"
 
 
-@contextmanager
-def served(root: Path) -> Iterator[int]:
-    """The port of a knot that serves the machine's records."""
-    port = free_port_everywhere(HOME)
-    zone = make_machine(root)
-    (root / "testkey.conf").write_text(f"KeyTable file:{root}/KeyTable\nNameservers {HOME}@{port}\n")
-    knot = Knot(root / "knot", HOME, port, {ZONE: zone}).start()
-    try:
-        yield port
-    finally:
-        knot.stop()
-
-
-def peak_memory(argv: list[str], env: dict[str, str]) -> float:
-    """MiB that a process held at most."""
-    process = subprocess.Popen(argv, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise RuntimeError(f"{' '.join(argv)}: exit {process.returncode}")
-    return usage.ru_maxrss / 1024
-
-
-def measured(root: Path, port: int, rounds: int) -> list[Claim]:
-    """Everything side by side."""
-    dkimctl = [sys.executable, "-m", "dkimctl"]
+def verify(machine: Machine, port: int, *more: str) -> tuple[tuple[str, ...], dict[str, str]]:
+    """verify-dns as a command with its environment; everything is asked at this port."""
     env = {
         **os.environ,
-        "DKIMCTL_ROOT": str(root),
+        "DKIMCTL_ROOT": str(machine.root),
         "DKIMCTL_NAMESERVERS": f"{HOME}:{port}",
         "DKIMCTL_DNS_PORT": str(port),
     }
-    every = [*dkimctl, "verify-dns"]
-    one = [*dkimctl, "verify-dns", f"d1.{ZONE}"]
-    perf = [
-        "dnsperf",
-        "-s",
-        HOME,
-        "-p",
-        str(port),
-        "-d",
-        f"{root}/questions",
-        "-q",
-        IN_FLIGHT,
-        "-c",
-        "1",
-        "-T",
-        "1",
-        "-n",
-        "1",
-    ]
-    cases = {"ours": command(*every, env=env), "one name": command(*one, env=env)}
+    return (sys.executable, "-m", "dkimctl", "verify-dns", *more), env
+
+
+def ours(machine: Machine, port: int, *more: str, core: int | None = None) -> Case:
+    """verify-dns as a case."""
+    argv, env = verify(machine, port, *more)
+    return command(*on(core), *argv, env=env)
+
+
+def dnsperf(machine: Machine, port: int, in_flight: int, core: int | None = None) -> Case:
+    """The same names asked for by dnsperf."""
+    where = ("-s", HOME, "-p", str(port), "-d", str(machine.questions))
+    return command(*on(core), "dnsperf", *where, "-q", str(in_flight), "-c", "1", "-T", "1", "-n", "1")
+
+
+def on(core: int | None) -> tuple[str, ...]:
+    """The prefix that keeps a command on one core."""
+    return () if core is None else ("taskset", "-c", str(core))
+
+
+@contextmanager
+def kept_off(pid: int, core: int) -> Iterator[None]:
+    """Meanwhile a process and its threads do not run on this core, where there is another."""
+    before = os.sched_getaffinity(0)
+    threads = [int(thread) for thread in os.listdir(f"/proc/{pid}/task")]
+    for thread in threads:
+        os.sched_setaffinity(thread, before - {core} or before)
+    try:
+        yield
+    finally:
+        for thread in threads:
+            os.sched_setaffinity(thread, before)
+
+
+def on_loopback(machine: Machine, rounds: int) -> Iterator[Claim]:
+    """All cores against opendkim-testkey, one core against dnsperf, and one name."""
+    cases = {"ours": ours(machine, machine.port), "one name": ours(machine, machine.port, f"d1.{ZONE}")}
     if shutil.which("opendkim-testkey"):
-        cases["opendkim-testkey"] = command("opendkim-testkey", "-x", f"{root}/testkey.conf")
-    if shutil.which("dnsperf"):
-        cases["dnsperf"] = command(*perf)
-        core = str(min(os.sched_getaffinity(0)))
-        limited = [*every, "--concurrency", IN_FLIGHT]
-        cases["ours, one core"] = command("taskset", "-c", core, *limited, env=env)
+        cases["testkey"] = command(*machine.testkey(machine.port, NAMES))
     seconds = interleaved(cases, rounds=rounds)
-    claims = [Claim("seconds for one name, whole process", 0.35, seconds["one name"], "s")]
-    if "opendkim-testkey" in seconds:
-        claims.append(Claim("opendkim-testkey: 10,000 keys", 0.08, seconds["ours"] / seconds["opendkim-testkey"]))
+    yield Claim("for one name, whole process", 0.35, seconds["one name"], "s")
+    if "testkey" in seconds:
+        yield Claim("opendkim-testkey: 10,000 keys", 0.08, seconds["ours"] / seconds["testkey"])
+    if shutil.which("dnsperf"):
+        core = min(os.sched_getaffinity(0))
+        with kept_off(machine.knot_pid, core):
+            single = ours(machine, machine.port, "--concurrency", str(BURST), core=core)
+            limit = dnsperf(machine, machine.port, BURST, core)
+            seconds = interleaved({"ours": single, "dnsperf": limit}, rounds=2 * rounds)
+        yield Claim(f"dnsperf: 10,000 names, one core, {BURST} in flight", 6, seconds["ours"] / seconds["dnsperf"])
+
+
+def far_away(machine: Machine, rounds: int) -> Iterator[Claim]:
+    """The same through 20 to 50 ms."""
+    port = free_port_everywhere(HOME)
+    with delaying(port, machine.port, LATENCY):
+        cases = {"ours": ours(machine, port)}
+        if shutil.which("opendkim-testkey"):
+            cases["testkey"] = command(*machine.testkey(port, FAR_KEYS))
+        if shutil.which("dnsperf"):
+            cases["dnsperf"] = dnsperf(machine, port, WINDOW)
+            cases["ours, as many"] = ours(machine, port, "--concurrency", str(WINDOW))
+        seconds = interleaved(cases, rounds=rounds)
+    if "testkey" in seconds:
+        scaled = seconds["testkey"] * NAMES / FAR_KEYS
+        yield Claim(f"opendkim-testkey, 20-50 ms away ({FAR_KEYS} keys, scaled)", 0.005, seconds["ours"] / scaled)
     if "dnsperf" in seconds:
-        claims.append(
-            Claim("dnsperf: 10,000 names, keys compared, one core", 6, seconds["ours, one core"] / seconds["dnsperf"])
-        )
-    claims.append(Claim("of memory at 10,000 names", 80, peak_memory(every, env), "MiB"))
-    return claims
+        yield Claim(f"dnsperf, 20-50 ms away, {WINDOW} in flight", 1.5, seconds["ours, as many"] / seconds["dnsperf"])
+
+
+def in_memory(machine: Machine, names: int) -> Iterator[Claim]:
+    """What 10,000 keys take, and what more names of a list add."""
+    keys = peak_memory(*verify(machine, machine.port))
+    yield Claim("of memory for 10,000 keys, all processes", 80, keys / 2**20, "MiB")
+    few, many = (
+        peak_memory(*verify(machine, machine.port, "--from-file", str(machine.wild_names(count))))
+        for count in (NAMES, names)
+    )
+    yield Claim(f"more for each name, 10,000 to {names:,}", 200, (many - few) / (names - NAMES), "bytes")
+
+
+def in_questions(machine: Machine) -> Iterator[Claim]:
+    """The questions for one name, against those that a person asks with dig to know as much about its record.
+
+    Where the zone begins, its servers, their addresses of both kinds, and the record at each of them.
+    """
+    by_hand = [
+        (f"_domainkey.d1.{ZONE}", "SOA"),
+        (ZONE, "NS"),
+        (f"ns1.{ZONE}", "A"),
+        (f"ns1.{ZONE}", "AAAA"),
+        (ONE, "TXT"),
+    ]
+    port = free_port_everywhere(HOME)
+    with delaying(port, machine.port, (0, 0)) as count:
+        argv, env = verify(machine, port, f"d1.{ZONE}")
+        subprocess.run(argv, env=env, check=True, stdout=subprocess.DEVNULL)
+        asked = count.value
+        for name, kind in by_hand:
+            subprocess.run(["dig", f"@{HOME}", "-p", str(port), name, kind], check=True, stdout=subprocess.DEVNULL)
+        yield Claim("dig: questions sent for one name", 2, asked / (count.value - asked))
 
 
 def main() -> int:
     """Measure, print, and end with 1 when a claim does not hold."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--names", type=int, default=200_000, help="names for the growth of memory (200,000)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
         started = time.monotonic()
-        with served(Path(directory)) as port:
+        with machine(Path(directory)) as made:
             print(f"made in {time.monotonic() - started:.0f} s", file=sys.stderr)
-            return report("verify-dns", measured(Path(directory), port, options.rounds))
+            claims = [*on_loopback(made, options.rounds), *far_away(made, max(1, options.rounds // 2))]
+            claims += in_questions(made) if shutil.which("dig") else []
+            claims += in_memory(made, options.names)
+            return report("verify-dns", claims)
 
 
 if __name__ == "__main__":
