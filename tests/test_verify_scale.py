@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import dns.message
 import pytest
 
 from dkimctl.config.settings import Lookup
@@ -22,9 +23,10 @@ from dkimctl.verify.report import Report, Target
 from dkimctl.verify.swift import SwiftJudge
 from tests.conftest import Dkimctl, needs
 from tests.dns_servers import Knot, free_port_everywhere, name_servers, txt
+from tests.hostile_dns import Hostile, Send, answer
 from tests.record_corpus import corpus, make_keys
 
-HOME = "127.0.0.1"
+HOME, ONCE = "127.0.0.1", "127.0.8.9"
 COUNT = 240
 PAIR = generate(Algorithm.RSA)
 GOOD = record_for(PAIR.public, "rsa", Tags()).text
@@ -33,10 +35,12 @@ GOOD = record_for(PAIR.public, "rsa", Tags()).text
 @pytest.fixture(scope="module")
 def lookup(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lookup]:
     """A knot with a record for each domain; every tenth is cut."""
-    port = free_port_everywhere(HOME)
+    port = free_port_everywhere(HOME, ONCE)
     records = (txt(f"s._domainkey.d{n}", GOOD[:255] if n % 10 == 0 else GOOD) for n in range(COUNT))
     zone = name_servers(HOME) + "".join(records)
-    knot = Knot(tmp_path_factory.mktemp("scale") / "knot", HOME, port, {"example.com": zone}).start()
+    knot = Knot(
+        tmp_path_factory.mktemp("scale") / "knot", HOME, port, {"example.com": zone, "once.example": name_servers(ONCE)}
+    ).start()
     yield Lookup((f"{HOME}:{port}",), port)
     knot.stop()
 
@@ -101,13 +105,22 @@ def test_an_error_in_a_process_is_ours_again(lookup: Lookup) -> None:
 
 @needs("knotd")
 def test_a_name_is_asked_once_however_often_it_stands(lookup: Lookup, dkimctl: Dkimctl, tmp_path: Path) -> None:
-    """Of 20,000 lines with three names there are three reports."""
+    """Of a million lines with three names there are three reports, and each record is asked for once."""
     names = tmp_path / "names"
-    names.write_text("s._domainkey.d1.example.com\nd2.example.com s\nS._domainkey.D3.example.com.\n" * 7000)
+    names.write_text("s._domainkey.d1.once.example\nd2.once.example s\nS._domainkey.D3.once.example.\n" * 333_334)
     environment = {"DKIMCTL_NAMESERVERS": lookup.nameservers[0], "DKIMCTL_DNS_PORT": str(lookup.port)}
+    asked: list[str] = []
+
+    def count(query: bytes, send: Send) -> None:
+        asked.append(dns.message.from_wire(query).question[0].to_text())
+        send(answer(query, GOOD.encode()))
+
+    server = Hostile(ONCE, lookup.port, count).start()
     run = dkimctl("verify-dns", "--from-file", names, "--format", "jsonl", env=environment)
+    server.stop()
     owners = [json.loads(line)["report"]["owner"] for line in run.out.splitlines()]
-    assert sorted(owners) == [f"s._domainkey.d{n}.example.com" for n in (1, 2, 3)]
+    assert sorted(owners) == [f"s._domainkey.d{n}.once.example" for n in (1, 2, 3)]
+    assert sorted(name for name in asked if name.startswith("s.")) == [f"{owner}. IN TXT" for owner in sorted(owners)]
 
 
 @needs("knotd")

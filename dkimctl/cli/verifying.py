@@ -120,9 +120,9 @@ class Outcome:
         latest: dict[str, Report] = {}
         try:
             for report in reports:
+                latest[report.owner] = report
                 worst = report.findings[0]
                 self._app.terminal.note(f"{report.owner}: {report.verdict.value}: {worst.code} {worst.title}")
-                latest[report.owner] = report
         except KeyboardInterrupt:
             known = tally_of(latest.values()).in_words
             raise KeyboardInterrupt(f"as it was last seen: {known or 'nothing'}") from None

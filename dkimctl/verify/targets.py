@@ -10,6 +10,8 @@ from dkimctl.keys.store import Key, KeyStore, published_keys
 from dkimctl.names import DOMAINKEY, domain_name, owner_name, printable, selector_name, split_owner_name
 from dkimctl.verify.report import Target
 
+_MOST_RECENT = 10_000
+
 
 def target_of(domain: str, selector: str, expected: PublicKey | None = None, tags: Tags | None = None) -> Target:
     """A target for checked names. Raises UsageError when the owner name is too long for DNS."""
@@ -67,7 +69,10 @@ def listed_names(lines: Iterable[str], bad_line: Callable[[int, UsageError], Non
     that is neither, and the rest goes on.
     """
     seen = SeenNames()
+    recent: set[str] = set()  # as they were written: a list that repeats itself need not be read with care each time
     for number, line in enumerate(lines, 1):
+        if line in recent:
+            continue
         text = line.removeprefix("\ufeff").partition("#")[0].strip()
         if not text:
             continue
@@ -77,6 +82,9 @@ def listed_names(lines: Iterable[str], bad_line: Callable[[int, UsageError], Non
         except UsageError as error:
             bad_line(number, error)
             continue
+        if len(recent) >= _MOST_RECENT:
+            recent.clear()
+        recent.add(line)
         if seen.add(owner):
             yield selector, domain
 
