@@ -301,7 +301,7 @@ CONF_CASES = [
     Case("rsa-sha1", 17, "DKIM721", lambda t: t.conf("SignatureAlgorithm", "rsa-sha1")),
     Case("OmitHeaders Message-ID,Date", 25, "DKIM718", lambda t: t.conf("OmitHeaders", "Message-ID,Date")),
     Case("oversigned and not signed", 25, "DKIM719", lambda t: t.conf("OversignHeaders", "From,Message-ID")),
-    Case("AutoRestart under systemd", 25, "DKIM716", lambda t: t.conf("AutoRestart", "yes")),
+    Case("AutoRestart without a limit", 25, "DKIM716", lambda t: t.conf("AutoRestart", "yes")),
     Case("AutoRestartRate typo", 25, "DKIM717", lambda t: t.conf("AutoRestartRate", "10/hour")),
     Case("LogWhy off", 9, "DKIM723", lambda t: t.conf("LogWhy", "no")),
 ]
@@ -573,6 +573,10 @@ SOUND: list[tuple[str, Change]] = [
     ("key of 4096 bits", lambda t: t.key(KEY, pem("rsa", 4096))),
     ("SigningTable refile:", refile),
     ("settings in an Include", included),
+    (
+        "AutoRestart with a limit",
+        both(lambda t: t.conf("AutoRestart", "yes"), lambda t: t.conf("AutoRestartRate", "10/1h")),
+    ),
     ("one domain without tables", key_file),
     ("fifty domains", many),
     ("one KeyTable row for all", percent),

@@ -1,8 +1,10 @@
 """`doctor` on whole hosts: every broken one is found with the right code, and nothing is wrong with a sound one."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +13,7 @@ from dkimctl.record.model import record_for
 from tests.conftest import DkimctlInside, needs, open_to_others
 from tests.dns_servers import Knot, free_port_everywhere, name_servers, txt
 from tests.doctor_cases import BROKEN, SOUND, Case, Change
-from tests.host_tree import KEY, KEYS, SIGNING, Tree, key_pair
+from tests.host_tree import CONF_PATH, KEY, KEYS, MAIN_PATH, SIGNING, Tree, key_pair
 
 
 @needs("postconf", root=True)
@@ -35,6 +37,21 @@ def test_sound(dkimctl_inside: DkimctlInside, name: str, change: Change) -> None
     wrong = [f for f in ran.json["findings"] if f["severity"] in ("error", "unknown", "warning")]
     assert wrong == []
     assert ran.code == 0
+
+
+@needs("postconf", "opendkim", root=True)
+def test_what_dkimctl_installs_is_clean(dkimctl_inside: DkimctlInside) -> None:
+    """After render-config on a host that had nothing of it, doctor tells but Postfix's own default for bounces."""
+    tree = Tree(dkimctl_inside.root)
+    for path in (CONF_PATH, "/etc/opendkim", "/run/opendkim", "/var/spool/postfix/opendkim"):
+        shutil.rmtree(tree.at(path)) if tree.at(path).is_dir() else tree.at(path).unlink()
+    for path in ("/etc/passwd", "/etc/group"):
+        tree.write(path, Path(path).read_text())
+    tree.write(MAIN_PATH, "compatibility_level = 3.6\nmynetworks = 127.0.0.0/8 [::1]/128\n")
+    assert dkimctl_inside("genkey", "example.com").code == 0
+    assert dkimctl_inside("render-config", "--install").code == 0
+    ran = dkimctl_inside("doctor", "--json")
+    assert {f["code"] for f in ran.json["findings"]} <= {"DKIM818", "DKIM900", "DKIM992"}, ran.out
 
 
 MENDED = ["key world-readable", "key of another user", "grandparent 0777", "key directory of another user"]

@@ -36,7 +36,7 @@ BY_HAND = {
     "DKIM915": "somebody's script",
 }
 """What a person has to decide, and the commands only lead to."""
-STILL = {"KeyTable mdb:": "DKIM708", "AutoRestart under systemd": "DKIM716"}
+STILL = {"KeyTable mdb:": "DKIM708"}
 
 Paste = Callable[[str], "subprocess.CompletedProcess[str]"]
 

@@ -71,8 +71,9 @@ PID_FILE = entry(
 AUTO_RESTART = entry(
     716,
     INFO,
-    "AutoRestart and systemd both restart the daemon",
-    "The unit has Restart=on-failure; AutoRestart adds a parent process that does the same, and may loop by itself.",
+    "AutoRestart without a limit",
+    "A daemon that dies at once is started again for ever, and systemd, which has Restart= too, never hears that it "
+    "failed. With AutoRestartRate the parent process gives up in the end, and systemd takes over.",
 )
 BAD_RATE = entry(
     717,

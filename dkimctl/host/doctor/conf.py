@@ -196,9 +196,10 @@ def _restarts(world: World, daemon: Installation) -> Iterator[Diagnosis]:
         seen = f"{where(rate)}: AutoRestartRate {rate.value}"
         yield noticed(c.BAD_RATE, where(rate), seen, set_parameter(world, rate.name, "10/1h"))
     setting, policy = daemon.find("AutoRestart"), daemon.service.find("Restart")
-    if setting and daemon.flag("AutoRestart") and policy and policy.value != "no":
-        seen = f"{where(setting)}: AutoRestart; {where(policy)}: Restart={policy.value}"
-        yield noticed(c.AUTO_RESTART, where(setting), seen, "")
+    limits = rate or daemon.find("AutoRestartCount")
+    if setting and daemon.flag("AutoRestart") and not limits and policy and policy.value != "no":
+        seen = f"{where(setting)}: AutoRestart without AutoRestartRate; {where(policy)}: Restart={policy.value}"
+        yield noticed(c.AUTO_RESTART, where(setting), seen, set_parameter(world, "AutoRestartRate", "10/1h"))
 
 
 def _logging(world: World, daemon: Installation) -> Iterator[Diagnosis]:
