@@ -26,14 +26,16 @@ def _ahead(make: Make) -> Make:
     import cryptography.hazmat.primitives.asymmetric.rsa  # noqa: F401  two threads that import wait for each other
 
     found: list[KeyPair] = []
+    unclaimed = [found]
     search = Thread(target=lambda: found.append(make()), name="dkimctl-search")
     search.start()
 
     def first_or_next() -> KeyPair:
-        search.join()
         try:
-            return found.pop()
+            first = unclaimed.pop()
         except IndexError:
             return make()
+        search.join()
+        return first[0] if first else make()
 
     return first_or_next
