@@ -32,6 +32,13 @@ def test_file_below_the_root_is_the_default(tmp_path: Path) -> None:
     assert load_settings(None, str(tmp_path), {}).provider == "manual"
 
 
+def test_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    """Editors on Windows put one there; it is no part of the first word."""
+    file = tmp_path / "dkimctl.toml"
+    file.write_bytes(b'\xef\xbb\xbfprovider = "ovh"\n')
+    assert load_settings(str(file), str(tmp_path), {}).provider == "ovh"
+
+
 def test_every_table_is_read(tmp_path: Path) -> None:
     """What the admin wrote is what the settings say."""
     settings = load(

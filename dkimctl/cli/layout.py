@@ -18,6 +18,14 @@ class Command(click.Command):
         super().__init__(*args, **attributes)
         self.example = example
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run it. Raises UsageError for an option with an empty value, as a script gives with a variable not set."""
+        for option in self.params:
+            # taken for left out, --root "$STAGING" would change this machine instead of a tree
+            if isinstance(option, click.Option) and ctx.params.get(option.name or "") == "" and option.default != "":
+                raise UsageError(f"{option.opts[-1]} has an empty value", hint="give it one, or leave the option out")
+        return super().invoke(ctx)
+
     def own_options(self, ctx: click.Context) -> list[tuple[str, str]]:
         """The options of this command alone, each with its help."""
         return self._options(ctx, common=False)

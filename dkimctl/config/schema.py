@@ -21,7 +21,7 @@ def read_document(path: Path, text: bytes) -> dict[str, object]:
     import tomllib
 
     try:
-        return tomllib.loads(text.decode("utf-8"))
+        return tomllib.loads(text.decode("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not valid TOML: {error}", hint=f"mend it: editor {path}") from error
 
