@@ -5,7 +5,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from hashlib import md5
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
@@ -15,6 +15,8 @@ from dkimctl.keys.metadata import Phase
 from dkimctl.opendkim.managed import BEGIN
 from dkimctl.render.compare import Change, compare
 from dkimctl.render.install import Installed, install
+from dkimctl.render.signers import COPIES
+from dkimctl.render.unified import diff_lines
 from tests.conftest import REPOSITORY, needs
 from tests.rendering import (
     ARTICLE_CONF,
@@ -333,3 +335,33 @@ def test_when_postconf_fails_nothing_is_half_done(settings: Settings, monkeypatc
     with pytest.raises(DiskError, match="postconf failed"):
         install(rendering, settings, now=NOW)
     assert tree(settings.root) == before
+
+
+@pytest.mark.parametrize(("signer", "place"), [("rspamd", COPIES[0]), ("dkimpy-milter", COPIES[1])])
+def test_a_revoked_key_leaves_no_copy(tmp_path: Path, signer: str, place: str) -> None:
+    """The copy that a signer had goes with the next rendering, said before; no other file does, and no key."""
+    settings = settings_for(tmp_path, signer=signer)
+    manage(settings, "example.com", algorithm="ed25519")
+    manage(settings, "example.net", algorithm="ed25519")
+    put(settings)
+    for name in ("mine.key", "s._domainkey.example.org.key", "_domainkey.key"):
+        write(settings.root, f"{place}/{name}", "not dkimctl's")
+    kept = {path.name for path in settings.at(place).iterdir()}
+    copy = f"{place}/mail._domainkey.example.com.key"
+    store = store_for(settings)
+    store.advance(store.keys("example.com")[0], Phase.REVOKED, NOW)
+    manage(settings, "example.com", selector="next", algorithm="ed25519")
+    rendering = rendering_for(settings)
+    difference = compare(rendering, settings)
+    assert difference.removed == (copy,)
+    assert f"remove private key {copy}: it is revoked\n" in diff_lines(rendering, difference, settings)
+    put(settings)
+    now = {path.name for path in settings.at(place).iterdir()}
+    assert now == kept - {PurePosixPath(copy).name} | {"next._domainkey.example.com.key"}
+    assert compare(rendering_for(settings), settings).is_empty
+    assert settings.at(settings.paths.keys).joinpath("example.com/mail.private").exists()
+    # nor does it once another signer has taken over
+    store.advance(store.keys("example.net")[0], Phase.REVOKED, NOW)
+    assert rendering_for(replace(settings, signing=settings.signing._replace(signer="opendkim"))).leftovers == (
+        f"{place}/mail._domainkey.example.net.key",
+    )

@@ -40,6 +40,7 @@ def difference_text(difference: Difference) -> str:
     lines = [f"{made.path}: {_WORDS[made.change]}" for made in difference.directories]
     lines += [f"{file.path}: {_WORDS[file.change]}" for file in difference.files]
     lines += [f"main.cf: {setting.name} = {setting.wanted}" for setting in difference.postfix]
+    lines += [f"{path}: removed, because its key is revoked" for path in difference.removed]
     return "".join(f"{line}\n" for line in lines)
 
 

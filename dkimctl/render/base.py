@@ -102,6 +102,8 @@ class Rendering:
     postfix: Mapping[str, str]
     """main.cf settings by name; empty where Postfix is not configured."""
     notices: tuple[Notice, ...]
+    leftovers: tuple[str, ...] = field(default=(), repr=False)
+    """Copies of private keys that were revoked, as system paths: removed at the end, and not kept anywhere."""
 
 
 Name = tuple[str, str]

@@ -59,11 +59,13 @@ class Difference:
     files: tuple[FileChange, ...] = ()
     directories: tuple[DirectoryChange, ...] = ()
     postfix: tuple[PostfixChange, ...] = ()
+    removed: tuple[str, ...] = ()
+    """Copies of revoked keys that are there, as system paths."""
 
     @property
     def is_empty(self) -> bool:
         """True when all is as it should be."""
-        return not (self.files or self.directories or self.postfix)
+        return not (self.files or self.directories or self.postfix or self.removed)
 
 
 def compare(rendering: Rendering, settings: Settings) -> Difference:
@@ -72,6 +74,7 @@ def compare(rendering: Rendering, settings: Settings) -> Difference:
         files=tuple(_file_changes(rendering.files, settings)),
         directories=tuple(_directory_changes(rendering.directories, settings)),
         postfix=tuple(_postfix_changes(rendering, settings)),
+        removed=tuple(path for path in rendering.leftovers if _status(settings.at(path)) is not None),
     )
 
 

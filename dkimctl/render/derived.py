@@ -1,14 +1,22 @@
 """Private keys in the form and place that a signer needs them: made from the key store, readable by its user alone."""
 
+from collections.abc import Iterator
+
 from dkimctl.config.settings import Settings
+from dkimctl.errors import UsageError, disk_errors
+from dkimctl.keys.metadata import Phase
 from dkimctl.keys.pair import load
 from dkimctl.keys.seed import signer_form
-from dkimctl.render.base import Content, RenderedDirectory, RenderedFile, SigningKey
+from dkimctl.keys.store import KeyStore
+from dkimctl.names import split_owner_name
+from dkimctl.render.base import Content, RenderedDirectory, RenderedFile, Selection, SigningKey
+
+_ENDING = ".key"
 
 
 def derived_path(directory: str, key: SigningKey) -> str:
     """Where the copy of a key lies."""
-    return f"{directory}/{key.name}.key"
+    return f"{directory}/{key.name}{_ENDING}"
 
 
 def derived_key(settings: Settings, directory: str, key: SigningKey) -> RenderedFile:
@@ -20,3 +28,25 @@ def derived_key(settings: Settings, directory: str, key: SigningKey) -> Rendered
 def derived_directory(settings: Settings, directory: str) -> RenderedDirectory:
     """The directory of the copies."""
     return RenderedDirectory(directory, 0o700, settings.keys.owner)
+
+
+def revoked_copies(settings: Settings, store: KeyStore, directory: str, selection: Selection) -> Iterator[str]:
+    """The copies of keys that were revoked, as system paths: nobody needs them any more. Raises DiskError."""
+    signing = {key.name for key in selection.keys}
+    place = settings.at(directory)
+    with disk_errors(f"read {place}"):
+        names = sorted(path.name for path in place.glob(f"*{_ENDING}")) if place.is_dir() else []
+    for name in names:
+        owner = name.removesuffix(_ENDING)
+        if owner not in signing and _is_revoked(store, owner):
+            yield f"{directory}/{name}"
+
+
+def _is_revoked(store: KeyStore, owner: str) -> bool:
+    """False for a key that is not known: the copy may be all there is of it."""
+    try:
+        selector, domain = split_owner_name(owner)
+    except UsageError:
+        return False
+    found = [key.phase for key in store.keys(domain) if key.selector == selector]
+    return bool(found) and all(phase in (Phase.REVOKED, Phase.PURGED) for phase in found)

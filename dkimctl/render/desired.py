@@ -6,9 +6,10 @@ from dkimctl.config.settings import Settings
 from dkimctl.keys.store import KeyStore
 from dkimctl.render.base import Rendering, Signer
 from dkimctl.render.continuity import lost_signatures
+from dkimctl.render.derived import revoked_copies
 from dkimctl.render.postfix import postfix_settings
 from dkimctl.render.selection import select_keys
-from dkimctl.render.signers import retired_sockets, signer_named
+from dkimctl.render.signers import COPIES, retired_sockets, signer_named
 
 
 def desired(settings: Settings, store: KeyStore, signer: Signer | None = None) -> Rendering:
@@ -28,4 +29,5 @@ def desired(settings: Settings, store: KeyStore, signer: Signer | None = None) -
         directories=daemon.directories(settings),
         postfix=MappingProxyType(postfix),
         notices=(*selection.notices, *lost_signatures(settings, selection), *notices, *postfix_notices),
+        leftovers=tuple(path for place in COPIES for path in revoked_copies(settings, store, place, selection)),
     )

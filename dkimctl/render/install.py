@@ -81,7 +81,16 @@ def _switch(
             with disk_errors(f"write {settings.at(path)}"):
                 os.rename(temporary, settings.at(path))
                 sync_directory(settings.at(path).parent)
+        _remove(difference.removed, settings)
     return backup
+
+
+def _remove(paths: tuple[str, ...], settings: Settings) -> None:
+    """What no daemon reads any more, when the files that named it are gone."""
+    for path in (settings.at(shown) for shown in paths):
+        with disk_errors(f"remove {path}"), suppress(FileNotFoundError):
+            path.unlink()
+            sync_directory(path.parent)
 
 
 def _make(change: DirectoryChange, settings: Settings) -> None:

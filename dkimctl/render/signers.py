@@ -2,12 +2,16 @@
 
 from dkimctl.config.settings import Settings
 from dkimctl.opendkim.sockets import MilterSocket
+from dkimctl.render import dkimpy, rspamd
 from dkimctl.render.base import Signer
 from dkimctl.render.dkimpy import DkimpyMilter
 from dkimctl.render.opendkim import OpenDkim
 from dkimctl.render.rspamd import Rspamd
 
 _SIGNERS: tuple[Signer, ...] = (OpenDkim(), Rspamd(), DkimpyMilter())
+
+COPIES = (rspamd.KEYS, dkimpy.KEYS)
+"""Where signers have copies of keys, as system paths."""
 
 
 def retired_sockets(settings: Settings) -> tuple[MilterSocket, ...]:

@@ -33,6 +33,8 @@ def diff_lines(rendering: Rendering, difference: Difference, settings: Settings)
     for setting in difference.postfix:
         yield f"-{setting.name} = {setting.now}".rstrip() + "\n"
         yield f"+{setting.name} = {setting.wanted}\n"
+    for path in difference.removed:
+        yield f"remove private key {path}: it is revoked\n"
 
 
 def _file_lines(change: FileChange, settings: Settings) -> Iterator[str]:
