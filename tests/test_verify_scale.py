@@ -11,17 +11,19 @@ from pathlib import Path
 import dns.message
 import pytest
 
+from dkimctl.cli import verifying
 from dkimctl.config.settings import Lookup
 from dkimctl.errors import UsageError
 from dkimctl.keys.metadata import Tags
 from dkimctl.keys.pair import Algorithm, generate
 from dkimctl.record.model import record_for
+from dkimctl.verify import tally
 from dkimctl.verify.check import check
 from dkimctl.verify.judge import judge
 from dkimctl.verify.parallel import Manner, check_in_parallel
 from dkimctl.verify.report import Report, Target
 from dkimctl.verify.swift import SwiftJudge
-from tests.conftest import Dkimctl, needs
+from tests.conftest import Dkimctl, DkimctlInside, needs
 from tests.dns_servers import Knot, free_port_everywhere, name_servers, txt
 from tests.hostile_dns import Hostile, Send, answer
 from tests.record_corpus import corpus, make_keys
@@ -141,6 +143,26 @@ def test_every_form_tells_of_all(lookup: Lookup, dkimctl: Dkimctl, tmp_path: Pat
     }
     assert told[form](), run.out[:500] + run.err
     assert run.code == (2 if form == "nagios" else 1)
+
+
+@needs("knotd")
+@pytest.mark.parametrize("form", ["text", "nagios", "prometheus"])
+def test_what_is_kept_of_many_names_is_bounded(
+    lookup: Lookup, dkimctl_inside: DkimctlInside, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    """Of names that are not right the first are told, the others counted; metrics wait on the disk for their turn."""
+    monkeypatch.setattr(tally, "MOST_TOLD", 10)
+    monkeypatch.setattr(verifying, "_IN_MEMORY", 100)
+    names = tmp_path / "names"
+    names.write_text("".join(f"d{n}.example.com s\n" for n in range(COUNT)))
+    environment = {"DKIMCTL_NAMESERVERS": lookup.nameservers[0], "DKIMCTL_DNS_PORT": str(lookup.port)}
+    run = dkimctl_inside("verify-dns", "--from-file", names, "--format", form, env=environment)
+    assert run.code == (2 if form == "nagios" else 1)
+    if form == "prometheus":
+        assert len(set(run.out.splitlines())) == run.out.count("\n") >= 2 * COUNT
+    else:
+        assert sum(line.startswith("s._domainkey.d") for line in run.out.splitlines()) == 10
+        assert f"and {COUNT // 10 - 10} more" in run.out.splitlines()[-1]
 
 
 @needs("knotd")

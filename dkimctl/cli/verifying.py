@@ -1,10 +1,13 @@
 """What becomes of the reports of verify-dns: shown as they come or together, counted, noted for another run."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TextIO
+from functools import partial
+from itertools import islice
+from typing import IO, TYPE_CHECKING, TextIO
 
 from dkimctl.cli.frame import App
+from dkimctl.errors import disk_errors
 from dkimctl.findings import Severity
 from dkimctl.output.terminal import Terminal
 from dkimctl.verify.report import Report, Target
@@ -13,6 +16,9 @@ from dkimctl.verify.tally import Tally, tally_of
 if TYPE_CHECKING:
     from dkimctl.verify.targets import SeenNames
 
+_IN_MEMORY = 1 << 20  # octets
+_SAMPLES = "write a temporary file (see TMPDIR)"
+_LINES = 1000  # printed at a time
 _BEGIN = '{"schema": 1, "reports": [\n'
 
 
@@ -22,7 +28,7 @@ class Portion:
 
     tally: Tally
     documents: tuple[str, ...] = ()
-    """For json and jsonl: each report as JSON on a line."""
+    """Each report on a line: for json and jsonl as it is printed, for prometheus what is needed of it in the end."""
     owners: tuple[str, ...] = field(default=())
     """For --resume."""
 
@@ -37,6 +43,7 @@ class Outcome:
         self._resume = resume
         self._done: TextIO | None = None
         self._has_begun = False
+        self._samples: IO[str] | None = None
         self.in_full = False
         """True to show every report of a text whole."""
         self.bad_lines: list[int] = []
@@ -54,7 +61,6 @@ class Outcome:
         """What stands in the file of --resume; from now on it gets each name that is done."""
         if self._resume is None:
             return None
-        from dkimctl.errors import disk_errors
         from dkimctl.verify.targets import SeenNames
 
         done = SeenNames()
@@ -67,23 +73,31 @@ class Outcome:
 
     def portion(self, reports: Sequence[Report]) -> Portion:
         """What is shown of some reports; made where they are, which may be another process."""
-        from dkimctl.output.machine import element, line
-
-        documents: Iterable[str] = ()
-        if self._form == "jsonl":
-            documents = (line("report", report) for report in reports)
-        elif self._form == "json":
-            documents = (element(report) for report in reports)
         owners = tuple(report.owner for report in reports) if self._resume else ()
-        keeps_all = self.in_full or self._form == "prometheus"
-        tally = tally_of(reports, keep=keeps_all)
-        if self._form in ("json", "jsonl"):
-            tally.reports.clear()
-        return Portion(tally, tuple(documents), owners)
+        tally = tally_of(reports, keeps_all=self.in_full)
+        if self._form in ("text", "nagios"):
+            return Portion(tally, owners=owners)
+        from dkimctl.output.machine import element, line
+        from dkimctl.output.verification_machine import prometheus_sample
+
+        tally.reports.clear()
+        forms: dict[str, Callable[[Report], str]]
+        forms = {"jsonl": partial(line, "report"), "json": element, "prometheus": prometheus_sample}
+        return Portion(tally, tuple(map(forms[self._form], reports)), owners)
 
     def show(self, portions: Iterable[Portion], total: int | None = None) -> int:
         """Take the reports as they come; the exit code when all are there."""
+        if self._form != "prometheus":
+            return self._take(portions, total)
+        from tempfile import SpooledTemporaryFile
+
+        # the metrics name each record twice, far apart: a line of each is kept until then, of many on the disk
+        with SpooledTemporaryFile(_IN_MEMORY, mode="w+", encoding="utf-8") as self._samples:
+            return self._take(portions, total)
+
+    def _take(self, portions: Iterable[Portion], total: int | None) -> int:
         try:
+            self._tally.keeps_all = self.in_full
             for portion in self._watched(portions, total):
                 self._tally.merge(portion.tally)
                 self._print(portion.documents)
@@ -103,6 +117,10 @@ class Outcome:
 
     def _print(self, documents: Sequence[str]) -> None:
         """Each on a line of its own; in the one document of json with what must stand before it."""
+        if self._samples is not None:
+            with disk_errors(_SAMPLES):
+                self._samples.writelines(documents)
+            return
         if documents and self._form == "json":
             begin = "," if self._has_begun else _BEGIN
             documents = [begin + documents[0], *("," + document for document in documents[1:])]
@@ -144,16 +162,26 @@ class Outcome:
 
         return watched(portions, self._app.terminal, "names", total=total, size=lambda portion: portion.tally.count)
 
+    def _show_metrics(self, kept: IO[str]) -> None:
+        from dkimctl.output.verification_machine import prometheus_lines
+
+        def samples() -> Iterable[str]:
+            with disk_errors(_SAMPLES):
+                kept.seek(0)
+            return kept
+
+        lines = prometheus_lines(samples, self._tally, self._app.clock.now())
+        while some := "".join(islice(lines, _LINES)):
+            self._app.terminal.result(some)
+
     def _show_together(self) -> None:
         terminal = self._app.terminal
         if self._form == "nagios":
             from dkimctl.output.verification_machine import nagios_text
 
             terminal.result(nagios_text(self._tally, self.exit_code))
-        elif self._form == "prometheus":
-            from dkimctl.output.verification_machine import prometheus_text
-
-            terminal.result(prometheus_text(self._tally, self._app.clock.now()))
+        elif self._samples is not None:
+            self._show_metrics(self._samples)
         elif self._form == "text":
             from dkimctl.output.verification import verification_text
 

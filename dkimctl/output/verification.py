@@ -24,7 +24,8 @@ def verification_text(tally: Tally, *, in_full: bool) -> str:
     if in_full:
         return "\n".join(report_text(report) for report in ordered)
     problems = [report for report in ordered if not report.is_right]
-    return "\n".join([_summary(tally), *(_problem_text(report) for report in problems)])
+    more = [f"and {tally.untold} more that are not right; all of them: --format jsonl\n"] if tally.untold else []
+    return "\n".join([_summary(tally), *(_problem_text(report) for report in problems), *more])
 
 
 _RANK = {Verdict.WRONG: 0, Verdict.UNKNOWN: 1, Verdict.RIGHT: 2}

@@ -1,5 +1,6 @@
 """Reports about key records for programs: JSON lines, Nagios, Prometheus."""
 
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 
 from dkimctl.findings import Severity
@@ -16,34 +17,34 @@ def nagios_text(tally: Tally, exit_code: int) -> str:
         if not report.is_right:
             worst = report.findings[0]
             lines.append(f"{report.owner}: {worst.code} {worst.title} ({plain(worst.seen)})")
+    if tally.untold:
+        lines.append(f"and {tally.untold} more")
     return "\n".join(lines) + "\n"
 
 
-def prometheus_text(tally: Tally, now: datetime) -> str:
-    """Metrics in the text format, for the textfile collector of node_exporter; of a tally that kept every report."""
-    lines = [
-        "# HELP dkimctl_key_record_right 1 when every authoritative server serves the right key record.",
-        "# TYPE dkimctl_key_record_right gauge",
-        *(f"dkimctl_key_record_right{_labels(r)} {int(r.is_right)}" for r in tally.reports),
-        "# HELP dkimctl_key_record_unknown 1 when the key record could not be checked.",
-        "# TYPE dkimctl_key_record_unknown gauge",
-        *(f"dkimctl_key_record_unknown{_labels(r)} {int(r.verdict is Verdict.UNKNOWN)}" for r in tally.reports),
-    ]
-    counts = sorted((code, severity, count) for (severity, code, _), count in tally.findings.items())
-    lines += [
-        "# HELP dkimctl_findings Key records with this finding.",
-        "# TYPE dkimctl_findings gauge",
-        *(
-            f'dkimctl_findings{{code="{code}",severity="{severity.value}"}} {count}'
-            for code, severity, count in counts
-            if severity is not Severity.OK
-        ),
-        "# HELP dkimctl_last_check_timestamp_seconds When this was found out.",
-        "# TYPE dkimctl_last_check_timestamp_seconds gauge",
-        f"dkimctl_last_check_timestamp_seconds {now.timestamp():.0f}",
-    ]
-    return "\n".join(lines) + "\n"
+def prometheus_sample(report: Report) -> str:
+    """A line with what `prometheus_lines` needs to know of a report, since it tells the names twice over."""
+    return (
+        f"{int(report.is_right)}{int(report.verdict is Verdict.UNKNOWN)}"
+        f'{{domain="{report.domain}",selector="{report.selector}"}}\n'
+    )
 
 
-def _labels(report: Report) -> str:
-    return f'{{domain="{report.domain}",selector="{report.selector}"}}'
+def prometheus_lines(samples: Callable[[], Iterable[str]], tally: Tally, now: datetime) -> Iterator[str]:
+    """Metrics in the text format, for the textfile collector of node_exporter; `samples` gives all each time."""
+    yield "# HELP dkimctl_key_record_right 1 when every authoritative server serves the right key record.\n"
+    yield "# TYPE dkimctl_key_record_right gauge\n"
+    yield from (f"dkimctl_key_record_right{sample[2:-1]} {sample[0]}\n" for sample in samples())
+    yield "# HELP dkimctl_key_record_unknown 1 when the key record could not be checked.\n"
+    yield "# TYPE dkimctl_key_record_unknown gauge\n"
+    yield from (f"dkimctl_key_record_unknown{sample[2:-1]} {sample[1]}\n" for sample in samples())
+    yield "# HELP dkimctl_findings Key records with this finding.\n"
+    yield "# TYPE dkimctl_findings gauge\n"
+    for code, severity, count in sorted(
+        (code, severity, count) for (severity, code, _), count in tally.findings.items()
+    ):
+        if severity is not Severity.OK:
+            yield f'dkimctl_findings{{code="{code}",severity="{severity.value}"}} {count}\n'
+    yield "# HELP dkimctl_last_check_timestamp_seconds When this was found out.\n"
+    yield "# TYPE dkimctl_last_check_timestamp_seconds gauge\n"
+    yield f"dkimctl_last_check_timestamp_seconds {now.timestamp():.0f}\n"

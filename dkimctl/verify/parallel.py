@@ -1,6 +1,5 @@
 """The same check on all cores: processes that take names from one queue, so that none is idle while another works."""
 
-import gc
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -51,7 +50,6 @@ def check_in_parallel(
 
     Raises what the names or a process raise, and Unavailable when a process ends before its time.
     """
-    gc.freeze()  # what is here now stays, and need not be looked through (nor copied into each process) again and again
     count = processes or cores()
     if count == 1:
         yield from _results(names, lookup, manner, manner.concurrency)

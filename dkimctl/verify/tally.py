@@ -1,4 +1,4 @@
-"""What many reports come to, in a memory that does not grow with those that are right."""
+"""What many reports come to, in a memory that does not grow with their number."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 
 from dkimctl.findings import Severity
 from dkimctl.verify.report import Report, Verdict
+
+MOST_TOLD = 1000
+"""Reports that are kept where not all of them were asked for: nobody reads more."""
 
 
 @dataclass(slots=True)
@@ -15,22 +18,29 @@ class Tally:
     verdicts: Counter[Verdict] = field(default_factory=Counter)
     findings: Counter[tuple[Severity, str, str]] = field(default_factory=Counter)
     """Severity, code and title → at how many names it was found."""
+    keeps_all: bool = False
+    """True to keep every report, right or not."""
     reports: list[Report] = field(default_factory=list)
-    """All that are not right; the others too where they were asked for."""
+    """All, or the first that are not right."""
 
-    def add(self, report: Report, *, keep: bool = False) -> None:
-        """Count one more, and `keep` it even if it is right."""
+    def add(self, report: Report) -> None:
+        """Count one more."""
         self.verdicts[report.verdict] += 1
         for kind in {(f.severity, f.code, f.title) for f in report.findings}:
             self.findings[kind] += 1
-        if keep or not report.is_right:
+        if self.keeps_all or (not report.is_right and len(self.reports) < MOST_TOLD):
             self.reports.append(report)
 
     def merge(self, other: "Tally") -> None:
         """Count all of another tally."""
         self.verdicts.update(other.verdicts)
         self.findings.update(other.findings)
-        self.reports += other.reports
+        self.reports += other.reports if self.keeps_all else other.reports[: MOST_TOLD - len(self.reports)]
+
+    @property
+    def untold(self) -> int:
+        """How many were not right and are not among the reports."""
+        return self.count - self.verdicts[Verdict.RIGHT] - sum(not report.is_right for report in self.reports)
 
     @property
     def count(self) -> int:
@@ -48,9 +58,9 @@ class Tally:
         return ", ".join(f"{self.verdicts[v]} {v.value}" for v in Verdict if self.verdicts[v])
 
 
-def tally_of(reports: Iterable[Report], *, keep: bool = False) -> Tally:
+def tally_of(reports: Iterable[Report], *, keeps_all: bool = False) -> Tally:
     """The tally of these reports."""
-    tally = Tally()
+    tally = Tally(keeps_all=keeps_all)
     for report in reports:
-        tally.add(report, keep=keep)
+        tally.add(report)
     return tally
