@@ -12,7 +12,8 @@ import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
 
-Send = Callable[[bytes], None]
+Send = Callable[..., None]
+"""Takes the answer; over TCP also `claimed`, the length that is put in front if it is not the true one."""
 Script = Callable[[bytes, Send], None]
 
 
@@ -69,7 +70,7 @@ class Hostile:
         connection.settimeout(2)
         size = int.from_bytes(connection.recv(2), "big")
         query = connection.recv(size)
-        self.tcp(query, lambda data: connection.sendall(len(data).to_bytes(2, "big") + data))
+        self.tcp(query, lambda data, claimed=None: connection.sendall((claimed or len(data)).to_bytes(2, "big") + data))
         return connection
 
 

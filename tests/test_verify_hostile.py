@@ -1,7 +1,9 @@
 """verify-dns against servers that break the rules: each gets its finding, and nothing hangs or falls over."""
 
 import socket
+import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +14,7 @@ from dkimctl.record.model import record_for
 from dkimctl.verify.check import check
 from dkimctl.verify.report import Report, Target, Verdict
 from tests.conftest import needs
-from tests.dns_servers import Knot, free_port_everywhere, name_servers
+from tests.dns_servers import Knot, free_port_everywhere, name_servers, txt
 from tests.hostile_dns import Hostile, Script, Send, answer
 from tests.verify_schema import assert_valid_report
 
@@ -88,10 +90,18 @@ def replies(*texts: bytes, **how: object) -> Script:
     return lambda query, send: send(answer(query, *texts, **how))  # type: ignore[arg-type]
 
 
-def closes(query: bytes, send: Send) -> None:
+def stays_open(query: bytes, send: Send) -> None:
     """TCP accepted, then nothing: the connection stays open."""
 
 
+def half_an_answer(query: bytes, send: Send) -> None:
+    """TCP accepted, and the first half of an answer, whose length speaks of all of it."""
+    whole = answer(query, GOOD)
+    send(whole[: len(whole) // 2], claimed=len(whole))
+
+
+TIMEOUT = 0.6  # seconds for one answer
+DEADLINE = 20 * TIMEOUT  # the most questions that one name leads to, one after the other; generous on a busy machine
 MANY = tuple(b"record %d" % n for n in range(500))
 CASES: dict[str, tuple[Script, Script | None, set[str]]] = {
     "silent": (silent, None, {"DKIM107"}),
@@ -101,7 +111,9 @@ CASES: dict[str, tuple[Script, Script | None, set[str]]] = {
     "lame": (replies(GOOD, lame=True), None, {"DKIM108"}),
     "noedns": (no_edns, None, {"DKIM300", "DKIM508"}),
     "tcprefused": (truncated, None, {"DKIM502"}),
-    "tcpstalls": (truncated, closes, {"DKIM107"}),
+    "tcpstalls": (truncated, stays_open, {"DKIM107"}),
+    "tcphalf": (truncated, half_an_answer, {"DKIM107"}),
+    "formerr": (replies(rcode=1), None, {"DKIM108"}),
     "tcpgood": (truncated, good, {"DKIM300", "DKIM501"}),
     "tcpjunk": (truncated, lambda query, send: send(b"junk"), {"DKIM502"}),
     "wrongid": (replies(GOOD, id=7), None, {"DKIM107"}),
@@ -111,7 +123,7 @@ CASES: dict[str, tuple[Script, Script | None, set[str]]] = {
     "pointerloop": (pointer_loop, None, {"DKIM107"}),
     "pointerforward": (pointer_forward, None, {"DKIM107"}),
     "cutmessage": (cut_message, None, {"DKIM107"}),
-    "huge": (truncated, replies(b"v=DKIM1; n=" + b"x" * 60000 + b"; p="), {"DKIM212", "DKIM302", "DKIM501"}),
+    "huge": (truncated, replies(b"v=DKIM1; n=" + b"x" * 65000 + b"; p="), {"DKIM212", "DKIM302", "DKIM501"}),
     "many": (truncated, replies(*MANY), {"DKIM102", "DKIM113", "DKIM201", "DKIM501"}),
     "emptystring": (replies(b""), None, {"DKIM113", "DKIM201"}),
     "ttlzero": (replies(GOOD, ttl=0), None, {"DKIM300", "DKIM506"}),
@@ -128,7 +140,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str]
     zones = {f"{name}.example": name_servers(address) for name, address in addresses.items()}
     knot = Knot(tmp_path_factory.mktemp("hostile") / "knot", HOME, port, zones).start()
     servers = [Hostile(addresses[name], port, udp, tcp).start() for name, (udp, tcp, _) in CASES.items()]
-    lookup = Lookup((f"{HOME}:{port}",), port, timeout=0.6)
+    lookup = Lookup((f"{HOME}:{port}",), port, timeout=TIMEOUT)
     yield lambda name: next(check([Target("s", f"{name}.example", PAIR.public)], lookup))
     for server in servers:
         server.stop()
@@ -136,10 +148,27 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str]
 
 
 @needs("knotd")
+def test_a_silent_resolver_is_left_for_the_next(tmp_path: Path) -> None:
+    """Of two resolvers the first is dead: it costs its time once, and every zone is found through the other."""
+    port = free_port_everywhere(HOME, "127.0.6.1")
+    zones = {f"z{n}.example": name_servers(HOME) + txt("s._domainkey", GOOD.decode()) for n in range(40)}
+    knot = Knot(tmp_path / "knot", HOME, port, zones).start()
+    dead = Hostile("127.0.6.1", port, silent).start()
+    lookup = Lookup((f"127.0.6.1:{port}", f"{HOME}:{port}"), port, timeout=TIMEOUT)
+    reports = list(check([Target("s", zone, PAIR.public) for zone in zones], lookup, concurrency=4))
+    dead.stop()
+    knot.stop()
+    assert {f.code for report in reports for f in report.findings} == {"DKIM300"}
+    assert dead.asked <= 4 * 3  # the four names that were under way, each question sent three times
+
+
+@needs("knotd")
 @pytest.mark.parametrize("name", CASES)
 def test_a_hostile_server_gets_its_finding(hostile: Callable[[str], Report], name: str) -> None:
     """Whatever the server does, the report comes, it says what was done, and it is as the schema says."""
+    begun = time.monotonic()
     report = hostile(name)
+    assert time.monotonic() - begun < DEADLINE
     assert_valid_report(report)
     assert {f.code for f in report.findings} == CASES[name][2], report.findings
     if report.verdict is Verdict.RIGHT:

@@ -7,7 +7,7 @@ from functools import partial
 from dkimctl.dns.endpoints import Endpoint
 from dkimctl.dns.extended_errors import in_words
 from dkimctl.dns.message import Message, Rcode, Type
-from dkimctl.dns.questions import Question, Reply, Shared, ask
+from dkimctl.dns.questions import Failure, Question, Reply, Shared, ask
 
 _TELLING = (Rcode.NOERROR, Rcode.NXDOMAIN)
 
@@ -65,6 +65,7 @@ class Resolution:
     def __init__(self, resolvers: tuple[Endpoint, ...], port: int) -> None:
         """`port`: the one at which authoritative servers are asked."""
         self.resolvers = resolvers
+        self._order = list(resolvers)  # those that gave no answer come last
         self._port = port
         self._cuts: Shared[_Cut | NoZone] = Shared()
         self._zones: Shared[Zone | NoZone] = Shared()
@@ -108,8 +109,10 @@ class Resolution:
 
     async def _ask_each(self, name: str, kind: int, *, checking_disabled: bool) -> Reply:
         reply: Reply | None = None
-        for endpoint in self.resolvers:
+        for endpoint in tuple(self._order):
             [reply] = await ask(Question(endpoint, name, kind, True, checking_disabled))
+            if isinstance(reply, Failure) and self._order[0] == endpoint:
+                self._order.append(self._order.pop(0))
             if isinstance(reply, Message) and reply.rcode in _TELLING:
                 return reply
         assert reply is not None
@@ -149,7 +152,7 @@ class Resolution:
 
     async def _find_host(self, host: str) -> tuple[Endpoint, ...]:
         addresses: list[str] = []
-        for endpoint in self.resolvers:
+        for endpoint in tuple(self._order):
             # unchecked: a bogus zone's servers are asked all the same, so that the report can say what they serve
             replies = await ask(*(Question(endpoint, host, kind, True, True) for kind in (Type.A, Type.AAAA)))
             answers = [r for reply in replies if isinstance(reply, Message) for r in reply.answers]
