@@ -72,7 +72,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             txt("folded._domainkey", f"v=DKIM1; n=a\r\n b\tc; {good[8:]}"),
             "alias._domainkey CNAME good._domainkey\n",
             "away._domainkey CNAME key.other.example.\n",
-            "broken._domainkey CNAME nothing\n",
+            "broken._domainkey CNAME nothing\nroot._domainkey CNAME .\nself._domainkey CNAME self._domainkey\n",
+            'below DNAME other.example.\nvoid._domainkey TXT "" "" ""\n',
             "loop._domainkey CNAME pool._domainkey\npool._domainkey CNAME loop._domainkey\n",
             "c0._domainkey CNAME good._domainkey\n",
             *(f"c{n}._domainkey CNAME c{n - 1}._domainkey\n" for n in range(1, 21)),
@@ -89,7 +90,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         "dead.example": name_servers(NOBODY),
         "lame.example": name_servers(FIRST, SECOND) + txt("good._domainkey", good),
         "noaddress.example": name_servers(FIRST) + "@ NS nowhere\n" + txt("good._domainkey", good),
-        "other.example": name_servers(FIRST) + txt("key", good),
+        "other.example": name_servers(FIRST) + txt("key", good) + txt("good._domainkey", good),
+        "both.example": name_servers(FIRST) + "ns1 AAAA ::1\n" + txt("good._domainkey", good),
         "six.example": name_servers("::1") + txt("good._domainkey", good),
     }
     port = free_port_everywhere(FIRST, SECOND, NOBODY, "::1")
@@ -101,7 +103,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     knots = [
         Knot(directory / "first", FIRST, port, zones).start(),
         Knot(directory / "second", SECOND, port, behind).start(),
-        Knot(directory / "six", "::1", port, {"six.example": zones["six.example"]}).start(),
+        Knot(directory / "six", "::1", port, {zone: zones[zone] for zone in ("six.example", "both.example")}).start(),
     ]
     nameserver = f"{FIRST}:{port}"
     yield World(
@@ -125,6 +127,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         ("away", "example.com", {"DKIM103", "DKIM300"}),
         ("c8", "example.com", {"DKIM103", "DKIM300"}),
         ("good", "six.example", {"DKIM300"}),
+        ("good", "both.example", {"DKIM300"}),
         ("absent", "example.com", {"DKIM101"}),
         ("empty", "example.com", {"DKIM101"}),
         ("cut", "example.com", {"DKIM203"}),
@@ -134,7 +137,11 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         ("revoked", "example.com", {"DKIM302"}),
         ("spf", "example.com", {"DKIM201"}),
         ("broken", "example.com", {"DKIM103", "DKIM104"}),
+        ("root", "example.com", {"DKIM103", "DKIM104"}),
         ("loop", "example.com", {"DKIM105"}),
+        ("self", "example.com", {"DKIM105"}),
+        ("good", "below.example.com", {"DKIM103", "DKIM300"}),
+        ("void", "example.com", {"DKIM201"}),
         ("c20", "example.com", {"DKIM105"}),
         ("good", "lagging.example", {"DKIM106", "DKIM301"}),
         ("good", "half.example", {"DKIM107"}),
@@ -234,6 +241,14 @@ def test_every_server_is_asked_at_every_step_of_a_chain(world: World) -> None:
         ("away._domainkey.example.com", "ns2.example.com"),
         ("key.other.example", "ns1.other.example"),
     ]
+
+
+@needs("knotd")
+def test_a_server_is_asked_at_every_address(world: World) -> None:
+    """A server with an IPv4 and an IPv6 address is asked at both, and a zone may have nothing but IPv6."""
+    port = world.lookup.port
+    assert [a.address for a in world.look("good", "both.example").answers] == [f"{FIRST}:{port}", f"[::1]:{port}"]
+    assert [a.address for a in world.look("good", "six.example").answers] == [f"[::1]:{port}"]
 
 
 @needs("knotd")

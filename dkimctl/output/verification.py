@@ -132,6 +132,6 @@ def _publish_text(report: Report) -> str:
 
 
 def _wrapped(text: str, indent: str, first: str = "") -> str:
-    shown = printable(text, _TEXT) + (f" ({len(text)} octets)" if len(text) > _TEXT else "")
+    shown = (printable(text, _TEXT) or "(empty)") + (f" ({len(text)} octets)" if len(text) > _TEXT else "")
     first = first or indent
     return textwrap.fill(shown, WIDTH, initial_indent=first, subsequent_indent=indent, break_on_hyphens=False) + "\n"

@@ -7,6 +7,7 @@ from dkimctl.dns.resolve import NameServer, Resolution, Zone
 from dkimctl.dns.txt import texts_of
 from dkimctl.verify.report import ServerAnswer, State
 
+ROOT = "."
 REFERRAL = "it refers to other servers"
 
 
@@ -63,7 +64,7 @@ def server_answer(name: str, server: str, address: str, reply: Reply, *, authori
         address=address,
         state=state,
         texts=tuple(text.decode("latin-1") for _, text in texts) if has_content else (),
-        alias=str(aliases[0].data) if state is State.ALIAS else "",
+        alias=(str(aliases[0].data) or ROOT) if state is State.ALIAS else "",
         ttl=min((r.ttl for r in lived), default=None),
         why=why,
         over_tcp=reply.over_tcp,

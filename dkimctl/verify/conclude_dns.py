@@ -3,6 +3,7 @@
 from dkimctl.dns.resolve import Security
 from dkimctl.findings import Entry, Finding, finding
 from dkimctl.names import printable
+from dkimctl.verify.answers import ROOT
 from dkimctl.verify.catalogue import delivery, presence
 from dkimctl.verify.plain import LONGEST_TTL, SHORTEST_TTL
 from dkimctl.verify.report import ServerAnswer, State
@@ -70,7 +71,8 @@ def judge_presence(
         noticed.append(finding(presence.DISAGREE, name, seen))
     elif not texts:
         entry = presence.MISSING if len(found.aliases) == 1 else presence.BROKEN_ALIAS
-        noticed.append(finding(entry, found.owner, f"{answered[0].state.value} at {name}"))
+        seen = "the root of DNS" if name == ROOT else f"{answered[0].state.value} at {name}"
+        noticed.append(finding(entry, found.owner, seen))
     most = max(len(answer.texts) for answer in answered)
     if most > 1:
         seen = f"{most} TXT records: " + ", ".join(f"“{_abridged(text)}”" for text in texts[:_SHOWN])

@@ -58,7 +58,9 @@ def judge(text: str, target: Target) -> Judgement:
     """Everything that can be said about a record from its text and from the key that is expected."""
     record = parse_record(text)
     if isinstance(record, UnreadableRecord):
-        found = [finding(_form_entry(record, text), target.owner, f"{record.why}: {printable(text)}")]
+        found = [
+            finding(_form_entry(record, text), target.owner, record.why + (f": {printable(text)}" if text else ""))
+        ]
         return Judgement(None, None, tuple(found), _to_publish(text, None, target, found))
     noticed: list[Finding] = []
     key = judge_key(record, text, target, noticed)

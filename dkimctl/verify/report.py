@@ -59,7 +59,7 @@ class ServerAnswer:
     texts: tuple[str, ...] = ()
     """Each TXT record with its strings joined; octets above 127 as Latin-1."""
     alias: str = ""
-    """The target of a CNAME."""
+    """The target of a CNAME; a dot for the root."""
     ttl: int | None = None
     """Seconds; at a resolver what is left of it, of an answer that there is nothing too (RFC 2308 §5)."""
     why: str = ""

@@ -7,7 +7,7 @@ from dkimctl.dns.resolve import NoZone, Resolution, Security, Zone
 from dkimctl.names import DOMAINKEY
 from dkimctl.record.model import KeyRecord
 from dkimctl.record.parse import parse_record
-from dkimctl.verify.answers import REFERRAL, ask_resolvers, ask_servers
+from dkimctl.verify.answers import REFERRAL, ROOT, ask_resolvers, ask_servers
 from dkimctl.verify.closer import Elsewhere, delegation, is_wildcard, look_elsewhere, with_serials
 from dkimctl.verify.report import ServerAnswer, State, Target
 
@@ -97,7 +97,7 @@ async def _step(found: Survey, zone: Zone | NoZone, resolution: Resolution) -> b
     target = aliases.pop()
     found.is_endless = target in found.aliases or len(found.aliases) > MOST_ALIASES
     found.aliases.append(target)
-    return not found.is_endless
+    return not found.is_endless and target != ROOT
 
 
 async def _look_closer(found: Survey, target: Target, resolution: Resolution, thorough: bool) -> None:
