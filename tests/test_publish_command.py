@@ -275,14 +275,30 @@ def test_what_the_provider_lacks_is_done_without_only_when_asked(inside: Dkimctl
 
 
 def test_by_hand_prints_what_to_paste(inside: DkimctlInside) -> None:
-    """The whole value on one line, and a line for a zone file; nothing is noted as published."""
+    """For each kind of panel, every value on one line, and a line for a zone file; nothing is noted as published."""
     with world(inside) as w:
         run = w("publish", "--provider", "manual")
         assert run.code == 0
-        assert f"value  {w.record()}\n" in run.out
+        text = w.record()
+        assert "OVH (the form for DKIM: that for TXT cuts the value)\n  sub-domain  mail._domainkey\n" in run.out
+        assert f"  type        DKIM\n  target      {text}\n" in run.out
+        assert f"  type        TXT\n  value       {text}\n" in run.out
+        assert f'  type        TXT\n  value       "{text[:255]}" "{text[255:]}"\n' in run.out
         assert f"\nmail._domainkey.{ZONE}. IN TXT " in run.out
         assert "--wait" in run.err
         assert w.phase() == "generated"
+
+
+def test_by_hand_names_are_relative_to_the_zone_that_is_configured(inside: DkimctlInside) -> None:
+    """A sub-domain's record stands in the zone above it."""
+    config = inside.root / "etc/dkimctl/dkimctl.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text(f'[domains."sub.{ZONE}"]\nprovider = "manual"\nzone = "{ZONE}"\n')
+    with world(inside) as w:
+        w.genkey(f"sub.{ZONE}")
+        run = w("publish", f"sub.{ZONE}")
+        assert f"where the zone of {ZONE} is kept" in run.out
+        assert "  name        mail._domainkey.sub\n" in run.out
 
 
 def test_by_hand_keeps_looking_and_goes_on_by_itself(inside: DkimctlInside) -> None:
@@ -303,7 +319,7 @@ def test_by_hand_gives_up_in_the_end(inside: DkimctlInside) -> None:
     with world(inside) as w:
         run = w("publish", "--provider", "manual", "--wait", "--timeout", "0.2")
         assert (run.code, w.phase()) == (3, "generated")
-        assert "value  v=DKIM1" in run.out
+        assert "  value       v=DKIM1" in run.out
 
 
 def test_a_zone_file_is_edited_once(inside: DkimctlInside) -> None:

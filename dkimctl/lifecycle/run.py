@@ -16,6 +16,7 @@ from dkimctl.lifecycle.published import Choices, Event, Outcome
 from dkimctl.lifecycle.waiting import Waiting
 from dkimctl.lifecycle.zones import ZoneGroup, locate, sort_by_zone
 from dkimctl.lifecycle.zonework import ZoneDone, ZoneWork
+from dkimctl.names import relative_name
 from dkimctl.providers.base import Provider
 from dkimctl.publish.apply import NameResult, ZoneResult
 from dkimctl.publish.digest import PlanDigest
@@ -89,8 +90,14 @@ class Run:
     def _by_hand(self) -> None:
         work = self._zone_work()
         for name in list(self.ledger.keys):
-            wanted = work.wanted(name)
-            self.ledger.note(name, text=wanted.record.text, outcome=Outcome.BY_HAND)
+            try:
+                wanted = work.wanted(name)
+                zone = self.settings.zone_for(wanted.domain) or ""
+                relative_name(name, zone or name)  # refuses a zone that the name is not in
+            except DkimctlError as error:
+                self.ledger.fail(name, error)
+                continue
+            self.ledger.note(name, text=wanted.record.text, outcome=Outcome.BY_HAND, zone=zone)
             next_step = self.provider.capabilities.next_step
             if not self.waits:
                 self.ledger.tell(name, next_step=next_step)

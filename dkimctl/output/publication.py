@@ -8,12 +8,11 @@ from dkimctl.clock import SYSTEM_CLOCK, Clock
 from dkimctl.errors import DkimctlError
 from dkimctl.lifecycle.interruption import Interrupted
 from dkimctl.lifecycle.published import Event, Outcome, Progress, Publication
-from dkimctl.names import split_owner_name
 from dkimctl.output.machine import line
+from dkimctl.output.panels import to_paste
 from dkimctl.output.terminal import Terminal
 from dkimctl.providers.base import Change, Create, Delete, ProviderRecord, Replace
 from dkimctl.publish.digest import PlanDigest
-from dkimctl.record.text import character_strings, quoted
 
 _COUNT_EVERY = 15.0  # seconds between two lines that say how far it is
 _SHOWN = 60  # characters of a record's text in a plan: the tags and the head of the key
@@ -135,7 +134,7 @@ def publication_text(publication: Publication) -> str:
     if publication.outcome is Outcome.PLANNED:
         return "\n".join(_plan_lines(publication)) + "\n"
     if publication.outcome is Outcome.BY_HAND and publication.served is None:
-        return _to_paste(publication)
+        return to_paste(publication)
     outcome = "published" if publication.served and publication.outcome is Outcome.BY_HAND else publication.outcome
     return f"{publication.name}: {outcome}{_proof(publication)}\n"
 
@@ -182,23 +181,6 @@ def _record_line(record: ProviderRecord) -> str:
     ttl = f"ttl {record.ttl}" if record.ttl else "default ttl"
     text = record.text if len(record.text) <= _SHOWN else record.text[:_SHOWN] + "…"
     return f"{record.field_type}, {ttl}, {len(record.text)} characters\n          {text}"
-
-
-def _to_paste(publication: Publication) -> str:
-    """The fields of a panel's form, and a line for a zone file; each value can be copied as a whole line."""
-    strings = " ".join(quoted(part) for part in character_strings(publication.text))
-    home = split_owner_name(publication.name)[1]
-    return (
-        f"{publication.name}: add this record where the zone of {home} is kept\n"
-        f"\n"
-        f"name   {publication.name.removesuffix('.' + home)}\n"
-        f"       (or {publication.name}, where the form does not add the domain)\n"
-        f"type   TXT (at OVH: DKIM, because the form for TXT cuts the value)\n"
-        f"value  {publication.text}\n"
-        f"\n"
-        f"the same as a line of a zone file:\n"
-        f"{publication.name}. IN TXT {strings}\n"
-    )
 
 
 def publication_value(publication: Publication) -> dict[str, object]:

@@ -1,0 +1,48 @@
+"""A record as the forms of well-known DNS panels ask for it, each value to be copied as a whole line."""
+
+from dataclasses import dataclass
+
+from dkimctl.lifecycle.published import Publication
+from dkimctl.names import relative_name, split_owner_name
+from dkimctl.record.text import character_strings, quoted
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One kind of form."""
+
+    who: str
+    name: str
+    """What it calls the field for the name, which it wants relative to the zone."""
+    type: str
+    value: str
+    """What it calls the field for the text."""
+    in_strings: bool = False
+    """True where the text is to be cut into strings in quotes; else the panel does that itself."""
+
+
+PANELS = (
+    Panel("OVH (the form for DKIM: that for TXT cuts the value)", "sub-domain", "DKIM", "target"),
+    Panel("Azure DNS, Cloudflare, DigitalOcean, Namecheap, and most others", "name", "TXT", "value"),
+    Panel("Amazon Route 53, Google Cloud DNS, and where strings in quotes are wanted", "name", "TXT", "value", True),
+)
+
+
+def to_paste(publication: Publication) -> str:
+    """The record for each kind of form, and a line for a zone file. Ends with a line feed."""
+    zone = publication.zone or split_owner_name(publication.name)[1]
+    strings = " ".join(quoted(part) for part in character_strings(publication.text))
+    name = relative_name(publication.name, zone)
+    forms = (
+        f"\n{panel.who}\n"
+        f"  {panel.name:10}  {name}\n"
+        f"  {'type':10}  {panel.type}\n"
+        f"  {panel.value:10}  {strings if panel.in_strings else publication.text}\n"
+        for panel in PANELS
+    )
+    return (
+        f"{publication.name}: add this record where the zone of {zone} is kept\n"
+        f"{''.join(forms)}"
+        f"\nas a line of a zone file, or where the name is wanted in full\n"
+        f"{publication.name}. IN TXT {strings}\n"
+    )
