@@ -82,7 +82,10 @@ def test_a_limited_server_answers_all_in_the_end(lookup: Lookup, rcode: int) -> 
 
 @needs("knotd")
 def test_a_server_that_knows_no_zone_is_not_taken_for_a_busy_one(lookup: Lookup) -> None:
-    """One that refuses the names of one zone and answers the others is soon believed: two or three questions do."""
+    """One that refuses the names of one zone and answers the others is soon believed: two or three questions do.
+
+    No question is asked for ever, however the answers to the others fall.
+    """
     script = Limited(1e9, refused=("expired.example",))
     server = Hostile(SERVER, lookup.port, script).start()
     targets = [
@@ -99,9 +102,9 @@ def test_a_server_that_knows_no_zone_is_not_taken_for_a_busy_one(lookup: Lookup)
         for zone in ("busy.example", "expired.example")
     }
     assert found == {"busy.example": {"DKIM300"}, "expired.example": {"DKIM108"}}
-    often = sorted(script.asked[target.owner] for target in targets if target.domain == "expired.example")
-    assert often[100] <= 3
-    assert often[-1] <= 4
+    often = [script.asked[target.owner] for target in targets if target.domain == "expired.example"]
+    assert sum(often) < 4 * len(often)
+    assert max(often) <= 10  # eight turns, and what was lost on the way
 
 
 @needs("knotd")

@@ -46,6 +46,7 @@ class Exchange:
         "sent",
         "started",
         "stream",
+        "turns",
     )
 
     def __init__(self, job: Job[Any], index: int, question: Question, asked: bytes, peer: Peer) -> None:
@@ -62,6 +63,8 @@ class Exchange:
         self.edns = True
         self.done = False
         self.refusals = 0
+        self.turns = 0
+        """How often it was asked and refused, whatever that said about the server."""
         self.is_aside = False
         """True while it waits to be asked again, after it was refused."""
         self.stream: Stream | None = None

@@ -18,6 +18,7 @@ _WIDEST_WINDOW = 512.0
 _BUSY = 16  # questions; who was asked fewer was not asked too much
 _FIRST_PAUSE = 0.25  # seconds; twice as long each time
 _MOST_REFUSALS = 4  # of one question, three of them alone after a pause: 0.25, 0.5 and 1 second
+_MOST_TURNS = 8  # of one question, in the crowd too: a server that answers some names at once is never quite alone
 _MANY_OPINIONS = 16
 
 
@@ -96,6 +97,9 @@ class Peer:
         if message.rcode not in (Rcode.REFUSED, Rcode.SERVFAIL) or message.has_a_reason:
             return None
         if not self._is_willing or self._asked < _BUSY:
+            return None
+        exchange.turns += 1
+        if exchange.turns >= _MOST_TURNS:
             return None
         if self._is_on_probation or self._opinions or not exchange.refusals:
             exchange.refusals += 1  # in a crowd a second refusal says nothing more
