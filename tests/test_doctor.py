@@ -229,3 +229,35 @@ def test_a_row_of_people_before_one_of_dkimctl(dkimctl_inside: DkimctlInside, se
     dkimctl_inside("doctor", "--fix")
     assert tree.at(KEYS).read_text().startswith("#mail") is is_repaired
     assert tree.at(KEYS).read_text().endswith(BLOCK.format(row))
+
+
+@needs("postconf", root=True)
+@pytest.mark.parametrize(
+    ("path", "code"), [("/etc/postfix/main.cf", 3), ("/etc/opendkim/KeyTable", 3), ("/etc/opendkim.conf", 3)]
+)
+def test_a_link_that_leads_to_itself(dkimctl_inside: DkimctlInside, path: str, code: int) -> None:
+    """It is not taken for a file that is absent: what it hides is not known, and the command shows where it fails."""
+    tree = Tree(dkimctl_inside.root)
+    tree.at(path).unlink()
+    tree.at(path).symlink_to(tree.at(path).name)
+    ran = dkimctl_inside("doctor", "--json")
+    [finding] = [f for f in ran.json["findings"] if f["code"] == "DKIM990"]
+    assert ran.code == code
+    assert "too many levels of symbolic links" in finding["seen"]
+    assert finding["fix"].startswith(f"namei -l {tree.root}/etc/")
+    assert "DKIM822" not in {f["code"] for f in ran.json["findings"]}
+
+
+@needs("postconf", root=True)
+def test_a_postfix_that_is_closed_to_us(dkimctl_inside: DkimctlInside) -> None:
+    """An ordinary user before a directory that only root enters: not known, which is not "there is no Postfix"."""
+    tree = Tree(dkimctl_inside.root)
+    open_to_others(dkimctl_inside.root)
+    commands = (("selftest", "example.com", "--via", "smtp"), ("adopt",), ("doctor", "--json"))
+    for command in commands:  # imports what they need, which another user may not reach
+        dkimctl_inside(*command)
+    tree.at("/etc/postfix").chmod(0o700)
+    with another_user():
+        *others, ran = [dkimctl_inside(*command) for command in commands]
+    assert (ran.code, "DKIM822" in {f["code"] for f in ran.json["findings"]}) == (3, False)
+    assert {other.code for other in others} == {3}, others

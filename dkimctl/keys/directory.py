@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 from dkimctl.clock import timestamp
-from dkimctl.errors import Refused, disk_errors
+from dkimctl.errors import DiskError, Refused, disk_errors, reason
 from dkimctl.files import (
     Owner,
     caller,
@@ -55,7 +55,7 @@ class KeyDirectory:
     def names(self) -> list[str]:
         """Every name that may be a domain with a key, sorted, without a look at its keys. Raises as `domains`."""
         with disk_errors(f"read the key directory {self._path}"):
-            names = sorted(e.name for e in os.scandir(self._path) if e.is_dir()) if self._path.is_dir() else []
+            names = sorted(e.name for e in os.scandir(self._path) if _is_dir(e)) if self._path.is_dir() else []
         return sorted({*names, *self._flat}) if self._flat else names
 
     def keys(self, domain: str) -> tuple[Key, ...]:
@@ -173,3 +173,12 @@ class KeyDirectory:
         with disk_errors(f"look at {private}"):
             made = datetime.fromtimestamp(private.stat().st_mtime, UTC)
         return Metadata(pair.algorithm, pair.bits, timestamp(made))
+
+
+def _is_dir(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError as error:  # a link that leads to itself
+        raise DiskError(
+            f"cannot look at {entry.path}: {reason(error)}", hint=f"see where it leads: namei -l {entry.path}"
+        ) from error

@@ -1,10 +1,11 @@
 """main.cf and master.cf, read and changed by Postfix's own postconf(1)."""
 
+import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dkimctl.errors import DiskError, Unavailable
+from dkimctl.errors import DiskError, Unavailable, disk_errors
 from dkimctl.programs import find_program, run_program
 
 
@@ -19,8 +20,17 @@ class ServiceOverride:
 
 
 def is_configured(directory: Path) -> bool:
-    """True when there are both a main.cf to work on and a postconf to do it."""
-    return (directory / "main.cf").is_file() and find_program("postconf") is not None
+    """True when there are both a main.cf to work on and a postconf to do it.
+
+    Raises DiskError when that cannot be told: a directory that is closed to us, a link that leads to itself.
+    """
+    main = directory / "main.cf"
+    with disk_errors(f"read {main}"):
+        try:
+            is_there = stat.S_ISREG(main.stat().st_mode)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+    return is_there and find_program("postconf") is not None
 
 
 def read_settings(directory: Path, names: Sequence[str], *, expanded: bool = False) -> dict[str, str]:

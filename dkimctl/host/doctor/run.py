@@ -1,5 +1,7 @@
 """All checks, one after the other."""
 
+import os
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -78,10 +80,16 @@ def _made(check: Check, world: World) -> Iterator[Diagnosis]:
 
 def _unread(world: World) -> Iterable[Diagnosis]:
     for unread in world.unread:
-        yield noticed(c.UNREAD, unread.what, unread.why, unread.hint)
+        is_closed = unread.why.startswith("cannot read")
+        yield noticed(c.UNREAD, unread.what, unread.why, _look_at(world, unread.what) if is_closed else unread.hint)
     for name, data_set in world.data_sets.items():
         if data_set.why:
-            yield noticed(c.UNREAD, data_set.place, f"{name}: {data_set.why}")
+            yield noticed(c.UNREAD, data_set.place, f"{name}: {data_set.why}", _look_at(world, data_set.place))
+
+
+def _look_at(world: World, path: str) -> str | None:
+    """Root sees each step of the path; everybody else becomes root first, which is the general advice."""
+    return f"namei -l {shlex.quote(world.shown(path))}  # shows where it fails" if os.geteuid() == 0 else None
 
 
 def _praise(world: World) -> str:
