@@ -67,6 +67,11 @@ def _is_listening(socket: str | None) -> bool:
         return True
 
 
+def has_systemd() -> bool:
+    """True when systemd runs this machine."""
+    return _SYSTEMD.is_dir()
+
+
 def waits_for_a_person(pid: int | None, socket: str) -> bool:
     """True when the daemon runs, does not listen at this socket yet, and nobody but a person can restart it."""
     return pid is not None and not _SYSTEMD.is_dir() and not _is_listening(socket)

@@ -70,6 +70,19 @@ def switch_to(rendering: Rendering, settings: Settings, *, clock: Clock) -> Swit
         raise NotTakenUp(error, switched) from error
 
 
+def reload_again(settings: Settings) -> TakenUp:
+    """Have the signer read files that did not change now: an earlier run may have ended before it was told.
+
+    Raises Unavailable when it could not be told.
+    """
+    service = service_of(settings)
+    if service.name == "opendkim":
+        pid = _pid(conf.read(settings.paths.opendkim_conf, settings.at), service)
+    else:
+        pid = daemon.find_running(Path(service.pid_file), service.name)
+    return daemon.take_up(Step.RELOAD if service.reload else Step.RESTART, service, pid)
+
+
 def postfix_waits(settings: Settings) -> bool:
     """True when opendkim is to listen elsewhere and only a person can restart it: until then Postfix asks as before."""
     if settings.root != Path("/"):

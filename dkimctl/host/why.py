@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from dkimctl.errors import DkimctlError, UsageError
+from dkimctl.errors import DkimctlError, Unavailable, UsageError
 from dkimctl.files import read_file
 from dkimctl.host.accounts import may_become
 from dkimctl.host.answer import Answer, Mail, Outcome, Signing, Step
@@ -32,7 +32,13 @@ class _Decided(Exception):
 
 
 def decide(world: World, mail: Mail) -> Answer:
-    """What opendkim does with this mail. Raises UsageError when the sender is no address."""
+    """What opendkim does with this mail.
+
+    Raises UsageError when the sender is no address, Unavailable where another daemon signs.
+    """
+    if not world.is_opendkim:
+        signer = world.settings.signing.signer
+        raise Unavailable(f"why reads opendkim's files, and here {signer} signs", hint="ask it: dkimctl selftest")
     user, at, domain = mail.sender.rpartition("@")
     if not (user and at and domain):
         raise UsageError(f"not an address: {mail.sender}", hint="an address looks like contact@example.com")

@@ -17,7 +17,7 @@ from dkimctl.config.settings import Settings
 from dkimctl.errors import CheckFailed, DkimctlError, Unavailable
 from dkimctl.host.daemon import Step, TakenUp
 from dkimctl.host.service import service_of
-from dkimctl.host.switch import NotTakenUp, Switched, postfix_waits, switch_back, switch_to
+from dkimctl.host.switch import NotTakenUp, Switched, postfix_waits, reload_again, switch_back, switch_to
 from dkimctl.opendkim.sockets import parse_socket
 from dkimctl.probe.milter import Client
 from dkimctl.probe.signature import FindRecord
@@ -99,6 +99,10 @@ def attempt(
     if made.not_taken_up or daemon is None or not daemon.done:
         return made
     made = _probed(made, tuple(keys), settings, find_record, clock)
+    if made.failures and not made.has_changed:
+        told = reload_again(settings)
+        again = replace(made, switched=(*made.switched[:-1], replace(made.switched[-1], daemon=told)))
+        made = _probed(again, tuple(keys), settings, find_record, clock) if told.done else made
     if not later or made.failures:
         return made
     second = _switch(made.switched, rendering, settings, clock, tell)

@@ -150,6 +150,8 @@ def _judged(case: Case, reply: Reply, expected: Expected) -> Attempt:
 
 def daemon_socket(settings: Settings) -> MilterSocket:
     """Where the daemon of this machine listens: what opendkim.conf says, else what the configuration says."""
+    if settings.signing.signer != "opendkim":
+        return parse_socket(settings.signing.socket)
     try:
         found = read_installation(settings.paths.opendkim_conf, settings.at).get("Socket")
     except DkimctlError:

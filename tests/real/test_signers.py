@@ -160,6 +160,16 @@ def test_rspamd_takes_a_new_domain_up_without_a_restart(rspamd: Host) -> None:
     rspamd.install()
 
 
+def test_rspamd_is_known_to_doctor_and_selftest(rspamd: Host) -> None:
+    """Both look at its socket; nobody asks opendkim, or tells what opendkim lacks."""
+    rspamd.install()
+    assert json.loads(rspamd.machine.dkimctl("selftest", "domain.tld", "--json").stdout)["selftest"]["via"] == "milter"
+    found = json.loads(rspamd.machine.dkimctl("doctor", "--no-dns", "--json").stdout)["findings"]
+    assert {f["code"] for f in found} - {"DKIM910"} == {"DKIM818", "DKIM900", "DKIM993"}
+    asked = rspamd.machine.dkimctl("why", "a@domain.tld", check=False)
+    assert (asked.returncode, "here rspamd signs" in asked.stderr) == (3, True)
+
+
 def test_rspamd_the_second_time_nothing_changes(rspamd: Host) -> None:
     """No file, no reload; what people wrote in local.d stays, and the copies of the keys are rspamd's alone."""
     rspamd.install()

@@ -116,6 +116,20 @@ def files(machine: Machine) -> str:
     return machine.run("sh", "-c", f"find {places} -type f -not -name .lock -exec md5sum {{}} + | sort").stdout
 
 
+def test_a_run_that_ended_before_the_daemon_was_told(machine: Machine) -> None:
+    """The files are right and the daemon has not read them: the same command again has it do so, and proves it."""
+    install(machine)
+    machine.run("opendkim")
+    assert signature(machine, "domain.tld")
+    machine.dkimctl("genkey", "-s", "new", "example.org")
+    machine.run("mv", "/run/opendkim/opendkim.pid", "/run/opendkim/hidden")
+    assert install(machine)["daemon"]["step"] == "start", "as if it had been killed before the signal"
+    machine.run("mv", "/run/opendkim/hidden", "/run/opendkim/opendkim.pid")
+    assert signature(machine, "example.org") == ""
+    assert install(machine)["daemon"]["step"] == "reload"
+    assert "d=example.org; s=new" in signature(machine, "example.org")
+
+
 KEY = "/etc/opendkim/keys/domain.tld/mail.private"
 DAMAGE = (
     (f"chmod 644 {KEY}", f"chmod 600 {KEY}", "DKIM606"),

@@ -70,3 +70,11 @@ STAGING = entry(
     "a tree below --root",
     "What runs, sockets and the clock belong to the machine, not to a tree, and were not looked at.",
 )
+ANOTHER = entry(
+    993,
+    INFO,
+    "another signer than opendkim",
+    "The configuration names rspamd or dkimpy-milter: whether it listens and Postfix asks it is looked at, its own "
+    "files are not. `dkimctl selftest` shows whether it signs.",
+    "dkimctl selftest",
+)

@@ -13,7 +13,8 @@ from dkimctl.host.catalogue import machine as c
 from dkimctl.host.clockstate import ClockState, ahead_of, read_clock_state, started
 from dkimctl.host.doctor.base import Diagnosis, noticed
 from dkimctl.host.doctor.commands import service
-from dkimctl.host.socketplace import effective_socket
+from dkimctl.host.service import service_of
+from dkimctl.host.socketplace import effective_socket, signer_socket
 from dkimctl.host.world import World
 from dkimctl.opendkim.sockets import MilterSocket
 from dkimctl.probe.milter import greet
@@ -31,11 +32,25 @@ def check_machine(world: World) -> Iterator[Diagnosis]:
     if not world.is_live:
         yield noticed(c.STAGING, str(world.root), f"--root {world.root}")
         return
-    if find_program("opendkim") is None:
-        yield noticed(c.NOT_INSTALLED, "opendkim", "no program opendkim in /usr/sbin")
-    else:
+    name = world.settings.signing.signer
+    if find_program(name) is None:
+        entry = replace(c.NOT_INSTALLED, title=f"{name} is not installed", fix=f"apt-get install {name}")
+        yield noticed(entry, name, f"no program {name} in /usr/sbin or /usr/bin")
+    elif world.is_opendkim:
         yield from _daemon(world)
+    else:
+        yield from _another(world)
     yield from _clock(world)
+
+
+def _another(world: World) -> Iterator[Diagnosis]:
+    """A signer other than opendkim: whether it listens where Postfix is to ask."""
+    signer, socket = service_of(world.settings), signer_socket(world)
+    yield noticed(c.ANOTHER, signer.name, f"{signer.name} listens at {socket}")
+    if socket is None:
+        return
+    start = f"systemctl start {signer.name}" if daemon.has_systemd() else signer.start
+    yield from _listening(socket, None, start, start)
 
 
 def _daemon(world: World) -> Iterator[Diagnosis]:
@@ -48,7 +63,7 @@ def _daemon(world: World) -> Iterator[Diagnosis]:
     except DkimctlError as error:
         yield noticed(c.UNREAD, pid_file, error.message)
         pid = None
-    yield from _listening(world, socket, pid)
+    yield from _listening(socket, pid, service(world, "start"), service(world, "restart"))
     began = started(pid) if pid else None
     changed = os.stat(world.opendkim.conf_path).st_mtime
     if began is not None and changed > began:
@@ -60,7 +75,7 @@ def _daemon(world: World) -> Iterator[Diagnosis]:
         )
 
 
-def _listening(world: World, socket: MilterSocket, pid: int | None) -> Iterator[Diagnosis]:
+def _listening(socket: MilterSocket, pid: int | None, start: str, restart: str) -> Iterator[Diagnosis]:
     try:
         greet(socket)
     except NobodyListens as error:
@@ -68,9 +83,9 @@ def _listening(world: World, socket: MilterSocket, pid: int | None) -> Iterator[
             yield noticed(c.UNREAD, str(socket), error.message)
         elif pid:
             seen = f"{error.message}, but opendkim runs (pid {pid})"
-            yield noticed(c.RESTART, str(socket), seen, service(world, "restart"))
+            yield noticed(c.RESTART, str(socket), seen, restart)
         else:
-            yield noticed(c.NOT_RUNNING, str(socket), error.message, service(world, "start"))
+            yield noticed(c.NOT_RUNNING, str(socket), error.message, start)
     except Unavailable as error:
         fix = f"ss -lp | grep -F {shlex.quote(socket.path or f':{socket.port}')}  # shows who listens there"
         yield noticed(c.NOT_A_MILTER, str(socket), error.message, fix)

@@ -32,7 +32,8 @@ def check_milters(world: World) -> Iterator[Diagnosis]:
         yield from _asked(way)
         yield from _local(way)
         yield from _chroot(way)
-        yield from _permission(way)
+        if world.is_opendkim:
+            yield from _permission(way)
         yield from _failure_action(way)
         yield from _small_things(way)
 
@@ -180,7 +181,7 @@ def _small_things(way: Way) -> Iterator[Diagnosis]:
     if protocol.isdecimal() and int(protocol) < 2:
         seen = f"{way.main_cf}: milter_protocol = {protocol}"
         yield noticed(c.OLD_PROTOCOL, "milter_protocol", seen, f"{way.postconf} -X milter_protocol")
-    if not way.socket.is_unix:
+    if not way.socket.is_unix and way.world.is_opendkim:
         yield noticed(c.SLOW_SOCKET, "Socket", f"Socket {way.socket}", _faster(way))
     if "bounce" not in values["internal_mail_filter_classes"] and way.asks(values["non_smtpd_milters"]):
         fix = f"{way.postconf} -e 'internal_mail_filter_classes = bounce, notify'"

@@ -32,11 +32,14 @@ CHECKS: tuple[Check, ...] = (
     check_filters,
     check_machine,
 )
+_OF_EVERY_SIGNER: tuple[Check, ...] = (check_milters, check_filters, check_machine)
 _WORST_FIRST = (Severity.ERROR, Severity.UNKNOWN, Severity.WARNING, Severity.INFO, Severity.OK)
 
 
 def diagnose(world: World, checks: Iterable[Check] = CHECKS) -> tuple[Diagnosis, ...]:
     """Everything that is noticed, the worst first; one `ok` finding when nothing is wrong."""
+    if not world.is_opendkim:
+        checks = [check for check in checks if check not in CHECKS or check in _OF_EVERY_SIGNER]
     found = [*_unread(world), *_counted(diagnosis for check in checks for diagnosis in _made(check, world))]
     found.sort(key=lambda d: (_WORST_FIRST.index(d.finding.severity), d.finding.code))
     if not any(d.finding.severity in (Severity.ERROR, Severity.UNKNOWN) for d in found):

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from dkimctl.host.postfix import PostfixInstance, Service
-from dkimctl.host.socketplace import effective_socket, leads_to
+from dkimctl.host.socketplace import leads_to, signer_socket
 from dkimctl.host.world import World
 from dkimctl.opendkim.sockets import MilterSocket
 from dkimctl.postfix.milters import postfix_spelling, split_milters
@@ -85,6 +85,6 @@ class Way:
 
 def ways(world: World) -> Iterator[Way]:
     """Each instance with the daemon's socket; none when the daemon has no socket."""
-    socket = effective_socket(world.opendkim)
+    socket = signer_socket(world)
     if socket is not None:
         yield from (Way(world, instance, socket) for instance in world.postfix)
