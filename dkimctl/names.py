@@ -38,7 +38,8 @@ def _domain_hint(name: str) -> str:
     if is_record:
         return f"the domain in it is {printable(domain)}, the selector {printable(selector)}"
     found = _PASTED.search(name)
-    return f"did you mean {found[1]}?" if found else "a domain looks like example.com"
+    is_domain = found is not None and found[1] != name and not _domain_problem(found[1])
+    return f"did you mean {found[1]}?" if found and is_domain else "a domain looks like example.com"
 
 
 def _a_labels(text: str) -> str:

@@ -174,6 +174,11 @@ def test_bad_lists_and_names_get_one_clear_line(dkimctl_inside: Dkimctl, tmp_pat
         assert "hint" in run.err
         assert "Traceback" not in run.err
     assert dkimctl_inside("verify-dns", "--from-file", tmp_path / "absent").code == 3
+    for nothing in ("", "# a comment\n\n", "garbage\n"):
+        (tmp_path / "nothing").write_text(nothing)
+        run = dkimctl_inside("verify-dns", "--from-file", tmp_path / "nothing")
+        assert (run.code, run.out) == (2, "")
+        assert "no key record is named" in run.err
     assert dkimctl_inside("verify-dns", "example.com", "--from-file", tmp_path / "absent").code == 2
 
 

@@ -69,7 +69,7 @@ def command(
         return _show_schema(app)
     from itertools import chain, islice
 
-    from dkimctl.cli.verify_names import WORTH_SHARING, source_of
+    from dkimctl.cli.verify_names import WORTH_SHARING, raise_nothing_named, source_of
     from dkimctl.cli.verifying import Outcome
     from dkimctl.verify.check import CONCURRENCY
     from dkimctl.verify.parallel import Manner, check_in_parallel
@@ -85,7 +85,7 @@ def command(
         return outcome.still_to_do(source.targets(names), done)
 
     names = iter(source.names)
-    first = list(islice(names, WORTH_SHARING))
+    first = list(islice(names, WORTH_SHARING)) or raise_nothing_named()
     if watch:
         return _watch(app, outcome, list(targets([*first, *names])), recursive, timeout)
     if len(first) < WORTH_SHARING:

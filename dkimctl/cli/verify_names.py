@@ -1,7 +1,7 @@
 """Which key records verify-dns checks: of managed domains, of a key file, named in a list or in a message."""
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from dkimctl.cli.frame import App, managed_domains
 
@@ -63,6 +63,15 @@ def source_of(
             return Source(every, partial(managed_targets, settings=app.settings, store=store), len(every))
     named = managed_domains(app, domains)
     return Source(named, partial(targets_of, selector=wanted, settings=app.settings, store=store), len(named))
+
+
+def raise_nothing_named() -> NoReturn:
+    """Raise UsageError: where nothing was checked, nothing has been found right."""
+    from dkimctl.errors import UsageError
+
+    raise UsageError(
+        "no key record is named", hint="a line looks like mail._domainkey.example.com, or example.com mail"
+    )
 
 
 def _with_key(key_file: str, domains: list[str], selector: str | None) -> "Target":

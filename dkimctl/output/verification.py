@@ -21,7 +21,7 @@ _TEXTS = 8  # texts at one name that are shown
 def verification_text(tally: Tally, *, in_full: bool) -> str:
     """Every report that was kept `in_full`; or a summary by finding and the problems."""
     ordered = sorted(tally.reports, key=lambda r: (_RANK[r.verdict], r.domain, r.selector))
-    if in_full:
+    if in_full and ordered:
         return "\n".join(report_text(report) for report in ordered)
     problems = [report for report in ordered if not report.is_right]
     more = [f"and {tally.untold} more that are not right; all of them: --format jsonl\n"] if tally.untold else []
