@@ -87,13 +87,27 @@ def test_prometheus_reads_the_metrics(world: dict[str, str], names: Path, dkimct
 
 @needs("knotd")
 def test_a_run_is_resumed(world: dict[str, str], names: Path, dkimctl_inside: Dkimctl, tmp_path: Path) -> None:
-    """--resume passes over the names that were done, and notes those that are done now."""
+    """--resume passes over the names that were done, notes those that are done now, and tells of all of them."""
     done = tmp_path / "done"
     done.write_text("\n".join(NAMES[:15]) + "\n")
     arguments = ("verify-dns", "--from-file", names, "--format", "jsonl", "--resume", done)
     assert len(dkimctl_inside(*arguments, env=world).out.splitlines()) == 6
-    assert dkimctl_inside(*arguments, env=world).out == ""
+    run = dkimctl_inside(*arguments, env=world)
+    assert (run.code, run.out) == (1, "")
+    assert run.err == "dkimctl: done before: 20 right, 1 wrong\n"
     assert len(done.read_text().splitlines()) == 21
+
+
+@needs("knotd")
+def test_what_could_not_be_asked_is_asked_again(world: dict[str, str], dkimctl_inside: Dkimctl, tmp_path: Path) -> None:
+    """A name whose servers gave no answer is not noted as done."""
+    (tmp_path / "names").write_text("dead.example s\n")
+    arguments = ("verify-dns", "--from-file", tmp_path / "names", "--resume", tmp_path / "done")
+    for _ in range(2):
+        run = dkimctl_inside(*arguments, env=world)
+        assert run.code == 3
+        assert "DKIM107" in run.out
+    assert (tmp_path / "done").read_text() == ""
 
 
 @needs("knotd")

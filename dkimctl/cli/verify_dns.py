@@ -37,7 +37,7 @@ _THOROUGH = 3  # so many names are looked at with every question there is
 )
 @click.option("--watch", is_flag=True, help="Look again until all is right; one line a change.")
 @click.option("--timeout", type=click.IntRange(1), default=3600, metavar="N", help="Seconds that --watch lasts (3600).")
-@click.option("--resume", metavar="FILE", help="Note in FILE what is done, and pass over what stands there.")
+@click.option("--resume", metavar="FILE", help="Note in FILE what is done; go on behind what stands there.")
 @click.option("--concurrency", type=click.IntRange(1, 10000), metavar="N", help="Names under way at once (512).")
 @click.option(
     "--format",

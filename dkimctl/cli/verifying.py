@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
-from typing import IO, TYPE_CHECKING, TextIO
+from typing import IO, TYPE_CHECKING
 
 from dkimctl.cli.frame import App
 from dkimctl.errors import disk_errors
@@ -14,6 +14,7 @@ from dkimctl.verify.report import Report, Target
 from dkimctl.verify.tally import Tally, tally_of
 
 if TYPE_CHECKING:
+    from dkimctl.verify.notes import Notes
     from dkimctl.verify.targets import SeenNames
 
 _IN_MEMORY = 1 << 20  # octets
@@ -29,7 +30,7 @@ class Portion:
     tally: Tally
     documents: tuple[str, ...] = ()
     """Each report on a line: for json and jsonl as it is printed, for prometheus what is needed of it in the end."""
-    owners: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = field(default=())
     """For --resume."""
 
 
@@ -41,7 +42,7 @@ class Outcome:
         self._form = form
         self._tally = Tally()
         self._resume = resume
-        self._done: TextIO | None = None
+        self._notes: Notes | None = None
         self._has_begun = False
         self._samples: IO[str] | None = None
         self.in_full = False
@@ -61,29 +62,28 @@ class Outcome:
         """What stands in the file of --resume; from now on it gets each name that is done."""
         if self._resume is None:
             return None
-        from dkimctl.verify.targets import SeenNames
+        from dkimctl.verify.notes import Notes
 
-        done = SeenNames()
-        with disk_errors(f"write {self._resume}"):
-            self._done = open(self._resume, "a+", encoding="ascii", buffering=1)  # noqa: SIM115 - closed by show
-            self._done.seek(0)
-            for line in self._done:
-                done.add(line.rstrip("\n"))
-        return done
+        self._notes = Notes(self._resume)
+        if self._notes.in_words:
+            self._app.terminal.note(f"done before: {self._notes.in_words}")
+        return self._notes.done
 
     def portion(self, reports: Sequence[Report]) -> Portion:
         """What is shown of some reports; made where they are, which may be another process."""
-        owners = tuple(report.owner for report in reports) if self._resume else ()
+        from dkimctl.verify.notes import notes_of
+
+        notes = notes_of(reports) if self._resume else ()
         tally = tally_of(reports, keeps_all=self.in_full)
         if self._form in ("text", "nagios"):
-            return Portion(tally, owners=owners)
+            return Portion(tally, notes=notes)
         from dkimctl.output.machine import element, line
         from dkimctl.output.verification_machine import prometheus_sample
 
         tally.reports.clear()
         forms: dict[str, Callable[[Report], str]]
         forms = {"jsonl": partial(line, "report"), "json": element, "prometheus": prometheus_sample}
-        return Portion(tally, tuple(map(forms[self._form], reports)), owners)
+        return Portion(tally, tuple(map(forms[self._form], reports)), notes)
 
     def show(self, portions: Iterable[Portion], total: int | None = None) -> int:
         """Take the reports as they come; the exit code when all are there."""
@@ -101,8 +101,8 @@ class Outcome:
             for portion in self._watched(portions, total):
                 self._tally.merge(portion.tally)
                 self._print(portion.documents)
-                if self._done:
-                    self._done.writelines(owner + "\n" for owner in portion.owners)
+                if self._notes:
+                    self._notes.add(portion.notes)
         except BaseException as error:
             if self._has_begun or (self._form == "json" and isinstance(error, KeyboardInterrupt)):
                 self._print_end('], "complete": false}')
@@ -110,8 +110,8 @@ class Outcome:
                 raise KeyboardInterrupt(f"checked so far: {self._tally.in_words or 'nothing'}") from None
             raise
         finally:
-            if self._done:
-                self._done.close()
+            if self._notes:
+                self._notes.close()
         self._show_together()
         return self.exit_code
 
@@ -148,8 +148,13 @@ class Outcome:
 
     @property
     def exit_code(self) -> int:
-        """The worse of what was found; 2 when only the list had bad lines. For Nagios what its plug-ins say."""
+        """The worse of what was found, by earlier runs of --resume too; 2 when only the list had bad lines.
+
+        For Nagios what its plug-ins say.
+        """
         found = self._tally.severities
+        if self._notes and self._notes.has_errors:
+            found = {*found, Severity.ERROR}
         wrong, unknown = Severity.ERROR in found, Severity.UNKNOWN in found
         if self._form == "nagios":
             from dkimctl.output import nagios
