@@ -136,6 +136,31 @@ def test_mail_is_signed_exactly_as_before(tree: Tree, adopt: Callable[..., Run])
     assert signatures(tree) == before
 
 
+@needs("opendkim", "postfix", root=True, namespaces=True)
+def test_the_next_rendering_signs_exactly_as_before(tree: Tree, adopt: Callable[..., Run], dkimctl: Dkimctl) -> None:
+    """What a person chose counts after `render-config --install` too: fields signed once more, Mode sv, the UMask."""
+    chosen = {"OversignHeaders": "From,Subject", "Mode": "sv", "UMask": "022", "AutoRestart": "no"}
+    conf = tree.at(CONF_PATH).read_text()
+    kept = [line for line in conf.splitlines() if line.split()[:1] and line.split()[0] not in (*chosen, "SOCKET")]
+    lines = [f"{name} {value}" for name, value in chosen.items()]
+    tree.at(CONF_PATH).write_text("\n".join([*kept, *lines]) + "\n")
+    before = signatures(tree)
+    assert adopt(tree, "--install").code == 0
+    ran = dkimctl("render-config", "--install", "--root", tree.root)
+    assert ran.code == 0, ran.err
+    asked = tree.namespace(" && ".join(f"opendkim -x {CONF_PATH} -e {name} | head -1" for name in chosen))
+    assert asked.stdout.split() == ["From,Subject", "sv", "18", "False"], asked
+    assert [outline(text) for text in signatures(tree).values()] == [outline(text) for text in before.values()]
+    assert ["h=" + fields(text) for text in signatures(tree).values()] == [
+        "h=" + fields(text) for text in before.values()
+    ]
+
+
+def fields(signature: str) -> str:
+    """The value of h=, without folding."""
+    return "".join(signature.partition("h=")[2].partition(";")[0].split())
+
+
 def outline(text: str) -> list[str]:
     """Algorithm, canonicalization, d= and s=. Without tables opendkim adds `i=@DOMAIN` for sub-domains: its default."""
     return [tag.strip() for tag in text.split(";")[:5]]

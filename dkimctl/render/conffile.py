@@ -4,7 +4,7 @@ Ours carries a digest of itself, so that a later edit makes it a person's. The p
 dpkg keeps of each configuration file.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from hashlib import md5, sha256
 
 from dkimctl.config.settings import Settings
@@ -54,9 +54,34 @@ def with_include_last(content: bytes, included: str) -> bytes:
     return kept + (b"" if not kept or kept.endswith(b"\n") else b"\n") + f"Include {included}\n".encode()
 
 
-def overridden_notices(installed: Configuration, wanted: Iterable[tuple[str, str]], ours: str) -> tuple[Notice, ...]:
+def settings_of_person(installed: Configuration, ours: str) -> dict[str, Setting]:
+    """What counts in a person's opendkim.conf without our own file, by lower-case name."""
+    return {s.key: s for s in installed.settings if s.file != ours}
+
+
+def stays(name: str, theirs: Mapping[str, Setting], *, same_socket: bool) -> bool:
+    """True for a setting that a person has chosen and that does as well as ours, which would only be a default.
+
+    `same_socket`: the daemon goes on listening where it does. How mail is signed must not change because dkimctl came.
+    """
+    setting = theirs.get(name.lower())
+    value = setting.value.lower() if setting else ""
+    match name.lower():
+        case "mode":
+            return "s" in value
+        case "oversignheaders":
+            return "from" in value.replace(",", " ").split()
+        case "umask":  # Postfix can use the socket as it is
+            return bool(value) and same_socket
+        case "autorestart" | "autorestartrate":
+            return "autorestart" in theirs
+    return False
+
+
+def overridden_notices(
+    theirs: Mapping[str, Setting], wanted: Iterable[tuple[str, str]], ours: str
+) -> tuple[Notice, ...]:
     """The settings of a person's opendkim.conf that ours replace by another value."""
-    theirs = {s.key: s for s in installed.settings if s.file != ours}
     changed = [
         f"{setting.name} {setting.value} (line {setting.line})"
         for name, value in wanted

@@ -1,5 +1,6 @@
 """Private keys in the form and place that a signer needs them: made from the key store, readable by its user alone."""
 
+import os
 from collections.abc import Iterator
 
 from dkimctl.config.settings import Settings
@@ -31,12 +32,20 @@ def derived_directory(settings: Settings, directory: str) -> RenderedDirectory:
 
 
 def revoked_copies(settings: Settings, store: KeyStore, directory: str, selection: Selection) -> Iterator[str]:
-    """The copies of keys that were revoked, as system paths: nobody needs them any more. Raises DiskError."""
+    """The copies of keys that were revoked, as system paths: nobody needs them any more.
+
+    None for a user who may not look there, and could not remove them either. Raises DiskError.
+    """
     signing = {key.name for key in selection.keys}
     place = settings.at(directory)
     with disk_errors(f"read {place}"):
-        names = sorted(path.name for path in place.glob(f"*{_ENDING}")) if place.is_dir() else []
+        try:
+            names = sorted(os.listdir(place))
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
+            return
     for name in names:
+        if not name.endswith(_ENDING):
+            continue
         owner = name.removesuffix(_ENDING)
         if owner not in signing and _is_revoked(store, owner):
             yield f"{directory}/{name}"

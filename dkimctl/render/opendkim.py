@@ -1,6 +1,6 @@
 """opendkim: its configuration, its three tables, and the directory of its socket."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 
 from dkimctl.config.settings import Settings
@@ -13,7 +13,14 @@ from dkimctl.opendkim.sockets import MilterSocket, parse_socket
 from dkimctl.opendkim.tables import key_entry, key_line, rows, signing_lines
 from dkimctl.render.base import Content, Name, Notice, RenderedDirectory, RenderedFile, Selection, SigningKey, fixed
 from dkimctl.render.cautions import key_table_notices, signing_table_notices
-from dkimctl.render.conffile import belongs_to_person, overridden_notices, sealed, with_include_last
+from dkimctl.render.conffile import (
+    belongs_to_person,
+    overridden_notices,
+    sealed,
+    settings_of_person,
+    stays,
+    with_include_last,
+)
 from dkimctl.render.dataset import table_kind
 from dkimctl.render.socketdir import socket_directory, tmpfiles
 from dkimctl.render.trusted import host_list, host_notices, widened_notices
@@ -113,12 +120,23 @@ def _configuration(
     if installed is None or not belongs_to_person(settings, installed):
         return (RenderedFile(path, fixed(sealed(body))),), ()
     ours = f"{settings.paths.opendkim_directory}/dkimctl.conf"
+    theirs = settings_of_person(conf.expand(installed, path, settings.at), ours)
+    same_socket = _listens_at(theirs, parse_socket(settings.signing.socket))
+    wanted = tuple((name, value) for name, value in wanted if not stays(name, theirs, same_socket=same_socket))
+    body = b"".join(conf.setting_line(name, value) for name, value in wanted)
     header = b"# Written by `dkimctl render-config --install`, which replaces every change made here.\n\n"
     files = (
         RenderedFile(ours, fixed(header + body)),
         RenderedFile(path, fixed(with_include_last(installed, ours))),
     )
-    return files, overridden_notices(conf.expand(installed, path, settings.at), wanted, ours)
+    return files, overridden_notices(theirs, wanted, ours)
+
+
+def _listens_at(theirs: Mapping[str, conf.Setting], socket: MilterSocket) -> bool:
+    try:
+        return "socket" in theirs and parse_socket(theirs["socket"].value) == socket
+    except UsageError:
+        return False
 
 
 def key_table(foreign: Foreign, keys: tuple[SigningKey, ...]) -> Content:
