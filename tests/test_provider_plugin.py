@@ -12,9 +12,9 @@ from dkimctl.errors import ApiError, ConfigError
 from dkimctl.providers.base import Capabilities, ProviderSetup
 from dkimctl.providers.guard import GuardedProvider, open_guarded
 from dkimctl.providers.registry import open_provider
-from tests.conftest import REPOSITORY, Dkimctl
+from tests.conftest import REPOSITORY, Dkimctl, DkimctlInside
 from tests.provider_suite import Account, ProviderSuite
-from tests.publishing import ZONE
+from tests.publishing import ZONE, sandbox
 
 EXAMPLE = REPOSITORY / "tests/plugin_example"
 BROKEN = "import a_library_that_is_not_there\n"
@@ -68,6 +68,23 @@ class TestExample(ProviderSuite):
 def test_the_example_is_short() -> None:
     """A provider takes less than 60 lines; README shows this one."""
     assert len((EXAMPLE / "dkimctl_dnsmasq.py").read_text().splitlines()) < 60
+
+
+def test_a_package_that_does_not_import_stops_no_other_domain(
+    site: Path, dkimctl_inside: DkimctlInside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own domain is told with its name; the others are published, and the exit code says that not all is well."""
+    monkeypatch.syspath_prepend(str(site))
+    config = dkimctl_inside.root / "etc/dkimctl/dkimctl.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text('provider = "ovh"\n[domains."other.example"]\nprovider = "broken"\n')
+    with sandbox() as running:
+        for domain in (ZONE, "other.example"):
+            assert dkimctl_inside("genkey", domain, "-s", "mail", "--algorithm", "ed25519", "-q").code == 0
+        run = dkimctl_inside("publish", "--no-wait", env=running.environment())
+        assert run.code == 2
+        assert f"mail._domainkey.{ZONE}: published" in run.out
+        assert "mail._domainkey.other.example: the provider broken cannot be loaded: ModuleNotFoundError" in run.err
 
 
 def test_the_example_as_a_user_types_it(site: Path, dkimctl: Dkimctl) -> None:

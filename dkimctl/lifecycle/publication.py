@@ -13,6 +13,7 @@ from dkimctl.keys.store import Key, KeyName, KeyStore
 from dkimctl.lifecycle.published import Choices, Event, Outcome, Progress, Publication
 from dkimctl.lifecycle.run import Run
 from dkimctl.providers.base import Pace, Provider
+from dkimctl.providers.guard import Unloadable, UnloadableProvider
 from dkimctl.providers.registry import open_provider, provider_names
 from dkimctl.publish.digest import PlanDigest
 
@@ -164,10 +165,19 @@ def open_providers(
 ) -> dict[str, Provider]:
     """The providers that these domains need, by the text that names them. Nothing is asked of them yet.
 
-    Raises UsageError when a domain has no provider or an unknown one, ConfigError for credentials that are missing.
+    Another package's provider that cannot be loaded fails its own domains only. Raises UsageError when a domain has no
+    provider or an unknown one, ConfigError for credentials that are missing.
     """
     texts = dict.fromkeys(_provider_for(domain, named, settings) for domain in domains)
-    return {text: open_provider(text, settings, clock, pace) for text in texts}
+    opened: dict[str, Provider] = {}
+    for text in texts:
+        try:
+            opened[text] = open_provider(text, settings, clock, pace)
+        except Unloadable as error:
+            if len(texts) == 1:
+                raise
+            opened[text] = UnloadableProvider(text, error)
+    return opened
 
 
 def _provider_for(domain: str, named: str | None, settings: Settings) -> str:

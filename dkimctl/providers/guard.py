@@ -18,14 +18,48 @@ from dkimctl.providers.base import (
 T = TypeVar("T")
 
 
+class Unloadable(ConfigError):
+    """Another package's provider cannot be loaded. That is no mistake in the configuration of the others."""
+
+
+class UnloadableProvider:
+    """Stands for one where others are to go on: whatever is asked of it raises the reason."""
+
+    capabilities = Capabilities(field_type="TXT")
+
+    def __init__(self, name: str, error: Unloadable) -> None:
+        self.name = name
+        self._error = error
+
+    def zone_of(self, name: str) -> str:
+        """Raises Unloadable."""
+        raise self._error
+
+    def find(self, zone: str, names: Sequence[str]) -> Found:
+        """Raises Unloadable."""
+        raise self._error
+
+    def apply(self, zone: str, changes: Sequence[Change]) -> None:
+        """Raises Unloadable."""
+        raise self._error
+
+    def activate(self, zone: str) -> None:
+        """Raises Unloadable."""
+        raise self._error
+
+    def is_active(self, zone: str) -> bool | None:
+        """Raises Unloadable."""
+        raise self._error
+
+
 def open_guarded(name: str, load: Callable[[], ProviderFactory], setup: ProviderSetup) -> Provider:
-    """The provider that another package brings. Raises ConfigError when it cannot be loaded or made."""
+    """The provider that another package brings. Raises Unloadable when it cannot be loaded or made."""
     try:
         return GuardedProvider(load()(setup))
     except DkimctlError:
         raise
     except Exception as error:  # whatever another package may raise
-        raise ConfigError(
+        raise Unloadable(
             f"the provider {name} cannot be loaded: {_words(error)}",
             hint="reinstall the package that brings it, or remove it; the other providers work without it",
         ) from error
