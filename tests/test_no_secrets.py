@@ -101,7 +101,8 @@ def test_when_all_is_well(watch: Watch, form: str) -> None:
         assert watch.run(*command, form).code == 0
     assert watch.run(*PUBLISH, form).code == 0
     assert (watch.dkimctl.root / "etc/dkimctl/ovh.conf").exists()
-    for other in (("record", ZONE), ("publish", ZONE, "--provider", "ovh", "--dry-run"), ("render-config",)):
+    dry_run = ("publish", ZONE, "--provider", "ovh", "--dry-run")
+    for other in (("record", ZONE), dry_run, ("render-config",), ("status",), ("doctor", "--dns")):
         watch.run(*other, form)
 
 
