@@ -1,4 +1,4 @@
-"""What every provider promises, at the sandbox's account and in a zone file alike; and how providers are found."""
+"""What OVH's account and a zone file do beyond the suite for all providers; and how providers are found."""
 
 import tomllib
 from collections.abc import Iterator
@@ -8,13 +8,11 @@ from pathlib import Path
 import pytest
 
 from dkimctl.config.settings import Settings
-from dkimctl.errors import ConfigError, DkimctlError, UsageError
+from dkimctl.errors import ConfigError, UsageError
 from dkimctl.providers.base import Create, Delete, Provider, ProviderRecord, Replace
 from dkimctl.providers.registry import BUILT_IN, GROUP, open_provider, provider_names
 from dkimctl.providers.zonefile.provider import ZoneFileProvider
-from dkimctl.publish.apply import apply
-from dkimctl.publish.plan import plan
-from tests.publishing import NAME, ZONE, account, ed25519_record, manual_clock, rsa_record, sandbox, wanted
+from tests.publishing import NAME, ZONE, account, manual_clock, rsa_record, sandbox
 
 ZONE_FILE = f"""\
 $ORIGIN {ZONE}.
@@ -37,27 +35,14 @@ def provider(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Provide
         yield account(running)
 
 
-def record(provider: Provider, text: str, *, name: str = NAME, ttl: int = 0) -> ProviderRecord:
+def record(provider: Provider, text: str, *, ttl: int = 0) -> ProviderRecord:
     """A record of the provider's own type."""
-    return ProviderRecord(name, provider.capabilities.field_type, text, ttl)
+    return ProviderRecord(NAME, provider.capabilities.field_type, text, ttl)
 
 
-def texts(provider: Provider, name: str = NAME) -> list[str]:
-    """The texts at a name."""
-    return [found.text for found in provider.find(ZONE, [name])[name]]
-
-
-def test_the_zone_of_a_name_is_found(provider: Provider) -> None:
-    """Also for a sub-domain; a name elsewhere is an error that says so."""
-    assert provider.zone_of(NAME) == ZONE
-    assert provider.zone_of(f"mail._domainkey.a.b.{ZONE}") == ZONE
-    with pytest.raises(DkimctlError, match="other"):
-        provider.zone_of("mail._domainkey.other.example")
-
-
-def test_every_name_asked_for_is_answered(provider: Provider) -> None:
-    """Also those with nothing there."""
-    assert dict(provider.find(ZONE, [NAME, f"x.{ZONE}"])) == {NAME: (), f"x.{ZONE}": ()}
+def texts(provider: Provider) -> list[str]:
+    """The texts at the usual name."""
+    return [found.text for found in provider.find(ZONE, [NAME])[NAME]]
 
 
 @pytest.mark.parametrize("bits", [1024, 2048, 4096])
@@ -83,26 +68,6 @@ def test_changes_are_done_in_order(provider: Provider) -> None:
     provider.apply(ZONE, [Replace(second, replace(second, text="v=DKIM1; p=CCCC", ttl=600)), Delete(first)])
     assert texts(provider) == ["v=DKIM1; p=CCCC"]
     assert provider.find(ZONE, [NAME])[NAME][0].ttl == 600
-
-
-def test_names_beside_ours_are_left_alone(provider: Provider) -> None:
-    """Exact names only."""
-    others = [f"xmail._domainkey.{ZONE}", f"mail._domainkey.sub.{ZONE}", f"mail.xdomainkey.{ZONE}"]
-    provider.apply(ZONE, [Create(record(provider, "v=DKIM1; p=AAAA", name=name)) for name in others])
-    assert texts(provider) == []
-    provider.apply(ZONE, [Create(record(provider, "v=DKIM1; p=BBBB"))])
-    [found] = provider.find(ZONE, [NAME])[NAME]
-    provider.apply(ZONE, [Delete(found)])
-    assert [texts(provider, name) for name in others] == [["v=DKIM1; p=AAAA"]] * 3
-
-
-@pytest.mark.parametrize("kind", ["rsa", "ed25519"])
-def test_publishing_twice_changes_once(provider: Provider, kind: str) -> None:
-    """The plan after a publication is empty, for both kinds of key."""
-    asked = [wanted(record=rsa_record() if kind == "rsa" else ed25519_record(), ttl=300)]
-    result = apply(provider, plan(provider, ZONE, asked), clock=manual_clock())
-    assert [name.error for name in result.names] == [None]
-    assert plan(provider, ZONE, asked).changes == ()
 
 
 # --- how they are found

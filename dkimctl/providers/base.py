@@ -57,6 +57,11 @@ class Create:
 
     record: ProviderRecord
 
+    @property
+    def name(self) -> str:
+        """The owner name."""
+        return self.record.name
+
 
 @dataclass(frozen=True, slots=True)
 class Replace:
@@ -65,12 +70,22 @@ class Replace:
     before: ProviderRecord
     after: ProviderRecord
 
+    @property
+    def name(self) -> str:
+        """The owner name."""
+        return self.before.name
+
 
 @dataclass(frozen=True, slots=True)
 class Delete:
     """Remove a record."""
 
     record: ProviderRecord
+
+    @property
+    def name(self) -> str:
+        """The owner name."""
+        return self.record.name
 
 
 Change = Create | Replace | Delete

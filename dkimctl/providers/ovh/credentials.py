@@ -5,15 +5,14 @@ and handed over explicitly.
 """
 
 import configparser
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from dkimctl.config.settings import Option, Settings
 from dkimctl.errors import ConfigError, disk_errors
-from dkimctl.files import read_file
 from dkimctl.providers.ovh.endpoint import web_host
+from dkimctl.providers.secretfile import secret_text
 
 DEFAULT_ENDPOINT = "ovh-eu"
 KEYS = ("application_key", "application_secret", "consumer_key")
@@ -135,7 +134,7 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, str]:
         if value := environment.get(variable, ""):
             values[name] = value
         elif path := environment.get(f"{variable}_FILE", ""):
-            values[name] = _private_text(Path(path), f"{variable}_FILE").strip()
+            values[name] = secret_text(Path(path), hint=f"mend {variable}_FILE").strip()
     return values
 
 
@@ -180,7 +179,7 @@ def _find_file(options: Mapping[str, Option], settings: Settings, home: Path) ->
 def _read_file(path: Path) -> _File:
     parser = configparser.RawConfigParser()
     try:
-        parser.read_string(_private_text(path, "the credentials file"))
+        parser.read_string(secret_text(path, hint="mend the credentials file"))
     except configparser.Error as error:
         # the error's own words would quote lines of the file, and a line may be a secret
         line = f" (line {error.lineno})" if isinstance(getattr(error, "lineno", None), int) else ""  # type: ignore[attr-defined]
@@ -188,19 +187,6 @@ def _read_file(path: Path) -> _File:
             f"{path} is not an ovh.conf{line}", hint="it looks like: [ovh-eu], then application_key=… and so on"
         ) from None
     return _File(path, parser)
-
-
-def _private_text(path: Path, what: str) -> str:
-    content = read_file(path)
-    if content is None:
-        raise ConfigError(f"no such file: {path} ({what})", hint=f"mend {what}")
-    with disk_errors(f"look at {path}"):
-        mode = stat.S_IMODE(path.stat().st_mode)
-    if mode & 0o077:
-        raise ConfigError(
-            f"{path} can be read by other users (mode {mode:04o}), and it holds secrets", hint=f"chmod 600 {path}"
-        )
-    return content.decode("utf-8", "replace")
 
 
 def _one_kind(given: dict[str, str], filed: dict[str, str]) -> dict[str, str]:

@@ -182,8 +182,7 @@ class OvhProvider:
         """Do the changes: those at one name in this order, names at the same time."""
         by_name: dict[str, list[Change]] = {}
         for change in changes:
-            record = change.after if isinstance(change, Replace) else change.record
-            by_name.setdefault(record.name, []).append(change)
+            by_name.setdefault(change.name, []).append(change)
         self._changed.add(zone)
         in_parallel(lambda one: self._apply_in_order(zone, one), list(by_name.values()), self._jobs)
 

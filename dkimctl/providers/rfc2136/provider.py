@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from itertools import groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING, TypeVar
 
 from dkimctl.clock import Clock
@@ -49,7 +50,7 @@ class UpdateProvider:
 
     def apply(self, zone: str, changes: Sequence[Change]) -> None:
         """One message for each name, that the server takes as a whole or not at all."""
-        for name, together in groupby(changes, key=_owner):
+        for name, together in groupby(changes, key=attrgetter("name")):
             self._apply(zone, name, tuple(together))
 
     def _apply(self, zone: str, name: str, changes: Sequence[Change]) -> None:
@@ -100,10 +101,6 @@ class UpdateProvider:
                     raise
             self._clock.sleep(pause)
         return ask()
-
-
-def _owner(change: Change) -> str:
-    return _before(change).name
 
 
 def _before(change: Change) -> ProviderRecord:
