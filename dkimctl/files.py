@@ -151,8 +151,11 @@ def sync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
-def read_file(path: Path | str) -> bytes | None:
-    """The content, or None when there is no such file. Raises DiskError for everything else."""
+def read_file(path: Path | str, *, end: bytes = b"") -> bytes | None:
+    """The content, or None when there is no such file. Raises DiskError for everything else.
+
+    `end`: how such a file ends; where it does so, nothing is read after it.
+    """
     try:  # system calls as they are: in a loop over 10,000 keys a file object costs as much as all the rest
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
@@ -161,9 +164,9 @@ def read_file(path: Path | str) -> bytes | None:
         raise disk_error(f"read {path}", error) from error
     try:
         parts = [os.read(descriptor, _PORTION)]
-        while parts[-1]:
+        while parts[-1] and not (end and parts[-1].endswith(end)):
             parts.append(os.read(descriptor, _PORTION))
-        return b"".join(parts)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
     except OSError as error:
         raise disk_error(f"read {path}", error) from error
     finally:

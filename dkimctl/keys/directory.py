@@ -141,9 +141,9 @@ class KeyDirectory:
             except (FileNotFoundError, NotADirectoryError):
                 return []
         found = {name.removesuffix(PRIVATE) for name in names if name.endswith(PRIVATE) and name[0] != "."}
-        alone = {name.removesuffix(".json") for name in names if name.endswith(".json") and name[0] != "."} - found
-        found |= {selector for selector in alone if self._metadata(f"{directory}/{selector}").path}
-        return sorted(found)
+        notes = [name.removesuffix(".json") for name in names if name.endswith(".json") and name[0] != "."]
+        alone = [selector for selector in notes if selector not in found]
+        return sorted(found.union(s for s in alone if self._metadata(f"{directory}/{s}").path) if alone else found)
 
     @cached_property
     def _flat(self) -> dict[str, list[str]]:
@@ -165,7 +165,7 @@ class KeyDirectory:
 
     def _metadata(self, stem: str) -> Metadata:
         path = f"{stem}.json"
-        content = read_file(path)
+        content = read_file(path, end=meta.END)
         if content is not None:
             return meta.from_json(content, path)
         private = Path(stem + PRIVATE)

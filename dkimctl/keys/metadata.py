@@ -96,6 +96,10 @@ def to_json(metadata: Metadata) -> bytes:
     return json.dumps(document, indent=2, ensure_ascii=False).encode() + b"\n"
 
 
+END = b"\n}\n"
+"""How the file ends."""
+
+
 _STAMP_END, _STAMP_SIZE = b'Z"', len("2026-11-23T10:04:02")
 _IN_A_STAMP = "0123456789-T:Z"
 _MOST_MODELS = 1000

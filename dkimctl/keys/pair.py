@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from dkimctl.errors import CheckFailed, DiskError, Refused
 from dkimctl.files import read_file
 from dkimctl.keys.public import PublicKey
-from dkimctl.keys.quick import quick_public
+from dkimctl.keys.quick import PEM_END, quick_public
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -96,7 +96,7 @@ def load_public(path: Path | str) -> PublicKey:
 
 
 def _content(path: Path | str) -> bytes:
-    content = read_file(path)
+    content = read_file(path, end=PEM_END)
     if content is None:
         raise DiskError(f"no such key file: {path}", hint="see what keys there are: dkimctl record")
     return content

@@ -7,10 +7,12 @@ Anything else is None, damage included: then the library reads it, and what is w
 from binascii import Error, a2b_base64
 from functools import lru_cache
 
+from dkimctl.keys.der import BIT_STRING, OCTET_STRING, RSA, SEQUENCE, head
 from dkimctl.keys.public import PublicKey
 
-_BEGIN, _END = b"-----BEGIN PRIVATE KEY-----\n", b"\n-----END PRIVATE KEY-----\n"
-_ALGORITHM = bytes.fromhex("300d06092a864886f70d0101010500")  # rsaEncryption, NULL: RFC 3279 §2.3.1
+PEM_END = b"\n-----END PRIVATE KEY-----\n"
+"""How the file ends."""
+_BEGIN = b"-----BEGIN PRIVATE KEY-----\n"
 _VERSION = b"\2\1\0"
 _NUMBERS = 8
 _SMALL_FACTORS = 2329089562800  # the least common multiple of 1 to 30
@@ -18,10 +20,10 @@ _SMALL_FACTORS = 2329089562800  # the least common multiple of 1 to 30
 
 def quick_public(pem: bytes) -> PublicKey | None:
     """The public key, if every octet is as expected and the numbers belong together."""
-    if not (pem.startswith(_BEGIN) and pem.endswith(_END)):
+    if not (pem.startswith(_BEGIN) and pem.endswith(PEM_END)):
         return None
     try:
-        der = a2b_base64(pem[len(_BEGIN) : -len(_END)].replace(b"\n", b""), strict_mode=True)
+        der = a2b_base64(pem[len(_BEGIN) : -len(PEM_END)].replace(b"\n", b""), strict_mode=True)
     except Error:
         return None
     before = _before(len(der))
@@ -72,25 +74,16 @@ def _fit(n: int, e: int, d: int, p: int, q: int, dp: int, dq: int, inverse: int)
 
 @lru_cache
 def _before(size: int) -> bytes:
-    """What precedes n in a file of so many octets; nothing stands before it in a small one, which is not ours."""
+    """What precedes n in a file of so many octets; for sizes that no key of ours has, what no file begins with."""
     if not 300 < size < 65536:
         return b"-"
-    return b"".join(
-        (_head(0x30, size - 4), _VERSION, _ALGORITHM, _head(4, size - 26), _head(0x30, size - 30), _VERSION)
-    )
+    outer = head(SEQUENCE, size - 4) + _VERSION + RSA
+    return outer + head(OCTET_STRING, size - 26) + head(SEQUENCE, size - 30) + _VERSION
 
 
 @lru_cache
 def _before_public(size: int) -> bytes:
     """What precedes n and e, which take so many octets, in a SubjectPublicKeyInfo (RFC 5280 §4.1)."""
-    key = _head(0x30, size)
-    bits = _head(3, 1 + len(key) + size) + b"\0"
-    return _head(0x30, len(_ALGORITHM) + len(bits) + len(key) + size) + _ALGORITHM + bits + key
-
-
-def _head(tag: int, size: int) -> bytes:
-    """Tag and length in the shortest form."""
-    if size < 0x80:
-        return bytes((tag, size))
-    octets = size.to_bytes((size.bit_length() + 7) // 8, "big")
-    return bytes((tag, 0x80 | len(octets))) + octets
+    key = head(SEQUENCE, size)
+    bits = head(BIT_STRING, 1 + len(key) + size) + b"\0" + key
+    return head(SEQUENCE, len(RSA) + len(bits) + size) + RSA + bits
