@@ -31,11 +31,10 @@ def run() -> int:
         from dkimctl.version import VERSION
 
         try:
-            print(f"dkimctl {VERSION}", flush=True)
-        except OSError:
-            sys.argv[1:] = ["-V"]  # once more below, where every way to fail is known
-        else:
+            os.write(sys.stdout.fileno(), f"dkimctl {VERSION}\n".encode())
             return 0
+        except OSError:
+            pass  # nothing was written: once more below, where every way to fail is known
     try:
         from dkimctl.cli.main import run as run_commands
     except KeyboardInterrupt:
