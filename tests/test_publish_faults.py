@@ -146,7 +146,7 @@ def test_each_fault_at_each_call_ends_right_or_is_mended_by_the_next_run(
     bench.begin(state)
     assert bench.publish()
     calls = len(bench.running.calls)
-    assert 6 <= calls <= 14
+    assert 6 <= len({(call.method, call.path) for call in bench.running.calls}) <= 14  # a slow machine repeats some
     cases = [(number, for_ever) for number in range(1, calls + 1) for for_ever in ([False, True] if FULL else [False])]
     for number, for_ever in cases:
         what = f"{kind} at call {number}{' and later' if for_ever else ''}, {state} before"
