@@ -337,6 +337,8 @@ START_CASES = [
     Case("Socket in Postfix's spelling", 4, "DKIM704", lambda t: t.conf("Socket", "inet:localhost:8891")),
     Case("PidFile elsewhere", 25, "DKIM715", lambda t: t.conf("PidFile", "/run/opendkim.pid")),
     Case("no PidFile", 25, "DKIM715", lambda t: t.conf("PidFile", None)),
+    Case("socket below /run by hand", 3, "DKIM826", lambda t: t.conf("Socket", "local:/run/dkim/opendkim.sock")),
+    Case("socket open to the network", 9, "DKIM827", lambda t: both(inet, lambda u: u.conf("Socket", "inet:8891"))(t)),
     Case("socket directory missing", 3, "DKIM807", lambda t: t.at(SOCK).rmdir()),
     Case("socket directory of root", 5, "DKIM807", lambda t: t.change(SOCK, 0o755, (0, 0))),
     Case("a file where the socket goes", 5, "DKIM824", lambda t: t.write(f"{SOCK}/opendkim.sock", "")),
@@ -408,6 +410,16 @@ POSTFIX_CASES = [
     ),
     Case(
         "master.cf empties smtpd_milters", 10, "DKIM809", lambda t: t.write(MASTER_PATH, f"{SMTP}  -o smtpd_milters=\n")
+    ),
+    Case(
+        "postscreen's smtpd without milters",
+        10,
+        "DKIM809",
+        lambda t: t.write(
+            MASTER_PATH,
+            "smtp inet n - y - 1 postscreen\nsmtpd pass - - y - - smtpd\n  -o smtpd_milters=\n"
+            "submission inet n - y - - smtpd\n",
+        ),
     ),
     Case(
         "submission without milters",
@@ -594,6 +606,17 @@ SOUND: list[tuple[str, Change]] = [
         both(lambda t: t.main("dkim", "unix:opendkim/opendkim.sock"), lambda t: t.main("smtpd_milters", "$dkim")),
     ),
     ("signed after the content filter", amavis),
+    (
+        "a directory below /run that the unit makes",
+        both(
+            lambda t: t.write(DROP_IN, "[Service]\nRuntimeDirectory=dkim\n"),
+            lambda t: t.write("/etc/tmpfiles.d/x.conf", "d /var/run/other 0750 opendkim postfix - -\n"),
+        ),
+    ),
+    (
+        "behind postscreen",
+        lambda t: t.write(MASTER_PATH, "smtp inet n - y - 1 postscreen\nsmtpd pass - - y - - smtpd\n"),
+    ),
     (
         "signed after the pipe",
         lambda t: t.write(MASTER_PATH, f"{SMTP}  -o content_filter=scan:dummy\n  -o smtpd_milters=\n{PIPE}"),

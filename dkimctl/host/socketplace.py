@@ -11,7 +11,7 @@ from dkimctl.host.world import World
 from dkimctl.opendkim.sockets import MilterSocket, parse_socket
 from dkimctl.postfix.milters import milter_socket
 
-_EVERYWHERE = ("", "0.0.0.0", "::")  # noqa: S104  what a daemon may be told, not where we listen
+EVERYWHERE = ("", "0.0.0.0", "::")  # noqa: S104  what a daemon may be told, not where we listen
 SYSTEMD_UMASK = 0o022
 
 
@@ -37,7 +37,7 @@ def leads_to(milter: str, socket: MilterSocket, queue: str) -> bool:
     if there.is_unix or socket.is_unix:
         # chrooted, Postfix writes what lies in the queue directory from there
         return socket.is_unix and there.path in (socket.path, socket.path.removeprefix(queue))
-    if socket.host in _EVERYWHERE:
+    if socket.host in EVERYWHERE:
         return there.port == socket.port
     return there.endpoint == socket.endpoint
 

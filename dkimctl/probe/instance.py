@@ -28,6 +28,8 @@ LEFT_OUT = ("content_filter", "smtpd_proxy_filter")
 _QUEUE_ID = re.compile(r"^(?:NOQUEUE|[0-9A-F]{6,15}|[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-z]{10,20}): |; from=<.*")
 """What of a line of the log is only about one message."""
 _OF_SERVICE = ("smtpd_milters", "milter_default_action", "milter_protocol", "receive_override_options")
+_PORT_25 = ("smtp/inet", "25/inet", "smtpd/pass")
+"""The last is behind postscreen, which itself has no milters."""
 _MILTERS = ("smtpd_milters", "non_smtpd_milters")
 _EMPTY = (
     "alias_database",
@@ -180,7 +182,7 @@ def _prepare(place: Path, directory: Path, sink_port: int, port: int) -> Instanc
 def _overrides(directory: Path, names: Sequence[str]) -> dict[str, str]:
     """What master.cf gives the smtpd on port 25 of these settings."""
     found = postconf.service_overrides(directory, names)
-    return {override.name: override.value for override in found if override.service in ("smtp/inet", "25/inet")}
+    return {override.name: override.value for override in found if override.service in _PORT_25}
 
 
 def _main_cf(place: Path, directory: Path, sink_port: int, milters: Mapping[str, str]) -> str:

@@ -132,3 +132,17 @@ BEFORE_QUEUE = entry(
     "With smtpd_proxy_filter the milters of that service see no header and no body (SMTPD_PROXY_README): sign where "
     "the filter hands mail back.",
 )
+NOT_AFTER_BOOT = entry(
+    826,
+    WARNING,
+    "the socket's directory is gone after the next boot",
+    "/run is empty after a boot; what systemd does not make there is missing: `Unable to bind to port`, and opendkim "
+    "does not start.",
+)
+OPEN_PORT = entry(
+    827,
+    WARNING,
+    "the daemon listens at every address",
+    "Whoever reaches the port can say that the mail comes from 127.0.0.1, and has it signed. Right only where another "
+    "host's Postfix asks it, behind a packet filter.",
+)

@@ -12,12 +12,13 @@ from dkimctl.host.catalogue import machine, postfix
 from dkimctl.host.doctor.base import Diagnosis, noticed
 from dkimctl.host.doctor.commands import chain, dkimctl, edit, make_directory, rewrite, service, set_parameter, silence
 from dkimctl.host.installation import where
-from dkimctl.host.socketplace import effective_socket
+from dkimctl.host.socketplace import EVERYWHERE, effective_socket
 from dkimctl.host.world import World
 from dkimctl.opendkim.conf import Setting
 from dkimctl.opendkim.sockets import MilterSocket, parse_socket
 from dkimctl.postfix.milters import milter_socket
 
+_TMPFILES = ("/etc/tmpfiles.d", "/run/tmpfiles.d", "/usr/lib/tmpfiles.d")
 _CRON = ("/etc/crontab", "/etc/cron.d", "/etc/cron.hourly", "/etc/cron.daily", "/etc/cron.weekly")
 
 
@@ -97,6 +98,44 @@ def _socket(world: World) -> Iterator[Diagnosis]:
         return
     if socket.is_unix:
         yield from _place(world, setting, socket)
+        yield from _after_boot(world, setting, os.path.dirname(socket.path))
+    elif socket.host in EVERYWHERE:
+        fix = rewrite(world, setting.file, setting.line, f"{setting.name} inet:{socket.port}@localhost")
+        if setting.name != "Socket" and setting not in world.opendkim.all("Socket"):  # the command line's
+            fix = edit(world, setting.file, setting.line)
+        seen = f"{where(setting)}: {setting.value} listens at every address"
+        yield noticed(postfix.OPEN_PORT, "Socket", seen, fix)
+
+
+def _after_boot(world: World, setting: Setting, directory: str) -> Iterator[Diagnosis]:
+    """A directory below /run is gone after a boot, unless systemd makes it."""
+    place = _run(directory)
+    if place == "/run" or not place.startswith("/run/"):
+        return
+    unit = world.opendkim.service
+    runtime = unit.find("RuntimeDirectory")
+    made = {f"/run/{name}" for name in (runtime.value.split() if runtime else ())} | set(_by_tmpfiles(world))
+    if place in made or any(place in line.value for line in unit.lines) or not unit.lines:
+        return
+    account, group = world.account, world.opendkim.group or "opendkim"
+    line = f"d {place} 0750 {account.name if account else 'opendkim'} {group} - -"
+    target = world.shown("/etc/tmpfiles.d")
+    fix = chain(
+        f"mkdir -p {shlex.quote(target)}", f"echo {shlex.quote(line)} > {shlex.quote(f'{target}/opendkim-socket.conf')}"
+    )
+    seen = f"{where(setting)}: {setting.value}; neither tmpfiles.d nor the unit makes {place}"
+    yield noticed(postfix.NOT_AFTER_BOOT, directory, seen, fix)
+
+
+def _by_tmpfiles(world: World) -> Iterator[str]:
+    """The directories that systemd-tmpfiles makes at each boot."""
+    for place in _TMPFILES:
+        try:
+            files = [file.read_text(errors="replace") for file in world.settings.at(place).glob("*.conf")]
+        except OSError:
+            continue
+        rows = (line.split() for text in files for line in text.splitlines())
+        yield from (_run(row[1].rstrip("/")) for row in rows if len(row) > 1 and row[0].rstrip("!+-=~^") in ("d", "D"))
 
 
 def _place(world: World, setting: Setting, socket: MilterSocket) -> Iterator[Diagnosis]:

@@ -53,7 +53,9 @@ class Way:
 
     def doors(self) -> list[Service]:
         """The smtpd services that take mail from elsewhere."""
-        return [s for s in self.instance.services_of("smtpd") if s.kind == "inet" and not s.is_loopback]
+        # postscreen takes mail at port 25 and hands the connection over to a service of the kind `pass`
+        found = self.instance.services_of("smtpd")
+        return [s for s in found if s.kind == "pass" or (s.kind == "inet" and not s.is_loopback)]
 
     def filter_of(self, service: Service) -> str:
         """The content filter that gets the mail of a service, before the queue or after it; empty for none."""
