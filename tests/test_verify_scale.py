@@ -2,9 +2,11 @@
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,6 +29,7 @@ from tests.conftest import Dkimctl, DkimctlInside, needs
 from tests.dns_servers import Knot, free_port_everywhere, name_servers, txt
 from tests.hostile_dns import Hostile, Send, answer
 from tests.record_corpus import corpus, make_keys
+from tests.verify_schema import assert_valid
 
 HOME, ONCE = "127.0.0.1", "127.0.8.9"
 COUNT = 240
@@ -186,6 +189,29 @@ def test_ctrl_c_tells_what_is_known(lookup: Lookup, dkimctl: Dkimctl, tmp_path: 
     assert len(out.splitlines()) < 50_000
     with pytest.raises(ProcessLookupError):
         os.killpg(process.pid, 0)
+
+
+@needs("knotd")
+@pytest.mark.parametrize("form", ["json", "jsonl"])
+def test_ctrl_c_leaves_no_half_document(lookup: Lookup, dkimctl: Dkimctl, tmp_path: Path, form: str) -> None:
+    """An interrupt while the reader is slow: what was written is whole, and one document says that it lacks names."""
+    names, environment = tmp_path / "names", dkimctl.scratch.environment()
+    names.write_text("".join(f"d{n}.example.com s\n" for n in range(50_000)))
+    environment |= {"DKIMCTL_NAMESERVERS": lookup.nameservers[0], "DKIMCTL_DNS_PORT": str(lookup.port)}
+    command = [sys.executable, "-m", "dkimctl", "verify-dns", "--from-file", str(names), "--format", form]
+    process = subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert process.stdout
+    assert select.select([process.stdout], [], [], 60)[0]
+    time.sleep(0.5)  # by now it waits for somebody to read
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    for document in [out] if form == "json" else out.splitlines():
+        assert_valid(document)
+    if form == "json":
+        assert json.loads(out)["complete"] is False
 
 
 @needs("knotd")

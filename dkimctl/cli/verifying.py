@@ -7,6 +7,7 @@ from itertools import islice
 from typing import IO, TYPE_CHECKING
 
 from dkimctl.cli.frame import App
+from dkimctl.cli.interrupts import undisturbed
 from dkimctl.errors import disk_errors
 from dkimctl.findings import Severity
 from dkimctl.output.terminal import Terminal
@@ -121,16 +122,19 @@ class Outcome:
             with disk_errors(_SAMPLES):
                 self._samples.writelines(documents)
             return
-        if documents and self._form == "json":
-            begin = "," if self._has_begun else _BEGIN
-            documents = [begin + documents[0], *("," + document for document in documents[1:])]
-            self._has_begun = True
-        if documents:
+        if not documents:
+            return
+        with undisturbed():
+            if self._form == "json":
+                begin = "," if self._has_begun else _BEGIN
+                documents = [begin + documents[0], *("," + document for document in documents[1:])]
+                self._has_begun = True
             Terminal().result("".join(documents))
 
     def _print_end(self, end: str) -> None:
         """End the one document; an error after it is told on stderr only."""
-        Terminal().result(("" if self._has_begun else _BEGIN) + end)
+        with undisturbed():
+            Terminal().result(("" if self._has_begun else _BEGIN) + end)
         self._app.json = False
 
     def show_changes(self, reports: Iterable[Report]) -> int:
