@@ -9,8 +9,8 @@ from email.message import EmailMessage
 from pathlib import Path
 from uuid import uuid4
 
+from dkimctl.probe.sink import Sink
 from tests.real.machine import Machine
-from tests.real.sink import Sink
 
 RECIPIENT = "someone@example.org"
 
@@ -28,13 +28,18 @@ class Relay:
         message, mark = _mail(sender)
         with smtplib.SMTP("127.0.0.1", self.port, timeout=60) as client:
             client.send_message(message)
-        return self.sink.wait_for(mark)
+        return self._arrived(mark)
 
     def sendmail(self, sender: str) -> bytes:
         """Send a mail with sendmail(1), as cron and web applications do; returns it as the recipient gets it."""
         message, mark = _mail(sender)
         self.machine.run("sendmail", "-t", "-f", sender, input=message.as_string(), user="nobody")
-        return self.sink.wait_for(mark)
+        return self._arrived(mark)
+
+    def _arrived(self, mark: str) -> bytes:
+        found = self.sink.wait_for(mark, 30)
+        assert found, f"no message with {mark} arrived"
+        return found[0]
 
     def start_signing(self) -> None:
         """Start the signing daemon as its systemd unit does, or again when it runs; returns when it listens."""

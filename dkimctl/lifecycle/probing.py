@@ -1,0 +1,129 @@
+"""What every selftest works with: its messages, the key records, and what came of it all."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from dkimctl.clock import Clock
+from dkimctl.config.settings import Settings
+from dkimctl.errors import DkimctlError
+from dkimctl.host.installation import read_installation
+from dkimctl.keys.metadata import Phase
+from dkimctl.keys.store import KeyStore
+from dkimctl.lifecycle.signing import record_in_dns
+from dkimctl.names import split_owner_name
+from dkimctl.opendkim.sockets import MilterSocket, parse_socket
+from dkimctl.probe.attempt import Attempt, State
+from dkimctl.probe.cases import Case, cases
+from dkimctl.probe.signature import FindRecord
+from dkimctl.record.from_key import record_of
+
+
+class Via(StrEnum):
+    """How the messages are handed in."""
+
+    MILTER = "milter"
+    SMTP = "smtp"
+    SENDMAIL = "sendmail"
+
+
+@dataclass(frozen=True, slots=True)
+class Selftest:
+    """What came of all messages."""
+
+    via: Via
+    where: str
+    """What they were handed to: the daemon's socket, or Postfix."""
+    attempts: tuple[Attempt, ...]
+    notes: tuple[str, ...] = ()
+    """What holds for all of them."""
+
+    @property
+    def exit_code(self) -> int:
+        """1 when a message is not signed as it should be, 3 when one could not be judged, else 0."""
+        states = {a.state for a in self.attempts}
+        return 3 if State.UNKNOWN in states else 1 if State.WRONG in states else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Prober:
+    """What a selftest works with."""
+
+    settings: Settings
+    store: KeyStore
+    clock: Clock
+    report: Callable[[Attempt], None]
+    """Hears of each attempt as it ends."""
+    patience: float = 10.0
+    """Seconds that the daemon may take for one message."""
+
+
+def all_cases(prober: Prober, domains: Sequence[str], now: datetime) -> Iterator[tuple[str, Case]]:
+    """Every message of the first domain's cases, and for the others one from the domain and one from below it."""
+    for number, domain in enumerate(domains):
+        own = prober.settings.domain(domain).subdomains
+        below = prober.settings.signing.subdomains if own is None else own
+        for case in cases(domain, now, subdomains=below, thorough=number == 0):
+            yield domain, case
+
+
+def daemon_socket(settings: Settings) -> MilterSocket:
+    """Where the daemon of this machine listens: what opendkim.conf says, else what the configuration says."""
+    if settings.signing.signer != "opendkim":
+        return parse_socket(settings.signing.socket)
+    try:
+        found = read_installation(settings.paths.opendkim_conf, settings.at).get("Socket")
+    except DkimctlError:
+        found = ""
+    return parse_socket(found or settings.signing.socket)
+
+
+class Finder:
+    """Finds the key record of a signature: in DNS, or on this disk for a key that was not published yet."""
+
+    def __init__(self, prober: Prober) -> None:
+        self._store = prober.store
+        self._in_dns: FindRecord = record_in_dns(prober.settings.lookup)
+        self._known: dict[str, str | DkimctlError | None] = {}
+        self._unpublished: dict[str, None] = {}
+
+    def find(self, owner: str) -> str | None:
+        """The record's text. Raises Unavailable; asks once for each name."""
+        if owner not in self._known:
+            try:
+                self._known[owner] = self._on_disk(owner) or self._in_dns(owner)
+            except DkimctlError as error:
+                self._known[owner] = error
+        found = self._known[owner]
+        if isinstance(found, DkimctlError):
+            raise found
+        return found
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Which keys were taken from this disk."""
+        return tuple(
+            f"{name} is not published yet: verified with the key on this disk; nobody else can verify it"
+            for name in self._unpublished
+        )
+
+    def is_unpublished(self, owner: str) -> bool:
+        """True when its key came from this disk."""
+        return owner in self._unpublished
+
+    def _on_disk(self, owner: str) -> str | None:
+        selector, domain = split_owner_name(owner)
+        for key in self._store.keys(domain):
+            if key.selector == selector and key.phase is Phase.GENERATED:
+                self._unpublished[owner] = None
+                return record_of(self._store, key).text
+        return None
+
+
+def noted(attempt: Attempt, finder: Finder) -> Attempt:
+    """A signature that only this disk can verify is a warning."""
+    if attempt.state is not State.SIGNED:
+        return attempt
+    names = [f"{selector}._domainkey.{attempt.domain}" for selector in attempt.selectors]
+    return replace(attempt, state=State.WARNING) if any(map(finder.is_unpublished, names)) else attempt

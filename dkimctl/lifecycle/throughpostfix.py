@@ -1,0 +1,135 @@
+"""The selftest through Postfix: a second one with the settings of the real one, which delivers to dkimctl alone."""
+
+import smtplib
+import socket
+from collections.abc import Sequence
+from dataclasses import replace
+
+from dkimctl.clock import SYSTEM_CLOCK
+from dkimctl.errors import CheckFailed, DkimctlError, Unavailable
+from dkimctl.lifecycle.probing import Finder, Prober, Selftest, Via, all_cases, daemon_socket, noted
+from dkimctl.postfix.milters import milter_socket, names_opendkim, split_milters
+from dkimctl.postfix.postconf import read_settings
+from dkimctl.probe.attempt import Attempt, Expected, State, assess, attempt, why_hint
+from dkimctl.probe.cases import Case
+from dkimctl.probe.instance import Instance, second_postfix
+from dkimctl.probe.sink import Sink
+from dkimctl.programs import run_program
+
+_TO_ARRIVE = 20.0  # seconds for a mail through Postfix
+_TO_LOG, _PAUSE = 1.0, 0.05  # seconds
+_FILTERED = (
+    ", because it hands mail back to the real Postfix; to see what it does to a signature, send one: "
+    "dkimctl selftest DOMAIN --to YOU --relay 127.0.0.1, and dkimctl inspect what arrives"
+)
+_REWRITING = ("smtp_generic_maps", "smtp_header_checks", "smtp_mime_header_checks", "smtp_body_checks")
+
+
+def through_postfix(prober: Prober, domains: Sequence[str], via: Via) -> Selftest:
+    """Every message in over SMTP or sendmail(1), and out at a sink. Raises Unavailable without a Postfix to copy."""
+    directory = prober.settings.at(prober.settings.paths.postfix_directory)
+    finder = Finder(prober)
+    attempts = []
+    with Sink() as sink, second_postfix(directory, sink.port, _free_port()) as instance:
+        after = _what_comes_after(prober, instance, via)
+        for domain, case in all_cases(prober, domains, prober.clock.now()):
+            expected = Expected(domain, finder.find, prober.clock.now(), prober.clock.now(), after)
+            attempts.append(noted(_sent(case, expected, prober, sink, instance, via), finder))
+            prober.report(attempts[-1])
+        notes = (*finder.notes, *(f"not followed: {setting}{_FILTERED}" for setting in instance.left_out))
+    where = f"a second Postfix with the settings of {directory}"
+    return Selftest(via, where, tuple(attempts), notes)
+
+
+def _sent(case: Case, expected: Expected, prober: Prober, sink: Sink, instance: Instance, via: Via) -> Attempt:
+    since = instance.logged
+    try:
+        (_hand_to_sendmail if via is Via.SENDMAIL else _hand_to_smtpd)(case, instance)
+    except DkimctlError as error:
+        said = _said(instance, since, patience=_TO_LOG)
+        hint = f"{said}; {why_hint(case)}" if "milter-reject: END-OF-MESSAGE" in said else said or error.hint
+        return attempt(case, expected, State.WRONG, error.message, hint=hint)
+    mark = dict(case.message.headers)["Message-ID"]
+    arrived = sink.wait_for(mark, _TO_ARRIVE)
+    said = _said(instance, since)
+    if not arrived:
+        seen = f"it did not come out of Postfix within {_TO_ARRIVE:.0f} seconds"
+        return attempt(case, expected, State.WRONG if said else State.UNKNOWN, seen, hint=said or why_hint(case))
+    found = assess(case, arrived[0], replace(expected, now=prober.clock.now()))
+    if found.state is State.WRONG and "without a signature" in found.seen:
+        return replace(found, hint=said or _not_asked(prober, instance, via) or found.hint)
+    return found
+
+
+def _not_asked(prober: Prober, instance: Instance, via: Via) -> str:
+    """Why the daemon did not see it, where Postfix does not ask it on this way."""
+    name = "non_smtpd_milters" if via is Via.SENDMAIL else "smtpd_milters"
+    if _signing_milters(prober, instance.milters[name]):
+        return ""
+    return f"{name} = {instance.milters[name] or '(empty)'} does not name the daemon: sudo dkimctl doctor"
+
+
+def _said(instance: Instance, since: int, patience: float = 0.0) -> str:
+    """What Postfix logged of this message, in a line: about a milter where it did; or nothing.
+
+    `patience`: seconds to wait for it, because another process writes the log.
+    """
+    said = instance.said(since)
+    while not said and patience > 0:
+        SYSTEM_CLOCK.sleep(_PAUSE)
+        patience -= _PAUSE
+        said = instance.said(since)
+    about_milters = [line for line in said if line.startswith("warning: ") and "ilter" in line]
+    return f"Postfix says: {(about_milters or said)[-1]}" if said else ""
+
+
+def _hand_to_smtpd(case: Case, instance: Instance) -> None:
+    message = case.message
+    recipient = dict(message.headers)["To"]
+    try:
+        with smtplib.SMTP("127.0.0.1", instance.port, "localhost", timeout=_TO_ARRIVE) as client:
+            client.sendmail(message.sender, [recipient], message.raw, ["BODY=8BITMIME"])
+    except smtplib.SMTPResponseException as error:
+        raise CheckFailed(f"Postfix refuses it: {error.smtp_code} {_text(error.smtp_error)}") from error
+    except smtplib.SMTPRecipientsRefused as error:
+        code, text = next(iter(error.recipients.values()))
+        raise CheckFailed(f"Postfix refuses it: {code} {_text(text)}") from error
+    except (OSError, smtplib.SMTPException) as error:
+        raise Unavailable(f"Postfix does not take it: {error}") from error
+
+
+def _hand_to_sendmail(case: Case, instance: Instance) -> None:
+    message = case.message
+    recipient = dict(message.headers)["To"]
+    raw = message.raw.replace(b"\r\n", b"\n")
+    ended = run_program("sendmail", "-C", str(instance.directory), "-i", "-f", message.sender, recipient, input=raw)
+    if ended.code != 0:
+        raise CheckFailed(f"sendmail refuses it: {ended.last_word}", hint="see: sendmail -bv postmaster")
+
+
+def _what_comes_after(prober: Prober, instance: Instance, via: Via) -> str:
+    """The milters behind the signing one, and what Postfix itself may change on the way out."""
+    directory = prober.settings.at(prober.settings.paths.postfix_directory)
+    value = instance.milters["non_smtpd_milters" if via is Via.SENDMAIL else "smtpd_milters"]
+    milters, signing = split_milters(value), _signing_milters(prober, value)
+    later = [f"the milter {milter}" for milter in milters[signing[0] + 1 :]] if signing else []
+    rewriting = read_settings(directory, _REWRITING, expanded=True)
+    later += [f"{name} = {value}" for name, value in rewriting.items() if value]
+    return ", ".join(later)
+
+
+def _signing_milters(prober: Prober, value: str) -> list[int]:
+    """Where in a list of milters the daemon stands."""
+    place = daemon_socket(prober.settings)
+    milters = split_milters(value)
+    return [n for n, m in enumerate(milters) if names_opendkim(m, "", [place]) or milter_socket(m, "") == place]
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _text(said: bytes | str) -> str:
+    return said.decode("utf-8", "replace") if isinstance(said, bytes) else said
