@@ -93,9 +93,9 @@ BLOCKS: dict[str, Callable[[], str]] = {
         ((", ".join(f"`{name}`" for name in names.split(", ")), text) for names, text in ENVIRONMENT.items()),
     ),
     "findings": lambda: table(
-        ("code", "severity", "finding", "what to do"),
+        ("code", "severity", "finding"),
         (
-            (entry.code, entry.severity, entry.title, entry.fix)
+            (entry.code, entry.severity, entry.title)
             for _, entry in sorted({**DNS_FINDINGS, **HOST_FINDINGS, **OVH_FINDINGS}.items())
         ),
     ),
