@@ -33,12 +33,17 @@ class Owner(NamedTuple):
         return self.uid == os.geteuid() and self.gid == os.getegid()
 
 
-def find_owner(text: str) -> Owner:
-    """The owner called `USER`, `USER:GROUP` or by numbers. Raises UsageError when there is no such user or group."""
+def find_owner(text: str, root: Path = Path("/")) -> Owner:
+    """The owner called `USER`, `USER:GROUP` or by numbers. Raises UsageError when there is no such user or group.
+
+    Below a `root` with an /etc/passwd of its own the names are those of that tree.
+    """
     import grp
     import pwd
 
     user, _, group = text.partition(":")
+    if root != Path("/") and (root / "etc/passwd").is_file() and (root / "etc/group").is_file():
+        return _owner_below(root, user, group)
     try:
         entry = pwd.getpwuid(int(user)) if user.isdecimal() else pwd.getpwnam(user)
     except KeyError as error:
@@ -50,6 +55,21 @@ def find_owner(text: str) -> Owner:
     except KeyError as error:
         raise UsageError(f"no such group: {group}", hint="see the groups with: getent group") from error
     return Owner(entry.pw_uid, gid, text)
+
+
+def _owner_below(root: Path, user: str, group: str) -> Owner:
+    entry = _row(root / "etc/passwd", user)
+    members = _row(root / "etc/group", group or entry[3])
+    return Owner(int(entry[2]), int(members[2]), f"{user}:{group or members[0]}")
+
+
+def _row(path: Path, name: str) -> list[str]:
+    """The fields of a user or group, by name or number, in a passwd(5) or group(5) file."""
+    for line in (read_file(path) or b"").decode("utf-8", "replace").splitlines():
+        fields = line.split(":")
+        if len(fields) > 3 and name in (fields[0], fields[2]) and fields[2].isdecimal():
+            return fields
+    raise UsageError(f"no such user or group in {path}: {name}", hint=f"see who is there: cat {path}")
 
 
 def caller() -> Owner:

@@ -261,3 +261,23 @@ def test_a_postfix_that_is_closed_to_us(dkimctl_inside: DkimctlInside) -> None:
         *others, ran = [dkimctl_inside(*command) for command in commands]
     assert (ran.code, "DKIM822" in {f["code"] for f in ran.json["findings"]}) == (3, False)
     assert {other.code for other in others} == {3}, others
+
+
+@needs("postconf", root=True)
+def test_a_tree_that_counts_its_users_otherwise(dkimctl_inside: DkimctlInside) -> None:
+    """What is made in a tree belongs to its own opendkim and postfix, by their numbers there: doctor finds it right."""
+    tree = Tree(dkimctl_inside.root)
+    for path in (KEYS, SIGNING):
+        tree.at(path).unlink()
+    made = dkimctl_inside("genkey", "example.net")
+    assert made.code == 0, made.err
+    assert dkimctl_inside("render-config", "--install").code == 0
+    ran = dkimctl_inside("doctor", "--json")
+    assert [f for f in ran.json["findings"] if f["severity"] in ("error", "unknown")] == []
+    [key] = tree.at("/etc/opendkim/keys/example.net").glob("*.private")
+    assert (key.stat().st_uid, key.stat().st_gid) == (3103, 3107)
+    socket_directory = tree.at("/var/spool/postfix/opendkim").stat()
+    assert (socket_directory.st_uid, socket_directory.st_gid) == (3103, 3105)
+    assert dkimctl_inside("genkey", "example.org", "--owner", "nobody:mail").code == 0
+    unknown = dkimctl_inside("genkey", "example.edu", "--owner", "nobody:nothing")
+    assert (unknown.code, f"no such user or group in {tree.root}" in unknown.err) == (2, True)

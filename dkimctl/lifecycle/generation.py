@@ -84,7 +84,7 @@ def key_owner(settings: Settings, asked: str | None = None) -> OwnerChoice:
     Raises UsageError for an owner that does not exist, or that only root could give a file to.
     """
     if asked is not None:
-        owner = find_owner(asked)
+        owner = find_owner(asked, settings.root)
         if os.geteuid() != 0 and not owner.is_caller:
             raise UsageError(f"only root can give keys to {asked}", hint="run it with sudo, or leave --owner out")
         return OwnerChoice(owner)
@@ -96,7 +96,7 @@ def key_owner(settings: Settings, asked: str | None = None) -> OwnerChoice:
             f"run it with sudo, or later: chown -R {daemon} {settings.key_directory}",
         )
     try:
-        return OwnerChoice(find_owner(daemon))
+        return OwnerChoice(find_owner(daemon, settings.root))
     except UsageError as error:
         return OwnerChoice(
             caller(),

@@ -79,7 +79,7 @@ def compare(rendering: Rendering, settings: Settings) -> Difference:
 
 
 def _file_changes(files: Iterable[RenderedFile], settings: Settings) -> Iterator[FileChange]:
-    daemon = find_daemon(settings.keys.owner)
+    daemon = find_daemon(settings.keys.owner, settings.root)
     for file in files:
         path = settings.at(file.path)
         with disk_errors(f"read {path}"):
@@ -88,13 +88,13 @@ def _file_changes(files: Iterable[RenderedFile], settings: Settings) -> Iterator
                 yield FileChange(file.path, Change.NEW, file)
             elif not _same_content(path, status.st_size, file.content):
                 yield FileChange(file.path, Change.CONTENT, file)
-            elif not (_is_private(status, file) if file.is_private else is_readable(status, daemon)):
+            elif not (_is_private(status, file, settings) if file.is_private else is_readable(status, daemon)):
                 yield FileChange(file.path, Change.MODE, file)
 
 
-def _is_private(status: os.stat_result, file: RenderedFile) -> bool:
+def _is_private(status: os.stat_result, file: RenderedFile, settings: Settings) -> bool:
     """True when a private key has its mode, and its owner where one can be given."""
-    owner = find_daemon(file.owner) if os.geteuid() == 0 else None
+    owner = find_daemon(file.owner, settings.root) if os.geteuid() == 0 else None
     return stat.S_IMODE(status.st_mode) == file.mode and (owner is None or status.st_uid == owner.uid)
 
 
@@ -128,10 +128,10 @@ def is_readable(status: os.stat_result, daemon: Owner | None) -> bool:
     return bool(mode & stat.S_IROTH)
 
 
-def find_daemon(owner: str) -> Owner | None:
+def find_daemon(owner: str, root: Path) -> Owner | None:
     """The daemon's user and group, or None where they do not exist."""
     try:
-        return find_owner(owner)
+        return find_owner(owner, root)
     except UsageError:
         return None
 
@@ -143,14 +143,14 @@ def _directory_changes(directories: Iterable[RenderedDirectory], settings: Setti
             status = _status(path)
         if status is None:
             yield DirectoryChange(directory.path, Change.NEW, directory)
-        elif not _as_wanted(status, directory):
+        elif not _as_wanted(status, directory, settings):
             yield DirectoryChange(directory.path, Change.MODE, directory)
 
 
-def _as_wanted(status: os.stat_result, directory: RenderedDirectory) -> bool:
+def _as_wanted(status: os.stat_result, directory: RenderedDirectory, settings: Settings) -> bool:
     if stat.S_IMODE(status.st_mode) != directory.mode:
         return False
-    owner = find_daemon(directory.owner)
+    owner = find_daemon(directory.owner, settings.root)
     # only root can give a directory away; elsewhere (a staging tree of an ordinary user) the mode is all there is
     return owner is None or os.geteuid() != 0 or (status.st_uid, status.st_gid) == (owner.uid, owner.gid)
 

@@ -96,7 +96,7 @@ def _remove(paths: tuple[str, ...], settings: Settings) -> None:
 def _make(change: DirectoryChange, settings: Settings) -> None:
     """Make the directory, or give it its owner and mode; the owner only where root works and the user exists."""
     path = settings.at(change.path)
-    owner = _owner_to_give(change)
+    owner = _owner_to_give(change, settings)
     if make_directory(path, mode=change.directory.mode, owner=owner):
         return
     with disk_errors(f"set the mode of {path}"):
@@ -105,13 +105,13 @@ def _make(change: DirectoryChange, settings: Settings) -> None:
         path.chmod(change.directory.mode)
 
 
-def _owner_to_give(change: DirectoryChange) -> Owner | None:
-    return find_daemon(change.directory.owner) if os.geteuid() == 0 else None
+def _owner_to_give(change: DirectoryChange, settings: Settings) -> Owner | None:
+    return find_daemon(change.directory.owner, settings.root) if os.geteuid() == 0 else None
 
 
 def _ownerless(difference: Difference, settings: Settings) -> Iterator[str]:
     for change in difference.directories:
-        if _owner_to_give(change) is None:
+        if _owner_to_give(change, settings) is None:
             why = "there is no such user here" if os.geteuid() == 0 else "that takes root"
             place, owner = settings.at(change.path), change.directory.owner
             yield f"{place} was not given to {owner}: {why}; systemd-tmpfiles does it where the daemon runs"
@@ -134,13 +134,13 @@ def _staged(change: FileChange, settings: Settings) -> Iterator[Path]:
 def _mode_and_owner(change: FileChange, path: Path, settings: Settings) -> tuple[int, Owner | None]:
     """Those of the file that is there, unless the daemon could not read it so."""
     if change.file.is_private:
-        return change.file.mode, find_daemon(change.file.owner) if os.geteuid() == 0 else None
+        return change.file.mode, find_daemon(change.file.owner, settings.root) if os.geteuid() == 0 else None
     if change.change is Change.NEW:
         return change.file.mode, None
     with disk_errors(f"look at {path}"):
         status = path.stat()
     owner = Owner(status.st_uid, status.st_gid, f"{status.st_uid}:{status.st_gid}")
-    keeps = is_readable(status, find_daemon(settings.keys.owner))
+    keeps = is_readable(status, find_daemon(settings.keys.owner, settings.root))
     return (stat.S_IMODE(status.st_mode) if keeps else change.file.mode), owner
 
 

@@ -36,7 +36,7 @@ def socket_directory(settings: Settings, socket: MilterSocket) -> tuple[Rendered
 def _is_shared(settings: Settings, path: str, socket_name: str) -> bool:
     """True when the directory is not the daemon's and holds anything besides the socket."""
     place = settings.at(path)
-    daemon = find_daemon(settings.keys.owner)
+    daemon = find_daemon(settings.keys.owner, settings.root)
     with suppress(OSError):  # not there, or not ours to look into: then it is not ours to change either
         if daemon is None or place.stat().st_uid != daemon.uid:
             return any(name != socket_name for name in os.listdir(place))
