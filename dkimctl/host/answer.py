@@ -75,6 +75,15 @@ class Answer:
     signatures: tuple[Signing, ...] = ()
 
 
+class Decided(Exception):
+    """The daemon looks no further."""
+
+    def __init__(self, outcome: Outcome, reason: str) -> None:
+        super().__init__(reason)
+        self.outcome = outcome
+        self.reason = reason
+
+
 def severity_of(outcome: Outcome) -> Severity:
     """How bad an outcome is."""
     if outcome is Outcome.SIGNED:

@@ -1,0 +1,85 @@
+"""What the daemon does with a key that mail needs: it opens the file as its user, distrusts it, and signs with it."""
+
+import os
+from dataclasses import dataclass
+
+from dkimctl.errors import DkimctlError
+from dkimctl.files import read_file
+from dkimctl.host.accounts import may_become
+from dkimctl.host.answer import Decided, Outcome, Signing, Step
+from dkimctl.host.doctor.joins import aligned
+from dkimctl.host.impersonate import NOT_REGULAR, as_user, open_results
+from dkimctl.host.keyfiles import Fault, read_key
+from dkimctl.host.keysafety import Walk
+from dkimctl.host.world import World
+from dkimctl.keys.pair import LEAST_BITS, Algorithm
+from dkimctl.opendkim.tables import KeyEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A key that the daemon has in hand."""
+
+    entry: KeyEntry
+    signer: str = ""
+
+
+def sign(world: World, loaded: Loaded, address: str, steps: list[Step]) -> Signing:
+    """Sign with the key."""
+    entry = loaded.entry
+    content = _content(world, entry)
+    held = read_key(content, entry.path)
+    if isinstance(held, Fault):
+        raise Decided(Outcome.DEFERRED, f"{entry.path}: {held}")
+    if not entry.domain.isascii():
+        raise Decided(Outcome.CRASH, f"d={entry.domain} is not ASCII: the daemon aborts")
+    wanted = world.opendkim.get("SignatureAlgorithm", "rsa-sha256").lower()
+    if held.algorithm is not Algorithm.RSA and wanted.startswith("rsa"):
+        raise Decided(Outcome.DEFERRED, f"{entry.path} holds an {held.algorithm} key, SignatureAlgorithm is {wanted}")
+    least = world.opendkim.number("MinimumKeyBits", LEAST_BITS)
+    if held.algorithm is Algorithm.RSA and wanted.startswith("rsa") and held.bits < least:
+        raise Decided(Outcome.REJECTED, f"{entry.path} has {held.bits} bits, MinimumKeyBits is {least}")
+    if loaded.signer and "@" not in loaded.signer:
+        raise Decided(Outcome.UNSIGNED, f"the signer {loaded.signer} has no @: syntax error in signer value")
+    is_valid = not (held.algorithm is Algorithm.RSA and wanted.startswith("ed25519"))
+    if loaded.signer and not signer_fits(loaded.signer, entry.domain):
+        steps.append(Step("signer", f"i={loaded.signer} is not below d={entry.domain}: never verifies"))
+        is_valid = False
+    sender = address.rpartition("@")[2]
+    counts = aligned(sender, entry.domain.lower())
+    steps.append(Step("file", f"{held.algorithm} {held.bits} bits, {wanted}{'' if is_valid else ': never verifies'}"))
+    steps.append(Step("DMARC", f"d={entry.domain} {'is aligned' if counts else 'does not count'} for {sender}"))
+    return Signing(entry.domain, entry.selector, entry.path, wanted, is_valid, counts, held.public)
+
+
+def load(world: World, entry: KeyEntry, steps: list[Step]) -> None:
+    """Open and distrust the file as the daemon does."""
+    if not entry.path.startswith("/"):
+        return
+    account = world.account
+    if account is None or not may_become(account):
+        raise Decided(Outcome.UNKNOWN, f"{entry.path} can be tried as the daemon's user only by root")
+    [result] = as_user(account, world.root, lambda: open_results([entry.path]))
+    if result:
+        why = "not a regular file" if result == NOT_REGULAR else os.strerror(result).lower()
+        raise Decided(Outcome.DEFERRED, f"{account.name} cannot open {entry.path}: {why}")
+    unsafe = Walk(account, world.accounts, world.root).judge(entry.path)
+    if unsafe and world.opendkim.flag("RequireSafeKeys", True):
+        raise Decided(Outcome.DEFERRED, f"the key is not secure: {unsafe.text}")
+    trusted = f"but not secure: {unsafe.text}" if unsafe else "and trusts it"
+    steps.append(Step("file", f"{account.name} can open {entry.path} {trusted}"))
+
+
+def _content(world: World, entry: KeyEntry) -> bytes:
+    if not entry.path.startswith("/"):
+        return entry.path.encode("utf-8", "surrogateescape")
+    try:
+        return read_file(world.settings.at(entry.path)) or b""
+    except DkimctlError as error:
+        raise Decided(Outcome.UNKNOWN, error.message) from error
+
+
+def signer_fits(signer: str, domain: str) -> bool:
+    """True when i= is of the signing domain or below it (RFC 6376 §3.5)."""
+    place = signer.rpartition("@")[2].lower()
+    return place == domain.lower() or place.endswith("." + domain.lower())
