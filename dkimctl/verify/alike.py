@@ -4,7 +4,6 @@ from dataclasses import replace
 
 from dkimctl.dns.endpoints import Endpoint
 from dkimctl.dns.resolve import Security, Zone
-from dkimctl.findings import Finding
 from dkimctl.keys.public import PublicKey
 from dkimctl.verify.answers import nowhere
 from dkimctl.verify.conclude import conclude
@@ -38,7 +37,7 @@ class Alike:
             selector=target.selector,
             owner=owner,
             verdict=model.verdict,
-            findings=tuple([Finding(f.code, f.severity, f.title, owner, f.seen, f.fix) for f in model.findings]),
+            findings=model.findings,
             zone=model.zone,
             dnssec=security,
             publish_at=owner,

@@ -121,8 +121,11 @@ class Report:
 
 
 def in_brief(report: Report) -> Report:
-    """The same without what only a report in full shows, for one that is right: half of a long list's memory."""
-    return replace(report, answers=(), text=None, record=None) if report.is_right else report
+    """The same without what only a report in full shows, for one that is right; the owner stands in no finding."""
+    if not report.is_right:
+        return report
+    findings = tuple(replace(finding, subject="") for finding in report.findings)
+    return replace(report, findings=findings, answers=(), text=None, record=None)
 
 
 _WORST_FIRST = (Severity.ERROR, Severity.UNKNOWN, Severity.WARNING, Severity.INFO, Severity.OK)
