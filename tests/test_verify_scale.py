@@ -109,6 +109,28 @@ def test_an_error_in_a_process_is_ours_again(lookup: Lookup) -> None:
 
 
 @needs("knotd")
+def test_a_bug_in_a_process_is_told_with_its_own_traceback(lookup: Lookup) -> None:
+    """What is no error of ours ends the run here, where all bugs are told, and says where it happened."""
+    manner: Manner[Target, int] = Manner(targets=iter, present=lambda reports: 1 // 0)
+    with pytest.raises(RuntimeError, match="present=lambda"):
+        list(check_in_parallel(iter(targets()), lookup, manner, processes=2))
+
+
+@needs("knotd")
+def test_directories_that_are_no_domains_do_not_hinder_the_others(lookup: Lookup, dkimctl: Dkimctl) -> None:
+    """Among many keys those in directories whose names cannot stand in DNS are unknown, and all others are checked."""
+    odd = ["a..example.com", "€.example.com", "x" * 70 + ".example.com"]
+    for name in [*odd, *(f"d{n}.example.com" for n in range(COUNT))]:
+        directory = dkimctl.root / f"etc/opendkim/keys/{name}"
+        directory.mkdir(parents=True)
+        (directory / "s.private").write_bytes(PAIR.private_pem)
+    environment = {"DKIMCTL_NAMESERVERS": lookup.nameservers[0], "DKIMCTL_DNS_PORT": str(lookup.port)}
+    run = dkimctl("verify-dns", env=environment)
+    assert run.code == 3, run.err
+    assert run.out.startswith(f"{COUNT + 3} key records: {COUNT - COUNT // 10} right, {COUNT // 10} wrong, 3 unknown\n")
+
+
+@needs("knotd")
 def test_a_name_is_asked_once_however_often_it_stands(lookup: Lookup, dkimctl: Dkimctl, tmp_path: Path) -> None:
     """Of a million lines with three names there are three reports, and each record is asked for once."""
     names = tmp_path / "names"

@@ -132,7 +132,10 @@ def _wire(name: str) -> bytes:
 
 
 def _label_wire(label: str) -> bytes:
-    octets = _unescaped(label) if "\\" in label else label.encode("latin-1")
+    try:
+        octets = _unescaped(label) if "\\" in label else label.encode("latin-1")
+    except UnicodeEncodeError as error:
+        raise MalformedMessage(f"not a label for DNS: {label}") from error
     if not 0 < len(octets) < 64:
         raise MalformedMessage(f"not a label for DNS: {label}")
     return bytes((len(octets),)) + octets

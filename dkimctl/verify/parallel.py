@@ -133,7 +133,7 @@ def _collect(workers: "dict[Connection, BaseProcess]") -> Iterator[Any]:
                 raise Unavailable(
                     "a process that checked some of the names has ended", hint="run the command again"
                 ) from error
-            if isinstance(message, DkimctlError):
+            if isinstance(message, Exception):
                 raise message
             if message is None:
                 open_ones.discard(reader)
@@ -153,6 +153,10 @@ def _work(
         to.send(error)
     except (KeyboardInterrupt, BrokenPipeError):
         return  # the first process has been told as well, and says what is to be said
+    except Exception:  # a bug of ours: told where all of them are
+        from traceback import format_exc
+
+        to.send(RuntimeError(format_exc()))
 
 
 def portions(reports: Iterable[Report]) -> Iterator[list[Report]]:

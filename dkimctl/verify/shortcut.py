@@ -21,7 +21,7 @@ from itertools import islice
 
 from dkimctl.dns.engine import Ready
 from dkimctl.dns.exchange import Work
-from dkimctl.dns.message import Type, below, question
+from dkimctl.dns.message import MalformedMessage, Type, below, question
 from dkimctl.dns.resolve import Resolution, Security
 from dkimctl.dns.volley import Volley, Way
 from dkimctl.names import DOMAINKEY
@@ -120,8 +120,12 @@ class Shortcut:
             return True
         if not lane.has_room:
             return False
-        asked_cut = below(DOMAINKEY, question(target.domain, Type.SOA), Type.SOA)
-        asked_text = below(target.selector, asked_cut, Type.TXT)
+        try:
+            asked_cut = below(DOMAINKEY, question(target.domain, Type.SOA), Type.SOA)
+            asked_text = below(target.selector, asked_cut, Type.TXT)
+        except MalformedMessage:
+            self._left.append(target)
+            return True
         name = _Name(target, lane, asked_cut)
         lane.in_flight += 1
         self._count += 1
