@@ -1,30 +1,27 @@
 """One signature of a message verified (RFC 6376 §6.1), each part by itself: the key, the body, the header."""
 
 import base64
-import binascii
 import hashlib
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
-from dkimctl.errors import DkimctlError, Unavailable, UsageError
+from dkimctl.errors import DkimctlError, Unavailable
 from dkimctl.findings import Severity
 from dkimctl.keys.public import PublicKey
 from dkimctl.keys.signatures import fits, signed_digest
-from dkimctl.names import domain_name, selector_name
+from dkimctl.probe.inspection.bodychange import body_difference
 from dkimctl.probe.inspection.canonical import BodyHash, body_hash, canonical_field, selected, without_signature
-from dkimctl.probe.inspection.differences import body_difference, header_difference
+from dkimctl.probe.inspection.form import decoded, expired, form_problems, remarks_on
+from dkimctl.probe.inspection.headerchange import header_difference
 from dkimctl.probe.inspection.mail import Field, Mail
 from dkimctl.probe.inspection.taglist import TagList, names_in
-from dkimctl.probe.inspection.words import moment, span
 from dkimctl.probe.signature import FindRecord
 from dkimctl.verify.judge import judge
 from dkimctl.verify.report import Target
 
 KEPT = 65536
 """Octets of a hashed body that are kept to be shown."""
-_REQUIRED = ("v", "a", "b", "bh", "d", "h", "s")
-_ALGORITHMS = ("rsa-sha256", "rsa-sha1", "ed25519-sha256")
 
 
 class Verdict(StrEnum):
@@ -82,91 +79,23 @@ def check_signature(mail: Mail, field: Field, tags: TagList, find_record: FindRe
     body = _body(mail, tags)
     parts = _header_parts(mail, field, tags)
     hashed = _hashed(parts, body)
-    reasons = _expired(tags, now)
-    body_fits = body.digest == _decoded(tags.get("bh"))
+    reasons = expired(tags, now)
+    body_fits = body.digest == decoded(tags.get("bh"))
     if not body_fits:
         reasons.append(body_difference(mail, tags, body))
-    owner, remarks = f"{tags.get('s')}._domainkey.{tags.get('d')}".lower(), _remarks(tags, body, now)
+    owner, remarks = f"{tags.get('s')}._domainkey.{tags.get('d')}".lower(), remarks_on(tags, body, now)
     key = _find_key(owner, tags, find_record)
     if isinstance(key, DkimctlError):
         verdict = Verdict.UNKNOWN if isinstance(key, Unavailable) and not reasons else Verdict.INVALID
         why = (*reasons, key.message)
         return Outcome(verdict, why, key.hint, remarks, owner, "", "", body_fits, None, hashed)
     text, public = key
-    header_fits = fits(public, _decoded(tags.get("b")) or b"", _digest(tags, b"".join(parts.hashed)), _hash_name(tags))
+    header_fits = fits(public, decoded(tags.get("b")) or b"", _digest(tags, b"".join(parts.hashed)), _hash_name(tags))
     if not header_fits:
         reasons.append(_why_not(mail, field, tags, parts, public))
     verdict = Verdict.INVALID if reasons else Verdict.VALID
     shown = f"{'RSA' if public.algorithm == 'rsa' else 'Ed25519'} {public.bits} bits"
     return Outcome(verdict, tuple(reasons), "", remarks, owner, text, shown, body_fits, header_fits, hashed)
-
-
-# --- the form of the signature
-
-
-def form_problems(tags: TagList) -> list[str]:
-    """What makes a signature invalid whatever the message is (§6.1.1)."""
-    problems = list(tags.problems)
-    problems += [f"the tag {name}= is missing" for name in _REQUIRED if name not in tags]
-    if problems:
-        return problems
-    if tags.get("v") != "1":
-        problems.append(f"v={tags.get('v')} is not 1")
-    if tags.get("a").lower() not in _ALGORITHMS:
-        problems.append(f"a={tags.get('a')} is no algorithm that DKIM knows")
-    if any(part not in ("simple", "relaxed") for part in tags.get("c", "simple").lower().split("/")):
-        problems.append(f"c={tags.get('c')} is no canonicalization")
-    problems += [f"{name}= is not base64" for name in ("b", "bh") if _decoded(tags.get(name)) is None]
-    if "from" not in (name.lower() for name in names_in(tags.get("h"))):
-        problems.append("h= does not name From, which must be signed (§5.4)")
-    if "dns/txt" not in tags.get("q", "dns/txt").split(":"):
-        problems.append(f"q={tags.get('q')}: keys are found by dns/txt and by nothing else")
-    problems += [
-        f"{n}={tags.get(n)} is not a number" for n in ("t", "x", "l") if n in tags and not _number(tags.get(n))
-    ]
-    return problems + _name_problems(tags)
-
-
-def _name_problems(tags: TagList) -> list[str]:
-    problems = []
-    for check, name in ((domain_name, "d"), (selector_name, "s")):
-        try:
-            check(tags.get(name))
-        except UsageError as error:
-            problems.append(f"{name}=: {error.message}")
-    domain = tags.get("d").lower()
-    identity = tags.get("i", f"@{domain}").lower().rpartition("@")[2]
-    if identity != domain and not identity.endswith(f".{domain}"):
-        problems.append(f"i={tags.get('i')} is not at or below d={domain} (§3.5)")
-    return problems
-
-
-def _number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= 76  # §3.5 on l=
-
-
-def _expired(tags: TagList, now: datetime) -> list[str]:
-    until, since = moment(tags.get("x")), moment(tags.get("t"))
-    if until is None:
-        return []
-    if since is not None and until < since:
-        return ["x= lies before t=: it was never valid"]
-    return [f"it expired {span(now - until)} ago (x=)"] if until < now else []
-
-
-_SKEW = timedelta(0)
-
-
-def _remarks(tags: TagList, body: BodyHash, now: datetime) -> tuple[str, ...]:
-    remarks = []
-    since = moment(tags.get("t"))
-    if since is not None and since - now > _SKEW:
-        remarks.append(f"t= lies {span(since - now)} in the future: some receivers refuse that; set the signer's clock")
-    if tags.get("a").lower() == "rsa-sha1":
-        remarks.append("receivers do not accept rsa-sha1 any more (RFC 8301)")
-    if body.hashed < body.total:
-        remarks.append(f"the last {body.total - body.hashed} octets of the body are not signed (l=)")
-    return tuple(remarks)
 
 
 # --- the key
@@ -253,15 +182,8 @@ def _digest(tags: TagList, data: bytes) -> bytes:
     return hashlib.new(_hash_name(tags), data).digest()
 
 
-def _decoded(value: str) -> bytes | None:
-    try:
-        return base64.b64decode(value, validate=True)
-    except (binascii.Error, ValueError):
-        return None
-
-
 def _why_not(mail: Mail, field: Field, tags: TagList, parts: HeaderParts, key: PublicKey) -> str:
-    signature = _decoded(tags.get("b")) or b""
+    signature = decoded(tags.get("b")) or b""
     if key.algorithm != "rsa":
         return "the signature does not fit this key and these header fields"
     digest = signed_digest(key, signature, _hash_name(tags))

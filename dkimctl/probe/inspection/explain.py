@@ -8,7 +8,8 @@ from enum import StrEnum
 from dkimctl.errors import CheckFailed
 from dkimctl.findings import Finding
 from dkimctl.names import printable
-from dkimctl.probe.inspection.check import Outcome, Verdict, check_signature, form_problems
+from dkimctl.probe.inspection.check import Outcome, Verdict, check_signature
+from dkimctl.probe.inspection.form import form_problems
 from dkimctl.probe.inspection.mail import Field, Mail, parse_mail
 from dkimctl.probe.inspection.taglist import TagList, parse_tags
 from dkimctl.probe.inspection.words import Tag, arc_tags, key_tags, signature_tags
