@@ -6,7 +6,7 @@ import pytest
 
 from dkimctl.config.settings import Settings
 from dkimctl.errors import ConfigError
-from dkimctl.providers.ovh.credentials import Credentials, read_credentials
+from dkimctl.providers.ovh.credentials import Credentials, find_credentials, read_credentials
 from dkimctl.providers.ovh.endpoint import loopback_url
 
 ENVIRONMENT = {"OVH_APPLICATION_KEY": "ak", "OVH_APPLICATION_SECRET": "as-secret", "OVH_CONSUMER_KEY": "ck-secret"}
@@ -46,6 +46,26 @@ def test_the_usual_files_are_found(tmp_path: Path, place: str) -> None:
     """Our own, the user's, the machine's: the ovh library's format."""
     write(tmp_path / place, FILE)
     assert read(tmp_path) == Credentials("ovh-ca", "fak", "fas", "fck")
+
+
+def test_none_at_all_is_no_mistake_for_who_only_looks(tmp_path: Path) -> None:
+    """`find_credentials`: nothing, all of it, or the error for a part."""
+    settings, home = Settings(root=tmp_path), tmp_path / "home"
+    assert find_credentials({}, settings, {}, home) is None
+    with pytest.raises(ConfigError, match="missing: application_key, application_secret"):
+        find_credentials({}, settings, {"OVH_CONSUMER_KEY": "ck-secret"}, home)
+    write(tmp_path / "etc/ovh.conf", FILE)
+    assert find_credentials({}, settings, {}, home) == Credentials("ovh-ca", "fak", "fas", "fck")
+
+
+def test_a_user_without_a_home_has_no_file_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A number without a name, as in containers: the other places are looked at."""
+
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", homeless)
+    assert find_credentials({}, Settings(root=tmp_path), {}) is None
 
 
 def test_a_file_in_the_working_directory_is_never_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,7 +66,7 @@ def _found(
     """The endpoint, the values of one kind, and the file that was read."""
     _check_options(options)
     given = _from_environment(environment)
-    file = _File.none() if _is_complete(given) else _find_file(options, settings, home or Path.home())
+    file = _File.none() if _is_complete(given) else _find_file(options, settings, home or _home())
     endpoint = given.pop("endpoint", "") or str(options.get("endpoint", "")) or file.endpoint or DEFAULT_ENDPOINT
     return endpoint, _one_kind(given, file.values(endpoint)), file
 
@@ -87,7 +87,7 @@ def read_application(
     given = _from_environment(environment)
     given.pop("consumer_key", None)
     elsewhere = options if settings.at(str(options.get("credentials", ""))).is_file() else {}
-    file = _read_file(target) if target.exists() else _find_file(elsewhere, settings, home or Path.home())
+    file = _read_file(target) if target.exists() else _find_file(elsewhere, settings, home or _home())
     endpoint = given.pop("endpoint", "") or str(options.get("endpoint", "")) or file.endpoint or DEFAULT_ENDPOINT
     values = {name: value for name, value in _one_kind(given, file.values(endpoint)).items() if name != "consumer_key"}
     if any(name in values for name in OAUTH2):
@@ -162,14 +162,22 @@ class _File:
         return {name: value for name, value in found.items() if value}
 
 
-def _find_file(options: Mapping[str, Option], settings: Settings, home: Path) -> _File:
+def _home() -> Path | None:
+    try:
+        return Path.home()
+    except RuntimeError:  # a user without a name and without HOME
+        return None
+
+
+def _find_file(options: Mapping[str, Option], settings: Settings, home: Path | None) -> _File:
     named = options.get("credentials")
     if named:
         path = settings.at(str(named))
         if not path.exists():
             raise ConfigError(f"no such credentials file: {path}", hint="see [providers.ovh] credentials")
         return _read_file(path)
-    for path in (settings.at(OWN_FILE), home / ".ovh.conf", settings.at("/etc/ovh.conf")):
+    personal = [home / ".ovh.conf"] if home else []
+    for path in (settings.at(OWN_FILE), *personal, settings.at("/etc/ovh.conf")):
         with disk_errors(f"look at {path}"):
             if path.exists():
                 return _read_file(path)
