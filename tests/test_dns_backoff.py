@@ -67,12 +67,13 @@ def names(zone: str, count: int) -> list[Target]:
 
 @needs("knotd")
 @pytest.mark.parametrize("rcode", [REFUSED, SERVFAIL])
-def test_a_limited_server_answers_all_in_the_end(lookup: Lookup, rcode: int) -> None:
-    """A server that refuses above a rate is asked more slowly, and no name is left unknown."""
+@pytest.mark.parametrize("brief", [False, True])
+def test_a_limited_server_answers_all_in_the_end(lookup: Lookup, rcode: int, brief: bool) -> None:
+    """On both ways a server that refuses above a rate is asked more slowly, and no name is left unknown."""
     script = Limited(100, rcode)
     server = Hostile(SERVER, lookup.port, script).start()
     try:
-        reports = list(check(names("busy.example", 300), lookup))
+        reports = list(check(names("busy.example", 300), lookup, brief=brief))
     finally:
         server.stop()
     assert {f.code for report in reports for f in report.findings} == {"DKIM300"}

@@ -21,7 +21,7 @@ from itertools import islice
 
 from dkimctl.dns.engine import Ready
 from dkimctl.dns.exchange import Work
-from dkimctl.dns.message import MalformedMessage, Type, below, question
+from dkimctl.dns.message import MalformedMessage, Rcode, Type, below, question
 from dkimctl.dns.resolve import Resolution, Security
 from dkimctl.dns.volley import Volley, Way
 from dkimctl.names import DOMAINKEY
@@ -31,6 +31,7 @@ from dkimctl.verify.report import Report, Target
 from dkimctl.verify.swift import SwiftJudge
 
 _BURST = 32  # names; more at once overflow the buffers of usual servers
+_NO = (Rcode.REFUSED, Rcode.SERVFAIL)
 _TICK = 0.05  # seconds between two looks at what is overdue
 _MOST_LANES = 10_000
 _MOST_UNANSWERED = 256  # names left with a question on its way, before such questions are forgotten
@@ -158,6 +159,8 @@ class Shortcut:
                 if not name.missing:
                     self._arrived(name)
             else:
+                if data[3] & 15 in _NO:
+                    name.lane.lost(name.started)  # perhaps it was asked too fast: the engine finds that out
                 self._leave(name)
         self._expire(time.monotonic() - min(self._patience, 0.1 + 4 * self._slowest))
 
