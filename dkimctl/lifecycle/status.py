@@ -1,14 +1,16 @@
 """How every key stands: its phase and since when, its kind, its age, and what is next. Nothing is asked of DNS."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from dkimctl.clock import Clock
-from dkimctl.errors import DkimctlError
+from dkimctl.config.settings import Settings
+from dkimctl.errors import DkimctlError, UsageError
 from dkimctl.findings import Finding, finding
 from dkimctl.keys.metadata import Metadata, Phase
 from dkimctl.keys.store import Key, KeyStore
+from dkimctl.lifecycle.credential import credential_findings
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,25 +43,43 @@ class Keyless:
     """The command that makes one."""
 
 
-Line = KeyStatus | Keyless | Finding
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How it all stands."""
+
+    keys: tuple[KeyStatus, ...]
+    """In the order of the domains; of each the oldest first."""
+    keyless: tuple[Keyless, ...]
+    findings: tuple[Finding, ...]
+    """What could not be read, and what is to be said of the credential with which keys are published."""
 
 
-def status(store: KeyStore, domains: Iterable[str], clock: Clock) -> Iterator[Line]:
-    """The keys of each domain, oldest first; a finding of severity `unknown` where they cannot be read."""
+def status(settings: Settings, store: KeyStore, domains: Iterable[str], clock: Clock) -> Status:
+    """The keys of these domains. Raises UsageError for a domain without keys that no configuration knows."""
+    keys: list[KeyStatus] = []
+    keyless: list[Keyless] = []
+    findings: list[Finding] = []
     now = clock.now()
     for domain in domains:
         try:
-            keys = store.keys(domain)
+            found = store.keys(domain)
         except DkimctlError as error:
             from dkimctl.host.catalogue.machine import UNREAD
 
-            yield finding(UNREAD, domain, error.message, fix=error.hint)
+            findings.append(finding(UNREAD, domain, error.message, fix=error.hint))
             continue
-        if not keys:
-            yield Keyless(domain, f"dkimctl genkey {domain}")
-        is_signed = any(key.phase is Phase.ACTIVE for key in keys)
-        for key in keys:
-            yield _status(key, now, None if is_signed and key.phase is Phase.VERIFIED else _next(key))
+        if not found:
+            keyless.append(_keyless(domain, settings))
+        signs = any(key.phase is Phase.ACTIVE for key in found)
+        keys += [_status(key, now, None if signs and key.phase is Phase.VERIFIED else _next(key)) for key in found]
+    return Status(tuple(keys), tuple(keyless), (*findings, *credential_findings(settings, store, clock)))
+
+
+def _keyless(domain: str, settings: Settings) -> Keyless:
+    command = f"dkimctl genkey {domain}"
+    if domain not in settings.domains:
+        raise UsageError(f"{domain} has no key", hint=f"make one: {command}")
+    return Keyless(domain, command)
 
 
 def _status(key: Key, now: datetime, then: str | None) -> KeyStatus:

@@ -1,22 +1,23 @@
 """How every key stands, as a table for people."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from dkimctl.keys.metadata import Phase
-from dkimctl.lifecycle.status import Keyless, KeyStatus
+from dkimctl.lifecycle.status import Keyless, KeyStatus, Status
+from dkimctl.output.findings import finding_text
 
 _HEAD = ("DOMAIN", "SELECTOR", "KEY", "PHASE", "SINCE", "PROVIDER", "AGE")
 _NONE = "-"
 _NAMED = 3  # domains in a line that says what is next
 
 
-def status_text(lines: Sequence[KeyStatus | Keyless]) -> str:
-    """A line for each key, under a head; as wide as the longest names are."""
-    rows = [_HEAD, *map(_row, lines)]
+def status_text(status: Status) -> str:
+    """A line for each key, under a head, as wide as the longest names are; then the findings."""
+    rows = [_HEAD, *map(_row, status.keys), *map(_row, status.keyless)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     padded = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
-    return "".join(f"{line.rstrip()}\n" for line in padded)
+    return "".join([*(f"{line.rstrip()}\n" for line in padded), *map(finding_text, status.findings)])
 
 
 def _row(line: KeyStatus | Keyless) -> tuple[str, ...]:
@@ -28,10 +29,11 @@ def _row(line: KeyStatus | Keyless) -> tuple[str, ...]:
     return (line.domain, line.selector, kind, line.phase, since, line.provider or _NONE, age)
 
 
-def next_lines(lines: Iterable[KeyStatus | Keyless]) -> list[str]:
+def next_lines(status: Status) -> list[str]:
     """What to do for the keys that do not sign yet: a line for each kind of them."""
     waiting: dict[str, dict[str, None]] = {}
     counts: Counter[str] = Counter()
+    lines: tuple[KeyStatus | Keyless, ...] = (*status.keyless, *status.keys)
     for line in lines:
         if line.next is not None:
             state = "have no key" if isinstance(line, Keyless) else _STATES[line.phase]
