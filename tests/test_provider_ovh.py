@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from dkimctl.providers.base import Create, Delete, ProviderRecord, Replace
-from dkimctl.providers.ovh.refusals import Kind, OvhError
+from dkimctl.providers.ovh.refusals import Kind, OvhError, Refusal, explain
 from dkimctl.providers.ovh.rights import RULES
 from dkimctl.sandbox import Fault
 from tests.publishing import NAME, ZONE, account, ed25519_record, manual_clock, rsa_record, sandbox, standing
@@ -302,3 +302,10 @@ def test_an_api_that_is_not_there_says_how_it_could_not_be_reached() -> None:
         gone = account(running)
     with pytest.raises(OvhError, match="connection refused"):
         gone.activate(ZONE)
+
+
+def test_a_reading_call_that_is_refused_blames_no_values() -> None:
+    """A GET sends none: the error names the call and what came back."""
+    refused = explain(Refusal(400, "something unreadable", "", None), "GET", "/domain/zone/x.example/record", "ovh-eu")
+    assert refused.kind is Kind.REFUSED
+    assert refused.message == "the OVH API refused GET /domain/zone/x.example/record: something unreadable"

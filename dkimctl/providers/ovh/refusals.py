@@ -176,6 +176,8 @@ def _bad_request(call: str, said: str, endpoint: str) -> tuple[Kind, str, str]:
             "OVH refused the time of the request: this machine's clock jumped, or theirs is wrong",
             "set this machine's clock (timedatectl), then run the command again",
         )
+    if call.startswith("GET "):  # nothing of ours was in it
+        return Kind.REFUSED, f"the OVH API refused {call}: {said}", AGAIN
     return (
         Kind.BAD_REQUEST,
         f"OVH refused the values of {call}: {said}",
