@@ -87,3 +87,28 @@ def test_a_user_who_may_not_see_the_daemon(relay: Relay) -> None:
     assert found["/run/opendkim/opendkim.pid"] == "DKIM990"
     assert "DKIM619" in found.values()
     assert "DKIM900" not in found.values()
+
+
+NEWER = """#!/bin/sh
+case "$*" in *CheckSigningTable*) echo no; exit 0 ;; esac
+exec /run/opendkim.real "$@"
+"""
+
+
+def test_a_newer_opendkim(relay: Relay) -> None:
+    """Where the installed one knows the algorithm of a row, the row is right; with Debian's it is an error."""
+    run = relay.machine.run
+    key = "/etc/opendkim/keys/domain.tld/ed.private"
+    relay.machine.dkimctl("genkey", "-s", "ed", "--algorithm", "ed25519", "second.tld")
+    run("sh", "-c", f"mv /etc/opendkim/keys/second.tld/ed.private {key}; rm -r /etc/opendkim/keys/second.tld")
+    run("sh", "-c", f"echo 'ed second.tld:ed:{key}:ed25519-sha256' >> /etc/opendkim/KeyTable")
+    run("sh", "-c", "echo 'second.tld ed' >> /etc/opendkim/SigningTable")
+    code, found = codes(relay)
+    assert (code, "DKIM752" in found) == (1, True)
+    assert "deferred" in relay.machine.dkimctl("why", "a@second.tld", "--no-dns", check=False).stdout
+    relay.machine.write("/run/newer", NEWER)
+    run("sh", "-c", "cp /usr/sbin/opendkim /run/opendkim.real; chmod 755 /run/newer")
+    run("mount", "--bind", "/run/newer", "/usr/sbin/opendkim")
+    code, found = codes(relay)
+    assert (code, {c for c, severity in found.items() if severity == "error"}) == (0, set())
+    assert "ed25519 256 bits, ed25519-sha256" in relay.machine.dkimctl("why", "a@second.tld", "--no-dns").stdout

@@ -8,11 +8,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dkimctl.host.datasets import read_data_set
-from dkimctl.host.doctor.conf import is_known_here
 from dkimctl.host.installation import read_installation
 from dkimctl.host.internal import HostList
 from dkimctl.host.lookup import find_key, wanted_keys
 from dkimctl.host.unit import read_service
+from dkimctl.host.version import is_known_here
 from dkimctl.opendkim.conf import Setting
 from dkimctl.opendkim.parameters import KNOWN, OTHER_BUILDS
 from tests.conftest import needs

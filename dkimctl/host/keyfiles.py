@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from dkimctl.errors import CheckFailed, DkimctlError
 from dkimctl.files import read_file
+from dkimctl.host.version import as_read_here
 from dkimctl.host.world import World
 from dkimctl.keys.pair import KeyPair, parse_private_key
 from dkimctl.keys.public import PublicKey
@@ -35,6 +36,8 @@ class UsedKey(NamedTuple):
     """`/etc/opendkim/KeyTable line 3`."""
     entry: KeyEntry | None = None
     """None for KeyFile."""
+    algorithm: str = ""
+    """Its own, where the KeyTable names one that the daemon knows; else SignatureAlgorithm counts."""
 
 
 def used_keys(world: World) -> Iterator[UsedKey]:
@@ -43,7 +46,8 @@ def used_keys(world: World) -> Iterator[UsedKey]:
     for row in table.rows if table else ():
         entry = key_entry(row)
         if table and entry:
-            yield UsedKey(entry.path, table.at(row), entry)
+            path, algorithm = as_read_here(world, entry.path)
+            yield UsedKey(path, table.at(row), entry, algorithm)
     single = world.opendkim.find("KeyFile")
     if single and not table:
         yield UsedKey(single.value, f"{single.file} line {single.line}")

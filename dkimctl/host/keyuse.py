@@ -22,6 +22,8 @@ class Loaded:
 
     entry: KeyEntry
     signer: str = ""
+    algorithm: str = ""
+    """Its own; empty where SignatureAlgorithm counts."""
 
 
 def sign(world: World, loaded: Loaded, address: str, steps: list[Step]) -> Signing:
@@ -33,7 +35,7 @@ def sign(world: World, loaded: Loaded, address: str, steps: list[Step]) -> Signi
         raise Decided(Outcome.DEFERRED, f"{entry.path}: {held}")
     if not entry.domain.isascii():
         raise Decided(Outcome.CRASH, f"d={entry.domain} is not ASCII: the daemon aborts")
-    wanted = world.opendkim.get("SignatureAlgorithm", "rsa-sha256").lower()
+    wanted = loaded.algorithm or world.opendkim.get("SignatureAlgorithm", "rsa-sha256").lower()
     if held.algorithm is not Algorithm.RSA and wanted.startswith("rsa"):
         raise Decided(Outcome.DEFERRED, f"{entry.path} holds an {held.algorithm} key, SignatureAlgorithm is {wanted}")
     least = world.opendkim.number("MinimumKeyBits", LEAST_BITS)

@@ -10,6 +10,7 @@ from dkimctl.host.installation import where
 from dkimctl.host.internal import HostList
 from dkimctl.host.keyuse import Loaded, load, sign
 from dkimctl.host.lookup import Wanted, find_key, nearest_miss, resolved, wanted_keys
+from dkimctl.host.version import as_read_here
 from dkimctl.host.world import World
 from dkimctl.opendkim.tables import KeyEntry, Row, key_entry
 
@@ -132,9 +133,11 @@ def _from_tables(world: World, keys: DataSet, signing: DataSet, address: str, st
     for wanted in found:
         steps.append(Step("sender", f"{signing.at(wanted.row)}: {wanted.row.key} → {wanted.name or '(no key)'}"))
         row, entry = _entry(keys, signing, wanted, address)
+        path, algorithm = as_read_here(world, entry.path)
+        entry = entry._replace(path=path)
         steps.append(Step("key", f"{keys.at(row)}: {row.key}: d={entry.domain} s={entry.selector} {entry.path}"))
         load(world, entry, steps)
-        entries.append(Loaded(entry, wanted.signer))
+        entries.append(Loaded(entry, wanted.signer, algorithm))
     return entries
 
 

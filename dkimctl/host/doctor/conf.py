@@ -3,16 +3,15 @@
 import re
 from collections.abc import Callable, Iterator
 
-from dkimctl.errors import Unavailable
 from dkimctl.host.catalogue import conf as c
 from dkimctl.host.datasets import DataSet, State
 from dkimctl.host.doctor.base import Diagnosis, noticed
 from dkimctl.host.doctor.commands import chain, dkimctl, edit, rewrite, set_parameter, silence
 from dkimctl.host.installation import Installation, where, words
+from dkimctl.host.version import is_known_here
 from dkimctl.host.world import World
 from dkimctl.opendkim.conf import Setting
 from dkimctl.opendkim.parameters import KNOWN, OTHER_BUILDS, value_problem
-from dkimctl.programs import run_program
 
 _BOM = "\ufeff"
 _RATE = re.compile(r"\d+(?:/\d+[smhdSMHD]?)?")
@@ -68,14 +67,6 @@ def _line(world: World, setting: Setting) -> Iterator[Diagnosis]:
     elif problem := value_problem(setting):
         off = silence(world, setting.file, setting.line, "the default counts then")
         yield noticed(c.BAD_VALUE, where(setting), f"{seen}: {problem}", off)
-
-
-def is_known_here(name: str) -> bool:
-    """True when the opendkim that is installed knows the parameter: it exits 65 for one that it does not know."""
-    try:
-        return run_program("opendkim", "-x", "/dev/null", "-e", name).code in (0, 78)
-    except Unavailable:
-        return False
 
 
 def _twice(world: World) -> Iterator[Diagnosis]:

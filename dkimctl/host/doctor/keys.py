@@ -206,7 +206,7 @@ def _content(world: World, key: UsedKey, demands: Demands) -> Iterator[Diagnosis
 
 def _fitness(world: World, key: UsedKey, pair: KeyPair, demands: Demands) -> Iterator[Diagnosis]:
     """Size and algorithm."""
-    wanted = demands.algorithm
+    wanted = key.algorithm or demands.algorithm
     seen = f"{key.path}: {pair.algorithm}, {pair.bits} bits"
     if pair.algorithm is Algorithm.RSA and wanted.startswith("ed25519"):
         fix = set_parameter(world, "SignatureAlgorithm", "rsa-sha256")

@@ -13,11 +13,10 @@ from dkimctl.host.doctor.commands import edit, rewrite
 from dkimctl.host.doctor.joins import check_joined
 from dkimctl.host.doctor.repeats import repeated
 from dkimctl.host.doctor.signingrows import a_labels, check_signing_rows
+from dkimctl.host.version import as_read_here, has_algorithm, split_algorithm
 from dkimctl.host.world import World
 from dkimctl.opendkim.tables import KeyEntry, Row, key_entry
 
-_ALGORITHM = re.compile(r":(?:rsa-sha256|ed25519-sha256)$")
-"""The fourth field of a KeyTable row, which only opendkim after 2.11 beta 2 knows."""
 _PLAIN_KEY = re.compile(rb"[!-\"$-)+-~]+[ \t]+[!-\"$-9;-~]+:[!-\"$-9;-~]+:[!-\"$-9;-~]+[ \t\r]*\n?")
 """A KeyTable line about which nothing is to be said: ASCII, no `*` in the name, three parts, no blank, no comment."""
 
@@ -80,9 +79,9 @@ def _key_rows(world: World, keys: DataSet) -> Iterator[Diagnosis]:
         if not entry.domain.isascii():
             fix = _key_row(world, keys, row, entry._replace(domain=a_labels(entry.domain)))
             yield noticed(c.CRASH_NON_ASCII, where, f"{where}: d={entry.domain}", fix)
-        if _ALGORITHM.search(entry.path):
+        if has_algorithm(entry.path) and as_read_here(world, entry.path)[0] == entry.path:
             seen = f"{where}: {row.key} {row.value}: opendkim 2.11 takes the fourth field for a part of the path"
-            fix = _key_row(world, keys, row, entry._replace(path=_ALGORITHM.sub("", entry.path)))
+            fix = _key_row(world, keys, row, entry._replace(path=split_algorithm(entry.path)[0]))
             yield noticed(c.CORRUPT, where, seen, fix)
         if keys.patterns and "*" in row.key:
             seen = f"{where}: {row.key} takes every key that fits"

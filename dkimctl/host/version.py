@@ -1,0 +1,37 @@
+"""What the opendkim that is installed knows beyond 2.11 beta 2, the one of Debian 12."""
+
+from functools import cache
+
+from dkimctl.errors import Unavailable
+from dkimctl.host.world import World
+from dkimctl.programs import run_program
+
+_ALGORITHMS = (":rsa-sha256", ":ed25519-sha256")
+"""The fourth field of a KeyTable row, which a newer opendkim takes for the key's own algorithm."""
+
+
+@cache
+def is_known_here(name: str) -> bool:
+    """True when the opendkim that is installed knows the parameter: it exits 65 for one that it does not know."""
+    try:
+        return run_program("opendkim", "-x", "/dev/null", "-e", name).code in (0, 78)
+    except Unavailable:
+        return False
+
+
+def has_algorithm(path: str) -> bool:
+    """True when a fourth field stands behind the path of a KeyTable row."""
+    return path.endswith(_ALGORITHMS)
+
+
+def split_algorithm(path: str) -> tuple[str, str]:
+    """The path and its fourth field; without one, or the path as it is, an empty algorithm."""
+    found = next((algorithm for algorithm in _ALGORITHMS if path.endswith(algorithm)), "")
+    return path.removesuffix(found), found.removeprefix(":")
+
+
+def as_read_here(world: World, path: str) -> tuple[str, str]:
+    """The same as the opendkim of this host reads it: 2.11 takes the fourth field for a part of the path."""
+    if has_algorithm(path) and world.is_live and is_known_here("CheckSigningTable"):
+        return split_algorithm(path)
+    return path, ""
