@@ -72,6 +72,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             txt("folded._domainkey", f"v=DKIM1; n=a\r\n b\tc; {good[8:]}"),
             "alias._domainkey CNAME good._domainkey\n",
             "away._domainkey CNAME key.other.example.\n",
+            "unregistered._domainkey CNAME key.unregistered.com.\n",
             "broken._domainkey CNAME nothing\nroot._domainkey CNAME .\nself._domainkey CNAME self._domainkey\n",
             'below DNAME other.example.\nvoid._domainkey TXT "" "" ""\n',
             "loop._domainkey CNAME pool._domainkey\npool._domainkey CNAME loop._domainkey\n",
@@ -93,6 +94,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         "other.example": name_servers(FIRST) + txt("key", good) + txt("good._domainkey", good),
         "both.example": name_servers(FIRST) + "ns1 AAAA ::1\n" + txt("good._domainkey", good),
         "six.example": name_servers("::1") + txt("good._domainkey", good),
+        "far.example": name_servers(FIRST) + "ns1 AAAA 2001:db8::1\n" + txt("good._domainkey", good),
+        "com": name_servers(FIRST),
     }
     port = free_port_everywhere(FIRST, SECOND, NOBODY, "::1")
     behind = {
@@ -127,6 +130,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         ("away", "example.com", {"DKIM103", "DKIM300"}),
         ("c8", "example.com", {"DKIM103", "DKIM300"}),
         ("good", "six.example", {"DKIM300"}),
+        ("good", "far.example", {"DKIM117", "DKIM300"}),
+        ("good", "unregistered.com", {"DKIM114"}),
+        ("unregistered", "example.com", {"DKIM103", "DKIM104"}),
         ("good", "both.example", {"DKIM300"}),
         ("absent", "example.com", {"DKIM101"}),
         ("empty", "example.com", {"DKIM101"}),
