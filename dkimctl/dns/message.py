@@ -5,13 +5,13 @@ ends as a Message or as a MalformedMessage; compression pointers must lead backw
 """
 
 import ipaddress
-import re
 import struct
 from dataclasses import dataclass
 from enum import IntEnum
-from functools import lru_cache
 
 from dkimctl.dns.extended_errors import Errors, gives_a_reason, read_errors
+from dkimctl.dns.wire import MalformedMessage as MalformedMessage
+from dkimctl.dns.wire import read_name, read_strings, write_label, write_labels
 
 PAYLOAD = 1232  # octets of UDP that fit unfragmented everywhere: DNS flag day 2020
 _HEADER = struct.Struct("!HHHHHH")
@@ -46,10 +46,6 @@ class Rcode(IntEnum):
 
 
 _RCODE_NAMES = {code.value: code.name for code in Rcode}
-
-
-class MalformedMessage(Exception):
-    """The bytes are no DNS message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +107,7 @@ class Message:
 def question(name: str, kind: int) -> bytes:
     """The question section for a name without final dot. Raises MalformedMessage when it cannot stand in DNS."""
     label, _, rest = name.partition(".")
-    wire = (_label_wire(label) if name else b"") + (_wire(rest) if rest else b"")
+    wire = (write_label(label) if name else b"") + (write_labels(rest) if rest else b"")
     if len(wire) > 254:
         raise MalformedMessage(f"not a name for DNS: {name}")
     return wire + _END[kind]
@@ -119,33 +115,13 @@ def question(name: str, kind: int) -> bytes:
 
 def below(label: str, asked: bytes, kind: int) -> bytes:
     """The question section for a name one or more labels below that of another question. Raises as `question`."""
-    wire = _wire(label) + asked[:-5]
+    wire = write_labels(label) + asked[:-5]
     if len(wire) > 254:
         raise MalformedMessage(f"not a name for DNS: {label}.…")
     return wire + _END[kind]
 
 
-@lru_cache(maxsize=4096)
-def _wire(name: str) -> bytes:
-    """The labels of a name; remembered, because most names of a list differ in their first label only."""
-    return b"".join(map(_label_wire, name.split(".")))
-
-
-def _label_wire(label: str) -> bytes:
-    try:
-        octets = _unescaped(label) if "\\" in label else label.encode("latin-1")
-    except UnicodeEncodeError as error:
-        raise MalformedMessage(f"not a label for DNS: {label}") from error
-    if not 0 < len(octets) < 64:
-        raise MalformedMessage(f"not a label for DNS: {label}")
-    return bytes((len(octets),)) + octets
-
-
 _END = {kind.value: struct.pack("!BHH", 0, kind, _INTERNET) for kind in Type}
-
-
-def _unescaped(label: str) -> bytes:
-    return re.sub(r"\\(\d{3})", lambda match: chr(int(match[1])), label).encode("latin-1")
 
 
 def query(
@@ -216,7 +192,7 @@ def _section(data: bytes, offset: int, count: int, found: list[Record], asked_na
         if data[offset : offset + 2] == _POINTER_TO_QUESTION:
             name, offset = asked_name, offset + 2
         else:
-            name, offset = _name(data, offset)
+            name, offset = read_name(data, offset)
         kind, rrclass, ttl, length = _RECORD.unpack_from(data, offset)
         offset += 10
         end = offset + length
@@ -232,7 +208,7 @@ def _additional(data: bytes, offset: int, count: int, errors: list[tuple[int, st
     """The upper bits of the rcode in the OPT record (RFC 6891 §6.1.3); collects extended errors."""
     upper = 0
     for _ in range(count):
-        name, offset = _name(data, offset)
+        name, offset = read_name(data, offset)
         kind, _, ttl, length = _RECORD.unpack_from(data, offset)
         offset += 10
         end = offset + length
@@ -247,59 +223,16 @@ def _additional(data: bytes, offset: int, count: int, errors: list[tuple[int, st
 
 def _data(data: bytes, offset: int, end: int, kind: int) -> Data:
     if kind == Type.TXT:
-        return _strings(data, offset, end)
+        return read_strings(data, offset, end)
     if kind in (Type.NS, Type.CNAME):
-        return _name(data, offset)[0]
+        return read_name(data, offset)[0]
     if kind == Type.A:
         return str(ipaddress.IPv4Address(data[offset:end]))
     if kind == Type.AAAA:
         return str(ipaddress.IPv6Address(data[offset:end]))
     if kind == Type.SOA:
-        primary, offset = _name(data, offset)
-        _, offset = _name(data, offset)
+        primary, offset = read_name(data, offset)
+        _, offset = read_name(data, offset)
         serial, _, _, _, minimum = struct.unpack_from("!IIIII", data, offset)
         return StartOfAuthority(primary, serial, minimum)
     return data[offset:end]
-
-
-def _strings(data: bytes, offset: int, end: int) -> tuple[bytes, ...]:
-    strings = []
-    while offset < end:
-        following = offset + 1 + data[offset]
-        if following > end:
-            raise MalformedMessage("a character-string longer than its record")
-        strings.append(data[offset + 1 : following])
-        offset = following
-    return tuple(strings)
-
-
-def _name(data: bytes, offset: int) -> tuple[str, int]:
-    """The name at an offset, lower-case, without final dot, and the offset behind it."""
-    labels: list[str] = []
-    behind = 0
-    size = 0
-    while length := data[offset]:
-        if length >= 0xC0:
-            target = (length & 0x3F) << 8 | data[offset + 1]
-            behind = behind or offset + 2
-            if target >= offset:
-                raise MalformedMessage("a compression pointer that does not lead backwards")
-            offset = target
-            continue
-        if length > 63:
-            raise MalformedMessage("an unknown kind of label")
-        size += length + 1
-        if size > 254:
-            raise MalformedMessage("a name longer than 255 octets")
-        labels.append(_label(data[offset + 1 : offset + 1 + length], length))
-        offset += 1 + length
-    return ".".join(labels), behind or offset + 1
-
-
-def _label(raw: bytes, length: int) -> str:
-    if len(raw) != length:
-        raise MalformedMessage("a label longer than the message")
-    text = raw.decode("latin-1").lower()
-    if text.isascii() and text.isprintable() and "." not in text and "\\" not in text and " " not in text:
-        return text
-    return "".join(chr(b) if 0x20 < b < 0x7F and b not in b".\\" else f"\\{b:03d}" for b in raw).lower()
