@@ -1,5 +1,6 @@
 """`dkimctl status`: every key with its phase, and what is next; the credential's end, there and in `doctor`."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -73,6 +74,16 @@ def test_the_document(dkimctl_inside: DkimctlInside) -> None:
     assert (key["age"], key["next"]) == (0, "dkimctl publish one.example")
     document = dkimctl_inside("status", "--json").json
     assert (document["schema"], document["status"]["keyless"], document["status"]["findings"]) == (1, [], [])
+
+
+def test_a_moment_that_is_none_has_no_age(dkimctl_inside: DkimctlInside) -> None:
+    """A key that was taken over has no date; one that somebody wrote by hand may be no date at all."""
+    for number, created in enumerate(("", "yesterday", "2026-11-01T00:00:00")):
+        genkey(dkimctl_inside, f"d{number}.example")
+        path = dkimctl_inside.root / f"etc/opendkim/keys/d{number}.example/mail.json"
+        document = {**json.loads(path.read_text()), "created": created}
+        path.write_text(json.dumps(document))
+    assert [key["age"] for key in dkimctl_inside("status", "--json").json["status"]["keys"]] == [None] * 3
 
 
 def test_only_the_domains_that_are_named(dkimctl_inside: DkimctlInside) -> None:

@@ -93,9 +93,17 @@ def _status(key: Key, now: datetime, then: str | None) -> KeyStatus:
         known.bits,
         known.provider,
         known.created or None,
-        (now - datetime.fromisoformat(known.created)).days if known.created else None,
+        _age(known.created, now),
         then,
     )
+
+
+def _age(created: str, now: datetime) -> int | None:
+    """Days; None when the moment is not known, or not written as one."""
+    try:
+        return (now - datetime.fromisoformat(created)).days
+    except (TypeError, ValueError):
+        return None
 
 
 def _since(known: Metadata) -> str | None:
