@@ -5,6 +5,7 @@ more labels (RFC 6376 §3.1). The *owner name* of a key record is `<selector>._d
 """
 
 import re
+from collections.abc import Callable
 from datetime import datetime
 
 from dkimctl.errors import UsageError
@@ -100,6 +101,15 @@ def selector_name(text: str) -> str:
     return name
 
 
+def foreign_selector(text: str) -> str:
+    """As `selector_name`, for a record that somebody else made: DNS holds underscores as well, and some have them."""
+    try:
+        selector_name(text.replace("_", "x"))
+    except UsageError:
+        return selector_name(text)  # which says why in the words that were typed
+    return text.strip().lower()
+
+
 def selector_from_template(template: str, now: datetime) -> str:
     """The selector for a key made now: `template` is a strftime pattern such as `dk%Y%m`. Raises UsageError."""
     return selector_name(now.strftime(template))
@@ -124,15 +134,15 @@ def delegated_name(selector: str, domain: str, delegate: str) -> str:
     return owner_name(f"{selector}.{domain}", delegate)
 
 
-def split_owner_name(name: str) -> tuple[str, str]:
-    """(selector, domain) of a key record's owner name. Raises UsageError when it is none."""
+def split_owner_name(name: str, check: Callable[[str], str] = selector_name) -> tuple[str, str]:
+    """(selector, domain) of a key record's owner name; `check` checks the selector. Raises UsageError when it is none."""
     selector, found, domain = name.strip().removesuffix(".").lower().partition(f".{DOMAINKEY}.")
     if not found:
         raise UsageError(
             f"not the name of a key record: {printable(name)}",
             hint=f"it looks like mail.{DOMAINKEY}.example.com",
         )
-    return selector_name(selector), domain_name(domain)
+    return check(selector), domain_name(domain)
 
 
 def relative_name(name: str, zone: str) -> str:

@@ -40,7 +40,7 @@ def source_of(
     from functools import partial
 
     from dkimctl.errors import UsageError
-    from dkimctl.names import selector_name
+    from dkimctl.names import foreign_selector
     from dkimctl.verify.targets import listed_targets, managed_targets, targets_of
 
     store = app.store  # one for all: what it has found out about its directory it need not look for again
@@ -54,7 +54,7 @@ def source_of(
         if from_message:
             return Source(_from_message(app, from_message, bad_lines), listed)
         return Source(_from_list(app, str(from_file), bad_lines), listed, _length(str(from_file)))
-    wanted = selector_name(selector) if selector else None
+    wanted = foreign_selector(selector) if selector else None
     if key_file:
         return Source([_with_key(key_file, managed_domains(app, domains), wanted)])
     if not domains and wanted is None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from email.parser import BytesHeaderParser
 
 from dkimctl.errors import CheckFailed, UsageError
-from dkimctl.names import domain_name, owner_name, selector_name
+from dkimctl.names import domain_name, foreign_selector, owner_name
 from dkimctl.record.parse import SPACE
 
 
@@ -22,7 +22,7 @@ def signed_names(message: bytes, bad_signature: Callable[[int, UsageError], None
     for number, value in enumerate(fields, 1):
         tags = dict(_tag(spec) for spec in value.split(";"))
         try:
-            selector, domain = selector_name(tags.get("s", "")), domain_name(tags.get("d", ""))
+            selector, domain = foreign_selector(tags.get("s", "")), domain_name(tags.get("d", ""))
             owner_name(selector, domain)
         except UsageError as error:
             bad_signature(number, error)

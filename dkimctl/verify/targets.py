@@ -7,7 +7,7 @@ from dkimctl.errors import UsageError
 from dkimctl.keys.metadata import Tags
 from dkimctl.keys.public import PublicKey
 from dkimctl.keys.store import Key, KeyStore, published_keys
-from dkimctl.names import DOMAINKEY, domain_name, owner_name, printable, selector_name, split_owner_name
+from dkimctl.names import DOMAINKEY, domain_name, foreign_selector, owner_name, printable, split_owner_name
 from dkimctl.verify.report import Target
 
 _MOST_RECENT = 10_000
@@ -121,9 +121,9 @@ class SeenNames:
 def _names(text: str) -> tuple[str, str]:
     words = text.split()
     if len(words) == 1:
-        return split_owner_name(words[0])
+        return split_owner_name(words[0], foreign_selector)
     if len(words) == 2:
-        return selector_name(words[1]), domain_name(words[0])
+        return foreign_selector(words[1]), domain_name(words[0])
     raise UsageError(
         f"neither an owner name nor a domain and a selector: {printable(text)}",
         hint=f"write mail.{DOMAINKEY}.example.com or: example.com mail",
