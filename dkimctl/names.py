@@ -135,7 +135,7 @@ def delegated_name(selector: str, domain: str, delegate: str) -> str:
 
 
 def split_owner_name(name: str, check: Callable[[str], str] = selector_name) -> tuple[str, str]:
-    """(selector, domain) of a key record's owner name; `check` checks the selector. Raises UsageError when it is none."""
+    """(selector, domain) of a key record's owner name; `check` is for the selector. Raises UsageError."""
     selector, found, domain = name.strip().removesuffix(".").lower().partition(f".{DOMAINKEY}.")
     if not found:
         raise UsageError(
