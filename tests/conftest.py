@@ -5,6 +5,7 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -22,6 +23,9 @@ import pytest
 REPOSITORY = Path(__file__).parent.parent
 SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"  # where daemons live; an ordinary user's PATH lacks it
 os.environ["PATH"] += os.pathsep + SYSTEM_PATH
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a script has it for what it runs with &
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # what a test starts is to hear Ctrl-C all the same
 
 needs = pytest.mark.needs
 """`@needs("opendkim", "postfix", root=True, namespaces=True)`: programs, and what the caller must be allowed to do."""
