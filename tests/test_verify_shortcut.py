@@ -23,6 +23,7 @@ from dkimctl.record.model import record_for
 from dkimctl.verify.check import check
 from dkimctl.verify.plain import LONGEST_TTL, SHORTEST_TTL, plain_cut, plain_text
 from dkimctl.verify.report import Report, Target, in_brief
+from dkimctl.verify.tally import tally_of
 from tests.conftest import needs
 from tests.dns_servers import Knot, free_port_everywhere, name_servers, txt
 from tests.record_corpus import corpus, make_keys
@@ -91,6 +92,13 @@ def test_both_ways_give_the_same_report(lookup: Lookup) -> None:
     assert len(short) == len(long)
     assert Counter(r.verdict for r in long.values()).keys() == {"right", "wrong", "unknown"}
     assert len(CASES) >= 150
+
+
+@needs("knotd")
+def test_nameless_reports_count_the_same(lookup: Lookup) -> None:
+    """Where names are only counted, verdicts and findings are as many as where each has its own report."""
+    named, counted = (tally_of(check(targets(), lookup, brief=True, nameless=n)) for n in (False, True))
+    assert (counted.verdicts, counted.findings) == (named.verdicts, named.findings)
 
 
 @needs("knotd")

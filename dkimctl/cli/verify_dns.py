@@ -92,7 +92,7 @@ def command(
         # all of them now: a key that cannot be read is said before anything is asked
         return _check_few(app, outcome, list(targets(first)), recursive, width)
     outcome.in_full = app.verbosity > 0
-    manner = Manner(targets, outcome.portion, outcome.is_brief, recursive, width)
+    manner = Manner(targets, outcome.portion, outcome.is_brief, outcome.is_nameless, recursive, width)
     return outcome.show(check_in_parallel(chain(first, names), app.settings.lookup, manner), source.count)
 
 

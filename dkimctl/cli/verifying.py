@@ -55,6 +55,11 @@ class Outcome:
         """True when nothing is shown of what is right but that it is."""
         return self._form in ("text", "nagios", "prometheus") and not self.in_full
 
+    @property
+    def is_nameless(self) -> bool:
+        """True when what is right is only counted."""
+        return self.is_brief and self._form != "prometheus" and not self._resume
+
     def still_to_do(self, targets: "Iterable[Target]", done: "SeenNames | None") -> "Iterable[Target]":
         """The targets that are not done yet."""
         return targets if done is None else (target for target in targets if target.owner not in done)

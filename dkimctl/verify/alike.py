@@ -18,7 +18,11 @@ _Kind = tuple[Security, str, int, bool]
 class Alike:
     """Reports about right names of one zone, as every server at `asked` has answered; to `unrouted` there is no way."""
 
-    def __init__(self, zone: Zone, asked: list[Endpoint], unrouted: list[tuple[str, Endpoint]]) -> None:
+    def __init__(
+        self, zone: Zone, asked: list[Endpoint], unrouted: list[tuple[str, Endpoint]], *, nameless: bool
+    ) -> None:
+        """`nameless`: as for `check`."""
+        self._nameless = nameless
         self._zone = zone
         self._asked = asked
         self._unrouted = unrouted
@@ -30,6 +34,8 @@ class Alike:
         model = self._models.get(kind)
         if model is None:
             model = self._models[kind] = self._concluded(target, text, security)
+        if self._nameless:
+            return model
         owner = target.owner
         return Report(
             target=target,

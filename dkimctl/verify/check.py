@@ -28,13 +28,15 @@ def check(
     recursive: bool = False,
     thorough: bool = False,
     brief: bool = False,
+    nameless: bool = False,
     concurrency: int = CONCURRENCY,
 ) -> Iterator[Report]:
     """A report for each target, as they come in; the order is not that of the targets.
 
     `recursive`: ask the resolvers for the record as well. `thorough`: look for wildcards, compare the serials and the
     delegation even where nothing seems wrong; a few questions more for each name. `brief`: every report as
-    `in_brief` makes it, which is many times faster for what is right. Raises UsageError for a malformed name server.
+    `in_brief` makes it, which is many times faster for what is right. `nameless`: moreover one report may stand for
+    others that are right in the same way, which is enough to count them. Raises UsageError for a malformed name server.
     """
     resolution = Resolution(resolvers(lookup), lookup.port)
     judge = SwiftJudge()
@@ -47,7 +49,8 @@ def check(
         if not brief or recursive or thorough:
             yield from engine.run(map(long_way, targets), concurrency)
             return
-        with closing(Shortcut(resolution, judge, long_way, lookup.timeout * _PATIENCE)) as shortcut:
+        patience = lookup.timeout * _PATIENCE
+        with closing(Shortcut(resolution, judge, long_way, patience, nameless=nameless)) as shortcut:
             works = shortcut.works(iter(targets), engine.descriptor, concurrency)
             yield from engine.run(works, concurrency)
 

@@ -19,7 +19,8 @@ class Lane(Generic[T]):
 
     __slots__ = ("_halved", "_quickest", "_window", "alike", "astray", "in_flight", "name_size", "ways")
 
-    def __init__(self, zone: Zone, volley: Volley[T]) -> None:
+    def __init__(self, zone: Zone, volley: Volley[T], *, nameless: bool) -> None:
+        """`nameless`: as for `check`."""
         every = [(server, endpoint) for server in zone.servers for endpoint in server.endpoints]
         try:
             ways = [volley.way_to(endpoint) for _, endpoint in every]
@@ -28,7 +29,7 @@ class Lane(Generic[T]):
         self.ways = [way for way in ways if way]
         routed = [endpoint for (_, endpoint), way in zip(every, ways, strict=False) if way]
         unrouted = [(server.name, e) for (server, e), way in zip(every, ways, strict=False) if not way]
-        self.alike = Alike(zone, routed, unrouted)
+        self.alike = Alike(zone, routed, unrouted, nameless=nameless)
         self.name_size = len(question(zone.name, Type.SOA)) - 4
         """Octets of the zone's name in a message."""
         self.in_flight = 0

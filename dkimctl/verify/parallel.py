@@ -38,6 +38,8 @@ class Manner(Generic[Item, T]):
     """What is wanted of some reports, so that only this travels."""
     brief: bool = True
     """As for `check`."""
+    nameless: bool = False
+    """As for `check`."""
     recursive: bool = False
     concurrency: int = CONCURRENCY
     """For all processes together."""
@@ -59,7 +61,14 @@ def check_in_parallel(
 
 def _results(names: Iterable[Item], lookup: Lookup, manner: Manner[Item, T], concurrency: int) -> Iterator[T]:
     targets = manner.targets(names)
-    reports = check(targets, lookup, brief=manner.brief, recursive=manner.recursive, concurrency=concurrency)
+    reports = check(
+        targets,
+        lookup,
+        brief=manner.brief,
+        nameless=manner.nameless,
+        recursive=manner.recursive,
+        concurrency=concurrency,
+    )
     return map(manner.present, portions(reports))
 
 

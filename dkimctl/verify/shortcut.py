@@ -56,9 +56,19 @@ class Shortcut:
     """A source of work for the engine: reports of what is plainly right, and the long way for all other targets."""
 
     def __init__(
-        self, resolution: Resolution, judge: SwiftJudge, long_way: Callable[[Target], Work[Report]], patience: float
+        self,
+        resolution: Resolution,
+        judge: SwiftJudge,
+        long_way: Callable[[Target], Work[Report]],
+        patience: float,
+        *,
+        nameless: bool = False,
     ) -> None:
-        """`patience`: seconds that an answer may take here, at most, before the long way is tried."""
+        """`patience`: seconds that an answer may take here, at most, before the long way is tried.
+
+        `nameless`: as for `check`.
+        """
+        self._nameless = nameless
         self._resolution = resolution
         self._judge = judge
         self._long_way = long_way
@@ -143,7 +153,7 @@ class Shortcut:
         while name:
             lane = self._lanes.get(name)
             if lane is None and (zone := self._resolution.known_zone(name)) and len(self._lanes) < _MOST_LANES:
-                lane = self._lanes[name] = Lane(zone, self._volley)
+                lane = self._lanes[name] = Lane(zone, self._volley, nameless=self._nameless)
             if lane is not None:
                 return lane if lane.is_open else None
             name = name.partition(".")[2]

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import groupby
 
 from dkimctl.findings import Severity
 from dkimctl.verify.report import Report, Verdict
@@ -23,13 +24,13 @@ class Tally:
     reports: list[Report] = field(default_factory=list)
     """All, or the first that are not right."""
 
-    def add(self, report: Report) -> None:
-        """Count one more."""
-        self.verdicts[report.verdict] += 1
+    def add(self, report: Report, count: int = 1) -> None:
+        """Count one more, or one that stands for so many."""
+        self.verdicts[report.verdict] += count
         for kind in {(f.severity, f.code, f.title) for f in report.findings}:
-            self.findings[kind] += 1
+            self.findings[kind] += count
         if self.keeps_all or (not report.is_right and len(self.reports) < MOST_TOLD):
-            self.reports.append(report)
+            self.reports += [report] * count
 
     def merge(self, other: "Tally") -> None:
         """Count all of another tally."""
@@ -59,8 +60,9 @@ class Tally:
 
 
 def tally_of(reports: Iterable[Report], *, keeps_all: bool = False) -> Tally:
-    """The tally of these reports."""
+    """The tally of these reports; the same one may stand there again and again."""
     tally = Tally(keeps_all=keeps_all)
-    for report in reports:
-        tally.add(report)
+    for _, same in groupby(reports, key=id):
+        report, *more = same
+        tally.add(report, 1 + len(more))
     return tally
