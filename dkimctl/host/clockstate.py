@@ -55,7 +55,7 @@ class _Timex(ctypes.Structure):
 
 def read_clock_state() -> ClockState:
     """What this machine says about its own clock."""
-    return ClockState(_kernel(), _chrony(), _TIMESYNCD.exists())
+    return ClockState(_kernel(), _chrony(), os.path.exists(_TIMESYNCD))
 
 
 def _kernel() -> bool | None:

@@ -1,5 +1,6 @@
 """How the daemon is started: its systemd unit with drop-ins, and /etc/default/opendkim of older days."""
 
+import os
 import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -86,7 +87,7 @@ def _arguments(command: str) -> Iterator[tuple[str, str]]:
 
 def read_service(at: Callable[[str], Path]) -> Service:
     """The service as systemd would run it; `at` finds a system path on this disk. Raises DiskError."""
-    unit = next((path for place in PLACES if (path := f"{place}/{UNIT}") and at(path).is_file()), None)
+    unit = next((path for place in PLACES if (path := f"{place}/{UNIT}") and os.path.isfile(at(path))), None)
     files = [unit] if unit else []
     drop_ins: dict[str, str] = {}
     for place in reversed(PLACES):

@@ -4,6 +4,7 @@ No command moves a line to another number unless it says so: several findings ab
 the other, as one run of `doctor` printed them.
 """
 
+import os
 import shlex
 from pathlib import Path
 
@@ -105,7 +106,7 @@ def copy_key(world: World, path: str, target: str, name: str) -> str:
 
 def _sed(world: World, path: str, *scripts: str) -> str:
     # sed -i would put a file in the place of a link
-    follow = " --follow-symlinks" if world.settings.at(path).is_symlink() else ""
+    follow = " --follow-symlinks" if os.path.islink(world.settings.at(path)) else ""
     return f"sed -i{follow} {' '.join(f'-e {_quoted(s)}' for s in scripts)} {_named(world, path)}"
 
 

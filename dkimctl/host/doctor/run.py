@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from dkimctl.config.settings import Lookup
-from dkimctl.errors import DkimctlError
+from dkimctl.errors import DkimctlError, reason
 from dkimctl.findings import Finding, Severity
 from dkimctl.host.catalogue import machine as c
 from dkimctl.host.doctor.base import MOST, Check, Diagnosis, noticed
@@ -79,6 +79,8 @@ def _made(check: Check, world: World) -> Iterator[Diagnosis]:
         yield from check(world)
     except DkimctlError as error:
         yield noticed(c.UNREAD, "a check", error.message, error.hint)
+    except OSError as error:  # a directory on the way that is closed to us
+        yield noticed(c.UNREAD, str(error.filename), f"{error.filename}: {reason(error)}")
 
 
 def _unread(world: World) -> Iterable[Diagnosis]:
