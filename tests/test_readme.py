@@ -52,6 +52,12 @@ def test_generated_block_is_up_to_date(name: str) -> None:
     assert kept == regenerate.BLOCKS[name]()
 
 
+def test_prose_is_readable_in_a_terminal() -> None:
+    """No line of prose is longer than 120 characters."""
+    prose = re.sub(r"^```.*?^```$", "", README, flags=re.DOTALL | re.MULTILINE)
+    assert [line for line in prose.splitlines() if len(line) > 120 and not line.startswith(("|", "<http"))] == []
+
+
 def test_no_other_marker() -> None:
     """A block that nothing makes would go stale unseen."""
     assert set(re.findall(r"<!-- begin (\S+) -->", README)) == set(regenerate.BLOCKS)
