@@ -36,5 +36,7 @@ def assert_valid(document: str) -> None:
 
 
 def assert_valid_report(report: Report) -> None:
-    """The same for a report, as a line of jsonl."""
+    """The same for a report, as a line of jsonl; and whatever is not in order comes with what to do about it."""
     assert_valid(line("report", report))
+    assert all(f.fix for f in report.findings if f.severity not in ("ok", "info")), report.findings
+    assert report.findings[0].severity == "error" or report.verdict != "wrong", report.findings
