@@ -99,6 +99,20 @@ def test_a_run_is_resumed(world: dict[str, str], names: Path, dkimctl_inside: Dk
 
 
 @needs("knotd")
+def test_both_forms_of_an_international_name_are_one(
+    world: dict[str, str], dkimctl_inside: Dkimctl, tmp_path: Path
+) -> None:
+    """A domain as Unicode, in capitals or as A-labels is the same name, in a list and as an argument."""
+    (tmp_path / "names").write_text(
+        "b\u00fccher.example s1\nxn--bcher-kva.example s1\ns1._domainkey.B\u00dcCHER.example.\nbu\u0308cher\u3002example S1\n"
+    )
+    for arguments in (("--from-file", tmp_path / "names"), ("B\u00fccher.example", "-s", "s1")):
+        run = dkimctl_inside("verify-dns", *arguments, "--json", env=world)
+        assert [report["owner"] for report in run.json["reports"]] == ["s1._domainkey.xn--bcher-kva.example"], run.err
+        assert run.err == ""
+
+
+@needs("knotd")
 def test_what_could_not_be_asked_is_asked_again(world: dict[str, str], dkimctl_inside: Dkimctl, tmp_path: Path) -> None:
     """A name whose servers gave no answer is not noted as done."""
     (tmp_path / "names").write_text("dead.example s\n")
