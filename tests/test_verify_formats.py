@@ -104,7 +104,8 @@ def test_both_forms_of_an_international_name_are_one(
 ) -> None:
     """A domain as Unicode, in capitals or as A-labels is the same name, in a list and as an argument."""
     (tmp_path / "names").write_text(
-        "b\u00fccher.example s1\nxn--bcher-kva.example s1\ns1._domainkey.B\u00dcCHER.example.\nbu\u0308cher\u3002example S1\n"
+        "b\u00fccher.example s1\nxn--bcher-kva.example s1\ns1._domainkey.B\u00dcCHER.example.\n"
+        "bu\u0308cher\u3002example S1\n"
     )
     for arguments in (("--from-file", tmp_path / "names"), ("B\u00fccher.example", "-s", "s1")):
         run = dkimctl_inside("verify-dns", *arguments, "--json", env=world)
