@@ -55,6 +55,10 @@ class Crew(Generic[T, R]):
         while self._at_work:
             yield from self.collect(None)
 
+    def abandon(self) -> None:
+        """Begin nothing more, and wait for nothing: for work that changes nothing."""
+        self._stopped = True
+
     def _work(self) -> None:
         try:
             while (item := self._next()) is not None:

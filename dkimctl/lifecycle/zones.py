@@ -70,7 +70,7 @@ def locate(names: Sequence[str], provider: Provider, jobs: int) -> tuple[list[Zo
         while crew:
             answers.update(crew.collect(None))
     except KeyboardInterrupt:
-        answers.update(crew.stop())  # what is under way comes to its end
+        crew.abandon()
         raise
     zones: dict[str, str] = {}
     homeless: dict[str, DkimctlError] = {}
