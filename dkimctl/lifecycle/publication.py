@@ -93,9 +93,16 @@ def publish_streaming(
     approved = None
     if choices.plan_digest is not None and not choices.dry_run:
         approved = _approved(settings, store, providers, named, names, choices, clock)
-    for text, provider in providers.items():
-        its_names = [name for name in names if _provider_for(name.domain, named, settings) == text]
-        Run(settings, store, provider, choices, clock, report, claims, approved).work(its_names)
+    for text, its_names in _by_provider(names, named, settings).items():
+        Run(settings, store, providers[text], choices, clock, report, claims, approved).work(its_names)
+
+
+def _by_provider(names: Iterable[KeyName], named: str | None, settings: Settings) -> dict[str, list[KeyName]]:
+    """Each provider's names; there may be as many providers as names, such as a zone file for each."""
+    groups: dict[str, list[KeyName]] = {}
+    for name in names:
+        groups.setdefault(_provider_for(name.domain, named, settings), []).append(name)
+    return groups
 
 
 def still_to_do(keys: Iterable[Key], choices: Choices) -> Iterator[Key]:
@@ -126,9 +133,8 @@ def _approved(
                 failed.append(event)
 
     dry = replace(choices, dry_run=True)
-    for text, provider in providers.items():
-        its_names = [name for name in names if _provider_for(name.domain, named, settings) == text]
-        Run(settings, store, provider, dry, clock, hear, {}).work(its_names)
+    for text, its_names in _by_provider(names, named, settings).items():
+        Run(settings, store, providers[text], dry, clock, hear, {}).work(its_names)
     if now.text == choices.plan_digest:
         return now
     if failed and failed[0].error:
