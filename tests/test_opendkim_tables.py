@@ -118,7 +118,10 @@ def test_a_long_table_has_the_rows_of_its_lines(text: str, patterns: bool, key: 
     plain = list(rows(text.encode().split(b"\n"), patterns=patterns))
     assert list(table) == plain == list(table)
     assert len(table) == len(plain)
-    assert table.names().get(key) == next((row for row in plain if row.key == key), None)
+    names, found = table.names(), next((row for row in plain if row.key == key), None)
+    assert names.get(key) == found
+    first = {row.key: row for row in reversed(plain)}
+    assert list(names.never_asked()) == sorted((row for k, row in first.items() if k != key), key=plain.index)
 
 
 @given(LONG, st.booleans())

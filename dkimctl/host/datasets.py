@@ -9,7 +9,7 @@ from pathlib import Path
 from dkimctl.errors import DiskError, disk_errors
 from dkimctl.files import read_file
 from dkimctl.opendkim.conf import Setting
-from dkimctl.opendkim.longtable import Rows
+from dkimctl.opendkim.longtable import Names, Rows
 from dkimctl.opendkim.tables import Row, data_set
 
 FILES = ("file", "refile")
@@ -64,14 +64,12 @@ class DataSet:
         """The rows on lines that are not `plain`; all those of an inline list."""
         return self.rows.odd(plain) if isinstance(self.rows, Rows) else self.rows
 
-    def by_name(self) -> Callable[[str], Row | None]:
+    def by_name(self) -> Names:
         """What finds the first row with a key, with regard to case."""
         if isinstance(self.rows, Rows):
-            return self.rows.names().get
-        first: dict[str, Row] = {}
-        for row in self.rows:
-            first.setdefault(row.key, row)
-        return first.get
+            return self.rows.names()
+        lines = "".join(f"{row.key} {row.value}\n" for row in self.rows)
+        return Names(lines.encode("utf-8", "surrogateescape"), patterns=False)
 
     def at(self, row: Row) -> str:
         """`/etc/opendkim/KeyTable line 3`, or the setting's own line for an inline list."""

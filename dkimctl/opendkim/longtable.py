@@ -76,7 +76,7 @@ class Rows(Collection[Row]):
 class Names:
     """The rows of a table by their exact key: the first of a key counts, and case does.
 
-    It remembers the hash of each key and where its row is, not what it says: 120 octets a row.
+    Of each it remembers the hash of the key, where the row is, and whether it was asked for: 120 octets.
     """
 
     def __init__(self, content: bytes, *, patterns: bool) -> None:
@@ -91,16 +91,24 @@ class Names:
             halves = split_row(piece, patterns=patterns)
             if halves:
                 self._pieces.setdefault(hash(halves[0]), position)
+        self._asked = bytearray(len(self._numbers))
 
     def get(self, name: str) -> Row | None:
         """The row that counts, or None."""
         position = self._pieces.get(hash(_octets(name)))
         if position is None:
             return None
+        self._asked[position] = 1
+        return self._row(position)
+
+    def never_asked(self) -> Iterator[Row]:
+        """The rows that count and that `get` has not returned, in order."""
+        return (self._row(position) for position in self._pieces.values() if not self._asked[position])
+
+    def _row(self, position: int) -> Row:
         piece = self._content[self._starts[position] : self._starts[position + 1]]
         halves = split_row(piece, patterns=self._patterns)
-        value = text_of(halves[1]) if len(halves) > 1 else ""
-        return Row(name, value, self._numbers[position])
+        return Row(text_of(halves[0]), text_of(halves[1]) if len(halves) > 1 else "", self._numbers[position])
 
 
 def _octets(text: str) -> bytes:

@@ -1,6 +1,6 @@
 """KeyTable and SigningTable seen from each other: dangling names, unused keys, d= and i= that do not suit senders."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import filterfalse
 
 from dkimctl.host.catalogue import tables as c
@@ -8,27 +8,24 @@ from dkimctl.host.datasets import DataSet, is_marked
 from dkimctl.host.doctor.base import MOST, Diagnosis, noticed
 from dkimctl.host.doctor.commands import dkimctl, edit, rewrite
 from dkimctl.host.world import World
+from dkimctl.opendkim.longtable import Names
 from dkimctl.opendkim.tables import KeyEntry, Patterns, Row, key_entry
 
 
 def check_joined(world: World, keys: DataSet, signing: DataSet) -> Iterator[Diagnosis]:
     """Rows of one table seen from the other."""
-    yield from _wanted(world, keys, signing)
-    yield from _unused(keys, signing)
-
-
-def _wanted(world: World, keys: DataSet, signing: DataSet) -> Iterator[Diagnosis]:
-    """What the SigningTable asks the KeyTable for."""
-    find = _finder(keys)
+    names = keys.by_name()
+    is_any_used = False
+    patterns = Patterns(tuple(keys.rows)) if keys.patterns else None
     dangling: list[tuple[Row, str]] = []
     for row in signing.rows:
         name = key_name(row)
-        found = find(name) if name else None
+        found = names.get(name) or _by_pattern(patterns, names, name)
         if found is not None:
             if not _is_plain(row, found):
                 yield from _suited(world, signing, row, found)
         elif name in ("", "%"):
-            continue
+            is_any_used = is_any_used or name == "%"
         elif len(dangling) < MOST:
             dangling.append((row, name))
         else:
@@ -36,13 +33,16 @@ def _wanted(world: World, keys: DataSet, signing: DataSet) -> Iterator[Diagnosis
     spelled = _spelled(keys, {name.lower() for _, name in dangling}) if dangling else {}
     for row, name in dangling:
         yield _dangling(world, keys, signing, row, name, spelled)
+    for row in filterfalse(is_marked, () if is_any_used else names.never_asked()):
+        yield noticed(c.UNUSED, keys.at(row), f"{keys.at(row)}: {row.key}", "")
 
 
-def _finder(keys: DataSet) -> Callable[[str], Row | None]:
-    """What finds the KeyTable's row of a name."""
-    exact = keys.by_name()
-    patterns = Patterns(tuple(keys.rows)) if keys.patterns else None
-    return lambda name: exact(name) or (patterns.first(name) if patterns else None)
+def _by_pattern(patterns: Patterns | None, names: Names, name: str) -> Row | None:
+    """The row of a `refile:` KeyTable whose name fits as a pattern."""
+    found = patterns.first(name) if patterns and name else None
+    if found:
+        names.get(found.key)  # so that it is not told as unused
+    return found
 
 
 def _is_plain(row: Row, found: Row) -> bool:
@@ -55,21 +55,6 @@ def _suited(world: World, signing: DataSet, row: Row, found: Row) -> Iterator[Di
     if entry is not None:
         yield from _alignment(world, signing, row, entry)
         yield from _signer(world, signing, row, entry)
-
-
-def _unused(keys: DataSet, signing: DataSet) -> Iterator[Diagnosis]:
-    """Keys that no row of the SigningTable leads to."""
-    names = (key_name(row) for row in signing.rows)
-    if keys.patterns:
-        find = _finder(keys)
-        names = (found.key if (found := find(name)) else name for name in names)
-    used = {hash(name) for name in names}  # a third of what the names themselves take
-    if hash("%") in used:
-        return
-    for row in filterfalse(is_marked, keys.rows):
-        if hash(row.key) not in used:
-            used.add(hash(row.key))
-            yield noticed(c.UNUSED, keys.at(row), f"{keys.at(row)}: {row.key}", "")
 
 
 def key_name(row: Row) -> str:
