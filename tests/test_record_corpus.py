@@ -40,10 +40,11 @@ def cases(keys: Keys) -> list[Case]:
 
 
 @pytest.fixture(scope="module")
-def served(cases: list[Case], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lookup]:
-    """A knot that serves every record of the corpus at its own selector."""
+def served(cases: list[Case], keys: Keys, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lookup]:
+    """A knot that serves every record of the corpus at its own selector, and two records at another."""
     port = free_port_everywhere(HOME)
     zone = name_servers(HOME) + "".join(txt(f"{case.name}._domainkey", case.text) for case in cases)
+    zone += txt("two._domainkey", f"v=DKIM1; p={keys.usual.public.base64}", "v=spf1 -all")
     knot = Knot(tmp_path_factory.mktemp("corpus") / "knot", HOME, port, {"example.com": zone}).start()
     yield Lookup((f"{HOME}:{port}",), port)
     knot.stop()
@@ -225,18 +226,31 @@ def messages(cases: list[Case], tmp_path_factory: pytest.TempPathFactory) -> dic
     return {case.name: signed(case, directory) for case in cases if case.pair is not None}
 
 
+def verified_by_opendkim(messages: dict[str, Path], served: Lookup, directory: Path) -> dict[str, bool]:
+    """Whether the signature of each message verifies, by name."""
+    conf = directory / "verify.conf"
+    address, _, port = served.nameservers[0].partition(":")
+    conf.write_text(f"Mode v\nNameservers {address}@{port}\nSyslog no\nTemporaryDirectory {directory}\n")
+    files = ",".join(map(str, messages.values()))
+    ran = subprocess.run(["opendkim", "-x", str(conf), "-v", "-t", files], capture_output=True, text=True, timeout=300)
+    said = {Path(line.split(":")[1].strip()).stem: line for line in ran.stdout.splitlines() if "verification" in line}
+    return {name: "succeeded" in said.get(name, "") for name in messages}
+
+
+@needs("knotd", "opendkim")
+def test_opendkim_takes_none_of_several_records(keys: Keys, served: Lookup, tmp_path: Path) -> None:
+    """As DKIM102 says: with a second record at the name no signature verifies, though the right one is there."""
+    message = signed(Case("two", "", frozenset(), keys.usual), tmp_path)
+    assert verified_by_opendkim({"two": message}, served, tmp_path) == {"two": False}
+    assert "opendkim refuses it" in CATALOGUE["DKIM102"].verifiers
+
+
 @needs("knotd", "opendkim")
 def test_opendkim_agrees(
     cases: list[Case], messages: dict[str, Path], served: Lookup, tmp_path: Path, record_property: RecordProperty
 ) -> None:
     """The real opendkim verifies exactly the records we call usable, but for what is explained and told."""
-    conf = tmp_path / "verify.conf"
-    address, _, port = served.nameservers[0].partition(":")
-    conf.write_text(f"Mode v\nNameservers {address}@{port}\nSyslog no\nTemporaryDirectory {tmp_path}\n")
-    files = ",".join(map(str, messages.values()))
-    ran = subprocess.run(["opendkim", "-x", str(conf), "-v", "-t", files], capture_output=True, text=True, timeout=300)
-    said = {Path(line.split(":")[1].strip()).stem: line for line in ran.stdout.splitlines() if "verification" in line}
-    verdicts = {name: "succeeded" in said[name] for name in messages}
+    verdicts = verified_by_opendkim(messages, served, tmp_path)
     judged = [case for case in cases if case.pair]
     assert compare("opendkim", verdicts, judged, record_property) == []
     assert misstated("opendkim", verdicts, judged) == []
