@@ -47,20 +47,23 @@ def diagnose(world: World, checks: Iterable[Check] = CHECKS) -> tuple[Diagnosis,
     return tuple(found)
 
 
-def _counted(found: Iterable[Diagnosis]) -> Iterator[Diagnosis]:
-    """All that `--fix` mends, and of each code as many others as somebody may want to read; the rest as a number."""
+def _counted(found: Iterable[Diagnosis]) -> list[Diagnosis]:
+    """All that `--fix` mends, and of each code as many others as somebody may want to read; in front, how many."""
+    told: list[Diagnosis] = []
     last: dict[str, Finding] = {}
     counts: Counter[str] = Counter()
     for diagnosis in found:
         finding = diagnosis.finding
         counts[finding.code] += 1
         if diagnosis.repair is not None or counts[finding.code] <= MOST:
-            yield diagnosis
+            told.append(diagnosis)
         else:
             last[finding.code] = finding
-    for code, finding in last.items():
-        seen = f"{counts[code] - MOST} more of the same kind; the last: {finding.seen}"
-        yield Diagnosis(replace(finding, seen=seen))
+    numbers = (
+        replace(f, seen=f"{counts[code]} of the same kind, of which {MOST} are told; one of the others: {f.seen}")
+        for code, f in last.items()
+    )
+    return [*map(Diagnosis, numbers), *told]
 
 
 def with_dns(lookup: Lookup) -> tuple[Check, ...]:
