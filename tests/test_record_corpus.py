@@ -234,7 +234,7 @@ def verified_by_opendkim(messages: dict[str, Path], served: Lookup, directory: P
     files = ",".join(map(str, messages.values()))
     ran = subprocess.run(["opendkim", "-x", str(conf), "-v", "-t", files], capture_output=True, text=True, timeout=300)
     said = {Path(line.split(":")[1].strip()).stem: line for line in ran.stdout.splitlines() if "verification" in line}
-    return {name: "succeeded" in said.get(name, "") for name in messages}
+    return {name: "succeeded" in said[name] for name in messages}
 
 
 @needs("knotd", "opendkim")
