@@ -5,7 +5,6 @@ from dataclasses import replace
 
 from dkimctl.findings import Finding, finding
 from dkimctl.keys.public import PublicKey
-from dkimctl.record.model import KeyRecord
 from dkimctl.verify.catalogue import keys, presence
 from dkimctl.verify.conclude_dns import judge_delivery, judge_presence, judge_reach
 from dkimctl.verify.delegated import judge_delegation
@@ -36,9 +35,7 @@ _JUDGED = 8  # of several records at one name: enough to tell the right one and 
 def conclude(target: Target, found: Survey, judge: Judge = judge) -> Report:
     """The report about one target; `judge` says what is to be said about a text."""
     noticed: list[Finding] = []
-    publish: str | None = None
-    record: KeyRecord | None = None
-    key: PublicKey | None = None
+    said, publish = Judgement(None, None, (), None), None
     judge_reach(found, noticed)
     answered = [answer for answer in found.last if answer.has_answered]
     texts = sorted({text for answer in answered for text in answer.texts})
@@ -46,20 +43,18 @@ def conclude(target: Target, found: Survey, judge: Judge = judge) -> Report:
         judgements = {text: judge(text, target) for text in texts[:_JUDGED]}
         keep = _right_one(answered, judgements)
         judge_presence(found, answered, texts, keep, noticed)
-        for judgement in [judgements[keep]] if keep else judgements.values():
-            noticed += judgement.findings
-            publish = publish or judgement.publish
-            record, key = judgement.record, judgement.key
+        for said in [judgements[keep]] if keep else judgements.values():
+            noticed += said.findings
+            publish = publish or said.publish
         publish = publish or keep
         judge_delivery(found, answered, noticed)
     judge_delegation(found, target, noticed)
     findings = in_order([_exact(f, target) for f in noticed])
     verdict = verdict_of(findings)
     if verdict is Verdict.RIGHT:
-        findings = in_order([*findings, _praise(found.owner, target, key, len(answered))])
+        findings = in_order([*findings, _praise(found.owner, target, said.key, len(answered))])
     elif publish is None and any(f.code in _MENDED_BY_PUBLISHING for f in findings):
-        elsewhere = found.elsewhere[0].text if found.elsewhere else None
-        publish = right_text(target, record) or elsewhere
+        publish = right_text(target, said.record) or next((other.text for other in found.elsewhere), None)
     is_one = len(texts) == 1
     return Report(
         target=target,
@@ -73,7 +68,7 @@ def conclude(target: Target, found: Survey, judge: Judge = judge) -> Report:
         answers=tuple(found.answers),
         resolvers=found.resolvers,
         text=texts[0] if is_one else None,
-        record=record if is_one else None,
+        record=said.record if is_one else None,
         publish=publish if publish not in texts or len(texts) > 1 else None,
         publish_at=target.alias or (found.owner if found.is_endless else found.aliases[-1]),
     )
