@@ -77,9 +77,14 @@ def table(claims: Iterable[Claim]) -> str:
         sign = "≥" if claim.at_least else "≤"
         verdict = "ok" if claim.holds else "MISS"
         lines.append(
-            f"{verdict:5}{f'{sign} {claim.limit:g}':>10} {f'{claim.measured:.2f}':>10}  {claim.unit} {claim.what}"
+            f"{verdict:5}{f'{sign} {claim.limit:g}':>10} {_shown(claim.measured):>10}  {claim.unit} {claim.what}"
         )
     return "\n".join(lines)
+
+
+def _shown(value: float) -> str:
+    """Three digits, or a whole number."""
+    return f"{value:.0f}" if value >= 100 else f"{value:#.3g}"
 
 
 def report(title: str, claims: Sequence[Claim]) -> int:

@@ -24,7 +24,6 @@ class Machine:
 
     root: Path
     port: int
-    knot_pid: int
 
     @property
     def questions(self) -> Path:
@@ -54,8 +53,7 @@ def machine(root: Path) -> Iterator[Machine]:
     port = free_port_everywhere(HOME)
     knot = Knot(root / "knot", HOME, port, {ZONE: zone}).start()
     try:
-        assert knot.process is not None
-        yield Machine(root, port, knot.process.pid)
+        yield Machine(root, port)
     finally:
         knot.stop()
 
