@@ -24,6 +24,7 @@ PAIR = generate(Algorithm.RSA)
 GOOD = record_for(PAIR.public, "rsa", Tags()).text
 SIGNED = ("signed.example", "bogus.example", "torn.example")
 PLAIN = "plain.example"
+MANY = [f"n{number}" for number in range(40)]
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def zones(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zones]:
     """Signed zones and a plain one; one of them again with a broken signature."""
     directory = tmp_path_factory.mktemp("dnssec")
     port, torn_port = free_port_everywhere(HOME), free_port_everywhere(HOME)
-    body = name_servers(HOME) + txt("s._domainkey", GOOD)
+    body = name_servers(HOME) + "".join(txt(f"{name}._domainkey", GOOD) for name in ("s", *MANY))
     options = dict.fromkeys(SIGNED, "    dnssec-signing: on\n    zonefile-sync: 0\n")
     knot = Knot(directory / "knot", HOME, port, dict.fromkeys((*SIGNED, PLAIN), body), zone_options=options).start()
     zone = with_a_broken_signature(await_signed(directory / "knot/torn.example.zone"))
@@ -63,14 +64,14 @@ def await_signed(path: Path) -> str:
 
 
 def with_a_broken_signature(zone: str) -> str:
-    """The same zone with the first letter changed of the signature over the TXT record."""
+    """The same zone with the first letter changed of the signatures over two of the TXT records."""
     changed, count = re.subn(
-        r"(\sRRSIG\s+TXT\s.*\s)(\w)(\S+)$",
+        r"^((?:s|n0)\._domainkey\S*\s.*\sRRSIG\s+TXT\s.*\s)(\w)(\S+)$",
         lambda m: m[1] + ("B" if m[2] == "A" else "A") + m[3],
         zone,
         flags=re.MULTILINE,
     )
-    assert count == 1
+    assert count == 2
     return changed
 
 
@@ -127,8 +128,22 @@ def test_the_resolver_s_own_reason_is_shown(lookup: Lookup, zone: str, reason: s
 
 
 @needs("knotd", "unbound", "dig")
+@pytest.mark.parametrize("brief", [False, True])
+def test_a_broken_signature_is_found_among_many_names(lookup: Lookup, brief: bool) -> None:
+    """However many names there are and whatever way they take, a record that no resolver hands on is not right."""
+    targets = [Target(name, zone, PAIR.public) for zone in ("signed.example", "torn.example") for name in MANY]
+    found = {report.owner: {f.code for f in report.findings} for report in check(targets, lookup, brief=brief)}
+    wrong = found.pop("n0._domainkey.torn.example")
+    assert wrong == {"DKIM503"}
+    assert len(found) == len(targets) - 1
+    assert set(map(frozenset, found.values())) == {frozenset({"DKIM300", "DKIM505"})}
+
+
+@needs("knotd", "unbound", "dig")
 def test_what_a_resolver_would_not_hand_on_is_shown(lookup: Lookup) -> None:
-    """With `recursive` a resolver that refuses the record is named with its reason, for any number of names."""
+    """With `recursive` a resolver that refuses the record is named, beside the reason."""
     [report] = check([Target("s", "torn.example", PAIR.public)], lookup, recursive=True)
-    [found] = [f for f in report.findings if f.code == "DKIM510"]
-    assert "SERVFAIL (DNSSEC bogus: validation failure" in found.seen
+    found = {f.code: f.seen for f in report.findings}
+    assert set(found) == {"DKIM503", "DKIM510"}
+    assert "SERVFAIL (DNSSEC bogus: validation failure" in found["DKIM503"]
+    assert f"{lookup.nameservers[0]}: it answers SERVFAIL (DNSSEC bogus" in found["DKIM510"]

@@ -59,6 +59,11 @@ def plain_cut(data: bytes, asked: bytes, zone: int) -> Security | None:
     return Security.SECURE if data[3] & 0x20 else Security.INSECURE
 
 
+def is_vouched(data: bytes) -> bool:
+    """True when a resolver answers without an error, whole, and says that what it answers is secured by DNSSEC."""
+    return data[2] & 0xFA == 0x80 and data[3] & 0x2F == 0x20
+
+
 def _has_plain_end(data: bytes, end: int) -> bool:
     """True when what follows the last record is nothing, or an OPT record without error bits (RFC 6891 §6.1.3)."""
     if data[10:12] == b"\0\0":

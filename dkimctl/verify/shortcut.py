@@ -6,7 +6,8 @@ the zone that is guessed for the record. A name is right on this way only if
 
 - the resolver confirmed that the guessed zone is the name's (`plain_cut`), so that no server was left out;
 - every address of every server to which there is a route gave one authoritative, plain answer (`plain_text`);
-- all answers are the same text, and `SwiftJudge` has nothing to say about it.
+- all answers are the same text, and `SwiftJudge` has nothing to say about it;
+- in a zone that DNSSEC secures, the resolver vouches for the record too (`is_vouched`).
 
 From those answers the long way would come to the same report, less what `in_brief` leaves out; the findings of such a
 report depend on nothing but the zone, DNSSEC and the kind of key, and are concluded once by the long way's own code
@@ -26,7 +27,7 @@ from dkimctl.dns.resolve import Resolution, Security
 from dkimctl.dns.volley import Volley, Way
 from dkimctl.names import DOMAINKEY
 from dkimctl.verify.lane import Lane
-from dkimctl.verify.plain import plain_cut, plain_text
+from dkimctl.verify.plain import is_vouched, plain_cut, plain_text
 from dkimctl.verify.report import Report, Target
 from dkimctl.verify.swift import SwiftJudge
 
@@ -40,12 +41,14 @@ _MOST_UNANSWERED = 256  # names left with a question on its way, before such que
 class _Name:
     """One target on the short way."""
 
-    __slots__ = ("asked_cut", "lane", "missing", "security", "started", "target", "text")
+    __slots__ = ("asked_cut", "asked_text", "asked_vouch", "lane", "missing", "security", "started", "target", "text")
 
-    def __init__(self, target: Target, lane: "Lane[_Name]", asked_cut: bytes) -> None:
+    def __init__(self, target: Target, lane: "Lane[_Name]", asked_cut: bytes, asked_text: bytes) -> None:
         self.target = target
         self.lane = lane
         self.asked_cut = asked_cut
+        self.asked_text = asked_text
+        self.asked_vouch = b""
         self.missing = 1 + len(lane.ways)
         self.security = Security.UNKNOWN
         self.text: bytes | None = None
@@ -137,7 +140,7 @@ class Shortcut:
         except MalformedMessage:
             self._left.append(target)
             return True
-        name = _Name(target, lane, asked_cut)
+        name = _Name(target, lane, asked_cut, asked_text)
         lane.in_flight += 1
         self._count += 1
         self._under_way.append(name)
@@ -181,12 +184,23 @@ class Shortcut:
                 name.lane.astray += 1
                 return False
             name.security = security
+            if security is Security.SECURE:
+                self._have_vouched(name)
             return True
+        if asked is name.asked_vouch:
+            return is_vouched(data)
         text = plain_text(data, asked)
         if text is None or name.text not in (None, text):
             return False
         name.text = text
         return True
+
+    def _have_vouched(self, name: _Name) -> None:
+        """In a signed zone the record's own signature may be broken: the resolver is asked for the record as well."""
+        assert self._resolver is not None
+        name.asked_vouch = bytes(bytearray(name.asked_text))  # another object, by which its answer is known
+        name.missing += 1
+        self._resolver.ask(name.asked_vouch, name)
 
     def _arrived(self, name: _Name) -> None:
         assert name.text is not None

@@ -113,15 +113,20 @@ async def _look_closer(found: Survey, target: Target, resolution: Resolution, th
         count = len(found.last)
         found.last = await with_serials(zone, found.last)
         found.answers[len(found.answers) - count :] = found.last
-    if thorough and texts and found.security is Security.SECURE:
+    if len(texts) == 1 == len(contents) and found.security is Security.SECURE and _is_expected(texts.pop(), target):
+        # never of another record: the resolver would go on to hold it after it has been replaced
         reply = await resolution.ask_any(found.owner, Type.TXT)
         found.bogus = reply.bogus if isinstance(reply, Message) else ""
     if thorough:
         found.delegated_to = await delegation(found.zones[0], resolution)
 
 
+def _is_expected(text: str, target: Target) -> bool:
+    return target.expected is None or text.endswith(target.expected.base64)
+
+
 def _is_record(text: str, target: Target) -> bool:
     """True for any key record; the expected key alone is proof enough, and found faster."""
-    if target.expected is not None and text.endswith(target.expected.base64):
+    if target.expected is not None and _is_expected(text, target):
         return True
     return isinstance(parse_record(text), KeyRecord)
