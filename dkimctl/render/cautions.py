@@ -123,7 +123,7 @@ def _shadows(path: str, above: tuple[Row, ...], selection: Selection, *, pattern
 def _hiding(where: str, row: Row, what: str) -> Notice:
     return Notice(
         f"{where}: {row.key} comes before dkimctl's own line {what} and takes its place",
-        f"delete {where}, or move it below the lines of dkimctl",
+        f"take it over (dkimctl adopt), delete {where}, or move it below the lines of dkimctl",
     )
 
 
