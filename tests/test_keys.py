@@ -20,9 +20,10 @@ from cryptography.hazmat.primitives.serialization import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dkimctl.config.settings import KeyDefaults
 from dkimctl.errors import CheckFailed, DiskError, Refused
 from dkimctl.keys import metadata as meta
-from dkimctl.keys.ahead import generator
+from dkimctl.keys.ahead import Ahead, generator
 from dkimctl.keys.directory import KeyDirectory
 from dkimctl.keys.metadata import Metadata, Phase, Tags, new_metadata
 from dkimctl.keys.pair import Algorithm, KeyPair, check_size, generate, load, parse_private_key
@@ -69,10 +70,17 @@ def test_new_rsa_key_is_written_as_the_library_would(bits: int) -> None:
 
 def test_search_ahead_gives_each_pair_once() -> None:
     """The pair that was begun early goes to one caller; all others, in whatever thread, get their own."""
-    make = generator(Algorithm.RSA, 1024, ahead=True)
+    make = generator(Algorithm.RSA, KeyDefaults().bits, Ahead())
     with ThreadPoolExecutor(4) as pool:
-        pairs = list(pool.map(lambda _: make(), range(8)))
-    assert len({pair.public.data for pair in pairs}) == 8
+        pairs = list(pool.map(lambda _: make(), range(6)))
+    assert len({pair.public.data for pair in pairs}) == 6
+
+
+@pytest.mark.parametrize(("algorithm", "bits"), [(Algorithm.RSA, 1024), (Algorithm.ED25519, 256)])
+def test_search_ahead_is_dropped_where_another_key_is_wanted(algorithm: Algorithm, bits: int) -> None:
+    """The configuration may want another kind or size than what was begun."""
+    pair = generator(algorithm, bits, Ahead())()
+    assert (pair.algorithm, pair.bits) == (algorithm, bits)
 
 
 def test_public_key_decodes_to_itself() -> None:

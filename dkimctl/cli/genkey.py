@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from dkimctl.files import Owner
-    from dkimctl.keys.ahead import Make
+    from dkimctl.keys.ahead import Ahead, Make
     from dkimctl.keys.directory import KeyDirectory
     from dkimctl.lifecycle.generation import KeyRequest, Outcome
 
@@ -63,8 +63,11 @@ def command(
     Each domain gets a directory (0700) with the private key (0600), its record and its metadata, owned by
     the daemon's user. A private key is never overwritten.
     """
-    make = _generator(app, algorithm, bits, allow_weak=allow_weak, ahead=not if_missing)
-    # what is imported from here on is imported while the search for the first key goes on
+    from dkimctl.keys.ahead import Ahead
+
+    # what is imported from here on is imported while the search goes on, which is most of the time that one key takes
+    ahead = None if algorithm or bits or if_missing else Ahead()
+    make = _generator(app, algorithm, bits, ahead, allow_weak=allow_weak)
     from pathlib import Path
 
     from dkimctl.lifecycle.generation import KeyStyle, generate_flat, generate_keys, key_owner, tags_for
@@ -84,14 +87,14 @@ def command(
     return _show(app, outcomes, len(requests))
 
 
-def _generator(app: App, algorithm: str | None, bits: int | None, *, allow_weak: bool, ahead: bool) -> "Make":
+def _generator(app: App, algorithm: str | None, bits: int | None, ahead: "Ahead | None", *, allow_weak: bool) -> "Make":
     from dkimctl.keys.ahead import generator
     from dkimctl.keys.pair import Algorithm, check_size
 
     kind = Algorithm(algorithm or app.settings.keys.algorithm)
     size = bits or app.settings.keys.bits
     check_size(kind, size, allow_weak=allow_weak)
-    return generator(kind, size, ahead=ahead)
+    return generator(kind, size, ahead)
 
 
 def _requests(app: App, names: tuple[str, ...], selector: str | None, from_file: str | None) -> "list[KeyRequest]":

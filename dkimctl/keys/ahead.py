@@ -1,41 +1,50 @@
-"""The search for a key, begun while the program still loads what comes after it."""
+"""The search for a key, begun before it is known what becomes of it, while the program still loads the rest."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from dkimctl.keys.pair import USUAL_BITS, Algorithm, KeyPair, generate
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-Make = Callable[[], KeyPair]
+    from dkimctl.keys.pair import Algorithm, KeyPair
+
+Make = Callable[[], "KeyPair"]
 
 
-def generator(algorithm: Algorithm, bits: int, *, ahead: bool = False) -> Make:
-    """A function that makes a key pair at each call, from any thread.
+class Ahead:
+    """One RSA key of the usual size, searched for in a thread of its own from now on.
 
-    `ahead`: the first pair is searched for from now on, in a thread of its own. Not where it takes long: a run that
-    fails meanwhile ends only after the search.
+    A run that fails meanwhile ends only after the search: a longer one should not be begun so.
     """
 
-    def make() -> KeyPair:
-        return generate(algorithm, bits)
+    bits = 2048  # as the configuration has it when it says nothing
 
-    return _ahead(make) if ahead and algorithm is Algorithm.RSA and bits <= USUAL_BITS else make
+    def __init__(self) -> None:
+        from threading import Thread
 
+        from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 
-def _ahead(make: Make) -> Make:
-    from threading import Thread
+        found: list[RSAPrivateKey] = []
+        self._unclaimed = [found]
+        self._search = Thread(target=lambda: found.append(generate_private_key(65537, self.bits)))
+        self._search.start()
 
-    import cryptography.hazmat.primitives.asymmetric.rsa  # noqa: F401  two threads that import wait for each other
-
-    found: list[KeyPair] = []
-    unclaimed = [found]
-    search = Thread(target=lambda: found.append(make()), name="dkimctl-search")
-    search.start()
-
-    def first_or_next() -> KeyPair:
+    def key(self) -> "RSAPrivateKey | None":
+        """The key, for the first who asks, from whatever thread; None for all others."""
         try:
-            first = unclaimed.pop()
+            found = self._unclaimed.pop()
         except IndexError:
-            return make()
-        search.join()
-        return first[0] if first else make()
+            return None
+        self._search.join()
+        return found[0] if found else None
 
-    return first_or_next
+
+def generator(algorithm: "Algorithm", bits: int, ahead: Ahead | None = None) -> Make:
+    """A function that makes a key pair at each call, from any thread; the first may be the one begun ahead."""
+    from dkimctl.keys.pair import generate, new_rsa_pair
+
+    def make() -> "KeyPair":
+        key = ahead.key() if ahead and (algorithm, bits) == ("rsa", ahead.bits) else None
+        return new_rsa_pair(key) if key else generate(algorithm, bits)
+
+    return make

@@ -74,9 +74,13 @@ def generate(algorithm: Algorithm, bits: int = USUAL_BITS) -> KeyPair:
         return _pair(Ed25519PrivateKey.generate())
     from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 
+    return new_rsa_pair(generate_private_key(public_exponent=65537, key_size=bits))
+
+
+def new_rsa_pair(key: "RSAPrivateKey") -> KeyPair:
+    """The pair of a key that was just found."""
     from dkimctl.keys.der import pem, private_key_info, subject_public_key_info
 
-    key = generate_private_key(public_exponent=65537, key_size=bits)
     public = PublicKey("rsa", key.key_size, subject_public_key_info(key.public_key()))
     return KeyPair(public, pem(private_key_info(key)))
 
