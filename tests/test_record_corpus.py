@@ -10,6 +10,7 @@ import pytest
 
 from dkimctl.config.settings import Lookup
 from dkimctl.keys.pair import Algorithm
+from dkimctl.output.verification import report_text
 from dkimctl.record.model import KeyRecord
 from dkimctl.record.parse import UnreadableRecord, parse_record
 from dkimctl.verify.catalogue import CATALOGUE
@@ -103,11 +104,14 @@ def test_the_offered_text_is_right(cases: list[Case], keys: Keys) -> None:
 
 @needs("knotd")
 def test_end_to_end_is_the_same(cases: list[Case], served: Lookup, record_property: RecordProperty) -> None:
-    """Through a real name server every record gets the findings of its text alone, in a report that fits the schema."""
+    """Through a real name server every record gets its text's findings, in a report for people and for programs."""
     targets = {case.name: case for case in cases}
     reports = list(check([Target(name, "example.com") for name in targets], served))
     for report in reports:
         assert_valid_report(report)
+        lines = report_text(report).splitlines()
+        assert max(map(len, lines)) <= 80, report.selector
+        assert all(line.isprintable() for line in lines), report.selector
     wrong = {r.selector: r for r in reports if {f.code for f in r.findings} - _PRAISE != targets.pop(r.selector).codes}
     assert wrong == {}
     assert targets == {}

@@ -203,7 +203,7 @@ def test_servers_that_disagree_stand_side_by_side(world: World, managed: Dkimctl
     """Each text is shown once with a number, and the table says which server has which, and its serial."""
     run = managed("verify-dns", "lagging.example", "-s", "good", env=world.environment)
     numbers = re.findall(
-        r"^    ns[12]\.lagging\.example \S+ +text ([12]), \d+ octets, ttl 300 s$", run.out, re.MULTILINE
+        r"^    ns[12]\.lagging\.example \S+ +text ([12]), \d+ octets, ttl 300 s, serial 1$", run.out, re.MULTILINE
     )
     assert sorted(numbers) == ["1", "2"]
     assert [line[:7] for line in run.out.splitlines() if line[4:].startswith(("1  v=", "2  v="))] == [

@@ -86,13 +86,12 @@ def _several_texts(texts: list[str]) -> str:
 def _server_table(title: str, report: Report, answers: Sequence[ServerAnswer], texts: list[str]) -> str:
     lines = [f"  {title}"]
     name = report.owner
-    serials = {answer.serial for answer in answers if answer.serial is not None}
     column = min(_COLUMN, max(len(_where(answer)) for answer in answers))
     for answer in answers:
         if answer.name != name:
             name = answer.name
             lines.append(f"    at {name}:")
-        said = _said(answer, texts) + (f", serial {answer.serial}" if len(serials) > 1 and answer.serial else "")
+        said = _said(answer, texts) + (f", serial {answer.serial}" if answer.serial is not None else "")
         lines += _row(f"{_where(answer):{column}}", said)
     return "\n".join(lines) + "\n"
 
