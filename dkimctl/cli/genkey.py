@@ -66,7 +66,8 @@ def command(
     from dkimctl.keys.ahead import Ahead
 
     # what is imported from here on is imported while the search goes on, which is most of the time that one key takes
-    ahead = None if algorithm or bits or if_missing else Ahead()
+    usual = algorithm in (None, "rsa") and bits in (None, Ahead.bits)
+    ahead = Ahead() if usual and not if_missing else None
     make = _generator(app, algorithm, bits, ahead, allow_weak=allow_weak)
     from pathlib import Path
 
