@@ -237,7 +237,7 @@ metadatas = st.builds(
 @given(metadatas, st.lists(times, min_size=4, max_size=4))
 def test_metadata_reads_back_as_written(metadata: Metadata, later: list[str]) -> None:
     """Every metadata that can be, in every phase, survives its file; so does one that differs in its times alone."""
-    history = tuple(replace(change, at=at) for change, at in zip(metadata.history, later, strict=False))
+    history = tuple(change._replace(at=at) for change, at in zip(metadata.history, later, strict=False))
     for one in (metadata, replace(metadata, created=later[-1], history=history)):
         assert meta.from_json(meta.to_json(one), "test") == one
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from dkimctl.clock import timestamp
 from dkimctl.errors import CheckFailed
@@ -22,8 +23,7 @@ class Phase(StrEnum):
     PURGED = "purged"
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """One step of the history."""
 
     phase: Phase

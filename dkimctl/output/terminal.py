@@ -9,8 +9,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 from dkimctl.errors import ConfigError, DiskError, DkimctlError, reason
 
@@ -18,8 +17,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 _STYLES = {"error": "1;31", "warning": "1;33", "hint": "36", "note": "2"}
 
 
-@dataclass(frozen=True, slots=True)
-class Terminal:
+class Terminal(NamedTuple):
     """Where a command's words go. `json`: stdout belongs to one document; `verbosity`: -1 quiet, 0, 1, 2."""
 
     json: bool = False
