@@ -1,6 +1,7 @@
 """The one source of time and of sleeping, so that tests run months in milliseconds."""
 
 import time
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -34,12 +35,12 @@ class SystemClock:
         time.sleep(seconds)
 
 
+@dataclass
 class ManualClock:
     """A clock that moves only when something sleeps on it. `slept` keeps each wait, in seconds."""
 
-    def __init__(self, current: datetime) -> None:
-        self.current = current
-        self.slept: list[float] = []
+    current: datetime
+    slept: list[float] = field(default_factory=list)
 
     def now(self) -> datetime:
         """The time it was set to plus all that was slept."""
