@@ -157,8 +157,13 @@ def public_by_the_library(pem: bytes) -> PublicKey | None:
 @pytest.mark.parametrize("bits", [1024, 1032, 1535, 2048, 3072, 4096])
 def test_public_half_is_read_quickly_and_alike(bits: int) -> None:
     """A key of every size, as it is written here, is read without the library, to the same octets."""
-    pair = generate(Algorithm.RSA, bits)
-    assert quick_public(pair.private_pem) == pair.public
+    # one in a hundred is left to the library: that where p-1 and q-1 share a factor that is not small
+    for _ in range(5):
+        pair = generate(Algorithm.RSA, bits)
+        quick = quick_public(pair.private_pem)
+        if quick is not None:
+            break
+    assert quick == pair.public
 
 
 @settings(max_examples=2000, deadline=None)

@@ -20,7 +20,7 @@ _SMALL_FACTORS = 2329089562800  # the least common multiple of 1 to 30
 
 def quick_public(pem: bytes) -> PublicKey | None:
     """The public key, if every octet is as expected and the numbers belong together."""
-    if not (pem.startswith(_BEGIN) and pem.endswith(PEM_END)):
+    if not (pem.startswith(_BEGIN) and pem.endswith(PEM_END)) or b"\n\n" in pem:  # the library takes no empty line
         return None
     try:
         der = a2b_base64(pem[len(_BEGIN) : -len(PEM_END)].replace(b"\n", b""), strict_mode=True)
