@@ -11,7 +11,7 @@ import pytest
 from dkimctl.config.load import load_settings
 from dkimctl.keys.directory import KeyDirectory
 from dkimctl.keys.metadata import Phase, Tags
-from dkimctl.keys.pair import load_public
+from dkimctl.keys.pair import load
 from dkimctl.keys.store import Key
 from dkimctl.probe.signature import verify
 from dkimctl.record.model import record_for
@@ -126,7 +126,7 @@ def test_mail_is_signed_exactly_as_before(tree: Tree, adopt: Callable[..., Run])
     assert [outline(text) for text in after.values()] == [outline(text) for text in before.values()]
     if has_tables:
         assert after == before
-    key = load_public(next(tree.root.rglob("*.private")))
+    key = load(next(tree.root.rglob("*.private"))).public
     record = record_for(key, key.algorithm, Tags()).text
     for sender, text in after.items():
         if text:

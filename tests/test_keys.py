@@ -1,6 +1,7 @@
 """Key pairs and the directory they live in."""
 
 import base64
+import json
 import os
 import stat
 import subprocess
@@ -236,7 +237,9 @@ metadatas = st.builds(
     phase=st.sampled_from(Phase),
     provider=st.none() | texts,
     history=st.lists(st.builds(meta.Change, st.sampled_from(Phase), times | st.text(), texts), max_size=3).map(tuple),
-)
+    public=st.just("") | st.binary(min_size=1, max_size=9).map(lambda data: base64.b64encode(data).decode()),
+    private_sha256=st.binary(min_size=32, max_size=32).map(bytes.hex),
+).map(lambda noted: noted if noted.public else replace(noted, private_sha256=""))
 
 
 @given(metadatas, st.lists(times, min_size=4, max_size=4))
@@ -253,7 +256,7 @@ def test_changed_metadata_is_read_as_if_it_were_the_first(metadata: Metadata, da
     content = meta.to_json(metadata)
     meta.from_json(content, "test")
     at = data.draw(st.integers(0, len(content) - 1))
-    put = data.draw(st.binary(max_size=2) | st.sampled_from([b'"', b"\\", b"9", b'Z"', b"\n"]))
+    put = data.draw(st.binary(max_size=2) | st.sampled_from([b'"', b"\\", b"9", b'Z"', b"\n", b"\\ud800"]))
     changed = content[:at] + put + content[at + data.draw(st.integers(0, 2)) :]
     assert read_or_refused(changed) == (meta._models.clear(), read_or_refused(changed))[1]
 
@@ -315,6 +318,42 @@ def test_keys_are_listed_oldest_first_and_load(tmp_path: Path) -> None:
     assert store.load(keys[0]) == RSA
     assert signing_key(keys) == keys[1]
     assert store.keys("none.example") == ()
+
+
+def test_public_half_is_that_of_the_file_whatever_was_noted(tmp_path: Path) -> None:
+    """The noted public half counts for the very file it was noted for: another or a damaged one is read itself."""
+    store = KeyDirectory(tmp_path)
+    private = tmp_path / "example.com/mail.private"
+    key = create(store, "example.com", "mail", RSA)
+    assert store.public(key) == store.public(store.keys("example.com")[0]) == RSA.public
+    assert key.metadata.public == RSA.public.base64
+    [advanced] = [store.advance(key, Phase.PUBLISHED, NOW)]
+    assert store.public(advanced) == RSA.public
+    private.write_bytes(ED25519.private_pem)
+    assert store.public(store.keys("example.com")[0]) == ED25519.public
+    for at in range(40, len(RSA.private_pem) - 40, 37):
+        octet = b"A" if RSA.private_pem[at : at + 1] != b"A" else b"B"
+        private.write_bytes(RSA.private_pem[:at] + octet + RSA.private_pem[at + 1 :])
+        with pytest.raises(CheckFailed):
+            store.public(store.keys("example.com")[0])
+    private.unlink()
+    with pytest.raises(DiskError):
+        store.public(key)
+
+
+def test_odd_notes_do_not_hinder(tmp_path: Path) -> None:
+    """A note that is no key, for the right file, is passed over; metadata of an older version has none."""
+    store = KeyDirectory(tmp_path)
+    key = create(store, "example.com", "mail", RSA)
+    place = tmp_path / "example.com/mail.json"
+    for odd in ("!", 7, ""):
+        place.write_bytes(json.dumps({**json.loads(place.read_bytes()), "public": odd}).encode())
+        assert store.public(store.keys("example.com")[0]) == RSA.public
+    old = replace(key.metadata, public="", private_sha256="")
+    place.write_bytes(meta.to_json(old))
+    assert b"public" not in place.read_bytes()
+    assert store.keys("example.com") == (replace(key, metadata=old),)
+    assert store.public(store.keys("example.com")[0]) == RSA.public
 
 
 def test_active_key_signs_though_a_newer_one_waits(tmp_path: Path) -> None:

@@ -80,7 +80,9 @@ class KeyDirectory:
 
     def public(self, key: Key) -> PublicKey:
         """The public half of the private key on the disk. Raises DiskError or CheckFailed."""
-        return pairs.load_public(self._local(key.path))
+        path = self._local(key.path)
+        content = pairs.read(path)
+        return key.metadata.public_of(content) or pairs.parse_public(content, path)
 
     def create(self, domain: str, selector: str, pair: KeyPair, record: bytes, metadata: Metadata) -> Key:
         """Keep a new key, the private file last: a run that was killed before it left no key and is simply run again.
@@ -92,6 +94,7 @@ class KeyDirectory:
         make_directory(directory, mode=0o700, owner=self._owner)
         refuse_shared_directory(directory, self._owner)
         private = directory / f"{selector}{PRIVATE}"
+        metadata = metadata.of(pair.public, pair.private_pem)
         with locked(directory):
             if private.exists() or private.is_symlink():
                 raise taken(str(private))
