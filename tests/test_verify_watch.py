@@ -1,5 +1,6 @@
 """verify-dns --watch: a line for each change while a zone changes, and an end when all is right or the time is up."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -71,6 +72,18 @@ def test_every_change_has_one_line(
     assert run.out.startswith("s._domainkey.example.com: right\n")
     assert "authoritative servers of example.com" in run.out
     assert len(clock.slept) == 4
+
+
+@needs("knotd")
+def test_every_change_is_a_json_line(clock: Changing, dkimctl_inside: Dkimctl, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With jsonl the reports themselves are the lines, each when it comes, none twice."""
+    monkeypatch.setattr(App, "clock", clock)
+    clock.texts = [GOOD[:255], GOOD]
+    arguments = ("verify-dns", "example.com", "-s", "s", "--watch", "--format", "jsonl")
+    run = dkimctl_inside(*arguments, env=environment(clock.knot))
+    reports = [json.loads(line)["report"] for line in run.out.splitlines()]
+    assert [report["findings"][0]["code"] for report in reports] == ["DKIM101", "DKIM203", "DKIM310"]
+    assert run.code == 0
 
 
 @needs("knotd")

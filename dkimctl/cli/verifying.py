@@ -1,7 +1,7 @@
 """What becomes of the reports of verify-dns: shown as they come or together, counted, noted for another run."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
 from typing import IO, TYPE_CHECKING
@@ -143,17 +143,21 @@ class Outcome:
         self._app.json = False
 
     def show_changes(self, reports: Iterable[Report]) -> int:
-        """Say a line for each report as it comes, and show the last about each name."""
+        """Say a line for each report as it comes, with jsonl the report itself; then show the last of each name."""
         latest: dict[str, Report] = {}
         try:
             for report in reports:
                 latest[report.owner] = report
                 worst = report.findings[0]
                 self._app.terminal.note(f"{report.owner}: {report.verdict.value}: {worst.code} {worst.title}")
+                if self._form == "jsonl":
+                    self._print(self.portion([report]).documents)
+                    self._app.terminal.flush()  # whoever reads them does not want to wait for the last
         except KeyboardInterrupt:
             known = tally_of(latest.values()).in_words
             raise KeyboardInterrupt(f"as it was last seen: {known or 'nothing'}") from None
-        return self.show([self.portion(list(latest.values()))])
+        last = self.portion(list(latest.values()))
+        return self.show([replace(last, documents=()) if self._form == "jsonl" else last])
 
     @property
     def exit_code(self) -> int:
