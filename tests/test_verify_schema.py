@@ -160,6 +160,8 @@ def test_one_name_looked_at_closely_is_valid(world: dict[str, str], dkimctl_insi
         (("verify-dns", "example.com", "--json"), 2),
         (("verify-dns", "not a domain", "-s", "a", "--format", "json"), 2),
         (("verify-dns", "--from-file", "/absent", "--format", "json"), 3),
+        (("verify-dns", "--concurrency", "0", "--format", "json"), 2),
+        (("verify-dns", "--nonsense", "--format=json"), 2),
         (("verify-dns", "example.com", "-s", "a", "--json", "--config", "broken.toml"), 2),
         (("verify-dns", "--from-message", "empty.eml", "--json"), 1),
     ],

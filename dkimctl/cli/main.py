@@ -4,6 +4,7 @@ import importlib
 import io
 import os
 import sys
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import click
@@ -100,7 +101,7 @@ def run() -> int:
         return shell_complete(cli, {}, PROGRAM, COMPLETE, os.environ[COMPLETE])
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal without UTF-8 still gets every line
-    app = App(json="--json" in sys.argv)  # as it was typed, until it has been parsed
+    app = App(json=_wants_json(sys.argv))  # as it was typed, until it has been parsed
     try:
         code = _run(app)
         app.terminal.flush()
@@ -129,6 +130,10 @@ def _run(app: App) -> int:
         return _failed(_as_ours(error), app)
     except Exception as error:
         return _failed(error, app)
+
+
+def _wants_json(words: list[str]) -> bool:
+    return "--json" in words or "--format=json" in words or ("--format", "json") in pairwise(words)
 
 
 def _invoke(app: App) -> int:
