@@ -500,10 +500,16 @@ POSTFIX_CASES = [
 
 def second_instance(tree: Tree) -> None:
     """A second Postfix that knows nothing of the daemon."""
+    tree.main("multi_instance_enable", "yes")
     tree.main("multi_instance_directories", "/etc/postfix-out")
     lines = tree.at(MAIN_PATH).read_text().splitlines()
     tree.write("/etc/postfix-out/main.cf", "\n".join(line for line in lines if "milters" not in line) + "\n")
     tree.write("/etc/postfix-out/master.cf", tree.at(MASTER_PATH).read_text())
+
+
+def second(tree: Tree, settings: str) -> None:
+    """Settings of the second Postfix, the last of which count."""
+    tree.append("/etc/postfix-out/main.cf", settings + "\n")
 
 
 POSTFIX_CASES.append(Case("second instance without milters", 10, "DKIM801", second_instance))
@@ -606,6 +612,17 @@ SOUND: list[tuple[str, Change]] = [
         both(lambda t: t.main("dkim", "unix:opendkim/opendkim.sock"), lambda t: t.main("smtpd_milters", "$dkim")),
     ),
     ("signed after the content filter", amavis),
+    ("a second instance that is off", both(second_instance, lambda t: second(t, "multi_instance_enable = no"))),
+    (
+        "a second instance that takes no mail by SMTP",
+        both(
+            second_instance,
+            lambda t: second(
+                t, "master_service_disable = inet\nnon_smtpd_milters = unix:/var/spool/postfix/opendkim/opendkim.sock"
+            ),
+            lambda t: t.write("/etc/postfix-out/master.cf", t.at(MASTER_PATH).read_text().replace(" y ", " n ")),
+        ),
+    ),
     (
         "a directory below /run that the unit makes",
         both(

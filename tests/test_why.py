@@ -135,3 +135,23 @@ def test_wrong_usage(dkimctl_inside: DkimctlInside, arguments: list[str]) -> Non
     ran = dkimctl_inside("why", *arguments)
     assert (ran.code, ran.out) == (2, "")
     assert "not an address" in ran.err
+
+
+def test_more_than_two_rows(dkimctl_inside: DkimctlInside) -> None:
+    """With MultipleSignatures the daemon signs by the first row that fits and by the last, and by none between."""
+    tree = Tree(dkimctl_inside.root)
+    tree.conf("MultipleSignatures", "yes")
+    tree.write(KEYS, "".join(f"k{n} example.com:s{n}:{KEY}\n" for n in range(4)))
+    tree.write(SIGNING, "contact@example.com k0\nexample.com k1\ncontact@* k2\n* k3\n")
+    ran = dkimctl_inside("why", SENDER, "--json")
+    assert [s["selector"] for s in ran.json["answer"]["answer"]["signatures"]] == ["s0", "s3"]
+    assert "4 rows fit: the daemon signs by the first and the last alone" in dkimctl_inside("why", SENDER).out
+
+
+@pytest.mark.parametrize(("mode", "outcome"), [("s", "deferred"), ("v", "not signed")])
+def test_a_row_that_is_only_a_name(dkimctl_inside: DkimctlInside, mode: str, outcome: str) -> None:
+    """The daemon takes it for a key until it is to sign: in Mode v nothing is deferred for it."""
+    tree = Tree(dkimctl_inside.root)
+    tree.conf("Mode", mode)
+    tree.write(KEYS, "mail._domainkey.example.com\n")
+    assert dkimctl_inside("why", SENDER, "--json").json["answer"]["answer"]["outcome"] == outcome

@@ -29,6 +29,8 @@ class Loaded:
 def sign(world: World, loaded: Loaded, address: str, steps: list[Step]) -> Signing:
     """Sign with the key."""
     entry = loaded.entry
+    if not entry.path:
+        raise Decided(Outcome.DEFERRED, entry.name)
     content = _content(world, entry)
     held = read_key(content, entry.path)
     if isinstance(held, Fault):

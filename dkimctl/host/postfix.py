@@ -11,10 +11,12 @@ NAMES = (
     "compatibility_level",
     "content_filter",
     "internal_mail_filter_classes",
+    "master_service_disable",
     "mail_owner",
     "milter_default_action",
     "milter_protocol",
     "multi_instance_directories",
+    "multi_instance_enable",
     "mynetworks",
     "non_smtpd_milters",
     "queue_directory",
@@ -79,7 +81,7 @@ class PostfixInstance:
 
 
 def read_instances(settings: Settings) -> tuple[PostfixInstance, ...]:
-    """Every instance: the one of the settings, then those it names. None where Postfix is not set up.
+    """Every instance: the one of the settings, then those it names and starts. None where Postfix is not set up.
 
     Raises Unavailable when postconf fails.
     """
@@ -89,7 +91,8 @@ def read_instances(settings: Settings) -> tuple[PostfixInstance, ...]:
     main = _read(first, settings)
     others = main.values["multi_instance_directories"].replace(",", " ").split()
     present = [other for other in others if postconf.is_configured(settings.at(other))]
-    return (main, *(_read(other, settings) for other in present))
+    read = (_read(other, settings) for other in present)
+    return (main, *(other for other in read if other.values["multi_instance_enable"] == "yes"))
 
 
 def _read(directory: str, settings: Settings) -> PostfixInstance:
@@ -97,7 +100,9 @@ def _read(directory: str, settings: Settings) -> PostfixInstance:
     values = postconf.read_settings(path, NAMES, expanded=True)
     level = values["compatibility_level"].partition(".")[0]
     chroot_default = not (level.isdecimal() and int(level) >= 1)
-    return PostfixInstance(directory, values, tuple(_services(path, chroot_default)))
+    off = values["master_service_disable"].replace(",", " ").split()
+    services = (s for s in _services(path, chroot_default) if not {s.kind, s.place, s.place.replace("/", ".")} & {*off})
+    return PostfixInstance(directory, values, tuple(services))
 
 
 def _services(path: Path, chroot_default: bool) -> Iterator[Service]:

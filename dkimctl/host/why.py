@@ -138,6 +138,10 @@ def _from_tables(world: World, keys: DataSet, signing: DataSet, address: str, st
         steps.append(Step("key", f"{keys.at(row)}: {row.key}: d={entry.domain} s={entry.selector} {entry.path}"))
         load(world, entry, steps)
         entries.append(Loaded(entry, wanted.signer, algorithm))
+    if len(entries) > 2:
+        # its list of requests is linked from the first to the newest alone (dkimf_add_signrequest)
+        steps.append(Step("sender", f"{len(entries)} rows fit: the daemon signs by the first and the last alone"))
+        entries = [entries[0], entries[-1]]
     return entries
 
 
@@ -151,6 +155,9 @@ def _entry(keys: DataSet, signing: DataSet, wanted: Wanted, address: str) -> tup
     if row is None:
         raise Decided(Outcome.DEFERRED, f"{at} names the key {wanted.name}, which {keys.place} lacks")
     entry = resolved(row, address.rpartition("@")[2])
+    if entry is None and not row.value:
+        # passes for a key until it is to sign
+        return row, KeyEntry(f"{keys.at(row)} lacks domain, selector or key: {row.key}", "", "", "")
     if entry is None:
         raise Decided(Outcome.DEFERRED, f"{keys.at(row)} lacks domain, selector or key: {row.key} {row.value}")
     return row, entry

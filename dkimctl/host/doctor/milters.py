@@ -64,6 +64,8 @@ def _asked(way: Way) -> Iterator[Diagnosis]:
     """Does mail from SMTP reach the daemon, at every service?"""
     value = way.instance.values["smtpd_milters"]
     doors = way.doors() or list(way.instance.services_of("smtpd"))
+    if not doors:
+        return  # nothing comes in by SMTP
     signing = [s for s in way.instance.services_of("smtpd") if way.asks(way.instance.effective(s, "smtpd_milters"))]
     for door in doors:
         own = door.overrides.get("smtpd_milters")
@@ -105,7 +107,7 @@ def _chroot(way: Way) -> Iterator[Diagnosis]:
         absolute = [m for m in split_milters(way.instance.values["smtpd_milters"]) if f":{way.instance.queue}/" in m]
         if not inside or absolute:
             seen = f"{way.socket}; {named} is chrooted to {way.instance.queue}"
-            fix = _spelt(way) if inside else dkimctl(way.world, "render-config --install")
+            fix = _spelt(way) if inside else _reachable(way)
             yield noticed(c.OUTSIDE_CHROOT, way.socket.path, seen, fix)
         return
     names = [m for m in split_milters(way.instance.values["smtpd_milters"]) if way.is_ours(m) and "localhost" in m]
@@ -115,6 +117,14 @@ def _chroot(way: Way) -> Iterator[Diagnosis]:
     if names and is_filled and not os.path.exists(way.world.settings.at(hosts)):
         seen = f"{names[0]}; {named} is chrooted, and {hosts} does not exist"
         yield noticed(c.NO_HOSTS_IN_CHROOT, names[0], seen, _spelt(way))
+
+
+def _reachable(way: Way) -> str:
+    """The command that moves the socket into the chroot; no Unix socket lies in those of two instances."""
+    if len(way.world.postfix) == 1:
+        return dkimctl(way.world, "render-config --install")
+    words = "one for every chroot: then doctor again, and the same socket in dkimctl.toml"
+    return dkimctl(way.world, "render-config --install --socket inet:8891@localhost", words)
 
 
 def _spelt(way: Way) -> str:
