@@ -238,8 +238,8 @@ metadatas = st.builds(
     provider=st.none() | texts,
     history=st.lists(st.builds(meta.Change, st.sampled_from(Phase), times | st.text(), texts), max_size=3).map(tuple),
     public=st.just("") | st.binary(min_size=1, max_size=9).map(lambda data: base64.b64encode(data).decode()),
-    private_sha256=st.binary(min_size=32, max_size=32).map(bytes.hex),
-).map(lambda noted: noted if noted.public else replace(noted, private_sha256=""))
+    seal=st.binary(min_size=32, max_size=32).map(bytes.hex),
+).map(lambda noted: noted if noted.public else replace(noted, seal=""))
 
 
 @given(metadatas, st.lists(times, min_size=4, max_size=4))
@@ -321,7 +321,7 @@ def test_keys_are_listed_oldest_first_and_load(tmp_path: Path) -> None:
 
 
 def test_public_half_is_that_of_the_file_whatever_was_noted(tmp_path: Path) -> None:
-    """The noted public half counts for the very file it was noted for: another or a damaged one is read itself."""
+    """The noted public half counts for the very file it was noted for; where either is changed, the file is read."""
     store = KeyDirectory(tmp_path)
     private = tmp_path / "example.com/mail.private"
     key = create(store, "example.com", "mail", RSA)
@@ -331,6 +331,12 @@ def test_public_half_is_that_of_the_file_whatever_was_noted(tmp_path: Path) -> N
     assert store.public(advanced) == RSA.public
     private.write_bytes(ED25519.private_pem)
     assert store.public(store.keys("example.com")[0]) == ED25519.public
+    place = private.with_suffix(".json")
+    whole = place.read_bytes()
+    for old, new in ((b'"public": "MI', b'"public": "MX'), (b"1024", b"1025"), (b'"rsa"', b'"ed25519"')):
+        private.write_bytes(RSA.private_pem)
+        place.write_bytes(whole.replace(old, new))
+        assert store.public(store.keys("example.com")[0]) == RSA.public
     for at in range(40, len(RSA.private_pem) - 40, 37):
         octet = b"A" if RSA.private_pem[at : at + 1] != b"A" else b"B"
         private.write_bytes(RSA.private_pem[:at] + octet + RSA.private_pem[at + 1 :])
@@ -349,7 +355,7 @@ def test_odd_notes_do_not_hinder(tmp_path: Path) -> None:
     for odd in ("!", 7, ""):
         place.write_bytes(json.dumps({**json.loads(place.read_bytes()), "public": odd}).encode())
         assert store.public(store.keys("example.com")[0]) == RSA.public
-    old = replace(key.metadata, public="", private_sha256="")
+    old = replace(key.metadata, public="", seal="")
     place.write_bytes(meta.to_json(old))
     assert b"public" not in place.read_bytes()
     assert store.keys("example.com") == (replace(key, metadata=old),)

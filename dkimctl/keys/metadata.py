@@ -65,15 +65,16 @@ class Metadata:
     path: str = ""
     """Where the daemon finds the private key, for a key that was taken over where it lay; else it is beside."""
     public: str = field(default="", repr=False)
-    """The public half as it stands in `p=`, of the private key file with the digest below; empty where it is not noted.
+    """The public half as it stands in `p=`; empty where it is not noted."""
+    seal: str = field(default="", repr=False)
+    """SHA-256, in hex, of the algorithm, the bits, `public` and the private key file that they were read from.
 
-    To compute it takes ten times as long as to make sure that the file is still that one.
+    To read them from the file takes ten times as long as to make sure that all are as they were then.
     """
-    private_sha256: str = field(default="", repr=False)
 
     def public_of(self, content: bytes) -> PublicKey | None:
-        """The public half of a private key file with this content, if that was noted."""
-        if not self.public or sha256(content).hexdigest() != self.private_sha256:
+        """The public half of a private key file with this content, if exactly that was noted."""
+        if not self.public or self._sealed(self.public, content) != self.seal:
             return None
         try:
             return PublicKey(self.algorithm, self.bits, a2b_base64(self.public, strict_mode=True))
@@ -82,7 +83,11 @@ class Metadata:
 
     def of(self, public: PublicKey, content: bytes) -> "Metadata":
         """The same with the public half of a private key file with this content noted."""
-        return replace(self, public=public.base64, private_sha256=sha256(content).hexdigest())
+        return replace(self, public=public.base64, seal=self._sealed(public.base64, content))
+
+    def _sealed(self, public: str, content: bytes) -> str:
+        noted = f"{self.algorithm} {self.bits} {public}\n".encode("utf-8", "surrogatepass")
+        return sha256(noted + content).hexdigest()
 
     def advanced(self, phase: Phase, now: datetime, note: str = "") -> "Metadata":
         """The same with the next phase, noted in the history."""
@@ -114,7 +119,7 @@ def to_json(metadata: Metadata) -> bytes:
         "provider": metadata.provider,
         "history": [{"phase": c.phase.value, "at": c.at, "note": c.note} for c in metadata.history],
         **({"path": metadata.path} if metadata.path else {}),
-        **({"public": metadata.public, "private_sha256": metadata.private_sha256} if metadata.public else {}),
+        **({"public": metadata.public, "seal": metadata.seal} if metadata.public else {}),
     }
     return json.dumps(document, indent=2, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n"
 
@@ -127,38 +132,38 @@ _STAMP_END, _STAMP_SIZE = b'Z"', len("2026-11-23T10:04:02")
 _IN_A_STAMP = "0123456789-T:Z"
 _MOST_MODELS = 1000
 _models: dict[tuple[bytes, ...], Metadata] = {}
-"""What was read from files in our form, by all that is not a time, a key or a digest: the same in most files."""
-_PUBLIC, _DIGEST, _DIGEST_SIZE = b',\n  "public": "', b'",\n  "private_sha256": "', 64
+"""What was read from files in our form, by all that is not a time, a key or a seal: the same in most files."""
+_PUBLIC, _SEAL, _SEAL_SIZE = b',\n  "public": "', b'",\n  "seal": "', 64
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 
 
 def from_json(content: bytes, source: str) -> Metadata:
     """The metadata in a file's content. Raises CheckFailed when it is damaged or from a newer version."""
     before, found, after = content.partition(_PUBLIC)
-    public, _, after = after.partition(_DIGEST)
-    digest = after[:_DIGEST_SIZE]
+    public, _, after = after.partition(_SEAL)
+    seal = after[:_SEAL_SIZE]
     *pieces, end = before.split(_STAMP_END)
-    shape = (*[piece[:-_STAMP_SIZE] for piece in pieces], end, found, after[_DIGEST_SIZE:])
+    shape = (*[piece[:-_STAMP_SIZE] for piece in pieces], end, found, after[_SEAL_SIZE:])
     stamps = [piece[-_STAMP_SIZE:].decode("latin-1") + "Z" for piece in pieces]
     model = _models.get(shape)
-    is_plain = not "".join(stamps).strip(_IN_A_STAMP) and not (public + digest).translate(None, _BASE64)
+    is_plain = not "".join(stamps).strip(_IN_A_STAMP) and not (public + seal).translate(None, _BASE64)
     if model is not None and is_plain:
-        return _filled(model, stamps, public.decode("ascii"), digest.decode("ascii"))
+        return _filled(model, stamps, public.decode("ascii"), seal.decode("ascii"))
     metadata = _from_any_json(content, source)
     times = [metadata.created, *(change.at for change in metadata.history)]
-    key = [public.decode("latin-1"), digest.decode("latin-1")]
-    is_whole = [*times, metadata.public, metadata.private_sha256] == [*stamps, *key]
+    key = [public.decode("latin-1"), seal.decode("latin-1")]
+    is_whole = [*times, metadata.public, metadata.seal] == [*stamps, *key]
     if len(_models) < _MOST_MODELS and is_plain and is_whole and content == to_json(metadata):
         _models[shape] = metadata
     return metadata
 
 
-def _filled(model: Metadata, stamps: list[str], public: str, digest: str) -> Metadata:
+def _filled(model: Metadata, stamps: list[str], public: str, seal: str) -> Metadata:
     """The same with other times, of its making and of each change, and another key."""
     created, *ats = stamps
     history = tuple([Change(change.phase, at, change.note) for change, at in zip(model.history, ats, strict=True)])
     same = (model.tags, model.phase, model.provider, history, model.path)
-    return Metadata(model.algorithm, model.bits, created, *same, public, digest)
+    return Metadata(model.algorithm, model.bits, created, *same, public, seal)
 
 
 def _from_any_json(content: bytes, source: str) -> Metadata:
@@ -184,7 +189,7 @@ def _from_any_json(content: bytes, source: str) -> Metadata:
             history=tuple(Change(Phase(c["phase"]), c["at"], c["note"]) for c in document["history"]),
             path=document.get("path", ""),
             public=str(document.get("public", "")),
-            private_sha256=str(document.get("private_sha256", "")),
+            seal=str(document.get("seal", "")),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise CheckFailed(f"{source} is not the metadata of a key", hint=hint) from error
