@@ -157,7 +157,9 @@ def test_a_real_daemon(dkimctl_inside: Dkimctl, tmp_path: Path, free_port: Calla
     daemon = subprocess.Popen(["opendkim", "-f", "-x", tmp_path / "conf"], stderr=subprocess.PIPE)
     try:
         wait_until_open(daemon, place)
+        key.with_name("old.private").write_text("no key at all, and none of this signature's business")
         told = run(dkimctl_inside, place, code=0)
+        key.with_name("old.private").unlink()
         assert "8 warning" in told
         assert "not published yet" in told
         with Sandbox(zones=["example.com"]) as sandbox:

@@ -116,7 +116,8 @@ def _private_key(content: bytes, source: str) -> "RSAPrivateKey | Ed25519Private
     from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-    hint = "a key file starts with -----BEGIN PRIVATE KEY----- and has no passphrase; make a new one: dkimctl genkey"
+    form = "a key file starts with -----BEGIN PRIVATE KEY----- and has no passphrase"
+    hint = f"{form}; put it there, or what is there out of the way: mv {source} {source}.broken"
     try:
         # the library's own check tests the primes for 50 ms a key; the arithmetic below finds damage in 0.02
         key = load_pem_private_key(content, password=None, unsafe_skip_rsa_key_validation=True)

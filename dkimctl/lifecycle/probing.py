@@ -7,10 +7,10 @@ from enum import StrEnum
 
 from dkimctl.clock import Clock
 from dkimctl.config.settings import Settings
-from dkimctl.errors import DkimctlError
+from dkimctl.errors import DiskError, DkimctlError
 from dkimctl.host.installation import read_installation
 from dkimctl.keys.metadata import Phase
-from dkimctl.keys.store import KeyStore
+from dkimctl.keys.store import KeyName, KeyStore
 from dkimctl.lifecycle.signing import record_in_dns
 from dkimctl.names import split_owner_name
 from dkimctl.opendkim.sockets import MilterSocket, parse_socket
@@ -114,11 +114,14 @@ class Finder:
 
     def _on_disk(self, owner: str) -> str | None:
         selector, domain = split_owner_name(owner)
-        for key in self._store.keys(domain):
-            if key.selector == selector and key.phase is Phase.GENERATED:
-                self._unpublished[owner] = None
-                return record_of(self._store, key).text
-        return None
+        try:
+            key = self._store.key(KeyName(domain, selector))  # whatever else lies in the directory
+        except DiskError:
+            return None
+        if key.phase is not Phase.GENERATED:
+            return None
+        self._unpublished[owner] = None
+        return record_of(self._store, key).text
 
 
 def noted(attempt: Attempt, finder: Finder) -> Attempt:
