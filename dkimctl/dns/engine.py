@@ -97,6 +97,8 @@ class Engine:
                 self._use_room()
                 if active and not self._ready:
                     self._wait(0.0 if source_waits else None)
+                    yield from self._advance(active)  # before the source is asked again, which may wait
+                    self._use_room()
         finally:
             for job in active:
                 job.work.close()

@@ -105,8 +105,8 @@ class Shortcut:
         scout = _Scout(self._long_way(first))
         yield scout.work()
         while not (scout.is_back or self._lane_of(first.domain)):
-            self._listen()
             yield None
+            self._listen()
         waiting: deque[Target] = deque()
         has_more = True
         while has_more or waiting or self._count or self._left:
@@ -118,7 +118,8 @@ class Shortcut:
                 waiting.extend(some)
             while waiting and self._begins(waiting[0]):
                 waiting.popleft()
-            self._listen()
+            if self._count:
+                self._listen()
             if self._right:
                 yield Ready(self._right)
                 self._right = []
