@@ -17,6 +17,8 @@ from dkimctl.probe.sink import Sink
 from dkimctl.programs import run_program
 
 _TO_ARRIVE = 20.0  # seconds for a mail through Postfix
+_AFTER_A_LOSS = 2.0  # seconds for each further one, when one did not come out
+_LOST = "it did not come out of Postfix in time"
 _TO_LOG, _PAUSE = 1.0, 0.05  # seconds
 _FILTERED = (
     ", because it hands mail back to the real Postfix; to see what it does to a signature, send one: "
@@ -31,17 +33,20 @@ def through_postfix(prober: Prober, domains: Sequence[str], via: Via) -> Selftes
     finder = Finder(prober)
     attempts = []
     with Sink() as sink, second_postfix(directory, sink.port, _free_port()) as instance:
-        after = _what_comes_after(prober, instance, via)
+        after, patience = _what_comes_after(prober, instance, via), _TO_ARRIVE
         for domain, case in all_cases(prober, domains, prober.clock.now()):
             expected = Expected(domain, finder.find, prober.clock.now(), prober.clock.now(), after)
-            attempts.append(noted(_sent(case, expected, prober, sink, instance, via), finder))
+            attempts.append(noted(_sent(case, expected, prober, sink, instance, via, patience), finder))
+            patience = _AFTER_A_LOSS if attempts[-1].seen == _LOST else patience
             prober.report(attempts[-1])
         notes = (*finder.notes, *(f"not followed: {setting}{_FILTERED}" for setting in instance.left_out))
     where = f"a second Postfix with the settings of {directory}"
     return Selftest(via, where, tuple(attempts), notes)
 
 
-def _sent(case: Case, expected: Expected, prober: Prober, sink: Sink, instance: Instance, via: Via) -> Attempt:
+def _sent(
+    case: Case, expected: Expected, prober: Prober, sink: Sink, instance: Instance, via: Via, patience: float
+) -> Attempt:
     since = instance.logged
     try:
         (_hand_to_sendmail if via is Via.SENDMAIL else _hand_to_smtpd)(case, instance)
@@ -50,11 +55,10 @@ def _sent(case: Case, expected: Expected, prober: Prober, sink: Sink, instance: 
         hint = f"{said}; {why_hint(case)}" if "milter-reject: END-OF-MESSAGE" in said else said or error.hint
         return attempt(case, expected, State.WRONG, error.message, hint=hint)
     mark = dict(case.message.headers)["Message-ID"]
-    arrived = sink.wait_for(mark, _TO_ARRIVE)
+    arrived = sink.wait_for(mark, patience)
     said = _said(instance, since)
     if not arrived:
-        seen = f"it did not come out of Postfix within {_TO_ARRIVE:.0f} seconds"
-        return attempt(case, expected, State.WRONG if said else State.UNKNOWN, seen, hint=said or why_hint(case))
+        return attempt(case, expected, State.WRONG if said else State.UNKNOWN, _LOST, hint=said or why_hint(case))
     found = assess(case, arrived[0], replace(expected, now=prober.clock.now()))
     if found.state is State.WRONG and "without a signature" in found.seen:
         return replace(found, hint=said or _not_asked(prober, instance, via) or found.hint)

@@ -123,3 +123,19 @@ def test_a_second_postfix_that_takes_no_mail(signing: Relay) -> None:
         signing.machine.run("postconf", "-e", f"smtpd_milters = {place}")
         ended = signing.machine.dkimctl("selftest", "--via", "smtp", check=False)
     assert (ended.returncode, f"it waits for the milter {place}" in ended.stderr) == (3, True), ended.stderr
+
+
+def test_no_header_check_leads_out(signing: Relay) -> None:
+    """A FILTER action names a transport of its own: the probe ends there, and nobody else gets it."""
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        stranger.setblocking(False)
+        place = f"smtp:[127.0.0.1]:{stranger.getsockname()[1]}"
+        signing.machine.write("/etc/postfix/checks", f"/^Subject:/ FILTER {place}\n")
+        signing.machine.run("postconf", "-e", "header_checks = regexp:/etc/postfix/checks")
+        ended = signing.machine.dkimctl("selftest", "domain.tld", "--via", "sendmail", "--json", check=False)
+        with pytest.raises(BlockingIOError):
+            stranger.accept()
+    attempts = json.loads(ended.stdout)["selftest"]["attempts"]
+    assert ended.returncode in (1, 3)
+    assert {a["seen"] for a in attempts} == {"it did not come out of Postfix in time"}
+    assert all(a["state"] != "signed" for a in attempts), attempts
