@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
-INTEGER, BIT_STRING, OCTET_STRING, SEQUENCE = b"\x02", b"\x03", b"\x04", b"\x30"
-RSA = bytes.fromhex("300d06092a864886f70d0101010500")  # AlgorithmIdentifier rsaEncryption, NULL: RFC 8017 appendix A.1
+_INTEGER, _BIT_STRING, _OCTET_STRING, _SEQUENCE = b"\x02", b"\x03", b"\x04", b"\x30"
+_RSA = bytes.fromhex("300d06092a864886f70d0101010500")  # AlgorithmIdentifier rsaEncryption, NULL: RFC 8017 appendix A.1
 
 
 def subject_public_key_info(key: "RSAPublicKey") -> bytes:
     """SubjectPublicKeyInfo (RFC 5280 §4.1) around RSAPublicKey (RFC 8017 appendix A.1.1)."""
     numbers = key.public_numbers()
-    return _sequence(RSA, _element(BIT_STRING, b"\0" + _sequence(_integer(numbers.n), _integer(numbers.e))))
+    return _sequence(_RSA, _element(_BIT_STRING, b"\0" + _sequence(_integer(numbers.n), _integer(numbers.e))))
 
 
 def private_key_info(key: "RSAPrivateKey") -> bytes:
@@ -26,7 +26,7 @@ def private_key_info(key: "RSAPrivateKey") -> bytes:
     public = private.public_numbers
     exponents = (private.dmp1, private.dmq1, private.iqmp)
     numbers = (0, public.n, public.e, private.d, private.p, private.q, *exponents)
-    return _sequence(_integer(0), RSA, _element(OCTET_STRING, _sequence(*map(_integer, numbers))))
+    return _sequence(_integer(0), _RSA, _element(_OCTET_STRING, _sequence(*map(_integer, numbers))))
 
 
 def pem(der: bytes) -> bytes:
@@ -37,21 +37,18 @@ def pem(der: bytes) -> bytes:
 
 
 def _sequence(*elements: bytes) -> bytes:
-    return _element(SEQUENCE, b"".join(elements))
+    return _element(_SEQUENCE, b"".join(elements))
 
 
 def _integer(value: int) -> bytes:
     """X.690 §8.3: as few octets as hold the number and its sign."""
-    return _element(INTEGER, value.to_bytes(value.bit_length() // 8 + 1, "big"))
+    return _element(_INTEGER, value.to_bytes(value.bit_length() // 8 + 1, "big"))
 
 
 def _element(tag: bytes, content: bytes) -> bytes:
-    return head(tag, len(content)) + content
-
-
-def head(tag: bytes, size: int) -> bytes:
     """X.690 §8.1.3: a length under 128 is one octet; a longer one is preceded by how many octets it takes."""
+    size = len(content)
     if size < 0x80:
-        return tag + bytes((size,))
+        return tag + bytes((size,)) + content
     length = size.to_bytes((size.bit_length() + 7) // 8, "big")
-    return tag + bytes((0x80 | len(length),)) + length
+    return tag + bytes((0x80 | len(length),)) + length + content

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from dkimctl.errors import CheckFailed, DiskError, Refused
 from dkimctl.files import read_file
 from dkimctl.keys.public import PublicKey
-from dkimctl.keys.quick import PEM_END, quick_public
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 LEAST_BITS = 1024  # RFC 8301 §3.2: verifiers must not accept less
 USUAL_BITS = 2048  # RFC 8301 §3.2: signers should use at least this
 MOST_BITS = 4096  # RFC 8301 §3.2: verifiers need not handle more
+_PEM_END = b"\n-----END PRIVATE KEY-----\n"
 
 
 class Algorithm(StrEnum):
@@ -94,13 +94,13 @@ def load(path: Path) -> KeyPair:
 
 
 def parse_public(content: bytes, source: str) -> PublicKey:
-    """Only the public half, twice as fast; the private one is read and checked all the same. As `parse_private_key`."""
-    return quick_public(content) or _public(_private_key(content, source))
+    """Only the public half; the private one is read and checked all the same. Raises as `parse_private_key`."""
+    return _public(_private_key(content, source))
 
 
 def read(path: Path | str) -> bytes:
     """The content of a private key file. Raises DiskError."""
-    content = read_file(path, end=PEM_END)
+    content = read_file(path, end=_PEM_END)
     if content is None:
         raise DiskError(f"no such key file: {path}", hint="see what keys there are: dkimctl record")
     return content
