@@ -82,6 +82,20 @@ def test_fix_leaves_alone_what_could_hurt(dkimctl_inside: DkimctlInside) -> None
 
 
 @needs("postconf", root=True)
+def test_fix_does_not_follow_a_link(dkimctl_inside: DkimctlInside) -> None:
+    """A table that is a link stays one: what it leads to may be somebody else's, so a person has to mend it."""
+    tree = Tree(dkimctl_inside.root)
+    row = "example.com mail._domainkey.example.com\n"
+    tree.write("/srv/signing", row + row)
+    tree.at(SIGNING).unlink()
+    tree.at(SIGNING).symlink_to(tree.at("/srv/signing"))
+    ran = dkimctl_inside("doctor", "--fix")
+    assert "is a symbolic link" in ran.err
+    assert tree.at(SIGNING).is_symlink()
+    assert tree.at("/srv/signing").read_text() == row + row
+
+
+@needs("postconf", root=True)
 def test_a_long_table(dkimctl_inside: DkimctlInside) -> None:
     """What is wrong among 20,000 rows is found; of one kind a thousand are told one by one, and the rest is counted."""
     tree = Tree(dkimctl_inside.root)

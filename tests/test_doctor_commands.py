@@ -130,6 +130,47 @@ def test_a_link_stays_a_link(dkimctl_inside: DkimctlInside, paste: Paste) -> Non
     assert "\nexample.net mail" in tree.at("/srv/signing table's").read_text()
 
 
+def test_a_mark_and_a_blank_behind_a_link(dkimctl_inside: DkimctlInside, paste: Paste) -> None:
+    """A byte order mark and a blank are taken off behind the link too, and of a path that a shell would cut."""
+    tree = Tree(dkimctl_inside.root)
+    tree.at("/srv").mkdir()
+    tree.write("/srv/my table", "\ufeff# mine\n *@example.com mail._domainkey.example.com\n")
+    tree.at(SIGNING).unlink()
+    tree.at("/etc/opendkim/a&b").symlink_to(tree.at("/srv/my table"))
+    tree.conf("SigningTable", "refile:/etc/opendkim/a&b")
+    fixes = [f["fix"] for f in found(dkimctl_inside) if f["code"] in ("DKIM760", "DKIM762")]
+    assert [paste(fix).returncode for fix in fixes] == [0, 0]
+    assert tree.at("/etc/opendkim/a&b").is_symlink()
+    assert tree.at("/srv/my table").read_text() == "# mine\n*@example.com mail._domainkey.example.com\n"
+
+
+def test_tables_in_the_configuration_itself(dkimctl_inside: DkimctlInside) -> None:
+    """What is wrong with an inline list is said of the line on which it stands, and the command leads there."""
+    tree = Tree(dkimctl_inside.root)
+    tree.conf("KeyTable", f"csl:one=example.com:mail:{KEY},two=example.net:mail:{KEY}")
+    tree.conf("SigningTable", "csl:example.com=one,example.org=three")
+    lines = {line.split()[0]: n for n, line in enumerate(tree.at(CONF_PATH).read_text().splitlines(), 1)}
+    by_code = {f["code"]: f for f in found(dkimctl_inside)}
+    assert by_code["DKIM768"]["subject"] == f"{CONF_PATH} line {lines['KeyTable']}"
+    assert by_code["DKIM751"]["subject"] == f"{CONF_PATH} line {lines['SigningTable']}"
+    assert by_code["DKIM751"]["fix"].startswith(f"editor +{lines['SigningTable']} {tree.at(CONF_PATH)}  # ")
+
+
+def test_a_key_is_moved_and_its_namesakes_are_not(dkimctl_inside: DkimctlInside, paste: Paste) -> None:
+    """Every row that names the key is led to the copy; a row whose path only begins like it is left as it is."""
+    tree = Tree(dkimctl_inside.root)
+    tree.move_key("/home/alice/k")
+    tree.key("/home/alice/k2")
+    tree.change("/home/alice", 0o755, (3200, 3200))
+    rows = ("m example.com:mail:/home/alice/k", "n example.com:mail:/home/alice/k # n", "o a.example:s:/home/alice/k2")
+    tree.write(KEYS, "".join(f"{row}\n" for row in rows))
+    tree.write(SIGNING, "example.com m\nb.example.com n\na.example o\n")
+    [fix, *_] = [f["fix"] for f in found(dkimctl_inside) if f["code"] == "DKIM609"]
+    assert paste(fix).returncode == 0
+    new = tree.at(KEYS).read_text().splitlines()
+    assert new == [f"m example.com:mail:{KEY}", f"n example.com:mail:{KEY} # n", rows[2]]
+
+
 def test_nobody_s_home_is_given_away(dkimctl_inside: DkimctlInside, paste: Paste) -> None:
     """A key in somebody's home is copied to where it belongs, and the daemon led there; the home stays theirs."""
     tree = Tree(dkimctl_inside.root)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dkimctl.errors import DiskError, disk_errors
 from dkimctl.files import read_file
+from dkimctl.host.installation import where
 from dkimctl.opendkim.conf import Setting
 from dkimctl.opendkim.longtable import Names, Rows
 from dkimctl.opendkim.tables import Row, data_set
@@ -73,7 +74,7 @@ class DataSet:
 
     def at(self, row: Row) -> str:
         """`/etc/opendkim/KeyTable line 3`, or the setting's own line for an inline list."""
-        return f"{self.place} line {row.line}" if self.kind in FILES else f"{self.setting.file} line {row.line}"
+        return f"{self.place} line {row.line}" if self.kind in FILES else where(self.setting)
 
 
 def is_marked(row: Row) -> bool:

@@ -48,13 +48,14 @@ def _repairs(found: tuple[Diagnosis, ...]) -> Iterator[Repair]:
 
 def apply_repair(repair: Repair, world: World, clock: Clock) -> None:
     """One repair. Raises Refused for a link, DiskError when the system does not let us."""
-    if repair.drop_lines:
-        _drop(repair, world, clock)
-        return
     path = world.settings.at(repair.path)
     with disk_errors(f"mend {path}"):
         if path.is_symlink():
             raise Refused(f"{path} is a symbolic link, which is not followed here", hint=f"look at it: ls -l {path}")
+    if repair.drop_lines:
+        _drop(repair, world, clock)
+        return
+    with disk_errors(f"mend {path}"):
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             _set(descriptor, repair, world.accounts)

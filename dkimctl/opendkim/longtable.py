@@ -2,7 +2,7 @@
 
 import re
 from array import array
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import cached_property
 from io import BytesIO
 
@@ -49,16 +49,18 @@ class Rows(Collection[Row]):
 
     def repeated(self, *, ignore_case: bool) -> Iterator[tuple[Row, Row]]:
         """Each row whose key an earlier one has, behind that earlier one."""
+        spelled: Callable[[bytes], bytes] = bytes.lower if ignore_case else bytes  # of ASCII alone, as the daemon does
         seen: set[int] = set()
         twice: set[int] = set()
         for key in self._keys():
-            mark = hash(key.lower() if ignore_case else key)
+            mark = hash(spelled(key))
             (twice if mark in seen else seen).add(mark)
         del seen
-        first: dict[str, Row] = {}
+        first: dict[bytes, Row] = {}
         for row in self if twice else ():
-            if hash(_octets(row.key.lower() if ignore_case else row.key)) in twice:
-                kept = first.setdefault(row.key.lower() if ignore_case else row.key, row)
+            key = spelled(_octets(row.key))
+            if hash(key) in twice:
+                kept = first.setdefault(key, row)
                 if kept is not row:
                     yield kept, row
 

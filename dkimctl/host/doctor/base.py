@@ -29,8 +29,8 @@ class Repair:
         quoted = shlex.quote(world.shown(self.path))
         owner = (f"chown {commands.owner(world, self.owner)} {quoted}",) if self.owner else ()
         mode = (f"chmod {self.mode:04o} {quoted}",) if self.mode is not None else ()
-        lines = ";".join(f"{line}s/^/#/" for line in self.drop_lines)
-        return (*owner, *mode, *((f"sed -i '{lines}' {quoted}",) if lines else ()))
+        lines = (commands.silence(world, self.path, *self.drop_lines),) if self.drop_lines else ()
+        return (*owner, *mode, *lines)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,9 @@ from pathlib import Path
 from dkimctl.errors import DkimctlError
 from dkimctl.files import read_file
 from dkimctl.host.accounts import Account
+from dkimctl.host.datasets import FILES, DataSet
 from dkimctl.host.world import World
+from dkimctl.opendkim.tables import Row
 
 _SYSTEMD = Path("/run/systemd/system")
 
@@ -26,9 +28,40 @@ def rewrite(world: World, path: str, line: int, text: str, words: str = "") -> s
     return _told(_sed(world, path, f"{line}c {_escaped(text)}"), words)
 
 
-def silence(world: World, path: str, line: int, words: str = "") -> str:
-    """Make a line a comment."""
-    return _told(_sed(world, path, f"{line}s/^/#/"), words)
+def silence(world: World, path: str, *lines: int, words: str = "") -> str:
+    """Make lines a comment."""
+    return _told(_sed(world, path, ";".join(f"{line}s/^/#/" for line in lines)), words)
+
+
+def rewrite_row(world: World, table: DataSet, row: Row, text: str, words: str = "") -> str:
+    """Replace a row of a table; `text` may be several. Of an inline list only a person can take out one item."""
+    if table.kind in FILES:
+        return rewrite(world, table.place, row.line, text, words)
+    return edit_row(world, table, row, words)
+
+
+def silence_row(world: World, table: DataSet, row: Row, words: str = "") -> str:
+    """Make a row of a table a comment."""
+    if table.kind in FILES:
+        return silence(world, table.place, row.line, words=words)
+    return edit_row(world, table, row, words)
+
+
+def edit_row(world: World, table: DataSet, row: Row, words: str = "") -> str:
+    """Open a table at a row."""
+    if table.kind in FILES:
+        return edit(world, table.place, row.line, words)
+    return edit(world, table.setting.file, table.setting.line, words)
+
+
+def without_mark(world: World, path: str) -> str:
+    """Take the byte order mark off a file."""
+    return _sed(world, path, r"1s/^\xef\xbb\xbf//")
+
+
+def unindent(world: World, path: str, line: int) -> str:
+    """Take the blanks off the beginning of a line."""
+    return _sed(world, path, f"{line}s/^[[:blank:]]*//")
 
 
 def move_up(world: World, path: str, line: int, above: int, text: str) -> str:
@@ -36,10 +69,11 @@ def move_up(world: World, path: str, line: int, above: int, text: str) -> str:
     return _sed(world, path, f"{above}i {_escaped(text)}", f"{line}d")
 
 
-def substitute(world: World, path: str, old: str, new: str) -> str:
-    """Replace a text wherever it stands in a file."""
+def lead_to(world: World, path: str, old: str, new: str) -> str:
+    """Name another key file in every row of a KeyTable that names `old`, and in none that names `old.bak`."""
     pattern = "".join(f"\\{c}" if c in r"\.*[]^$|" else c for c in old)
-    return _sed(world, path, f"s|{pattern}|{''.join(chr(92) + c if c in chr(92) + '&|' else c for c in new)}|")
+    written = "".join(f"\\{c}" if c in r"\&|" else c for c in new)
+    return _sed(world, path, rf"s|:{pattern}\([[:space:]#:].*\)*$|:{written}\1|")
 
 
 def append(world: World, path: str, *lines: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dkimctl.host.catalogue import conf as c
 from dkimctl.host.datasets import DataSet, State
 from dkimctl.host.doctor.base import Diagnosis, noticed
-from dkimctl.host.doctor.commands import chain, dkimctl, edit, rewrite, set_parameter, silence
+from dkimctl.host.doctor.commands import chain, dkimctl, edit, rewrite, set_parameter, silence, without_mark
 from dkimctl.host.installation import Installation, where, words
 from dkimctl.host.version import is_known_here
 from dkimctl.host.world import World
@@ -50,7 +50,7 @@ def _line(world: World, setting: Setting) -> Iterator[Diagnosis]:
     off = silence(world, setting.file, setting.line)
     seen = f"{where(setting)}: {setting.name.lstrip(_BOM)} {setting.value}".rstrip()
     if setting.name.startswith(_BOM):
-        yield noticed(c.BOM, setting.file, seen, f"sed -i '1s/^\\xef\\xbb\\xbf//' {world.shown(setting.file)}")
+        yield noticed(c.BOM, setting.file, seen, without_mark(world, setting.file))
     elif setting.key not in KNOWN and world.is_live and is_known_here(setting.name):
         return  # a newer opendkim, or one with other features, is installed
     elif setting.key in OTHER_BUILDS:
@@ -65,7 +65,7 @@ def _line(world: World, setting: Setting) -> Iterator[Diagnosis]:
     elif not setting.value:
         yield noticed(c.NO_VALUE, where(setting), seen, off)
     elif problem := value_problem(setting):
-        off = silence(world, setting.file, setting.line, "the default counts then")
+        off = silence(world, setting.file, setting.line, words="the default counts then")
         yield noticed(c.BAD_VALUE, where(setting), f"{seen}: {problem}", off)
 
 
@@ -75,7 +75,7 @@ def _twice(world: World) -> Iterator[Diagnosis]:
         other = first.get(setting.key)
         if other is not None and other.value.lower() != setting.value.lower() and other.file == setting.file:
             seen = f"{where(other)}: {other.name} {other.value}; {where(setting)}: {setting.name} {setting.value}"
-            fix = silence(world, other.file, other.line, f"line {setting.line} counts")
+            fix = silence(world, other.file, other.line, words=f"line {setting.line} counts")
             yield noticed(c.TWICE, where(other), seen, fix)
         first[setting.key] = setting
 

@@ -9,7 +9,7 @@ from dkimctl.errors import UsageError
 from dkimctl.host.catalogue import tables as c
 from dkimctl.host.datasets import FILES, DataSet, is_marked
 from dkimctl.host.doctor.base import Diagnosis, noticed
-from dkimctl.host.doctor.commands import append, chain, edit, rewrite, set_parameter, silence
+from dkimctl.host.doctor.commands import append, chain, edit_row, rewrite, rewrite_row, set_parameter, silence_row
 from dkimctl.host.installation import words
 from dkimctl.host.internal import HostList
 from dkimctl.host.world import World
@@ -56,23 +56,22 @@ def meant_host(entry: str) -> str:
 
 def _respelled(world: World, listed: DataSet, row: Row, meant: str) -> str:
     """The command that writes `meant` in the place of an entry; without it a person has to."""
-    setting = listed.setting
-    file = listed.place if listed.kind in FILES else setting.file
     if not meant:
-        return edit(world, file, row.line)
+        return edit_row(world, listed, row)
     if listed.kind not in FILES:
+        setting = listed.setting
         others = (meant if word == row.key else word for word in words(setting.value))
-        return rewrite(world, file, row.line, f"{setting.name} csl:{','.join(others)}")
+        return rewrite(world, setting.file, setting.line, f"{setting.name} csl:{','.join(others)}")
     if any(other.key == meant for other in listed.rows):
-        return silence(world, file, row.line, f"{meant} is there already")
-    return rewrite(world, file, row.line, meant)
+        return silence_row(world, listed, row, f"{meant} is there already")
+    return rewrite_row(world, listed, row, meant)
 
 
 def _whole_names(world: World, listed: DataSet, row: Row) -> str:
     """A `file:` list instead, in which `.example.com` means all hosts below it."""
     setting, meant = listed.setting, meant_host(row.key)
     if not meant:
-        return edit(world, listed.place, row.line, "write the networks themselves")
+        return edit_row(world, listed, row, "write the networks themselves")
     plain = rewrite(world, setting.file, setting.line, f"{setting.name} file:{listed.place}")
     return chain(_respelled(world, listed, row, meant), plain)
 
@@ -100,8 +99,7 @@ def _everybody(world: World, internal: DataSet) -> Iterator[Diagnosis]:
     twin = _TWIN[wide[0].key] if len(keys) == 1 else ""
     missing = f", and {'IPv6' if ':' in twin else 'IPv4'} clients are not among them" if twin else ""
     where = internal.at(wide[0])
-    place = internal.place if internal.kind in FILES else internal.setting.file
-    fix = edit(world, place, wide[0].line, "name your own networks instead")
+    fix = edit_row(world, internal, wide[0], "name your own networks instead")
     yield noticed(c.EVERYBODY, where, f"{where}: {' and '.join(sorted(keys))}{missing}", fix)
 
 

@@ -6,7 +6,7 @@ from itertools import filterfalse
 from dkimctl.host.catalogue import tables as c
 from dkimctl.host.datasets import DataSet, is_marked
 from dkimctl.host.doctor.base import MOST, Diagnosis, noticed
-from dkimctl.host.doctor.commands import dkimctl, edit, rewrite
+from dkimctl.host.doctor.commands import dkimctl, edit_row, rewrite_row
 from dkimctl.host.world import World
 from dkimctl.opendkim.longtable import Names
 from dkimctl.opendkim.tables import KeyEntry, Patterns, Row, key_entry
@@ -76,9 +76,9 @@ def _dangling(
 ) -> Diagnosis:
     where, same = signing.at(row), spelled.get(name.lower(), "")
     seen = f"{where}: {row.key} {row.value}; no row {name} in {keys.place}"
-    fix = edit(world, signing.place, row.line, f"or add {name} to the KeyTable")
+    fix = edit_row(world, signing, row, f"or add {name} to the KeyTable")
     if same:
-        fix = rewrite(world, signing.place, row.line, f"{row.key} {row.value.replace(name, same, 1)}", "case counts")
+        fix = rewrite_row(world, signing, row, f"{row.key} {row.value.replace(name, same, 1)}", "case counts")
     return noticed(c.DANGLING, where, seen, fix)
 
 
@@ -100,7 +100,7 @@ def _signer(world: World, signing: DataSet, row: Row, entry: KeyEntry) -> Iterat
     if "@" in signer and ("%" in place + domain or place == domain or place.endswith("." + domain)):
         return
     where = signing.at(row)
-    fix = rewrite(world, signing.place, row.line, f"{row.key} {row.value.partition(':')[0].strip()}")
+    fix = rewrite_row(world, signing, row, f"{row.key} {key_name(row)}")
     yield noticed(c.BAD_SIGNER, where, f"{where}: {row.key} {row.value}; d={entry.domain}", fix)
 
 

@@ -4,7 +4,7 @@ import os
 import shlex
 
 from dkimctl.host.accounts import Account
-from dkimctl.host.doctor.commands import chain, copy_key, dkimctl, edit, make_directory, rewrite, service, substitute
+from dkimctl.host.doctor.commands import chain, copy_key, dkimctl, edit, lead_to, make_directory, rewrite, service
 from dkimctl.host.keyfiles import UsedKey
 from dkimctl.host.world import World
 
@@ -38,7 +38,7 @@ def elsewhere(world: World, account: Account, key: UsedKey) -> str:
     return chain(
         make_directory(world, directory, account, group, 0o700),
         copy_key(world, key.path, target, f"{account.name}:{group}"),
-        substitute(world, file, key.path, target),
+        lead_to(world, file, key.path, target),
         service(world, "reload"),
         words=f"then delete {key.path}",
     )

@@ -45,7 +45,7 @@ def check_keys(world: World) -> Iterator[Diagnosis]:
     safety = world.opendkim.find("RequireSafeKeys")
     if safety and not world.opendkim.flag("RequireSafeKeys", True):
         seen = f"RequireSafeKeys {safety.value} ({safety.file} line {safety.line})"
-        fix = silence(world, safety.file, safety.line, "the default is yes: first mend what is unsafe")
+        fix = silence(world, safety.file, safety.line, words="the default is yes: first mend what is unsafe")
         yield noticed(c.SAFETY_OFF, "RequireSafeKeys", seen, fix)
     account = world.account
     if account is None:

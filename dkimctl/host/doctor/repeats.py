@@ -7,7 +7,7 @@ from dkimctl.errors import DkimctlError
 from dkimctl.findings import Entry
 from dkimctl.host.datasets import DataSet
 from dkimctl.host.doctor.base import Diagnosis, Repair, noticed, repairable
-from dkimctl.host.doctor.commands import silence
+from dkimctl.host.doctor.commands import silence_row
 from dkimctl.host.world import World
 from dkimctl.opendkim.longtable import Rows
 from dkimctl.opendkim.managed import read_foreign
@@ -29,7 +29,7 @@ def repeated(world: World, data_set: DataSet, entry: Entry, *, ignore_case: bool
         f"line {lost.line}: {lost.value}, which does not{more}"
     )
     if (kept, lost) in ours_dead and kept.value != lost.value:
-        fix = silence(world, data_set.place, kept.line, f"then line {lost.line} counts, which is dkimctl's own")
+        fix = silence_row(world, data_set, kept, f"then line {lost.line} counts, which is dkimctl's own")
         yield noticed(entry, data_set.place, seen, fix)
         return
     yield repairable(world, entry, seen, Repair(data_set.place, drop_lines=lines))

@@ -10,7 +10,7 @@ from dkimctl.findings import Severity
 from dkimctl.host.catalogue import tables as c
 from dkimctl.host.datasets import DataSet, is_marked
 from dkimctl.host.doctor.base import Diagnosis, noticed, softened
-from dkimctl.host.doctor.commands import edit, rewrite, silence
+from dkimctl.host.doctor.commands import edit_row, rewrite_row, silence_row
 from dkimctl.host.doctor.repeats import repeated
 from dkimctl.host.doctor.shadows import shadowed
 from dkimctl.host.lookup import lookup_keys
@@ -34,11 +34,11 @@ def _signing_rows(world: World, signing: DataSet) -> Iterator[Diagnosis]:
     for row in filterfalse(is_marked, signing.odd(_PLAIN_SIGNING)):
         where = signing.at(row)
         if not row.value:
-            fix = silence(world, signing.place, row.line, "or add the name of a key")
+            fix = silence_row(world, signing, row, "or add the name of a key")
             yield noticed(c.CRASH_NO_KEY, where, f"{where}: {row.key}", fix)
         if not row.key.rpartition("@")[2].isascii():
             meant = a_labels(row.key)
-            fix = edit(world, signing.place, row.line, "write its xn-- form")
+            fix = edit_row(world, signing, row, "write its xn-- form")
             if meant.rpartition("@")[2].isascii():
                 fix = _written(world, signing, known, row, meant)
             yield noticed(c.NON_ASCII, where, f"{where}: {row.key}", fix)
@@ -68,8 +68,8 @@ def _written(world: World, signing: DataSet, known: Known, row: Row, *meant: str
     """The command that writes `meant` in the place of a row's key; a comment of it where that is there already."""
     missing = [key for key in meant if key.lower() not in known()]
     if not missing:
-        return silence(world, signing.place, row.line, f"{' and '.join(meant)} is there already")
-    return rewrite(world, signing.place, row.line, "\n".join(f"{key} {row.value}" for key in missing))
+        return silence_row(world, signing, row, f"{' and '.join(meant)} is there already")
+    return rewrite_row(world, signing, row, "\n".join(f"{key} {row.value}" for key in missing))
 
 
 def _names(world: World, signing: DataSet) -> Iterator[Diagnosis]:
@@ -96,7 +96,7 @@ def _patterns(world: World, signing: DataSet) -> Iterator[Diagnosis]:
         where = signing.at(row)
         wrong = _regex_fault(row.key)
         if wrong:
-            fix = edit(world, signing.place, row.line, "USER@DOMAIN with * for any text")
+            fix = edit_row(world, signing, row, "USER@DOMAIN with * for any text")
             yield noticed(c.BAD_REGEX, where, f"{where}: {row.key}: {wrong}", fix)
             continue
         if "@" not in row.key and "*" not in row.key:

@@ -9,7 +9,7 @@ from itertools import filterfalse
 from dkimctl.host.catalogue import tables as c
 from dkimctl.host.datasets import FILES, DataSet, is_marked
 from dkimctl.host.doctor.base import Diagnosis, Repair, noticed, repairable
-from dkimctl.host.doctor.commands import edit, rewrite
+from dkimctl.host.doctor.commands import edit, edit_row, rewrite_row, unindent, without_mark
 from dkimctl.host.doctor.joins import check_joined
 from dkimctl.host.doctor.repeats import repeated
 from dkimctl.host.doctor.signingrows import a_labels, check_signing_rows
@@ -37,16 +37,16 @@ def check_tables(world: World) -> Iterator[Diagnosis]:
 
 def _file(world: World, name: str, data_set: DataSet) -> Iterator[Diagnosis]:
     """What every table in a file can have."""
-    place, shown = data_set.place, world.shown(data_set.place)
+    place = data_set.place
     if data_set.has_bom:
-        yield noticed(c.BOM, place, f"{name} {place}", f"sed -i '1s/^\\xef\\xbb\\xbf//' {shown}")
+        yield noticed(c.BOM, place, f"{name} {place}", without_mark(world, place))
     for line in data_set.long_lines:
         seen = f"{place} line {line}: a key belongs in a file of its own"
         fix = edit(world, place, line, "put the key into a file, and name that")
         yield noticed(c.LONG_LINE, f"{place} line {line}", seen, fix)
     for line in data_set.indented:
         seen = f"{place} line {line} begins with a blank"
-        yield noticed(c.INDENTED, f"{place} line {line}", seen, f"sed -i '{line}s/^[[:blank:]]*//' {shown}")
+        yield noticed(c.INDENTED, f"{place} line {line}", seen, unindent(world, place, line))
     yield from _reload(world, name, data_set)
 
 
@@ -85,9 +85,9 @@ def _key_rows(world: World, keys: DataSet) -> Iterator[Diagnosis]:
             yield noticed(c.CORRUPT, where, seen, fix)
         if keys.patterns and "*" in row.key:
             seen = f"{where}: {row.key} takes every key that fits"
-            yield noticed(c.TOO_WIDE, where, seen, edit(world, keys.place, row.line, "name each key"))
+            yield noticed(c.TOO_WIDE, where, seen, edit_row(world, keys, row, "name each key"))
         elif "*" in row.key:
-            fix = edit(world, keys.place, row.line, "name each key")
+            fix = edit_row(world, keys, row, "name each key")
             yield noticed(c.PATTERN_IN_FILE, where, f"{where}: {row.key}", fix)
     yield from repeated(world, keys, c.SAME_NAME, ignore_case=False)
 
@@ -95,6 +95,6 @@ def _key_rows(world: World, keys: DataSet) -> Iterator[Diagnosis]:
 def _key_row(world: World, keys: DataSet, row: Row, entry: KeyEntry | None) -> str:
     """The command that writes a row as it was meant."""
     if entry is None or not entry.domain.isascii():
-        return edit(world, keys.place, row.line, f"{row.key} DOMAIN:SELECTOR:/PATH/TO/KEY")
+        return edit_row(world, keys, row, f"{row.key} DOMAIN:SELECTOR:/PATH/TO/KEY")
     domain, selector, path = entry.domain.strip(), entry.selector.strip(), entry.path.strip()
-    return rewrite(world, keys.place, row.line, f"{row.key} {domain}:{selector}:{path}")
+    return rewrite_row(world, keys, row, f"{row.key} {domain}:{selector}:{path}")
