@@ -1,7 +1,7 @@
 """Every fault at every call of a publication, and a kill at every call and at every write of a file.
 
 The full matrix, in which a fault also stays for ever, begins from every state and is met by every kind:
-`DKIMCTL_FAULTS=full`. Without it each kind is met at each call from two states, once.
+`DKIMCTL_TEST_FULL=1`. Without it each kind is met at each call from two states, once.
 """
 
 import os
@@ -31,7 +31,7 @@ from tests.conftest import Dkimctl
 from tests.gate import Gate
 from tests.publishing import ZONE, is_clean, manual_clock, sandbox, standing
 
-FULL = os.environ.get("DKIMCTL_FAULTS") == "full"
+FULL = bool(os.environ.get("DKIMCTL_TEST_FULL"))
 TTL = 300
 KINDS: dict[str, dict[str, Any]] = {
     "refused": {"kind": "reset-before"},
