@@ -1,6 +1,7 @@
 """Key pairs and the directory they live in."""
 
 import base64
+import contextlib
 import json
 import os
 import stat
@@ -219,22 +220,14 @@ def test_metadata_reads_back_as_written(metadata: Metadata, later: list[str]) ->
 
 
 @given(metadatas, st.data())
-def test_changed_metadata_is_read_as_if_it_were_the_first(metadata: Metadata, data: st.DataObject) -> None:
-    """What a file comes to, or that it is refused, does not depend on the files that were read before."""
+def test_changed_metadata_is_read_or_refused_in_words(metadata: Metadata, data: st.DataObject) -> None:
+    """A file of which a few octets were changed is still metadata, or is refused; it never ends in a traceback."""
     content = meta.to_json(metadata)
-    meta.from_json(content, "test")
     at = data.draw(st.integers(0, len(content) - 1))
     put = data.draw(st.binary(max_size=2) | st.sampled_from([b'"', b"\\", b"9", b'Z"', b"\n", b"\\ud800"]))
     changed = content[:at] + put + content[at + data.draw(st.integers(0, 2)) :]
-    assert read_or_refused(changed) == (meta._models.clear(), read_or_refused(changed))[1]
-
-
-def read_or_refused(content: bytes) -> Metadata | None:
-    """The metadata; None when it is refused."""
-    try:
-        return meta.from_json(content, "test")
-    except CheckFailed:
-        return None
+    with contextlib.suppress(CheckFailed):
+        assert isinstance(meta.from_json(changed, "test"), Metadata)
 
 
 @given(st.binary(max_size=60) | st.sampled_from([b"[]", b"null", b"{}", b'{"schema": 1}', b'{"schema": 2}', b'"x"']))

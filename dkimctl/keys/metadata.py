@@ -12,6 +12,8 @@ from dkimctl.errors import CheckFailed
 from dkimctl.keys.public import PublicKey
 
 SCHEMA = 1
+END = b"\n}\n"
+"""How the file ends."""
 
 
 class Phase(StrEnum):
@@ -124,49 +126,7 @@ def to_json(metadata: Metadata) -> bytes:
     return json.dumps(document, indent=2, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n"
 
 
-END = b"\n}\n"
-"""How the file ends."""
-
-
-_STAMP_END, _STAMP_SIZE = b'Z"', len("2026-11-23T10:04:02")
-_IN_A_STAMP = "0123456789-T:Z"
-_MOST_MODELS = 1000
-_models: dict[tuple[bytes, ...], Metadata] = {}
-"""What was read from files in our form, by all that is not a time, a key or a seal: the same in most files."""
-_PUBLIC, _SEAL, _SEAL_SIZE = b',\n  "public": "', b'",\n  "seal": "', 64
-_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
-
-
 def from_json(content: bytes, source: str) -> Metadata:
-    """The metadata in a file's content. Raises CheckFailed when it is damaged or from a newer version."""
-    before, found, after = content.partition(_PUBLIC)
-    public, _, after = after.partition(_SEAL)
-    seal = after[:_SEAL_SIZE]
-    *pieces, end = before.split(_STAMP_END)
-    shape = (*[piece[:-_STAMP_SIZE] for piece in pieces], end, found, after[_SEAL_SIZE:])
-    stamps = [piece[-_STAMP_SIZE:].decode("latin-1") + "Z" for piece in pieces]
-    model = _models.get(shape)
-    is_plain = not "".join(stamps).strip(_IN_A_STAMP) and not (public + seal).translate(None, _BASE64)
-    if model is not None and is_plain:
-        return _filled(model, stamps, public.decode("ascii"), seal.decode("ascii"))
-    metadata = _from_any_json(content, source)
-    times = [metadata.created, *(change.at for change in metadata.history)]
-    key = [public.decode("latin-1"), seal.decode("latin-1")]
-    is_whole = [*times, metadata.public, metadata.seal] == [*stamps, *key]
-    if len(_models) < _MOST_MODELS and is_plain and is_whole and content == to_json(metadata):
-        _models[shape] = metadata
-    return metadata
-
-
-def _filled(model: Metadata, stamps: list[str], public: str, seal: str) -> Metadata:
-    """The same with other times, of its making and of each change, and another key."""
-    created, *ats = stamps
-    history = tuple([Change(change.phase, at, change.note) for change, at in zip(model.history, ats, strict=True)])
-    same = (model.tags, model.phase, model.provider, history, model.path)
-    return Metadata(model.algorithm, model.bits, created, *same, public, seal)
-
-
-def _from_any_json(content: bytes, source: str) -> Metadata:
     """The metadata in a file's content. Raises CheckFailed when it is damaged or from a newer version."""
     import json  # the flat layout of opendkim-genkey has no metadata
 
@@ -186,7 +146,7 @@ def _from_any_json(content: bytes, source: str) -> Metadata:
             tags=Tags(tags["h"], tags["s"], tags["t"], tags["n"]),
             phase=Phase(document["phase"]),
             provider=document["provider"],
-            history=tuple(Change(Phase(c["phase"]), c["at"], c["note"]) for c in document["history"]),
+            history=tuple([Change(Phase(c["phase"]), c["at"], c["note"]) for c in document["history"]]),
             path=document.get("path", ""),
             public=str(document.get("public", "")),
             seal=str(document.get("seal", "")),
