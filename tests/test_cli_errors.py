@@ -135,11 +135,16 @@ def test_interrupted(dkimctl: Dkimctl) -> None:
 
 
 def test_a_reader_who_has_gone(dkimctl: Dkimctl) -> None:
-    """`dkimctl … | head` is no error, and says nothing."""
+    """`dkimctl … | head` is no error, and says nothing; an error stays one, and is told on stderr."""
     assert dkimctl("genkey", "example.com", "-s", "mail", "--algorithm", "ed25519").code == 0
     read, write = os.pipe()
     os.close(read)
-    for typed in (["record", "example.com"], ["--help"], ["record", "example.com", "--json"]):
+    for typed, code, said in (
+        (["record", "example.com"], 0, ""),
+        (["--help"], 0, ""),
+        (["record", "example.com", "--json"], 0, ""),
+        (["record", "nokey.example", "--json"], 2, "dkimctl: error: nokey.example has no key"),
+    ):
         ended = subprocess.run(
             [sys.executable, "-m", "dkimctl", *typed],
             env=dkimctl.scratch.environment(),
@@ -147,7 +152,7 @@ def test_a_reader_who_has_gone(dkimctl: Dkimctl) -> None:
             stderr=subprocess.PIPE,
             text=True,
         )
-        assert (ended.returncode, ended.stderr) == (0, ""), typed
+        assert (ended.returncode, ended.stderr[: len(said) or None]) == (code, said), typed
     os.close(write)
 
 

@@ -102,16 +102,16 @@ def run() -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal without UTF-8 still gets every line
     app = App(json=_wants_json(sys.argv))  # as it was typed, until it has been parsed
+    code = 0
     try:
         code = _run(app)
         app.terminal.flush()
-        return code
     except BrokenPipeError:
-        app.terminal.abandon()
-        return 0  # whoever read our output has gone (`dkimctl record | head`): nothing is wrong
+        app.terminal.abandon()  # whoever read our output has gone (`dkimctl record | head`): that alone is not wrong
     except DiskError as error:  # stdout takes no more
         app.terminal.failure(error)
         return error.exit_code
+    return code
 
 
 def _run(app: App) -> int:
@@ -170,7 +170,10 @@ def _interrupted(app: App, what: str = "") -> int:
 
 def _failed(error: Exception, app: App) -> int:
     if isinstance(error, DkimctlError):
-        app.terminal.error(error)
+        try:
+            app.terminal.error(error)
+        except BrokenPipeError:  # of stdout, which with --json gets the error as well
+            app.terminal.abandon()
         return error.exit_code
     from dkimctl.cli.bug import report_bug
 
