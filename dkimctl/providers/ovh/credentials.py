@@ -46,18 +46,21 @@ def read_credentials(
 
     Raises ConfigError with everything that is missing or doubtful at once.
     """
-    endpoint, values, file = _found(options, settings, environment, home)
-    kind = OAUTH2 if any(name in values for name in OAUTH2) else KEYS
-    _refuse_incomplete(values, file.path, kind, _where_from(endpoint))
-    return Credentials(endpoint, **values)
+    return _whole(*_found(options, settings, environment, home))
 
 
 def find_credentials(
     options: Mapping[str, Option], settings: Settings, environment: Mapping[str, str], home: Path | None = None
 ) -> Credentials | None:
     """The same, or None where there is no part of any. Raises ConfigError when only some are there."""
-    _, values, _ = _found(options, settings, environment, home)
-    return read_credentials(options, settings, environment, home) if values else None
+    endpoint, values, file = _found(options, settings, environment, home)
+    return _whole(endpoint, values, file) if values else None
+
+
+def _whole(endpoint: str, values: dict[str, str], file: "_File") -> Credentials:
+    kind = OAUTH2 if any(name in values for name in OAUTH2) else KEYS
+    _refuse_incomplete(values, file.path, kind, _where_from(endpoint))
+    return Credentials(endpoint, **values)
 
 
 def _found(
