@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dkimctl.config.settings import Settings
-from dkimctl.errors import ConfigError, Refused, Unavailable, UsageError
+from dkimctl.errors import ConfigError, DiskError, Refused, Unavailable, UsageError
 from dkimctl.providers.base import Create, Delete, ProviderRecord, Replace
 from dkimctl.providers.registry import open_provider
 from dkimctl.providers.zonefile.options import ZoneFileOptions
@@ -172,6 +172,14 @@ def test_what_is_wrong_is_told_with_file_line_and_column(directory: Path, files:
     with pytest.raises(Refused, match=words):
         provider(directory).apply(ZONE, [Create(ProviderRecord(NAME, "TXT", LONG))])
     assert read(directory) == before
+
+
+def test_a_link_that_leads_to_itself_is_an_error_in_words(directory: Path) -> None:
+    """An included file that cannot be opened is named."""
+    (directory / "loop").symlink_to("loop")
+    write(directory, {"db.domain.tld": f"{MAIN}$INCLUDE loop\n"})
+    with pytest.raises(DiskError, match="loop: too many levels"):
+        provider(directory).find(ZONE, [OLD])
 
 
 def test_a_file_that_is_included_twice_is_not_changed(directory: Path) -> None:

@@ -151,7 +151,7 @@ class _Reader:
 
     def _include(self, file: Token, origin: str) -> None:
         """Origin and owner are its own; after it they are again what they were (RFC 1035 §5.1, and as BIND does)."""
-        found = self._book.read(file.value)
+        found = self._book.read(file.value) if file.value.isprintable() else None
         if found is None:
             raise self._problem(
                 file.start,

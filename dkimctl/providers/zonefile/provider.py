@@ -1,5 +1,6 @@
 """The zone file provider: a zone's files, read for each question, each replaced as a whole for a set of changes."""
 
+import os
 import re
 import threading
 from collections.abc import Mapping, Sequence
@@ -92,7 +93,7 @@ class ZoneFileProvider:
         texts = instead or {}
 
         def read(name: str) -> tuple[str, str] | None:
-            path = str(self._included(name).resolve())
+            path = os.path.realpath(self._included(name))  # which takes a link that leads to itself as it is
             text = texts[path] if path in texts else _text(Path(path))
             return None if text is None else (path, text)
 
