@@ -11,6 +11,7 @@ from dkimctl.keys.metadata import Tags
 from dkimctl.keys.pair import Algorithm, generate
 from dkimctl.record.model import record_for
 from dkimctl.verify.catalogue import CATALOGUE
+from dkimctl.verify.notes import Notes
 from tests.conftest import Dkimctl, needs
 from tests.dns_servers import Knot, free_port_everywhere, name_servers, txt
 
@@ -96,6 +97,17 @@ def test_a_run_is_resumed(world: dict[str, str], names: Path, dkimctl_inside: Dk
     assert (run.code, run.out) == (1, "")
     assert run.err == "dkimctl: done before: 20 right, 1 wrong\n"
     assert len(done.read_text().splitlines()) == 21
+
+
+def test_half_a_line_of_the_resumed_run_does_not_count(tmp_path: Path) -> None:
+    """A run that was stopped while it wrote leaves a part of a name, which could be another name: it is taken out."""
+    path = tmp_path / "done"
+    path.write_text(f"{NAMES[0]} wrong\n{NAMES[1]}\nmail._domainkey.example.co")
+    notes = Notes(str(path))
+    assert (notes.in_words, "mail._domainkey.example.co" in notes.done) == ("1 right, 1 wrong", False)
+    notes.add([f"{NAMES[2]} right"])
+    notes.close()
+    assert path.read_text() == f"{NAMES[0]} wrong\n{NAMES[1]}\n{NAMES[2]} right\n"
 
 
 @needs("knotd")

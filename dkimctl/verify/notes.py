@@ -25,12 +25,20 @@ class Notes:
         self.verdicts: Counter[str] = Counter()
         self._path = path
         with disk_errors(f"write {path}"):
-            self._stream = Path(path).open("a+", encoding="ascii", errors="replace", buffering=1)  # noqa: SIM115
+            self._stream = Path(path).open("a+", encoding="ascii", errors="replace", newline="\n", buffering=1)  # noqa: SIM115
             self._stream.seek(0)
-            for line in self._stream:
-                owner, _, verdict = line.strip().partition(" ")
-                if self.done.add(owner):
-                    self.verdicts[verdict or Verdict.RIGHT.value] += 1
+            self._read()
+
+    def _read(self) -> None:
+        whole = 0
+        for line in self._stream:
+            if not line.endswith("\n"):  # a full disk, or a machine that stopped: half a name may be another one's
+                self._stream.truncate(whole)
+                return
+            whole += len(line)
+            owner, _, verdict = line.strip().partition(" ")
+            if self.done.add(owner):
+                self.verdicts[verdict or Verdict.RIGHT.value] += 1
 
     def add(self, notes: Iterable[str]) -> None:
         """Write these lines now. Raises DiskError."""
