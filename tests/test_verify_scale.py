@@ -130,6 +130,16 @@ def test_directories_that_are_no_domains_do_not_hinder_the_others(lookup: Lookup
     assert run.out.startswith(f"{COUNT + 3} key records: {COUNT - COUNT // 10} right, {COUNT // 10} wrong, 3 unknown\n")
 
 
+@pytest.mark.parametrize("form", ["text", "json", "prometheus"])
+def test_many_directories_without_a_key_are_not_right(dkimctl: Dkimctl, form: str) -> None:
+    """Where nothing was checked, nothing has been found right: exit 2, and no empty report."""
+    for n in range(COUNT):
+        (dkimctl.root / f"etc/opendkim/keys/d{n}.example.com").mkdir(parents=True)
+    run = dkimctl("verify-dns", "--format", form)
+    assert (run.code, "dkimctl: error: no managed domain has a key that belongs in DNS" in run.err) == (2, True)
+    assert "reports" not in run.out
+
+
 @needs("knotd")
 def test_a_name_is_asked_once_however_often_it_stands(lookup: Lookup, dkimctl: Dkimctl, tmp_path: Path) -> None:
     """Of a million lines with three names there are three reports, and each record is asked for once."""

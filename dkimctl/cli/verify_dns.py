@@ -1,7 +1,6 @@
 """`dkimctl verify-dns`: does DNS hold the right key record, at every server."""
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -9,6 +8,7 @@ from dkimctl.cli.frame import App, dns_options, domains_argument
 from dkimctl.cli.frame import command as make_command
 
 if TYPE_CHECKING:
+    from dkimctl.cli.verify_names import Source
     from dkimctl.cli.verifying import Outcome
     from dkimctl.verify.report import Target
 
@@ -38,7 +38,9 @@ _THOROUGH = 3  # so many names are looked at with every question there is
 @click.option("--watch", is_flag=True, help="Look again until all is right; one line a change.")
 @click.option("--timeout", type=click.IntRange(1), default=3600, metavar="N", help="Seconds that --watch lasts (3600).")
 @click.option("--resume", metavar="FILE", help="Note in FILE what is done; go on behind what stands there.")
-@click.option("--concurrency", type=click.IntRange(1, 10000), metavar="N", help="Names under way at once (512).")
+@click.option(
+    "--concurrency", type=click.IntRange(1, 10000), default=512, metavar="N", help="Names under way at once (512)."
+)
 @click.option(
     "--format",
     "form",
@@ -55,7 +57,7 @@ def command(
     watch: bool,
     timeout: int,
     resume: str | None,
-    concurrency: int | None,
+    concurrency: int,
     form: str,
     **which: object,
 ) -> int:
@@ -71,29 +73,19 @@ def command(
 
     from dkimctl.cli.verify_names import WORTH_SHARING, raise_nothing_named, source_of
     from dkimctl.cli.verifying import Outcome
-    from dkimctl.verify.check import CONCURRENCY
-    from dkimctl.verify.parallel import Manner, check_in_parallel
 
     form = "json" if app.json and form == "text" else form
     app.json = app.json or form == "json"
     outcome = Outcome(app, form, resume=resume)
-    source = source_of(app, outcome.bad_lines, **which)  # type: ignore[arg-type]
-    done = outcome.open_notes()
-    width, recursive = concurrency or CONCURRENCY, not authoritative
-
-    def targets(names: "Iterable[Any]") -> "Iterable[Target]":
-        return outcome.still_to_do(source.targets(names), done)
-
-    names = iter(source.names)
+    source = outcome.still_to_do(source_of(app, outcome.bad_lines, **which))  # type: ignore[arg-type]
+    names, recursive = iter(source.names), not authoritative
     first = list(islice(names, WORTH_SHARING)) or raise_nothing_named()
     if watch:
-        return _watch(app, outcome, list(targets([*first, *names])), recursive, timeout)
+        return _watch(app, outcome, list(source.targets([*first, *names])), recursive, timeout)
     if len(first) < WORTH_SHARING:
         # all of them now: a key that cannot be read is said before anything is asked
-        return _check_few(app, outcome, list(targets(first)), recursive, width)
-    outcome.in_full = app.verbosity > 0
-    manner = Manner(targets, outcome.portion, outcome.is_brief, outcome.is_nameless, recursive, width)
-    return outcome.show(check_in_parallel(chain(first, names), app.settings.lookup, manner), source.count)
+        return _check_few(app, outcome, list(source.targets(first)), recursive, concurrency)
+    return _check_many(app, outcome, source.of(chain(first, names)), recursive, concurrency)
 
 
 def _watch(app: App, outcome: "Outcome", targets: "list[Target]", recursive: bool, timeout: int) -> int:
@@ -104,15 +96,23 @@ def _watch(app: App, outcome: "Outcome", targets: "list[Target]", recursive: boo
     return outcome.show_changes(changes)
 
 
-def _check_few(app: App, outcome: "Outcome", targets: "list[Target]", recursive: bool, width: int) -> int:
+def _check_few(app: App, outcome: "Outcome", targets: "list[Target]", recursive: bool, concurrency: int) -> int:
     from dkimctl.verify.check import check
     from dkimctl.verify.parallel import portions
 
     thorough = len(targets) <= _THOROUGH
     outcome.in_full = thorough or app.verbosity > 0
     brief, lookup = outcome.is_brief, app.settings.lookup
-    reports = check(targets, lookup, recursive=recursive, thorough=thorough, brief=brief, concurrency=width)
+    reports = check(targets, lookup, recursive=recursive, thorough=thorough, brief=brief, concurrency=concurrency)
     return outcome.show(map(outcome.portion, portions(reports)), len(targets))
+
+
+def _check_many(app: App, outcome: "Outcome", source: "Source", recursive: bool, concurrency: int) -> int:
+    from dkimctl.verify.parallel import Manner, check_in_parallel
+
+    outcome.in_full = app.verbosity > 0
+    manner = Manner(source.targets, outcome.portion, outcome.is_brief, outcome.is_nameless, recursive, concurrency)
+    return outcome.show(check_in_parallel(source.names, app.settings.lookup, manner), source.count)
 
 
 def _show_schema(app: App) -> int:

@@ -22,6 +22,18 @@ class Source:
     ) -> None:
         self.names, self.targets, self.count = names, targets, count
 
+    def of(self, names: "Iterable[Any]") -> "Source":
+        """The same with these names, of which some have been looked at."""
+        return Source(names, self.targets, self.count)
+
+    def without(self, is_done: "Callable[[Target], bool]") -> "Source":
+        """The same without these targets."""
+
+        def targets(names: "Iterable[Any]") -> "Iterable[Target]":
+            return (target for target in self.targets(names) if not is_done(target))
+
+        return Source(self.names, targets, self.count)
+
 
 def source_of(
     app: App,

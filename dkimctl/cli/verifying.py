@@ -8,15 +8,15 @@ from typing import IO, TYPE_CHECKING
 
 from dkimctl.cli.frame import App
 from dkimctl.cli.interrupts import undisturbed
-from dkimctl.errors import disk_errors
+from dkimctl.cli.verify_names import Source
+from dkimctl.errors import UsageError, disk_errors
 from dkimctl.findings import Severity
 from dkimctl.output.terminal import Terminal
-from dkimctl.verify.report import Report, Target
+from dkimctl.verify.report import Report
 from dkimctl.verify.tally import Tally, tally_of
 
 if TYPE_CHECKING:
     from dkimctl.verify.notes import Notes
-    from dkimctl.verify.targets import SeenNames
 
 _IN_MEMORY = 1 << 20  # octets
 _SAMPLES = "write a temporary file (see TMPDIR)"
@@ -60,20 +60,17 @@ class Outcome:
         """True when what is right is only counted."""
         return self.is_brief and self._form != "prometheus" and not self._resume
 
-    def still_to_do(self, targets: "Iterable[Target]", done: "SeenNames | None") -> "Iterable[Target]":
-        """The targets that are not done yet."""
-        return targets if done is None else (target for target in targets if target.owner not in done)
-
-    def open_notes(self) -> "SeenNames | None":
-        """What stands in the file of --resume; from now on it gets each name that is done."""
+    def still_to_do(self, source: Source) -> Source:
+        """The same without what is done in the file of --resume, which from now on gets each name that is done."""
         if self._resume is None:
-            return None
+            return source
         from dkimctl.verify.notes import Notes
 
         self._notes = Notes(self._resume)
         if self._notes.in_words:
             self._app.terminal.note(f"done before: {self._notes.in_words}")
-        return self._notes.done
+        done = self._notes.done
+        return source.without(lambda target: target.owner in done)
 
     def portion(self, reports: Sequence[Report]) -> Portion:
         """What is shown of some reports; made where they are, which may be another process."""
@@ -118,6 +115,8 @@ class Outcome:
         finally:
             if self._notes:
                 self._notes.close()
+        if not self._tally.count and not self._notes:  # of many names it is not known beforehand which have a key
+            raise UsageError("no managed domain has a key that belongs in DNS", hint="see the keys: dkimctl status")
         self._show_together()
         return self.exit_code
 
