@@ -76,10 +76,7 @@ def reload_again(settings: Settings) -> TakenUp:
     Raises Unavailable when it could not be told.
     """
     service = service_of(settings)
-    if service.name == "opendkim":
-        pid = _pid(conf.read(settings.paths.opendkim_conf, settings.at), service)
-    else:
-        pid = daemon.find_running(Path(service.pid_file), service.name)
+    pid = _pid(conf.read(settings.paths.opendkim_conf, settings.at), service)
     return daemon.take_up(Step.RELOAD if service.reload else Step.RESTART, service, pid)
 
 
@@ -92,6 +89,9 @@ def postfix_waits(settings: Settings) -> bool:
 
 
 def _pid(before: conf.Configuration | None, service: Service) -> int | None:
+    """The process of the signer, of opendkim wherever its old configuration has it write that."""
+    if service.name != "opendkim":
+        return daemon.find_running(Path(service.pid_file), service.name)
     old_pid_file = (before.get("PidFile") if before else None) or service.pid_file
     return daemon.find_running(Path(old_pid_file)) or daemon.find_running(Path(service.pid_file))
 
@@ -122,11 +122,10 @@ def _signer(
 ) -> TakenUp:
     service = service_of(settings)
     changed = bool(installed.changed.files or installed.changed.directories)
+    pid = _pid(before, service)
     if service.name == "opendkim":
-        pid = _pid(before, service)
         step = daemon.step_needed(before, after)
     else:
-        pid = daemon.find_running(Path(service.pid_file), service.name)
         can_reload = not changed or (service.reload is not None and not _moves_rspamd(installed, settings))
         # rspamd listens long before it can bear a SIGHUP, which ends it until then: it must answer
         step = Step.RELOAD if can_reload and _answers(settings.signing.socket) else Step.RESTART

@@ -30,7 +30,7 @@ _PAUSE = 0.2
 _WAITING = TakenUp(
     Step.NONE,
     False,
-    "Postfix still asks where the running opendkim listens: nothing goes out unsigned",
+    "Postfix goes on as before until opendkim listens at its new socket",
     "once opendkim was restarted, the same command again tells Postfix",
 )
 _BELOW = "probe"  # the label below a domain from which its sub-domains are probed
@@ -89,24 +89,26 @@ def attempt(
     one before it signs until then. `tell` hears of each switch as it ends. Raises what `host.switch.switch_to`
     raises, but for NotTakenUp.
     """
-    moves = rendering.signer == "opendkim" and bool(rendering.postfix) and postfix_waits(settings)
-    later = moves or (rendering.signer != "opendkim" and settings.root == Path("/"))
+    waits = rendering.signer == "opendkim" and _postfix_waits(rendering, settings)
+    later = waits or (rendering.signer != "opendkim" and settings.root == Path("/"))
     first = replace(rendering, postfix=MappingProxyType({})) if later else rendering
-    made = _switch((), first, settings, clock, tell)
-    if moves and not compare(rendering, settings).is_empty:
-        made = replace(made, switched=(*made.switched[:-1], replace(made.switched[-1], postfix=_WAITING)))
+    made = _switch((), first, settings, clock, tell, _WAITING if waits else None)
     daemon = made.switched[-1].daemon
     if made.not_taken_up or daemon is None or not daemon.done:
         return made
-    made = _probed(made, tuple(keys), settings, find_record, clock)
+    shown = tuple(keys)
+    made = _probed(made, shown, settings, find_record, clock)
     if made.failures and not made.has_changed:
-        told = reload_again(settings)
-        again = replace(made, switched=(*made.switched[:-1], replace(made.switched[-1], daemon=told)))
-        made = _probed(again, tuple(keys), settings, find_record, clock) if told.done else made
+        made = _probed_again(made, shown, settings, find_record, clock)
     if not later or made.failures:
         return made
     second = _switch(made.switched, rendering, settings, clock, tell)
     return replace(second, proven=made.proven)
+
+
+def _postfix_waits(rendering: Rendering, settings: Settings) -> bool:
+    """True when Postfix must not be told of the new socket yet."""
+    return bool(rendering.postfix) and postfix_waits(settings) and bool(compare(rendering, settings).postfix)
 
 
 def take_back(made: Attempt, settings: Settings) -> tuple[TakenUp, ...]:
@@ -124,11 +126,15 @@ def _switch(
     settings: Settings,
     clock: Clock,
     tell: Callable[[Switched], None],
+    waiting: TakenUp | None = None,
 ) -> Attempt:
+    """One switch after those before it. `waiting`: what is to be said of Postfix, which is told nothing."""
     try:
         switched = switch_to(rendering, settings, clock=clock)
     except NotTakenUp as error:
         return Attempt((*before, error.switched), error)
+    if waiting:
+        switched = replace(switched, postfix=waiting)
     if not before or not switched.installed.changed.is_empty:
         tell(switched)
     return Attempt((*before, switched))
@@ -150,6 +156,19 @@ def _probed(
                 break
     wrong = [failure.key for failure in failures]
     return replace(made, failures=tuple(failures), proven=tuple(key for key in keys if key not in wrong))
+
+
+def _probed_again(
+    made: Attempt, keys: tuple[SigningKey, ...], settings: Settings, find_record: FindRecord, clock: Clock
+) -> Attempt:
+    """The proof again after a reload: an earlier run may have ended before the daemon was told of its files."""
+    try:
+        told = reload_again(settings)
+    except Unavailable:
+        return made  # what the messages showed is what a person needs to know
+    last = replace(made.switched[-1], daemon=told)
+    again = replace(made, switched=(*made.switched[:-1], last))
+    return _probed(again, keys, settings, find_record, clock) if told.done else made
 
 
 def _senders(key: SigningKey) -> Iterator[str]:

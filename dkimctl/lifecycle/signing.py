@@ -106,7 +106,7 @@ def _tell(site: Site, rendering: Rendering, switched: Switched) -> None:
     elif switched.daemon.done:
         site.tell(_taken_up(signer, switched.daemon))
     else:
-        site.tell(_waiting_for_daemon(switched.daemon, rendering, site.settings))
+        site.tell(_waiting_for_daemon(switched, switched.daemon, rendering, site.settings))
 
 
 def _configuration(switched: Switched, signer: str) -> Step:
@@ -125,9 +125,9 @@ def _taken_up(name: str, taken: TakenUp) -> Step:
     return Step(name, state, taken.message, hint=taken.hint)
 
 
-def _waiting_for_daemon(taken: TakenUp, rendering: Rendering, settings: Settings) -> Step:
+def _waiting_for_daemon(switched: Switched, taken: TakenUp, rendering: Rendering, settings: Settings) -> Step:
     proof = taken.message
-    if rendering.postfix:
+    if rendering.postfix and (switched.postfix is None or switched.postfix.done):  # it asks at the new socket by now
         proof += f"; until then Postfix {_MEANWHILE[settings.signing.milter_default_action]}"
     hint = f"{taken.hint}, then this command again: it goes on with the proof"
     return Step(rendering.signer, State.TODO, proof, hint=hint)

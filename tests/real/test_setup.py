@@ -117,6 +117,38 @@ def test_a_daemon_at_another_socket_is_no_proof(relay: Relay, ovh: Sandbox) -> N
     assert phase(relay, "domain.tld") == "verified"
 
 
+def test_what_went_wrong_since_is_told_again(relay: Relay, ovh: Sandbox) -> None:
+    """A domain that signed and whose mail is signed wrongly now fails, though this run has nothing to change."""
+    states(relay, "domain.tld", "second.tld")
+    relay.start_signing()
+    assert states(relay, "domain.tld", "second.tld")["signature"] == "done"
+    ours = relay.machine.read("/etc/opendkim/SigningTable")
+    (name,) = [line.split()[1] for line in ours.splitlines() if line.startswith("domain.tld ")]
+    relay.machine.write("/etc/opendkim/SigningTable", f"second.tld {name}\n{ours}")
+    relay.start_signing()
+    run = relay.machine.dkimctl(*SETUP, "second.tld", check=False)
+    assert run.returncode == 1, run.stdout + run.stderr
+    assert "not by" in run.stderr
+
+
+def test_postfix_waits_for_the_restart(relay: Relay, ovh: Sandbox) -> None:
+    """Without systemd a daemon listens elsewhere until a person restarts it: until then Postfix stays, and it is told.
+
+    Afterwards the same command leads Postfix to the new socket.
+    """
+    relay.start_signing()
+    before = relay.machine.run("postconf", "-h", "smtpd_milters").stdout
+    told = relay.machine.dkimctl(*SETUP, "domain.tld").stdout
+    assert "Postfix goes on as before until opendkim listens" in " ".join(told.split())
+    assert "until then Postfix keeps" not in told
+    assert relay.machine.run("postconf", "-h", "smtpd_milters").stdout == before
+    relay.start_signing()
+    after = states(relay, "domain.tld")
+    assert (after["Postfix"], after["signature"]) == ("done", "done")
+    (seen,) = signatures(relay.send("contact@domain.tld"), ovh.dns_address[1])
+    assert seen.valid, seen.why
+
+
 # A stand-in for systemd's own, which cannot run here: the unit's commands and nothing else.
 SYSTEMCTL = """#!/bin/sh
 pid() { cat /run/opendkim/opendkim.pid 2>/dev/null; }
