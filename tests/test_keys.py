@@ -237,6 +237,24 @@ def test_damaged_metadata_is_an_error_in_words(content: bytes) -> None:
         meta.from_json(content, "test")
 
 
+@pytest.mark.parametrize("value", [5, [1], {"a": "b"}, True])
+@pytest.mark.parametrize(
+    "name", ["algorithm", "bits", "created", "tags.n", "phase", "provider", "history.0.at", "path"]
+)
+def test_a_value_of_another_kind_is_damage(name: str, value: object) -> None:
+    """JSON that is no metadata is refused where it is read, whatever is done with it later."""
+    document = json.loads(meta.to_json(new_metadata("rsa", 2048, Tags(), NOW)))
+    if (name, value) == ("bits", 5):
+        value = "5"
+    *way, last = name.split(".")
+    place = document
+    for step in way:
+        place = place[int(step) if step.isdecimal() else step]
+    place[last] = value
+    with pytest.raises(CheckFailed):
+        meta.from_json(json.dumps(document).encode(), "test")
+
+
 # --- the directory ---
 
 

@@ -138,18 +138,25 @@ def from_json(content: bytes, source: str) -> Metadata:
                 f"{source} has schema {document['schema']}; this dkimctl knows {SCHEMA}",
                 hint="upgrade dkimctl",
             )
-        tags = document["tags"]
-        return Metadata(
+        tags = [document["tags"][name] for name in "hstn"]
+        history = [Change(Phase(c["phase"]), c["at"], c["note"]) for c in document["history"]]
+        metadata = Metadata(
             algorithm=document["algorithm"],
             bits=document["bits"],
             created=document["created"],
-            tags=Tags(tags["h"], tags["s"], tags["t"], tags["n"]),
+            tags=Tags(*tags),
             phase=Phase(document["phase"]),
             provider=document["provider"],
-            history=tuple([Change(Phase(c["phase"]), c["at"], c["note"]) for c in document["history"]]),
+            history=tuple(history),
             path=document.get("path", ""),
             public=str(document.get("public", "")),
             seal=str(document.get("seal", "")),
         )
+        # what is no text cannot be joined to others: TypeError
+        "".join([metadata.algorithm, metadata.created, metadata.provider or "", metadata.path, *tags])
+        "".join([change.at + change.note for change in history])
+        if type(metadata.bits) is not int:
+            raise TypeError("bits is no number")
+        return metadata
     except (ValueError, KeyError, TypeError) as error:
         raise CheckFailed(f"{source} is not the metadata of a key", hint=hint) from error
