@@ -1,5 +1,6 @@
 """Doing a plan: every step read back, nothing left half-done, always refreshed."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -109,6 +110,14 @@ def test_without_the_type_dkim_nothing_is_made_and_the_way_round_is_named() -> N
         assert f'[domains."{ZONE}"] delegate' in error.hint
         assert "--accept-limits" in error.hint
         assert standing(running) == []
+
+
+def test_without_the_type_dkim_the_domain_in_the_advice_is_the_customers() -> None:
+    """Also where its record stands in the operator's zone."""
+    one = replace(wanted("dk1", "customer.test"), name=f"dk1.customer.test._domainkey.{ZONE}")
+    with sandbox(refuse_dkim=True) as running:
+        [error] = errors(publish(account(running), one)).values()
+        assert '[domains."customer.test"] delegate' in error.hint
 
 
 @pytest.mark.parametrize("count", [1, 5])

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 
 from dkimctl.clock import Clock
 from dkimctl.errors import ApiError, DkimctlError
-from dkimctl.names import split_owner_name
 from dkimctl.providers.base import Change, Create, Delete, Provider, ProviderRecord, Replace
 from dkimctl.publish.likeness import Likeness, key_value, likeness
 from dkimctl.publish.plan import Consent, NamePlan, Wanted, elsewhere, plan
@@ -54,6 +53,7 @@ class Settling:
     def _write(self, pending: Sequence[NamePlan]) -> DkimctlError | None:
         """The next step at each name. Returns the error that makes going on pointless."""
         steps = {name.wanted.name: self._step(name) for name in pending}
+        domains = {name.wanted.name: name.wanted.domain for name in pending}
         batches = [[name] for name in steps] if self._one_by_one or len(steps) == 1 else [list(steps)]
         for batch in batches:
             try:
@@ -62,14 +62,14 @@ class Settling:
                 if not (isinstance(error, ApiError) and error.status == 400):
                     return error
                 if len(batch) == 1:
-                    self._refused(batch[0], steps[batch[0]], error)
+                    self._refused(batch[0], domains[batch[0]], steps[batch[0]], error)
                 self._one_by_one = True  # one record was refused as such: find out which, and do the others
                 continue
             self._created |= {name for name in batch if any(isinstance(c, Create) for c in steps[name])}
             self._replaced |= {name for name in batch if any(isinstance(c, Replace) for c in steps[name])}
         return None
 
-    def _refused(self, name: str, step: Sequence[Change], error: ApiError) -> None:
+    def _refused(self, name: str, domain: str, step: Sequence[Change], error: ApiError) -> None:
         """The service did not take a record as such: under its second type, where somebody agreed, it may."""
         capabilities = self.provider.capabilities
         is_new = any(isinstance(c, Create) and c.record.field_type == capabilities.field_type for c in step)
@@ -78,7 +78,6 @@ class Settling:
         elif self.consent.accept_limits and name not in self._second_type:
             self._second_type.add(name)
         else:
-            domain = split_owner_name(name)[1]
             more = "" if self.consent.accept_limits else f"; or, as {capabilities.fallback_type}, with --accept-limits"
             self.errors[name] = ApiError(
                 error.message, hint=f"{elsewhere(domain)}{more}", status=error.status, call=error.call
