@@ -30,7 +30,7 @@ def sign(world: World, loaded: Loaded, address: str, steps: list[Step]) -> Signi
     """Sign with the key."""
     entry = loaded.entry
     if not entry.path:
-        raise Decided(Outcome.DEFERRED, entry.name)
+        raise Decided(Outcome.DEFERRED, entry.name)  # which says what is missing
     content = _content(world, entry)
     held = read_key(content, entry.path)
     if isinstance(held, Fault):

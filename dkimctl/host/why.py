@@ -156,7 +156,7 @@ def _entry(keys: DataSet, signing: DataSet, wanted: Wanted, address: str) -> tup
         raise Decided(Outcome.DEFERRED, f"{at} names the key {wanted.name}, which {keys.place} lacks")
     entry = resolved(row, address.rpartition("@")[2])
     if entry is None and not row.value:
-        # passes for a key until it is to sign
+        # passes for a key until it is to sign: `sign` tells its name
         return row, KeyEntry(f"{keys.at(row)} lacks domain, selector or key: {row.key}", "", "", "")
     if entry is None:
         raise Decided(Outcome.DEFERRED, f"{keys.at(row)} lacks domain, selector or key: {row.key} {row.value}")
@@ -176,4 +176,6 @@ def _single(world: World, address: str, steps: list[Step]) -> KeyEntry:
     if fit is None:
         raise Decided(Outcome.UNSIGNED, f"{domain} is not in Domain ({where(setting)}: {setting.value})")
     steps.append(Step("sender", f"{where(setting)}: Domain {setting.value}"))
-    return KeyEntry("KeyFile", fit, world.opendkim.get("Selector"), world.opendkim.get("KeyFile"))
+    path = world.opendkim.get("KeyFile")
+    name = "KeyFile" if path else f"{where(setting)}: Domain {setting.value}, and no KeyFile"
+    return KeyEntry(name, fit, world.opendkim.get("Selector"), path)

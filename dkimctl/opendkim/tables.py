@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 LONGEST_LINE = 1023
 """In bytes, with the line feed: `fgets` with BUFRSZ 1024."""
+SAMPLE = "dkimctl-sample"
+"""A label or a user that nobody has: it stands for whatever a `*` may stand for."""
 _BLANKS = b" \t\n\v\f\r"
 
 

@@ -3,12 +3,11 @@
 from collections.abc import Callable, Iterable, Iterator
 
 from dkimctl.opendkim.managed import Foreign
-from dkimctl.opendkim.tables import Patterns, Row, key_entry
+from dkimctl.opendkim.tables import SAMPLE, Patterns, Row, key_entry
 from dkimctl.render.base import Notice, Selection
 from dkimctl.render.dataset import Replaced, foreign_rows, is_pattern
 
 _SHOWN = 5
-_SAMPLE = "dkimctl-sample"
 
 
 def key_table_notices(path: str, foreign: Foreign, selection: Selection) -> tuple[Notice, ...]:
@@ -112,7 +111,7 @@ def _shadows(path: str, above: tuple[Row, ...], selection: Selection, *, pattern
         fit = exact.get
     for key in selection.keys:
         apex = f"x@{key.domain}" if patterns else key.domain
-        below = f"x@{_SAMPLE}.{key.domain}" if patterns else f".{key.domain}"
+        below = f"x@{SAMPLE}.{key.domain}" if patterns else f".{key.domain}"
         for address in (apex, below) if key.subdomains else (apex,):
             row = fit(address)
             if row is not None and row.value != key.name:

@@ -5,10 +5,8 @@ from collections.abc import Iterable
 from dkimctl.config.settings import Settings
 from dkimctl.opendkim import conf
 from dkimctl.opendkim.managed import Foreign
-from dkimctl.opendkim.tables import Patterns, Row, data_set, rows
+from dkimctl.opendkim.tables import SAMPLE, Patterns, Row, data_set, rows
 from dkimctl.render.base import Notice, Selection, SigningKey
-
-_SAMPLE = "dkimctl-sample"  # stands for whatever a `*` may stand for
 
 
 def table_kind(settings: Settings, foreign: Foreign, selection: Selection) -> tuple[str, tuple[Notice, ...]]:
@@ -44,7 +42,7 @@ def patterns_needed(foreign: Foreign, selection: Selection) -> tuple[Row, ...]:
         for row in found
         if is_pattern(row.key)
         and row not in replaced
-        and patterns.first(row.key.replace("*", _SAMPLE)) == row  # of patterns the first that fits counts
+        and patterns.first(row.key.replace("*", SAMPLE)) == row  # of patterns the first that fits counts
         and (row.line <= above or not replaced.is_ours(row))
     )
 

@@ -7,7 +7,7 @@ from dkimctl.host.datasets import DataSet
 from dkimctl.host.doctor.base import Diagnosis, noticed
 from dkimctl.host.doctor.commands import move_up
 from dkimctl.host.world import World
-from dkimctl.opendkim.tables import Patterns, Row
+from dkimctl.opendkim.tables import SAMPLE, Patterns, Row
 
 _MOST_ODD = 50
 
@@ -21,7 +21,7 @@ def shadowed(world: World, signing: DataSet) -> Iterator[Diagnosis]:
         if key in earlier:
             continue  # told as a repeated row
         hiding = next((earlier[g] for g in _generalizations(key) if g in earlier), None) or odd.first(
-            key.replace("*", "dkimctl-sample")
+            key.replace("*", SAMPLE)
         )
         if hiding and hiding.value != row.value:
             where = signing.at(row)

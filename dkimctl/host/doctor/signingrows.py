@@ -16,7 +16,7 @@ from dkimctl.host.doctor.shadows import shadowed
 from dkimctl.host.lookup import lookup_keys
 from dkimctl.host.world import World
 from dkimctl.names import domain_name
-from dkimctl.opendkim.tables import Row, pattern_regex
+from dkimctl.opendkim.tables import SAMPLE, Row, pattern_regex
 
 _PLAIN_SIGNING = re.compile(rb"[!-\"$-)+-~]+[ \t]+[!-\"$-~]+[ \t\r]*\n?")
 """A line about which nothing is to be said in a `file:` table: one ASCII name without `*`, and a value."""
@@ -84,7 +84,7 @@ def _names(world: World, signing: DataSet) -> Iterator[Diagnosis]:
         fix = _written(world, signing, known, row, exact)
         found = noticed(c.PATTERN_IN_FILE, where, f"{where}: {row.key} {row.value}", fix)
         # it does nothing, and need not, where another row signs that mail
-        sample = row.key.lower().replace("*", "dkimctl-sample")
+        sample = row.key.lower().replace("*", SAMPLE)
         is_idle = any(key in known() for key in lookup_keys(sample))
         yield softened(found, Severity.WARNING) if is_idle else found
 

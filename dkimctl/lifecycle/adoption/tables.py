@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from dkimctl.host.lookup import lookup_keys, resolved
-from dkimctl.opendkim.tables import KeyEntry, Patterns, Row
+from dkimctl.opendkim.tables import SAMPLE, KeyEntry, Patterns, Row
 
-WORD = "dkimctl-sample"
-"""Stands for any user, and for any label below a domain."""
-ELSEWHERE = f"{WORD}.invalid"
+ELSEWHERE = f"{SAMPLE}.invalid"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +102,13 @@ class Tables:
 def sample(row: Row, *, patterns: bool) -> str:
     """An address that the row fits."""
     if patterns:
-        address = row.key.replace("*", WORD)
-        return address if "@" in address else f"{WORD}@{address}"
+        address = row.key.replace("*", SAMPLE)
+        return address if "@" in address else f"{SAMPLE}@{address}"
     user, at, domain = row.key.lower().rpartition("@")
-    domain = ELSEWHERE if domain == "*" else f"{WORD}{domain}" if domain.startswith(".") else domain
-    return f"{user if at else WORD}@{domain}"
+    domain = ELSEWHERE if domain == "*" else f"{SAMPLE}{domain}" if domain.startswith(".") else domain
+    return f"{user if at else SAMPLE}@{domain}"
 
 
 def samples(domain: str) -> tuple[str, str, str]:
     """Addresses in a domain, below it, and two labels below it."""
-    return f"{WORD}@{domain}", f"{WORD}@{WORD}.{domain}", f"{WORD}@{WORD}.{WORD}.{domain}"
+    return f"{SAMPLE}@{domain}", f"{SAMPLE}@{SAMPLE}.{domain}", f"{SAMPLE}@{SAMPLE}.{SAMPLE}.{domain}"

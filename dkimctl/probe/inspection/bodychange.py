@@ -5,20 +5,15 @@ footer, gateways re-encode. Each is tried.
 """
 
 import base64
-import binascii
 import hashlib
 import quopri
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 
-from dkimctl.errors import DkimctlError
 from dkimctl.names import printable
-from dkimctl.probe.inspection.canonical import (
-    BodyHash,
-    body_hash,
-    canonical_body,
-    canonical_line,
-)
+from dkimctl.probe.inspection.canonical import body_hash, canonical_body, canonical_line
+from dkimctl.probe.inspection.form import decoded
 from dkimctl.probe.inspection.mail import Mail, lines
 from dkimctl.probe.inspection.taglist import TagList
 
@@ -26,11 +21,11 @@ _MOST = 4 << 20  # octets of a body in which a change is looked for
 _BANNER = 40  # lines that may have been put in front
 
 
-def body_difference(mail: Mail, tags: TagList, seen: BodyHash) -> str:
+def body_difference(mail: Mail, tags: TagList) -> str:
     """Why the body's hash is not `bh=`, in a line."""
-    wanted, hash_name = _base64(tags.get("bh")), tags.get("a").lower().rpartition("-")[2]
+    wanted, hash_name = decoded(tags.get("bh")) or b"", tags.get("a").lower().rpartition("-")[2]
     relaxed = tags.get("c", "").lower().endswith("/relaxed")
-    found = _found_in_body(mail, wanted, hash_name, relaxed, int(tags.get("l", "0") or 0) if "l" in tags else None)
+    found = _found_in_body(mail, wanted, hash_name, relaxed, int(tags.get("l")) if "l" in tags else None)
     return f"the body was changed after it was signed{f': {found}' if found else ' (its hash is not bh=)'}"
 
 
@@ -79,26 +74,19 @@ def _put_in_front(rows: Sequence[bytes], wanted: bytes, hash_name: str, relaxed:
 def _older_bodies(rows: Sequence[bytes]) -> Iterator[tuple[str, list[bytes]]]:
     """What the body may have been before a well-known change."""
     whole = b"\r\n".join(rows)
-    yield "8-bit text was re-encoded as quoted-printable", whole_lines(quopri.decodestring(whole))
-    try:
-        decoded = base64.b64decode(whole.replace(b"\r\n", b""), validate=True)
-        yield "text was re-encoded as base64", whole_lines(decoded)
-    except (binascii.Error, ValueError):
-        pass
+    yield "8-bit text was re-encoded as quoted-printable", list(lines(quopri.decodestring(whole)))
+    with suppress(ValueError):
+        plain = base64.b64decode(whole.replace(b"\r\n", b""), validate=True)
+        yield "text was re-encoded as base64", list(lines(plain))
     yield (
         "a line longer than 998 octets was broken (RFC 5321 §4.5.3.1.6)",
-        whole_lines(re.sub(rb"([^\r\n]{900,})\r\n[ ]", rb"\1", whole)),
+        list(lines(re.sub(rb"([^\r\n]{900,})\r\n[ ]", rb"\1", whole))),
     )
     yield "dots at the beginning of lines were doubled", [r[1:] if r.startswith(b"..") else r for r in rows]
     yield "dots at the beginning of lines were lost", [b"." + r if r.startswith(b".") else r for r in rows]
     yield "“From ” at the beginning of lines became “>From ”", [r[1:] if r.startswith(b">From ") else r for r in rows]
     yield "tabs were replaced by blanks", [r.replace(b"        ", b"\t") for r in rows]
     yield "its first empty line was lost", [b"", *rows]
-
-
-def whole_lines(text: bytes) -> list[bytes]:
-    """The lines of a text."""
-    return list(lines(text))
 
 
 def _hash(rows: Iterable[bytes], hash_name: str, relaxed: bool) -> bytes:
@@ -111,10 +99,3 @@ def _count(number: int) -> str:
 
 def _shown(row: bytes) -> str:
     return f"“{printable(row.decode('utf-8', 'replace').strip(), 40)}”"
-
-
-def _base64(text: str) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise DkimctlError("bh= is not base64") from error

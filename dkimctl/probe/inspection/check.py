@@ -82,7 +82,7 @@ def check_signature(mail: Mail, field: Field, tags: TagList, find_record: FindRe
     reasons = expired(tags, now)
     body_fits = body.digest == decoded(tags.get("bh"))
     if not body_fits:
-        reasons.append(body_difference(mail, tags, body))
+        reasons.append(body_difference(mail, tags))
     owner, remarks = f"{tags.get('s')}._domainkey.{tags.get('d')}".lower(), remarks_on(tags, body, now)
     key = _find_key(owner, tags, find_record)
     if isinstance(key, DkimctlError):

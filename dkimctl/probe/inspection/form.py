@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from dkimctl.errors import UsageError
 from dkimctl.names import domain_name, selector_name
@@ -65,14 +65,11 @@ def expired(tags: TagList, now: datetime) -> list[str]:
     return [f"it expired {span(now - until)} ago (x=)"] if until < now else []
 
 
-_SKEW = timedelta(0)
-
-
 def remarks_on(tags: TagList, body: BodyHash, now: datetime) -> tuple[str, ...]:
     """What does not make it invalid but should be known."""
     remarks = []
     since = moment(tags.get("t"))
-    if since is not None and since - now > _SKEW:
+    if since is not None and since > now:
         remarks.append(f"t= lies {span(since - now)} in the future: some receivers refuse that; set the signer's clock")
     if tags.get("a").lower() == "rsa-sha1":
         remarks.append("receivers do not accept rsa-sha1 any more (RFC 8301)")

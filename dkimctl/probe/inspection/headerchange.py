@@ -6,11 +6,7 @@ from collections.abc import Iterator, Sequence
 from email.header import decode_header, make_header
 
 from dkimctl.names import printable
-from dkimctl.probe.inspection.canonical import (
-    canonical_field,
-    selected,
-    without_signature,
-)
+from dkimctl.probe.inspection.canonical import canonical_field, selected, without_signature
 from dkimctl.probe.inspection.mail import Field, Mail
 from dkimctl.probe.inspection.taglist import TagList, names_in
 
