@@ -1,12 +1,15 @@
 """verify-dns behind a real validating unbound: zones that real knots signed, and zones broken on purpose."""
 
 import re
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import dns.message
+import dns.rdatatype
 import pytest
 
 from dkimctl.config.settings import Lookup
@@ -17,6 +20,7 @@ from dkimctl.verify.check import check
 from dkimctl.verify.report import Target
 from tests.conftest import Dkimctl, needs
 from tests.dns_servers import Knot, Unbound, free_port_everywhere, name_servers, txt
+from tests.hostile_dns import Hostile, Send, answer
 from tests.verify_schema import assert_valid_report
 
 HOME = "127.0.0.1"
@@ -137,6 +141,34 @@ def test_a_broken_signature_is_found_among_many_names(lookup: Lookup, brief: boo
     assert wrong == {"DKIM503"}
     assert len(found) == len(targets) - 1
     assert set(map(frozenset, found.values())) == {frozenset({"DKIM300", "DKIM505"})}
+
+
+@needs("knotd", "unbound", "dig")
+@pytest.mark.parametrize("brief", [False, True])
+@pytest.mark.parametrize(("answers", "why"), [(True, "it answers SERVFAIL"), (False, "no answer in time")])
+def test_a_signature_that_no_resolver_could_check_is_not_right(
+    lookup: Lookup, answers: bool, why: str, brief: bool
+) -> None:
+    """In a signed zone what validates the record is part of the check: where it gives no answer, nothing is proven."""
+
+    def without_texts(query: bytes, send: Send) -> None:
+        if dns.message.from_wire(query).question[0].rdtype == dns.rdatatype.TXT:
+            return send(answer(query, rcode=2)) if answers else None
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as way:
+            way.settimeout(5)
+            way.sendto(query, (HOME, int(lookup.nameservers[0].partition(":")[2])))
+            return send(way.recv(65535))
+
+    resolver = Hostile("127.0.8.9", free_port_everywhere("127.0.8.9"), without_texts).start()
+    try:
+        behind = replace(lookup, nameservers=(f"{resolver.address}:{resolver.port}",), timeout=1.0)
+        targets = [Target(name, "signed.example", PAIR.public) for name in ("s", "n1")]
+        reports = list(check(targets, behind, brief=brief))
+    finally:
+        resolver.stop()
+    assert [report.verdict for report in reports] == ["unknown", "unknown"]
+    for report in reports:
+        assert [f.seen for f in report.findings if f.code == "DKIM510"] == [f"asked for the record itself: {why}"]
 
 
 @needs("knotd", "unbound", "dig")

@@ -28,6 +28,8 @@ def judge_reach(found: Survey, noticed: list[Finding]) -> None:
     noticed += [finding(delivery.BOGUS, found.owner, f"{z.name}: {z.bogus}") for z in found.zones if z.bogus]
     if found.bogus:
         noticed.append(finding(delivery.BOGUS, found.owner, f"the record itself: {found.bogus}"))
+    if found.unproven:
+        noticed.append(finding(delivery.RESOLVER_FAILS, found.owner, f"asked for the record itself: {found.unproven}"))
     reached = {answer.server for answer in found.answers if answer.has_answered}
     for answer in found.answers:
         entry_ = _reach_entry(answer, answer.server in reached)

@@ -7,7 +7,7 @@ from dkimctl.dns.resolve import NoZone, Resolution, Security, Zone
 from dkimctl.names import DOMAINKEY
 from dkimctl.record.model import KeyRecord
 from dkimctl.record.parse import parse_record
-from dkimctl.verify.answers import REFERRAL, ROOT, ask_resolvers, ask_servers
+from dkimctl.verify.answers import REFERRAL, ROOT, ask_resolvers, ask_servers, server_answer
 from dkimctl.verify.closer import Elsewhere, delegation, is_wildcard, look_elsewhere, with_serials
 from dkimctl.verify.report import ServerAnswer, State, Target
 
@@ -35,6 +35,8 @@ class Survey:
     is_wildcard: bool = False
     bogus: str = ""
     """What the resolver says of the record itself where only its own signature is broken."""
+    unproven: str = ""
+    """Why no resolver could be asked about that signature."""
     at_delegate: tuple[ServerAnswer, ...] = ()
     """Of a delegated name that does not lead where it should: what stands there."""
     delegated_to: tuple[str, ...] | None = None
@@ -117,6 +119,7 @@ async def _look_closer(found: Survey, target: Target, resolution: Resolution, th
         # never of another record: the resolver would go on to hold it after it has been replaced
         reply = await resolution.ask_any(found.owner, Type.TXT)
         found.bogus = reply.bogus if isinstance(reply, Message) else ""
+        found.unproven = server_answer(found.owner, "", "", reply, authoritative=False).why
     if thorough:
         found.delegated_to = await delegation(found.zones[0], resolution)
 
