@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import REPOSITORY, DkimctlInside, needs
 from tests.doctor_cases import BROKEN, Case
-from tests.host_tree import CONF_PATH, HOSTS, KEY, KEYS, MAIN_PATH, SIGNING, Tree
+from tests.host_tree import CONF_PATH, HOSTS, KEY, KEYS, MAIN_PATH, MASTER_PATH, SIGNING, Tree
 
 pytestmark = needs("postconf", root=True)
 
@@ -169,6 +169,17 @@ def test_a_key_is_moved_and_its_namesakes_are_not(dkimctl_inside: DkimctlInside,
     assert paste(fix).returncode == 0
     new = tree.at(KEYS).read_text().splitlines()
     assert new == [f"m example.com:mail:{KEY}", f"n example.com:mail:{KEY} # n", rows[2]]
+
+
+def test_other_options_of_a_service_stay(dkimctl_inside: DkimctlInside, paste: Paste) -> None:
+    """A service that passes over the milters is led to them, and keeps what else it was told."""
+    tree = Tree(dkimctl_inside.root)
+    options = "no_milters,no_address_mappings"
+    tree.append(MASTER_PATH, f"10.1.2.3:25 inet n - n - - smtpd\n  -o receive_override_options={options}\n")
+    [fix] = [f["fix"] for f in found(dkimctl_inside) if f["code"] == "DKIM809"]
+    assert paste(fix).returncode == 0
+    assert "no_address_mappings" in tree.at(MASTER_PATH).read_text()
+    assert "DKIM809" not in {f["code"] for f in found(dkimctl_inside)}
 
 
 def test_nobody_s_home_is_given_away(dkimctl_inside: DkimctlInside, paste: Paste) -> None:

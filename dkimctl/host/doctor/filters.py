@@ -62,11 +62,9 @@ def _sign_later(way: Way, door: Service, *, is_moved: bool) -> str:
     if not back:
         local = f"{way.postconf} -e {shlex.quote(f'non_smtpd_milters = {way.spelling}')}"
         return chain(f"{way.postconf} -P {' '.join(map(shlex.quote, off))}" if off else "", local)
-    options = way.instance.effective(back[0], "receive_override_options").replace(",", " ").split()
     settings = [*off, f"{back[0].place}/smtpd_milters={way.spelling}"]
-    if "no_milters" in options:
-        rest = ",".join(option for option in options if option != "no_milters")
-        settings.append(f"{back[0].place}/receive_override_options={rest}")
+    if "no_milters" in way.instance.effective(back[0], "receive_override_options"):
+        settings.append(way.admitting(back[0]))
     return f"{way.postconf} -P {' '.join(map(shlex.quote, settings))}"
 
 

@@ -76,7 +76,8 @@ def _asked(way: Way) -> Iterator[Diagnosis]:
         if hidden or (closed and way.asks(way.instance.effective(door, "smtpd_milters"))):
             name = "smtpd_milters" if hidden else "receive_override_options"
             seen = f"{way.instance.directory}/master.cf: {door.place} has -o {name}={door.overrides[name]}"
-            yield noticed(c.OVERRIDE, door.place, seen, f"{way.postconf} -PX {door.place}/{name}")
+            option, setting = ("-PX", f"{door.place}/{name}") if hidden else ("-P", way.admitting(door))
+            yield noticed(c.OVERRIDE, door.place, seen, f"{way.postconf} {option} {shlex.quote(setting)}")
     if signing or any("smtpd_milters" in door.overrides and way.asks(value) for door in doors):
         return
     strays = [m for m in split_milters(value) if names_opendkim(m, way.instance.queue, ())]

@@ -46,6 +46,11 @@ class Way:
         is_both = name == LISTS[0] and values[LISTS[0]] == values[LISTS[1]]
         return f"{self.postconf} -e {setting}" + (" 'non_smtpd_milters = $smtpd_milters'" if is_both else "")
 
+    def admitting(self, service: Service) -> str:
+        """The setting of a service without `no_milters`, for `postconf -P`: its other options stay."""
+        options = self.instance.effective(service, "receive_override_options").replace(",", " ").split()
+        return f"{service.place}/receive_override_options={','.join(o for o in options if o != 'no_milters')}"
+
     @property
     def main_cf(self) -> str:
         """The path of main.cf."""
