@@ -32,13 +32,15 @@ def domain_name(text: str) -> str:
 
 _PASTED = re.compile(r"(?:^|//|@)([a-z0-9][a-z0-9.-]*\.[a-z0-9-]*[a-z][a-z0-9-]*)(?:[:/?#]|$)")
 
+_LONGEST_PASTED = 1000  # characters: the time of the search grows with their square, and a message may hold any number
+
 
 def _domain_hint(name: str) -> str:
     """What was meant, where it can be read out of what was pasted."""
     selector, is_record, domain = name.partition(f".{DOMAINKEY}.")
     if is_record:
         return f"the domain in it is {printable(domain)}, the selector {printable(selector)}"
-    found = _PASTED.search(name)
+    found = _PASTED.search(name) if len(name) <= _LONGEST_PASTED else None
     is_domain = found is not None and found[1] != name and not _domain_problem(found[1])
     return f"did you mean {found[1]}?" if found and is_domain else "a domain looks like example.com"
 

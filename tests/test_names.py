@@ -58,6 +58,13 @@ def test_malformed_domain_is_refused_in_one_printable_line(typed: str) -> None:
     assert caught.value.hint.isprintable()
 
 
+@pytest.mark.parametrize("typed", ["a." + "a" * 300_000 + "!", "a-" * 300_000 + "." + "a" * 300_000 + "!"])
+def test_a_domain_of_any_length_is_refused_at_once(typed: str) -> None:
+    """As a signature of a stranger's message may name it: the search for what was meant does not take hours."""
+    with pytest.raises(UsageError, match="longer than 253 characters"):
+        names.domain_name(typed)
+
+
 @pytest.mark.parametrize(
     ("typed", "meant"),
     [
