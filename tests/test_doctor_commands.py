@@ -171,6 +171,27 @@ def test_a_key_is_moved_and_its_namesakes_are_not(dkimctl_inside: DkimctlInside,
     assert new == [f"m example.com:mail:{KEY}", f"n example.com:mail:{KEY} # n", rows[2]]
 
 
+def test_a_pattern_of_hosts_beside_its_name(dkimctl_inside: DkimctlInside, paste: Paste) -> None:
+    """Where the name that was meant is there already, the pattern goes and the list is read as names all the same."""
+    tree = Tree(dkimctl_inside.root)
+    tree.conf("InternalHosts", f"refile:{HOSTS}")
+    tree.append(HOSTS, ".example.com\n*.example.com\n")
+    [fix] = [f["fix"] for f in found(dkimctl_inside) if f["code"] == "DKIM785"]
+    assert paste(fix).returncode == 0
+    assert f"InternalHosts file:{HOSTS}" in tree.at(CONF_PATH).read_text()
+    assert "\n#*.example.com" in tree.at(HOSTS).read_text()
+
+
+def test_a_domain_that_a_shell_would_run(dkimctl_inside: DkimctlInside) -> None:
+    """Whatever stands in a table for a domain is one word of the command."""
+    tree = Tree(dkimctl_inside.root)
+    tree.write(KEYS, "k a;b.example:mail:/nowhere\n")
+    tree.write(SIGNING, "c&d.test k\n")
+    fixes = {f["code"]: f["fix"] for f in found(dkimctl_inside)}
+    assert "genkey 'a;b.example' " in fixes["DKIM601"]
+    assert "setup 'c&d.test' " in fixes["DKIM766"]
+
+
 def test_other_options_of_a_service_stay(dkimctl_inside: DkimctlInside, paste: Paste) -> None:
     """A service that passes over the milters is led to them, and keeps what else it was told."""
     tree = Tree(dkimctl_inside.root)

@@ -73,7 +73,7 @@ def _whole_names(world: World, listed: DataSet, row: Row) -> str:
     if not meant:
         return edit_row(world, listed, row, "write the networks themselves")
     plain = rewrite(world, setting.file, setting.line, f"{setting.name} file:{listed.place}")
-    return chain(_respelled(world, listed, row, meant), plain)
+    return chain(plain, _respelled(world, listed, row, meant))  # the latter may end in a comment
 
 
 def _loopback(world: World, internal: DataSet, hosts: HostList) -> Iterator[Diagnosis]:

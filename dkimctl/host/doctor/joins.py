@@ -1,5 +1,6 @@
 """KeyTable and SigningTable seen from each other: dangling names, unused keys, d= and i= that do not suit senders."""
 
+import shlex
 from collections.abc import Iterator, Mapping
 from itertools import filterfalse
 
@@ -88,7 +89,7 @@ def _alignment(world: World, signing: DataSet, row: Row, entry: KeyEntry) -> Ite
         return
     where = signing.at(row)
     seen = f"{where}: mail from {domain} gets d={entry.domain}"
-    fix = dkimctl(world, f"setup {domain}", "a key of its own; or leave it, where DMARC does not matter")
+    fix = dkimctl(world, f"setup {shlex.quote(domain)}", "a key of its own; or leave it, where DMARC does not matter")
     yield noticed(c.MISALIGNED, where, seen, fix)
 
 

@@ -23,7 +23,7 @@ def whole_path(world: World, key: UsedKey) -> str:
 def another_key(world: World, key: UsedKey, words: str) -> str:
     """Make another key for the domain of this one."""
     domain = key.entry.domain if key.entry and "%" not in key.entry.domain else "DOMAIN"
-    return dkimctl(world, f"genkey {domain}", f"then publish it; {words}")
+    return dkimctl(world, f"genkey {shlex.quote(domain)}", f"then publish it; {words}")
 
 
 def elsewhere(world: World, account: Account, key: UsedKey) -> str:
