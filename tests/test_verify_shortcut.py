@@ -109,6 +109,14 @@ def test_no_server_is_left_out_for_want_of_sockets(lookup: Lookup, monkeypatch: 
     assert {report.verdict for report in check(few, lookup, brief=True)} == {"wrong"}
 
 
+@pytest.mark.parametrize("address", ["255.255.255.255", "[fe80::1]", "[ff02::1]"])
+def test_a_resolver_to_which_no_socket_leads_is_a_finding(address: str) -> None:
+    """An address that cannot be asked is told as any other trouble of a resolver, for many names too."""
+    lookup = Lookup((f"{address}:9",), 9, timeout=0.3)
+    reports = list(check([Target(f"s{n}", "example.com") for n in range(3)], lookup, brief=True))
+    assert [report.findings[0].code for report in reports] == ["DKIM109"] * 3
+
+
 def test_only_the_answer_to_a_question_counts() -> None:
     """An answer with another id, to another question or from another port is never handed on; the right one is."""
     asked, other = question(NAME, Type.TXT), question("x." + NAME[2:], Type.TXT)

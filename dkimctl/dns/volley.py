@@ -28,8 +28,12 @@ class _Socket(Generic[T]):
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.socket = socket.socket(endpoint.family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
-        self.socket.connect((endpoint.address, endpoint.port))
+        try:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
+            self.socket.connect((endpoint.address, endpoint.port))
+        except OSError:
+            self.socket.close()
+            raise
         self.asked: dict[bytes, tuple[bytes, T]] = {}
 
     def collect(self, into: list[tuple[T, bytes, bytes]]) -> None:
@@ -101,9 +105,12 @@ class Volley(Generic[T]):
     def _open(self, endpoint: Endpoint) -> list[_Socket[T]]:
         if len(self._by_endpoint) >= _MOST_ADDRESSES:
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        opened: list[_Socket[T]] = []
         try:
-            opened = [_Socket[T](endpoint) for _ in range(_SOCKETS)]
+            opened += (_Socket(endpoint) for _ in range(_SOCKETS))
         except OSError as error:
+            for one in opened:
+                one.socket.close()
             if error.errno not in _NO_ROUTE:
                 raise
             return []

@@ -18,6 +18,7 @@ is wrong. tests/test_verify_shortcut.py compares the two ways.
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import islice
 
 from dkimctl.dns.engine import Ready
@@ -95,7 +96,8 @@ class Shortcut:
     ) -> Iterator[Work[Report] | Ready[Report] | None]:
         """See `Engine.run`. The first target goes ahead alone, until it has found its zone, which serves the others."""
         self._volley.wake_for(descriptor)
-        self._resolver = self._volley.way_to(self._resolution.resolvers[0], recursive=True)
+        with suppress(OSError):  # an address that no socket takes, or no more sockets
+            self._resolver = self._volley.way_to(self._resolution.resolvers[0], recursive=True)
         if self._resolver is None:
             yield from map(self._long_way, targets)
             return
