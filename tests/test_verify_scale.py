@@ -101,6 +101,21 @@ def test_an_error_of_the_source_is_told_after_what_is_known(lookup: Lookup) -> N
 
 
 @needs("knotd")
+def test_ctrl_c_never_comes_where_the_names_are_read(lookup: Lookup) -> None:
+    """The thread that reads them takes no SIGINT, so that the one that writes can let it wait."""
+    blocked: list[bool] = []
+
+    def watched() -> Iterator[Target]:
+        for target in targets()[:3]:
+            blocked.append(signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+            yield target
+
+    manner: Manner[Target, int] = Manner(iter, len)
+    assert sum(check_in_parallel(watched(), lookup, manner, processes=2)) == 3
+    assert blocked == [True] * 3
+
+
+@needs("knotd")
 def test_an_error_in_a_process_is_ours_again(lookup: Lookup) -> None:
     """So does what is raised where the targets are made."""
     manner: Manner[Target, list[Report]] = Manner(targets=lambda names: broken(), present=list)

@@ -1,6 +1,7 @@
 """The same check on all cores: processes that take names from one queue, so that none is idle while another works."""
 
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -115,6 +116,8 @@ class _Feed(Generic[Item]):
             raise self._error
 
     def _run(self) -> None:
+        # Ctrl-C is for the first thread, which lets it wait while it writes: here it would get past that
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         portion: list[Item] = []
         try:
             for name in self._names:
