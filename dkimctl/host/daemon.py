@@ -74,7 +74,7 @@ def has_systemd() -> bool:
 
 def waits_for_a_person(pid: int | None, socket: str) -> bool:
     """True when the daemon runs, does not listen at this socket yet, and nobody but a person can restart it."""
-    return pid is not None and not _SYSTEMD.is_dir() and not _is_listening(socket)
+    return pid is not None and not has_systemd() and not _is_listening(socket)
 
 
 def take_up(step: Step, service: Service, pid: int | None, *, was_running: bool = False) -> TakenUp:
@@ -83,9 +83,9 @@ def take_up(step: Step, service: Service, pid: int | None, *, was_running: bool 
     `was_running`: it should run, even if it has just failed to start.
     """
     name = service.name
-    by_systemd = _SYSTEMD.is_dir() and (was_running or _systemctl("is-active", "--quiet", name) == 0)
+    by_systemd = has_systemd() and (was_running or _systemctl("is-active", "--quiet", name) == 0)
     if pid is None and not by_systemd:
-        how = f"systemctl enable --now {name}" if _SYSTEMD.is_dir() else service.start
+        how = f"systemctl enable --now {name}" if has_systemd() else service.start
         return TakenUp(
             Step.START, False, f"no {name} runs yet: nothing is signed until it is started", f"start it: {how}"
         )

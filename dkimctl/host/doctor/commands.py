@@ -6,16 +6,14 @@ the other, as one run of `doctor` printed them.
 
 import os
 import shlex
-from pathlib import Path
 
 from dkimctl.errors import DkimctlError
 from dkimctl.files import read_file
 from dkimctl.host.accounts import Account
+from dkimctl.host.daemon import has_systemd
 from dkimctl.host.datasets import FILES, DataSet
 from dkimctl.host.world import World
 from dkimctl.opendkim.tables import Row
-
-_SYSTEMD = Path("/run/systemd/system")
 
 
 def edit(world: World, path: str, line: int = 0, words: str = "") -> str:
@@ -105,7 +103,7 @@ def service(world: World, action: str) -> str:
     """`systemctl restart opendkim`, or what does the same without systemd; empty in a tree, where nothing runs."""
     if not world.is_live:
         return ""
-    if _SYSTEMD.is_dir():
+    if has_systemd():
         return f"systemctl {action} opendkim"
     daemon, start = world.opendkim, f"opendkim -x {shlex.quote(world.opendkim.conf_path)}"
     running = f"$(cat {shlex.quote(daemon.get('PidFile', world.settings.paths.pid_file))})"
