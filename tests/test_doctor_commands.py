@@ -156,6 +156,15 @@ def test_tables_in_the_configuration_itself(dkimctl_inside: DkimctlInside) -> No
     assert by_code["DKIM751"]["fix"].startswith(f"editor +{lines['SigningTable']} {tree.at(CONF_PATH)}  # ")
 
 
+def test_a_relative_path_in_an_inline_list(dkimctl_inside: DkimctlInside) -> None:
+    """The line of an inline list is a setting, which no command writes over."""
+    tree = Tree(dkimctl_inside.root)
+    tree.key("/etc/opendkim/keys/mail.private")
+    tree.conf("KeyTable", "csl:one=example.com:mail:keys/mail.private,two=example.net:mail:/etc/k")
+    [fix] = [f["fix"] for f in found(dkimctl_inside) if f["code"] == "DKIM617"]
+    assert fix.startswith("editor +")
+
+
 def test_a_key_is_moved_and_its_namesakes_are_not(dkimctl_inside: DkimctlInside, paste: Paste) -> None:
     """Every row that names the key is led to the copy; a row whose path only begins like it is left as it is."""
     tree = Tree(dkimctl_inside.root)

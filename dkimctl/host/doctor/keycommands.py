@@ -4,6 +4,7 @@ import os
 import shlex
 
 from dkimctl.host.accounts import Account
+from dkimctl.host.datasets import FILES
 from dkimctl.host.doctor.commands import chain, copy_key, dkimctl, edit, lead_to, make_directory, rewrite, service
 from dkimctl.host.keyfiles import UsedKey
 from dkimctl.host.world import World
@@ -14,10 +15,16 @@ def whole_path(world: World, key: UsedKey) -> str:
     file, _, line = key.where.rpartition(" line ")
     bases = dict.fromkeys((os.path.dirname(file), world.settings.paths.opendkim_directory))
     meant = [path for base in bases if os.path.isfile(world.shown(path := f"{base}/{key.path}"))]
-    if len(meant) != 1 or key.entry is None:
+    if len(meant) != 1 or key.entry is None or not _has_rows(world):
         return edit(world, file, int(line), "write the whole path")
     entry = key.entry
     return rewrite(world, file, int(line), f"{entry.name} {entry.domain}:{entry.selector}:{meant[0]}")
+
+
+def _has_rows(world: World) -> bool:
+    """False for an inline list, whose line is a setting of opendkim.conf and no row to be written anew."""
+    table = world.data_sets.get("KeyTable")
+    return table is not None and table.kind in FILES
 
 
 def another_key(world: World, key: UsedKey, words: str) -> str:
@@ -30,7 +37,7 @@ def elsewhere(world: World, account: Account, key: UsedKey) -> str:
     """Copy a key to where nobody else can write, and lead the daemon there; it signs all the time."""
     place = world.settings.paths.keys
     file, _, _ = key.where.rpartition(" line ")
-    if not key.entry or "%" in key.entry.domain or key.path.startswith(place + "/"):
+    if not key.entry or "%" in key.entry.domain or key.path.startswith(place + "/") or not _has_rows(world):
         return edit(world, file, 0, f"keep the keys in {place}, which is the daemon's alone")
     directory = f"{place}/{key.entry.domain}"
     group = world.accounts.group_name(account.gid)
