@@ -156,6 +156,20 @@ def test_tables_in_the_configuration_itself(dkimctl_inside: DkimctlInside) -> No
     assert by_code["DKIM751"]["fix"].startswith(f"editor +{lines['SigningTable']} {tree.at(CONF_PATH)}  # ")
 
 
+@pytest.mark.parametrize(
+    ("option", "code"),
+    [("-p inet:8891", "DKIM827"), ("-p inet:localhost:8891", "DKIM704"), ("-k /etc/k", "DKIM707"), ("-b v", "DKIM720")],
+)
+def test_the_line_that_starts_the_daemon(dkimctl_inside: DkimctlInside, option: str, code: str) -> None:
+    """What the unit says on the command line is for a person to change: no setting is written over its ExecStart."""
+    tree = Tree(dkimctl_inside.root)
+    tree.conf("Socket", None)
+    drop_in = "/etc/systemd/system/opendkim.service.d/override.conf"
+    tree.write(drop_in, f"[Service]\nExecStart=\nExecStart=/usr/sbin/opendkim {option}\n")
+    by_code = {f["code"]: f["fix"] for f in found(dkimctl_inside)}
+    assert by_code[code].startswith(f"editor +3 {tree.at(drop_in)}"), by_code
+
+
 def test_a_relative_path_in_an_inline_list(dkimctl_inside: DkimctlInside) -> None:
     """The line of an inline list is a setting, which no command writes over."""
     tree = Tree(dkimctl_inside.root)

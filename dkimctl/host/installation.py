@@ -39,9 +39,9 @@ class Installation:
         """A whole number as the daemon reads it (base 0); the default when it is none."""
         return whole_number(self.get(name), default)
 
-    def all(self, name: str) -> tuple[Setting, ...]:
-        """Every setting of this name in the file, in its order."""
-        return tuple(s for s in self.conf.settings if s.key == name.lower()) if self.conf else ()
+    def is_on_command_line(self, setting: Setting) -> bool:
+        """True when its line is the unit's ExecStart: no command may write a setting over that."""
+        return setting == self.service.option(setting.name)
 
     @property
     def user(self) -> str:

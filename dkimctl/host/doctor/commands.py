@@ -85,7 +85,13 @@ def append(world: World, path: str, *lines: str) -> str:
 
 
 def set_parameter(world: World, name: str, value: str, words: str = "") -> str:
-    """Give a parameter of opendkim.conf this value: in the line that counts, else in a new one at the end."""
+    """Give a parameter of opendkim.conf this value: in the line that counts, else in a new one at the end.
+
+    One that the unit's command line sets is for a person to change there.
+    """
+    counts = world.opendkim.find(name)
+    if counts and world.opendkim.is_on_command_line(counts):
+        return edit(world, counts.file, counts.line, f"{name} {value} is wanted; the command line counts")
     conf = world.opendkim.conf
     written = conf.find(name) if conf else None
     if written:

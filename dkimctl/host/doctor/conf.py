@@ -113,7 +113,10 @@ def _tables(world: World, daemon: Installation) -> Iterator[Diagnosis]:
         there = single or selector
         assert there is not None
         seen = f"{where(there)}: {there.name} {there.value}, and no {'Selector' if single else 'KeyFile'}"
-        yield noticed(c.HALF_TABLES, where(there), seen, silence(world, there.file, there.line))
+        off = silence(world, there.file, there.line)
+        if daemon.is_on_command_line(there):
+            off = edit(world, there.file, there.line, f"take the {there.name} out, or add the other")
+        yield noticed(c.HALF_TABLES, where(there), seen, off)
     has_single = all(daemon.find(name) for name in ("Domain", "Selector", "KeyFile"))
     if not daemon.signs:
         mode = daemon.find("Mode")

@@ -10,7 +10,7 @@ from dkimctl.host.accounts import Account
 from dkimctl.host.catalogue import conf as c
 from dkimctl.host.catalogue import machine, postfix
 from dkimctl.host.doctor.base import Diagnosis, noticed
-from dkimctl.host.doctor.commands import chain, dkimctl, edit, make_directory, rewrite, service, set_parameter, silence
+from dkimctl.host.doctor.commands import chain, dkimctl, edit, make_directory, service, set_parameter, silence
 from dkimctl.host.installation import where
 from dkimctl.host.socketplace import EVERYWHERE, effective_socket
 from dkimctl.host.world import World
@@ -91,18 +91,15 @@ def _socket(world: World) -> Iterator[Diagnosis]:
     if socket is None:
         seen = f"{where(setting)}: Socket {setting.value}: local:/PATH or inet:PORT@HOST is wanted"
         meant = milter_socket(setting.value, "")
-        fix = edit(world, setting.file, setting.line)
-        if meant and not meant.is_unix:
-            fix = rewrite(world, setting.file, setting.line, f"{setting.name} {meant}")
+        right = str(meant) if meant and not meant.is_unix else ""
+        fix = set_parameter(world, "Socket", right) if right else edit(world, setting.file, setting.line)
         yield noticed(c.BAD_VALUE, where(setting), seen, fix)
         return
     if socket.is_unix:
         yield from _place(world, setting, socket)
         yield from _after_boot(world, setting, os.path.dirname(socket.path))
     elif socket.host in EVERYWHERE:
-        fix = rewrite(world, setting.file, setting.line, f"{setting.name} inet:{socket.port}@localhost")
-        if setting.name != "Socket" and setting not in world.opendkim.all("Socket"):  # the command line's
-            fix = edit(world, setting.file, setting.line)
+        fix = set_parameter(world, "Socket", f"inet:{socket.port}@localhost")
         seen = f"{where(setting)}: {setting.value} listens at every address"
         yield noticed(postfix.OPEN_PORT, "Socket", seen, fix)
 
