@@ -7,11 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from dkimctl.findings import Finding, Severity
 from dkimctl.keys.metadata import Tags
 from dkimctl.keys.pair import Algorithm, generate
+from dkimctl.output.verification_machine import nagios_text, prometheus_sample
 from dkimctl.record.model import record_for
 from dkimctl.verify.catalogue import CATALOGUE
 from dkimctl.verify.notes import Notes
+from dkimctl.verify.report import Report, Target, Verdict
+from dkimctl.verify.tally import tally_of
 from tests.conftest import Dkimctl, needs
 from tests.dns_servers import Knot, free_port_everywhere, name_servers, txt
 
@@ -74,6 +78,17 @@ def test_nagios_gets_one_status_line(world: dict[str, str], names: Path, dkimctl
     run = dkimctl_inside("verify-dns", "dead.example", "-s", "a", "--format", "nagios", env=world)
     assert run.out.startswith("DKIM UNKNOWN")
     assert run.code == 3
+
+
+def test_a_directory_of_any_name_breaks_no_format() -> None:
+    """What would end a label or a line of the output is escaped."""
+    name = 'a "b"\nc\\d|e'
+    found = Finding("DKIM100", Severity.ERROR, "a title", "", "seen", "")
+    report = Report(Target("s", name), name, "s", f"s._domainkey.{name}", Verdict.WRONG, (found,))
+    assert prometheus_sample(report) == '00{domain="a \\"b\\"\\nc\\\\d|e",selector="s"}\n'
+    assert nagios_text(tally_of([report]), 2).splitlines()[1:] == [
+        's._domainkey.a "b" c\\d/e: DKIM100 a title (seen)',
+    ]
 
 
 @needs("knotd")

@@ -16,7 +16,7 @@ def nagios_text(tally: Tally, exit_code: int) -> str:
     for report in tally.reports:
         if not report.is_right:
             worst = report.findings[0]
-            lines.append(f"{report.owner}: {worst.code} {worst.title} ({plain(worst.seen)})")
+            lines.append(f"{plain(report.owner)}: {worst.code} {worst.title} ({plain(worst.seen)})")
     if tally.untold:
         lines.append(f"and {tally.untold} more")
     return "\n".join(lines) + "\n"
@@ -24,10 +24,13 @@ def nagios_text(tally: Tally, exit_code: int) -> str:
 
 def prometheus_sample(report: Report) -> str:
     """A line with what `prometheus_lines` needs to know of a report, since it tells the names twice over."""
-    return (
-        f"{int(report.is_right)}{int(report.verdict is Verdict.UNKNOWN)}"
-        f'{{domain="{report.domain}",selector="{report.selector}"}}\n'
-    )
+    labels = f'domain="{_label(report.domain)}",selector="{_label(report.selector)}"'
+    return f"{int(report.is_right)}{int(report.verdict is Verdict.UNKNOWN)}{{{labels}}}\n"
+
+
+def _label(text: str) -> str:
+    """A label's value; a key directory may have any name."""
+    return text.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
 
 
 def prometheus_lines(samples: Callable[[], Iterable[str]], tally: Tally, now: datetime) -> Iterator[str]:
