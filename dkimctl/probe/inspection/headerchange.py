@@ -11,6 +11,9 @@ from dkimctl.probe.inspection.mail import Field, Mail
 from dkimctl.probe.inspection.taglist import TagList, names_in
 
 _FIELDS = 60  # header fields in which a change is looked for
+# (?<!\s): a long run of blanks is gone through once, not again from each of them
+_COMMENT = re.compile(rb"(?<!\s)\s*\([^()]*\)")
+_IN_FULL = re.compile(rb"(.*?)(?<!\s)\s*<([^<>]+)>", re.DOTALL)
 _ENCODINGS = (b"7bit", b"8bit", b"quoted-printable", b"base64", b"binary")
 
 
@@ -94,7 +97,7 @@ def _older_forms(field: Field, relaxed: bool) -> Iterator[tuple[str, bytes]]:
         text.replace(b'"', b""),
         text.lower(),
         re.sub(rb",\s*", b", ", text),
-        re.sub(rb"\s*\([^()]*\)", b"", text),
+        _COMMENT.sub(b"", text),
     ):
         yield f"{here}: quotes, capitals, blanks or a comment", _field(name, old)
     if not relaxed:
@@ -111,7 +114,7 @@ def _addresses(text: bytes) -> Iterator[bytes]:
     if bare:
         yield b"<" + bare[1] + b">"
         yield bare[1]
-    in_full = re.fullmatch(rb"(.*?)\s*<([^<>]+)>", text, re.DOTALL)
+    in_full = _IN_FULL.fullmatch(text)
     if in_full:
         yield in_full[2]
         yield b'"' + in_full[1].strip(b'"') + b'" <' + in_full[2] + b">"
