@@ -11,6 +11,7 @@ class Gate:
     def __init__(self, target: int) -> None:
         self._target = target
         self._pairs: list[socket.socket] = []
+        self._lock = threading.Lock()
         self._listener = self._listen(0)
         self.port: int = self._listener.getsockname()[1]
         self.is_open = True
@@ -25,12 +26,11 @@ class Gate:
 
     def shut(self) -> None:
         """Close every connection, and refuse new ones."""
-        self.is_open = False
-        for one in (self._listener, *self._pairs):
-            with suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-            one.close()
-        self._pairs = []
+        with self._lock:
+            self.is_open = False
+            for one in (self._listener, *self._pairs):
+                _close(one)
+            self._pairs = []
 
     def open(self) -> None:
         """Listen again, at the same port."""
@@ -43,9 +43,20 @@ class Gate:
             while True:
                 client, _ = listener.accept()
                 server = socket.create_connection(("127.0.0.1", self._target))
-                self._pairs += [client, server]
+                with self._lock:
+                    if listener.fileno() < 0:  # shut meanwhile
+                        _close(client)
+                        _close(server)
+                        return
+                    self._pairs += [client, server]
                 for one, other in ((client, server), (server, client)):
                     threading.Thread(target=_forward, args=(one, other), daemon=True).start()
+
+
+def _close(one: socket.socket) -> None:
+    with suppress(OSError):
+        one.shutdown(socket.SHUT_RDWR)
+    one.close()
 
 
 def _forward(source: socket.socket, sink: socket.socket) -> None:

@@ -147,6 +147,13 @@ def test_damaged_rsa_key_is_noticed() -> None:
         parse_private_key(pem, "test")
 
 
+def test_an_ed25519_key_is_not_taken_for_half_an_rsa_key() -> None:
+    """Without its k= it is no RSA key, also where it begins as one does; what is left of a real one is cut off."""
+    assert decode_public_key("rsa", b"\x30" + bytes(31)) is PublicKeyFault.NOT_A_KEY
+    assert decode_public_key("rsa", b"\x30\x82" + b"\xff" * 30) is PublicKeyFault.NOT_A_KEY
+    assert decode_public_key("rsa", RSA.public.data[:32]) is PublicKeyFault.CUT_OFF
+
+
 @pytest.mark.parametrize("bits", [1024, 1032, 1535, 2048, 3072, 4096])
 def test_public_half_of_a_new_key(bits: int) -> None:
     """What is written here of a key of any size is what the library reads again."""

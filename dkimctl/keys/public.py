@@ -70,6 +70,7 @@ def subject_public_key(data: bytes) -> PublicKey | None:
     return key if isinstance(key, PublicKey) else None
 
 
+_RSA_ENCRYPTION = bytes.fromhex("06092a864886f70d010101")  # the algorithm of a SubjectPublicKeyInfo: RFC 8017 §A.1
 _EDWARDS_HEADER = bytes.fromhex("302a300506032b6570032100")  # what precedes the 32 bytes: RFC 8410 §4
 
 
@@ -77,6 +78,8 @@ def _is_cut_off(data: bytes) -> bool:
     """True when a DER SEQUENCE announces more bytes than there are (X.690 §8.1.3)."""
     if len(data) < 2 or data[0] != 0x30:
         return False
+    if len(data) == 32 and _RSA_ENCRYPTION not in data:
+        return False  # an Ed25519 key without its k=: one in 256 begins like a SEQUENCE
     first = data[1]
     if first < 0x80:
         return len(data) < 2 + first
