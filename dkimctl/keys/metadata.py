@@ -4,6 +4,7 @@ from binascii import a2b_base64
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -96,6 +97,10 @@ class Metadata:
         return replace(self, phase=phase, history=(*self.history, Change(phase, timestamp(now), note)))
 
 
+_PHASES = {phase.value: phase for phase in Phase}
+_tags = lru_cache(Tags)  # most keys have the same
+
+
 def new_metadata(algorithm: str, bits: int, tags: Tags, now: datetime) -> Metadata:
     """The metadata of a key made at this moment."""
     at = timestamp(now)
@@ -132,20 +137,20 @@ def from_json(content: bytes, source: str) -> Metadata:
 
     hint = f"restore {source} from a backup, or move it away: the key is then treated as one made elsewhere"
     try:
-        document = json.loads(content)
+        document = json.loads(content.decode("utf-8", "surrogatepass"))  # of bytes it would guess the encoding first
         if document["schema"] != SCHEMA:
             raise CheckFailed(
                 f"{source} has schema {document['schema']}; this dkimctl knows {SCHEMA}",
                 hint="upgrade dkimctl",
             )
         tags = [document["tags"][name] for name in "hstn"]
-        history = [Change(Phase(c["phase"]), c["at"], c["note"]) for c in document["history"]]
+        history = [Change(_PHASES[c["phase"]], c["at"], c["note"]) for c in document["history"]]
         metadata = Metadata(
             algorithm=document["algorithm"],
             bits=document["bits"],
             created=document["created"],
-            tags=Tags(*tags),
-            phase=Phase(document["phase"]),
+            tags=_tags(*tags),
+            phase=_PHASES[document["phase"]],
             provider=document["provider"],
             history=tuple(history),
             path=document.get("path", ""),
