@@ -33,8 +33,31 @@ def name_servers(*addresses: str) -> str:
     return "".join(lines)
 
 
+class _Server:
+    """A name server as a process of its own."""
+
+    process: subprocess.Popen[bytes] | None = None
+
+    def _run(self, command: list[str], directory: Path, answers: tuple[str, int, str]) -> None:
+        """Start it, and wait until it answers: at which address and port, and for which name."""
+        quiet = subprocess.DEVNULL
+        self.process = subprocess.Popen(command, stdout=quiet, stderr=quiet, cwd=directory)
+        try:
+            await_server(*answers)
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End it."""
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(10)
+            self.process = None
+
+
 @dataclass
-class Knot:
+class Knot(_Server):
     """One knotd at one address. `start` waits until it answers."""
 
     directory: Path
@@ -45,7 +68,6 @@ class Knot:
     """More lines for the `server:` section."""
     zone_options: dict[str, str] = field(default_factory=dict)
     """More lines for single zones, by their names."""
-    process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> "Knot":
         """Write everything and run it. Use as `knot = Knot(…).start()`, then `knot.stop()`."""
@@ -66,33 +88,18 @@ class Knot:
         )
         path = self.directory / "knot.conf"
         path.write_text(configuration)
-        self.process = subprocess.Popen(
-            ["knotd", "-c", str(path)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self.directory
-        )
-        try:
-            await_server(self.address, self.port, next(iter(self.zones)))
-        except BaseException:
-            self.stop()
-            raise
+        self._run(["knotd", "-c", str(path)], self.directory, (self.address, self.port, next(iter(self.zones))))
         return self
-
-    def stop(self) -> None:
-        """End it."""
-        if self.process is not None:
-            self.process.terminate()
-            self.process.wait(10)
-            self.process = None
 
 
 @dataclass
-class Unbound:
+class Unbound(_Server):
     """A validating resolver that goes to 127.0.0.1 for every zone: zone → port, and the DNSKEYs it trusts."""
 
     directory: Path
     port: int
     stubs: dict[str, int]
     anchors: dict[str, list[str]] = field(default_factory=dict)
-    process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> "Unbound":
         """Write its configuration and run it, until it answers for the last of the zones."""
@@ -111,22 +118,8 @@ class Unbound:
             f'    ede: yes\n    val-log-level: 2\n    local-zone: "example." nodefault\n{anchors}{stubs}'
             "remote-control:\n    control-enable: no\n"
         )
-        self.process = subprocess.Popen(
-            ["unbound", "-d", "-c", str(conf)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        try:
-            await_server(home, self.port, list(self.stubs)[-1])
-        except BaseException:
-            self.stop()
-            raise
+        self._run(["unbound", "-d", "-c", str(conf)], self.directory, (home, self.port, list(self.stubs)[-1]))
         return self
-
-    def stop(self) -> None:
-        """End it."""
-        if self.process is not None:
-            self.process.terminate()
-            self.process.wait(10)
-            self.process = None
 
 
 def await_server(address: str, port: int, name: str) -> None:
