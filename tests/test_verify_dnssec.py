@@ -70,7 +70,7 @@ def await_signed(path: Path) -> str:
 def with_a_broken_signature(zone: str) -> str:
     """The same zone with the first letter changed of the signatures over two of the TXT records."""
     changed, count = re.subn(
-        r"^((?:s|n0)\._domainkey\S*\s.*\sRRSIG\s+TXT\s.*\s)(\w)(\S+)$",
+        r"^((?:s|n0)\._domainkey\S*\s.*\sRRSIG\s+TXT\s.*\s)(\S)(\S+)$",
         lambda m: m[1] + ("B" if m[2] == "A" else "A") + m[3],
         zone,
         flags=re.MULTILINE,
