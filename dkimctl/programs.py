@@ -5,11 +5,13 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from dkimctl.errors import Unavailable, reason
 
 _PLACES = "/usr/local/sbin:/usr/sbin:/sbin"  # where daemons live; an ordinary user's PATH lacks them
 _PATIENCE = 60.0  # seconds
+_SYSTEMD = Path("/run/systemd/system")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,18 @@ class Ended:
 def find_program(name: str) -> str | None:
     """Where the program is, also where only root's PATH looks, or None."""
     return shutil.which(name, path=os.environ.get("PATH", os.defpath) + os.pathsep + _PLACES)
+
+
+def has_systemd() -> bool:
+    """True when systemd runs this machine."""
+    return _SYSTEMD.is_dir()
+
+
+def log_of(daemon: str, word: str = "") -> str:
+    """The command that shows what a daemon logged, or only what it logged with `word`."""
+    if has_systemd():
+        return f"journalctl -u {daemon}" + (f" -g {word}" if word else "")
+    return f"grep {word or daemon} /var/log/mail.log"
 
 
 def run_program(name: str, *arguments: str, before: Sequence[str] = (), input: bytes | None = None) -> Ended:

@@ -14,7 +14,7 @@ from dkimctl.errors import DiskError, Refused, UsageError
 from dkimctl.keys.metadata import Phase
 from dkimctl.opendkim.managed import BEGIN
 from dkimctl.render.compare import Change, compare
-from dkimctl.render.install import Installed, install
+from dkimctl.render.install import Installed, install, remove_leftovers
 from dkimctl.render.signers import COPIES
 from dkimctl.render.unified import diff_lines
 from tests.conftest import REPOSITORY, needs
@@ -355,7 +355,7 @@ def test_a_revoked_key_leaves_no_copy(tmp_path: Path, signer: str, place: str) -
     difference = compare(rendering, settings)
     assert difference.removed == (copy,)
     assert f"remove private key {copy}: it is revoked\n" in diff_lines(rendering, difference, settings)
-    put(settings)
+    remove_leftovers(put(settings), settings)
     now = {path.name for path in settings.at(place).iterdir()}
     assert now == kept - {PurePosixPath(copy).name} | {"next._domainkey.example.com.key"}
     assert compare(rendering_for(settings), settings).is_empty

@@ -42,7 +42,7 @@ def command(
     """Send messages from each DOMAIN and verify their signatures with the keys from DNS.
 
     Without DOMAIN, every managed domain. For the first one, messages with all that breaks signatures on the way: 8-bit
-    text, long lines, blanks, no body, many fields. A key that is not published yet is verified with the one on this
+    text, long lines, blanks, no body, many fields. A key that is not in DNS yet is verified with the one on this
     disk. Exit code: 0 signed, 1 not signed or broken on the way, 3 not known: no daemon, no DNS.
     """
     from dkimctl.errors import UsageError

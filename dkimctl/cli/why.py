@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 def command(app: App, sender: str, client: str, login: str, dns: bool | None) -> int:
     """Say whether mail from SENDER would be signed, by which lines and key, or why not.
 
-    SENDER is the From field or the address in it, which alone decides. Exit code: 0 it is signed, 1 it is not, or the
+    SENDER is the From field or the address in it, which alone decides. Where another daemon than opendkim signs, it is
+    asked with a message that is not delivered. Exit code: 0 it is signed, 1 it is not, or the
     key record is wrong, 3 something could not be looked at.
     """
     from dkimctl.host.why import decide

@@ -1,6 +1,6 @@
 """The answer of `why`: what becomes of one mail, and each decision that led there."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from dkimctl.findings import Severity
@@ -46,7 +46,7 @@ class Signing:
     """False when the daemon makes a signature that never verifies."""
     is_aligned: bool
     """True when it counts for DMARC (relaxed alignment)."""
-    key: PublicKey | None = None
+    key: PublicKey | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,10 @@ from dkimctl.host.service import Service
 from dkimctl.opendkim.conf import Configuration
 from dkimctl.opendkim.sockets import parse_socket
 from dkimctl.probe.wire import NobodyListens, connect
-from dkimctl.programs import run_program
+from dkimctl.programs import has_systemd, run_program
 
 RESTART_ONLY = ("Socket", "UserID", "UMask", "PidFile", "AutoRestart", "AutoRestartRate", "AutoRestartCount")
 """What opendkim reads only when it starts; everything else it takes up on SIGUSR1, without a moment of outage."""
-_SYSTEMD = Path("/run/systemd/system")
 _GREETING = 3.0  # seconds; a connection on this machine
 
 
@@ -65,11 +64,6 @@ def _is_listening(socket: str | None) -> bool:
         return False
     except UsageError:  # a spelling that the daemon may know and we do not
         return True
-
-
-def has_systemd() -> bool:
-    """True when systemd runs this machine."""
-    return _SYSTEMD.is_dir()
 
 
 def waits_for_a_person(pid: int | None, socket: str) -> bool:

@@ -18,7 +18,7 @@ from dkimctl.probe.milter import greet
 from dkimctl.programs import run_program
 from dkimctl.render.base import Rendering
 from dkimctl.render.compare import Change
-from dkimctl.render.install import Installed, install
+from dkimctl.render.install import Installed, install, remove_leftovers
 from dkimctl.render.restore import restore
 from dkimctl.render.rspamd import PROXY
 
@@ -61,13 +61,14 @@ def switch_to(rendering: Rendering, settings: Settings, *, clock: Clock) -> Swit
     installed = install(rendering, settings, now=clock.now(), before_switch=before_switch)
     after = conf.read(settings.paths.opendkim_conf, settings.at)
     switched = Switched(installed, said[0] if said else "", None, None)
-    if not is_here:
-        return switched
-    try:
-        switched = replace(switched, daemon=_signer(before, after, installed, settings))
-        return replace(switched, postfix=_postfix(settings) if installed.changed.postfix else None)
-    except Unavailable as error:
-        raise NotTakenUp(error, switched) from error
+    if is_here:
+        try:
+            switched = replace(switched, daemon=_signer(before, after, installed, settings))
+            switched = replace(switched, postfix=_postfix(settings) if installed.changed.postfix else None)
+        except Unavailable as error:
+            raise NotTakenUp(error, switched) from error
+    remove_leftovers(installed, settings)
+    return switched
 
 
 def reload_again(settings: Settings) -> TakenUp:

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
-from dkimctl.errors import Unavailable, UsageError
+from dkimctl.errors import UsageError
 from dkimctl.host.answer import Answer, Decided, Mail, Outcome, Signing, Step
+from dkimctl.host.asking import ask
 from dkimctl.host.datasets import DataSet, State, read_data_set
 from dkimctl.host.doctor.conf import check_conf
 from dkimctl.host.installation import where
@@ -16,16 +17,15 @@ from dkimctl.opendkim.tables import KeyEntry, Row, key_entry
 
 
 def decide(world: World, mail: Mail) -> Answer:
-    """What opendkim does with this mail.
+    """What the signer of this host does with this mail.
 
-    Raises UsageError when the sender is no address, Unavailable where another daemon signs.
+    Raises UsageError when the sender is no address, Unavailable where another daemon signs and does not answer.
     """
-    if not world.is_opendkim:
-        signer = world.settings.signing.signer
-        raise Unavailable(f"why reads opendkim's files, and here {signer} signs", hint="ask it: dkimctl selftest")
     user, at, domain = mail.sender.rpartition("@")
     if not (user and at and domain):
         raise UsageError(f"not an address: {mail.sender}", hint="an address looks like contact@example.com")
+    if not world.is_opendkim:
+        return ask(world, mail)
     steps: list[Step] = []
     signatures: list[Signing] = []
     try:

@@ -23,6 +23,7 @@ from dkimctl.probe.milter import Client
 from dkimctl.probe.signature import FindRecord
 from dkimctl.probe.signing import probe
 from dkimctl.probe.wire import NobodyListens
+from dkimctl.programs import log_of
 from dkimctl.render.base import Name, Rendering, SigningKey
 from dkimctl.render.compare import compare
 
@@ -191,10 +192,10 @@ def _probe(
             seen = probe(socket, sender, key.selector, key.domain, find_record, client=client, clock=clock)
             if not seen.problem:
                 return None
-            log = f"see its log: journalctl -u {service.name} -g {seen.job}"
+            log = f"see its log: {log_of(service.name, seen.job)}"
             error: DkimctlError = CheckFailed(seen.problem, hint=log)
         except NobodyListens as nobody:
-            log = f"see its log: journalctl -u {service.name}"
+            log = f"see its log: {log_of(service.name)}"
             error, patience = CheckFailed(nobody.message, hint=log), service.to_start
         except Unavailable as unavailable:
             error = unavailable

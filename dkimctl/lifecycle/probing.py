@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from dkimctl.clock import Clock
 from dkimctl.config.settings import Settings
-from dkimctl.errors import DiskError, DkimctlError
+from dkimctl.errors import DiskError, DkimctlError, Unavailable
 from dkimctl.host.installation import read_installation
 from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import KeyName, KeyStore
@@ -80,7 +80,10 @@ def daemon_socket(settings: Settings) -> MilterSocket:
 
 
 class Finder:
-    """Finds the key record of a signature: in DNS, or on this disk for a key that was not published yet."""
+    """Finds the key record of a signature: in DNS, or on this disk for a key that is not there yet.
+
+    DNS is asked first: this tool does not hear of a record that a person made.
+    """
 
     def __init__(self, prober: Prober) -> None:
         self._store = prober.store
@@ -92,7 +95,7 @@ class Finder:
         """The record's text. Raises Unavailable; asks once for each name."""
         if owner not in self._known:
             try:
-                self._known[owner] = self._on_disk(owner) or self._in_dns(owner)
+                self._known[owner] = self._found(owner)
             except DkimctlError as error:
                 self._known[owner] = error
         found = self._known[owner]
@@ -112,13 +115,22 @@ class Finder:
         """True when its key came from this disk."""
         return owner in self._unpublished
 
-    def _on_disk(self, owner: str) -> str | None:
+    def _found(self, owner: str) -> str | None:
+        try:
+            return self._in_dns(owner) or self._on_disk(owner)
+        except Unavailable:
+            on_disk = self._on_disk(owner, made_here=True)
+            if on_disk is None:
+                raise
+            return on_disk
+
+    def _on_disk(self, owner: str, *, made_here: bool = False) -> str | None:
         selector, domain = split_owner_name(owner)
         try:
             key = self._store.key(KeyName(domain, selector))  # whatever else lies in the directory
         except DiskError:
             return None
-        if key.phase is not Phase.GENERATED:
+        if key.phase is not Phase.GENERATED or (made_here and not key.metadata.history):
             return None
         self._unpublished[owner] = None
         return record_of(self._store, key).text

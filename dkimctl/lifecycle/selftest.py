@@ -12,6 +12,7 @@ from dkimctl.probe.attempt import Attempt, Expected, State, assess, attempt, not
 from dkimctl.probe.cases import Case
 from dkimctl.probe.milter import Offered, Reply, Verdict, hand_over
 from dkimctl.probe.signature import FIELD
+from dkimctl.programs import log_of
 
 _AT_ONCE = 3
 """So many messages the daemon has in hand at a time."""
@@ -33,7 +34,7 @@ def _through_milter(prober: Prober, domains: Sequence[str]) -> Selftest:
     attempts = []
     for domain, case, sent, reply in _answers(prober, place, domains):
         expected = Expected(domain, finder.find, sent, prober.clock.now())
-        attempts.append(noted(_judged(case, reply, expected), finder))
+        attempts.append(noted(_judged(case, reply, expected, prober.settings.signing.signer), finder))
         prober.report(attempts[-1])
     return Selftest(Via.MILTER, str(place), tuple(attempts), finder.notes)
 
@@ -61,11 +62,11 @@ def _answered(domain: str, case: Case, sent: datetime, offered: Offered) -> tupl
     return domain, case, sent, offered.reply()
 
 
-def _judged(case: Case, reply: Reply, expected: Expected) -> Attempt:
+def _judged(case: Case, reply: Reply, expected: Expected, signer: str) -> Attempt:
     if reply.verdict is not Verdict.ACCEPT:
         answer = f" ({reply.text})" if reply.text else ""
         seen = f"the daemon answered {reply.verdict}{answer}: such mail does not go out"
-        return attempt(case, expected, State.WRONG, seen, hint=f"{why_hint(case)}; or its log: journalctl -u opendkim")
+        return attempt(case, expected, State.WRONG, seen, hint=f"{why_hint(case)}; or its log: {log_of(signer)}")
     message = case.message
     for name, value in reversed(reply.added):
         if name.lower() == FIELD.lower():

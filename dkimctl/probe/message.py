@@ -38,9 +38,9 @@ def crlf(text: str) -> bytes:
     return text.replace("\r\n", "\n").replace("\n", "\r\n").encode("ascii", "surrogateescape")
 
 
-def probe_message(domain: str, now: datetime) -> Message:
+def probe_message(domain: str, now: datetime, *, user: str = SENDER) -> Message:
     """A message from an address of `domain`, with the header fields that every mail has. It is never delivered."""
-    sender = f"{SENDER}@{domain}"
+    sender = f"{user}@{domain}"
     headers = (
         ("From", sender),
         ("To", RECIPIENT),

@@ -59,7 +59,7 @@ class Wire:
             if not part:
                 raise Unavailable(
                     f"the daemon at {self.socket} closed the connection in the middle of a message",
-                    hint="it may have crashed; see its log: journalctl -u opendkim",
+                    hint="it may have crashed; see its log, and sudo dkimctl doctor",
                 )
             self._received += part
         taken = bytes(self._received[:count])
@@ -76,7 +76,7 @@ class Wire:
             raise Unavailable(f"talking to the daemon at {self.socket} failed: {what}", hint=_LOG) from error
 
 
-_LOG = "see its log: journalctl -u opendkim"
+_LOG = "see its log, and sudo dkimctl doctor"
 
 
 @contextmanager
@@ -87,7 +87,7 @@ def connect(socket: MilterSocket, timeout: float) -> Iterator[Wire]:
         connection = _open(socket, timeout)
     except OSError as error:
         refused = isinstance(error, PermissionError)
-        hint = "run it as root (sudo dkimctl …)" if refused else "start it: systemctl start opendkim"
+        hint = "run it as root (sudo dkimctl …)" if refused else "see why, and how to start it: sudo dkimctl doctor"
         raise NobodyListens(f"no daemon answers at {socket}: {reason(error)}", hint=hint) from error
     with connection:
         yield Wire(str(socket), connection, deadline)

@@ -81,13 +81,12 @@ def _switch(
             with disk_errors(f"write {settings.at(path)}"):
                 os.rename(temporary, settings.at(path))
                 sync_directory(settings.at(path).parent)
-        _remove(difference.removed, settings)
     return backup
 
 
-def _remove(paths: tuple[str, ...], settings: Settings) -> None:
-    """What no daemon reads any more, when the files that named it are gone."""
-    for path in (settings.at(shown) for shown in paths):
+def remove_leftovers(installed: Installed, settings: Settings) -> None:
+    """Remove what no daemon reads any more, once it was told so. Raises DiskError."""
+    for path in map(settings.at, installed.changed.removed):
         with disk_errors(f"remove {path}"), suppress(FileNotFoundError):
             path.unlink()
             sync_directory(path.parent)

@@ -10,10 +10,10 @@ import shlex
 from dkimctl.errors import DkimctlError
 from dkimctl.files import read_file
 from dkimctl.host.accounts import Account
-from dkimctl.host.daemon import has_systemd
 from dkimctl.host.datasets import FILES, DataSet
 from dkimctl.host.world import World
 from dkimctl.opendkim.tables import Row
+from dkimctl.programs import has_systemd
 
 
 def edit(world: World, path: str, line: int = 0, words: str = "") -> str:

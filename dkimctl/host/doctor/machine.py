@@ -19,7 +19,7 @@ from dkimctl.host.world import World
 from dkimctl.opendkim.sockets import MilterSocket
 from dkimctl.probe.milter import greet
 from dkimctl.probe.wire import NobodyListens
-from dkimctl.programs import find_program
+from dkimctl.programs import find_program, has_systemd
 from dkimctl.providers.ovh.credentials import DEFAULT_ENDPOINT, find_credentials
 from dkimctl.providers.ovh.endpoint import is_url, loopback_url, web_host
 
@@ -49,7 +49,7 @@ def _another(world: World) -> Iterator[Diagnosis]:
     yield noticed(c.ANOTHER, signer.name, f"{signer.name} listens at {socket}")
     if socket is None:
         return
-    start = f"systemctl start {signer.name}" if daemon.has_systemd() else signer.start
+    start = f"systemctl start {signer.name}" if has_systemd() else signer.start
     yield from _listening(socket, None, start, start)
 
 
@@ -125,15 +125,17 @@ def time_url(world: World) -> str:
 def judge_clock(state: ClockState) -> Iterator[Diagnosis]:
     """What follows from what is known about the clock."""
     offset, source = state.remote, state.remote_name
+    fix = None if has_systemd() else "apt-get install chrony"
     if offset is None and state.chrony is not None:
         offset, source = state.chrony, "chrony"
     if offset is not None and abs(offset) > TOLERATED:
         direction = "ahead" if offset > 0 else "behind"
-        yield noticed(c.CLOCK_WRONG, "clock", f"{abs(offset):.0f} seconds {direction}, compared with {source}")
+        yield noticed(c.CLOCK_WRONG, "clock", f"{abs(offset):.0f} seconds {direction}, compared with {source}", fix)
     elif state.kernel is None and not state.is_synchronised:
         yield noticed(
             c.CLOCK_UNKNOWN, "clock", "adjtimex(2) is not allowed here, and neither chrony nor timesyncd runs"
         )
     elif not state.is_synchronised:
         agrees = f"; it agrees with {source} within {TOLERATED:.0f} seconds" if offset is not None else ""
-        yield noticed(c.UNSYNCHRONISED, "clock", f"adjtimex(2) says unsynchronised, no chrony or timesyncd{agrees}")
+        seen = f"adjtimex(2) says unsynchronised, no chrony or timesyncd{agrees}"
+        yield noticed(c.UNSYNCHRONISED, "clock", seen, fix)

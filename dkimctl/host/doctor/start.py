@@ -17,6 +17,7 @@ from dkimctl.host.world import World
 from dkimctl.opendkim.conf import Setting
 from dkimctl.opendkim.sockets import MilterSocket, parse_socket
 from dkimctl.postfix.milters import milter_socket
+from dkimctl.programs import has_systemd
 
 _TMPFILES = ("/etc/tmpfiles.d", "/run/tmpfiles.d", "/usr/lib/tmpfiles.d")
 _CRON = ("/etc/crontab", "/etc/cron.d", "/etc/cron.hourly", "/etc/cron.daily", "/etc/cron.weekly")
@@ -38,11 +39,13 @@ def _command_line(world: World) -> Iterator[Diagnosis]:
     written = world.opendkim.conf.find("Socket") if world.opendkim.conf else None
     if option and written and not _same(option.value, written.value):
         seen = f"{where(option)}: -p {option.value}; {where(written)}: Socket {written.value}"
-        words = "take -p out, then systemctl daemon-reload && systemctl restart opendkim"
+        words = "take -p out, then have systemd read it and restart opendkim"
         fix = edit(world, option.file, option.line, words)
         if ".service.d/" in option.file:  # without ExecStart the drop-in leaves the unit's own
             off = f"sed -i 's/^ExecStart=/#&/' {shlex.quote(world.shown(option.file))}"
-            fix = chain(off, "systemctl daemon-reload" if world.is_live else "", service(world, "restart"))
+            fix = chain(
+                off, "systemctl daemon-reload" if world.is_live and has_systemd() else "", service(world, "restart")
+            )
         yield noticed(c.COMMAND_LINE, where(option), seen, fix)
 
 

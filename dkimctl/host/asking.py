@@ -1,0 +1,91 @@
+"""`why` where another daemon than opendkim signs: it is shown a message, because its own files are not read here."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from ipaddress import ip_address, ip_network
+
+from dkimctl.clock import SYSTEM_CLOCK
+from dkimctl.errors import DkimctlError, Unavailable
+from dkimctl.files import read_file
+from dkimctl.host.answer import Answer, Mail, Outcome, Signing, Step
+from dkimctl.host.doctor.joins import aligned
+from dkimctl.host.keyfiles import Fault, read_key
+from dkimctl.host.world import World
+from dkimctl.keys.public import PublicKey
+from dkimctl.opendkim.hosts import canonical_host
+from dkimctl.opendkim.sockets import parse_socket
+from dkimctl.probe.inspection.taglist import TagList, parse_tags
+from dkimctl.probe.message import probe_message
+from dkimctl.probe.milter import Client, Reply, Verdict, offer
+from dkimctl.render.signers import signer_named
+
+_OUTCOMES = {
+    Verdict.TEMPFAIL: Outcome.DEFERRED,
+    Verdict.REJECT: Outcome.REJECTED,
+    Verdict.DISCARD: Outcome.REJECTED,
+}
+
+
+def ask(world: World, mail: Mail) -> Answer:
+    """What the signer of this machine does with such a mail: the answer is its own, the reasons are what we wrote it.
+
+    Raises Unavailable when it does not answer, or below a `--root`.
+    """
+    signer = world.settings.signing.signer
+    if not world.is_live:
+        raise Unavailable(f"{signer} can only be asked where it runs", hint="leave --root out, on that machine")
+    socket = parse_socket(world.settings.signing.socket)
+    user, _, domain = mail.sender.rpartition("@")
+    now = SYSTEM_CLOCK.now()
+    message = probe_message(domain, now, user=user)
+    reply = offer(socket, message, client=Client(mail.client, mail.name, mail.login), job=f"DKIMCTL{now:%H%M%S%f}")
+    steps = [Step("asked", f"{signer} at {socket}, by a message that is not delivered")]
+    signatures = tuple(_signing(world, parse_tags(value), domain) for value in reply.signatures)
+    for made in signatures:
+        steps.append(Step("signed", f"d={made.domain} s={made.selector} {made.algorithm}"))
+        counts = "is aligned" if made.is_aligned else "does not count"
+        steps.append(Step("DMARC", f"d={made.domain} {counts} for {domain}"))
+    if reply.verdict is Verdict.ACCEPT and signatures:
+        return Answer(mail, Outcome.SIGNED, "", tuple(steps), signatures)
+    outcome = _OUTCOMES.get(reply.verdict, Outcome.UNSIGNED)
+    return Answer(mail, outcome, _reason(world, mail, reply, outcome), tuple(steps))
+
+
+def _signing(world: World, tags: TagList, sender: str) -> Signing:
+    domain, selector = tags.get("d").lower(), tags.get("s")
+    path = f"{world.settings.paths.keys}/{domain}/{selector}.private"
+    counts = aligned(sender.lower(), domain)
+    return Signing(domain, selector, path, tags.get("a"), True, counts, _public(world, path))
+
+
+def _public(world: World, path: str) -> PublicKey | None:
+    """The key on this disk, to compare the record with; None when it is not dkimctl's, or not ours to read."""
+    with suppress(DkimctlError):
+        held = read_key(read_file(world.settings.at(path)) or b"", path)
+        return None if isinstance(held, Fault) else held.public
+    return None
+
+
+def _reason(world: World, mail: Mail, reply: Reply, outcome: Outcome) -> str:
+    signer = world.settings.signing.signer
+    if outcome is not Outcome.UNSIGNED:
+        return f"{signer} answered {reply.verdict} {reply.text}".rstrip()
+    known = "; ".join(_known_reasons(world, mail))
+    return known or f"{signer} let it pass without a signature: its own log and settings tell more"
+
+
+def _known_reasons(world: World, mail: Mail) -> Iterator[str]:
+    """What of our own settings keeps the mail from being signed."""
+    signing, domain = world.settings.signing, mail.sender.rpartition("@")[2].lower()
+    if not mail.login and not any(_covers(host, mail.client) for host in signing.trusted_hosts):
+        yield f"{mail.client} is not among the trusted hosts ({', '.join(signing.trusted_hosts)}), not authenticated"
+    domains = {name[0] for name in signer_named(signing.signer).installed(world.settings)}
+    labels = domain.split(".")
+    if not domains & {".".join(labels[n:]) for n in range(len(labels))}:
+        yield f"{signing.signer} was given no key of {domain} or of a domain above it"
+
+
+def _covers(host: str, client: str) -> bool:
+    with suppress(ValueError):
+        return ip_address(client) in ip_network(canonical_host(host))
+    return False
