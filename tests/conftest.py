@@ -3,14 +3,12 @@
 import io
 import json
 import os
-import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing, redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from functools import cache
 from ipaddress import ip_address
@@ -19,6 +17,9 @@ from typing import Any
 
 import hypothesis
 import pytest
+
+from tests.ports import free_port_everywhere
+from tests.reachable import reachable_for_all
 
 REPOSITORY = Path(__file__).parent.parent
 SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"  # where daemons live; an ordinary user's PATH lacks it
@@ -93,34 +94,11 @@ sys.addaudithook(_stay_at_home)
 
 # --- ports ------------------------------------------------------------------------------------------------------------
 
-_given: set[int] = set()
-
 
 @pytest.fixture
 def free_port() -> Callable[[], int]:
-    """Each call gives a port that nobody uses, for UDP and TCP on 127.0.0.1, and that no other test was given.
-
-    They come from below the range that the kernel uses for outgoing connections.
-    """
-
-    def find() -> int:
-        while True:
-            port = 10000 + secrets.randbelow(20000)
-            if port not in _given and _is_free(port):
-                _given.add(port)
-                return port
-
-    return find
-
-
-def _is_free(port: int) -> bool:
-    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
-        with closing(socket.socket(socket.AF_INET, kind)) as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                return False
-    return True
+    """Each call gives a port that nobody uses, on 127.0.0.1 and 127.0.0.2, and that no other test was given."""
+    return lambda: free_port_everywhere("127.0.0.1", "127.0.0.2")
 
 
 # --- the command line -------------------------------------------------------------------------------------------------
@@ -194,7 +172,7 @@ class Dkimctl:
         timeout: float = 120,
     ) -> Run:
         ended = subprocess.run(
-            [sys.executable, "-m", "dkimctl", *map(str, arguments)],
+            self._command(arguments),
             env=self.scratch.environment(env),
             cwd=cwd or self.scratch.home,
             input=input,
@@ -205,10 +183,24 @@ class Dkimctl:
         )
         return Run(ended.returncode, ended.stdout, ended.stderr)
 
+    def _command(self, arguments: tuple[str | Path, ...]) -> list[str]:
+        return [sys.executable, "-m", "dkimctl", *map(str, arguments)]
+
     @property
     def root(self) -> Path:
         """The directory that stands for `/`."""
         return self.scratch.root
+
+
+@dataclass
+class DkimctlOfNobody(Dkimctl):
+    """The same as an ordinary user types it: the scratch environment is open to them, and so is this Python."""
+
+    def _command(self, arguments: tuple[str | Path, ...]) -> list[str]:
+        for place in (self.scratch.root, self.scratch.home):
+            open_to_others(place)
+        become = f'{reachable_for_all()}\nexec setpriv --reuid 65534 --regid 65534 --clear-groups "$@"'
+        return ["unshare", "-m", "sh", "-c", become, "sh", *super()._command(arguments)]
 
 
 @dataclass
@@ -245,6 +237,12 @@ class DkimctlInside(Dkimctl):
 def dkimctl(scratch: Scratch) -> Dkimctl:
     """The program as a process: `run = dkimctl("record", "example.com")`, then run.code, run.out and run.err."""
     return Dkimctl(scratch)
+
+
+@pytest.fixture
+def dkimctl_of_nobody(scratch: Scratch) -> DkimctlOfNobody:
+    """The program as a process of an ordinary user; needs(root=True, namespaces=True)."""
+    return DkimctlOfNobody(scratch)
 
 
 @pytest.fixture

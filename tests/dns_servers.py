@@ -1,9 +1,9 @@
 """Real knot servers on loopback for the tests: several addresses, one port, zones given as text."""
 
-import secrets
 import socket
 import subprocess
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -38,12 +38,12 @@ class _Server:
 
     process: subprocess.Popen[bytes] | None = None
 
-    def _run(self, command: list[str], directory: Path, answers: tuple[str, int, str]) -> None:
-        """Start it, and wait until it answers: at which address and port, and for which name."""
+    def _run(self, command: list[str], directory: Path, address: str, port: int, names: Iterable[str]) -> None:
+        """Start it, and wait until it answers there for all these names."""
         quiet = subprocess.DEVNULL
         self.process = subprocess.Popen(command, stdout=quiet, stderr=quiet, cwd=directory)
         try:
-            await_server(*answers)
+            await_server(address, port, *names)
         except BaseException:
             self.stop()
             raise
@@ -52,7 +52,7 @@ class _Server:
         """End it."""
         if self.process is not None:
             self.process.terminate()
-            self.process.wait(10)
+            self.process.wait(60)
             self.process = None
 
 
@@ -88,7 +88,7 @@ class Knot(_Server):
         )
         path = self.directory / "knot.conf"
         path.write_text(configuration)
-        self._run(["knotd", "-c", str(path)], self.directory, (self.address, self.port, next(iter(self.zones))))
+        self._run(["knotd", "-c", str(path)], self.directory, self.address, self.port, self.zones)
         return self
 
 
@@ -118,42 +118,29 @@ class Unbound(_Server):
             f'    ede: yes\n    val-log-level: 2\n    local-zone: "example." nodefault\n{anchors}{stubs}'
             "remote-control:\n    control-enable: no\n"
         )
-        self._run(["unbound", "-d", "-c", str(conf)], self.directory, (home, self.port, list(self.stubs)[-1]))
+        self._run(["unbound", "-d", "-c", str(conf)], self.directory, home, self.port, list(self.stubs)[-1:])
         return self
 
 
-def await_server(address: str, port: int, name: str) -> None:
-    """Return as soon as the server answers for the SOA of `name`."""
-    question = b"".join(bytes((len(label),)) + label.encode() for label in name.split("."))
-    query = b"\x12\x34\1\0\0\1\0\0\0\0\0\0" + question + b"\0\0\6\0\1"
+def await_server(address: str, port: int, *names: str) -> None:
+    """Return as soon as the server answers for the SOA of all these names: it may load one zone after the other."""
     deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            probe.settimeout(0.2)
-            try:
-                probe.connect((address, port))
-                probe.send(query)
-                if probe.recv(512)[3] & 15 == 0:
-                    return
-            except OSError:
-                time.sleep(0.05)
-    raise AssertionError(f"no answer for {name} from {address} port {port}")
+    for name in names:
+        question = b"".join(bytes((len(label),)) + label.encode() for label in name.split("."))
+        query = b"\x12\x34\1\0\0\1\0\0\0\0\0\0" + question + b"\0\0\6\0\1"
+        while not _is_answered(address, port, query):
+            assert time.monotonic() < deadline, f"no answer for {name} from {address} port {port}"
 
 
-def free_port_everywhere(*addresses: str) -> int:
-    """A port that is free on all these addresses, for UDP and TCP; below the range of outgoing connections."""
-    while True:
-        port = 10000 + secrets.randbelow(20000)
-        if all(_is_free(address, port) for address in addresses):
-            return port
-
-
-def _is_free(address: str, port: int) -> bool:
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
-        with socket.socket(family, kind) as probe:
-            try:
-                probe.bind((address, port))
-            except OSError:
-                return False
-    return True
+def _is_answered(address: str, port: int, query: bytes) -> bool:
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.settimeout(0.2)
+        try:
+            probe.connect((address, port))
+            probe.send(query)
+            if probe.recv(512)[3] & 15 == 0:
+                return True
+        except OSError:
+            pass
+    time.sleep(0.05)
+    return False

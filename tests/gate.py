@@ -4,6 +4,8 @@ import socket
 import threading
 from contextlib import suppress
 
+from tests.ports import free_port_everywhere
+
 
 class Gate:
     """Forwards 127.0.0.1:port to another port of this machine while it is open."""
@@ -12,8 +14,8 @@ class Gate:
         self._target = target
         self._pairs: list[socket.socket] = []
         self._lock = threading.Lock()
-        self._listener = self._listen(0)
-        self.port: int = self._listener.getsockname()[1]
+        self.port = free_port_everywhere("127.0.0.1")  # one that nobody else takes while it is shut
+        self._listener = self._listen(self.port)
         self.is_open = True
 
     def _listen(self, port: int) -> socket.socket:

@@ -4,7 +4,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from tests.conftest import REPOSITORY
+REPOSITORY = Path(__file__).parent.parent
 
 
 def closed_part(path: Path) -> Path | None:

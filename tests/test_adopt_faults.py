@@ -1,12 +1,11 @@
 """`adopt` and what is wrong with an installation: told, left as it is, and no hindrance to the rest."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import Dkimctl, Run, needs
+from tests.conftest import Dkimctl, DkimctlOfNobody, Run, needs
 from tests.handmade import article, mail_in_a_box, plain_files
 from tests.host_tree import CONF_PATH, KEYS, NOBODY, OPENDKIM, SIGNING, Tree, key_pair
 
@@ -85,17 +84,11 @@ def test_a_short_key_that_signs_is_taken_over_with_a_word(tree: Tree, adopt: Cal
     assert "dkimctl genkey bad.example" in " ".join(ran.out.split())
 
 
-def test_an_ordinary_user_is_told_what_cannot_be_read(tmp_path: Path, adopt: Callable[..., Run]) -> None:
+@needs(namespaces=True)
+def test_an_ordinary_user_is_told_what_cannot_be_read(dkimctl_of_nobody: DkimctlOfNobody) -> None:
     """Exit 3: a key that cannot be read is not taken over, and not said to be right."""
-    tree = article(tmp_path / "host")
-    for place in (tmp_path, *tmp_path.parents):
-        if place.stat().st_uid == 0 and place != Path("/"):
-            place.chmod(place.stat().st_mode | 0o055)
-    os.seteuid(65534)
-    try:
-        ran = adopt(tree)
-    finally:
-        os.seteuid(0)
+    article(dkimctl_of_nobody.root)
+    ran = dkimctl_of_nobody("adopt")
     assert ran.code == 3, ran.err
     assert "permission denied" in ran.err
     assert "nothing to take over" in ran.out

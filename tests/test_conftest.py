@@ -37,6 +37,7 @@ def test_skips_are_the_last_lines(tmp_path: Path, workers: str) -> None:
     """After pytest's own counts: how many were skipped and why, each reason once, with the package that is missing."""
     (tmp_path / "test_sample.py").write_text(SAMPLE)
     options = ["-p", "tests.conftest", "-n", workers, "--rootdir", str(tmp_path), "-o", "markers=needs"]
+    options += ["--basetemp", str(tmp_path / "own")]  # else it would close the directory that all tests share
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
     ended = subprocess.run(
         [sys.executable, "-m", "pytest", *options, str(tmp_path)],

@@ -14,8 +14,9 @@ from dkimctl.record.model import record_for
 from dkimctl.verify.check import check
 from dkimctl.verify.report import Target
 from tests.conftest import needs
-from tests.dns_servers import Knot, free_port_everywhere, name_servers
+from tests.dns_servers import Knot, name_servers
 from tests.hostile_dns import Hostile, Send, answer
+from tests.ports import free_port_everywhere
 
 HOME, SERVER, OTHER = "127.0.0.1", "127.0.8.1", "127.0.8.2"
 PAIR = generate(Algorithm.RSA)

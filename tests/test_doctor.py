@@ -1,19 +1,18 @@
 """`doctor` on whole hosts: every broken one is found with the right code, and nothing is wrong with a sound one."""
 
-import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from dkimctl.keys.metadata import Tags
 from dkimctl.record.model import record_for
-from tests.conftest import DkimctlInside, needs, open_to_others
-from tests.dns_servers import Knot, free_port_everywhere, name_servers, txt
+from tests.conftest import DkimctlInside, DkimctlOfNobody, needs
+from tests.dns_servers import Knot, name_servers, txt
 from tests.doctor_cases import BROKEN, SOUND, Case, Change
 from tests.host_tree import CONF_PATH, KEY, KEYS, MAIN_PATH, SIGNING, Tree, key_pair
+from tests.ports import free_port_everywhere
 
 
 @needs("postconf", root=True)
@@ -129,36 +128,18 @@ def test_forms(dkimctl_inside: DkimctlInside) -> None:
     assert (text.code, nagios.code, prometheus.code) == (1, 2, 1)
 
 
-@contextmanager
-def another_user(number: int = 65534) -> Iterator[None]:
-    """This process, for a while, with the rights of an ordinary user."""
-    groups = os.getgroups()
-    os.setgroups([])
-    os.setegid(number)
-    os.seteuid(number)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-        os.setegid(0)
-        os.setgroups(groups)
-
-
-@needs("postconf", root=True)
-def test_a_user_who_may_not_look(dkimctl_inside: DkimctlInside) -> None:
+@needs("postconf", root=True, namespaces=True)
+def test_a_user_who_may_not_look(dkimctl_of_nobody: DkimctlOfNobody) -> None:
     """An ordinary user is told what could not be looked at: exit code 3, and never that all is well."""
-    tree = Tree(dkimctl_inside.root)
-    open_to_others(dkimctl_inside.root)
-    with another_user():
-        ran = dkimctl_inside("doctor", "--json")
+    tree = Tree(dkimctl_of_nobody.root)
+    ran = dkimctl_of_nobody("doctor", "--json")
     codes = {f["code"] for f in ran.json["findings"]}
     assert ran.code == 3, ran.out
     assert "DKIM619" in codes
     assert "DKIM900" not in codes
     tree.change("/etc/opendkim/KeyTable", 0o600)
     tree.change("/etc/opendkim.conf", 0o600)
-    with another_user():
-        ran = dkimctl_inside("doctor", "--json")
+    ran = dkimctl_of_nobody("doctor", "--json")
     assert (ran.code, {f["code"] for f in ran.json["findings"]} & {"DKIM990", "DKIM900"}) == (3, {"DKIM990"})
 
 
@@ -262,17 +243,13 @@ def test_a_link_that_leads_to_itself(dkimctl_inside: DkimctlInside, path: str, c
     assert "DKIM822" not in {f["code"] for f in ran.json["findings"]}
 
 
-@needs("postconf", root=True)
-def test_a_postfix_that_is_closed_to_us(dkimctl_inside: DkimctlInside) -> None:
+@needs("postconf", root=True, namespaces=True)
+def test_a_postfix_that_is_closed_to_us(dkimctl_of_nobody: DkimctlOfNobody) -> None:
     """An ordinary user before a directory that only root enters: not known, which is not "there is no Postfix"."""
-    tree = Tree(dkimctl_inside.root)
-    open_to_others(dkimctl_inside.root)
-    commands = (("selftest", "example.com", "--via", "smtp"), ("adopt",), ("doctor", "--json"))
-    for command in commands:  # imports what they need, which another user may not reach
-        dkimctl_inside(*command)
+    tree = Tree(dkimctl_of_nobody.root)
     tree.at("/etc/postfix").chmod(0o700)
-    with another_user():
-        *others, ran = [dkimctl_inside(*command) for command in commands]
+    commands = (("selftest", "example.com", "--via", "smtp"), ("adopt",), ("doctor", "--json"))
+    *others, ran = [dkimctl_of_nobody(*command) for command in commands]
     assert ran.code != 70, ran.err
     assert (ran.code, "DKIM822" in {f["code"] for f in ran.json["findings"]}) == (3, False)
     assert {other.code for other in others} == {3}, others

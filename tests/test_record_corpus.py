@@ -18,7 +18,8 @@ from dkimctl.verify.check import check
 from dkimctl.verify.judge import judge
 from dkimctl.verify.report import Target
 from tests.conftest import needs
-from tests.dns_servers import Knot, free_port_everywhere, name_servers, txt
+from tests.dns_servers import Knot, name_servers, txt
+from tests.ports import free_port_everywhere
 from tests.record_corpus import Case, Keys, corpus, make_keys
 from tests.verify_schema import assert_valid_report
 

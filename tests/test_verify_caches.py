@@ -15,7 +15,8 @@ from dkimctl.record.model import record_for
 from dkimctl.verify.check import check
 from dkimctl.verify.report import Target
 from tests.conftest import Dkimctl, needs
-from tests.dns_servers import Knot, Unbound, free_port_everywhere, name_servers, txt
+from tests.dns_servers import Knot, Unbound, name_servers, txt
+from tests.ports import free_port_everywhere
 
 HOME = "127.0.0.1"
 OLD, NEW = generate(Algorithm.RSA).public, generate(Algorithm.RSA).public

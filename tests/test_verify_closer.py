@@ -13,7 +13,8 @@ from dkimctl.verify.check import check
 from dkimctl.verify.closer import misspellings
 from dkimctl.verify.report import Report, Target
 from tests.conftest import needs
-from tests.dns_servers import SOA, Knot, free_port_everywhere, name_servers, txt
+from tests.dns_servers import SOA, Knot, name_servers, txt
+from tests.ports import free_port_everywhere
 from tests.verify_schema import assert_valid_report
 
 FIRST, SECOND = "127.0.0.1", "127.0.0.2"

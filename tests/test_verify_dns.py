@@ -20,7 +20,8 @@ from dkimctl.record.model import record_for
 from dkimctl.verify.check import await_key, check
 from dkimctl.verify.report import Report, Target, Verdict
 from tests.conftest import Dkimctl, needs
-from tests.dns_servers import Knot, free_port_everywhere, name_servers, txt
+from tests.dns_servers import Knot, name_servers, txt
+from tests.ports import free_port_everywhere
 from tests.verify_schema import assert_valid_report
 
 FIRST, SECOND, NOBODY = "127.0.0.1", "127.0.0.2", "127.0.0.9"

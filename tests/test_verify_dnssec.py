@@ -19,8 +19,9 @@ from dkimctl.record.model import record_for
 from dkimctl.verify.check import check
 from dkimctl.verify.report import Target
 from tests.conftest import Dkimctl, needs
-from tests.dns_servers import Knot, Unbound, free_port_everywhere, name_servers, txt
+from tests.dns_servers import Knot, Unbound, name_servers, txt
 from tests.hostile_dns import Hostile, Send, answer
+from tests.ports import free_port_everywhere
 from tests.verify_schema import assert_valid_report
 
 HOME = "127.0.0.1"

@@ -17,7 +17,8 @@ from dkimctl.verify.notes import Notes
 from dkimctl.verify.report import Report, Target, Verdict
 from dkimctl.verify.tally import tally_of
 from tests.conftest import Dkimctl, needs
-from tests.dns_servers import Knot, free_port_everywhere, name_servers, txt
+from tests.dns_servers import Knot, name_servers, txt
+from tests.ports import free_port_everywhere
 
 HOME = "127.0.0.1"
 PAIR = generate(Algorithm.RSA)

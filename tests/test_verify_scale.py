@@ -26,8 +26,9 @@ from dkimctl.verify.parallel import Manner, check_in_parallel
 from dkimctl.verify.report import Report, Target
 from dkimctl.verify.swift import SwiftJudge
 from tests.conftest import Dkimctl, DkimctlInside, needs
-from tests.dns_servers import Knot, free_port_everywhere, name_servers, txt
+from tests.dns_servers import Knot, name_servers, txt
 from tests.hostile_dns import Hostile, Send, answer
+from tests.ports import free_port_everywhere
 from tests.record_corpus import corpus, make_keys
 from tests.verify_schema import assert_valid
 

@@ -18,7 +18,8 @@ from dkimctl.record.model import KeyRecord, record_for
 from dkimctl.verify.catalogue import CATALOGUE
 from dkimctl.verify.report import Report, ServerAnswer, State, Target, Verdict
 from tests.conftest import Dkimctl, needs
-from tests.dns_servers import Knot, free_port_everywhere, name_servers, txt
+from tests.dns_servers import Knot, name_servers, txt
+from tests.ports import free_port_everywhere
 from tests.verify_schema import assert_valid, validator
 
 HOME = "127.0.0.1"

@@ -25,7 +25,8 @@ from dkimctl.verify.plain import LONGEST_TTL, SHORTEST_TTL, plain_cut, plain_tex
 from dkimctl.verify.report import Report, Target, in_brief
 from dkimctl.verify.tally import tally_of
 from tests.conftest import needs
-from tests.dns_servers import Knot, free_port_everywhere, name_servers, txt
+from tests.dns_servers import Knot, name_servers, txt
+from tests.ports import free_port_everywhere
 from tests.record_corpus import corpus, make_keys
 
 HOME, OTHER = "127.0.0.1", "127.0.0.7"

@@ -17,7 +17,8 @@ from dkimctl.keys.metadata import Tags
 from dkimctl.keys.pair import Algorithm, generate
 from dkimctl.record.model import record_for
 from tests.conftest import Dkimctl, needs
-from tests.dns_servers import Knot, free_port_everywhere, name_servers, txt
+from tests.dns_servers import Knot, name_servers, txt
+from tests.ports import free_port_everywhere
 
 HOME = "127.0.0.1"
 GOOD = record_for(generate(Algorithm.RSA).public, "rsa", Tags()).text

@@ -1,14 +1,13 @@
 """Real name servers on loopback that take signed dynamic updates: knot and bind9, with the same zones and key."""
 
-import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.dns_servers import free_port_everywhere, name_servers
+from tests.dns_servers import await_server, name_servers
+from tests.ports import free_port_everywhere
 
 SECRET = "c2VjcmV0LW9mLXRoZS10ZXN0cy1vZi1ka2ltY3RsLi4="
 KEY_NAME = "dkimctl-test"
@@ -54,11 +53,11 @@ def update_server(program: str, directory: Path, *zones: str) -> Iterator[Update
     with (directory / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, cwd=directory)
     try:
-        _await_answer(port, READ_ONLY, directory / "log")
+        _await_answer(port, (*zones, READ_ONLY), directory / "log")
         yield UpdateServer(program, port)
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 def _knot(directory: Path, port: int, zones: tuple[str, ...]) -> str:
@@ -86,18 +85,8 @@ def _named(directory: Path, port: int, zones: tuple[str, ...]) -> str:
     )
 
 
-def _await_answer(port: int, zone: str, log: Path) -> None:
-    question = b"".join(bytes((len(label),)) + label.encode() for label in zone.split("."))
-    query = b"\x12\x34\0\0\0\1\0\0\0\0\0\0" + question + b"\0\0\6\0\1"
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            probe.settimeout(0.1)
-            try:
-                probe.connect(("127.0.0.1", port))
-                probe.send(query)
-                if probe.recv(512)[3] & 15 == 0:
-                    return
-            except OSError:
-                time.sleep(0.05)
-    raise AssertionError(f"no answer: {log.read_text()}")
+def _await_answer(port: int, zones: tuple[str, ...], log: Path) -> None:
+    try:
+        await_server("127.0.0.1", port, *zones)
+    except AssertionError as error:
+        raise AssertionError(f"{error}: {log.read_text()}") from error

@@ -27,7 +27,7 @@ from measure import Case, Claim, command, interleaved, report
 from memory import peak_memory
 from verify_machine import HOME, NAMES, ZONE, Machine, machine
 
-from tests.dns_servers import free_port_everywhere
+from tests.ports import free_port_everywhere
 
 BURST = 64  # in flight on loopback: with more in one burst knot's socket overflows, and dnsperf waits for what is lost
 WINDOW = 256  # in flight with latency, where dnsperf is the peer; elsewhere what dkimctl does by itself

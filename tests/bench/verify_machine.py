@@ -10,7 +10,8 @@ from pathlib import Path
 from dkimctl.keys import metadata
 from dkimctl.keys.pair import Algorithm, generate
 from dkimctl.record.model import record_for
-from tests.dns_servers import Knot, free_port_everywhere, name_servers, txt
+from tests.dns_servers import Knot, name_servers, txt
+from tests.ports import free_port_everywhere
 
 NAMES = 10_000
 HOME = "127.0.0.1"

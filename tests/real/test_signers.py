@@ -2,10 +2,9 @@
 
 import json
 import os
-import socket
 import time
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +19,7 @@ from dkimctl.probe.milter import Client, greet, offer
 from dkimctl.probe.signature import FIELD, Signature
 from dkimctl.sandbox import Sandbox
 from tests.conftest import needs
+from tests.ports import free_port_everywhere
 from tests.real.machine import Machine
 from tests.real.test_message import signatures
 from tests.real.test_setup import SYSTEMCTL
@@ -55,13 +55,6 @@ class Host:
         return {(s.algorithm, s.selector, s.valid) for s in self.sign(domain, client)}
 
 
-def free() -> int:
-    """A port that nobody uses."""
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def equipped(machine: Machine, sandbox: Sandbox, configuration: str) -> None:
     """Keys that DNS serves, and the systemctl of a machine without systemd."""
     machine.environment.update(sandbox.environment())
@@ -76,7 +69,7 @@ def equipped(machine: Machine, sandbox: Sandbox, configuration: str) -> None:
 @pytest.fixture(scope="module")
 def rspamd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     """rspamd runs as Debian starts it; its milter's port is a person's choice."""
-    port = free()
+    port = free_port_everywhere("127.0.0.1")
     with Sandbox(zones=ZONES) as sandbox, Machine(tmp_path_factory.mktemp("rspamd")) as machine:
         equipped(machine, sandbox, f'[signing]\nsigner = "rspamd"\nsocket = "inet:{port}@localhost"\n')
         machine.run("sh", "-c", PREPARE_RSPAMD)
