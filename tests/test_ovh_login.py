@@ -237,6 +237,32 @@ def test_a_directory_that_others_can_write_is_refused(target: Path) -> None:
     assert not target.exists()
 
 
+@pytest.mark.parametrize("obstacle", ["others write", "no directory"])
+def test_nobody_is_asked_for_a_key_that_could_not_be_stored(target: Path, obstacle: str) -> None:
+    """Who has forgotten `sudo` hears of it before a page is opened, and OVH before a key is made."""
+    if obstacle == "no directory":
+        target.parent.write_text("a file")
+    else:
+        target.parent.mkdir()
+        target.parent.chmod(0o777)
+    with sandbox() as running:
+        person = willing(running)
+        with pytest.raises(DkimctlError):
+            run(wish(running, target), person)
+        assert (person.pending, running.calls) == (None, [])
+
+
+def test_hints_name_the_file_that_was_named(dkimctl_inside: DkimctlInside, tmp_path: Path) -> None:
+    """A hint that is pasted does what the command would have done."""
+    with sandbox() as running:
+        file = tmp_path / "my own.conf"
+        ran = dkimctl_inside(
+            "ovh", "login", ZONE, "--credentials", file, "--timeout", "0", "--replace", env=environment(running)
+        )
+    asked = f"dkimctl ovh login {ZONE} --credentials '{file}' --replace --timeout 0"
+    assert (ran.code, ran.err.splitlines()[-1]) == (3, f"dkimctl: hint: ask again: {asked}")
+
+
 NEW = Credentials("ovh-eu", "AK", "AS", "CK")
 KEYS = {"application_key": "AK", "application_secret": "AS", "consumer_key": "CK"}
 

@@ -59,7 +59,7 @@ def login(
     wanted = _zones(zones, required=True)
     target = _target(app, credentials)
     application = read_application(_options(app), app.settings, os.environ, target)
-    wish = Wish(application, wanted, target, replace, timeout)
+    wish = Wish(application, wanted, target, replace, timeout, named=bool(credentials))
     done = log_in(wish, app.clock, lambda pending: show_pending(pending, app.terminal))
     app.terminal.result(login_text(done))
     app.terminal.document("login", done)
@@ -125,9 +125,10 @@ def _target(app: App, named: str | None) -> "Path":
 
 def _say_what_is_read(app: App, target: "Path") -> None:
     """Warn when the stored key would not be the one that is used; else say what comes next."""
-    if os.environ.get("OVH_CONSUMER_KEY") or os.environ.get("OVH_CONSUMER_KEY_FILE"):
+    variables = [name for name in ("OVH_CONSUMER_KEY", "OVH_CONSUMER_KEY_FILE") if os.environ.get(name)]
+    if variables:
         app.terminal.warning(
-            "OVH_CONSUMER_KEY is set, and the environment counts before the file", "unset OVH_CONSUMER_KEY"
+            f"{variables[0]} is set, and the environment counts before the file", f"unset {variables[0]}"
         )
     elif target.absolute() != _target(app, None).absolute():
         app.terminal.warning(

@@ -8,11 +8,28 @@ from pathlib import Path
 
 from dkimctl.clock import Clock
 from dkimctl.errors import ConfigError, Refused, disk_errors
-from dkimctl.files import Owner, caller, create_file, make_directory, read_file, refuse_shared_directory, write_file
+from dkimctl.files import (
+    Owner,
+    caller,
+    create_file,
+    make_directory,
+    read_file,
+    refuse_shared_directory,
+    staged_file,
+    write_file,
+)
 from dkimctl.providers.ovh.credentials import KEYS, Credentials
 
 MODE = 0o600
 HEAD = "# Credentials of the OVH API, for dkimctl and for the ovh library. Nobody else may read this file.\n"
+
+
+def refuse_unstorable(path: Path, credentials: Credentials) -> None:
+    """Raise now what `store` would raise: a key that a person has validated is not to be lost."""
+    path, owner = _place(path)
+    _updated(path, read_file(path), credentials)
+    with staged_file(path, b"", mode=MODE, owner=owner):
+        pass
 
 
 def store(path: Path, credentials: Credentials, clock: Clock) -> Path | None:
@@ -20,22 +37,33 @@ def store(path: Path, credentials: Credentials, clock: Clock) -> Path | None:
 
     Returns the name of that copy. Raises Refused where others could swap the file, DiskError.
     """
-    path = path.resolve()
-    make_directory(path.parent, mode=0o755)
-    owner = _owner(path)
-    _refuse_shared(path, owner)
+    path, owner = _place(path)
     before = read_file(path)
-    text = HEAD if before is None else before.decode("utf-8", "surrogateescape")
-    after = with_credentials(text, credentials)
-    old = _parsed(text)
-    if _parsed(after) != {**old, **_changed(old, credentials)}:
-        raise ConfigError(f"{path} is written in a way that this cannot change safely", hint="mend it, or move it away")
+    after, old = _updated(path, before, credentials)
     backup = None
     if before is not None and old.get(credentials.endpoint, {}).get("consumer_key"):
         backup = path.with_name(f"{path.name}.{clock.now():%Y%m%dT%H%M%SZ}")
         create_file(backup, before, mode=MODE, owner=owner)
     write_file(path, after.encode("utf-8", "surrogateescape"), mode=MODE, owner=owner)
     return backup
+
+
+def _place(path: Path) -> tuple[Path, Owner]:
+    """The file itself, in a directory where nobody else can swap it, and whose it is to be."""
+    path = path.resolve()
+    make_directory(path.parent, mode=0o755)
+    owner = _owner(path)
+    _refuse_shared(path, owner)
+    return path, owner
+
+
+def _updated(path: Path, before: bytes | None, credentials: Credentials) -> tuple[str, dict[str, dict[str, str]]]:
+    """The file's text with these keys, and what it held before. Raises ConfigError."""
+    text = HEAD if before is None else before.decode("utf-8", "surrogateescape")
+    after, old = with_credentials(text, credentials), _parsed(text)
+    if _parsed(after) != {**old, **_changed(old, credentials)}:
+        raise ConfigError(f"{path} is written in a way that this cannot change safely", hint="mend it, or move it away")
+    return after, old
 
 
 def with_credentials(text: str, credentials: Credentials) -> str:

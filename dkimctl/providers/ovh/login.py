@@ -4,7 +4,8 @@ Nothing is stored before the key is validated and has every right that was asked
 """
 
 import re
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from dkimctl.clock import Clock
 from dkimctl.errors import CheckFailed, Refused, Unavailable
 from dkimctl.findings import Severity
 from dkimctl.providers.ovh.calls import Calls
-from dkimctl.providers.ovh.conffile import store
+from dkimctl.providers.ovh.conffile import refuse_unstorable, store
 from dkimctl.providers.ovh.credentials import Credentials, stored_credentials
 from dkimctl.providers.ovh.door import Door
 from dkimctl.providers.ovh.grants import Rule, rules_for, uncovered, zones_of
@@ -47,13 +48,22 @@ class Login:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What is asked for. `target`: the `ovh.conf` to write; `replace`: whatever consumer key it holds; seconds."""
+    """What is asked for. `target`: the `ovh.conf` to write; `replace`: whatever consumer key it holds; seconds.
+
+    `named`: the file was named by whoever types, and hints name it too.
+    """
 
     application: Credentials
     zones: tuple[str, ...]
     target: Path
     replace: bool
     timeout: float
+    named: bool = False
+
+    def command(self, zones: Iterable[str]) -> str:
+        """What to type for these zones."""
+        file = f" --credentials {shlex.quote(str(self.target))}" if self.named else ""
+        return f"dkimctl ovh login {' '.join(zones)}{file}"
 
 
 def log_in(wish: Wish, clock: Clock, report: Callable[[Pending], None]) -> Login:
@@ -67,6 +77,7 @@ def log_in(wish: Wish, clock: Clock, report: Callable[[Pending], None]) -> Login
         serving = _still_serving(stored, wish, clock)
         if serving is not None:
             return Login("kept", wish.target, wish.zones, None, serving)
+    refuse_unstorable(wish.target, wish.application)
     fresh, url = _request(wish, clock)
     door = Door(fresh)
     _look(door, wish)  # a wrong secret shows here, before anybody opens a page
@@ -91,7 +102,7 @@ def _still_serving(stored: Credentials, wish: Wish, clock: Clock) -> Identity | 
             f"{wish.target} holds a consumer key with rights that the new one would not have: "
             + ", ".join(map(str, lost_rights[:3]))
             + (f" and {len(lost_rights) - 3} more" if len(lost_rights) > 3 else ""),
-            hint=f"one key for all: dkimctl ovh login {' '.join(_all_zones(identity, wish))}; "
+            hint=f"one key for all: {wish.command(_all_zones(identity, wish))}; "
             "or give the old rights up with --replace",
         )
     return None
@@ -171,4 +182,5 @@ def _refuse_wrong(identity: Identity) -> None:
 
 
 def _again(wish: Wish) -> str:
-    return f"ask again: dkimctl ovh login {' '.join(wish.zones)} --timeout {wish.timeout:g}"
+    replace = " --replace" if wish.replace else ""
+    return f"ask again: {wish.command(wish.zones)}{replace} --timeout {wish.timeout:g}"
