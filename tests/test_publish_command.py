@@ -477,6 +477,51 @@ def test_another_plan_is_refused_with_both_digests(inside: DkimctlInside, change
         assert {call.method for call in w.sandbox.calls} == {"GET"}
 
 
+def test_a_plan_of_which_nothing_is_left_is_done(inside: DkimctlInside) -> None:
+    """The same command again changes nothing and ends well, a refresh that a killed run has left out included."""
+    with world(inside) as w:
+        digest = _digest(w(*PUBLISH, "--dry-run"))
+        w.sandbox.faults.add(Fault("460", method="POST", path="*/refresh"))
+        assert w(*PUBLISH, "--plan-digest", digest).code == 3
+        for refreshes in (1, 1):
+            run = w(*PUBLISH, "--plan-digest", digest)
+            assert (run.code, w.sandbox.zone(ZONE).refreshes, w.phase()) == (0, refreshes, "verified")
+
+
+def test_the_last_line_of_a_dry_run_can_be_pasted(inside: DkimctlInside) -> None:
+    """It says the digest; to show a plan and to do one at the same time is refused."""
+    with world(inside) as w:
+        run = w(*PUBLISH, "--dry-run")
+        wish = ("--plan-digest", _digest(run))
+        assert f"the same command with {' '.join(wish)} instead of --dry-run" in run.err
+        both = w(*PUBLISH, "--dry-run", *wish)
+        assert (both.code, both.out) == (2, "")
+        assert "--dry-run and --plan-digest exclude each other" in both.err
+
+
+def test_a_plan_shows_in_what_two_keys_differ(inside: DkimctlInside) -> None:
+    """RSA keys of one size have the same first 44 characters: before and after are told apart all the same."""
+    with world(inside) as w:
+        assert w(*PUBLISH).code == 0
+        w.genkey(ZONE, "other")
+        w.sandbox.zone(ZONE).add("DKIM", "other._domainkey", w.record())
+        lines = w(*PUBLISH, "-s", "other", "--dry-run", "--replace").out.splitlines()
+        before, after = lines[2].strip(), lines[4].strip()
+        assert (lines[1].split()[0], lines[3].split()[0]) == ("change", "to")
+        assert before != after
+        assert before.endswith(w.record()[-26:])
+
+
+@pytest.mark.parametrize("field_type", ["TXT", "CNAME"])
+def test_what_strangers_wrote_does_not_reach_the_terminal(inside: DkimctlInside, field_type: str) -> None:
+    """An escape sequence in a record that stands at the name is shown, not obeyed."""
+    with world(inside) as w:
+        w.sandbox.zone(ZONE).add(field_type, "mail._domainkey", "\x1b[31mred.example.")
+        run = w(*PUBLISH, "--dry-run", "--replace")
+        assert "\\x1b[31mred.example" in run.out + run.err
+        assert "\x1b" not in run.out + run.err
+
+
 def test_a_plan_that_cannot_be_made_is_no_other_plan(inside: DkimctlInside) -> None:
     """An API that fails is exit 3 and said as such, not a difference."""
     with world(inside) as w:

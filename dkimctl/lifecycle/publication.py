@@ -86,12 +86,15 @@ def publish_streaming(
 ) -> None:
     """The same for any number of keys: nothing is kept of them but the names, nor of what was reported.
 
-    Raises Refused when the plan is not the one that was asked for, and Unavailable when it cannot be made now.
+    Raises UsageError when a plan is to be both shown and done, Refused when the plan is not the one that was asked
+    for, and Unavailable when it cannot be made now.
     """
+    if choices.dry_run and choices.plan_digest is not None:
+        raise UsageError("--dry-run and --plan-digest exclude each other", hint="use one of them")
     providers = open_providers((name.domain for name in names), named, settings, clock, choices.pace)
     claims: dict[str, str] = {}
     approved = None
-    if choices.plan_digest is not None and not choices.dry_run:
+    if choices.plan_digest is not None:
         approved = _approved(settings, store, providers, named, names, choices, clock)
     for text, its_names in _by_provider(names, named, settings).items():
         Run(settings, store, providers[text], choices, clock, report, claims, approved).work(its_names)
@@ -120,7 +123,10 @@ def _approved(
     choices: Choices,
     clock: Clock,
 ) -> PlanDigest:
-    """The plan as it is now, when it is the one that was asked for."""
+    """The plan as it is now, when it is the one that was asked for, or nothing is left of it to do.
+
+    A run that was killed before its refresh leaves no plan: the same command ends it.
+    """
     from dataclasses import replace
 
     now = PlanDigest()
@@ -140,6 +146,8 @@ def _approved(
     if failed and failed[0].error:
         error = failed[0].error
         raise Unavailable(f"the plan cannot be made, so nothing was changed: {error.message}", hint=error.hint)
+    if not now:
+        return now
     raise Refused(
         f"the plan is another one now, so nothing was changed: {now.text} instead of {choices.plan_digest}",
         hint="look at the new plan with --dry-run",

@@ -8,6 +8,7 @@ from dkimctl.clock import SYSTEM_CLOCK, Clock
 from dkimctl.errors import DkimctlError
 from dkimctl.lifecycle.interruption import Interrupted
 from dkimctl.lifecycle.published import Event, Outcome, Progress, Publication
+from dkimctl.names import printable
 from dkimctl.output.machine import line
 from dkimctl.output.panels import to_paste
 from dkimctl.output.terminal import Terminal
@@ -15,7 +16,7 @@ from dkimctl.providers.base import Change, Create, Delete, ProviderRecord, Repla
 from dkimctl.publish.digest import PlanDigest
 
 _COUNT_EVERY = 15.0  # seconds between two lines that say how far it is
-_SHOWN = 60  # characters of a record's text in a plan: the tags and the head of the key
+_HEAD, _TAIL = 42, 26  # characters of a record's text in a plan: keys of one kind and size all begin alike
 
 
 class PublicationView:
@@ -75,7 +76,8 @@ class PublicationView:
         if self._plan:
             more["plan_digest"] = self._plan.text
             self._terminal.result("" if self._lines else f"plan digest: {self._plan.text}\n")
-            self._terminal.note("to do exactly this: the same command with --plan-digest instead of --dry-run")
+            instead = f"--plan-digest {self._plan.text} instead of --dry-run"
+            self._terminal.note(f"to do exactly this: the same command with {instead}")
         if len(ended) > 1 or any(one.exit_code for one in ended):
             self._terminal.note(_summary(self._ended))
         if any(one.is_by_hand for one in ended):
@@ -179,8 +181,10 @@ def _before(change: Change) -> ProviderRecord | None:
 
 def _record_line(record: ProviderRecord) -> str:
     ttl = f"ttl {record.ttl}" if record.ttl else "default ttl"
-    text = record.text if len(record.text) <= _SHOWN else record.text[:_SHOWN] + "…"
-    return f"{record.field_type}, {ttl}, {len(record.text)} characters\n          {text}"
+    text = record.text
+    if len(text) > _HEAD + _TAIL:
+        text = f"{text[:_HEAD]}…{text[-_TAIL:]}"
+    return f"{record.field_type}, {ttl}, {len(record.text)} characters\n          {printable(text, 255)}"
 
 
 def publication_value(publication: Publication) -> dict[str, object]:

@@ -41,6 +41,10 @@ class PlanDigest:
         if changes:
             self._fingerprints.add(fingerprint(provider, zone, name, changes))
 
+    def __bool__(self) -> bool:
+        """Whether the plan changes anything."""
+        return bool(self._fingerprints)
+
     def __contains__(self, changes: object) -> bool:
         """Whether a fingerprint is in this plan."""
         return changes in self._fingerprints

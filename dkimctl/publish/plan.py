@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from dkimctl.errors import DkimctlError, Refused
-from dkimctl.names import owner_name
+from dkimctl.names import owner_name, printable
 from dkimctl.providers.base import Capabilities, Change, Create, Delete, Glances, Provider, ProviderRecord, Replace
 from dkimctl.publish.likeness import Likeness, likeness
 from dkimctl.record.model import KeyRecord
@@ -122,9 +122,10 @@ def _refusal(
 
 
 def _delegated(wanted: Wanted, record: ProviderRecord) -> Refused:
+    target = printable(record.text, 255)
     return Refused(
-        f"{wanted.name} is a CNAME to {record.text}: its record is published there, by whoever runs that zone",
-        hint=f"have it published at {record.text}, or remove the CNAME, or use another selector: "
+        f"{wanted.name} is a CNAME to {target}: its record is published there, by whoever runs that zone",
+        hint=f"have it published at {target}, or remove the CNAME, or use another selector: "
         f"dkimctl genkey {wanted.domain} -s NAME",
     )
 

@@ -69,7 +69,6 @@ class Refusal:
 
 
 AGAIN = "run the same command again: it goes on where this stopped"
-NEW_KEY = "ask for a new one: dkimctl ovh login ZONE"
 
 
 def explain(refusal: Refusal, method: str, path: str, endpoint: str) -> OvhError:
@@ -130,12 +129,12 @@ def _forbidden(refusal: Refusal, method: str, path: str, endpoint: str) -> tuple
             f"get a key that has the rule {rule}: dkimctl ovh login {_zone(path)}",
         )
     if "credential does not exist" in said:
-        return Kind.REFUSED, "OVH does not know this consumer key: it is wrong or was revoked", NEW_KEY
+        return Kind.REFUSED, "OVH does not know this consumer key: it is wrong or was revoked", _new_key(path)
     if "credential is not valid" in said:
         return (
             Kind.NOT_VALID,
             "the OVH consumer key is not valid: never validated, refused, or expired",
-            f"open the validation page that came with it, or {NEW_KEY}",
+            f"open the validation page that came with it, or {_new_key(path)}",
         )
     if "application key" in said:
         return (
@@ -183,6 +182,11 @@ def _bad_request(call: str, said: str, endpoint: str) -> tuple[Kind, str, str]:
         f"OVH refused the values of {call}: {said}",
         "see the record with: dkimctl record --format ovh",
     )
+
+
+def _new_key(path: str) -> str:
+    zone = _zone(path) if path.startswith("/domain/zone/") else "ZONE"
+    return f"ask for a new one: dkimctl ovh login {zone}"
 
 
 def _zone(path: str) -> str:
