@@ -1,10 +1,12 @@
 """`dkimctl publish` as a user types it, against the sandbox: proof in DNS, errors in words, exit codes, secrets."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
 import time
+from _thread import interrupt_main
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -437,6 +439,56 @@ def test_ctrl_c_says_what_was_done_and_what_not(dkimctl: Dkimctl) -> None:
         assert w.phase() == "published"
 
 
+def test_a_pipe_gets_each_result_at_once_and_ctrl_c_ends_all_of_it(dkimctl: Dkimctl) -> None:
+    """The record to add by hand is seen while it is waited for; after Ctrl-C the next provider is not begun."""
+    with world(dkimctl) as w:
+        w.genkey("by-hand.example")
+        _configure(dkimctl, {"by-hand.example": "manual", ZONE: "ovh"})
+        typed = ["publish", "by-hand.example", ZONE, "--wait", "--format", "jsonl"]
+        process = _started(w, typed, subprocess.PIPE)
+        assert process.stdout is not None
+        first = json.loads(process.stdout.readline())
+        assert (first["publication"]["outcome"], process.poll()) == ("by hand", None)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+        assert (process.returncode, w.sandbox.zone(ZONE).refreshes, standing(w.sandbox)) == (130, 0, []), err
+        assert "1 not begun" in err
+
+
+def test_nobody_reads_the_results(dkimctl: Dkimctl) -> None:
+    """What was begun comes to its end and is refreshed, the rest is not begun, and the exit code is no 0."""
+    zones = tuple(f"z{number}.example" for number in range(4))
+    with world(dkimctl, ZONE, *zones, latency=0.02) as w:
+        for zone in zones:
+            w.genkey(zone, "mail", "--algorithm", "ed25519")
+        read, write = os.pipe()
+        os.close(read)
+        process = _started(w, [*PUBLISH, *zones, "--jobs", "1"], write)
+        os.close(write)
+        _, err = process.communicate(timeout=60)
+        assert process.returncode == 130, err
+        assert "the same command goes on from there" in err
+        stand = [zone for zone in zones if standing(w.sandbox, zone=zone)]
+        assert stand == [zone for zone in zones if w.sandbox.zone(zone).refreshes]
+        assert w(*PUBLISH, *zones).code == 0
+
+
+def _configure(dkimctl: Dkimctl, providers: dict[str, str]) -> None:
+    path = dkimctl.root / "etc/dkimctl/dkimctl.toml"
+    path.parent.mkdir(parents=True)
+    path.write_text("".join(f'[domains."{name}"]\nprovider = "{provider}"\n' for name, provider in providers.items()))
+
+
+def _started(w: World, typed: list[str], stdout: int) -> subprocess.Popen[str]:
+    """The command, with its output as buffered as it is for everybody."""
+    environment = w.dkimctl.scratch.environment(w.sandbox.environment())
+    environment.pop("PYTHONUNBUFFERED", None)
+    command = [sys.executable, "-m", "dkimctl", *typed]
+    return subprocess.Popen(
+        command, env=environment, stdout=stdout, stderr=subprocess.PIPE, text=True, cwd=w.dkimctl.scratch.home
+    )
+
+
 # --- the plan, its digest, and many names
 
 
@@ -486,6 +538,13 @@ def test_a_plan_of_which_nothing_is_left_is_done(inside: DkimctlInside) -> None:
         for refreshes in (1, 1):
             run = w(*PUBLISH, "--plan-digest", digest)
             assert (run.code, w.sandbox.zone(ZONE).refreshes, w.phase()) == (0, refreshes, "verified")
+
+
+def test_ctrl_c_while_plans_are_compared(inside: DkimctlInside) -> None:
+    """Nothing was changed, and that is said: an interruption is no other plan."""
+    with world(inside, on_call=lambda call: interrupt_main() if "/record?" in call.path else None) as w:
+        run = w(*PUBLISH, "--plan-digest", "0" * 32)
+        assert (run.code, run.err) == (130, "dkimctl: interrupted before anything was changed\n")
 
 
 def test_the_last_line_of_a_dry_run_can_be_pasted(inside: DkimctlInside) -> None:

@@ -68,5 +68,6 @@ def command(
     names = [key.name for key in (still_to_do(keys, choices) if resume else keys)]
     view = PublicationView(app.terminal, lines=form == "jsonl", total=len(names), clock=app.clock)
     clock = StoppableClock(app.clock)
-    publish_streaming(app.settings, app.store, provider, names, choices, clock=clock, report=view.event)
+    with view.meter:
+        publish_streaming(app.settings, app.store, provider, names, choices, clock=clock, report=view.event)
     return view.end()

@@ -10,6 +10,7 @@ from dkimctl.config.settings import Settings
 from dkimctl.errors import Refused, Unavailable, UsageError
 from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import Key, KeyName, KeyStore
+from dkimctl.lifecycle.interruption import StoppableClock
 from dkimctl.lifecycle.published import Choices, Event, Outcome, Progress, Publication
 from dkimctl.lifecycle.run import Run
 from dkimctl.providers.base import Pace, Provider
@@ -141,6 +142,8 @@ def _approved(
     dry = replace(choices, dry_run=True)
     for text, its_names in _by_provider(names, named, settings).items():
         Run(settings, store, providers[text], dry, clock, hear, {}).work(its_names)
+    if isinstance(clock, StoppableClock) and clock.is_stopped:
+        raise KeyboardInterrupt("interrupted before anything was changed")
     if now.text == choices.plan_digest:
         return now
     if failed and failed[0].error:

@@ -60,6 +60,8 @@ class Run:
             self._check_ttl(key)
             self.ledger.keys[self.settings.published_at(key.selector, key.domain)] = key
         self._check_keys()
+        if _is_stopped(self.clock):  # while an earlier provider was at work
+            return self._interrupted()
         try:
             if self.provider.capabilities.writes:
                 self._change_zones()
@@ -69,6 +71,7 @@ class Run:
                 self.clock.sleep(self.observation.waiting.due_in)
                 self.observation.look()
         except KeyboardInterrupt:
+            _stop(self.clock)
             self._interrupted()
 
     def _check_ttl(self, key: KeyName) -> None:
@@ -136,8 +139,7 @@ class Run:
                 self.observation.look()
         except KeyboardInterrupt:
             self.ledger.say("interrupted", "the zones in hand come to their end")
-            if isinstance(self.clock, StoppableClock):
-                self.clock.stop()
+            _stop(self.clock)
             self._finish_all(crew.stop())
             raise
 
@@ -213,3 +215,12 @@ class Run:
                 self.ledger.tell(name, error=Interrupted("interrupted before it began"))
             else:
                 self.ledger.tell(name, error=Interrupted("interrupted before every name server was seen to serve it"))
+
+
+def _stop(clock: Clock) -> None:
+    if isinstance(clock, StoppableClock):
+        clock.stop()
+
+
+def _is_stopped(clock: Clock) -> bool:
+    return isinstance(clock, StoppableClock) and clock.is_stopped

@@ -10,6 +10,7 @@ from dkimctl.errors import DkimctlError, Refused
 from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import Key, KeyStore, signing_key
 from dkimctl.lifecycle.generation import Failed, Generated, KeyRequest, KeyStyle, generate_keys
+from dkimctl.lifecycle.interruption import StoppableClock
 from dkimctl.lifecycle.proving import prove
 from dkimctl.lifecycle.publication import open_providers
 from dkimctl.lifecycle.published import Choices
@@ -52,6 +53,8 @@ def _do(site: Site, wish: Wish) -> None:
     keys = _make_keys(site, wish)
     choices = Choices(wait=True, timeout=wish.timeout, accept_limits=wish.accept_limits)
     served = prove(site, keys, wish.provider, choices) if keys else []
+    if isinstance(site.clock, StoppableClock) and site.clock.is_stopped:
+        return  # after Ctrl-C nothing new is begun
     try:
         start_signing(site, served)
     except DkimctlError as error:

@@ -14,6 +14,41 @@ _SHORT = 1.0  # seconds: shorter work shows no bar, and does not wait for the li
 _LINE_EVERY = 15.0  # seconds between two lines where there is no terminal
 
 
+class Meter:
+    """How far work has come. Nothing is shown with -q, nor a bar for what is done within a second.
+
+    `what` it consists of, in the plural; `total` how many, where it is known.
+    """
+
+    def __init__(self, terminal: Terminal, what: str, *, total: int | None = None, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._terminal, self._what, self._total, self._clock = terminal, what, total, clock
+        self._on_terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        self._due = clock.monotonic() + (_SHORT if self._on_terminal else _LINE_EVERY)
+        self._count = 0
+        self._show: Callable[[int], None] | None = None
+        self._stack = ExitStack()
+
+    def __enter__(self) -> "Meter":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def add(self, size: int) -> None:
+        """So many more are done; none, where something has happened all the same."""
+        self._count += size
+        if self._terminal.verbosity < 0 or self._clock.monotonic() < self._due:
+            return
+        self._show = self._show or self._opened()
+        self._show(self._count)
+        self._due = self._clock.monotonic() + (0 if self._on_terminal else _LINE_EVERY)
+
+    def _opened(self) -> Callable[[int], None]:
+        if self._on_terminal:
+            return _bar(self._stack, self._what, self._total)
+        return _lines(self._terminal, self._what, self._total)
+
+
 def watched(
     items: Iterable[T],
     terminal: Terminal,
@@ -23,26 +58,11 @@ def watched(
     size: Callable[[T], int] = lambda _: 1,
     clock: Clock = SYSTEM_CLOCK,
 ) -> Iterator[T]:
-    """The items as they come, unchanged. `what` they are, in the plural; `total` how many, where it is known.
-
-    `size`: how many an item stands for.
-    """
-    if terminal.verbosity < 0:
-        yield from items
-        return
-    on_terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
-    with ExitStack() as stack:
-        show: Callable[[int], None] | None = None if on_terminal else _lines(terminal, what, total)
-        due = clock.monotonic() + (_SHORT if on_terminal else _LINE_EVERY)
-        count = 0
+    """The items as they come, unchanged. `size`: how many an item stands for; the rest as `Meter` says."""
+    with Meter(terminal, what, total=total, clock=clock) as meter:
         for item in items:
-            count += size(item)
             yield item
-            if clock.monotonic() < due:
-                continue
-            show = show or _bar(stack, what, total)
-            show(count)
-            due = clock.monotonic() + (0 if on_terminal else _LINE_EVERY)
+            meter.add(size(item))
 
 
 def _lines(terminal: Terminal, what: str, total: int | None) -> Callable[[int], None]:

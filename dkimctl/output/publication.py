@@ -11,55 +11,49 @@ from dkimctl.lifecycle.published import Event, Outcome, Progress, Publication
 from dkimctl.names import printable
 from dkimctl.output.machine import line
 from dkimctl.output.panels import to_paste
+from dkimctl.output.progress import Meter
 from dkimctl.output.terminal import Terminal
 from dkimctl.providers.base import Change, Create, Delete, ProviderRecord, Replace
 from dkimctl.publish.digest import PlanDigest
 
-_COUNT_EVERY = 15.0  # seconds between two lines that say how far it is
 _HEAD, _TAIL = 42, 26  # characters of a record's text in a plan: keys of one kind and size all begin alike
 
 
 class PublicationView:
     """Shows events while they happen; `end` sums up. Keeps no more of a publication than its name, but for --json.
 
-    `lines`: one JSON document on a line for each that ended. `total`: how many names there are.
+    `lines`: one JSON document on a line for each that ended. `total`: how many names there are. `meter` is open while
+    they come.
     """
 
     def __init__(self, terminal: Terminal, *, lines: bool = False, total: int = 0, clock: Clock = SYSTEM_CLOCK) -> None:
         self._terminal = terminal
         self._lines = lines
-        self._total = total
-        self._clock = clock
-        self._next_count = clock.monotonic() + _COUNT_EVERY
+        self.meter = Meter(terminal, "names", total=total, clock=clock)
         self._ended: dict[str, Ended] = {}
         self._document: dict[str, dict[str, object]] = {}
         self._plan: PlanDigest | None = None
         self._shown: DkimctlError | None = None
 
     def event(self, event: Event) -> None:
-        """One step on the way, or how one name ended."""
+        """One step on the way, or how one name ended. Raises KeyboardInterrupt when nobody reads the results."""
         if isinstance(event, Progress):
             self._terminal.note(f"{event.subject}: {event.text}")
+            self.meter.add(0)
             return
         self._ended[event.name] = _ended(event)
         if event.outcome is Outcome.PLANNED:
             self._plan = self._plan or PlanDigest()
             self._plan.add(event.provider, event.zone, event.name, event.changes)
         if self._lines:
-            self._terminal.result(line("publication", publication_value(event)))
+            self._terminal.step(line("publication", publication_value(event)))
         elif self._terminal.json:
             self._document[event.name] = publication_value(event)
         if event.error:
             self._failure(event, event.error)
         elif not self._lines:
-            self._terminal.result(publication_text(event))
-        self._count()
-
-    def _count(self) -> None:
-        """How far long work is, now and then."""
-        if self._clock.monotonic() >= self._next_count:
-            self._next_count = self._clock.monotonic() + _COUNT_EVERY
-            self._terminal.note(f"{len(self._ended)} of {self._total} names")
+            self._terminal.step(publication_text(event))
+        self.meter.add(1)
 
     def _failure(self, publication: Publication, error: DkimctlError) -> None:
         """An error that is the same for many names, such as a zone's, is shown once; an interruption in the summary."""

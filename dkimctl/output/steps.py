@@ -17,7 +17,7 @@ def show_step(step: Step, terminal: Terminal) -> None:
     if step.state is State.WARNING:
         terminal.warning(step.proof, step.hint)
         return
-    terminal.result(step_text(step))
+    terminal.step(step_text(step))
     if step.state is State.FAILED:
         terminal.failure(CheckFailed(step.proof, hint=step.hint))
 

@@ -28,6 +28,18 @@ class Terminal(NamedTuple):
         if not self.json:
             self._out(text if text.endswith("\n") else text + "\n")
 
+    def step(self, text: str) -> None:
+        """A result of work that goes on: whoever reads stdout gets it now.
+
+        Raises KeyboardInterrupt when nobody reads on: what nobody hears of is not begun.
+        """
+        try:
+            self.result(text)
+            self.flush()
+        except BrokenPipeError:
+            self.abandon()
+            raise KeyboardInterrupt from None
+
     def document(self, kind: str, value: object, **more: object) -> None:
         """The one JSON document of a command; only with `--json`. `more`: further keys beside the main one."""
         if self.json:
