@@ -181,20 +181,22 @@ def test_the_rate_is_an_option(dkimctl_inside: DkimctlInside) -> None:
         assert time.monotonic() - started >= (len(running.calls) - 2) // 4
 
 
-def test_zones_of_two_providers_are_not_mixed(dkimctl_inside: DkimctlInside) -> None:
+@pytest.mark.parametrize("told_by", ["configuration", "DNS"])
+def test_zones_of_two_providers_are_not_mixed(dkimctl_inside: DkimctlInside, told_by: str) -> None:
     """Two credentials for one zone in one run: the second is refused, and both are named."""
     with sandbox() as running:
         config = dkimctl_inside.root / "etc/dkimctl/dkimctl.toml"
         config.parent.mkdir(parents=True)
         zone_file = dkimctl_inside.root / "db"
-        zone_file.write_text("$TTL 3600\n@ IN SOA ns1 host 1 3600 600 86400 300\n@ NS ns1\nns1 A 127.0.0.1\n")
+        zone_file.write_text(f"$ORIGIN {ZONE}.\n@ IN SOA ns1 host 1 3600 600 86400 300\n@ NS ns1\nns1 A 127.0.0.1\n")
+        zone = f'zone = "{ZONE}"\n' if told_by == "configuration" else ""
         config.write_text(
-            f'[domains."{ZONE}"]\nprovider = "ovh"\nzone = "{ZONE}"\n'
-            f'[domains."sub.{ZONE}"]\nprovider = "zonefile:/db"\nzone = "{ZONE}"\n'
+            f'[domains."{ZONE}"]\nprovider = "ovh"\n{zone}'
+            f'[domains."sub.{ZONE}"]\nprovider = "zonefile:/db"\n{zone}[providers.zonefile]\nreload = ["true"]\n'
         )
         for domain in (ZONE, f"sub.{ZONE}"):
             dkimctl_inside("genkey", domain, "-s", "a", "--algorithm", "ed25519", env=running.environment())
-        run = dkimctl_inside("publish", "--no-wait", env=running.environment())
+        run = dkimctl_inside("publish", "--timeout", "8", env=running.environment())
         assert run.code == 1
         assert f"{ZONE} would be changed with two credentials in one run: ovh and zonefile" in run.err
         assert "_domainkey" not in zone_file.read_text()

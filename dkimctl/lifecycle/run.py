@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from dkimctl.clock import Clock
 from dkimctl.config.settings import Settings
-from dkimctl.errors import DkimctlError, Refused, UsageError
+from dkimctl.errors import DkimctlError, UsageError
 from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import KeyName, KeyStore
 from dkimctl.lifecycle.crew import Crew
@@ -109,8 +109,8 @@ class Run:
             self.observation.begin(wanted)
 
     def _zone_work(self) -> ZoneWork:
-        keys = self.ledger.keys
-        return ZoneWork(self.settings, self.store, keys, self.provider, self.choices, self.clock, self.approved)
+        keys, claims = self.ledger.keys, self.claims
+        return ZoneWork(self.settings, self.store, keys, self.provider, self.choices, self.clock, self.approved, claims)
 
     def _change_zones(self) -> None:
         """First the zones that are known, then those that the account must be asked for."""
@@ -131,7 +131,7 @@ class Run:
     def _in_parallel(self, groups: Sequence[ZoneGroup]) -> None:
         if not groups:
             return
-        crew = Crew(min(self.choices.jobs, len(groups)), self._zone_work().do, self._claimed(groups))
+        crew = Crew(min(self.choices.jobs, len(groups)), self._zone_work().do, groups)
         try:
             while crew:
                 due = self.observation.waiting.due_in if self.observation.waiting else None
@@ -142,22 +142,6 @@ class Run:
             _stop(self.clock)
             self._finish_all(crew.stop())
             raise
-
-    def _claimed(self, groups: Iterable[ZoneGroup]) -> Iterable[ZoneGroup]:
-        """The zones that no other provider of this run changes."""
-        free = []
-        for group in groups:
-            owner = self.claims.setdefault(group.zone, self.provider.name)
-            if owner == self.provider.name or group.is_likely:
-                free.append(group)
-                continue
-            error = Refused(
-                f"{group.zone} would be changed with two credentials in one run: {owner} and {self.provider.name}",
-                hint=f"name one provider for all domains of {group.zone}",
-            )
-            for name in group.names:
-                self.ledger.fail(name, error)
-        return free
 
     def _finish_all(self, results: Iterable[tuple[ZoneGroup, ZoneDone]]) -> None:
         for group, done in results:

@@ -41,6 +41,8 @@ class ZoneWork:
     choices: Choices
     clock: Clock
     approved: PlanDigest | None
+    claims: dict[str, str]
+    """Zone → the provider that changes it in this run of the program."""
 
     def do(self, group: ZoneGroup) -> ZoneDone:
         """Plan, and unless it is a dry run do it and prove it."""
@@ -59,6 +61,7 @@ class ZoneWork:
             planned = self._plan(group, wanted) if wanted else None
             if planned is None:
                 return ZoneDone(errors=errors, elsewhere=tuple(one.name for one in wanted))
+            self._claim(group.zone)
             return ZoneDone(planned if self.choices.dry_run else self._change(planned), errors)
         except DkimctlError as error:
             return ZoneDone(errors=dict.fromkeys(group.names, error) | errors)
@@ -86,6 +89,15 @@ class ZoneWork:
             if group.is_likely and error.status in (403, 404):
                 return None
             raise
+
+    def _claim(self, zone: str) -> None:
+        """Raises Refused for a zone that another provider of this run has as well."""
+        owner, own = self.claims.setdefault(zone, self.provider.name), self.provider.name
+        if owner != own:
+            raise Refused(
+                f"{zone} would be changed with two credentials in one run: {owner} and {own}",
+                hint=f"name one provider for all domains of {zone}",
+            )
 
     def _change(self, planned: Plan) -> ZoneResult:
         self._check(planned)
