@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from dkimctl.errors import UsageError
 from dkimctl.findings import Finding, Severity
 from dkimctl.keys.metadata import Tags
 from dkimctl.keys.pair import Algorithm, generate
@@ -23,16 +24,17 @@ from tests.ports import free_port_everywhere
 HOME = "127.0.0.1"
 PAIR = generate(Algorithm.RSA)
 GOOD = record_for(PAIR.public, "rsa", Tags()).text
+TESTING = txt("testing._domainkey", GOOD.replace("v=DKIM1;", "v=DKIM1; t=y;"))
 NAMES = [f"s{n}._domainkey.example.com" for n in range(20)]
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """The environment that leads to a knot with twenty good records and one bad."""
+    """The environment that leads to a knot with twenty good records, one bad and one with a warning."""
     port = free_port_everywhere(HOME)
     records = "".join(txt(name.removesuffix(".example.com"), GOOD) for name in NAMES)
     zones = {
-        "example.com": name_servers(HOME) + records + txt("bad._domainkey", GOOD[:255]),
+        "example.com": name_servers(HOME) + records + txt("bad._domainkey", GOOD[:255]) + TESTING,
         "dead.example": name_servers("127.0.0.9"),
     }
     knot = Knot(tmp_path_factory.mktemp("formats") / "knot", HOME, port, zones).start()
@@ -106,24 +108,47 @@ def test_prometheus_reads_the_metrics(world: dict[str, str], names: Path, dkimct
 def test_a_run_is_resumed(world: dict[str, str], names: Path, dkimctl_inside: Dkimctl, tmp_path: Path) -> None:
     """--resume passes over the names that were done, notes those that are done now, and tells of all of them."""
     done = tmp_path / "done"
-    done.write_text("\n".join(NAMES[:15]) + "\n")
+    done.write_text("".join(f"{name} right\n" for name in NAMES[:15]))
     arguments = ("verify-dns", "--from-file", names, "--format", "jsonl", "--resume", done)
     assert len(dkimctl_inside(*arguments, env=world).out.splitlines()) == 6
     run = dkimctl_inside(*arguments, env=world)
     assert (run.code, run.out) == (1, "")
-    assert run.err == "dkimctl: done before: 20 right, 1 wrong\n"
+    assert run.err == f"dkimctl: done before: 20 right, 1 wrong, which are named in {done}\n"
     assert len(done.read_text().splitlines()) == 21
 
 
 def test_half_a_line_of_the_resumed_run_does_not_count(tmp_path: Path) -> None:
     """A run that was stopped while it wrote leaves a part of a name, which could be another name: it is taken out."""
     path = tmp_path / "done"
-    path.write_text(f"{NAMES[0]} wrong\n{NAMES[1]}\nmail._domainkey.example.co")
+    path.write_text(f"{NAMES[0]} wrong\n{NAMES[1]} right\nmail._domainkey.example.co")
     notes = Notes(str(path))
     assert (notes.in_words, "mail._domainkey.example.co" in notes.done) == ("1 right, 1 wrong", False)
     notes.add([f"{NAMES[2]} right"])
     notes.close()
-    assert path.read_text() == f"{NAMES[0]} wrong\n{NAMES[1]}\n{NAMES[2]} right\n"
+    assert path.read_text() == f"{NAMES[0]} wrong\n{NAMES[1]} right\n{NAMES[2]} right\n"
+
+
+@pytest.mark.parametrize(
+    "content", [f"{NAMES[0]}\n", NAMES[0], "example.com mail\n", "\0\0\0", f"{NAMES[0]} right\n\n"]
+)
+def test_a_file_of_another_kind_is_not_taken_for_what_is_done(tmp_path: Path, content: str) -> None:
+    """A list of names given to --resume by mistake, or a damaged file: refused, the line named, the file as it was."""
+    path = tmp_path / "names"
+    path.write_text(content)
+    with pytest.raises(UsageError, match=r"line \d of .*names was not written by --resume"):
+        Notes(str(path))
+    assert path.read_text() == content
+
+
+@needs("knotd")
+def test_nagios_hears_of_the_warnings_of_the_earlier_part(
+    world: dict[str, str], dkimctl_inside: Dkimctl, tmp_path: Path
+) -> None:
+    """A resumed run ends with the worse of both parts: WARNING again, when the names it passes over had one."""
+    (tmp_path / "names").write_text("example.com testing\n")
+    arguments = ("verify-dns", "--from-file", tmp_path / "names", "--resume", tmp_path / "done", "--format", "nagios")
+    assert [dkimctl_inside(*arguments, env=world).code for _ in range(2)] == [1, 1]
+    assert (tmp_path / "done").read_text() == "testing._domainkey.example.com right warning\n"
 
 
 @needs("knotd")

@@ -68,7 +68,8 @@ class Outcome:
 
         self._notes = Notes(self._resume)
         if self._notes.in_words:
-            self._app.terminal.note(f"done before: {self._notes.in_words}")
+            told = f", which are named in {self._resume}" if Severity.ERROR in self._notes.severities else ""
+            self._app.terminal.note(f"done before: {self._notes.in_words}{told}")
         done = self._notes.done
         return source.without(lambda target: target.owner in done)
 
@@ -165,8 +166,8 @@ class Outcome:
         For Nagios what its plug-ins say.
         """
         found = self._tally.severities
-        if self._notes and self._notes.has_errors:
-            found = {*found, Severity.ERROR}
+        if self._notes:
+            found = found | self._notes.severities
         wrong, unknown = Severity.ERROR in found, Severity.UNKNOWN in found
         if self._form == "nagios":
             from dkimctl.output import nagios

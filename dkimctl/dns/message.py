@@ -109,8 +109,17 @@ def question(name: str, kind: int) -> bytes:
     label, _, rest = name.partition(".")
     wire = (write_label(label) if name else b"") + (write_labels(rest) if rest else b"")
     if len(wire) > 254:
-        raise MalformedMessage(f"not a name for DNS: {name}")
+        raise MalformedMessage(f"{len(name)} characters")
     return wire + _END[kind]
+
+
+def why_not_a_name(name: str) -> str:
+    """Why a name cannot stand in DNS; empty when it can."""
+    try:
+        question(name, Type.TXT)
+    except MalformedMessage as error:
+        return str(error)
+    return ""
 
 
 def below(label: str, asked: bytes, kind: int) -> bytes:

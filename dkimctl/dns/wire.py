@@ -25,9 +25,9 @@ def write_label(label: str) -> bytes:
     try:
         octets = _unescaped(label) if "\\" in label else label.encode("latin-1")
     except UnicodeEncodeError as error:
-        raise MalformedMessage(f"not a label for DNS: {label}") from error
+        raise MalformedMessage(f"a label with characters beyond ASCII: {label}") from error
     if not 0 < len(octets) < 64:
-        raise MalformedMessage(f"not a label for DNS: {label}")
+        raise MalformedMessage(f"a label of {len(octets)} octets" if octets else "an empty label")
     return bytes((len(octets),)) + octets
 
 

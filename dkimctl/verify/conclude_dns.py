@@ -15,6 +15,8 @@ _SHOWN = 4  # of several records: the report shows them whole
 def judge_reach(found: Survey, noticed: list[Finding]) -> None:
     """What could not be asked, and where the search ended."""
     name = found.aliases[-1]
+    if found.not_a_name:
+        noticed.append(finding(presence.NOT_A_NAME, name, found.not_a_name))
     if found.no_zone:
         noticed.append(finding(presence.NO_ZONE, name, found.no_zone))
     if found.not_delegated:

@@ -1,44 +1,70 @@
 """The file of --resume: which names are done and what was found, so that another run goes on and still tells of all."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from dkimctl.errors import disk_errors
+from dkimctl.errors import UsageError, disk_errors
+from dkimctl.findings import Severity
 from dkimctl.verify.report import Report, Verdict
 from dkimctl.verify.targets import SeenNames
+
+_NOTE = re.compile(f"(.+) ({Verdict.RIGHT}|{Verdict.WRONG})( {Severity.WARNING})?\n")
+_PART = re.compile("[^ ]+ [a-z ]+")  # of a note whose end was not written
 
 
 def notes_of(reports: Iterable[Report]) -> tuple[str, ...]:
     """A line for each name that is done. One that could not be asked is not: the next run asks again."""
     return tuple(
-        f"{report.owner} {report.verdict.value}" for report in reports if report.verdict is not Verdict.UNKNOWN
+        f"{report.owner} {report.verdict.value}{_warning(report)}"
+        for report in reports
+        if report.verdict is not Verdict.UNKNOWN and report.owner.isprintable()
     )
+
+
+def _warning(report: Report) -> str:
+    return f" {Severity.WARNING}" if any(f.severity is Severity.WARNING for f in report.findings) else ""
 
 
 class Notes:
     """The lines of earlier runs, and those of this one behind them."""
 
     def __init__(self, path: str) -> None:
-        """Read what is there, and keep it open for more. Raises DiskError."""
+        """Read what is there, and keep it open for more. Raises DiskError, and UsageError for another kind of file."""
         self.done = SeenNames()
-        self.verdicts: Counter[str] = Counter()
+        self.severities: set[Severity] = set()
+        """Of what earlier runs found, as far as the exit code depends on it."""
+        self._verdicts: Counter[str] = Counter()
         self._path = path
         with disk_errors(f"write {path}"):
             self._stream = Path(path).open("a+", encoding="ascii", errors="replace", newline="\n", buffering=1)  # noqa: SIM115
             self._stream.seek(0)
-            self._read()
+            try:
+                self._read()
+            except BaseException:
+                self._stream.close()
+                raise
 
     def _read(self) -> None:
         whole = 0
-        for line in self._stream:
-            if not line.endswith("\n"):  # a full disk, or a machine that stopped: half a name may be another one's
-                self._stream.truncate(whole)
+        for number, line in enumerate(self._stream, 1):
+            note = _NOTE.fullmatch(line)
+            if note is None and not line.endswith("\n") and (whole or _PART.fullmatch(line)):
+                self._stream.truncate(whole)  # a full disk, or a machine that stopped: half a name may be another one's
                 return
+            if note is None:  # a list of names, given by mistake, would make everything seem done and right
+                raise UsageError(
+                    f"line {number} of {self._path} was not written by --resume",
+                    hint="name a file of its own, a new one to begin anew; or take a damaged line out of it",
+                )
             whole += len(line)
-            owner, _, verdict = line.strip().partition(" ")
+            owner, verdict, warning = note.groups()
             if self.done.add(owner):
-                self.verdicts[verdict or Verdict.RIGHT.value] += 1
+                self._verdicts[verdict] += 1
+            self.severities |= {Severity.WARNING} if warning else set()
+        if self._verdicts[Verdict.WRONG]:
+            self.severities.add(Severity.ERROR)
 
     def add(self, notes: Iterable[str]) -> None:
         """Write these lines now. Raises DiskError."""
@@ -50,11 +76,6 @@ class Notes:
         self._stream.close()
 
     @property
-    def has_errors(self) -> bool:
-        """True when an earlier run found an error."""
-        return self.verdicts[Verdict.WRONG.value] > 0
-
-    @property
     def in_words(self) -> str:
         """`8 right, 1 wrong` of the earlier runs; empty when there was none."""
-        return ", ".join(f"{count} {verdict}" for verdict, count in sorted(self.verdicts.items()))
+        return ", ".join(f"{count} {verdict}" for verdict, count in sorted(self._verdicts.items()))

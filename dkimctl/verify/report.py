@@ -7,7 +7,7 @@ from dkimctl.dns.resolve import Security
 from dkimctl.findings import Finding, Severity
 from dkimctl.keys.metadata import Tags
 from dkimctl.keys.public import PublicKey
-from dkimctl.names import owner_name
+from dkimctl.names import DOMAINKEY
 from dkimctl.record.model import KeyRecord
 
 
@@ -28,8 +28,8 @@ class Target:
 
     @property
     def owner(self) -> str:
-        """`<selector>._domainkey.<domain>`, without final dot. Raises UsageError when it is too long for DNS."""
-        return owner_name(self.selector, self.domain)
+        """`<selector>._domainkey.<domain>`, without final dot; it may be too long for DNS, which is a finding."""
+        return f"{self.selector}.{DOMAINKEY}.{self.domain}"
 
 
 class State(StrEnum):

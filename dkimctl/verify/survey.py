@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from dkimctl.dns.message import Message, Type
+from dkimctl.dns.message import Message, Type, why_not_a_name
 from dkimctl.dns.resolve import NoZone, Resolution, Security, Zone
 from dkimctl.names import DOMAINKEY
 from dkimctl.record.model import KeyRecord
@@ -25,6 +25,8 @@ class Survey:
     """The answers at the chain's end."""
     aliases: list[str] = field(default_factory=list)
     """The owner name and every name a CNAME led to."""
+    not_a_name: str = ""
+    """Why the owner name cannot stand in DNS."""
     no_zone: str = ""
     """Why no zone could be found, for the last name."""
     is_endless: bool = False
@@ -60,6 +62,9 @@ async def survey(target: Target, resolution: Resolution, *, recursive: bool, tho
     `thorough`: look closer in any case.
     """
     found = Survey(target.owner, aliases=[target.owner])
+    found.not_a_name = why_not_a_name(target.owner)
+    if found.not_a_name:
+        return found
     zone = await resolution.zone_of(f"{DOMAINKEY}.{target.domain}")
     while await _step(found, zone, resolution):
         zone = await resolution.zone_of(found.aliases[-1])

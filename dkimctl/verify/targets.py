@@ -15,9 +15,8 @@ _MOST_RECENT = 10_000
 
 def target_of(domain: str, selector: str, expected: PublicKey | None = None, tags: Tags | None = None) -> Target:
     """A target for checked names. Raises UsageError when the owner name is too long for DNS."""
-    target = Target(selector, domain, expected, tags)
-    _ = target.owner
-    return target
+    owner_name(selector, domain)
+    return Target(selector, domain, expected, tags)
 
 
 def targets_of(domains: Iterable[str], selector: str | None, settings: Settings, store: KeyStore) -> Iterator[Target]:

@@ -177,3 +177,11 @@ OWN_RECORD = entry(
     "key (RFC 6376 §3.6.2.1); the next rotation does not reach it.",
     "have the customer replace it by the CNAME, as printed by: dkimctl record DOMAIN",
 )
+NOT_A_NAME = entry(
+    124,
+    ERROR,
+    "the record's name cannot stand in DNS",
+    "A name in DNS has at most 253 characters, each label 1 to 63 (RFC 1035 §2.3.4). No record can be published at "
+    "this one, so no signature made with this selector and domain can be verified.",
+    "make a key with a shorter selector (genkey -s); a key directory that is named after no domain belongs elsewhere",
+)
