@@ -101,7 +101,16 @@ def reason(error: OSError) -> str:
     return (error.strerror or str(error)).lower()
 
 
+def shell_word(text: object) -> str:
+    """A path or a name as it is typed in a command."""
+    from shlex import quote
+
+    return quote(str(text))
+
+
 def _advice(error: OSError) -> str:
+    if isinstance(error, FileNotFoundError | IsADirectoryError):
+        return "check the name"
     if isinstance(error, PermissionError):
         return "run it as root (sudo dkimctl …), or name a place you may write with --root DIR"
     return "mend the cause and run the same command again: nothing was left half-done"

@@ -4,6 +4,7 @@
 `.dkimctl-` and is harmless.
 """
 
+import errno
 import fcntl
 import os
 import stat
@@ -13,11 +14,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dkimctl.clock import SYSTEM_CLOCK, Clock
-from dkimctl.errors import Refused, Unavailable, UsageError, disk_error, disk_errors
+from dkimctl.errors import Refused, Unavailable, UsageError, disk_error, disk_errors, shell_word
 
 Content = bytes | Iterable[bytes]
 TEMPORARY_PREFIX = ".dkimctl-"
 _PORTION = 1 << 16
+_PATIENCE = 10  # seconds for somebody to begin to write to a pipe
 
 
 class Owner(NamedTuple):
@@ -42,19 +44,18 @@ def find_owner(text: str, root: Path = Path("/")) -> Owner:
     import pwd
 
     user, _, group = text.partition(":")
-    if root != Path("/") and (root / "etc/passwd").is_file() and (root / "etc/group").is_file():
+    if root != Path("/") and all(os.path.isfile(root / name) for name in ("etc/passwd", "etc/group")):
         return _owner_below(root, user, group)
     try:
         entry = pwd.getpwuid(int(user)) if user.isdecimal() else pwd.getpwnam(user)
-    except KeyError as error:
+    except (KeyError, OverflowError) as error:
         raise UsageError(f"no such user: {user}", hint="see the users with: getent passwd") from error
-    if not group:
-        return Owner(entry.pw_uid, entry.pw_gid, f"{user}:{grp.getgrgid(entry.pw_gid).gr_name}")
     try:
-        gid = grp.getgrgid(int(group)).gr_gid if group.isdecimal() else grp.getgrnam(group).gr_gid
-    except KeyError as error:
-        raise UsageError(f"no such group: {group}", hint="see the groups with: getent group") from error
-    return Owner(entry.pw_uid, gid, text)
+        asked = group or str(entry.pw_gid)
+        members = grp.getgrgid(int(asked)) if asked.isdecimal() else grp.getgrnam(asked)
+    except (KeyError, OverflowError) as error:
+        raise UsageError(f"no such group: {asked}", hint="see the groups with: getent group") from error
+    return Owner(entry.pw_uid, members.gr_gid, text if group else f"{user}:{members.gr_name}")
 
 
 def _owner_below(root: Path, user: str, group: str) -> Owner:
@@ -69,7 +70,7 @@ def _row(path: Path, name: str) -> list[str]:
         fields = line.split(":")
         if len(fields) > 3 and name in (fields[0], fields[2]) and fields[2].isdecimal():
             return fields
-    raise UsageError(f"no such user or group in {path}: {name}", hint=f"see who is there: cat {path}")
+    raise UsageError(f"no such user or group in {path}: {name}", hint=f"see who is there: cat {shell_word(path)}")
 
 
 def caller() -> Owner:
@@ -177,20 +178,63 @@ def read_file(path: Path | str, *, end: bytes = b"") -> bytes | None:
     `end`: how such a file ends; where it does so, nothing is read after it.
     """
     try:  # system calls as they are: in a loop over 10,000 keys a file object costs as much as all the rest
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise disk_error(f"read {path}", error) from error
     try:
-        parts = [os.read(descriptor, _PORTION)]
+        parts = [_portion(descriptor)]
+        if len(parts[0]) in (0, _PORTION):  # no small file
+            _require_an_end(descriptor)
+            parts.append(_portion(descriptor))
         while parts[-1] and not (end and parts[-1].endswith(end)):
-            parts.append(os.read(descriptor, _PORTION))
+            parts.append(_portion(descriptor))
         return parts[0] if len(parts) == 1 else b"".join(parts)
     except OSError as error:
         raise disk_error(f"read {path}", error) from error
     finally:
         os.close(descriptor)
+
+
+def is_there(path: Path | str) -> bool:
+    """True when something is at `path`. Raises DiskError when that cannot be seen, as below a closed directory."""
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise disk_error(f"look at {path}", error) from error
+    return True
+
+
+def _require_an_end(descriptor: int) -> None:
+    """Raise OSError for a pipe to which nobody writes, and for a device that never ends, such as /dev/zero."""
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISFIFO(mode):
+        import select  # only here: it costs as much as reading ten files
+
+        os.set_blocking(descriptor, True)
+        if not select.select([descriptor], [], [], _PATIENCE)[0]:
+            raise OSError(errno.ETIMEDOUT, "nobody writes to this pipe")
+    elif stat.S_ISCHR(mode) and not os.isatty(descriptor) and os.read(descriptor, 1):
+        raise OSError(errno.EINVAL, "this is a device, not a file")
+
+
+def _portion(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, _PORTION)
+    except BlockingIOError:  # a pipe, and there is somebody who will write to it
+        os.set_blocking(descriptor, True)
+        return os.read(descriptor, _PORTION)
+
+
+def read_named(path: str, *, hint: str = "") -> bytes:
+    """The content of a file that somebody named. Raises DiskError, with this hint where there is none of this name."""
+    content = read_file(path)
+    if content is None:
+        raise disk_error(f"read {path}", FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)), hint=hint)
+    return content
 
 
 def refuse_shared_directory(directory: Path, owner: Owner) -> None:
@@ -199,7 +243,7 @@ def refuse_shared_directory(directory: Path, owner: Owner) -> None:
     The rule of opendkim's own check (`dkimf_checkfsnode`), with one relief: a sticky directory such as /tmp is let
     pass here, because nobody can swap another's entry in it (the daemon still refuses keys below it).
     """
-    resolved = directory.resolve()
+    resolved = Path(os.path.realpath(directory))  # which takes a link that leads to itself as it is
     for node in (resolved, *resolved.parents):
         with disk_errors(f"look at {node}"):
             try:
@@ -210,7 +254,7 @@ def refuse_shared_directory(directory: Path, owner: Owner) -> None:
         if problem:
             raise Refused(
                 f"{node} {problem}, so a private key below it would not be safe",
-                hint=f"chmod go-w {node}, or choose another place with -D",
+                hint=f"chmod go-w {shell_word(node)}, or choose another place with -D",
             )
 
 

@@ -89,6 +89,24 @@ def _labels_problem(labels: list[str]) -> str:
     return ""
 
 
+_HOST = re.compile(r"[\w:%-]{1,63}(?:\.[\w:%-]{1,63})*\.?", re.ASCII)
+
+
+def is_host(text: str) -> bool:
+    """True for an address, and for a name that a resolver can be asked for; it may be none that exists."""
+    if not text.isascii():
+        try:
+            text = text.encode("idna").decode()
+        except UnicodeError:
+            return False
+    return len(text) <= MAXIMUM_NAME and _HOST.fullmatch(text) is not None
+
+
+def port_number(text: str) -> int:
+    """The TCP or UDP port, 1 to 65535; 0 when the text is none."""
+    return int(text) if text.isdecimal() and len(text) < 6 and int(text) < 65536 else 0
+
+
 def selector_name(text: str) -> str:
     """The selector in lower case. Raises UsageError when it is not a dot-separated list of labels (RFC 6376 §3.1)."""
     name = text.strip().lower()

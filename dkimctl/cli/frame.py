@@ -130,6 +130,27 @@ def _common(body: Callable[..., Any]) -> Callable[..., Any]:
     return body
 
 
+class Number(click.FloatRange):
+    """A number of the range; nan is in none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number."""
+        number = super().convert(value, param, ctx)
+        if number != number:
+            self.fail(f"{value!r} is not a number.", param, ctx)
+        return number
+
+
+def _name_servers(context: click.Context, _: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse what is no address also where it turns out that nobody needs to be asked."""
+    if values and not context.resilient_parsing:
+        from dkimctl.dns.endpoints import parse_endpoint
+
+        for value in values:
+            parse_endpoint(value)
+    return values
+
+
 def dns_options(body: Callable[..., Any]) -> Callable[..., Any]:
     """The options of commands that ask DNS; the App's settings carry them."""
     port = click.option(
@@ -142,6 +163,7 @@ def dns_options(body: Callable[..., Any]) -> Callable[..., Any]:
         "--nameserver",
         "nameservers",
         multiple=True,
+        callback=_name_servers,
         metavar="HOST[:PORT]",
         help="Resolver that finds zones and server addresses; repeatable (env DKIMCTL_NAMESERVERS).",
     )

@@ -93,7 +93,7 @@ def _generator(app: App, algorithm: str | None, bits: int | None, ahead: "Ahead 
     from dkimctl.keys.pair import Algorithm, check_size
 
     kind = Algorithm(algorithm or app.settings.keys.algorithm)
-    size = bits or app.settings.keys.bits
+    size = app.settings.keys.bits if bits is None else bits
     check_size(kind, size, allow_weak=allow_weak)
     return generator(kind, size, ahead)
 
@@ -115,12 +115,12 @@ def _requests(app: App, names: tuple[str, ...], selector: str | None, from_file:
 
 def _lines(file: str) -> list[str]:
     from dkimctl.errors import disk_errors
+    from dkimctl.files import read_named
 
-    with disk_errors(f"read {file}", hint="check the name after --from-file"):
-        if file == "-":
-            return sys.stdin.read().splitlines()
-        with open(file, encoding="utf-8", errors="replace") as stream:
-            return stream.read().splitlines()
+    if file != "-":
+        return read_named(file, hint="check the name after --from-file").decode("utf-8", "replace").splitlines()
+    with disk_errors("read stdin"):
+        return sys.stdin.read().splitlines()
 
 
 def _store(app: App, directory: str | None, owner: "Owner") -> "KeyDirectory":

@@ -45,9 +45,9 @@ def command(app: App, subjects: tuple[str, ...]) -> int:
 
 
 def _is_code(subject: str) -> bool:
-    from pathlib import Path
+    import os
 
-    return _CODE.fullmatch(subject) is not None and not Path(subject).exists()
+    return _CODE.fullmatch(subject) is not None and not os.path.exists(subject)
 
 
 def _explain_codes(app: App, codes: tuple[str, ...]) -> int:
@@ -71,18 +71,16 @@ _MOST = 256 << 20  # octets: no server takes a mail of that size
 
 
 def _content(source: str) -> bytes:
-    import os
     import sys
 
     from dkimctl.errors import UsageError, disk_errors
+    from dkimctl.files import read_named
 
-    hint = "" if os.path.exists(source) else "name a file, or the code of a finding: dkimctl inspect DKIM203"
-    with disk_errors(f"read {source}", hint=hint):
-        if source == "-":
+    if source != "-":
+        content = read_named(source, hint="name a file, or the code of a finding: dkimctl inspect DKIM203")
+    else:
+        with disk_errors("read stdin"):
             content = sys.stdin.buffer.read(_MOST + 1)
-        else:
-            with open(source, "rb") as stream:
-                content = stream.read(_MOST + 1)
     if len(content) > _MOST:
         raise UsageError(f"{source} is larger than {_MOST >> 20} MiB", hint="that is no mail message")
     return content

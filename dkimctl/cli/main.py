@@ -12,7 +12,7 @@ import click
 from dkimctl.cli.commands import COMMANDS
 from dkimctl.cli.frame import CONTEXT, App
 from dkimctl.cli.layout import write_example
-from dkimctl.errors import DiskError, DkimctlError, UsageError
+from dkimctl.errors import DiskError, DkimctlError, Unavailable, UsageError, disk_error
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -161,6 +161,13 @@ def _as_ours(error: click.ClickException) -> UsageError:
     return UsageError(message[:1].lower() + message[1:].rstrip("."), hint=hint)
 
 
+def _as_failure(error: OSError | MemoryError) -> Unavailable:
+    """What no door has put in words of its own."""
+    if isinstance(error, MemoryError):
+        return Unavailable("there is not enough memory", hint="do it in parts, or give it more")
+    return disk_error(f"go on at {error.filename}" if error.filename else "go on", error)
+
+
 def _interrupted(app: App, what: str = "") -> int:
     if sys.stderr.isatty():
         sys.stderr.write("\n")  # after the terminal's own ^C
@@ -175,6 +182,8 @@ def _failed(error: Exception, app: App) -> int:
         except BrokenPipeError:  # of stdout, which with --json gets the error as well
             app.terminal.abandon()
         return error.exit_code
+    if isinstance(error, OSError | MemoryError):  # never our fault alone: something outside is not as it must be
+        return _failed(_as_failure(error), app)
     from dkimctl.cli.bug import report_bug
 
     report_bug(error, app.terminal)

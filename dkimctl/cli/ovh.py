@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dkimctl.cli.frame import CONTEXT, App
+from dkimctl.cli.frame import CONTEXT, App, Number
 from dkimctl.cli.frame import command as make_command
 from dkimctl.cli.layout import CommandGroup
 
@@ -39,7 +39,7 @@ def command() -> None:
     help="The file to store the keys in (default: as configured, else /etc/dkimctl/ovh.conf).",
 )
 @click.option("--replace", is_flag=True, help="Ask for a new key even where the stored one serves or may do more.")
-@click.option("--timeout", type=click.FloatRange(0), default=600, metavar="N", help="Seconds to wait (default 600).")
+@click.option("--timeout", type=Number(0), default=600, metavar="N", help="Seconds to wait (default 600).")
 def login(
     app: App, zones: tuple[str, ...], show_rules: bool, credentials: str | None, replace: bool, timeout: float
 ) -> int:

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from dkimctl.cli.frame import App, accept_limits_option, dns_options, domains_argument, managed_domains
+from dkimctl.cli.frame import App, Number, accept_limits_option, dns_options, domains_argument, managed_domains
 from dkimctl.cli.frame import command as make_command
 
 
@@ -26,10 +26,10 @@ from dkimctl.cli.frame import command as make_command
 @click.option("--plan-digest", metavar="D", help="Do the plan with this digest or nothing; see --dry-run.")
 @click.option("--ttl", type=click.IntRange(1, 604800), metavar="N", help="TTL of the records in seconds.")
 @click.option("--wait/--no-wait", default=None, help="Wait until every authoritative server serves the record.")
-@click.option("--timeout", type=click.FloatRange(0), default=600, metavar="N", help="Seconds to wait (default 600).")
+@click.option("--timeout", type=Number(0), default=600, metavar="N", help="Seconds to wait (default 600).")
 @click.option("--jobs", type=click.IntRange(1, 64), default=4, metavar="N", help="API calls at a time (default 4).")
 @click.option(
-    "--rate", type=click.FloatRange(0), default=20, metavar="N", help="API calls a second (default 20; 0: no limit)."
+    "--rate", type=Number(0, 1000), default=20, metavar="N", help="API calls a second (default 20; 0: no limit)."
 )
 @click.option("--resume", is_flag=True, help="Pass over keys that an earlier run has brought to the end.")
 @click.option(

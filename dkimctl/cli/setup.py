@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dkimctl.cli.frame import App, accept_limits_option, dns_options, domains_argument
+from dkimctl.cli.frame import App, Number, accept_limits_option, dns_options, domains_argument
 from dkimctl.cli.frame import command as make_command
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     help="ovh, rfc2136:HOST, lexicon:NAME, zonefile:PATH or manual; default: as configured.",
 )
 @click.option("-s", "--selector", metavar="NAME", help="Selector of new keys; default from the configured pattern.")
-@click.option("--timeout", type=click.FloatRange(0), default=600, metavar="N", help="Seconds to wait for DNS (600).")
+@click.option("--timeout", type=Number(0), default=600, metavar="N", help="Seconds to wait for DNS (600).")
 @accept_limits_option
 @dns_options
 def command(app: App, domains: tuple[str, ...], selector: str | None, **wishes: Any) -> int:

@@ -101,17 +101,24 @@ def _with_key(key_file: str, domains: list[str], selector: str | None) -> "Targe
 
 
 def _lines(source: str) -> "Iterator[bytes]":
-    from dkimctl.errors import disk_errors
+    """The lines, as they come where `source` is a file or stdin."""
+    import os
 
-    with disk_errors(f"read {source}"), open(0 if source == "-" else source, "rb", closefd=source != "-") as stream:
-        yield from stream
+    from dkimctl.errors import disk_errors
+    from dkimctl.files import read_named
+
+    if source == "-" or os.path.isfile(source):
+        with disk_errors(f"read {source}"), open(0 if source == "-" else source, "rb", closefd=source != "-") as stream:
+            yield from stream
+    else:
+        yield from read_named(source).splitlines(keepends=True)
 
 
 def _length(source: str) -> int | None:
     """How many names a list holds at most, for the progress bar; None where it cannot be read twice."""
-    from pathlib import Path
+    import os
 
-    if not Path(source).is_file():
+    if not os.path.isfile(source):
         return None
     return sum(1 for line in _lines(source) if line.strip() and not line.startswith(b"#"))
 

@@ -134,12 +134,12 @@ class Outcome:
                 begin = "," if self._has_begun else _BEGIN
                 documents = [begin + documents[0], *("," + document for document in documents[1:])]
                 self._has_begun = True
-            Terminal().result("".join(documents))
+            Terminal().stream("".join(documents))
 
     def _print_end(self, end: str) -> None:
         """End the one document; an error after it is told on stderr only."""
         with undisturbed():
-            Terminal().result(("" if self._has_begun else _BEGIN) + end)
+            Terminal().stream(("" if self._has_begun else _BEGIN) + end)
         self._app.json = False
 
     def show_changes(self, reports: Iterable[Report]) -> int:

@@ -8,9 +8,9 @@ from types import MappingProxyType
 
 from dkimctl.config.schema import Problems, Table, read_document
 from dkimctl.config.settings import SIGNERS, DomainSettings, KeyDefaults, Lookup, Paths, Settings, Signing
-from dkimctl.errors import ConfigError, UsageError
+from dkimctl.errors import ConfigError, UsageError, disk_errors, shell_word
 from dkimctl.files import read_file
-from dkimctl.names import SLOTS, delegated_name, domain_name
+from dkimctl.names import SLOTS, delegated_name, domain_name, port_number
 
 DEFAULT_FILE = "/etc/dkimctl/dkimctl.toml"
 
@@ -23,8 +23,10 @@ def load_settings(
     Raises ConfigError with every problem found, DiskError when the file cannot be read.
     """
     top = Path(root or environment.get("DKIMCTL_ROOT") or "/")
-    if not top.is_dir():
-        raise UsageError(f"--root {top} is not a directory", hint=f"make it first: mkdir -p {top}")
+    with disk_errors(f"look at --root {top}"):  # which is_dir() may not, below a directory that others cannot pass
+        is_there = top.is_dir()
+    if not is_there:
+        raise UsageError(f"--root {top} is not a directory", hint=f"make it first: mkdir -p {shell_word(top)}")
     named = file or environment.get("DKIMCTL_CONFIG")
     settings = Settings(root=top)
     path = Path(named) if named else settings.at(DEFAULT_FILE)
@@ -168,8 +170,8 @@ def _delegate(entry: Table, name: str) -> str | None:
 def _lookup_from_environment(lookup: Lookup, environment: Mapping[str, str]) -> Lookup:
     servers = environment.get("DKIMCTL_NAMESERVERS", "").replace(",", " ").split()
     port = environment.get("DKIMCTL_DNS_PORT", "")
-    if port and not (port.isdecimal() and 0 < int(port) < 65536):
+    if port and not port_number(port):
         raise UsageError(
             f"DKIMCTL_DNS_PORT is not a port: {port}", hint="set it to a number from 1 to 65535, or unset it"
         )
-    return replace(lookup, nameservers=tuple(servers) or lookup.nameservers, port=int(port) if port else lookup.port)
+    return replace(lookup, nameservers=tuple(servers) or lookup.nameservers, port=port_number(port) or lookup.port)

@@ -96,7 +96,7 @@ class KeyDirectory:
         private = directory / f"{selector}{PRIVATE}"
         metadata = metadata.of(pair.public, pair.private_pem)
         with locked(directory):
-            if private.exists() or private.is_symlink():
+            if os.path.lexists(private):
                 raise taken(str(private))
             if selector in self._selectors(domain):
                 raise taken(str(private.with_suffix(".json")))

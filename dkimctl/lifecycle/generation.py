@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dkimctl.config.settings import Settings
-from dkimctl.errors import DkimctlError, UsageError
+from dkimctl.errors import DkimctlError, UsageError, shell_word
 from dkimctl.files import Owner, caller, create_file, find_owner, make_directory, refuse_shared_directory, write_file
 from dkimctl.keys.ahead import Make
 from dkimctl.keys.metadata import Phase, Tags, new_metadata
@@ -93,7 +93,7 @@ def key_owner(settings: Settings, asked: str | None = None) -> OwnerChoice:
         return OwnerChoice(
             caller(),
             f"keys will belong to you, not to {daemon}: the daemon cannot read them",
-            f"run it with sudo, or later: chown -R {daemon} {settings.key_directory}",
+            f"run it with sudo, or later: chown -R {daemon} {shell_word(settings.key_directory)}",
         )
     try:
         return OwnerChoice(find_owner(daemon, settings.root))
@@ -101,7 +101,7 @@ def key_owner(settings: Settings, asked: str | None = None) -> OwnerChoice:
         return OwnerChoice(
             caller(),
             f"{error.message}, so the keys will belong to root and the daemon cannot read them",
-            f"install the daemon (apt install opendkim), then: chown -R {daemon} {settings.key_directory}",
+            f"install the daemon (apt install opendkim), then: chown -R {daemon} {shell_word(settings.key_directory)}",
         )
 
 

@@ -11,7 +11,7 @@ from ipaddress import ip_address, ip_network
 from socket import AF_INET6, inet_ntop
 
 from dkimctl.errors import UsageError
-from dkimctl.names import printable
+from dkimctl.names import is_host, printable
 from dkimctl.opendkim.tables import Row, rows
 
 LOOPBACK = ("127.0.0.1", "::1")
@@ -45,7 +45,7 @@ def _written(packed: bytes) -> str:
 
 def _name(text: str, shown: str) -> str:
     name = text.lower()
-    if not _NAME.fullmatch(name) or ".." in name or name.replace(".", "").isdigit():
+    if not _NAME.fullmatch(name) or not is_host(name.removeprefix(".")) or name.replace(".", "").isdigit():
         raise UsageError(
             f"not an address, network or host: {printable(shown)}",
             hint="use 192.0.2.1, 192.0.2.0/24, 2001:db8::/32, mail.example.com, or .example.com for all hosts below it",

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from dkimctl.errors import UsageError
-from dkimctl.names import printable
+from dkimctl.names import is_host, port_number, printable
 
 LONGEST_PATH = 107
 """Of a Unix socket, in characters: sockaddr_un keeps one of its 108 bytes for the NUL."""
@@ -52,8 +52,9 @@ def parse_socket(text: str) -> MilterSocket:
         socket = MilterSocket(path=rest)
     elif kind.lower() in ("inet", "inet6"):
         port, _, host = rest.partition("@")
-        if port.isdecimal() and 0 < int(port) < 65536:
-            socket = MilterSocket(port=int(port), host=host.strip("[]"))
+        host = host.strip("[]")
+        if port_number(port) and (not host or is_host(host)):
+            socket = MilterSocket(port=port_number(port), host=host)
     if socket is None or any(c.isspace() for c in text) or len(socket.path) > LONGEST_PATH:
         raise UsageError(
             f"not a milter socket: {printable(text)}",

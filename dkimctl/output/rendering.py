@@ -1,13 +1,12 @@
 """What `render-config` found and did, as text."""
 
-import sys
 from collections.abc import Iterable
 from dataclasses import fields
 
 from dkimctl.host.daemon import TakenUp
 from dkimctl.host.switch import Switched
 from dkimctl.lifecycle.installing import Proven
-from dkimctl.output.terminal import Terminal, paint
+from dkimctl.output.terminal import Terminal
 from dkimctl.render.base import Notice, Rendering
 from dkimctl.render.compare import Change, Difference
 
@@ -29,8 +28,7 @@ def with_notices(value: Difference | Switched, rendering: Rendering) -> dict[str
 def show_diff(lines: Iterable[str], terminal: Terminal) -> None:
     """The diff as it is made, in colours on a terminal."""
     for line in lines:
-        style = _COLOURS.get(line[0])
-        terminal.result(paint(line[:-1], style, sys.stdout) if style else line)
+        terminal.result(line, style=_COLOURS.get(line[0], ""))
 
 
 def difference_text(difference: Difference) -> str:

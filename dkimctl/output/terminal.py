@@ -13,6 +13,11 @@ from typing import NamedTuple, TextIO
 
 from dkimctl.errors import ConfigError, DiskError, DkimctlError, reason
 
+# what steers a terminal, or lets a text read otherwise than it is; a result may have many lines, a message has one
+_BIDI = (0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A))
+_STEERING = (*range(9), *range(11, 32), *range(127, 160), *_BIDI)
+_OF_RESULTS = {code: f"\\u{code:04x}" for code in _STEERING}  # as JSON writes them, so that a document stays one
+_OF_MESSAGES = {**_OF_RESULTS, 9: "\\t", 10: "\\n"}
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 _STYLES = {"error": "1;31", "warning": "1;33", "hint": "36", "note": "2"}
 
@@ -23,10 +28,15 @@ class Terminal(NamedTuple):
     json: bool = False
     verbosity: int = 0
 
-    def result(self, text: str) -> None:
+    def result(self, text: str, *, style: str = "") -> None:
         """A line or a block of the result; not with `--json`."""
         if not self.json:
-            self._out(text if text.endswith("\n") else text + "\n")
+            shown = text.translate(_OF_RESULTS)
+            self._out(paint(shown.removesuffix("\n"), style, sys.stdout) + "\n" if style else _ended(shown))
+
+    def stream(self, text: str) -> None:
+        """A part of a result for programs: lines as they are."""
+        self._out(_ended(text))
 
     def step(self, text: str) -> None:
         """A result of work that goes on: whoever reads stdout gets it now.
@@ -45,7 +55,7 @@ class Terminal(NamedTuple):
         if self.json:
             from dkimctl.output.machine import document
 
-            self._out(document(kind, value, **more))
+            self._out(document(kind, value, **more).translate(_OF_RESULTS))
 
     def flush(self) -> None:
         """Hand over what stdout still holds. Raises DiskError when it cannot, BrokenPipeError when nobody reads on."""
@@ -113,13 +123,17 @@ class Terminal(NamedTuple):
 
     def _line(self, kind: str, text: str) -> None:
         label = "" if kind == "note" else f"{kind}: "
-        self._err(paint(f"dkimctl: {label}", _STYLES[kind], sys.stderr) + text + "\n")
+        self._err(paint(f"dkimctl: {label}", _STYLES[kind], sys.stderr) + text.translate(_OF_MESSAGES) + "\n")
 
     def _err(self, text: str) -> None:
         try:
             sys.stderr.write(text)
         except OSError:
             self.abandon(sys.stderr)  # nobody is left who could be told
+
+
+def _ended(text: str) -> str:
+    return text if text.endswith("\n") else text + "\n"
 
 
 def paint(text: str, style: str, stream: TextIO) -> str:

@@ -6,6 +6,7 @@ Postfix writes `unix:PATH` with a path relative to its queue directory (so that 
 
 from collections.abc import Callable, Iterable
 
+from dkimctl.names import is_host, port_number
 from dkimctl.opendkim.sockets import MilterSocket
 
 _SEPARATORS = " \t\n,"
@@ -33,8 +34,8 @@ def milter_socket(milter: str, queue_directory: str) -> MilterSocket | None:
         # a chrooted and an unchrooted smtpd both understand a path without the queue directory in front
         return MilterSocket(path=rest if rest.startswith("/") else f"{queue_directory}/{rest}")
     host, _, port = rest.rpartition(":")
-    if kind in ("inet", "inet6") and port.isdecimal():
-        return MilterSocket(port=int(port), host=host.strip("[]"))
+    if kind in ("inet", "inet6") and port_number(port) and is_host(host.strip("[]")):
+        return MilterSocket(port=port_number(port), host=host.strip("[]"))
     return None
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dkimctl.errors import DiskError, Unavailable, disk_errors
+from dkimctl.files import is_there
 from dkimctl.programs import find_program, run_program
 
 
@@ -73,7 +74,7 @@ def write_settings(directory: Path, values: Mapping[str, str]) -> None:
 
 def service_overrides(directory: Path, names: Sequence[str] | None = None) -> tuple[ServiceOverride, ...]:
     """Where master.cf overrides one of these settings, or any; none when there is no master.cf. Macros are expanded."""
-    if not (directory / "master.cf").is_file():
+    if not is_there(directory / "master.cf"):
         return ()
     found = []
     for line in _postconf(directory, "-Px").splitlines():
@@ -86,7 +87,7 @@ def service_overrides(directory: Path, names: Sequence[str] | None = None) -> tu
 
 def service_fields(directory: Path) -> tuple[tuple[str, ...], ...]:
     """The lines of master.cf, each as its eight fields: name, type, private, unprivileged, chroot, … (master(5))."""
-    if not (directory / "master.cf").is_file():
+    if not is_there(directory / "master.cf"):
         return ()
     return tuple(tuple(line.split(None, 7)) for line in _postconf(directory, "-M").splitlines() if line.strip())
 

@@ -13,7 +13,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from dkimctl.errors import CheckFailed, ConfigError, Refused, Unavailable, UsageError, reason
-from dkimctl.names import domain_name, printable
+from dkimctl.names import domain_name, is_host, port_number, printable
 from dkimctl.providers.secretfile import secret_text
 
 PASSWORD = "DKIMCTL_SMTP_PASSWORD"  # noqa: S105  the name of the variable
@@ -62,9 +62,9 @@ def relay_from(text: str) -> tuple[str, int]:
     if text.count(":") > 1 and not text.startswith("["):
         host, port = text, "25"
     host = host.strip("[]")
-    if not host or not port.isdecimal() or not 0 < int(port) < 65536 or any(c.isspace() for c in host):
+    if not is_host(host) or not port_number(port):
         raise UsageError(f"not a relay: {printable(text)}", hint="such as mail.example.com, 127.0.0.1:587 or [::1]:25")
-    return host, int(port)
+    return host, port_number(port)
 
 
 def recipient_from(text: str) -> str:

@@ -3,7 +3,7 @@
 import stat
 from pathlib import Path
 
-from dkimctl.errors import ConfigError, disk_errors
+from dkimctl.errors import ConfigError, disk_errors, shell_word
 from dkimctl.files import read_file
 
 
@@ -19,6 +19,7 @@ def secret_text(path: Path, *, hint: str) -> str:
         mode = stat.S_IMODE(path.stat().st_mode)
     if mode & 0o077:
         raise ConfigError(
-            f"{path} can be read by other users (mode {mode:04o}), and it holds a secret", hint=f"chmod 600 {path}"
+            f"{path} can be read by other users (mode {mode:04o}), and it holds a secret",
+            hint=f"chmod 600 {shell_word(path)}",
         )
     return content.decode("utf-8", "replace")

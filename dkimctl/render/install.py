@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 
 from dkimctl.config.settings import Settings
-from dkimctl.errors import Refused, disk_errors
+from dkimctl.errors import Refused, disk_errors, shell_word
 from dkimctl.files import Owner, locked, make_directory, staged_file, sync_directory, write_file
 from dkimctl.postfix import postconf
 from dkimctl.render.base import Rendering
@@ -119,10 +119,11 @@ def _ownerless(difference: Difference, settings: Settings) -> Iterator[str]:
 @contextmanager
 def _staged(change: FileChange, settings: Settings) -> Iterator[Path]:
     path = settings.at(change.path)
-    if path.is_symlink():
+    if os.path.islink(path):
+        real = os.path.realpath(path)
         raise Refused(
             f"{path} is a symbolic link, which dkimctl does not follow",
-            hint=f"put the file itself there: cp --remove-destination {path.resolve()} {path}",
+            hint=f"put the file itself there: cp --remove-destination {shell_word(real)} {shell_word(path)}",
         )
     make_directory(path.parent, mode=0o755)
     mode, owner = _mode_and_owner(change, path, settings)

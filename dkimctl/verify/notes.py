@@ -1,6 +1,9 @@
 """The file of --resume: which names are done and what was found, so that another run goes on and still tells of all."""
 
+import errno
+import os
 import re
+import stat
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -39,12 +42,17 @@ class Notes:
         self._path = path
         with disk_errors(f"write {path}"):
             self._stream = Path(path).open("a+", encoding="ascii", errors="replace", newline="\n", buffering=1)  # noqa: SIM115
-            self._stream.seek(0)
             try:
-                self._read()
+                self._begin()
             except BaseException:
                 self._stream.close()
                 raise
+
+    def _begin(self) -> None:
+        self._stream.seek(0)  # fails for a pipe and the like
+        if stat.S_ISCHR(os.fstat(self._stream.fileno()).st_mode) and self._stream.read(1):
+            raise OSError(errno.EINVAL, "this is a device, not a file")
+        self._read()
 
     def _read(self) -> None:
         whole = 0

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from dkimctl.clock import timestamp
 from dkimctl.config.settings import Settings
 from dkimctl.errors import disk_errors
-from dkimctl.files import read_file
+from dkimctl.files import is_there, read_file
 from dkimctl.host.world import World
 from dkimctl.keys import metadata as meta
 from dkimctl.keys.metadata import Change, Metadata, Phase
@@ -106,7 +106,7 @@ def _directories(world: World, fit: list[Fit]) -> tuple[RenderedDirectory, ...]:
     owner = carry.daemon_owner(world)
     new = [f"{base}/{c.domain}" for c, known in fit if known is None]
     wanted = [RenderedDirectory(base, 0o755, "root:root"), *(RenderedDirectory(path, 0o700, owner) for path in new)]
-    return tuple(d for d in wanted if new and not world.settings.at(d.path).exists())
+    return tuple(d for d in wanted if new and not is_there(world.settings.at(d.path)))
 
 
 def _tables_and_conf(world: World, installed: Installed, arranged: Arranged) -> Iterator[RenderedFile]:

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from dkimctl.config.settings import Settings
 from dkimctl.errors import CheckFailed, Refused, UsageError, disk_errors
-from dkimctl.files import read_file, write_file
+from dkimctl.files import is_there, read_file, write_file
 from dkimctl.host.daemon import TakenUp
 from dkimctl.host.switch import Switched, switch_back
 from dkimctl.render.base import RenderedFile, Rendering, fixed
@@ -48,7 +48,7 @@ def with_note(rendering: Rendering, settings: Settings, now: datetime) -> Render
     path = note_path(settings)
     document = {
         "schema": SCHEMA,
-        "earlier": settings.at(path).exists(),
+        "earlier": is_there(settings.at(path)),
         "at": f"{now:%Y%m%dT%H%M%SZ}",
         "files": [
             {"path": c.path, "change": c.change.value, "sha256": _digest(c.file.content)} for c in difference.files
@@ -64,7 +64,7 @@ def _missing(difference: Difference, settings: Settings) -> list[str]:
     places = {PurePosixPath(c.path) for c in difference.directories}
     for change in difference.files:
         places |= set(PurePosixPath(change.path).parents)
-    return sorted(str(place) for place in places if not settings.at(str(place)).exists())
+    return sorted(str(place) for place in places if not is_there(settings.at(str(place))))
 
 
 def undo(settings: Settings) -> Undone:

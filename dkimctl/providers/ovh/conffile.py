@@ -50,7 +50,7 @@ def store(path: Path, credentials: Credentials, clock: Clock) -> Path | None:
 
 def _place(path: Path) -> tuple[Path, Owner]:
     """The file itself, in a directory where nobody else can swap it, and whose it is to be."""
-    path = path.resolve()
+    path = Path(os.path.realpath(path))
     make_directory(path.parent, mode=0o755)
     owner = _owner(path)
     _refuse_shared(path, owner)

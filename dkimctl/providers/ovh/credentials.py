@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dkimctl.config.settings import Option, Settings
-from dkimctl.errors import ConfigError, disk_errors
+from dkimctl.errors import ConfigError
+from dkimctl.files import is_there
 from dkimctl.providers.ovh.endpoint import web_host
 from dkimctl.providers.secretfile import secret_text
 
@@ -89,8 +90,8 @@ def read_application(
     _check_options(options)
     given = _from_environment(environment)
     given.pop("consumer_key", None)
-    elsewhere = options if settings.at(str(options.get("credentials", ""))).is_file() else {}
-    file = _read_file(target) if target.exists() else _find_file(elsewhere, settings, home or _home())
+    elsewhere = options if is_there(settings.at(str(options.get("credentials", "")))) else {}
+    file = _read_file(target) if is_there(target) else _find_file(elsewhere, settings, home or _home())
     endpoint = given.pop("endpoint", "") or str(options.get("endpoint", "")) or file.endpoint or DEFAULT_ENDPOINT
     values = {name: value for name, value in _one_kind(given, file.values(endpoint)).items() if name != "consumer_key"}
     if any(name in values for name in OAUTH2):
@@ -107,7 +108,7 @@ def read_application(
 
 def stored_credentials(path: Path, endpoint: str) -> Credentials | None:
     """The three keys that a file holds for an endpoint, or None where it holds no complete set. Raises ConfigError."""
-    values = _read_file(path).values(endpoint) if path.exists() else {}
+    values = _read_file(path).values(endpoint) if is_there(path) else {}
     return Credentials(endpoint, **values) if all(name in values for name in KEYS) else None
 
 
@@ -176,14 +177,13 @@ def _find_file(options: Mapping[str, Option], settings: Settings, home: Path | N
     named = options.get("credentials")
     if named:
         path = settings.at(str(named))
-        if not path.exists():
+        if not is_there(path):
             raise ConfigError(f"no such credentials file: {path}", hint="see [providers.ovh] credentials")
         return _read_file(path)
     personal = [home / ".ovh.conf"] if home else []
     for path in (settings.at(OWN_FILE), *personal, settings.at("/etc/ovh.conf")):
-        with disk_errors(f"look at {path}"):
-            if path.exists():
-                return _read_file(path)
+        if is_there(path):
+            return _read_file(path)
     return _File.none()
 
 

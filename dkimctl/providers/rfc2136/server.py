@@ -3,7 +3,7 @@
 import re
 
 from dkimctl.errors import ConfigError
-from dkimctl.names import printable
+from dkimctl.names import is_host, printable
 from dkimctl.providers.base import ProviderSetup
 from dkimctl.providers.rfc2136.door import Door
 from dkimctl.providers.rfc2136.key import read_key
@@ -33,7 +33,7 @@ def server_address(text: str) -> tuple[str, int]:
         return text, 53
     match = _SERVER.fullmatch(text)
     port = int(match[3] or 53) if match else 0
-    if match is None or not 0 < port < 65536:
+    if match is None or not 0 < port < 65536 or not is_host(match[1] or match[2]):
         raise ConfigError(
             f"not a name server: {printable(text)}",
             hint="write HOST or HOST:PORT, such as ns1.example.com or [2001:db8::1]:5353",

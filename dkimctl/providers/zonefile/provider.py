@@ -117,7 +117,7 @@ class ZoneFileProvider:
         return text
 
     def _write(self, name: str, before: str, after: str) -> None:
-        path = Path(name).resolve()
+        path = Path(os.path.realpath(name))
         with disk_errors(f"look at {path}"):
             status = path.stat()
         if _text(path) != before:
