@@ -58,7 +58,7 @@ def open_guarded(name: str, load: Callable[[], ProviderFactory], setup: Provider
         return GuardedProvider(load()(setup))
     except DkimctlError:
         raise
-    except Exception as error:  # whatever another package may raise
+    except (Exception, SystemExit) as error:  # whatever another package may raise
         raise Unloadable(
             f"the provider {name} cannot be loaded: {_words(error)}",
             hint="reinstall the package that brings it, or remove it; the other providers work without it",
@@ -105,12 +105,12 @@ class GuardedProvider:
             return function()
         except DkimctlError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise ApiError(
                 f"the provider {self.name} failed: {_words(error)}",
                 hint="run it again; if it stays, tell those who made that provider: it is no part of dkimctl",
             ) from error
 
 
-def _words(error: Exception) -> str:
+def _words(error: BaseException) -> str:
     return f"{type(error).__name__}: {printable(str(error), 160)}"
