@@ -102,6 +102,7 @@ def test_without_the_cname_it_ends_with_3_and_says_whose_turn_it_is(dkimctl: Dki
         run = w(*PUBLISH)
         assert run.code == 3
         assert "the customer's CNAME is missing" in run.err
+        assert "dkimctl: hint: have the customer add it once: " in run.err
         assert f"{OWNER}. IN CNAME {SLOT}." in run.err
         assert w.findings() == {"DKIM120"}
 

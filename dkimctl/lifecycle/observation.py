@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from dkimctl.errors import DkimctlError
+from dkimctl.errors import DkimctlError, Unavailable
 from dkimctl.keys.metadata import Phase
 from dkimctl.lifecycle.ledger import Ledger
 from dkimctl.lifecycle.waiting import Waiting, count_serving, not_served, served_elsewhere
@@ -82,9 +82,13 @@ class Observation:
         error = None
         if wanted.name == wanted.owner:
             error = served_elsewhere(self.provider, self._zone(wanted.name), seen)
+        error = error or not_served(wanted, seen, self.waiting.timeout)
         if cname := _customers_turn(wanted, seen):
             self.ledger.say(wanted.name, cname)
-        error = error or not_served(wanted, seen, self.waiting.timeout)
+            line = cname_line(wanted.owner, wanted.name)
+            error = Unavailable(
+                error.message, hint=f"have the customer add it once: {line}; then the same command again"
+            )
         self.ledger.tell(wanted.name, served=False, error=error)
 
     def _zone(self, name: str) -> str:
