@@ -200,6 +200,15 @@ def test_exit_codes(dkimctl_inside: DkimctlInside, rules: list[tuple[str, str]],
             assert "every right that is needed" in ran.out
 
 
+def test_a_zone_of_somebody_else_as_typed(dkimctl_inside: DkimctlInside) -> None:
+    """A key for everything: no right is missing, yet nothing good is said of the zone; the fix names the zones."""
+    with sandbox() as running:
+        ran = dkimctl_inside("ovh", "whoami", ZONE, "other.example", env=running.environment())
+    assert ran.code == 1
+    assert "  other.example: not in this account\n" in ran.out
+    assert f"dkimctl ovh login {ZONE} other.example --replace" in " ".join(ran.out.split())
+
+
 def test_could_not_ask(dkimctl_inside: DkimctlInside, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody answers: exit code 3, not 1."""
     monkeypatch.setattr(App, "clock", Person())  # who does not wait between the attempts

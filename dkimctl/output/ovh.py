@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dkimctl.findings import Severity
 from dkimctl.output.findings import finding_text
 from dkimctl.output.terminal import Terminal
+from dkimctl.providers.ovh.catalogue import NO_ZONE
 from dkimctl.providers.ovh.grants import Rule
 from dkimctl.providers.ovh.login import Login, Pending
 from dkimctl.providers.ovh.whoami import Identity
@@ -49,8 +50,11 @@ def identity_text(identity: Identity) -> str:
     lines = [f"{identity.kind}{number} at {identity.endpoint}: {identity.status}\n"]
     if identity.kind == "consumer key" and identity.status == "validated":
         lines.append(_facts(identity))
+    strange = {found.subject for found in identity.findings if found.code == NO_ZONE.code}
     for zone in identity.zones:
-        if not zone.missing:
+        if zone.zone in strange:
+            lines.append(f"  {zone.zone}: not in this account\n")
+        elif not zone.missing:
             lines.append(f"  {zone.zone}: {_complete(identity)}\n")
         else:
             lines.append(f"  {zone.zone}: lacks\n" + "".join(f"    {right}\n" for right in zone.missing))

@@ -98,7 +98,7 @@ def judge(key: ConsumerKey, zones: Sequence[str], calls: Calls, clock: Clock, *,
     zones = tuple(zones) or zones_of(key.rules)
     lacking = {zone: uncovered(rules_for([zone]), key.rules) for zone in zones}
     days = None if key.expires is None else (key.expires - clock.now()).days
-    found = [*_ending(key, days), *_lacks(key, lacking), *_too_much(key)]
+    found = [*_ending(key, days), *_lacks(key, lacking), *_too_much(key, zones)]
     found += _strangers(zones, lacking, calls) if look else ()
     return Identity(
         endpoint=calls.endpoint,
@@ -143,11 +143,11 @@ def _lacks(key: ConsumerKey, lacking: dict[str, tuple[Rule, ...]]) -> Iterable[F
                 yield finding(entry, zone, f"on {zone} it lacks {', '.join(map(str, rules))}", fix=fix)
 
 
-def _too_much(key: ConsumerKey) -> Iterable[Finding]:
+def _too_much(key: ConsumerKey, wanted: Sequence[str]) -> Iterable[Finding]:
     more = excess(key.rules)
     if more:
         seen = ", ".join(map(str, more[:4])) + (f" and {len(more) - 4} more" if len(more) > 4 else "")
-        zones = " ".join(zones_of(key.rules)) or "ZONE"
+        zones = " ".join(sorted({*zones_of(key.rules), *wanted})) or "ZONE"
         yield finding(
             catalogue.MORE, f"consumer key {key.id}", f"it may {seen}", fix=f"dkimctl ovh login {zones} --replace"
         )
