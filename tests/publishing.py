@@ -6,9 +6,12 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
 
+import pytest
+
 from dkimctl.clock import Clock, ManualClock
 from dkimctl.keys.metadata import Tags
 from dkimctl.keys.pair import Algorithm, generate
+from dkimctl.lifecycle.ledger import Ledger
 from dkimctl.providers.ovh.credentials import Credentials
 from dkimctl.providers.ovh.provider import OvhProvider
 from dkimctl.publish.plan import Wanted
@@ -31,7 +34,7 @@ def sandbox(*zones: str, on_call: Callable[[LoggedCall], None] | None = None, **
         yield running
 
 
-def account(running: Sandbox, clock: Clock | None = None, *, patience: float = 0.5, **credentials: str) -> OvhProvider:
+def account(running: Sandbox, clock: Clock | None = None, *, patience: float = 10, **credentials: str) -> OvhProvider:
     """The provider for the sandbox's account; answers that take longer than `patience` seconds are given up."""
     own = {name: running.environment()[f"OVH_{name.upper()}"] for name in ("application_key", "application_secret")}
     own["consumer_key"] = running.credentials.consumer_key
@@ -57,6 +60,18 @@ def invented_record(seed: int, length: int = 294) -> KeyRecord:
     """A record as long as that of a 2048-bit key, made of nothing: for tests in which nobody looks at the key."""
     data = b"".join(((seed + 1) * 7919 * (i + 1)).to_bytes(8, "big") for i in range(length // 8 + 1))
     return KeyRecord((("v", "DKIM1"), ("h", "sha256"), ("k", "rsa"), ("p", b64encode(data[:length]).decode())))
+
+
+def when_told(monkeypatch: pytest.MonkeyPatch, words: str, act: Callable[[], object]) -> None:
+    """Somebody acts as soon as `publish` says these words for the first time."""
+    say, acts = Ledger.say, [act]
+
+    def heard(ledger: Ledger, subject: str, text: str) -> None:
+        say(ledger, subject, text)
+        if acts and words in text:
+            acts.pop()()
+
+    monkeypatch.setattr(Ledger, "say", heard)
 
 
 def wanted(

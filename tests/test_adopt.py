@@ -158,7 +158,7 @@ def test_the_next_rendering_signs_exactly_as_before(tree: Tree, adopt: Callable[
 
 def fields(signature: str) -> str:
     """The value of h=, without folding."""
-    return "".join(signature.partition("h=")[2].partition(";")[0].split())
+    return "".join("".join(re.split(r";\s*h=", signature)[1:]).partition(";")[0].split())
 
 
 def outline(text: str) -> list[str]:

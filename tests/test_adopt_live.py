@@ -48,7 +48,7 @@ def machine(tmp_path: Path, port: int) -> Iterator[Machine]:
         running.write("/etc/opendkim/KeyTable", ARTICLE_KEY_TABLE)
         running.write("/etc/opendkim/SigningTable", ARTICLE_SIGNING_TABLE)
         running.write("/etc/opendkim/TrustedHosts", ARTICLE_TRUSTED_HOSTS)
-        running.run("opendkim")
+        running.start_opendkim()
         yield running
 
 

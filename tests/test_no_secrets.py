@@ -70,12 +70,11 @@ class Watch:
 def watch(
     dkimctl_inside: DkimctlInside, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> Iterator[Watch]:
-    """A domain with a key, an account, and no waiting: sleep takes no time, lost answers are given up at once."""
+    """A domain with a key, an account, and no waiting: sleep takes no time."""
     clock = Person()
     monkeypatch.setattr(App, "clock", clock)
     monkeypatch.setattr(StoppableClock, "sleep", lambda _, seconds: clock.sleep(seconds))
     monkeypatch.setattr(calls, "MOST_WAITS", 1)
-    monkeypatch.setattr(Door.__init__, "__kwdefaults__", {"timeout": (0.2, 0.2)})
     monkeypatch.setattr(tempfile, "tempdir", str(dkimctl_inside.scratch.home))
     caplog.set_level(logging.DEBUG)
     with quick_sandbox() as running:
@@ -106,6 +105,13 @@ def test_when_all_is_well(watch: Watch, form: str) -> None:
         watch.run(*other, form)
 
 
+@pytest.fixture
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answers that are late are given up at once."""
+    monkeypatch.setattr(Door.__init__, "__kwdefaults__", {"timeout": (0.2, 0.2)})
+
+
+@pytest.mark.usefixtures("hurry")
 @pytest.mark.parametrize("kind", FAULT_KINDS)
 def test_with_a_fault_that_stays(watch: Watch, kind: str) -> None:
     """Every call answers with it: each command ends with an error of ours, and says nothing it should not."""
@@ -114,6 +120,7 @@ def test_with_a_fault_that_stays(watch: Watch, kind: str) -> None:
         assert watch.run(*command, "-vv" if number % 2 else "--json").code in (0, 1, 3)
 
 
+@pytest.mark.usefixtures("hurry")
 @pytest.mark.parametrize("kind", FAULT_KINDS)
 def test_with_a_fault_in_the_middle(watch: Watch, kind: str) -> None:
     """The same after the first calls went well, when a token, a time and a consumer key have been exchanged."""

@@ -1,5 +1,6 @@
 """The way to the API: no route, a certificate that does not verify, clocks that differ, two credentials."""
 
+import re
 import ssl
 import subprocess
 import threading
@@ -83,7 +84,7 @@ def test_a_refused_time_says_how_far_the_clocks_are_apart() -> None:
     with sandbox(clock_skew=3600, timestamp_window=-1) as running:
         with pytest.raises(OvhError) as caught:
             account(running).zone_of(ZONE)
-        assert "this one's is 3600 s behind theirs" in caught.value.message
+        assert re.search(r"this one's is (3600|35[5-9]\d) s behind theirs", caught.value.message)  # a moment goes by
         assert "timedatectl" in caught.value.hint
 
 

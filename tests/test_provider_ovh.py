@@ -278,7 +278,7 @@ def test_a_time_that_cannot_be_had_is_no_bug(kind: Any) -> None:
     with sandbox() as running:
         running.faults.add(Fault(kind, path="/auth/time", times=None))
         with pytest.raises(OvhError) as caught:
-            account(running).activate(ZONE)
+            account(running, patience=0.2).activate(ZONE)
         assert caught.value.kind is Kind.LOST
 
 

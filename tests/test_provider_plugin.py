@@ -24,7 +24,7 @@ BROKEN = "import a_library_that_is_not_there\n"
 def install(project: Path, target: Path) -> None:
     """`pip install`, without the network, into a directory of its own."""
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-build-isolation", "--no-deps"]
-    ended = subprocess.run([*pip, "--target", str(target), str(project)], capture_output=True, text=True, timeout=60)
+    ended = subprocess.run([*pip, "--target", str(target), str(project)], capture_output=True, text=True, timeout=300)
     assert ended.returncode == 0, ended.stderr
 
 

@@ -318,7 +318,7 @@ def test_a_wrong_key(key: str, words: str, server: UpdateServer, record: Provide
     assert SECRET not in f"{caught.value}{caught.value.hint}{provider!r}{provider._door.__dict__!r}"
 
 
-@pytest.mark.parametrize(("ahead", "words"), [(4000, r"(4000|4001) s ahead of"), (-4000, r"(3999|4000) s behind")])
+@pytest.mark.parametrize(("ahead", "words"), [(4000, r"40[0-4]\d s ahead of"), (-4000, r"(39[6-9]\d|4000) s behind")])
 def test_a_clock_that_is_wrong(
     ahead: int, words: str, provider: UpdateProvider, zone: str, record: ProviderRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -372,7 +372,7 @@ def test_a_zone_that_is_elsewhere(provider: UpdateProvider) -> None:
 )
 def test_key_files_of_the_servers_own_tools(command: list[str], tmp_path: Path) -> None:
     """What BIND's and Knot's tools print is read as it is."""
-    printed = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout
+    printed = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
     key = read_key(write_key(tmp_path / "key", printed))
     assert (key.name, key.algorithm) == ("a-key", "hmac-sha512")
     assert len(key.secret) == 64

@@ -217,7 +217,7 @@ for name in ("fchmod", "fsync", "rename", "link", "unlink"):
     setattr(os, name, guarded(getattr(os, name)))
 sys.exit(main())
 """
-RUN = ("publish", "--provider", "ovh", "--timeout", "8")
+RUN = ("publish", "--provider", "ovh", "--timeout", "60")
 
 
 def _settled(dkimctl: Dkimctl, running: Sandbox, what: str) -> None:

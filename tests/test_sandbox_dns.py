@@ -284,7 +284,7 @@ def test_drop(sandbox: Sandbox) -> None:
     with pytest.raises(dns.exception.Timeout):
         dns.query.udp(query, SECOND, timeout=0.1, port=sandbox.dns_address[1])
     with pytest.raises((EOFError, ConnectionError)):
-        dns.query.tcp(query, SECOND, timeout=1, port=sandbox.dns_address[1])
+        dns.query.tcp(query, SECOND, timeout=5, port=sandbox.dns_address[1])
 
 
 def test_servfail_and_lame(sandbox: Sandbox) -> None:

@@ -114,7 +114,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         pair,
         long_pair,
         edwards,
-        Lookup((nameserver,), port, timeout=1.0),
+        Lookup((nameserver,), port, timeout=6.0),
         {"DKIMCTL_NAMESERVERS": nameserver, "DKIMCTL_DNS_PORT": str(port)},
     )
     for knot in knots:

@@ -2,7 +2,8 @@
 
 import smtplib
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 from dkimctl.clock import SYSTEM_CLOCK
@@ -32,7 +33,7 @@ def through_postfix(prober: Prober, domains: Sequence[str], via: Via) -> Selftes
     directory = prober.settings.at(prober.settings.paths.postfix_directory)
     finder = Finder(prober)
     attempts = []
-    with Sink() as sink, second_postfix(directory, sink.port, _free_port()) as instance:
+    with Sink() as sink, _held_port() as port, second_postfix(directory, sink.port, port) as instance:
         after, patience = _what_comes_after(prober, instance, via), _TO_ARRIVE
         for domain, case in all_cases(prober, domains, prober.clock.now()):
             expected = Expected(domain, finder.find, prober.clock.now(), prober.clock.now(), after)
@@ -129,10 +130,13 @@ def _signing_milters(prober: Prober, value: str) -> list[int]:
     return [n for n, m in enumerate(milters) if names_opendkim(m, "", [place]) or milter_socket(m, "") == place]
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+@contextmanager
+def _held_port() -> Iterator[int]:
+    """A port that nobody but Postfix gets: bound and not listening, it can be bound once more with SO_REUSEADDR."""
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", 0))
+        yield int(holder.getsockname()[1])
 
 
 def _text(said: bytes | str) -> str:

@@ -78,6 +78,12 @@ class Machine:
         self.run("touch", "--date=@0", "/etc/postfix/main.cf")
         return self.run(sys.executable, "-m", "dkimctl", *arguments, check=check)
 
+    def start_opendkim(self, *options: str) -> None:
+        """Start the daemon; returns when it listens, and its pid file is there: its parent waits for neither."""
+        self.log.lines.clear()
+        self.run("opendkim", *options)
+        self.log.wait_for("OpenDKIM Filter .* starting")
+
     def read(self, path: str) -> str:
         """A file of the machine, such as /etc/opendkim.conf."""
         return self.run("cat", path).stdout

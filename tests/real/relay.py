@@ -44,9 +44,7 @@ class Relay:
     def start_signing(self) -> None:
         """Start the signing daemon as its systemd unit does, or again when it runs; returns when it listens."""
         self.stop_signing()
-        self.machine.log.lines.clear()
-        self.machine.run("opendkim")
-        self.machine.log.wait_for("OpenDKIM Filter .* starting")
+        self.machine.start_opendkim()
 
     def stop_signing(self) -> None:
         """End the daemon, if it runs, and the process that restarts it; at once, and not after five seconds."""

@@ -110,7 +110,7 @@ def test_of_two_new_domains_only_the_wrong_one_is_taken_back(spoilt: Relay, ovh:
 def test_a_daemon_at_another_socket_is_no_proof(relay: Relay, ovh: Sandbox) -> None:
     """A daemon that was started with another socket on its command line is found out: nothing is called signed."""
     states(relay, "domain.tld")
-    relay.machine.run("opendkim", "-p", "local:/run/opendkim/elsewhere.sock")
+    relay.machine.start_opendkim("-p", "local:/run/opendkim/elsewhere.sock")
     told = states(relay, "domain.tld")
     assert told["opendkim"] == "to do"
     assert "signature" not in told

@@ -154,13 +154,12 @@ def test_rspamd_takes_a_new_domain_up_without_a_restart(rspamd: Host) -> None:
 
 
 def test_rspamd_is_known_to_doctor_and_selftest(rspamd: Host) -> None:
-    """Both look at its socket; nobody asks opendkim, or tells what opendkim lacks."""
+    """All look at its socket; nobody asks opendkim, or tells what opendkim lacks."""
     rspamd.install()
     assert json.loads(rspamd.machine.dkimctl("selftest", "domain.tld", "--json").stdout)["selftest"]["via"] == "milter"
     found = json.loads(rspamd.machine.dkimctl("doctor", "--no-dns", "--json").stdout)["findings"]
     assert {f["code"] for f in found} - {"DKIM910"} == {"DKIM818", "DKIM900", "DKIM993"}
-    asked = rspamd.machine.dkimctl("why", "a@domain.tld", check=False)
-    assert (asked.returncode, "here rspamd signs" in asked.stderr) == (3, True)
+    assert "signed" in rspamd.machine.dkimctl("why", "a@domain.tld", "--no-dns").stdout
 
 
 def test_rspamd_the_second_time_nothing_changes(rspamd: Host) -> None:
@@ -229,7 +228,7 @@ def test_a_signer_that_fails_leaves_postfix_with_the_one_before(dkimpy: Host) ->
     machine = dkimpy.machine
     machine.run("sh", "-c", "mv /etc/dkimctl/dkimctl.toml /root/; rmdir /run/systemd/system")
     machine.dkimctl("render-config", "--install")
-    machine.run("opendkim")
+    machine.start_opendkim()
     machine.run("sh", "-c", "mv /root/dkimctl.toml /etc/dkimctl/; mkdir -p /run/systemd/system")
     before = machine.read("/etc/postfix/main.cf")
     machine.write(

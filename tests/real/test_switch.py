@@ -62,14 +62,14 @@ def test_before_the_first_start_it_is_proven_and_told(machine: Machine) -> None:
     assert (done["daemon"]["step"], done["daemon"]["done"]) == ("start", False)
     assert done["daemon"]["hint"] == "start it: opendkim -x /etc/opendkim.conf"
     assert machine.run("stat", "-c", "%a %U:%G", "/var/spool/postfix/opendkim").stdout == "2750 opendkim:postfix\n"
-    machine.run("opendkim")
+    machine.start_opendkim()
     assert "d=domain.tld; s=mail" in signature(machine, "sub.domain.tld")
 
 
 def test_a_new_domain_is_a_reload_without_a_restart(machine: Machine) -> None:
     """SIGUSR1: the same process signs for the new domain; an installation that changes nothing sends none."""
     install(machine)
-    machine.run("opendkim")
+    machine.start_opendkim()
     before = daemon_id(machine)
     assert signature(machine, "example.org") == ""
     machine.dkimctl("genkey", "-s", "new", "example.org")
@@ -89,14 +89,14 @@ def test_another_socket_needs_a_restart_and_that_is_told_until_it_is_done(
     """A reload would not move the socket. The next run says so again, and is content once the daemon listens there."""
     port = free_port()
     install(machine)
-    machine.run("opendkim")
+    machine.start_opendkim()
     option = f"--socket=inet:{port}@localhost"
     for _ in range(2):
         done = install(machine, option)
         assert (done["daemon"]["step"], done["daemon"]["done"]) == ("restart", False)
         assert "restart it: kill" in done["daemon"]["hint"]
     machine.run("sh", "-c", "kill -9 $(cat /run/opendkim/opendkim.pid); rm /run/opendkim/opendkim.pid")
-    machine.run("opendkim")
+    machine.start_opendkim()
     assert "d=domain.tld" in signature(machine, "domain.tld", f"inet:{port}@localhost")
     assert install(machine, option)["daemon"]["step"] == "none"
 
@@ -119,7 +119,7 @@ def files(machine: Machine) -> str:
 def test_a_run_that_ended_before_the_daemon_was_told(machine: Machine) -> None:
     """The files are right and the daemon has not read them: the same command again has it do so, and proves it."""
     install(machine)
-    machine.run("opendkim")
+    machine.start_opendkim()
     assert signature(machine, "domain.tld")
     machine.dkimctl("genkey", "-s", "new", "example.org")
     machine.run("mv", "/run/opendkim/opendkim.pid", "/run/opendkim/hidden")
@@ -161,7 +161,7 @@ def test_what_is_not_signed_after_the_switch_is_put_back(machine: Machine) -> No
     machine.write(
         "/run/opendkim.conf", conf.replace("file:/etc/opendkim/SigningTable", "file:/run/opendkim/SigningTable")
     )
-    machine.run("opendkim", "-x", "/run/opendkim.conf")
+    machine.start_opendkim("-x", "/run/opendkim.conf")
     machine.dkimctl("genkey", "-s", "new", "example.org")
     said = refused(machine)
     assert "mail from example.org: the daemon let the message pass without a signature" in said
