@@ -128,6 +128,7 @@ def test_only_the_answer_to_a_question_counts() -> None:
             way = questions.way_to(Endpoint(HOME, server.getsockname()[1]))
             assert way is not None
             way.ask(asked, "mark")
+            questions.send()
             sent, asker = server.recvfrom(512)
             wrong_id = bytes((sent[0] ^ 1, sent[1])) + sent[2:]
             server.sendto(wrong_id, asker)
@@ -140,6 +141,37 @@ def test_only_the_answer_to_a_question_counts() -> None:
             server.sendto(sent, asker)
             assert questions.receive(1) == [("mark", asked, sent)]
             assert questions.receive(0.1) == []
+
+
+@pytest.mark.parametrize("kernel", ["today's", "one that refuses", "one before 4.18"])
+def test_every_question_is_a_datagram_of_its_own(kernel: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many questions leave together, of one length or of several, the server gets each by itself, once."""
+    if kernel != "today's":
+        monkeypatch.setattr(volley, "_UDP_SEGMENT", 255)  # there is no such option: EINVAL
+    if kernel == "one that refuses":
+        monkeypatch.setattr(volley, "_takes_many", lambda _: True)
+    names = [f"s{10**n}._domainkey.example.com" for n in range(4)] * 80
+    with socket.socket(type=socket.SOCK_DGRAM) as server, closing(Volley[int]()) as questions:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        server.bind((HOME, 0))
+        server.settimeout(10)
+        way = questions.way_to(Endpoint(HOME, server.getsockname()[1]))
+        assert way is not None
+        for n, name in enumerate(names):
+            way.ask(question(name, Type.TXT), n)
+            if n % 160 == 159:
+                questions.send()
+                for _ in range(160):
+                    server.sendto(*server.recvfrom(512))
+        found: list[tuple[int, bytes, bytes]] = []
+        while more := questions.receive(0.0 if len(found) == len(names) else 10):
+            found += more
+        server.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            server.recv(512)
+    assert sorted((mark, asked) for mark, asked, _ in found) == [
+        (n, question(name, Type.TXT)) for n, name in enumerate(names)
+    ]
 
 
 @needs("knotd")

@@ -166,6 +166,7 @@ class Shortcut:
         return None
 
     def _listen(self) -> None:
+        self._volley.send()
         is_idle = not self._left and not self._right
         for name, asked, data in self._volley.receive(_TICK if is_idle else 0.0):
             if name.missing <= 0:
