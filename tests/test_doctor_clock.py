@@ -1,6 +1,8 @@
 """The clock: what the kernel, chrony, timesyncd and a server's Date say, and what follows."""
 
+import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -13,7 +15,7 @@ import pytest
 from dkimctl.clock import SYSTEM_CLOCK
 from dkimctl.config.load import load_settings
 from dkimctl.errors import Unavailable
-from dkimctl.host.clockstate import ClockState, ahead_of, chrony_offset, read_clock_state
+from dkimctl.host.clockstate import ClockState, ahead_of, chrony_offset, read_clock_state, started
 from dkimctl.host.doctor.machine import judge_clock, time_url
 from dkimctl.host.world import read_world
 
@@ -41,6 +43,15 @@ def test_judgement(state: ClockState, code: str | None) -> None:
 def test_this_machine() -> None:
     """adjtimex(2) answers here, with yes or no."""
     assert read_clock_state().kernel in (True, False)
+
+
+def test_when_a_process_was_started() -> None:
+    """To a fraction of a second, whatever the second in which this machine was started."""
+    before = time.time()
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as process:
+        began, after = started(process.pid), time.time()
+    assert began is not None
+    assert before - 0.1 < began < after + 0.1
 
 
 def test_chrony() -> None:

@@ -102,7 +102,8 @@ def half_an_answer(query: bytes, send: Send) -> None:
     send(whole[: len(whole) // 2], claimed=len(whole))
 
 
-TIMEOUT = 0.6  # seconds for one answer
+TIMEOUT = 0.6  # seconds for one answer, where none comes
+PATIENCE = 6.0  # where one comes, however busy this machine is
 DEADLINE = 20 * TIMEOUT  # the most questions that one name leads to, one after the other; generous on a busy machine
 MANY = tuple(b"record %d" % n for n in range(500))
 CASES: dict[str, tuple[Script, Script | None, set[str]]] = {
@@ -142,8 +143,13 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str]
     zones = {f"{name}.example": name_servers(address) for name, address in addresses.items()}
     knot = Knot(tmp_path_factory.mktemp("hostile") / "knot", HOME, port, zones).start()
     servers = [Hostile(addresses[name], port, udp, tcp).start() for name, (udp, tcp, _) in CASES.items()]
-    lookup = Lookup((f"{HOME}:{port}",), port, timeout=TIMEOUT)
-    yield lambda name: next(check([Target("s", f"{name}.example", PAIR.public)], lookup))
+
+    def look(name: str) -> Report:
+        timeout = TIMEOUT if "DKIM107" in CASES[name][2] else PATIENCE
+        lookup = Lookup((f"{HOME}:{port}",), port, timeout=timeout)
+        return next(check([Target("s", f"{name}.example", PAIR.public)], lookup))
+
+    yield look
     for server in servers:
         server.stop()
     knot.stop()
@@ -156,7 +162,7 @@ def test_a_silent_resolver_is_left_for_the_next(tmp_path: Path) -> None:
     zones = {f"z{n}.example": name_servers(HOME) + txt("s._domainkey", GOOD.decode()) for n in range(40)}
     knot = Knot(tmp_path / "knot", HOME, port, zones).start()
     dead = Hostile("127.0.6.1", port, silent).start()
-    lookup = Lookup((f"127.0.6.1:{port}", f"{HOME}:{port}"), port, timeout=TIMEOUT)
+    lookup = Lookup((f"127.0.6.1:{port}", f"{HOME}:{port}"), port, timeout=2.0)
     reports = list(check([Target("s", zone, PAIR.public) for zone in zones], lookup, concurrency=4))
     dead.stop()
     knot.stop()

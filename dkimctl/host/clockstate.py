@@ -3,6 +3,7 @@
 import ctypes
 import os
 import re
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -121,12 +122,10 @@ def _http_date(text: str) -> datetime | None:
 
 
 def started(pid: int) -> float | None:
-    """When a process was started, in seconds since the epoch; None when it has gone."""
+    """When a process was started, in seconds since the epoch, to a hundredth; None when it has gone."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        boot = next(
-            int(line.split()[1]) for line in Path("/proc/stat").read_text().splitlines() if line.startswith("btime")
-        )
-    except (OSError, StopIteration):
+    except OSError:
         return None
-    return boot + int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    # the kernel's own `btime` is cut to whole seconds: a daemon would seem older than the file that it was started with
+    return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + int(fields[19]) / os.sysconf("SC_CLK_TCK")
