@@ -235,10 +235,14 @@ def test_faults_from_words() -> None:
         "reset-after", method="POST", path="/domain/zone/*/record"
     )
     assert parse_fault("502-html@POST:*/refresh").path == "*/refresh"  # as the example in its --help
+    assert parse_fault("429=2.5@1") == Fault("429", call=1, retry_after=2.5)
+    assert parse_fault("slow-body=9@GET:*").seconds == 9
     assert [parse_fault(f"{kind}@1").kind for kind in FAULT_KINDS] == list(FAULT_KINDS)
 
 
-@pytest.mark.parametrize("word", ["410@1", "409", "409@0", "409@x", "409@PATCH:/x", "409@POST:x", "409@"])
+@pytest.mark.parametrize(
+    "word", ["410@1", "409", "409@0", "409@x", "409@PATCH:/x", "409@POST:x", "409@", "409=1@1", "429=@1", "429=-1@1"]
+)
 def test_wrong_faults(word: str) -> None:
     """What is no fault is said, with a hint."""
     with pytest.raises(UsageError) as caught:

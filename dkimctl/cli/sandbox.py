@@ -126,7 +126,8 @@ def _lists() -> str:
     kinds = textwrap.wrap(
         ", ".join(FAULT_KINDS), 74, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False
     )
-    return "\n".join([*lines, "", "\b", "Faults:", *kinds])
+    timed = "  429=SECONDS@CALL asks to be called again after so long, slow-body=SECONDS@CALL\n  takes so long"
+    return "\n".join([*lines, "", "\b", "Faults:", *kinds, timed])
 
 
 command.epilog = _lists()

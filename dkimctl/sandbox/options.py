@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, cast, get_args, get_origin, get_type_hints
 
 from dkimctl.errors import UsageError
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 SIGNED = ("clock-skew",)
 """Switches with numbers that may be negative."""
+
+TIMED = ("429", "slow-body")
+"""Faults with a time of their own."""
 
 
 def switch_table() -> list[tuple[str, str]]:
@@ -39,19 +42,28 @@ def parse_switches(texts: Iterable[str]) -> Switches:
 
 
 def parse_fault(text: str) -> "Fault":
-    """A fault from `KIND@N` (the N-th call) or `KIND@METHOD:PATTERN` (the next such call). Raises UsageError."""
+    """A fault from `KIND@N` (the N-th call) or `KIND@METHOD:PATTERN` (the next such call).
+
+    `429=SECONDS@…` sends Retry-After, `slow-body=SECONDS@…` takes so long. Raises UsageError.
+    """
     from dkimctl.sandbox.credentials import METHODS
     from dkimctl.sandbox.faults import Fault
 
-    kind, _, where = text.partition("@")
+    what, _, where = text.partition("@")
+    kind, equals, value = what.partition("=")
     if kind not in FAULT_KINDS:
         raise UsageError(f"no such fault: {kind}", hint=_nearest(kind, list(FAULT_KINDS)))
-    fault_kind = cast(FaultKind, kind)
+    seconds = _number(float, value) if equals else None
+    if equals and (kind not in TIMED or seconds is None or seconds < 0):
+        raise UsageError(f"not a fault: {what}", hint="seconds belong to 429=SECONDS and slow-body=SECONDS alone")
+    fault = Fault(cast(FaultKind, kind), retry_after=seconds if kind == "429" else None)
+    if kind == "slow-body" and seconds is not None:
+        fault = replace(fault, seconds=seconds)
     if where.isdecimal() and int(where):
-        return Fault(fault_kind, call=int(where))
+        return replace(fault, call=int(where))
     method, _, path = where.partition(":")
     if method in METHODS and path.startswith(("/", "*")):
-        return Fault(fault_kind, method=method, path=path)
+        return replace(fault, method=method, path=path)
     raise UsageError(
         f"cannot tell which call is meant: {text}",
         hint=f"write {kind}@3 for the third call, or {kind}@POST:/domain/zone/*/record",
