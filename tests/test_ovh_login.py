@@ -17,7 +17,7 @@ from dkimctl.providers.ovh.credentials import Credentials, stored_credentials
 from dkimctl.providers.ovh.grants import Rule, rules_for
 from dkimctl.providers.ovh.login import POLL, Login, Pending, Wish, log_in
 from dkimctl.providers.ovh.refusals import OvhError
-from dkimctl.providers.ovh.rights import RULES
+from dkimctl.providers.ovh.rights import RULES, token_page
 from dkimctl.sandbox import Fault, Sandbox
 from tests.conftest import Dkimctl, DkimctlInside
 from tests.ovh_people import ZONE, Person, application, newest_key, quick_sandbox, willing, wish
@@ -358,6 +358,13 @@ def test_rules_are_shown(dkimctl_inside: DkimctlInside, zones: tuple[str, ...]) 
     assert shown == [(method, path.format(zone=ZONE if zones else "ZONE")) for method, path in RULES]
     document = dkimctl_inside("ovh", "login", "--show-rules", *zones, "--json").json
     assert [(rule["method"], rule["path"]) for rule in document["rules"]] == shown
+
+
+def test_the_page_that_makes_all_three_keys_is_named(dkimctl_inside: DkimctlInside) -> None:
+    """With the rights filled in, at the region in use; for several zones the address would be too long."""
+    ran = dkimctl_inside("ovh", "login", "--show-rules", ZONE, env={"OVH_ENDPOINT": "ovh-ca"})
+    assert ran.err.rstrip().endswith(token_page(ZONE, "ca.api.ovh.com"))
+    assert dkimctl_inside("ovh", "login", "--show-rules", ZONE, "example.org").err == ""
 
 
 def test_where_an_application_is_created(dkimctl_inside: DkimctlInside) -> None:

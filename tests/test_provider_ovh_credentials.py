@@ -115,7 +115,7 @@ def test_everything_that_is_missing_is_told_at_once(tmp_path: Path) -> None:
         read(tmp_path, {"OVH_APPLICATION_KEY": "ak"})
     assert len(caught.value.problems) == 2
     assert "OVH_CONSUMER_KEY_FILE" in caught.value.problems[1]
-    assert "createToken" in caught.value.hint
+    assert "dkimctl ovh login --show-rules ZONE" in caught.value.hint
 
 
 def test_half_a_service_account_is_told(tmp_path: Path) -> None:

@@ -92,10 +92,17 @@ command.add_command(whoami)
 
 def _show_rules(app: App, zones: tuple[str, ...]) -> int:
     from dkimctl.output.ovh import rules_text
+    from dkimctl.providers.ovh.credentials import DEFAULT_ENDPOINT
+    from dkimctl.providers.ovh.endpoint import web_host
     from dkimctl.providers.ovh.grants import rules_for
+    from dkimctl.providers.ovh.rights import token_page
 
-    rules = rules_for(_zones(zones) or ("ZONE",))
+    wanted = _zones(zones) or ("ZONE",)
+    rules = rules_for(wanted)
     app.terminal.result(rules_text(rules))
+    if len(wanted) == 1:  # the page of many zones would be too long an address
+        host = web_host(os.environ.get("OVH_ENDPOINT", "") or str(_options(app).get("endpoint", DEFAULT_ENDPOINT)))
+        app.terminal.note(f"a page that makes all three keys, with these rights: {token_page(wanted[0], host)}")
     app.terminal.document("rules", rules)
     return 0
 

@@ -216,8 +216,9 @@ def _one_kind(given: dict[str, str], filed: dict[str, str]) -> dict[str, str]:
 
 def _where_from(endpoint: str) -> str:
     return (
-        f"make all three at https://{web_host(endpoint)}/createToken/ and write them to {OWN_FILE}, mode 0600; "
-        "or create an application and type: dkimctl ovh login ZONE"
+        "make all three on the page that dkimctl ovh login --show-rules ZONE names, and write them to "
+        f"{OWN_FILE}, mode 0600; or create an application at https://{web_host(endpoint)}/createApp/ "
+        "and type: dkimctl ovh login ZONE"
     )
 
 
