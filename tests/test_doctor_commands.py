@@ -247,3 +247,46 @@ def test_no_directory_of_others_is_given_to_the_daemon(dkimctl_inside: DkimctlIn
     tree.swap(MAIN_PATH, "myhostname", "# \nmyhostname")
     fixes = [f["fix"] for f in found(dkimctl_inside) if f["code"] in ("DKIM806", "DKIM807", "DKIM808")]
     assert not [fix for fix in fixes if "install -d" in fix or "chown" in fix]
+
+
+def test_a_key_that_lies_beside_the_path(dkimctl_inside: DkimctlInside, paste: Paste) -> None:
+    """Where the selector's own file is there, the daemon is led to it, and no new key is made."""
+    tree = Tree(dkimctl_inside.root)
+    tree.swap(KEYS, KEY, KEY.replace("mail.private", "old.private"))
+    [fix] = [f["fix"] for f in found(dkimctl_inside) if f["code"] == "DKIM601"]
+    assert paste(fix).returncode == 0
+    assert tree.at(KEYS).read_text() == f"mail._domainkey.example.com example.com:mail:{KEY}\n"
+
+
+def test_another_key_has_another_selector(dkimctl_inside: DkimctlInside, paste: Paste) -> None:
+    """The command that makes one can be pasted as often as wanted, and never changes what DNS holds already."""
+    tree = Tree(dkimctl_inside.root)
+    tree.conf("MinimumKeyBits", "4096")
+    for _ in range(2):
+        [fix] = [f["fix"] for f in found(dkimctl_inside) if f["code"] == "DKIM613"]
+        assert paste(fix).returncode == 0, fix
+    assert len(list(tree.at(KEY).parent.glob("*.private"))) == 3
+
+
+def test_all_commands_about_two_sockets_agree(dkimctl_inside: DkimctlInside, paste: Paste) -> None:
+    """A drop-in moves the daemon away from where Postfix asks: pasted one after the other, none undoes another."""
+    tree = Tree(dkimctl_inside.root)
+    place = "/etc/systemd/system/opendkim.service.d/override.conf"
+    tree.write(place, "[Service]\nExecStart=\nExecStart=/usr/sbin/opendkim -p inet:8891@localhost\n")
+    fixes = {f["code"]: f["fix"] for f in found(dkimctl_inside) if f["severity"] in ("error", "warning")}
+    assert {"DKIM713", "DKIM805"} <= fixes.keys()
+    assert all(paste(fix).returncode == 0 for fix in fixes.values())
+    assert not [f for f in found(dkimctl_inside) if f["severity"] in ("error", "warning")]
+
+
+def test_what_comes_back_from_a_filter_is_signed_once(dkimctl_inside: DkimctlInside, paste: Paste) -> None:
+    """The daemon is asked after the filter alone; before it, the other milters still are."""
+    tree = Tree(dkimctl_inside.root)
+    others = "inet:127.0.0.1:8000, { inet:127.0.0.1:8001, connect_timeout = 5s }"
+    tree.main("smtpd_milters", f"{others}, unix:opendkim/opendkim.sock")
+    tree.main("content_filter", "scan:[127.0.0.1]:10024")
+    tree.append(MASTER_PATH, "127.0.0.1:10025 inet n - n - - smtpd\n  -o content_filter=\n")
+    [fix] = [f["fix"] for f in found(dkimctl_inside) if f["code"] == "DKIM810"]
+    assert paste(fix).returncode == 0
+    assert "inet:127.0.0.1:8000,{inet:127.0.0.1:8001,connect_timeout=5s}" in tree.at(MASTER_PATH).read_text()
+    assert not {f["code"] for f in found(dkimctl_inside)} & {"DKIM801", "DKIM809", "DKIM810", "DKIM811", "DKIM812"}

@@ -26,7 +26,7 @@ RESTART = entry(
 STALE_CONF = entry(
     904,
     INFO,
-    "opendkim.conf is newer than the running daemon",
+    "opendkim.conf or a table is newer than the running daemon",
     "The daemon takes up a change at SIGUSR1, some settings only at a restart. Whether that was done cannot be seen.",
     "systemctl reload opendkim",
 )

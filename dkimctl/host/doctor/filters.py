@@ -1,5 +1,6 @@
 """What happens to mail after it was signed: content filters, rewriting, a second signature."""
 
+import re
 import shlex
 from collections.abc import Iterator
 
@@ -9,6 +10,7 @@ from dkimctl.host.doctor.commands import chain, edit
 from dkimctl.host.doctor.ways import Way, ways
 from dkimctl.host.postfix import Service
 from dkimctl.host.world import World
+from dkimctl.postfix.milters import split_milters
 
 _REWRITING = (
     "smtp_generic_maps",
@@ -45,11 +47,10 @@ def _filtered(way: Way, door: Service) -> Diagnosis:
     if not way.is_signed_on_return(door):
         return noticed(c.FILTERED_AFTER, door.place, seen, _sign_later(way, door, is_moved=True))
     if not back:
-        fix = f"{way.postconf} -P {shlex.quote(f'{door.place}/smtpd_milters=')}"
+        fix = f"{way.postconf} -P {shlex.quote(_unsigned(way, door))}"
         return noticed(c.SIGNS_TWICE, door.place, f"{seen}; what comes back over sendmail(1) is signed too", fix)
     [signing, *_] = filter(way.signs, back)
-    setting = f"{signing.place}/receive_override_options=no_milters,no_unknown_recipient_checks"
-    fix = f"{way.postconf} -P {shlex.quote(setting)}"
+    fix = f"{way.postconf} -P {shlex.quote(_unsigned(way, door))}"
     return noticed(c.SIGNS_TWICE, signing.place, f"{seen}; mail comes back at {signing.place}, which signs too", fix)
 
 
@@ -58,7 +59,7 @@ def _sign_later(way: Way, door: Service, *, is_moved: bool) -> str:
     back = way.returns(door)
     if len(back) != 1 and not way.is_piped(door):
         return edit(way.world, f"{way.instance.directory}/master.cf", 0, "sign where mail comes back from the filter")
-    off = [f"{door.place}/smtpd_milters="] if is_moved else []
+    off = [_unsigned(way, door)] if is_moved else []
     if not back:
         local = f"{way.postconf} -e {shlex.quote(f'non_smtpd_milters = {way.spelling}')}"
         return chain(f"{way.postconf} -P {' '.join(map(shlex.quote, off))}" if off else "", local)
@@ -66,6 +67,19 @@ def _sign_later(way: Way, door: Service, *, is_moved: bool) -> str:
     if "no_milters" in way.instance.effective(back[0], "receive_override_options"):
         settings.append(way.admitting(back[0]))
     return f"{way.postconf} -P {' '.join(map(shlex.quote, settings))}"
+
+
+def _unsigned(way: Way, door: Service) -> str:
+    """The setting of a door, for `postconf -P`, with which the daemon is not asked; other milters still are."""
+    others = (m for m in split_milters(way.instance.effective(door, "smtpd_milters")) if not way.is_ours(m))
+    return f"{door.place}/smtpd_milters={','.join(map(_dense, others))}"
+
+
+def _dense(milter: str) -> str:
+    """A milter with settings of its own, `{ PLACE, name = value }`, without blanks: `postconf -P` takes none."""
+    if not milter.startswith("{"):
+        return milter
+    return "{" + ",".join(re.sub(r"\s*=\s*", "=", milter.strip("{} \t")).replace(",", " ").split()) + "}"
 
 
 def _rewriting(way: Way) -> Iterator[Diagnosis]:

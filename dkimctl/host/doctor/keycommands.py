@@ -2,12 +2,16 @@
 
 import os
 import shlex
+from string import ascii_lowercase
 
+from dkimctl.clock import SYSTEM_CLOCK
 from dkimctl.host.accounts import Account
 from dkimctl.host.datasets import FILES
 from dkimctl.host.doctor.commands import chain, copy_key, dkimctl, edit, lead_to, make_directory, rewrite, service
 from dkimctl.host.keyfiles import UsedKey
 from dkimctl.host.world import World
+from dkimctl.names import selector_from_template
+from dkimctl.opendkim.tables import KeyEntry
 
 
 def whole_path(world: World, key: UsedKey) -> str:
@@ -28,9 +32,19 @@ def _has_rows(world: World) -> bool:
 
 
 def another_key(world: World, key: UsedKey, words: str) -> str:
-    """Make another key for the domain of this one."""
-    domain = key.entry.domain if key.entry and "%" not in key.entry.domain else "DOMAIN"
-    return dkimctl(world, f"genkey {shlex.quote(domain)}", f"then publish it; {words}")
+    """Make another key for the domain of this one, under a selector that was not used before."""
+    if not key.entry or "%" in key.entry.domain:
+        return dkimctl(world, "genkey DOMAIN", f"then publish it; {words}")
+    made = f"genkey {shlex.quote(key.entry.domain)} -s {_free_selector(world, key.entry)}"
+    return dkimctl(world, made, f"then publish it; {words}")
+
+
+def _free_selector(world: World, entry: KeyEntry) -> str:
+    """The usual selector, with a letter behind it where that one is taken."""
+    usual = selector_from_template(world.settings.keys.selector, SYSTEM_CLOCK.now())
+    place = f"{world.settings.paths.keys}/{entry.domain}"
+    free = (s for s in (usual, *(usual + letter for letter in ascii_lowercase[1:])) if s != entry.selector)
+    return next(s for s in free if not os.path.exists(world.shown(f"{place}/{s}.private")))
 
 
 def elsewhere(world: World, account: Account, key: UsedKey) -> str:
@@ -58,7 +72,17 @@ def decrypt(world: World, key: UsedKey) -> str:
 
 
 def make_again(world: World, key: UsedKey) -> str:
-    """Make another key in the place of one that is lost; what lies there, if anything, out of the way first."""
+    """Make another key in the place of one that is lost; what lies there, if anything, out of the way first.
+
+    Where the selector's own file lies beside it, or with the other keys, the path was wrong alone.
+    """
+    entry = key.entry
+    if entry and _has_rows(world):
+        for base in (os.path.dirname(key.path), f"{world.settings.paths.keys}/{entry.domain}"):
+            meant = f"{base}/{entry.selector}.private"
+            if meant != key.path and os.path.isfile(world.shown(meant)):
+                file, _, _ = key.where.rpartition(" line ")
+                return chain(lead_to(world, file, key.path, meant), service(world, "reload"))
     path = shlex.quote(world.shown(key.path))
     away = f"mv {path} {path}.broken" if os.path.isfile(world.shown(key.path)) else ""
     return chain(away, another_key(world, key, "the file from a backup is as good"))

@@ -11,6 +11,7 @@ from dkimctl.errors import ConfigError, DkimctlError, Unavailable
 from dkimctl.host import daemon
 from dkimctl.host.catalogue import machine as c
 from dkimctl.host.clockstate import ClockState, ahead_of, read_clock_state, started
+from dkimctl.host.datasets import FILES
 from dkimctl.host.doctor.base import Diagnosis, noticed
 from dkimctl.host.doctor.commands import service
 from dkimctl.host.service import service_of
@@ -23,6 +24,8 @@ from dkimctl.programs import find_program, has_systemd
 from dkimctl.providers.ovh.credentials import DEFAULT_ENDPOINT, find_credentials
 from dkimctl.providers.ovh.endpoint import is_url, loopback_url, web_host
 
+_TOLD = 86_400.0
+"""Seconds after which a table that changed is taken for one that the daemon was told of."""
 TOLERATED = 5.0
 """Seconds that receivers shrug off; the Date of an answer is cut to the second."""
 
@@ -65,14 +68,23 @@ def _daemon(world: World) -> Iterator[Diagnosis]:
         pid = None
     yield from _listening(socket, pid, service(world, "start"), service(world, "restart"))
     began = started(pid) if pid else None
-    changed = os.stat(world.opendkim.conf_path).st_mtime
-    if began is not None and changed > began:
-        yield noticed(
-            c.STALE_CONF,
-            world.opendkim.conf_path,
-            f"opendkim (pid {pid}) was started before the last change",
-            service(world, "reload"),
-        )
+    changed = _last_change(world)
+    if began is not None and changed and changed[0] > began:
+        seen = f"opendkim (pid {pid}) was started before the last change of {changed[1]}"
+        yield noticed(c.STALE_CONF, changed[1], seen, service(world, "reload"))
+
+
+def _last_change(world: World) -> tuple[float, str] | None:
+    """When opendkim.conf or a table changed last, and which; of a table only within a day.
+
+    Tables change with every new key, and nobody can see that the daemon was told.
+    """
+    included = world.opendkim.conf.settings if world.opendkim.conf else ()
+    files = {world.opendkim.conf_path, *(setting.file for setting in included)}
+    tables = {data_set.place for data_set in world.data_sets.values() if data_set.kind in FILES}
+    found = [(os.stat(path).st_mtime, path) for path in files | tables if os.path.exists(path)]
+    since = SYSTEM_CLOCK.now().timestamp() - _TOLD
+    return max((change for change in found if change[1] in files or change[0] > since), default=None)
 
 
 def _listening(socket: MilterSocket, pid: int | None, start: str, restart: str) -> Iterator[Diagnosis]:

@@ -4,17 +4,21 @@ import os
 import re
 import shlex
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
 
 from dkimctl.config.settings import Signing
+from dkimctl.errors import UsageError
 from dkimctl.host.accounts import Account
 from dkimctl.host.catalogue import machine
 from dkimctl.host.catalogue import postfix as c
 from dkimctl.host.doctor.base import Diagnosis, noticed
 from dkimctl.host.doctor.commands import chain, dkimctl, service, set_parameter
-from dkimctl.host.doctor.start import make_socket_directory
+from dkimctl.host.doctor.start import make_socket_directory, without_option
 from dkimctl.host.doctor.ways import LISTS, Way, ways
 from dkimctl.host.socketplace import SYSTEMD_UMASK, may_connect, predicted
 from dkimctl.host.world import World
+from dkimctl.opendkim.sockets import parse_socket
 from dkimctl.postfix.milters import milter_socket, names_opendkim, split_milters
 
 _OWN_ACTION = re.compile(r"(default_action\s*=\s*)(\w+)")
@@ -84,7 +88,23 @@ def _asked(way: Way) -> Iterator[Diagnosis]:
     entry = c.OTHER_SOCKET if strays else c.NOT_ASKED
     others = [m for m in split_milters(value) if m not in strays]
     seen = f"{way.main_cf}: smtpd_milters = {value or '(empty)'}; the daemon listens at {way.socket}"
-    yield noticed(entry, "smtpd_milters", seen, way.listing("smtpd_milters", [*others, way.spelling]))
+    fix = _one_socket(way) or way.listing("smtpd_milters", [*others, way.spelling])
+    yield noticed(entry, "smtpd_milters", seen, fix)
+
+
+def _one_socket(way: Way) -> str:
+    """The command that another finding has for the same two sockets; empty when there is none.
+
+    Pasted one after the other, each command would otherwise undo what the other one did.
+    """
+    option = way.world.opendkim.service.option("Socket")
+    written = way.world.opendkim.conf.find("Socket") if way.world.opendkim.conf else None
+    if way.world.is_opendkim and option and written:
+        with suppress(UsageError):
+            own = replace(way, socket=parse_socket(written.value))
+            if own.asks(way.instance.values["smtpd_milters"]):
+                return without_option(way.world, option)
+    return _reachable(way) if way.socket.is_unix and not _is_inside(way) and _chrooted(way) else ""
 
 
 def _local(way: Way) -> Iterator[Diagnosis]:
@@ -99,12 +119,12 @@ def _local(way: Way) -> Iterator[Diagnosis]:
 
 def _chroot(way: Way) -> Iterator[Diagnosis]:
     """What a chrooted service can see of the socket."""
-    chrooted = [s for s in way.instance.services if s.command in ("smtpd", "cleanup") and s.is_chrooted]
+    chrooted = _chrooted(way)
     if not chrooted:
         return
-    named = sorted({s.place for s in chrooted})[0]
+    named = chrooted[0]
     if way.socket.is_unix:
-        inside = way.socket.path.startswith(way.instance.queue + "/")
+        inside = _is_inside(way)
         absolute = [m for m in split_milters(way.instance.values["smtpd_milters"]) if f":{way.instance.queue}/" in m]
         if not inside or absolute:
             seen = f"{way.socket}; {named} is chrooted to {way.instance.queue}"
@@ -118,6 +138,15 @@ def _chroot(way: Way) -> Iterator[Diagnosis]:
     if names and is_filled and not os.path.exists(way.world.settings.at(hosts)):
         seen = f"{names[0]}; {named} is chrooted, and {hosts} does not exist"
         yield noticed(c.NO_HOSTS_IN_CHROOT, names[0], seen, _spelt(way))
+
+
+def _chrooted(way: Way) -> list[str]:
+    """The services that ask milters and see nothing but the queue directory."""
+    return sorted({s.place for s in way.instance.services if s.command in ("smtpd", "cleanup") and s.is_chrooted})
+
+
+def _is_inside(way: Way) -> bool:
+    return way.socket.path.startswith(way.instance.queue + "/")
 
 
 def _reachable(way: Way) -> str:

@@ -39,14 +39,17 @@ def _command_line(world: World) -> Iterator[Diagnosis]:
     written = world.opendkim.conf.find("Socket") if world.opendkim.conf else None
     if option and written and not _same(option.value, written.value):
         seen = f"{where(option)}: -p {option.value}; {where(written)}: Socket {written.value}"
-        words = "take -p out, then have systemd read it and restart opendkim"
-        fix = edit(world, option.file, option.line, words)
-        if ".service.d/" in option.file:  # without ExecStart the drop-in leaves the unit's own
-            off = f"sed -i 's/^ExecStart=/#&/' {shlex.quote(world.shown(option.file))}"
-            fix = chain(
-                off, "systemctl daemon-reload" if world.is_live and has_systemd() else "", service(world, "restart")
-            )
-        yield noticed(c.COMMAND_LINE, where(option), seen, fix)
+        yield noticed(c.COMMAND_LINE, where(option), seen, without_option(world, option))
+
+
+def without_option(world: World, option: Setting) -> str:
+    """The command that leaves the socket to opendkim.conf."""
+    if ".service.d/" not in option.file:
+        return edit(world, option.file, option.line, "take -p out, then have systemd read it and restart opendkim")
+    # without ExecStart the drop-in leaves the unit's own
+    off = f"sed -i 's/^ExecStart=/#&/' {shlex.quote(world.shown(option.file))}"
+    again = "systemctl daemon-reload" if world.is_live and has_systemd() else ""
+    return chain(off, again, service(world, "restart"))
 
 
 def _same(one: str, other: str) -> bool:
