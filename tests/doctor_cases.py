@@ -362,6 +362,7 @@ OVER_TCP = lambda name: both(inet, lambda t: t.main("smtpd_milters", name))  # n
 SMTP = "smtp inet n - y - - smtpd\n"
 PIPE = "scan unix - n n - 10 pipe\n  flags=Rq user=nobody argv=/usr/local/bin/scan -f ${sender} -- ${recipient}\n"
 BACK_IN = "127.0.0.1:10025 inet n - n - - smtpd\n  -o content_filter=\n"
+LOCAL = "pickup unix n - n 60 1 pickup\n  -o content_filter=\n"  # as amavis' own guide has it
 POSTFIX_CASES = [
     Case("smtpd_milters empty", 10, "DKIM801", lambda t: t.main("smtpd_milters", "")),
     Case("non_smtpd_milters empty", 10, "DKIM802", lambda t: t.main("non_smtpd_milters", "")),
@@ -553,7 +554,7 @@ def amavis(tree: Tree) -> None:
     tree.main("content_filter", "scan:[127.0.0.1]:10024")
     tree.main("smtpd_milters", "")
     tree.main("non_smtpd_milters", "unix:opendkim/opendkim.sock")
-    tree.append(MASTER_PATH, BACK_IN + "  -o smtpd_milters=unix:opendkim/opendkim.sock\n")
+    tree.append(MASTER_PATH, f"{BACK_IN}  -o smtpd_milters=unix:opendkim/opendkim.sock\n{LOCAL}")
 
 
 def linked(tree: Tree) -> None:
@@ -646,7 +647,7 @@ SOUND: list[tuple[str, Change]] = [
         "signed after the content filter, by master.cf",
         both(
             lambda t: t.main("content_filter", "scan:[127.0.0.1]:10024"),
-            lambda t: t.write(MASTER_PATH, f"{SMTP}  -o smtpd_milters=\n{BACK_IN}"),
+            lambda t: t.write(MASTER_PATH, f"{SMTP}  -o smtpd_milters=\n{BACK_IN}{LOCAL}"),
         ),
     ),
     ("way back in without milters", both(lambda t: t.append(MASTER_PATH, BACK_IN + "  -o smtpd_milters=\n"))),

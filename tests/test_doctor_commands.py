@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import REPOSITORY, DkimctlInside, needs
-from tests.doctor_cases import BROKEN, Case
+from tests.doctor_cases import BACK_IN, BROKEN, Case
 from tests.host_tree import CONF_PATH, HOSTS, KEY, KEYS, MAIN_PATH, MASTER_PATH, SIGNING, Tree
 
 pytestmark = needs("postconf", root=True)
@@ -285,8 +285,23 @@ def test_what_comes_back_from_a_filter_is_signed_once(dkimctl_inside: DkimctlIns
     others = "inet:127.0.0.1:8000, { inet:127.0.0.1:8001, connect_timeout = 5s }"
     tree.main("smtpd_milters", f"{others}, unix:opendkim/opendkim.sock")
     tree.main("content_filter", "scan:[127.0.0.1]:10024")
-    tree.append(MASTER_PATH, "127.0.0.1:10025 inet n - n - - smtpd\n  -o content_filter=\n")
-    [fix] = [f["fix"] for f in found(dkimctl_inside) if f["code"] == "DKIM810"]
-    assert paste(fix).returncode == 0
+    tree.append(MASTER_PATH, f"pickup unix n - n 60 1 pickup\n{BACK_IN}")
+    fixes = [f["fix"] for f in found(dkimctl_inside) if f["code"] == "DKIM810"]
+    assert all(paste(fix).returncode == 0 for fix in fixes)
     assert "inet:127.0.0.1:8000,{inet:127.0.0.1:8001,connect_timeout=5s}" in tree.at(MASTER_PATH).read_text()
     assert not {f["code"] for f in found(dkimctl_inside)} & {"DKIM801", "DKIM809", "DKIM810", "DKIM811", "DKIM812"}
+
+
+def test_local_mail_is_signed_once(dkimctl_inside: DkimctlInside, paste: Paste) -> None:
+    """What sendmail(1) takes is signed by non_smtpd_milters or where it comes back from a filter, never by both."""
+    tree = Tree(dkimctl_inside.root)
+    tree.main("content_filter", "scan:[127.0.0.1]:10024")
+    tree.append(MASTER_PATH, f"pickup unix n - n 60 1 pickup\n{BACK_IN}")
+    paste(next(f["fix"] for f in found(dkimctl_inside) if f["code"] == "DKIM810" and "smtp/inet" in f["seen"]))
+    [twice] = [f for f in found(dkimctl_inside) if f["code"] == "DKIM810"]
+    assert "sendmail(1)" in twice["seen"]
+    tree.main("non_smtpd_milters", "")
+    assert not {f["code"] for f in found(dkimctl_inside)} & {"DKIM802", "DKIM810"}
+    tree.main("non_smtpd_milters", "$smtpd_milters")
+    assert paste(twice["fix"]).returncode == 0
+    assert not {f["code"] for f in found(dkimctl_inside)} & {"DKIM802", "DKIM810"}

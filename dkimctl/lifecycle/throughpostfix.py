@@ -14,6 +14,7 @@ from dkimctl.postfix.postconf import read_settings
 from dkimctl.probe.attempt import Attempt, Expected, State, assess, attempt, why_hint
 from dkimctl.probe.cases import Case
 from dkimctl.probe.instance import Instance, second_postfix
+from dkimctl.probe.postfixcopy import Copied, Ports
 from dkimctl.probe.sink import Sink
 from dkimctl.programs import run_program
 
@@ -22,7 +23,7 @@ _AFTER_A_LOSS = 2.0  # seconds for each further one, when one did not come out
 _LOST = "it did not come out of Postfix in time"
 _TO_LOG, _PAUSE = 1.0, 0.05  # seconds
 _FILTERED = (
-    ", because it hands mail back to the real Postfix; to see what it does to a signature, send one: "
+    "because it hands mail back to the real Postfix; to see what it does to a signature, send one: "
     "dkimctl selftest DOMAIN --to YOU --relay 127.0.0.1, and dkimctl inspect what arrives"
 )
 _REWRITING = ("smtp_generic_maps", "smtp_header_checks", "smtp_mime_header_checks", "smtp_body_checks")
@@ -33,16 +34,29 @@ def through_postfix(prober: Prober, domains: Sequence[str], via: Via) -> Selftes
     directory = prober.settings.at(prober.settings.paths.postfix_directory)
     finder = Finder(prober)
     attempts = []
-    with Sink() as sink, _held_port() as port, second_postfix(directory, sink.port, port) as instance:
+    with (
+        Sink() as sink,
+        _held_port() as port,
+        _held_port() as back,
+        second_postfix(directory, Ports(sink.port, port, back)) as instance,
+    ):
         after, patience = _what_comes_after(prober, instance, via), _TO_ARRIVE
         for domain, case in all_cases(prober, domains, prober.clock.now()):
             expected = Expected(domain, finder.find, prober.clock.now(), prober.clock.now(), after)
             attempts.append(noted(_sent(case, expected, prober, sink, instance, via, patience), finder))
             patience = _AFTER_A_LOSS if attempts[-1].seen == _LOST else patience
             prober.report(attempts[-1])
-        notes = (*finder.notes, *(f"not followed: {setting}{_FILTERED}" for setting in instance.left_out))
+        notes = (*finder.notes, *_filter_notes(instance.copied))
     where = f"a second Postfix with the settings of {directory}"
     return Selftest(via, where, tuple(attempts), notes)
+
+
+def _filter_notes(copied: Copied) -> Iterator[str]:
+    for setting in copied.filters:
+        if copied.way_back:
+            yield f"not asked: {setting}, {_FILTERED}. Here the mail went on, unchanged, as at {copied.way_back}"
+        else:
+            yield f"not followed: {setting}, {_FILTERED}"
 
 
 def _sent(
@@ -69,9 +83,10 @@ def _sent(
 def _not_asked(prober: Prober, instance: Instance, via: Via) -> str:
     """Why the daemon did not see it, where Postfix does not ask it on this way."""
     name = "non_smtpd_milters" if via is Via.SENDMAIL else "smtpd_milters"
-    if _signing_milters(prober, instance.milters[name]):
+    milters = instance.copied.milters[name]
+    if _signing_milters(prober, milters):
         return ""
-    return f"{name} = {instance.milters[name] or '(empty)'} does not name the daemon: sudo dkimctl doctor"
+    return f"{name} = {milters or '(empty)'} does not name the daemon: sudo dkimctl doctor"
 
 
 def _said(instance: Instance, since: int, patience: float = 0.0) -> str:
@@ -115,7 +130,7 @@ def _hand_to_sendmail(case: Case, instance: Instance) -> None:
 def _what_comes_after(prober: Prober, instance: Instance, via: Via) -> str:
     """The milters behind the signing one, and what Postfix itself may change on the way out."""
     directory = prober.settings.at(prober.settings.paths.postfix_directory)
-    value = instance.milters["non_smtpd_milters" if via is Via.SENDMAIL else "smtpd_milters"]
+    value = instance.copied.milters["non_smtpd_milters" if via is Via.SENDMAIL else "smtpd_milters"]
     milters, signing = split_milters(value), _signing_milters(prober, value)
     later = [f"the milter {milter}" for milter in milters[signing[0] + 1 :]] if signing else []
     rewriting = read_settings(directory, _REWRITING, expanded=True)

@@ -96,6 +96,22 @@ def test_what_postfix_does_after_the_daemon(signing: Relay) -> None:
     assert "connect to Milter service" in deferred["hint"]
 
 
+def test_a_content_filter(signing: Relay) -> None:
+    """Mail goes on, unchanged, as where it comes back from the filter: signed there, twice, or not at all."""
+    signing.machine.run("postconf", "-e", "content_filter = scan:[127.0.0.1]:10024")
+    signing.machine.run("postconf", "-M", "smtp/inet=smtp inet n - y - - smtpd")
+    back = "127.0.0.1:10025/inet=127.0.0.1:10025 inet n - n - - smtpd -o content_filter="
+    signing.machine.run("postconf", "-M", back)
+    twice = result(signing, "--via", "smtp")["selftest"]
+    assert "signed 2 times" in twice["attempts"][0]["remarks"][0]
+    assert twice["notes"][0].startswith("not asked: content_filter = scan:[127.0.0.1]:10024")
+    signing.machine.run("postconf", "-P", "smtp/inet/smtpd_milters=")
+    assert states(signing, "--via", "smtp")["plain text"] == "signed"
+    signing.machine.run("postconf", "-P", "127.0.0.1:10025/inet/receive_override_options=no_milters")
+    first = result(signing, "--via", "smtp", code=1)["selftest"]["attempts"][0]
+    assert "does not name the daemon" in first["hint"]
+
+
 def test_what_postfix_does_instead(signing: Relay) -> None:
     """Not asked, a spelling that ends smtpd, a silent milter, a filter of one service: each named, once for all."""
     signing.machine.run("postconf", "-X", "non_smtpd_milters")

@@ -4,8 +4,9 @@ import re
 import shlex
 from collections.abc import Iterator
 
+from dkimctl.findings import Severity
 from dkimctl.host.catalogue import postfix as c
-from dkimctl.host.doctor.base import Diagnosis, noticed
+from dkimctl.host.doctor.base import Diagnosis, noticed, softened
 from dkimctl.host.doctor.commands import chain, edit
 from dkimctl.host.doctor.ways import Way, ways
 from dkimctl.host.postfix import Service
@@ -25,6 +26,7 @@ def check_filters(world: World) -> Iterator[Diagnosis]:
     """Everything about what comes after the daemon."""
     for way in ways(world):
         yield from _content_filter(way)
+        yield from _local_filter(way)
         yield from _rewriting(way)
 
 
@@ -39,6 +41,15 @@ def _content_filter(way: Way) -> Iterator[Diagnosis]:
     if blind:
         seen = f"{blind[0].place} has smtpd_proxy_filter={way.filter_of(blind[0])}; where it comes back nothing signs"
         yield noticed(c.BEFORE_QUEUE, blind[0].place, seen, _sign_later(way, blind[0], is_moved=False))
+
+
+def _local_filter(way: Way) -> Iterator[Diagnosis]:
+    """Mail from sendmail(1), which non_smtpd_milters sign before a filter gets it."""
+    if way.signs_local_on_return and way.asks(way.instance.values["non_smtpd_milters"]):
+        [signing, *_] = filter(way.signs, way.returns())
+        seen = f"sendmail(1): non_smtpd_milters sign, and content_filter={way.local_filter}; {signing.place} signs too"
+        fix = f"{way.postconf} -P pickup/unix/content_filter=  # the filter leaves out what this machine itself sends"
+        yield softened(noticed(c.SIGNS_TWICE, "non_smtpd_milters", seen, fix), Severity.WARNING)
 
 
 def _filtered(way: Way, door: Service) -> Diagnosis:

@@ -109,7 +109,7 @@ def _one_socket(way: Way) -> str:
 
 def _local(way: Way) -> Iterator[Diagnosis]:
     value = way.instance.values["non_smtpd_milters"]
-    if way.asks(value):
+    if way.asks(value) or way.signs_local_on_return:
         return
     fix = f"{way.postconf} -e 'non_smtpd_milters = $smtpd_milters'"
     yield noticed(

@@ -78,8 +78,20 @@ class Way:
         transport = self.filter_of(service).partition(":")[0]
         return not self.returns(service) and any(s.name == transport for s in self.instance.services_of("pipe"))
 
-    def returns(self, service: Service) -> list[Service]:
-        """The services at which mail may come back from the filter of a service."""
+    @property
+    def local_filter(self) -> str:
+        """The content filter that gets mail from sendmail(1); empty for none."""
+        pickup = next(self.instance.services_of("pickup"), None)
+        values = self.instance.values
+        return self.instance.effective(pickup, "content_filter") if pickup else values["content_filter"]
+
+    @property
+    def signs_local_on_return(self) -> bool:
+        """True when mail from sendmail(1) goes through a filter, and the daemon signs what comes back."""
+        return bool(self.local_filter) and any(map(self.signs, self.returns()))
+
+    def returns(self, service: Service | None = None) -> list[Service]:
+        """The services at which mail may come back from the filter of a service, or of pickup."""
         back = [s for s in self.instance.services_of("smtpd") if s.kind == "inet" and s.is_loopback]
         return [s for s in back if s != service]
 
