@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from dkimctl.output.log import notes_shown
+from dkimctl.output.terminal import Terminal
 from dkimctl.providers.ovh.credentials import Credentials
 from dkimctl.providers.ovh.provider import OvhProvider
 from dkimctl.providers.ovh.refusals import OvhError
@@ -49,6 +51,19 @@ def test_a_certificate_that_does_not_verify_is_never_accepted(tmp_path: Path, mo
     assert "certificate of the OVH API does not verify" in caught.value.message
     assert "CA certificates" in caught.value.hint
     assert seen == []
+
+
+def test_a_pause_that_somebody_would_notice_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """A service that is down for long is said once while it is asked again, without -v too."""
+    unreachable = provider("http://127.0.0.1:9/1.0")
+    with notes_shown(Terminal()):
+        for zone in (ZONE, "other.example"):
+            with pytest.raises(OvhError):
+                unreachable.find(zone, [f"mail._domainkey.{zone}"])
+    [told] = set(capsys.readouterr().err.splitlines())
+    assert told == (
+        "dkimctl: the OVH API cannot be reached: connection refused (GET /auth/time); asking again for a while"
+    )
 
 
 @pytest.mark.parametrize(

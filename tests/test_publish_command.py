@@ -139,6 +139,17 @@ def test_a_zone_that_dns_shows_and_the_account_lacks_is_looked_for_above(inside:
         assert [record for record in below.edited if "_domainkey" in record.sub_domain] == []
 
 
+def test_many_that_failed_are_named_line_by_line(inside: DkimctlInside) -> None:
+    """Up to three in the line that sums up; more of them each in a line of its own."""
+    strange = [f"s{number}.example" for number in range(4)]
+    with world(inside) as w:
+        for domain in strange:
+            w.genkey(domain, "mail", "--algorithm", "ed25519")
+        lines = w(*PUBLISH).err.splitlines()
+        assert "dkimctl: 1 published; 4 not done" in lines
+        assert sorted(lines[-4:]) == [f"dkimctl: not done: mail._domainkey.{domain}" for domain in strange]
+
+
 def test_zones_of_one_run_do_not_depend_on_each_other(inside: DkimctlInside) -> None:
     """One is not in the account, one has a CNAME, one is fine: each is told, the worst exit code counts."""
     with world(inside, ZONE, "two.example") as w:

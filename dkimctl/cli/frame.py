@@ -74,10 +74,11 @@ class App:
         return SYSTEM_CLOCK
 
 
-def command(name: str, *, example: str) -> Callable[[Body], click.Command]:
+def command(name: str, *, example: str, waits: bool = False) -> Callable[[Body], click.Command]:
     """A command with the common options. Its function gets the App first and returns the exit code.
 
-    `example` is shown at the end of `--help`, line by line as it is typed.
+    `example` is shown at the end of `--help`, line by line as it is typed. `waits`: an API may hold it up, which is
+    told as it happens.
     """
 
     def decorate(body: Body) -> click.Command:
@@ -92,7 +93,7 @@ def command(name: str, *, example: str) -> Callable[[Body], click.Command]:
             app.verbosity = -1 if quiet else verbose
             app.nameservers = tuple(options.pop("nameservers", ()))
             app.dns_port = options.pop("dns_port", None)
-            if app.verbosity < 1:
+            if app.verbosity < 1 and not waits:
                 return body(app, **options)
             from dkimctl.output.log import notes_shown
 

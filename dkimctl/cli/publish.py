@@ -10,6 +10,7 @@ from dkimctl.cli.frame import command as make_command
 
 @make_command(
     "publish",
+    waits=True,
     example="dkimctl publish example.com --provider ovh --dry-run\n"
     "dkimctl publish example.com --provider ovh\n"
     "dkimctl publish example.com --provider zonefile:/etc/bind/db.example.com\n"

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 @make_command(
     "setup",
+    waits=True,
     example="sudo dkimctl setup example.com --provider ovh\n"
     "sudo dkimctl setup example.com example.org -s mail --provider ovh\n"
     "sudo dkimctl setup example.com --provider zonefile:/etc/bind/db.example.com",

@@ -1,4 +1,4 @@
-"""What the layers below note about their work, shown on stderr with -v."""
+"""What the layers below note about their work, shown on stderr: the details with -v, what holds it up always."""
 
 import logging
 from collections.abc import Iterator
@@ -14,7 +14,8 @@ class _Shown(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Show one note."""
-        self._terminal.detail(record.getMessage())
+        show = self._terminal.note if record.levelno >= logging.WARNING else self._terminal.detail
+        show(record.getMessage())
 
 
 @contextmanager

@@ -16,6 +16,8 @@ from dkimctl.output.terminal import Terminal
 from dkimctl.providers.base import Change, Create, Delete, ProviderRecord, Replace
 from dkimctl.publish.digest import PlanDigest
 
+_NOT_DONE = "not done"
+_FEW = 3  # names in one line
 _HEAD, _TAIL = 42, 26  # characters of a record's text in a plan: keys of one kind and size all begin alike
 
 
@@ -73,7 +75,8 @@ class PublicationView:
             instead = f"--plan-digest {self._plan.text} instead of --dry-run"
             self._terminal.note(f"to do exactly this: the same command with {instead}")
         if len(ended) > 1 or any(one.exit_code for one in ended):
-            self._terminal.note(_summary(self._ended))
+            for text in _summary(self._ended):
+                self._terminal.note(text)
         if any(one.is_by_hand for one in ended):
             self._terminal.note("add it, then let dkimctl look for it: the same command with --wait")
         self._terminal.document("publications", list(self._document.values()), **more)
@@ -100,29 +103,27 @@ def _ended(publication: Publication) -> Ended:
     return _same(_group(publication), publication.exit_code, is_by_hand)
 
 
-def _summary(ended: Mapping[str, Ended]) -> str:
-    """What was done and what was not; what failed is named."""
+def _summary(ended: Mapping[str, Ended]) -> Iterator[str]:
+    """What was done and what was not; what failed is named: a few in the first line, many in lines of their own."""
     groups: dict[str, list[str]] = {}
     for name, one in ended.items():
         groups.setdefault(one.group, []).append(name)
-    in_order = sorted(groups.items(), key=lambda group: group[0] == "not done")
-    parts = [f"{len(names)} {words}{_names(words, names)}" for words, names in in_order]
+    failed = groups.pop(_NOT_DONE, [])
+    parts = [f"{len(names)} {words}" for words, names in groups.items()]
+    if failed:
+        parts.append(f"{len(failed)} {_NOT_DONE}" + (f": {', '.join(failed)}" if len(failed) <= _FEW else ""))
     was_interrupted = any(one.exit_code == Interrupted.exit_code for one in ended.values())
-    return "; ".join(parts) + ("; the same command goes on from there" if was_interrupted else "")
+    yield "; ".join(parts) + ("; the same command goes on from there" if was_interrupted else "")
+    if len(failed) > _FEW:
+        yield from (f"{_NOT_DONE}: {name}" for name in failed)
 
 
 def _group(publication: Publication) -> str:
     if not isinstance(publication.error, Interrupted):
-        return "not done" if publication.error else publication.outcome
+        return _NOT_DONE if publication.error else publication.outcome
     if publication.outcome in (Outcome.PUBLISHED, Outcome.UNCHANGED, Outcome.BY_HAND):
         return "not seen at every name server yet"
-    return publication.outcome if publication.outcome is Outcome.NOT_BEGUN else "not done"
-
-
-def _names(words: str, names: list[str]) -> str:
-    if words == "not done":
-        return ": " + (", " if len(names) < 4 else "\n  ").join(names)
-    return ""
+    return publication.outcome if publication.outcome is Outcome.NOT_BEGUN else _NOT_DONE
 
 
 def publication_text(publication: Publication) -> str:

@@ -1,5 +1,6 @@
 """Calls that may be repeated, with growing pauses; the API's wish to wait is honoured."""
 
+import logging
 import random
 import threading
 from collections.abc import Callable
@@ -18,13 +19,19 @@ MOST_WAITS = 10
 LONGEST_WISH = 300.0  # seconds: an API that asks for more is left alone
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 8.0
+_NOTICED = 2.0  # seconds: a longer pause is told, or it would look as if nothing went on
+_TOLD_EVERY = 60.0  # seconds, for all calls together
+_LOG = logging.getLogger(__name__)
+_LOG.addHandler(logging.NullHandler())  # where nobody shows it, nobody does
 
 
 class Backoff:
     """The pauses between the attempts of one call: doubled each time, with jitter so that clients do not march."""
 
-    def __init__(self, clock: Clock, patience: float = PATIENCE) -> None:
+    def __init__(self, clock: Clock, patience: float = PATIENCE, tell: Callable[[str], None] = lambda _: None) -> None:
+        """`tell` hears why there is a pause that somebody would notice."""
         self._clock = clock
+        self._tell = tell
         self._deadline = clock.monotonic() + patience
         self._pause = _FIRST_PAUSE
         self._waits = 0
@@ -42,6 +49,8 @@ class Backoff:
         self._waits += 1
         if self._clock.monotonic() + pause > self._deadline or self._waits > MOST_WAITS or wish > LONGEST_WISH:
             raise error
+        if max(pause, wish) >= _NOTICED:
+            self._tell(error.message)
         self._clock.sleep(max(pause, wish))
         self._deadline += wish
         self._pause = min(2 * self._pause, _LONGEST_PAUSE)
@@ -56,6 +65,7 @@ class Calls:
         self._at_a_time = threading.BoundedSemaphore(pace.jobs)
         self._clock = clock
         self._patience = patience
+        self._quiet_until = clock.monotonic()
 
     @property
     def endpoint(self) -> str:
@@ -64,7 +74,12 @@ class Calls:
 
     def backoff(self) -> Backoff:
         """Fresh pauses for a loop of the caller's own."""
-        return Backoff(self._clock, self._patience)
+        return Backoff(self._clock, self._patience, self._tell)
+
+    def _tell(self, why: str) -> None:
+        if self._clock.monotonic() >= self._quiet_until:
+            self._quiet_until = self._clock.monotonic() + _TOLD_EVERY
+            _LOG.warning("%s; asking again for a while", why)
 
     def get(self, path: str) -> Any:
         """Read a value."""
