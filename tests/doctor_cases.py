@@ -438,7 +438,10 @@ POSTFIX_CASES = [
         "signed before and after the filter",
         11,
         "DKIM810",
-        both(lambda t: t.main("content_filter", "scan:[127.0.0.1]:10024"), lambda t: t.append(MASTER_PATH, BACK_IN)),
+        both(
+            lambda t: t.main("content_filter", "scan:[127.0.0.1]:10024"),
+            lambda t: t.append(MASTER_PATH, BACK_IN + LOCAL),
+        ),
     ),
     Case(
         "the daemon twice in one list",

@@ -305,3 +305,18 @@ def test_local_mail_is_signed_once(dkimctl_inside: DkimctlInside, paste: Paste) 
     tree.main("non_smtpd_milters", "$smtpd_milters")
     assert paste(twice["fix"]).returncode == 0
     assert not {f["code"] for f in found(dkimctl_inside)} & {"DKIM802", "DKIM810"}
+
+
+def test_rows_that_do_nothing_are_put_away(dkimctl_inside: DkimctlInside) -> None:
+    """Patterns of a hand-made table beside dkimctl's own rows, and a row that stands twice: `--fix` silences all."""
+    tree = Tree(dkimctl_inside.root)
+    before = tree.at(SIGNING).read_text()
+    tree.write(
+        SIGNING, f"*@example.com mail._domainkey.example.com\n*@*.example.com mail._domainkey.example.com\n{before}"
+    )
+    tree.write(KEYS, tree.at(KEYS).read_text() * 2)
+    assert {f["code"] for f in found(dkimctl_inside) if f["severity"] == "warning"} == {"DKIM755", "DKIM757"}
+    assert dkimctl_inside("doctor", "--fix", "--no-dns").code == 0
+    assert not [f for f in found(dkimctl_inside) if f["severity"] in ("error", "warning")]
+    assert tree.at(SIGNING).read_text().endswith(before)
+    assert len(list(tree.root.glob("var/backups/dkimctl/*/etc/opendkim/SigningTable"))) == 1

@@ -1,6 +1,7 @@
 """The signer of this machine: is it running, and how does it take up new files?"""
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -91,6 +92,7 @@ def take_up(step: Step, service: Service, pid: int | None, *, was_running: bool 
         message = f"{name} still runs with its old settings: some of the new ones need a restart"
         return TakenUp(Step.RESTART, False, message, f"restart it: kill {pid} && sleep 6 && {service.start}")
     _signal(pid, service)
+    _note_told(service)
     return TakenUp(step, True, f"{name} was told to reload ({service.reload.name}): {service.takes_up}")
 
 
@@ -100,6 +102,7 @@ def _by_systemd(step: Step, service: Service) -> TakenUp:
         raise Unavailable(
             f"systemctl {step} {name} failed", hint=f"see why: systemctl status {name}; journalctl -u {name}"
         )
+    _note_told(service)
     when = service.takes_up.replace("does so", "takes up the files")
     return TakenUp(step, True, f"{name} was " + (f"reloaded; {when}" if step is Step.RELOAD else "restarted"))
 
@@ -116,3 +119,9 @@ def _signal(pid: int, service: Service) -> None:
         raise DiskError(
             f"cannot signal {service.name} (pid {pid}): {reason(error)}", hint="run it as root (sudo dkimctl …)"
         ) from error
+
+
+def _note_told(service: Service) -> None:
+    """The pid file's time says when the daemon was told last: nothing else does, and `doctor` wants to know."""
+    with suppress(OSError):
+        os.utime(service.pid_file)

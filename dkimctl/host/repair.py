@@ -94,5 +94,6 @@ def _drop(repair: Repair, world: World, clock: Clock) -> None:
         lines[number - 1] = b"#" + lines[number - 1]
     backup = world.settings.at(f"{world.settings.paths.backups}/{clock.now():%Y%m%dT%H%M%SZ}{repair.path}")
     make_directory(backup.parent, mode=0o700)
-    write_file(backup, content, mode=mode, owner=owner)
+    if not backup.exists():  # made in this very second, it holds the file as it was before
+        write_file(backup, content, mode=mode, owner=owner)
     write_file(path, b"\n".join(lines), mode=mode, owner=owner)

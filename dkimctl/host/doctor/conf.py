@@ -75,7 +75,9 @@ def _twice(world: World) -> Iterator[Diagnosis]:
         other = first.get(setting.key)
         if other is not None and other.value.lower() != setting.value.lower() and other.file == setting.file:
             seen = f"{where(other)}: {other.name} {other.value}; {where(setting)}: {setting.name} {setting.value}"
-            fix = silence(world, other.file, other.line, words=f"line {setting.line} counts")
+            counts = world.opendkim.find(setting.name)
+            by = f"line {setting.line}" if counts is None or counts.file == setting.file else where(counts)
+            fix = silence(world, other.file, other.line, words=f"{by} counts")
             yield noticed(c.TWICE, where(other), seen, fix)
         first[setting.key] = setting
 

@@ -3,6 +3,7 @@
 import os
 import shlex
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -66,12 +67,20 @@ def _daemon(world: World) -> Iterator[Diagnosis]:
     except DkimctlError as error:
         yield noticed(c.UNREAD, pid_file, error.message)
         pid = None
-    yield from _listening(socket, pid, service(world, "start"), service(world, "restart"))
-    began = started(pid) if pid else None
+    trouble = list(_listening(socket, pid, service(world, "start"), service(world, "restart")))
+    yield from trouble
+    began = started(pid) if pid and not trouble else None
     changed = _last_change(world)
-    if began is not None and changed and changed[0] > began:
+    if began is not None and changed and changed[0] > max(began, _told(pid_file)):
         seen = f"opendkim (pid {pid}) was started before the last change of {changed[1]}"
         yield noticed(c.STALE_CONF, changed[1], seen, service(world, "reload"))
+
+
+def _told(pid_file: str) -> float:
+    """When dkimctl told the daemon last to read its files: see `daemon.take_up`."""
+    with suppress(OSError):
+        return os.stat(pid_file).st_mtime
+    return 0.0
 
 
 def _last_change(world: World) -> tuple[float, str] | None:

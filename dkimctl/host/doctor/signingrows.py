@@ -8,8 +8,8 @@ from itertools import filterfalse
 from dkimctl.errors import UsageError
 from dkimctl.findings import Severity
 from dkimctl.host.catalogue import tables as c
-from dkimctl.host.datasets import DataSet, is_marked
-from dkimctl.host.doctor.base import Diagnosis, noticed, softened
+from dkimctl.host.datasets import FILES, DataSet, is_marked
+from dkimctl.host.doctor.base import Diagnosis, Repair, noticed, repairable, softened
 from dkimctl.host.doctor.commands import edit_row, rewrite_row, silence_row
 from dkimctl.host.doctor.repeats import repeated
 from dkimctl.host.doctor.shadows import shadowed
@@ -75,18 +75,27 @@ def _written(world: World, signing: DataSet, known: Known, row: Row, *meant: str
 def _names(world: World, signing: DataSet) -> Iterator[Diagnosis]:
     """A `file:` table compares whole names."""
     known = _known(signing)
+    idle: list[Row] = []
     for row in filterfalse(is_marked, signing.odd(_PLAIN_SIGNING)):
         user, at, domain = row.key.rpartition("@")
         if "*" not in row.key or row.key == "*" or (at and domain == "*" and "*" not in user):
             continue
         where = signing.at(row)
         exact = row.key.removeprefix("*@").removeprefix("*")
+        if exact.lower() in known() and signing.kind in FILES:
+            idle.append(row)
+            continue
         fix = _written(world, signing, known, row, exact)
         found = noticed(c.PATTERN_IN_FILE, where, f"{where}: {row.key} {row.value}", fix)
         # it does nothing, and need not, where another row signs that mail
         sample = row.key.lower().replace("*", SAMPLE)
         is_idle = any(key in known() for key in lookup_keys(sample))
         yield softened(found, Severity.WARNING) if is_idle else found
+    if idle:
+        more = f"; {len(idle)} such rows" if len(idle) > 1 else ""
+        seen = f"{signing.at(idle[0])}: {idle[0].key}, and what was meant has a row of its own{more}"
+        repair = Repair(signing.place, drop_lines=tuple(row.line for row in idle))
+        yield softened(repairable(world, c.PATTERN_IN_FILE, seen, repair), Severity.WARNING)
 
 
 def _patterns(world: World, signing: DataSet) -> Iterator[Diagnosis]:
