@@ -11,7 +11,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from dkimctl.clock import SYSTEM_CLOCK, Clock
 from dkimctl.errors import Refused, Unavailable, UsageError, disk_error, disk_errors, shell_word
@@ -19,7 +19,7 @@ from dkimctl.errors import Refused, Unavailable, UsageError, disk_error, disk_er
 Content = bytes | Iterable[bytes]
 TEMPORARY_PREFIX = ".dkimctl-"
 _PORTION = 1 << 16
-_PATIENCE = 10  # seconds for somebody to begin to write to a pipe
+_PATIENCE = 3  # seconds for somebody to begin to write to a pipe
 
 
 class Owner(NamedTuple):
@@ -219,6 +219,20 @@ def _require_an_end(descriptor: int) -> None:
             raise OSError(errno.ETIMEDOUT, "nobody writes to this pipe")
     elif stat.S_ISCHR(mode) and not os.isatty(descriptor) and os.read(descriptor, 1):
         raise OSError(errno.EINVAL, "this is a device, not a file")
+
+
+def open_file(path: Path) -> BinaryIO:
+    """A file to be read line by line, because it may be too long to hold.
+
+    Raises OSError: that of open(), and for a pipe to which nobody writes or a device without an end.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        _require_an_end(descriptor)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return os.fdopen(descriptor, "rb")
 
 
 def _portion(descriptor: int) -> bytes:

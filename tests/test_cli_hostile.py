@@ -42,6 +42,35 @@ def test_a_pipe_that_nobody_writes_to(
     assert "\ndkimctl: hint: " in ran.err
 
 
+@pytest.mark.parametrize("place", ["etc/opendkim/KeyTable", "etc/opendkim/TrustedHosts", "etc/opendkim.conf"])
+@pytest.mark.parametrize("words", [("render-config",), ("render-config", "--install")], ids=" ".join)
+def test_a_pipe_in_a_systems_place(
+    dkimctl_inside: DkimctlInside, monkeypatch: pytest.MonkeyPatch, place: str, words: tuple[str, ...]
+) -> None:
+    """What is to be a table or a configuration holds nobody up either."""
+    monkeypatch.setattr("dkimctl.files._PATIENCE", 0.01)
+    assert dkimctl_inside("genkey", "x.example", "-s", "mail", "--algorithm", "ed25519").code == 0
+    path = dkimctl_inside.root / place
+    path.parent.mkdir(parents=True, exist_ok=True)
+    os.mkfifo(path)
+    ran = dkimctl_inside(*words)
+    assert ran.code == 3
+    assert path.is_fifo()
+
+
+def test_a_pipe_beside_a_cron_job(dkimctl_inside: DkimctlInside, monkeypatch: pytest.MonkeyPatch) -> None:
+    """doctor passes over what cannot be read, and tells of the file behind it."""
+    monkeypatch.setattr("dkimctl.files._PATIENCE", 0.01)
+    cron = dkimctl_inside.root / "etc/cron.d"
+    cron.mkdir(parents=True)
+    (dkimctl_inside.root / "etc/opendkim.conf").write_text("Socket local:/run/opendkim/opendkim.sock\n")
+    os.mkfifo(cron / "a")
+    (cron / "b").mkdir()
+    (cron / "c").write_text("@daily root opendkim-testkey\n")
+    ran = dkimctl_inside("doctor")
+    assert "/etc/cron.d/c line 1" in ran.out
+
+
 @pytest.mark.parametrize("words", READERS, ids=" ".join)
 @pytest.mark.parametrize("device", ["/dev/zero", "/dev/full"])
 def test_a_device_without_an_end(dkimctl_inside: DkimctlInside, words: tuple[str, ...], device: str) -> None:

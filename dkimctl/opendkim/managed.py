@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dkimctl.errors import Refused, disk_errors
+from dkimctl.files import open_file
 
 BEGIN = b"# BEGIN dkimctl"
 END = b"# END dkimctl"
@@ -52,7 +53,7 @@ def read_foreign(path: Path) -> Foreign:
     """
     with disk_errors(f"read {path}"):
         try:
-            with path.open("rb") as stream:
+            with open_file(path) as stream:
                 return _split(stream, path)
         except (FileNotFoundError, NotADirectoryError):
             return Foreign()

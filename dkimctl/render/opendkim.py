@@ -5,7 +5,7 @@ from itertools import islice
 
 from dkimctl.config.settings import Settings
 from dkimctl.errors import UsageError, disk_errors
-from dkimctl.files import read_file
+from dkimctl.files import open_file, read_file
 from dkimctl.opendkim import conf
 from dkimctl.opendkim.hosts import canonical_host
 from dkimctl.opendkim.managed import Foreign, read_foreign
@@ -80,7 +80,7 @@ class OpenDkim:
         path = settings.at(f"{settings.paths.opendkim_directory}/KeyTable")
         with disk_errors(f"read {path}"):
             try:
-                with path.open("rb") as lines:
+                with open_file(path) as lines:
                     entries = [key_entry(row) for row in rows(lines, patterns=False)]
             except (FileNotFoundError, NotADirectoryError):
                 return frozenset()

@@ -4,8 +4,11 @@ import os
 import shlex
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 
-from dkimctl.errors import UsageError
+from dkimctl.errors import DiskError, UsageError
+from dkimctl.files import read_file
 from dkimctl.host.accounts import Account
 from dkimctl.host.catalogue import conf as c
 from dkimctl.host.catalogue import machine, postfix
@@ -133,12 +136,18 @@ def _after_boot(world: World, setting: Setting, directory: str) -> Iterator[Diag
 def _by_tmpfiles(world: World) -> Iterator[str]:
     """The directories that systemd-tmpfiles makes at each boot."""
     for place in _TMPFILES:
-        try:
-            files = [file.read_text(errors="replace") for file in world.settings.at(place).glob("*.conf")]
-        except OSError:
-            continue
-        rows = (line.split() for text in files for line in text.splitlines())
-        yield from (_run(row[1].rstrip("/")) for row in rows if len(row) > 1 and row[0].rstrip("!+-=~^") in ("d", "D"))
+        for _, content in _contents(world.settings.at(place), "*.conf"):
+            rows = (line.split() for line in content.decode("utf-8", "replace").splitlines())
+            made = (row[1] for row in rows if len(row) > 1 and row[0].rstrip("!+-=~^") in ("d", "D"))
+            yield from (_run(directory.rstrip("/")) for directory in made)
+
+
+def _contents(directory: Path, pattern: str = "*") -> Iterator[tuple[Path, bytes]]:
+    """The files of a directory that can be read, sorted."""
+    with suppress(OSError):
+        for file in sorted(directory.glob(pattern)):
+            with suppress(DiskError):
+                yield file, read_file(file) or b""
 
 
 def _place(world: World, setting: Setting, socket: MilterSocket) -> Iterator[Diagnosis]:
@@ -182,15 +191,13 @@ def make_socket_directory(world: World, account: Account, directory: str, client
 def _cron(world: World) -> Iterator[Diagnosis]:
     for place in _CRON:
         path = world.settings.at(place)
-        try:
-            files = sorted(path.iterdir()) if path.is_dir() else [path] if path.is_file() else []
-            found = [(f, n) for f in files for n, line in enumerate(f.read_bytes().splitlines(), 1) if _calls(line)]
-        except OSError:
-            continue
-        for file, number in found:
-            name = place if path.is_file() else f"{place}/{file.name}"
-            fix = edit(world, name, number, "dkimctl verify-dns exits 1 for what is wrong, 3 for what it could not ask")
-            yield noticed(machine.TESTKEY_CRON, f"{name} line {number}", f"{name} line {number}", fix)
+        for file, content in _contents(path) if os.path.isdir(path) else _contents(path.parent, path.name):
+            name = place if file == path else f"{place}/{file.name}"
+            for number, line in enumerate(content.splitlines(), 1):
+                if _calls(line):
+                    advice = "dkimctl verify-dns exits 1 for what is wrong, 3 for what it could not ask"
+                    fix = edit(world, name, number, advice)
+                    yield noticed(machine.TESTKEY_CRON, f"{name} line {number}", f"{name} line {number}", fix)
 
 
 def _calls(line: bytes) -> bool:
