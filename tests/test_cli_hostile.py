@@ -147,6 +147,8 @@ def test_nothing_in_a_file_steers_the_terminal(dkimctl_inside: DkimctlInside) ->
         (("publish", "x.example", "--rate", "inf"), "invalid value for '--rate'"),
         (("publish", "x.example", "--timeout", "nan"), "invalid value for '--timeout'"),
         (("setup", "x.example", "--timeout", "nan"), "invalid value for '--timeout'"),
+        (("verify-dns", "x.example", "--watch", "--timeout", "nan"), "invalid value for '--timeout'"),
+        (("sandbox", "--switch", f"max-target={'9' * 400}"), "not a value of the switch max-target: 999"),
         (("genkey", "x.example", "--owner", "root:" + "9" * 30), "no such group: 999"),
         (("genkey", "x.example", "--owner", "9" * 30), "no such user: 999"),
         (("render-config", "--socket", f"inet:{'9' * 5000}@localhost"), "not a milter socket: inet:999"),

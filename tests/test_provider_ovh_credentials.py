@@ -154,6 +154,14 @@ def test_the_configuration_takes_no_secrets(tmp_path: Path) -> None:
     assert "credentials" in caught.value.hint
 
 
+@pytest.mark.parametrize("value", ["…", "a\nb", "a b", "\u202eabc", "a\tb", "schlüssel"])
+def test_a_value_that_no_header_can_hold_is_refused(tmp_path: Path, value: str) -> None:
+    """Such as the dots of an example that nobody filled in; it is named and not shown."""
+    with pytest.raises(ConfigError, match="not as OVH gives it: application_secret") as caught:
+        read(tmp_path, {**ENVIRONMENT, "OVH_APPLICATION_SECRET": value})
+    assert value not in caught.value.message + caught.value.hint
+
+
 def test_no_secret_in_the_repr() -> None:
     """Not even of the whole value."""
     shown = repr(Credentials("ovh-eu", "ak", "as-secret", "ck-secret", "id", "cs-secret"))

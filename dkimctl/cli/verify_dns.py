@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dkimctl.cli.frame import App, dns_options, domains_argument
+from dkimctl.cli.frame import App, Number, dns_options, domains_argument
 from dkimctl.cli.frame import command as make_command
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ _THOROUGH = 3  # so many names are looked at with every question there is
     help="Ask the zone's own servers (default), or the resolvers as well: what caches still hold.",
 )
 @click.option("--watch", is_flag=True, help="Look again until all is right; one line a change.")
-@click.option("--timeout", type=click.IntRange(1), default=3600, metavar="N", help="Seconds that --watch lasts (3600).")
+@click.option("--timeout", type=Number(1), default=3600, metavar="N", help="Seconds that --watch lasts (3600).")
 @click.option("--resume", metavar="FILE", help="Note in FILE what is done; go on behind what stands there.")
 @click.option(
     "--concurrency", type=click.IntRange(1, 10000), default=512, metavar="N", help="Names under way at once (512)."
@@ -55,7 +55,7 @@ def command(
     *,
     authoritative: bool,
     watch: bool,
-    timeout: int,
+    timeout: float,
     resume: str | None,
     concurrency: int,
     form: str,
@@ -88,7 +88,7 @@ def command(
     return _check_many(app, outcome, source.of(chain(first, names)), recursive, concurrency)
 
 
-def _watch(app: App, outcome: "Outcome", targets: "list[Target]", recursive: bool, timeout: int) -> int:
+def _watch(app: App, outcome: "Outcome", targets: "list[Target]", recursive: bool, timeout: float) -> int:
     from dkimctl.verify.watch import watch
 
     outcome.in_full = len(targets) <= _THOROUGH or app.verbosity > 0

@@ -120,9 +120,9 @@ def _forms() -> list[tuple[str, str]]:
 def _number(kind: type[int] | type[float], text: str) -> float | None:
     try:
         number = kind(text)
-    except ValueError:
+        return number if math.isfinite(number) else None
+    except (ValueError, OverflowError):
         return None
-    return number if math.isfinite(number) else None
 
 
 def _nearest(word: str, known: list[str]) -> str:

@@ -5,6 +5,7 @@ and handed over explicitly.
 """
 
 import configparser
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -210,6 +211,12 @@ def _one_kind(given: dict[str, str], filed: dict[str, str]) -> dict[str, str]:
         raise ConfigError(
             "two kinds of OVH credentials at once: application keys and an OAuth2 client",
             hint="keep one: OVH_APPLICATION_KEY, _SECRET and OVH_CONSUMER_KEY, or OVH_CLIENT_ID and _SECRET",
+        )
+    doubtful = [name for name, value in values.items() if not re.fullmatch("[!-~]+", value)]
+    if doubtful:  # no header of HTTP can hold it, so no call would even be made
+        raise ConfigError(
+            f"not as OVH gives it: {', '.join(doubtful)}",
+            hint="copy it again, letters and digits only: something is in it that does not belong there",
         )
     return values
 
