@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from dkimctl.sandbox import Fault, LoggedCall, Sandbox, Switches
+from dkimctl.sandbox.dnsfaults import DnsFaultKind
 from tests.conftest import Dkimctl, DkimctlInside, Run
 from tests.publishing import ZONE, is_clean, standing, when_told
 
@@ -249,6 +250,26 @@ def test_name_servers_that_do_not_follow_are_an_error_of_their_own(inside: Dkimc
         assert f"mail._domainkey.{ZONE}: not served everywhere after 1 s" in run.err
         assert "verify-dns" in run.err
         assert w("publish", "--provider", "ovh", "--no-wait").code == 0
+
+
+@pytest.mark.parametrize("fault", ["drop", "refuse", "servfail", "lame", "stale"])
+def test_one_name_server_that_does_not_serve_it_is_enough(inside: DkimctlInside, fault: DnsFaultKind) -> None:
+    """Published is not verified: no key may sign before every server was seen to serve it."""
+    with world(inside) as w:
+        w.sandbox.dns_faults.set("ns2", fault)
+        run = w("publish", "--provider", "ovh", "--timeout", "2")
+        assert (run.code, w.phase(), run.out) == (3, "published", "")
+        assert "not served everywhere after 2 s" in run.err
+        w.sandbox.dns_faults.clear()
+        assert (w(*PUBLISH).code, w.phase()) == (0, "verified")
+
+
+def test_what_is_wrong_with_the_record_itself_is_no_matter_of_servers(inside: DkimctlInside) -> None:
+    """A record that verifiers do not accept is served like any other; verify-dns is there to say it."""
+    with world(inside) as w:
+        w.genkey(ZONE, "old", "--hash-algorithms", "sha1")
+        assert (w(*PUBLISH, "-s", "old").code, w.phase(ZONE, "old")) == (0, "verified")
+        assert w("verify-dns", "-s", "old", ZONE).code == 1
 
 
 def test_a_zone_that_is_served_elsewhere_is_told_at_once(inside: DkimctlInside) -> None:

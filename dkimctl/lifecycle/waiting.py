@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from dkimctl.clock import Clock
 from dkimctl.config.settings import Settings
 from dkimctl.errors import DkimctlError, Unavailable
+from dkimctl.findings import Finding, Severity
 from dkimctl.keys.metadata import Tags
 from dkimctl.keys.public import PublicKey, decode_public_key
 from dkimctl.providers.base import KnowsNameServers, Provider
@@ -91,10 +92,18 @@ class Waiting:
 
 
 def is_served(wanted: Wanted, report: "Report") -> bool:
-    """True when every authoritative server serves exactly the wanted record and no other."""
-    if wanted.name != wanted.owner:
+    """True when every authoritative server was asked, and serves exactly the wanted record and no other.
+
+    What is wrong with the wanted record itself, such as a weak key, is so at every server alike.
+    """
+    if report.is_right or wanted.name != wanted.owner:
         return report.is_right
-    return report.is_right or (report.text is not None and _is_same(report.text, wanted))
+    return report.text is not None and _is_same(report.text, wanted) and not any(map(_is_of_dns, report.findings))
+
+
+def _is_of_dns(found: Finding) -> bool:
+    """Whether a server lacks the record, could not be asked, or is not believed: DKIM1xx and DKIM5xx."""
+    return found.severity in (Severity.ERROR, Severity.UNKNOWN) and found.code[:5] in ("DKIM1", "DKIM5")
 
 
 def count_serving(wanted: Wanted, report: "Report") -> int:
