@@ -282,6 +282,17 @@ def test_a_zone_that_is_served_elsewhere_is_told_at_once(inside: DkimctlInside) 
         assert run.err.count(line) == 2  # as soon as it shows, and as the reason in the end
 
 
+def test_a_zone_cut_below_is_told_at_once(inside: DkimctlInside) -> None:
+    """The account has the zone above, but the sub-domain is another zone in DNS, perhaps at the same servers."""
+    below = f"cut.{ZONE}"
+    with world(inside, ZONE, below) as w:
+        del w.sandbox.zones[below]  # of the account, not of the name servers
+        w.genkey(below)
+        run = w("publish", below, "--provider", "ovh", "--timeout", "1.5")
+        assert run.code == 3
+        assert run.err.count(f"in DNS {below} is a zone of its own: what is published in {ZONE} is not seen there") == 2
+
+
 def test_a_truncated_record_ends_with_3_and_nothing_broken(inside: DkimctlInside) -> None:
     """The pitfall that the tool exists for."""
     with world(inside, truncate_dkim=True) as w:

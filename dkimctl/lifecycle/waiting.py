@@ -126,7 +126,12 @@ def not_served(wanted: Wanted, report: "Report", timeout: float) -> Unavailable:
 
 
 def served_elsewhere(provider: Provider, zone: str, report: "Report") -> Unavailable | None:
-    """The error for a zone whose servers in DNS are all others than the provider's: it is published in vain."""
+    """The error for a record that is published in vain: another zone begins below, or other servers have this one."""
+    if zone and not report.target.alias and report.zone.endswith(f".{zone}"):
+        return Unavailable(
+            f"in DNS {report.zone} is a zone of its own: what is published in {zone} is not seen there",
+            hint=f"publish it where {report.zone} is kept, or remove its NS records from {zone}",
+        )
     if not zone or not isinstance(provider, KnowsNameServers):
         return None
     try:
