@@ -15,7 +15,7 @@ import pytest
 
 from dkimctl.cli import verifying
 from dkimctl.config.settings import Lookup
-from dkimctl.errors import UsageError
+from dkimctl.errors import Unavailable, UsageError
 from dkimctl.keys.metadata import Tags
 from dkimctl.keys.pair import Algorithm, generate
 from dkimctl.record.model import record_for
@@ -130,6 +130,33 @@ def test_a_bug_in_a_process_is_told_with_its_own_traceback(lookup: Lookup) -> No
     manner: Manner[Target, int] = Manner(targets=iter, present=lambda reports: 1 // 0)
     with pytest.raises(RuntimeError, match="present=lambda"):
         list(check_in_parallel(iter(targets()), lookup, manner, processes=2))
+
+
+@needs("knotd")
+def test_a_process_that_is_killed_is_told(lookup: Lookup) -> None:
+    """A process that ends before its time, for want of memory perhaps, ends the run: its names were not checked."""
+    first = os.getpid()
+
+    def present(reports: object) -> None:
+        assert os.getpid() != first
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    with pytest.raises(Unavailable, match="has ended"):
+        list(check_in_parallel(iter(targets()), lookup, Manner(iter, present), processes=2))
+
+
+@needs("knotd")
+def test_no_process_outlives_the_first(lookup: Lookup, dkimctl: Dkimctl, tmp_path: Path) -> None:
+    """After a kill -9 of the first process the others come to their end as well."""
+    names, environment = tmp_path / "names", dkimctl.scratch.environment()
+    names.write_text("".join(f"d{n}.example.com s\n" for n in range(50_000)))
+    environment |= {"DKIMCTL_NAMESERVERS": lookup.nameservers[0], "DKIMCTL_DNS_PORT": str(lookup.port)}
+    command = [sys.executable, "-m", "dkimctl", "verify-dns", "--from-file", str(names), "--format", "jsonl"]
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, start_new_session=True)
+    assert process.stdout
+    assert process.stdout.readline()
+    process.kill()
+    process.communicate(timeout=60)  # which lasts until nobody has its output open any more
 
 
 @needs("knotd")
