@@ -10,7 +10,7 @@ from dkimctl.keys.metadata import Tags
 from dkimctl.record.model import record_for
 from tests.conftest import DkimctlInside, DkimctlOfNobody, needs
 from tests.dns_servers import Knot, name_servers, txt
-from tests.doctor_cases import BROKEN, SOUND, Case, Change
+from tests.doctor_cases import BROKEN, SOUND, Case, Change, key_file
 from tests.host_tree import CONF_PATH, KEY, KEYS, MAIN_PATH, SIGNING, Tree, key_pair
 from tests.ports import free_port_everywhere
 
@@ -188,6 +188,20 @@ def test_key_records(dkimctl_inside: DkimctlInside, name_server: dict[str, str],
     about = [f for f in ran.json["findings"] if f["code"] < "DKIM600"]
     assert bool(about) is is_wrong, ran.out
     assert all(f["severity"] in ("error", "warning") for f in about)
+
+
+@needs("postconf", "knotd", root=True)
+@pytest.mark.parametrize(("selector", "is_wrong"), [("mail", False), ("absent", True)])
+def test_the_record_of_a_key_without_tables(
+    dkimctl_inside: DkimctlInside, name_server: dict[str, str], selector: str, is_wrong: bool
+) -> None:
+    """The record of Domain, Selector and KeyFile is looked at as well."""
+    tree = Tree(dkimctl_inside.root)
+    key_file(tree)
+    tree.conf("Selector", selector)
+    ran = dkimctl_inside("doctor", "--dns", env=name_server)
+    assert (f"{selector}._domainkey.example.com" in ran.out) is is_wrong, ran.out
+    assert ("1 key, " in ran.out) is not is_wrong
 
 
 def test_nothing_there(dkimctl_inside: DkimctlInside) -> None:

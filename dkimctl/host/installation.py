@@ -80,8 +80,8 @@ def read_installation(conf_path: str, at: Callable[[str], Path]) -> Installation
 
 
 def where(setting: Setting) -> str:
-    """`/etc/opendkim.conf line 7`."""
-    return f"{setting.file} line {setting.line}"
+    """`/etc/opendkim.conf line 7`; without a line for what stands in no file."""
+    return f"{setting.file} line {setting.line}" if setting.line else setting.file
 
 
 def words(value: str) -> Iterator[str]:

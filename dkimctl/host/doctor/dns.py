@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from dkimctl.config.settings import Lookup
 from dkimctl.errors import DkimctlError
 from dkimctl.findings import Severity
+from dkimctl.host.datasets import read_data_set
 from dkimctl.host.doctor.base import Diagnosis
 from dkimctl.host.keyfiles import UsedKey, public_key, used_keys
 from dkimctl.host.world import World
+from dkimctl.opendkim.tables import KeyEntry
 from dkimctl.verify.check import check
 from dkimctl.verify.report import Target
 
@@ -16,18 +18,29 @@ def check_records(world: World, lookup: Lookup) -> Iterator[Diagnosis]:
     """The findings of each key record, as verify-dns gives them; nothing about those that are right."""
     if not world.is_opendkim:
         return  # its KeyTable is not what signs: `verify-dns` looks at every managed key
-    targets = [target for key in used_keys(world) if (target := _target(world, key)) is not None]
+    pairs = ((key, entry) for key in used_keys(world) for entry in _entries(world, key))
+    targets = [target for key, entry in pairs if (target := _target(world, key, entry)) is not None]
     for report in check(dict.fromkeys(targets), lookup):
         for finding in report.findings:
             if finding.severity not in (Severity.OK, Severity.INFO):
                 yield Diagnosis(finding)
 
 
-def _target(world: World, key: UsedKey) -> Target | None:
+def _entries(world: World, key: UsedKey) -> Iterator[KeyEntry]:
+    """The names under which a key signs: KeyFile has one for each Domain."""
+    if key.entry:
+        yield key.entry
+        return
+    domains, selector = world.opendkim.find("Domain"), world.opendkim.get("Selector")
+    listed = read_data_set(domains, world.settings.at).rows if domains and selector else ()
+    yield from (KeyEntry("KeyFile", row.key, selector, key.path) for row in listed if "*" not in row.key)
+
+
+def _target(world: World, key: UsedKey, entry: KeyEntry) -> Target | None:
     """None for a key whose domain depends on the mail, or whose names DNS cannot hold: the tables' check tells."""
-    if key.entry is None or "%" in key.entry.domain:
+    if "%" in entry.domain:
         return None
-    target = Target(key.entry.selector.lower(), key.entry.domain.lower(), public_key(world, key), subdomains=True)
+    target = Target(entry.selector.lower(), entry.domain.lower(), public_key(world, key), subdomains=True)
     try:
         return target if target.owner.isascii() else None
     except DkimctlError:

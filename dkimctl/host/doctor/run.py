@@ -102,5 +102,6 @@ def _look_at(world: World, path: str) -> str | None:
 
 def _praise(world: World) -> str:
     table = world.data_sets.get("KeyTable")
-    keys, instances = len(table.rows) if table else 0, len(world.postfix)
+    keys = len(table.rows) if table else int(world.opendkim.find("KeyFile") is not None)
+    instances = len(world.postfix)
     return f"{keys} key{'' if keys == 1 else 's'}, {instances} Postfix instance{'' if instances == 1 else 's'}"
