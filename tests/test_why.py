@@ -3,7 +3,7 @@
 import pytest
 
 from tests.conftest import DkimctlInside, needs
-from tests.doctor_cases import both, refile
+from tests.doctor_cases import both, key_file, refile
 from tests.host_tree import CONF_PATH, HOSTS, KEY, KEYS, SIGNING, Tree
 
 pytestmark = needs("postconf", root=True)
@@ -115,6 +115,11 @@ def test_no_match(dkimctl_inside: DkimctlInside, change: object, sender: str, wo
         (lambda t: t.conf("PeerList", "127.0.0.1"), "not signed … is in PeerList"),
         (lambda t: t.conf("ExemptDomains", "example.com"), "not signed … is in ExemptDomains"),
         (lambda t: t.conf("SigningTable", "dsn:pgsql://x/y"), "not known … a data base"),
+        (lambda t: t.conf("OmitHeaders", "Subject,From"), "not signed … OmitHeaders leaves out From"),
+        (
+            both(lambda t: t.conf("MTA", "ORIGINATING"), lambda t: t.write(HOSTS, "::1\n")),
+            "not known … MTA ORIGINATING",
+        ),
     ],
 )
 def test_other_outcomes(dkimctl_inside: DkimctlInside, change: object, words: str) -> None:
@@ -127,6 +132,21 @@ def test_other_outcomes(dkimctl_inside: DkimctlInside, change: object, words: st
     assert outcome in ran.out.splitlines()[0], ran.out
     assert reason in " ".join(ran.out.split()), ran.out
     assert ran.code == (3 if outcome == "not known" else 1)
+
+
+def test_what_else_decides(dkimctl_inside: DkimctlInside) -> None:
+    """DontSignMailTo is told beside the answer; macros decide about mail that would be signed; Domain has patterns."""
+    tree = Tree(dkimctl_inside.root)
+    tree.conf("DontSignMailTo", "list@example.net")
+    ran = dkimctl_inside("why", SENDER)
+    assert (ran.code, "not when it goes to list@example.net" in ran.out) == (0, True)
+    tree.conf("MTA", "ORIGINATING")
+    assert dkimctl_inside("why", "x@nobody.example", "--client", "203.0.113.9").code == 1
+    key_file(tree)
+    tree.write("/etc/opendkim/Domains", "*.com\n")
+    tree.conf("Domain", "refile:/etc/opendkim/Domains")
+    assert dkimctl_inside("why", SENDER).code == 0
+    assert dkimctl_inside("why", "x@example.net").code == 1
 
 
 @pytest.mark.parametrize("arguments", [["nobody"], ["@example.com"], [SENDER, "--client", "not-an-ip"]])

@@ -25,7 +25,7 @@ class HostList:
 
     def __init__(self, data_set: DataSet) -> None:
         self.data_set = data_set
-        self._find = _finder(data_set)
+        self._find = finder(data_set)
 
     def fit(self, address: str, name: str = "") -> Fit | None:
         """The entry that makes the client internal, or that with `!` which excludes it; None when none fits."""
@@ -50,7 +50,8 @@ class HostList:
         return Fit(row, negated=False) if row is not None else None
 
 
-def _finder(data_set: DataSet) -> Find:
+def finder(data_set: DataSet) -> Find:
+    """Looks a name up as the daemon does: by patterns in their order, or by exact names without regard to case."""
     if data_set.patterns:
         return Patterns(tuple(data_set.rows)).first
     exact: dict[str, Row] = {}

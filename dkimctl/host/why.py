@@ -7,8 +7,8 @@ from dkimctl.host.answer import Answer, Decided, Mail, Outcome, Signing, Step
 from dkimctl.host.asking import ask
 from dkimctl.host.datasets import DataSet, State, read_data_set
 from dkimctl.host.doctor.conf import check_conf
-from dkimctl.host.installation import where
-from dkimctl.host.internal import HostList
+from dkimctl.host.installation import where, words
+from dkimctl.host.internal import HostList, finder
 from dkimctl.host.keyuse import Loaded, load, sign
 from dkimctl.host.lookup import Wanted, find_key, nearest_miss, resolved, wanted_keys
 from dkimctl.host.version import as_read_here
@@ -28,14 +28,18 @@ def decide(world: World, mail: Mail) -> Answer:
         return ask(world, mail)
     steps: list[Step] = []
     signatures: list[Signing] = []
+    doubt = ""
     try:
         _starts(world)
         _peer(world, mail)
         _exempt(world, domain)
-        _origin(world, mail, steps)
+        doubt = _origin(world, mail, steps)
         signatures += _signatures(world, f"{user}@{domain.lower()}", steps)
     except Decided as end:
-        return Answer(mail, end.outcome, end.reason, tuple(steps))
+        is_sure = not doubt or end.outcome is Outcome.UNSIGNED
+        return Answer(mail, end.outcome if is_sure else Outcome.UNKNOWN, end.reason, tuple(steps))
+    if doubt:
+        return Answer(mail, Outcome.UNKNOWN, doubt, tuple(steps), tuple(signatures))
     return Answer(mail, Outcome.SIGNED, "", tuple(steps), tuple(signatures))
 
 
@@ -95,19 +99,26 @@ def _exempt(world: World, domain: str) -> None:
         raise Decided(Outcome.UNSIGNED, f"{domain} is in ExemptDomains ({exempt.at(row)})")
 
 
-def _origin(world: World, mail: Mail, steps: list[Step]) -> None:
-    """Is the mail ours: an internal client, or an authenticated user?"""
+def _origin(world: World, mail: Mail, steps: list[Step]) -> str:
+    """Is the mail ours: an internal client, or an authenticated user? Returns what leaves that open, if anything."""
     hosts = world.internal_hosts
     fit = HostList(hosts).fit(mail.client, mail.name)
     if fit and not fit.negated:
         steps.append(Step("client", f"{mail.client} is internal: {hosts.at(fit.row)}: {fit.row.key}"))
     elif mail.login:
         steps.append(Step("client", f"authenticated as {mail.login}: signed from any address"))
+    elif (macros := world.opendkim.find("MTA") or world.opendkim.find("MacroList")) is not None:
+        steps.append(Step("client", f"{mail.client} is not internal, not authenticated"))
+        return (
+            f"{where(macros)}: {macros.name} {macros.value}: whether it is signed is up to the macros of the service "
+            "that takes it, such as milter_macro_daemon_name"
+        )
     elif fit:
         raise Decided(Outcome.UNSIGNED, f"{mail.client} is excluded by {hosts.at(fit.row)}: {fit.row.key}")
     else:
         listed = hosts.place if hosts.kind in ("file", "refile") else f"{where(hosts.setting)}: {hosts.place}"
         raise Decided(Outcome.UNSIGNED, f"{mail.client} is not internal (nothing in {listed} fits), not authenticated")
+    return ""
 
 
 def _signatures(world: World, address: str, steps: list[Step]) -> Iterator[Signing]:
@@ -119,6 +130,14 @@ def _signatures(world: World, address: str, steps: list[Step]) -> Iterator[Signi
         entries = _from_tables(world, keys, signing, address, steps)
     if not world.opendkim.signs:
         raise Decided(Outcome.UNSIGNED, f"Mode {world.opendkim.get('Mode')} leaves signing out")
+    omitted = world.opendkim.find("OmitHeaders")
+    if omitted and "from" in map(str.lower, words(omitted.value)):
+        raise Decided(
+            Outcome.UNSIGNED, f"{where(omitted)}: OmitHeaders leaves out From, without which nothing is signed"
+        )
+    spared = world.opendkim.find("DontSignMailTo")
+    if spared:
+        steps.append(Step("sender", f"but not when it goes to {spared.value} ({where(spared)}: DontSignMailTo)"))
     for loaded in entries:
         yield sign(world, loaded, address, steps)
 
@@ -169,10 +188,10 @@ def _single(world: World, address: str, steps: list[Step]) -> KeyEntry:
     if setting is None:
         raise Decided(Outcome.UNSIGNED, "there is neither a KeyTable nor a Domain")
     listed = read_data_set(setting, world.settings.at)
-    known = {row.key.lower() for row in listed.rows}
+    find = finder(listed)
     parents = [domain.split(".", n)[n] for n in range(1, domain.count(".") + 1)]
     candidates = [domain, *(parents if world.opendkim.flag("SubDomains") else [])]
-    fit = next((d for d in candidates if d in known or (d == domain and "*" in known)), None)
+    fit = next((d for d in candidates if find(d) or (d == domain and find("*"))), None)
     if fit is None:
         raise Decided(Outcome.UNSIGNED, f"{domain} is not in Domain ({where(setting)}: {setting.value})")
     steps.append(Step("sender", f"{where(setting)}: Domain {setting.value}"))
