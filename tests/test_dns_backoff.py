@@ -1,8 +1,9 @@
-"""A name server that is asked too much and says so: it is spared, and every name gets its answer in the end."""
+"""A name server that is asked too much and says so is spared; a slow or silent one does not hold up a long list."""
 
+import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import dns.message
 import pytest
@@ -120,3 +121,56 @@ def test_one_name_is_asked_once(lookup: Lookup) -> None:
         server.stop()
     assert {f.code for f in report.findings} == {"DKIM108"}
     assert script.asked == {report.owner: 1}
+
+
+def silent(query: bytes, send: Send) -> None:
+    """Say nothing."""
+
+
+@needs("knotd")
+@pytest.mark.parametrize("brief", [False, True])
+def test_a_dead_server_is_not_waited_for_name_by_name(lookup: Lookup, brief: bool) -> None:
+    """Of many names at a server that says nothing all are told so, and most of them without having been asked for."""
+    server = Hostile(SERVER, lookup.port, silent).start()
+    try:
+        reports = list(check(names("busy.example", 400), replace(lookup, timeout=0.5), brief=brief))
+    finally:
+        server.stop()
+    assert {f.code for report in reports for f in report.findings} == {"DKIM107"}
+    assert len(reports) == 400
+    assert server.asked < 2 * 400  # three times each, were it not given up
+    assert any("no answer to the questions before it" in f.seen for report in reports for f in report.findings)
+
+
+@needs("knotd")
+def test_a_server_that_was_silent_for_a_while_is_asked_again(lookup: Lookup) -> None:
+    """Who drops the first questions and then answers is unknown for those only: it is not dead for ever."""
+    dropped = iter(range(130))  # three times each of the first 32 questions, and one time the next
+
+    def wakes_up(query: bytes, send: Send) -> None:
+        if next(dropped, None) is None:
+            send(answer(query, GOOD))
+
+    server = Hostile(SERVER, lookup.port, wakes_up).start()
+    try:
+        reports = list(check(names("busy.example", 300), lookup))
+    finally:
+        server.stop()
+    assert sum(report.is_right for report in reports) >= 200
+
+
+@needs("knotd")
+def test_a_slow_server_is_not_taken_for_one_that_drops_questions(lookup: Lookup) -> None:
+    """Who takes longer than a question usually waits before it is sent again is soon asked once for each name."""
+
+    def late(query: bytes, send: Send) -> None:
+        threading.Timer(0.5, send, [answer(query, GOOD)]).start()
+
+    server = Hostile(SERVER, lookup.port, late).start()
+    try:
+        reports = list(check(names("busy.example", 200), lookup))
+    finally:
+        time.sleep(0.6)  # until the last answer is sent
+        server.stop()
+    assert {f.code for report in reports for f in report.findings} == {"DKIM300"}
+    assert server.asked < 2 * 200

@@ -50,11 +50,22 @@ class Datagrams:
             return
         self._turn += 1
         chosen = sockets[self._turn % len(sockets)]
+        exchange.descriptor = chosen.socket.fileno()
+        self._identify(exchange, chosen)
+
+    def register_again(self, exchange: Exchange) -> None:
+        """Another id for another sending, so that it is known which of them an answer belongs to; all are good."""
+        one = self._by_descriptor.get(exchange.descriptor)
+        if one is not None:
+            exchange.earlier = (*exchange.earlier, exchange.identity)
+            self._identify(exchange, one)
+
+    def _identify(self, exchange: Exchange, one: _Socket) -> None:
         identity = int.from_bytes(os.urandom(2), "big")
-        while identity in chosen.pending:
+        while identity in one.pending:
             identity = int.from_bytes(os.urandom(2), "big")
-        exchange.descriptor, exchange.identity = chosen.socket.fileno(), identity
-        chosen.pending[identity] = exchange
+        exchange.identity = identity
+        one.pending[identity] = exchange
 
     def _sockets(self, family: socket.AddressFamily) -> list[_Socket]:
         if family not in self._by_family:
@@ -94,8 +105,12 @@ class Datagrams:
     def forget(self, exchange: Exchange) -> None:
         """Drop whatever may still come for an exchange."""
         one = self._by_descriptor.get(exchange.descriptor)
-        if one is not None and one.pending.get(exchange.identity) is exchange:
-            del one.pending[exchange.identity]
+        if one is None:
+            return
+        for identity in (exchange.identity, *exchange.earlier):
+            if one.pending.get(identity) is exchange:
+                del one.pending[identity]
+        exchange.earlier = ()
 
     def receive(self, descriptor: int) -> Iterator[tuple[Exchange, bytes | Trouble]]:
         """What came in: the exchange, and the answer's bytes or what hindered it."""

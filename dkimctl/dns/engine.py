@@ -36,7 +36,8 @@ class _End:
 
 
 _END = _End()
-_RESEND = (1 / 6, 1 / 2, 1.0)  # of the timeout: when to send again, and in the end to give up
+_SENT_AT_MOST = 3
+_SOONEST, _LATEST = 1 / 6, 2 / 3  # of the timeout: when to send again for the first time
 
 
 class Engine:
@@ -130,15 +131,17 @@ class Engine:
             except MalformedMessage:
                 self._reply(job, index, Failure(Trouble.NOT_A_NAME))
                 continue
-            peer.wait(Exchange(job, index, asked_for, asked, peer))
+            peer.wait(Exchange(job, index, asked_for, asked, peer, time.monotonic()))
             self._freed.append(peer)
 
     def _use_room(self) -> None:
-        """Send what waits for room at servers where there is some."""
+        """Send what waits for room at servers where there is some; who is silent is not waited for any longer."""
         while self._freed:
             peer = self._freed.popleft()
             while exchange := peer.next(time.monotonic()):
                 self._start(exchange)
+            for exchange in peer.overdue(time.monotonic() - self._timeout):
+                self._reply(exchange.job, exchange.index, Failure(Trouble.GIVEN_UP))
 
     def _reply(self, job: Job[Any], index: int, reply: Reply) -> None:
         job.replies[index] = reply
@@ -157,8 +160,22 @@ class Engine:
         if trouble:
             self._finish(exchange, Failure(trouble))
             return
-        self._schedule(exchange, exchange.started + self._timeout * _RESEND[exchange.sent])
+        exchange.last_sent = time.monotonic()
+        self._schedule(exchange, exchange.started + self._patience(exchange))
         exchange.sent += 1
+
+    def _patience(self, exchange: Exchange) -> float:
+        """How long after the start of an exchange, in seconds, its answer counts as lost.
+
+        A server that takes its time, as a resolver does with names that it has not met, must not be taken for one that
+        drops questions.
+        """
+        if exchange.sent == 0:
+            usual = 2 * exchange.peer.slowest
+            return max(_SOONEST * self._timeout, min(usual, _LATEST * self._timeout))
+        if exchange.sent + 1 < _SENT_AT_MOST:
+            return (exchange.last_sent - exchange.started + self._timeout) / 2
+        return self._timeout
 
     def _schedule(self, exchange: Exchange, when: float) -> None:
         exchange.due = when
@@ -189,10 +206,12 @@ class Engine:
                 self._freed.append(exchange.peer)
             elif exchange.stream is not None:
                 self._finish(exchange, Failure(Trouble.STREAM_STALLED))
-            elif exchange.sent < len(_RESEND):
+            elif exchange.sent < _SENT_AT_MOST:
                 exchange.peer.lost()
+                self._datagrams.register_again(exchange)
                 self._send(exchange)
             else:
+                exchange.peer.was_silent()
                 self._finish(exchange, Failure(Trouble.TIMEOUT))
 
     def _datagram(self, exchange: Exchange, data: bytes | Trouble) -> None:
@@ -201,7 +220,10 @@ class Engine:
         if isinstance(data, Trouble):
             self._finish(exchange, Failure(data))
             return
-        seconds = time.monotonic() - exchange.started
+        now = time.monotonic()
+        seconds = now - exchange.started
+        is_to_the_last = int.from_bytes(data[:2], "big") == exchange.identity
+        exchange.peer.took(now - exchange.last_sent if is_to_the_last else seconds)
         try:
             message = read_message(data, exchange.question.name, exchange.asked, edns=exchange.edns, seconds=seconds)
         except MalformedMessage:

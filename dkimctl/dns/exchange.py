@@ -35,11 +35,13 @@ class Exchange:
         "descriptor",
         "done",
         "due",
+        "earlier",
         "edns",
         "identity",
         "index",
         "is_aside",
         "job",
+        "last_sent",
         "peer",
         "question",
         "refusals",
@@ -49,7 +51,7 @@ class Exchange:
         "turns",
     )
 
-    def __init__(self, job: Job[Any], index: int, question: Question, asked: bytes, peer: Peer) -> None:
+    def __init__(self, job: Job[Any], index: int, question: Question, asked: bytes, peer: Peer, now: float) -> None:
         self.job = job
         self.index = index
         self.question = question
@@ -57,8 +59,12 @@ class Exchange:
         self.peer = peer
         self.descriptor = -1
         self.identity = -1
+        self.earlier: tuple[int, ...] = ()
+        """The ids with which it was sent before."""
         self.sent = 0
-        self.started = 0.0
+        self.started = now
+        """When it was first sent; until then, since when it has waited."""
+        self.last_sent = 0.0
         self.due = 0.0
         self.edns = True
         self.done = False

@@ -6,6 +6,7 @@ what is answered then was refused for its rate.
 """
 
 from collections import deque
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from dkimctl.dns.message import Message, Rcode
@@ -20,6 +21,10 @@ _FIRST_PAUSE = 0.25  # seconds; twice as long each time
 _MOST_REFUSALS = 4  # of one question, three of them alone after a pause: 0.25, 0.5 and 1 second
 _MOST_TURNS = 8  # of one question, in the crowd too: a server that answers some names at once is never quite alone
 _MANY_OPINIONS = 16
+_SILENT = 8  # questions in a row without an answer: that is not for want of rest
+_PROBES = 32  # so many are under way to a silent server at a time, lest each waits for the one before it
+_DEAD = _SILENT + _PROBES
+_FORGOTTEN = 0.99  # what is left of the slowest answer with each one that follows
 
 
 class Peer:
@@ -34,20 +39,24 @@ class Peer:
         "_opinions",
         "_pause",
         "_queue",
+        "_silences",
         "_threshold",
         "_window",
         "in_flight",
+        "slowest",
         "without_edns",
     )
 
     def __init__(self) -> None:
         self.in_flight = 0
+        self.slowest = 0.0
         self.without_edns = False
         self._window = _FIRST_WINDOW
         self._threshold = _WIDEST_WINDOW
         self._queue: deque[Exchange] = deque()
         self._again: deque[Exchange] = deque()
         self._asked = 0
+        self._silences = 0  # questions without an answer since the last one that had one
         self._is_willing = False  # it has answered something
         self._opinions = 0  # questions that it refused whatever the rate
         self._pause = _FIRST_PAUSE
@@ -63,13 +72,27 @@ class Peer:
 
     def next(self, now: float) -> "Exchange | None":
         """The next question to send; None while there is none, or no room for it."""
-        room = 1 if self._is_on_probation else self._window
+        room = 1 if self._is_on_probation else max(self._window, _PROBES if self._silences >= _SILENT else 1)
         waiting = self._again or self._queue
         if not waiting or self.in_flight >= room or now < self._held_until:
             return None
         self.in_flight += 1
         self._asked += 1
         return waiting.popleft()
+
+    def took(self, seconds: float) -> None:
+        """An answer came so long after the question was sent."""
+        self.slowest = max(seconds, _FORGOTTEN * self.slowest)
+        self._silences = 0
+
+    def was_silent(self) -> None:
+        """No answer to a question however often it was sent."""
+        self._silences += 1
+
+    def overdue(self, before: float) -> "Iterator[Exchange]":
+        """Of a server that seems to be dead: what has waited for its turn since then, and need not wait any longer."""
+        while self._silences >= _DEAD and self._queue and self._queue[0].started < before:
+            yield self._queue.popleft()
 
     def lost(self) -> None:
         """A question or its answer was dropped: it bears less."""

@@ -22,6 +22,7 @@ class Trouble(StrEnum):
     """Why no answer could be had."""
 
     TIMEOUT = "no answer in time"
+    GIVEN_UP = "no answer to the questions before it"
     CLOSED = "nothing listens at that port"
     NO_ROUTE = "this machine has no route there"
     STREAM_REFUSED = "the answer needs TCP, and TCP is refused"
