@@ -175,8 +175,15 @@ def test_every_question_is_a_datagram_of_its_own(kernel: str, monkeypatch: pytes
 
 
 @needs("knotd")
-def test_right_names_take_the_short_way(lookup: Lookup, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of names that are right nearly all cost one question at the resolver and one at each server, and no more."""
+@pytest.mark.parametrize("before", [(), (f"{HOME}:9",), ("255.255.255.255:9",)])
+def test_right_names_take_the_short_way(
+    lookup: Lookup, monkeypatch: pytest.MonkeyPatch, before: tuple[str, ...]
+) -> None:
+    """Of names that are right nearly all cost one question at the resolver and one at each server, and no more.
+
+    Another resolver that stands before it, and at which nothing listens, is passed over.
+    """
+    lookup = replace(lookup, nameservers=(*before, *lookup.nameservers))
     case = next(case for case in CASES if case.pair is KEYS.usual and not case.codes)
     asked: list[bytes] = []
     ask = Way.ask

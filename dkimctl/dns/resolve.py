@@ -65,11 +65,16 @@ class Resolution:
     def __init__(self, resolvers: tuple[Endpoint, ...], port: int) -> None:
         """`port`: the one at which authoritative servers are asked."""
         self.resolvers = resolvers
-        self._order = list(resolvers)  # those that gave no answer come last
+        self._order = list(resolvers)  # those that gave no answer or refused come last
         self._port = port
         self._cuts: Shared[_Cut | NoZone] = Shared()
         self._zones: Shared[Zone | NoZone] = Shared()
         self._hosts: Shared[tuple[Endpoint, ...]] = Shared()
+
+    @property
+    def preferred(self) -> Endpoint:
+        """The resolver that is asked first: as far as is known, one that answers."""
+        return self._order[0]
 
     async def zone_of(self, name: str) -> Zone | NoZone:
         """The zone that holds `name`, with its servers."""
@@ -111,7 +116,8 @@ class Resolution:
         reply: Reply | None = None
         for endpoint in tuple(self._order):
             [reply] = await ask(Question(endpoint, name, kind, True, checking_disabled))
-            if isinstance(reply, Failure) and self._order[0] == endpoint:
+            is_of_no_use = isinstance(reply, Failure) or reply.rcode == Rcode.REFUSED
+            if is_of_no_use and self._order[0] == endpoint:
                 self._order.append(self._order.pop(0))
             if isinstance(reply, Message) and reply.rcode in _TELLING:
                 return reply

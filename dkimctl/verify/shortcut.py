@@ -96,11 +96,6 @@ class Shortcut:
     ) -> Iterator[Work[Report] | Ready[Report] | None]:
         """See `Engine.run`. The first target goes ahead alone, until it has found its zone, which serves the others."""
         self._volley.wake_for(descriptor)
-        with suppress(OSError):  # an address that no socket takes, or no more sockets
-            self._resolver = self._volley.way_to(self._resolution.resolvers[0], recursive=True)
-        if self._resolver is None:
-            yield from map(self._long_way, targets)
-            return
         first = next(targets, None)
         if first is None:
             return
@@ -109,6 +104,11 @@ class Shortcut:
         while not (scout.is_back or self._lane_of(first.domain)):
             yield None
             self._listen()
+        with suppress(OSError):  # an address that no socket takes, or no more sockets
+            self._resolver = self._volley.way_to(self._resolution.preferred, recursive=True)
+        if self._resolver is None:
+            yield from map(self._long_way, targets)
+            return
         waiting: deque[Target] = deque()
         has_more = True
         while has_more or waiting or self._count or self._left:
