@@ -3,8 +3,11 @@
 import selectors
 import socket
 import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 import dns.flags
 import dns.message
@@ -26,7 +29,11 @@ class Hostile:
     udp: Script
     tcp: Script | None = None
     """None: nothing listens on TCP. Its answers get their length put in front."""
+    linger: float = 0.0
+    """Seconds to wait before a question is read, so that those that come together are found together."""
     asked: int = 0
+    place: int = 0
+    """Of the question in hand, among those that were found together."""
     _stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
 
@@ -56,9 +63,10 @@ class Hostile:
             while not self._stop.is_set():
                 for key, _ in selector.select(0.05):
                     if key.fileobj is datagrams:
-                        query, source = datagrams.recvfrom(4096)
-                        self.asked += 1
-                        self.udp(query, lambda data, to=source: datagrams.sendto(data, to) and None)
+                        time.sleep(self.linger)
+                        for self.place, (query, source) in enumerate(_waiting(datagrams)):
+                            self.asked += 1
+                            self.udp(query, lambda data, to=source: datagrams.sendto(data, to) and None)
                     else:
                         connections.append(self._accept(stream))
         for connection in [*connections, *([stream] if stream else [])]:
@@ -72,6 +80,14 @@ class Hostile:
         query = connection.recv(size)
         self.tcp(query, lambda data, claimed=None: connection.sendall((claimed or len(data)).to_bytes(2, "big") + data))
         return connection
+
+
+def _waiting(datagrams: socket.socket) -> list[tuple[bytes, Any]]:
+    found = []
+    with suppress(BlockingIOError):
+        while True:
+            found.append(datagrams.recvfrom(4096, socket.MSG_DONTWAIT))
+    return found
 
 
 def answer(query: bytes, *texts: bytes, ttl: int = 300, rcode: int = 0, **changes: object) -> bytes:
