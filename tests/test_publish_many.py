@@ -89,6 +89,8 @@ def test_many_records_among_many_others() -> None:
         ('a._domainkey IN TXT (\n  "p=QUJD" )', None),
         ("a._domainkey IN TXT p=QUJD", None),
         ('b._domainkey IN TXT "p=QUJD"', None),
+        ('b IN TXT "x\u2028a._domainkey IN TXT "p=QUJD"', None),
+        ('$ORIGIN sub\na._domainkey IN TXT "p=QUJD"', None),
     ],
 )
 def test_what_a_zones_text_tells(line: str, found: tuple[str, str, int] | None) -> None:

@@ -19,7 +19,9 @@ def records_in(text: str, zone: str, names: Collection[str]) -> dict[str, tuple[
     """
     found: dict[str, list[ProviderRecord | None]] = defaultdict(list)
     owner = zone
-    for line in text.splitlines():
+    for line in text.split("\n"):  # and at no other character that may stand in a text
+        if line.startswith("$") and not line.startswith("$TTL"):
+            return {}  # what names mean from here on is not known
         if not line.strip() or line.startswith(("$", ";")):
             continue
         if not line[0].isspace():
