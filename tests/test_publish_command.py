@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -510,6 +511,25 @@ def test_nobody_reads_the_results(dkimctl: Dkimctl) -> None:
         stand = [zone for zone in zones if standing(w.sandbox, zone=zone)]
         assert stand == [zone for zone in zones if w.sandbox.zone(zone).refreshes]
         assert w(*PUBLISH, *zones).code == 0
+
+
+def test_ctrl_c_twice_leaves_what_is_in_hand_and_says_so(dkimctl: Dkimctl) -> None:
+    """An API that never answers cannot hold anybody: the zone in hand is not done, the other was not begun."""
+    asked = Event()
+    with world(dkimctl, ZONE, "two.example", on_call=lambda call: asked.set() if call.method == "POST" else None) as w:
+        w.genkey("two.example")
+        w.sandbox.faults.add(Fault("timeout", method="POST"))
+        process = _started(w, ["publish", ZONE, "two.example", "--provider", "ovh", "--jobs", "1"], subprocess.PIPE)
+        assert process.stderr is not None
+        assert asked.wait(60)
+        process.send_signal(signal.SIGINT)
+        assert "Ctrl-C again leaves them as they are" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+        assert (process.returncode, err) == (
+            130,
+            f"dkimctl: 1 not begun; 1 not done: mail._domainkey.{ZONE}; the same command goes on from there\n",
+        )
 
 
 def _configure(dkimctl: Dkimctl, providers: dict[str, str]) -> None:

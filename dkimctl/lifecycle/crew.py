@@ -23,6 +23,8 @@ class Crew(Generic[T, R]):
         self._items = iter(items)
         self._taking = threading.Lock()
         self._stopped = False
+        self.in_hand: list[T] = []
+        """Items that were begun and whose results were not collected."""
         self._results: queue.Queue[tuple[T, R] | BaseException | None] = queue.Queue(_MOST_WAITING)
         self._at_work = size
         self._threads = [threading.Thread(target=self._work, name="publish", daemon=True) for _ in range(size)]
@@ -47,6 +49,7 @@ class Crew(Generic[T, R]):
                 self._at_work -= 1
                 continue
             yield result
+            self.in_hand.remove(result[0])
             block = False
 
     def stop(self) -> Iterator[tuple[T, R]]:
@@ -70,4 +73,7 @@ class Crew(Generic[T, R]):
 
     def _next(self) -> T | None:
         with self._taking:
-            return None if self._stopped else next(self._items, None)
+            item = None if self._stopped else next(self._items, None)
+            if item is not None:
+                self.in_hand.append(item)
+            return item

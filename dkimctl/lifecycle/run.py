@@ -1,6 +1,7 @@
 """One run of a publication at one provider: zones in parallel, then the name servers, then the books."""
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from dkimctl.clock import Clock
@@ -138,9 +139,13 @@ class Run:
                 self._finish_all(crew.collect(due))
                 self.observation.look()
         except KeyboardInterrupt:
-            self.ledger.say("interrupted", "the zones in hand come to their end")
-            _stop(self.clock)
-            self._finish_all(crew.stop())
+            with suppress(KeyboardInterrupt):
+                _stop(self.clock)
+                self.ledger.say(
+                    "interrupted", "the zones in hand come to their end; Ctrl-C again leaves them as they are"
+                )
+                self._finish_all(crew.stop())
+            self._left_in_the_middle(crew.in_hand)
             raise
 
     def _finish_all(self, results: Iterable[tuple[ZoneGroup, ZoneDone]]) -> None:
@@ -190,6 +195,11 @@ class Run:
         self.observation.begin(result.wanted)
 
     # --- Ctrl-C
+
+    def _left_in_the_middle(self, groups: Iterable[ZoneGroup]) -> None:
+        """Nobody knows how far they came; the next run looks first."""
+        for name in [name for group in groups for name in group.names if name in self.ledger.keys]:
+            self.ledger.fail(name, Interrupted("interrupted in the middle"))
 
     def _interrupted(self) -> None:
         """Say how far each name is that has not come to its end."""
