@@ -15,10 +15,12 @@ from typing import Any
 
 import pytest
 
+from dkimctl.cli.frame import App
+from dkimctl.lifecycle.interruption import StoppableClock
 from dkimctl.sandbox import Fault, LoggedCall, Sandbox, Switches
 from dkimctl.sandbox.dnsfaults import DnsFaultKind
 from tests.conftest import Dkimctl, DkimctlInside, Run
-from tests.publishing import ZONE, is_clean, standing, when_told
+from tests.publishing import ZONE, is_clean, manual_clock, standing, when_told
 
 PUBLISH = ("publish", "--provider", "ovh", "--timeout", "60")
 
@@ -56,6 +58,14 @@ def world(
         made = World(dkimctl, running)
         made.genkey()
         yield made
+
+
+@pytest.fixture
+def sleepless(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time passes only where the program sleeps, and takes none: whatever it does first is done before it is late."""
+    clock = manual_clock()
+    monkeypatch.setattr(App, "clock", clock)
+    monkeypatch.setattr(StoppableClock, "sleep", lambda _, seconds: clock.sleep(seconds))
 
 
 @pytest.fixture
@@ -273,6 +283,7 @@ def test_what_is_wrong_with_the_record_itself_is_no_matter_of_servers(inside: Dk
         assert w("verify-dns", "-s", "old", ZONE).code == 1
 
 
+@pytest.mark.usefixtures("sleepless")
 def test_a_zone_that_is_served_elsewhere_is_told_at_once(inside: DkimctlInside) -> None:
     """The account still has the zone, but other servers answer for it: waiting would be for nothing."""
     with world(inside, refresh_delay=600) as w:
@@ -283,6 +294,7 @@ def test_a_zone_that_is_served_elsewhere_is_told_at_once(inside: DkimctlInside) 
         assert run.err.count(line) == 2  # as soon as it shows, and as the reason in the end
 
 
+@pytest.mark.usefixtures("sleepless")
 def test_a_zone_cut_below_is_told_at_once(inside: DkimctlInside) -> None:
     """The account has the zone above, but the sub-domain is another zone in DNS, perhaps at the same servers."""
     below = f"cut.{ZONE}"
