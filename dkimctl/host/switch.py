@@ -1,12 +1,13 @@
 """From the old configuration to the new one: dry run, install, and every daemon told. The last step of `render`."""
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dkimctl.clock import Clock
 from dkimctl.config.settings import SIGNERS, Settings
-from dkimctl.errors import Unavailable
+from dkimctl.errors import Refused, Unavailable
 from dkimctl.host import daemon
 from dkimctl.host.daemon import Step, TakenUp
 from dkimctl.host.dryrun import dry_run
@@ -15,6 +16,7 @@ from dkimctl.host.staging import check_staged
 from dkimctl.opendkim import conf
 from dkimctl.opendkim.sockets import parse_socket
 from dkimctl.probe.milter import greet
+from dkimctl.probe.wire import NobodyListens
 from dkimctl.programs import run_program
 from dkimctl.render.base import Rendering
 from dkimctl.render.compare import Change
@@ -54,6 +56,8 @@ def switch_to(rendering: Rendering, settings: Settings, *, clock: Clock) -> Swit
     said: list[str] = []
 
     def before_switch(staged: Mapping[str, Path]) -> None:
+        if is_here and rendering.signer == "opendkim":
+            _refuse_taken_socket(before, settings)
         check_staged(rendering, settings, staged)
         said.append(dry_run(rendering, settings, staged))
 
@@ -69,6 +73,23 @@ def switch_to(rendering: Rendering, settings: Settings, *, clock: Clock) -> Swit
             raise NotTakenUp(error, switched) from error
     remove_leftovers(installed, settings)
     return switched
+
+
+def _refuse_taken_socket(before: conf.Configuration | None, settings: Settings) -> None:
+    """Raise Refused when the daemon is to move to a socket at which some other program listens: it would not start."""
+    socket = parse_socket(settings.signing.socket)
+    if before and before.get("Socket") == settings.signing.socket:
+        return
+    try:
+        greet(socket)
+    except NobodyListens:
+        return
+    except Unavailable as error:
+        place = shlex.quote(socket.path or f":{socket.port}")
+        raise Refused(
+            f"nothing was installed: something else listens at {socket}, where opendkim is to listen",
+            hint=f"see who: ss -lp | grep -F {place}; or choose another socket",
+        ) from error
 
 
 def reload_again(settings: Settings) -> TakenUp:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import needs
+from tests.milters import saying
 from tests.real.machine import Machine
 
 pytestmark = needs("opendkim", "postfix", "postconf", root=True, namespaces=True)
@@ -140,6 +141,16 @@ DAMAGE = (
     ("chmod 700 /etc/opendkim", "chmod 755 /etc/opendkim", "/etc/opendkim"),
 )
 """What is done, how it is undone, and a part of what is said about it."""
+
+
+def test_a_socket_that_another_program_has(machine: Machine) -> None:
+    """opendkim could not start there: nothing is installed, and the daemon that runs goes on."""
+    install(machine)
+    machine.start_opendkim()
+    with saying(b"220 mail.example.com ESMTP\r\n") as place:
+        said = refused(machine, "--socket", str(place))
+    assert f"something else listens at {place}" in said
+    assert "d=domain.tld" in signature(machine, "domain.tld")
 
 
 def test_what_would_not_sign_is_not_installed(machine: Machine) -> None:
