@@ -1,12 +1,17 @@
 """The forms of verify-dns for programs, its ways to name what is checked, and long runs."""
 
+import io
 import json
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from dkimctl.cli.frame import App
+from dkimctl.cli.verify_names import Source
+from dkimctl.cli.verifying import Outcome
 from dkimctl.errors import UsageError
 from dkimctl.findings import Finding, Severity
 from dkimctl.keys.metadata import Tags
@@ -115,6 +120,19 @@ def test_a_run_is_resumed(world: dict[str, str], names: Path, dkimctl_inside: Dk
     assert (run.code, run.out) == (1, "")
     assert run.err == f"dkimctl: done before: 20 right, 1 wrong, which are named in {done}\n"
     assert len(done.read_text().splitlines()) == 21
+
+
+def test_no_report_is_lost_of_a_name_that_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What --resume will pass over has left this process before, buffered as stdout is in a pipe."""
+    raw = io.BytesIO()
+    seen: list[int] = []
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="utf-8"))
+    monkeypatch.setattr(Notes, "add", lambda self, notes: seen.append(raw.getvalue().count(b"\n")))
+    outcome = Outcome(App(), "jsonl", resume=str(tmp_path / "done"))
+    outcome.still_to_do(Source(()))
+    report = Report(Target("s", "example.com"), "example.com", "s", NAMES[0], Verdict.RIGHT, ())
+    outcome.show([outcome.portion([report]), outcome.portion([report])])
+    assert seen == [1, 2]
 
 
 def test_half_a_line_of_the_resumed_run_does_not_count(tmp_path: Path) -> None:

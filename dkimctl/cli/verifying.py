@@ -135,6 +135,8 @@ class Outcome:
                 documents = [begin + documents[0], *("," + document for document in documents[1:])]
                 self._has_begun = True
             Terminal().stream("".join(documents))
+            if self._form == "jsonl":
+                Terminal().flush()  # somebody waits for them, and --resume notes no name whose report may be lost
 
     def _print_end(self, end: str) -> None:
         """End the one document; an error after it is told on stderr only."""
