@@ -19,6 +19,7 @@ from dkimctl.errors import Refused, Unavailable, UsageError, disk_error, disk_er
 Content = bytes | Iterable[bytes]
 TEMPORARY_PREFIX = ".dkimctl-"
 _PORTION = 1 << 16
+_NOBODY = (1 << 32) - 1  # to the system it means that an owner stays as he is
 _PATIENCE = 3  # seconds for somebody to begin to write to a pipe
 
 
@@ -68,7 +69,7 @@ def _row(path: Path, name: str) -> list[str]:
     """The fields of a user or group, by name or number, in a passwd(5) or group(5) file."""
     for line in (read_file(path) or b"").decode("utf-8", "replace").splitlines():
         fields = line.split(":")
-        if len(fields) > 3 and name in (fields[0], fields[2]) and fields[2].isdecimal():
+        if len(fields) > 3 and name in (fields[0], fields[2]) and fields[2].isdecimal() and int(fields[2]) < _NOBODY:
             return fields
     raise UsageError(f"no such user or group in {path}: {name}", hint=f"see who is there: cat {shell_word(path)}")
 
@@ -179,7 +180,7 @@ def read_file(path: Path | str, *, end: bytes = b"") -> bytes | None:
     """
     try:  # system calls as they are: in a loop over 10,000 keys a file object costs as much as all the rest
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # the last for a NUL, which no name has
         return None
     except OSError as error:
         raise disk_error(f"read {path}", error) from error
@@ -201,7 +202,7 @@ def is_there(path: Path | str) -> bool:
     """True when something is at `path`. Raises DiskError when that cannot be seen, as below a closed directory."""
     try:
         os.stat(path)
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, ValueError):
         return False
     except OSError as error:
         raise disk_error(f"look at {path}", error) from error

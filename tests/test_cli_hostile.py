@@ -58,6 +58,29 @@ def test_a_pipe_in_a_systems_place(
     assert path.is_fifo()
 
 
+@pytest.mark.parametrize(
+    ("place", "content"),
+    [
+        ("etc/opendkim.conf", "Include /etc/a\0b\n"),
+        ("etc/opendkim.conf", "KeyTable file:/etc/a\0b\nSigningTable refile:/etc/\0\nInternalHosts /a\0b\n"),
+        ("etc/opendkim.conf", "KeyFile /etc/a\0b\nDomain x.example\nSelector mail\n"),
+        ("etc/opendkim/KeyTable", "mail._domainkey.x.example x.example:mail:/etc/a\0b\n"),
+        ("etc/opendkim/keys/x.example/mail.json", "[" * 100_000),
+        ("etc/passwd", f"opendkim:x:{'9' * 30}:{'9' * 30}::/:/bin/sh\n"),
+    ],
+)
+def test_files_of_a_system_that_hold_nonsense(dkimctl: Dkimctl, place: str, content: str) -> None:
+    """NUL in a path, lists in lists in lists, users of no number: no command takes them for a bug of ours."""
+    assert dkimctl("genkey", "x.example", "-s", "mail", "--algorithm", "ed25519").code == 0
+    assert dkimctl("render-config", "--install").code == 0
+    (dkimctl.root / "etc/group").write_text("opendkim:x:110:\n")
+    (dkimctl.root / place).write_text(content)
+    for words in ("doctor", "why a@x.example", "adopt --install", "render-config --install", "status", "record"):
+        ran = dkimctl(*words.split())
+        assert ran.code in (0, 1, 2, 3), words
+        assert "\0" not in ran.out + ran.err
+
+
 def test_a_pipe_beside_a_cron_job(dkimctl_inside: DkimctlInside, monkeypatch: pytest.MonkeyPatch) -> None:
     """doctor passes over what cannot be read, and tells of the file behind it."""
     monkeypatch.setattr("dkimctl.files._PATIENCE", 0.01)

@@ -134,3 +134,36 @@ def test_root_that_is_no_directory_is_refused(tmp_path: Path) -> None:
     """A mistyped --root must not start an empty tree somewhere."""
     with pytest.raises(UsageError, match="not a directory"):
         load_settings(None, str(tmp_path / "none"), {})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[paths]\nkeys = "/etc/a\\u0000b"\n',
+        '[signing]\nsocket = "local:/run/a\\u001bb"\n',
+        '[signing]\ntrusted_hosts = ["a\\u0000b"]\n',
+        '[providers.ovh]\ncredentials = "/etc/a\\u0000b"\n',
+        '[providers.zonefile]\nreload = ["a\\u0000b"]\n',
+        '[domains."x.example"]\nprovider = "zonefile:/a\\nb"\n',
+    ],
+)
+def test_text_that_no_file_name_can_hold(tmp_path: Path, text: str) -> None:
+    """NUL, line breaks and escape sequences are mistakes wherever they stand."""
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, text)
+    assert len(caught.value.problems) == 1
+    assert "what can be printed is wanted" in caught.value.problems[0]
+    assert caught.value.problems[0].isprintable()
+
+
+def test_a_value_is_shown_in_part(tmp_path: Path) -> None:
+    """A wrong value of any length is a line that can be read."""
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, f'[keys]\nbits = "{"x" * 5000}"\n')
+    assert len(caught.value.problems[0]) < 300
+
+
+def test_a_file_that_is_nested_too_deeply(tmp_path: Path) -> None:
+    """It is told as a mistake of the file."""
+    with pytest.raises(ConfigError, match="nested too deeply"):
+        load(tmp_path, "a = " + "[" * 100_000)

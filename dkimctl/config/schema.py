@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import overload
 
 from dkimctl.config.settings import Option
-from dkimctl.errors import ConfigError
+from dkimctl.errors import ConfigError, shell_word
+from dkimctl.names import printable
 
 
 @dataclass(slots=True)
@@ -23,7 +24,13 @@ def read_document(path: Path, text: bytes) -> dict[str, object]:
     try:
         return tomllib.loads(text.decode("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid TOML: {error}", hint=f"mend it: editor {path}") from error
+        raise ConfigError(f"{path} is not valid TOML: {error}", hint=f"mend it: editor {shell_word(path)}") from error
+    except RecursionError:
+        raise ConfigError(f"{path} is nested too deeply", hint=f"mend it: editor {shell_word(path)}") from None
+
+
+def _shown(value: object) -> str:
+    return printable(repr(value))
 
 
 class Table:
@@ -57,9 +64,17 @@ class Table:
         if value is None:
             return None
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-            self.problem(key, f"{words} is wanted, not {value!r}")
+            self.problem(key, f"{words} is wanted, not {_shown(value)}")
             return None
-        return value
+        return value if self._is_printable(key, value) else None
+
+    def _is_printable(self, key: str, value: object) -> bool:
+        """True unless a string holds what neither a file's name nor a setting of a daemon can hold, such as NUL."""
+        texts = value if isinstance(value, list) else [value]
+        if all(text.isprintable() for text in texts if isinstance(text, str)):
+            return True
+        self.problem(key, f"what can be printed is wanted, not {_shown(value)}")
+        return False
 
     def table(self, key: str) -> "Table":
         """The sub-table, empty when absent."""
@@ -82,7 +97,7 @@ class Table:
         """A string of this form."""
         value = self.text(key)
         if value is not None and not re.fullmatch(pattern, value):
-            self.problem(key, f"{words} is wanted, not {value!r}")
+            self.problem(key, f"{words} is wanted, not {_shown(value)}")
             return default
         return value or default
 
@@ -90,7 +105,7 @@ class Table:
         """One of these words."""
         value = self.text(key)
         if value is not None and value not in choices:
-            self.problem(key, f"one of {', '.join(choices)} is wanted, not {value!r}")
+            self.problem(key, f"one of {', '.join(choices)} is wanted, not {_shown(value)}")
             return default
         return value or default
 
@@ -102,7 +117,7 @@ class Table:
         """A whole number between these."""
         value = self._take(key, int, "a whole number")
         if isinstance(value, int) and not least <= value <= most:
-            self.problem(key, f"a number from {least} to {most} is wanted, not {value}")
+            self.problem(key, f"a number from {least} to {most} is wanted, not {_shown(value)}")
             return default
         return value if isinstance(value, int) else default
 
@@ -121,7 +136,7 @@ class Table:
         if value is None:
             return default
         if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
-            self.problem(key, f"a list of strings is wanted, not {value!r}")
+            self.problem(key, f"a list of strings is wanted, not {_shown(value)}")
             return default
         return tuple(value)
 
@@ -129,6 +144,8 @@ class Table:
         """Every key of a table that somebody else knows the meaning of."""
         options: dict[str, Option] = {}
         for key, value in self._values.items():
+            if not self._is_printable(key, value):
+                continue
             if isinstance(value, list) and all(isinstance(item, str) for item in value):
                 options[key] = tuple(value)
             elif isinstance(value, str | int | bool):

@@ -163,5 +163,5 @@ def from_json(content: bytes, source: str) -> Metadata:
         if type(metadata.bits) is not int:
             raise TypeError("bits is no number")
         return metadata
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise CheckFailed(f"{source} is not the metadata of a key", hint=hint) from error

@@ -61,7 +61,8 @@ def parse(content: bytes, file: str) -> tuple[Setting, ...]:
 
 def _parsed(text: str, file: str) -> Iterator[Setting]:
     for number, line in enumerate(text.split("\n"), 1):
-        meaning = line.partition("#")[0].partition("\r")[0].strip(" \t")
+        # the daemon's strings end at a NUL
+        meaning = line.partition("#")[0].partition("\r")[0].partition("\0")[0].strip(" \t")
         if meaning:
             blank = next((i for i, c in enumerate(meaning) if c in " \t"), len(meaning))
             yield Setting(meaning[:blank], meaning[blank:].strip(" \t"), file, number)

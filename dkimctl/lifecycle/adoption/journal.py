@@ -114,7 +114,7 @@ def _parsed(content: bytes, path: str) -> _Note:
         files = [_Noted(f["path"], Change(f["change"]), f["sha256"]) for f in document["files"]]
         directories = [str(directory) for directory in document["directories"]]
         return _Note(files, directories, str(document["at"]), bool(document["earlier"]))
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise CheckFailed(
             f"{path} is damaged", hint=f"the old files are in the directories beside it: ls {Path(path).parent}"
         ) from error
