@@ -302,3 +302,15 @@ def test_no_postfix_is_a_note_and_no_error(settings: Settings) -> None:
     rendering = rendering_for(settings)
     assert rendering.postfix == {}
     assert "no Postfix is configured" in said(rendering)
+
+
+def test_rspamd_goes_on_signing(tmp_path: Path) -> None:
+    """Where another daemon takes over from rspamd, its share of the signing is told until it is taken away."""
+    settings = settings_for(tmp_path, signer="rspamd")
+    manage(settings, "example.com")
+    install(rendering_for(settings), settings, now=NOW)
+    assert "rspamd signs as well" not in said(rendering_for(settings))
+    other = with_signing(settings, signer="opendkim")
+    assert "rspamd signs as well" in said(rendering_for(other))
+    settings.at("/etc/rspamd/local.d/dkim_signing.conf").write_text("")
+    assert "rspamd signs as well" not in said(rendering_for(other))

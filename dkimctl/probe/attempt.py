@@ -148,7 +148,7 @@ def _failed(case: Case, expected: Expected, broken: list[_Broken]) -> Attempt:
 def _duplicates(found: list[TagList]) -> list[str]:
     counts = Counter((tags.get("d"), tags.get("s"), tags.get("a")) for tags in found)
     return [
-        f"signed {count} times by {selector} of {domain}: the daemon is asked {count} times on the way"
+        f"signed {count} times by {selector} of {domain}: the daemon is asked {count} times, or two sign"
         for (domain, selector, _), count in counts.items()
         if count > 1
     ]

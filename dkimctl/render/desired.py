@@ -8,6 +8,7 @@ from dkimctl.render.base import Rendering, Signer
 from dkimctl.render.continuity import lost_signatures
 from dkimctl.render.derived import revoked_copies
 from dkimctl.render.postfix import postfix_settings
+from dkimctl.render.rspamd import still_signs
 from dkimctl.render.selection import select_keys
 from dkimctl.render.signers import COPIES, retired_sockets, signer_named
 
@@ -22,12 +23,13 @@ def desired(settings: Settings, store: KeyStore, signer: Signer | None = None) -
     selection = select_keys(settings, store, both=daemon.signs_twice)
     files, notices = daemon.files(settings, selection)
     postfix, postfix_notices = postfix_settings(settings, (*daemon.sockets(settings), *retired_sockets(settings)))
+    twice = still_signs(settings) if daemon.name != "rspamd" else ()
     return Rendering(
         signer=daemon.name,
         keys=selection.keys,
         files=files,
         directories=daemon.directories(settings),
         postfix=MappingProxyType(postfix),
-        notices=(*selection.notices, *lost_signatures(settings, selection), *notices, *postfix_notices),
+        notices=(*selection.notices, *lost_signatures(settings, selection), *notices, *postfix_notices, *twice),
         leftovers=tuple(path for place in COPIES for path in revoked_copies(settings, store, place, selection)),
     )

@@ -94,6 +94,15 @@ class Rspamd:
         )
 
 
+def still_signs(settings: Settings) -> tuple[Notice, ...]:
+    """What is to be said when another daemon is to sign and rspamd goes on: mail would be signed twice."""
+    path = f"{PLACE}/local.d/{SIGNING}"
+    if f'dkimctl/{SIGNING}"'.encode() not in (read_file(settings.at(path)) or b""):
+        return ()
+    hint = f"take dkimctl's block out of {path}, and have rspamd reload, once {settings.signing.signer} signs"
+    return (Notice("rspamd signs as well, by what dkimctl wrote for it: mail is signed twice", hint),)
+
+
 def _including(name: str, foreign: Foreign) -> Content:
     line = f'.include(priority=2,duplicate=merge) "$LOCAL_CONFDIR/dkimctl/{name}"\n'.encode()
     return Content(lambda: foreign.around((line,)))
