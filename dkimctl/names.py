@@ -123,11 +123,13 @@ def selector_name(text: str) -> str:
 
 def foreign_selector(text: str) -> str:
     """As `selector_name`, for a record that somebody else made: DNS holds underscores as well, and some have them."""
+    name = text.strip().lower()
+    is_record = f".{DOMAINKEY}." in f".{name}."
     try:
-        selector_name(text.replace("_", "x"))
+        selector_name(name if is_record else name.replace("_", "x"))
     except UsageError:
         return selector_name(text)  # which says why in the words that were typed
-    return text.strip().lower()
+    return name
 
 
 def selector_from_template(template: str, now: datetime) -> str:

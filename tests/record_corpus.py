@@ -222,6 +222,7 @@ def _keys(keys: Keys) -> list[Row]:
         ("4096", f"v=DKIM1; p={keys.long.public.base64}", "", keys.long),
         ("4096-unpadded", f"v=DKIM1; p={keys.long.public.base64.rstrip('=')}", "214", keys.long),
         ("4096-cut", f"v=DKIM1; k=rsa; p={keys.long.public.base64}"[:510], "203", keys.long),
+        ("url-safe-letters", f"v=DKIM1; p={p[:50]}-{p[51:90]}_{p[91:]}", "204", None),  # of no pair in all likelihood
         ("512", f"v=DKIM1; p={_public(512)}", "303", None),
         ("768", f"v=DKIM1; p={_public(768)}", "303", None),
         ("1023", f"v=DKIM1; p={_public(1023)}", "303", None),

@@ -105,9 +105,17 @@ def test_a_foreign_selector_may_have_underscores() -> None:
     """DNS holds them, and records that somebody else made are checked as they are; nothing else is let through."""
     assert names.foreign_selector("Sel_2016") == "sel_2016"
     assert names.split_owner_name("_a._domainkey.example.com", names.foreign_selector) == ("_a", "example.com")
-    for typed in ("", "a b", "a..b", "a;b", "x" * 64, "é"):
+    for typed in ("", "a b", "a..b", "a;b", "x" * 64, "é", "_domainkey"):
         with pytest.raises(UsageError):
             names.foreign_selector(typed)
+
+
+@pytest.mark.parametrize("typed", ["mail._domainkey", "Mail._domainkey.example.com"])
+def test_a_record_name_in_the_place_of_a_selector_is_told(typed: str) -> None:
+    """Whoever types too much reads which selector is in it."""
+    with pytest.raises(UsageError) as caught:
+        names.foreign_selector(typed)
+    assert caught.value.hint == "the selector in it is mail"
 
 
 def test_selector_may_have_several_labels() -> None:

@@ -33,10 +33,13 @@ def judge_key(record: KeyRecord, text: str, target: Target, noticed: list[Findin
         key: PublicKey | PublicKeyFault = expected
     else:
         key = decode_public_key(kind, data)
-    if key is not PublicKeyFault.CUT_OFF:  # a cut record lacks its padding as well, which says nothing more
+    # a cut record lacks its padding as well, which says nothing more; what was left out for it is no base64 is not cut
+    is_odd = any(flaw.code != form.UNPADDED.code for flaw in flaws)
+    if key is not PublicKeyFault.CUT_OFF or is_odd:
         noticed += flaws
     if isinstance(key, PublicKeyFault):
-        noticed.append(_unusable(key, kind, data, text, owner))
+        if key is not PublicKeyFault.CUT_OFF or not is_odd:
+            noticed.append(_unusable(key, kind, data, text, owner))
         return None
     if expected is not None and key != expected:
         noticed.append(finding(keys.WRONG_KEY, owner, f"{_shown(key)} stands there; on this disk: {_shown(expected)}"))
