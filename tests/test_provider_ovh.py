@@ -93,11 +93,12 @@ def test_a_create_whose_answer_was_lost_makes_one_record(kind: Any) -> None:
         assert standing(running) == [("DKIM", RECORD.text)]
 
 
-def test_retry_after_is_honoured() -> None:
-    """The API's wish to wait goes over our own pauses."""
+@pytest.mark.parametrize("path", ["*/refresh", "/auth/time"])
+def test_retry_after_is_honoured(path: str) -> None:
+    """The API's wish to wait goes over our own pauses, also where the library asks for the time."""
     clock = manual_clock()
     with sandbox() as running:
-        running.faults.add(Fault("429", method="POST", path="*/refresh", retry_after=7))
+        running.faults.add(Fault("429", path=path, retry_after=7))
         account(running, clock).activate(ZONE)
         assert max(clock.slept) == 7
         assert running.zone(ZONE).refreshes == 1

@@ -83,8 +83,7 @@ class Door:
         except _NO_TOKEN:  # one had run out, and the answer to the wish for another was none
             raise lost("gave no access token", "POST", TOKEN_PATH) from None
         _LOG.info("%s %s: %d", method, path, response.status_code)  # never a body: some hold secrets
-        after = response.headers.get("Retry-After", "")
-        answer = Answer(method, path, self.endpoint, response.status_code, response.content, after)
+        answer = self._answer(method, path, response)
         refusal = None if answer.is_success else answer.refusal(self._secrets)
         if refusal is not None and refusal.kind is Kind.OUT_OF_TIME:
             refusal.message += f"; {_skew(client.time_delta)}"
@@ -94,6 +93,10 @@ class Door:
         if refusal is not None:
             raise refusal
         return answer
+
+    def _answer(self, method: str, path: str, response: "Response") -> Answer:
+        after = response.headers.get("Retry-After", "")
+        return Answer(method, path, self.endpoint, response.status_code, response.content, after)
 
     def _client(self) -> Any:
         try:
@@ -120,7 +123,11 @@ class Door:
             return int(client.time_delta)
         except HTTPError as error:
             raise _unreached(error.args[1], "GET", "/auth/time") from None
-        except (APIError, TypeError, ValueError, AttributeError):  # the library trips over answers that are no number
+        except (APIError, TypeError, ValueError, AttributeError) as error:
+            response = getattr(error, "response", None)
+            if response is not None and response.status_code == 429:  # which says when to come again
+                raise self._answer("GET", "/auth/time", response).refusal(self._secrets) from None
+            # the library trips over answers that are no number
             raise lost("does not answer as an API", "GET", "/auth/time", hint=strange_answer(self.endpoint)) from None
 
     def _failed_before(self, error: Exception, method: str, path: str) -> OvhError:
