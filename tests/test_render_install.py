@@ -365,3 +365,12 @@ def test_a_revoked_key_leaves_no_copy(tmp_path: Path, signer: str, place: str) -
     assert rendering_for(replace(settings, signing=settings.signing._replace(signer="opendkim"))).leftovers == (
         f"{place}/mail._domainkey.example.net.key",
     )
+
+
+@pytest.mark.parametrize(("theirs", "is_ours"), [("", False), ("Mode sv\n", False), ("Mode v\n", True)])
+def test_a_daemon_that_verifies_goes_on(settings: Settings, theirs: str, is_ours: bool) -> None:
+    """Without Mode opendkim signs and verifies: in a person's file that stays so, as a Mode that signs does."""
+    write(settings.root, CONF, f"Syslog yes\n{theirs}")
+    put(settings)
+    written = settings.at("/etc/opendkim/dkimctl.conf").read_text().splitlines()
+    assert any(line.split() == ["Mode", "s"] for line in written) is is_ours

@@ -67,8 +67,8 @@ def stays(name: str, theirs: Mapping[str, Setting], *, same_socket: bool) -> boo
     setting = theirs.get(name.lower())
     value = setting.value.lower() if setting else ""
     match name.lower():
-        case "mode":
-            return "s" in value
+        case "mode":  # without it the daemon signs, and verifies what comes in
+            return setting is None or "s" in value
         case "oversignheaders":
             return "from" in value.replace(",", " ").split()
         case "umask":  # Postfix can use the socket as it is
