@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from dkimctl.clock import Clock
 from dkimctl.config.settings import Settings
-from dkimctl.errors import DkimctlError, Refused, UsageError, disk_errors
+from dkimctl.errors import DkimctlError, Refused, UsageError, disk_errors, shell_word
 from dkimctl.files import Owner, make_directory, write_file
 from dkimctl.host.accounts import Accounts
 from dkimctl.host.doctor.base import Diagnosis, Repair
@@ -51,7 +51,9 @@ def apply_repair(repair: Repair, world: World, clock: Clock) -> None:
     path = world.settings.at(repair.path)
     with disk_errors(f"mend {path}"):
         if path.is_symlink():
-            raise Refused(f"{path} is a symbolic link, which is not followed here", hint=f"look at it: ls -l {path}")
+            raise Refused(
+                f"{path} is a symbolic link, which is not followed here", hint=f"look at it: ls -l {shell_word(path)}"
+            )
     if repair.drop_lines:
         _drop(repair, world, clock)
         return

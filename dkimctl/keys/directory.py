@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 from dkimctl.clock import timestamp
-from dkimctl.errors import DiskError, Refused, disk_errors, reason
+from dkimctl.errors import DiskError, Refused, disk_errors, reason, shell_word
 from dkimctl.files import (
     Owner,
     caller,
@@ -183,5 +183,6 @@ def _is_dir(entry: "os.DirEntry[str]") -> bool:
         return entry.is_dir()
     except OSError as error:  # a link that leads to itself
         raise DiskError(
-            f"cannot look at {entry.path}: {reason(error)}", hint=f"see where it leads: namei -l {entry.path}"
+            f"cannot look at {entry.path}: {reason(error)}",
+            hint=f"see where it leads: namei -l {shell_word(entry.path)}",
         ) from error

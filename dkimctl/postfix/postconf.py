@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dkimctl.errors import DiskError, Unavailable, disk_errors
+from dkimctl.errors import DiskError, Unavailable, disk_errors, shell_word
 from dkimctl.files import is_there
 from dkimctl.programs import find_program, run_program
 
@@ -99,6 +99,6 @@ def _postconf(directory: Path, *arguments: str) -> str:
     if ended.code != 0:
         raise Unavailable(
             f"postconf failed in {directory}: {ended.last_word.removeprefix('postconf: fatal: ')}",
-            hint=f"see what is wrong there: postconf -c {directory} -n; changing it needs root (sudo dkimctl …)",
+            hint=f"see why: postconf -c {shell_word(directory)} -n; changing it needs root (sudo dkimctl …)",
         )
     return ended.out

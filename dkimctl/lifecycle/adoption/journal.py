@@ -13,7 +13,7 @@ from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
 from dkimctl.config.settings import Settings
-from dkimctl.errors import CheckFailed, Refused, UsageError, disk_errors
+from dkimctl.errors import CheckFailed, Refused, UsageError, disk_errors, shell_word
 from dkimctl.files import is_there, read_file, write_file
 from dkimctl.host.daemon import TakenUp
 from dkimctl.host.switch import Switched, switch_back
@@ -116,7 +116,8 @@ def _parsed(content: bytes, path: str) -> _Note:
         return _Note(files, directories, str(document["at"]), bool(document["earlier"]))
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise CheckFailed(
-            f"{path} is damaged", hint=f"the old files are in the directories beside it: ls {Path(path).parent}"
+            f"{path} is damaged",
+            hint=f"the old files are in the directories beside it: ls {shell_word(Path(path).parent)}",
         ) from error
 
 

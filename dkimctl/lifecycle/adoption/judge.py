@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dkimctl.errors import DkimctlError
+from dkimctl.errors import DkimctlError, shell_word
 from dkimctl.files import read_file
 from dkimctl.host.accounts import may_become
 from dkimctl.host.impersonate import NOT_REGULAR, as_user, open_results
@@ -71,7 +71,9 @@ def _fit(world: World, path: str, content: bytes) -> Judged:
     if isinstance(held, Fault):
         return Judged(why=f"{path}: {held}")
     if not content.lstrip().startswith(b"-----BEGIN"):
-        return Judged(why=f"{path} holds bare base64", hint=f"write it as PEM: openssl pkey -inform DER … -out {path}")
+        return Judged(
+            why=f"{path} holds bare base64", hint=f"write it as PEM: openssl pkey -inform DER … -out {shell_word(path)}"
+        )
     wanted = world.opendkim.get("SignatureAlgorithm", "rsa-sha256").lower()
     if not wanted.startswith(held.algorithm.value):
         return Judged(why=f"{path} holds an {held.algorithm} key, and SignatureAlgorithm is {wanted}")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dkimctl.config.settings import Option, Settings
-from dkimctl.errors import ConfigError, Unavailable
+from dkimctl.errors import ConfigError, Unavailable, shell_word
 from dkimctl.programs import run_program
 
 RELOADING = "reload the name server (rndc reload, knotc zone-reload, nsd-control reload)"
@@ -38,7 +38,9 @@ def options_from(options: Mapping[str, Option], settings: Settings) -> ZoneFileO
         )
     if problems:
         raise ConfigError(
-            "[providers.zonefile] has mistakes", hint=f"mend it: editor {settings.source}", problems=problems
+            "[providers.zonefile] has mistakes",
+            hint=f"mend it: editor {shell_word(settings.source)}",
+            problems=problems,
         )
     assert isinstance(command, tuple)
     return ZoneFileOptions(settings.at(str(directory)) if directory else None, command, settings.at)
