@@ -19,6 +19,7 @@ from dkimctl.record.model import record_for
 from tests.conftest import Dkimctl, needs
 from tests.dns_servers import Knot, name_servers, txt
 from tests.ports import free_port_everywhere
+from tests.verify_schema import assert_valid
 
 HOME = "127.0.0.1"
 GOOD = record_for(generate(Algorithm.RSA).public, "rsa", Tags()).text
@@ -100,15 +101,16 @@ def test_the_time_ends_it(clock: Changing, dkimctl_inside: Dkimctl, monkeypatch:
 
 @needs("knotd")
 def test_ctrl_c_tells_what_was_seen_last(clock: Changing, dkimctl: Dkimctl) -> None:
-    """An interrupt while it waits: exit 130 and the counts, no traceback."""
-    command = [sys.executable, "-m", "dkimctl", "verify-dns", "example.com", "-s", "s", "--watch"]
-    process = subprocess.Popen(
-        command, env=dkimctl.scratch.environment(environment(clock.knot)), stderr=subprocess.PIPE, text=True
-    )
+    """An interrupt while it waits: exit 130 and the counts, no traceback; the document of --json says it in full."""
+    command = [sys.executable, "-m", "dkimctl", "verify-dns", "example.com", "-s", "s", "--watch", "--json"]
+    environ = dkimctl.scratch.environment(environment(clock.knot))
+    process = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stderr
     assert "DKIM101" in process.stderr.readline()
     process.send_signal(signal.SIGINT)
-    err = process.communicate(timeout=60)[1]
+    out, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "as it was last seen: 1 wrong" in err
+    assert_valid(out)
+    assert [report["verdict"] for report in json.loads(out)["reports"]] == ["wrong"]
     assert "Traceback" not in err

@@ -156,6 +156,9 @@ class Outcome:
                     self._print(self.portion([report]).documents)
                     self._app.terminal.flush()  # whoever reads them does not want to wait for the last
         except KeyboardInterrupt:
+            if self._form == "json":
+                self._print(self.portion(list(latest.values())).documents)
+                self._print_end('], "complete": false}')
             known = tally_of(latest.values()).in_words
             raise KeyboardInterrupt(f"as it was last seen: {known or 'nothing'}") from None
         last = self.portion(list(latest.values()))
