@@ -47,14 +47,16 @@ class PublicationView:
         if event.outcome is Outcome.PLANNED:
             self._plan = self._plan or PlanDigest()
             self._plan.add(event.provider, event.zone, event.name, event.changes)
+        # a reader who has seen enough of a plan interrupts nothing
+        show = self._terminal.result if event.outcome is Outcome.PLANNED else self._terminal.step
         if self._lines:
-            self._terminal.step(line("publication", publication_value(event)))
+            show(line("publication", publication_value(event)))
         elif self._terminal.json:
             self._document[event.name] = publication_value(event)
         if event.error:
             self._failure(event, event.error)
         elif not self._lines:
-            self._terminal.step(publication_text(event))
+            show(publication_text(event))
         self.meter.add(1)
 
     def _failure(self, publication: Publication, error: DkimctlError) -> None:
