@@ -320,3 +320,12 @@ def test_rows_that_do_nothing_are_put_away(dkimctl_inside: DkimctlInside) -> Non
     assert not [f for f in found(dkimctl_inside) if f["severity"] in ("error", "warning")]
     assert tree.at(SIGNING).read_text().endswith(before)
     assert len(list(tree.root.glob("var/backups/dkimctl/*/etc/opendkim/SigningTable"))) == 1
+
+
+def test_a_unit_that_names_a_file_that_is_not_there(dkimctl_inside: DkimctlInside) -> None:
+    """The place to mend is the unit: what dkimctl installs would not be read."""
+    tree = Tree(dkimctl_inside.root)
+    place = "/etc/systemd/system/opendkim.service.d/override.conf"
+    tree.write(place, "[Service]\nExecStart=\nExecStart=/usr/sbin/opendkim -x /etc/opendkim/other.conf\n")
+    [fix] = [f["fix"] for f in found(dkimctl_inside) if f["code"] == "DKIM701"]
+    assert fix.startswith(f"editor +3 {tree.at(place)}")

@@ -4,7 +4,7 @@ import pytest
 
 from tests.conftest import DkimctlInside, needs
 from tests.doctor_cases import both, key_file, refile
-from tests.host_tree import CONF_PATH, HOSTS, KEY, KEYS, SIGNING, Tree
+from tests.host_tree import CONF_PATH, HOSTS, KEY, KEYS, MAIN_PATH, SIGNING, Tree
 
 pytestmark = needs("postconf", root=True)
 SENDER = "contact@example.com"
@@ -132,6 +132,14 @@ def test_other_outcomes(dkimctl_inside: DkimctlInside, change: object, words: st
     assert outcome in ran.out.splitlines()[0], ran.out
     assert reason in " ".join(ran.out.split()), ran.out
     assert ran.code == (3 if outcome == "not known" else 1)
+
+
+def test_what_is_wrong_with_postfix_is_not_asked(dkimctl_inside: DkimctlInside) -> None:
+    """opendkim decides without main.cf, and so does `why`."""
+    tree = Tree(dkimctl_inside.root)
+    tree.append(MAIN_PATH, "= =\n")
+    assert dkimctl_inside("why", SENDER).code == 0
+    assert "fatal: " not in dkimctl_inside("doctor").out
 
 
 def test_what_else_decides(dkimctl_inside: DkimctlInside) -> None:

@@ -45,8 +45,9 @@ def decide(world: World, mail: Mail) -> Answer:
 
 def _starts(world: World) -> None:
     """Stops where the daemon would not start."""
-    if world.unread:
-        raise Decided(Outcome.UNKNOWN, world.unread[0].why)
+    unread = next((u for u in world.unread if u.what != world.settings.paths.postfix_directory), None)
+    if unread:
+        raise Decided(Outcome.UNKNOWN, unread.why)
     fatal = next((d.finding for d in check_conf(world) if d.finding.code in _FATAL), None)
     if fatal:
         raise Decided(Outcome.NOT_STARTED, f"opendkim does not start: {fatal.title}: {fatal.seen}")

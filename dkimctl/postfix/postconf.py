@@ -98,7 +98,7 @@ def _postconf(directory: Path, *arguments: str) -> str:
     # postconf warns about unknown parameters with exit 0; an error ends with a line `postconf: fatal: …`
     if ended.code != 0:
         raise Unavailable(
-            f"postconf failed in {directory}: {ended.last_word.removeprefix('postconf: fatal: ')}",
+            f"postconf failed in {directory}: {ended.last_word.rpartition('postconf: fatal: ')[2]}",
             hint=f"see why: postconf -c {shell_word(directory)} -n; changing it needs root (sudo dkimctl …)",
         )
     return ended.out

@@ -7,7 +7,7 @@ from dkimctl.host.catalogue import conf as c
 from dkimctl.host.datasets import DataSet, State
 from dkimctl.host.doctor.base import Diagnosis, noticed
 from dkimctl.host.doctor.commands import chain, dkimctl, edit, rewrite, set_parameter, silence, without_mark
-from dkimctl.host.installation import Installation, where, words
+from dkimctl.host.installation import DEFAULT_CONF, Installation, where, words
 from dkimctl.host.version import is_known_here
 from dkimctl.host.world import World
 from dkimctl.opendkim.conf import Setting
@@ -32,6 +32,9 @@ def check_conf(world: World) -> Iterator[Diagnosis]:
     if daemon.conf is None:
         if not any(unread.what == world.settings.paths.opendkim_conf for unread in world.unread):
             fix = dkimctl(world, "render-config --install")
+            named = daemon.service.option("conf")
+            if named and named.value == daemon.conf_path != world.settings.paths.opendkim_conf:
+                fix = edit(world, named.file, named.line, f"-x names it; without -x {DEFAULT_CONF} counts")
             yield noticed(c.NO_CONF, daemon.conf_path, f"{daemon.conf_path} does not exist", fix)
         return
     for setting in daemon.conf.unreadable:
