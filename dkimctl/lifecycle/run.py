@@ -191,7 +191,8 @@ class Run:
             return self.ledger.tell(name)
         if result.changes or next_step:
             then = f"now {next_step}; " if next_step else ""
-            self.ledger.say(name, f"stands there, read back and equal; {then}waiting for the name servers")
+            patience = f"up to {self.choices.timeout:g} s"
+            self.ledger.say(name, f"read back and equal; {then}waiting for the name servers ({patience})")
         self.observation.begin(result.wanted)
 
     # --- Ctrl-C
