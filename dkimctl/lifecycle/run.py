@@ -198,9 +198,10 @@ class Run:
     # --- Ctrl-C
 
     def _left_in_the_middle(self, groups: Iterable[ZoneGroup]) -> None:
-        """Nobody knows how far they came; the next run looks first."""
+        """Of some it is not known how far they came; the next run looks first."""
         for name in [name for group in groups for name in group.names if name in self.ledger.keys]:
-            self.ledger.fail(name, Interrupted("interrupted in the middle"))
+            if self.ledger.note(name).outcome is Outcome.NOT_BEGUN:
+                self.ledger.fail(name, Interrupted("interrupted in the middle"))
 
     def _interrupted(self) -> None:
         """Say how far each name is that has not come to its end."""
