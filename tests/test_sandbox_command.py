@@ -59,10 +59,10 @@ def test_runs_until_told_to_stop(scratch: Scratch, sign: signal.Signals, monkeyp
         assert client.get("/domain/zone") == ["example.com", "xn--bcher-kva.example"]
         client._session.close()
         host, _, port = variables["DKIMCTL_NAMESERVERS"].partition(":")
-        answer = dns.query.udp(dns.message.make_query("example.com", "SOA"), host, timeout=2, port=int(port))
+        answer = dns.query.udp(dns.message.make_query("example.com", "SOA"), host, timeout=10, port=int(port))
         assert answer.answer
         process.send_signal(sign)
-        out, err = process.communicate(timeout=10)
+        out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (0, "")
     assert "serving example.com, xn--bcher-kva.example; Ctrl-C stops it" in err
     assert "Traceback" not in err
@@ -76,7 +76,7 @@ def test_switches_faults_and_log(scratch: Scratch) -> None:
         variables = printed_environment(process)
         statuses = [_status(variables["OVH_ENDPOINT"], "/nonsense") for _ in range(3)]
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=10)
+        process.communicate(timeout=60)
     assert [status for status, _ in statuses] == [404, 500, 404]
     assert (statuses[0][1]["errorCode"], statuses[1][1]) == ("INVALID_URL", None)
     calls = [json.loads(line) for line in log.read_text().splitlines()]
@@ -100,7 +100,7 @@ def test_json(scratch: Scratch) -> None:
         assert process.stderr is not None
         assert "serving domain.tld" in process.stderr.readline()
         process.send_signal(signal.SIGINT)
-        out, _ = process.communicate(timeout=10)
+        out, _ = process.communicate(timeout=60)
     document = json.loads(out)
     assert document["schema"] == 1
     assert document["sandbox"]["zones"] == ["domain.tld"]
