@@ -54,6 +54,27 @@ def test_wrong_usage(dkimctl_inside: DkimctlInside, typed: tuple[str, ...], mess
     assert lines[1] == f"dkimctl: hint: {hint}"
 
 
+@pytest.mark.parametrize(
+    ("typed", "hint"),
+    [
+        (("record", "x.example"), "make one: dkimctl genkey{} x.example"),
+        (("genkey", "x.example", "-s", "mail", "--algorithm", "ed25519"), "next: dkimctl record{} x.example"),
+        (("selftest",), "make a key first: dkimctl genkey{} example.com"),
+        (("ovh", "login"), "such as: dkimctl ovh login{} example.com"),
+        (("genkey",), "name one: dkimctl genkey{} example.com"),
+        (("sandbox", "--fault", "x"), "dkimctl sandbox --help lists them"),
+    ],
+)
+def test_a_hint_is_for_the_same_tree(dkimctl_inside: DkimctlInside, typed: tuple[str, ...], hint: str) -> None:
+    """What --root and --config named belongs to the command that is to be pasted, or it would change another system."""
+    tree, file = dkimctl_inside.scratch.home / "a tree", dkimctl_inside.scratch.home / "file.toml"
+    tree.mkdir()
+    file.touch()
+    assert hint.format("") in dkimctl_inside(*typed).err
+    options = ("--root", str(tree), "--config", str(file))
+    assert hint.format(f" --root '{tree}' --config {file}") in dkimctl_inside(*typed, *options).err
+
+
 def test_errors_as_json(dkimctl_inside: DkimctlInside) -> None:
     """With --json stdout carries one document that says the same, even when the arguments could not be read."""
     for typed in (("record", "a_b.example", "--json"), ("record", "--json", "--xyzzy"), ("nonsense", "--json")):

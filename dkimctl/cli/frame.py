@@ -57,7 +57,21 @@ class App:
         """Where the command's words go."""
         from dkimctl.output.terminal import Terminal
 
-        return Terminal(json=self.json, verbosity=self.verbosity)
+        return Terminal(json=self.json, verbosity=self.verbosity, typed=self._typed)
+
+    def _typed(self, text: str) -> str:
+        """The text with --root and --config as they were given behind each command of ours that it says to type."""
+        given = {"--root": self.root, "--config": self.config_file}
+        if not any(given.values()) or "dkimctl " not in text or "--root" in text:
+            return text
+        import re
+
+        from dkimctl.cli.commands import COMMANDS
+        from dkimctl.errors import shell_word
+
+        options = "".join(f" {option} {shell_word(value)}" for option, value in given.items() if value)
+        ours = rf"\bdkimctl (?:ovh (?:login|whoami)|{'|'.join(COMMANDS)})(?![\w-]| --help)"
+        return re.sub(ours, lambda command: command[0] + options, text)
 
     @property
     def store(self) -> "KeyDirectory":

@@ -7,7 +7,7 @@ Colour only on a terminal and never when NO_COLOR is set; no meaning hangs on it
 import errno
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple, TextIO
 
@@ -27,6 +27,8 @@ class Terminal(NamedTuple):
 
     json: bool = False
     verbosity: int = 0
+    typed: Callable[[str], str] = str
+    """Gives the commands that stand in a message what they need to be pasted."""
 
     def result(self, text: str, *, style: str = "") -> None:
         """A line or a block of the result; not with `--json`."""
@@ -123,7 +125,9 @@ class Terminal(NamedTuple):
 
     def _line(self, kind: str, text: str) -> None:
         label = "" if kind == "note" else f"{kind}: "
-        self._err(paint(f"dkimctl: {label}", _STYLES[kind], sys.stderr) + text.translate(_OF_MESSAGES) + "\n")
+        self._err(
+            paint(f"dkimctl: {label}", _STYLES[kind], sys.stderr) + self.typed(text).translate(_OF_MESSAGES) + "\n"
+        )
 
     def _err(self, text: str) -> None:
         try:
