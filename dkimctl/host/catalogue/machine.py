@@ -2,7 +2,7 @@
 
 from dkimctl.host.catalogue.entries import ERROR, INFO, OK, UNKNOWN, WARNING, entry
 
-RIGHT = entry(900, OK, "nothing is wrong", "Every check that applies here was made, and none found an error.")
+RIGHT = entry(900, OK, "no check found an error", "Every check that applies here was made, and none found an error.")
 NOT_RUNNING = entry(
     901,
     ERROR,
