@@ -7,7 +7,6 @@ import os
 import stat
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -215,14 +214,14 @@ metadatas = st.builds(
     history=st.lists(st.builds(meta.Change, st.sampled_from(Phase), times | st.text(), texts), max_size=3).map(tuple),
     public=st.just("") | st.binary(min_size=1, max_size=9).map(lambda data: base64.b64encode(data).decode()),
     seal=st.binary(min_size=32, max_size=32).map(bytes.hex),
-).map(lambda noted: noted if noted.public else replace(noted, seal=""))
+).map(lambda noted: noted if noted.public else noted._replace(seal=""))
 
 
 @given(metadatas, st.lists(times, min_size=4, max_size=4))
 def test_metadata_reads_back_as_written(metadata: Metadata, later: list[str]) -> None:
     """Every metadata that can be, in every phase, survives its file; so does one that differs in its times alone."""
     history = tuple(change._replace(at=at) for change, at in zip(metadata.history, later, strict=False))
-    for one in (metadata, replace(metadata, created=later[-1], history=history)):
+    for one in (metadata, metadata._replace(created=later[-1], history=history)):
         assert meta.from_json(meta.to_json(one), "test") == one
 
 
@@ -341,10 +340,10 @@ def test_odd_notes_do_not_hinder(tmp_path: Path) -> None:
     for odd in ("!", 7, ""):
         place.write_bytes(json.dumps({**json.loads(place.read_bytes()), "public": odd}).encode())
         assert store.public(store.keys("example.com")[0]) == RSA.public
-    old = replace(key.metadata, public="", seal="")
+    old = key.metadata._replace(public="", seal="")
     place.write_bytes(meta.to_json(old))
     assert b"public" not in place.read_bytes()
-    assert store.keys("example.com") == (replace(key, metadata=old),)
+    assert store.keys("example.com") == (key._replace(metadata=old),)
     assert store.public(store.keys("example.com")[0]) == RSA.public
 
 

@@ -6,7 +6,6 @@ A key that was taken over from elsewhere has its `.json` alone here, which names
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -121,9 +120,9 @@ class KeyDirectory:
                     f"{key.selector} of {key.domain} went from {key.phase} to {current.phase} meanwhile",
                     hint="another dkimctl is at work; see how it stands and run the command again",
                 )
-            changed = replace(current, provider=key.metadata.provider or current.provider).advanced(phase, now, note)
+            changed = current._replace(provider=key.metadata.provider or current.provider).advanced(phase, now, note)
             write_file(Path(f"{stem}.json"), meta.to_json(changed), mode=0o600, owner=self._owner)
-        return replace(key, metadata=changed)
+        return key._replace(metadata=changed)
 
     def _local(self, shown: str) -> str:
         if shown.startswith(f"{self._shown}/"):

@@ -1,7 +1,6 @@
 """What is remembered about a key beside it: `<selector>.json`, schema 1."""
 
 from binascii import a2b_base64
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
@@ -38,8 +37,7 @@ class Change(NamedTuple):
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Tags:
+class Tags(NamedTuple):
     """The tags of the key record that the key was made for (RFC 6376 §3.6.1). Empty ones are left out of the record."""
 
     hash_algorithms: str = "sha256"
@@ -52,9 +50,8 @@ class Tags:
     """`n=`: for people, as it stands in the record (quoted-printable)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Metadata:
-    """All that is remembered about one key."""
+class Metadata(NamedTuple):
+    """All that is remembered about one key. A tuple, since a check of 10,000 keys makes as many."""
 
     algorithm: str
     bits: int
@@ -67,9 +64,9 @@ class Metadata:
     history: tuple[Change, ...] = ()
     path: str = ""
     """Where the daemon finds the private key, for a key that was taken over where it lay; else it is beside."""
-    public: str = field(default="", repr=False)
+    public: str = ""
     """The public half as it stands in `p=`; empty where it is not noted."""
-    seal: str = field(default="", repr=False)
+    seal: str = ""
     """SHA-256, in hex, of the algorithm, the bits, `public` and the private key file that they were read from.
 
     To read them from the file takes ten times as long as to make sure that all are as they were then.
@@ -86,7 +83,7 @@ class Metadata:
 
     def of(self, public: PublicKey, content: bytes) -> "Metadata":
         """The same with the public half of a private key file with this content noted."""
-        return replace(self, public=public.base64, seal=self._sealed(public.base64, content))
+        return self._replace(public=public.base64, seal=self._sealed(public.base64, content))
 
     def _sealed(self, public: str, content: bytes) -> str:
         noted = f"{self.algorithm} {self.bits} {public}\n".encode("utf-8", "surrogatepass")
@@ -94,7 +91,7 @@ class Metadata:
 
     def advanced(self, phase: Phase, now: datetime, note: str = "") -> "Metadata":
         """The same with the next phase, noted in the history."""
-        return replace(self, phase=phase, history=(*self.history, Change(phase, timestamp(now), note)))
+        return self._replace(phase=phase, history=(*self.history, Change(phase, timestamp(now), note)))
 
 
 _PHASES = {phase.value: phase for phase in Phase}

@@ -1,12 +1,11 @@
 """The public half of a key, as the `p=` tag of a key record carries it."""
 
 from binascii import b2a_base64
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class PublicKey:
+class PublicKey(NamedTuple):
     """A usable public key. Two are equal exactly when they are the same key."""
 
     algorithm: str

@@ -1,7 +1,6 @@
 """The database of keys: what a store can do, and the key that it hands out."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
@@ -18,8 +17,7 @@ class KeyName(NamedTuple):
     selector: str
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(NamedTuple):
     """One key of one domain, as the store knows it; the pair itself is loaded only when needed."""
 
     domain: str

@@ -1,6 +1,5 @@
 """Noting how far a key has come."""
 
-from dataclasses import replace
 from datetime import datetime
 
 from dkimctl.errors import Refused
@@ -14,7 +13,7 @@ def reach(store: KeyStore, key: Key, phase: Phase, now: datetime, *, provider: s
     """The key, advanced to this phase unless it is there or further. Raises DiskError when it cannot be noted."""
     if _ORDER.index(key.phase) >= _ORDER.index(phase):
         return key
-    noted = replace(key, metadata=replace(key.metadata, provider=provider))
+    noted = key._replace(metadata=key.metadata._replace(provider=provider))
     try:
         return store.advance(noted, phase, now, note=provider)
     except Refused:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import NamedTuple
 
 from dkimctl.dns.resolve import Security
 from dkimctl.findings import Finding, Severity
@@ -11,8 +12,7 @@ from dkimctl.names import DOMAINKEY
 from dkimctl.record.model import KeyRecord
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """One key record to look for."""
 
     selector: str

@@ -1,7 +1,6 @@
 """The files of an adoption: metadata, tables, and what makes the daemon read them."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 
@@ -85,8 +84,8 @@ def _metadata_file(
     if known is not None:
         metadata = known.metadata
         if not metadata.history:  # nothing was remembered of it so far
-            metadata = replace(metadata, tags=record_tags(world.settings.at(entry.path), metadata.tags))
-        metadata = replace(metadata, phase=Phase.ACTIVE, history=(*metadata.history, change))
+            metadata = metadata._replace(tags=record_tags(world.settings.at(entry.path), metadata.tags))
+        metadata = metadata._replace(phase=Phase.ACTIVE, history=(*metadata.history, change))
         stem = entry.path.removesuffix(".private")
         if known.metadata.path:
             stem = f"{world.settings.paths.keys}/{candidate.domain}/{entry.selector}"
