@@ -75,9 +75,11 @@ class Outcome:
 
     def portion(self, reports: Sequence[Report]) -> Portion:
         """What is shown of some reports; made where they are, which may be another process."""
-        from dkimctl.verify.notes import notes_of
+        notes: tuple[str, ...] = ()
+        if self._resume:
+            from dkimctl.verify.notes import notes_of
 
-        notes = notes_of(reports) if self._resume else ()
+            notes = notes_of(reports)
         tally = tally_of(reports, keeps_all=self.in_full)
         if self._form in ("text", "nagios"):
             return Portion(tally, notes=notes)

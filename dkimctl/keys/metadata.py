@@ -1,6 +1,5 @@
 """What is remembered about a key beside it: `<selector>.json`, schema 1."""
 
-from binascii import a2b_base64
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
@@ -74,12 +73,8 @@ class Metadata(NamedTuple):
 
     def public_of(self, content: bytes) -> PublicKey | None:
         """The public half of a private key file with this content, if exactly that was noted."""
-        if not self.public or self._sealed(self.public, content) != self.seal:
-            return None
-        try:
-            return PublicKey(self.algorithm, self.bits, a2b_base64(self.public, strict_mode=True))
-        except ValueError:
-            return None
+        is_noted = self.public and self._sealed(self.public, content) == self.seal
+        return PublicKey(self.algorithm, self.bits, self.public) if is_noted else None
 
     def of(self, public: PublicKey, content: bytes) -> "Metadata":
         """The same with the public half of a private key file with this content noted."""

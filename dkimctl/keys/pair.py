@@ -81,7 +81,7 @@ def new_rsa_pair(key: "RSAPrivateKey") -> KeyPair:
     """The pair of a key that was just found."""
     from dkimctl.keys.der import pem, private_key_info, subject_public_key_info
 
-    public = PublicKey("rsa", key.key_size, subject_public_key_info(key.public_key()))
+    public = PublicKey.of("rsa", key.key_size, subject_public_key_info(key.public_key()))
     return KeyPair(public, pem(private_key_info(key)))
 
 
@@ -155,8 +155,8 @@ def _public(key: "RSAPrivateKey | Ed25519PrivateKey") -> PublicKey:
 
     if isinstance(key, rsa.RSAPrivateKey):
         der = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        return PublicKey("rsa", key.key_size, der)
-    return PublicKey("ed25519", 256, key.public_key().public_bytes_raw())
+        return PublicKey.of("rsa", key.key_size, der)
+    return PublicKey.of("ed25519", 256, key.public_key().public_bytes_raw())
 
 
 def _pair(key: "RSAPrivateKey | Ed25519PrivateKey") -> KeyPair:

@@ -1,6 +1,6 @@
 """The public half of a key, as the `p=` tag of a key record carries it."""
 
-from binascii import b2a_base64
+from binascii import a2b_base64, b2a_base64
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -11,13 +11,18 @@ class PublicKey(NamedTuple):
     algorithm: str
     """`rsa` or `ed25519`: the `k=` tag."""
     bits: int
-    data: bytes
-    """RSA: SubjectPublicKeyInfo in DER (RFC 6376 §3.6.1 with errata 3017); Ed25519: the raw 32 bytes (RFC 8463 §4)."""
+    base64: str
+    """The value of the `p=` tag, on one line: as such it is noted, and compared with thousands of records."""
+
+    @classmethod
+    def of(cls, algorithm: str, bits: int, data: bytes) -> "PublicKey":
+        """The key in these bytes, of which is known that they hold one."""
+        return cls(algorithm, bits, b2a_base64(data, newline=False).decode("ascii"))
 
     @property
-    def base64(self) -> str:
-        """The value of the `p=` tag, on one line."""
-        return b2a_base64(self.data, newline=False).decode("ascii")
+    def data(self) -> bytes:
+        """RSA: SubjectPublicKeyInfo in DER (RFC 6376 §3.6.1 with errata 3017); Ed25519: 32 bytes (RFC 8463 §4)."""
+        return a2b_base64(self.base64)
 
 
 class PublicKeyFault(StrEnum):
@@ -32,7 +37,7 @@ class PublicKeyFault(StrEnum):
 def decode_public_key(algorithm: str, data: bytes) -> PublicKey | PublicKeyFault:
     """The key that the decoded bytes of `p=` hold, for `k=` rsa or ed25519, or what is wrong with them."""
     if algorithm == "ed25519":
-        return PublicKey("ed25519", 256, data) if len(data) == 32 else PublicKeyFault.NOT_A_KEY
+        return PublicKey.of("ed25519", 256, data) if len(data) == 32 else PublicKeyFault.NOT_A_KEY
     if _is_cut_off(data):
         return PublicKeyFault.CUT_OFF
     return _decode_rsa(data)
@@ -53,13 +58,13 @@ def _decode_rsa(data: bytes) -> PublicKey | PublicKeyFault:
 
     # the library reads PKCS#1 too, but real verifiers do not: tell them apart by re-encoding
     canonical = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return PublicKey("rsa", key.key_size, data) if canonical == data else PublicKeyFault.PKCS1
+    return PublicKey.of("rsa", key.key_size, data) if canonical == data else PublicKeyFault.PKCS1
 
 
 def subject_public_key(data: bytes) -> PublicKey | None:
     """The key in an RSAPublicKey (PKCS#1) or in a SubjectPublicKeyInfo of an Ed25519 key; None for anything else."""
     if len(data) == 44 and data.startswith(_EDWARDS_HEADER):
-        return PublicKey("ed25519", 256, data[-32:])
+        return PublicKey.of("ed25519", 256, data[-32:])
     if decode_public_key("rsa", data) is not PublicKeyFault.PKCS1:
         return None
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
