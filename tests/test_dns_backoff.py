@@ -3,18 +3,20 @@
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
 
 import dns.message
 import pytest
 
 from dkimctl.config.settings import Lookup
+from dkimctl.dns import engine
 from dkimctl.keys.metadata import Tags
 from dkimctl.keys.pair import Algorithm, generate
 from dkimctl.record.model import record_for
 from dkimctl.verify.check import check
 from dkimctl.verify.report import Target
 from tests.conftest import needs
-from tests.dns_servers import Knot, name_servers
+from tests.dns_servers import Knot, name_servers, txt
 from tests.hostile_dns import Hostile, Send, answer
 from tests.ports import free_port_everywhere
 
@@ -58,7 +60,9 @@ class Limited:
 def lookup(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lookup]:
     """A knot that says where the zones are served: at addresses where a test puts its own server."""
     port = free_port_everywhere(HOME, SERVER, OTHER)
+    big = "".join(txt(f"s{n}._domainkey", GOOD.decode(), "x" * 1500) for n in range(60))
     zones = {"busy.example": name_servers(SERVER), "expired.example": name_servers(SERVER)}
+    zones["big.example"] = name_servers(HOME) + big
     knot = Knot(tmp_path_factory.mktemp("backoff") / "knot", HOME, port, zones).start()
     yield Lookup((f"{HOME}:{port}",), port, timeout=2.0)
     knot.stop()
@@ -135,7 +139,7 @@ def test_a_dead_server_is_not_waited_for_name_by_name(lookup: Lookup, brief: boo
     """Of many names at a server that says nothing all are told so, and most of them without having been asked for."""
     server = Hostile(SERVER, lookup.port, silent).start()
     try:
-        reports = list(check(names("busy.example", 400), replace(lookup, timeout=0.5), brief=brief))
+        reports = list(check(names("busy.example", 400), lookup, brief=brief))
     finally:
         server.stop()
     assert {f.code for report in reports for f in report.findings} == {"DKIM107"}
@@ -155,7 +159,7 @@ def test_a_server_that_was_silent_for_a_while_is_asked_again(lookup: Lookup) -> 
 
     server = Hostile(SERVER, lookup.port, wakes_up).start()
     try:
-        reports = list(check(names("busy.example", 300), lookup))
+        reports = list(check(names("busy.example", 300), replace(lookup, timeout=5.0)))
     finally:
         server.stop()
     assert sum(report.is_right for report in reports) >= 200
@@ -180,3 +184,28 @@ def test_a_slow_server_is_not_taken_for_one_that_drops_questions(lookup: Lookup)
         server.stop()
     assert {f.code for report in reports for f in report.findings} == {"DKIM300"}
     assert server.asked < 2 * 200
+
+
+@needs("knotd")
+def test_answers_over_tcp_take_turns(lookup: Lookup, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many answers need TCP, few connections are open at a time: descriptors run out, and servers bear few."""
+    monkeypatch.setattr(engine, "_MOST_STREAMS", 4)
+    most = 0
+
+    class Counted(engine.Stream):
+        now: ClassVar[set[int]] = set()
+
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            nonlocal most
+            super().__init__(*arguments, **options)
+            self.now.add(id(self))
+            most = max(most, len(self.now))
+
+        def close(self) -> None:
+            self.now.discard(id(self))
+            super().close()
+
+    monkeypatch.setattr(engine, "Stream", Counted)
+    reports = list(check(names("big.example", 60), replace(lookup, timeout=PATIENCE)))
+    assert {f.code for report in reports for f in report.findings} == {"DKIM102", "DKIM501"}
+    assert (len(reports), most) == (60, 4)

@@ -11,7 +11,7 @@ from dkimctl.dns.questions import Trouble
 
 _SOCKETS = 4  # of each family: more ports to guess, more buffer to hold a burst of answers
 _BUFFER = 1 << 20
-_BURST = 64
+_BURST = 1024  # more than the buffer holds
 _ERRORS_V4 = (socket.IPPROTO_IP, 11)  # IP_RECVERR, ip(7)
 _ERRORS_V6 = (socket.IPPROTO_IPV6, 25)  # IPV6_RECVERR, ipv6(7)
 

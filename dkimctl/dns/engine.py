@@ -36,6 +36,7 @@ class _End:
 
 
 _END = _End()
+_MOST_STREAMS = 64  # servers bear few: BIND 150 of everybody together
 _SENT_AT_MOST = 3
 _SOONEST, _LATEST = 1 / 6, 2 / 3  # of the timeout: when to send again for the first time
 
@@ -51,6 +52,7 @@ class Engine:
         self._poll = select.epoll()
         self._datagrams = Datagrams(self._poll)
         self._streams: dict[int, Exchange] = {}
+        self._truncated: deque[Exchange] = deque()  # to be asked over TCP
         self._peers: dict[Endpoint, Peer] = {}
         self._due: list[tuple[float, int, Exchange]] = []
         self._ready: deque[Job[Any]] = deque()
@@ -136,6 +138,8 @@ class Engine:
 
     def _use_room(self) -> None:
         """Send what waits for room at servers where there is some; who is silent is not waited for any longer."""
+        while self._truncated and len(self._streams) < _MOST_STREAMS:
+            self._open_stream(self._truncated.popleft())
         while self._freed:
             peer = self._freed.popleft()
             while exchange := peer.next(time.monotonic()):
@@ -186,14 +190,16 @@ class Engine:
         delay = at_most
         if delay is None:
             delay = max(0.0, self._due[0][0] - time.monotonic()) if self._due else 0.0
-        for descriptor, _ in self._poll.poll(delay):
+        events = self._poll.poll(delay)
+        now = time.monotonic()  # what has come in by now is read before anything counts as lost
+        for descriptor, _ in events:
             streaming = self._streams.get(descriptor)
             if streaming is not None:
                 self._stream_moves(streaming)
                 continue
             for exchange, data in self._datagrams.receive(descriptor):
                 self._datagram(exchange, data)
-        self._expire(time.monotonic())
+        self._expire(now)
 
     def _expire(self, now: float) -> None:
         while self._due and self._due[0][0] <= now:
@@ -235,7 +241,9 @@ class Engine:
             exchange.started = time.monotonic()
             self._send(exchange)
         elif message.truncated:
-            self._open_stream(exchange)
+            self._datagrams.forget(exchange)
+            exchange.due = 0.0  # its time begins anew
+            self._truncated.append(exchange)
         elif when := exchange.peer.ask_again(exchange, message, time.monotonic()):
             self._set_aside(exchange, when)
         else:
@@ -249,7 +257,6 @@ class Engine:
         self._freed.append(exchange.peer)
 
     def _open_stream(self, exchange: Exchange) -> None:
-        self._datagrams.forget(exchange)
         try:
             stream = Stream(exchange.question, exchange.asked, edns=exchange.edns)
         except OSError:
