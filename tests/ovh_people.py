@@ -17,21 +17,22 @@ ZONE = "domain.tld"
 
 @dataclass
 class Person(ManualClock):
-    """A clock on which somebody acts: before the `after`-th sleep ends, `act` is called with the page's address."""
+    """A clock on which somebody acts: before the `after`-th sleep ends in which they know the page, `act` is called."""
 
     current: datetime = field(default_factory=lambda: datetime.now(UTC))
     act: Callable[[str], object] = lambda url: None
     after: int = 1
     pending: Pending | None = None
+    slept_before: int = 0
 
     def look(self, pending: Pending) -> None:
         """What the person is shown."""
-        self.pending = pending
+        self.pending, self.slept_before = pending, len(self.slept)
 
     def sleep(self, seconds: float) -> None:
         """Move on; then perhaps act."""
         super().sleep(seconds)
-        if len(self.slept) == self.after and self.pending:
+        if self.pending and len(self.slept) - self.slept_before == self.after:
             self.act(self.pending.url)
 
 
