@@ -165,7 +165,9 @@ def test_nagios_hears_of_the_warnings_of_the_earlier_part(
     """A resumed run ends with the worse of both parts: WARNING again, when the names it passes over had one."""
     (tmp_path / "names").write_text("example.com testing\n")
     arguments = ("verify-dns", "--from-file", tmp_path / "names", "--resume", tmp_path / "done", "--format", "nagios")
-    assert [dkimctl_inside(*arguments, env=world).code for _ in range(2)] == [1, 1]
+    runs = [dkimctl_inside(*arguments, env=world) for _ in range(2)]
+    assert [run.code for run in runs] == [1, 1]
+    assert [run.out for run in runs] == ["DKIM WARNING - 1 right | right=1 wrong=0 unknown=0\n"] * 2
     assert (tmp_path / "done").read_text() == "testing._domainkey.example.com right warning\n"
 
 

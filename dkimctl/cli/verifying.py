@@ -204,6 +204,7 @@ class Outcome:
         if self._form == "nagios":
             from dkimctl.output.verification_machine import nagios_text
 
+            self._tally.verdicts.update(self._notes.verdicts if self._notes else ())
             terminal.result(nagios_text(self._tally, self.exit_code))
         elif self._samples is not None:
             self._show_metrics(self._samples)

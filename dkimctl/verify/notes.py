@@ -38,7 +38,7 @@ class Notes:
         self.done = SeenNames()
         self.severities: set[Severity] = set()
         """Of what earlier runs found, as far as the exit code depends on it."""
-        self._verdicts: Counter[str] = Counter()
+        self.verdicts: Counter[Verdict] = Counter()
         self._path = path
         with disk_errors(f"write {path}"):
             self._stream = Path(path).open("a+", encoding="ascii", errors="replace", newline="\n", buffering=1)  # noqa: SIM115
@@ -69,9 +69,9 @@ class Notes:
             whole += len(line)
             owner, verdict, warning = note.groups()
             if self.done.add(owner):
-                self._verdicts[verdict] += 1
+                self.verdicts[Verdict(verdict)] += 1
             self.severities |= {Severity.WARNING} if warning else set()
-        if self._verdicts[Verdict.WRONG]:
+        if self.verdicts[Verdict.WRONG]:
             self.severities.add(Severity.ERROR)
 
     def add(self, notes: Iterable[str]) -> None:
@@ -86,4 +86,4 @@ class Notes:
     @property
     def in_words(self) -> str:
         """`8 right, 1 wrong` of the earlier runs; empty when there was none."""
-        return ", ".join(f"{count} {verdict}" for verdict, count in sorted(self._verdicts.items()))
+        return ", ".join(f"{count} {verdict}" for verdict, count in sorted(self.verdicts.items()))
