@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from pathlib import Path
 
 from dkimctl.errors import DkimctlError
 from dkimctl.lifecycle.probing import Finder, Prober, Selftest, Via, all_cases, daemon_socket, noted
@@ -36,7 +37,9 @@ def _through_milter(prober: Prober, domains: Sequence[str]) -> Selftest:
         expected = Expected(domain, finder.find, sent, prober.clock.now())
         attempts.append(noted(_judged(case, reply, expected, prober.settings.signing.signer), finder))
         prober.report(attempts[-1])
-    return Selftest(Via.MILTER, str(place), tuple(attempts), finder.notes)
+    is_tree = prober.settings.root != Path("/")
+    notes = ("the daemon that answered is this machine's: none runs below --root",) if is_tree else ()
+    return Selftest(Via.MILTER, str(place), tuple(attempts), (*finder.notes, *notes))
 
 
 def _answers(
