@@ -46,6 +46,36 @@ def test_commands_are_offered_with_their_help(dkimctl: Dkimctl) -> None:
     assert lines[2::3] == list(COMMANDS.values())
 
 
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        ("inspect m", "file"),
+        ("genkey --from-file m", "file"),
+        ("verify-dns --key m", "file"),
+        ("verify-dns --from-message m", "file"),
+        ("record --config m", "file"),
+        ("ovh login --credentials m", "file"),
+        ("sandbox --log m", "file"),
+        ("record --root m", "dir"),
+        ("render-config --output m", "dir"),
+        ("genkey -D m", "dir"),
+    ],
+)
+def test_files_are_offered_where_one_is_wanted(dkimctl: Dkimctl, words: str, kind: str) -> None:
+    """The shell is told to complete a file or a directory by itself."""
+    count = str(len(words.split()))
+    ran = dkimctl(env={"_DKIMCTL_COMPLETE": "bash_complete", "COMP_WORDS": f"dkimctl {words}", "COMP_CWORD": count})
+    assert ran.out == f"{kind},m\n"
+
+
+@pytest.mark.parametrize("env", [{"COMP_WORDS": "dkimctl ", "COMP_CWORD": "x"}, {}, {"COMP_WORDS": "'"}])
+def test_nothing_is_said_where_completion_fails(dkimctl: Dkimctl, env: dict[str, str]) -> None:
+    """No error stands in the line that somebody is typing."""
+    ran = dkimctl(env={"_DKIMCTL_COMPLETE": "bash_complete", **env})
+    assert (ran.out, ran.err) == ("", "")
+    assert ran.code != 0
+
+
 @needs("fish")
 def test_fish(shell_environment: dict[str, str]) -> None:
     """fish completes a command, an option, a choice and a managed domain."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dkimctl.cli.layout import Command, CommonOption
+from dkimctl.cli.layout import DIRECTORY, FILE, Command, CommonOption
 
 if TYPE_CHECKING:
     from dkimctl.clock import Clock
@@ -129,14 +129,12 @@ def _common(body: Callable[..., Any]) -> Callable[..., Any]:
             _common_option(
                 "--config",
                 "config_file",
-                type=click.Path(),
-                metavar="FILE",
+                type=FILE,
                 help="Configuration file (env DKIMCTL_CONFIG; default /etc/dkimctl/dkimctl.toml, absent is fine).",
             ),
             _common_option(
                 "--root",
-                type=click.Path(),
-                metavar="DIR",
+                type=DIRECTORY,
                 help="Take every system path below DIR (env DKIMCTL_ROOT): staging trees, tests.",
             ),
         )

@@ -7,6 +7,7 @@ import click
 
 from dkimctl.cli.frame import App, domains_argument
 from dkimctl.cli.frame import command as make_command
+from dkimctl.cli.layout import DIRECTORY, FILE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 @click.option("-s", "--selector", metavar="NAME", help="Selector; default from the configured pattern, dk%Y%m.")
 @click.option("-b", "--bits", type=int, metavar="N", help="Size of an RSA key: 2048 (default), 3072 or 4096.")
 @click.option("--algorithm", type=click.Choice(["rsa", "ed25519"]), help="Kind of key (default rsa).")
-@click.option("-D", "--directory", metavar="DIR", help="Write there; one domain flat, as opendkim-genkey does.")
+@click.option("-D", "--directory", type=DIRECTORY, help="Write there; one domain flat, as opendkim-genkey does.")
 @click.option("-r", "--restrict", "email_only", is_flag=True, help="The key is for e-mail only (s=email).")
 @click.option(
     "-S/", "--nosubdomains/--subdomains", "strict", help="The key is not for sub-domains (t=s); default: it is."
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 @click.option("-a", "--append-domain", is_flag=True, help="Write the full owner name in the .txt file.")
 @click.option("--hash-algorithms", default="sha256", metavar="LIST", help="Hashes (h=; default sha256).")
 @click.option("--owner", metavar="USER:GROUP", help="Owner of the files (as root: opendkim:opendkim).")
-@click.option("--from-file", metavar="FILE", help="Read lines `domain` or `domain selector`; - is stdin.")
+@click.option("--from-file", type=FILE, help="Read lines `domain` or `domain selector`; - is stdin.")
 @click.option("--jobs", type=click.IntRange(1, 64), metavar="N", help="Keys made at a time (default: two a core).")
 @click.option("--if-missing", is_flag=True, help="Keep a key that is there already.")
 @click.option("--allow-weak", is_flag=True, help="Allow RSA keys of 1024 to 2047 bits.")

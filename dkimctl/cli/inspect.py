@@ -7,6 +7,7 @@ import click
 
 from dkimctl.cli.frame import App, dns_options
 from dkimctl.cli.frame import command as make_command
+from dkimctl.cli.layout import FILE
 
 if TYPE_CHECKING:
     from dkimctl.probe.signature import FindRecord
@@ -21,7 +22,7 @@ _CODE = re.compile(r"[A-Za-z]{2,8}[0-9]{3}")
     "dig +short TXT mail._domainkey.example.com | dkimctl inspect -\n"
     "dkimctl inspect DKIM203",
 )
-@click.argument("subjects", nargs=-1, metavar="[FILE|-|CODE]...")
+@click.argument("subjects", nargs=-1, type=FILE, metavar="[FILE|-|CODE]...")
 @dns_options
 def command(app: App, subjects: tuple[str, ...]) -> int:
     """Explain a message, a DKIM-Signature, a key record, or findings by their CODE.

@@ -1,10 +1,30 @@
 """How a command shows itself in `--help`: its own options, the common ones, an example."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from dkimctl.errors import UsageError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+
+class Place(click.ParamType):  # type: ignore[type-arg]  # it is not generic in older versions
+    """The name of a `file` or a directory (`dir`), which a shell completes; nothing is looked at here."""
+
+    def __init__(self, kind: str) -> None:
+        self.name = kind
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> "list[CompletionItem]":
+        """The shell's own list."""
+        from click.shell_completion import CompletionItem
+
+        return [CompletionItem(incomplete, type=self.name)]
+
+
+FILE = Place("file")
+DIRECTORY = Place("dir")
 
 
 class CommonOption(click.Option):

@@ -96,9 +96,7 @@ def _version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
 def run() -> int:
     """Run the command line; the only place that knows every way to end."""
     if COMPLETE in os.environ:
-        from click.shell_completion import shell_complete
-
-        return shell_complete(cli, {}, PROGRAM, COMPLETE, os.environ[COMPLETE])
+        return _complete()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal without UTF-8 still gets every line
     app = App(json=_wants_json(sys.argv))  # as it was typed, until it has been parsed
@@ -112,6 +110,17 @@ def run() -> int:
         app.terminal.failure(error)
         return error.exit_code
     return code
+
+
+def _complete() -> int:
+    """What the tab key gives; where that fails, nothing: an error would stand in the line that is being typed."""
+    from click.shell_completion import shell_complete
+
+    try:
+        return shell_complete(cli, {}, PROGRAM, COMPLETE, os.environ[COMPLETE])
+    except Exception:
+        App().terminal.abandon()
+        return BUG
 
 
 def _run(app: App) -> int:

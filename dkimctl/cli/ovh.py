@@ -7,7 +7,7 @@ import click
 
 from dkimctl.cli.frame import CONTEXT, App, Number
 from dkimctl.cli.frame import command as make_command
-from dkimctl.cli.layout import CommandGroup
+from dkimctl.cli.layout import FILE, CommandGroup
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,8 +34,7 @@ def command() -> None:
 @click.option("--show-rules", is_flag=True, help="Print the rights that would be asked for, and ask for nothing.")
 @click.option(
     "--credentials",
-    type=click.Path(dir_okay=False),
-    metavar="FILE",
+    type=FILE,
     help="The file to store the keys in (default: as configured, else /etc/dkimctl/ovh.conf).",
 )
 @click.option("--replace", is_flag=True, help="Ask for a new key even where the stored one serves or may do more.")

@@ -6,6 +6,7 @@ import click
 
 from dkimctl.cli.frame import App
 from dkimctl.cli.frame import command as make_command
+from dkimctl.cli.layout import DIRECTORY
 
 if TYPE_CHECKING:
     from dkimctl.config.settings import Settings
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 @click.option(
     "--install", "do_install", is_flag=True, help="Write what differs, keep a backup, reload, prove it by mail."
 )
-@click.option("--output", metavar="DIR", help="Write everything below DIR instead.")
+@click.option("--output", type=DIRECTORY, help="Write everything below DIR instead.")
 @click.option(
     "--signer",
     type=click.Choice(["opendkim", "rspamd", "dkimpy-milter"]),

@@ -10,6 +10,7 @@ import click
 
 from dkimctl.cli.frame import App
 from dkimctl.cli.frame import command as make_command
+from dkimctl.cli.layout import FILE
 from dkimctl.sandbox.faultkinds import FAULT_KINDS
 from dkimctl.sandbox.options import switch_table
 
@@ -45,7 +46,7 @@ PORT = click.IntRange(1, 65535)
 @click.option(
     "--without", "lacking", multiple=True, metavar="ACTION", help="An IAM action that the service account may not do."
 )
-@click.option("--log", "log_file", metavar="FILE", help="Append every API call to FILE, one JSON object a line.")
+@click.option("--log", "log_file", type=FILE, help="Append every API call to FILE, one JSON object a line.")
 def command(
     app: App,
     zones: tuple[str, ...],

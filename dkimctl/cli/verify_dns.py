@@ -6,6 +6,7 @@ import click
 
 from dkimctl.cli.frame import App, Number, dns_options, domains_argument
 from dkimctl.cli.frame import command as make_command
+from dkimctl.cli.layout import FILE
 
 if TYPE_CHECKING:
     from dkimctl.cli.verify_names import Source
@@ -24,11 +25,13 @@ _THOROUGH = 3  # so many names are looked at with every question there is
 )
 @domains_argument()
 @click.option("-s", "--selector", metavar="NAME", help="Only this selector; needed for a domain without a key here.")
-@click.option("--key", "key_file", metavar="FILE", help="Compare with this private key file; needs -s and one domain.")
+@click.option("--key", "key_file", type=FILE, help="Compare with this private key file; needs -s and one domain.")
 @click.option(
-    "--from-file", metavar="FILE", help="Check a list: lines `selector._domainkey.domain` or `domain selector`."
+    "--from-file",
+    type=FILE,
+    help="Check a list: lines `selector._domainkey.domain` or `domain selector`.",
 )
-@click.option("--from-message", metavar="FILE", help="Check what the signatures of a message refer to; - is stdin.")
+@click.option("--from-message", type=FILE, help="Check what the signatures of a message refer to; - is stdin.")
 @click.option(
     "--authoritative/--recursive",
     "authoritative",
@@ -37,7 +40,7 @@ _THOROUGH = 3  # so many names are looked at with every question there is
 )
 @click.option("--watch", is_flag=True, help="Look again until all is right; one line a change.")
 @click.option("--timeout", type=Number(1), default=3600, metavar="N", help="Seconds that --watch lasts (3600).")
-@click.option("--resume", metavar="FILE", help="Note in FILE what is done; go on behind what stands there.")
+@click.option("--resume", type=FILE, help="Note in FILE what is done; go on behind what stands there.")
 @click.option(
     "--concurrency", type=click.IntRange(1, 10000), default=512, metavar="N", help="Names under way at once (512)."
 )
