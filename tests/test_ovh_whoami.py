@@ -209,6 +209,15 @@ def test_a_zone_of_somebody_else_as_typed(dkimctl_inside: DkimctlInside) -> None
     assert f"dkimctl ovh login {ZONE} other.example --replace" in " ".join(ran.out.split())
 
 
+def test_the_way_to_another_key_names_the_zones(dkimctl_inside: DkimctlInside) -> None:
+    """A key that OVH does not know: what to type is a whole command."""
+    with sandbox() as running:
+        env = {**running.environment(), "OVH_CONSUMER_KEY": "0" * 32}
+        ran = dkimctl_inside("ovh", "whoami", ZONE, "example.org", env=env)
+    assert ran.code == 1
+    assert f"dkimctl ovh login {ZONE} example.org" in " ".join(ran.out.split())
+
+
 def test_could_not_ask(dkimctl_inside: DkimctlInside, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody answers: exit code 3, not 1."""
     monkeypatch.setattr(App, "clock", Person())  # who does not wait between the attempts

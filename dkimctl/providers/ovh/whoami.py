@@ -71,7 +71,8 @@ def whoami(credentials: Credentials, zones: Sequence[str], clock: Clock, *, look
     except OvhError as error:
         if error.kind not in _BAD_CREDENTIAL or error.status is None:
             raise
-        bad = finding(catalogue.NOT_USABLE, calls.endpoint, error.message, fix=error.hint)
+        fix = error.hint.replace("ovh login ZONE", f"ovh login {' '.join(zones) or 'ZONE'}")
+        bad = finding(catalogue.NOT_USABLE, calls.endpoint, error.message, fix=fix)
         kind = "service account" if credentials.is_oauth2 else "consumer key"
         return Identity(calls.endpoint, kind, "not usable", findings=(bad,))
 
@@ -93,7 +94,9 @@ def credential_findings(credentials: Credentials, clock: Clock) -> tuple[Finding
 def judge(key: ConsumerKey, zones: Sequence[str], calls: Calls, clock: Clock, *, look: bool = True) -> Identity:
     """A consumer key with what it lacks on each zone. `look`: the account is asked whether it has the zones."""
     if key.status != "validated":
-        bad = finding(catalogue.NOT_USABLE, f"consumer key {key.id}", f"its status is {key.status}")
+        again = " ".join(zones or zones_of(key.rules)) or "ZONE"
+        fix = f"dkimctl ovh login {again}"
+        bad = finding(catalogue.NOT_USABLE, f"consumer key {key.id}", f"its status is {key.status}", fix=fix)
         return Identity(calls.endpoint, "consumer key", "not usable", id=key.id, rules=key.rules, findings=(bad,))
     zones = tuple(zones) or zones_of(key.rules)
     lacking = {zone: uncovered(rules_for([zone]), key.rules) for zone in zones}
