@@ -4,9 +4,12 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from enum import Enum
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 SCHEMA = 1
+_AS_THEY_ARE = frozenset((str, int, float, bool, type(None)))
 
 
 def document(kind: str, value: object, **more: object) -> str:
@@ -26,8 +29,12 @@ def element(value: object) -> str:
 
 def plain(value: object) -> object:
     """A value of dataclasses, enums, paths and mappings as what JSON knows. Fields without repr are left out."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value) if f.repr}
+    kind: type[Any] = type(value)
+    if kind in _AS_THEY_ARE:
+        return value
+    names = _shown_fields(kind)
+    if names is not None:
+        return {name: plain(getattr(value, name)) for name in names}
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, Path):
@@ -39,3 +46,11 @@ def plain(value: object) -> object:
     if isinstance(value, list | tuple | set | frozenset):
         return [plain(item) for item in value]
     return value
+
+
+@cache
+def _shown_fields(kind: type) -> tuple[str, ...] | None:
+    """The names of a dataclass's fields with repr; None for anything else. Looked up once: a list has many reports."""
+    if not dataclasses.is_dataclass(kind):
+        return None
+    return tuple(field.name for field in dataclasses.fields(kind) if field.repr)
