@@ -29,7 +29,7 @@ def element(value: object) -> str:
 
 def plain(value: object) -> object:
     """A value of dataclasses, enums, paths and mappings as what JSON knows. Fields without repr are left out."""
-    kind: type[Any] = type(value)
+    kind: Any = type(value)
     if kind in _AS_THEY_ARE:
         return value
     names = _shown_fields(kind)
