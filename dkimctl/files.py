@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from dkimctl.clock import SYSTEM_CLOCK, Clock
-from dkimctl.errors import Refused, Unavailable, UsageError, disk_error, disk_errors, shell_word
+from dkimctl.errors import Refused, Unavailable, disk_error, disk_errors, shell_word
 
 Content = bytes | Iterable[bytes]
 TEMPORARY_PREFIX = ".dkimctl-"
 _PORTION = 1 << 16
-_NOBODY = (1 << 32) - 1  # to the system it means that an owner stays as he is
 _PATIENCE = 3  # seconds for somebody to begin to write to a pipe
 
 
@@ -34,44 +33,6 @@ class Owner(NamedTuple):
     def is_caller(self) -> bool:
         """True when files made by this process belong to it anyway."""
         return self.uid == os.geteuid() and self.gid == os.getegid()
-
-
-def find_owner(text: str, root: Path = Path("/")) -> Owner:
-    """The owner called `USER`, `USER:GROUP` or by numbers. Raises UsageError when there is no such user or group.
-
-    Below a `root` with an /etc/passwd of its own the names are those of that tree.
-    """
-    import grp
-    import pwd
-
-    user, _, group = text.partition(":")
-    if root != Path("/") and all(os.path.isfile(root / name) for name in ("etc/passwd", "etc/group")):
-        return _owner_below(root, user, group)
-    try:
-        entry = pwd.getpwuid(int(user)) if user.isdecimal() else pwd.getpwnam(user)
-    except (KeyError, OverflowError) as error:
-        raise UsageError(f"no such user: {user}", hint="see the users with: getent passwd") from error
-    try:
-        asked = group or str(entry.pw_gid)
-        members = grp.getgrgid(int(asked)) if asked.isdecimal() else grp.getgrnam(asked)
-    except (KeyError, OverflowError) as error:
-        raise UsageError(f"no such group: {asked}", hint="see the groups with: getent group") from error
-    return Owner(entry.pw_uid, members.gr_gid, text if group else f"{user}:{members.gr_name}")
-
-
-def _owner_below(root: Path, user: str, group: str) -> Owner:
-    entry = _row(root / "etc/passwd", user)
-    members = _row(root / "etc/group", group or entry[3])
-    return Owner(int(entry[2]), int(members[2]), f"{user}:{group or members[0]}")
-
-
-def _row(path: Path, name: str) -> list[str]:
-    """The fields of a user or group, by name or number, in a passwd(5) or group(5) file."""
-    for line in (read_file(path) or b"").decode("utf-8", "replace").splitlines():
-        fields = line.split(":")
-        if len(fields) > 3 and name in (fields[0], fields[2]) and fields[2].isdecimal() and int(fields[2]) < _NOBODY:
-            return fields
-    raise UsageError(f"no such user or group in {path}: {name}", hint=f"see who is there: cat {shell_word(path)}")
 
 
 def caller() -> Owner:

@@ -11,6 +11,7 @@ import pytest
 
 from dkimctl import files
 from dkimctl.errors import DiskError, Refused, UsageError
+from dkimctl.owners import find_owner
 from tests.conftest import REPOSITORY, needs
 
 
@@ -187,12 +188,12 @@ def test_directory_of_another_user_or_group_is_refused(tmp_path: Path) -> None:
 def test_owner_that_does_not_exist_is_a_usage_error(text: str) -> None:
     """An unknown user or group is named, exit code 2."""
     with pytest.raises(UsageError, match=r"no such (user|group)"):
-        files.find_owner(text)
+        find_owner(text)
 
 
 def test_owner_by_name_and_by_number_is_the_same() -> None:
     """Users and groups may be given either way."""
-    by_name, by_number = files.find_owner("root:root"), files.find_owner("0:0")
+    by_name, by_number = find_owner("root:root"), find_owner("0:0")
     assert (by_name.uid, by_name.gid) == (by_number.uid, by_number.gid) == (0, 0)
 
 

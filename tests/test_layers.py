@@ -14,7 +14,7 @@ from tests.conftest import REPOSITORY
 PACKAGE = REPOSITORY / "dkimctl"
 
 ROWS: tuple[frozenset[str], ...] = (
-    frozenset({"errors", "names", "findings", "clock", "files", "programs", "version"}),
+    frozenset({"errors", "names", "findings", "clock", "files", "owners", "programs", "version"}),
     frozenset({"config"}),
     frozenset({"keys"}),
     frozenset({"record", "opendkim", "postfix"}),

@@ -12,12 +12,13 @@ from typing import NamedTuple
 
 from dkimctl.config.settings import Settings
 from dkimctl.errors import DkimctlError, UsageError, shell_word
-from dkimctl.files import Owner, caller, create_file, find_owner, make_directory, refuse_shared_directory, write_file
+from dkimctl.files import Owner, caller, create_file, make_directory, refuse_shared_directory, write_file
 from dkimctl.keys.ahead import Make
 from dkimctl.keys.metadata import Phase, Tags, new_metadata
 from dkimctl.keys.pair import KeyPair
 from dkimctl.keys.store import Key, KeyStore, taken
 from dkimctl.names import printable
+from dkimctl.owners import find_owner
 from dkimctl.record.model import record_for
 from dkimctl.record.text import genkey_text, quoted_printable
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from dkimctl.config.settings import Settings
 from dkimctl.errors import UsageError, disk_errors
-from dkimctl.files import Owner, find_owner
+from dkimctl.files import Owner
+from dkimctl.owners import find_owner
 from dkimctl.postfix import postconf
 from dkimctl.render.base import RenderedDirectory, RenderedFile, Rendering
 
