@@ -48,7 +48,7 @@ def served(cases: list[Case], keys: Keys, tmp_path_factory: pytest.TempPathFacto
     zone = name_servers(HOME) + "".join(txt(f"{case.name}._domainkey", case.text) for case in cases)
     zone += txt("two._domainkey", f"v=DKIM1; p={keys.usual.public.base64}", "v=spf1 -all")
     knot = Knot(tmp_path_factory.mktemp("corpus") / "knot", HOME, port, {"example.com": zone}).start()
-    yield Lookup((f"{HOME}:{port}",), port)
+    yield Lookup((f"{HOME}:{port}",), port, timeout=12.0)
     knot.stop()
 
 

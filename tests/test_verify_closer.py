@@ -1,7 +1,7 @@
 """The closer look: records at misspelled names, wildcards, serials, the delegation above, what resolvers still hold."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -77,7 +77,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         Knot(directory / "first", FIRST, port, zones).start(),
         Knot(directory / "second", SECOND, port, second).start(),
     ]
-    yield Place(Lookup((f"{FIRST}:{port}",), port), Lookup((f"{FIRST}:{port}", f"{SECOND}:{port}"), port))
+    lookup = Lookup((f"{FIRST}:{port}",), port, timeout=12.0)
+    yield Place(lookup, replace(lookup, nameservers=(f"{FIRST}:{port}", f"{SECOND}:{port}")))
     for knot in knots:
         knot.stop()
 

@@ -47,7 +47,7 @@ def lookup(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lookup]:
     knot = Knot(
         tmp_path_factory.mktemp("scale") / "knot", HOME, port, {"example.com": zone, "once.example": name_servers(ONCE)}
     ).start()
-    yield Lookup((f"{HOME}:{port}",), port)
+    yield Lookup((f"{HOME}:{port}",), port, timeout=12.0)
     knot.stop()
 
 

@@ -52,7 +52,7 @@ def lookup(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lookup]:
         Knot(directory / "1", HOME, port, {"example.com": here, "below.example.com": below}).start(),
         Knot(directory / "2", OTHER, port, {"example.com": there}).start(),
     ]
-    yield Lookup((f"{HOME}:{port}",), port)
+    yield Lookup((f"{HOME}:{port}",), port, timeout=12.0)
     for knot in knots:
         knot.stop()
 
