@@ -11,7 +11,7 @@ import pytest
 from dkimctl.clock import Clock, ManualClock
 from dkimctl.keys.metadata import Tags
 from dkimctl.keys.pair import Algorithm, generate
-from dkimctl.lifecycle.ledger import Ledger
+from dkimctl.lifecycle.publication.ledger import Ledger
 from dkimctl.providers.ovh.credentials import Credentials
 from dkimctl.providers.ovh.provider import OvhProvider
 from dkimctl.publish.plan import Wanted

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from dkimctl.cli.frame import App
-from dkimctl.lifecycle.interruption import StoppableClock
+from dkimctl.lifecycle.publication.interruption import StoppableClock
 from dkimctl.providers.ovh import calls
 from dkimctl.providers.ovh.door import Door
 from dkimctl.sandbox import Fault, Sandbox

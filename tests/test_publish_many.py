@@ -15,8 +15,8 @@ from dkimctl.keys.metadata import Metadata, Tags
 from dkimctl.keys.pair import Algorithm
 from dkimctl.keys.store import Key, KeyName
 from dkimctl.lifecycle.generation import KeyRequest, KeyStyle, generate_keys
-from dkimctl.lifecycle.publication import publish_streaming
-from dkimctl.lifecycle.published import Choices, Event, Publication
+from dkimctl.lifecycle.publication.publish import publish_streaming
+from dkimctl.lifecycle.publication.published import Choices, Event, Publication
 from dkimctl.providers.base import ProviderRecord
 from dkimctl.providers.ovh.export import records_in
 from dkimctl.providers.ovh.pace import Pacer

@@ -12,8 +12,8 @@ from dkimctl.config.settings import Settings, Signing
 from dkimctl.errors import ConfigError, Refused, Unavailable, UsageError
 from dkimctl.keys.metadata import Tags
 from dkimctl.keys.pair import Algorithm, generate
-from dkimctl.lifecycle.probing import Prober, Via
-from dkimctl.lifecycle.selftest import selftest
+from dkimctl.lifecycle.selftest.probing import Prober, Via
+from dkimctl.lifecycle.selftest.selftest import selftest
 from dkimctl.opendkim.sockets import MilterSocket
 from dkimctl.probe.attempt import Attempt, Expected, State, assess
 from dkimctl.probe.cases import Case, cases

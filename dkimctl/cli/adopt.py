@@ -65,7 +65,7 @@ def _compare(app: App, settings: "Settings", adoption: "Adoption") -> int:
 
 def _install(app: App, settings: "Settings", adoption: "Adoption") -> int:
     from dkimctl.lifecycle.adoption.journal import with_note
-    from dkimctl.lifecycle.installing import install
+    from dkimctl.lifecycle.installation.install import install
     from dkimctl.output.adoption import adoption_document
     from dkimctl.output.rendering import show_installation
 

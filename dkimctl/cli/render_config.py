@@ -129,7 +129,7 @@ def _write(app: App, rendering: "Rendering", output: str) -> int:
 
 
 def _install(app: App, settings: "Settings", rendering: "Rendering") -> int:
-    from dkimctl.lifecycle.installing import install
+    from dkimctl.lifecycle.installation.install import install
     from dkimctl.output.rendering import installed_document, show_installation
 
     proven = install(rendering, settings, app.store, clock=app.clock)

@@ -57,8 +57,8 @@ def command(
 
 
 def _test(app: App, domains: tuple[str, ...], via: str) -> int:
-    from dkimctl.lifecycle.probing import Prober, Via
-    from dkimctl.lifecycle.selftest import selftest
+    from dkimctl.lifecycle.selftest.probing import Prober, Via
+    from dkimctl.lifecycle.selftest.selftest import selftest
     from dkimctl.output.selftest import selftest_text
 
     prober = Prober(

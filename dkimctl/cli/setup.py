@@ -10,8 +10,8 @@ from dkimctl.cli.frame import command as make_command
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from dkimctl.lifecycle.setup import Wish
-    from dkimctl.lifecycle.steps import Site
+    from dkimctl.lifecycle.setup.setup import Wish
+    from dkimctl.lifecycle.setup.steps import Site
 
 
 @make_command(
@@ -37,7 +37,7 @@ def command(app: App, domains: tuple[str, ...], selector: str | None, **wishes: 
     Each step shows its proof, and does nothing where that holds already: after an interruption the same command goes
     on. A key signs only after every authoritative server was seen to serve it, and it is proven by a signature.
     """
-    from dkimctl.lifecycle.setup import set_up
+    from dkimctl.lifecycle.setup.setup import set_up
 
     steps = set_up(_site(app), _wish(app, domains, selector, wishes))
     app.terminal.document("steps", steps)
@@ -47,8 +47,8 @@ def command(app: App, domains: tuple[str, ...], selector: str | None, **wishes: 
 def _site(app: App) -> "Site":
     from dkimctl.keys.directory import KeyDirectory
     from dkimctl.lifecycle.generation import key_owner
-    from dkimctl.lifecycle.interruption import StoppableClock
-    from dkimctl.lifecycle.steps import Site
+    from dkimctl.lifecycle.publication.interruption import StoppableClock
+    from dkimctl.lifecycle.setup.steps import Site
     from dkimctl.output.steps import show_step
 
     settings, terminal = app.settings, app.terminal
@@ -66,7 +66,7 @@ def _wish(app: App, domains: tuple[str, ...], selector: str | None, wishes: "Map
     from dkimctl.keys.pair import Algorithm
     from dkimctl.lifecycle.generation import KeyStyle
     from dkimctl.lifecycle.requests import in_slots, requests_for
-    from dkimctl.lifecycle.setup import Wish
+    from dkimctl.lifecycle.setup.setup import Wish
     from dkimctl.names import selector_from_template
 
     defaults = app.settings.keys

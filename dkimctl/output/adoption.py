@@ -8,7 +8,7 @@ from dkimctl.findings import Severity
 from dkimctl.lifecycle.adoption.journal import Undone
 from dkimctl.lifecycle.adoption.plan import Adoption, Taken
 from dkimctl.lifecycle.adoption.survey import Left
-from dkimctl.lifecycle.installing import Proven
+from dkimctl.lifecycle.installation.install import Proven
 from dkimctl.output.findings import WIDTH, finding_text
 from dkimctl.output.terminal import Terminal
 from dkimctl.render.compare import Difference

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from dkimctl.lifecycle.published import Publication
+from dkimctl.lifecycle.publication.published import Publication
 from dkimctl.names import relative_name, split_owner_name
 from dkimctl.record.text import character_strings, quoted
 

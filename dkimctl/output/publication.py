@@ -6,8 +6,8 @@ from functools import cache
 
 from dkimctl.clock import SYSTEM_CLOCK, Clock
 from dkimctl.errors import DkimctlError
-from dkimctl.lifecycle.interruption import Interrupted
-from dkimctl.lifecycle.published import Event, Outcome, Progress, Publication
+from dkimctl.lifecycle.publication.interruption import Interrupted
+from dkimctl.lifecycle.publication.published import Event, Outcome, Progress, Publication
 from dkimctl.names import printable
 from dkimctl.output.machine import line
 from dkimctl.output.panels import to_paste

@@ -5,7 +5,7 @@ from dataclasses import fields
 
 from dkimctl.host.daemon import TakenUp
 from dkimctl.host.switch import Switched
-from dkimctl.lifecycle.installing import Proven
+from dkimctl.lifecycle.installation.install import Proven
 from dkimctl.output.terminal import Terminal
 from dkimctl.render.base import Notice, Rendering
 from dkimctl.render.compare import Change, Difference

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby
 
-from dkimctl.lifecycle.probing import Selftest
+from dkimctl.lifecycle.selftest.probing import Selftest
 from dkimctl.names import printable
 from dkimctl.output.findings import WIDTH
 from dkimctl.probe.attempt import Attempt, State

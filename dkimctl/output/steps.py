@@ -3,7 +3,7 @@
 import textwrap
 
 from dkimctl.errors import CheckFailed
-from dkimctl.lifecycle.steps import State, Step
+from dkimctl.lifecycle.setup.steps import State, Step
 from dkimctl.output.terminal import Terminal
 
 _WIDTH = 80

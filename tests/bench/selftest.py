@@ -47,7 +47,7 @@ owner = "root:root"
 selector = "mail"
 """
 LOAD = """\
-import dkim, dkimctl.keys.directory, dkimctl.lifecycle.selftest, dkimctl.output.selftest, dkimctl.cli.main
+import dkim, dkimctl.keys.directory, dkimctl.lifecycle.selftest.selftest, dkimctl.output.selftest, dkimctl.cli.main
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 """
 

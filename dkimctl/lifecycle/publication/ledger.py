@@ -9,7 +9,7 @@ from dkimctl.errors import DkimctlError
 from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import Key, KeyName, KeyStore
 from dkimctl.lifecycle.phases import reach
-from dkimctl.lifecycle.published import Event, Outcome, Progress, Publication
+from dkimctl.lifecycle.publication.published import Event, Outcome, Progress, Publication
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from dkimctl.clock import SYSTEM_CLOCK
 from dkimctl.errors import CheckFailed, DkimctlError, Unavailable
-from dkimctl.lifecycle.probing import Finder, Prober, Selftest, Via, all_cases, daemon_socket, noted
+from dkimctl.lifecycle.selftest.probing import Finder, Prober, Selftest, Via, all_cases, daemon_socket, noted
 from dkimctl.postfix.milters import milter_socket, names_opendkim, split_milters
 from dkimctl.postfix.postconf import read_settings
 from dkimctl.probe.attempt import Attempt, Expected, State, assess, attempt, why_hint

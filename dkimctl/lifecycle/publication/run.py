@@ -9,14 +9,14 @@ from dkimctl.config.settings import Settings
 from dkimctl.errors import DkimctlError, UsageError
 from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import KeyName, KeyStore
-from dkimctl.lifecycle.crew import Crew
-from dkimctl.lifecycle.interruption import Interrupted, StoppableClock
-from dkimctl.lifecycle.ledger import Ledger
-from dkimctl.lifecycle.observation import Observation
-from dkimctl.lifecycle.published import Choices, Event, Outcome
-from dkimctl.lifecycle.waiting import Waiting
-from dkimctl.lifecycle.zones import ZoneGroup, locate, sort_by_zone
-from dkimctl.lifecycle.zonework import ZoneDone, ZoneWork
+from dkimctl.lifecycle.publication.crew import Crew
+from dkimctl.lifecycle.publication.interruption import Interrupted, StoppableClock
+from dkimctl.lifecycle.publication.ledger import Ledger
+from dkimctl.lifecycle.publication.observation import Observation
+from dkimctl.lifecycle.publication.published import Choices, Event, Outcome
+from dkimctl.lifecycle.publication.waiting import Waiting
+from dkimctl.lifecycle.publication.zones import ZoneGroup, locate, sort_by_zone
+from dkimctl.lifecycle.publication.zonework import ZoneDone, ZoneWork
 from dkimctl.names import relative_name
 from dkimctl.providers.base import Provider
 from dkimctl.publish.apply import NameResult, ZoneResult

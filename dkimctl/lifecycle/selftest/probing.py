@@ -11,7 +11,7 @@ from dkimctl.errors import DiskError, DkimctlError, Unavailable
 from dkimctl.host.installation import read_installation
 from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import KeyName, KeyStore
-from dkimctl.lifecycle.signing import record_in_dns
+from dkimctl.lifecycle.recordsource import record_in_dns
 from dkimctl.names import split_owner_name
 from dkimctl.opendkim.sockets import MilterSocket, parse_socket
 from dkimctl.probe.attempt import Attempt, State

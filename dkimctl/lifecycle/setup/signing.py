@@ -2,22 +2,19 @@
 
 from collections.abc import Sequence, Set
 
-from dkimctl.config.settings import Lookup, Settings
-from dkimctl.errors import Refused, Unavailable
+from dkimctl.config.settings import Settings
+from dkimctl.errors import Refused
 from dkimctl.host.daemon import Step as Way
 from dkimctl.host.daemon import TakenUp
 from dkimctl.host.switch import Switched
 from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import Key
-from dkimctl.lifecycle.attempt import Attempt, attempt, take_back
-from dkimctl.lifecycle.maysign import MaySign, installed_keys
-from dkimctl.lifecycle.steps import Site, State, Step, failed
-from dkimctl.names import split_owner_name
-from dkimctl.probe.signature import FindRecord
+from dkimctl.lifecycle.installation.attempt import Attempt, attempt, take_back
+from dkimctl.lifecycle.installation.maysign import MaySign, installed_keys
+from dkimctl.lifecycle.recordsource import record_in_dns
+from dkimctl.lifecycle.setup.steps import Site, State, Step, failed
 from dkimctl.render.base import Name, Rendering, SigningKey
 from dkimctl.render.desired import desired
-from dkimctl.verify.check import check
-from dkimctl.verify.report import Target, Verdict
 
 _MEANWHILE = {
     "tempfail": "keeps mail waiting",
@@ -148,20 +145,6 @@ def _take_back(site: Site, made: Attempt) -> None:
 
 
 # --- the proof
-
-
-def record_in_dns(lookup: Lookup) -> FindRecord:
-    """Finds key records at the authoritative servers: no cache stands between, none learns that a record is missing."""
-
-    def find(owner: str) -> str | None:
-        selector, domain = split_owner_name(owner)
-        [report] = check([Target(selector, domain)], lookup)
-        if report.verdict is Verdict.UNKNOWN:
-            worst = report.findings[0]
-            raise Unavailable(f"{owner}: {worst.title}: {worst.seen}", hint=worst.fix)
-        return report.text
-
-    return find
 
 
 def _activate(site: Site, key: Key) -> None:

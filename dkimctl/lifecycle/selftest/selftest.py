@@ -6,8 +6,8 @@ from datetime import datetime
 from pathlib import Path
 
 from dkimctl.errors import DkimctlError
-from dkimctl.lifecycle.probing import Finder, Prober, Selftest, Via, all_cases, daemon_socket, noted
-from dkimctl.lifecycle.throughpostfix import through_postfix
+from dkimctl.lifecycle.selftest.probing import Finder, Prober, Selftest, Via, all_cases, daemon_socket, noted
+from dkimctl.lifecycle.selftest.throughpostfix import through_postfix
 from dkimctl.opendkim.sockets import MilterSocket
 from dkimctl.probe.attempt import Attempt, Expected, State, assess, attempt, not_verified, why_hint
 from dkimctl.probe.cases import Case

@@ -8,11 +8,9 @@ from dkimctl.errors import CheckFailed, DkimctlError, Unavailable
 from dkimctl.host.dryrun import sample
 from dkimctl.host.switch import Switched
 from dkimctl.keys.store import KeyStore
-from dkimctl.lifecycle.attempt import Attempt, attempt, take_back
-from dkimctl.lifecycle.maysign import installed_keys
-from dkimctl.names import split_owner_name
-from dkimctl.probe.signature import FindRecord
-from dkimctl.record.from_key import record_of
+from dkimctl.lifecycle.installation.attempt import Attempt, attempt, take_back
+from dkimctl.lifecycle.installation.maysign import installed_keys
+from dkimctl.lifecycle.recordsource import record_on_disk
 from dkimctl.render.base import Rendering
 from dkimctl.render.install import Installed
 
@@ -70,14 +68,3 @@ def _proof(rendering: Rendering, made: Attempt) -> str:
         return ""
     domains = ", ".join(dict.fromkeys(key.domain for key in made.proven))
     return f"proof: {rendering.signer} signs mail from {domains}, and the signatures verify with the keys on this disk"
-
-
-def record_on_disk(store: KeyStore) -> FindRecord:
-    """Finds key records as they would be published: made from the private keys of the store."""
-
-    def find(owner: str) -> str | None:
-        selector, domain = split_owner_name(owner)
-        key = next((key for key in store.keys(domain) if key.selector == selector), None)
-        return record_of(store, key).text if key else None
-
-    return find

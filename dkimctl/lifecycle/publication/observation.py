@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 from dkimctl.errors import DkimctlError, Unavailable
 from dkimctl.keys.metadata import Phase
-from dkimctl.lifecycle.ledger import Ledger
-from dkimctl.lifecycle.waiting import Waiting, count_serving, not_served, served_elsewhere
+from dkimctl.lifecycle.publication.ledger import Ledger
+from dkimctl.lifecycle.publication.waiting import Waiting, count_serving, not_served, served_elsewhere
 from dkimctl.providers.base import Provider
 from dkimctl.publish.plan import Wanted
 from dkimctl.record.text import cname_line

@@ -7,9 +7,9 @@ from dkimctl.clock import Clock
 from dkimctl.config.settings import Settings
 from dkimctl.errors import ApiError, DkimctlError, Refused
 from dkimctl.keys.store import KeyName, KeyStore
-from dkimctl.lifecycle.interruption import Interrupted, StoppableClock
-from dkimctl.lifecycle.published import Choices
-from dkimctl.lifecycle.zones import ZoneGroup
+from dkimctl.lifecycle.publication.interruption import Interrupted, StoppableClock
+from dkimctl.lifecycle.publication.published import Choices
+from dkimctl.lifecycle.publication.zones import ZoneGroup
 from dkimctl.providers.base import Provider
 from dkimctl.publish.apply import ZoneResult, apply
 from dkimctl.publish.digest import PlanDigest, fingerprint

@@ -1,0 +1,35 @@
+"""Where a verifier finds key records: in DNS, or made from the keys on this disk."""
+
+from dkimctl.config.settings import Lookup
+from dkimctl.errors import Unavailable
+from dkimctl.keys.store import KeyStore
+from dkimctl.names import split_owner_name
+from dkimctl.probe.signature import FindRecord
+from dkimctl.record.from_key import record_of
+from dkimctl.verify.check import check
+from dkimctl.verify.report import Target, Verdict
+
+
+def record_in_dns(lookup: Lookup) -> FindRecord:
+    """Finds key records at the authoritative servers: no cache stands between, none learns that a record is missing."""
+
+    def find(owner: str) -> str | None:
+        selector, domain = split_owner_name(owner)
+        [report] = check([Target(selector, domain)], lookup)
+        if report.verdict is Verdict.UNKNOWN:
+            worst = report.findings[0]
+            raise Unavailable(f"{owner}: {worst.title}: {worst.seen}", hint=worst.fix)
+        return report.text
+
+    return find
+
+
+def record_on_disk(store: KeyStore) -> FindRecord:
+    """Finds key records as they would be published: made from the private keys of the store."""
+
+    def find(owner: str) -> str | None:
+        selector, domain = split_owner_name(owner)
+        key = next((key for key in store.keys(domain) if key.selector == selector), None)
+        return record_of(store, key).text if key else None
+
+    return find

@@ -1,0 +1,1 @@
+"""Messages from managed domains, handed in as real ones are, and their signatures verified."""

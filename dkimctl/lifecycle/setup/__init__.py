@@ -1,0 +1,1 @@
+"""Everything for new domains in one go, step by step."""
