@@ -9,7 +9,7 @@ import dns.message
 import pytest
 
 from dkimctl.config.settings import Lookup
-from dkimctl.dns import engine
+from dkimctl.dns import connections
 from dkimctl.keys.metadata import Tags
 from dkimctl.keys.pair import Algorithm, generate
 from dkimctl.record.model import record_for
@@ -189,10 +189,10 @@ def test_a_slow_server_is_not_taken_for_one_that_drops_questions(lookup: Lookup)
 @needs("knotd")
 def test_answers_over_tcp_take_turns(lookup: Lookup, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many answers need TCP, few connections are open at a time: descriptors run out, and servers bear few."""
-    monkeypatch.setattr(engine, "_MOST_STREAMS", 4)
+    monkeypatch.setattr(connections, "_MOST", 4)
     most = 0
 
-    class Counted(engine.Stream):
+    class Counted(connections.Stream):
         now: ClassVar[set[int]] = set()
 
         def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -205,7 +205,7 @@ def test_answers_over_tcp_take_turns(lookup: Lookup, monkeypatch: pytest.MonkeyP
             self.now.discard(id(self))
             super().close()
 
-    monkeypatch.setattr(engine, "Stream", Counted)
+    monkeypatch.setattr(connections, "Stream", Counted)
     reports = list(check(names("big.example", 60), replace(lookup, timeout=PATIENCE)))
     assert {f.code for report in reports for f in report.findings} == {"DKIM102", "DKIM501"}
     assert (len(reports), most) == (60, 4)

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, TypeVar
 
+from dkimctl.dns.connections import Connections
 from dkimctl.dns.datagrams import Datagrams
 from dkimctl.dns.endpoints import Endpoint
 from dkimctl.dns.exchange import Exchange, Job, Work
 from dkimctl.dns.message import MalformedMessage, Message, Rcode, question, read_message
 from dkimctl.dns.peers import Peer
 from dkimctl.dns.questions import Failure, Gate, Question, Reply, Trouble
-from dkimctl.dns.streams import Stream
 
 T = TypeVar("T")
 
@@ -36,7 +36,6 @@ class _End:
 
 
 _END = _End()
-_MOST_STREAMS = 64  # servers bear few: BIND 150 of everybody together
 _SENT_AT_MOST = 3
 _SOONEST, _LATEST = 1 / 6, 2 / 3  # of the timeout: when to send again for the first time
 
@@ -51,8 +50,7 @@ class Engine:
         self._timeout = timeout
         self._poll = select.epoll()
         self._datagrams = Datagrams(self._poll)
-        self._streams: dict[int, Exchange] = {}
-        self._truncated: deque[Exchange] = deque()  # to be asked over TCP
+        self._connections = Connections(self._poll)
         self._peers: dict[Endpoint, Peer] = {}
         self._due: list[tuple[float, int, Exchange]] = []
         self._ready: deque[Job[Any]] = deque()
@@ -61,9 +59,7 @@ class Engine:
 
     def close(self) -> None:
         """Give the sockets back."""
-        for exchange in self._streams.values():
-            if exchange.stream:
-                exchange.stream.close()
+        self._connections.close()
         self._datagrams.close()
         self._poll.close()
 
@@ -138,8 +134,11 @@ class Engine:
 
     def _use_room(self) -> None:
         """Send what waits for room at servers where there is some; who is silent is not waited for any longer."""
-        while self._truncated and len(self._streams) < _MOST_STREAMS:
-            self._open_stream(self._truncated.popleft())
+        for begun, trouble in self._connections.begin():
+            if trouble:
+                self._finish(begun, Failure(trouble))
+            else:
+                self._schedule(begun, time.monotonic() + self._timeout)
         while self._freed:
             peer = self._freed.popleft()
             while exchange := peer.next(time.monotonic()):
@@ -193,9 +192,8 @@ class Engine:
         events = self._poll.poll(delay)
         now = time.monotonic()  # what has come in by now is read before anything counts as lost
         for descriptor, _ in events:
-            streaming = self._streams.get(descriptor)
-            if streaming is not None:
-                self._stream_moves(streaming)
+            if descriptor in self._connections:
+                self._connected(*self._connections.move(descriptor))
                 continue
             for exchange, data in self._datagrams.receive(descriptor):
                 self._datagram(exchange, data)
@@ -243,7 +241,7 @@ class Engine:
         elif message.truncated:
             self._datagrams.forget(exchange)
             exchange.due = 0.0  # its time begins anew
-            self._truncated.append(exchange)
+            self._connections.wait(exchange)
         elif when := exchange.peer.ask_again(exchange, message, time.monotonic()):
             self._set_aside(exchange, when)
         else:
@@ -256,27 +254,11 @@ class Engine:
         self._schedule(exchange, when)
         self._freed.append(exchange.peer)
 
-    def _open_stream(self, exchange: Exchange) -> None:
-        try:
-            stream = Stream(exchange.question, exchange.asked, edns=exchange.edns)
-        except OSError:
-            self._finish(exchange, Failure(Trouble.STREAM_REFUSED))
-            return
-        exchange.stream = stream
-        self._streams[stream.descriptor] = exchange
-        self._poll.register(stream.descriptor, stream.wants)
-        self._schedule(exchange, time.monotonic() + self._timeout)
-
-    def _stream_moves(self, exchange: Exchange) -> None:
-        stream = exchange.stream
-        assert stream is not None
-        try:
-            data = stream.move()
-        except OSError:
-            self._finish(exchange, Failure(Trouble.STREAM_REFUSED))
-            return
+    def _connected(self, exchange: Exchange, data: bytes | Trouble | None) -> None:
         if data is None:
-            self._poll.modify(stream.descriptor, stream.wants)
+            return
+        if isinstance(data, Trouble):
+            self._finish(exchange, Failure(data))
             return
         seconds = time.monotonic() - exchange.started
         try:
@@ -290,10 +272,7 @@ class Engine:
     def _finish(self, exchange: Exchange, reply: Reply) -> None:
         exchange.done = True
         self._datagrams.forget(exchange)
-        if exchange.stream is not None:
-            del self._streams[exchange.stream.descriptor]
-            self._poll.unregister(exchange.stream.descriptor)
-            exchange.stream.close()
+        self._connections.forget(exchange)
         exchange.peer.in_flight -= 1
         if isinstance(reply, Message):
             exchange.peer.answered(exchange, reply)

@@ -1,0 +1,67 @@
+"""Questions and answers over TCP, where an answer does not fit a datagram: a few connections, and who waits for one."""
+
+import select
+from collections import deque
+from collections.abc import Iterator
+
+from dkimctl.dns.exchange import Exchange
+from dkimctl.dns.questions import Trouble
+from dkimctl.dns.streams import Stream
+
+_MOST = 64  # servers bear few: BIND 150 of everybody together
+
+
+class Connections:
+    """All TCP connections of an engine, one for each question."""
+
+    def __init__(self, poll: select.epoll) -> None:
+        self._poll = poll
+        self._waiting: deque[Exchange] = deque()
+        self._by_descriptor: dict[int, tuple[Exchange, Stream]] = {}
+
+    def __contains__(self, descriptor: int) -> bool:
+        """True when this is one of them."""
+        return descriptor in self._by_descriptor
+
+    def close(self) -> None:
+        """End every connection."""
+        for _, stream in self._by_descriptor.values():
+            stream.close()
+
+    def wait(self, exchange: Exchange) -> None:
+        """Ask as soon as there is room."""
+        self._waiting.append(exchange)
+
+    def begin(self) -> Iterator[tuple[Exchange, Trouble | None]]:
+        """Connect for those for whom there is room by now; each with what hindered it, or None."""
+        while self._waiting and len(self._by_descriptor) < _MOST:
+            exchange = self._waiting.popleft()
+            try:
+                stream = Stream(exchange.question, exchange.asked, edns=exchange.edns)
+            except OSError:
+                yield exchange, Trouble.STREAM_REFUSED
+                continue
+            exchange.stream = stream
+            self._by_descriptor[stream.descriptor] = exchange, stream
+            self._poll.register(stream.descriptor, stream.wants)
+            yield exchange, None
+
+    def move(self, descriptor: int) -> tuple[Exchange, bytes | Trouble | None]:
+        """Send or receive what is possible now; the whole answer, what hindered it, or None while more is to come."""
+        exchange, stream = self._by_descriptor[descriptor]
+        try:
+            data = stream.move()
+        except OSError:
+            return exchange, Trouble.STREAM_REFUSED
+        if data is None:
+            self._poll.modify(descriptor, stream.wants)
+        return exchange, data
+
+    def forget(self, exchange: Exchange) -> None:
+        """End its connection, if it has one."""
+        if exchange.stream is None:
+            return
+        descriptor = exchange.stream.descriptor
+        del self._by_descriptor[descriptor]
+        self._poll.unregister(descriptor)
+        exchange.stream.close()
