@@ -5,14 +5,16 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import dns.message
 import pytest
 
 from dkimctl.clock import SYSTEM_CLOCK
-from dkimctl.config.settings import Settings, Signing
+from dkimctl.config.settings import Lookup, Settings, Signing
 from dkimctl.errors import ConfigError, Refused, Unavailable, UsageError
+from dkimctl.keys.directory import KeyDirectory
 from dkimctl.keys.metadata import Tags
 from dkimctl.keys.pair import Algorithm, generate
-from dkimctl.lifecycle.selftest.probing import Prober, Via
+from dkimctl.lifecycle.selftest.probing import Finder, Prober, Via
 from dkimctl.lifecycle.selftest.selftest import selftest
 from dkimctl.opendkim.sockets import MilterSocket
 from dkimctl.probe.attempt import Attempt, Expected, State, assess
@@ -21,10 +23,13 @@ from dkimctl.probe.message import Message
 from dkimctl.probe.person import PASSWORD, Relay, password_from, relay_from, send
 from dkimctl.probe.signature import FIELD, sign
 from dkimctl.probe.sink import Sink
+from dkimctl.record.from_key import record_of
 from dkimctl.record.model import record_for
 from dkimctl.sandbox import Sandbox
 from tests.conftest import Dkimctl, needs
+from tests.hostile_dns import Hostile
 from tests.milters import ACCEPT, TEMPFAIL, Answer, milter, rejecting, saying
+from tests.ports import free_port_everywhere
 from tests.test_probe_milter import wait_until_open
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -131,14 +136,39 @@ def test_no_daemon_and_something_else(dkimctl_inside: Dkimctl) -> None:
 def test_a_silent_socket(dkimctl_inside: Dkimctl) -> None:
     """A daemon that accepts the connection and stays silent is given up: one wait, and no verdict."""
     run(dkimctl_inside, "local:/nonexistent/s", code=3)
-    from dkimctl.keys.directory import KeyDirectory
-
     store = KeyDirectory(dkimctl_inside.root / "etc/opendkim/keys")
     with saying(b"") as place:
         settings = Settings(root=dkimctl_inside.root, signing=Signing(socket=str(place)))
         prober = Prober(settings, store, SYSTEM_CLOCK, lambda attempt: None, patience=0.2)
         with pytest.raises(Unavailable, match="no answer in time"):
             selftest(prober, ["example.com"], Via.MILTER)
+
+
+def test_dns_is_asked_for_all_records_at_once(dkimctl_inside: Dkimctl) -> None:
+    """Name servers that do not answer are waited for once, not for each domain; then the keys on this disk serve."""
+    domains = [f"d{number}.example" for number in range(5)]
+    dkimctl_inside("genkey", *domains, "-s", "mail")
+    asked: list[str] = []
+    server = Hostile(
+        "127.0.0.1", free_port_everywhere("127.0.0.1"), lambda query, _: asked.append(_name(query))
+    ).start()
+    try:
+        lookup = Lookup((f"127.0.0.1:{server.port}",), server.port, timeout=0.5)
+        settings = Settings(root=dkimctl_inside.root, lookup=lookup)
+        store = KeyDirectory(dkimctl_inside.root / "etc/opendkim/keys")
+        finder = Finder(Prober(settings, store, SYSTEM_CLOCK, lambda attempt: None), domains)
+        assert not asked
+        for domain in domains:
+            owner = f"mail._domainkey.{domain}"
+            assert finder.find(owner) == record_of(store, store.keys(domain)[0]).text
+            assert finder.is_unpublished(owner)
+    finally:
+        server.stop()
+    assert set(asked[:5]) == {f"_domainkey.{domain}." for domain in domains}
+
+
+def _name(query: bytes) -> str:
+    return str(dns.message.from_wire(query).question[0].name)
 
 
 @needs("opendkim")

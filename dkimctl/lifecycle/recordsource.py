@@ -1,5 +1,7 @@
 """Where a verifier finds key records: in DNS, or made from the keys on this disk."""
 
+from collections.abc import Iterable, Iterator
+
 from dkimctl.config.settings import Lookup
 from dkimctl.errors import Unavailable
 from dkimctl.keys.store import KeyStore
@@ -14,14 +16,23 @@ def record_in_dns(lookup: Lookup) -> FindRecord:
     """Finds key records at the authoritative servers: no cache stands between, none learns that a record is missing."""
 
     def find(owner: str) -> str | None:
-        selector, domain = split_owner_name(owner)
-        [report] = check([Target(selector, domain)], lookup)
-        if report.verdict is Verdict.UNKNOWN:
-            worst = report.findings[0]
-            raise Unavailable(f"{owner}: {worst.title}: {worst.seen}", hint=worst.fix)
-        return report.text
+        [(_, found)] = records_in_dns([owner], lookup)
+        if isinstance(found, Unavailable):
+            raise found
+        return found
 
     return find
+
+
+def records_in_dns(owners: Iterable[str], lookup: Lookup) -> Iterator[tuple[str, str | Unavailable | None]]:
+    """The same for many names at once: each, as they come, with its record or why DNS cannot be asked."""
+    targets = {Target(*split_owner_name(owner)): owner for owner in owners}
+    for report in check(targets, lookup):
+        found: str | Unavailable | None = report.text
+        if report.verdict is Verdict.UNKNOWN:
+            worst = report.findings[0]
+            found = Unavailable(f"{report.owner}: {worst.title}: {worst.seen}", hint=worst.fix)
+        yield targets[report.target], found
 
 
 def record_on_disk(store: KeyStore) -> FindRecord:

@@ -1,6 +1,7 @@
 """What every selftest works with: its messages, the key records, and what came of it all."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -10,13 +11,12 @@ from dkimctl.config.settings import Settings
 from dkimctl.errors import DiskError, DkimctlError, Unavailable
 from dkimctl.host.installation import read_installation
 from dkimctl.keys.metadata import Phase
-from dkimctl.keys.store import KeyName, KeyStore
-from dkimctl.lifecycle.recordsource import record_in_dns
-from dkimctl.names import split_owner_name
+from dkimctl.keys.store import KeyName, KeyStore, published_keys
+from dkimctl.lifecycle.recordsource import records_in_dns
+from dkimctl.names import owner_name, split_owner_name
 from dkimctl.opendkim.sockets import MilterSocket, parse_socket
 from dkimctl.probe.attempt import Attempt, State
 from dkimctl.probe.cases import Case, cases
-from dkimctl.probe.signature import FindRecord
 from dkimctl.record.from_key import record_of
 
 
@@ -85,23 +85,32 @@ class Finder:
     DNS is asked first: this tool does not hear of a record that a person made.
     """
 
-    def __init__(self, prober: Prober) -> None:
+    def __init__(self, prober: Prober, domains: Iterable[str]) -> None:
+        """`domains`: with the first record that is needed, those of all their keys are asked for, at once."""
         self._store = prober.store
-        self._in_dns: FindRecord = record_in_dns(prober.settings.lookup)
-        self._known: dict[str, str | DkimctlError | None] = {}
+        self._lookup = prober.settings.lookup
+        self._domains = domains
+        self._in_dns: dict[str, str | Unavailable | None] = {}
         self._unpublished: dict[str, None] = {}
 
     def find(self, owner: str) -> str | None:
         """The record's text. Raises Unavailable; asks once for each name."""
-        if owner not in self._known:
-            try:
-                self._known[owner] = self._found(owner)
-            except DkimctlError as error:
-                self._known[owner] = error
-        found = self._known[owner]
-        if isinstance(found, DkimctlError):
+        if owner not in self._in_dns:
+            self._in_dns.update(records_in_dns([owner, *self._expected()], self._lookup))
+        found = self._in_dns[owner]
+        if not isinstance(found, Unavailable):
+            return found or self._on_disk(owner)
+        on_disk = self._on_disk(owner, made_here=True)
+        if on_disk is None:
             raise found
-        return found
+        return on_disk
+
+    def _expected(self) -> Iterator[str]:
+        """The names that will be asked for, but for the damaged keys, of which is told when a signature needs one."""
+        domains, self._domains = self._domains, ()
+        for domain in domains:
+            with suppress(DkimctlError):
+                yield from [owner_name(key.selector, domain) for key in published_keys(self._store.keys(domain))]
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -114,15 +123,6 @@ class Finder:
     def is_unpublished(self, owner: str) -> bool:
         """True when its key came from this disk."""
         return owner in self._unpublished
-
-    def _found(self, owner: str) -> str | None:
-        try:
-            return self._in_dns(owner) or self._on_disk(owner)
-        except Unavailable:
-            on_disk = self._on_disk(owner, made_here=True)
-            if on_disk is None:
-                raise
-            return on_disk
 
     def _on_disk(self, owner: str, *, made_here: bool = False) -> str | None:
         selector, domain = split_owner_name(owner)

@@ -31,7 +31,7 @@ def selftest(prober: Prober, domains: Sequence[str], via: Via) -> Selftest:
 
 def _through_milter(prober: Prober, domains: Sequence[str]) -> Selftest:
     place = daemon_socket(prober.settings)
-    finder = Finder(prober)
+    finder = Finder(prober, domains)
     attempts = []
     for domain, case, sent, reply in _answers(prober, place, domains):
         expected = Expected(domain, finder.find, sent, prober.clock.now())

@@ -32,7 +32,7 @@ _REWRITING = ("smtp_generic_maps", "smtp_header_checks", "smtp_mime_header_check
 def through_postfix(prober: Prober, domains: Sequence[str], via: Via) -> Selftest:
     """Every message in over SMTP or sendmail(1), and out at a sink. Raises Unavailable without a Postfix to copy."""
     directory = prober.settings.at(prober.settings.paths.postfix_directory)
-    finder = Finder(prober)
+    finder = Finder(prober, domains)
     attempts = []
     with (
         Sink() as sink,
