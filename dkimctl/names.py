@@ -176,6 +176,18 @@ def relative_name(name: str, zone: str) -> str:
     return name[: -len(zone) - 1]
 
 
+def is_aligned(sender: str, signing: str) -> bool:
+    """Relaxed alignment, as far as it can be told without the list of public suffixes: one is below the other.
+
+    Two siblings such as a.example.com and b.example.com are taken for aligned when they share two labels or more.
+    """
+    if sender == signing or sender.endswith("." + signing) or signing.endswith("." + sender):
+        return True
+    ours, theirs = sender.split(".")[::-1], signing.split(".")[::-1]
+    shared = next((n for n, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b), 0)
+    return shared >= (3 if len(ours[0]) == 2 and len(ours) > 1 and len(ours[1]) <= 3 else 2)
+
+
 def printable(text: str, limit: int = 70) -> str:
     """`text` fit for an error line: control characters escaped, cut after `limit` characters."""
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

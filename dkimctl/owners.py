@@ -32,6 +32,14 @@ def find_owner(text: str, root: Path = Path("/")) -> Owner:
     return Owner(entry.pw_uid, members.gr_gid, text if group else f"{user}:{members.gr_name}")
 
 
+def find_daemon(owner: str, root: Path) -> Owner | None:
+    """The daemon's user and group, or None where they do not exist."""
+    try:
+        return find_owner(owner, root)
+    except UsageError:
+        return None
+
+
 def _owner_below(root: Path, user: str, group: str) -> Owner:
     entry = _row(root / "etc/passwd", user)
     members = _row(root / "etc/group", group or entry[3])

@@ -8,10 +8,10 @@ from dkimctl.clock import SYSTEM_CLOCK
 from dkimctl.errors import DkimctlError, Unavailable
 from dkimctl.files import read_file
 from dkimctl.host.answer import Answer, Mail, Outcome, Signing, Step
-from dkimctl.host.doctor.joins import aligned
 from dkimctl.host.keyfiles import Fault, read_key
 from dkimctl.host.world import World
 from dkimctl.keys.public import PublicKey
+from dkimctl.names import is_aligned
 from dkimctl.opendkim.hosts import canonical_host
 from dkimctl.opendkim.sockets import parse_socket
 from dkimctl.probe.inspection.taglist import TagList, parse_tags
@@ -54,7 +54,7 @@ def ask(world: World, mail: Mail) -> Answer:
 def _signing(world: World, tags: TagList, sender: str) -> Signing:
     domain, selector = tags.get("d").lower(), tags.get("s")
     path = f"{world.settings.paths.keys}/{domain}/{selector}.private"
-    counts = aligned(sender.lower(), domain)
+    counts = is_aligned(sender.lower(), domain)
     return Signing(domain, selector, path, tags.get("a"), True, counts, _public(world, path))
 
 

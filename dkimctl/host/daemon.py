@@ -4,10 +4,8 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 
 from dkimctl.errors import DiskError, Unavailable, UsageError, reason
-from dkimctl.files import read_file
 from dkimctl.host.service import Service
 from dkimctl.opendkim.conf import Configuration
 from dkimctl.opendkim.sockets import parse_socket
@@ -36,15 +34,6 @@ class TakenUp:
     done: bool
     message: str
     hint: str = ""
-
-
-def find_running(pid_file: Path, name: str = "opendkim") -> int | None:
-    """The process id of the daemon of this name that wrote this file, or None when none runs."""
-    text = (read_file(pid_file) or b"").strip()
-    if not text.isdigit():
-        return None
-    process = (read_file(Path(f"/proc/{int(text)}/comm")) or b"").decode("utf-8", "replace").strip()
-    return int(text) if process.partition(":")[0] == name[:15] else None  # the kernel keeps 15 characters
 
 
 def step_needed(before: Configuration | None, after: Configuration | None) -> Step:

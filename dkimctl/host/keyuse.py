@@ -7,12 +7,12 @@ from dkimctl.errors import DkimctlError
 from dkimctl.files import read_file
 from dkimctl.host.accounts import may_become
 from dkimctl.host.answer import Decided, Outcome, Signing, Step
-from dkimctl.host.doctor.joins import aligned
 from dkimctl.host.impersonate import NOT_REGULAR, as_user, open_results
 from dkimctl.host.keyfiles import Fault, read_key
 from dkimctl.host.keysafety import Walk
 from dkimctl.host.world import World
 from dkimctl.keys.pair import LEAST_BITS, Algorithm
+from dkimctl.names import is_aligned
 from dkimctl.opendkim.tables import KeyEntry
 
 
@@ -50,7 +50,7 @@ def sign(world: World, loaded: Loaded, address: str, steps: list[Step]) -> Signi
         steps.append(Step("signer", f"i={loaded.signer} is not below d={entry.domain}: never verifies"))
         is_valid = False
     sender = address.rpartition("@")[2]
-    counts = aligned(sender, entry.domain.lower())
+    counts = is_aligned(sender, entry.domain.lower())
     steps.append(Step("file", f"{held.algorithm} {held.bits} bits, {wanted}{'' if is_valid else ': never verifies'}"))
     steps.append(Step("DMARC", f"d={entry.domain} {'is aligned' if counts else 'does not count'} for {sender}"))
     return Signing(entry.domain, entry.selector, entry.path, wanted, is_valid, counts, held.public)

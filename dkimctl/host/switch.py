@@ -11,6 +11,7 @@ from dkimctl.errors import Refused, Unavailable
 from dkimctl.host import daemon
 from dkimctl.host.daemon import Step, TakenUp
 from dkimctl.host.dryrun import dry_run
+from dkimctl.host.running import find_running
 from dkimctl.host.service import Service, service_of
 from dkimctl.host.staging import check_staged
 from dkimctl.opendkim import conf
@@ -113,9 +114,9 @@ def postfix_waits(settings: Settings) -> bool:
 def _pid(before: conf.Configuration | None, service: Service) -> int | None:
     """The process of the signer, of opendkim wherever its old configuration has it write that."""
     if service.name != "opendkim":
-        return daemon.find_running(Path(service.pid_file), service.name)
+        return find_running(Path(service.pid_file), service.name)
     old_pid_file = (before.get("PidFile") if before else None) or service.pid_file
-    return daemon.find_running(Path(old_pid_file)) or daemon.find_running(Path(service.pid_file))
+    return find_running(Path(old_pid_file)) or find_running(Path(service.pid_file))
 
 
 def switch_back(switched: Switched, settings: Settings) -> tuple[TakenUp, ...]:

@@ -8,9 +8,9 @@ from enum import StrEnum
 from pathlib import Path
 
 from dkimctl.config.settings import Settings
-from dkimctl.errors import UsageError, disk_errors
+from dkimctl.errors import disk_errors
 from dkimctl.files import Owner
-from dkimctl.owners import find_owner
+from dkimctl.owners import find_daemon
 from dkimctl.postfix import postconf
 from dkimctl.render.base import RenderedDirectory, RenderedFile, Rendering
 
@@ -127,14 +127,6 @@ def is_readable(status: os.stat_result, daemon: Owner | None) -> bool:
     if daemon is not None and status.st_gid == daemon.gid:
         return bool(mode & stat.S_IRGRP)
     return bool(mode & stat.S_IROTH)
-
-
-def find_daemon(owner: str, root: Path) -> Owner | None:
-    """The daemon's user and group, or None where they do not exist."""
-    try:
-        return find_owner(owner, root)
-    except UsageError:
-        return None
 
 
 def _directory_changes(directories: Iterable[RenderedDirectory], settings: Settings) -> Iterator[DirectoryChange]:

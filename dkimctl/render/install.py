@@ -17,6 +17,7 @@ from pathlib import Path
 from dkimctl.config.settings import Settings
 from dkimctl.errors import Refused, disk_errors, shell_word
 from dkimctl.files import Owner, locked, make_directory, staged_file, sync_directory, write_file
+from dkimctl.owners import find_daemon
 from dkimctl.postfix import postconf
 from dkimctl.render.base import Rendering
 from dkimctl.render.compare import (
@@ -25,7 +26,6 @@ from dkimctl.render.compare import (
     DirectoryChange,
     FileChange,
     compare,
-    find_daemon,
     is_readable,
 )
 

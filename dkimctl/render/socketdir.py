@@ -12,8 +12,8 @@ from posixpath import basename, dirname
 from dkimctl.config.settings import Settings
 from dkimctl.errors import UsageError
 from dkimctl.opendkim.sockets import MilterSocket
+from dkimctl.owners import find_daemon
 from dkimctl.render.base import RenderedDirectory, RenderedFile, fixed
-from dkimctl.render.compare import find_daemon
 
 POSTFIX_GROUP = "postfix"
 _MODE = 0o2750

@@ -9,6 +9,7 @@ from dkimctl.host.datasets import DataSet, is_marked
 from dkimctl.host.doctor.base import MOST, Diagnosis, noticed
 from dkimctl.host.doctor.commands import dkimctl, edit_row, rewrite_row
 from dkimctl.host.world import World
+from dkimctl.names import is_aligned
 from dkimctl.opendkim.longtable import Names
 from dkimctl.opendkim.tables import KeyEntry, Patterns, Row, key_entry
 
@@ -85,7 +86,7 @@ def _dangling(
 
 def _alignment(world: World, signing: DataSet, row: Row, entry: KeyEntry) -> Iterator[Diagnosis]:
     domain = row.key.rpartition("@")[2].lower().lstrip("*").lstrip(".")
-    if entry.domain == "%" or not domain or aligned(domain, entry.domain.lower()):
+    if entry.domain == "%" or not domain or is_aligned(domain, entry.domain.lower()):
         return
     where = signing.at(row)
     seen = f"{where}: mail from {domain} gets d={entry.domain}"
@@ -103,15 +104,3 @@ def _signer(world: World, signing: DataSet, row: Row, entry: KeyEntry) -> Iterat
     where = signing.at(row)
     fix = rewrite_row(world, signing, row, f"{row.key} {key_name(row)}")
     yield noticed(c.BAD_SIGNER, where, f"{where}: {row.key} {row.value}; d={entry.domain}", fix)
-
-
-def aligned(sender: str, signing: str) -> bool:
-    """Relaxed alignment, as far as it can be told without the list of public suffixes: one is below the other.
-
-    Two siblings such as a.example.com and b.example.com are taken for aligned when they share two labels or more.
-    """
-    if sender == signing or sender.endswith("." + signing) or signing.endswith("." + sender):
-        return True
-    ours, theirs = sender.split(".")[::-1], signing.split(".")[::-1]
-    shared = next((n for n, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b), 0)
-    return shared >= (3 if len(ours[0]) == 2 and len(ours) > 1 and len(ours[1]) <= 3 else 2)

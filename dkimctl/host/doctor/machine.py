@@ -9,12 +9,12 @@ from pathlib import Path
 
 from dkimctl.clock import SYSTEM_CLOCK
 from dkimctl.errors import ConfigError, DkimctlError, Unavailable
-from dkimctl.host import daemon
 from dkimctl.host.catalogue import machine as c
 from dkimctl.host.clockstate import ClockState, ahead_of, read_clock_state, started
 from dkimctl.host.datasets import FILES
 from dkimctl.host.doctor.base import Diagnosis, noticed
 from dkimctl.host.doctor.commands import service
+from dkimctl.host.running import find_running
 from dkimctl.host.service import service_of
 from dkimctl.host.socketplace import effective_socket, signer_socket
 from dkimctl.host.world import World
@@ -63,7 +63,7 @@ def _daemon(world: World) -> Iterator[Diagnosis]:
         return
     pid_file = world.opendkim.get("PidFile", world.settings.paths.pid_file)
     try:
-        pid = daemon.find_running(Path(pid_file))
+        pid = find_running(Path(pid_file))
     except DkimctlError as error:
         yield noticed(c.UNREAD, pid_file, error.message)
         pid = None
