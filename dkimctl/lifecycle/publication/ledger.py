@@ -7,8 +7,8 @@ from typing import Any
 from dkimctl.clock import Clock
 from dkimctl.errors import DkimctlError
 from dkimctl.keys.metadata import Phase
+from dkimctl.keys.phases import reach
 from dkimctl.keys.store import Key, KeyName, KeyStore
-from dkimctl.lifecycle.phases import reach
 from dkimctl.lifecycle.publication.published import Event, Outcome, Progress, Publication
 
 
