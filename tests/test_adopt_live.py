@@ -18,8 +18,8 @@ import sys, time
 from datetime import UTC, datetime
 from dkimctl.errors import Unavailable
 from dkimctl.opendkim.sockets import parse_socket
-from dkimctl.probe.message import probe_message
-from dkimctl.probe.milter import offer
+from dkimctl.milter.message import probe_message
+from dkimctl.milter.client import offer
 for attempt in range(100):
     try:
         reply = offer(parse_socket(sys.argv[1]), probe_message(sys.argv[2], datetime.now(UTC)), job="ADOPT")

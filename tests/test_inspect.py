@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from dkimctl.errors import DkimctlError
 from dkimctl.host.catalogue import CATALOGUE as OF_HOSTS
 from dkimctl.keys.pair import load
+from dkimctl.milter.message import probe_message
 from dkimctl.output.inspection import inspection_text
 from dkimctl.probe.inspection.explain import explain
-from dkimctl.probe.message import probe_message
 from dkimctl.probe.signature import FIELD, sign
 from dkimctl.sandbox import Sandbox
 from dkimctl.verify.catalogue import CATALOGUE as OF_RECORDS

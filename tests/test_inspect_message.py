@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from dkimctl.errors import CheckFailed, Unavailable
 from dkimctl.keys.metadata import Tags
 from dkimctl.keys.pair import Algorithm, generate
+from dkimctl.milter.message import Message, probe_message
 from dkimctl.probe.inspection.check import Outcome, Verdict
 from dkimctl.probe.inspection.explain import MOST_SIGNATURES, Kind, exit_code, explain
-from dkimctl.probe.message import Message, probe_message
 from dkimctl.probe.signature import FIELD, sign, verify
 from dkimctl.record.model import record_for
 from tests.conftest import REPOSITORY

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from dkimctl.errors import UsageError
 from dkimctl.keys.pair import Algorithm, generate
+from dkimctl.milter.client import Client, offer
+from dkimctl.milter.message import probe_message
 from dkimctl.opendkim.hosts import canonical_host, host_problem, parse_hosts
 from dkimctl.opendkim.sockets import MilterSocket
-from dkimctl.probe.message import probe_message
-from dkimctl.probe.milter import Client, offer
 from tests.conftest import needs
 
 ADDRESS = st.ip_addresses().map(str)

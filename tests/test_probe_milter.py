@@ -14,11 +14,11 @@ import pytest
 from dkimctl.errors import Unavailable
 from dkimctl.keys.metadata import Tags
 from dkimctl.keys.pair import Algorithm, KeyPair, generate
+from dkimctl.milter.client import Client, Verdict, offer
+from dkimctl.milter.message import probe_message
+from dkimctl.milter.probe import probe
+from dkimctl.milter.wire import NobodyListens
 from dkimctl.opendkim.sockets import MilterSocket
-from dkimctl.probe.message import probe_message
-from dkimctl.probe.milter import Client, Verdict, offer
-from dkimctl.probe.signing import probe
-from dkimctl.probe.wire import NobodyListens
 from dkimctl.record.model import record_for
 from tests.conftest import needs
 

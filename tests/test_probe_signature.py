@@ -11,7 +11,7 @@ import pytest
 from dkimctl.errors import CheckFailed, Unavailable
 from dkimctl.keys.metadata import Tags
 from dkimctl.keys.pair import Algorithm, KeyPair, generate
-from dkimctl.probe.message import Message, probe_message
+from dkimctl.milter.message import Message, probe_message
 from dkimctl.probe.signature import FIELD, Signature, sign, verify
 from dkimctl.probe.testmode import sign_in_test_mode
 from dkimctl.record.model import record_for

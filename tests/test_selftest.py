@@ -16,10 +16,10 @@ from dkimctl.keys.metadata import Tags
 from dkimctl.keys.pair import Algorithm, generate
 from dkimctl.lifecycle.selftest.probing import Finder, Prober, Via
 from dkimctl.lifecycle.selftest.selftest import selftest
+from dkimctl.milter.message import Message
 from dkimctl.opendkim.sockets import MilterSocket
 from dkimctl.probe.attempt import Attempt, Expected, State, assess
 from dkimctl.probe.cases import Case, cases
-from dkimctl.probe.message import Message
 from dkimctl.probe.person import PASSWORD, Relay, password_from, relay_from, send
 from dkimctl.probe.signature import FIELD, sign
 from dkimctl.probe.sink import Sink

@@ -11,12 +11,12 @@ from dkimctl.host.answer import Answer, Mail, Outcome, Signing, Step
 from dkimctl.host.keyfiles import Fault, read_key
 from dkimctl.host.world import World
 from dkimctl.keys.public import PublicKey
+from dkimctl.milter.client import Client, Reply, Verdict, offer
+from dkimctl.milter.message import probe_message
 from dkimctl.names import is_aligned
 from dkimctl.opendkim.hosts import canonical_host
 from dkimctl.opendkim.sockets import parse_socket
 from dkimctl.probe.inspection.taglist import TagList, parse_tags
-from dkimctl.probe.message import probe_message
-from dkimctl.probe.milter import Client, Reply, Verdict, offer
 from dkimctl.render.signers import signer_named
 
 _OUTCOMES = {

@@ -7,9 +7,9 @@ from enum import StrEnum
 
 from dkimctl.errors import DiskError, Unavailable, UsageError, reason
 from dkimctl.host.service import Service
+from dkimctl.milter.wire import NobodyListens, connect
 from dkimctl.opendkim.conf import Configuration
 from dkimctl.opendkim.sockets import parse_socket
-from dkimctl.probe.wire import NobodyListens, connect
 from dkimctl.programs import has_systemd, run_program
 
 RESTART_ONLY = ("Socket", "UserID", "UMask", "PidFile", "AutoRestart", "AutoRestartRate", "AutoRestartCount")

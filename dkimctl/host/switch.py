@@ -14,10 +14,10 @@ from dkimctl.host.dryrun import dry_run
 from dkimctl.host.running import find_running
 from dkimctl.host.service import Service, service_of
 from dkimctl.host.staging import check_staged
+from dkimctl.milter.client import greet
+from dkimctl.milter.wire import NobodyListens
 from dkimctl.opendkim import conf
 from dkimctl.opendkim.sockets import parse_socket
-from dkimctl.probe.milter import greet
-from dkimctl.probe.wire import NobodyListens
 from dkimctl.programs import run_program
 from dkimctl.render.base import Rendering
 from dkimctl.render.compare import Change

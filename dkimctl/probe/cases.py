@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
 
-from dkimctl.probe.message import RECIPIENT, SENDER, Message
+from dkimctl.milter.message import RECIPIENT, SENDER, Message
 
 _LONG = 1200  # octets of a line; RFC 5321 §4.5.3.1.6 allows 998
 _MANY = 120  # header fields

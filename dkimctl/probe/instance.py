@@ -14,9 +14,9 @@ from tempfile import mkdtemp
 
 from dkimctl.clock import SYSTEM_CLOCK
 from dkimctl.errors import Unavailable
+from dkimctl.milter.client import greet
 from dkimctl.postfix import postconf
 from dkimctl.postfix.milters import milter_socket, split_milters
-from dkimctl.probe.milter import greet
 from dkimctl.probe.postfixcopy import Copied, Ports, copy_settings
 from dkimctl.programs import run_program
 

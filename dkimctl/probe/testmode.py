@@ -4,7 +4,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from dkimctl.errors import CheckFailed
-from dkimctl.probe.message import Message
+from dkimctl.milter.message import Message
 from dkimctl.probe.signature import FIELD
 from dkimctl.programs import run_program
 

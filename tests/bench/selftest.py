@@ -26,8 +26,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 from measure import Case, Claim, command, interleaved, report
 
 from dkimctl.keys.directory import KeyDirectory
+from dkimctl.milter.message import Message
 from dkimctl.probe.cases import cases
-from dkimctl.probe.message import Message
 from dkimctl.record.from_key import record_of
 from tests.dns_servers import Knot, name_servers, txt
 from tests.ports import free_port_everywhere

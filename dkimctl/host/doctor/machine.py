@@ -18,9 +18,9 @@ from dkimctl.host.running import find_running
 from dkimctl.host.service import service_of
 from dkimctl.host.socketplace import effective_socket, signer_socket
 from dkimctl.host.world import World
+from dkimctl.milter.client import greet
+from dkimctl.milter.wire import NobodyListens
 from dkimctl.opendkim.sockets import MilterSocket
-from dkimctl.probe.milter import greet
-from dkimctl.probe.wire import NobodyListens
 from dkimctl.programs import find_program, has_systemd
 from dkimctl.providers.ovh.credentials import DEFAULT_ENDPOINT, find_credentials
 from dkimctl.providers.ovh.endpoint import is_url, loopback_url, web_host

@@ -8,10 +8,10 @@ from pathlib import Path
 from dkimctl.errors import DkimctlError
 from dkimctl.lifecycle.selftest.probing import Finder, Prober, Selftest, Via, all_cases, daemon_socket, noted
 from dkimctl.lifecycle.selftest.throughpostfix import through_postfix
+from dkimctl.milter.client import Offered, Reply, Verdict, hand_over
 from dkimctl.opendkim.sockets import MilterSocket
 from dkimctl.probe.attempt import Attempt, Expected, State, assess, attempt, not_verified, why_hint
 from dkimctl.probe.cases import Case
-from dkimctl.probe.milter import Offered, Reply, Verdict, hand_over
 from dkimctl.probe.signature import FIELD
 from dkimctl.programs import log_of
 

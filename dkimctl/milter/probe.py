@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from dkimctl.clock import SYSTEM_CLOCK, Clock
+from dkimctl.milter.client import Client, Reply, Verdict, offer
+from dkimctl.milter.message import probe_message
 from dkimctl.opendkim.sockets import MilterSocket
-from dkimctl.probe.message import probe_message
-from dkimctl.probe.milter import Client, Reply, Verdict, offer
 from dkimctl.probe.signature import FIELD, FindRecord, Signature, verify
 
 

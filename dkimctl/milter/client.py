@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from dkimctl.errors import Unavailable
+from dkimctl.milter.message import Message, crlf
+from dkimctl.milter.wire import Wire, connect
 from dkimctl.opendkim.sockets import MilterSocket
-from dkimctl.probe.message import Message, crlf
-from dkimctl.probe.wire import Wire, connect
 
 _VERSION = 6
 _ACTIONS = 0x1FF  # every SMFIF_* modification; opendkim refuses to talk unless it may add and change headers
