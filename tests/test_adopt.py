@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from dkimctl.config.load import load_settings
+from dkimctl.dkim.signature import verify
 from dkimctl.keys.directory import KeyDirectory
 from dkimctl.keys.metadata import Phase, Tags
 from dkimctl.keys.pair import load
 from dkimctl.keys.store import Key
-from dkimctl.probe.signature import verify
 from dkimctl.record.model import record_for
 from tests.conftest import Dkimctl, Run, needs
 from tests.handmade import LAYOUTS, article

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dkimctl.dkim.explain import explain
+from dkimctl.dkim.signature import FIELD, sign
 from dkimctl.errors import DkimctlError
 from dkimctl.host.catalogue import CATALOGUE as OF_HOSTS
 from dkimctl.keys.pair import load
 from dkimctl.milter.message import probe_message
 from dkimctl.output.inspection import inspection_text
-from dkimctl.probe.inspection.explain import explain
-from dkimctl.probe.signature import FIELD, sign
 from dkimctl.sandbox import Sandbox
 from dkimctl.verify.catalogue import CATALOGUE as OF_RECORDS
 from tests.conftest import Dkimctl

@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dkimctl.dkim.check import Outcome, Verdict
+from dkimctl.dkim.explain import MOST_SIGNATURES, Kind, exit_code, explain
+from dkimctl.dkim.signature import FIELD, sign, verify
 from dkimctl.errors import CheckFailed, Unavailable
 from dkimctl.keys.metadata import Tags
 from dkimctl.keys.pair import Algorithm, generate
 from dkimctl.milter.message import Message, probe_message
-from dkimctl.probe.inspection.check import Outcome, Verdict
-from dkimctl.probe.inspection.explain import MOST_SIGNATURES, Kind, exit_code, explain
-from dkimctl.probe.signature import FIELD, sign, verify
 from dkimctl.record.model import record_for
 from tests.conftest import REPOSITORY
 
@@ -244,7 +244,7 @@ def test_neither_of_the_three(content: bytes) -> None:
 BIG = r"""
 import re, sys
 from datetime import datetime, UTC
-from dkimctl.probe.inspection.explain import explain
+from dkimctl.dkim.explain import explain
 content = open(sys.argv[1], "rb").read()
 found = explain(content, lambda _: open(sys.argv[2]).read(), datetime.now(UTC))
 print(found.signatures[0].outcome.verdict, re.search(r"VmHWM:\s+(\d+)", open("/proc/self/status").read())[1])

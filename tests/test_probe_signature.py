@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from dkimctl.dkim.signature import FIELD, Signature, sign, verify
 from dkimctl.errors import CheckFailed, Unavailable
 from dkimctl.keys.metadata import Tags
 from dkimctl.keys.pair import Algorithm, KeyPair, generate
 from dkimctl.milter.message import Message, probe_message
-from dkimctl.probe.signature import FIELD, Signature, sign, verify
 from dkimctl.probe.testmode import sign_in_test_mode
 from dkimctl.record.model import record_for
 from tests.conftest import REPOSITORY, needs
@@ -184,7 +184,7 @@ def test_ed25519_without_its_library() -> None:
     program = (
         "import sys; sys.modules['nacl'] = None\n"
         "from dkimctl.errors import Unavailable\n"
-        "from dkimctl.probe.signature import verify\n"
+        "from dkimctl.dkim.signature import verify\n"
         f"try: verify({message.raw!r}, lambda _: {record!r})\n"
         "except Unavailable as error: print(error.message, error.hint)\n"
     )

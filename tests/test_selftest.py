@@ -10,6 +10,7 @@ import pytest
 
 from dkimctl.clock import SYSTEM_CLOCK
 from dkimctl.config.settings import Lookup, Settings, Signing
+from dkimctl.dkim.signature import FIELD, sign
 from dkimctl.errors import ConfigError, Refused, Unavailable, UsageError
 from dkimctl.keys.directory import KeyDirectory
 from dkimctl.keys.metadata import Tags
@@ -21,7 +22,6 @@ from dkimctl.opendkim.sockets import MilterSocket
 from dkimctl.probe.attempt import Attempt, Expected, State, assess
 from dkimctl.probe.cases import Case, cases
 from dkimctl.probe.person import PASSWORD, Relay, password_from, relay_from, send
-from dkimctl.probe.signature import FIELD, sign
 from dkimctl.probe.sink import Sink
 from dkimctl.record.from_key import record_of
 from dkimctl.record.model import record_for

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from dkimctl.cli.demo_stage import DOMAIN, Stage, demand
+from dkimctl.dkim.signature import FIELD, sign, verify
 from dkimctl.dns.txt import txt_strings
 from dkimctl.milter.message import Message, probe_message
 from dkimctl.output.demo import Scene
-from dkimctl.probe.signature import FIELD, sign, verify
 from dkimctl.probe.testmode import sign_in_test_mode
 from dkimctl.programs import find_program
 

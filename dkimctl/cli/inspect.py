@@ -10,7 +10,7 @@ from dkimctl.cli.frame import command as make_command
 from dkimctl.cli.layout import FILE
 
 if TYPE_CHECKING:
-    from dkimctl.probe.signature import FindRecord
+    from dkimctl.dkim.signature import FindRecord
 
 _CODE = re.compile(r"[A-Za-z]{2,8}[0-9]{3}")
 
@@ -31,9 +31,9 @@ def command(app: App, subjects: tuple[str, ...]) -> int:
     the key from DNS, and where it fails, with what was changed. -v shows what was hashed. Without an argument, every
     finding that verify-dns and doctor know. Exit code: 0 right, 1 wrong or not signed, 3 not verified.
     """
+    from dkimctl.dkim.explain import exit_code, explain
     from dkimctl.errors import UsageError
     from dkimctl.output.inspection import inspection_text
-    from dkimctl.probe.inspection.explain import exit_code, explain
 
     if all(_is_code(subject) for subject in subjects):
         return _explain_codes(app, subjects)

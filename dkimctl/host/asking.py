@@ -5,6 +5,7 @@ from contextlib import suppress
 from ipaddress import ip_address, ip_network
 
 from dkimctl.clock import SYSTEM_CLOCK
+from dkimctl.dkim.taglist import TagList, parse_tags
 from dkimctl.errors import DkimctlError, Unavailable
 from dkimctl.files import read_file
 from dkimctl.host.answer import Answer, Mail, Outcome, Signing, Step
@@ -16,7 +17,6 @@ from dkimctl.milter.message import probe_message
 from dkimctl.names import is_aligned
 from dkimctl.opendkim.hosts import canonical_host
 from dkimctl.opendkim.sockets import parse_socket
-from dkimctl.probe.inspection.taglist import TagList, parse_tags
 from dkimctl.render.signers import signer_named
 
 _OUTCOMES = {

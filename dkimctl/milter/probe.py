@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from dkimctl.clock import SYSTEM_CLOCK, Clock
+from dkimctl.dkim.signature import FIELD, FindRecord, Signature, verify
 from dkimctl.milter.client import Client, Reply, Verdict, offer
 from dkimctl.milter.message import probe_message
 from dkimctl.opendkim.sockets import MilterSocket
-from dkimctl.probe.signature import FIELD, FindRecord, Signature, verify
 
 
 @dataclass(frozen=True, slots=True)

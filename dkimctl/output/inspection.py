@@ -3,11 +3,11 @@
 import textwrap
 from collections.abc import Iterator
 
+from dkimctl.dkim.check import Hashed, Outcome, Verdict
+from dkimctl.dkim.explain import Inspection, Kind, Signature
+from dkimctl.dkim.words import Tag
 from dkimctl.names import printable
 from dkimctl.output.findings import WIDTH, finding_text
-from dkimctl.probe.inspection.check import Hashed, Outcome, Verdict
-from dkimctl.probe.inspection.explain import Inspection, Kind, Signature
-from dkimctl.probe.inspection.words import Tag
 
 _SHOWN = 60  # characters of a value; the rest of a long one says nothing to people
 _BODY = 2000  # octets of a body that -v shows; -vv shows more

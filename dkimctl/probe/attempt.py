@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from dkimctl.dkim.check import Outcome
+from dkimctl.dkim.check import Verdict as Judged
+from dkimctl.dkim.explain import explain
+from dkimctl.dkim.mail import parse_mail
+from dkimctl.dkim.signature import FIELD, FindRecord, verify
+from dkimctl.dkim.taglist import TagList, parse_tags
+from dkimctl.dkim.words import moment, span
 from dkimctl.errors import DkimctlError, Unavailable
 from dkimctl.probe.cases import Case
-from dkimctl.probe.inspection.check import Outcome
-from dkimctl.probe.inspection.check import Verdict as Judged
-from dkimctl.probe.inspection.explain import explain
-from dkimctl.probe.inspection.mail import parse_mail
-from dkimctl.probe.inspection.taglist import TagList, parse_tags
-from dkimctl.probe.inspection.words import moment, span
-from dkimctl.probe.signature import FIELD, FindRecord, verify
 
 _SKEW = timedelta(seconds=2)  # t= counts whole seconds, and the message takes a moment
 

@@ -3,9 +3,9 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from dkimctl.dkim.signature import FIELD
 from dkimctl.errors import CheckFailed
 from dkimctl.milter.message import Message
-from dkimctl.probe.signature import FIELD
 from dkimctl.programs import run_program
 
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dkimctl.config.settings import Lookup
+from dkimctl.dkim.signature import Signature, verify
 from dkimctl.dns.txt import txt_strings
-from dkimctl.probe.signature import Signature, verify
 from dkimctl.sandbox import Sandbox
 from tests.conftest import needs
 from tests.dns_servers import Knot, name_servers

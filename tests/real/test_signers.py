@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
+from dkimctl.dkim.signature import FIELD, Signature
 from dkimctl.errors import Unavailable
 from dkimctl.milter.client import Client, greet, offer
 from dkimctl.milter.message import probe_message
 from dkimctl.opendkim.sockets import MilterSocket, parse_socket
-from dkimctl.probe.signature import FIELD, Signature
 from dkimctl.sandbox import Sandbox
 from tests.conftest import needs
 from tests.ports import free_port_everywhere

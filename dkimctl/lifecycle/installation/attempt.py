@@ -14,6 +14,7 @@ from types import MappingProxyType
 
 from dkimctl.clock import Clock
 from dkimctl.config.settings import Settings
+from dkimctl.dkim.signature import FindRecord
 from dkimctl.errors import CheckFailed, DkimctlError, Unavailable
 from dkimctl.host.daemon import Step, TakenUp
 from dkimctl.host.service import service_of
@@ -22,7 +23,6 @@ from dkimctl.milter.client import Client
 from dkimctl.milter.probe import probe
 from dkimctl.milter.wire import NobodyListens
 from dkimctl.opendkim.sockets import parse_socket
-from dkimctl.probe.signature import FindRecord
 from dkimctl.programs import log_of
 from dkimctl.render.base import Name, Rendering, SigningKey
 from dkimctl.render.compare import compare

@@ -8,11 +8,11 @@ from enum import StrEnum
 
 from dkimctl.clock import Clock
 from dkimctl.config.settings import Settings
+from dkimctl.dkim.keysource import records_in_dns
 from dkimctl.errors import DiskError, DkimctlError, Unavailable
 from dkimctl.host.installation import read_installation
 from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import KeyName, KeyStore, published_keys
-from dkimctl.lifecycle.recordsource import records_in_dns
 from dkimctl.names import owner_name, split_owner_name
 from dkimctl.opendkim.sockets import MilterSocket, parse_socket
 from dkimctl.probe.attempt import Attempt, State

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
+from dkimctl.dkim.signature import FIELD
 from dkimctl.errors import DkimctlError
 from dkimctl.lifecycle.selftest.probing import Finder, Prober, Selftest, Via, all_cases, daemon_socket, noted
 from dkimctl.lifecycle.selftest.throughpostfix import through_postfix
@@ -12,7 +13,6 @@ from dkimctl.milter.client import Offered, Reply, Verdict, hand_over
 from dkimctl.opendkim.sockets import MilterSocket
 from dkimctl.probe.attempt import Attempt, Expected, State, assess, attempt, not_verified, why_hint
 from dkimctl.probe.cases import Case
-from dkimctl.probe.signature import FIELD
 from dkimctl.programs import log_of
 
 _AT_ONCE = 3

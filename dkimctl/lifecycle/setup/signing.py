@@ -3,6 +3,7 @@
 from collections.abc import Sequence, Set
 
 from dkimctl.config.settings import Settings
+from dkimctl.dkim.keysource import record_in_dns
 from dkimctl.errors import Refused
 from dkimctl.host.daemon import Step as Way
 from dkimctl.host.daemon import TakenUp
@@ -11,7 +12,6 @@ from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import Key
 from dkimctl.lifecycle.installation.attempt import Attempt, attempt, take_back
 from dkimctl.lifecycle.installation.maysign import MaySign, installed_keys
-from dkimctl.lifecycle.recordsource import record_in_dns
 from dkimctl.lifecycle.setup.steps import Site, State, Step, failed
 from dkimctl.render.base import Name, Rendering, SigningKey
 from dkimctl.render.desired import desired

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from dkimctl.probe.inspection.mail import Field, Mail, lines
+from dkimctl.dkim.mail import Field, Mail, lines
 
 _BLANKS = re.compile(rb"[ \t]+")
 _FOLD = re.compile(rb"\r\n(?=[ \t])")

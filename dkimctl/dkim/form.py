@@ -4,11 +4,11 @@ import base64
 import binascii
 from datetime import datetime
 
+from dkimctl.dkim.canonical import BodyHash
+from dkimctl.dkim.taglist import TagList, names_in
+from dkimctl.dkim.words import moment, span
 from dkimctl.errors import UsageError
 from dkimctl.names import domain_name, selector_name
-from dkimctl.probe.inspection.canonical import BodyHash
-from dkimctl.probe.inspection.taglist import TagList, names_in
-from dkimctl.probe.inspection.words import moment, span
 
 _REQUIRED = ("v", "a", "b", "bh", "d", "h", "s")
 _ALGORITHMS = ("rsa-sha256", "rsa-sha1", "ed25519-sha256")

@@ -5,10 +5,10 @@ import re
 from collections.abc import Iterator, Sequence
 from email.header import decode_header, make_header
 
+from dkimctl.dkim.canonical import canonical_field, selected, without_signature
+from dkimctl.dkim.mail import Field, Mail
+from dkimctl.dkim.taglist import TagList, names_in
 from dkimctl.names import printable
-from dkimctl.probe.inspection.canonical import canonical_field, selected, without_signature
-from dkimctl.probe.inspection.mail import Field, Mail
-from dkimctl.probe.inspection.taglist import TagList, names_in
 
 _FIELDS = 60  # header fields in which a change is looked for
 # (?<!\s): a long run of blanks is gone through once, not again from each of them

@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from dkimctl.dkim.bodychange import body_difference
+from dkimctl.dkim.canonical import BodyHash, body_hash, canonical_field, selected, without_signature
+from dkimctl.dkim.form import decoded, expired, form_problems, remarks_on
+from dkimctl.dkim.headerchange import header_difference
+from dkimctl.dkim.mail import Field, Mail
+from dkimctl.dkim.signature import FindRecord
+from dkimctl.dkim.taglist import TagList, names_in
 from dkimctl.errors import DkimctlError, Unavailable
 from dkimctl.findings import Severity
 from dkimctl.keys.public import PublicKey
 from dkimctl.keys.signatures import fits, signed_digest
-from dkimctl.probe.inspection.bodychange import body_difference
-from dkimctl.probe.inspection.canonical import BodyHash, body_hash, canonical_field, selected, without_signature
-from dkimctl.probe.inspection.form import decoded, expired, form_problems, remarks_on
-from dkimctl.probe.inspection.headerchange import header_difference
-from dkimctl.probe.inspection.mail import Field, Mail
-from dkimctl.probe.inspection.taglist import TagList, names_in
-from dkimctl.probe.signature import FindRecord
 from dkimctl.verify.judge import judge
 from dkimctl.verify.report import Target
 

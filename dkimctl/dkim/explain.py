@@ -5,15 +5,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from dkimctl.dkim.check import Outcome, Verdict, check_signature
+from dkimctl.dkim.form import form_problems
+from dkimctl.dkim.mail import Field, Mail, parse_mail
+from dkimctl.dkim.signature import FindRecord
+from dkimctl.dkim.taglist import TagList, parse_tags
+from dkimctl.dkim.words import Tag, arc_tags, key_tags, signature_tags
 from dkimctl.errors import CheckFailed
 from dkimctl.findings import Finding
 from dkimctl.names import printable
-from dkimctl.probe.inspection.check import Outcome, Verdict, check_signature
-from dkimctl.probe.inspection.form import form_problems
-from dkimctl.probe.inspection.mail import Field, Mail, parse_mail
-from dkimctl.probe.inspection.taglist import TagList, parse_tags
-from dkimctl.probe.inspection.words import Tag, arc_tags, key_tags, signature_tags
-from dkimctl.probe.signature import FindRecord
 from dkimctl.record.parse import UnreadableRecord, parse_record
 from dkimctl.verify.judge import judge
 from dkimctl.verify.report import Target

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from dkimctl.probe.inspection.taglist import TagList, names_in
+from dkimctl.dkim.taglist import TagList, names_in
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Iterator
 
 from dkimctl.config.settings import Lookup
+from dkimctl.dkim.signature import FindRecord
 from dkimctl.errors import Unavailable
 from dkimctl.keys.store import KeyStore
 from dkimctl.names import split_owner_name
-from dkimctl.probe.signature import FindRecord
 from dkimctl.record.from_key import record_of
 from dkimctl.verify.check import check
 from dkimctl.verify.report import Target, Verdict
