@@ -13,8 +13,8 @@ from dkimctl.errors import CheckFailed, Unavailable
 from dkimctl.keys.metadata import Tags
 from dkimctl.keys.pair import Algorithm, KeyPair, generate
 from dkimctl.milter.message import Message, probe_message
-from dkimctl.probe.testmode import sign_in_test_mode
 from dkimctl.record.model import record_for
+from dkimctl.selftest.testmode import sign_in_test_mode
 from tests.conftest import REPOSITORY, needs
 
 NOW = datetime(2026, 11, 23, 10, 4, 2, tzinfo=UTC)

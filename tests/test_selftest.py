@@ -15,17 +15,17 @@ from dkimctl.errors import ConfigError, Refused, Unavailable, UsageError
 from dkimctl.keys.directory import KeyDirectory
 from dkimctl.keys.metadata import Tags
 from dkimctl.keys.pair import Algorithm, generate
-from dkimctl.lifecycle.selftest.probing import Finder, Prober, Via
-from dkimctl.lifecycle.selftest.selftest import selftest
 from dkimctl.milter.message import Message
 from dkimctl.opendkim.sockets import MilterSocket
-from dkimctl.probe.attempt import Attempt, Expected, State, assess
-from dkimctl.probe.cases import Case, cases
-from dkimctl.probe.person import PASSWORD, Relay, password_from, relay_from, send
-from dkimctl.probe.sink import Sink
 from dkimctl.record.from_key import record_of
 from dkimctl.record.model import record_for
 from dkimctl.sandbox import Sandbox
+from dkimctl.selftest.attempt import Attempt, Expected, State, assess
+from dkimctl.selftest.cases import Case, cases
+from dkimctl.selftest.person import PASSWORD, Relay, password_from, relay_from, send
+from dkimctl.selftest.probing import Finder, Prober, Via
+from dkimctl.selftest.selftest import selftest
+from dkimctl.selftest.sink import Sink
 from tests.conftest import Dkimctl, needs
 from tests.hostile_dns import Hostile
 from tests.milters import ACCEPT, TEMPFAIL, Answer, milter, rejecting, saying

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from dkimctl.probe.person import PASSWORD
+from dkimctl.selftest.person import PASSWORD
 from tests.conftest import Dkimctl, needs
 
 pytestmark = needs("openssl")

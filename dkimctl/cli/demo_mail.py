@@ -8,8 +8,8 @@ from dkimctl.dkim.signature import FIELD, sign, verify
 from dkimctl.dns.txt import txt_strings
 from dkimctl.milter.message import Message, probe_message
 from dkimctl.output.demo import Scene
-from dkimctl.probe.testmode import sign_in_test_mode
 from dkimctl.programs import find_program
+from dkimctl.selftest.testmode import sign_in_test_mode
 
 
 def sign_a_message(stage: Stage) -> Scene:

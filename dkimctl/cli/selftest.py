@@ -57,9 +57,9 @@ def command(
 
 
 def _test(app: App, domains: tuple[str, ...], via: str) -> int:
-    from dkimctl.lifecycle.selftest.probing import Prober, Via
-    from dkimctl.lifecycle.selftest.selftest import selftest
     from dkimctl.output.selftest import selftest_text
+    from dkimctl.selftest.probing import Prober, Via
+    from dkimctl.selftest.selftest import selftest
 
     prober = Prober(
         app.settings, app.store, app.clock, lambda a: app.terminal.detail(f"{a.sender}: {a.case}: {a.state.value}")
@@ -73,7 +73,7 @@ def _test(app: App, domains: tuple[str, ...], via: str) -> int:
 def _to_a_person(app: App, domains: tuple[str, ...], recipient: str, relay: str, starttls: bool, user: str) -> int:
     from dkimctl.errors import UsageError
     from dkimctl.output.selftest import sent_text
-    from dkimctl.probe.person import Relay, password_from, recipient_from, relay_from, send
+    from dkimctl.selftest.person import Relay, password_from, recipient_from, relay_from, send
 
     named = managed_domains(app, domains)
     if len(named) != 1:

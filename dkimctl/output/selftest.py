@@ -5,11 +5,11 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby
 
-from dkimctl.lifecycle.selftest.probing import Selftest
 from dkimctl.names import printable
 from dkimctl.output.findings import WIDTH
-from dkimctl.probe.attempt import Attempt, State
-from dkimctl.probe.person import Sent
+from dkimctl.selftest.attempt import Attempt, State
+from dkimctl.selftest.person import Sent
+from dkimctl.selftest.probing import Selftest
 
 _INDENT = " " * 10
 

@@ -27,8 +27,8 @@ from measure import Case, Claim, command, interleaved, report
 
 from dkimctl.keys.directory import KeyDirectory
 from dkimctl.milter.message import Message
-from dkimctl.probe.cases import cases
 from dkimctl.record.from_key import record_of
+from dkimctl.selftest.cases import cases
 from tests.dns_servers import Knot, name_servers, txt
 from tests.ports import free_port_everywhere
 
@@ -56,7 +56,7 @@ owner = "root:root"
 selector = "mail"
 """
 LOAD = """\
-import dkim, dkimctl.keys.directory, dkimctl.lifecycle.selftest.selftest, dkimctl.output.selftest, dkimctl.cli.main
+import dkim, dkimctl.keys.directory, dkimctl.selftest.selftest, dkimctl.output.selftest, dkimctl.cli.main
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 """
 

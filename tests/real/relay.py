@@ -9,7 +9,7 @@ from email.message import EmailMessage
 from pathlib import Path
 from uuid import uuid4
 
-from dkimctl.probe.sink import Sink
+from dkimctl.selftest.sink import Sink
 from tests.real.machine import Machine
 
 RECIPIENT = "someone@example.org"

@@ -13,7 +13,7 @@ from dkimctl.dkim.signature import FIELD, FindRecord, verify
 from dkimctl.dkim.taglist import TagList, parse_tags
 from dkimctl.dkim.words import moment, span
 from dkimctl.errors import DkimctlError, Unavailable
-from dkimctl.probe.cases import Case
+from dkimctl.selftest.cases import Case
 
 _SKEW = timedelta(seconds=2)  # t= counts whole seconds, and the message takes a moment
 

@@ -15,9 +15,9 @@ from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import KeyName, KeyStore, published_keys
 from dkimctl.names import owner_name, split_owner_name
 from dkimctl.opendkim.sockets import MilterSocket, parse_socket
-from dkimctl.probe.attempt import Attempt, State
-from dkimctl.probe.cases import Case, cases
 from dkimctl.record.from_key import record_of
+from dkimctl.selftest.attempt import Attempt, State
+from dkimctl.selftest.cases import Case, cases
 
 
 class Via(StrEnum):

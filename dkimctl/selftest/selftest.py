@@ -7,13 +7,13 @@ from pathlib import Path
 
 from dkimctl.dkim.signature import FIELD
 from dkimctl.errors import DkimctlError
-from dkimctl.lifecycle.selftest.probing import Finder, Prober, Selftest, Via, all_cases, daemon_socket, noted
-from dkimctl.lifecycle.selftest.throughpostfix import through_postfix
 from dkimctl.milter.client import Offered, Reply, Verdict, hand_over
 from dkimctl.opendkim.sockets import MilterSocket
-from dkimctl.probe.attempt import Attempt, Expected, State, assess, attempt, not_verified, why_hint
-from dkimctl.probe.cases import Case
 from dkimctl.programs import log_of
+from dkimctl.selftest.attempt import Attempt, Expected, State, assess, attempt, not_verified, why_hint
+from dkimctl.selftest.cases import Case
+from dkimctl.selftest.probing import Finder, Prober, Selftest, Via, all_cases, daemon_socket, noted
+from dkimctl.selftest.through_postfix import through_postfix
 
 _AT_ONCE = 3
 """So many messages the daemon has in hand at a time."""

@@ -8,15 +8,15 @@ from dataclasses import replace
 
 from dkimctl.clock import SYSTEM_CLOCK
 from dkimctl.errors import CheckFailed, DkimctlError, Unavailable
-from dkimctl.lifecycle.selftest.probing import Finder, Prober, Selftest, Via, all_cases, daemon_socket, noted
 from dkimctl.postfix.milters import milter_socket, names_opendkim, split_milters
 from dkimctl.postfix.postconf import read_settings
-from dkimctl.probe.attempt import Attempt, Expected, State, assess, attempt, why_hint
-from dkimctl.probe.cases import Case
-from dkimctl.probe.instance import Instance, second_postfix
-from dkimctl.probe.postfixcopy import Copied, Ports
-from dkimctl.probe.sink import Sink
 from dkimctl.programs import run_program
+from dkimctl.selftest.attempt import Attempt, Expected, State, assess, attempt, why_hint
+from dkimctl.selftest.cases import Case
+from dkimctl.selftest.postfix_copy import Copied, Ports
+from dkimctl.selftest.postfix_instance import Instance, second_postfix
+from dkimctl.selftest.probing import Finder, Prober, Selftest, Via, all_cases, daemon_socket, noted
+from dkimctl.selftest.sink import Sink
 
 _TO_ARRIVE = 20.0  # seconds for a mail through Postfix
 _AFTER_A_LOSS = 2.0  # seconds for each further one, when one did not come out

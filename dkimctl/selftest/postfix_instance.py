@@ -17,8 +17,8 @@ from dkimctl.errors import Unavailable
 from dkimctl.milter.client import greet
 from dkimctl.postfix import postconf
 from dkimctl.postfix.milters import milter_socket, split_milters
-from dkimctl.probe.postfixcopy import Copied, Ports, copy_settings
 from dkimctl.programs import run_program
+from dkimctl.selftest.postfix_copy import Copied, Ports, copy_settings
 
 _TO_START = 15.0  # seconds
 _QUEUE_ID = re.compile(r"^(?:NOQUEUE|[0-9A-F]{6,15}|[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-z]{10,20}): |; from=<.*")
