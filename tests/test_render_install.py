@@ -15,8 +15,8 @@ from dkimctl.keys.metadata import Phase
 from dkimctl.opendkim.managed import BEGIN
 from dkimctl.render.compare import Change, compare
 from dkimctl.render.install import Installed, install, remove_leftovers
-from dkimctl.render.signers import COPIES
 from dkimctl.render.unified import diff_lines
+from dkimctl.signers.registry import COPIES
 from tests.conftest import REPOSITORY, needs
 from tests.rendering import (
     ARTICLE_CONF,

@@ -18,9 +18,9 @@ from dkimctl.lifecycle.records import key_records
 from dkimctl.names import selector_from_template
 from dkimctl.output.demo import Scene
 from dkimctl.providers.base import Create, ProviderRecord
-from dkimctl.render.desired import desired
 from dkimctl.render.install import install
 from dkimctl.sandbox import Sandbox, Switches
+from dkimctl.signers.desired import desired
 from dkimctl.verify.check import check
 from dkimctl.verify.report import Report, Target
 

@@ -10,7 +10,7 @@ from dkimctl.cli.layout import DIRECTORY
 
 if TYPE_CHECKING:
     from dkimctl.config.settings import Settings
-    from dkimctl.render.base import Rendering
+    from dkimctl.signers.base import Rendering
 
 
 @make_command(
@@ -53,7 +53,7 @@ def command(app: App, show_diff: bool, check: bool, do_install: bool, output: st
     """
     _exclude(do_install, check or show_diff, output)
     from dkimctl.output.rendering import show_notices
-    from dkimctl.render.desired import desired
+    from dkimctl.signers.desired import desired
 
     settings = _chosen(app.settings, **choices)  # type: ignore[arg-type]
     rendering = desired(settings, app.store)

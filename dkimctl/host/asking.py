@@ -17,7 +17,7 @@ from dkimctl.milter.message import probe_message
 from dkimctl.names import is_aligned
 from dkimctl.opendkim.hosts import canonical_host
 from dkimctl.opendkim.sockets import parse_socket
-from dkimctl.render.signers import signer_named
+from dkimctl.signers.registry import signer_named
 
 _OUTCOMES = {
     Verdict.TEMPFAIL: Outcome.DEFERRED,

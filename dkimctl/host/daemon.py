@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from dkimctl.errors import DiskError, Unavailable, UsageError, reason
-from dkimctl.host.service import Service
 from dkimctl.milter.wire import NobodyListens, connect
 from dkimctl.opendkim.conf import Configuration
 from dkimctl.opendkim.sockets import parse_socket
 from dkimctl.programs import has_systemd, run_program
+from dkimctl.signers.service import Service
 
 RESTART_ONLY = ("Socket", "UserID", "UMask", "PidFile", "AutoRestart", "AutoRestartRate", "AutoRestartCount")
 """What opendkim reads only when it starts; everything else it takes up on SIGUSR1, without a moment of outage."""

@@ -14,7 +14,7 @@ from dkimctl.host.doctor.keys import check_keys
 from dkimctl.host.doctor.tables import check_tables
 from dkimctl.host.world import World, read_world
 from dkimctl.programs import find_program
-from dkimctl.render.base import Rendering
+from dkimctl.signers.base import Rendering
 
 _CHECKS: tuple[Check, ...] = (check_conf, check_tables, check_hosts)
 

@@ -10,20 +10,20 @@ from dkimctl.config.settings import SIGNERS, Settings
 from dkimctl.errors import Refused, Unavailable
 from dkimctl.host import daemon
 from dkimctl.host.daemon import Step, TakenUp
-from dkimctl.host.dryrun import dry_run
 from dkimctl.host.running import find_running
-from dkimctl.host.service import Service, service_of
 from dkimctl.host.staging import check_staged
 from dkimctl.milter.client import greet
 from dkimctl.milter.wire import NobodyListens
 from dkimctl.opendkim import conf
 from dkimctl.opendkim.sockets import parse_socket
 from dkimctl.programs import run_program
-from dkimctl.render.base import Rendering
 from dkimctl.render.compare import Change
 from dkimctl.render.install import Installed, install, remove_leftovers
 from dkimctl.render.restore import restore
-from dkimctl.render.rspamd import PROXY
+from dkimctl.signers.base import Rendering
+from dkimctl.signers.dryrun import dry_run
+from dkimctl.signers.rspamd.rendering import PROXY
+from dkimctl.signers.service import Service, service_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from dkimctl.host.daemon import TakenUp
 from dkimctl.host.switch import Switched
 from dkimctl.lifecycle.installation.install import Proven
 from dkimctl.output.terminal import Terminal
-from dkimctl.render.base import Notice, Rendering
 from dkimctl.render.compare import Change, Difference
+from dkimctl.signers.base import Notice, Rendering
 
 _COLOURS = {"+": "32", "-": "31", "@": "36"}
 _WORDS = {Change.NEW: "new", Change.CONTENT: "changed", Change.MODE: "other mode or owner"}

@@ -12,7 +12,7 @@ from dkimctl.errors import disk_errors
 from dkimctl.files import Owner
 from dkimctl.owners import find_daemon
 from dkimctl.postfix import postconf
-from dkimctl.render.base import RenderedDirectory, RenderedFile, Rendering
+from dkimctl.signers.base import RenderedDirectory, RenderedFile, Rendering
 
 _CHUNK = 1 << 16
 

@@ -19,7 +19,6 @@ from dkimctl.errors import Refused, disk_errors, shell_word
 from dkimctl.files import Owner, locked, make_directory, staged_file, sync_directory, write_file
 from dkimctl.owners import find_daemon
 from dkimctl.postfix import postconf
-from dkimctl.render.base import Rendering
 from dkimctl.render.compare import (
     Change,
     Difference,
@@ -28,6 +27,7 @@ from dkimctl.render.compare import (
     compare,
     is_readable,
 )
+from dkimctl.signers.base import Rendering
 
 BeforeSwitch = Callable[[Mapping[str, Path]], None]
 """Gets system path → where its new content can be read now, for each file of the rendering; raises to stop it all."""

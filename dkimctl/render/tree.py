@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dkimctl.files import make_directory, write_file
-from dkimctl.render.base import Rendering
+from dkimctl.signers.base import Rendering
 
 POSTFIX_FILE = "postfix-settings"
 """Lines `name = value`, as `xargs -d '\\n' postconf -e` takes them."""

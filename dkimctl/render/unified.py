@@ -12,8 +12,8 @@ from itertools import chain
 
 from dkimctl.config.settings import Settings
 from dkimctl.errors import disk_errors
-from dkimctl.render.base import Rendering
 from dkimctl.render.compare import Change, Difference, FileChange
+from dkimctl.signers.base import Rendering
 
 _SMALL = 2000  # lines that difflib may compare in full
 _CONTEXT = 3

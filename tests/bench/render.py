@@ -20,10 +20,10 @@ from dkimctl.files import write_file
 from dkimctl.keys.metadata import Metadata, Phase, Tags, new_metadata, to_json
 from dkimctl.keys.pair import KeyPair
 from dkimctl.keys.store import Key
-from dkimctl.render.base import RenderedFile
 from dkimctl.render.compare import compare
-from dkimctl.render.desired import desired
 from dkimctl.render.install import install
+from dkimctl.signers.base import RenderedFile
+from dkimctl.signers.desired import desired
 
 MANY, FEW = 100_000, 1_000
 NOW = datetime(2026, 11, 23, tzinfo=UTC)

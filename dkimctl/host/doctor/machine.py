@@ -15,7 +15,6 @@ from dkimctl.host.datasets import FILES
 from dkimctl.host.doctor.base import Diagnosis, noticed
 from dkimctl.host.doctor.commands import service
 from dkimctl.host.running import find_running
-from dkimctl.host.service import service_of
 from dkimctl.host.socketplace import effective_socket, signer_socket
 from dkimctl.host.world import World
 from dkimctl.milter.client import greet
@@ -24,6 +23,7 @@ from dkimctl.opendkim.sockets import MilterSocket
 from dkimctl.programs import find_program, has_systemd
 from dkimctl.providers.ovh.credentials import DEFAULT_ENDPOINT, find_credentials
 from dkimctl.providers.ovh.endpoint import is_url, loopback_url, web_host
+from dkimctl.signers.service import service_of
 
 _TOLD = 86_400.0
 """Seconds after which a table that changed is taken for one that the daemon was told of."""

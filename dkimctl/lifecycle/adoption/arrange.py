@@ -8,8 +8,8 @@ from dkimctl.lifecycle.adoption.survey import Candidate
 from dkimctl.lifecycle.adoption.tables import Tables, sample, samples
 from dkimctl.opendkim.managed import Foreign, Line
 from dkimctl.opendkim.tables import Patterns, Row, key_entry, rows
-from dkimctl.render.base import Content, SigningKey
-from dkimctl.render.opendkim import key_table, signing_table
+from dkimctl.signers.base import Content, SigningKey
+from dkimctl.signers.opendkim.rendering import key_table, signing_table
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from dkimctl.host.world import World
 from dkimctl.lifecycle.adoption.survey import Candidate
 from dkimctl.opendkim.hosts import canonical_host
 from dkimctl.opendkim.sockets import parse_socket
-from dkimctl.render.base import Notice
+from dkimctl.signers.base import Notice
 
 _HEADER = """\
 # Written by `dkimctl adopt`: what the installation it found was told, so that

@@ -19,7 +19,7 @@ from dkimctl.lifecycle.adoption.judge import Judged
 from dkimctl.lifecycle.adoption.record import record_tags
 from dkimctl.lifecycle.adoption.survey import Candidate
 from dkimctl.opendkim import conf
-from dkimctl.render.base import (
+from dkimctl.signers.base import (
     Notice,
     RenderedDirectory,
     RenderedFile,
@@ -27,7 +27,7 @@ from dkimctl.render.base import (
     SigningKey,
     fixed,
 )
-from dkimctl.render.conffile import with_include_last
+from dkimctl.signers.opendkim.conffile import with_include_last
 
 NOTE = "taken over by dkimctl adopt: it signed already"
 Fit = tuple[Candidate, Key | None]

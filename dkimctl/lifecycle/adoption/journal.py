@@ -17,9 +17,9 @@ from dkimctl.errors import CheckFailed, Refused, UsageError, disk_errors, shell_
 from dkimctl.files import is_there, read_file, write_file
 from dkimctl.host.daemon import TakenUp
 from dkimctl.host.switch import Switched, switch_back
-from dkimctl.render.base import RenderedFile, Rendering, fixed
 from dkimctl.render.compare import Change, Difference, FileChange, compare
 from dkimctl.render.install import Installed
+from dkimctl.signers.base import RenderedFile, Rendering, fixed
 
 SCHEMA = 1
 

@@ -20,7 +20,7 @@ from dkimctl.lifecycle.adoption.files import Fit, rendering_of
 from dkimctl.lifecycle.adoption.installed import Installed, read_installed
 from dkimctl.lifecycle.adoption.judge import Judged, judge_keys
 from dkimctl.lifecycle.adoption.survey import Candidate, Left, survey
-from dkimctl.render.base import (
+from dkimctl.signers.base import (
     Rendering,
 )
 

@@ -8,8 +8,8 @@ from dkimctl.keys.metadata import Metadata, Phase
 from dkimctl.keys.pair import KeyPair
 from dkimctl.keys.public import PublicKey
 from dkimctl.keys.store import Key, KeyName, KeyStore
-from dkimctl.render.base import Name
-from dkimctl.render.signers import signer_named
+from dkimctl.signers.base import Name
+from dkimctl.signers.registry import signer_named
 
 _UNPROVEN = (Phase.GENERATED, Phase.PUBLISHED)
 

@@ -13,8 +13,8 @@ from dkimctl.keys.store import Key
 from dkimctl.lifecycle.installation.attempt import Attempt, attempt, take_back
 from dkimctl.lifecycle.installation.maysign import MaySign, installed_keys
 from dkimctl.lifecycle.setup.steps import Site, State, Step, failed
-from dkimctl.render.base import Name, Rendering, SigningKey
-from dkimctl.render.desired import desired
+from dkimctl.signers.base import Name, Rendering, SigningKey
+from dkimctl.signers.desired import desired
 
 _MEANWHILE = {
     "tempfail": "keeps mail waiting",

@@ -11,7 +11,7 @@ from dkimctl.config.settings import Settings
 from dkimctl.files import read_file
 from dkimctl.opendkim.conf import INCLUDE, Configuration, Setting, parse
 from dkimctl.opendkim.tables import data_set
-from dkimctl.render.base import Notice
+from dkimctl.signers.base import Notice
 
 DPKG_STATUS = "/var/lib/dpkg/status"
 _SEAL = b"# dkimctl-sha256 "

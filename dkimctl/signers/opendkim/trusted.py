@@ -2,9 +2,9 @@
 
 from dkimctl.opendkim.hosts import LOOPBACK, canonical_host, host_problem, is_everybody
 from dkimctl.opendkim.managed import Foreign
-from dkimctl.render.base import Content, Notice
-from dkimctl.render.cautions import few
-from dkimctl.render.dataset import foreign_rows
+from dkimctl.signers.base import Content, Notice
+from dkimctl.signers.opendkim.cautions import few
+from dkimctl.signers.opendkim.dataset import foreign_rows
 
 
 def host_list(foreign: Foreign, trusted: tuple[str, ...]) -> Content:

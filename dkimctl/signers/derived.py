@@ -10,7 +10,7 @@ from dkimctl.keys.pair import load
 from dkimctl.keys.seed import signer_form
 from dkimctl.keys.store import KeyStore
 from dkimctl.names import split_owner_name
-from dkimctl.render.base import Content, RenderedDirectory, RenderedFile, Selection, SigningKey
+from dkimctl.signers.base import Content, RenderedDirectory, RenderedFile, Selection, SigningKey
 
 _ENDING = ".key"
 

@@ -16,7 +16,7 @@ from dkimctl.opendkim.hosts import canonical_host
 from dkimctl.opendkim.managed import Foreign, read_foreign
 from dkimctl.opendkim.sockets import MilterSocket, parse_socket
 from dkimctl.opendkim.tables import data_set, key_entry, key_line, rows
-from dkimctl.render.base import (
+from dkimctl.signers.base import (
     Content,
     Name,
     Notice,
@@ -25,9 +25,9 @@ from dkimctl.render.base import (
     Selection,
     SigningKey,
 )
-from dkimctl.render.derived import derived_directory, derived_key, derived_path
-from dkimctl.render.selection import ED25519, RSA
-from dkimctl.render.socketdir import socket_directory, tmpfiles
+from dkimctl.signers.derived import derived_directory, derived_key, derived_path
+from dkimctl.signers.selection import ED25519, RSA
+from dkimctl.signers.socketdir import socket_directory, tmpfiles
 
 PLACE = "/etc/dkimpy-milter"
 CONF = f"{PLACE}/dkimpy-milter.conf"

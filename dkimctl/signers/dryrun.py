@@ -16,9 +16,9 @@ from dkimctl.errors import Refused, disk_errors
 from dkimctl.opendkim import conf
 from dkimctl.opendkim.tables import data_set
 from dkimctl.programs import Ended, find_program, run_program
-from dkimctl.render.base import Name, Rendering, SigningKey
-from dkimctl.render.rspamd import PLACE
-from dkimctl.render.signers import signer_named
+from dkimctl.signers.base import Name, Rendering, SigningKey
+from dkimctl.signers.registry import signer_named
+from dkimctl.signers.rspamd.rendering import PLACE
 
 _MOST = 10  # domains tried: more would only find what one of them shows
 _MESSAGE = b"From: dkimctl@%s\r\nTo: postmaster@example.com\r\nSubject: dry run\r\n\r\nhello\r\n"

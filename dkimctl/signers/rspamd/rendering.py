@@ -14,7 +14,7 @@ from dkimctl.files import read_file
 from dkimctl.opendkim.hosts import canonical_host
 from dkimctl.opendkim.managed import Foreign, read_foreign
 from dkimctl.opendkim.sockets import MilterSocket, parse_socket
-from dkimctl.render.base import (
+from dkimctl.signers.base import (
     Content,
     Name,
     Notice,
@@ -24,8 +24,8 @@ from dkimctl.render.base import (
     SigningKey,
     fixed,
 )
-from dkimctl.render.derived import derived_directory, derived_key, derived_path
-from dkimctl.render.socketdir import socket_directory, tmpfiles
+from dkimctl.signers.derived import derived_directory, derived_key, derived_path
+from dkimctl.signers.socketdir import socket_directory, tmpfiles
 
 PLACE = "/etc/rspamd"
 KEYS = "/var/lib/rspamd/dkimctl"

@@ -2,11 +2,12 @@
 
 from dkimctl.config.settings import Settings
 from dkimctl.opendkim.sockets import MilterSocket
-from dkimctl.render import dkimpy, rspamd
-from dkimctl.render.base import Signer
-from dkimctl.render.dkimpy import DkimpyMilter
-from dkimctl.render.opendkim import OpenDkim
-from dkimctl.render.rspamd import Rspamd
+from dkimctl.signers.base import Signer
+from dkimctl.signers.dkimpy import rendering as dkimpy
+from dkimctl.signers.dkimpy.rendering import DkimpyMilter
+from dkimctl.signers.opendkim.rendering import OpenDkim
+from dkimctl.signers.rspamd import rendering as rspamd
+from dkimctl.signers.rspamd.rendering import Rspamd
 
 _SIGNERS: tuple[Signer, ...] = (OpenDkim(), Rspamd(), DkimpyMilter())
 

@@ -6,8 +6,8 @@ from dkimctl.opendkim import conf
 from dkimctl.opendkim.longtable import Rows
 from dkimctl.opendkim.managed import read_foreign
 from dkimctl.opendkim.tables import Row, data_set
-from dkimctl.render.base import Notice, Selection
-from dkimctl.render.dataset import Replaced, foreign_rows
+from dkimctl.signers.base import Notice, Selection
+from dkimctl.signers.opendkim.dataset import Replaced, foreign_rows
 
 
 def lost_signatures(settings: Settings, selection: Selection) -> tuple[Notice, ...]:

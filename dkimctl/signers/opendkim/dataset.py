@@ -6,7 +6,7 @@ from dkimctl.config.settings import Settings
 from dkimctl.opendkim import conf
 from dkimctl.opendkim.managed import Foreign
 from dkimctl.opendkim.tables import SAMPLE, Patterns, Row, data_set, rows
-from dkimctl.render.base import Notice, Selection, SigningKey
+from dkimctl.signers.base import Notice, Selection, SigningKey
 
 
 def table_kind(settings: Settings, foreign: Foreign, selection: Selection) -> tuple[str, tuple[Notice, ...]]:

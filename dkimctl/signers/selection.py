@@ -9,7 +9,7 @@ from dkimctl.errors import UsageError
 from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import Key, KeyStore, signing_key
 from dkimctl.opendkim.tables import LONGEST_LINE
-from dkimctl.render.base import Notice, Selection, SigningKey
+from dkimctl.signers.base import Notice, Selection, SigningKey
 
 RSA, ED25519 = "rsa", "ed25519"
 _LABELS = r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)"

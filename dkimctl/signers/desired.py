@@ -4,13 +4,13 @@ from types import MappingProxyType
 
 from dkimctl.config.settings import Settings
 from dkimctl.keys.store import KeyStore
-from dkimctl.render.base import Rendering, Signer
-from dkimctl.render.continuity import lost_signatures
-from dkimctl.render.derived import revoked_copies
-from dkimctl.render.postfix import postfix_settings
-from dkimctl.render.rspamd import still_signs
-from dkimctl.render.selection import select_keys
-from dkimctl.render.signers import COPIES, retired_sockets, signer_named
+from dkimctl.signers.base import Rendering, Signer
+from dkimctl.signers.derived import revoked_copies
+from dkimctl.signers.opendkim.continuity import lost_signatures
+from dkimctl.signers.postfix import postfix_settings
+from dkimctl.signers.registry import COPIES, retired_sockets, signer_named
+from dkimctl.signers.rspamd.rendering import still_signs
+from dkimctl.signers.selection import select_keys
 
 
 def desired(settings: Settings, store: KeyStore, signer: Signer | None = None) -> Rendering:

@@ -11,9 +11,9 @@ from dkimctl.opendkim.hosts import canonical_host
 from dkimctl.opendkim.managed import Foreign, read_foreign
 from dkimctl.opendkim.sockets import MilterSocket, parse_socket
 from dkimctl.opendkim.tables import key_entry, key_line, rows, signing_lines
-from dkimctl.render.base import Content, Name, Notice, RenderedDirectory, RenderedFile, Selection, SigningKey, fixed
-from dkimctl.render.cautions import key_table_notices, signing_table_notices
-from dkimctl.render.conffile import (
+from dkimctl.signers.base import Content, Name, Notice, RenderedDirectory, RenderedFile, Selection, SigningKey, fixed
+from dkimctl.signers.opendkim.cautions import key_table_notices, signing_table_notices
+from dkimctl.signers.opendkim.conffile import (
     belongs_to_person,
     overridden_notices,
     sealed,
@@ -21,9 +21,9 @@ from dkimctl.render.conffile import (
     stays,
     with_include_last,
 )
-from dkimctl.render.dataset import table_kind
-from dkimctl.render.socketdir import socket_directory, tmpfiles
-from dkimctl.render.trusted import host_list, host_notices, widened_notices
+from dkimctl.signers.opendkim.dataset import table_kind
+from dkimctl.signers.opendkim.trusted import host_list, host_notices, widened_notices
+from dkimctl.signers.socketdir import socket_directory, tmpfiles
 
 _CHUNK = 256  # domains a write: fewer, larger writes
 

@@ -8,7 +8,7 @@ from dkimctl.config.settings import Settings
 from dkimctl.opendkim.sockets import MilterSocket
 from dkimctl.postfix import postconf
 from dkimctl.postfix.milters import milter_socket, names_opendkim, postfix_spelling, split_milters, with_milter_last
-from dkimctl.render.base import Notice
+from dkimctl.signers.base import Notice
 
 LISTS = ("smtpd_milters", "non_smtpd_milters")
 _READ = (*LISTS, "milter_default_action", "queue_directory")

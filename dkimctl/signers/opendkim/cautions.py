@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Iterator
 
 from dkimctl.opendkim.managed import Foreign
 from dkimctl.opendkim.tables import SAMPLE, Patterns, Row, key_entry
-from dkimctl.render.base import Notice, Selection
-from dkimctl.render.dataset import Replaced, foreign_rows, is_pattern
+from dkimctl.signers.base import Notice, Selection
+from dkimctl.signers.opendkim.dataset import Replaced, foreign_rows, is_pattern
 
 _SHOWN = 5
 
