@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from dkimctl.config.settings import Settings
+from dkimctl.install.tree import write_tree
 from dkimctl.opendkim import conf
 from dkimctl.opendkim.managed import read_foreign
 from dkimctl.opendkim.sockets import parse_socket
 from dkimctl.opendkim.tables import Row, key_entry, rows
 from dkimctl.postfix import postconf
 from dkimctl.postfix.milters import milter_socket, split_milters
-from dkimctl.render.tree import write_tree
 from tests.conftest import needs
 from tests.rendering import (
     ARTICLE_CONF,

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dkimctl.render import unified as module
-from dkimctl.render.compare import compare
-from dkimctl.render.unified import diff_lines, unified
+from dkimctl.install import unified as module
+from dkimctl.install.compare import compare
+from dkimctl.install.unified import diff_lines, unified
 from tests.conftest import needs
 from tests.rendering import manage, rendering_for, settings_for, write
 

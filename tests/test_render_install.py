@@ -11,11 +11,11 @@ import pytest
 
 from dkimctl.config.settings import Settings
 from dkimctl.errors import DiskError, Refused, UsageError
+from dkimctl.install.compare import Change, compare
+from dkimctl.install.unified import diff_lines
+from dkimctl.install.write import Installed, install, remove_leftovers
 from dkimctl.keys.metadata import Phase
 from dkimctl.opendkim.managed import BEGIN
-from dkimctl.render.compare import Change, compare
-from dkimctl.render.install import Installed, install, remove_leftovers
-from dkimctl.render.unified import diff_lines
 from dkimctl.signers.registry import COPIES
 from tests.conftest import REPOSITORY, needs
 from tests.rendering import (

@@ -8,7 +8,7 @@ import pytest
 from dkimctl.config.settings import Settings
 from dkimctl.errors import Refused, UsageError
 from dkimctl.host.lookup import lookup_keys
-from dkimctl.render.install import install
+from dkimctl.install.write import install
 from tests.conftest import needs
 from tests.rendering import NOW, manage, rendering_for, said, settings_for, text_of, write
 from tests.test_opendkim_tables import ask

@@ -49,10 +49,10 @@ def _exclude(*chosen: bool) -> None:
 
 
 def _compare(app: App, settings: "Settings", adoption: "Adoption") -> int:
+    from dkimctl.install.compare import compare
+    from dkimctl.install.unified import diff_lines
     from dkimctl.output.adoption import adoption_document
     from dkimctl.output.rendering import show_diff
-    from dkimctl.render.compare import compare
-    from dkimctl.render.unified import diff_lines
 
     difference = compare(adoption.rendering, settings)
     if not difference.is_empty and not app.json:
@@ -64,8 +64,8 @@ def _compare(app: App, settings: "Settings", adoption: "Adoption") -> int:
 
 
 def _install(app: App, settings: "Settings", adoption: "Adoption") -> int:
+    from dkimctl.install.install import install
     from dkimctl.lifecycle.adoption.journal import with_note
-    from dkimctl.lifecycle.installation.install import install
     from dkimctl.output.adoption import adoption_document
     from dkimctl.output.rendering import show_installation
 

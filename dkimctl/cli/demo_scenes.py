@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dkimctl.cli.demo_mail import sign_a_message, tamper_with_it
 from dkimctl.cli.demo_stage import DOMAIN, Stage, demand, sandbox_account
+from dkimctl.install.write import install
 from dkimctl.keys.ahead import generator
 from dkimctl.keys.metadata import Tags
 from dkimctl.keys.pair import Algorithm
@@ -18,7 +19,6 @@ from dkimctl.lifecycle.records import key_records
 from dkimctl.names import selector_from_template
 from dkimctl.output.demo import Scene
 from dkimctl.providers.base import Create, ProviderRecord
-from dkimctl.render.install import install
 from dkimctl.sandbox import Sandbox, Switches
 from dkimctl.signers.desired import desired
 from dkimctl.verify.check import check

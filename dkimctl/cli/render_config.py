@@ -100,10 +100,10 @@ def _chosen(
 
 
 def _compare(app: App, settings: "Settings", rendering: "Rendering", *, check: bool, show_diff: bool) -> int:
+    from dkimctl.install.compare import compare
+    from dkimctl.install.unified import diff_lines
     from dkimctl.output.rendering import difference_text, with_notices
     from dkimctl.output.rendering import show_diff as show
-    from dkimctl.render.compare import compare
-    from dkimctl.render.unified import diff_lines
 
     difference = compare(rendering, settings)
     if show_diff and not difference.is_empty and not app.json:
@@ -118,7 +118,7 @@ def _compare(app: App, settings: "Settings", rendering: "Rendering", *, check: b
 def _write(app: App, rendering: "Rendering", output: str) -> int:
     from pathlib import Path
 
-    from dkimctl.render.tree import POSTFIX_FILE, write_tree
+    from dkimctl.install.tree import POSTFIX_FILE, write_tree
 
     written = write_tree(rendering, Path(output))
     app.terminal.result("".join(f"{path}\n" for path in written))
@@ -129,7 +129,7 @@ def _write(app: App, rendering: "Rendering", output: str) -> int:
 
 
 def _install(app: App, settings: "Settings", rendering: "Rendering") -> int:
-    from dkimctl.lifecycle.installation.install import install
+    from dkimctl.install.install import install
     from dkimctl.output.rendering import installed_document, show_installation
 
     proven = install(rendering, settings, app.store, clock=app.clock)

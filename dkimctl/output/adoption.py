@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from dataclasses import fields
 
 from dkimctl.findings import Severity
+from dkimctl.install.compare import Difference
+from dkimctl.install.install import Proven
 from dkimctl.lifecycle.adoption.journal import Undone
 from dkimctl.lifecycle.adoption.plan import Adoption, Taken
 from dkimctl.lifecycle.adoption.survey import Left
-from dkimctl.lifecycle.installation.install import Proven
 from dkimctl.output.findings import WIDTH, finding_text
 from dkimctl.output.terminal import Terminal
-from dkimctl.render.compare import Difference
 
 _SHOWN = 20
 _INDENT = " " * 11

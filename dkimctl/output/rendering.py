@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import fields
 
-from dkimctl.host.daemon import TakenUp
-from dkimctl.host.switch import Switched
-from dkimctl.lifecycle.installation.install import Proven
+from dkimctl.install.compare import Change, Difference
+from dkimctl.install.daemon import TakenUp
+from dkimctl.install.install import Proven
+from dkimctl.install.switch import Switched
 from dkimctl.output.terminal import Terminal
-from dkimctl.render.compare import Change, Difference
 from dkimctl.signers.base import Notice, Rendering
 
 _COLOURS = {"+": "32", "-": "31", "@": "36"}

@@ -17,11 +17,11 @@ from measure import Claim, call, command, interleaved, report
 
 from dkimctl.config.settings import Settings
 from dkimctl.files import write_file
+from dkimctl.install.compare import compare
+from dkimctl.install.write import install
 from dkimctl.keys.metadata import Metadata, Phase, Tags, new_metadata, to_json
 from dkimctl.keys.pair import KeyPair
 from dkimctl.keys.store import Key
-from dkimctl.render.compare import compare
-from dkimctl.render.install import install
 from dkimctl.signers.base import RenderedFile
 from dkimctl.signers.desired import desired
 

@@ -15,10 +15,10 @@ from pathlib import Path, PurePosixPath
 from dkimctl.config.settings import Settings
 from dkimctl.errors import CheckFailed, Refused, UsageError, disk_errors, shell_word
 from dkimctl.files import is_there, read_file, write_file
-from dkimctl.host.daemon import TakenUp
-from dkimctl.host.switch import Switched, switch_back
-from dkimctl.render.compare import Change, Difference, FileChange, compare
-from dkimctl.render.install import Installed
+from dkimctl.install.compare import Change, Difference, FileChange, compare
+from dkimctl.install.daemon import TakenUp
+from dkimctl.install.switch import Switched, switch_back
+from dkimctl.install.write import Installed
 from dkimctl.signers.base import RenderedFile, Rendering, fixed
 
 SCHEMA = 1

@@ -5,13 +5,13 @@ from collections.abc import Sequence, Set
 from dkimctl.config.settings import Settings
 from dkimctl.dkim.keysource import record_in_dns
 from dkimctl.errors import Refused
-from dkimctl.host.daemon import Step as Way
-from dkimctl.host.daemon import TakenUp
-from dkimctl.host.switch import Switched
+from dkimctl.install.attempt import Attempt, attempt, take_back
+from dkimctl.install.daemon import Step as Way
+from dkimctl.install.daemon import TakenUp
+from dkimctl.install.maysign import MaySign, installed_keys
+from dkimctl.install.switch import Switched
 from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import Key
-from dkimctl.lifecycle.installation.attempt import Attempt, attempt, take_back
-from dkimctl.lifecycle.installation.maysign import MaySign, installed_keys
 from dkimctl.lifecycle.setup.steps import Site, State, Step, failed
 from dkimctl.signers.base import Name, Rendering, SigningKey
 from dkimctl.signers.desired import desired

@@ -17,9 +17,7 @@ from pathlib import Path
 from dkimctl.config.settings import Settings
 from dkimctl.errors import Refused, disk_errors, shell_word
 from dkimctl.files import Owner, locked, make_directory, staged_file, sync_directory, write_file
-from dkimctl.owners import find_daemon
-from dkimctl.postfix import postconf
-from dkimctl.render.compare import (
+from dkimctl.install.compare import (
     Change,
     Difference,
     DirectoryChange,
@@ -27,6 +25,8 @@ from dkimctl.render.compare import (
     compare,
     is_readable,
 )
+from dkimctl.owners import find_daemon
+from dkimctl.postfix import postconf
 from dkimctl.signers.base import Rendering
 
 BeforeSwitch = Callable[[Mapping[str, Path]], None]

@@ -6,11 +6,11 @@ from dkimctl.clock import Clock
 from dkimctl.config.settings import Settings
 from dkimctl.dkim.keysource import record_on_disk
 from dkimctl.errors import CheckFailed, DkimctlError, Unavailable
-from dkimctl.host.switch import Switched
+from dkimctl.install.attempt import Attempt, attempt, take_back
+from dkimctl.install.maysign import installed_keys
+from dkimctl.install.switch import Switched
+from dkimctl.install.write import Installed
 from dkimctl.keys.store import KeyStore
-from dkimctl.lifecycle.installation.attempt import Attempt, attempt, take_back
-from dkimctl.lifecycle.installation.maysign import installed_keys
-from dkimctl.render.install import Installed
 from dkimctl.signers.base import Rendering
 from dkimctl.signers.dryrun import sample
 

@@ -16,14 +16,14 @@ from dkimctl.clock import Clock
 from dkimctl.config.settings import Settings
 from dkimctl.dkim.signature import FindRecord
 from dkimctl.errors import CheckFailed, DkimctlError, Unavailable
-from dkimctl.host.daemon import Step, TakenUp
-from dkimctl.host.switch import NotTakenUp, Switched, postfix_waits, reload_again, switch_back, switch_to
+from dkimctl.install.compare import compare
+from dkimctl.install.daemon import Step, TakenUp
+from dkimctl.install.switch import NotTakenUp, Switched, postfix_waits, reload_again, switch_back, switch_to
 from dkimctl.milter.client import Client
 from dkimctl.milter.probe import probe
 from dkimctl.milter.wire import NobodyListens
 from dkimctl.opendkim.sockets import parse_socket
 from dkimctl.programs import log_of
-from dkimctl.render.compare import compare
 from dkimctl.signers.base import Name, Rendering, SigningKey
 from dkimctl.signers.service import service_of
 

@@ -12,7 +12,7 @@ from itertools import chain
 
 from dkimctl.config.settings import Settings
 from dkimctl.errors import disk_errors
-from dkimctl.render.compare import Change, Difference, FileChange
+from dkimctl.install.compare import Change, Difference, FileChange
 from dkimctl.signers.base import Rendering
 
 _SMALL = 2000  # lines that difflib may compare in full

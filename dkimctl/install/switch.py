@@ -8,18 +8,18 @@ from pathlib import Path
 from dkimctl.clock import Clock
 from dkimctl.config.settings import SIGNERS, Settings
 from dkimctl.errors import Refused, Unavailable
-from dkimctl.host import daemon
-from dkimctl.host.daemon import Step, TakenUp
 from dkimctl.host.running import find_running
-from dkimctl.host.staging import check_staged
+from dkimctl.install import daemon
+from dkimctl.install.compare import Change
+from dkimctl.install.daemon import Step, TakenUp
+from dkimctl.install.restore import restore
+from dkimctl.install.staging import check_staged
+from dkimctl.install.write import Installed, install, remove_leftovers
 from dkimctl.milter.client import greet
 from dkimctl.milter.wire import NobodyListens
 from dkimctl.opendkim import conf
 from dkimctl.opendkim.sockets import parse_socket
 from dkimctl.programs import run_program
-from dkimctl.render.compare import Change
-from dkimctl.render.install import Installed, install, remove_leftovers
-from dkimctl.render.restore import restore
 from dkimctl.signers.base import Rendering
 from dkimctl.signers.dryrun import dry_run
 from dkimctl.signers.rspamd.rendering import PROXY

@@ -7,8 +7,8 @@ from contextlib import suppress
 from dkimctl.config.settings import Settings
 from dkimctl.errors import disk_errors
 from dkimctl.files import Owner, locked, write_file
-from dkimctl.render.compare import Change
-from dkimctl.render.install import Installed
+from dkimctl.install.compare import Change
+from dkimctl.install.write import Installed
 
 
 def restore(installed: Installed, settings: Settings) -> None:
