@@ -15,7 +15,7 @@ from click.shell_completion import BashComplete, FishComplete, ShellComplete, Zs
 from dkimctl.cli.commands import COMMANDS
 from dkimctl.cli.main import COMPLETE, PROGRAM, cli
 from dkimctl.cli.manual import ENVIRONMENT, EXIT_STATUS
-from dkimctl.host.catalogue import CATALOGUE as HOST_FINDINGS
+from dkimctl.doctor.catalogue import CATALOGUE as HOST_FINDINGS
 from dkimctl.providers.ovh.catalogue import CATALOGUE as OVH_FINDINGS
 from dkimctl.providers.ovh.rights import RULES, token_page
 from dkimctl.verify.catalogue import CATALOGUE as DNS_FINDINGS

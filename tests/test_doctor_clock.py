@@ -14,9 +14,9 @@ import pytest
 
 from dkimctl.clock import SYSTEM_CLOCK
 from dkimctl.config.load import load_settings
+from dkimctl.doctor.machine import judge_clock, time_url
 from dkimctl.errors import Unavailable
 from dkimctl.host.clockstate import ClockState, ahead_of, chrony_offset, read_clock_state, started
-from dkimctl.host.doctor.machine import judge_clock, time_url
 from dkimctl.host.world import read_world
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dkimctl.config.settings import Settings
-from dkimctl.host.doctor.run import diagnose
+from dkimctl.doctor.run import diagnose
 from dkimctl.host.world import read_world
 from dkimctl.keys.metadata import Tags
 from dkimctl.record.model import record_for

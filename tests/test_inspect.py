@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from dkimctl.dkim.explain import explain
 from dkimctl.dkim.signature import FIELD, sign
+from dkimctl.doctor.catalogue import CATALOGUE as OF_HOSTS
 from dkimctl.errors import DkimctlError
-from dkimctl.host.catalogue import CATALOGUE as OF_HOSTS
 from dkimctl.keys.pair import load
 from dkimctl.milter.message import probe_message
 from dkimctl.output.inspection import inspection_text

@@ -9,8 +9,8 @@ from dkimctl.cli.frame import App, dns_options
 from dkimctl.cli.frame import command as make_command
 
 if TYPE_CHECKING:
+    from dkimctl.doctor.base import Check, Diagnosis
     from dkimctl.findings import Finding
-    from dkimctl.host.doctor.base import Check, Diagnosis
     from dkimctl.host.world import World
 
 
@@ -36,9 +36,9 @@ def command(app: App, fix: bool, dns: bool | None, form: str) -> int:
     found, 3 something could not be looked at. With --format nagios as Nagios reads it: 0 OK, 1 WARNING, 2 CRITICAL,
     3 UNKNOWN.
     """
+    from dkimctl.doctor.repair import mend
+    from dkimctl.doctor.run import CHECKS, diagnose, findings
     from dkimctl.findings import exit_code
-    from dkimctl.host.doctor.run import CHECKS, diagnose, findings
-    from dkimctl.host.repair import mend
     from dkimctl.host.world import read_world
 
     app.json = app.json or form == "json"
@@ -57,8 +57,8 @@ def command(app: App, fix: bool, dns: bool | None, form: str) -> int:
 
 def _checks_that_ask(app: App) -> "tuple[Check, ...]":
     """All checks, and what only others can tell: DNS, and the provider about its credential."""
-    from dkimctl.host.doctor.base import Diagnosis
-    from dkimctl.host.doctor.run import with_dns
+    from dkimctl.doctor.base import Diagnosis
+    from dkimctl.doctor.run import with_dns
     from dkimctl.lifecycle.credential import credential_findings
 
     def check_credential(_: "World") -> "Iterator[Diagnosis]":

@@ -52,8 +52,8 @@ def _is_code(subject: str) -> bool:
 
 
 def _explain_codes(app: App, codes: tuple[str, ...]) -> int:
+    from dkimctl.doctor.catalogue import CATALOGUE as HOST
     from dkimctl.errors import UsageError
-    from dkimctl.host.catalogue import CATALOGUE as HOST
     from dkimctl.output.catalogue import entry_text
     from dkimctl.providers.ovh.catalogue import CATALOGUE as OVH
     from dkimctl.verify.catalogue import CATALOGUE as DNS

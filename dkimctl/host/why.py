@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
+from dkimctl.doctor.conf import check_conf
 from dkimctl.errors import UsageError
 from dkimctl.host.answer import Answer, Decided, Mail, Outcome, Signing, Step
 from dkimctl.host.asking import ask
 from dkimctl.host.datasets import DataSet, State, read_data_set
-from dkimctl.host.doctor.conf import check_conf
 from dkimctl.host.installation import where, words
 from dkimctl.host.internal import HostList, finder
 from dkimctl.host.keyuse import Loaded, load, sign

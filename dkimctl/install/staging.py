@@ -5,13 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from dkimctl.config.settings import Settings
+from dkimctl.doctor.base import Check
+from dkimctl.doctor.conf import check_conf
+from dkimctl.doctor.hosts import check_hosts
+from dkimctl.doctor.keys import check_keys
+from dkimctl.doctor.tables import check_tables
 from dkimctl.errors import Refused
 from dkimctl.findings import Finding, Severity
-from dkimctl.host.doctor.base import Check
-from dkimctl.host.doctor.conf import check_conf
-from dkimctl.host.doctor.hosts import check_hosts
-from dkimctl.host.doctor.keys import check_keys
-from dkimctl.host.doctor.tables import check_tables
 from dkimctl.host.world import World, read_world
 from dkimctl.programs import find_program
 from dkimctl.signers.base import Rendering

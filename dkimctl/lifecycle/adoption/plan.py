@@ -7,10 +7,10 @@ from datetime import datetime
 from pathlib import PurePosixPath
 
 from dkimctl.config.settings import Settings
+from dkimctl.doctor.keys import check_keys
 from dkimctl.errors import DiskError, DkimctlError, UsageError
 from dkimctl.findings import Finding, exit_code
 from dkimctl.host.accounts import may_become
-from dkimctl.host.doctor.keys import check_keys
 from dkimctl.host.world import Unread, World
 from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import Key, KeyStore

@@ -4,10 +4,10 @@ import shlex
 from collections.abc import Iterator, Mapping
 from itertools import filterfalse
 
-from dkimctl.host.catalogue import tables as c
+from dkimctl.doctor.base import MOST, Diagnosis, noticed
+from dkimctl.doctor.catalogue import tables as c
+from dkimctl.doctor.commands import dkimctl, edit_row, rewrite_row
 from dkimctl.host.datasets import DataSet, is_marked
-from dkimctl.host.doctor.base import MOST, Diagnosis, noticed
-from dkimctl.host.doctor.commands import dkimctl, edit_row, rewrite_row
 from dkimctl.host.world import World
 from dkimctl.names import is_aligned
 from dkimctl.opendkim.longtable import Names

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from dkimctl.host.catalogue import tables as c
+from dkimctl.doctor.base import Diagnosis, noticed
+from dkimctl.doctor.catalogue import tables as c
+from dkimctl.doctor.commands import move_up
 from dkimctl.host.datasets import DataSet
-from dkimctl.host.doctor.base import Diagnosis, noticed
-from dkimctl.host.doctor.commands import move_up
 from dkimctl.host.world import World
 from dkimctl.opendkim.tables import SAMPLE, Patterns, Row
 

@@ -8,14 +8,14 @@ from contextlib import suppress
 from dataclasses import replace
 
 from dkimctl.config.settings import Signing
+from dkimctl.doctor.base import Diagnosis, noticed
+from dkimctl.doctor.catalogue import machine
+from dkimctl.doctor.catalogue import postfix as c
+from dkimctl.doctor.commands import chain, dkimctl, service, set_parameter
+from dkimctl.doctor.start import make_socket_directory, without_option
+from dkimctl.doctor.ways import LISTS, Way, ways
 from dkimctl.errors import UsageError
 from dkimctl.host.accounts import Account
-from dkimctl.host.catalogue import machine
-from dkimctl.host.catalogue import postfix as c
-from dkimctl.host.doctor.base import Diagnosis, noticed
-from dkimctl.host.doctor.commands import chain, dkimctl, service, set_parameter
-from dkimctl.host.doctor.start import make_socket_directory, without_option
-from dkimctl.host.doctor.ways import LISTS, Way, ways
 from dkimctl.host.socketplace import SYSTEMD_UMASK, may_connect, predicted
 from dkimctl.host.world import World
 from dkimctl.opendkim.sockets import parse_socket

@@ -5,14 +5,14 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from itertools import filterfalse
 
+from dkimctl.doctor.base import Diagnosis, Repair, noticed, repairable, softened
+from dkimctl.doctor.catalogue import tables as c
+from dkimctl.doctor.commands import edit_row, rewrite_row, silence_row
+from dkimctl.doctor.repeats import repeated
+from dkimctl.doctor.shadows import shadowed
 from dkimctl.errors import UsageError
 from dkimctl.findings import Severity
-from dkimctl.host.catalogue import tables as c
 from dkimctl.host.datasets import FILES, DataSet, is_marked
-from dkimctl.host.doctor.base import Diagnosis, Repair, noticed, repairable, softened
-from dkimctl.host.doctor.commands import edit_row, rewrite_row, silence_row
-from dkimctl.host.doctor.repeats import repeated
-from dkimctl.host.doctor.shadows import shadowed
 from dkimctl.host.lookup import lookup_keys
 from dkimctl.host.world import World
 from dkimctl.names import domain_name

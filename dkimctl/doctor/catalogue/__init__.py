@@ -5,7 +5,7 @@ DKIM75x to DKIM77x: KeyTable and SigningTable; DKIM78x: whose mail is signed; DK
 daemon; DKIM9xx: what runs, the clock, and what could not be looked at.
 """
 
-from dkimctl.host.catalogue import conf, keys, machine, postfix, tables
-from dkimctl.host.catalogue.entries import CATALOGUE
+from dkimctl.doctor.catalogue import conf, keys, machine, postfix, tables
+from dkimctl.doctor.catalogue.entries import CATALOGUE
 
 __all__ = ["CATALOGUE", "conf", "keys", "machine", "postfix", "tables"]

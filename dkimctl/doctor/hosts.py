@@ -5,11 +5,11 @@ from contextlib import suppress
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from itertools import filterfalse
 
+from dkimctl.doctor.base import Diagnosis, noticed
+from dkimctl.doctor.catalogue import tables as c
+from dkimctl.doctor.commands import append, chain, edit_row, rewrite, rewrite_row, set_parameter, silence_row
 from dkimctl.errors import UsageError
-from dkimctl.host.catalogue import tables as c
 from dkimctl.host.datasets import FILES, DataSet, is_marked
-from dkimctl.host.doctor.base import Diagnosis, noticed
-from dkimctl.host.doctor.commands import append, chain, edit_row, rewrite, rewrite_row, set_parameter, silence_row
 from dkimctl.host.installation import words
 from dkimctl.host.internal import HostList
 from dkimctl.host.world import World

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 
 from dkimctl.clock import Clock
 from dkimctl.config.settings import Settings
+from dkimctl.doctor.base import Diagnosis, Repair
+from dkimctl.doctor.run import diagnose
 from dkimctl.errors import DkimctlError, Refused, UsageError, disk_errors, shell_word
 from dkimctl.files import Owner, make_directory, write_file
 from dkimctl.host.accounts import Accounts
-from dkimctl.host.doctor.base import Diagnosis, Repair
-from dkimctl.host.doctor.run import diagnose
 from dkimctl.host.world import World, read_world
 
 _MOST_ROUNDS = 12

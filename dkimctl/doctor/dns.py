@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from dkimctl.config.settings import Lookup
+from dkimctl.doctor.base import Diagnosis
 from dkimctl.errors import DkimctlError
 from dkimctl.findings import Severity
 from dkimctl.host.datasets import read_data_set
-from dkimctl.host.doctor.base import Diagnosis
 from dkimctl.host.keyfiles import UsedKey, public_key, used_keys
 from dkimctl.host.world import World
 from dkimctl.opendkim.tables import KeyEntry

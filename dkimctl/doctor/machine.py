@@ -8,12 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from dkimctl.clock import SYSTEM_CLOCK
+from dkimctl.doctor.base import Diagnosis, noticed
+from dkimctl.doctor.catalogue import machine as c
+from dkimctl.doctor.commands import service
 from dkimctl.errors import ConfigError, DkimctlError, Unavailable
-from dkimctl.host.catalogue import machine as c
 from dkimctl.host.clockstate import ClockState, ahead_of, read_clock_state, started
 from dkimctl.host.datasets import FILES
-from dkimctl.host.doctor.base import Diagnosis, noticed
-from dkimctl.host.doctor.commands import service
 from dkimctl.host.running import find_running
 from dkimctl.host.socketplace import effective_socket, signer_socket
 from dkimctl.host.world import World

@@ -4,8 +4,8 @@ import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
+from dkimctl.doctor import commands
 from dkimctl.findings import Entry, Finding, Severity, finding
-from dkimctl.host.doctor import commands
 from dkimctl.host.world import World
 
 MOST = 1_000

@@ -4,11 +4,11 @@ import re
 import shlex
 from collections.abc import Iterator
 
+from dkimctl.doctor.base import Diagnosis, noticed, softened
+from dkimctl.doctor.catalogue import postfix as c
+from dkimctl.doctor.commands import chain, edit
+from dkimctl.doctor.ways import Way, ways
 from dkimctl.findings import Severity
-from dkimctl.host.catalogue import postfix as c
-from dkimctl.host.doctor.base import Diagnosis, noticed, softened
-from dkimctl.host.doctor.commands import chain, edit
-from dkimctl.host.doctor.ways import Way, ways
 from dkimctl.host.postfix import Service
 from dkimctl.host.world import World
 from dkimctl.postfix.milters import split_milters

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from dkimctl.doctor.base import Diagnosis, noticed
+from dkimctl.doctor.catalogue import conf as c
+from dkimctl.doctor.catalogue import machine, postfix
+from dkimctl.doctor.commands import chain, dkimctl, edit, make_directory, service, set_parameter, silence
 from dkimctl.errors import DiskError, UsageError
 from dkimctl.files import read_file
 from dkimctl.host.accounts import Account
-from dkimctl.host.catalogue import conf as c
-from dkimctl.host.catalogue import machine, postfix
-from dkimctl.host.doctor.base import Diagnosis, noticed
-from dkimctl.host.doctor.commands import chain, dkimctl, edit, make_directory, service, set_parameter, silence
 from dkimctl.host.installation import where
 from dkimctl.host.socketplace import EVERYWHERE, effective_socket
 from dkimctl.host.world import World

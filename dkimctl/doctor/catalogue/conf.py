@@ -1,6 +1,6 @@
 """DKIM70x to DKIM74x: opendkim.conf, and how the daemon is started."""
 
-from dkimctl.host.catalogue.entries import ERROR, INFO, WARNING, entry
+from dkimctl.doctor.catalogue.entries import ERROR, INFO, WARNING, entry
 
 _NO_START = "opendkim does not start (exit 78), and a running one keeps its old settings at a reload."
 

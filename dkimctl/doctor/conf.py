@@ -3,10 +3,10 @@
 import re
 from collections.abc import Callable, Iterator
 
-from dkimctl.host.catalogue import conf as c
+from dkimctl.doctor.base import Diagnosis, noticed
+from dkimctl.doctor.catalogue import conf as c
+from dkimctl.doctor.commands import chain, dkimctl, edit, rewrite, set_parameter, silence, without_mark
 from dkimctl.host.datasets import DataSet, State
-from dkimctl.host.doctor.base import Diagnosis, noticed
-from dkimctl.host.doctor.commands import chain, dkimctl, edit, rewrite, set_parameter, silence, without_mark
 from dkimctl.host.installation import DEFAULT_CONF, Installation, where, words
 from dkimctl.host.version import is_known_here
 from dkimctl.host.world import World

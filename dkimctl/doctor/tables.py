@@ -6,13 +6,13 @@ import stat
 from collections.abc import Iterator
 from itertools import filterfalse
 
-from dkimctl.host.catalogue import tables as c
+from dkimctl.doctor.base import Diagnosis, Repair, noticed, repairable
+from dkimctl.doctor.catalogue import tables as c
+from dkimctl.doctor.commands import edit, edit_row, rewrite_row, unindent, without_mark
+from dkimctl.doctor.joins import check_joined
+from dkimctl.doctor.repeats import repeated
+from dkimctl.doctor.signingrows import a_labels, check_signing_rows
 from dkimctl.host.datasets import FILES, DataSet, is_marked
-from dkimctl.host.doctor.base import Diagnosis, Repair, noticed, repairable
-from dkimctl.host.doctor.commands import edit, edit_row, rewrite_row, unindent, without_mark
-from dkimctl.host.doctor.joins import check_joined
-from dkimctl.host.doctor.repeats import repeated
-from dkimctl.host.doctor.signingrows import a_labels, check_signing_rows
 from dkimctl.host.version import as_read_here, has_algorithm, split_algorithm
 from dkimctl.host.world import World
 from dkimctl.opendkim.tables import KeyEntry, Row, key_entry

@@ -5,9 +5,9 @@ import shlex
 from string import ascii_lowercase
 
 from dkimctl.clock import SYSTEM_CLOCK
+from dkimctl.doctor.commands import chain, copy_key, dkimctl, edit, lead_to, make_directory, rewrite, service
 from dkimctl.host.accounts import Account
 from dkimctl.host.datasets import FILES
-from dkimctl.host.doctor.commands import chain, copy_key, dkimctl, edit, lead_to, make_directory, rewrite, service
 from dkimctl.host.keyfiles import UsedKey
 from dkimctl.host.world import World
 from dkimctl.names import selector_from_template

@@ -7,19 +7,19 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from dkimctl.config.settings import Lookup
+from dkimctl.doctor.base import MOST, Check, Diagnosis, noticed
+from dkimctl.doctor.catalogue import machine as c
+from dkimctl.doctor.conf import check_conf
+from dkimctl.doctor.dns import check_records
+from dkimctl.doctor.filters import check_filters
+from dkimctl.doctor.hosts import check_hosts
+from dkimctl.doctor.keys import check_keys
+from dkimctl.doctor.machine import check_machine
+from dkimctl.doctor.milters import check_milters
+from dkimctl.doctor.start import check_start
+from dkimctl.doctor.tables import check_tables
 from dkimctl.errors import DkimctlError, reason
 from dkimctl.findings import Finding, Severity
-from dkimctl.host.catalogue import machine as c
-from dkimctl.host.doctor.base import MOST, Check, Diagnosis, noticed
-from dkimctl.host.doctor.conf import check_conf
-from dkimctl.host.doctor.dns import check_records
-from dkimctl.host.doctor.filters import check_filters
-from dkimctl.host.doctor.hosts import check_hosts
-from dkimctl.host.doctor.keys import check_keys
-from dkimctl.host.doctor.machine import check_machine
-from dkimctl.host.doctor.milters import check_milters
-from dkimctl.host.doctor.start import check_start
-from dkimctl.host.doctor.tables import check_tables
 from dkimctl.host.world import World
 
 CHECKS: tuple[Check, ...] = (

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from contextlib import suppress
 
+from dkimctl.doctor.base import Diagnosis, Repair, noticed, repairable
+from dkimctl.doctor.commands import silence_row
 from dkimctl.errors import DkimctlError
 from dkimctl.findings import Entry
 from dkimctl.host.datasets import DataSet
-from dkimctl.host.doctor.base import Diagnosis, Repair, noticed, repairable
-from dkimctl.host.doctor.commands import silence_row
 from dkimctl.host.world import World
 from dkimctl.opendkim.longtable import Rows
 from dkimctl.opendkim.managed import read_foreign

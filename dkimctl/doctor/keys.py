@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import assert_never
 
+from dkimctl.doctor.base import Diagnosis, Repair, noticed, repairable, softened
+from dkimctl.doctor.catalogue import keys as c
+from dkimctl.doctor.commands import chain, set_parameter, silence
+from dkimctl.doctor.keycommands import another_key, decrypt, elsewhere, make_again, whole_path
 from dkimctl.findings import Severity
 from dkimctl.host.accounts import Account, may_become
-from dkimctl.host.catalogue import keys as c
 from dkimctl.host.datasets import State
-from dkimctl.host.doctor.base import Diagnosis, Repair, noticed, repairable, softened
-from dkimctl.host.doctor.commands import chain, set_parameter, silence
-from dkimctl.host.doctor.keycommands import another_key, decrypt, elsewhere, make_again, whole_path
 from dkimctl.host.impersonate import NOT_REGULAR, as_user, open_results
 from dkimctl.host.keyfiles import Fault, UsedKey, distinct_keys, read_key
 from dkimctl.host.keysafety import Danger, Unsafe, Walk
