@@ -7,9 +7,9 @@ import pytest
 
 from dkimctl.config.settings import SIGNERS, Settings, Signing
 from dkimctl.errors import Unavailable
-from dkimctl.host.answer import Answer, Mail, Outcome
-from dkimctl.host.why import decide
 from dkimctl.host.world import read_world
+from dkimctl.why.answer import Answer, Mail, Outcome
+from dkimctl.why.decisions import decide
 from tests.conftest import needs
 from tests.milters import ACCEPT, TEMPFAIL, milter, rejecting, with_field
 from tests.milters import Answer as Milter

@@ -20,12 +20,12 @@ import pytest
 
 from dkimctl.config.settings import Paths, Settings
 from dkimctl.errors import Unavailable
-from dkimctl.host.answer import Answer, Mail, Outcome
-from dkimctl.host.why import decide
 from dkimctl.host.world import read_world
 from dkimctl.milter.client import Client, Verdict, greet, offer
 from dkimctl.milter.message import Message
 from dkimctl.opendkim.sockets import MilterSocket
+from dkimctl.why.answer import Answer, Mail, Outcome
+from dkimctl.why.decisions import decide
 from tests.conftest import needs
 from tests.doctor_cases import WEAK
 from tests.host_tree import key_pair

@@ -8,8 +8,8 @@ from dkimctl.cli.frame import App, dns_options
 from dkimctl.cli.frame import command as make_command
 
 if TYPE_CHECKING:
-    from dkimctl.host.answer import Answer, Mail
     from dkimctl.verify.report import Report
+    from dkimctl.why.answer import Answer, Mail
 
 
 @make_command(
@@ -35,9 +35,9 @@ def command(app: App, sender: str, client: str, login: str, dns: bool | None) ->
     asked with a message that is not delivered. Exit code: 0 it is signed, 1 it is not, or the
     key record is wrong, 3 something could not be looked at.
     """
-    from dkimctl.host.why import decide
     from dkimctl.host.world import read_world
     from dkimctl.output.why import answer_text
+    from dkimctl.why.decisions import decide
 
     answer = decide(read_world(app.settings), _mail(sender, client, login))
     asks = str(app.settings.root) == "/" if dns is None else dns
@@ -51,8 +51,8 @@ def _mail(sender: str, client: str, login: str) -> "Mail":
     from ipaddress import ip_address
 
     from dkimctl.errors import UsageError
-    from dkimctl.host.answer import Mail
     from dkimctl.names import printable
+    from dkimctl.why.answer import Mail
 
     name, bracket, address = client.partition("[")
     address = address.rstrip("]") if bracket else name
@@ -88,7 +88,7 @@ def _records(app: App, answer: "Answer") -> "list[Report]":
 
 def _exit_code(answer: "Answer", reports: "list[Report]") -> int:
     from dkimctl.findings import Severity, exit_code
-    from dkimctl.host.answer import severity_of
+    from dkimctl.why.answer import severity_of
 
     severity = severity_of(answer.outcome)
     if severity is not Severity.OK:

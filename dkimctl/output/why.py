@@ -3,9 +3,9 @@
 import textwrap
 from collections.abc import Sequence
 
-from dkimctl.host.answer import Answer, Outcome
 from dkimctl.output.findings import WIDTH
 from dkimctl.verify.report import Report
+from dkimctl.why.answer import Answer, Outcome
 
 _INDENT = 10
 _MEANING = {

@@ -8,7 +8,6 @@ from dkimctl.clock import SYSTEM_CLOCK
 from dkimctl.dkim.taglist import TagList, parse_tags
 from dkimctl.errors import DkimctlError, Unavailable
 from dkimctl.files import read_file
-from dkimctl.host.answer import Answer, Mail, Outcome, Signing, Step
 from dkimctl.host.keyfiles import Fault, read_key
 from dkimctl.host.world import World
 from dkimctl.keys.public import PublicKey
@@ -18,6 +17,7 @@ from dkimctl.names import is_aligned
 from dkimctl.opendkim.hosts import canonical_host
 from dkimctl.opendkim.sockets import parse_socket
 from dkimctl.signers.registry import signer_named
+from dkimctl.why.answer import Answer, Mail, Outcome, Signing, Step
 
 _OUTCOMES = {
     Verdict.TEMPFAIL: Outcome.DEFERRED,

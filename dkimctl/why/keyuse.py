@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from dkimctl.errors import DkimctlError
 from dkimctl.files import read_file
 from dkimctl.host.accounts import may_become
-from dkimctl.host.answer import Decided, Outcome, Signing, Step
 from dkimctl.host.impersonate import NOT_REGULAR, as_user, open_results
 from dkimctl.host.keyfiles import Fault, read_key
 from dkimctl.host.keysafety import Walk
@@ -14,6 +13,7 @@ from dkimctl.host.world import World
 from dkimctl.keys.pair import LEAST_BITS, Algorithm
 from dkimctl.names import is_aligned
 from dkimctl.opendkim.tables import KeyEntry
+from dkimctl.why.answer import Decided, Outcome, Signing, Step
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,16 +4,16 @@ from collections.abc import Iterator
 
 from dkimctl.doctor.conf import check_conf
 from dkimctl.errors import UsageError
-from dkimctl.host.answer import Answer, Decided, Mail, Outcome, Signing, Step
-from dkimctl.host.asking import ask
 from dkimctl.host.datasets import DataSet, State, read_data_set
 from dkimctl.host.installation import where, words
 from dkimctl.host.internal import HostList, finder
-from dkimctl.host.keyuse import Loaded, load, sign
 from dkimctl.host.lookup import Wanted, find_key, nearest_miss, resolved, wanted_keys
 from dkimctl.host.version import as_read_here
 from dkimctl.host.world import World
 from dkimctl.opendkim.tables import KeyEntry, Row, key_entry
+from dkimctl.why.answer import Answer, Decided, Mail, Outcome, Signing, Step
+from dkimctl.why.asking import ask
+from dkimctl.why.keyuse import Loaded, load, sign
 
 
 def decide(world: World, mail: Mail) -> Answer:
