@@ -11,9 +11,9 @@ import pytest
 from dkimctl.clock import Clock, ManualClock
 from dkimctl.keys.metadata import Tags
 from dkimctl.keys.pair import Algorithm, generate
-from dkimctl.lifecycle.publication.ledger import Ledger
 from dkimctl.providers.ovh.credentials import Credentials
 from dkimctl.providers.ovh.provider import OvhProvider
+from dkimctl.publish.ledger import Ledger
 from dkimctl.publish.plan import Wanted
 from dkimctl.record.model import KeyRecord, record_for
 from dkimctl.sandbox import LoggedCall, Sandbox, Switches

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from dkimctl.cli.frame import App
-from dkimctl.lifecycle.publication.interruption import StoppableClock
 from dkimctl.providers.ovh import calls
 from dkimctl.providers.ovh.door import Door
+from dkimctl.publish.interruption import StoppableClock
 from dkimctl.sandbox import Fault, Sandbox
 from dkimctl.sandbox.faultkinds import FAULT_KINDS, FaultKind
 from tests.conftest import DkimctlInside, Run

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from dkimctl.cli.frame import App
-from dkimctl.lifecycle.publication.interruption import StoppableClock
+from dkimctl.publish.interruption import StoppableClock
 from dkimctl.sandbox import Fault, LoggedCall, Sandbox, Switches
 from dkimctl.sandbox.dnsfaults import DnsFaultKind
 from tests.conftest import Dkimctl, DkimctlInside, Run

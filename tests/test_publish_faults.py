@@ -22,9 +22,9 @@ from dkimctl.keys.directory import KeyDirectory
 from dkimctl.keys.metadata import Tags
 from dkimctl.keys.pair import Algorithm
 from dkimctl.lifecycle.generation import KeyRequest, KeyStyle, generate_keys
-from dkimctl.lifecycle.publication.publish import Choices, publish
 from dkimctl.providers.ovh.credentials import Credentials
 from dkimctl.providers.ovh.provider import OvhProvider
+from dkimctl.publish.publish import Choices, publish
 from dkimctl.record.from_key import record_of
 from dkimctl.sandbox import Fault, LoggedCall, Sandbox
 from tests.conftest import Dkimctl

@@ -15,14 +15,14 @@ from dkimctl.keys.metadata import Metadata, Tags
 from dkimctl.keys.pair import Algorithm
 from dkimctl.keys.store import Key, KeyName
 from dkimctl.lifecycle.generation import KeyRequest, KeyStyle, generate_keys
-from dkimctl.lifecycle.publication.publish import publish_streaming
-from dkimctl.lifecycle.publication.published import Choices, Event, Publication
 from dkimctl.providers.base import ProviderRecord
 from dkimctl.providers.ovh.export import records_in
 from dkimctl.providers.ovh.pace import Pacer
 from dkimctl.providers.ovh.rights import RULES
 from dkimctl.publish.apply import ZoneResult, apply
 from dkimctl.publish.plan import Wanted, plan
+from dkimctl.publish.publish import publish_streaming
+from dkimctl.publish.published import Choices, Event, Publication
 from dkimctl.record.model import KeyRecord
 from dkimctl.sandbox import Fault, Sandbox
 from tests.conftest import DkimctlInside

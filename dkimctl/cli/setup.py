@@ -47,9 +47,9 @@ def command(app: App, domains: tuple[str, ...], selector: str | None, **wishes: 
 def _site(app: App) -> "Site":
     from dkimctl.keys.directory import KeyDirectory
     from dkimctl.lifecycle.generation import key_owner
-    from dkimctl.lifecycle.publication.interruption import StoppableClock
     from dkimctl.lifecycle.setup.steps import Site
     from dkimctl.output.steps import show_step
+    from dkimctl.publish.interruption import StoppableClock
 
     settings, terminal = app.settings, app.terminal
     choice = key_owner(settings)

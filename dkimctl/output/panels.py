@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from dkimctl.lifecycle.publication.published import Publication
 from dkimctl.names import relative_name, split_owner_name
+from dkimctl.publish.published import Publication
 from dkimctl.record.text import character_strings, quoted
 
 

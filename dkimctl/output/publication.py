@@ -6,8 +6,6 @@ from functools import cache
 
 from dkimctl.clock import SYSTEM_CLOCK, Clock
 from dkimctl.errors import DkimctlError
-from dkimctl.lifecycle.publication.interruption import Interrupted
-from dkimctl.lifecycle.publication.published import Event, Outcome, Progress, Publication
 from dkimctl.names import printable
 from dkimctl.output.machine import line
 from dkimctl.output.panels import to_paste
@@ -15,6 +13,8 @@ from dkimctl.output.progress import Meter
 from dkimctl.output.terminal import Terminal
 from dkimctl.providers.base import Change, Create, Delete, ProviderRecord, Replace
 from dkimctl.publish.digest import PlanDigest
+from dkimctl.publish.interruption import Interrupted
+from dkimctl.publish.published import Event, Outcome, Progress, Publication
 
 _NOT_DONE = "not done"
 _FEW = 3  # names in one line

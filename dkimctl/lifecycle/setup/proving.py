@@ -5,9 +5,9 @@ from dataclasses import replace
 
 from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import Key
-from dkimctl.lifecycle.publication.publish import publish_at_each
-from dkimctl.lifecycle.publication.published import Choices, Event, Outcome, Progress, Publication
 from dkimctl.lifecycle.setup.steps import Site, State, Step, failed
+from dkimctl.publish.publish import publish_at_each
+from dkimctl.publish.published import Choices, Event, Outcome, Progress, Publication
 from dkimctl.record.text import character_strings, quoted
 
 

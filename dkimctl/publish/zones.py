@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from dkimctl.config.settings import Lookup, Settings
 from dkimctl.errors import DkimctlError
 from dkimctl.keys.store import KeyName
-from dkimctl.lifecycle.publication.crew import Crew
 from dkimctl.names import relative_name, split_owner_name
 from dkimctl.providers.base import Provider
+from dkimctl.publish.crew import Crew
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from dkimctl.errors import DkimctlError
 from dkimctl.keys.metadata import Phase
 from dkimctl.keys.phases import reach
 from dkimctl.keys.store import Key, KeyName, KeyStore
-from dkimctl.lifecycle.publication.published import Event, Outcome, Progress, Publication
+from dkimctl.publish.published import Event, Outcome, Progress, Publication
 
 
 @dataclass(slots=True)

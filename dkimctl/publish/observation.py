@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 from dkimctl.errors import DkimctlError, Unavailable
 from dkimctl.keys.metadata import Phase
-from dkimctl.lifecycle.publication.ledger import Ledger
-from dkimctl.lifecycle.publication.waiting import Waiting, count_serving, not_served, served_elsewhere
 from dkimctl.providers.base import Provider
+from dkimctl.publish.ledger import Ledger
 from dkimctl.publish.plan import Wanted
+from dkimctl.publish.waiting import Waiting, count_serving, not_served, served_elsewhere
 from dkimctl.record.text import cname_line
 
 if TYPE_CHECKING:

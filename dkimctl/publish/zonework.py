@@ -7,13 +7,13 @@ from dkimctl.clock import Clock
 from dkimctl.config.settings import Settings
 from dkimctl.errors import ApiError, DkimctlError, Refused
 from dkimctl.keys.store import KeyName, KeyStore
-from dkimctl.lifecycle.publication.interruption import Interrupted, StoppableClock
-from dkimctl.lifecycle.publication.published import Choices
-from dkimctl.lifecycle.publication.zones import ZoneGroup
 from dkimctl.providers.base import Provider
 from dkimctl.publish.apply import ZoneResult, apply
 from dkimctl.publish.digest import PlanDigest, fingerprint
+from dkimctl.publish.interruption import Interrupted, StoppableClock
 from dkimctl.publish.plan import Plan, Wanted, plan
+from dkimctl.publish.published import Choices
+from dkimctl.publish.zones import ZoneGroup
 from dkimctl.record.from_key import record_of
 
 

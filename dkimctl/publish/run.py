@@ -9,18 +9,18 @@ from dkimctl.config.settings import Settings
 from dkimctl.errors import DkimctlError, UsageError
 from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import KeyName, KeyStore
-from dkimctl.lifecycle.publication.crew import Crew
-from dkimctl.lifecycle.publication.interruption import Interrupted, StoppableClock
-from dkimctl.lifecycle.publication.ledger import Ledger
-from dkimctl.lifecycle.publication.observation import Observation
-from dkimctl.lifecycle.publication.published import Choices, Event, Outcome
-from dkimctl.lifecycle.publication.waiting import Waiting
-from dkimctl.lifecycle.publication.zones import ZoneGroup, locate, sort_by_zone
-from dkimctl.lifecycle.publication.zonework import ZoneDone, ZoneWork
 from dkimctl.names import relative_name
 from dkimctl.providers.base import Provider
 from dkimctl.publish.apply import NameResult, ZoneResult
+from dkimctl.publish.crew import Crew
 from dkimctl.publish.digest import PlanDigest
+from dkimctl.publish.interruption import Interrupted, StoppableClock
+from dkimctl.publish.ledger import Ledger
+from dkimctl.publish.observation import Observation
+from dkimctl.publish.published import Choices, Event, Outcome
+from dkimctl.publish.waiting import Waiting
+from dkimctl.publish.zones import ZoneGroup, locate, sort_by_zone
+from dkimctl.publish.zonework import ZoneDone, ZoneWork
 from dkimctl.record.from_key import record_of
 from dkimctl.record.text import cname_line
 

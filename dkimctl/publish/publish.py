@@ -10,13 +10,13 @@ from dkimctl.config.settings import Settings
 from dkimctl.errors import Refused, Unavailable, UsageError
 from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import Key, KeyName, KeyStore
-from dkimctl.lifecycle.publication.interruption import StoppableClock
-from dkimctl.lifecycle.publication.published import Choices, Event, Outcome, Progress, Publication
-from dkimctl.lifecycle.publication.run import Run
 from dkimctl.providers.base import Pace, Provider
 from dkimctl.providers.guard import Unloadable, UnloadableProvider
 from dkimctl.providers.registry import open_provider, provider_names
 from dkimctl.publish.digest import PlanDigest
+from dkimctl.publish.interruption import StoppableClock
+from dkimctl.publish.published import Choices, Event, Outcome, Progress, Publication
+from dkimctl.publish.run import Run
 
 __all__ = [
     "Choices",
