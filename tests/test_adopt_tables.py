@@ -3,12 +3,12 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dkimctl.adopt.arrange import arrange
+from dkimctl.adopt.installed import Installed, Table
+from dkimctl.adopt.survey import survey
+from dkimctl.adopt.tables import Tables
 from dkimctl.host.datasets import DataSet, State
 from dkimctl.host.lookup import find_key, resolved, wanted_keys
-from dkimctl.lifecycle.adoption.arrange import arrange
-from dkimctl.lifecycle.adoption.installed import Installed, Table
-from dkimctl.lifecycle.adoption.survey import survey
-from dkimctl.lifecycle.adoption.tables import Tables
 from dkimctl.opendkim.conf import Setting
 from dkimctl.opendkim.managed import Foreign, Line
 from dkimctl.opendkim.tables import Row, rows

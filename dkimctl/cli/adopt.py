@@ -8,8 +8,8 @@ from dkimctl.cli.frame import App
 from dkimctl.cli.frame import command as make_command
 
 if TYPE_CHECKING:
+    from dkimctl.adopt.plan import Adoption
     from dkimctl.config.settings import Settings
-    from dkimctl.lifecycle.adoption.plan import Adoption
 
 
 @make_command(
@@ -29,8 +29,8 @@ def command(app: App, show_diff: bool, check: bool, do_install: bool, do_undo: b
     _exclude(do_undo, do_install, check or show_diff)
     if do_undo:
         return _undo(app)
+    from dkimctl.adopt.plan import plan_adoption
     from dkimctl.host.world import read_world
-    from dkimctl.lifecycle.adoption.plan import plan_adoption
     from dkimctl.output.adoption import show_adoption
 
     world = read_world(app.settings)
@@ -64,8 +64,8 @@ def _compare(app: App, settings: "Settings", adoption: "Adoption") -> int:
 
 
 def _install(app: App, settings: "Settings", adoption: "Adoption") -> int:
+    from dkimctl.adopt.journal import with_note
     from dkimctl.install.install import install
-    from dkimctl.lifecycle.adoption.journal import with_note
     from dkimctl.output.adoption import adoption_document
     from dkimctl.output.rendering import show_installation
 
@@ -82,7 +82,7 @@ def _install(app: App, settings: "Settings", adoption: "Adoption") -> int:
 
 
 def _undo(app: App) -> int:
-    from dkimctl.lifecycle.adoption.journal import undo
+    from dkimctl.adopt.journal import undo
     from dkimctl.output.adoption import show_undone
 
     undone = undo(app.settings)

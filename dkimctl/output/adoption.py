@@ -4,12 +4,12 @@ import textwrap
 from collections.abc import Iterator
 from dataclasses import fields
 
+from dkimctl.adopt.journal import Undone
+from dkimctl.adopt.plan import Adoption, Taken
+from dkimctl.adopt.survey import Left
 from dkimctl.findings import Severity
 from dkimctl.install.compare import Difference
 from dkimctl.install.install import Proven
-from dkimctl.lifecycle.adoption.journal import Undone
-from dkimctl.lifecycle.adoption.plan import Adoption, Taken
-from dkimctl.lifecycle.adoption.survey import Left
 from dkimctl.output.findings import WIDTH, finding_text
 from dkimctl.output.terminal import Terminal
 

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from dkimctl.adopt.survey import Candidate
 from dkimctl.config.load import DEFAULT_FILE
 from dkimctl.config.settings import KeyDefaults, Paths, Settings, Signing
 from dkimctl.errors import UsageError
 from dkimctl.host.world import World
-from dkimctl.lifecycle.adoption.survey import Candidate
 from dkimctl.opendkim.hosts import canonical_host
 from dkimctl.opendkim.sockets import parse_socket
 from dkimctl.signers.base import Notice

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from dkimctl.lifecycle.adoption.installed import Installed, Table
-from dkimctl.lifecycle.adoption.survey import Candidate
-from dkimctl.lifecycle.adoption.tables import Tables, sample, samples
+from dkimctl.adopt.installed import Installed, Table
+from dkimctl.adopt.survey import Candidate
+from dkimctl.adopt.tables import Tables, sample, samples
 from dkimctl.opendkim.managed import Foreign, Line
 from dkimctl.opendkim.tables import Patterns, Row, key_entry, rows
 from dkimctl.signers.base import Content, SigningKey

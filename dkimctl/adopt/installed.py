@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from dkimctl.adopt.tables import Tables
 from dkimctl.errors import DiskError, UsageError
 from dkimctl.host.datasets import FILES, DataSet, State, read_data_set
 from dkimctl.host.installation import where
 from dkimctl.host.world import World
-from dkimctl.lifecycle.adoption.tables import Tables
 from dkimctl.opendkim.managed import Foreign, Line, read_foreign
 from dkimctl.opendkim.tables import Row
 

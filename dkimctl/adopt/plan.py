@@ -6,6 +6,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import PurePosixPath
 
+from dkimctl.adopt import carry
+from dkimctl.adopt.arrange import arrange
+from dkimctl.adopt.files import Fit, rendering_of
+from dkimctl.adopt.installed import Installed, read_installed
+from dkimctl.adopt.judge import Judged, judge_keys
+from dkimctl.adopt.survey import Candidate, Left, survey
 from dkimctl.config.settings import Settings
 from dkimctl.doctor.keys import check_keys
 from dkimctl.errors import DiskError, DkimctlError, UsageError
@@ -14,12 +20,6 @@ from dkimctl.host.accounts import may_become
 from dkimctl.host.world import Unread, World
 from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import Key, KeyStore
-from dkimctl.lifecycle.adoption import carry
-from dkimctl.lifecycle.adoption.arrange import arrange
-from dkimctl.lifecycle.adoption.files import Fit, rendering_of
-from dkimctl.lifecycle.adoption.installed import Installed, read_installed
-from dkimctl.lifecycle.adoption.judge import Judged, judge_keys
-from dkimctl.lifecycle.adoption.survey import Candidate, Left, survey
 from dkimctl.signers.base import (
     Rendering,
 )

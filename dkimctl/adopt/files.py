@@ -4,6 +4,12 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from types import MappingProxyType
 
+from dkimctl.adopt import carry
+from dkimctl.adopt.arrange import Arranged
+from dkimctl.adopt.installed import Installed
+from dkimctl.adopt.judge import Judged
+from dkimctl.adopt.record import record_tags
+from dkimctl.adopt.survey import Candidate
 from dkimctl.clock import timestamp
 from dkimctl.config.settings import Settings
 from dkimctl.errors import disk_errors
@@ -12,12 +18,6 @@ from dkimctl.host.world import World
 from dkimctl.keys import metadata as meta
 from dkimctl.keys.metadata import Change, Metadata, Phase
 from dkimctl.keys.store import Key
-from dkimctl.lifecycle.adoption import carry
-from dkimctl.lifecycle.adoption.arrange import Arranged
-from dkimctl.lifecycle.adoption.installed import Installed
-from dkimctl.lifecycle.adoption.judge import Judged
-from dkimctl.lifecycle.adoption.record import record_tags
-from dkimctl.lifecycle.adoption.survey import Candidate
 from dkimctl.opendkim import conf
 from dkimctl.signers.base import (
     Notice,

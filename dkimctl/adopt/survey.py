@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from dkimctl.adopt.installed import Installed
+from dkimctl.adopt.tables import Signer, Tables, sample, samples
 from dkimctl.errors import UsageError
 from dkimctl.host.lookup import resolved
-from dkimctl.lifecycle.adoption.installed import Installed
-from dkimctl.lifecycle.adoption.tables import Signer, Tables, sample, samples
 from dkimctl.names import domain_name, owner_name, selector_name
 from dkimctl.opendkim.tables import KeyEntry, Row
 
