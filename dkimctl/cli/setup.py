@@ -10,8 +10,8 @@ from dkimctl.cli.frame import command as make_command
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from dkimctl.lifecycle.setup.setup import Wish
-    from dkimctl.lifecycle.setup.steps import Site
+    from dkimctl.setup.setup import Wish
+    from dkimctl.setup.steps import Site
 
 
 @make_command(
@@ -37,7 +37,7 @@ def command(app: App, domains: tuple[str, ...], selector: str | None, **wishes: 
     Each step shows its proof, and does nothing where that holds already: after an interruption the same command goes
     on. A key signs only after every authoritative server was seen to serve it, and it is proven by a signature.
     """
-    from dkimctl.lifecycle.setup.setup import set_up
+    from dkimctl.setup.setup import set_up
 
     steps = set_up(_site(app), _wish(app, domains, selector, wishes))
     app.terminal.document("steps", steps)
@@ -47,9 +47,9 @@ def command(app: App, domains: tuple[str, ...], selector: str | None, **wishes: 
 def _site(app: App) -> "Site":
     from dkimctl.keys.directory import KeyDirectory
     from dkimctl.lifecycle.generation import key_owner
-    from dkimctl.lifecycle.setup.steps import Site
     from dkimctl.output.steps import show_step
     from dkimctl.publish.interruption import StoppableClock
+    from dkimctl.setup.steps import Site
 
     settings, terminal = app.settings, app.terminal
     choice = key_owner(settings)
@@ -66,8 +66,8 @@ def _wish(app: App, domains: tuple[str, ...], selector: str | None, wishes: "Map
     from dkimctl.keys.pair import Algorithm
     from dkimctl.lifecycle.generation import KeyStyle
     from dkimctl.lifecycle.requests import in_slots, requests_for
-    from dkimctl.lifecycle.setup.setup import Wish
     from dkimctl.names import selector_from_template
+    from dkimctl.setup.setup import Wish
 
     defaults = app.settings.keys
     chosen = selector or selector_from_template(defaults.selector, app.clock.now())

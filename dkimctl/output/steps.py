@@ -3,8 +3,8 @@
 import textwrap
 
 from dkimctl.errors import CheckFailed
-from dkimctl.lifecycle.setup.steps import State, Step
 from dkimctl.output.terminal import Terminal
+from dkimctl.setup.steps import State, Step
 
 _WIDTH = 80
 _STATE = 9  # columns: the longest state and two blanks

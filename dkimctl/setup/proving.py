@@ -5,10 +5,10 @@ from dataclasses import replace
 
 from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import Key
-from dkimctl.lifecycle.setup.steps import Site, State, Step, failed
 from dkimctl.publish.publish import publish_at_each
 from dkimctl.publish.published import Choices, Event, Outcome, Progress, Publication
 from dkimctl.record.text import character_strings, quoted
+from dkimctl.setup.steps import Site, State, Step, failed
 
 
 def prove(site: Site, keys: Sequence[Key], provider: str | None, choices: Choices) -> list[Key]:

@@ -12,7 +12,7 @@ from dkimctl.install.maysign import MaySign, installed_keys
 from dkimctl.install.switch import Switched
 from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import Key
-from dkimctl.lifecycle.setup.steps import Site, State, Step, failed
+from dkimctl.setup.steps import Site, State, Step, failed
 from dkimctl.signers.base import Name, Rendering, SigningKey
 from dkimctl.signers.desired import desired
 

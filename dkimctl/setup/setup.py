@@ -10,12 +10,12 @@ from dkimctl.errors import DkimctlError, Refused
 from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import Key, KeyStore, signing_key
 from dkimctl.lifecycle.generation import Failed, Generated, KeyRequest, KeyStyle, generate_keys
-from dkimctl.lifecycle.setup.proving import prove
-from dkimctl.lifecycle.setup.signing import start_signing
-from dkimctl.lifecycle.setup.steps import Site, State, Step, failed
 from dkimctl.publish.interruption import StoppableClock
 from dkimctl.publish.publish import open_providers
 from dkimctl.publish.published import Choices
+from dkimctl.setup.proving import prove
+from dkimctl.setup.signing import start_signing
+from dkimctl.setup.steps import Site, State, Step, failed
 
 
 @dataclass(frozen=True, slots=True)
