@@ -13,12 +13,12 @@ from dkimctl.keys.ahead import generator
 from dkimctl.keys.metadata import Tags
 from dkimctl.keys.pair import Algorithm
 from dkimctl.lifecycle.generation import Failed, KeyRequest, KeyStyle, generate_keys
-from dkimctl.lifecycle.records import key_records
 from dkimctl.names import selector_from_template
 from dkimctl.output.demo import Scene
 from dkimctl.providers.base import Create, ProviderRecord
 from dkimctl.publish.publish import publish
 from dkimctl.publish.published import Choices, Outcome, Publication
+from dkimctl.record.published_keys import key_records
 from dkimctl.sandbox import Sandbox, Switches
 from dkimctl.signers.desired import desired
 from dkimctl.verify.check import check

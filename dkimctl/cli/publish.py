@@ -58,10 +58,10 @@ def command(
     The plan is made from what the provider holds now; what is right already is not touched. Each record is read back
     and compared, then looked for at every authoritative server of its zone.
     """
-    from dkimctl.lifecycle.records import chosen_keys
     from dkimctl.output.publication import PublicationView
     from dkimctl.publish.interruption import StoppableClock
     from dkimctl.publish.publish import Choices, publish_streaming, still_to_do
+    from dkimctl.record.published_keys import chosen_keys
 
     app.json = app.json or form == "json"
     choices = Choices(**wishes)

@@ -21,8 +21,8 @@ def command(app: App, domains: tuple[str, ...], selector: str | None, form: str)
 
     The record is made from the private key on disk, so it is always the one that verifies its signatures.
     """
-    from dkimctl.lifecycle.records import key_records
     from dkimctl.output.records import aliases_text, record_text
+    from dkimctl.record.published_keys import key_records
 
     app.json = app.json or form == "json"
     found = key_records(app.settings, app.store, managed_domains(app, domains), selector)

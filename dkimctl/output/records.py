@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from dkimctl.lifecycle.records import NamedRecord
 from dkimctl.names import split_owner_name
+from dkimctl.record.published_keys import NamedRecord
 from dkimctl.record.text import cname_line, one_line, zone_lines
 
 
