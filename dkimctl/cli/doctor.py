@@ -59,7 +59,7 @@ def _checks_that_ask(app: App) -> "tuple[Check, ...]":
     """All checks, and what only others can tell: DNS, and the provider about its credential."""
     from dkimctl.doctor.base import Diagnosis
     from dkimctl.doctor.run import with_dns
-    from dkimctl.providers.credential import credential_findings
+    from dkimctl.providers.ovh.credential_check import credential_findings
 
     def check_credential(_: "World") -> "Iterator[Diagnosis]":
         yield from map(Diagnosis, credential_findings(app.settings, app.store, app.clock))

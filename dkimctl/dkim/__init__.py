@@ -1,1 +1,1 @@
-"""dkim."""
+"""DKIM signatures read, verified and explained (RFC 6376). The only door to dkimpy."""

@@ -1,1 +1,1 @@
-"""Is this machine right: daemons, sockets, reloads."""
+"""Facts about this machine, read and never judged here: accounts, units, data sets, Postfix, the clock."""

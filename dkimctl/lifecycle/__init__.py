@@ -1,1 +1,1 @@
-"""The life of a key over months: idempotent steps, each with its preconditions."""
+"""The life of a key over months: made, published, signing, retired."""

@@ -10,7 +10,7 @@ from dkimctl.errors import DkimctlError, UsageError
 from dkimctl.findings import Finding, finding
 from dkimctl.keys.metadata import Metadata, Phase
 from dkimctl.keys.store import Key, KeyStore
-from dkimctl.providers.credential import credential_findings
+from dkimctl.providers.ovh.credential_check import credential_findings
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,1 @@
-"""Bringing a provider's records to what they should be: plan, apply, read back."""
+"""Key records brought to the DNS: plan, apply, read back, wait for the name servers, note the phase."""

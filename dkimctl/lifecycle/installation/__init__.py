@@ -1,1 +1,0 @@
-"""A configuration put in place, proven by messages, and taken back when they are not signed."""

@@ -1,1 +1,0 @@
-"""What is done to publish keys: plan, write, prove, wait for the name servers, keep the books."""

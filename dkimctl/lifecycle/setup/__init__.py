@@ -1,1 +1,0 @@
-"""Everything for new domains in one go, step by step."""
