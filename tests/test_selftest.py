@@ -30,7 +30,7 @@ from tests.conftest import Dkimctl, needs
 from tests.hostile_dns import Hostile
 from tests.milters import ACCEPT, TEMPFAIL, Answer, milter, rejecting, saying
 from tests.ports import free_port_everywhere
-from tests.test_probe_milter import wait_until_open
+from tests.test_milter_client import wait_until_open
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 PAIR = generate(Algorithm.RSA, 2048)
