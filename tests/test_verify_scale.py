@@ -20,11 +20,11 @@ from dkimctl.keys.metadata import Tags
 from dkimctl.keys.pair import Algorithm, generate
 from dkimctl.record.model import record_for
 from dkimctl.verify import tally
+from dkimctl.verify.bulk.cachedjudge import CachedJudge
 from dkimctl.verify.check import check
 from dkimctl.verify.judge import judge
 from dkimctl.verify.parallel import Manner, check_in_parallel
 from dkimctl.verify.report import Report, Target
-from dkimctl.verify.swift import SwiftJudge
 from tests.conftest import Dkimctl, DkimctlInside, needs
 from tests.dns_servers import Knot, name_servers, txt
 from tests.hostile_dns import Hostile, Send, answer
@@ -64,7 +64,7 @@ def essence(report: Report) -> tuple[str, str, tuple[str, ...]]:
 def test_the_swift_judge_judges_alike() -> None:
     """For every record of the corpus, and again when it has seen them all, it says what the slow judge says."""
     keys = make_keys()
-    swift = SwiftJudge()
+    swift = CachedJudge()
     for _ in range(2):
         for case in corpus(keys):
             for pair in (case.pair, keys.usual):

@@ -9,11 +9,11 @@ from dkimctl.dns.endpoints import resolvers
 from dkimctl.dns.engine import Engine
 from dkimctl.dns.exchange import Work
 from dkimctl.dns.resolve import Resolution
-from dkimctl.verify.conclude import conclude
+from dkimctl.verify.bulk.cachedjudge import CachedJudge
+from dkimctl.verify.bulk.fastpath import FastPath
+from dkimctl.verify.conclusion.conclude import conclude
+from dkimctl.verify.lookup.survey import survey
 from dkimctl.verify.report import Report, Target, in_brief
-from dkimctl.verify.shortcut import Shortcut
-from dkimctl.verify.survey import survey
-from dkimctl.verify.swift import SwiftJudge
 
 CONCURRENCY = 512  # names under way at most: for servers far away; near ones have fewer, as they bear
 _PATIENCE = 1 / 4  # of the time for one answer: how long it may take on the short way
@@ -39,7 +39,7 @@ def check(
     others that are right in the same way, which is enough to count them. Raises UsageError for a malformed name server.
     """
     resolution = Resolution(resolvers(lookup), lookup.port)
-    judge = SwiftJudge()
+    judge = CachedJudge()
     engine = Engine(lookup.timeout)
 
     def long_way(target: Target) -> Work[Report]:
@@ -50,13 +50,13 @@ def check(
             yield from engine.run(map(long_way, targets), concurrency)
             return
         patience = lookup.timeout * _PATIENCE
-        with closing(Shortcut(resolution, judge, long_way, patience, nameless=nameless)) as shortcut:
+        with closing(FastPath(resolution, judge, long_way, patience, nameless=nameless)) as shortcut:
             works = shortcut.works(iter(targets), engine.descriptor, concurrency)
             yield from engine.run(works, concurrency)
 
 
 async def _one(
-    target: Target, resolution: Resolution, judge: SwiftJudge, *, recursive: bool, thorough: bool, brief: bool
+    target: Target, resolution: Resolution, judge: CachedJudge, *, recursive: bool, thorough: bool, brief: bool
 ) -> Report:
     found = await survey(target, resolution, recursive=recursive, thorough=thorough)
     report = conclude(target, found, judge)

@@ -6,11 +6,11 @@ from dataclasses import replace
 from dkimctl.findings import Finding, finding
 from dkimctl.keys.public import PublicKey
 from dkimctl.verify.catalogue import keys, presence
-from dkimctl.verify.conclude_dns import judge_delivery, judge_presence, judge_reach
-from dkimctl.verify.delegated import judge_delegation
+from dkimctl.verify.conclusion.delegated import judge_delegation
+from dkimctl.verify.conclusion.servers import judge_delivery, judge_presence, judge_reach
 from dkimctl.verify.judge import Judgement, judge, right_text
+from dkimctl.verify.lookup.survey import Survey
 from dkimctl.verify.report import Report, ServerAnswer, Target, Verdict, in_order, verdict_of
-from dkimctl.verify.survey import Survey
 
 Judge = Callable[[str, Target], Judgement]
 

@@ -10,7 +10,7 @@ _Kind = tuple[str, str, int, bool]
 _MOST_REMEMBERED = 4096  # a list may have a note of its own in every record
 
 
-class SwiftJudge:
+class CachedJudge:
     """Judges as `judge` does, ten times faster where a record is right.
 
     A record is its tags up to `p=` and then the key. Whether those tags are right before a key of some kind and size

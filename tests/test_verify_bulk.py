@@ -12,16 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dkimctl.config.settings import Lookup
-from dkimctl.dns import volley
 from dkimctl.dns.endpoints import Endpoint
 from dkimctl.dns.message import MalformedMessage, Type, query, question, read_message
 from dkimctl.dns.resolve import Security
 from dkimctl.dns.txt import texts_of
-from dkimctl.dns.volley import Volley, Way
 from dkimctl.keys.metadata import Tags
 from dkimctl.record.model import record_for
+from dkimctl.verify.bulk import batch
+from dkimctl.verify.bulk.batch import BatchedQueries, QueryQueue
+from dkimctl.verify.bulk.rawanswer import single_text, zone_security
 from dkimctl.verify.check import check
-from dkimctl.verify.plain import LONGEST_TTL, SHORTEST_TTL, plain_cut, plain_text
+from dkimctl.verify.conclusion.servers import LONGEST_TTL, SHORTEST_TTL
 from dkimctl.verify.report import Report, Target, in_brief
 from dkimctl.verify.tally import tally_of
 from tests.conftest import needs
@@ -105,7 +106,7 @@ def test_nameless_reports_count_the_same(lookup: Lookup) -> None:
 @needs("knotd")
 def test_no_server_is_left_out_for_want_of_sockets(lookup: Lookup, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where there are sockets for one address only, a zone with two servers takes the long way, and each is asked."""
-    monkeypatch.setattr(volley, "_MOST_ADDRESSES", 1)
+    monkeypatch.setattr(batch, "_MOST_ADDRESSES", 1)
     few = [target for target in targets() if target.selector == "differs"] * 3
     assert {report.verdict for report in check(few, lookup, brief=True)} == {"wrong"}
 
@@ -123,9 +124,9 @@ def test_only_the_answer_to_a_question_counts() -> None:
     asked, other = question(NAME, Type.TXT), question("x." + NAME[2:], Type.TXT)
     with socket.socket(type=socket.SOCK_DGRAM) as server, socket.socket(type=socket.SOCK_DGRAM) as stranger:
         server.bind((HOME, 0))
-        questions: Volley[str] = Volley()
+        questions: BatchedQueries[str] = BatchedQueries()
         with closing(questions):
-            way = questions.way_to(Endpoint(HOME, server.getsockname()[1]))
+            way = questions.queue_to(Endpoint(HOME, server.getsockname()[1]))
             assert way is not None
             way.ask(asked, "mark")
             questions.send()
@@ -147,15 +148,15 @@ def test_only_the_answer_to_a_question_counts() -> None:
 def test_every_question_is_a_datagram_of_its_own(kernel: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many questions leave together, of one length or of several, the server gets each by itself, once."""
     if kernel != "today's":
-        monkeypatch.setattr(volley, "_UDP_SEGMENT", 255)  # there is no such option: EINVAL
+        monkeypatch.setattr(batch, "_UDP_SEGMENT", 255)  # there is no such option: EINVAL
     if kernel == "one that refuses":
-        monkeypatch.setattr(volley, "_takes_many", lambda _: True)
+        monkeypatch.setattr(batch, "_takes_many", lambda _: True)
     names = [f"s{10**n}._domainkey.example.com" for n in range(4)] * 80
-    with socket.socket(type=socket.SOCK_DGRAM) as server, closing(Volley[int]()) as questions:
+    with socket.socket(type=socket.SOCK_DGRAM) as server, closing(BatchedQueries[int]()) as questions:
         server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         server.bind((HOME, 0))
         server.settimeout(10)
-        way = questions.way_to(Endpoint(HOME, server.getsockname()[1]))
+        way = questions.queue_to(Endpoint(HOME, server.getsockname()[1]))
         assert way is not None
         for n, name in enumerate(names):
             way.ask(question(name, Type.TXT), n)
@@ -186,8 +187,8 @@ def test_right_names_take_the_short_way(
     lookup = replace(lookup, nameservers=(*before, *lookup.nameservers))
     case = next(case for case in CASES if case.pair is KEYS.usual and not case.codes)
     asked: list[bytes] = []
-    ask = Way.ask
-    monkeypatch.setattr(Way, "ask", lambda self, *a: (asked.append(a[0]), ask(self, *a))[1])
+    ask = QueryQueue.ask
+    monkeypatch.setattr(QueryQueue, "ask", lambda self, *a: (asked.append(a[0]), ask(self, *a))[1])
     reports = list(check([Target(case.name, "example.com", KEYS.usual.public)] * 100, lookup, brief=True))
     assert {r.verdict for r in reports} == {"right"}
     assert len(asked) == 99 * 3
@@ -211,11 +212,11 @@ def answer(kind: str) -> tuple[bytes, bytes]:
 def test_plain_answers_are_read() -> None:
     """The text and the cut come out as another library put them in; a zone of another size is none."""
     asked, data = answer("TXT")
-    assert plain_text(data, asked) == b"v=DKIM1; p=AAAA"
+    assert single_text(data, asked) == b"v=DKIM1; p=AAAA"
     asked, data = answer("SOA")
     size = len(b"\7example\3com\0")
-    assert plain_cut(data, asked, size) is Security.INSECURE
-    assert plain_cut(data, asked, len(b"\3com\0")) is None
+    assert zone_security(data, asked, size) is Security.INSECURE
+    assert zone_security(data, asked, len(b"\3com\0")) is None
 
 
 @settings(max_examples=5000)
@@ -233,9 +234,9 @@ def test_what_is_read_plainly_is_read_alike_with_care(kind: str, changes: list[t
     changed[12 : 12 + len(asked)] = asked  # anything else is dropped before
     short: object
     if kind == "TXT":
-        short = plain_text(bytes(changed), asked)
+        short = single_text(bytes(changed), asked)
     else:
-        short = plain_cut(bytes(changed), asked, len(b"\7example\3com\0"))
+        short = zone_security(bytes(changed), asked, len(b"\7example\3com\0"))
     if short is None:
         return
     try:

@@ -3,8 +3,8 @@
 from dkimctl.findings import Finding, finding
 from dkimctl.names import printable
 from dkimctl.verify.catalogue import presence
+from dkimctl.verify.lookup.survey import Survey
 from dkimctl.verify.report import ServerAnswer, Target
-from dkimctl.verify.survey import Survey
 
 _SAID_BETTER = {presence.MISSING.code, presence.BROKEN_ALIAS.code}
 

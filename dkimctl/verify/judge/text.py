@@ -10,8 +10,8 @@ from dkimctl.record.mend import mended
 from dkimctl.record.model import KeyRecord, record_for
 from dkimctl.record.parse import RecordFault, UnreadableRecord, parse_record
 from dkimctl.verify.catalogue import form, keys, tags
-from dkimctl.verify.judge_key import judge_key
-from dkimctl.verify.judge_tags import judge_tags
+from dkimctl.verify.judge.key import judge_key
+from dkimctl.verify.judge.tags import judge_tags
 from dkimctl.verify.report import Target
 
 _OPENDKIM_LIMIT = 1023  # octets it reads of a record (BUFRSZ in opendkim 2.11, and measured)

@@ -19,7 +19,7 @@ _PARENTS_ASKED = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Elsewhere:
+class MisplacedRecord:
     """A key record at another name than the right one."""
 
     entry: Entry
@@ -48,7 +48,9 @@ def misspellings(selector: str, domain: str, zone: str) -> list[tuple[Entry, str
     return [(entry, name) for name, entry in unique.items()]
 
 
-async def look_elsewhere(selector: str, domain: str, zone: Zone, answers: tuple[ServerAnswer, ...]) -> list[Elsewhere]:
+async def find_misplaced(
+    selector: str, domain: str, zone: Zone, answers: tuple[ServerAnswer, ...]
+) -> list[MisplacedRecord]:
     """Key records at misspelled names; those of a wildcard do not count."""
     endpoint = _reachable(zone, answers)
     if endpoint is None:
@@ -61,7 +63,7 @@ async def look_elsewhere(selector: str, domain: str, zone: Zone, answers: tuple[
     found = []
     for (entry, name), reply in zip(spelled, replies, strict=True):
         keys = [text for text in _texts(reply) if isinstance(parse_record(text), KeyRecord) and text not in ignored]
-        found += [Elsewhere(entry, name, text) for text in keys[:1]]
+        found += [MisplacedRecord(entry, name, text) for text in keys[:1]]
     return found
 
 

@@ -7,8 +7,8 @@ from dkimctl.dns.resolve import NoZone, Resolution, Security, Zone
 from dkimctl.names import DOMAINKEY
 from dkimctl.record.model import KeyRecord
 from dkimctl.record.parse import parse_record
-from dkimctl.verify.answers import REFERRAL, ROOT, ask_resolvers, ask_servers, server_answer
-from dkimctl.verify.closer import Elsewhere, delegation, is_wildcard, look_elsewhere, with_serials
+from dkimctl.verify.lookup.answers import REFERRAL, ROOT, ask_resolvers, ask_servers, server_answer
+from dkimctl.verify.lookup.followup import MisplacedRecord, delegation, find_misplaced, is_wildcard, with_serials
 from dkimctl.verify.report import ServerAnswer, State, Target
 
 MOST_ALIASES = 10  # resolvers follow about as many: unbound 11, BIND 16 restarts
@@ -33,7 +33,7 @@ class Survey:
     not_delegated: str = ""
     """The zone above, when the domain is in none of its own nor in one below a top-level domain."""
     resolvers: tuple[ServerAnswer, ...] = ()
-    elsewhere: list[Elsewhere] = field(default_factory=list)
+    elsewhere: list[MisplacedRecord] = field(default_factory=list)
     is_wildcard: bool = False
     bogus: str = ""
     """What the resolver says of the record itself where only its own signature is broken."""
@@ -113,7 +113,7 @@ async def _look_closer(found: Survey, target: Target, resolution: Resolution, th
     contents = {answer.content for answer in told}
     texts = {text for answer in told for text in answer.texts}
     if contents == {()} and len(found.aliases) == 1:
-        found.elsewhere = await look_elsewhere(target.selector, target.domain, zone, found.last)
+        found.elsewhere = await find_misplaced(target.selector, target.domain, zone, found.last)
     if texts and (thorough or not all(_is_record(text, target) for text in texts)):
         found.is_wildcard = await is_wildcard(found.aliases[-1], zone, found.last)
     if thorough or len(contents) > 1:

@@ -72,7 +72,7 @@ class _Socket(Generic[T]):
                     return  # to look once more costs as much as an answer
 
 
-class Way(Generic[T]):
+class QueryQueue(Generic[T]):
     """How questions get to one address. With `recursive` the one who answers is a resolver."""
 
     __slots__ = ("_head", "_identities", "_options", "_sockets", "_waiting")
@@ -107,14 +107,14 @@ class Way(Generic[T]):
         one.send(messages)
 
 
-class Volley(Generic[T]):
+class BatchedQueries(Generic[T]):
     """Questions on their way; `T` is the asker's own mark on each."""
 
     def __init__(self) -> None:
         self._poll = select.epoll()
         self._by_endpoint: dict[Endpoint, list[_Socket[T]]] = {}
         self._by_descriptor: dict[int, _Socket[T]] = {}
-        self._ways: dict[tuple[Endpoint, bool], Way[T]] = {}
+        self._ways: dict[tuple[Endpoint, bool], QueryQueue[T]] = {}
         self._identities = _identities()
 
     def close(self) -> None:
@@ -127,14 +127,14 @@ class Volley(Generic[T]):
         """Let `receive` return when something comes in here, too."""
         self._poll.register(descriptor, select.EPOLLIN)
 
-    def way_to(self, endpoint: Endpoint, *, recursive: bool = False) -> Way[T] | None:
+    def queue_to(self, endpoint: Endpoint, *, recursive: bool = False) -> QueryQueue[T] | None:
         """The way to an address; None when this machine has no route there. Raises OSError when sockets run out."""
         if endpoint not in self._by_endpoint:
             self._by_endpoint[endpoint] = self._open(endpoint)
         sockets = self._by_endpoint[endpoint]
         if not sockets:
             return None
-        return self._ways.setdefault((endpoint, recursive), Way(sockets, self._identities, recursive=recursive))
+        return self._ways.setdefault((endpoint, recursive), QueryQueue(sockets, self._identities, recursive=recursive))
 
     def _open(self, endpoint: Endpoint) -> list[_Socket[T]]:
         if len(self._by_endpoint) >= _MOST_ADDRESSES:

@@ -3,12 +3,13 @@
 from dkimctl.dns.resolve import Security
 from dkimctl.findings import Entry, Finding, finding
 from dkimctl.names import printable
-from dkimctl.verify.answers import ROOT
 from dkimctl.verify.catalogue import delivery, presence
-from dkimctl.verify.plain import LONGEST_TTL, SHORTEST_TTL
+from dkimctl.verify.lookup.answers import ROOT
+from dkimctl.verify.lookup.survey import Survey
 from dkimctl.verify.report import ServerAnswer, State
-from dkimctl.verify.survey import Survey
 
+SHORTEST_TTL = 30  # seconds; a shorter one is a finding
+LONGEST_TTL = 7 * 86400
 _SHOWN = 4  # of several records: the report shows them whole
 
 

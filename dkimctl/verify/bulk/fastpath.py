@@ -4,10 +4,10 @@ The expected key is known beforehand, and so is the zone as soon as the long way
 three things are asked at the same time: the resolver where the name's zone begins, and every address of the servers of
 the zone that is guessed for the record. A name is right on this way only if
 
-- the resolver confirmed that the guessed zone is the name's (`plain_cut`), so that no server was left out;
-- every address of every server to which there is a route gave one authoritative, plain answer (`plain_text`);
-- all answers are the same text, and `SwiftJudge` has nothing to say about it;
-- in a zone that DNSSEC secures, the resolver vouches for the record too (`is_vouched`).
+- the resolver confirmed that the guessed zone is the name's (`zone_security`), so that no server was left out;
+- every address of every server to which there is a route gave one authoritative, plain answer (`single_text`);
+- all answers are the same text, and `CachedJudge` has nothing to say about it;
+- in a zone that DNSSEC secures, the resolver vouches for the record too (`is_authenticated`).
 
 From those answers the long way would come to the same report, less what `in_brief` leaves out; the findings of such a
 report depend on nothing but the zone, DNSSEC and the kind of key, and are concluded once by the long way's own code
@@ -25,17 +25,17 @@ from dkimctl.dns.engine import Ready
 from dkimctl.dns.exchange import Work
 from dkimctl.dns.message import MalformedMessage, Rcode, Type, below, question
 from dkimctl.dns.resolve import Resolution, Security
-from dkimctl.dns.volley import Volley, Way
 from dkimctl.names import DOMAINKEY
-from dkimctl.verify.lane import Lane
-from dkimctl.verify.plain import is_vouched, plain_cut, plain_text
+from dkimctl.verify.bulk.batch import BatchedQueries, QueryQueue
+from dkimctl.verify.bulk.cachedjudge import CachedJudge
+from dkimctl.verify.bulk.rawanswer import is_authenticated, single_text, zone_security
+from dkimctl.verify.bulk.zonewindow import ZoneWindow
 from dkimctl.verify.report import Report, Target
-from dkimctl.verify.swift import SwiftJudge
 
 _BURST = 32  # names; more at once overflow the buffers of usual servers
 _NO = (Rcode.REFUSED, Rcode.SERVFAIL)
 _TICK = 0.05  # seconds between two looks at what is overdue
-_MOST_LANES = 10_000
+_MOST_WINDOWS = 10_000
 _MOST_UNANSWERED = 256  # names left with a question on its way, before such questions are forgotten
 
 
@@ -44,7 +44,7 @@ class _Name:
 
     __slots__ = ("asked_cut", "asked_text", "asked_vouch", "lane", "missing", "security", "started", "target", "text")
 
-    def __init__(self, target: Target, lane: "Lane[_Name]", asked_cut: bytes, asked_text: bytes) -> None:
+    def __init__(self, target: Target, lane: "ZoneWindow[_Name]", asked_cut: bytes, asked_text: bytes) -> None:
         self.target = target
         self.lane = lane
         self.asked_cut = asked_cut
@@ -56,13 +56,13 @@ class _Name:
         self.started = time.monotonic()
 
 
-class Shortcut:
+class FastPath:
     """A source of work for the engine: reports of what is plainly right, and the long way for all other targets."""
 
     def __init__(
         self,
         resolution: Resolution,
-        judge: SwiftJudge,
+        judge: CachedJudge,
         long_way: Callable[[Target], Work[Report]],
         patience: float,
         *,
@@ -78,9 +78,9 @@ class Shortcut:
         self._long_way = long_way
         self._patience = patience
         self._slowest = 0.0
-        self._volley: Volley[_Name] = Volley()
-        self._resolver: Way[_Name] | None = None
-        self._lanes: dict[str, Lane[_Name]] = {}
+        self._queries: BatchedQueries[_Name] = BatchedQueries()
+        self._resolver: QueryQueue[_Name] | None = None
+        self._windows: dict[str, ZoneWindow[_Name]] = {}
         self._under_way: deque[_Name] = deque()  # in the order in which they began; some of them are over
         self._count = 0
         self._unanswered = 0
@@ -89,23 +89,23 @@ class Shortcut:
 
     def close(self) -> None:
         """Give the sockets back."""
-        self._volley.close()
+        self._queries.close()
 
     def works(
         self, targets: Iterator[Target], descriptor: int, concurrency: int
     ) -> Iterator[Work[Report] | Ready[Report] | None]:
         """See `Engine.run`. The first target goes ahead alone, until it has found its zone, which serves the others."""
-        self._volley.wake_for(descriptor)
+        self._queries.wake_for(descriptor)
         first = next(targets, None)
         if first is None:
             return
         scout = _Scout(self._long_way(first))
         yield scout.work()
-        while not (scout.is_back or self._lane_of(first.domain)):
+        while not (scout.is_back or self._window_of(first.domain)):
             yield None
             self._listen()
         with suppress(OSError):  # an address that no socket takes, or no more sockets
-            self._resolver = self._volley.way_to(self._resolution.preferred, recursive=True)
+            self._resolver = self._queries.queue_to(self._resolution.preferred, recursive=True)
         if self._resolver is None:
             yield from map(self._long_way, targets)
             return
@@ -131,7 +131,7 @@ class Shortcut:
 
     def _begins(self, target: Target) -> bool:
         """Send a target on its way, short or long; False when its servers have enough to do."""
-        lane = self._lane_of(target.domain) if not target.alias else None  # a CNAME needs the long way
+        lane = self._window_of(target.domain) if not target.alias else None  # a CNAME needs the long way
         if lane is None:
             self._left.append(target)
             return True
@@ -153,22 +153,22 @@ class Shortcut:
             way.ask(asked_text, name)
         return True
 
-    def _lane_of(self, domain: str) -> "Lane[_Name] | None":
+    def _window_of(self, domain: str) -> "ZoneWindow[_Name] | None":
         """The lane of the nearest known zone; None when there is none, or when it does not lead anywhere."""
         name = domain
         while name:
-            lane = self._lanes.get(name)
-            if lane is None and (zone := self._resolution.known_zone(name)) and len(self._lanes) < _MOST_LANES:
-                lane = self._lanes[name] = Lane(zone, self._volley, nameless=self._nameless)
+            lane = self._windows.get(name)
+            if lane is None and (zone := self._resolution.known_zone(name)) and len(self._windows) < _MOST_WINDOWS:
+                lane = self._windows[name] = ZoneWindow(zone, self._queries, nameless=self._nameless)
             if lane is not None:
                 return lane if lane.is_open else None
             name = name.partition(".")[2]
         return None
 
     def _listen(self) -> None:
-        self._volley.send()
+        self._queries.send()
         is_idle = not self._left and not self._right
-        for name, asked, data in self._volley.receive(_TICK if is_idle else 0.0):
+        for name, asked, data in self._queries.receive(_TICK if is_idle else 0.0):
             if name.missing <= 0:
                 continue
             if self._is_plain(name, asked, data):
@@ -183,7 +183,7 @@ class Shortcut:
 
     def _is_plain(self, name: _Name, asked: bytes, data: bytes) -> bool:
         if asked is name.asked_cut:
-            security = plain_cut(data, asked, name.lane.name_size)
+            security = zone_security(data, asked, name.lane.name_size)
             if security is None:
                 name.lane.astray += 1
                 return False
@@ -192,8 +192,8 @@ class Shortcut:
                 self._have_vouched(name)
             return True
         if asked is name.asked_vouch:
-            return is_vouched(data)
-        text = plain_text(data, asked)
+            return is_authenticated(data)
+        text = single_text(data, asked)
         if text is None or name.text not in (None, text):
             return False
         name.text = text
@@ -237,7 +237,7 @@ class Shortcut:
                 name.lane.lost(name.started)
                 self._leave(name)
         if self._unanswered > _MOST_UNANSWERED:
-            self._volley.forget(lambda name: name.missing <= 0)
+            self._queries.forget(lambda name: name.missing <= 0)
             self._unanswered = 0
 
 

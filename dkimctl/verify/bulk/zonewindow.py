@@ -5,8 +5,8 @@ from typing import Generic, TypeVar
 
 from dkimctl.dns.message import Type, question
 from dkimctl.dns.resolve import Zone
-from dkimctl.dns.volley import Volley
-from dkimctl.verify.alike import Alike
+from dkimctl.verify.bulk.batch import BatchedQueries
+from dkimctl.verify.bulk.template import ReportTemplate
 
 T = TypeVar("T")
 _FIRST_WINDOW = 32
@@ -14,22 +14,22 @@ _SMALLEST_WINDOW = 4  # below, the servers are left to the engine, which is pati
 _MOST_ASTRAY = 32
 
 
-class Lane(Generic[T]):
+class ZoneWindow(Generic[T]):
     """A known zone with all its servers: how much is on its way there, and how much they bear."""
 
     __slots__ = ("_halved", "_quickest", "_window", "alike", "astray", "in_flight", "name_size", "ways")
 
-    def __init__(self, zone: Zone, volley: Volley[T], *, nameless: bool) -> None:
+    def __init__(self, zone: Zone, queries: BatchedQueries[T], *, nameless: bool) -> None:
         """`nameless`: as for `check`."""
         every = [(server, endpoint) for server in zone.servers for endpoint in server.endpoints]
         try:
-            ways = [volley.way_to(endpoint) for _, endpoint in every]
+            ways = [queries.queue_to(endpoint) for _, endpoint in every]
         except OSError:
             ways = []  # no more sockets: the engine needs few
         self.ways = [way for way in ways if way]
         routed = [endpoint for (_, endpoint), way in zip(every, ways, strict=False) if way]
         unrouted = [(server.name, e) for (server, e), way in zip(every, ways, strict=False) if not way]
-        self.alike = Alike(zone, routed, unrouted, nameless=nameless)
+        self.alike = ReportTemplate(zone, routed, unrouted, nameless=nameless)
         self.name_size = len(question(zone.name, Type.SOA)) - 4
         """Octets of the zone's name in a message."""
         self.in_flight = 0

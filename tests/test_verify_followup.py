@@ -10,7 +10,7 @@ from dkimctl.keys.metadata import Tags
 from dkimctl.keys.pair import Algorithm, generate
 from dkimctl.record.model import record_for
 from dkimctl.verify.check import check
-from dkimctl.verify.closer import misspellings
+from dkimctl.verify.lookup.followup import misspellings
 from dkimctl.verify.report import Report, Target
 from tests.conftest import needs
 from tests.dns_servers import SOA, Knot, name_servers, txt

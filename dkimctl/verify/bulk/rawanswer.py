@@ -6,9 +6,8 @@ answer with all care. What it gives is what `read_message` would have given: a t
 
 from dkimctl.dns.message import MalformedMessage, Rcode, read_message
 from dkimctl.dns.resolve import Security
+from dkimctl.verify.conclusion.servers import LONGEST_TTL, SHORTEST_TTL
 
-SHORTEST_TTL = 30  # seconds
-LONGEST_TTL = 7 * 86400
 _ONE_QUESTION_ONE_ANSWER = b"\0\1\0\1"
 _ONE_QUESTION_NO_ANSWER = b"\0\1\0\0"
 _TXT_AT_THE_NAME = b"\xc0\x0c\0\x10\0\1"
@@ -16,7 +15,7 @@ _SOA = b"\0\6\0\1"
 _OPT = b"\0\0\x29"
 
 
-def plain_text(data: bytes, asked: bytes) -> bytes | None:
+def single_text(data: bytes, asked: bytes) -> bytes | None:
     """The joined strings of the one TXT record in an authoritative answer to the question `asked`; else None."""
     if data[2] & 0xFE != 0x84 or data[3] & 15 or data[4:8] != _ONE_QUESTION_ONE_ANSWER:
         return None  # not a response, not authoritative, truncated, an error, or more than one record
@@ -38,7 +37,7 @@ def plain_text(data: bytes, asked: bytes) -> bytes | None:
     return b"".join(parts) if is_fine else None
 
 
-def plain_cut(data: bytes, asked: bytes, zone: int) -> Security | None:
+def zone_security(data: bytes, asked: bytes, zone: int) -> Security | None:
     """What a resolver says about DNSSEC, when it says that the zone's name is the last `zone` octets of the name.
 
     The answer to a question for the SOA, at a name that is no apex (RFC 2308 §2.1); None for anything else.
@@ -59,7 +58,7 @@ def plain_cut(data: bytes, asked: bytes, zone: int) -> Security | None:
     return Security.SECURE if data[3] & 0x20 else Security.INSECURE
 
 
-def is_vouched(data: bytes) -> bool:
+def is_authenticated(data: bytes) -> bool:
     """True when a resolver answers without an error, whole, and says that what it answers is secured by DNSSEC."""
     return data[2] & 0xFA == 0x80 and data[3] & 0x2F == 0x20
 

@@ -5,17 +5,17 @@ from dataclasses import replace
 from dkimctl.dns.endpoints import Endpoint
 from dkimctl.dns.resolve import Security, Zone
 from dkimctl.keys.public import PublicKey
-from dkimctl.verify.answers import nowhere
-from dkimctl.verify.conclude import conclude
+from dkimctl.verify.conclusion.conclude import conclude
+from dkimctl.verify.lookup.answers import nowhere
+from dkimctl.verify.lookup.survey import Survey
 from dkimctl.verify.report import Report, ServerAnswer, State, Target, in_brief
-from dkimctl.verify.survey import Survey
 
 _USUAL_TTL = 3600
 _Kind = tuple[Security, str, int, bool]
 """What the findings of a right name depend on beside its zone: DNSSEC; algorithm, bits; whether a key was expected."""
 
 
-class Alike:
+class ReportTemplate:
     """Reports about right names of one zone, as every server at `asked` has answered; to `unrouted` there is no way."""
 
     def __init__(

@@ -1,0 +1,1 @@
+"""The fast path for long lists: right answers are recognised from their bytes; all else is left to the long way."""

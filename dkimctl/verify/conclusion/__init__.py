@@ -1,0 +1,1 @@
+"""From what the servers said to findings and a verdict."""

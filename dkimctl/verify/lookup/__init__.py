@@ -1,0 +1,1 @@
+"""One name looked up everywhere: its zone, every address of its servers, its CNAMEs, the resolvers."""

@@ -1,0 +1,53 @@
+"""What one name server said about one name."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """What a server's answer comes to."""
+
+    TEXT = "text"
+    ALIAS = "alias"
+    NO_NAME = "no such name"
+    NO_TEXT = "no TXT record"
+    LAME = "not authoritative"
+    SILENT = "no answer"
+    NEEDS_TCP = "needs TCP"
+    NOT_ASKED = "not asked"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerAnswer:
+    """What one address of one server said about one name."""
+
+    name: str
+    """The name that was asked for: the owner name, or where a CNAME led."""
+    server: str
+    """The server's host name; for a resolver its address."""
+    address: str
+    """With the port where it is not 53."""
+    state: State
+    texts: tuple[str, ...] = ()
+    """Each TXT record with its strings joined; octets above 127 as Latin-1."""
+    alias: str = ""
+    """The target of a CNAME; a dot for the root."""
+    ttl: int | None = None
+    """Seconds; at a resolver what is left of it, of an answer that there is nothing too (RFC 2308 §5)."""
+    why: str = ""
+    """What hindered it, in words."""
+    over_tcp: bool = False
+    edns: bool = True
+    serial: int | None = None
+    """The SOA serial at this server, where it was asked."""
+    milliseconds: float = 0.0
+
+    @property
+    def has_answered(self) -> bool:
+        """True when it said with authority what stands at the name."""
+        return self.state in (State.TEXT, State.ALIAS, State.NO_NAME, State.NO_TEXT)
+
+    @property
+    def content(self) -> tuple[str, ...]:
+        """What two servers must agree about."""
+        return (f"CNAME {self.alias}",) if self.alias else tuple(sorted(self.texts))
