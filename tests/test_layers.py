@@ -190,6 +190,28 @@ def test_no_circles(place: Callable[[str], str]) -> None:
         pytest.fail(f"a circle: {' → '.join(error.args[1])}")
 
 
+@pytest.mark.parametrize("top", ["dns", "verify"])
+def test_no_circles_between_folders(top: str) -> None:
+    """Inside a room, no folder imports one that imports it."""
+    folders = {name_of(path): ".".join(path.parent.relative_to(PACKAGE).parts) for path in FILES}
+    graph: dict[str, set[str]] = {}
+    for module, target, typing_only in OURS:
+        edge = folders[module], folders.get(target, target)
+        if not typing_only and edge[0] != edge[1] and room(module) == room(target) == top:
+            graph.setdefault(edge[0], set()).add(edge[1])
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(f"a circle: {' → '.join(error.args[1])}")
+
+
+def test_the_fast_path_is_used_by_verify_alone() -> None:
+    """The long way is readable without it, and no other room knows of it."""
+    fast = "verify.bulk"
+    users = {module for module, target, _ in OURS if target.startswith(fast) and not module.startswith(fast)}
+    assert users == {"verify.check"}
+
+
 def test_foreign_libraries_come_in_by_their_door() -> None:
     """Besides Python's own, only the libraries listed, each only where it is listed."""
     strangers = []

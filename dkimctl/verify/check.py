@@ -1,4 +1,4 @@
-"""The two entrances: check any number of targets, and wait until one is right everywhere."""
+"""Check any number of targets, and wait until one is right everywhere."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing

@@ -1,10 +1,10 @@
-"""Many plain questions at once: each is sent once, and what comes back is handed on as bytes.
+"""Batched UDP queries: each is sent once, and the replies are handed on as raw bytes.
 
-For who knows what the answer must be and needs no message read: a fifth of the engine's work. No repetition, no TCP, no
-second opinion; what is not answered at once and plainly is the engine's.
+For a caller that knows what the answer must be and needs no decoded message: a fifth of the engine's work. No retries
+and no TCP; what is not answered at once in a simple form is left to the engine.
 
-Half of the time of a question is the system call that sends it, so questions of the same length leave in one (UDP
-segmentation offload, udp(7)). On the wire they are the same datagrams as otherwise.
+Half of the time of a query is the system call that sends it, so queries of the same length are sent in one call (UDP
+segmentation offload, udp(7)). On the wire they are ordinary datagrams.
 """
 
 import errno
@@ -29,7 +29,7 @@ _NO_ROUTE = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, errno.E
 
 
 class _Socket(Generic[T]):
-    """A socket at a random port, connected: what comes from elsewhere never gets here."""
+    """A connected socket at a random port: the kernel drops what comes from elsewhere."""
 
     __slots__ = ("_takes_many", "asked", "socket")
 
@@ -45,9 +45,9 @@ class _Socket(Generic[T]):
         self._takes_many = _takes_many(self.socket)
 
     def send(self, messages: list[bytes]) -> None:
-        """Send messages of one length; a full buffer is as good as a loss on the way."""
+        """Send messages of one length; a full buffer counts as a lost packet."""
         if self._takes_many and len(messages) > 1:
-            with suppress(OSError):  # an interface without checksums of its own has to be given one by one
+            with suppress(OSError):  # an interface without checksum offload takes them one by one
                 self.socket.sendmsg(messages, ((_SOL_UDP, _UDP_SEGMENT, struct.pack("=H", len(messages[0]))),))
                 return
         for message in messages:
@@ -55,7 +55,7 @@ class _Socket(Generic[T]):
                 self.socket.send(message)
 
     def collect(self, into: list[tuple[T, bytes, bytes]]) -> None:
-        """All answers that have come in; what repeats no question of ours octet for octet is dropped."""
+        """Collect all answers that have arrived; one that does not repeat its question octet for octet is dropped."""
         receive, asked = self.socket.recv, self.asked
         while True:
             try:
@@ -63,17 +63,17 @@ class _Socket(Generic[T]):
             except BlockingIOError:
                 return
             except OSError:
-                continue  # nothing listens there, says an ICMP message: the question stays unanswered
+                continue  # ICMP: nothing listens there; the question stays unanswered
             found = asked.get(data[:2])
             if found is not None and data.startswith(found[0], 12):
                 del asked[data[:2]]
                 into.append((found[1], found[0], data))
                 if not asked:
-                    return  # to look once more costs as much as an answer
+                    return  # another recv costs as much as an answer
 
 
 class QueryQueue(Generic[T]):
-    """How questions get to one address. With `recursive` the one who answers is a resolver."""
+    """Queries waiting to be sent to one address; with `recursive` it is a resolver."""
 
     __slots__ = ("_head", "_identities", "_options", "_sockets", "_waiting")
 
@@ -85,11 +85,11 @@ class QueryQueue(Generic[T]):
         self._waiting: dict[int, list[tuple[bytes, T]]] = {}
 
     def ask(self, asked: bytes, mark: T) -> None:
-        """Let a question section leave with the next `send`."""
+        """Queue a question section for the next `send`; `mark` comes back with its answer."""
         self._waiting.setdefault(len(asked), []).append((asked, mark))
 
     def send(self) -> None:
-        """Send what was asked."""
+        """Send everything that is queued."""
         for questions in self._waiting.values():
             for at in range(0, len(questions), _MOST_SEGMENTS):
                 self._send_together(questions[at : at + _MOST_SEGMENTS])
@@ -108,33 +108,35 @@ class QueryQueue(Generic[T]):
 
 
 class BatchedQueries(Generic[T]):
-    """Questions on their way; `T` is the asker's own mark on each."""
+    """Queries to any number of addresses; `T` is the caller's mark on each."""
 
     def __init__(self) -> None:
         self._poll = select.epoll()
         self._by_endpoint: dict[Endpoint, list[_Socket[T]]] = {}
         self._by_descriptor: dict[int, _Socket[T]] = {}
-        self._ways: dict[tuple[Endpoint, bool], QueryQueue[T]] = {}
+        self._queues: dict[tuple[Endpoint, bool], QueryQueue[T]] = {}
         self._identities = _identities()
 
     def close(self) -> None:
-        """Give the sockets back."""
+        """Close all sockets."""
         for one in self._by_descriptor.values():
             one.socket.close()
         self._poll.close()
 
     def wake_for(self, descriptor: int) -> None:
-        """Let `receive` return when something comes in here, too."""
+        """Make `receive` return when this descriptor is readable, too."""
         self._poll.register(descriptor, select.EPOLLIN)
 
     def queue_to(self, endpoint: Endpoint, *, recursive: bool = False) -> QueryQueue[T] | None:
-        """The way to an address; None when this machine has no route there. Raises OSError when sockets run out."""
+        """Return the queue to an address; None when there is no route to it. Raises OSError when sockets run out."""
         if endpoint not in self._by_endpoint:
             self._by_endpoint[endpoint] = self._open(endpoint)
         sockets = self._by_endpoint[endpoint]
         if not sockets:
             return None
-        return self._ways.setdefault((endpoint, recursive), QueryQueue(sockets, self._identities, recursive=recursive))
+        return self._queues.setdefault(
+            (endpoint, recursive), QueryQueue(sockets, self._identities, recursive=recursive)
+        )
 
     def _open(self, endpoint: Endpoint) -> list[_Socket[T]]:
         if len(self._by_endpoint) >= _MOST_ADDRESSES:
@@ -154,18 +156,18 @@ class BatchedQueries(Generic[T]):
         return opened
 
     def forget(self, is_over: Callable[[T], bool]) -> None:
-        """Drop the questions with such a mark that were not answered."""
+        """Drop unanswered queries whose mark is over."""
         for one in self._by_descriptor.values():
             for identity in [i for i, (_, mark) in one.asked.items() if is_over(mark)]:
                 del one.asked[identity]
 
     def send(self) -> None:
-        """Send what was asked on all ways."""
-        for way in self._ways.values():
-            way.send()
+        """Send everything that is queued to any address."""
+        for queue in self._queues.values():
+            queue.send()
 
     def receive(self, seconds: float) -> list[tuple[T, bytes, bytes]]:
-        """Wait for answers at most so long: mark, question section and message of each."""
+        """Wait for answers for at most so many seconds: the mark, question section and message of each."""
         found: list[tuple[T, bytes, bytes]] = []
         for descriptor, _ in self._poll.poll(seconds):
             one = self._by_descriptor.get(descriptor)
@@ -175,7 +177,7 @@ class BatchedQueries(Generic[T]):
 
 
 def _takes_many(one: socket.socket) -> bool:
-    """False before Linux 4.18, which would send all messages as a single one."""
+    """Return False before Linux 4.18, which would send all messages as one datagram."""
     try:
         one.setsockopt(_SOL_UDP, _UDP_SEGMENT, 0)
     except OSError:

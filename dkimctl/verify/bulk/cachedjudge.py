@@ -1,4 +1,4 @@
-"""The short way for what is right: the one right answer is known beforehand, so it need not be read again each time."""
+"""A judge with a memory: the tags before an expected key are judged once for each kind of key."""
 
 from dkimctl.keys.public import PublicKey
 from dkimctl.record.model import KeyRecord
@@ -11,10 +11,10 @@ _MOST_REMEMBERED = 4096  # a list may have a note of its own in every record
 
 
 class CachedJudge:
-    """Judges as `judge` does, ten times faster where a record is right.
+    """Judges as `judge` does, ten times faster for right records.
 
     A record is its tags up to `p=` and then the key. Whether those tags are right before a key of some kind and size
-    is judged once; from then on the same tags before the expected key are right as well.
+    is judged once; from then on the same tags before an expected key of that kind are right too.
     """
 
     def __init__(self) -> None:
@@ -22,7 +22,7 @@ class CachedJudge:
         self._usable: dict[tuple[str, bool], PublicKey] = {}
 
     def __call__(self, text: str, target: Target) -> Judgement:
-        """Everything that can be said about a record from its text and from the key that is expected."""
+        """Return the judgement of a record from its text and the expected key."""
         expected = target.expected
         if expected is None or not text.endswith(expected.base64):
             return judge(text, target)
@@ -33,7 +33,7 @@ class CachedJudge:
         return self._learned(text, target, kind)
 
     def key_of(self, text: str, target: Target) -> PublicKey | None:
-        """The key in a record about which nothing is to be said; None when there is something, or no key."""
+        """Return the key of a record without findings; None when there is a finding, or no key."""
         expected = target.expected
         if expected is None:
             return self._usable_key(text, target)

@@ -1,18 +1,18 @@
-"""The short way for long lists: what is plainly right is told from the bytes; everything else takes the long way.
+"""The fast path for long lists: right answers are recognised from their bytes; everything else takes the long way.
 
 The expected key is known beforehand, and so is the zone as soon as the long way has found it for another name. So
 three things are asked at the same time: the resolver where the name's zone begins, and every address of the servers of
-the zone that is guessed for the record. A name is right on this way only if
+the zone that is guessed for the record. A name is right on this path only if
 
 - the resolver confirmed that the guessed zone is the name's (`zone_security`), so that no server was left out;
-- every address of every server to which there is a route gave one authoritative, plain answer (`single_text`);
-- all answers are the same text, and `CachedJudge` has nothing to say about it;
-- in a zone that DNSSEC secures, the resolver vouches for the record too (`is_authenticated`).
+- every address of every server to which there is a route gave one authoritative, simple answer (`single_text`);
+- all answers are the same text, and `CachedJudge` finds nothing wrong with it;
+- in a zone that DNSSEC secures, the resolver authenticates the record too (`is_authenticated`).
 
 From those answers the long way would come to the same report, less what `in_brief` leaves out; the findings of such a
 report depend on nothing but the zone, DNSSEC and the kind of key, and are concluded once by the long way's own code
-(`alike`). Whatever else happens, a lost packet included, the name is begun again on the long way, which alone says what
-is wrong. tests/test_verify_shortcut.py compares the two ways.
+(`ReportTemplate`). Whatever else happens, a lost packet included, the name is begun again on the long way, which alone
+reports what is wrong. tests/test_verify_bulk.py compares the two.
 """
 
 import time
@@ -35,29 +35,29 @@ from dkimctl.verify.report import Report, Target
 _BURST = 32  # names; more at once overflow the buffers of usual servers
 _NO = (Rcode.REFUSED, Rcode.SERVFAIL)
 _TICK = 0.05  # seconds between two looks at what is overdue
-_MOST_WINDOWS = 10_000
-_MOST_UNANSWERED = 256  # names left with a question on its way, before such questions are forgotten
+_MOST_WINDOWS = 10_000  # zones
+_MOST_UNANSWERED = 256  # names handed over with a question in flight, before such questions are forgotten
 
 
-class _Name:
-    """One target on the short way."""
+class _Pending:
+    """One target on the fast path, with what it waits for."""
 
-    __slots__ = ("asked_cut", "asked_text", "asked_vouch", "lane", "missing", "security", "started", "target", "text")
+    __slots__ = ("asked_cut", "asked_proof", "asked_text", "missing", "security", "started", "target", "text", "window")
 
-    def __init__(self, target: Target, lane: "ZoneWindow[_Name]", asked_cut: bytes, asked_text: bytes) -> None:
+    def __init__(self, target: Target, window: "ZoneWindow[_Pending]", asked_cut: bytes, asked_text: bytes) -> None:
         self.target = target
-        self.lane = lane
+        self.window = window
         self.asked_cut = asked_cut
         self.asked_text = asked_text
-        self.asked_vouch = b""
-        self.missing = 1 + len(lane.ways)
+        self.asked_proof = b""
+        self.missing = 1 + len(window.queues)
         self.security = Security.UNKNOWN
         self.text: bytes | None = None
         self.started = time.monotonic()
 
 
 class FastPath:
-    """A source of work for the engine: reports of what is plainly right, and the long way for all other targets."""
+    """A source of work for the engine: finished reports of right names, and the long way for all other targets."""
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class FastPath:
         *,
         nameless: bool = False,
     ) -> None:
-        """`patience`: seconds that an answer may take here, at most, before the long way is tried.
+        """`patience`: seconds to wait for an answer before the name takes the long way.
 
         `nameless`: as for `check`.
         """
@@ -78,10 +78,10 @@ class FastPath:
         self._long_way = long_way
         self._patience = patience
         self._slowest = 0.0
-        self._queries: BatchedQueries[_Name] = BatchedQueries()
-        self._resolver: QueryQueue[_Name] | None = None
-        self._windows: dict[str, ZoneWindow[_Name]] = {}
-        self._under_way: deque[_Name] = deque()  # in the order in which they began; some of them are over
+        self._queries: BatchedQueries[_Pending] = BatchedQueries()
+        self._resolver: QueryQueue[_Pending] | None = None
+        self._windows: dict[str, ZoneWindow[_Pending]] = {}
+        self._under_way: deque[_Pending] = deque()  # in the order in which they began; some have finished
         self._count = 0
         self._unanswered = 0
         self._left: deque[Target] = deque()
@@ -101,10 +101,10 @@ class FastPath:
             return
         scout = _Scout(self._long_way(first))
         yield scout.work()
-        while not (scout.is_back or self._window_of(first.domain)):
+        while not (scout.is_done or self._window_of(first.domain)):
             yield None
             self._listen()
-        with suppress(OSError):  # an address that no socket takes, or no more sockets
+        with suppress(OSError):  # an address that no socket takes, or sockets have run out
             self._resolver = self._queries.queue_to(self._resolution.preferred, recursive=True)
         if self._resolver is None:
             yield from map(self._long_way, targets)
@@ -130,12 +130,12 @@ class FastPath:
             yield None
 
     def _begins(self, target: Target) -> bool:
-        """Send a target on its way, short or long; False when its servers have enough to do."""
-        lane = self._window_of(target.domain) if not target.alias else None  # a CNAME needs the long way
-        if lane is None:
+        """Begin one target, on this path or the long one; False when the window of its zone is full."""
+        window = self._window_of(target.domain) if not target.alias else None  # a CNAME needs the long way
+        if window is None:
             self._left.append(target)
             return True
-        if not lane.has_room:
+        if not window.has_room:
             return False
         try:
             asked_cut = below(DOMAINKEY, question(target.domain, Type.SOA), Type.SOA)
@@ -143,25 +143,25 @@ class FastPath:
         except MalformedMessage:
             self._left.append(target)
             return True
-        name = _Name(target, lane, asked_cut, asked_text)
-        lane.in_flight += 1
+        name = _Pending(target, window, asked_cut, asked_text)
+        window.in_flight += 1
         self._count += 1
         self._under_way.append(name)
         assert self._resolver is not None
         self._resolver.ask(asked_cut, name)
-        for way in lane.ways:
-            way.ask(asked_text, name)
+        for queue in window.queues:
+            queue.ask(asked_text, name)
         return True
 
-    def _window_of(self, domain: str) -> "ZoneWindow[_Name] | None":
-        """The lane of the nearest known zone; None when there is none, or when it does not lead anywhere."""
+    def _window_of(self, domain: str) -> "ZoneWindow[_Pending] | None":
+        """Return the window of the nearest known zone; None when there is none, or it is closed."""
         name = domain
         while name:
-            lane = self._windows.get(name)
-            if lane is None and (zone := self._resolution.known_zone(name)) and len(self._windows) < _MOST_WINDOWS:
-                lane = self._windows[name] = ZoneWindow(zone, self._queries, nameless=self._nameless)
-            if lane is not None:
-                return lane if lane.is_open else None
+            window = self._windows.get(name)
+            if window is None and (zone := self._resolution.known_zone(name)) and len(self._windows) < _MOST_WINDOWS:
+                window = self._windows[name] = ZoneWindow(zone, self._queries, nameless=self._nameless)
+            if window is not None:
+                return window if window.is_open else None
             name = name.partition(".")[2]
         return None
 
@@ -177,21 +177,21 @@ class FastPath:
                     self._arrived(name)
             else:
                 if data[3] & 15 in _NO:
-                    name.lane.lost(name.started)  # perhaps it was asked too fast: the engine finds that out
-                self._leave(name)
+                    name.window.lost(name.started)  # perhaps it was asked too fast: the engine will tell
+                self._hand_over(name)
         self._expire(time.monotonic() - min(self._patience, 0.1 + 4 * self._slowest))
 
-    def _is_plain(self, name: _Name, asked: bytes, data: bytes) -> bool:
+    def _is_plain(self, name: _Pending, asked: bytes, data: bytes) -> bool:
         if asked is name.asked_cut:
-            security = zone_security(data, asked, name.lane.name_size)
+            security = zone_security(data, asked, name.window.name_size)
             if security is None:
-                name.lane.astray += 1
+                name.window.astray += 1
                 return False
             name.security = security
             if security is Security.SECURE:
-                self._have_vouched(name)
+                self._ask_for_proof(name)
             return True
-        if asked is name.asked_vouch:
+        if asked is name.asked_proof:
             return is_authenticated(data)
         text = single_text(data, asked)
         if text is None or name.text not in (None, text):
@@ -199,57 +199,57 @@ class FastPath:
         name.text = text
         return True
 
-    def _have_vouched(self, name: _Name) -> None:
+    def _ask_for_proof(self, name: _Pending) -> None:
         """In a signed zone the record's own signature may be broken: the resolver is asked for the record as well."""
         assert self._resolver is not None
-        name.asked_vouch = bytes(bytearray(name.asked_text))  # another object, by which its answer is known
+        name.asked_proof = bytes(bytearray(name.asked_text))  # another object: answers are told apart by identity
         name.missing += 1
-        self._resolver.ask(name.asked_vouch, name)
+        self._resolver.ask(name.asked_proof, name)
 
-    def _arrived(self, name: _Name) -> None:
+    def _arrived(self, name: _Pending) -> None:
         assert name.text is not None
         text = name.text.decode("latin-1")
         key = self._judge.key_of(text, name.target)
         if key is None:
-            self._leave(name)
+            self._hand_over(name)
             return
-        self._over(name)
+        self._finished(name)
         seconds = time.monotonic() - name.started
-        name.lane.answered(seconds)
+        name.window.answered(seconds)
         self._slowest = max(seconds, self._slowest * 0.999)
-        self._right.append(name.lane.alike.report(name.target, text, key, name.security))
+        self._right.append(name.window.template.report(name.target, text, key, name.security))
 
-    def _over(self, name: _Name) -> None:
+    def _finished(self, name: _Pending) -> None:
         name.missing = -1
-        name.lane.in_flight -= 1
+        name.window.in_flight -= 1
         self._count -= 1
 
-    def _leave(self, name: _Name) -> None:
-        self._over(name)
+    def _hand_over(self, name: _Pending) -> None:
+        self._finished(name)
         self._left.append(name.target)
         self._unanswered += 1
 
     def _expire(self, before: float) -> None:
-        """Leave what is overdue, and forget the questions to which nobody waits for an answer."""
+        """Hand over what is overdue, and forget questions whose answer is no longer awaited."""
         while self._under_way and (self._under_way[0].missing <= 0 or self._under_way[0].started < before):
             name = self._under_way.popleft()
             if name.missing > 0:
-                name.lane.lost(name.started)
-                self._leave(name)
+                name.window.lost(name.started)
+                self._hand_over(name)
         if self._unanswered > _MOST_UNANSWERED:
             self._queries.forget(lambda name: name.missing <= 0)
             self._unanswered = 0
 
 
 class _Scout:
-    """The long way of one target, and whether it is at its end."""
+    """The long way of one target, and whether it has finished."""
 
     def __init__(self, work: Work[Report]) -> None:
         self._work = work
-        self.is_back = False
+        self.is_done = False
 
     async def work(self) -> Report:
         try:
             return await self._work
         finally:
-            self.is_back = True
+            self.is_done = True

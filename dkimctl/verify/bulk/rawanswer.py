@@ -1,7 +1,7 @@
-"""Answers as nearly all servers give them, read without making a message of them.
+"""Answers in the form nearly all servers give them, recognised in the raw bytes without decoding the message.
 
-Each function here either understands every octet that matters or says None; then the engine asks again and reads the
-answer with all care. What it gives is what `read_message` would have given: a test compares the two.
+Each function either understands every octet that matters or returns None; then the engine asks again and decodes the
+answer completely. A test compares the results with those of `read_message`.
 """
 
 from dkimctl.dns.message import MalformedMessage, Rcode, read_message
@@ -16,7 +16,7 @@ _OPT = b"\0\0\x29"
 
 
 def single_text(data: bytes, asked: bytes) -> bytes | None:
-    """The joined strings of the one TXT record in an authoritative answer to the question `asked`; else None."""
+    """Return the joined strings of the one TXT record in an authoritative answer to `asked`, else None."""
     if data[2] & 0xFE != 0x84 or data[3] & 15 or data[4:8] != _ONE_QUESTION_ONE_ANSWER:
         return None  # not a response, not authoritative, truncated, an error, or more than one record
     at = 12 + len(asked)
@@ -32,13 +32,13 @@ def single_text(data: bytes, asked: bytes) -> bytes | None:
         at = following
     if at != end:
         return None
-    # servers that add their NS records and addresses are read whole
-    is_fine = (data[8:10] == b"\0\0" and _has_plain_end(data, end)) or _reads_well(data, asked)
-    return b"".join(parts) if is_fine else None
+    # servers that add their NS records and addresses: the whole message must decode
+    is_whole = (data[8:10] == b"\0\0" and _ends_well(data, end)) or _decodes(data, asked)
+    return b"".join(parts) if is_whole else None
 
 
 def zone_security(data: bytes, asked: bytes, zone: int) -> Security | None:
-    """What a resolver says about DNSSEC, when it says that the zone's name is the last `zone` octets of the name.
+    """Return what a resolver says about DNSSEC when it confirms that the zone is the last `zone` octets of the name.
 
     The answer to a question for the SOA, at a name that is no apex (RFC 2308 §2.1); None for anything else.
     """
@@ -51,7 +51,7 @@ def zone_security(data: bytes, asked: bytes, zone: int) -> Security | None:
         return None
     if data[at : at + 2] != apex.to_bytes(2, "big") or data[at + 2 : at + 6] != _SOA:
         return None
-    if not _has_plain_end(data, end):
+    if not _ends_well(data, end):
         return None
     if not data[3] & 0x80:
         return Security.UNKNOWN
@@ -63,7 +63,7 @@ def is_authenticated(data: bytes) -> bool:
     return data[2] & 0xFA == 0x80 and data[3] & 0x2F == 0x20
 
 
-def _has_plain_end(data: bytes, end: int) -> bool:
+def _ends_well(data: bytes, end: int) -> bool:
     """True when what follows the last record is nothing, or an OPT record without error bits (RFC 6891 §6.1.3)."""
     if data[10:12] == b"\0\0":
         return True
@@ -72,7 +72,7 @@ def _has_plain_end(data: bytes, end: int) -> bool:
     return end + 11 + int.from_bytes(data[end + 9 : end + 11], "big") <= len(data)
 
 
-def _reads_well(data: bytes, asked: bytes) -> bool:
+def _decodes(data: bytes, asked: bytes) -> bool:
     try:
         return read_message(data, "", asked).rcode == Rcode.NOERROR
     except MalformedMessage:

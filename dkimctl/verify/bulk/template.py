@@ -1,4 +1,4 @@
-"""Reports of names that are right in the same way: concluded once by the long way's own code, then repeated."""
+"""Reports copied from one model: concluded once by the long way's own code for each kind of right name."""
 
 from dataclasses import replace
 
@@ -12,11 +12,11 @@ from dkimctl.verify.report import Report, ServerAnswer, State, Target, in_brief
 
 _USUAL_TTL = 3600
 _Kind = tuple[Security, str, int, bool]
-"""What the findings of a right name depend on beside its zone: DNSSEC; algorithm, bits; whether a key was expected."""
+"""What the findings of a right name depend on besides its zone: DNSSEC; algorithm, bits; whether a key was expected."""
 
 
 class ReportTemplate:
-    """Reports about right names of one zone, as every server at `asked` has answered; to `unrouted` there is no way."""
+    """Reports about right names of one zone: every server at `asked` has answered, `unrouted` cannot be reached."""
 
     def __init__(
         self, zone: Zone, asked: list[Endpoint], unrouted: list[tuple[str, Endpoint]], *, nameless: bool
@@ -29,7 +29,7 @@ class ReportTemplate:
         self._models: dict[_Kind, Report] = {}
 
     def report(self, target: Target, text: str, key: PublicKey, security: Security) -> Report:
-        """What `conclude` says of such a name, with its words taken from a name of the same kind."""
+        """Return what `conclude` says of such a name, copied from the report of a name of the same kind."""
         kind = (security, key.algorithm, key.bits, target.expected is not None)
         model = self._models.get(kind)
         if model is None:
