@@ -15,7 +15,7 @@ from dkimctl.providers.lexicon import door
 from dkimctl.providers.lexicon.services import FORMS, REMAKING, TextForm
 from dkimctl.providers.lexicon.text import from_service, to_service
 from dkimctl.providers.registry import open_provider
-from dkimctl.record.text import character_strings, quoted
+from dkimctl.record.presentation import character_strings, quoted
 from dkimctl.sandbox import Sandbox
 from tests.conftest import DkimctlInside
 from tests.dns_servers import name_servers

@@ -10,7 +10,8 @@ from dkimctl.keys.pair import Algorithm, generate
 from dkimctl.record.mend import mended
 from dkimctl.record.model import KeyRecord
 from dkimctl.record.parse import UnreadableRecord, parse_record
-from dkimctl.record.text import character_strings, one_line, zone_lines
+from dkimctl.record.presentation import character_strings
+from dkimctl.record.text import one_line, zone_lines
 from dkimctl.verify.judge import judge
 from dkimctl.verify.report import Target
 

@@ -1,6 +1,5 @@
 """The tags of a key record that was made beside its key: opendkim-genkey's `.txt` file."""
 
-import re
 from pathlib import Path
 
 from dkimctl.errors import DkimctlError
@@ -8,9 +7,7 @@ from dkimctl.files import read_file
 from dkimctl.keys.metadata import Tags
 from dkimctl.record.model import KeyRecord
 from dkimctl.record.parse import parse_record
-
-_STRING = re.compile(rb'"((?:[^"\\]|\\.)*)"')
-_ESCAPE = re.compile(r"\\(.)")
+from dkimctl.record.presentation import strings_in
 
 
 def record_tags(private: Path, otherwise: Tags) -> Tags:
@@ -19,8 +16,7 @@ def record_tags(private: Path, otherwise: Tags) -> Tags:
         content = read_file(private.with_suffix(".txt")) or b""
     except DkimctlError:
         return otherwise
-    text = b"".join(_STRING.findall(content)).decode("ascii", "replace")
-    record = parse_record(_ESCAPE.sub(r"\1", text))
+    record = parse_record(strings_in(content.decode("latin-1")))
     if not isinstance(record, KeyRecord):
         return otherwise
     return Tags(record.get("h"), record.get("s"), record.get("t"), record.get("n"))

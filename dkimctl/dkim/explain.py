@@ -15,12 +15,12 @@ from dkimctl.errors import CheckFailed
 from dkimctl.findings import Finding
 from dkimctl.names import printable
 from dkimctl.record.parse import UnreadableRecord, parse_record
+from dkimctl.record.presentation import strings_in
 from dkimctl.verify.judge import judge
 from dkimctl.verify.report import Target
 
 MOST_SIGNATURES = 20
 """So many signatures of one message are verified; mail has one to four, and each costs a walk through the body."""
-_UNQUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _SIGNATURE_FIELD = re.compile(
     rb"\s*(?:DKIM2?-Signature|ARC-[A-Za-z-]+|Message-Instance|Mail-Version|DomainKey-Signature)[ \t]*:", re.IGNORECASE
 )
@@ -139,18 +139,13 @@ def _explained(field: Field, value: str, now: datetime) -> Signature:
 
 def _record_text(text: str) -> str | None:
     """The record's text in any of its spellings: bare, as `dig` or a zone file shows it; None when it is no record."""
-    strings = [re.sub(r"\\(\d{3}|.)", _unescaped, part, flags=re.DOTALL) for part in _UNQUOTED.findall(text)]
-    for candidate in ("".join(strings), text):
+    for candidate in (strings_in(text), text):
         record = parse_record(candidate.strip()) if candidate.strip() else None
         if record is None or "bh=" in candidate:
             continue
         if not isinstance(record, UnreadableRecord) or re.match(r"\s*[\"'(]*v\s*=", candidate, re.IGNORECASE):
             return candidate.strip()
     return None
-
-
-def _unescaped(match: re.Match[str]) -> str:
-    return chr(int(match[1]) & 0xFF) if len(match[1]) == 3 else match[1]
 
 
 def _record(text: str) -> Inspection:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from dkimctl.names import relative_name, split_owner_name
 from dkimctl.publish.published import Publication
-from dkimctl.record.text import character_strings, quoted
+from dkimctl.record.presentation import quoted_strings
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ PANELS = (
 def to_paste(publication: Publication) -> str:
     """The record for each kind of form, and a line for a zone file. Ends with a line feed."""
     zone = publication.zone or split_owner_name(publication.name)[1]
-    strings = " ".join(quoted(part) for part in character_strings(publication.text))
+    strings = quoted_strings(publication.text)
     name = relative_name(publication.name, zone)
     forms = (
         f"\n{panel.who}\n"

@@ -7,7 +7,7 @@ from dkimctl.findings import Severity
 from dkimctl.names import printable
 from dkimctl.output.findings import WIDTH, finding_text
 from dkimctl.record.model import KeyRecord
-from dkimctl.record.text import quoted
+from dkimctl.record.presentation import quoted
 from dkimctl.verify.report import Report, ServerAnswer, State, Verdict
 from dkimctl.verify.tally import Tally
 

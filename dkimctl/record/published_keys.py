@@ -9,7 +9,7 @@ from dkimctl.keys.store import Key, KeyStore, published_keys
 from dkimctl.names import SLOTS, owner_name, selector_name
 from dkimctl.record.from_key import record_of
 from dkimctl.record.model import KeyRecord
-from dkimctl.record.text import character_strings
+from dkimctl.record.presentation import character_strings
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,25 +1,14 @@
 """A key record in the forms people and programs paste: zone file, one line, OVH's form."""
 
 from dkimctl.record.model import KeyRecord
+from dkimctl.record.presentation import quoted, quoted_strings
 
-MOST_OCTETS = 255  # of one character-string: RFC 1035 §3.3
-_CHUNK = 250  # what opendkim-genkey uses; leaves room for whoever counts the quotes
-
-
-def character_strings(text: str) -> list[str]:
-    """`text` cut into strings of at most 255 octets; verifiers join them without spaces (RFC 6376 §3.6.2.2)."""
-    return [text[i : i + MOST_OCTETS] for i in range(0, len(text), MOST_OCTETS)] or [""]
-
-
-def quoted(text: str) -> str:
-    """One character-string as zone files and dig show it (RFC 1035 §5.1)."""
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+_CHUNK = 250  # octets of a string, as opendkim-genkey cuts it: leaves room for panels that count the quotes
 
 
 def one_line(owner: str, record: KeyRecord) -> str:
     """`owner. IN TXT "…" "…"`: one line that every name server's zone file takes."""
-    strings = " ".join(quoted(part) for part in character_strings(record.text))
-    return f"{owner}. IN TXT {strings}"
+    return f"{owner}. IN TXT {quoted_strings(record.text)}"
 
 
 def cname_line(owner: str, target: str) -> str:

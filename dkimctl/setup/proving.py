@@ -7,7 +7,7 @@ from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import Key
 from dkimctl.publish.publish import publish_at_each
 from dkimctl.publish.published import Choices, Event, Outcome, Progress, Publication
-from dkimctl.record.text import character_strings, quoted
+from dkimctl.record.presentation import quoted_strings
 from dkimctl.setup.steps import Site, State, Step, failed
 
 
@@ -51,9 +51,8 @@ def _record(publication: Publication) -> Step:
 
 
 def _by_hand(publication: Publication) -> Step:
-    strings = " ".join(quoted(part) for part in character_strings(publication.text))
     proof = "add this record where the zone is kept; it is looked for until it is there"
-    details = (f"{publication.name}. IN TXT {strings}",)
+    details = (f"{publication.name}. IN TXT {quoted_strings(publication.text)}",)
     return Step("record", State.TODO, proof, publication.domain, details=details)
 
 

@@ -1,29 +1,24 @@
 """The text of a TXT record as services take it and as they give it back."""
 
-import re
-
 from dkimctl.providers.lexicon.services import TextForm
-from dkimctl.record.text import MOST_OCTETS, character_strings, quoted
-
-_BETWEEN = re.compile(r'"\s+"')
-_ESCAPE = re.compile(r"\\(\d{3}|.)", re.DOTALL)
+from dkimctl.record.presentation import MOST_OCTETS, parse_quoted_strings, quoted_strings
 
 
 def to_service(text: str, form: TextForm) -> str:
     """The text in the form that the service takes."""
     if form is TextForm.PLAIN:
         return text
-    strings = " ".join(quoted(part) for part in character_strings(text))
+    strings = quoted_strings(text)
     return strings if form is TextForm.QUOTED else strings[1:-1]
 
 
 def from_service(content: str) -> str:
-    """One text, from whatever is left of quotes, escapes and cuts in what a service lists."""
+    """The text in what a service lists: strings in quotes, the same without the outermost quotes, or the plain text."""
     content = content.strip()
-    if '"' in content:
-        content = _BETWEEN.sub("", content).removeprefix('"').removesuffix('"')
-        content = _ESCAPE.sub(lambda m: chr(int(m[1]) & 0xFF) if len(m[1]) == 3 else m[1], content)
-    return _without_seams(content)
+    text = parse_quoted_strings(content)
+    if text is None and '"' in content:
+        text = parse_quoted_strings(f'"{content}"')
+    return _without_seams(content if text is None else text)
 
 
 def _without_seams(text: str) -> str:

@@ -1,14 +1,12 @@
 """Records as the API writes them and as we hold them."""
 
-import re
 from urllib.parse import quote, urlencode
 
 from dkimctl.names import relative_name
 from dkimctl.providers.base import ProviderRecord
+from dkimctl.record.presentation import parse_quoted_strings
 
 LOOKED_AT = ("DKIM", "TXT", "CNAME")  # what may stand at the name of a key record
-_STRING = re.compile(r'\s*"((?:[^"\\]|\\.)*)"', re.DOTALL)
-_ESCAPE = re.compile(r"\\(\d{3}|.)", re.DOTALL)
 
 
 def zone_path(zone: str, rest: str = "", **query: str) -> str:
@@ -40,16 +38,8 @@ def from_wire(fields: object, zone: str) -> ProviderRecord | None:
 
 def joined(target: str) -> str:
     """The text of a target: TXT comes back as quoted strings of 255 octets, DKIM as it is."""
-    strings = []
-    position = 0
-    while match := _STRING.match(target, position):
-        strings.append(_ESCAPE.sub(_unescaped, match[1]))
-        position = match.end()
-    return "".join(strings) if strings and not target[position:].strip() else target.strip()
-
-
-def _unescaped(match: re.Match[str]) -> str:
-    return chr(int(match[1])) if match[1].isdecimal() and len(match[1]) == 3 else match[1]
+    text = parse_quoted_strings(target)
+    return target.strip() if text is None else text
 
 
 def _absolute(target: str, zone: str) -> str:

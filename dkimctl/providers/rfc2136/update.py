@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from dkimctl.providers.base import Change, Create, Delete, ProviderRecord, Replace
-from dkimctl.record.text import character_strings, quoted
+from dkimctl.record.presentation import quoted_strings
 
 if TYPE_CHECKING:
     import dns.rdata
@@ -79,8 +79,7 @@ def new_rdata(change: Create | Replace) -> "dns.rdata.Rdata":
     if isinstance(change, Create) and change.record.id:
         return _rdata(change.record)
     text = (change.after if isinstance(change, Replace) else change.record).text
-    strings = " ".join(quoted(part) for part in character_strings(text))
-    return dns.rdata.from_text("IN", "TXT", "".join(c if c.isascii() else f"\\{ord(c) & 0xFF:03d}" for c in strings))
+    return dns.rdata.from_text("IN", "TXT", quoted_strings(text))
 
 
 def expected_after(present: Sequence[ProviderRecord], changes: Sequence[Change]) -> frozenset[str]:

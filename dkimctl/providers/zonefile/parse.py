@@ -151,11 +151,12 @@ class _Reader:
 
     def _include(self, file: Token, origin: str) -> None:
         """Origin and owner are its own; after it they are again what they were (RFC 1035 §5.1, and as BIND does)."""
-        found = self._book.read(file.value) if file.value.isprintable() else None
+        name = file.value.encode("latin-1").decode("utf-8", "surrogateescape")
+        found = self._book.read(name) if name.isprintable() else None
         if found is None:
             raise self._problem(
                 file.start,
-                f"there is no file {printable(file.value)}",
+                f"there is no file {printable(name)}",
                 hint="relative names are taken from the zone file's directory: where the name server takes them from "
                 'another one, name it: [providers.zonefile] directory = "/var/cache/bind"',
             )

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dkimctl.errors import Refused
+from dkimctl.record.presentation import unescaped
 
 _BARE = re.compile(r'(?:[^\s;()"\\]|\\.)+')
 _QUOTED = re.compile(r'"((?:[^"\\\n]|\\.)*)"')
-_ESCAPE = re.compile(r"\\(\d{3}|.)", re.DOTALL)
 
 
 class SyntaxProblem(Refused):
@@ -28,7 +28,7 @@ class SyntaxProblem(Refused):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A word or a quoted string; `value` is it without quotes and escapes."""
+    """A word or a quoted string; `value` is it without quotes and escapes, a character for each octet (latin-1)."""
 
     value: str
     start: int
@@ -61,11 +61,6 @@ def entries(text: str, path: str) -> Iterator[Entry]:
         entry, position = _entry(text, position, path)
         if entry.tokens:
             yield entry
-
-
-def unescaped(text: str) -> str:
-    r"""`\DDD` and `\X` as the characters they stand for (RFC 1035 §5.1)."""
-    return _ESCAPE.sub(lambda m: chr(int(m[1]) & 0xFF) if m[1].isdecimal() and len(m[1]) == 3 else m[1], text)
 
 
 def _entry(text: str, start: int, path: str) -> tuple[Entry, int]:
@@ -109,11 +104,15 @@ def _token(text: str, position: int, path: str) -> Token:
         match = _QUOTED.match(text, position)
         if match is None:
             raise SyntaxProblem(path, text, position, "this quote is not closed on its line")
-        return Token(unescaped(match[1]), position, match.end(), is_quoted=True)
+        return Token(_value(match[1]), position, match.end(), is_quoted=True)
     match = _BARE.match(text, position)
     if match is None:
         raise SyntaxProblem(path, text, position, "a backslash at the end")
-    return Token(unescaped(match[0]), position, match.end())
+    return Token(_value(match[0]), position, match.end())
+
+
+def _value(word: str) -> str:
+    return unescaped(word.encode("utf-8", "surrogateescape").decode("latin-1"))
 
 
 def _line_end(text: str, position: int) -> int:
