@@ -21,12 +21,12 @@ def find_owner(text: str, root: Path = Path("/")) -> Owner:
     if root != Path("/") and all(os.path.isfile(root / name) for name in ("etc/passwd", "etc/group")):
         return _owner_below(root, user, group)
     try:
-        entry = pwd.getpwuid(int(user)) if user.isdecimal() else pwd.getpwnam(user)
+        entry = pwd.getpwuid(int(user)) if _is_number(user) else pwd.getpwnam(user)
     except (KeyError, OverflowError) as error:
         raise UsageError(f"no such user: {user}", hint="see the users with: getent passwd") from error
     try:
         asked = group or str(entry.pw_gid)
-        members = grp.getgrgid(int(asked)) if asked.isdecimal() else grp.getgrnam(asked)
+        members = grp.getgrgid(int(asked)) if _is_number(asked) else grp.getgrnam(asked)
     except (KeyError, OverflowError) as error:
         raise UsageError(f"no such group: {asked}", hint="see the groups with: getent group") from error
     return Owner(entry.pw_uid, members.gr_gid, text if group else f"{user}:{members.gr_name}")
@@ -50,6 +50,11 @@ def _row(path: Path, name: str) -> list[str]:
     """The fields of a user or group, by name or number, in a passwd(5) or group(5) file."""
     for line in (read_file(path) or b"").decode("utf-8", "replace").splitlines():
         fields = line.split(":")
-        if len(fields) > 3 and name in (fields[0], fields[2]) and fields[2].isdecimal() and int(fields[2]) < _NOBODY:
+        if len(fields) > 3 and name in (fields[0], fields[2]) and _is_number(fields[2]) and int(fields[2]) < _NOBODY:
             return fields
     raise UsageError(f"no such user or group in {path}: {name}", hint=f"see who is there: cat {shell_word(path)}")
+
+
+def _is_number(text: str) -> bool:
+    """True for the number of a user or group, which has at most 10 digits."""
+    return text.isdecimal() and len(text) <= 10

@@ -14,7 +14,7 @@ from tests.conftest import REPOSITORY
 PACKAGE = REPOSITORY / "dkimctl"
 
 ROWS: tuple[frozenset[str], ...] = (
-    frozenset({"errors", "names", "findings", "clock", "files", "owners", "programs", "version"}),
+    frozenset({"errors", "names", "findings", "clock", "files", "owners", "programs", "deadline", "version"}),
     frozenset({"config"}),
     frozenset({"keys"}),
     frozenset({"record", "opendkim", "postfix"}),
@@ -47,9 +47,9 @@ DOORS = {
     "dns": ("dns", "providers.rfc2136", "sandbox"),
     "idna": ("names",),
     "lexicon": ("providers.lexicon.door",),
-    "ovh": ("providers.ovh.door",),
-    "oauthlib": ("providers.ovh.door",),  # with `requests` the floor on which `ovh` stands: its errors come from there
-    "requests": ("providers.ovh.door",),
+    "ovh": ("providers.ovh.client",),
+    "oauthlib": ("providers.ovh.client",),  # with `requests` what `ovh` is built on: its errors come from there
+    "requests": ("providers.ovh.client", "providers.bounded"),
     "rich": ("output",),
 }
 """Each foreign library, and the only modules that may import it."""

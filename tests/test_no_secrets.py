@@ -15,7 +15,7 @@ import pytest
 
 from dkimctl.cli.frame import App
 from dkimctl.providers.ovh import calls
-from dkimctl.providers.ovh.door import Door
+from dkimctl.providers.ovh.client.call import ApiClient
 from dkimctl.publish.interruption import StoppableClock
 from dkimctl.sandbox import Fault, Sandbox
 from dkimctl.sandbox.faultkinds import FAULT_KINDS, FaultKind
@@ -108,7 +108,7 @@ def test_when_all_is_well(watch: Watch, form: str) -> None:
 @pytest.fixture
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Answers that are late are given up at once."""
-    monkeypatch.setattr(Door.__init__, "__kwdefaults__", {"timeout": (0.2, 0.2)})
+    monkeypatch.setattr(ApiClient.__init__, "__kwdefaults__", {"timeout": (0.2, 0.2), "deadline": 5})
 
 
 @pytest.mark.usefixtures("hurry")
@@ -179,11 +179,11 @@ def test_service_accounts(watch: Watch, form: str) -> None:
 def test_with_a_bug(watch: Watch, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The bug report is a file with a traceback, and what is in hand at that moment is not in it."""
 
-    def wrong(door: Door, *_: object, **__: object) -> None:
+    def wrong(door: ApiClient, *_: object, **__: object) -> None:
         credentials = door._credentials
         raise RuntimeError(f"{credentials!r} {door!r} {vars(door)!r}")
 
-    monkeypatch.setattr(Door, "value", wrong)
+    monkeypatch.setattr(ApiClient, "value", wrong)
     for command in (PUBLISH, *COMMANDS[2:]):
         watch.run(*command, form)
     reports = list(watch.dkimctl.scratch.home.glob("dkimctl-bug-*"))

@@ -7,8 +7,8 @@ import pytest
 
 from dkimctl.cli.frame import App
 from dkimctl.findings import Severity
+from dkimctl.providers.ovh.client.call import ApiClient
 from dkimctl.providers.ovh.credentials import Credentials
-from dkimctl.providers.ovh.door import Door
 from dkimctl.providers.ovh.grants import Rule, excess, rules_for, zones_of
 from dkimctl.providers.ovh.refusals import OvhError
 from dkimctl.providers.ovh.rights import ACTIONS, COMFORT, RULES
@@ -243,7 +243,7 @@ def test_a_service_account_as_typed(dkimctl_inside: DkimctlInside) -> None:
 def test_a_token_that_cannot_be_renewed() -> None:
     """The endpoint answers nonsense when the first token has run out: not a crash, and worth another try."""
     with sandbox() as running:
-        door = Door(Credentials(running.api_url, **service_account(running)))
+        door = ApiClient(Credentials(running.api_url, **service_account(running)))
         door.value("GET", f"/domain/zone/{ZONE}")
         door._idle.queue[0]._oauth2.session._client._expires_at = 1
         running.faults.add(Fault("null", path="/auth/oauth2/token"))

@@ -125,7 +125,7 @@ def test_pauses_grow_and_end() -> None:
     with sandbox() as running:
         running.faults.add(Fault("502-html", times=None, path="/domain/*"))
         with pytest.raises(OvhError) as caught:
-            account(running, clock).is_active(ZONE)
+            account(running, clock).find(ZONE, [NAME])
     assert caught.value.kind is Kind.LOST
     assert "HTML" in caught.value.message
     assert 20 < sum(clock.slept) <= 45

@@ -1,1 +1,1 @@
-"""OVH's DNS, through the `ovh` library. The only door to it is `door`."""
+"""OVH's DNS, through the `ovh` library. The only adapter to it is `client`."""

@@ -4,6 +4,7 @@ import json
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import isfinite
 from typing import Any
 
 from dkimctl.providers.ovh.endpoint import is_url
@@ -33,14 +34,14 @@ class Answer:
             return None
         try:
             return json.loads(self.content)
-        except ValueError:
+        except (ValueError, RecursionError):  # no JSON, a number of thousands of digits, nested without end
             what = f"answered {self._kind}, not JSON" if self.content else "answered with an empty body"
             raise lost(what, self.method, self.path, status=self.status, hint=strange_answer(self.endpoint)) from None
 
     def refusal(self, hide: tuple[str, ...]) -> OvhError:
         """The error that it stands for; what `hide` holds does not appear in it."""
         body: object = None
-        with suppress(ValueError):
+        with suppress(ValueError, RecursionError):
             body = json.loads(self.content)
         fields = body if isinstance(body, dict) else {"message": self._kind}
         details = fields.get("details")
@@ -79,9 +80,10 @@ def _missing_actions(details: dict[str, object]) -> str:
 def _seconds(header: str) -> float | None:
     """Retry-After in seconds; its form as a date (RFC 9110 §10.2.3) as well."""
     with suppress(ValueError):
-        return max(0.0, float(header.strip()))
+        seconds = float(header.strip())
+        return max(0.0, seconds) if isfinite(seconds) else None
     from email.utils import parsedate_to_datetime
 
-    with suppress(ValueError, TypeError):
+    with suppress(ValueError, TypeError, OverflowError):
         return max(0.0, (parsedate_to_datetime(header) - datetime.now(UTC)).total_seconds())
     return None

@@ -8,15 +8,15 @@ from typing import Any, TypeVar
 
 from dkimctl.clock import Clock
 from dkimctl.providers.base import Pace
-from dkimctl.providers.ovh.door import Door
-from dkimctl.providers.ovh.pace import Pacer
+from dkimctl.providers.ovh.client.call import ApiClient
+from dkimctl.providers.ovh.pace import LONGEST_WISH, Pacer
 from dkimctl.providers.ovh.refusals import OvhError
 
 T = TypeVar("T")
 UNPACED = Pace(rate=0)
 PATIENCE = 45.0  # seconds that one call may spend on repeating itself, without the waits that the API asks for
+SHORT_PATIENCE = 4.0  # seconds, for a call that only spares others
 MOST_WAITS = 10
-LONGEST_WISH = 300.0  # seconds: an API that asks for more is left alone
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 8.0
 _NOTICED = 2.0  # seconds: a longer pause is told, or it would look as if nothing went on
@@ -59,8 +59,8 @@ class Backoff:
 class Calls:
     """The calls of the API that are safe to repeat. Each raises OvhError when patience is at its end."""
 
-    def __init__(self, door: Door, clock: Clock, patience: float = PATIENCE, pace: Pace = UNPACED) -> None:
-        self._door = door
+    def __init__(self, client: ApiClient, clock: Clock, patience: float = PATIENCE, pace: Pace = UNPACED) -> None:
+        self._client = client
         self._pacer = Pacer(clock, pace.rate)
         self._at_a_time = threading.BoundedSemaphore(pace.jobs)
         self._clock = clock
@@ -70,7 +70,7 @@ class Calls:
     @property
     def endpoint(self) -> str:
         """Where the calls go."""
-        return self._door.endpoint
+        return self._client.endpoint
 
     def backoff(self) -> Backoff:
         """Fresh pauses for a loop of the caller's own."""
@@ -86,16 +86,32 @@ class Calls:
         backoff = self.backoff()
         while True:
             try:
-                return self._paced(lambda: self._door.value("GET", path))
+                return self._paced(lambda: self._client.value("GET", path))
             except OvhError as error:
                 backoff.wait_after(error)
+
+    def optional(self, path: str) -> Any:
+        """Return a value that spares other calls, or None when it cannot be read, for whatever reason.
+
+        Nothing may depend on it: what is asked next either works without it or reports what is wrong.
+        """
+        backoff = Backoff(self._clock, min(self._patience, SHORT_PATIENCE), self._tell)
+        while True:
+            try:
+                return self._paced(lambda: self._client.value("GET", path))
+            except OvhError as error:
+                try:
+                    backoff.wait_after(error)
+                except OvhError:
+                    _LOG.info("GET %s: done without (%s)", path, error.message)
+                    return None
 
     def request_consumer_key(self, body: dict[str, object]) -> Any:
         """Ask for a consumer key. One whose answer was lost is never validated: asking again does no harm."""
         backoff = self.backoff()
         while True:
             try:
-                return self._paced(lambda: self._door.value("POST", "/auth/credential", body, signed=False))
+                return self._paced(lambda: self._client.value("POST", "/auth/credential", body, signed=False))
             except OvhError as error:
                 backoff.wait_after(error)
 
@@ -104,13 +120,13 @@ class Calls:
         backoff = self.backoff()
         while True:
             try:
-                return self._paced(lambda: self._door.void(method, path, body))
+                return self._paced(lambda: self._client.void(method, path, body))
             except OvhError as error:
                 backoff.wait_after(error)
 
     def once(self, method: str, path: str, body: dict[str, object]) -> Any:
         """A change that must not be repeated blindly."""
-        return self._paced(lambda: self._door.value(method, path, body))
+        return self._paced(lambda: self._client.value(method, path, body))
 
     def _paced(self, call: Callable[[], T]) -> T:
         self._pacer.wait()

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dkimctl.providers.base import ProviderRecord
 from dkimctl.providers.ovh.records import joined
 
-_LINE = re.compile(r"(?P<owner>\S*)\s+(?:(?P<ttl>\d+)\s+)?IN\s+(?P<type>[A-Z]+)\s+(?P<target>.*\S)\s*")
+_LINE = re.compile(r"(?P<owner>\S*)\s+(?:(?P<ttl>[0-9]{1,10})\s+)?IN\s+(?P<type>[A-Z]+)\s+(?P<target>.*\S)\s*")
 _IN_PARENTHESES = re.compile(r"\(\s*(.*\S)\s*\)")
 
 

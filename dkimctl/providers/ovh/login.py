@@ -13,9 +13,9 @@ from dkimctl.clock import Clock
 from dkimctl.errors import CheckFailed, Refused, Unavailable
 from dkimctl.findings import Severity
 from dkimctl.providers.ovh.calls import Calls
+from dkimctl.providers.ovh.client.call import ApiClient
 from dkimctl.providers.ovh.conffile import refuse_unstorable, store
 from dkimctl.providers.ovh.credentials import Credentials, stored_credentials
-from dkimctl.providers.ovh.door import Door
 from dkimctl.providers.ovh.grants import Rule, rules_for, uncovered, zones_of
 from dkimctl.providers.ovh.identity import PATH, ConsumerKey, consumer_key
 from dkimctl.providers.ovh.refusals import Kind, OvhError, lost
@@ -79,11 +79,11 @@ def log_in(wish: Wish, clock: Clock, report: Callable[[Pending], None]) -> Login
             return Login("kept", wish.target, wish.zones, None, serving)
     refuse_unstorable(wish.target, wish.application)
     fresh, url = _request(wish, clock)
-    door = Door(fresh)
-    _look(door, wish)  # a wrong secret shows here, before anybody opens a page
+    client = ApiClient(fresh)
+    _look(client, wish)  # a wrong secret shows here, before anybody opens a page
     report(Pending(url, rules_for(wish.zones), wish.timeout))
-    key = _validated(door, wish, clock)
-    identity = judge(key, wish.zones, Calls(door, clock, PATIENCE), clock)
+    key = _validated(client, wish, clock)
+    identity = judge(key, wish.zones, Calls(client, clock, PATIENCE), clock)
     _refuse_wrong(identity)
     backup = store(wish.target, fresh, clock)
     return Login("stored", wish.target, wish.zones, backup, identity)
@@ -115,7 +115,7 @@ def _all_zones(identity: Identity, wish: Wish) -> list[str]:
 def _request(wish: Wish, clock: Clock) -> tuple[Credentials, str]:
     """The new key, good for nothing yet, and the address at which it becomes valid."""
     rules = [{"method": rule.method, "path": rule.path} for rule in rules_for(wish.zones)]
-    answer = Calls(Door(wish.application), clock, PATIENCE).request_consumer_key(
+    answer = Calls(ApiClient(wish.application), clock, PATIENCE).request_consumer_key(
         {"accessRules": rules, "redirection": None, "allowedIPs": None}
     )
     found = answer if isinstance(answer, dict) else {}
@@ -125,10 +125,10 @@ def _request(wish: Wish, clock: Clock) -> tuple[Credentials, str]:
     return replace(wish.application, consumer_key=key), url
 
 
-def _look(door: Door, wish: Wish) -> ConsumerKey | None:
+def _look(client: ApiClient, wish: Wish) -> ConsumerKey | None:
     """What the API says about the key now; None while it is not valid, or when nobody could be asked."""
     try:
-        return consumer_key(door.value("GET", PATH))
+        return consumer_key(client.value("GET", PATH))
     except OvhError as error:
         if error.status == 400 and error.kind is Kind.REFUSED:
             raise OvhError(
@@ -147,12 +147,12 @@ def _look(door: Door, wish: Wish) -> ConsumerKey | None:
     return None
 
 
-def _validated(door: Door, wish: Wish, clock: Clock) -> ConsumerKey:
+def _validated(client: ApiClient, wish: Wish, clock: Clock) -> ConsumerKey:
     """The key once a person has validated it."""
     deadline = clock.monotonic() + wish.timeout
     try:
         while True:
-            key = _look(door, wish)
+            key = _look(client, wish)
             if key is not None and key.status == "validated":
                 return key
             if key is not None and key.status in ("refused", "expired"):

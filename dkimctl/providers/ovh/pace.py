@@ -7,6 +7,7 @@ from dkimctl.clock import Clock
 
 _QUIET = 60.0  # seconds without a complaint after which the pace doubles again
 _SLOWEST = 16  # times slower than asked for, at most
+LONGEST_WISH = 300.0  # seconds: an API that asks for more is left alone
 _HELD = 1.0  # seconds in which nobody calls after a complaint that names no time
 
 
@@ -44,4 +45,4 @@ class Pacer:
             if now >= self._held_until:  # threads that were under way together complain once
                 self._slowness = min(_SLOWEST, 2 * self._slowness)
             self._complained = now
-            self._held_until = max(self._held_until, now + (_HELD if wish is None else wish))
+            self._held_until = max(self._held_until, now + (_HELD if wish is None else min(wish, LONGEST_WISH)))

@@ -18,8 +18,8 @@ from dkimctl.providers.base import (
     Replace,
 )
 from dkimctl.providers.ovh.calls import UNPACED, Calls
+from dkimctl.providers.ovh.client.call import ApiClient
 from dkimctl.providers.ovh.credentials import Credentials, read_credentials
-from dkimctl.providers.ovh.door import Door
 from dkimctl.providers.ovh.export import records_in
 from dkimctl.providers.ovh.parallel import in_parallel
 from dkimctl.providers.ovh.records import LOOKED_AT, from_wire, to_wire, zone_path
@@ -49,8 +49,8 @@ class OvhProvider:
         timeout: tuple[float, float] | None = None,
         pace: Pace = UNPACED,
     ) -> None:
-        door = Door(credentials, timeout=timeout) if timeout else Door(credentials)
-        self._calls = Calls(door, clock, pace=pace)
+        client = ApiClient(credentials, timeout=timeout) if timeout else ApiClient(credentials)
+        self._calls = Calls(client, clock, pace=pace)
         self._zones: dict[str, tuple[str, ...] | None] = {}
         self._jobs = pace.jobs
         self._not_exported: set[str] = set()
@@ -93,12 +93,12 @@ class OvhProvider:
         return self._zones[zone]
 
     def _ask_for(self, zone: str) -> tuple[str, ...] | None:
-        """The right to look at a zone is a comfort: that to list its records shows as well that it is there."""
+        """Reading the zone itself is optional: listing its records shows as well that it is there."""
         try:
             try:
                 fields = self._calls.get(zone_path(zone))
             except OvhError as error:
-                if error.kind is not Kind.NOT_GRANTED:
+                if error.kind is Kind.NO_ZONE:
                     raise
                 fields = self._calls.get(zone_path(zone, "/record", subDomain=DOMAINKEY))
         except OvhError as error:
@@ -106,7 +106,7 @@ class OvhProvider:
                 raise
             return None
         servers = fields.get("nameServers") if isinstance(fields, dict) else None
-        return tuple(str(server).lower().rstrip(".") for server in servers or ())
+        return tuple(str(server).lower().rstrip(".") for server in servers) if isinstance(servers, list) else ()
 
     def find(self, zone: str, names: Sequence[str]) -> Found:
         """The records at these names. The filter of the list takes `_` as a wildcard: names are compared here."""
@@ -120,20 +120,17 @@ class OvhProvider:
         return dict(zip(names, in_parallel(lambda name: self._at(zone, name), names, self._jobs), strict=True))
 
     def glance(self, zone: str, names: Sequence[str]) -> Found:
-        """What the zone's text shows, which is one call; nothing when the credential may not have it.
+        """Return what the zone's text shows, which is one call; nothing when it cannot be had or read.
 
         For a few names in a zone that is as it was, `find` is as cheap: mostly there is nothing yet.
         """
         if (len(names) <= _FEW and zone not in self._changed) or zone in self._not_exported:
             return {}
-        try:
-            text = self._calls.get(zone_path(zone, "/export"))
-        except OvhError as error:
-            if error.kind is not Kind.NOT_GRANTED:
-                raise
+        text = self._calls.optional(zone_path(zone, "/export"))
+        if not isinstance(text, str):
             self._not_exported.add(zone)
             return {}
-        return records_in(text, zone, set(names)) if isinstance(text, str) else {}
+        return records_in(text, zone, set(names))
 
     def _all(self, zone: str, most: int) -> list[ProviderRecord] | None:
         """All records of the zone that may matter, each read once; None when there are too many."""
@@ -242,13 +239,8 @@ class OvhProvider:
         self._changed.discard(zone)
 
     def is_active(self, zone: str) -> bool | None:
-        """What the zone's status says; None when the credential may not ask."""
-        try:
-            status = self._calls.get(zone_path(zone, "/status"))
-        except OvhError as error:
-            if error.kind is not Kind.NOT_GRANTED:
-                raise
-            return None
+        """Return what the zone's status says; None when it cannot be asked."""
+        status = self._calls.optional(zone_path(zone, "/status"))
         deployed = status.get("isDeployed") if isinstance(status, dict) else None
         return deployed if isinstance(deployed, bool) else None
 

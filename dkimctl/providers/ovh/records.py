@@ -31,9 +31,14 @@ def from_wire(fields: object, zone: str) -> ProviderRecord | None:
         name=f"{relative}.{zone}" if relative else zone,
         field_type=kind,
         text=_absolute(target, zone) if kind == "CNAME" else joined(target),
-        ttl=int(fields.get("ttl") or 0),
+        ttl=_seconds(fields.get("ttl")),
         id=str(fields.get("id") or ""),
     )
+
+
+def _seconds(ttl: object) -> int:
+    """Return a TTL; 0, the zone's default, for what is none (RFC 2181 §8)."""
+    return ttl if isinstance(ttl, int) and 0 < ttl < 2**31 else 0
 
 
 def joined(target: str) -> str:

@@ -9,8 +9,8 @@ from dkimctl.findings import Finding, finding
 from dkimctl.names import DOMAINKEY
 from dkimctl.providers.ovh import catalogue
 from dkimctl.providers.ovh.calls import Calls
+from dkimctl.providers.ovh.client.call import ApiClient
 from dkimctl.providers.ovh.credentials import Credentials
-from dkimctl.providers.ovh.door import Door
 from dkimctl.providers.ovh.grants import Rule, excess, rules_for, uncovered, zones_of
 from dkimctl.providers.ovh.identity import PATH, ConsumerKey, consumer_key
 from dkimctl.providers.ovh.records import zone_path
@@ -63,7 +63,7 @@ def whoami(credentials: Credentials, zones: Sequence[str], clock: Clock, *, look
     `look`: ask whether the account of a consumer key has them, which is a call for each.
     Raises OvhError when the API could not be asked.
     """
-    calls = Calls(Door(credentials), clock, PATIENCE)
+    calls = Calls(ApiClient(credentials), clock, PATIENCE)
     try:
         if credentials.is_oauth2:
             return _service_account(calls, zones)

@@ -1,0 +1,97 @@
+"""HTTP sessions for answers that nobody vouches for: limited in size, and no redirect that leads elsewhere.
+
+Whatever a signed request carries goes to the host it was signed for and to no other.
+"""
+
+import zlib
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+
+from dkimctl.names import printable
+
+MOST_OCTETS = 64 * 1024 * 1024
+"""Of one answer, as it comes and when it is decompressed: a zone of 100,000 key records as text has 45 MiB."""
+_PIECE = 64 * 1024
+_GZIP_OR_ZLIB = 47  # zlib's window size that recognises both headers
+_COMPRESSED = ("gzip", "x-gzip", "deflate")
+
+
+class UnusableAnswer(requests.RequestException):
+    """An answer that is not read to its end. Its text completes `the API …`."""
+
+
+class Redirected(UnusableAnswer):
+    """An answer that leads to another place, which is not followed."""
+
+
+class BoundedAdapter(HTTPAdapter):
+    """Reads each answer here and at once, up to a limit."""
+
+    def __init__(self, *, follows: bool, most: int = MOST_OCTETS) -> None:
+        """`follows`: redirects within one origin are left to the session."""
+        super().__init__()
+        self._follows = follows
+        self._most = most
+
+    def send(self, request: requests.PreparedRequest, *arguments: Any, **options: Any) -> requests.Response:
+        """Send, and read the whole answer. Raises UnusableAnswer besides what requests raises."""
+        request.headers["Accept-Encoding"] = "identity"
+        response = super().send(request, *arguments, **{**options, "stream": True})
+        try:
+            if 300 <= response.status_code < 400:
+                self._check_redirect(response)
+            response._content = self._body(response)
+            response._content_consumed = True  # type: ignore[attr-defined]
+        except BaseException:
+            response.close()
+            raise
+        return response
+
+    def _check_redirect(self, response: requests.Response) -> None:
+        here = str(response.url)
+        there = urljoin(here, response.headers.get("Location", ""))
+        if not self._follows or _origin(here) != _origin(there):
+            where = printable("{}://{}:{}".format(*_origin(there)), 100)
+            raise Redirected(f"answers with a redirect to {where} (HTTP {response.status_code}), which is not followed")
+
+    def _body(self, response: requests.Response) -> bytes:
+        encoding = str(response.raw.headers.pop("Content-Encoding", "")).strip().lower()  # or urllib3 would expand it
+        content = bytearray()
+        for piece in response.iter_content(_PIECE):
+            content += piece
+            self._check_size(len(content))
+        if encoding in ("", "identity") or not content:
+            return bytes(content)
+        if encoding not in _COMPRESSED:
+            raise UnusableAnswer(f"answers in the encoding {printable(encoding, 40)}, which was not asked for")
+        return self._expanded(bytes(content))
+
+    def _expanded(self, content: bytes) -> bytes:
+        try:
+            expanded = zlib.decompressobj(_GZIP_OR_ZLIB).decompress(content, self._most + 1)
+        except zlib.error:
+            raise UnusableAnswer("answers with compressed data that is damaged") from None
+        self._check_size(len(expanded))
+        return expanded
+
+    def _check_size(self, size: int) -> None:
+        if size > self._most:
+            raise UnusableAnswer(f"answers with more than {self._most // 1024} KiB, which is not read")
+
+
+def bound(session: requests.Session, *, follows: bool = False, most: int = MOST_OCTETS) -> None:
+    """Limit a session. `follows`: redirects that stay at the same scheme, host and port are followed."""
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, BoundedAdapter(follows=follows, most=most))
+
+
+def _origin(url: str) -> tuple[str, str, int]:
+    """Scheme, host and port; what is no URL is an origin of its own."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme, (parts.hostname or "").lower(), parts.port or {"http": 80}.get(parts.scheme, 443)
+    except ValueError:
+        return "", "", 0
