@@ -18,6 +18,7 @@ from dkimctl.doctor.machine import judge_clock, time_url
 from dkimctl.errors import Unavailable
 from dkimctl.host.clockstate import ClockState, ahead_of, chrony_offset, read_clock_state, started
 from dkimctl.host.world import read_world
+from tests.hostile_http import dripping, fixed, hostile_server
 
 
 @pytest.mark.parametrize(
@@ -105,6 +106,23 @@ def test_a_server_that_does_not_tell() -> None:
         ahead_of(url, SYSTEM_CLOCK)
     with pytest.raises(Unavailable, match="does not answer"):
         ahead_of(url, SYSTEM_CLOCK)
+
+
+def test_a_redirect_is_an_answer_with_a_date() -> None:
+    """Where it leads, nobody is asked."""
+    with hostile_server(lambda _: fixed(b"null")) as other:
+        now = format_datetime(datetime.now(UTC), usegmt=True)
+        redirect = fixed(b"", f"Location: {other.url}", f"Date: {now}", status="302 Found")
+        with hostile_server(lambda _: redirect) as asked:
+            assert abs(ahead_of(asked.url, SYSTEM_CLOCK)) < 3
+    assert other.heads == []
+
+
+def test_a_server_that_drips_its_headers_is_given_up() -> None:
+    """One deadline for the whole answer."""
+    with hostile_server(lambda s: dripping(s, b"HTTP/1.1 200 OK\r\n", b"X: y\r\n")) as asked:
+        with pytest.raises(Unavailable, match=r"nothing within 0\.5 s"):
+            ahead_of(asked.url, SYSTEM_CLOCK, timeout=0.5)
 
 
 @pytest.mark.parametrize("date", ["yesterday", "Wed, 99 Nov 2026 99:99:99 GMT", "Wed, 25 Nov 99999 10:00:00 GMT", ""])

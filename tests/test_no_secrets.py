@@ -15,7 +15,7 @@ import pytest
 
 from dkimctl.cli.frame import App
 from dkimctl.providers.ovh import calls
-from dkimctl.providers.ovh.client.call import ApiClient
+from dkimctl.providers.ovh.client import ApiClient
 from dkimctl.publish.interruption import StoppableClock
 from dkimctl.sandbox import Fault, Sandbox
 from dkimctl.sandbox.faultkinds import FAULT_KINDS, FaultKind

@@ -7,7 +7,7 @@ import pytest
 
 from dkimctl.cli.frame import App
 from dkimctl.findings import Severity
-from dkimctl.providers.ovh.client.call import ApiClient
+from dkimctl.providers.ovh.client import ApiClient
 from dkimctl.providers.ovh.credentials import Credentials
 from dkimctl.providers.ovh.grants import Rule, excess, rules_for, zones_of
 from dkimctl.providers.ovh.refusals import OvhError

@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 from dkimctl.clock import Clock
+from dkimctl.deadline import within
 from dkimctl.errors import Unavailable
 from dkimctl.programs import find_program, run_program
 
@@ -88,20 +89,16 @@ def chrony_offset(tracking: str) -> float | None:
 
 
 def ahead_of(url: str, clock: Clock, timeout: float = 5.0) -> float:
-    """Seconds by which this clock is ahead of the `Date` of an HTTP answer. Raises Unavailable.
+    """Return by how many seconds this clock is ahead of the `Date` of an HTTP answer. Raises Unavailable.
 
-    The Date is cut to the second, so half a second and the way there and back are the error.
+    The Date is cut to the second, so half a second and the way there and back are the error. `timeout`: seconds for
+    the whole answer. A redirect is an answer like any other and is not followed.
     """
     from http.client import HTTPException
-    from urllib.error import HTTPError
-    from urllib.request import urlopen
 
     before = clock.now()
     try:
-        with urlopen(url, timeout=timeout) as answer:  # noqa: S310  the API's own address
-            date = answer.headers.get("Date")
-    except HTTPError as error:
-        date = error.headers.get("Date")
+        date = within(timeout, lambda: _date_header(url, timeout), url)
     except (OSError, HTTPException, ValueError) as error:
         raise Unavailable(f"{url} does not answer: {error}", hint="run it again") from error
     after = clock.now()
@@ -110,6 +107,24 @@ def ahead_of(url: str, clock: Clock, timeout: float = 5.0) -> float:
         raise Unavailable(f"{url} sent no Date", hint="is there a proxy between?")
     middle = datetime.fromtimestamp((before.timestamp() + after.timestamp()) / 2, UTC)
     return (middle - theirs).total_seconds() - 0.5
+
+
+def _date_header(url: str, timeout: float) -> str | None:
+    """Return the Date field of the answer to a GET; its content is not read."""
+    from urllib.error import HTTPError
+    from urllib.request import HTTPRedirectHandler, build_opener
+
+    class NoRedirect(HTTPRedirectHandler):
+        def redirect_request(self, *_: object) -> None:
+            """Leave the redirect as the answer."""
+
+    try:
+        with build_opener(NoRedirect).open(url, timeout=timeout) as answer:
+            found: str | None = answer.headers.get("Date")
+    except HTTPError as error:
+        with error:
+            found = error.headers.get("Date")
+    return found
 
 
 def _http_date(text: str) -> datetime | None:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from dkimctl.clock import Clock
 from dkimctl.providers.base import Pace
-from dkimctl.providers.ovh.client.call import ApiClient
+from dkimctl.providers.ovh.client import ApiClient
 from dkimctl.providers.ovh.pace import LONGEST_WISH, Pacer
 from dkimctl.providers.ovh.refusals import OvhError
 

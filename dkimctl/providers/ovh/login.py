@@ -13,7 +13,7 @@ from dkimctl.clock import Clock
 from dkimctl.errors import CheckFailed, Refused, Unavailable
 from dkimctl.findings import Severity
 from dkimctl.providers.ovh.calls import Calls
-from dkimctl.providers.ovh.client.call import ApiClient
+from dkimctl.providers.ovh.client import ApiClient
 from dkimctl.providers.ovh.conffile import refuse_unstorable, store
 from dkimctl.providers.ovh.credentials import Credentials, stored_credentials
 from dkimctl.providers.ovh.grants import Rule, rules_for, uncovered, zones_of

@@ -18,7 +18,7 @@ from dkimctl.providers.base import (
     Replace,
 )
 from dkimctl.providers.ovh.calls import UNPACED, Calls
-from dkimctl.providers.ovh.client.call import ApiClient
+from dkimctl.providers.ovh.client import ApiClient
 from dkimctl.providers.ovh.credentials import Credentials, read_credentials
 from dkimctl.providers.ovh.export import records_in
 from dkimctl.providers.ovh.parallel import in_parallel

@@ -9,7 +9,7 @@ from dkimctl.findings import Finding, finding
 from dkimctl.names import DOMAINKEY
 from dkimctl.providers.ovh import catalogue
 from dkimctl.providers.ovh.calls import Calls
-from dkimctl.providers.ovh.client.call import ApiClient
+from dkimctl.providers.ovh.client import ApiClient
 from dkimctl.providers.ovh.credentials import Credentials
 from dkimctl.providers.ovh.grants import Rule, excess, rules_for, uncovered, zones_of
 from dkimctl.providers.ovh.identity import PATH, ConsumerKey, consumer_key

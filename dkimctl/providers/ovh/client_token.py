@@ -3,7 +3,7 @@
 import logging
 from typing import Any
 
-from dkimctl.providers.ovh.client.trouble import unreached
+from dkimctl.providers.ovh.client_errors import unreached
 from dkimctl.providers.ovh.refusals import Kind, OvhError, lost
 
 PATH = "/auth/oauth2/token"

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from dkimctl.deadline import within
 from dkimctl.providers.ovh.answers import Answer, strange_answer, without
-from dkimctl.providers.ovh.client.library import new_client
-from dkimctl.providers.ovh.client.token import NO_TOKEN, fetch_token
-from dkimctl.providers.ovh.client.token import PATH as TOKEN_PATH
-from dkimctl.providers.ovh.client.trouble import late, unreached
+from dkimctl.providers.ovh.client_errors import late, unreached
+from dkimctl.providers.ovh.client_library import new_client
+from dkimctl.providers.ovh.client_token import NO_TOKEN, fetch_token
+from dkimctl.providers.ovh.client_token import PATH as TOKEN_PATH
 from dkimctl.providers.ovh.credentials import Credentials
 from dkimctl.providers.ovh.refusals import Kind, OvhError, lost
 
