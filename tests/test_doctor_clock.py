@@ -120,9 +120,11 @@ def test_a_redirect_is_an_answer_with_a_date() -> None:
 
 def test_a_server_that_drips_its_headers_is_given_up() -> None:
     """One deadline for the whole answer."""
-    with hostile_server(lambda s: dripping(s, b"HTTP/1.1 200 OK\r\n", b"X: y\r\n")) as asked:
-        with pytest.raises(Unavailable, match=r"nothing within 0\.5 s"):
-            ahead_of(asked.url, SYSTEM_CLOCK, timeout=0.5)
+    with (
+        hostile_server(lambda s: dripping(s, b"HTTP/1.1 200 OK\r\n", b"X: y\r\n")) as asked,
+        pytest.raises(Unavailable, match=r"nothing within 0\.5 s"),
+    ):
+        ahead_of(asked.url, SYSTEM_CLOCK, timeout=0.5)
 
 
 @pytest.mark.parametrize("date", ["yesterday", "Wed, 99 Nov 2026 99:99:99 GMT", "Wed, 25 Nov 99999 10:00:00 GMT", ""])
