@@ -30,6 +30,10 @@ class Entry:
     """What to do in general; a finding may carry a more exact one."""
     verifiers: str = ""
     """Which verifiers of mail accept it and which do not, as measured; empty where that is no question."""
+    stops_daemon: bool = False
+    """True when opendkim does not start with it."""
+    about_dns: bool = False
+    """True when it is about how DNS serves a record (is it there, who could not be asked), not about its text."""
 
 
 @dataclass(frozen=True, slots=True)

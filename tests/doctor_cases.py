@@ -263,6 +263,15 @@ TABLE_CASES = [
         lambda t: t.append(SIGNING, "other.example mail._domainkey.example.com\n"),
     ),
     Case("KeyTable refile:", 24, "DKIM730", lambda t: t.conf("KeyTable", f"refile:{KEYS}")),
+    Case(
+        "a long KeyTable refile:",
+        24,
+        "DKIM731",
+        both(
+            lambda t: t.append(KEYS, "".join(f"k{n} example.com:mail:{KEY}\n" for n in range(1_000))),
+            lambda t: t.conf("KeyTable", f"refile:{KEYS}"),
+        ),
+    ),
     Case("signer without @", 21, "DKIM771", lambda t: t.write(SIGNING, "example.com mail._domainkey.example.com:%\n")),
     Case(
         "signer elsewhere",

@@ -12,13 +12,11 @@ from pathlib import Path
 import click
 from click.shell_completion import BashComplete, FishComplete, ShellComplete, ZshComplete
 
+from dkimctl.catalogue import CATALOGUE
 from dkimctl.cli.commands import COMMANDS
 from dkimctl.cli.main import COMPLETE, PROGRAM, cli
 from dkimctl.cli.manual import ENVIRONMENT, EXIT_STATUS
-from dkimctl.doctor.catalogue import CATALOGUE as HOST_FINDINGS
-from dkimctl.providers.ovh.catalogue import CATALOGUE as OVH_FINDINGS
 from dkimctl.providers.ovh.rights import RULES, token_page
-from dkimctl.verify.catalogue import CATALOGUE as DNS_FINDINGS
 
 REPOSITORY = Path(__file__).parent.parent
 
@@ -94,10 +92,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     ),
     "findings": lambda: table(
         ("code", "severity", "finding"),
-        (
-            (entry.code, entry.severity, entry.title)
-            for _, entry in sorted({**DNS_FINDINGS, **HOST_FINDINGS, **OVH_FINDINGS}.items())
-        ),
+        ((entry.code, entry.severity, entry.title) for _, entry in sorted(CATALOGUE.items())),
     ),
     "rights": lambda: "\n".join(("```text", *(f"{verb:6} {path.format(zone='ZONE')}" for verb, path in RULES), "```")),
     "plugin": lambda: "\n\n".join((source("dkimctl_dnsmasq.py", "python"), source("pyproject.toml", "ini"))),

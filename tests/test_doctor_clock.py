@@ -14,10 +14,11 @@ import pytest
 
 from dkimctl.clock import SYSTEM_CLOCK
 from dkimctl.config.load import load_settings
-from dkimctl.doctor.machine import judge_clock, time_url
+from dkimctl.doctor.clock import judge_clock, time_url
 from dkimctl.errors import Unavailable
 from dkimctl.host.clockstate import ClockState, ahead_of, chrony_offset, read_clock_state, started
 from dkimctl.host.world import read_world
+from tests.conftest import DkimctlInside
 from tests.hostile_http import dripping, fixed, hostile_server
 
 
@@ -176,3 +177,40 @@ def test_whose_date(
         monkeypatch.setenv(name, value)
     settings = load_settings(tmp_path / "dkimctl.toml", root=tmp_path, environment={})
     assert time_url(read_world(settings)) == url
+
+
+@contextmanager
+def counting() -> Iterator[tuple[str, list[str]]]:
+    """The endpoint of an API that answers every request with 404, and the paths that were asked for."""
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_error(404)
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as http:
+        thread = threading.Thread(target=http.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{http.server_address[1]}/1.0", asked
+        finally:
+            http.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize("options", [["--no-dns"], ["--no-dns", "--fix"], ["--dns"]])
+def test_without_dns_no_other_host_is_asked(
+    dkimctl_inside: DkimctlInside, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, options: list[str]
+) -> None:
+    """`doctor --no-dns` makes no request, not even at a round of `--fix`; with DNS, OVH's clock is asked once."""
+    monkeypatch.setattr("dkimctl.host.world.World.is_live", property(lambda _: True))
+    config = tmp_path / "dkimctl.toml"
+    with counting() as (endpoint, asked):
+        config.write_text(f'provider = "ovh"\n[providers.ovh]\nendpoint = "{endpoint}"\n')
+        dkimctl_inside("doctor", "--config", config, *options)
+    assert asked.count("/1.0/auth/time") == (1 if options == ["--dns"] else 0)
+    assert options == ["--dns"] or asked == []

@@ -8,15 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dkimctl.catalogue import CATALOGUE
 from dkimctl.dkim.explain import explain
 from dkimctl.dkim.signature import FIELD, sign
-from dkimctl.doctor.catalogue import CATALOGUE as OF_HOSTS
 from dkimctl.errors import DkimctlError
 from dkimctl.keys.pair import load
 from dkimctl.milter.message import probe_message
 from dkimctl.output.inspection import inspection_text
 from dkimctl.sandbox import Sandbox
-from dkimctl.verify.catalogue import CATALOGUE as OF_RECORDS
 from tests.conftest import Dkimctl
 
 SIGNATURE = """\
@@ -33,7 +32,7 @@ def test_every_code_is_explained(dkimctl_inside: Dkimctl) -> None:
     everything = dkimctl_inside("inspect")
     assert everything.code == 0
     assert max(map(len, everything.out.splitlines())) <= 80
-    for code, entry in (OF_RECORDS | OF_HOSTS).items():
+    for code, entry in CATALOGUE.items():
         assert f"{code}  {entry.title}" in everything.out.replace("\n  ", " ")
     run = dkimctl_inside("inspect", "dkim203")
     assert run.out.startswith("DKIM203  the key record is truncated (error)")

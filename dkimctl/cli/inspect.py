@@ -52,17 +52,14 @@ def _is_code(subject: str) -> bool:
 
 
 def _explain_codes(app: App, codes: tuple[str, ...]) -> int:
-    from dkimctl.doctor.catalogue import CATALOGUE as HOST
+    from dkimctl.catalogue import CATALOGUE
     from dkimctl.errors import UsageError
     from dkimctl.output.catalogue import entry_text
-    from dkimctl.providers.ovh.catalogue import CATALOGUE as OVH
-    from dkimctl.verify.catalogue import CATALOGUE as DNS
 
-    known = {**DNS, **HOST, **OVH}
-    unknown = [code for code in codes if code.upper() not in known]
+    unknown = [code for code in codes if code.upper() not in CATALOGUE]
     if unknown:
         raise UsageError(f"no such code: {unknown[0]}", hint="see them all: dkimctl inspect")
-    entries = [known[code.upper()] for code in codes] or [known[code] for code in sorted(known)]
+    entries = [CATALOGUE[code.upper()] for code in codes] or [CATALOGUE[code] for code in sorted(CATALOGUE)]
     app.terminal.result("\n".join(entry_text(entry) for entry in entries))
     app.terminal.document("findings", entries)
     return 0

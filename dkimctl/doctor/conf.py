@@ -3,8 +3,8 @@
 import re
 from collections.abc import Callable, Iterator
 
+from dkimctl.catalogue import conf as c
 from dkimctl.doctor.base import Diagnosis, noticed
-from dkimctl.doctor.catalogue import conf as c
 from dkimctl.doctor.commands import chain, dkimctl, edit, rewrite, set_parameter, silence, without_mark
 from dkimctl.host.datasets import DataSet, State
 from dkimctl.host.installation import DEFAULT_CONF, Installation, where, words
@@ -24,6 +24,8 @@ _DEFAULT_SIGNED = {
 """What opendkim signs without SignHeaders: RFC 6376 §5.4.1."""
 _FREE = {"message-id", "content-type", "content-transfer-encoding", "mime-version"}
 """Named in OversignHeaders, and not signed by default: a common recipe that breaks every mail that has them."""
+_MANY_PATTERNS = 1_000
+"""Rows of a refile: KeyTable from which matching them takes milliseconds a message."""
 
 
 def check_conf(world: World) -> Iterator[Diagnosis]:
@@ -102,7 +104,10 @@ def _data_set(world: World, name: str, data_set: DataSet) -> Iterator[Diagnosis]
     elif data_set.kind == "refile" and name == "KeyTable":
         plain = rewrite(world, setting.file, setting.line, f"{setting.name} file:{data_set.place}")
         has_patterns = any("*" in row.key for row in data_set.rows)
-        yield noticed(c.TESTKEY, where(setting), seen, mend if has_patterns else plain)
+        fix = mend if has_patterns else plain
+        yield noticed(c.TESTKEY, where(setting), seen, fix)
+        if len(data_set.rows) >= _MANY_PATTERNS:
+            yield noticed(c.REFILE_KEYS, where(setting), f"{seen}: {len(data_set.rows)} rows", fix)
 
 
 def _tables(world: World, daemon: Installation) -> Iterator[Diagnosis]:

@@ -4,8 +4,8 @@ import re
 import shlex
 from collections.abc import Iterator
 
+from dkimctl.catalogue import postfix as c
 from dkimctl.doctor.base import Diagnosis, noticed, softened
-from dkimctl.doctor.catalogue import postfix as c
 from dkimctl.doctor.commands import chain, edit
 from dkimctl.doctor.ways import Way, ways
 from dkimctl.findings import Severity

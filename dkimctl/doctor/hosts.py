@@ -5,8 +5,8 @@ from contextlib import suppress
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from itertools import filterfalse
 
+from dkimctl.catalogue import tables as c
 from dkimctl.doctor.base import Diagnosis, noticed
-from dkimctl.doctor.catalogue import tables as c
 from dkimctl.doctor.commands import append, chain, edit_row, rewrite, rewrite_row, set_parameter, silence_row
 from dkimctl.errors import UsageError
 from dkimctl.host.datasets import FILES, DataSet, is_marked

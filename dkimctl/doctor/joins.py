@@ -4,8 +4,8 @@ import shlex
 from collections.abc import Iterator, Mapping
 from itertools import filterfalse
 
+from dkimctl.catalogue import tables as c
 from dkimctl.doctor.base import MOST, Diagnosis, noticed
-from dkimctl.doctor.catalogue import tables as c
 from dkimctl.doctor.commands import dkimctl, edit_row, rewrite_row
 from dkimctl.host.datasets import DataSet, is_marked
 from dkimctl.host.world import World

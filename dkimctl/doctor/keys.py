@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import assert_never
 
+from dkimctl.catalogue import private_keys as c
 from dkimctl.doctor.base import Diagnosis, Repair, noticed, repairable, softened
-from dkimctl.doctor.catalogue import keys as c
 from dkimctl.doctor.commands import chain, set_parameter, silence
 from dkimctl.doctor.keycommands import another_key, decrypt, elsewhere, make_again, whole_path
 from dkimctl.findings import Severity

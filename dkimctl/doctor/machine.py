@@ -1,4 +1,4 @@
-"""What runs on this machine now, and its clock. Only of the running machine, never of a tree below `--root`."""
+"""What runs on this machine now. Only of the running machine, never of a tree below `--root`."""
 
 import os
 import shlex
@@ -7,12 +7,12 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from dkimctl.catalogue import machine as c
 from dkimctl.clock import SYSTEM_CLOCK
 from dkimctl.doctor.base import Diagnosis, noticed
-from dkimctl.doctor.catalogue import machine as c
 from dkimctl.doctor.commands import service
-from dkimctl.errors import ConfigError, DkimctlError, Unavailable
-from dkimctl.host.clockstate import ClockState, ahead_of, read_clock_state, started
+from dkimctl.errors import DkimctlError, Unavailable
+from dkimctl.host.clockstate import started
 from dkimctl.host.datasets import FILES
 from dkimctl.host.running import find_running
 from dkimctl.host.socketplace import effective_socket, signer_socket
@@ -21,18 +21,14 @@ from dkimctl.milter.client import greet
 from dkimctl.milter.wire import NobodyListens
 from dkimctl.opendkim.sockets import MilterSocket
 from dkimctl.programs import find_program, has_systemd
-from dkimctl.providers.ovh.credentials import DEFAULT_ENDPOINT, find_credentials
-from dkimctl.providers.ovh.endpoint import is_url, loopback_url, web_host
 from dkimctl.signers.service import service_of
 
 _TOLD = 86_400.0
 """Seconds after which a table that changed is taken for one that the daemon was told of."""
-TOLERATED = 5.0
-"""Seconds that receivers shrug off; the Date of an answer is cut to the second."""
 
 
 def check_machine(world: World) -> Iterator[Diagnosis]:
-    """Everything about running daemons and the clock."""
+    """Is the signer installed, running, and listening where Postfix connects?"""
     if not world.is_live:
         yield noticed(c.STAGING, str(world.root), f"--root {world.root}")
         return
@@ -44,7 +40,6 @@ def check_machine(world: World) -> Iterator[Diagnosis]:
         yield from _daemon(world)
     else:
         yield from _another(world)
-    yield from _clock(world)
 
 
 def _another(world: World) -> Iterator[Diagnosis]:
@@ -110,53 +105,3 @@ def _listening(socket: MilterSocket, pid: int | None, start: str, restart: str) 
     except Unavailable as error:
         fix = f"ss -lp | grep -F {shlex.quote(socket.path or f':{socket.port}')}  # shows who listens there"
         yield noticed(c.NOT_A_MILTER, str(socket), error.message, fix)
-
-
-def _clock(world: World) -> Iterator[Diagnosis]:
-    state = read_clock_state()
-    try:
-        url = time_url(world)
-        if url:
-            state = replace(state, remote=ahead_of(url, SYSTEM_CLOCK), remote_name=url)
-    except (Unavailable, ConfigError) as error:
-        yield noticed(c.CLOCK_UNKNOWN, "the OVH API's clock", error.message, error.hint)
-    yield from judge_clock(state)
-
-
-def time_url(world: World) -> str:
-    """Where OVH's API tells its time, when the configuration names it or a credential for it lies here; else empty.
-
-    Raises ConfigError.
-    """
-    settings = world.settings
-    options = settings.providers.get("ovh", {})
-    is_named = "ovh" in (settings.provider, *(domain.provider for domain in settings.domains.values()))
-    endpoint = str(os.environ.get("OVH_ENDPOINT") or options.get("endpoint") or "")
-    try:
-        found = find_credentials(options, settings, os.environ)
-    except DkimctlError:
-        found = None  # `ovh whoami` tells what is wrong with it
-    if not (is_named or found):
-        return ""
-    endpoint = endpoint or (found.endpoint if found else DEFAULT_ENDPOINT)
-    base = loopback_url(endpoint).removesuffix("/1.0") if is_url(endpoint) else f"https://{web_host(endpoint)}"
-    return f"{base}/1.0/auth/time"
-
-
-def judge_clock(state: ClockState) -> Iterator[Diagnosis]:
-    """What follows from what is known about the clock."""
-    offset, source = state.remote, state.remote_name
-    fix = None if has_systemd() else "apt-get install chrony"
-    if offset is None and state.chrony is not None:
-        offset, source = state.chrony, "chrony"
-    if offset is not None and abs(offset) > TOLERATED:
-        direction = "ahead" if offset > 0 else "behind"
-        yield noticed(c.CLOCK_WRONG, "clock", f"{abs(offset):.0f} seconds {direction}, compared with {source}", fix)
-    elif state.kernel is None and not state.is_synchronised:
-        yield noticed(
-            c.CLOCK_UNKNOWN, "clock", "adjtimex(2) is not allowed here, and neither chrony nor timesyncd runs"
-        )
-    elif not state.is_synchronised:
-        agrees = f"; it agrees with {source} within {TOLERATED:.0f} seconds" if offset is not None else ""
-        seen = f"adjtimex(2) says unsynchronised, no chrony or timesyncd{agrees}"
-        yield noticed(c.UNSYNCHRONISED, "clock", seen, fix)

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 
+from dkimctl.catalogue import machine
+from dkimctl.catalogue import postfix as c
 from dkimctl.config.settings import Signing
 from dkimctl.doctor.base import Diagnosis, noticed
-from dkimctl.doctor.catalogue import machine
-from dkimctl.doctor.catalogue import postfix as c
 from dkimctl.doctor.commands import chain, dkimctl, service, set_parameter
 from dkimctl.doctor.start import make_socket_directory, without_option
 from dkimctl.doctor.ways import LISTS, Way, ways

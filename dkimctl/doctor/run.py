@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from dkimctl.catalogue import machine as c
 from dkimctl.config.settings import Lookup
 from dkimctl.doctor.base import MOST, Check, Diagnosis, noticed
-from dkimctl.doctor.catalogue import machine as c
+from dkimctl.doctor.clock import check_clock, check_clock_with_api
 from dkimctl.doctor.conf import check_conf
 from dkimctl.doctor.dns import check_records
 from dkimctl.doctor.filters import check_filters
@@ -31,8 +32,10 @@ CHECKS: tuple[Check, ...] = (
     check_milters,
     check_filters,
     check_machine,
+    check_clock,
 )
-_OF_EVERY_SIGNER: tuple[Check, ...] = (check_milters, check_filters, check_machine)
+"""What this machine alone can tell: none of them asks DNS or another host."""
+_OF_EVERY_SIGNER: tuple[Check, ...] = (check_milters, check_filters, check_machine, check_clock)
 _WORST_FIRST = (Severity.ERROR, Severity.UNKNOWN, Severity.WARNING, Severity.INFO, Severity.OK)
 
 
@@ -66,9 +69,10 @@ def _counted(found: Iterable[Diagnosis]) -> list[Diagnosis]:
     return [*map(Diagnosis, numbers), *told]
 
 
-def with_dns(lookup: Lookup) -> tuple[Check, ...]:
-    """All checks, and the key records in DNS."""
-    return (*CHECKS, lambda world: check_records(world, lookup))
+def with_network(lookup: Lookup) -> tuple[Check, ...]:
+    """All checks, with the key records in DNS, and the clock compared with that of OVH's API."""
+    local = (check for check in CHECKS if check is not check_clock)
+    return (*local, check_clock_with_api, lambda world: check_records(world, lookup))
 
 
 def findings(diagnoses: Iterable[Diagnosis]) -> tuple[Finding, ...]:

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from dkimctl.catalogue import tables as c
 from dkimctl.doctor.base import Diagnosis, noticed
-from dkimctl.doctor.catalogue import tables as c
 from dkimctl.doctor.commands import move_up
 from dkimctl.host.datasets import DataSet
 from dkimctl.host.world import World

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from itertools import filterfalse
 
+from dkimctl.catalogue import tables as c
 from dkimctl.doctor.base import Diagnosis, Repair, noticed, repairable, softened
-from dkimctl.doctor.catalogue import tables as c
 from dkimctl.doctor.commands import edit_row, rewrite_row, silence_row
 from dkimctl.doctor.repeats import repeated
 from dkimctl.doctor.shadows import shadowed

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from dkimctl.catalogue import conf as c
+from dkimctl.catalogue import machine, postfix
 from dkimctl.doctor.base import Diagnosis, noticed
-from dkimctl.doctor.catalogue import conf as c
-from dkimctl.doctor.catalogue import machine, postfix
 from dkimctl.doctor.commands import chain, dkimctl, edit, make_directory, service, set_parameter, silence
 from dkimctl.errors import DiskError, UsageError
 from dkimctl.files import read_file

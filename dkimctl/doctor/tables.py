@@ -6,8 +6,8 @@ import stat
 from collections.abc import Iterator
 from itertools import filterfalse
 
+from dkimctl.catalogue import tables as c
 from dkimctl.doctor.base import Diagnosis, Repair, noticed, repairable
-from dkimctl.doctor.catalogue import tables as c
 from dkimctl.doctor.commands import edit, edit_row, rewrite_row, unindent, without_mark
 from dkimctl.doctor.joins import check_joined
 from dkimctl.doctor.repeats import repeated

@@ -64,7 +64,7 @@ def status(settings: Settings, store: KeyStore, domains: Iterable[str], clock: C
         try:
             found = store.keys(domain)
         except DkimctlError as error:
-            from dkimctl.doctor.catalogue.machine import UNREAD
+            from dkimctl.catalogue.machine import UNREAD
 
             findings.append(finding(UNREAD, domain, error.message, fix=error.hint))
             continue

@@ -3,10 +3,10 @@
 import textwrap
 from collections.abc import Iterable
 
+from dkimctl.catalogue.ovh_credential import NO_ZONE
 from dkimctl.findings import Severity
 from dkimctl.output.findings import finding_text
 from dkimctl.output.terminal import Terminal
-from dkimctl.providers.ovh.catalogue import NO_ZONE
 from dkimctl.providers.ovh.grants import Rule
 from dkimctl.providers.ovh.login import Login, Pending
 from dkimctl.providers.ovh.whoami import Identity

@@ -97,7 +97,7 @@ class Observation:
 
 def _customers_turn(wanted: Wanted, seen: "Report") -> str:
     """What the customer of a delegated domain must do, in a line; empty when it is not the customer's turn."""
-    from dkimctl.verify.catalogue import presence
+    from dkimctl.catalogue import presence
 
     codes = {one.code for one in seen.findings}
     if codes.isdisjoint({presence.NOT_YET_DELEGATED.code, presence.DELEGATED_ELSEWHERE.code}):

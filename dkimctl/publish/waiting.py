@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from dkimctl.catalogue import CATALOGUE
 from dkimctl.clock import Clock
 from dkimctl.config.settings import Settings
 from dkimctl.errors import DkimctlError, Unavailable
@@ -103,7 +104,7 @@ def is_served(wanted: Wanted, report: "Report") -> bool:
 
 def _is_of_dns(found: Finding) -> bool:
     """Whether a server lacks the record, could not be asked, or is not believed: DKIM1xx and DKIM5xx."""
-    return found.severity in (Severity.ERROR, Severity.UNKNOWN) and found.code[:5] in ("DKIM1", "DKIM5")
+    return found.severity in (Severity.ERROR, Severity.UNKNOWN) and CATALOGUE[found.code].about_dns
 
 
 def count_serving(wanted: Wanted, report: "Report") -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from dkimctl.catalogue import CATALOGUE
 from dkimctl.doctor.conf import check_conf
 from dkimctl.errors import UsageError
 from dkimctl.host.datasets import DataSet, State, read_data_set
@@ -48,7 +49,7 @@ def _starts(world: World) -> None:
     unread = next((u for u in world.unread if u.what != world.settings.paths.postfix_directory), None)
     if unread:
         raise Decided(Outcome.UNKNOWN, unread.why)
-    fatal = next((d.finding for d in check_conf(world) if d.finding.code in _FATAL), None)
+    fatal = next((d.finding for d in check_conf(world) if CATALOGUE[d.finding.code].stops_daemon), None)
     if fatal:
         raise Decided(Outcome.NOT_STARTED, f"opendkim does not start: {fatal.title}: {fatal.seen}")
     hidden = next((d for d in world.data_sets.values() if d.state is State.UNREADABLE), None)
@@ -60,9 +61,6 @@ def _starts(world: World) -> None:
     refused = _start_walk(world)
     if refused:
         raise Decided(Outcome.NOT_STARTED, f"opendkim does not start: {refused}")
-
-
-_FATAL = {f"DKIM{n}" for n in (701, 702, 703, 704, 705, 706, 707, 708, 709, 711, 712, 717, 733)}
 
 
 def _start_walk(world: World) -> str:

@@ -18,7 +18,7 @@ def credential_findings(settings: Settings, store: KeyStore, clock: Clock) -> tu
     A credential that cannot be read, or an API that cannot be asked, is a finding of severity `unknown`. Raises
     nothing.
     """
-    from dkimctl.providers.ovh import catalogue
+    from dkimctl.catalogue import ovh_credential as catalogue
     from dkimctl.providers.ovh.credentials import find_credentials
 
     try:

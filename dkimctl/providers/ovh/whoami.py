@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from dkimctl.catalogue import ovh_credential as catalogue
 from dkimctl.clock import Clock, timestamp
 from dkimctl.errors import UsageError
 from dkimctl.findings import Finding, finding
 from dkimctl.names import DOMAINKEY
-from dkimctl.providers.ovh import catalogue
 from dkimctl.providers.ovh.calls import Calls
 from dkimctl.providers.ovh.client import ApiClient
 from dkimctl.providers.ovh.credentials import Credentials

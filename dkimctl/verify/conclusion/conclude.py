@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+from dkimctl.catalogue import presence
+from dkimctl.catalogue import record_keys as keys
 from dkimctl.findings import Finding, finding
 from dkimctl.keys.public import PublicKey
-from dkimctl.verify.catalogue import keys, presence
 from dkimctl.verify.conclusion.delegated import judge_delegation
 from dkimctl.verify.conclusion.servers import judge_delivery, judge_presence, judge_reach
 from dkimctl.verify.judge import Judgement, judge, right_text

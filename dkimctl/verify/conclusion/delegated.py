@@ -1,8 +1,8 @@
 """A delegated domain: the customer's CNAME and the operator's record, and which of the two is missing."""
 
+from dkimctl.catalogue import presence
 from dkimctl.findings import Finding, finding
 from dkimctl.names import printable
-from dkimctl.verify.catalogue import presence
 from dkimctl.verify.lookup.survey import Survey
 from dkimctl.verify.report import ServerAnswer, Target
 

@@ -1,9 +1,9 @@
 """Findings about how DNS serves a record: could it be asked, is it there and the same everywhere, how it arrives."""
 
+from dkimctl.catalogue import delivery, presence
 from dkimctl.dns.resolve import Security
 from dkimctl.findings import Entry, Finding, finding
 from dkimctl.names import printable
-from dkimctl.verify.catalogue import delivery, presence
 from dkimctl.verify.lookup.answers import ROOT
 from dkimctl.verify.lookup.survey import Survey
 from dkimctl.verify.report import ServerAnswer, State

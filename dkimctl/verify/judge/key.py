@@ -3,12 +3,13 @@
 import base64
 import re
 
+from dkimctl.catalogue import record_form as form
+from dkimctl.catalogue import record_keys as keys
 from dkimctl.findings import Finding, finding
 from dkimctl.keys.pair import LEAST_BITS, MOST_BITS, USUAL_BITS
 from dkimctl.keys.public import PublicKey, PublicKeyFault, decode_public_key, subject_public_key
 from dkimctl.names import printable
 from dkimctl.record.model import KeyRecord
-from dkimctl.verify.catalogue import form, keys
 from dkimctl.verify.report import Target
 
 _ONE_STRING = 255

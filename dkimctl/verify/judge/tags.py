@@ -1,10 +1,11 @@
 """The tags of a record beside its key."""
 
+from dkimctl.catalogue import record_form as form
+from dkimctl.catalogue import record_tags as tags
 from dkimctl.findings import Entry, Finding, finding
 from dkimctl.names import printable
 from dkimctl.record.model import KeyRecord
 from dkimctl.record.parse import SPACE
-from dkimctl.verify.catalogue import form, tags
 from dkimctl.verify.report import Target
 
 _KNOWN = frozenset("vghknpst")

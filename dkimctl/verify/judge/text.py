@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+from dkimctl.catalogue import record_form as form
+from dkimctl.catalogue import record_keys as keys
+from dkimctl.catalogue import record_tags as tags
 from dkimctl.findings import Entry, Finding, Severity, finding
 from dkimctl.keys.metadata import Tags
 from dkimctl.keys.public import PublicKey
@@ -9,7 +12,6 @@ from dkimctl.names import printable
 from dkimctl.record.mend import mended
 from dkimctl.record.model import KeyRecord, record_for
 from dkimctl.record.parse import RecordFault, UnreadableRecord, parse_record
-from dkimctl.verify.catalogue import form, keys, tags
 from dkimctl.verify.judge.key import judge_key
 from dkimctl.verify.judge.tags import judge_tags
 from dkimctl.verify.report import Target

@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass, replace
 
+from dkimctl.catalogue import presence
 from dkimctl.dns.endpoints import Endpoint
 from dkimctl.dns.message import Message, StartOfAuthority, Type
 from dkimctl.dns.questions import Question, Reply, ask
@@ -12,7 +13,6 @@ from dkimctl.findings import Entry
 from dkimctl.names import DOMAINKEY, MAXIMUM_NAME
 from dkimctl.record.model import KeyRecord
 from dkimctl.record.parse import parse_record
-from dkimctl.verify.catalogue import presence
 from dkimctl.verify.report import ServerAnswer
 
 _PARENTS_ASKED = 3

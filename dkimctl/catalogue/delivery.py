@@ -1,6 +1,6 @@
 """DKIM5xx: how DNS delivers the record."""
 
-from dkimctl.verify.catalogue.entries import ERROR, INFO, UNKNOWN, WARNING, entry
+from dkimctl.catalogue.entries import ERROR, INFO, UNKNOWN, WARNING, entry
 
 OVER_TCP = entry(
     501,
@@ -8,6 +8,7 @@ OVER_TCP = entry(
     "the answer needs TCP",
     "It does not fit a datagram. Nearly every verifier's resolver uses TCP then (RFC 7766), but some firewalls do not "
     "let it.",
+    about_dns=True,
 )
 TCP_REFUSED = entry(
     502,
@@ -15,6 +16,7 @@ TCP_REFUSED = entry(
     "the answer needs TCP, which the server refuses",
     "A server must answer over TCP what does not fit a datagram (RFC 7766 §5): verifiers get no key from this one.",
     "open TCP port 53 at the server, or shorten the record: a key of 2048 bits fits a datagram",
+    about_dns=True,
 )
 BOGUS = entry(
     503,
@@ -22,6 +24,7 @@ BOGUS = entry(
     "DNSSEC validation fails",
     "Validating resolvers, the large receivers' among them, answer SERVFAIL: they see no key at all (RFC 4035 §5.5).",
     "renew the zone's signatures, or correct its DS record at the registry",
+    about_dns=True,
 )
 INSECURE = entry(
     504,
@@ -29,12 +32,14 @@ INSECURE = entry(
     "not secured by DNSSEC",
     "The zone is not signed, or the resolver does not validate. DKIM works without; with DNSSEC nobody can forge the "
     "record (RFC 6376 §8.5). opendkim-testkey calls this “key not secure”.",
+    about_dns=True,
 )
 SECURE = entry(
     505,
     INFO,
     "secured by DNSSEC",
     "A validating resolver vouches for the zone (RFC 4035 §4.3). opendkim-testkey calls this “key secure”.",
+    about_dns=True,
 )
 SHORT_TTL = entry(
     506,
@@ -42,6 +47,7 @@ SHORT_TTL = entry(
     "a very short TTL",
     "Below half a minute every mail costs the receiver a question to the zone's servers.",
     "3600 seconds are usual; shorter only around a change",
+    about_dns=True,
 )
 LONG_TTL = entry(
     507,
@@ -49,12 +55,14 @@ LONG_TTL = entry(
     "a very long TTL",
     "Caches may keep the record for more than a week: a revoked key lives on for as long (RFC 2181 §8 lets them).",
     "3600 seconds are usual",
+    about_dns=True,
 )
 NO_EDNS = entry(
     508,
     INFO,
     "a server without EDNS",
     "It understands questions only in the form of before 1999 (RFC 6891): answers of more than 512 octets need TCP.",
+    about_dns=True,
 )
 STALE = entry(
     509,
@@ -62,6 +70,7 @@ STALE = entry(
     "a resolver still holds another answer",
     "It answers from its cache until the time to live has run out (RFC 1034 §3.6).",
     "wait until then; nothing needs to be done",
+    about_dns=True,
 )
 RESOLVER_FAILS = entry(
     510,
@@ -69,4 +78,5 @@ RESOLVER_FAILS = entry(
     "a resolver gives no answer",
     "What this resolver's users see could not be found out; a verifier behind it answers temperror (RFC 6376 §6.1.2).",
     "check the resolver, or ask another: --nameserver",
+    about_dns=True,
 )

@@ -1,6 +1,6 @@
 """DKIM75x to DKIM78x: KeyTable, SigningTable, and the hosts whose mail is signed."""
 
-from dkimctl.doctor.catalogue.entries import ERROR, INFO, WARNING, entry
+from dkimctl.catalogue.entries import ERROR, INFO, WARNING, entry
 
 _STOPS = "Mail that needs it is deferred with 4.7.1; `opendkim -n` is content."
 _UNSIGNED = "The daemon logs `no signing table match`, and the mail goes unsigned."

@@ -1,6 +1,6 @@
 """DKIM70x to DKIM74x: opendkim.conf, and how the daemon is started."""
 
-from dkimctl.doctor.catalogue.entries import ERROR, INFO, WARNING, entry
+from dkimctl.catalogue.entries import ERROR, INFO, WARNING, entry
 
 _NO_START = "opendkim does not start (exit 78), and a running one keeps its old settings at a reload."
 
@@ -10,22 +10,25 @@ NO_CONF = entry(
     "there is no opendkim.conf",
     "Without it the daemon has no Socket and no key, and does not start.",
     "dkimctl render-config --install",
+    stops_daemon=True,
 )
-UNKNOWN_NAME = entry(702, ERROR, "an unknown parameter", _NO_START)
-NO_VALUE = entry(703, ERROR, "a parameter without a value", _NO_START)
-BAD_VALUE = entry(704, ERROR, "a value that opendkim does not know", _NO_START)
-BAD_INCLUDE = entry(705, ERROR, "an Include that cannot be read", _NO_START)
+UNKNOWN_NAME = entry(702, ERROR, "an unknown parameter", _NO_START, stops_daemon=True)
+NO_VALUE = entry(703, ERROR, "a parameter without a value", _NO_START, stops_daemon=True)
+BAD_VALUE = entry(704, ERROR, "a value that opendkim does not know", _NO_START, stops_daemon=True)
+BAD_INCLUDE = entry(705, ERROR, "an Include that cannot be read", _NO_START, stops_daemon=True)
 BOM = entry(
     706,
     ERROR,
     "opendkim.conf begins with a byte order mark",
     f"Windows editors write one; it becomes part of the first parameter's name. {_NO_START}",
+    stops_daemon=True,
 )
 HALF_TABLES = entry(
     707,
     ERROR,
     "one of two settings that need each other",
     f"KeyTable and SigningTable, or KeyFile and Selector: one without the other is refused. {_NO_START}",
+    stops_daemon=True,
 )
 BAD_KIND = entry(
     708,
@@ -33,8 +36,11 @@ BAD_KIND = entry(
     "a data set of a kind that opendkim does not have",
     f"`Unknown database type`: a typing mistake, mdb: (not compiled in), or an inline list that begins with an IPv6 "
     f"address and needs csl: in front. {_NO_START}",
+    stops_daemon=True,
 )
-NO_DATA_SET = entry(709, ERROR, "a table's file does not exist", f"`dkimf_db_open(): No such file`. {_NO_START}")
+NO_DATA_SET = entry(
+    709, ERROR, "a table's file does not exist", f"`dkimf_db_open(): No such file`. {_NO_START}", stops_daemon=True
+)
 TWICE = entry(
     710,
     WARNING,
@@ -46,9 +52,14 @@ NO_SOCKET = entry(
     ERROR,
     "no Socket",
     "`milter socket must be specified`: opendkim does not start, though `opendkim -n` is content.",
+    stops_daemon=True,
 )
 NO_USER = entry(
-    712, ERROR, "UserID names nobody", "`no such user`: opendkim does not start, though `opendkim -n` is content."
+    712,
+    ERROR,
+    "UserID names nobody",
+    "`no such user`: opendkim does not start, though `opendkim -n` is content.",
+    stops_daemon=True,
 )
 COMMAND_LINE = entry(
     713,
@@ -80,6 +91,7 @@ BAD_RATE = entry(
     ERROR,
     "AutoRestartRate is no rate",
     "It is COUNT/TIME such as 10/1h; with anything else opendkim does not start, though `opendkim -n` is content.",
+    stops_daemon=True,
 )
 OMITS = entry(
     718,
@@ -142,8 +154,9 @@ TESTKEY = entry(
 REFILE_KEYS = entry(
     731,
     WARNING,
-    "a KeyTable of patterns",
-    "In a refile: KeyTable every name is a pattern, and each message tries them all: 267 ms at 100,000 keys.",
+    "a long KeyTable of patterns",
+    "In a refile: KeyTable every name is a pattern, and each message tries them in turn: 267 ms a message at 100,000 "
+    "rows, where a file: table takes 7 ms (measured). Up to about 1,000 rows it does not matter.",
 )
 CHROOT = entry(
     732,
@@ -156,4 +169,5 @@ FUTURE = entry(
     ERROR,
     "a setting for a newer opendkim",
     f"opendkim 2.11.0 beta 2, Debian 12's, does not know it. {_NO_START}",
+    stops_daemon=True,
 )

@@ -1,6 +1,6 @@
 """DKIM6xx: private keys, as the daemon that must read them sees them."""
 
-from dkimctl.doctor.catalogue.entries import ERROR, INFO, UNKNOWN, WARNING, entry
+from dkimctl.catalogue.entries import ERROR, INFO, UNKNOWN, WARNING, entry
 
 _STOPS = "Mail that needs this key is deferred with 4.7.1, whatever milter_default_action says: the milter did answer."
 _SAFE = f"opendkim refuses such a key (`key data is not secure`). {_STOPS}"

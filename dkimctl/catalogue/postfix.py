@@ -1,6 +1,6 @@
 """DKIM8xx: the way from Postfix to the daemon."""
 
-from dkimctl.doctor.catalogue.entries import ERROR, INFO, WARNING, entry
+from dkimctl.catalogue.entries import ERROR, INFO, WARNING, entry
 
 NOT_ASKED = entry(
     801, ERROR, "Postfix does not ask the daemon about mail from SMTP", "smtpd_milters does not name its socket."

@@ -1,6 +1,6 @@
 """DKIM9xx: what runs, the clock, and what could not be looked at."""
 
-from dkimctl.doctor.catalogue.entries import ERROR, INFO, OK, UNKNOWN, WARNING, entry
+from dkimctl.catalogue.entries import ERROR, INFO, OK, UNKNOWN, WARNING, entry
 
 RIGHT = entry(900, OK, "no check found an error", "Every check that applies here was made, and none found an error.")
 NOT_RUNNING = entry(

@@ -1,6 +1,6 @@
 """DKIM2xx: the text of the record."""
 
-from dkimctl.verify.catalogue.entries import ERROR, WARNING, entry
+from dkimctl.catalogue.entries import ERROR, WARNING, entry
 
 NOT_DKIM = entry(
     201,

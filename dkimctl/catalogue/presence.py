@@ -1,6 +1,6 @@
 """DKIM1xx: is the record there, at every server, at its right name."""
 
-from dkimctl.verify.catalogue.entries import ERROR, INFO, UNKNOWN, WARNING, entry
+from dkimctl.catalogue.entries import ERROR, INFO, UNKNOWN, WARNING, entry
 
 MISSING = entry(
     101,
@@ -9,6 +9,7 @@ MISSING = entry(
     "Without a key record at <selector>._domainkey.<domain> no signature made with this selector can be verified "
     "(RFC 6376 §3.6.2.1, §6.1.2).",
     "publish the key: dkimctl publish DOMAIN --provider NAME",
+    about_dns=True,
 )
 SEVERAL = entry(
     102,
@@ -17,6 +18,7 @@ SEVERAL = entry(
     "A selector must have exactly one TXT record: with more, the result is undefined (RFC 6376 §3.6.2.2).",
     "delete every record at the name but the right one",
     verifiers="opendkim refuses it (temperror); dkimpy accepts whichever record comes first: some mail verifies",
+    about_dns=True,
 )
 ALIAS = entry(
     103,
@@ -24,6 +26,7 @@ ALIAS = entry(
     "the name is a CNAME",
     "Verifiers follow a CNAME at the name of a key record (RFC 1034 §3.6.2); the record is whatever stands at its end. "
     "No provider can put a TXT beside a CNAME.",
+    about_dns=True,
 )
 BROKEN_ALIAS = entry(
     104,
@@ -31,6 +34,7 @@ BROKEN_ALIAS = entry(
     "a CNAME leads to nothing",
     "The name is an alias, and at its end there is no TXT record: verifiers see no key (RFC 6376 §6.1.2).",
     "publish the record at the CNAME's end, or replace the CNAME by the record itself",
+    about_dns=True,
 )
 ENDLESS_ALIAS = entry(
     105,
@@ -39,6 +43,7 @@ ENDLESS_ALIAS = entry(
     "The aliases run in a circle or are too many: resolvers give up after about ten steps and answer SERVFAIL "
     "(RFC 1034 §5.2.2).",
     "point the first CNAME straight at the name that holds the record",
+    about_dns=True,
 )
 DISAGREE = entry(
     106,
@@ -46,6 +51,7 @@ DISAGREE = entry(
     "the authoritative servers disagree",
     "Each verifier asks one of the servers: some mail verifies and some does not, until all serve the same.",
     "right after a change: wait and look again; if it stays so, the zone transfer to the lagging server is broken",
+    about_dns=True,
 )
 UNREACHABLE = entry(
     107,
@@ -54,6 +60,7 @@ UNREACHABLE = entry(
     "What this server would say is not known, and verifiers that ask it wait or fail. This is neither right nor wrong: "
     "it could not be checked.",
     "run it again; if it stays silent, tell whoever runs the server, or look for a firewall on this side",
+    about_dns=True,
 )
 LAME = entry(
     108,
@@ -62,6 +69,7 @@ LAME = entry(
     "The zone's NS records name this server, but it refuses, fails, or does not know the zone (lame delegation, "
     "RFC 1912 §2.8).",
     "serve the zone there, or remove the server from the zone's NS records and from the delegation",
+    about_dns=True,
 )
 NO_ZONE = entry(
     109,
@@ -69,6 +77,7 @@ NO_ZONE = entry(
     "the zone's servers could not be found",
     "The resolvers could not say which servers are authoritative, so none could be asked.",
     "check the resolver: --nameserver, DKIMCTL_NAMESERVERS or /etc/resolv.conf; then run it again",
+    about_dns=True,
 )
 DOUBLED_ZONE = entry(
     110,
@@ -77,6 +86,7 @@ DOUBLED_ZONE = entry(
     "Most providers' forms add the zone's name to what is typed: a full name without final dot gets it twice, "
     "as a relative name does in a zone file (RFC 1035 §5.1).",
     "publish the record at its right name: in such a form type the name without the zone",
+    about_dns=True,
 )
 NO_UNDERSCORE = entry(
     111,
@@ -84,6 +94,7 @@ NO_UNDERSCORE = entry(
     "the record stands at a misspelled _domainkey",
     "The label is _domainkey, with the underscore and in the singular (RFC 6376 §3.6.2.1).",
     "publish the record at its right name",
+    about_dns=True,
 )
 SWAPPED = entry(
     112,
@@ -91,6 +102,7 @@ SWAPPED = entry(
     "the record stands at a name with its parts in another order",
     "The order is selector, _domainkey, domain (RFC 6376 §3.6.2.1).",
     "publish the record at its right name",
+    about_dns=True,
 )
 WILDCARD = entry(
     113,
@@ -99,6 +111,7 @@ WILDCARD = entry(
     "Any other selector gets the same answer: what stands here was not published for this selector (RFC 4592), and "
     "RFC 6376 §6.1.2 has verifiers reject what is no key record.",
     "publish the record at its own name, which then hides the wildcard",
+    about_dns=True,
 )
 NOT_DELEGATED = entry(
     114,
@@ -107,6 +120,7 @@ NOT_DELEGATED = entry(
     "No zone of this name or above it is delegated below the top-level domain, so no record can be found "
     "(RFC 1034 §4.2).",
     "check the spelling; else register the domain, or renew it, and have its registry delegate it",
+    about_dns=True,
 )
 NO_ADDRESS = entry(
     115,
@@ -114,6 +128,7 @@ NO_ADDRESS = entry(
     "a name server's name has no address",
     "The zone's NS records name a host that has neither an A nor an AAAA record: nobody can ask it (RFC 1912 §2.8).",
     "give the host an address, or remove it from the zone's NS records and from the delegation",
+    about_dns=True,
 )
 OTHER_DOMAIN = entry(
     116,
@@ -122,6 +137,7 @@ OTHER_DOMAIN = entry(
     "A signature with d= a sub-domain needs the record below that sub-domain: the one of the domain above is not "
     "looked for (RFC 6376 §3.6.2.1).",
     "publish the record at its right name, or sign with d= the domain above",
+    about_dns=True,
 )
 NOT_ASKED = entry(
     117,
@@ -129,6 +145,7 @@ NOT_ASKED = entry(
     "not asked over one protocol",
     "This machine has no route to some of the server's addresses, most often because it has no IPv6; the server was "
     "asked at its other addresses.",
+    about_dns=True,
 )
 SERIALS = entry(
     118,
@@ -136,6 +153,7 @@ SERIALS = entry(
     "the servers hold different versions of the zone",
     "The serial numbers in their SOA records differ: a change has not reached all of them (RFC 1034 §4.3.5).",
     "right after a change: wait; if it stays so, the zone transfer to the lagging server is broken",
+    about_dns=True,
 )
 DELEGATION = entry(
     119,
@@ -144,6 +162,7 @@ DELEGATION = entry(
     "Resolvers start with the servers that the zone above names; one that is missing there or here is asked by some "
     "and not by others (RFC 1034 §4.2.2).",
     "name the same servers at the registry and in the zone",
+    about_dns=True,
 )
 NOT_YET_DELEGATED = entry(
     120,
@@ -152,6 +171,7 @@ NOT_YET_DELEGATED = entry(
     "The domain is delegated (`delegate` in the configuration): its record stands in the operator's zone, and the "
     "customer's name must be a CNAME to it. Until it is, verifiers see no key (RFC 6376 §6.1.2).",
     "have the customer add it once, as printed by: dkimctl record DOMAIN",
+    about_dns=True,
 )
 DELEGATED_ELSEWHERE = entry(
     121,
@@ -160,6 +180,7 @@ DELEGATED_ELSEWHERE = entry(
     "The domain is delegated, but its CNAME does not lead to the name at which the operator publishes: verifiers see "
     "whatever stands at the other end (RFC 1034 §3.6.2), and a rotation does not reach them.",
     "have the customer correct it, as printed by: dkimctl record DOMAIN",
+    about_dns=True,
 )
 DELEGATE_EMPTY = entry(
     122,
@@ -168,6 +189,7 @@ DELEGATE_EMPTY = entry(
     "The customer's CNAME leads, or will lead, to a name in the operator's zone at which this key does not stand "
     "(RFC 6376 §6.1.2).",
     "publish it: dkimctl publish DOMAIN --provider NAME",
+    about_dns=True,
 )
 OWN_RECORD = entry(
     123,
@@ -176,6 +198,7 @@ OWN_RECORD = entry(
     "The domain is delegated, but its zone holds a TXT record of its own. Mail verifies as long as that is the right "
     "key (RFC 6376 §3.6.2.1); the next rotation does not reach it.",
     "have the customer replace it by the CNAME, as printed by: dkimctl record DOMAIN",
+    about_dns=True,
 )
 NOT_A_NAME = entry(
     124,
@@ -184,4 +207,5 @@ NOT_A_NAME = entry(
     "A name in DNS has at most 253 characters, each label 1 to 63 (RFC 1035 §2.3.4). No record can be published at "
     "this one, so no signature made with this selector and domain can be verified.",
     "make a key with a shorter selector (genkey -s); a key directory that is named after no domain belongs elsewhere",
+    about_dns=True,
 )

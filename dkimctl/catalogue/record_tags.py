@@ -1,6 +1,6 @@
 """DKIM4xx: the tags beside the key."""
 
-from dkimctl.verify.catalogue.entries import ERROR, INFO, WARNING, entry
+from dkimctl.catalogue.entries import ERROR, INFO, WARNING, entry
 
 TESTING = entry(
     401,

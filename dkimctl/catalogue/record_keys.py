@@ -1,6 +1,6 @@
 """DKIM3xx: the key in the record."""
 
-from dkimctl.verify.catalogue.entries import ERROR, INFO, OK, WARNING, entry
+from dkimctl.catalogue.entries import ERROR, INFO, OK, WARNING, entry
 
 RIGHT = entry(
     300,

@@ -1,0 +1,37 @@
+"""Every finding that dkimctl reports: code, severity, title, why it matters, what to do.
+
+Codes are stable. DKIM1xx: is the record there; DKIM2xx: its text; DKIM3xx: its key; DKIM4xx: its other tags; DKIM5xx:
+how DNS delivers it. DKIM6xx: private keys on this disk; DKIM70x to DKIM74x: opendkim.conf and how the daemon is
+started; DKIM75x to DKIM77x: KeyTable and SigningTable; DKIM78x: whose mail is signed; DKIM8xx: the way from Postfix
+to the daemon; DKIM90x to DKIM94x: what runs, the clock, and what could not be checked; DKIM95x: the OVH credential.
+"""
+
+from dkimctl.catalogue import (
+    conf,
+    delivery,
+    machine,
+    ovh_credential,
+    postfix,
+    presence,
+    private_keys,
+    record_form,
+    record_keys,
+    record_tags,
+    tables,
+)
+from dkimctl.catalogue.entries import CATALOGUE
+
+__all__ = [
+    "CATALOGUE",
+    "conf",
+    "delivery",
+    "machine",
+    "ovh_credential",
+    "postfix",
+    "presence",
+    "private_keys",
+    "record_form",
+    "record_keys",
+    "record_tags",
+    "tables",
+]
