@@ -1,0 +1,70 @@
+"""Every touch of the disk: directories walked by descriptor, files whole or not at all, owner and mode before content.
+
+    place        a path that stays below a tree's root
+    walk         a path becomes an open directory and a name in it; no link is followed that others could have planted
+    folder       what is done in an open directory: make, write, create, read, remove
+    rename       a name given without replacing another, and two names exchanged (renameat2)
+    paths        the same by path: write_file, create_file, make_directory, remove_file, …
+    growing      a file to which lines are added
+    reading      what a person named, what the system holds, and what lies in a directory that others can write
+    safety       whether others could plant or swap files in a directory
+    lock         the one lock of a directory
+    scratch      directories for as long as a block lasts, below a place that only root can write
+
+No other module makes, changes, renames or removes anything on the disk. `kill -9` at any moment leaves the old file or
+the new one, never half of one. A leftover temporary file starts with `.dkimctl-` and is harmless.
+"""
+
+from dkimctl.files.folder import TEMPORARY_PREFIX, Content, Folder
+from dkimctl.files.growing import open_log
+from dkimctl.files.lock import locked
+from dkimctl.files.owner import Owner, caller
+from dkimctl.files.paths import (
+    create_file,
+    give,
+    make_directory,
+    remove_directory,
+    remove_file,
+    remove_tree,
+    settle_directory,
+    staged_file,
+    touch,
+    write_file,
+)
+from dkimctl.files.place import Place, as_place
+from dkimctl.files.reading import is_there, open_file, read_file, read_named, read_secret, read_untrusted
+from dkimctl.files.safety import refuse_shared_directory
+from dkimctl.files.scratch import copy_tree, scratch_directory
+from dkimctl.files.walk import open_folder
+
+__all__ = [
+    "TEMPORARY_PREFIX",
+    "Content",
+    "Folder",
+    "Owner",
+    "Place",
+    "as_place",
+    "caller",
+    "copy_tree",
+    "create_file",
+    "give",
+    "is_there",
+    "locked",
+    "make_directory",
+    "open_file",
+    "open_folder",
+    "open_log",
+    "read_file",
+    "read_named",
+    "read_secret",
+    "read_untrusted",
+    "refuse_shared_directory",
+    "remove_directory",
+    "remove_file",
+    "remove_tree",
+    "scratch_directory",
+    "settle_directory",
+    "staged_file",
+    "touch",
+    "write_file",
+]

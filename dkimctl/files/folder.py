@@ -1,0 +1,216 @@
+"""An open directory and what is done in it, by its descriptor: nobody can put another directory in its place."""
+
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+
+from dkimctl.errors import Refused, shell_word
+from dkimctl.files.owner import Owner
+from dkimctl.files.rename import rename_new
+
+Content = bytes | Iterable[bytes]
+TEMPORARY_PREFIX = ".dkimctl-"
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class Folder:
+    """A directory by its descriptor. `path`: as the walk came to it, for messages."""
+
+    __slots__ = ("descriptor", "is_ours", "path")
+
+    def __init__(self, descriptor: int, path: str, *, is_ours: bool) -> None:
+        self.descriptor = descriptor
+        self.path = path
+        self.is_ours = is_ours
+        """True when only root and the caller can make, rename or remove names in it."""
+
+    @classmethod
+    def opened(cls, descriptor: int, path: str) -> "Folder":
+        """A directory that was just opened; the descriptor is closed when it cannot be looked at."""
+        try:
+            return cls(descriptor, path, is_ours=is_ours(os.fstat(descriptor)))
+        except BaseException:
+            os.close(descriptor)
+            raise
+
+    def close(self) -> None:
+        """Close the descriptor."""
+        os.close(self.descriptor)
+
+    def shown(self, name: str) -> str:
+        """The path of a name in it, for messages."""
+        return f"{self.path.rstrip('/')}/{name}"
+
+    def status(self, name: str) -> os.stat_result:
+        """What lstat(2) says of a name. Raises OSError."""
+        return os.stat(name, dir_fd=self.descriptor, follow_symlinks=False)
+
+    def names(self) -> list[str]:
+        """The names in it. Raises OSError."""
+        with self._readable() as descriptor:
+            return os.listdir(descriptor)
+
+    def sync(self) -> None:
+        """Make the names in it durable. Raises OSError."""
+        with self._readable() as descriptor:
+            os.fsync(descriptor)
+
+    @contextmanager
+    def _readable(self) -> Iterator[int]:
+        """A descriptor for reading and for changing the directory itself: a walk's are for walking only."""
+        descriptor = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self.descriptor)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    # --- files
+
+    def write(
+        self, name: str, content: Content, *, mode: int = 0o644, owner: Owner | None = None, durable: bool = True
+    ) -> None:
+        """Replace a file by `content` in one step. `durable=False` leaves the directory's fsync to the last write."""
+        with self.temporary(mode, owner) as (temporary, descriptor):
+            fill(descriptor, content)
+            os.rename(temporary, name, src_dir_fd=self.descriptor, dst_dir_fd=self.descriptor)
+            self._require_same(name, descriptor)
+        if durable:
+            self.sync()
+
+    def create(
+        self, name: str, content: Content, *, mode: int = 0o600, owner: Owner | None = None, durable: bool = True
+    ) -> None:
+        """Make a file, whole from its first moment. Raises FileExistsError when something has the name."""
+        with self.temporary(mode, owner) as (temporary, descriptor):
+            fill(descriptor, content)
+            rename_new(temporary, name, self.descriptor, self.descriptor)
+            self._require_same(name, descriptor)
+        if durable:
+            self.sync()
+
+    @contextmanager
+    def temporary(self, mode: int, owner: Owner | None) -> Iterator[tuple[str, int]]:
+        """A new file under a temporary name, with its final owner and mode, and its descriptor; removed on failure."""
+        name = f"{TEMPORARY_PREFIX}{os.urandom(8).hex()}"
+        descriptor = os.open(name, _NEW, 0o600, dir_fd=self.descriptor)
+        try:
+            give_descriptor(descriptor, mode, owner)
+            yield name, descriptor
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(name, dir_fd=self.descriptor)
+            raise
+        finally:
+            os.close(descriptor)
+
+    def remove(self, name: str) -> bool:
+        """Remove a file or a link; False when there is none. Raises OSError, as for a directory."""
+        try:
+            os.unlink(name, dir_fd=self.descriptor)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def remove_second_names(self) -> None:
+        """Remove temporary names of files that have their real one too: a run was killed between link and unlink.
+
+        Only under the directory's lock: another run may be between the two right now.
+        """
+        names = self.names()
+        leftovers = [name for name in names if name.startswith(TEMPORARY_PREFIX)]
+        if not leftovers:
+            return
+        finished = {_file(self.status(name)) for name in names if name not in leftovers}
+        for name in leftovers:
+            if _file(self.status(name)) in finished:
+                self.remove(name)
+
+    def _require_same(self, name: str, descriptor: int) -> None:
+        """Raise OSError when somebody who can write here has put another file under the name meanwhile."""
+        if not self.is_ours and _file(self.status(name)) != _file(os.fstat(descriptor)):
+            raise Refused(
+                f"{self.shown(name)} was replaced by somebody else while it was written",
+                hint=f"see who can write there: ls -ld {shell_word(self.path)}",
+            )
+
+    # --- directories
+
+    def make_folder(self, name: str, mode: int, owner: Owner | None = None) -> bool:
+        """Make a directory, with its final owner and mode before it has its name; False when the name is taken.
+
+        It is made in a directory of its own that only the caller can write, wherever others can write in this one:
+        so nobody can swap it for another that would then change hands.
+        """
+        aside = f"{TEMPORARY_PREFIX}{os.urandom(8).hex()}"
+        os.mkdir(aside, 0o700, dir_fd=self.descriptor)
+        try:
+            return self._make_aside(aside, name, mode, owner)
+        finally:
+            with suppress(OSError):
+                os.rmdir(aside, dir_fd=self.descriptor)
+
+    def _make_aside(self, aside: str, name: str, mode: int, owner: Owner | None) -> bool:
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+        above = Folder.opened(os.open(aside, flags, dir_fd=self.descriptor), self.shown(aside))
+        try:
+            if not above.is_ours:
+                raise PermissionError(1, "somebody else's directory is in its place", above.path)
+            new = os.urandom(8).hex()  # a name that nothing has there, should it be another directory of ours
+            os.mkdir(new, 0o700, dir_fd=above.descriptor)
+            try:
+                with above.inside(new) as descriptor:
+                    give_descriptor(descriptor, mode, owner)
+                rename_new(new, name, above.descriptor, self.descriptor)
+            except BaseException as error:
+                with suppress(OSError):
+                    os.rmdir(new, dir_fd=above.descriptor)
+                if isinstance(error, FileExistsError):
+                    return False
+                raise
+        finally:
+            above.close()
+        self.sync()
+        return True
+
+    @contextmanager
+    def inside(self, name: str) -> Iterator[int]:
+        """A descriptor of a directory in it, never that of a link's target. Raises OSError."""
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(name, flags, dir_fd=self.descriptor)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+
+def is_ours(status: os.stat_result) -> bool:
+    """Return whether only root and the caller can write in the directory of this status.
+
+    An access control list that lets others write shows as a group that may: its mask stands in the group's place.
+    """
+    if status.st_uid not in (0, os.geteuid()) or status.st_mode & stat.S_IWOTH:
+        return False
+    return not status.st_mode & stat.S_IWGRP or status.st_gid in (0, os.getegid())
+
+
+def give_descriptor(descriptor: int, mode: int, owner: Owner | None) -> None:
+    """Set owner, where it is not the caller, then the mode: chown(2) takes set-id bits away. Raises OSError."""
+    if owner is not None and not owner.is_caller:
+        os.fchown(descriptor, owner.uid, owner.gid)
+    os.fchmod(descriptor, mode)
+
+
+def fill(descriptor: int, content: Content) -> None:
+    """Write it all and make it durable. Raises OSError."""
+    with os.fdopen(descriptor, "wb", buffering=1 << 18, closefd=False) as stream:
+        if isinstance(content, bytes):
+            stream.write(content)
+        else:
+            stream.writelines(content)
+        stream.flush()
+    os.fsync(descriptor)
+
+
+def _file(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino

@@ -1,0 +1,31 @@
+"""Whom a file belongs to."""
+
+import os
+from typing import NamedTuple
+
+
+class Owner(NamedTuple):
+    """A user and a group by number, with the names to show."""
+
+    uid: int
+    gid: int
+    label: str
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> "Owner":
+        """The owner of what has this status, shown by number."""
+        return cls(status.st_uid, status.st_gid, f"{status.st_uid}:{status.st_gid}")
+
+    @property
+    def is_caller(self) -> bool:
+        """True when files made by this process belong to it anyway."""
+        return self.uid == os.geteuid() and self.gid == os.getegid()
+
+    def owns(self, status: os.stat_result) -> bool:
+        """True when user and group are those of what has this status."""
+        return (status.st_uid, status.st_gid) == (self.uid, self.gid)
+
+
+def caller() -> Owner:
+    """Return the user and group that this process runs as."""
+    return Owner(os.geteuid(), os.getegid(), f"{os.geteuid()}:{os.getegid()}")

@@ -1,0 +1,190 @@
+"""What is done in a directory, by path: the walk to it, the act, and a DiskError that says what was being done."""
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from dkimctl.errors import Refused, disk_errors, shell_word
+from dkimctl.files.folder import Content, Folder, fill, give_descriptor
+from dkimctl.files.owner import Owner
+from dkimctl.files.walk import open_folder, open_parent
+
+_OPEN = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
+
+
+def write_file(
+    path: Path,
+    content: Content,
+    *,
+    mode: int = 0o644,
+    owner: Owner | None = None,
+    durable: bool = True,
+    follow: bool = False,
+) -> None:
+    """Replace `path` by `content` in one step. `durable=False` leaves the directory's fsync to the last write.
+
+    `follow`: where `path` is a link to a file, that file is replaced; else the link is. Raises DiskError, and Refused
+    for a link on the way that others could have planted.
+    """
+    with disk_errors(f"write {path}"), open_parent(path, follow=follow) as (folder, name):
+        folder.write(name, content, mode=mode, owner=owner, durable=durable)
+
+
+def create_file(
+    path: Path, content: Content, *, mode: int = 0o600, owner: Owner | None = None, durable: bool = True
+) -> None:
+    """Make `path` with `content`, whole from its first moment. Raises Refused when something is there already."""
+    with disk_errors(f"write {path}"), open_parent(path) as (folder, name):
+        try:
+            folder.create(name, content, mode=mode, owner=owner, durable=durable)
+        except FileExistsError as error:
+            raise Refused(
+                f"{path} exists already; it is never overwritten",
+                hint="choose another selector (-s), or use --if-missing to keep what is there",
+            ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """A file that is complete on the disk, beside the place where it is to be."""
+
+    path: Path
+    """Where it can be read until then."""
+    _target: Path
+    _identity: tuple[int, int]
+
+    def put(self) -> None:
+        """Give it its name, in place of what has it. Raises DiskError, and Refused when it is not the same any more."""
+        with disk_errors(f"write {self._target}"), open_parent(self._target) as (folder, name):
+            status = folder.status(self.path.name)
+            if (status.st_dev, status.st_ino) != self._identity:
+                raise Refused(f"somebody replaced {self.path}", hint=f"see who can: ls -ld {shell_word(folder.path)}")
+            os.rename(self.path.name, name, src_dir_fd=folder.descriptor, dst_dir_fd=folder.descriptor)
+            folder.sync()
+
+
+@contextmanager
+def staged_file(path: Path, content: Content, *, mode: int = 0o644, owner: Owner | None = None) -> Iterator[Staged]:
+    """`content` beside `path`, to be put there inside the block; removed if it was not. Raises as `write_file`."""
+    with (
+        disk_errors(f"write {path}"),
+        open_parent(path) as (folder, _),
+        folder.temporary(mode, owner) as (temporary, descriptor),
+    ):
+        fill(descriptor, content)
+        status = os.fstat(descriptor)
+    staged = Staged(path.parent / temporary, path, (status.st_dev, status.st_ino))
+    try:
+        yield staged
+    finally:
+        with suppress(OSError, Refused), open_parent(path) as (folder, _):
+            folder.remove(temporary)
+
+
+def remove_file(path: Path) -> bool:
+    """Remove a file, or a link itself; False when there is none. Raises DiskError, Refused."""
+    with disk_errors(f"remove {path}"):
+        try:
+            with open_parent(path) as (folder, name):
+                if not folder.remove(name):
+                    return False
+                folder.sync()
+                return True
+        except FileNotFoundError:
+            return False
+
+
+def remove_directory(path: Path) -> None:
+    """Remove an empty directory. Raises OSError when something lies in it, Refused."""
+    with open_parent(path) as (folder, name):
+        os.rmdir(name, dir_fd=folder.descriptor)
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a directory with everything in it, as far as that can be done. Raises Refused."""
+    import shutil
+
+    with suppress(OSError), open_parent(path) as (folder, name):
+        shutil.rmtree(name, ignore_errors=True, dir_fd=folder.descriptor)
+
+
+# --- directories
+
+
+def make_directory(path: Path, *, mode: int, owner: Owner | None = None) -> bool:
+    """Make `path` with this mode and owner, parents 0755 as needed; True when it is new. An old one stays as it is.
+
+    Raises DiskError, and Refused for a link on the way that others could have planted: nothing is made then.
+    """
+    new = False
+
+    def make(folder: Folder, name: str, is_last: bool) -> None:
+        nonlocal new
+        made = folder.make_folder(name, mode if is_last else 0o755, owner if is_last else None)
+        new = made and is_last
+
+    with disk_errors(f"make the directory {path}"), open_folder(path, make):
+        return new
+
+
+def settle_directory(path: Path, *, mode: int, owner: Owner | None = None) -> None:
+    """Make `path`, or give the directory that is there this owner and mode.
+
+    Raises as `make_directory`, and Refused for one with another owner that others could have put there.
+    """
+    if make_directory(path, mode=mode, owner=owner):
+        return
+    with (
+        disk_errors(f"set the mode of {path}"),
+        open_parent(path, follow=True) as (folder, name),
+        folder.inside(name) as descriptor,
+    ):
+        settle(descriptor, mode, owner, is_safe=folder.is_ours, shown=str(path))
+
+
+def settle(descriptor: int, mode: int, owner: Owner | None, *, is_safe: bool, shown: str) -> None:
+    """Give an open directory its owner and mode. `is_safe`: nobody else could have put it where it is.
+
+    One that somebody could have put there is given away only while it is empty. Raises Refused, OSError.
+    """
+    status = os.fstat(descriptor)
+    is_right = owner is None or owner.owns(status)
+    if is_right and stat.S_IMODE(status.st_mode) == mode:
+        return
+    if not (is_safe or is_right or not os.listdir(descriptor)):
+        assert owner is not None
+        raise Refused(
+            f"{shown} belongs to {Owner.of(status).label}, not to {owner.label}, and others could have put it there",
+            hint=f"look at what is in it; then: chown -h {owner.label} {shell_word(shown)}",
+        )
+    give_descriptor(descriptor, mode, owner)
+
+
+def give(path: Path, *, mode: int | None = None, owner: Owner | None = None) -> None:
+    """Set owner and mode (None: as it is) of the file or directory at `path`.
+
+    Raises Refused for a link, and for a file with several names: one of them may be a file of the system. DiskError.
+    """
+    with disk_errors(f"set owner and mode of {path}"), open_parent(path) as (folder, name):
+        if stat.S_ISLNK(folder.status(name).st_mode):
+            raise Refused(
+                f"{path} is a symbolic link, which is not followed here", hint=f"look at it: ls -l {shell_word(path)}"
+            )
+        descriptor = os.open(name, os.O_RDONLY | _OPEN, dir_fd=folder.descriptor)
+        try:
+            status = os.fstat(descriptor)
+            if stat.S_ISREG(status.st_mode) and status.st_nlink > 1:
+                raise Refused(f"{path} has several names", hint=f"find them: find / -xdev -inum {status.st_ino}")
+            give_descriptor(descriptor, stat.S_IMODE(status.st_mode) if mode is None else mode, owner)
+        finally:
+            os.close(descriptor)
+
+
+def touch(path: Path, times: tuple[float, float] | None = None) -> None:
+    """Set when a file was last used and changed, in seconds since 1970; None: now. Raises OSError, Refused."""
+    with open_parent(path, follow=True) as (folder, name):
+        os.utime(name, times, dir_fd=folder.descriptor, follow_symlinks=False)

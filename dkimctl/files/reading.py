@@ -1,0 +1,176 @@
+"""Files read: those that a person named, those of the system, and those found where others can write."""
+
+import errno
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+from dkimctl.errors import Refused, disk_error, disk_errors, shell_word
+from dkimctl.files.folder import Folder
+from dkimctl.files.place import Place
+from dkimctl.files.walk import open_parent
+
+LARGEST = 1 << 28
+"""Octets of a file that is read whole: a table of a million domains has less than half of it."""
+LARGEST_KEY = 1 << 20
+"""Octets of a file that was found where others can write: keys, records and metadata have a few thousand."""
+_LONGEST = 1 << 33  # octets of a file that is read line by line
+_PORTION = 1 << 16
+_PATIENCE = 3  # seconds for somebody to begin to write to a pipe
+_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+
+
+def read_file(path: Path | str, *, end: bytes = b"") -> bytes | None:
+    """The content, or None when there is no such file. Raises DiskError for everything else.
+
+    `end`: how such a file ends; where it does so, nothing is read after it.
+    """
+    try:  # system calls as they are: in a loop over 10,000 keys a file object costs as much as all the rest
+        descriptor = _open(path)
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # the last for a NUL, which no name has
+        return None
+    except OSError as error:
+        raise disk_error(f"read {path}", error) from error
+    try:
+        return _content(descriptor, LARGEST, end)
+    except OSError as error:
+        raise disk_error(f"read {path}", error) from error
+    finally:
+        os.close(descriptor)
+
+
+def read_named(path: str, *, hint: str = "") -> bytes:
+    """The content of a file that somebody named. Raises DiskError, with this hint where there is none of this name."""
+    content = read_file(path)
+    if content is None:
+        raise disk_error(f"read {path}", FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)), hint=hint)
+    return content
+
+
+def read_secret(path: Path) -> tuple[bytes, int] | None:
+    """The content of a file and its permission bits, both of the same file; None when there is none. DiskError."""
+    with disk_errors(f"read {path}"):
+        try:
+            descriptor = _open(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        try:
+            return _content(descriptor, LARGEST_KEY, b""), stat.S_IMODE(os.fstat(descriptor).st_mode)
+        finally:
+            os.close(descriptor)
+
+
+def read_untrusted(folder: Folder, name: str, owners: frozenset[int], *, end: bytes = b"") -> bytes | None:
+    """The content of a file in a directory where others can write; None when there is none.
+
+    `owners`: whose files are taken, by number, besides those of root and of the caller. Raises Refused for a link, a
+    pipe, a file of somebody else, another name of somebody else's file, and one larger than LARGEST_KEY; OSError.
+    """
+    try:
+        descriptor = os.open(name, _READ | os.O_NOFOLLOW, dir_fd=folder.descriptor)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO):  # a link; a socket
+            raise _distrusted(folder, name, "is a link or a socket, where others can write") from error
+        raise
+    try:
+        if problem := _problem(os.fstat(descriptor), owners):
+            raise _distrusted(folder, name, problem)
+        return _content(descriptor, LARGEST_KEY, end)
+    finally:
+        os.close(descriptor)
+
+
+def _problem(status: os.stat_result, owners: frozenset[int]) -> str:
+    """Why a file in a directory that others can write is not to be read; empty when it may be."""
+    if not stat.S_ISREG(status.st_mode):
+        return "is no regular file"
+    if status.st_uid not in owners and status.st_uid not in (0, os.geteuid()):
+        return f"belongs to another user (uid {status.st_uid})"
+    if status.st_nlink > 1 and status.st_uid not in owners:
+        return "has several names, and may be a file of the system"
+    return "is too large" if status.st_size > LARGEST_KEY else ""
+
+
+def _distrusted(folder: Folder, name: str, problem: str) -> Refused:
+    shown = folder.shown(name)
+    return Refused(
+        f"{shown} {problem}; it is not read", hint=f"see what it is and whose: ls -l {shell_word(shown)}"
+    )
+
+
+def open_file(path: Path) -> BinaryIO:
+    """A file to be read line by line, because it may be too long to hold.
+
+    Raises OSError: that of open(), for a pipe to which nobody writes, a device without an end, and a file too long.
+    """
+    descriptor = _open(path)
+    try:
+        _require_an_end(descriptor, _LONGEST)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return os.fdopen(descriptor, "rb")
+
+
+def is_there(path: Path | str) -> bool:
+    """True when something is at `path`. Raises DiskError when that cannot be seen, as below a closed directory."""
+    try:
+        if isinstance(path, Place) and path != path.tree:
+            with open_parent(path, follow=True, any_link=True) as (folder, name):
+                folder.status(name)
+        else:
+            os.stat(path)
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return False
+    except OSError as error:
+        raise disk_error(f"look at {path}", error) from error
+    return True
+
+
+def _open(path: Path | str) -> int:
+    """A descriptor for reading. Raises OSError. Below a tree's root no link leads out of it."""
+    if isinstance(path, Place):
+        with open_parent(path, follow=True, any_link=True) as (folder, name):
+            return os.open(name, _READ | os.O_NOFOLLOW, dir_fd=folder.descriptor)
+    return os.open(path, _READ)
+
+
+def _content(descriptor: int, most: int, end: bytes) -> bytes:
+    """All that can be read, at most so many octets. Raises OSError."""
+    parts = [_portion(descriptor)]
+    if len(parts[0]) in (0, _PORTION):  # no small file
+        _require_an_end(descriptor, most)
+        parts.append(_portion(descriptor))
+    size = len(parts[0])
+    while parts[-1] and not (end and parts[-1].endswith(end)):
+        size += len(parts[-1])
+        if size > most:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+        parts.append(_portion(descriptor))
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _require_an_end(descriptor: int, most: int) -> None:
+    """Raise OSError for a pipe to which nobody writes, a device that never ends, and a file that is too long."""
+    status = os.fstat(descriptor)
+    if stat.S_ISFIFO(status.st_mode):
+        import select  # only here: it costs as much as reading ten files
+
+        os.set_blocking(descriptor, True)
+        if not select.select([descriptor], [], [], _PATIENCE)[0]:
+            raise OSError(errno.ETIMEDOUT, "nobody writes to this pipe")
+    elif stat.S_ISCHR(status.st_mode) and not os.isatty(descriptor) and os.read(descriptor, 1):
+        raise OSError(errno.EINVAL, "this is a device, not a file")
+    elif status.st_size > most:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+
+
+def _portion(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, _PORTION)
+    except BlockingIOError:  # a pipe, and there is somebody who will write to it
+        os.set_blocking(descriptor, True)
+        return os.read(descriptor, _PORTION)
