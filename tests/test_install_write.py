@@ -238,12 +238,12 @@ from dkimctl.entry import main
 real = os.rename
 def run(root, renames):
     left = renames
-    def rename(source, target):
+    def rename(source, target, **folders):
         nonlocal left
         left -= 1
         if left < 0:
             os.kill(os.getpid(), signal.SIGKILL)
-        real(source, target)
+        real(source, target, **folders)
     os.utime(root + "/etc/postfix/main.cf", (0, 0))  # Postfix waits before it reads a file that has just changed
     child = os.fork()
     if child == 0:

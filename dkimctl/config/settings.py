@@ -6,6 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
+from dkimctl.files import as_place
 from dkimctl.names import DEFAULT_SELECTOR, delegated_name, owner_name
 
 Option = str | int | bool | tuple[str, ...]
@@ -131,7 +132,7 @@ class Settings:
         """Where a system path lies on this disk: below `--root`."""
         if path in self.staged:
             return self.staged[path]
-        return self.root / path.lstrip("/") if self.root != Path("/") else Path(path)
+        return as_place(self.root, path)
 
     @property
     def key_directory(self) -> Path:

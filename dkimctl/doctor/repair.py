@@ -1,6 +1,5 @@
 """Mending what cannot hurt: owners, modes, and rows that the daemon never uses."""
 
-import os
 import stat
 from collections.abc import Callable, Iterator
 
@@ -8,8 +7,8 @@ from dkimctl.clock import Clock
 from dkimctl.config.settings import Settings
 from dkimctl.doctor.base import Diagnosis, Repair
 from dkimctl.doctor.run import diagnose
-from dkimctl.errors import DkimctlError, Refused, UsageError, disk_errors, shell_word
-from dkimctl.files import Owner, make_directory, write_file
+from dkimctl.errors import DkimctlError, UsageError
+from dkimctl.files import Owner, give, is_there, make_directory, read_with_status, refuse_link, write_file
 from dkimctl.host.accounts import Accounts
 from dkimctl.host.world import World, read_world
 
@@ -47,34 +46,12 @@ def _repairs(found: tuple[Diagnosis, ...]) -> Iterator[Repair]:
 
 
 def apply_repair(repair: Repair, world: World, clock: Clock) -> None:
-    """One repair. Raises Refused for a link, DiskError when the system does not let us."""
-    path = world.settings.at(repair.path)
-    with disk_errors(f"mend {path}"):
-        if path.is_symlink():
-            raise Refused(
-                f"{path} is a symbolic link, which is not followed here", hint=f"look at it: ls -l {shell_word(path)}"
-            )
+    """Apply one repair. Raises Refused for a link or a file with several names, DiskError when the system refuses."""
     if repair.drop_lines:
         _drop(repair, world, clock)
         return
-    with disk_errors(f"mend {path}"):
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        try:
-            _set(descriptor, repair, world.accounts)
-        finally:
-            os.close(descriptor)
-
-
-def _set(descriptor: int, repair: Repair, accounts: Accounts) -> None:
-    status = os.fstat(descriptor)
-    if stat.S_ISREG(status.st_mode) and status.st_nlink > 1:
-        # somebody may have put a hard link to a file of the system there
-        raise Refused(f"{repair.path} has several names", hint=f"find them: find / -xdev -inum {status.st_ino}")
-    if repair.owner:
-        owner = _numbers(repair.owner, accounts)
-        os.fchown(descriptor, owner.uid, owner.gid)
-    if repair.mode is not None:
-        os.fchmod(descriptor, repair.mode)
+    owner = _numbers(repair.owner, world.accounts) if repair.owner else None
+    give(world.settings.at(repair.path), mode=repair.mode, owner=owner)
 
 
 def _numbers(text: str, accounts: Accounts) -> Owner:
@@ -87,15 +64,17 @@ def _numbers(text: str, accounts: Accounts) -> Owner:
 
 def _drop(repair: Repair, world: World, clock: Clock) -> None:
     path = world.settings.at(repair.path)
-    with disk_errors(f"read {path}"):
-        content, status = path.read_bytes(), path.stat()
-    owner = Owner(status.st_uid, status.st_gid, f"{status.st_uid}:{status.st_gid}")
-    mode = stat.S_IMODE(status.st_mode)
+    refuse_link(path)
+    there = read_with_status(path)
+    if there is None:
+        return
+    content, status = there
+    owner, mode = Owner.of(status), stat.S_IMODE(status.st_mode)
     lines = content.split(b"\n")
     for number in repair.drop_lines:
         lines[number - 1] = b"#" + lines[number - 1]
     backup = world.settings.at(f"{world.settings.paths.backups}/{clock.now():%Y%m%dT%H%M%SZ}{repair.path}")
     make_directory(backup.parent, mode=0o700)
-    if not backup.exists():  # made in this very second, it holds the file as it was before
+    if not is_there(backup):  # made in this very second, it holds the file as it was before
         write_file(backup, content, mode=mode, owner=owner)
     write_file(path, b"\n".join(lines), mode=mode, owner=owner)

@@ -20,9 +20,11 @@ from dkimctl.files.growing import open_log
 from dkimctl.files.lock import locked
 from dkimctl.files.owner import Owner, caller
 from dkimctl.files.paths import (
+    Staged,
     create_file,
     give,
     make_directory,
+    refuse_link,
     remove_directory,
     remove_file,
     remove_tree,
@@ -32,7 +34,15 @@ from dkimctl.files.paths import (
     write_file,
 )
 from dkimctl.files.place import Place, as_place
-from dkimctl.files.reading import is_there, open_file, read_file, read_named, read_secret, read_untrusted
+from dkimctl.files.reading import (
+    is_there,
+    open_file,
+    read_file,
+    read_named,
+    read_untrusted,
+    read_with_status,
+    status_of,
+)
 from dkimctl.files.safety import refuse_shared_directory
 from dkimctl.files.scratch import copy_tree, scratch_directory
 from dkimctl.files.walk import open_folder
@@ -43,6 +53,7 @@ __all__ = [
     "Folder",
     "Owner",
     "Place",
+    "Staged",
     "as_place",
     "caller",
     "copy_tree",
@@ -56,8 +67,9 @@ __all__ = [
     "open_log",
     "read_file",
     "read_named",
-    "read_secret",
     "read_untrusted",
+    "read_with_status",
+    "refuse_link",
     "refuse_shared_directory",
     "remove_directory",
     "remove_file",
@@ -65,6 +77,7 @@ __all__ = [
     "scratch_directory",
     "settle_directory",
     "staged_file",
+    "status_of",
     "touch",
     "write_file",
 ]

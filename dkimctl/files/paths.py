@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from dkimctl.errors import Refused, disk_errors, shell_word
 from dkimctl.files.folder import Content, Folder, fill, give_descriptor
@@ -170,10 +169,7 @@ def give(path: Path, *, mode: int | None = None, owner: Owner | None = None) -> 
     Raises Refused for a link, and for a file with several names: one of them may be a file of the system. DiskError.
     """
     with disk_errors(f"set owner and mode of {path}"), open_parent(path) as (folder, name):
-        if stat.S_ISLNK(folder.status(name).st_mode):
-            raise Refused(
-                f"{path} is a symbolic link, which is not followed here", hint=f"look at it: ls -l {shell_word(path)}"
-            )
+        _refuse_link(folder, name, path)
         descriptor = os.open(name, os.O_RDONLY | _OPEN, dir_fd=folder.descriptor)
         try:
             status = os.fstat(descriptor)
@@ -182,6 +178,19 @@ def give(path: Path, *, mode: int | None = None, owner: Owner | None = None) -> 
             give_descriptor(descriptor, stat.S_IMODE(status.st_mode) if mode is None else mode, owner)
         finally:
             os.close(descriptor)
+
+
+def refuse_link(path: Path) -> None:
+    """Raise Refused when `path` is a link: it may lead to a file of somebody else. DiskError."""
+    with disk_errors(f"look at {path}"), open_parent(path) as (folder, name):
+        _refuse_link(folder, name, path)
+
+
+def _refuse_link(folder: Folder, name: str, path: Path) -> None:
+    if stat.S_ISLNK(folder.status(name).st_mode):
+        raise Refused(
+            f"{path} is a symbolic link, which is not followed here", hint=f"look at it: ls -l {shell_word(path)}"
+        )
 
 
 def touch(path: Path, times: tuple[float, float] | None = None) -> None:

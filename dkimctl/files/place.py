@@ -16,26 +16,47 @@ class Place(PosixPath):
     @property
     def parent(self) -> "Place":
         """The directory above; that of the tree's root is the root."""
-        return self if self == self.tree else below(self.tree, super().parent)
+        return self if self == self.tree else below(self.tree, Path(self).parent)
 
     def __truediv__(self, name: Any) -> "Place":
-        return below(self.tree, super().__truediv__(name))
+        return below(self.tree, Path(self) / name)
 
     def with_name(self, name: str) -> "Place":
         """The same with another last component."""
-        return below(self.tree, super().with_name(name))
+        return below(self.tree, Path(self).with_name(name))
 
     def with_suffix(self, suffix: str) -> "Place":
         """The same with another suffix."""
-        return below(self.tree, super().with_suffix(suffix))
+        return below(self.tree, Path(self).with_suffix(suffix))
 
     def absolute(self) -> "Place":
         """The same, from `/` on."""
-        return below(self.tree.absolute(), super().absolute())
+        return below(self.tree.absolute(), Path(self).absolute())
 
     def iterdir(self) -> "Iterator[Place]":  # type: ignore[override]
         """What lies in the directory."""
-        return (below(self.tree, path) for path in super().iterdir())
+        return (below(self.tree, path) for path in Path(self).iterdir())
+
+    def glob(self, pattern: str) -> "Iterator[Place]":  # type: ignore[override]
+        """What lies below it and fits the pattern."""
+        return (below(self.tree, path) for path in Path(self).glob(pattern))
+
+    def rglob(self, pattern: str) -> "Iterator[Place]":  # type: ignore[override]
+        """What lies below it at any depth and fits the pattern."""
+        return (below(self.tree, path) for path in Path(self).rglob(pattern))
+
+    @property
+    def parents(self) -> "tuple[Place, ...]":
+        """Every directory above, the nearest first."""
+        return tuple(below(self.tree, path) for path in Path(self).parents)
+
+    def joinpath(self, *names: Any) -> "Place":
+        """The same with these names below it."""
+        return below(self.tree, Path(self, *names))
+
+    def relative_to(self, *other: Any) -> Path:  # type: ignore[override]
+        """The way from there to here, which is part of no tree."""
+        return Path(self).relative_to(*other)
 
     def __reduce__(self) -> "tuple[Any, ...]":
         return below, (self.tree, str(self))

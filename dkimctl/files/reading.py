@@ -48,15 +48,15 @@ def read_named(path: str, *, hint: str = "") -> bytes:
     return content
 
 
-def read_secret(path: Path) -> tuple[bytes, int] | None:
-    """The content of a file and its permission bits, both of the same file; None when there is none. DiskError."""
+def read_with_status(path: Path) -> tuple[bytes, os.stat_result] | None:
+    """The content of a file and its status, both of the same file; None when there is none. Raises DiskError."""
     with disk_errors(f"read {path}"):
         try:
             descriptor = _open(path)
         except (FileNotFoundError, NotADirectoryError):
             return None
         try:
-            return _content(descriptor, LARGEST_KEY, b""), stat.S_IMODE(os.fstat(descriptor).st_mode)
+            return _content(descriptor, LARGEST, b""), os.fstat(descriptor)
         finally:
             os.close(descriptor)
 
@@ -96,9 +96,7 @@ def _problem(status: os.stat_result, owners: frozenset[int]) -> str:
 
 def _distrusted(folder: Folder, name: str, problem: str) -> Refused:
     shown = folder.shown(name)
-    return Refused(
-        f"{shown} {problem}; it is not read", hint=f"see what it is and whose: ls -l {shell_word(shown)}"
-    )
+    return Refused(f"{shown} {problem}; it is not read", hint=f"see what it is and whose: ls -l {shell_word(shown)}")
 
 
 def open_file(path: Path) -> BinaryIO:
@@ -117,17 +115,20 @@ def open_file(path: Path) -> BinaryIO:
 
 def is_there(path: Path | str) -> bool:
     """True when something is at `path`. Raises DiskError when that cannot be seen, as below a closed directory."""
+    return status_of(path) is not None
+
+
+def status_of(path: Path | str) -> os.stat_result | None:
+    """What stat(2) says of `path`, or None when nothing is there. Raises DiskError for everything else."""
     try:
         if isinstance(path, Place) and path != path.tree:
             with open_parent(path, follow=True, any_link=True) as (folder, name):
-                folder.status(name)
-        else:
-            os.stat(path)
+                return folder.status(name)
+        return os.stat(path)
     except (FileNotFoundError, NotADirectoryError, ValueError):
-        return False
+        return None
     except OSError as error:
         raise disk_error(f"look at {path}", error) from error
-    return True
 
 
 def _open(path: Path | str) -> int:

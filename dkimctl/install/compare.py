@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dkimctl.config.settings import Settings
 from dkimctl.errors import disk_errors
-from dkimctl.files import Owner
+from dkimctl.files import Owner, open_file, status_of
 from dkimctl.owners import find_daemon
 from dkimctl.postfix import postconf
 from dkimctl.signers.base import RenderedDirectory, RenderedFile, Rendering
@@ -75,7 +75,7 @@ def compare(rendering: Rendering, settings: Settings) -> Difference:
         files=tuple(_file_changes(rendering.files, settings)),
         directories=tuple(_directory_changes(rendering.directories, settings)),
         postfix=tuple(_postfix_changes(rendering, settings)),
-        removed=tuple(path for path in rendering.leftovers if _status(settings.at(path)) is not None),
+        removed=tuple(path for path in rendering.leftovers if status_of(settings.at(path)) is not None),
     )
 
 
@@ -84,7 +84,7 @@ def _file_changes(files: Iterable[RenderedFile], settings: Settings) -> Iterator
     for file in files:
         path = settings.at(file.path)
         with disk_errors(f"read {path}"):
-            status = _status(path)
+            status = status_of(path)
             if status is None:
                 yield FileChange(file.path, Change.NEW, file)
             elif not _same_content(path, status.st_size, file.content):
@@ -99,15 +99,8 @@ def _is_private(status: os.stat_result, file: RenderedFile, settings: Settings) 
     return stat.S_IMODE(status.st_mode) == file.mode and (owner is None or status.st_uid == owner.uid)
 
 
-def _status(path: Path) -> os.stat_result | None:
-    try:
-        return path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-
-
 def _same_content(path: Path, size: int, wanted: Iterable[bytes]) -> bool:
-    with path.open("rb") as installed:
+    with open_file(path) as installed:
         for chunk in wanted:
             if installed.read(len(chunk)) != chunk:
                 return False
@@ -133,7 +126,7 @@ def _directory_changes(directories: Iterable[RenderedDirectory], settings: Setti
     for directory in directories:
         path = settings.at(directory.path)
         with disk_errors(f"look at {path}"):
-            status = _status(path)
+            status = status_of(path)
         if status is None:
             yield DirectoryChange(directory.path, Change.NEW, directory)
         elif not _as_wanted(status, directory, settings):

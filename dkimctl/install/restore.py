@@ -2,11 +2,10 @@
 
 import os
 import stat
-from contextlib import suppress
 
 from dkimctl.config.settings import Settings
 from dkimctl.errors import disk_errors
-from dkimctl.files import Owner, locked, write_file
+from dkimctl.files import Owner, locked, open_file, remove_file, write_file
 from dkimctl.install.compare import Change
 from dkimctl.install.write import Installed
 
@@ -22,15 +21,14 @@ def restore(installed: Installed, settings: Settings) -> None:
         # opendkim.conf is the last of the files: it goes first, so that it never names a table that is gone
         for change in reversed(installed.changed.files):
             if change.change is Change.NEW:
-                with disk_errors(f"remove {settings.at(change.path)}"), suppress(FileNotFoundError):
-                    settings.at(change.path).unlink()
+                remove_file(settings.at(change.path))
             else:
                 _put_back(change.path, installed, settings)
 
 
 def _put_back(path: str, installed: Installed, settings: Settings) -> None:
     kept = settings.at(installed.backup) / path.lstrip("/")
-    with disk_errors(f"read {kept}"), kept.open("rb") as stream:
-        status = kept.stat()
-        owner = Owner(status.st_uid, status.st_gid, f"{status.st_uid}:{status.st_gid}") if os.geteuid() == 0 else None
+    with disk_errors(f"read {kept}"), open_file(kept) as stream:
+        status = os.fstat(stream.fileno())
+        owner = Owner.of(status) if os.geteuid() == 0 else None
         write_file(settings.at(path), stream, mode=stat.S_IMODE(status.st_mode), owner=owner)

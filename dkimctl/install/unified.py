@@ -12,6 +12,7 @@ from itertools import chain
 
 from dkimctl.config.settings import Settings
 from dkimctl.errors import disk_errors
+from dkimctl.files import open_file
 from dkimctl.install.compare import Change, Difference, FileChange
 from dkimctl.signers.base import Rendering
 
@@ -52,7 +53,7 @@ def _file_lines(change: FileChange, settings: Settings) -> Iterator[str]:
         yield from ("+" + line for line in wanted)
         return
     path = settings.at(change.path)
-    with disk_errors(f"read {path}"), path.open("rb") as stream:
+    with disk_errors(f"read {path}"), open_file(path) as stream:
         installed = list(_lines(stream))
     yield from unified(installed, list(wanted))
 

@@ -6,17 +6,28 @@ completes the work: the old opendkim.conf still tells which milter in main.cf wa
 """
 
 import os
-import shutil
 import stat
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from dkimctl.config.settings import Settings
 from dkimctl.errors import Refused, disk_errors, shell_word
-from dkimctl.files import Owner, locked, make_directory, staged_file, sync_directory, write_file
+from dkimctl.files import (
+    Owner,
+    Staged,
+    locked,
+    make_directory,
+    open_file,
+    remove_file,
+    remove_tree,
+    settle_directory,
+    staged_file,
+    status_of,
+    write_file,
+)
 from dkimctl.install.compare import (
     Change,
     Difference,
@@ -72,36 +83,27 @@ def _switch(
         _make(directory, settings)
     with ExitStack() as stack:
         staged = {c.path: stack.enter_context(_staged(c, settings)) for c in difference.files}
-        before_switch({f.path: staged.get(f.path, settings.at(f.path)) for f in rendering.files})
+        new = {path: file.path for path, file in staged.items()}
+        before_switch({f.path: new.get(f.path, settings.at(f.path)) for f in rendering.files})
         backup = stack.enter_context(_backup(difference, settings, now))
         if difference.postfix:
             directory_of_postfix = settings.at(settings.paths.postfix_directory)
             postconf.write_settings(directory_of_postfix, {c.name: c.wanted for c in difference.postfix})
-        for path, temporary in staged.items():
-            with disk_errors(f"write {settings.at(path)}"):
-                os.rename(temporary, settings.at(path))
-                sync_directory(settings.at(path).parent)
+        for file in staged.values():
+            file.put()
     return backup
 
 
 def remove_leftovers(installed: Installed, settings: Settings) -> None:
     """Remove what no daemon reads any more, once it was told so. Raises DiskError."""
     for path in map(settings.at, installed.changed.removed):
-        with disk_errors(f"remove {path}"), suppress(FileNotFoundError):
-            path.unlink()
-            sync_directory(path.parent)
+        remove_file(path)
 
 
 def _make(change: DirectoryChange, settings: Settings) -> None:
     """Make the directory, or give it its owner and mode; the owner only where root works and the user exists."""
-    path = settings.at(change.path)
     owner = _owner_to_give(change, settings)
-    if make_directory(path, mode=change.directory.mode, owner=owner):
-        return
-    with disk_errors(f"set the mode of {path}"):
-        if owner is not None:
-            os.chown(path, owner.uid, owner.gid)
-        path.chmod(change.directory.mode)
+    settle_directory(settings.at(change.path), mode=change.directory.mode, owner=owner)
 
 
 def _owner_to_give(change: DirectoryChange, settings: Settings) -> Owner | None:
@@ -117,7 +119,7 @@ def _ownerless(difference: Difference, settings: Settings) -> Iterator[str]:
 
 
 @contextmanager
-def _staged(change: FileChange, settings: Settings) -> Iterator[Path]:
+def _staged(change: FileChange, settings: Settings) -> Iterator[Staged]:
     path = settings.at(change.path)
     if os.path.islink(path):
         real = os.path.realpath(path)
@@ -127,8 +129,8 @@ def _staged(change: FileChange, settings: Settings) -> Iterator[Path]:
         )
     make_directory(path.parent, mode=0o755)
     mode, owner = _mode_and_owner(change, path, settings)
-    with staged_file(path, change.file.content, mode=mode, owner=owner) as temporary:
-        yield temporary
+    with staged_file(path, change.file.content, mode=mode, owner=owner) as staged:
+        yield staged
 
 
 def _mode_and_owner(change: FileChange, path: Path, settings: Settings) -> tuple[int, Owner | None]:
@@ -137,9 +139,10 @@ def _mode_and_owner(change: FileChange, path: Path, settings: Settings) -> tuple
         return change.file.mode, find_daemon(change.file.owner, settings.root) if os.geteuid() == 0 else None
     if change.change is Change.NEW:
         return change.file.mode, None
-    with disk_errors(f"look at {path}"):
-        status = path.stat()
-    owner = Owner(status.st_uid, status.st_gid, f"{status.st_uid}:{status.st_gid}")
+    status = status_of(path)
+    if status is None:  # removed since it was compared
+        return change.file.mode, None
+    owner = Owner.of(status)
     keeps = is_readable(status, find_daemon(settings.keys.owner, settings.root))
     return (stat.S_IMODE(status.st_mode) if keeps else change.file.mode), owner
 
@@ -159,8 +162,7 @@ def _backup(difference: Difference, settings: Settings, now: datetime) -> Iterat
             _copy(settings.at(path), settings.at(shown) / path.lstrip("/"))
         yield shown
     except BaseException:
-        with suppress(OSError):
-            shutil.rmtree(settings.at(shown))
+        remove_tree(settings.at(shown))
         raise
 
 
@@ -175,8 +177,8 @@ def _backup_directory(settings: Settings, now: datetime) -> str:
 
 def _copy(source: Path, target: Path) -> None:
     make_directory(target.parent, mode=0o700)
-    with disk_errors(f"read {source}"), source.open("rb") as stream:
+    with disk_errors(f"read {source}"), open_file(source) as stream:
         status = os.fstat(stream.fileno())
-        owner = Owner(status.st_uid, status.st_gid, "") if os.geteuid() == 0 else None
+        owner = Owner.of(status) if os.geteuid() == 0 else None
         chunks = iter(lambda: stream.read(1 << 20), b"")
         write_file(target, chunks, mode=stat.S_IMODE(status.st_mode), owner=owner)
