@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from dkimctl.host.accounts import read_accounts
-from dkimctl.host.impersonate import as_user, open_results
 from dkimctl.host.keysafety import Walk
+from dkimctl.host.openable import open_results
 from tests.conftest import needs
 from tests.host_tree import key_pair
 
@@ -65,7 +65,7 @@ def test_same_verdict(place: Path) -> None:
         used = place / "link" if linked else key
         if linked:
             used.symlink_to(key)
-        [opened] = as_user(account, Path("/"), lambda used=used: open_results([str(used)]))
+        [opened] = open_results(account, Path("/"), [str(used)])
         ours = opened == 0 and Walk(account, accounts).judge(str(used)) is None
         assert ours is signs(place, used), (owner, oct(mode), file_owner, oct(file_mode), linked)
         agreed, safe = agreed + 1, safe + ours
@@ -89,4 +89,4 @@ def test_the_same_walk_below_a_root(tmp_path: Path) -> None:
     walk = Walk(account, accounts, root)
     assert walk.judge("/keys/mail.private") is None
     assert walk.judge("/link") is None
-    assert as_user(account, root, lambda: open_results(["/link", "/keys", "/absent"])) == [0, -1, 2]
+    assert open_results(account, root, ["/link", "/keys", "/absent"]) == [0, -1, 2]

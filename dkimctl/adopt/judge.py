@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from dkimctl.errors import DkimctlError, shell_word
 from dkimctl.files import read_file
 from dkimctl.host.accounts import may_become
-from dkimctl.host.impersonate import NOT_REGULAR, as_user, open_results
 from dkimctl.host.keyfiles import Fault, read_key
 from dkimctl.host.keysafety import Walk
+from dkimctl.host.openable import NOT_REGULAR, open_results
 from dkimctl.host.world import World
 from dkimctl.keys.pair import LEAST_BITS, Algorithm
 
@@ -34,7 +34,7 @@ def judge_keys(world: World, paths: Sequence[str]) -> dict[str, Judged]:
         why = Judged(why=f"UserID names no user of this host: {world.opendkim.user}", hint="see: dkimctl doctor")
         return dict.fromkeys(paths, why)
     tries = may_become(account)
-    opened = as_user(account, world.root, lambda: open_results(paths)) if tries and paths else [0] * len(paths)
+    opened = open_results(account, world.root, paths) if tries and paths else [0] * len(paths)
     walk = Walk(account, world.accounts, world.root)
     return {path: _judge(world, walk, path, result) for path, result in zip(paths, opened, strict=True)}
 

@@ -15,9 +15,9 @@ from dkimctl.doctor.keycommands import another_key, decrypt, elsewhere, make_aga
 from dkimctl.findings import Severity
 from dkimctl.host.accounts import Account, may_become
 from dkimctl.host.datasets import State
-from dkimctl.host.impersonate import NOT_REGULAR, as_user, open_results
 from dkimctl.host.keyfiles import Fault, UsedKey, distinct_keys, read_key
 from dkimctl.host.keysafety import Danger, Unsafe, Walk
+from dkimctl.host.openable import NOT_REGULAR, open_results
 from dkimctl.host.world import World
 from dkimctl.keys.pair import LEAST_BITS, MOST_BITS, USUAL_BITS, Algorithm, KeyPair
 
@@ -76,7 +76,7 @@ def _paths(world: World, used: list[UsedKey]) -> Iterator[Diagnosis]:
 
 def _files(world: World, account: Account, used: list[UsedKey], blamed: set[tuple[Danger, str]]) -> Iterator[Diagnosis]:
     can_try = may_become(account)
-    results = as_user(account, world.root, lambda: open_results([key.path for key in used])) if can_try else []
+    results = open_results(account, world.root, [key.path for key in used]) if can_try else []
     walk = Walk(account, world.accounts, world.root)
     demands = Demands.of(world)
     for position, key in enumerate(used):

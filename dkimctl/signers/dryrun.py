@@ -15,7 +15,7 @@ from dkimctl.config.settings import Settings
 from dkimctl.errors import Refused, disk_errors
 from dkimctl.opendkim import conf
 from dkimctl.opendkim.tables import data_set
-from dkimctl.programs import Ended, find_program, run_program
+from dkimctl.programs import Ended, Identity, find_program, run_program
 from dkimctl.signers.base import Name, Rendering, SigningKey
 from dkimctl.signers.registry import signer_named
 from dkimctl.signers.rspamd.rendering import PLACE
@@ -109,8 +109,8 @@ def _sign(configuration: bytes, domains: Sequence[str], user: str | None, *, sho
         for path, domain in zip(messages, domains, strict=True):
             path.write_bytes(_MESSAGE % domain.encode())
         files = ",".join(map(str, messages))
-        as_user = ("runuser", "-u", user, "--") if user else ()
-        ended = run_program("opendkim", "-v", "-x", f"{name}/opendkim.conf", "-t", files, before=as_user)
+        become = Identity.named(user) if user else None
+        ended = run_program("opendkim", "-v", "-x", f"{name}/opendkim.conf", "-t", files, user=become)
     _judge(ended, domains, lambda text: text.replace(f"{name}/opendkim.conf", shown))
 
 

@@ -49,7 +49,7 @@ def check_in_parallel(
     if count == 1:
         yield from _results(names, lookup, manner, manner.concurrency)
         return
-    from dkimctl.verify.workers import results_of
+    from dkimctl.programs.workers import results_of
 
     concurrency = max(1, manner.concurrency // count)
     yield from results_of(names, lambda share: _results(share, lookup, manner, concurrency), count)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from dkimctl.errors import DkimctlError
 from dkimctl.files import read_file
 from dkimctl.host.accounts import may_become
-from dkimctl.host.impersonate import NOT_REGULAR, as_user, open_results
 from dkimctl.host.keyfiles import Fault, read_key
 from dkimctl.host.keysafety import Walk
+from dkimctl.host.openable import NOT_REGULAR, open_results
 from dkimctl.host.world import World
 from dkimctl.keys.pair import LEAST_BITS, Algorithm
 from dkimctl.names import is_aligned
@@ -63,7 +63,7 @@ def load(world: World, entry: KeyEntry, steps: list[Step]) -> None:
     account = world.account
     if account is None or not may_become(account):
         raise Decided(Outcome.UNKNOWN, f"{entry.path} can be tried as the daemon's user only by root")
-    [result] = as_user(account, world.root, lambda: open_results([entry.path]))
+    [result] = open_results(account, world.root, [entry.path])
     if result:
         why = "not a regular file" if result == NOT_REGULAR else os.strerror(result).lower()
         raise Decided(Outcome.DEFERRED, f"{account.name} cannot open {entry.path}: {why}")

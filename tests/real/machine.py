@@ -18,6 +18,14 @@ from tests.reachable import reachable_for_all
 from tests.real.syslog import Syslog
 
 DISTRIBUTED = Path("/usr/share/postfix")
+START = """
+import sys
+from dkimctl.entry import main
+from dkimctl.programs import search
+
+search.configure([place for place in (sys.argv.pop(1),) if place])  # PATH has no say in what root runs
+sys.exit(main())
+"""
 
 
 class Machine:
@@ -27,6 +35,8 @@ class Machine:
         self.directory = directory
         self.log = Syslog(directory / "dev/log")
         self.environment: dict[str, str] = {}
+        self.programs = ""
+        """A directory inside whose programs come before the system's: stand-ins, such as for systemctl."""
 
     def __enter__(self) -> Self:
         self._make_directories()
@@ -76,7 +86,7 @@ class Machine:
     def dkimctl(self, *arguments: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
         """Run dkimctl inside, as root would type it a while later: postconf waits until main.cf is two seconds old."""
         self.run("touch", "--date=@0", "/etc/postfix/main.cf")
-        return self.run(sys.executable, "-m", "dkimctl", *arguments, check=check)
+        return self.run(sys.executable, "-c", START, self.programs, *arguments, check=check)
 
     def start_opendkim(self, *options: str) -> None:
         """Start the daemon; returns when it listens, and its pid file is there: its parent waits for neither."""

@@ -1,7 +1,6 @@
 """`dkimctl setup` where daemons run: the probe, a daemon that reloads, and the way back when a signature fails."""
 
 import json
-import os
 from collections.abc import Iterator
 
 import pytest
@@ -168,7 +167,7 @@ def fresh(relay: Relay) -> Relay:
     relay.machine.run("mkdir", "-p", "/run/systemd/system", "/run/bin")
     relay.machine.write("/run/bin/systemctl", SYSTEMCTL)
     relay.machine.run("chmod", "755", "/run/bin/systemctl")
-    relay.machine.environment["PATH"] = f"/run/bin:{os.environ['PATH']}"
+    relay.machine.programs = "/run/bin"
     relay.start_signing()
     return relay
 
@@ -210,5 +209,5 @@ def assert_all_is_back(relay: Relay, before: str, told: str) -> None:
     """The files are those of before, the daemon runs with them, and mail flows, unsigned as before."""
     assert "put back as it was before" in told
     assert tables(relay) == before
-    assert relay.machine.run("systemctl", "is-active", "opendkim").returncode == 0
+    assert relay.machine.run("/run/bin/systemctl", "is-active", "opendkim").returncode == 0
     assert b"DKIM-Signature" not in relay.send("contact@domain.tld")

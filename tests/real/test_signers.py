@@ -1,7 +1,6 @@
 """rspamd and dkimpy-milter told by `render-config --install`: real signatures, verified with the keys from DNS."""
 
 import json
-import os
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -59,7 +58,7 @@ def equipped(machine: Machine, sandbox: Sandbox, configuration: str) -> None:
     """Keys that DNS serves, and the systemctl of a machine without systemd."""
     machine.environment.update(sandbox.environment())
     machine.run("mkdir", "-p", "/etc/dkimctl", "/run/systemd/system", "/run/bin")
-    machine.environment["PATH"] = f"/run/bin:{os.environ['PATH']}"
+    machine.programs = "/run/bin"
     machine.dkimctl("genkey", "-s", "mail", "domain.tld", "second.tld")
     machine.dkimctl("genkey", "-s", "ed", "--algorithm", "ed25519", "domain.tld")
     machine.dkimctl("publish", "--provider", "ovh", "--timeout", "20")
@@ -78,7 +77,7 @@ def rspamd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
             machine.write(f"/etc/rspamd/local.d/{name}", text)
         machine.write("/run/bin/systemctl", RSPAMD_SYSTEMCTL)
         machine.run("chmod", "755", "/run/bin/systemctl")
-        machine.run("systemctl", "start")
+        machine.run("/run/bin/systemctl", "start")
         host = Host(machine, sandbox, parse_socket(f"inet:{port}@localhost"))
         wait_for(host.socket)
         yield host
@@ -203,7 +202,7 @@ def dkimpy(short_path: Path) -> Iterator[Host]:
         equipped(machine, sandbox, '[signing]\nsigner = "dkimpy-milter"\n')
         machine.write("/run/bin/systemctl", DKIMPY_SYSTEMCTL)
         machine.run("chmod", "755", "/run/bin/systemctl")
-        machine.run("systemctl", "start")
+        machine.run("/run/bin/systemctl", "start")
         inside = f"{machine.directory}/spool/dkimpy-milter/dkimpy-milter.sock"
         yield Host(machine, sandbox, MilterSocket(path=inside))
 

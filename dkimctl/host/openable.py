@@ -1,0 +1,37 @@
+"""Which files the daemon's user can open."""
+
+import errno
+from collections.abc import Sequence
+from pathlib import Path
+
+from dkimctl.host.accounts import Account
+from dkimctl.host.keysafety import resolve
+from dkimctl.programs import openings
+from dkimctl.programs.identity import Identity
+from dkimctl.programs.opener import NOT_REGULAR, result_of
+
+__all__ = ["NOT_REGULAR", "open_results"]
+
+
+def open_results(account: Account, root: Path, paths: Sequence[str]) -> list[int]:
+    """For each path return the errno of opening it as that user with `root` as `/`; 0 when it can be opened.
+
+    NOT_REGULAR stands for a directory or a device. Only root may name another user than the caller. Raises Unavailable
+    when it could not be tried.
+    """
+    user = Identity(account.uid, account.gid, account.groups)
+    if user.is_ours:
+        return [_own_result(path, root) for path in paths]
+    return openings.open_results(paths, user, root)
+
+
+def _own_result(path: str, root: Path) -> int:
+    """Return what opening gives this process. An ordinary user can't chroot, so links are resolved below `root`."""
+    if root == Path("/"):
+        return result_of(path)
+    try:
+        return result_of(f"{root}{resolve(path, root)}")
+    except OSError as error:
+        return error.errno or errno.EIO
+    except ValueError:  # NUL in a path
+        return errno.EINVAL

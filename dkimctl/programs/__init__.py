@@ -1,0 +1,12 @@
+"""Child processes: the only place that starts any.
+
+`search` finds programs where only root can put them, `child` runs one with nothing of ours but its arguments,
+`openings` finds out what another user can open, `workers` are processes of our own that share a long list.
+"""
+
+from dkimctl.programs.child import Ended, run_program
+from dkimctl.programs.identity import Identity
+from dkimctl.programs.search import find_program
+from dkimctl.programs.systemd import has_systemd, log_of
+
+__all__ = ["Ended", "Identity", "find_program", "has_systemd", "log_of", "run_program"]

@@ -1,0 +1,186 @@
+"""One program run to its end, with nothing of ours but its arguments and its input.
+
+It has a session of its own without a terminal (a child of another user could type into root's shell by TIOCSTI
+otherwise), an environment of a few fixed words (ours may hold secrets, and /proc shows it to the child's user), stdin
+from /dev/null, and no descriptor of ours. It has to end in time, and what it leaves running is ended with it, daemons
+with a session of their own excepted.
+"""
+
+import os
+import pwd
+import selectors
+import signal
+import subprocess
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from dkimctl.clock import SYSTEM_CLOCK
+from dkimctl.errors import Unavailable, reason
+from dkimctl.programs.identity import Identity
+from dkimctl.programs.search import changeable_program, find_program, search_path
+
+PATIENCE = 60.0  # seconds
+MOST = 16 << 20  # octets of output, on both streams together
+_LOOK = 0.1  # seconds between two looks whether it has ended while something else keeps its output open
+_PIECE = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a program ended."""
+
+    code: int
+    """Its exit code; negative for the signal that ended it."""
+    out: str
+    err: str
+
+    @property
+    def last_word(self) -> str:
+        """The last line that it wrote to stderr."""
+        return (self.err.strip().splitlines() or [f"exit {self.code}"])[-1]
+
+
+def run_program(
+    name: str, *arguments: str, user: Identity | None = None, input: bytes | None = None, within: float = PATIENCE
+) -> Ended:
+    """Run it to its end, at most `within` seconds, in `/`; as another user only when we are root.
+
+    Raises Unavailable when it is not installed, cannot be started, writes more than MOST, or does not end.
+    """
+    program = find_program(name)
+    if program is None:
+        raise _not_found(name)
+    code, out, err = run_command([program, *arguments], name, user=user, input=input, within=within)
+    return Ended(code, out.decode("utf-8", "backslashreplace"), err.decode("utf-8", "backslashreplace"))
+
+
+def run_command(
+    command: list[str], name: str, *, user: Identity | None = None, input: bytes | None = None, within: float = PATIENCE
+) -> tuple[int, bytes, bytes]:
+    """Run a program by its path, as `run_program` does; return its exit code, stdout and stderr."""
+    try:
+        child = _start(command, user, input)
+    except OSError as error:
+        raise Unavailable(f"cannot run {command[0]}: {reason(error)}", hint=f"try it by hand: {command[0]}") from error
+    try:
+        running = _Running(child, input or b"", SYSTEM_CLOCK.monotonic() + within)
+        problem = running.collect()
+    finally:
+        code = _end(child)
+    if problem:
+        raise Unavailable(f"{name} {problem}", hint=f"try it by hand: {command[0]}")
+    return code, bytes(running.out), bytes(running.err)
+
+
+def _not_found(name: str) -> Unavailable:
+    found = changeable_program(name)
+    if found is None:
+        return Unavailable(
+            f"{name} is not installed", hint=f"install the package that holds it: apt-get install {name}"
+        )
+    path, node = found
+    return Unavailable(
+        f"{path} is not run as root: others can change {node}", hint=f"see who may write there: namei -l {path}"
+    )
+
+
+def environment(user: Identity | None = None) -> Mapping[str, str]:
+    """Return what a child finds in its environment."""
+    try:
+        home = pwd.getpwuid(os.geteuid() if user is None else user.uid).pw_dir
+    except KeyError:
+        home = "/"
+    return {"PATH": os.pathsep.join(search_path()), "LANG": "C.UTF-8", "HOME": home}
+
+
+def _start(command: list[str], user: Identity | None, input: bytes | None) -> "subprocess.Popen[bytes]":
+    other = None if user is None or user.is_ours else user
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL if input is None else subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd="/",
+        env=environment(user),
+        start_new_session=True,
+        umask=0o022,
+        user=None if other is None else other.uid,
+        group=None if other is None else other.gid,
+        extra_groups=None if other is None else other.groups,
+    )
+
+
+@dataclass(slots=True)
+class _Running:
+    """A child, what is to be written to it, and what it wrote so far."""
+
+    child: "subprocess.Popen[bytes]"
+    input: bytes
+    deadline: float
+    out: bytearray = field(default_factory=bytearray)
+    err: bytearray = field(default_factory=bytearray)
+
+    def collect(self) -> str:
+        """Read and write until the child has ended. Returns what is wrong, or ""."""
+        with selectors.DefaultSelector() as streams:
+            self._register(streams)
+            while streams.get_map() or not _has_ended(self.child):
+                ready = streams.select(_LOOK)
+                for key, _ in ready:
+                    self._serve(streams, key)
+                if len(self.out) + len(self.err) > MOST:
+                    return f"wrote more than {MOST >> 20} MiB"
+                if not ready and _has_ended(self.child):
+                    return ""  # what it left running keeps its output open
+                if SYSTEM_CLOCK.monotonic() > self.deadline:
+                    return "did not end in time"
+        return ""
+
+    def _register(self, streams: selectors.BaseSelector) -> None:
+        assert self.child.stdout and self.child.stderr
+        streams.register(self.child.stdout, selectors.EVENT_READ, self.out)
+        streams.register(self.child.stderr, selectors.EVENT_READ, self.err)
+        if self.child.stdin:
+            os.set_blocking(self.child.stdin.fileno(), False)
+            streams.register(self.child.stdin, selectors.EVENT_WRITE)
+
+    def _serve(self, streams: selectors.BaseSelector, key: selectors.SelectorKey) -> None:
+        if key.data is None:
+            has_more = self._write(key.fd)
+        else:
+            piece = os.read(key.fd, _PIECE)
+            key.data.extend(piece)
+            has_more = bool(piece)
+        if not has_more:
+            streams.unregister(key.fileobj)
+            if self.child.stdin and key.data is None:
+                self.child.stdin.close()  # the child sees the end of its input
+
+    def _write(self, descriptor: int) -> bool:
+        """Write a piece of the input; return whether there is more."""
+        try:
+            written = os.write(descriptor, self.input[:_PIECE])
+        except BrokenPipeError:  # it does not want all of it
+            return False
+        self.input = self.input[written:]
+        return bool(self.input)
+
+
+def _has_ended(child: "subprocess.Popen[bytes]") -> bool:
+    """True when it has ended; it is not reaped yet, so that its number is not given to another process."""
+    return os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
+
+
+def _end(child: "subprocess.Popen[bytes]") -> int:
+    """End what is left of the child and its group; return its exit code."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.pid, signal.SIGKILL)
+    for stream in (child.stdin, child.stdout, child.stderr):
+        if stream:
+            with suppress(OSError):
+                stream.close()
+    try:
+        return child.wait(timeout=5)
+    except subprocess.TimeoutExpired:  # it waits in the kernel, and ends when that lets it
+        return -signal.SIGKILL

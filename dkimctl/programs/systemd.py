@@ -1,0 +1,17 @@
+"""Whether systemd runs this machine, and what follows from it for the commands that are advised."""
+
+from pathlib import Path
+
+_SYSTEMD = Path("/run/systemd/system")
+
+
+def has_systemd() -> bool:
+    """True when systemd runs this machine."""
+    return _SYSTEMD.is_dir()
+
+
+def log_of(daemon: str, word: str = "") -> str:
+    """Return the command that shows what a daemon logged, or only its lines with `word`."""
+    if has_systemd():
+        return f"journalctl -u {daemon}" + (f" -g {word}" if word else "")
+    return f"grep {word or daemon} /var/log/mail.log"
