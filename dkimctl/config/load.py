@@ -11,6 +11,7 @@ from dkimctl.config.settings import SIGNERS, DomainSettings, KeyDefaults, Lookup
 from dkimctl.errors import ConfigError, UsageError, disk_errors, shell_word
 from dkimctl.files import read_file
 from dkimctl.names import SLOTS, delegated_name, domain_name, port_number
+from dkimctl.programs import search
 
 DEFAULT_FILE = "/etc/dkimctl/dkimctl.toml"
 
@@ -35,6 +36,7 @@ def load_settings(
         raise ConfigError(f"no such configuration file: {path}", hint="check --config and DKIMCTL_CONFIG")
     if text is not None:
         settings = _from_document(settings, path, text)
+    search.configure(settings.paths.programs)
     return replace(settings, lookup=_lookup_from_environment(settings.lookup, environment))
 
 
@@ -48,7 +50,7 @@ def _from_document(settings: Settings, path: Path, text: bytes) -> Settings:
         settings,
         source=path,
         provider=top.text("provider"),
-        paths=_paths(top.table("paths")),
+        paths=_paths(top.table("paths"), path),
         keys=_keys(top.table("keys")),
         signing=_signing(signing),
         lookup=_lookup(top.table("dns")),
@@ -66,7 +68,7 @@ def _from_document(settings: Settings, path: Path, text: bytes) -> Settings:
     return loaded.signed_by(signer)
 
 
-def _paths(table: Table) -> Paths:
+def _paths(table: Table, source: Path) -> Paths:
     default = Paths()
     paths = Paths(
         keys=table.path("keys", default.keys),
@@ -76,7 +78,12 @@ def _paths(table: Table) -> Paths:
         tmpfiles_directory=table.path("tmpfiles_directory", default.tmpfiles_directory),
         pid_file=table.path("pid_file", default.pid_file),
         backups=table.path("backups", default.backups),
+        programs=table.texts("programs", default.programs),
     )
+    if not all(place.startswith("/") for place in paths.programs):
+        table.problem("programs", "absolute paths of directories are wanted")
+    if paths.programs and (node := search.changeable_source(source)):
+        table.problem("programs", f"not taken as root from a file that others can change ({node})")
     table.finish()
     return paths
 

@@ -28,6 +28,8 @@ class Paths(NamedTuple):
     """Debian's unit waits for this one."""
     backups: str = "/var/backups/dkimctl"
     """Below it, each `--install` that changes something keeps what was there before."""
+    programs: tuple[str, ...] = ()
+    """Directories in which programs are looked for before the system's; this machine's, also with `--root`."""
 
 
 class KeyDefaults(NamedTuple):

@@ -8,17 +8,20 @@ with a session of their own excepted.
 
 import os
 import pwd
-import selectors
 import signal
-import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from dkimctl.clock import SYSTEM_CLOCK
 from dkimctl.errors import Unavailable, reason
 from dkimctl.programs.identity import Identity
 from dkimctl.programs.search import changeable_program, find_program, search_path
+
+if TYPE_CHECKING:  # both are imported when the first child is started: every start of ours would pay for them
+    import selectors
+    import subprocess
 
 PATIENCE = 60.0  # seconds
 MOST = 16 << 20  # octets of output, on both streams together
@@ -95,6 +98,8 @@ def environment(user: Identity | None = None) -> Mapping[str, str]:
 
 
 def _start(command: list[str], user: Identity | None, input: bytes | None) -> "subprocess.Popen[bytes]":
+    import subprocess
+
     other = None if user is None or user.is_ours else user
     return subprocess.Popen(
         command,
@@ -123,6 +128,8 @@ class _Running:
 
     def collect(self) -> str:
         """Read and write until the child has ended. Returns what is wrong, or ""."""
+        import selectors
+
         with selectors.DefaultSelector() as streams:
             self._register(streams)
             while streams.get_map() or not _has_ended(self.child):
@@ -137,15 +144,17 @@ class _Running:
                     return "did not end in time"
         return ""
 
-    def _register(self, streams: selectors.BaseSelector) -> None:
+    def _register(self, streams: "selectors.BaseSelector") -> None:
+        from selectors import EVENT_READ, EVENT_WRITE
+
         assert self.child.stdout and self.child.stderr
-        streams.register(self.child.stdout, selectors.EVENT_READ, self.out)
-        streams.register(self.child.stderr, selectors.EVENT_READ, self.err)
+        streams.register(self.child.stdout, EVENT_READ, self.out)
+        streams.register(self.child.stderr, EVENT_READ, self.err)
         if self.child.stdin:
             os.set_blocking(self.child.stdin.fileno(), False)
-            streams.register(self.child.stdin, selectors.EVENT_WRITE)
+            streams.register(self.child.stdin, EVENT_WRITE)
 
-    def _serve(self, streams: selectors.BaseSelector, key: selectors.SelectorKey) -> None:
+    def _serve(self, streams: "selectors.BaseSelector", key: "selectors.SelectorKey") -> None:
         if key.data is None:
             has_more = self._write(key.fd)
         else:
@@ -174,6 +183,8 @@ def _has_ended(child: "subprocess.Popen[bytes]") -> bool:
 
 def _end(child: "subprocess.Popen[bytes]") -> int:
     """End what is left of the child and its group; return its exit code."""
+    from subprocess import TimeoutExpired
+
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, signal.SIGKILL)
     for stream in (child.stdin, child.stdout, child.stderr):
@@ -182,5 +193,5 @@ def _end(child: "subprocess.Popen[bytes]") -> int:
                 stream.close()
     try:
         return child.wait(timeout=5)
-    except subprocess.TimeoutExpired:  # it waits in the kernel, and ends when that lets it
+    except TimeoutExpired:  # it waits in the kernel, and ends when that lets it
         return -signal.SIGKILL

@@ -48,6 +48,11 @@ def changeable_program(name: str) -> tuple[str, str] | None:
     return None
 
 
+def changeable_source(path: Path | None) -> str:
+    """Return what others can change of a file that names programs; "" when there is nothing, or we are not root."""
+    return changeable_at(path) if path is not None and os.geteuid() == 0 else ""
+
+
 def _candidates(name: str, places: Sequence[str]) -> Iterator[str]:
     if "/" in name and not name.startswith("/"):
         return  # where that is depends on the working directory

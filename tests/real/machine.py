@@ -23,7 +23,8 @@ import sys
 from dkimctl.entry import main
 from dkimctl.programs import search
 
-search.configure([place for place in (sys.argv.pop(1),) if place])  # PATH has no say in what root runs
+if place := sys.argv.pop(1):
+    search.SYSTEM = (place, *search.SYSTEM)  # PATH has no say in what root runs
 sys.exit(main())
 """
 

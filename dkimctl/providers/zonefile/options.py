@@ -8,6 +8,7 @@ from pathlib import Path
 from dkimctl.config.settings import Option, Settings
 from dkimctl.errors import ConfigError, Unavailable, shell_word
 from dkimctl.programs import run_program
+from dkimctl.programs.search import changeable_source
 
 RELOADING = "reload the name server (rndc reload, knotc zone-reload, nsd-control reload)"
 _KNOWN = ("directory", "reload")
@@ -36,6 +37,8 @@ def options_from(options: Mapping[str, Option], settings: Settings) -> ZoneFileO
         problems.append(
             f'[providers.zonefile] reload: a list is wanted, such as ["rndc", "reload", "{{zone}}"], not {command!r}'
         )
+    if command and (node := changeable_source(settings.source)):
+        problems.append(f"[providers.zonefile] reload: not run as root from a file that others can change ({node})")
     if problems:
         raise ConfigError(
             "[providers.zonefile] has mistakes",
