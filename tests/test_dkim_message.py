@@ -156,7 +156,7 @@ def test_a_clock_in_the_future_is_told() -> None:
     [
         (b"v=1;", b"v=2;", "v=2 is not 1"),
         (b"v=1;", b"", "the tag v= is missing"),
-        (b"v=1;", b"v=1; v=1;", "stands twice"),
+        (b"v=1;", b"v=1; v=1;", "occurs twice"),
         (b"a=rsa-sha256", b"a=rsa-md5", "no algorithm"),
         (b"c=relaxed/simple", b"c=relaxed/loose", "no canonicalization"),
         (b"d=example.com", b"d=", "not a domain name"),

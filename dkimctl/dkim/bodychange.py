@@ -14,8 +14,8 @@ from contextlib import suppress
 from dkimctl.dkim.canonical import body_hash, canonical_body, canonical_line
 from dkimctl.dkim.form import decoded
 from dkimctl.dkim.mail import Mail, lines
-from dkimctl.dkim.taglist import TagList
 from dkimctl.names import printable
+from dkimctl.record.taglist import TagList
 
 _MOST = 4 << 20  # octets of a body in which a change is looked for
 _BANNER = 40  # lines that may have been put in front

@@ -12,11 +12,11 @@ from dkimctl.dkim.form import decoded, expired, form_problems, remarks_on
 from dkimctl.dkim.headerchange import header_difference
 from dkimctl.dkim.mail import Field, Mail
 from dkimctl.dkim.signature import FindRecord
-from dkimctl.dkim.taglist import TagList, names_in
 from dkimctl.errors import DkimctlError, Unavailable
 from dkimctl.findings import Severity
 from dkimctl.keys.public import PublicKey
 from dkimctl.keys.signatures import fits, signed_digest
+from dkimctl.record.taglist import TagList, items_in
 from dkimctl.verify.judge import judge
 from dkimctl.verify.report import Target
 
@@ -149,7 +149,7 @@ class HeaderParts:
 
 def _header_parts(mail: Mail, field: Field, tags: TagList) -> HeaderParts:
     relaxed = is_relaxed(tags)[0]
-    names = tuple(names_in(tags.get("h")))
+    names = tuple(items_in(tags.get("h")))
     others = [f for f in mail.fields if f is not field]  # a signature never covers itself but with b= empty
     fields = tuple(selected(others, names))
     pieces = [canonical_field(f.raw, relaxed=relaxed) if f else b"" for f in fields]

@@ -9,13 +9,13 @@ from dkimctl.dkim.check import Outcome, Verdict, check_signature
 from dkimctl.dkim.form import form_problems
 from dkimctl.dkim.mail import Field, Mail, parse_mail
 from dkimctl.dkim.signature import FindRecord
-from dkimctl.dkim.taglist import TagList, parse_tags
 from dkimctl.dkim.words import Tag, arc_tags, key_tags, signature_tags
 from dkimctl.errors import CheckFailed
 from dkimctl.findings import Finding
 from dkimctl.names import printable
 from dkimctl.record.parse import UnreadableRecord, parse_record
 from dkimctl.record.presentation import strings_in
+from dkimctl.record.taglist import TagList, parse_signature_tags
 from dkimctl.verify.judge import judge
 from dkimctl.verify.report import Target
 
@@ -114,7 +114,7 @@ def _is_single_field(text: bytes) -> bool:
 
 
 def _is_bare_signature(text: bytes) -> bool:
-    tags = parse_tags(text.decode("latin-1"))
+    tags = parse_signature_tags(text.decode("latin-1"))
     return "bh" in tags and ("b" in tags or "d" in tags)
 
 
@@ -124,7 +124,7 @@ def _signature(text: bytes, now: datetime) -> Inspection:
 
 
 def _explained(field: Field, value: str, now: datetime) -> Signature:
-    tags, kind = parse_tags(value), field.name.lower()
+    tags, kind = parse_signature_tags(value), field.name.lower()
     if kind in ARC:
         explained = () if kind == "arc-authentication-results" else arc_tags(tags, now)
         return Signature(field.name, field.line, explained, ARC[kind])
@@ -178,7 +178,7 @@ def _message(mail: Mail, find_record: FindRecord, now: datetime) -> Inspection:
 
 
 def _checked(mail: Mail, field: Field, find_record: FindRecord, now: datetime) -> Outcome:
-    tags: TagList = parse_tags(field.value.decode("latin-1"))
+    tags: TagList = parse_signature_tags(field.value.decode("latin-1"))
     return check_signature(mail, field, tags, find_record, now)
 
 

@@ -5,10 +5,10 @@ import binascii
 from datetime import datetime
 
 from dkimctl.dkim.canonical import BodyHash
-from dkimctl.dkim.taglist import TagList, names_in
 from dkimctl.dkim.words import moment, span
 from dkimctl.errors import UsageError
 from dkimctl.names import domain_name, selector_name
+from dkimctl.record.taglist import TagList, items_in
 
 _REQUIRED = ("v", "a", "b", "bh", "d", "h", "s")
 _ALGORITHMS = ("rsa-sha256", "rsa-sha1", "ed25519-sha256")
@@ -16,7 +16,7 @@ _ALGORITHMS = ("rsa-sha256", "rsa-sha1", "ed25519-sha256")
 
 def form_problems(tags: TagList) -> list[str]:
     """What makes a signature invalid whatever the message is (§6.1.1)."""
-    problems = list(tags.problems)
+    problems = [problem.why for problem in tags.problems]
     problems += [f"the tag {name}= is missing" for name in _REQUIRED if name not in tags]
     if problems:
         return problems
@@ -27,7 +27,7 @@ def form_problems(tags: TagList) -> list[str]:
     if any(part not in ("simple", "relaxed") for part in tags.get("c", "simple").lower().split("/")):
         problems.append(f"c={tags.get('c')} is no canonicalization")
     problems += [f"{name}= is not base64" for name in ("b", "bh") if decoded(tags.get(name)) is None]
-    if "from" not in (name.lower() for name in names_in(tags.get("h"))):
+    if "from" not in (name.lower() for name in items_in(tags.get("h"))):
         problems.append("h= does not name From, which must be signed (§5.4)")
     if "dns/txt" not in tags.get("q", "dns/txt").split(":"):
         problems.append(f"q={tags.get('q')}: keys are found by dns/txt and by nothing else")

@@ -7,8 +7,8 @@ from email.header import decode_header, make_header
 
 from dkimctl.dkim.canonical import canonical_field, selected, without_signature
 from dkimctl.dkim.mail import Field, Mail
-from dkimctl.dkim.taglist import TagList, names_in
 from dkimctl.names import printable
+from dkimctl.record.taglist import TagList, items_in
 
 _FIELDS = 60  # header fields in which a change is looked for
 # (?<!\s): a long run of blanks is gone through once, not again from each of them
@@ -33,8 +33,8 @@ def header_difference(
     copied = _by_copies(tags, fields)
     if copied:
         return f"changed after it was signed, as the copies in z= show: {', '.join(copied)}"
-    names = dict.fromkeys(n.lower() for n, f in zip(names_in(tags.get("h")), fields, strict=True) if f)
-    missing = sorted({n.lower() for n, f in zip(names_in(tags.get("h")), fields, strict=True) if not f} - set(names))
+    names = dict.fromkeys(n.lower() for n, f in zip(items_in(tags.get("h")), fields, strict=True) if f)
+    missing = sorted({n.lower() for n, f in zip(items_in(tags.get("h")), fields, strict=True) if not f} - set(names))
     gone = f", or one was lost ({', '.join(missing)})" if missing else ""
     return f"one of the signed header fields was changed after it was signed: {', '.join(names)}{gone}"
 
@@ -43,7 +43,7 @@ def _older_headers(
     mail: Mail, field: Field, tags: TagList, hashed: Sequence[bytes], fields: Sequence[Field | None]
 ) -> Iterator[tuple[str, Sequence[bytes]]]:
     relaxed = tags.get("c", "simple").lower().startswith("relaxed")
-    names = names_in(tags.get("h"))
+    names = items_in(tags.get("h"))
     yield (
         "the field DKIM-Signature itself was changed: its folding",
         [

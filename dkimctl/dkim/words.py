@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from dkimctl.dkim.taglist import TagList, names_in
+from dkimctl.record.taglist import TagList, items_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def _selector(_: str) -> str:
 
 
 def _fields(value: str) -> str:
-    names = [name.lower() for name in names_in(value)]
+    names = [name.lower() for name in items_in(value)]
     counts = Counter(names)
     twice = [name for name, count in counts.items() if count > 1]
     words = (

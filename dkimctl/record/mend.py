@@ -6,7 +6,8 @@ import re
 
 from dkimctl.keys.public import PublicKey, decode_public_key, subject_public_key
 from dkimctl.record.model import KeyRecord
-from dkimctl.record.parse import SPACE, parse_record
+from dkimctl.record.parse import parse_record
+from dkimctl.record.taglist import SPACE
 
 _PASTED = r"[\"'\\\x00-\x1f\x7f-\uffff]|&nbsp;|-----[A-Z ]+-----"  # compiled when it is needed, which takes 2 ms
 _KNOWN = ("v", "h", "k", "s", "t", "n", "p")

@@ -10,9 +10,9 @@ from dkimctl.dkim.check import Verdict as Judged
 from dkimctl.dkim.explain import explain
 from dkimctl.dkim.mail import parse_mail
 from dkimctl.dkim.signature import FIELD, FindRecord, verify
-from dkimctl.dkim.taglist import TagList, parse_tags
 from dkimctl.dkim.words import moment, span
 from dkimctl.errors import DkimctlError, Unavailable
+from dkimctl.record.taglist import TagList, parse_signature_tags
 from dkimctl.selftest.cases import Case
 
 _SKEW = timedelta(seconds=2)  # t= counts whole seconds, and the message takes a moment
@@ -59,7 +59,7 @@ class Expected:
 
 def assess(case: Case, raw: bytes, expected: Expected) -> Attempt:
     """Judge a message as it came out: its signatures verified by dkimpy, and for one that fails what was changed."""
-    found = [parse_tags(field.value.decode("latin-1")) for field in parse_mail(raw).named(FIELD)]
+    found = [parse_signature_tags(field.value.decode("latin-1")) for field in parse_mail(raw).named(FIELD)]
     if not found:
         return attempt(case, expected, State.WRONG, "it came out without a signature", hint=why_hint(case))
     if all(tags.get("d").lower() != expected.domain for tags in found):

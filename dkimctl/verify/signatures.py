@@ -1,12 +1,11 @@
 """Which key records a message's signatures refer to."""
 
-import re
 from collections.abc import Callable, Iterator
 from email.parser import BytesHeaderParser
 
 from dkimctl.errors import CheckFailed, UsageError
 from dkimctl.names import domain_name, foreign_selector, owner_name
-from dkimctl.record.parse import SPACE
+from dkimctl.record.taglist import parse_signature_tags
 
 
 def signed_names(message: bytes, bad_signature: Callable[[int, UsageError], None]) -> list[tuple[str, str]]:
@@ -20,9 +19,9 @@ def signed_names(message: bytes, bad_signature: Callable[[int, UsageError], None
         raise CheckFailed("the message has no DKIM-Signature", hint="give the whole message as it was received")
     found = []
     for number, value in enumerate(fields, 1):
-        tags = dict(_tag(spec) for spec in value.split(";"))
+        tags = parse_signature_tags(value)
         try:
-            selector, domain = foreign_selector(tags.get("s", "")), domain_name(tags.get("d", ""))
+            selector, domain = foreign_selector(tags.get("s")), domain_name(tags.get("d"))
             owner_name(selector, domain)
         except UsageError as error:
             bad_signature(number, error)
@@ -36,8 +35,3 @@ def _fields(message: bytes) -> Iterator[str]:
     for name, value in BytesHeaderParser().parsebytes(message).raw_items():
         if name.lower() == "dkim-signature":
             yield value.encode("ascii", "surrogateescape").decode("utf-8", "replace")
-
-
-def _tag(spec: str) -> tuple[str, str]:
-    name, _, value = spec.partition("=")
-    return name.strip(SPACE), re.sub(rf"[{SPACE}]", "", value)

@@ -5,7 +5,6 @@ from contextlib import suppress
 from ipaddress import ip_address, ip_network
 
 from dkimctl.clock import SYSTEM_CLOCK
-from dkimctl.dkim.taglist import TagList, parse_tags
 from dkimctl.errors import DkimctlError, Unavailable
 from dkimctl.files import read_file
 from dkimctl.host.keyfiles import Fault, read_key
@@ -16,6 +15,7 @@ from dkimctl.milter.message import probe_message
 from dkimctl.names import is_aligned
 from dkimctl.opendkim.hosts import canonical_host
 from dkimctl.opendkim.sockets import parse_socket
+from dkimctl.record.taglist import TagList, parse_signature_tags
 from dkimctl.signers.registry import signer_named
 from dkimctl.why.answer import Answer, Mail, Outcome, Signing, Step
 
@@ -40,7 +40,7 @@ def ask(world: World, mail: Mail) -> Answer:
     message = probe_message(domain, now, user=user)
     reply = offer(socket, message, client=Client(mail.client, mail.name, mail.login), job=f"DKIMCTL{now:%H%M%S%f}")
     steps = [Step("asked", f"{signer} at {socket}, by a message that is not delivered")]
-    signatures = tuple(_signing(world, parse_tags(value), domain) for value in reply.signatures)
+    signatures = tuple(_signing(world, parse_signature_tags(value), domain) for value in reply.signatures)
     for made in signatures:
         steps.append(Step("signed", f"d={made.domain} s={made.selector} {made.algorithm}"))
         counts = "is aligned" if made.is_aligned else "does not count"

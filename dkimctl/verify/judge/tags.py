@@ -5,7 +5,7 @@ from dkimctl.catalogue import record_tags as tags
 from dkimctl.findings import Entry, Finding, finding
 from dkimctl.names import printable
 from dkimctl.record.model import KeyRecord
-from dkimctl.record.parse import SPACE
+from dkimctl.record.taglist import items_in
 from dkimctl.verify.report import Target
 
 _KNOWN = frozenset("vghknpst")
@@ -36,12 +36,8 @@ def _add(entry: Entry, seen: str, target: Target, noticed: list[Finding]) -> Non
     noticed.append(finding(entry, target.owner, printable(seen)))
 
 
-def _items(value: str) -> list[str]:
-    return [item.strip(SPACE) for item in value.split(":")]
-
-
 def _hashes(value: str, target: Target, noticed: list[Finding]) -> None:
-    items = _items(value)
+    items = items_in(value)
     if "sha256" not in items:
         _add(tags.NO_SHA256, f"h={value}", target, noticed)
     elif any(item not in ("sha1", "sha256") for item in items):
@@ -49,7 +45,7 @@ def _hashes(value: str, target: Target, noticed: list[Finding]) -> None:
 
 
 def _services(value: str, target: Target, noticed: list[Finding]) -> None:
-    items = _items(value)
+    items = items_in(value)
     if "*" not in items and "email" not in items:
         _add(tags.NOT_FOR_MAIL, f"s={value}", target, noticed)
     elif len(items) > 1:
@@ -57,7 +53,7 @@ def _services(value: str, target: Target, noticed: list[Finding]) -> None:
 
 
 def _flags(value: str, target: Target, noticed: list[Finding]) -> None:
-    items = _items(value)
+    items = items_in(value)
     if "y" in items:
         _add(tags.TESTING, f"t={value}", target, noticed)
     if "s" in items and target.subdomains:
