@@ -1,4 +1,4 @@
-"""What the build adds to the wheel: the manual page, made from the commands, and the `dkimctl` script."""
+"""What the build adds to the wheel: the manual pages, made from the program, and the `dkimctl` script."""
 
 import sys
 import tempfile
@@ -27,9 +27,10 @@ class DkimctlBuildHook(BuildHookInterface):
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Make the files and name them to the build."""
         self._made = tempfile.TemporaryDirectory()
-        page = Path(self._made.name, "dkimctl.1")
-        page.write_text(self._manual_page(), encoding="utf-8")
-        build_data["shared_data"][str(page)] = "share/man/man1/dkimctl.1"
+        for name, text in self._manual_pages().items():
+            page = Path(self._made.name, name)
+            page.write_text(text, encoding="utf-8")
+            build_data["shared_data"][str(page)] = f"share/man/man{name[-1]}/{name}"
         # an entry point of the same name would win over the script, so it is taken out of this wheel's metadata
         module, _, function = self.metadata.core.scripts.pop("dkimctl").partition(":")
         script = Path(self._made.name, "dkimctl")
@@ -41,12 +42,12 @@ class DkimctlBuildHook(BuildHookInterface):
         """Remove the temporary files."""
         self._made.cleanup()
 
-    def _manual_page(self) -> str:
+    def _manual_pages(self) -> dict[str, str]:
         sys.path.insert(0, self.root)
         try:
             from dkimctl.cli.main import cli
-            from dkimctl.cli.manual import manual_page
+            from dkimctl.manual.pages import manual_pages
 
-            return manual_page(cli)
+            return dict(manual_pages(cli))
         finally:
             sys.path.remove(self.root)

@@ -6,7 +6,7 @@ import sys
 
 
 def main() -> int:
-    """Run the command line as a process that ends with it; the exit code (`EXIT_STATUS` in dkimctl.cli.manual)."""
+    """Run the command line as a process that ends with it; the exit code (`EXIT_STATUS` in dkimctl.manual.commands)."""
     gc.set_threshold(50_000)  # at 700 a start alone searches for garbage a dozen times and finds none: 2 to 4 ms
     _open_closed_streams()
     try:

@@ -15,7 +15,7 @@ from click.shell_completion import BashComplete, FishComplete, ShellComplete, Zs
 from dkimctl.catalogue import CATALOGUE
 from dkimctl.cli.commands import COMMANDS
 from dkimctl.cli.main import COMPLETE, PROGRAM, cli
-from dkimctl.cli.manual import ENVIRONMENT, EXIT_STATUS
+from dkimctl.manual.commands import ENVIRONMENT, EXIT_STATUS
 from dkimctl.providers.ovh.rights import RULES, token_page
 
 REPOSITORY = Path(__file__).parent.parent

@@ -14,7 +14,7 @@ import pytest
 
 from dkimctl import errors
 from dkimctl.cli import main
-from dkimctl.cli.manual import EXIT_STATUS
+from dkimctl.manual.commands import EXIT_STATUS
 from tests.conftest import Dkimctl, DkimctlInside
 
 

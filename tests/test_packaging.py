@@ -15,6 +15,7 @@ import pytest
 
 from dkimctl.cli.commands import COMMANDS
 from dkimctl.version import VERSION
+from tests import regenerate
 from tests.conftest import REPOSITORY, needs
 
 pytestmark = pytest.mark.xdist_group("packaging")  # the environment is made once
@@ -147,21 +148,29 @@ def test_types_are_shipped(installed: Path) -> None:
     assert marker.read_bytes() == b""
 
 
+def manual_pages(installed: Path) -> list[Path]:
+    """Every manual page that was installed."""
+    return sorted(installed.glob("share/man/man*/dkimctl*"))
+
+
 @needs("man")
-def test_manual_page(installed: Path) -> None:
-    """`man dkimctl` shows every command, and man has nothing to complain about."""
-    page = installed / "share/man/man1/dkimctl.1"
-    ended = subprocess.run(
-        ["man", "--warnings=all", "-l", str(page)],
-        env=environment(MANWIDTH="80", LC_ALL="C.UTF-8", MANPAGER="cat"),
-        capture_output=True,
-        text=True,
-    )
-    assert (ended.returncode, ended.stderr) == (0, "")
-    for name in COMMANDS:
-        assert f"dkimctl {name} " in ended.stdout
-    for word in ("EXIT STATUS", "ENVIRONMENT", "FILES", "COMMON OPTIONS"):
-        assert f"\n{word}\n" in ended.stdout
+def test_manual_pages(installed: Path) -> None:
+    """There is a page for each command and file format, and man has nothing to complain about in any."""
+    pages = manual_pages(installed)
+    for page in pages:
+        ended = subprocess.run(
+            ["man", "--warnings=all", "-l", str(page)],
+            env=environment(MANWIDTH="80", LC_ALL="C.UTF-8", MANPAGER="cat"),
+            capture_output=True,
+            text=True,
+        )
+        assert (ended.returncode, ended.stderr) == (0, ""), page.name
+        headings = ["NAME", "DESCRIPTION", "SEE ALSO"]
+        headings += ["EXIT STATUS", "ENVIRONMENT", "FILES", "COMMON OPTIONS"] if page.name == "dkimctl.1" else []
+        assert all(f"\n{heading}\n" in ended.stdout for heading in headings), page.name
+    names = {page.name for page in pages}
+    assert {"dkimctl.1", "dkimctl.toml.5", "dkimctl-findings.7"} <= names
+    assert {f"dkimctl-{name.replace(' ', '-')}.1" for name in regenerate.every_command()} <= names
 
 
 def test_completions_lie_where_shells_look(installed: Path) -> None:

@@ -15,6 +15,10 @@ from dkimctl.providers.secretfile import secret_text
 _SECRET = re.compile(r"token|secret|pass|key|otp|2fa|session", re.IGNORECASE)
 
 
+OPTIONS = ("credentials", "text_limit", "minimum_ttl", "text_form")
+"""The keys of a table that are ours; all others go to the service."""
+
+
 @dataclass(frozen=True, slots=True)
 class ServiceOptions:
     """What one service is opened with."""

@@ -11,7 +11,7 @@ from dkimctl.programs import run_program
 from dkimctl.programs.search import changeable_source
 
 RELOADING = "reload the name server (rndc reload, knotc zone-reload, nsd-control reload)"
-_KNOWN = ("directory", "reload")
+OPTIONS = ("directory", "reload")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +28,8 @@ class ZoneFileOptions:
 
 def options_from(options: Mapping[str, Option], settings: Settings) -> ZoneFileOptions:
     """The table, read. Raises ConfigError with every mistake."""
-    known = ", ".join(_KNOWN)
-    problems = [f"[providers.zonefile] {key}: unknown; known here: {known}" for key in options if key not in _KNOWN]
+    known = ", ".join(OPTIONS)
+    problems = [f"[providers.zonefile] {key}: unknown; known here: {known}" for key in options if key not in OPTIONS]
     directory, command = options.get("directory", ""), options.get("reload", ())
     if not isinstance(directory, str) or (directory and not directory.startswith("/")):
         problems.append(f"[providers.zonefile] directory: an absolute path is wanted, not {directory!r}")
