@@ -35,13 +35,6 @@ ROWS: tuple[frozenset[str], ...] = (
 BRANCHES = ("signers", "providers")
 """Two rooms that never meet: this host, and the DNS account."""
 
-OPEN_CIRCLES = {
-    frozenset({"signers", "signers.opendkim"}),
-    frozenset({"signers", "signers.rspamd"}),
-    frozenset({"signers", "signers.dkimpy"}),
-}
-"""Folders that still import each other. It only gets shorter."""
-
 DOORS = {
     "click": ("cli", "manual"),
     "cryptography": ("keys",),
@@ -159,7 +152,7 @@ def _graph(place: Callable[[str], str]) -> dict[str, set[str]]:
     graph: dict[str, set[str]] = {}
     for module, target, typing_only in OURS:
         edge = (place(module), place(target))
-        if not typing_only and edge[0] != edge[1] and frozenset(edge) not in OPEN_CIRCLES:
+        if not typing_only and edge[0] != edge[1]:
             graph.setdefault(edge[0], set()).add(edge[1])
     return graph
 

@@ -16,10 +16,10 @@ from dkimctl.config.settings import Settings
 from dkimctl.errors import CheckFailed, Refused, UsageError, disk_errors, shell_word
 from dkimctl.files import is_there, read_file, write_file
 from dkimctl.install.compare import Change, Difference, FileChange, compare
-from dkimctl.install.daemon import TakenUp
 from dkimctl.install.switch import Switched, switch_back
 from dkimctl.install.write import Installed
 from dkimctl.signers.base import RenderedFile, Rendering, fixed
+from dkimctl.signers.service import ReloadResult
 
 SCHEMA = 1
 
@@ -31,7 +31,7 @@ class Undone:
     files: tuple[str, ...]
     """Put back or removed, as system paths."""
     backup: str
-    daemons: tuple[TakenUp, ...]
+    daemons: tuple[ReloadResult, ...]
     """What each daemon was told; none below --root."""
 
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from dkimctl.errors import DkimctlError, shell_word
 from dkimctl.files import read_file
 from dkimctl.host.accounts import may_become
-from dkimctl.host.keyfiles import Fault, read_key
+from dkimctl.host.keyfiles import Fault, key_demands, read_key
 from dkimctl.host.keysafety import Walk
 from dkimctl.host.openable import NOT_REGULAR, open_results
 from dkimctl.host.world import World
-from dkimctl.keys.pair import LEAST_BITS, Algorithm
+from dkimctl.opendkim.fitness import Unfit, unfit
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +74,14 @@ def _fit(world: World, path: str, content: bytes) -> Judged:
         return Judged(
             why=f"{path} holds bare base64", hint=f"write it as PEM: openssl pkey -inform DER … -out {shell_word(path)}"
         )
-    wanted = world.opendkim.get("SignatureAlgorithm", "rsa-sha256").lower()
-    if not wanted.startswith(held.algorithm.value):
-        return Judged(why=f"{path} holds an {held.algorithm} key, and SignatureAlgorithm is {wanted}")
-    least = max(world.opendkim.number("MinimumKeyBits", LEAST_BITS), LEAST_BITS)
-    if held.algorithm is Algorithm.RSA and held.bits < least:
+    demands = key_demands(world)
+    problem = unfit(held.algorithm, held.bits, demands)
+    if problem in (Unfit.OTHER_ALGORITHM, Unfit.INVALID_SIGNATURE):
+        return Judged(why=f"{path} holds an {held.algorithm} key, and SignatureAlgorithm is {demands.algorithm}")
+    if problem in (Unfit.REFUSED_SIZE, Unfit.WEAK):
+        who = "opendkim demands" if problem is Unfit.REFUSED_SIZE else "verifiers demand"
         return Judged(
-            why=f"{path} has {held.bits} bits, and verifiers want {least}", hint="make a new key: dkimctl genkey"
+            why=f"{path} has {held.bits} bits, and {who} {demands.accepted_bits}",
+            hint="make a new key: dkimctl genkey",
         )
     return Judged(held.algorithm.value, held.bits)

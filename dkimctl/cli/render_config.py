@@ -7,6 +7,7 @@ import click
 from dkimctl.cli.frame import App
 from dkimctl.cli.frame import command as make_command
 from dkimctl.cli.layout import DIRECTORY
+from dkimctl.config.settings import SIGNERS
 
 if TYPE_CHECKING:
     from dkimctl.config.settings import Settings
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 @click.option("--output", type=DIRECTORY, help="Write everything below DIR instead.")
 @click.option(
     "--signer",
-    type=click.Choice(["opendkim", "rspamd", "dkimpy-milter"]),
+    type=click.Choice(tuple(SIGNERS)),
     help="The daemon that signs (default opendkim).",
 )
 @click.option("--socket", metavar="SOCKET", help="local:/PATH (the default is one) or inet:PORT@HOST.")

@@ -10,13 +10,14 @@ from dkimctl.host.datasets import read_data_set
 from dkimctl.host.keyfiles import UsedKey, public_key, used_keys
 from dkimctl.host.world import World
 from dkimctl.opendkim.tables import KeyEntry
+from dkimctl.signers.registry import signer_of
 from dkimctl.verify.check import check
 from dkimctl.verify.report import Target
 
 
 def check_records(world: World, lookup: Lookup) -> Iterator[Diagnosis]:
     """The findings of each key record, as verify-dns gives them; nothing about those that are right."""
-    if not world.is_opendkim:
+    if not signer_of(world.settings).explains:
         return  # its KeyTable is not what signs: `verify-dns` looks at every managed key
     pairs = ((key, entry) for key in used_keys(world) for entry in _entries(world, key))
     targets = [target for key, entry in pairs if (target := _target(world, key, entry)) is not None]

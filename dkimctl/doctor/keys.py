@@ -4,7 +4,6 @@ import errno
 import os
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
 from typing import assert_never
 
@@ -15,11 +14,12 @@ from dkimctl.doctor.keycommands import another_key, decrypt, elsewhere, make_aga
 from dkimctl.findings import Severity
 from dkimctl.host.accounts import Account, may_become
 from dkimctl.host.datasets import State
-from dkimctl.host.keyfiles import Fault, UsedKey, distinct_keys, read_key
+from dkimctl.host.keyfiles import Fault, UsedKey, distinct_keys, key_demands, read_key
 from dkimctl.host.keysafety import Danger, Unsafe, Walk
 from dkimctl.host.openable import NOT_REGULAR, open_results
 from dkimctl.host.world import World
-from dkimctl.keys.pair import LEAST_BITS, MOST_BITS, USUAL_BITS, Algorithm, KeyPair
+from dkimctl.keys.pair import MOST_BITS, USUAL_BITS, Algorithm, KeyPair
+from dkimctl.opendkim.fitness import KeyDemands, Unfit, unfit
 
 _ENTRIES = {
     Danger.FILE_OWNER: c.FILE_OWNER,
@@ -78,7 +78,7 @@ def _files(world: World, account: Account, used: list[UsedKey], blamed: set[tupl
     can_try = may_become(account)
     results = open_results(account, world.root, [key.path for key in used]) if can_try else []
     walk = Walk(account, world.accounts, world.root)
-    demands = Demands.of(world)
+    demands = key_demands(world)
     for position, key in enumerate(used):
         result = results[position] if can_try else 0
         if result:
@@ -175,21 +175,7 @@ def _unsafe(world: World, account: Account, key: UsedKey, unsafe: Unsafe) -> Dia
     return noticed(entry, unsafe.node, seen, chain(*repair.commands(world)))
 
 
-@dataclass(frozen=True, slots=True)
-class Demands:
-    """What the configuration asks of every key."""
-
-    algorithm: str
-    least_bits: int
-
-    @classmethod
-    def of(cls, world: World) -> "Demands":
-        """Those of this host."""
-        algorithm = world.opendkim.get("SignatureAlgorithm", "rsa-sha256").lower()
-        return cls(algorithm, max(world.opendkim.number("MinimumKeyBits", LEAST_BITS), 1))
-
-
-def _content(world: World, key: UsedKey, demands: Demands) -> Iterator[Diagnosis]:
+def _content(world: World, key: UsedKey, demands: KeyDemands) -> Iterator[Diagnosis]:
     try:
         with open(world.shown(key.path), "rb") as stream:
             content = stream.read(_LARGEST)
@@ -204,21 +190,22 @@ def _content(world: World, key: UsedKey, demands: Demands) -> Iterator[Diagnosis
     yield from _fitness(world, key, held, demands)
 
 
-def _fitness(world: World, key: UsedKey, pair: KeyPair, demands: Demands) -> Iterator[Diagnosis]:
+def _fitness(world: World, key: UsedKey, pair: KeyPair, demands: KeyDemands) -> Iterator[Diagnosis]:
     """Size and algorithm."""
     wanted = key.algorithm or demands.algorithm
     seen = f"{key.path}: {pair.algorithm}, {pair.bits} bits"
-    if pair.algorithm is Algorithm.RSA and wanted.startswith("ed25519"):
+    problem = unfit(pair.algorithm, pair.bits, demands, own_algorithm=key.algorithm)
+    if problem is Unfit.INVALID_SIGNATURE:
         fix = set_parameter(world, "SignatureAlgorithm", "rsa-sha256")
         yield noticed(c.GARBAGE, key.path, f"{seen}; SignatureAlgorithm {wanted}", fix)
+    if problem is Unfit.OTHER_ALGORITHM:
+        fix = another_key(world, key, f"one opendkim signs with {wanted} only")
+        yield noticed(c.OTHER_ALGORITHM, key.path, f"{seen}; SignatureAlgorithm {wanted}", fix)
     if pair.algorithm is not Algorithm.RSA:
-        if wanted.startswith("rsa"):
-            fix = another_key(world, key, f"one opendkim signs with {wanted} only")
-            yield noticed(c.OTHER_ALGORITHM, key.path, f"{seen}; SignatureAlgorithm {wanted}", fix)
         return
     fix = another_key(world, key, f"it has {USUAL_BITS} bits and another selector")
-    if pair.bits < max(demands.least_bits, LEAST_BITS):
-        yield noticed(c.TOO_SMALL, key.path, f"{seen}; MinimumKeyBits {demands.least_bits}", fix)
+    if problem in (Unfit.REFUSED_SIZE, Unfit.WEAK):
+        yield noticed(c.TOO_SMALL, key.path, f"{seen}; MinimumKeyBits {demands.minimum_bits}", fix)
     elif pair.bits < USUAL_BITS:
         yield noticed(c.SHORT, key.path, seen, fix)
     elif pair.bits > MOST_BITS:

@@ -15,13 +15,13 @@ from dkimctl.errors import DkimctlError, Unavailable
 from dkimctl.host.clockstate import started
 from dkimctl.host.datasets import FILES
 from dkimctl.host.running import find_running
-from dkimctl.host.socketplace import effective_socket, signer_socket
+from dkimctl.host.socketplace import effective_socket
 from dkimctl.host.world import World
 from dkimctl.milter.client import greet
 from dkimctl.milter.wire import NobodyListens
 from dkimctl.opendkim.sockets import MilterSocket
 from dkimctl.programs import find_program, has_systemd
-from dkimctl.signers.service import service_of
+from dkimctl.signers.registry import signer_of
 
 _TOLD = 86_400.0
 """Seconds after which a table that changed is taken for one that the daemon was told of."""
@@ -36,7 +36,7 @@ def check_machine(world: World) -> Iterator[Diagnosis]:
     if find_program(name) is None:
         entry = replace(c.NOT_INSTALLED, title=f"{name} is not installed", fix=f"apt-get install {name}")
         yield noticed(entry, name, f"no program {name} in /usr/sbin or /usr/bin")
-    elif world.is_opendkim:
+    elif signer_of(world.settings).explains:
         yield from _daemon(world)
     else:
         yield from _another(world)
@@ -44,11 +44,12 @@ def check_machine(world: World) -> Iterator[Diagnosis]:
 
 def _another(world: World) -> Iterator[Diagnosis]:
     """A signer other than opendkim: whether it listens where Postfix is to ask."""
-    signer, socket = service_of(world.settings), signer_socket(world)
+    signer = signer_of(world.settings)
+    socket = signer.listens_at(world.settings)
     yield noticed(c.ANOTHER, signer.name, f"{signer.name} listens at {socket}")
     if socket is None:
         return
-    start = f"systemctl start {signer.name}" if has_systemd() else signer.start
+    start = f"systemctl start {signer.name}" if has_systemd() else signer.service(world.settings).start
     yield from _listening(socket, None, start, start)
 
 
@@ -58,7 +59,7 @@ def _daemon(world: World) -> Iterator[Diagnosis]:
         return
     pid_file = world.opendkim.get("PidFile", world.settings.paths.pid_file)
     try:
-        pid = find_running(Path(pid_file))
+        pid = find_running(Path(pid_file), world.settings.signing.signer)
     except DkimctlError as error:
         yield noticed(c.UNREAD, pid_file, error.message)
         pid = None
@@ -72,7 +73,7 @@ def _daemon(world: World) -> Iterator[Diagnosis]:
 
 
 def _told(pid_file: str) -> float:
-    """When dkimctl told the daemon last to read its files: see `daemon.take_up`."""
+    """Return when dkimctl last reloaded the daemon: see `signers.service.reload_daemon`."""
     with suppress(OSError):
         return os.stat(pid_file).st_mtime
     return 0.0

@@ -20,6 +20,7 @@ from dkimctl.host.socketplace import SYSTEMD_UMASK, may_connect, predicted
 from dkimctl.host.world import World
 from dkimctl.opendkim.sockets import parse_socket
 from dkimctl.postfix.milters import milter_socket, names_opendkim, split_milters
+from dkimctl.signers.registry import signer_of
 
 _OWN_ACTION = re.compile(r"(default_action\s*=\s*)(\w+)")
 _STRANGER = Account("anybody", -2, -2)
@@ -37,7 +38,7 @@ def check_milters(world: World) -> Iterator[Diagnosis]:
         yield from _asked(way)
         yield from _local(way)
         yield from _chroot(way)
-        if world.is_opendkim:
+        if signer_of(world.settings).explains:
             yield from _permission(way)
         yield from _failure_action(way)
         yield from _small_things(way)
@@ -99,7 +100,7 @@ def _one_socket(way: Way) -> str:
     """
     option = way.world.opendkim.service.option("Socket")
     written = way.world.opendkim.conf.find("Socket") if way.world.opendkim.conf else None
-    if way.world.is_opendkim and option and written:
+    if signer_of(way.world.settings).explains and option and written:
         with suppress(UsageError):
             own = replace(way, socket=parse_socket(written.value))
             if own.asks(way.instance.values["smtpd_milters"]):
@@ -222,7 +223,7 @@ def _small_things(way: Way) -> Iterator[Diagnosis]:
     if protocol.isdecimal() and int(protocol) < 2:
         seen = f"{way.main_cf}: milter_protocol = {protocol}"
         yield noticed(c.OLD_PROTOCOL, "milter_protocol", seen, f"{way.postconf} -X milter_protocol")
-    if not way.socket.is_unix and way.world.is_opendkim:
+    if not way.socket.is_unix and signer_of(way.world.settings).explains:
         yield noticed(c.SLOW_SOCKET, "Socket", f"Socket {way.socket}", _faster(way))
     if "bounce" not in values["internal_mail_filter_classes"] and way.asks(values["non_smtpd_milters"]):
         fix = f"{way.postconf} -e 'internal_mail_filter_classes = bounce, notify'"

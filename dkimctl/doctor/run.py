@@ -22,6 +22,7 @@ from dkimctl.doctor.tables import check_tables
 from dkimctl.errors import DkimctlError, reason
 from dkimctl.findings import Finding, Severity
 from dkimctl.host.world import World
+from dkimctl.signers.registry import signer_of
 
 CHECKS: tuple[Check, ...] = (
     check_conf,
@@ -41,7 +42,7 @@ _WORST_FIRST = (Severity.ERROR, Severity.UNKNOWN, Severity.WARNING, Severity.INF
 
 def diagnose(world: World, checks: Iterable[Check] = CHECKS) -> tuple[Diagnosis, ...]:
     """Everything that is noticed, the worst first; one `ok` finding when nothing is wrong."""
-    if not world.is_opendkim:
+    if not signer_of(world.settings).explains:
         checks = [check for check in checks if check not in CHECKS or check in _OF_EVERY_SIGNER]
     found = [*_unread(world), *_counted(diagnosis for check in checks for diagnosis in _made(check, world))]
     found.sort(key=lambda d: (_WORST_FIRST.index(d.finding.severity), d.finding.code))

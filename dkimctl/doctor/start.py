@@ -23,6 +23,8 @@ from dkimctl.postfix.milters import milter_socket
 from dkimctl.programs import has_systemd
 
 _TMPFILES = ("/etc/tmpfiles.d", "/run/tmpfiles.d", "/usr/lib/tmpfiles.d")
+_USUAL_DIRECTORIES = ("opendkim", "dkim")
+"""How the directory of a daemon's socket is called where it holds nothing else."""
 _CRON = ("/etc/crontab", "/etc/cron.d", "/etc/cron.hourly", "/etc/cron.daily", "/etc/cron.weekly")
 
 
@@ -182,7 +184,7 @@ def _place(world: World, setting: Setting, socket: MilterSocket) -> Iterator[Dia
 
 def make_socket_directory(world: World, account: Account, directory: str, client_group: str) -> str:
     """Give the socket's directory to the daemon, with Postfix's group; another socket where it serves others too."""
-    serves_others = os.path.basename(directory) not in (account.name, "opendkim", "dkim")
+    serves_others = os.path.basename(directory) not in (account.name, *_USUAL_DIRECTORIES)
     if serves_others or directory.startswith(("/run", "/var/run")):  # the latter is made anew at each boot
         return dkimctl(world, "render-config --install")
     return make_directory(world, directory, account, client_group, 0o2750)

@@ -5,10 +5,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from dkimctl.host.postfix import PostfixInstance, Service
-from dkimctl.host.socketplace import leads_to, signer_socket
+from dkimctl.host.socketplace import leads_to
 from dkimctl.host.world import World
 from dkimctl.opendkim.sockets import MilterSocket
 from dkimctl.postfix.milters import postfix_spelling, split_milters
+from dkimctl.signers.registry import signer_of
 
 LISTS = ("smtpd_milters", "non_smtpd_milters")
 
@@ -104,6 +105,6 @@ class Way:
 
 def ways(world: World) -> Iterator[Way]:
     """Each instance with the daemon's socket; none when the daemon has no socket."""
-    socket = signer_socket(world)
+    socket = signer_of(world.settings).listens_at(world.settings)
     if socket is not None:
         yield from (Way(world, instance, socket) for instance in world.postfix)

@@ -1,4 +1,4 @@
-"""What a private key file holds, judged as opendkim reads it, and the keys that the tables lead to."""
+"""What a private key file holds, as opendkim reads it, and the keys that the tables lead to."""
 
 import base64
 import binascii
@@ -13,6 +13,7 @@ from dkimctl.host.version import as_read_here
 from dkimctl.host.world import World
 from dkimctl.keys.pair import KeyPair, parse_private_key
 from dkimctl.keys.public import PublicKey
+from dkimctl.opendkim.fitness import KeyDemands
 from dkimctl.opendkim.tables import KeyEntry, key_entry
 
 ENCRYPTED = re.compile(rb"BEGIN ENCRYPTED PRIVATE KEY|Proc-Type: 4,ENCRYPTED")
@@ -41,7 +42,7 @@ class UsedKey(NamedTuple):
 
 
 def used_keys(world: World) -> Iterator[UsedKey]:
-    """Every key that opendkim is told of, with `%` still in it."""
+    """Yield every key that opendkim is told of, with `%` still in it."""
     table = world.data_sets.get("KeyTable")
     for row in table.rows if table else ():
         entry = key_entry(row)
@@ -54,7 +55,7 @@ def used_keys(world: World) -> Iterator[UsedKey]:
 
 
 def distinct_keys(world: World) -> Iterator[UsedKey]:
-    """Each key once, without those whose path depends on the mail."""
+    """Yield each key once, without those whose path depends on the mail."""
     seen: set[int] = set()  # of hashes, because a million paths would fill the memory
     for key in used_keys(world):
         path = key.path
@@ -65,8 +66,13 @@ def distinct_keys(world: World) -> Iterator[UsedKey]:
             yield key._replace(path=path)
 
 
+def key_demands(world: World) -> KeyDemands:
+    """Return what opendkim's configuration demands of every key."""
+    return KeyDemands.of(world.opendkim.get("SignatureAlgorithm"), world.opendkim.number("MinimumKeyBits", 0))
+
+
 def read_key(content: bytes, source: str) -> KeyPair | Fault:
-    """The key in a file's content, in each form that opendkim takes, or why it is none."""
+    """Return the key in a file's content, in each form that opendkim takes, or why it is none."""
     if not content.strip():
         return Fault.EMPTY
     if ENCRYPTED.search(content):
@@ -83,7 +89,7 @@ def read_key(content: bytes, source: str) -> KeyPair | Fault:
 
 
 def public_key(world: World, key: UsedKey) -> PublicKey | None:
-    """The public half of a key file, or None when it cannot be read or holds none: the keys' check tells."""
+    """Return the public half of a key file, or None when it cannot be read or holds none, which `doctor` reports."""
     try:
         content = read_file(world.settings.at(key.path)) if key.path.startswith("/") else None
     except DkimctlError:

@@ -5,8 +5,8 @@ from pathlib import Path
 from dkimctl.files import read_file
 
 
-def find_running(pid_file: Path, name: str = "opendkim") -> int | None:
-    """The process id of the daemon of this name that wrote this file, or None when none runs."""
+def find_running(pid_file: Path, name: str) -> int | None:
+    """Return the process id of the daemon of this name that wrote this file, or None when none runs."""
     text = (read_file(pid_file) or b"").strip()
     if not text.isdigit():
         return None

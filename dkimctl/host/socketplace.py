@@ -24,11 +24,6 @@ def effective_socket(daemon: Installation) -> MilterSocket | None:
         return None
 
 
-def signer_socket(world: World) -> MilterSocket | None:
-    """Where the signer of this host listens: opendkim as its files say, another one as dkimctl was told."""
-    return effective_socket(world.opendkim) if world.is_opendkim else parse_socket(world.settings.signing.socket)
-
-
 def leads_to(milter: str, socket: MilterSocket, queue: str) -> bool:
     """True when this milter of Postfix's is the daemon at `socket`."""
     there = milter_socket(milter, queue)

@@ -52,11 +52,6 @@ class World:
         return self.settings.root == Path("/")
 
     @property
-    def is_opendkim(self) -> bool:
-        """True unless the configuration names another signer, whose own files are not read here."""
-        return self.settings.signing.signer == "opendkim"
-
-    @property
     def internal_hosts(self) -> DataSet:
         """InternalHosts, or what the daemon takes without it."""
         default = Setting("InternalHosts", DEFAULT_INTERNAL, "the default", 0)

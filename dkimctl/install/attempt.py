@@ -1,9 +1,9 @@
-"""A configuration put in place, taken up by the daemons, and proven by messages: what every installation goes through.
+"""A configuration installed, read by the daemons, and proven by messages: what every installation goes through.
 
-    attempt(rendering, settings, keys, find_record) -> Attempt     installed, told, probed
+    attempt(rendering, settings, keys, find_record) -> Attempt     installed, reloaded, probed
     take_back(attempt, settings) -> what the daemons did            the old configuration again
 
-Whoever calls decides what a failure means; nothing is taken back without being asked.
+The caller decides what a failure means; nothing is taken back without being asked.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -17,23 +17,24 @@ from dkimctl.config.settings import Settings
 from dkimctl.dkim.signature import FindRecord
 from dkimctl.errors import CheckFailed, DkimctlError, Unavailable
 from dkimctl.install.compare import compare
-from dkimctl.install.daemon import Step, TakenUp
-from dkimctl.install.switch import NotTakenUp, Switched, postfix_waits, reload_again, switch_back, switch_to
+from dkimctl.install.switch import (
+    ReloadFailed,
+    Switched,
+    needs_person_to_restart,
+    reload_again,
+    switch_back,
+    switch_to,
+)
 from dkimctl.milter.client import Client
 from dkimctl.milter.probe import probe
 from dkimctl.milter.wire import NobodyListens
 from dkimctl.opendkim.sockets import parse_socket
 from dkimctl.programs import log_of
 from dkimctl.signers.base import Name, Rendering, SigningKey
-from dkimctl.signers.service import service_of
+from dkimctl.signers.registry import signer_named, signer_of
+from dkimctl.signers.service import Action, ReloadResult
 
 _PAUSE = 0.2
-_WAITING = TakenUp(
-    Step.NONE,
-    False,
-    "Postfix goes on as before until opendkim listens at its new socket",
-    "once opendkim was restarted, the same command again tells Postfix",
-)
 _BELOW = "probe"  # the label below a domain from which its sub-domains are probed
 
 
@@ -53,8 +54,8 @@ class Attempt:
 
     switched: tuple[Switched, ...]
     """In the order in which it was done; one, or two where Postfix was told after the signer was proven."""
-    not_taken_up: NotTakenUp | None = None
-    """A daemon could not be made to take it up; nothing was probed then."""
+    reload_failed: ReloadFailed | None = None
+    """A daemon could not be reloaded; nothing was probed then."""
     failures: tuple[Failure, ...] = ()
     proven: tuple[SigningKey, ...] = ()
 
@@ -83,19 +84,20 @@ def attempt(
     clock: Clock,
     tell: Callable[[Switched], None] = lambda _: None,
 ) -> Attempt:
-    """Install the rendering, have it taken up, and show the signer a message for each of the keys.
+    """Install the rendering, reload the daemons, and show the signer a message for each of the keys.
 
-    opendkim's place in Postfix changes with its files, unless only a person can restart it at a new socket: then
-    Postfix keeps the old one until the next time. Another signer is proven before Postfix hears of it, so that the
-    one before it signs until then. `tell` hears of each switch as it ends. Raises what `host.switch.switch_to`
-    raises, but for NotTakenUp.
+    A signer with `proven_before_postfix` signs these messages before Postfix is told of it, so that the one before it
+    signs until then. Of any other, Postfix's settings change with its files, unless only a person can restart it at a
+    new socket: then Postfix keeps the old one until the next time. `tell` is called for each switch as it ends.
+    Raises what `switch.switch_to` raises, except ReloadFailed.
     """
-    waits = rendering.signer == "opendkim" and _postfix_waits(rendering, settings)
-    later = waits or (rendering.signer != "opendkim" and settings.root == Path("/"))
+    is_proven_first = signer_named(rendering.signer).proven_before_postfix
+    waits = not is_proven_first and _postfix_waits(rendering, settings)
+    later = waits or (is_proven_first and settings.root == Path("/"))
     first = replace(rendering, postfix=MappingProxyType({})) if later else rendering
-    made = _switch((), first, settings, clock, tell, _WAITING if waits else None)
+    made = _switch((), first, settings, clock, tell, _waiting(rendering.signer) if waits else None)
     daemon = made.switched[-1].daemon
-    if made.not_taken_up or daemon is None or not daemon.done:
+    if made.reload_failed or daemon is None or not daemon.done:
         return made
     shown = tuple(keys)
     made = _probed(made, shown, settings, find_record, clock)
@@ -108,13 +110,24 @@ def attempt(
 
 
 def _postfix_waits(rendering: Rendering, settings: Settings) -> bool:
-    """True when Postfix must not be told of the new socket yet."""
-    return bool(rendering.postfix) and postfix_waits(settings) and bool(compare(rendering, settings).postfix)
+    """Return True when Postfix must not be told of the new socket yet."""
+    return bool(rendering.postfix) and needs_person_to_restart(settings) and bool(compare(rendering, settings).postfix)
 
 
-def take_back(made: Attempt, settings: Settings) -> tuple[TakenUp, ...]:
-    """Put back everything that changed; returns what the daemons did. Raises what `host.switch.switch_back` raises."""
-    told: list[TakenUp] = []
+def _waiting(signer: str) -> ReloadResult:
+    return ReloadResult(
+        Action.NONE,
+        False,
+        f"Postfix goes on as before until {signer} listens at its new socket",
+        f"once {signer} was restarted, the same command again tells Postfix",
+    )
+
+
+def take_back(made: Attempt, settings: Settings) -> tuple[ReloadResult, ...]:
+    """Put back everything that changed; returns what was done about the
+    daemons. Raises what `switch.switch_back` raises.
+    """
+    told: list[ReloadResult] = []
     for switched in reversed(made.switched):
         if not switched.installed.changed.is_empty:
             told += switch_back(switched, settings)
@@ -127,12 +140,12 @@ def _switch(
     settings: Settings,
     clock: Clock,
     tell: Callable[[Switched], None],
-    waiting: TakenUp | None = None,
+    waiting: ReloadResult | None = None,
 ) -> Attempt:
     """One switch after those before it. `waiting`: what is to be said of Postfix, which is told nothing."""
     try:
         switched = switch_to(rendering, settings, clock=clock)
-    except NotTakenUp as error:
+    except ReloadFailed as error:
         return Attempt((*before, error.switched), error)
     if waiting:
         switched = replace(switched, postfix=waiting)
@@ -162,7 +175,7 @@ def _probed(
 def _probed_again(
     made: Attempt, keys: tuple[SigningKey, ...], settings: Settings, find_record: FindRecord, clock: Clock
 ) -> Attempt:
-    """The proof again after a reload: an earlier run may have ended before the daemon was told of its files."""
+    """Return the proof again after a reload: an earlier run may have ended before the daemon read its files."""
     try:
         told = reload_again(settings)
     except Unavailable:
@@ -181,11 +194,12 @@ def _senders(key: SigningKey) -> Iterator[str]:
 def _probe(
     key: SigningKey, sender: str, settings: Settings, find_record: FindRecord, clock: Clock, since: float
 ) -> DkimctlError | None:
-    """Why mail from this domain is not signed with a signature that verifies, or None when it is.
+    """Return why mail from this domain is not signed with a signature that verifies, or None when it is.
 
-    Tries again for a while: `since` is when the daemon was told.
+    Tries again for a while: `since` is when the daemon was reloaded.
     """
-    socket, service, client = parse_socket(settings.signing.socket), service_of(settings), _trusted_client(settings)
+    socket, client = parse_socket(settings.signing.socket), _trusted_client(settings)
+    service = signer_of(settings).service(settings)
     while True:
         patience = service.to_reload
         try:
@@ -205,7 +219,7 @@ def _probe(
 
 
 def _trusted_client(settings: Settings) -> Client:
-    """A client whose mail is to be signed: this machine where it is trusted, else the first address that is."""
+    """Return a client whose mail is to be signed: this machine where it is trusted, else the first address that is."""
     for host in settings.signing.trusted_hosts:
         try:
             address = ip_network(host.replace("[", "").replace("]", ""), strict=False).network_address

@@ -7,7 +7,7 @@ from dkimctl.config.settings import Settings
 from dkimctl.dkim.keysource import record_on_disk
 from dkimctl.errors import CheckFailed, DkimctlError, Unavailable
 from dkimctl.install.attempt import Attempt, attempt, take_back
-from dkimctl.install.maysign import installed_keys
+from dkimctl.install.eligible import installed_keys
 from dkimctl.install.switch import Switched
 from dkimctl.install.write import Installed
 from dkimctl.keys.store import KeyStore
@@ -25,16 +25,16 @@ class Proven:
 
 
 def install(rendering: Rendering, settings: Settings, store: KeyStore, *, clock: Clock) -> Proven:
-    """Install the rendering, have the daemons take it up, and show the signer messages of a few domains.
+    """Install the rendering, reload the daemons, and show the signer messages of a few domains.
 
     Domains that did not sign before come first. A signature counts when it verifies with the key on this disk: DNS is
-    not asked. When a daemon does not take the files up, or a message is not signed, everything is put back. Raises what
-    `host.switch.switch_to` raises, CheckFailed when a message is not signed, Unavailable when a daemon fails.
+    not asked. When a daemon cannot be reloaded, or a message is not signed, everything is put back. Raises what
+    `switch.switch_to` raises, CheckFailed when a message is not signed, Unavailable when a daemon fails.
     """
     keys = sample(rendering.keys, installed_keys(settings))
     made = attempt(rendering, settings, keys, record_on_disk(store), clock=clock)
-    if made.not_taken_up:
-        raise _taken_back(made, settings, made.not_taken_up, made.not_taken_up.message)
+    if made.reload_failed:
+        raise _taken_back(made, settings, made.reload_failed, made.reload_failed.message)
     if made.failures:
         first = made.failures[0]
         raise _taken_back(made, settings, first.error, f"mail from {first.sender}: {first.error.message}")
@@ -42,17 +42,17 @@ def install(rendering: Rendering, settings: Settings, store: KeyStore, *, clock:
 
 
 def _taken_back(made: Attempt, settings: Settings, error: DkimctlError, message: str) -> DkimctlError:
-    """The error to raise, after the old configuration was put back where something had changed."""
+    """Return the error to raise, after the old configuration was put back where something had changed."""
     after = "nothing had to be changed, so nothing was put back"
     if made.has_changed:
-        told = take_back(made, settings)
-        after = "; ".join(["everything was put back as it was before", *(taken.message for taken in told)])
+        results = take_back(made, settings)
+        after = "; ".join(["everything was put back as it was before", *(result.message for result in results)])
     kind = Unavailable if isinstance(error, Unavailable) else CheckFailed
     return kind(f"{message}; {after}", hint=error.hint)
 
 
 def _as_one(switched: tuple[Switched, ...]) -> Switched:
-    """Both steps as one: files by the first, Postfix by the second."""
+    """Return both switches as one: files by the first, Postfix by the second."""
     first, last = switched[0], switched[-1]
     if first is last:
         return first

@@ -15,6 +15,7 @@ from dkimctl.findings import Finding, Severity
 from dkimctl.host.world import World, read_world
 from dkimctl.programs import find_program
 from dkimctl.signers.base import Rendering
+from dkimctl.signers.registry import signer_named
 
 _CHECKS: tuple[Check, ...] = (check_conf, check_tables, check_hosts)
 
@@ -22,10 +23,11 @@ _CHECKS: tuple[Check, ...] = (check_conf, check_tables, check_hosts)
 def check_staged(rendering: Rendering, settings: Settings, staged: Mapping[str, Path]) -> None:
     """Raise Refused when the new files have an error that the installed ones do not have.
 
-    `staged`: system path → where its new content can be read. Only opendkim's own files are known that well, and only
-    on the machine where it runs.
+    `staged`: system path → where its new content can be read. Only the files of a signer
+    that `explains` are checked, and only on the machine where it runs.
     """
-    if rendering.signer != "opendkim" or settings.root != Path("/") or find_program("opendkim") is None:
+    signer = signer_named(rendering.signer)
+    if not signer.explains or settings.root != Path("/") or find_program(signer.name) is None:
         return
     now, coming = read_world(settings), read_world(replace(settings, staged=staged))
     errors = [*_errors(_CHECKS, coming), *_errors((check_keys,), _new_keys(coming, now))]
@@ -39,7 +41,7 @@ def check_staged(rendering: Rendering, settings: Settings, staged: Mapping[str, 
 
 
 def _new_keys(coming: World, now: World) -> World:
-    """The world with the new keys only: to look at 100,000 that sign already would take half a minute."""
+    """Return the world with the new keys only: to look at 100,000 that sign already would take half a minute."""
     table, old = coming.data_sets.get("KeyTable"), now.data_sets.get("KeyTable")
     if table is None or old is None or coming.account != now.account:
         return coming

@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from dataclasses import fields
 
 from dkimctl.install.compare import Change, Difference
-from dkimctl.install.daemon import TakenUp
 from dkimctl.install.install import Proven
 from dkimctl.install.switch import Switched
 from dkimctl.output.terminal import Terminal
 from dkimctl.signers.base import Notice, Rendering
+from dkimctl.signers.service import ReloadResult
 
 _COLOURS = {"+": "32", "-": "31", "@": "36"}
 _WORDS = {Change.NEW: "new", Change.CONTENT: "changed", Change.MODE: "other mode or owner"}
@@ -63,13 +63,13 @@ def show_switch(switched: Switched, terminal: Terminal) -> None:
         terminal.note(note)
     if switched.dry_run:
         terminal.note(switched.dry_run)
-    for taken in (switched.daemon, switched.postfix):
-        if taken is not None:
-            _show_taken_up(taken, terminal)
+    for result in (switched.daemon, switched.postfix):
+        if result is not None:
+            _show_reload(result, terminal)
 
 
-def _show_taken_up(taken: TakenUp, terminal: Terminal) -> None:
-    if taken.done:
-        terminal.note(taken.message)
+def _show_reload(result: ReloadResult, terminal: Terminal) -> None:
+    if result.done:
+        terminal.note(result.message)
     else:
-        terminal.warning(taken.message, taken.hint)
+        terminal.warning(result.message, result.hint)

@@ -10,7 +10,6 @@ from dkimctl.clock import Clock
 from dkimctl.config.settings import Settings
 from dkimctl.dkim.keysource import records_in_dns
 from dkimctl.errors import DiskError, DkimctlError, Unavailable
-from dkimctl.host.installation import read_installation
 from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import KeyName, KeyStore, published_keys
 from dkimctl.names import owner_name, split_owner_name
@@ -18,6 +17,7 @@ from dkimctl.opendkim.sockets import MilterSocket, parse_socket
 from dkimctl.record.from_key import record_of
 from dkimctl.selftest.attempt import Attempt, State
 from dkimctl.selftest.cases import Case, cases
+from dkimctl.signers.registry import signer_of
 
 
 class Via(StrEnum):
@@ -69,14 +69,8 @@ def all_cases(prober: Prober, domains: Sequence[str], now: datetime) -> Iterator
 
 
 def daemon_socket(settings: Settings) -> MilterSocket:
-    """Where the daemon of this machine listens: what opendkim.conf says, else what the configuration says."""
-    if settings.signing.signer != "opendkim":
-        return parse_socket(settings.signing.socket)
-    try:
-        found = read_installation(settings.paths.opendkim_conf, settings.at).get("Socket")
-    except DkimctlError:
-        found = ""
-    return parse_socket(found or settings.signing.socket)
+    """Return where the daemon of this machine listens: what its own files say, else what the configuration says."""
+    return signer_of(settings).listens_at(settings) or parse_socket(settings.signing.socket)
 
 
 class Finder:

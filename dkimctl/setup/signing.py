@@ -6,15 +6,14 @@ from dkimctl.config.settings import Settings
 from dkimctl.dkim.keysource import record_in_dns
 from dkimctl.errors import Refused
 from dkimctl.install.attempt import Attempt, attempt, take_back
-from dkimctl.install.daemon import Step as Way
-from dkimctl.install.daemon import TakenUp
-from dkimctl.install.maysign import MaySign, installed_keys
+from dkimctl.install.eligible import EligibleKeys, installed_keys
 from dkimctl.install.switch import Switched
 from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import Key
 from dkimctl.setup.steps import Site, State, Step, failed
 from dkimctl.signers.base import Name, Rendering, SigningKey
 from dkimctl.signers.desired import desired
+from dkimctl.signers.service import Action, ReloadResult
 
 _MEANWHILE = {
     "tempfail": "keeps mail waiting",
@@ -27,19 +26,19 @@ _MEANWHILE = {
 def start_signing(site: Site, keys: Sequence[Key]) -> None:
     """Have the daemons sign with these keys, which DNS was seen to serve, and prove each by a signature.
 
-    A new key whose signature does not verify is taken out again; the others go on. Where no daemon runs, the last step
-    says what to type. Raises DkimctlError when the configuration cannot be put in place, or not be taken back.
+    A new key whose signature does not verify is result out again; the others go on. Where no daemon runs, the last step
+    says what to type. Raises DkimctlError when the configuration cannot be put in place, or not be result back.
     """
     before = installed_keys(site.settings)
     rejected: frozenset[Name] = frozenset()
     while keys:
-        rendering = desired(site.settings, MaySign(site.store, before, without=rejected))
+        rendering = desired(site.settings, EligibleKeys(site.store, before, without=rejected))
         keys = _those_that_sign(site, keys, rendering)
         if not keys:
             return
         made = _attempt(site, rendering, {_name(key) for key in keys})
-        if made.not_taken_up:
-            site.tell(failed(rendering.signer, made.not_taken_up))
+        if made.reload_failed:
+            site.tell(failed(rendering.signer, made.reload_failed))
             _take_back(site, made)
         if not (made.proven or made.failures):
             return
@@ -97,11 +96,11 @@ def _tell(site: Site, rendering: Rendering, switched: Switched) -> None:
     signer = rendering.signer
     site.tell(_configuration(switched, signer))
     if switched.postfix:
-        site.tell(_taken_up("Postfix", switched.postfix))
+        site.tell(_reloaded("Postfix", switched.postfix))
     if switched.daemon is None:
         site.tell(Step(signer, State.TODO, "no daemon belongs to a staging tree", hint="run it on the host itself"))
     elif switched.daemon.done:
-        site.tell(_taken_up(signer, switched.daemon))
+        site.tell(_reloaded(signer, switched.daemon))
     else:
         site.tell(_waiting_for_daemon(switched, switched.daemon, rendering, site.settings))
 
@@ -117,16 +116,16 @@ def _configuration(switched: Switched, signer: str) -> Step:
     return Step("config", State.DONE, switched.dry_run, details=tuple(details))
 
 
-def _taken_up(name: str, taken: TakenUp) -> Step:
-    state = State.TODO if not taken.done else State.ALREADY if taken.step is Way.NONE else State.DONE
-    return Step(name, state, taken.message, hint=taken.hint)
+def _reloaded(name: str, result: ReloadResult) -> Step:
+    state = State.TODO if not result.done else State.ALREADY if result.action is Action.NONE else State.DONE
+    return Step(name, state, result.message, hint=result.hint)
 
 
-def _waiting_for_daemon(switched: Switched, taken: TakenUp, rendering: Rendering, settings: Settings) -> Step:
-    proof = taken.message
+def _waiting_for_daemon(switched: Switched, result: ReloadResult, rendering: Rendering, settings: Settings) -> Step:
+    proof = result.message
     if rendering.postfix and (switched.postfix is None or switched.postfix.done):  # it asks at the new socket by now
         proof += f"; until then Postfix {_MEANWHILE[settings.signing.milter_default_action]}"
-    hint = f"{taken.hint}, then this command again: it goes on with the proof"
+    hint = f"{result.hint}, then this command again: it goes on with the proof"
     return Step(rendering.signer, State.TODO, proof, hint=hint)
 
 
@@ -139,7 +138,7 @@ def _take_back(site: Site, made: Attempt) -> None:
             "config",
             State.DONE,
             "put back as it was before, because of what failed above",
-            details=tuple(taken.message for taken in told),
+            details=tuple(result.message for result in told),
         )
     )
 

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from dkimctl.config.settings import Settings
 from dkimctl.opendkim.sockets import MilterSocket
+from dkimctl.signers.service import Running, Service
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,21 +113,67 @@ Name = tuple[str, str]
 
 
 class Signer(Protocol):
-    """A daemon that signs: one file in this folder each."""
+    """A daemon that signs: one folder below this one each, found by `registry.signer_of`."""
 
     name: str
-    """As in `config.settings.SIGNERS`."""
+    """As in `config.settings.SIGNERS`; also of its program, its systemd unit and its Debian package."""
     signs_twice: bool
     """True when it puts an RSA and an Ed25519 signature on one message."""
+    explains: bool
+    """True when its own files can be read here, so that `doctor` and `why` can tell what it will do and why.
+
+    Of any other signer `why` asks the daemon itself, with a message that is not delivered.
+    """
+    proven_before_postfix: bool
+    """True when Postfix is told of its socket only after it has signed probes; False when both change together."""
+    key_copies: tuple[str, ...]
+    """The directories with its own copies of private keys, as system paths."""
+
+    # what to write
 
     def files(self, settings: Settings, selection: Selection) -> tuple[tuple[RenderedFile, ...], tuple[Notice, ...]]:
-        """Its files, and what is to be said about them. Reads what is installed, writes nothing."""
+        """Return its files, and what to say about them. Reads what is installed, writes nothing."""
 
     def directories(self, settings: Settings) -> tuple[RenderedDirectory, ...]:
-        """The directories that it needs."""
+        """Return the directories that it needs."""
 
-    def sockets(self, settings: Settings) -> tuple[MilterSocket, ...]:
-        """Where it will listen, then where the installed configuration has it listen."""
+    def transition_notices(self, settings: Settings, selection: Selection) -> tuple[Notice, ...]:
+        """Return what changes for mail that its installed configuration signs today, whichever signer is to sign."""
+
+    # what is installed
 
     def installed(self, settings: Settings) -> frozenset[Name]:
-        """The keys that the installed configuration names; none when there is none. Raises DiskError."""
+        """Return the keys that the installed configuration names; none when there is none. Raises DiskError."""
+
+    def sockets(self, settings: Settings) -> tuple[MilterSocket, ...]:
+        """Return where it will listen, then where the installed configuration has it listen."""
+
+    def retired_sockets(self, settings: Settings) -> tuple[MilterSocket, ...]:
+        """Return the sockets whose place in Postfix goes to another signer that replaces this one."""
+
+    def listens_at(self, settings: Settings) -> MilterSocket | None:
+        """Return where the daemon of this machine listens; None when its configuration names no valid socket."""
+
+    # before and after the files change
+
+    def check_socket(self, settings: Settings, before: Running) -> None:
+        """Raise Refused when another program listens where this daemon is to move: it would not start."""
+
+    def dry_run(self, rendering: Rendering, settings: Settings, staged: Mapping[str, Path]) -> str:
+        """Try the staged files on this machine without installing them.
+
+        `staged`: system path → where its new content can be read. Returns what was tried, or why nothing could be.
+        Raises Refused when the daemon cannot work with them.
+        """
+
+    def service(self, settings: Settings) -> Service:
+        """Return how its daemon is started and reloaded."""
+
+    def running(self, settings: Settings) -> Running:
+        """Return what the daemon runs with, by the files that are installed now. Raises DiskError."""
+
+    def needs_restart(self, settings: Settings, before: Running, changed: Mapping[str, bool]) -> bool:
+        """Return True when a reload is not enough for the files that are installed now.
+
+        `before`: taken before they changed. `changed`: the system paths that changed; True for a new file.
+        """

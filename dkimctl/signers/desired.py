@@ -6,30 +6,31 @@ from dkimctl.config.settings import Settings
 from dkimctl.keys.store import KeyStore
 from dkimctl.signers.base import Rendering, Signer
 from dkimctl.signers.derived import revoked_copies
-from dkimctl.signers.opendkim.continuity import lost_signatures
 from dkimctl.signers.postfix import postfix_settings
-from dkimctl.signers.registry import COPIES, retired_sockets, signer_named
-from dkimctl.signers.rspamd.rendering import still_signs
+from dkimctl.signers.registry import all_signers, signer_of
 from dkimctl.signers.selection import select_keys
 
 
 def desired(settings: Settings, store: KeyStore, signer: Signer | None = None) -> Rendering:
-    """The rendering for every managed domain. Reads the keys and what is installed, and writes nothing.
+    """Return the rendering for every managed domain. Reads the keys and what is installed, and writes nothing.
 
-    Raises UsageError when no domain has a key or a setting is of no use, DiskError when something cannot be read,
+    Raises UsageError when no domain has a key or a setting cannot be used, DiskError when something cannot be read,
     Refused when a table's managed block is broken, Unavailable when postconf fails.
     """
-    daemon = signer or signer_named(settings.signing.signer)
+    daemon = signer or signer_of(settings)
+    everyone = all_signers()
     selection = select_keys(settings, store, both=daemon.signs_twice)
     files, notices = daemon.files(settings, selection)
-    postfix, postfix_notices = postfix_settings(settings, (*daemon.sockets(settings), *retired_sockets(settings)))
-    twice = still_signs(settings) if daemon.name != "rspamd" else ()
+    retired = (socket for other in everyone if other is not daemon for socket in other.retired_sockets(settings))
+    postfix, postfix_notices = postfix_settings(settings, (*daemon.sockets(settings), *retired))
+    transition = (notice for each in everyone for notice in each.transition_notices(settings, selection))
+    places = (place for each in everyone for place in each.key_copies)
     return Rendering(
         signer=daemon.name,
         keys=selection.keys,
         files=files,
         directories=daemon.directories(settings),
         postfix=MappingProxyType(postfix),
-        notices=(*selection.notices, *lost_signatures(settings, selection), *notices, *postfix_notices, *twice),
-        leftovers=tuple(path for place in COPIES for path in revoked_copies(settings, store, place, selection)),
+        notices=(*selection.notices, *transition, *notices, *postfix_notices),
+        leftovers=tuple(path for place in places for path in revoked_copies(settings, store, place, selection)),
     )

@@ -1,132 +1,28 @@
-"""Would the real opendkim sign with the new files? Asked before they are put in place, in its test mode `-t`.
+"""A configuration tried before it is put in place."""
 
-The test mode needs no running daemon and no socket, and finds what `opendkim -n` lets pass: a key that the daemon's
-user cannot read or calls insecure, a table line that makes it crash, a configuration that does not fit together.
-"""
-
-import os
-import shutil
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from dkimctl.config.settings import Settings
-from dkimctl.errors import Refused, disk_errors
-from dkimctl.opendkim import conf
-from dkimctl.opendkim.tables import data_set
-from dkimctl.programs import Ended, Identity, find_program, run_program
 from dkimctl.signers.base import Name, Rendering, SigningKey
 from dkimctl.signers.registry import signer_named
-from dkimctl.signers.rspamd.rendering import PLACE
 
 _MOST = 10  # domains tried: more would only find what one of them shows
-_MESSAGE = b"From: dkimctl@%s\r\nTo: postmaster@example.com\r\nSubject: dry run\r\n\r\nhello\r\n"
 
 
 def sample(keys: Sequence[SigningKey], installed: Container[Name]) -> list[SigningKey]:
-    """The keys to try: those that do not sign yet before the others, as many as can be tried in no time."""
+    """Return the keys to try: a few, those that do not sign yet before the others."""
     new = (key for key in keys if (key.domain, key.selector) not in installed)
     old = (key for key in keys if (key.domain, key.selector) in installed)
     return list(islice(chain(new, old), _MOST))
 
 
 def dry_run(rendering: Rendering, settings: Settings, staged: Mapping[str, Path]) -> str:
-    """Sign a message for each of a few domains with the staged files, as the daemon's user.
+    """Have the rendering's signer try the staged files. Returns what was tried, or why nothing was.
 
-    `staged`: system path → where its new content can be read. Returns what was done, or why nothing was. Raises
-    Refused when a message would not be signed.
+    `staged`: system path → where its new content can be read. Raises Refused when the signer cannot work with them.
     """
     if settings.root != Path("/"):
         return "no dry run below --root"
-    if rendering.signer == "rspamd":
-        return _rspamd(staged)
-    if rendering.signer != "opendkim":
-        return f"no dry run: {rendering.signer} has no test mode"
-    if find_program("opendkim") is None:
-        return "no dry run: opendkim is not installed yet"
-    installed = signer_named(rendering.signer).installed(settings)
-    user = settings.keys.owner.partition(":")[0] if os.geteuid() == 0 else None
-    domains = [key.domain for key in sample(rendering.keys, installed)]
-    _sign(_configuration(settings, staged), domains, user, shown=settings.paths.opendkim_conf)
-    return f"dry run: opendkim signs for {', '.join(domains)}"
-
-
-def _rspamd(staged: Mapping[str, Path]) -> str:
-    """Has rspamd read its whole configuration with the staged files in it; it shows no message to itself."""
-    if find_program("rspamadm") is None:
-        return "no dry run: rspamd is not installed yet"
-    with disk_errors("prepare a dry run"), TemporaryDirectory(prefix="dkimctl-") as name:
-        copy = Path(name) / "rspamd"
-        shutil.copytree(PLACE, copy)
-        for path, content in staged.items():
-            if path.startswith(f"{PLACE}/"):
-                place = copy / path.removeprefix(f"{PLACE}/")
-                place.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(content, place)
-        places = (f"--var={variable}={copy}" for variable in ("CONFDIR", "LOCAL_CONFDIR"))
-        ended = run_program("rspamadm", *places, "configtest", "-c", str(copy / "rspamd.conf"))
-    if ended.code != 0:
-        raise Refused(
-            f"nothing was installed: rspamd cannot read the new configuration ({ended.last_word})",
-            hint="is the installed one right? rspamadm configtest",
-        )
-    return "dry run: rspamd reads the new configuration"
-
-
-def _configuration(settings: Settings, staged: Mapping[str, Path]) -> bytes:
-    """The new configuration in one file, then its tables where they are staged: the last setting wins.
-
-    Lines keep their numbers, up to an `Include` of ours, so that an error of the daemon names the right one.
-    """
-    path = settings.paths.opendkim_conf
-    lines = _read(staged[path]).split(b"\n")
-    for setting in conf.parse(b"\n".join(lines), path):
-        if setting.key == conf.INCLUDE and setting.value in staged:
-            lines[setting.line - 1] = _read(staged[setting.value])
-    content = b"\n".join(lines) + b"\n"
-    known = conf.expand(content, path)
-    for name in ("KeyTable", "SigningTable"):
-        kind, table = data_set(known.get(name) or "")
-        if table in staged:
-            content += conf.setting_line(name, f"{kind}:{staged[table]}")
-    # the test mode shows the daemon a client at 127.0.0.1, which the admin need not trust
-    # and signs only when it does not verify as well
-    return content + conf.setting_line("InternalHosts", "csl:127.0.0.1") + conf.setting_line("Mode", "s")
-
-
-def _read(path: Path) -> bytes:
-    with disk_errors(f"read {path}"):
-        return path.read_bytes()
-
-
-def _sign(configuration: bytes, domains: Sequence[str], user: str | None, *, shown: str) -> None:
-    with disk_errors("prepare a dry run"), TemporaryDirectory(prefix="dkimctl-") as name:
-        directory = Path(name)
-        directory.chmod(0o755)
-        (directory / "opendkim.conf").write_bytes(configuration)
-        messages = [directory / f"{domain}.eml" for domain in domains]
-        for path, domain in zip(messages, domains, strict=True):
-            path.write_bytes(_MESSAGE % domain.encode())
-        files = ",".join(map(str, messages))
-        become = Identity.named(user) if user else None
-        ended = run_program("opendkim", "-v", "-x", f"{name}/opendkim.conf", "-t", files, user=become)
-    _judge(ended, domains, lambda text: text.replace(f"{name}/opendkim.conf", shown))
-
-
-def _judge(ended: Ended, domains: Sequence[str], rename: Callable[[str], str]) -> None:
-    signed = ended.out.count("DKIM-Signature:")
-    if ended.code == 0 and signed == len(domains):
-        return
-    why = f"it was ended by signal {-ended.code}" if ended.code < 0 else rename(_last_word(ended))
-    first = domains[min(signed, len(domains) - 1)]
-    raise Refused(
-        f"nothing was installed: in a dry run opendkim did not sign mail from {first} ({why})",
-        hint="can its user read the key, and can nobody else write there? namei -l shows the whole path",
-    )
-
-
-def _last_word(ended: Ended) -> str:
-    """What it said last, without the name of the message; the milter's routine answers are no reason."""
-    lines = [line for line in ended.err.splitlines() if "SMFIS_CONTINUE" not in line]
-    return lines[-1].removeprefix("opendkim: ").rpartition(".eml: ")[2] if lines else f"exit {ended.code}"
+    return signer_named(rendering.signer).dry_run(rendering, settings, staged)

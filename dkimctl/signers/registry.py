@@ -1,29 +1,36 @@
-"""The signers by name."""
+"""The signers by name, each loaded when it is first needed."""
+
+from collections.abc import Mapping
+from functools import cache
+from importlib import import_module
+from types import MappingProxyType
 
 from dkimctl.config.settings import Settings
-from dkimctl.opendkim.sockets import MilterSocket
 from dkimctl.signers.base import Signer
-from dkimctl.signers.dkimpy import rendering as dkimpy
-from dkimctl.signers.dkimpy.rendering import DkimpyMilter
-from dkimctl.signers.opendkim.rendering import OpenDkim
-from dkimctl.signers.rspamd import rendering as rspamd
-from dkimctl.signers.rspamd.rendering import Rspamd
 
-_SIGNERS: tuple[Signer, ...] = (OpenDkim(), Rspamd(), DkimpyMilter())
-
-COPIES = (rspamd.KEYS, dkimpy.KEYS)
-"""Where signers have copies of keys, as system paths."""
-
-
-def retired_sockets(settings: Settings) -> tuple[MilterSocket, ...]:
-    """Where the signers that this host no longer uses listen by their installed configuration.
-
-    rspamd is not among them: it does more than sign, so its place in Postfix is not ours to take.
-    """
-    others = (signer for signer in _SIGNERS if signer.name not in (settings.signing.signer, Rspamd.name))
-    return tuple(socket for signer in others for socket in signer.sockets(settings)[1:])
+SIGNERS: Mapping[str, str] = MappingProxyType(
+    {
+        "opendkim": "dkimctl.signers.opendkim.signer:OpenDkim",
+        "rspamd": "dkimctl.signers.rspamd.signer:Rspamd",
+        "dkimpy-milter": "dkimctl.signers.dkimpy.signer:DkimpyMilter",
+    }
+)
+"""Name, as in `config.settings.SIGNERS` → MODULE:CLASS."""
 
 
+@cache
 def signer_named(name: str) -> Signer:
-    """The signer that `config.settings.SIGNERS` calls so."""
-    return next(signer for signer in _SIGNERS if signer.name == name)
+    """Return the signer of this name. Raises KeyError for any other name."""
+    module, _, attribute = SIGNERS[name].partition(":")
+    signer: Signer = getattr(import_module(module), attribute)()
+    return signer
+
+
+def signer_of(settings: Settings) -> Signer:
+    """Return the signer that the settings name."""
+    return signer_named(settings.signing.signer)
+
+
+def all_signers() -> tuple[Signer, ...]:
+    """Return every signer."""
+    return tuple(map(signer_named, SIGNERS))

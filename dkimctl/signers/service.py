@@ -1,9 +1,16 @@
-"""The signers as services of this machine: how each is found, and how it takes up new files."""
+"""A signer as a service of this machine: whether it runs, and how it reads changed files."""
 
-from dataclasses import dataclass
-from signal import SIGHUP, SIGUSR1, Signals
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from signal import Signals
 
-from dkimctl.config.settings import Settings
+from dkimctl.errors import DiskError, Unavailable, reason
+from dkimctl.host.running import find_running
+from dkimctl.programs import has_systemd, run_program
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,47 +21,106 @@ class Service:
     """Of its program, its process, its systemd unit, and its package in Debian."""
     pid_file: str
     start: str
-    """The command that starts it where no systemd does."""
+    """The command that starts it where there is no systemd."""
     reload: Signals | None
-    """What makes it read its files again without an outage; None when only a restart does."""
-    takes_up: str
-    """When the files count after a reload."""
+    """The signal on which it reads its files again without an outage; None when only a restart does that."""
+    reload_effect: str
+    """When a reload takes effect, as a clause for people: `it does so …`."""
     to_reload: float
-    """Seconds until they do."""
+    """Seconds until a reload has taken effect."""
     to_start: float
     """Seconds until it listens after a restart."""
 
 
-def service_of(settings: Settings) -> Service:
-    """The service of the signer that the settings name."""
-    paths = settings.paths
-    services = (
-        Service(
-            "opendkim",
-            paths.pid_file,
-            f"opendkim -x {paths.opendkim_conf}",
-            SIGUSR1,
-            "it does so at its next connection",
-            to_reload=2.0,  # at its next connection, or at the one after
-            to_start=10.0,
-        ),
-        Service(
-            "rspamd",
-            "/run/rspamd/rspamd.pid",
-            "rspamd -c /etc/rspamd/rspamd.conf -u _rspamd -g _rspamd",
-            SIGHUP,
-            "it does so within seconds",
-            to_reload=40.0,  # it compiles its expressions before new workers take over
-            to_start=40.0,
-        ),
-        Service(
-            "dkimpy-milter",
-            "/run/dkimpy-milter/dkimpy-milter.pid",
-            "dkimpy-milter /etc/dkimpy-milter/dkimpy-milter.conf &",
-            None,
-            "it does so when it starts",
-            to_reload=2.0,
-            to_start=10.0,
-        ),
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What a daemon runs with, noted before its files change."""
+
+    name: str
+    pid_files: tuple[str, ...]
+    """Where it may have written its process id, the likeliest first."""
+    start_settings: Mapping[str, str | None] = field(default_factory=dict)
+    """Settings that it reads only when it starts, by name."""
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id now; None when it does not run."""
+        found = (find_running(Path(path), self.name) for path in dict.fromkeys(self.pid_files))
+        return next((pid for pid in found if pid is not None), None)
+
+
+class Action(StrEnum):
+    """What makes a daemon use changed files."""
+
+    NONE = "none"
+    RELOAD = "reload"
+    RESTART = "restart"
+    START = "start"
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadResult:
+    """What was done about a daemon after its files changed."""
+
+    action: Action
+    done: bool
+    """False when a person has to do it; `hint` says how."""
+    message: str
+    hint: str = ""
+
+
+def reload_daemon(action: Action, service: Service, pid: int | None, *, was_running: bool = False) -> ReloadResult:
+    """Have the daemon read its changed files, or say what a person must do.
+
+    `was_running`: it should run, even if it has just failed to start. Raises Unavailable when systemctl fails,
+    DiskError when the process cannot be signalled.
+    """
+    name = service.name
+    by_systemd = has_systemd() and (was_running or _systemctl("is-active", "--quiet", name) == 0)
+    if pid is None and not by_systemd:
+        how = f"systemctl enable --now {name}" if has_systemd() else service.start
+        return ReloadResult(
+            Action.START, False, f"no {name} runs yet: nothing is signed until it is started", f"start it: {how}"
+        )
+    if action is Action.NONE:
+        return ReloadResult(action, True, f"{name} runs and listens at its socket")
+    if by_systemd:
+        return _by_systemd(action, service)
+    if action is Action.RESTART or pid is None or service.reload is None:
+        message = f"{name} still runs with its old settings: some of the new ones need a restart"
+        return ReloadResult(Action.RESTART, False, message, f"restart it: kill {pid} && sleep 6 && {service.start}")
+    _signal(pid, service.name, service.reload)
+    _note_reload(service)
+    return ReloadResult(action, True, f"{name} was told to reload ({service.reload.name}): {service.reload_effect}")
+
+
+def _by_systemd(action: Action, service: Service) -> ReloadResult:
+    name = service.name
+    if _systemctl(action.value, name) != 0:
+        raise Unavailable(
+            f"systemctl {action} {name} failed", hint=f"see why: systemctl status {name}; journalctl -u {name}"
+        )
+    _note_reload(service)
+    when = service.reload_effect.replace("does so", "reads the files")
+    return ReloadResult(
+        action, True, f"{name} was " + (f"reloaded; {when}" if action is Action.RELOAD else "restarted")
     )
-    return next(service for service in services if service.name == settings.signing.signer)
+
+
+def _systemctl(*arguments: str) -> int:
+    return run_program("systemctl", *arguments).code
+
+
+def _signal(pid: int, name: str, signal: Signals) -> None:
+    try:
+        os.kill(pid, signal)
+    except OSError as error:
+        raise DiskError(
+            f"cannot signal {name} (pid {pid}): {reason(error)}", hint="run it as root (sudo dkimctl …)"
+        ) from error
+
+
+def _note_reload(service: Service) -> None:
+    """Note the time of the reload as the pid file's own: `doctor` reads it there, and nothing else records it."""
+    with suppress(OSError):
+        os.utime(service.pid_file)

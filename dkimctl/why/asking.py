@@ -16,7 +16,7 @@ from dkimctl.names import is_aligned
 from dkimctl.opendkim.hosts import canonical_host
 from dkimctl.opendkim.sockets import parse_socket
 from dkimctl.record.taglist import TagList, parse_signature_tags
-from dkimctl.signers.registry import signer_named
+from dkimctl.signers.registry import signer_of
 from dkimctl.why.answer import Answer, Mail, Outcome, Signing, Step
 
 _OUTCOMES = {
@@ -79,7 +79,7 @@ def _known_reasons(world: World, mail: Mail) -> Iterator[str]:
     signing, domain = world.settings.signing, mail.sender.rpartition("@")[2].lower()
     if not mail.login and not any(_covers(host, mail.client) for host in signing.trusted_hosts):
         yield f"{mail.client} is not among the trusted hosts ({', '.join(signing.trusted_hosts)}), not authenticated"
-    domains = {name[0] for name in signer_named(signing.signer).installed(world.settings)}
+    domains = {name[0] for name in signer_of(world.settings).installed(world.settings)}
     labels = domain.split(".")
     if not domains & {".".join(labels[n:]) for n in range(len(labels))}:
         yield f"{signing.signer} was given no key of {domain} or of a domain above it"

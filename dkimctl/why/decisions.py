@@ -12,6 +12,7 @@ from dkimctl.host.lookup import Wanted, find_key, nearest_miss, resolved, wanted
 from dkimctl.host.version import as_read_here
 from dkimctl.host.world import World
 from dkimctl.opendkim.tables import KeyEntry, Row, key_entry
+from dkimctl.signers.registry import signer_of
 from dkimctl.why.answer import Answer, Decided, Mail, Outcome, Signing, Step
 from dkimctl.why.asking import ask
 from dkimctl.why.keyuse import Loaded, load, sign
@@ -25,7 +26,7 @@ def decide(world: World, mail: Mail) -> Answer:
     user, at, domain = mail.sender.rpartition("@")
     if not (user and at and domain):
         raise UsageError(f"not an address: {mail.sender}", hint="an address looks like contact@example.com")
-    if not world.is_opendkim:
+    if not signer_of(world.settings).explains:
         return ask(world, mail)
     steps: list[Step] = []
     signatures: list[Signing] = []

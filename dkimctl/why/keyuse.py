@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from dkimctl.errors import DkimctlError
 from dkimctl.files import read_file
 from dkimctl.host.accounts import may_become
-from dkimctl.host.keyfiles import Fault, read_key
+from dkimctl.host.keyfiles import Fault, key_demands, read_key
 from dkimctl.host.keysafety import Walk
 from dkimctl.host.openable import NOT_REGULAR, open_results
 from dkimctl.host.world import World
-from dkimctl.keys.pair import LEAST_BITS, Algorithm
 from dkimctl.names import is_aligned
+from dkimctl.opendkim.fitness import Unfit, unfit
 from dkimctl.opendkim.tables import KeyEntry
 from dkimctl.why.answer import Decided, Outcome, Signing, Step
 
@@ -37,15 +37,17 @@ def sign(world: World, loaded: Loaded, address: str, steps: list[Step]) -> Signi
         raise Decided(Outcome.DEFERRED, f"{entry.path}: {held}")
     if not entry.domain.isascii():
         raise Decided(Outcome.CRASH, f"d={entry.domain} is not ASCII: the daemon aborts")
-    wanted = loaded.algorithm or world.opendkim.get("SignatureAlgorithm", "rsa-sha256").lower()
-    if held.algorithm is not Algorithm.RSA and wanted.startswith("rsa"):
+    demands = key_demands(world)
+    wanted = loaded.algorithm or demands.algorithm
+    problem = unfit(held.algorithm, held.bits, demands, own_algorithm=loaded.algorithm)
+    if problem is Unfit.OTHER_ALGORITHM:
         raise Decided(Outcome.DEFERRED, f"{entry.path} holds an {held.algorithm} key, SignatureAlgorithm is {wanted}")
-    least = world.opendkim.number("MinimumKeyBits", LEAST_BITS)
-    if held.algorithm is Algorithm.RSA and wanted.startswith("rsa") and held.bits < least:
+    if problem is Unfit.REFUSED_SIZE:
+        least = demands.minimum_bits
         raise Decided(Outcome.REJECTED, f"{entry.path} has {held.bits} bits, MinimumKeyBits is {least}")
     if loaded.signer and "@" not in loaded.signer:
         raise Decided(Outcome.UNSIGNED, f"the signer {loaded.signer} has no @: syntax error in signer value")
-    is_valid = not (held.algorithm is Algorithm.RSA and wanted.startswith("ed25519"))
+    is_valid = problem is None
     if loaded.signer and not signer_fits(loaded.signer, entry.domain):
         steps.append(Step("signer", f"i={loaded.signer} is not below d={entry.domain}: never verifies"))
         is_valid = False

@@ -37,60 +37,57 @@ PID_FILE = "/run/dkimpy-milter/dkimpy-milter.pid"
 _NO_KEY = "/dev/null"
 
 
-class DkimpyMilter:
-    """dkimpy-milter, which makes an RSA and an Ed25519 signature in one go."""
+def files(settings: Settings, selection: Selection) -> tuple[tuple[RenderedFile, ...], tuple[Notice, ...]]:
+    """Return keys and tables first, the configuration that names them last; and the notices."""
+    theirs = read_foreign(settings.at(CONF))
+    hosts, others = _hosts(settings)
+    found = (
+        *(derived_key(settings, KEYS, key) for key in selection.keys if key.algorithm == ED25519),
+        *(_key_table(settings, selection, algorithm) for algorithm in TABLES),
+        RenderedFile(f"{PLACE}/SigningTable", _signing_table(settings, selection.keys)),
+        *tmpfiles(_socket_directory(settings), settings),
+        RenderedFile(CONF, _configuration(settings, theirs, hosts)),
+    )
+    return found, tuple(_notices(theirs, selection, others))
 
-    name = "dkimpy-milter"
-    signs_twice = True
 
-    def files(self, settings: Settings, selection: Selection) -> tuple[tuple[RenderedFile, ...], tuple[Notice, ...]]:
-        """Keys and tables first, the configuration that names them last."""
-        theirs = read_foreign(settings.at(CONF))
-        hosts, others = _hosts(settings)
-        files = (
-            *(derived_key(settings, KEYS, key) for key in selection.keys if key.algorithm == ED25519),
-            *(self._key_table(settings, selection, algorithm) for algorithm in TABLES),
-            RenderedFile(f"{PLACE}/SigningTable", _signing_table(settings, selection.keys)),
-            *tmpfiles(self._socket_directory(settings), settings),
-            RenderedFile(CONF, _configuration(settings, theirs, hosts)),
-        )
-        return files, tuple(_notices(theirs, selection, others))
+def _key_table(settings: Settings, selection: Selection, algorithm: str) -> RenderedFile:
+    path = f"{PLACE}/{TABLES[algorithm]}"
+    foreign = read_foreign(settings.at(path))
 
-    def _key_table(self, settings: Settings, selection: Selection, algorithm: str) -> RenderedFile:
-        path = f"{PLACE}/{TABLES[algorithm]}"
-        foreign = read_foreign(settings.at(path))
+    def lines() -> Iterator[bytes]:
+        for domain, own in groupby(selection.keys, key=lambda key: key.domain):
+            yield _key_line(domain, tuple(own), algorithm).encode("ascii")
 
-        def lines() -> Iterator[bytes]:
-            for domain, own in groupby(selection.keys, key=lambda key: key.domain):
-                yield _key_line(domain, tuple(own), algorithm).encode("ascii")
+    return RenderedFile(path, Content(lambda: foreign.around(lines())))
 
-        return RenderedFile(path, Content(lambda: foreign.around(lines())))
 
-    def directories(self, settings: Settings) -> tuple[RenderedDirectory, ...]:
-        """Those of the keys and of the socket."""
-        return (derived_directory(settings, KEYS), *self._socket_directory(settings))
+def directories(settings: Settings) -> tuple[RenderedDirectory, ...]:
+    """Return the directory of the keys, and that of the socket where it is a Unix one."""
+    return (derived_directory(settings, KEYS), *_socket_directory(settings))
 
-    def _socket_directory(self, settings: Settings) -> tuple[RenderedDirectory, ...]:
-        return socket_directory(settings, parse_socket(settings.signing.socket))
 
-    def sockets(self, settings: Settings) -> tuple[MilterSocket, ...]:
-        """Where it will listen, then where the installed configuration has it listen."""
-        found = [parse_socket(settings.signing.socket)]
-        for setting in conf.parse(read_file(settings.at(CONF)) or b"", CONF):
-            if setting.key == "socket":
-                try:
-                    found.append(parse_socket(setting.value))
-                except UsageError:  # no socket, so Postfix cannot have been told of it
-                    continue
-        return tuple(found)
+def _socket_directory(settings: Settings) -> tuple[RenderedDirectory, ...]:
+    return socket_directory(settings, parse_socket(settings.signing.socket))
 
-    def installed(self, settings: Settings) -> frozenset[Name]:
-        """The keys in its installed tables."""
-        found = []
-        for table in TABLES.values():
-            content = read_file(settings.at(f"{PLACE}/{table}")) or b""
-            found += [key_entry(row) for row in rows(content.splitlines(keepends=True), patterns=False)]
-        return frozenset((e.domain, e.selector) for e in found if e and e.path != _NO_KEY)
+
+def installed_sockets(settings: Settings) -> Iterator[MilterSocket]:
+    """Yield each socket that the installed configuration names."""
+    for setting in conf.parse(read_file(settings.at(CONF)) or b"", CONF):
+        if setting.key == "socket":
+            try:
+                yield parse_socket(setting.value)
+            except UsageError:  # not a socket, so Postfix cannot have been told of it
+                continue
+
+
+def installed_keys(settings: Settings) -> frozenset[Name]:
+    """Return the keys in the installed tables."""
+    found = []
+    for table in TABLES.values():
+        content = read_file(settings.at(f"{PLACE}/{table}")) or b""
+        found += [key_entry(row) for row in rows(content.splitlines(keepends=True), patterns=False)]
+    return frozenset((e.domain, e.selector) for e in found if e and e.path != _NO_KEY)
 
 
 def _key_line(domain: str, keys: tuple[SigningKey, ...], algorithm: str) -> str:

@@ -4,14 +4,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 
 from dkimctl.config.settings import Settings
-from dkimctl.errors import UsageError, disk_errors
-from dkimctl.files import open_file, read_file
+from dkimctl.errors import UsageError
+from dkimctl.files import read_file
 from dkimctl.opendkim import conf
 from dkimctl.opendkim.hosts import canonical_host
 from dkimctl.opendkim.managed import Foreign, read_foreign
 from dkimctl.opendkim.sockets import MilterSocket, parse_socket
-from dkimctl.opendkim.tables import key_entry, key_line, rows, signing_lines
-from dkimctl.signers.base import Content, Name, Notice, RenderedDirectory, RenderedFile, Selection, SigningKey, fixed
+from dkimctl.opendkim.tables import key_line, signing_lines
+from dkimctl.signers.base import Content, Notice, RenderedDirectory, RenderedFile, Selection, SigningKey, fixed
 from dkimctl.signers.opendkim.cautions import key_table_notices, signing_table_notices
 from dkimctl.signers.opendkim.conffile import (
     belongs_to_person,
@@ -28,63 +28,35 @@ from dkimctl.signers.socketdir import socket_directory, tmpfiles
 _CHUNK = 256  # domains a write: fewer, larger writes
 
 
-class OpenDkim:
-    """The signer that Debian calls opendkim."""
+def files(settings: Settings, selection: Selection) -> tuple[tuple[RenderedFile, ...], tuple[Notice, ...]]:
+    """Return the tables first, opendkim.conf last: it is what makes the daemon read the others; and the notices."""
+    place = settings.paths.opendkim_directory
+    keys = read_foreign(settings.at(f"{place}/KeyTable"))
+    signing = read_foreign(settings.at(f"{place}/SigningTable"))
+    hosts = read_foreign(settings.at(f"{place}/TrustedHosts"))
+    kind, kind_notices = table_kind(settings, signing, selection)
+    trusted = tuple(dict.fromkeys(map(canonical_host, settings.signing.trusted_hosts)))
+    contents = {
+        "KeyTable": key_table(keys, selection.keys),
+        "SigningTable": signing_table(signing, selection.keys, patterns=kind == "refile"),
+        "TrustedHosts": host_list(hosts, trusted),
+    }
+    tables = [RenderedFile(f"{place}/{name}", content) for name, content in contents.items()]
+    configuration, conf_notices = _configuration(settings, selection, kind)
+    notices = (
+        *kind_notices,
+        *key_table_notices(f"{place}/KeyTable", keys, selection),
+        *signing_table_notices(f"{place}/SigningTable", signing, keys, selection, kind),
+        *host_notices(f"{place}/TrustedHosts", hosts, trusted),
+        *widened_notices(settings.signing.trusted_hosts),
+        *conf_notices,
+    )
+    return (*tables, *tmpfiles(directories(settings), settings), *configuration), notices
 
-    name = "opendkim"
-    signs_twice = False
 
-    def files(self, settings: Settings, selection: Selection) -> tuple[tuple[RenderedFile, ...], tuple[Notice, ...]]:
-        """Tables first, opendkim.conf last: it is what makes the daemon read the others."""
-        place = settings.paths.opendkim_directory
-        keys = read_foreign(settings.at(f"{place}/KeyTable"))
-        signing = read_foreign(settings.at(f"{place}/SigningTable"))
-        hosts = read_foreign(settings.at(f"{place}/TrustedHosts"))
-        kind, kind_notices = table_kind(settings, signing, selection)
-        trusted = tuple(dict.fromkeys(map(canonical_host, settings.signing.trusted_hosts)))
-        contents = {
-            "KeyTable": key_table(keys, selection.keys),
-            "SigningTable": signing_table(signing, selection.keys, patterns=kind == "refile"),
-            "TrustedHosts": host_list(hosts, trusted),
-        }
-        files = [RenderedFile(f"{place}/{name}", content) for name, content in contents.items()]
-        configuration, conf_notices = _configuration(settings, selection, kind)
-        notices = (
-            *kind_notices,
-            *key_table_notices(f"{place}/KeyTable", keys, selection),
-            *signing_table_notices(f"{place}/SigningTable", signing, keys, selection, kind),
-            *host_notices(f"{place}/TrustedHosts", hosts, trusted),
-            *widened_notices(settings.signing.trusted_hosts),
-            *conf_notices,
-        )
-        return (*files, *tmpfiles(self.directories(settings), settings), *configuration), notices
-
-    def directories(self, settings: Settings) -> tuple[RenderedDirectory, ...]:
-        """The socket's own directory."""
-        return socket_directory(settings, parse_socket(settings.signing.socket))
-
-    def sockets(self, settings: Settings) -> tuple[MilterSocket, ...]:
-        """Where it will listen, then where the installed opendkim.conf has it listen."""
-        found = [parse_socket(settings.signing.socket)]
-        installed = conf.read(settings.paths.opendkim_conf, settings.at)
-        for setting in installed.settings if installed else ():
-            if setting.key == "socket":
-                try:
-                    found.append(parse_socket(setting.value))
-                except UsageError:  # what stands there is no socket, so Postfix cannot have been told of it
-                    continue
-        return tuple(found)
-
-    def installed(self, settings: Settings) -> frozenset[Name]:
-        """The keys in the installed KeyTable; none when there is no table."""
-        path = settings.at(f"{settings.paths.opendkim_directory}/KeyTable")
-        with disk_errors(f"read {path}"):
-            try:
-                with open_file(path) as lines:
-                    entries = [key_entry(row) for row in rows(lines, patterns=False)]
-            except (FileNotFoundError, NotADirectoryError):
-                return frozenset()
-        return frozenset((entry.domain, entry.selector) for entry in entries if entry)
+def directories(settings: Settings) -> tuple[RenderedDirectory, ...]:
+    """Return the socket's own directory; none for a TCP socket."""
+    return socket_directory(settings, parse_socket(settings.signing.socket))
 
 
 def parameters(settings: Settings, selection: Selection, kind: str) -> tuple[tuple[str, str], ...]:

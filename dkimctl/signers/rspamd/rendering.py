@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from ipaddress import ip_network
 from itertools import groupby
 
-from dkimctl.config.settings import SIGNERS, Settings, Signing
+from dkimctl.config.settings import Settings, Signing
 from dkimctl.files import read_file
 from dkimctl.opendkim.hosts import canonical_host
 from dkimctl.opendkim.managed import Foreign, read_foreign
@@ -54,48 +54,39 @@ LUA
 """
 
 
-class Rspamd:
-    """rspamd as it comes with Debian: workers "normal" and "proxy", the latter speaking the milter protocol."""
+def files(settings: Settings, selection: Selection) -> tuple[tuple[RenderedFile, ...], tuple[Notice, ...]]:
+    """Return keys first, the files of local.d last: they make rspamd read the others; and the notices."""
+    theirs = {name: read_foreign(settings.at(f"{PLACE}/local.d/{name}")) for name in (PROXY, SIGNING)}
+    networks, others = _networks(settings)
+    found = (
+        *(derived_key(settings, KEYS, key) for key in selection.keys),
+        RenderedFile(f"{OURS}/{NETWORKS}", fixed(_HEADER + b"".join(f"{n}\n".encode() for n in networks))),
+        RenderedFile(f"{OURS}/{SIGNING}", _signing(selection.keys, alone=not _says_something(theirs[SIGNING]))),
+        RenderedFile(f"{OURS}/{PROXY}", fixed(_HEADER + _proxy(parse_socket(settings.signing.socket)))),
+        *tmpfiles(_socket_directory(settings), settings),
+        *(RenderedFile(f"{PLACE}/local.d/{name}", _including(name, foreign)) for name, foreign in theirs.items()),
+    )
+    return found, tuple(_notices(settings, theirs[SIGNING], others))
 
-    name = "rspamd"
-    signs_twice = True
 
-    def files(self, settings: Settings, selection: Selection) -> tuple[tuple[RenderedFile, ...], tuple[Notice, ...]]:
-        """Keys first, the files of local.d last: they make rspamd read the others."""
-        theirs = {name: read_foreign(settings.at(f"{PLACE}/local.d/{name}")) for name in (PROXY, SIGNING)}
-        networks, others = _networks(settings)
-        files = (
-            *(derived_key(settings, KEYS, key) for key in selection.keys),
-            RenderedFile(f"{OURS}/{NETWORKS}", fixed(_HEADER + b"".join(f"{n}\n".encode() for n in networks))),
-            RenderedFile(f"{OURS}/{SIGNING}", _signing(selection.keys, alone=not _says_something(theirs[SIGNING]))),
-            RenderedFile(f"{OURS}/{PROXY}", fixed(_HEADER + _proxy(parse_socket(settings.signing.socket)))),
-            *tmpfiles(self._socket_directory(settings), settings),
-            *(RenderedFile(f"{PLACE}/local.d/{name}", _including(name, foreign)) for name, foreign in theirs.items()),
-        )
-        return files, tuple(_notices(settings, theirs[SIGNING], others))
+def directories(settings: Settings) -> tuple[RenderedDirectory, ...]:
+    """Return the directory of the keys, and that of the socket where it is a Unix one."""
+    return (derived_directory(settings, KEYS), *_socket_directory(settings))
 
-    def directories(self, settings: Settings) -> tuple[RenderedDirectory, ...]:
-        """Those of the keys, and of the socket where it is a Unix one."""
-        return (derived_directory(settings, KEYS), *self._socket_directory(settings))
 
-    def _socket_directory(self, settings: Settings) -> tuple[RenderedDirectory, ...]:
-        return socket_directory(settings, parse_socket(settings.signing.socket))
+def _socket_directory(settings: Settings) -> tuple[RenderedDirectory, ...]:
+    return socket_directory(settings, parse_socket(settings.signing.socket))
 
-    def sockets(self, settings: Settings) -> tuple[MilterSocket, ...]:
-        """Where it will listen, and where it does unless told otherwise."""
-        return parse_socket(settings.signing.socket), parse_socket(SIGNERS[self.name].socket)
 
-    def installed(self, settings: Settings) -> frozenset[Name]:
-        """The keys in our part of its configuration."""
-        text = (read_file(settings.at(f"{OURS}/{SIGNING}")) or b"").decode("utf-8", "replace")
-        found = ((_DOMAIN.match(line), line) for line in text.splitlines())
-        return frozenset(
-            (domain[1], selector) for domain, line in found if domain for selector in _SELECTOR.findall(line)
-        )
+def installed_keys(settings: Settings) -> frozenset[Name]:
+    """Return the keys in our part of the installed configuration."""
+    text = (read_file(settings.at(f"{OURS}/{SIGNING}")) or b"").decode("utf-8", "replace")
+    found = ((_DOMAIN.match(line), line) for line in text.splitlines())
+    return frozenset((domain[1], selector) for domain, line in found if domain for selector in _SELECTOR.findall(line))
 
 
 def still_signs(settings: Settings) -> tuple[Notice, ...]:
-    """What is to be said when another daemon is to sign and rspamd goes on: mail would be signed twice."""
+    """Return what to say when another signer is to sign and rspamd goes on: mail would be signed twice."""
     path = f"{PLACE}/local.d/{SIGNING}"
     if f'dkimctl/{SIGNING}"'.encode() not in (read_file(settings.at(path)) or b""):
         return ()

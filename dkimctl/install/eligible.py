@@ -1,4 +1,4 @@
-"""Which keys may sign: those that DNS was seen to serve, and those that sign already."""
+"""The keys that are eligible to sign: those that DNS was seen to serve, and those that sign already."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -9,18 +9,18 @@ from dkimctl.keys.pair import KeyPair
 from dkimctl.keys.public import PublicKey
 from dkimctl.keys.store import Key, KeyName, KeyStore
 from dkimctl.signers.base import Name
-from dkimctl.signers.registry import signer_named
+from dkimctl.signers.registry import signer_of
 
 _UNPROVEN = (Phase.GENERATED, Phase.PUBLISHED)
 
 
 def installed_keys(settings: Settings) -> frozenset[Name]:
-    """The keys that the signer's installed configuration names; none when there is none. Raises DiskError."""
-    return signer_named(settings.signing.signer).installed(settings)
+    """Return the keys that the signer's installed configuration names; none when there is none. Raises DiskError."""
+    return signer_of(settings).installed(settings)
 
 
-class MaySign:
-    """A KeyStore that shows only the keys that may sign, for a rendering that keeps mail safe."""
+class EligibleKeys:
+    """A KeyStore that lists only the keys that may sign, for a rendering that keeps mail safe."""
 
     def __init__(self, store: KeyStore, installed: frozenset[Name], *, without: frozenset[Name] = frozenset()) -> None:
         """`installed` sign already; `without` must not sign, whatever else is known of them."""
@@ -29,11 +29,11 @@ class MaySign:
         self._without = without
 
     def domains(self) -> Iterator[str]:
-        """Every domain with a key that may sign, sorted."""
+        """Yield every domain with a key that may sign, sorted."""
         return (domain for domain in self._store.domains() if self.keys(domain))
 
     def keys(self, domain: str) -> tuple[Key, ...]:
-        """The keys of a domain that may sign, oldest first."""
+        """Return the keys of a domain that may sign, oldest first."""
         return tuple(key for key in self._store.keys(domain) if self._may(key))
 
     def _may(self, key: Key) -> bool:
@@ -41,15 +41,15 @@ class MaySign:
         return name not in self._without and (key.phase not in _UNPROVEN or name in self._installed)
 
     def key(self, name: KeyName) -> Key:
-        """One key, whether it may sign or not. Raises DiskError or CheckFailed."""
+        """Return one key, whether it may sign or not. Raises DiskError or CheckFailed."""
         return self._store.key(name)
 
     def load(self, key: Key) -> KeyPair:
-        """The pair. Raises DiskError or CheckFailed."""
+        """Return the pair. Raises DiskError or CheckFailed."""
         return self._store.load(key)
 
     def public(self, key: Key) -> PublicKey:
-        """The public half. Raises DiskError or CheckFailed."""
+        """Return the public half. Raises DiskError or CheckFailed."""
         return self._store.public(key)
 
     def create(self, domain: str, selector: str, pair: KeyPair, record: bytes, metadata: Metadata) -> Key:

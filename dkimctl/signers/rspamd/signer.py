@@ -1,0 +1,86 @@
+"""rspamd as a signer."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from signal import SIGHUP
+
+from dkimctl.config.settings import SIGNERS, Settings
+from dkimctl.opendkim.sockets import MilterSocket, parse_socket
+from dkimctl.signers.answering import is_answering
+from dkimctl.signers.base import Name, Notice, RenderedDirectory, RenderedFile, Rendering, Selection
+from dkimctl.signers.rspamd import dryrun, rendering
+from dkimctl.signers.service import Running, Service
+
+
+class Rspamd:
+    """rspamd as it comes with Debian: workers "normal" and "proxy", the latter speaking the milter protocol."""
+
+    name = "rspamd"
+    signs_twice = True
+    explains = False
+    proven_before_postfix = True
+    key_copies: tuple[str, ...] = (rendering.KEYS,)
+
+    def files(self, settings: Settings, selection: Selection) -> tuple[tuple[RenderedFile, ...], tuple[Notice, ...]]:
+        """Return keys first, the files of local.d last."""
+        return rendering.files(settings, selection)
+
+    def directories(self, settings: Settings) -> tuple[RenderedDirectory, ...]:
+        """Return those of the keys, and of the socket where it is a Unix one."""
+        return rendering.directories(settings)
+
+    def transition_notices(self, settings: Settings, selection: Selection) -> tuple[Notice, ...]:
+        """Return a warning when another signer is to sign and rspamd still does."""
+        return () if settings.signing.signer == self.name else rendering.still_signs(settings)
+
+    def installed(self, settings: Settings) -> frozenset[Name]:
+        """Return the keys in our part of its configuration."""
+        return rendering.installed_keys(settings)
+
+    def sockets(self, settings: Settings) -> tuple[MilterSocket, ...]:
+        """Return where it will listen, and its default."""
+        return parse_socket(settings.signing.socket), parse_socket(SIGNERS[self.name].socket)
+
+    def retired_sockets(self, settings: Settings) -> tuple[MilterSocket, ...]:
+        """Return none: rspamd does more than sign, so its place in Postfix stays."""
+        return ()
+
+    def listens_at(self, settings: Settings) -> MilterSocket | None:
+        """Return where dkimctl was told that it listens: its own files are not read."""
+        return parse_socket(settings.signing.socket)
+
+    def check_socket(self, settings: Settings, before: Running) -> None:
+        """Check nothing: Postfix is told of a new socket only when rspamd answers there."""
+
+    def dry_run(self, rendering: Rendering, settings: Settings, staged: Mapping[str, Path]) -> str:
+        """Have rspamd read the staged files (`rspamadm configtest`)."""
+        return dryrun.dry_run(staged)
+
+    def service(self, settings: Settings) -> Service:
+        """Return Debian's service; it reads its files on SIGHUP."""
+        return Service(
+            self.name,
+            "/run/rspamd/rspamd.pid",
+            "rspamd -c /etc/rspamd/rspamd.conf -u _rspamd -g _rspamd",
+            SIGHUP,
+            "it does so within seconds",
+            to_reload=40.0,  # it compiles its expressions before new workers take over
+            to_start=40.0,
+        )
+
+    def running(self, settings: Settings) -> Running:
+        """Return its PID file."""
+        return Running(self.name, (self.service(settings).pid_file,))
+
+    def needs_restart(self, settings: Settings, before: Running, changed: Mapping[str, bool]) -> bool:
+        """Return True when its milter may get another socket, or it does not answer yet.
+
+        It listens long before it can handle a SIGHUP, which ends it until then: so it must answer.
+        """
+        return self._may_move(settings, changed) or not is_answering(settings.signing.socket)
+
+    def _may_move(self, settings: Settings, changed: Mapping[str, bool]) -> bool:
+        """Return True when the milter's socket may change: a reload that binds the same port in new words ends it."""
+        proxy = [is_new for path, is_new in changed.items() if path.endswith(f"/{rendering.PROXY}")]
+        nothing_was_set = all(proxy) and len(proxy) == 2
+        return bool(proxy) and not (nothing_was_set and settings.signing.socket == SIGNERS[self.name].socket)
