@@ -50,7 +50,8 @@ if TYPE_CHECKING:
     )
     from dkimctl.record.model import KeyRecord, record_for
     from dkimctl.record.parse import RecordFault, UnreadableRecord, parse_record
-    from dkimctl.verify.check import await_key, check
+    from dkimctl.verify.check import check
+    from dkimctl.verify.polling import await_key
     from dkimctl.verify.report import Report, Target, Verdict
     from dkimctl.version import VERSION as __version__
 
@@ -117,7 +118,8 @@ _HOMES = {
     "providers.base": "Capabilities Change Create Delete Provider ProviderRecord ProviderSetup Replace",
     "record.model": "KeyRecord record_for",
     "record.parse": "RecordFault UnreadableRecord parse_record",
-    "verify.check": "await_key check",
+    "verify.check": "check",
+    "verify.polling": "await_key",
     "verify.report": "Report Target Verdict",
     "version": "__version__=VERSION",
 }

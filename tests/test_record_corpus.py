@@ -18,7 +18,7 @@ from dkimctl.verify.check import check
 from dkimctl.verify.judge import judge
 from dkimctl.verify.report import Target
 from tests.conftest import needs
-from tests.dns_servers import Knot, name_servers, txt
+from tests.dns_servers import ASKERS, Knot, name_servers, timeless, txt, use_asker
 from tests.ports import free_port_everywhere
 from tests.record_corpus import Case, Keys, corpus, make_keys
 from tests.verify_schema import assert_valid_report
@@ -104,8 +104,12 @@ def test_the_offered_text_is_right(cases: list[Case], keys: Keys) -> None:
 
 
 @needs("knotd")
-def test_end_to_end_is_the_same(cases: list[Case], served: Lookup, record_property: RecordProperty) -> None:
+@pytest.mark.parametrize("asker", ASKERS)
+def test_end_to_end_is_the_same(
+    asker: str, cases: list[Case], served: Lookup, monkeypatch: pytest.MonkeyPatch, record_property: RecordProperty
+) -> None:
     """Through a real name server every record gets its text's findings, in a report for people and for programs."""
+    use_asker(asker, monkeypatch)
     targets = {case.name: case for case in cases}
     reports = list(check([Target(name, "example.com") for name in targets], served))
     for report in reports:
@@ -117,6 +121,21 @@ def test_end_to_end_is_the_same(cases: list[Case], served: Lookup, record_proper
     assert wrong == {}
     assert targets == {}
     record_property(f"{COUNTED}, judged as written beside them when a real knot serves them", len(cases))
+
+
+@needs("knotd")
+def test_both_askers_come_to_the_same_reports(
+    cases: list[Case], keys: Keys, served: Lookup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """dnspython and our own engine decode every record of the corpus to the same report."""
+    targets = [Target(case.name, "example.com", key) for case in cases for key in (None, keys.usual.public)]
+    reports = []
+    for asker in ASKERS:
+        use_asker(asker, monkeypatch)
+        found = check(targets, served, thorough=True)
+        reports.append({(report.owner, report.target.expected): timeless(report) for report in found})
+    assert reports[0] == reports[1]
+    assert len(reports[0]) == len(targets)
 
 
 # --- real verifiers ---------------------------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ from dkimctl.verify.conclusion.servers import LONGEST_TTL, SHORTEST_TTL
 from dkimctl.verify.report import Report, Target, in_brief
 from dkimctl.verify.tally import tally_of
 from tests.conftest import needs
-from tests.dns_servers import Knot, name_servers, txt
+from tests.dns_servers import Knot, name_servers, timeless, txt, use_asker
 from tests.ports import free_port_everywhere
 from tests.record_corpus import corpus, make_keys
 
@@ -34,6 +34,12 @@ HOME, OTHER = "127.0.0.1", "127.0.0.7"
 NAME = "mail._domainkey.example.com"
 KEYS = make_keys()
 CASES = corpus(KEYS)
+
+
+@pytest.fixture(autouse=True)
+def engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few names are asked for as long lists are."""
+    use_asker("engine", monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -77,11 +83,6 @@ def targets() -> list[Target]:
 def by_target(reports: Iterator[Report]) -> dict[tuple[object, ...], Report]:
     """Each report, without the time that answers took, by what was asked."""
     return {(r.owner, r.target.expected, r.target.subdomains): timeless(r) for r in reports}
-
-
-def timeless(report: Report) -> Report:
-    """The same without the time that answers took."""
-    return replace(report, answers=tuple(replace(answer, milliseconds=0) for answer in report.answers))
 
 
 @needs("knotd")

@@ -17,7 +17,8 @@ from dkimctl.errors import Unavailable
 from dkimctl.keys.metadata import Tags
 from dkimctl.keys.pair import Algorithm, KeyPair, generate
 from dkimctl.record.model import record_for
-from dkimctl.verify.check import await_key, check
+from dkimctl.verify.check import check
+from dkimctl.verify.polling import await_key
 from dkimctl.verify.report import Report, Target, Verdict
 from tests.conftest import Dkimctl, needs
 from tests.dns_servers import Knot, name_servers, txt

@@ -15,7 +15,7 @@ from dkimctl.record.model import record_for
 from dkimctl.verify.check import check
 from dkimctl.verify.report import Report, Target, Verdict
 from tests.conftest import needs
-from tests.dns_servers import Knot, name_servers, txt
+from tests.dns_servers import ASKERS, Knot, name_servers, timeless, txt, use_asker
 from tests.hostile_dns import Hostile, Script, Send, answer
 from tests.ports import free_port_everywhere
 from tests.verify_schema import assert_valid_report
@@ -147,7 +147,8 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str]
     def look(name: str) -> Report:
         timeout = TIMEOUT if "DKIM107" in CASES[name][2] else PATIENCE
         lookup = Lookup((f"{HOME}:{port}",), port, timeout=timeout)
-        return next(check([Target("s", f"{name}.example", PAIR.public)], lookup))
+        [report] = check([Target("s", f"{name}.example", PAIR.public)], lookup)
+        return report
 
     yield look
     for server in servers:
@@ -171,11 +172,17 @@ def test_a_silent_resolver_is_left_for_the_next(tmp_path: Path) -> None:
 
 
 @needs("knotd")
+@pytest.mark.parametrize("asker", ASKERS)
 @pytest.mark.parametrize("name", CASES)
 def test_a_hostile_server_gets_its_finding(
-    hostile: Callable[[str], Report], name: str, record_property: Callable[[str, object], None]
+    hostile: Callable[[str], Report],
+    name: str,
+    asker: str,
+    monkeypatch: pytest.MonkeyPatch,
+    record_property: Callable[[str, object], None],
 ) -> None:
     """Whatever the server does, the report comes in time, it says what was done, and it is as the schema says."""
+    use_asker(asker, monkeypatch)
     begun = time.monotonic()
     report = hostile(name)
     assert time.monotonic() - begun < DEADLINE
@@ -185,3 +192,16 @@ def test_a_hostile_server_gets_its_finding(
     if report.verdict is Verdict.RIGHT:
         assert report.text == GOOD.decode()
     record_property("counted: hostile name servers that got their finding within the deadline", 1)
+
+
+@needs("knotd")
+@pytest.mark.parametrize("name", [name for name in CASES if name != "many"])  # whose order is random
+def test_both_askers_come_to_the_same_report(
+    hostile: Callable[[str], Report], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """dnspython and our own engine read the same out of what a hostile server sends, to the last word."""
+    reports = []
+    for asker in ASKERS:
+        use_asker(asker, monkeypatch)
+        reports.append(timeless(hostile(name)))
+    assert reports[0] == reports[1]

@@ -26,7 +26,7 @@ from dkimctl.verify.judge import judge
 from dkimctl.verify.parallel import Manner, check_in_parallel
 from dkimctl.verify.report import Report, Target
 from tests.conftest import Dkimctl, DkimctlInside, needs
-from tests.dns_servers import Knot, name_servers, txt
+from tests.dns_servers import Knot, name_servers, txt, use_asker
 from tests.hostile_dns import Hostile, Send, answer
 from tests.ports import free_port_everywhere
 from tests.record_corpus import corpus, make_keys
@@ -36,6 +36,12 @@ HOME, ONCE = "127.0.0.1", "127.0.8.9"
 COUNT = 240
 PAIR = generate(Algorithm.RSA)
 GOOD = record_for(PAIR.public, "rsa", Tags()).text
+
+
+@pytest.fixture(autouse=True)
+def engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few names are asked for as long lists are."""
+    use_asker("engine", monkeypatch)
 
 
 @pytest.fixture(scope="module")

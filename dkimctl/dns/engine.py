@@ -16,10 +16,10 @@ from typing import Any, Generic, TypeVar
 from dkimctl.dns.connections import Connections
 from dkimctl.dns.datagrams import Datagrams
 from dkimctl.dns.endpoints import Endpoint
-from dkimctl.dns.exchange import Exchange, Job, Work
-from dkimctl.dns.message import MalformedMessage, Message, Rcode, question, read_message
+from dkimctl.dns.exchange import Exchange, Job
+from dkimctl.dns.message import WITHOUT_EDNS, MalformedMessage, Message, question, read_message
 from dkimctl.dns.peers import Peer
-from dkimctl.dns.questions import Failure, Gate, Question, Reply, Trouble
+from dkimctl.dns.questions import Failure, Gate, Question, Reply, Trouble, Work
 
 T = TypeVar("T")
 
@@ -233,7 +233,7 @@ class Engine:
         except MalformedMessage:
             self._finish(exchange, Failure(Trouble.MALFORMED))
             return
-        if exchange.edns and message.rcode in (Rcode.FORMERR, Rcode.NOTIMP, Rcode.BADVERS):
+        if exchange.edns and message.rcode in WITHOUT_EDNS:
             exchange.peer.without_edns = True  # RFC 6891 §7: ask such a server as in the old days
             exchange.sent = 0
             exchange.started = time.monotonic()

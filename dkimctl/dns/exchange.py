@@ -1,14 +1,12 @@
 """The engine's book-keeping: a coroutine that waits, a question on its way."""
 
-from collections.abc import Coroutine
 from typing import Any, Generic, TypeVar
 
 from dkimctl.dns.peers import Peer
-from dkimctl.dns.questions import Failure, Question, Reply, Trouble
+from dkimctl.dns.questions import Failure, Question, Reply, Trouble, Work
 from dkimctl.dns.streams import Stream
 
 T = TypeVar("T")
-Work = Coroutine[Any, Any, T]
 
 
 class Job(Generic[T]):

@@ -50,14 +50,15 @@ def read_errors(options: bytes) -> list[tuple[int, str]]:
         code, length = struct.unpack_from("!HH", options, offset)
         value = options[offset + 4 : offset + 4 + length]
         if code == _OPTION and len(value) >= 2:
-            found.append(
-                (
-                    int.from_bytes(value[:2], "big"),
-                    printable(value[2:].decode("utf-8", "replace").strip("\0"), _LONGEST),
-                )
-            )
+            text = value[2:].decode("utf-8", "replace").strip("\0")
+            found.append((int.from_bytes(value[:2], "big"), shown_text(text)))
         offset += 4 + length
     return found
+
+
+def shown_text(text: str) -> str:
+    """Return a server's own words, fit to be shown."""
+    return printable(text, _LONGEST)
 
 
 def gives_a_reason(errors: Errors) -> bool:

@@ -29,6 +29,7 @@ class Type(IntEnum):
     SOA = 6
     TXT = 16
     AAAA = 28
+    DNAME = 39
 
 
 class Rcode(IntEnum):
@@ -45,6 +46,10 @@ class Rcode(IntEnum):
     BADVERS = 16
 
 
+_WITHOUT_QUESTION = (Rcode.FORMERR, Rcode.SERVFAIL, Rcode.NOTIMP, Rcode.REFUSED)
+"""Errors that some servers answer without repeating the question; dnspython accepts the same."""
+WITHOUT_EDNS = (Rcode.FORMERR, Rcode.NOTIMP, Rcode.BADVERS)
+"""What a server answers that does not understand EDNS (RFC 6891 §7): it is asked again without."""
 _RCODE_NAMES = {code.value: code.name for code in Rcode}
 
 
@@ -63,7 +68,7 @@ Data = str | tuple[bytes, ...] | StartOfAuthority | bytes
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One resource record. `data`: TXT its character-strings; A, AAAA, NS, CNAME a text; SOA its fields; else bytes."""
+    """One resource record. `data`: TXT: its strings; A, AAAA, NS, CNAME, DNAME: text; SOA: its fields; else bytes."""
 
     name: str
     type: int
@@ -150,8 +155,8 @@ def answers_to(data: bytes, asked: bytes) -> bool:
     """True when the bytes are a response with exactly this question; the id is the caller's to compare."""
     if len(data) < 12 or not data[2] & 0x80:
         return False
-    if data[4:6] == b"\0\0" and (data[3] & 15) in (Rcode.FORMERR, Rcode.NOTIMP):
-        return True  # some servers drop the question together with their understanding of it
+    if data[4:6] == b"\0\0" and (data[3] & 15) in _WITHOUT_QUESTION:
+        return True
     end = 12 + len(asked)
     return data[4:6] == b"\0\1" and (data[12:end] == asked or data[12:end].lower() == asked.lower())
 
@@ -233,7 +238,7 @@ def _additional(data: bytes, offset: int, count: int, errors: list[tuple[int, st
 def _data(data: bytes, offset: int, end: int, kind: int) -> Data:
     if kind == Type.TXT:
         return read_strings(data, offset, end)
-    if kind in (Type.NS, Type.CNAME):
+    if kind in (Type.NS, Type.CNAME, Type.DNAME):
         return read_name(data, offset)[0]
     if kind == Type.A:
         return str(ipaddress.IPv4Address(data[offset:end]))

@@ -6,15 +6,17 @@ flight.
 """
 
 import types
-from collections.abc import Awaitable, Callable, Generator, Hashable
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Hashable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from dkimctl.dns.endpoints import Endpoint
 from dkimctl.dns.message import Message
 
 T = TypeVar("T")
+Work = Coroutine[Any, Any, T]
+"""A lookup that asks (`ask`) and returns its result."""
 _MOST_REMEMBERED = 20_000  # answers of one kind: a million zones must not fill the memory
 
 

@@ -1,8 +1,10 @@
 """The text at a name, as a verifier of mail gets it: from the resolvers, CNAMEs followed by them."""
 
+from contextlib import closing
+
 from dkimctl.config.settings import Lookup
+from dkimctl.dns.asking import asker_for
 from dkimctl.dns.endpoints import resolvers
-from dkimctl.dns.engine import Engine
 from dkimctl.dns.extended_errors import in_words
 from dkimctl.dns.message import Message, Rcode, Record, Type
 from dkimctl.dns.questions import Reply
@@ -15,11 +17,10 @@ def txt_strings(name: str, lookup: Lookup) -> bytes | None:
 
     Of several records the first that says DKIM1. Raises Unavailable when no resolver could tell.
     """
-    engine = Engine(lookup.timeout)
-    try:
-        [reply] = engine.run([Resolution(resolvers(lookup), lookup.port).ask_any(name.rstrip("."), Type.TXT)], 1)
-    finally:
-        engine.close()
+    resolution = Resolution(resolvers(lookup), lookup.port)
+    asker, names = asker_for([name.rstrip(".")], lookup.timeout)
+    with closing(asker):
+        [reply] = asker.run((resolution.ask_any(one, Type.TXT) for one in names), 1)
     texts = [text for _, text in texts_of(_usable(name, reply).answers)]
     return next((text for text in texts if b"DKIM1" in text), texts[0] if texts else None)
 

@@ -61,6 +61,11 @@ def read_name(data: bytes, offset: int) -> tuple[str, int]:
 def _label(raw: bytes, length: int) -> str:
     if len(raw) != length:
         raise MalformedMessage("a label longer than the message")
+    return label_text(raw)
+
+
+def label_text(raw: bytes) -> str:
+    """Return a label as text: lower-case, with `\\DDD` for every octet that could be mistaken."""
     text = raw.decode("latin-1").lower()
     if text.isascii() and text.isprintable() and "." not in text and "\\" not in text and " " not in text:
         return text

@@ -2,7 +2,6 @@
 
 from base64 import b64decode
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dkimctl.catalogue import CATALOGUE
@@ -17,85 +16,75 @@ from dkimctl.publish.likeness import Likeness, likeness
 from dkimctl.publish.plan import Wanted
 
 if TYPE_CHECKING:
+    from dkimctl.verify.polling import Polling
     from dkimctl.verify.report import Report, Target
 
-_FIRST_PAUSE = 1.0  # seconds between two looks for a name; grows by half each time
-_LONGEST_PAUSE = 15.0
-_TOGETHER = 0.5  # seconds: names whose time comes within are looked for in one round
 
-
-@dataclass(slots=True)
-class _Awaited:
-    wanted: Wanted
-    target: "Target"
-    deadline: float
-    due: float
-    """When to look next."""
-    pause: float = _FIRST_PAUSE
-
-
-@dataclass(slots=True)
 class Waiting:
-    """Names that are not yet seen to be served. `timeout`: seconds for each, from when it is added."""
+    """Published names that are polled until each is served everywhere. `timeout`: seconds for each, from its `add`."""
 
-    settings: Settings
-    clock: Clock
-    timeout: float
-    _awaited: dict[str, _Awaited] = field(default_factory=dict)
-    """By the owner name that verifiers ask for: where a domain is delegated, that of the customer's CNAME."""
-    _next_round: float = 0.0
+    def __init__(self, settings: Settings, clock: Clock, timeout: float) -> None:
+        self.timeout = timeout
+        self._settings = settings
+        self._clock = clock
+        self._wanted: dict[str, Wanted] = {}
+        """By the owner name that verifiers ask for: where a domain is delegated, that of the customer's CNAME."""
+        self._polling: Polling | None = None
 
     def __bool__(self) -> bool:
-        return bool(self._awaited)
+        return self._polling is not None and bool(self._polling)
 
     def __contains__(self, wanted: Wanted) -> bool:
-        return wanted.owner in self._awaited
+        return self._polling is not None and wanted.owner in self._polling
 
     @property
     def due_in(self) -> float:
         """Seconds until the next round."""
-        due = min((one.due for one in self._awaited.values()), default=0.0)
-        return max(0.0, max(due, self._next_round) - self.clock.monotonic())
+        return self._polling.due_in if self._polling else 0.0
 
     def add(self, wanted: Wanted) -> None:
-        """Look for this one too from now on."""
-        from dkimctl.verify.report import Target
+        """Wait for this one too from now on."""
+        from dkimctl.verify.polling import Polling
 
-        alias = "" if wanted.name == wanted.owner else wanted.name
-        record = wanted.record
-        tags = Tags(record.get("h"), record.get("s"), record.get("t"), record.get("n"))
-        target = Target(wanted.selector, wanted.domain, _public_key(wanted), tags, alias=alias)
-        now = self.clock.monotonic()
-        self._awaited[wanted.owner] = _Awaited(wanted, target, now + self.timeout, now)
+        self._wanted[wanted.owner] = wanted
+        if self._polling is None:
+            self._polling = Polling(self._settings.lookup, self._clock, self.timeout, self._is_served)
+        self._polling.add(_target(wanted))
 
     def drop(self, wanted: Wanted) -> None:
-        """Look for this one no more."""
-        del self._awaited[wanted.owner]
+        """Do not wait for this one any more."""
+        if self._polling is not None:
+            self._polling.drop(wanted.owner)
+            self._wanted.pop(wanted.owner, None)
 
     def look(self) -> Iterator[tuple[Wanted, "Report", bool]]:
-        """One round over the names whose time it is: each, what was seen, whether it is served.
+        """One round over the names that are due: each, its report, whether it is served.
 
-        The served and the overdue are awaited no more.
+        The served and the overdue are not waited for any more.
         """
-        from dkimctl.verify.check import check
+        if self._polling is None:
+            return
+        for report, served in self._polling.round():
+            is_over = report.owner not in self._polling
+            yield (self._wanted.pop if is_over else self._wanted.__getitem__)(report.owner), report, served
 
-        now = self.clock.monotonic()
-        awaited = {owner: one for owner, one in self._awaited.items() if one.due <= now + _TOGETHER}
-        for report in check([one.target for one in awaited.values()], self.settings.lookup):
-            one = awaited[report.owner]
-            served = is_served(one.wanted, report)
-            one.due = self.clock.monotonic() + one.pause
-            if served or one.due > one.deadline:
-                self.drop(one.wanted)
-            one.pause = min(_LONGEST_PAUSE, 1.5 * one.pause)
-            yield one.wanted, report, served
-        self._next_round = self.clock.monotonic() + _TOGETHER
+    def _is_served(self, report: "Report") -> bool:
+        return is_served(self._wanted[report.owner], report)
+
+
+def _target(wanted: Wanted) -> "Target":
+    from dkimctl.verify.report import Target
+
+    alias = "" if wanted.name == wanted.owner else wanted.name
+    record = wanted.record
+    tags = Tags(record.get("h"), record.get("s"), record.get("t"), record.get("n"))
+    return Target(wanted.selector, wanted.domain, _public_key(wanted), tags, alias=alias)
 
 
 def is_served(wanted: Wanted, report: "Report") -> bool:
     """True when every authoritative server was asked, and serves exactly the wanted record and no other.
 
-    What is wrong with the wanted record itself, such as a weak key, is so at every server alike.
+    A flaw of the wanted record itself, such as a weak key, is the same at every server and does not count.
     """
     if report.is_right or wanted.name != wanted.owner:
         return report.is_right
@@ -103,12 +92,12 @@ def is_served(wanted: Wanted, report: "Report") -> bool:
 
 
 def _is_of_dns(found: Finding) -> bool:
-    """Whether a server lacks the record, could not be asked, or is not believed: DKIM1xx and DKIM5xx."""
+    """True when a server lacks the record, could not be asked, or fails DNSSEC."""
     return found.severity in (Severity.ERROR, Severity.UNKNOWN) and CATALOGUE[found.code].about_dns
 
 
 def count_serving(wanted: Wanted, report: "Report") -> int:
-    """How many addresses of name servers serve exactly the wanted record and no other."""
+    """Return how many addresses of name servers serve exactly the wanted record and no other."""
     last = {answer.name for answer in report.answers[-1:]}
     return sum(
         answer.name in last and len(answer.texts) == 1 and _is_same(answer.texts[0], wanted)
@@ -117,7 +106,7 @@ def count_serving(wanted: Wanted, report: "Report") -> int:
 
 
 def not_served(wanted: Wanted, report: "Report", timeout: float) -> Unavailable:
-    """The error for a name whose time is over."""
+    """Return the error for a name whose time is over."""
     worst = report.findings[0] if report.findings else None
     why = f"{worst.title} ({worst.seen})" if worst else "no name server was asked"
     return Unavailable(
@@ -127,7 +116,7 @@ def not_served(wanted: Wanted, report: "Report", timeout: float) -> Unavailable:
 
 
 def served_elsewhere(provider: Provider, zone: str, report: "Report") -> Unavailable | None:
-    """The error for a record that is published in vain: another zone begins below, or other servers have this one."""
+    """Return the error for a record published in vain: another zone begins below, or other servers serve this one."""
     if zone and not report.target.alias and report.zone.endswith(f".{zone}"):
         return Unavailable(
             f"in DNS {report.zone} is a zone of its own: what is published in {zone} is not seen there",
@@ -137,7 +126,7 @@ def served_elsewhere(provider: Provider, zone: str, report: "Report") -> Unavail
         return None
     try:
         theirs = set(provider.name_servers(zone))
-    except DkimctlError:  # a reason more or less: the name is not served either way
+    except DkimctlError:  # only a reason is lost: the name is not served either way
         return None
     asked = {answer.server for answer in report.answers}
     if not theirs or not asked or theirs & asked:

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from contextlib import closing
 
 from dkimctl.config.settings import Lookup
+from dkimctl.dns.asking import asker_for
 from dkimctl.dns.endpoints import resolvers
-from dkimctl.dns.engine import Engine
 from dkimctl.dns.resolve import Resolution
 from dkimctl.names import DOMAINKEY
 from dkimctl.verify.check import CONCURRENCY
@@ -21,5 +21,6 @@ def zones_in_dns(domains: Iterable[str], lookup: Lookup) -> dict[str, str]:
     async def zone_of(domain: str) -> tuple[str, str]:
         return domain, await resolution.cut_of(f"{DOMAINKEY}.{domain}") or ""
 
-    with closing(Engine(lookup.timeout)) as engine:
-        return {domain: zone for domain, zone in engine.run(map(zone_of, domains), CONCURRENCY) if "." in zone}
+    asker, source = asker_for(domains, lookup.timeout)
+    with closing(asker):
+        return {domain: zone for domain, zone in asker.run(map(zone_of, source), CONCURRENCY) if "." in zone}

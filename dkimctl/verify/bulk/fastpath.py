@@ -22,8 +22,8 @@ from contextlib import suppress
 from itertools import islice
 
 from dkimctl.dns.engine import Ready
-from dkimctl.dns.exchange import Work
 from dkimctl.dns.message import MalformedMessage, Rcode, Type, below, question
+from dkimctl.dns.questions import Work
 from dkimctl.dns.resolve import Resolution, Security
 from dkimctl.names import DOMAINKEY
 from dkimctl.verify.bulk.batch import BatchedQueries, QueryQueue
