@@ -33,7 +33,7 @@ def test_a_pipe_that_nobody_writes_to(
     dkimctl_inside: DkimctlInside, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
 ) -> None:
     """It is waited for only a while: exit code 3, and the hint of a file that cannot be read."""
-    monkeypatch.setattr("dkimctl.files._PATIENCE", 0.01)
+    monkeypatch.setattr("dkimctl.files.reading._PATIENCE", 0.01)
     pipe = dkimctl_inside.scratch.home / "pipe"
     os.mkfifo(pipe)
     ran = dkimctl_inside(*typed_with(words, pipe))
@@ -48,7 +48,7 @@ def test_a_pipe_in_a_systems_place(
     dkimctl_inside: DkimctlInside, monkeypatch: pytest.MonkeyPatch, place: str, words: tuple[str, ...]
 ) -> None:
     """What is to be a table or a configuration holds nobody up either."""
-    monkeypatch.setattr("dkimctl.files._PATIENCE", 0.01)
+    monkeypatch.setattr("dkimctl.files.reading._PATIENCE", 0.01)
     assert dkimctl_inside("genkey", "x.example", "-s", "mail", "--algorithm", "ed25519").code == 0
     path = dkimctl_inside.root / place
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -83,7 +83,7 @@ def test_files_of_a_system_that_hold_nonsense(dkimctl: Dkimctl, place: str, cont
 
 def test_a_pipe_beside_a_cron_job(dkimctl_inside: DkimctlInside, monkeypatch: pytest.MonkeyPatch) -> None:
     """doctor passes over what cannot be read, and tells of the file behind it."""
-    monkeypatch.setattr("dkimctl.files._PATIENCE", 0.01)
+    monkeypatch.setattr("dkimctl.files.reading._PATIENCE", 0.01)
     cron = dkimctl_inside.root / "etc/cron.d"
     cron.mkdir(parents=True)
     (dkimctl_inside.root / "etc/opendkim.conf").write_text("Socket local:/run/opendkim/opendkim.sock\n")

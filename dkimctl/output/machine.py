@@ -8,23 +8,30 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from dkimctl.output.escapes import OF_RESULTS
+
 SCHEMA = 1
 _AS_THEY_ARE = frozenset((str, int, float, bool, type(None)))
 
 
 def document(kind: str, value: object, **more: object) -> str:
     """One JSON document, `{"schema": 1, "<kind>": …}`, with a final line feed."""
-    return json.dumps({"schema": SCHEMA, kind: plain(value), **more}, indent=2, ensure_ascii=False) + "\n"
+    return _dumped({"schema": SCHEMA, kind: plain(value), **more}, indent=2)
 
 
 def line(kind: str, value: object) -> str:
     """The same on one line, for results that stream."""
-    return json.dumps({"schema": SCHEMA, kind: plain(value)}, ensure_ascii=False) + "\n"
+    return _dumped({"schema": SCHEMA, kind: plain(value)})
 
 
 def element(value: object) -> str:
     """One element of a long list, on one line."""
-    return json.dumps(plain(value), ensure_ascii=False) + "\n"
+    return _dumped(plain(value))
+
+
+def _dumped(value: object, indent: int | None = None) -> str:
+    text = json.dumps(value, indent=indent, ensure_ascii=False) + "\n"
+    return text if text.isascii() and "\x7f" not in text else text.translate(OF_RESULTS)
 
 
 def plain(value: object) -> object:

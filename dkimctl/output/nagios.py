@@ -3,6 +3,7 @@
 from collections.abc import Collection
 
 from dkimctl.findings import Severity
+from dkimctl.output.escapes import OF_MESSAGES
 
 STATES = {0: "OK", 1: "WARNING", 2: "CRITICAL", 3: "UNKNOWN"}
 
@@ -18,4 +19,4 @@ def exit_code(severities: Collection[Severity]) -> int:
 
 def plain(text: str) -> str:
     """`text` for the output's lines: a bar would begin performance data."""
-    return text.replace("|", "/").replace("\n", " ")
+    return text.replace("|", "/").replace("\n", " ").translate(OF_MESSAGES)

@@ -12,12 +12,8 @@ from contextlib import contextmanager
 from typing import NamedTuple, TextIO
 
 from dkimctl.errors import ConfigError, DiskError, DkimctlError, reason
+from dkimctl.output.escapes import OF_MESSAGES, OF_RESULTS
 
-# what steers a terminal, or lets a text read otherwise than it is; a result may have many lines, a message has one
-_BIDI = (0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A))
-_STEERING = (*range(9), *range(11, 32), *range(127, 160), *_BIDI)
-_OF_RESULTS = {code: f"\\u{code:04x}" for code in _STEERING}  # as JSON writes them, so that a document stays one
-_OF_MESSAGES = {**_OF_RESULTS, 9: "\\t", 10: "\\n"}
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 _STYLES = {"error": "1;31", "warning": "1;33", "hint": "36", "note": "2"}
 
@@ -33,7 +29,7 @@ class Terminal(NamedTuple):
     def result(self, text: str, *, style: str = "") -> None:
         """A line or a block of the result; not with `--json`."""
         if not self.json:
-            shown = text.translate(_OF_RESULTS)
+            shown = text.translate(OF_RESULTS)
             self._out(paint(shown.removesuffix("\n"), style, sys.stdout) + "\n" if style else _ended(shown))
 
     def stream(self, text: str) -> None:
@@ -57,7 +53,7 @@ class Terminal(NamedTuple):
         if self.json:
             from dkimctl.output.machine import document
 
-            self._out(document(kind, value, **more).translate(_OF_RESULTS))
+            self._out(document(kind, value, **more))
 
     def flush(self) -> None:
         """Hand over what stdout still holds. Raises DiskError when it cannot, BrokenPipeError when nobody reads on."""
@@ -126,7 +122,7 @@ class Terminal(NamedTuple):
     def _line(self, kind: str, text: str) -> None:
         label = "" if kind == "note" else f"{kind}: "
         self._err(
-            paint(f"dkimctl: {label}", _STYLES[kind], sys.stderr) + self.typed(text).translate(_OF_MESSAGES) + "\n"
+            paint(f"dkimctl: {label}", _STYLES[kind], sys.stderr) + self.typed(text).translate(OF_MESSAGES) + "\n"
         )
 
     def _err(self, text: str) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 
 from dkimctl.findings import Severity
+from dkimctl.output.escapes import OF_LABELS
 from dkimctl.output.nagios import STATES, plain
 from dkimctl.verify.report import Report, Verdict
 from dkimctl.verify.tally import Tally
@@ -24,13 +25,8 @@ def nagios_text(tally: Tally, exit_code: int) -> str:
 
 def prometheus_sample(report: Report) -> str:
     """A line with what `prometheus_lines` needs to know of a report, since it tells the names twice over."""
-    labels = f'domain="{_label(report.domain)}",selector="{_label(report.selector)}"'
+    labels = f'domain="{report.domain.translate(OF_LABELS)}",selector="{report.selector.translate(OF_LABELS)}"'
     return f"{int(report.is_right)}{int(report.verdict is Verdict.UNKNOWN)}{{{labels}}}\n"
-
-
-def _label(text: str) -> str:
-    """A label's value; a key directory may have any name."""
-    return text.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
 
 
 def prometheus_lines(samples: Callable[[], Iterable[str]], tally: Tally, now: datetime) -> Iterator[str]:

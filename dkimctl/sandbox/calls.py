@@ -54,4 +54,4 @@ class CallLog:
 def log_line(call: LoggedCall) -> str:
     """A call as one line of JSON."""
     fields = {"method": call.method, "path": call.path, "body": call.body, "status": call.status}
-    return json.dumps(fields, ensure_ascii=False)
+    return json.dumps(fields)  # in ASCII: one line for every reader
