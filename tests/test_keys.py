@@ -29,7 +29,7 @@ from dkimctl.keys.directory import KeyDirectory
 from dkimctl.keys.metadata import Metadata, Phase, Tags, new_metadata
 from dkimctl.keys.pair import Algorithm, KeyPair, check_size, generate, load, parse_private_key, parse_public
 from dkimctl.keys.public import PublicKey, PublicKeyFault, decode_public_key
-from dkimctl.keys.store import Key, published_keys, signing_key
+from dkimctl.keys.store import Key, KeyName, current_key, published_keys, signing_key
 from tests.conftest import needs
 
 NOW = datetime(2026, 11, 23, 10, 4, 2, tzinfo=UTC)
@@ -213,8 +213,8 @@ metadatas = st.builds(
     provider=st.none() | texts,
     history=st.lists(st.builds(meta.Change, st.sampled_from(Phase), times | st.text(), texts), max_size=3).map(tuple),
     public=st.just("") | st.binary(min_size=1, max_size=9).map(lambda data: base64.b64encode(data).decode()),
-    seal=st.binary(min_size=32, max_size=32).map(bytes.hex),
-).map(lambda noted: noted if noted.public else noted._replace(seal=""))
+    source_digest=st.binary(min_size=32, max_size=32).map(bytes.hex),
+).map(lambda made: made if made.public else made._replace(source_digest=""))
 
 
 @given(metadatas, st.lists(times, min_size=4, max_size=4))
@@ -305,6 +305,36 @@ def test_keys_are_listed_oldest_first_and_load(tmp_path: Path) -> None:
     assert store.keys("none.example") == ()
 
 
+def test_a_key_is_found_by_its_name(tmp_path: Path) -> None:
+    """One key is found whatever the others are like; what is no key of this store is None; an adopted key is one."""
+    store = KeyDirectory(tmp_path)
+    made = create(store, "example.com", "mail", ED25519)
+    assert store.find(made.name) == made == current_key(store, made.name)
+    directory = tmp_path / "example.com"
+    (directory / "broken.json").write_text("{")
+    adopted = made.metadata._replace(path="/etc/dkimkeys/old.private")
+    (directory / "old.json").write_bytes(meta.to_json(adopted))
+    (directory / "left.json").write_bytes(meta.to_json(made.metadata))
+    assert store.find(made.name) == made
+    found = store.find(KeyName("example.com", "old"))
+    assert found is not None and found.path == "/etc/dkimkeys/old.private"
+    for domain, selector in (("example.com", "left"), ("example.com", "none"), ("none.example", "mail")):
+        assert store.find(KeyName(domain, selector)) is None
+        with pytest.raises(DiskError, match="does not exist any more"):
+            current_key(store, KeyName(domain, selector))
+    with pytest.raises(CheckFailed):
+        store.find(KeyName("example.com", "broken"))
+
+
+def test_metadata_of_an_older_version_is_read() -> None:
+    """The digest of the private key file had another name; what it vouches for is still not parsed again."""
+    metadata = meta.new_metadata("rsa", RSA.bits, Tags(), NOW)
+    metadata = metadata.with_public(RSA.public, RSA.private_pem)
+    old = meta.to_json(metadata).replace(b'"source_digest"', b'"seal"')
+    assert meta.from_json(old, "old") == metadata
+    assert meta.from_json(old, "old").public_of(RSA.private_pem) == RSA.public
+
+
 def test_public_half_is_that_of_the_file_whatever_was_noted(tmp_path: Path) -> None:
     """The noted public half counts for the very file it was noted for; where either is changed, the file is read."""
     store = KeyDirectory(tmp_path)
@@ -340,7 +370,7 @@ def test_odd_notes_do_not_hinder(tmp_path: Path) -> None:
     for odd in ("!", 7, ""):
         place.write_bytes(json.dumps({**json.loads(place.read_bytes()), "public": odd}).encode())
         assert store.public(store.keys("example.com")[0]) == RSA.public
-    old = key.metadata._replace(public="", seal="")
+    old = key.metadata._replace(public="", source_digest="")
     place.write_bytes(meta.to_json(old))
     assert b"public" not in place.read_bytes()
     assert store.keys("example.com") == (key._replace(metadata=old),)
@@ -402,6 +432,8 @@ def test_key_directory_that_may_not_be_read_is_no_empty_directory(tmp_path: Path
     try:
         with pytest.raises(DiskError, match="permission denied") as caught:
             list(store.domains())
+        with pytest.raises(DiskError, match="permission denied"):
+            store.find(KeyName("example.com", "mail"))
     finally:
         os.seteuid(0)
     assert "sudo" in caught.value.hint

@@ -19,7 +19,7 @@ from dkimctl.findings import Finding, exit_code
 from dkimctl.host.accounts import may_become
 from dkimctl.host.world import Unread, World
 from dkimctl.keys.metadata import Phase
-from dkimctl.keys.store import Key, KeyStore
+from dkimctl.keys.store import Key, KeyReader
 from dkimctl.signers.base import (
     Rendering,
 )
@@ -69,7 +69,7 @@ class Adoption:
         return 3 if self.unread else exit_code(self.findings)
 
 
-def plan_adoption(world: World, store: KeyStore, now: datetime) -> Adoption:
+def plan_adoption(world: World, store: KeyReader, now: datetime) -> Adoption:
     """The plan; nothing is written.
 
     Raises UsageError when nothing is signed here, or with tables in a data base, DiskError when they cannot be read.
@@ -107,7 +107,7 @@ def plan_adoption(world: World, store: KeyStore, now: datetime) -> Adoption:
 
 
 def _sorted_out(
-    store: KeyStore, installed: Installed, candidates: list[Candidate], judged: dict[str, Judged]
+    store: KeyReader, installed: Installed, candidates: list[Candidate], judged: dict[str, Judged]
 ) -> tuple[list[Fit], list[Left]]:
     """Each candidate that can be taken with the store's key for it, and those that cannot."""
     fit: list[Fit] = []
@@ -124,7 +124,7 @@ def _sorted_out(
     return fit, unfit
 
 
-def _known(store: KeyStore, candidate: Candidate) -> tuple[Key | None, str, str]:
+def _known(store: KeyReader, candidate: Candidate) -> tuple[Key | None, str, str]:
     """The store's key with this selector and file; or why its own view forbids to take the key over, and a hint."""
     try:
         keys = store.keys(candidate.domain)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dkimctl.config.settings import Lookup
 from dkimctl.dkim.signature import FindRecord
 from dkimctl.errors import Unavailable
-from dkimctl.keys.store import KeyStore
+from dkimctl.keys.store import KeyName, KeyReader
 from dkimctl.names import split_owner_name
 from dkimctl.record.from_key import record_of
 from dkimctl.verify.check import check
@@ -35,12 +35,12 @@ def records_in_dns(owners: Iterable[str], lookup: Lookup) -> Iterator[tuple[str,
         yield targets[report.target], found
 
 
-def record_on_disk(store: KeyStore) -> FindRecord:
+def record_on_disk(store: KeyReader) -> FindRecord:
     """Finds key records as they would be published: made from the private keys of the store."""
 
     def find(owner: str) -> str | None:
         selector, domain = split_owner_name(owner)
-        key = next((key for key in store.keys(domain) if key.selector == selector), None)
+        key = store.find(KeyName(domain, selector))
         return record_of(store, key).text if key else None
 
     return find

@@ -1,13 +1,12 @@
 """The keys that are eligible to sign: those that DNS was seen to serve, and those that sign already."""
 
 from collections.abc import Iterator
-from datetime import datetime
 
 from dkimctl.config.settings import Settings
-from dkimctl.keys.metadata import Metadata, Phase
+from dkimctl.keys.metadata import Phase
 from dkimctl.keys.pair import KeyPair
 from dkimctl.keys.public import PublicKey
-from dkimctl.keys.store import Key, KeyName, KeyStore
+from dkimctl.keys.store import Key, KeyName, KeyReader
 from dkimctl.signers.base import Name
 from dkimctl.signers.registry import signer_of
 
@@ -20,13 +19,17 @@ def installed_keys(settings: Settings) -> frozenset[Name]:
 
 
 class EligibleKeys:
-    """A KeyStore that lists only the keys that may sign, for a rendering that keeps mail safe."""
+    """A KeyReader that lists only the keys that may sign, for a rendering that keeps mail safe."""
 
-    def __init__(self, store: KeyStore, installed: frozenset[Name], *, without: frozenset[Name] = frozenset()) -> None:
-        """`installed` sign already; `without` must not sign, whatever else is known of them."""
+    def __init__(self, store: KeyReader, installed: frozenset[Name], *, without: frozenset[Name] = frozenset()) -> None:
+        """`installed`: keys that sign already; `without`: keys that must not sign in any case."""
         self._store = store
         self._installed = installed
         self._without = without
+
+    def names(self) -> list[str]:
+        """Return every name that may be a domain with a key, sorted."""
+        return self._store.names()
 
     def domains(self) -> Iterator[str]:
         """Yield every domain with a key that may sign, sorted."""
@@ -40,9 +43,10 @@ class EligibleKeys:
         name = (key.domain, key.selector)
         return name not in self._without and (key.phase not in _UNPROVEN or name in self._installed)
 
-    def key(self, name: KeyName) -> Key:
-        """Return one key, whether it may sign or not. Raises DiskError or CheckFailed."""
-        return self._store.key(name)
+    def find(self, name: KeyName) -> Key | None:
+        """Return the key of this name, if there is one and it may sign."""
+        key = self._store.find(name)
+        return key if key and self._may(key) else None
 
     def load(self, key: Key) -> KeyPair:
         """Return the pair. Raises DiskError or CheckFailed."""
@@ -51,11 +55,3 @@ class EligibleKeys:
     def public(self, key: Key) -> PublicKey:
         """Return the public half. Raises DiskError or CheckFailed."""
         return self._store.public(key)
-
-    def create(self, domain: str, selector: str, pair: KeyPair, record: bytes, metadata: Metadata) -> Key:
-        """Keep a new key. Raises Refused when the selector is taken."""
-        return self._store.create(domain, selector, pair, record, metadata)
-
-    def advance(self, key: Key, phase: Phase, now: datetime, note: str = "") -> Key:
-        """Move a key to the next phase. Raises Refused when somebody else has moved it meanwhile."""
-        return self._store.advance(key, phase, now, note)

@@ -1,1 +1,1 @@
-"""The key pairs on this disk: made, read, listed. The only door to `cryptography`."""
+"""Key pairs on this disk: generated, read, listed. Only this package imports `cryptography`."""

@@ -1,6 +1,6 @@
 """Keys in a directory: `<domain>/<selector>.private`, `.txt` and `.json`, and the flat layout of opendkim-genkey.
 
-A key that was taken over from elsewhere has its `.json` alone here, which names the private key's file.
+An adopted key, whose private key file stays where it was, has only a `.json` here, which names that file.
 """
 
 import os
@@ -36,7 +36,8 @@ _MADE_FOR = re.compile(rb";\s*-+\s*DKIM key (\S+) for (\S+)")  # the comment tha
 class KeyDirectory:
     """A KeyStore over a directory on this disk.
 
-    `path`: where it lies here; `shown`: the same directory as the daemon is told it; `owner`: whom new keys belong to.
+    `path`: the directory on this disk; `shown`: its path in the daemon's configuration (without `--root`); `owner`:
+    the owner of new keys. Domains and selectors are expected to be checked names (see `dkimctl.names`).
     """
 
     def __init__(self, path: Path, *, shown: str | None = None, owner: Owner | None = None) -> None:
@@ -45,55 +46,60 @@ class KeyDirectory:
         self._owner = owner or caller()
 
     def domains(self) -> Iterator[str]:
-        """Every domain with a key, sorted. Raises DiskError when the directory may not be read."""
+        """Return every domain with a key, sorted. Raises DiskError when the directory cannot be read."""
         flat = self._flat
         for name in self.names():
             if name in flat or self._selectors(name):
                 yield name
 
     def names(self) -> list[str]:
-        """Every name that may be a domain with a key, sorted, without a look at its keys. Raises as `domains`."""
+        """Return every name that may be a domain with a key, sorted, without reading the keys. Raises as `domains`."""
         with disk_errors(f"read the key directory {self._path}"):
             names = sorted(e.name for e in os.scandir(self._path) if _is_dir(e)) if self._path.is_dir() else []
         return sorted({*names, *self._flat}) if self._flat else names
 
     def keys(self, domain: str) -> tuple[Key, ...]:
-        """The keys of a domain, oldest first; empty when it has none."""
+        """Return the keys of a domain, oldest first; empty when it has none."""
         keys = [self._key(domain, selector, f"{domain}/") for selector in self._selectors(domain)]
         keys += [self._key(domain, selector, "") for selector in self._flat.get(domain, ())]
         if len(keys) > 1:
             taken_over = {key.metadata.path for key in keys} - {""}
-            # a file is one key, under the selector with which it was taken over
+            # one private key file is one key, with the selector under which it was adopted
             keys = [key for key in keys if key.metadata.path or key.path not in taken_over]
             keys.sort(key=lambda key: (key.metadata.created, key.selector))
         return tuple(keys)
 
-    def key(self, name: KeyName) -> Key:
-        """One key, as it is now. Raises DiskError or CheckFailed when it is not there any more, or damaged."""
-        is_flat = name.selector in self._flat.get(name.domain, ())
-        return self._key(name.domain, name.selector, "" if is_flat else f"{name.domain}/")
+    def find(self, name: KeyName) -> Key | None:
+        """Return one key as it is now, or None when there is none of this name. Raises DiskError or CheckFailed."""
+        folder = "" if name.selector in self._flat.get(name.domain, ()) else f"{name.domain}/"
+        stem = f"{self._path}/{folder}{name.selector}"
+        has_file = _exists(f"{stem}{PRIVATE}")
+        if not has_file and not _exists(f"{stem}.json"):
+            return None
+        key = self._key(name.domain, name.selector, folder)
+        return key if has_file or key.metadata.path else None
 
     def load(self, key: Key) -> KeyPair:
-        """The pair. Raises DiskError or CheckFailed."""
+        """Return the key pair. Raises DiskError or CheckFailed."""
         return pairs.load(Path(self._local(key.path)))
 
     def public(self, key: Key) -> PublicKey:
-        """The public half of the private key on the disk. Raises DiskError or CheckFailed."""
+        """Return the public half of the private key file. Raises DiskError or CheckFailed."""
         path = self._local(key.path)
         content = pairs.read(path)
         return key.metadata.public_of(content) or pairs.parse_public(content, path)
 
     def create(self, domain: str, selector: str, pair: KeyPair, record: bytes, metadata: Metadata) -> Key:
-        """Keep a new key, the private file last: a run that was killed before it left no key and is simply run again.
+        """Store a new key, the private file last: a run killed before that leaves no key and can be repeated.
 
-        Raises Refused when the selector is taken or others could tamper with the directory.
+        Raises Refused when the selector is taken or when other users can write to the directory.
         """
         directory = self._path / domain
         make_directory(self._path, mode=0o755)
         make_directory(directory, mode=0o700, owner=self._owner)
         refuse_shared_directory(directory, self._owner)
         private = directory / f"{selector}{PRIVATE}"
-        metadata = metadata.of(pair.public, pair.private_pem)
+        metadata = metadata.with_public(pair.public, pair.private_pem)
         with locked(directory):
             if os.path.lexists(private):
                 raise taken(str(private))
@@ -111,14 +117,14 @@ class KeyDirectory:
         return Key(domain, selector, f"{self._shown}/{domain}/{selector}{PRIVATE}", metadata)
 
     def advance(self, key: Key, phase: Phase, now: datetime, note: str = "") -> Key:
-        """Move a key to the next phase. Raises Refused when somebody else has moved it meanwhile."""
+        """Move a key to another phase. Raises Refused when its phase was changed by another program meanwhile."""
         stem = self._stem(key)
         with locked(Path(stem).parent):
             current = self._metadata(stem)
             if current.phase is not key.phase:
                 raise Refused(
-                    f"{key.selector} of {key.domain} went from {key.phase} to {current.phase} meanwhile",
-                    hint="another dkimctl is at work; see how it stands and run the command again",
+                    f"{key.selector} of {key.domain} changed from {key.phase} to {current.phase} meanwhile",
+                    hint="another dkimctl is running: look at dkimctl status, then run the command again",
                 )
             changed = current._replace(provider=key.metadata.provider or current.provider).advanced(phase, now, note)
             write_file(Path(f"{stem}.json"), meta.to_json(changed), mode=0o600, owner=self._owner)
@@ -130,7 +136,7 @@ class KeyDirectory:
         return f"{str(self._path).removesuffix(self._shown)}{shown}"  # below the same root, but elsewhere
 
     def _stem(self, key: Key) -> str:
-        """What the metadata's path is without `.json`."""
+        """Return the path of the metadata without `.json`."""
         return (
             f"{self._path}/{key.domain}/{key.selector}" if key.metadata.path else self._local(key.path)[: -len(PRIVATE)]
         )
@@ -149,9 +155,9 @@ class KeyDirectory:
 
     @cached_property
     def _flat(self) -> dict[str, list[str]]:
-        """Domain → selectors of keys in the directory itself; the domain stands in the `.txt` file's comment.
+        """The selectors of keys in the directory itself, by domain, which the comment in the `.txt` file names.
 
-        Looked for once: nothing here makes such keys, and among 100,000 domains the search takes its time.
+        Searched once: dkimctl makes no such keys here, and with 100,000 domains the search takes long.
         """
         found: dict[str, list[str]] = {}
         for selector in self._selectors("."):
@@ -175,6 +181,15 @@ class KeyDirectory:
         with disk_errors(f"look at {private}"):
             made = datetime.fromtimestamp(private.stat().st_mtime, UTC)
         return Metadata(pair.algorithm, pair.bits, timestamp(made))
+
+
+def _exists(path: str) -> bool:
+    with disk_errors(f"look at {path}"):
+        try:
+            os.lstat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+    return True
 
 
 def _is_dir(entry: "os.DirEntry[str]") -> bool:

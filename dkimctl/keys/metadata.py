@@ -1,4 +1,4 @@
-"""What is remembered about a key beside it: `<selector>.json`, schema 1."""
+"""The metadata of a key, `<selector>.json`: schema 1."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -12,11 +12,11 @@ from dkimctl.keys.public import PublicKey
 
 SCHEMA = 1
 END = b"\n}\n"
-"""How the file ends."""
+"""The last octets of the file."""
 
 
 class Phase(StrEnum):
-    """Where a key stands in its life, in order."""
+    """The phases of a key's life, in their order."""
 
     GENERATED = "generated"
     PUBLISHED = "published"
@@ -28,7 +28,7 @@ class Phase(StrEnum):
 
 
 class Change(NamedTuple):
-    """One step of the history."""
+    """A change of phase."""
 
     phase: Phase
     at: str
@@ -37,7 +37,7 @@ class Change(NamedTuple):
 
 
 class Tags(NamedTuple):
-    """The tags of the key record that the key was made for (RFC 6376 §3.6.1). Empty ones are left out of the record."""
+    """The tags of the key's record (RFC 6376 §3.6.1), without `v=`, `k=` and `p=`. Empty ones are left out of it."""
 
     hash_algorithms: str = "sha256"
     """`h=`: colon-separated."""
@@ -46,61 +46,61 @@ class Tags(NamedTuple):
     flags: str = ""
     """`t=`: y, s or y:s."""
     note: str = ""
-    """`n=`: for people, as it stands in the record (quoted-printable)."""
+    """`n=`: a note for people, encoded as in the record (quoted-printable)."""
 
 
 class Metadata(NamedTuple):
-    """All that is remembered about one key. A tuple, since a check of 10,000 keys makes as many."""
+    """The metadata of one key. A tuple, because a check of 10,000 keys makes as many."""
 
     algorithm: str
     bits: int
     created: str
-    """RFC 3339, UTC; empty for a key that was made elsewhere."""
+    """RFC 3339, UTC; empty for a key that another program made."""
     tags: Tags = Tags()
     phase: Phase = Phase.GENERATED
     provider: str | None = None
-    """Where the record was published."""
+    """The provider at which the record was published."""
     history: tuple[Change, ...] = ()
     path: str = ""
-    """Where the daemon finds the private key, for a key that was taken over where it lay; else it is beside."""
+    """The path of an adopted key's private key file in the daemon's configuration; else empty: the file is beside."""
     public: str = ""
-    """The public half as it stands in `p=`; empty where it is not noted."""
-    seal: str = ""
-    """SHA-256, in hex, of the algorithm, the bits, `public` and the private key file that they were read from.
+    """The public half, as in `p=`; empty where it was not stored."""
+    source_digest: str = ""
+    """SHA-256, in hex, of the algorithm, the bits, `public` and the private key file from which they were read.
 
-    To read them from the file takes ten times as long as to make sure that all are as they were then.
+    Comparing the digest takes a tenth of the time that parsing the private key file takes.
     """
 
     def public_of(self, content: bytes) -> PublicKey | None:
-        """The public half of a private key file with this content, if exactly that was noted."""
-        is_noted = self.public and self._sealed(self.public, content) == self.seal
-        return PublicKey(self.algorithm, self.bits, self.public) if is_noted else None
+        """Return the stored public half, if it was read from a private key file with exactly this content."""
+        is_valid = self.public and self._digest(self.public, content) == self.source_digest
+        return PublicKey(self.algorithm, self.bits, self.public) if is_valid else None
 
-    def of(self, public: PublicKey, content: bytes) -> "Metadata":
-        """The same with the public half of a private key file with this content noted."""
-        return self._replace(public=public.base64, seal=self._sealed(public.base64, content))
+    def with_public(self, public: PublicKey, content: bytes) -> "Metadata":
+        """Return a copy with the public half of a private key file with this content."""
+        return self._replace(public=public.base64, source_digest=self._digest(public.base64, content))
 
-    def _sealed(self, public: str, content: bytes) -> str:
-        noted = f"{self.algorithm} {self.bits} {public}\n".encode("utf-8", "surrogatepass")
-        return sha256(noted + content).hexdigest()
+    def _digest(self, public: str, content: bytes) -> str:
+        properties = f"{self.algorithm} {self.bits} {public}\n".encode("utf-8", "surrogatepass")
+        return sha256(properties + content).hexdigest()
 
     def advanced(self, phase: Phase, now: datetime, note: str = "") -> "Metadata":
-        """The same with the next phase, noted in the history."""
+        """Return a copy in this phase, with the change in its history."""
         return self._replace(phase=phase, history=(*self.history, Change(phase, timestamp(now), note)))
 
 
 _PHASES = {phase.value: phase for phase in Phase}
-_tags = lru_cache(Tags)  # most keys have the same
+_tags = lru_cache(Tags)  # most keys have equal tags
 
 
 def new_metadata(algorithm: str, bits: int, tags: Tags, now: datetime) -> Metadata:
-    """The metadata of a key made at this moment."""
+    """Return the metadata of a key made now."""
     at = timestamp(now)
     return Metadata(algorithm, bits, at, tags, history=(Change(Phase.GENERATED, at),))
 
 
 def to_json(metadata: Metadata) -> bytes:
-    """The file's content."""
+    """Return the content of the file."""
     import json
 
     document = {
@@ -118,18 +118,18 @@ def to_json(metadata: Metadata) -> bytes:
         "provider": metadata.provider,
         "history": [{"phase": c.phase.value, "at": c.at, "note": c.note} for c in metadata.history],
         **({"path": metadata.path} if metadata.path else {}),
-        **({"public": metadata.public, "seal": metadata.seal} if metadata.public else {}),
+        **({"public": metadata.public, "source_digest": metadata.source_digest} if metadata.public else {}),
     }
     return json.dumps(document, indent=2, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n"
 
 
 def from_json(content: bytes, source: str) -> Metadata:
-    """The metadata in a file's content. Raises CheckFailed when it is damaged or from a newer version."""
-    import json  # the flat layout of opendkim-genkey has no metadata
+    """Return the metadata in the content of a file. Raises CheckFailed when it is damaged or of a newer version."""
+    import json  # imported late: keys made by opendkim-genkey have no metadata
 
-    hint = f"restore {source} from a backup, or move it away: the key is then treated as one made elsewhere"
+    hint = f"restore {source} from a backup, or move it away: the key is then treated as one of another program"
     try:
-        document = json.loads(content.decode("utf-8", "surrogatepass"))  # of bytes it would guess the encoding first
+        document = json.loads(content.decode("utf-8", "surrogatepass"))  # bytes: it would guess the encoding
         if document["schema"] != SCHEMA:
             raise CheckFailed(
                 f"{source} has schema {document['schema']}; this dkimctl knows {SCHEMA}",
@@ -147,13 +147,13 @@ def from_json(content: bytes, source: str) -> Metadata:
             history=tuple(history),
             path=document.get("path", ""),
             public=str(document.get("public", "")),
-            seal=str(document.get("seal", "")),
+            source_digest=str(document.get("source_digest", document.get("seal", ""))),  # seal: its former name
         )
-        # what is no text cannot be joined to others: TypeError
+        # raises TypeError for what is no text
         "".join([metadata.algorithm, metadata.created, metadata.provider or "", metadata.path, *tags])
         "".join([change.at + change.note for change in history])
         if type(metadata.bits) is not int:
-            raise TypeError("bits is no number")
+            raise TypeError("bits is not a number")
         return metadata
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise CheckFailed(f"{source} is not the metadata of a key", hint=hint) from error

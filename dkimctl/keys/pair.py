@@ -1,4 +1,4 @@
-"""One key pair: made, loaded from a PEM file, and its public half as the `p=` tag carries it."""
+"""Key pairs: generated, and loaded from PEM files."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -28,7 +28,7 @@ class Algorithm(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class KeyPair:
-    """A private key with its public half. The private part is in no repr."""
+    """A private key with its public half. The private part is not in the repr."""
 
     public: PublicKey
     private_pem: bytes = field(repr=False)
@@ -36,12 +36,12 @@ class KeyPair:
 
     @property
     def algorithm(self) -> Algorithm:
-        """`rsa` or `ed25519`."""
+        """Return `rsa` or `ed25519`."""
         return Algorithm(self.public.algorithm)
 
     @property
     def bits(self) -> int:
-        """The size of the key, in bits."""
+        """Return the size of the key in bits."""
         return self.public.bits
 
 
@@ -67,7 +67,7 @@ def check_size(algorithm: Algorithm, bits: int, *, allow_weak: bool = False) -> 
 
 
 def generate(algorithm: Algorithm, bits: int = USUAL_BITS) -> KeyPair:
-    """A new key pair. `bits` counts for RSA only. The search lets other threads run."""
+    """Return a new key pair. `bits` is for RSA only. Other threads run during the search for primes."""
     if algorithm is Algorithm.ED25519:
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -78,7 +78,7 @@ def generate(algorithm: Algorithm, bits: int = USUAL_BITS) -> KeyPair:
 
 
 def new_rsa_pair(key: "RSAPrivateKey") -> KeyPair:
-    """The pair of a key that was just found."""
+    """Return the pair of a key that `cryptography` has just generated."""
     from dkimctl.keys.der import pem, private_key_info, subject_public_key_info
 
     public = PublicKey.of("rsa", key.key_size, subject_public_key_info(key.public_key()))
@@ -86,7 +86,7 @@ def new_rsa_pair(key: "RSAPrivateKey") -> KeyPair:
 
 
 def load(path: Path) -> KeyPair:
-    """The key pair in a private key file: PEM, PKCS#8 or PKCS#1.
+    """Return the key pair in a private key file: PEM, PKCS#8 or PKCS#1.
 
     Raises DiskError when it cannot be read, CheckFailed when it holds no usable key.
     """
@@ -94,20 +94,20 @@ def load(path: Path) -> KeyPair:
 
 
 def parse_public(content: bytes, source: str) -> PublicKey:
-    """Only the public half; the private one is read and checked all the same. Raises as `parse_private_key`."""
+    """Return only the public half of a private key, which is parsed and checked. Raises as `parse_private_key`."""
     return _public(_private_key(content, source))
 
 
 def read(path: Path | str) -> bytes:
-    """The content of a private key file. Raises DiskError."""
+    """Return the content of a private key file. Raises DiskError."""
     content = read_file(path, end=_PEM_END)
     if content is None:
-        raise DiskError(f"no such key file: {path}", hint="see what keys there are: dkimctl record")
+        raise DiskError(f"no such key file: {path}", hint="list the keys: dkimctl record")
     return content
 
 
 def parse_private_key(content: bytes, source: str) -> KeyPair:
-    """The key pair in PEM text; `source` is named in errors. Raises CheckFailed when it is not a usable key."""
+    """Return the key pair in PEM text; errors name `source`. Raises CheckFailed when it is not a usable key."""
     return _pair(_private_key(content, source))
 
 
@@ -117,12 +117,12 @@ def _private_key(content: bytes, source: str) -> "RSAPrivateKey | Ed25519Private
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     form = "a key file starts with -----BEGIN PRIVATE KEY----- and has no passphrase"
-    hint = f"{form}; put it there, or what is there out of the way: mv {source} {source}.broken"
+    hint = f"{form}; restore it from a backup, or move the file away: mv {source} {source}.broken"
     try:
-        # the library's own check tests the primes for 50 ms a key; the arithmetic below finds damage in 0.02
+        # the library's own check tests the primes, 50 ms a key; the arithmetic below finds damage in 0.02 ms
         key = load_pem_private_key(content, password=None, unsafe_skip_rsa_key_validation=True)
     except TypeError as error:
-        raise CheckFailed(f"{source} is encrypted; opendkim cannot ask for a passphrase", hint=hint) from error
+        raise CheckFailed(f"{source} is encrypted, and opendkim cannot ask for a passphrase", hint=hint) from error
     except (ValueError, UnsupportedAlgorithm) as error:
         raise CheckFailed(f"{source} is not a private key in PEM form", hint=hint) from error
     if isinstance(key, rsa.RSAPrivateKey):
@@ -131,7 +131,7 @@ def _private_key(content: bytes, source: str) -> "RSAPrivateKey | Ed25519Private
         return key
     if isinstance(key, ed25519.Ed25519PrivateKey):
         return key
-    raise CheckFailed(f"{source} holds a key that DKIM does not know: neither RSA nor Ed25519", hint=hint)
+    raise CheckFailed(f"{source} is a key of an algorithm that DKIM does not use: neither RSA nor Ed25519", hint=hint)
 
 
 def _numbers_fit(key: "RSAPrivateKey") -> bool:

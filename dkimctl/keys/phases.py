@@ -1,4 +1,4 @@
-"""Noting how far a key has come."""
+"""Recording the phase that a key has reached."""
 
 from datetime import datetime
 
@@ -10,14 +10,14 @@ _ORDER = list(Phase)
 
 
 def reach(store: KeyStore, key: Key, phase: Phase, now: datetime, *, provider: str) -> Key:
-    """The key, advanced to this phase unless it is there or further. Raises DiskError when it cannot be noted."""
+    """Return the key, advanced to this phase unless it has reached it. Raises DiskError when that cannot be stored."""
     if _ORDER.index(key.phase) >= _ORDER.index(phase):
         return key
     noted = key._replace(metadata=key.metadata._replace(provider=provider))
     try:
         return store.advance(noted, phase, now, note=provider)
     except Refused:
-        current = next((k for k in store.keys(key.domain) if k.selector == key.selector), None)
+        current = store.find(key.name)
         if current is None or _ORDER.index(current.phase) < _ORDER.index(phase):
             raise
-        return current  # another dkimctl was faster
+        return current  # another dkimctl advanced it at the same time

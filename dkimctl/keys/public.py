@@ -1,4 +1,4 @@
-"""The public half of a key, as the `p=` tag of a key record carries it."""
+"""Public keys in the form of the `p=` tag of key records."""
 
 from binascii import a2b_base64, b2a_base64
 from enum import StrEnum
@@ -12,11 +12,11 @@ class PublicKey(NamedTuple):
     """`rsa` or `ed25519`: the `k=` tag."""
     bits: int
     base64: str
-    """The value of the `p=` tag, on one line: as such it is noted, and compared with thousands of records."""
+    """The value of the `p=` tag, on one line: so keys are stored, and compared with thousands of records."""
 
     @classmethod
     def of(cls, algorithm: str, bits: int, data: bytes) -> "PublicKey":
-        """The key in these bytes, of which is known that they hold one."""
+        """Return the key in bytes that are known to be a valid one."""
         return cls(algorithm, bits, b2a_base64(data, newline=False).decode("ascii"))
 
     @property
@@ -26,7 +26,7 @@ class PublicKey(NamedTuple):
 
 
 class PublicKeyFault(StrEnum):
-    """Why the bytes of a `p=` tag are no usable key."""
+    """The reason why the octets of a `p=` tag are not a usable key."""
 
     NOT_A_KEY = "not a public key"
     CUT_OFF = "cut off: the key's own length field says that more must follow"
@@ -35,7 +35,7 @@ class PublicKeyFault(StrEnum):
 
 
 def decode_public_key(algorithm: str, data: bytes) -> PublicKey | PublicKeyFault:
-    """The key that the decoded bytes of `p=` hold, for `k=` rsa or ed25519, or what is wrong with them."""
+    """Return the key in the decoded octets of `p=`, for `k=` rsa or ed25519, or what is wrong with them."""
     if algorithm == "ed25519":
         return PublicKey.of("ed25519", 256, data) if len(data) == 32 else PublicKeyFault.NOT_A_KEY
     if _is_cut_off(data):
@@ -56,13 +56,13 @@ def _decode_rsa(data: bytes) -> PublicKey | PublicKeyFault:
         return PublicKeyFault.OTHER_ALGORITHM
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-    # the library reads PKCS#1 too, but real verifiers do not: tell them apart by re-encoding
+    # the library reads PKCS#1 too, but verifiers do not: re-encoding tells them apart
     canonical = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return PublicKey.of("rsa", key.key_size, data) if canonical == data else PublicKeyFault.PKCS1
 
 
 def subject_public_key(data: bytes) -> PublicKey | None:
-    """The key in an RSAPublicKey (PKCS#1) or in a SubjectPublicKeyInfo of an Ed25519 key; None for anything else."""
+    """Return the key in an RSAPublicKey (PKCS#1) or in the SubjectPublicKeyInfo of an Ed25519 key; else None."""
     if len(data) == 44 and data.startswith(_EDWARDS_HEADER):
         return PublicKey.of("ed25519", 256, data[-32:])
     if decode_public_key("rsa", data) is not PublicKeyFault.PKCS1:
@@ -75,11 +75,11 @@ def subject_public_key(data: bytes) -> PublicKey | None:
 
 
 _RSA_ENCRYPTION = bytes.fromhex("06092a864886f70d010101")  # the algorithm of a SubjectPublicKeyInfo: RFC 8017 §A.1
-_EDWARDS_HEADER = bytes.fromhex("302a300506032b6570032100")  # what precedes the 32 bytes: RFC 8410 §4
+_EDWARDS_HEADER = bytes.fromhex("302a300506032b6570032100")  # precedes the 32 octets: RFC 8410 §4
 
 
 def _is_cut_off(data: bytes) -> bool:
-    """True when a DER SEQUENCE announces more bytes than there are (X.690 §8.1.3)."""
+    """Return True when a DER SEQUENCE announces more octets than there are (X.690 §8.1.3)."""
     if len(data) < 2 or data[0] != 0x30:
         return False
     if len(data) == 32 and _RSA_ENCRYPTION not in data:

@@ -1,4 +1,4 @@
-"""An Ed25519 private key as signers other than opendkim want it: the raw 32 bytes of RFC 8032 §5.1.5, in base64."""
+"""Ed25519 private keys in the form of signers other than opendkim: the 32 octets of RFC 8032 §5.1.5, in base64."""
 
 from base64 import b64encode
 
@@ -6,7 +6,7 @@ from dkimctl.keys.pair import Algorithm, KeyPair
 
 
 def signer_form(pair: KeyPair) -> bytes:
-    """The private key as rspamd and dkimpy read it: PKCS#8 PEM for RSA, the seed in base64 for Ed25519."""
+    """Return the private key as rspamd and dkimpy read it: PKCS#8 PEM for RSA, the seed in base64 for Ed25519."""
     if pair.algorithm is Algorithm.RSA:
         return pair.private_pem
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey

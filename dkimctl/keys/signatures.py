@@ -1,4 +1,4 @@
-"""Digital signatures checked with a public key."""
+"""Verification of digital signatures with a public key."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from dkimctl.keys.public import PublicKey
 
 
 def signed_digest(key: PublicKey, signature: bytes, hash_name: str) -> bytes | None:
-    """The digest that an RSA signature was made over (RFC 8017 §8.2.2), or None when another key made it.
+    """Return the digest that an RSA signature covers (RFC 8017 §8.2.2), or None when another key made it.
 
     `hash_name`: sha256 or sha1.
     """
@@ -21,7 +21,7 @@ def signed_digest(key: PublicKey, signature: bytes, hash_name: str) -> bytes | N
 
 
 def fits(key: PublicKey, signature: bytes, digest: bytes, hash_name: str) -> bool:
-    """True when the signature was made over this digest; Ed25519 signs the digest itself (RFC 8463 §3)."""
+    """Return True when the signature covers this digest; Ed25519 signs the digest itself (RFC 8463 §3)."""
     if key.algorithm == "rsa":
         return signed_digest(key, signature, hash_name) == digest
     from cryptography.exceptions import InvalidSignature
@@ -43,4 +43,4 @@ def _rsa(key: PublicKey) -> Any:
 def _hash(name: str) -> Any:
     from cryptography.hazmat.primitives import hashes
 
-    return hashes.SHA1() if name == "sha1" else hashes.SHA256()  # noqa: S303  old mail is still to be explained
+    return hashes.SHA1() if name == "sha1" else hashes.SHA256()  # noqa: S303  for old mail, which `inspect` explains

@@ -1,77 +1,94 @@
-"""The database of keys: what a store can do, and the key that it hands out."""
+"""The database of keys: what a store offers to readers and writers, and the key as a value."""
 
 from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-from dkimctl.errors import Refused
+from dkimctl.errors import DiskError, Refused
 from dkimctl.keys.metadata import Metadata, Phase
 from dkimctl.keys.pair import KeyPair
 from dkimctl.keys.public import PublicKey
 
 
 class KeyName(NamedTuple):
-    """All that is needed to find a key again: of many keys only the names are kept."""
+    """Identifies a key. Where there may be a million keys, only their names are kept in memory."""
 
     domain: str
     selector: str
 
 
 class Key(NamedTuple):
-    """One key of one domain, as the store knows it; the pair itself is loaded only when needed."""
+    """One key of one domain, without the key pair, which is loaded only when needed."""
 
     domain: str
     selector: str
     path: str
-    """The private key file as the daemon is told it (without `--root`)."""
+    """The private key file as the daemon's configuration names it (without `--root`)."""
     metadata: Metadata
 
     @property
     def name(self) -> KeyName:
-        """What it is found by."""
+        """Return what `KeyReader.find` takes."""
         return KeyName(self.domain, self.selector)
 
     @property
     def phase(self) -> Phase:
-        """Where it stands in its life."""
+        """Return the phase of the key's life."""
         return self.metadata.phase
 
 
-class KeyStore(Protocol):
-    """Where keys live. The directory is the usual one; a fleet may keep them in a database."""
+class KeyReader(Protocol):
+    """Read access to keys. Every method raises DiskError for what cannot be read, CheckFailed for what is damaged."""
+
+    def names(self) -> list[str]:
+        """Return every name that may be a domain with a key, sorted, without reading the keys."""
 
     def domains(self) -> Iterator[str]:
-        """Every domain with a key, sorted."""
+        """Return every domain with a key, sorted."""
 
     def keys(self, domain: str) -> tuple[Key, ...]:
-        """The keys of a domain, oldest first; empty when it has none."""
+        """Return the keys of a domain, oldest first; empty when it has none."""
 
-    def key(self, name: KeyName) -> Key:
-        """One key, as it is now. Raises DiskError or CheckFailed when it is not there any more, or damaged."""
+    def find(self, name: KeyName) -> Key | None:
+        """Return one key as it is now, or None when there is none of this name. No other key is read."""
 
     def load(self, key: Key) -> KeyPair:
-        """The pair. Raises DiskError or CheckFailed."""
+        """Return the key pair."""
 
     def public(self, key: Key) -> PublicKey:
-        """The public half of the private key on the disk. Raises DiskError or CheckFailed."""
+        """Return the public half of the stored private key."""
+
+
+class KeyStore(KeyReader, Protocol):
+    """Read and write access to keys: a directory, or a database for many relays."""
 
     def create(self, domain: str, selector: str, pair: KeyPair, record: bytes, metadata: Metadata) -> Key:
-        """Keep a new key; `record` is its record in zone-file form. Raises Refused when the selector is taken."""
+        """Store a new key; `record` is its key record in zone-file form. Raises Refused when the selector is taken."""
 
     def advance(self, key: Key, phase: Phase, now: datetime, note: str = "") -> Key:
-        """Move a key to the next phase. Raises Refused when somebody else has moved it meanwhile."""
+        """Move a key to another phase. Raises Refused when its phase was changed by another program meanwhile."""
+
+
+def current_key(store: KeyReader, name: KeyName) -> Key:
+    """Return a key as it is now. Raises DiskError when it is gone, and as `KeyReader.find`."""
+    key = store.find(name)
+    if key is None:
+        raise DiskError(
+            f"the key {name.selector} of {name.domain} does not exist any more", hint="list the keys: dkimctl record"
+        )
+    return key
 
 
 def taken(path: str) -> Refused:
-    """The error for a key that is there already."""
+    """Return the error for a selector that has a key already."""
     return Refused(
         f"{path} exists already; a private key is never overwritten",
-        hint="choose another selector (-s), or use --if-missing to keep the key that is there",
+        hint="choose another selector (-s), or use --if-missing to keep the existing key",
     )
 
 
 def signing_key(keys: tuple[Key, ...]) -> Key | None:
-    """The key that signs: the active one; while none is, the newest that is not on its way out."""
+    """Return the key that signs: the active one; while none is active, the newest that is not retired or revoked."""
     active = [key for key in keys if key.phase is Phase.ACTIVE]
     waiting = [key for key in keys if key.phase in (Phase.GENERATED, Phase.PUBLISHED, Phase.VERIFIED)]
     candidates = active or waiting
@@ -79,5 +96,5 @@ def signing_key(keys: tuple[Key, ...]) -> Key | None:
 
 
 def published_keys(keys: tuple[Key, ...]) -> tuple[Key, ...]:
-    """The keys whose records belong in DNS: all but the revoked and the purged."""
+    """Return the keys whose records belong in DNS: all but the revoked and the purged."""
     return tuple(key for key in keys if key.phase not in (Phase.REVOKED, Phase.PURGED))

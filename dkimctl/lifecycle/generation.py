@@ -16,7 +16,7 @@ from dkimctl.files import Owner, caller, create_file, make_directory, refuse_sha
 from dkimctl.keys.ahead import Make
 from dkimctl.keys.metadata import Phase, Tags, new_metadata
 from dkimctl.keys.pair import KeyPair
-from dkimctl.keys.store import Key, KeyStore, taken
+from dkimctl.keys.store import Key, KeyName, KeyReader, KeyStore, taken
 from dkimctl.names import printable
 from dkimctl.owners import find_owner
 from dkimctl.record.model import record_for
@@ -141,7 +141,7 @@ def generate_keys(
     return _in_parallel(make, requests, jobs) if jobs > 1 else map(make, requests)
 
 
-def _existing(store: KeyStore, request: KeyRequest) -> Key | None:
+def _existing(store: KeyReader, request: KeyRequest) -> Key | None:
     for key in reversed(store.keys(request.domain)):
         if key.selector == request.selector:
             return key
@@ -151,8 +151,8 @@ def _existing(store: KeyStore, request: KeyRequest) -> Key | None:
 
 
 def _generate(request: KeyRequest, style: KeyStyle, store: KeyStore, now: datetime) -> Generated:
-    there = next((key for key in store.keys(request.domain) if key.selector == request.selector), None)
-    if there is not None:  # looked at before the search too: an RSA-4096 key takes seconds
+    there = store.find(KeyName(request.domain, request.selector))
+    if there is not None:  # checked before the search for primes too: an RSA-4096 key takes seconds
         raise taken(there.path)
     pair = style.make()
     metadata = new_metadata(pair.algorithm, pair.bits, style.tags, now)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from dkimctl.config.settings import Settings
 from dkimctl.errors import ConfigError, UsageError
-from dkimctl.keys.store import KeyStore
+from dkimctl.keys.store import KeyReader
 from dkimctl.lifecycle.generation import KeyRequest
 from dkimctl.names import SLOTS, domain_name, owner_name, printable, selector_name
 
@@ -39,7 +39,7 @@ def requests_from_lines(lines: Iterable[str], source: str, selector: str, *, any
     return list(found)
 
 
-def in_slots(requests: Iterable[KeyRequest], settings: Settings, store: KeyStore) -> list[KeyRequest]:
+def in_slots(requests: Iterable[KeyRequest], settings: Settings, store: KeyReader) -> list[KeyRequest]:
     """The same, with a free slot as the selector of each delegated domain for which nobody named one."""
     return [
         request._replace(selector=_slot(request.domain, store))
@@ -49,7 +49,7 @@ def in_slots(requests: Iterable[KeyRequest], settings: Settings, store: KeyStore
     ]
 
 
-def _slot(domain: str, store: KeyStore) -> str:
+def _slot(domain: str, store: KeyReader) -> str:
     """The first that holds no key; when all do, the first, of which is said then that it is never overwritten."""
     taken = {key.selector for key in store.keys(domain)}
     return next((slot for slot in SLOTS if slot not in taken), SLOTS[0])

@@ -9,7 +9,7 @@ from dkimctl.config.settings import Settings
 from dkimctl.errors import DkimctlError, UsageError
 from dkimctl.findings import Finding, finding
 from dkimctl.keys.metadata import Metadata, Phase
-from dkimctl.keys.store import Key, KeyStore
+from dkimctl.keys.store import Key, KeyReader
 from dkimctl.providers.ovh.credential_check import credential_findings
 
 
@@ -54,7 +54,7 @@ class Status:
     """What could not be read, and what is to be said of the credential with which keys are published."""
 
 
-def status(settings: Settings, store: KeyStore, domains: Iterable[str], clock: Clock) -> Status:
+def status(settings: Settings, store: KeyReader, domains: Iterable[str], clock: Clock) -> Status:
     """The keys of these domains. Raises UsageError for a domain without keys that no configuration knows."""
     keys: list[KeyStatus] = []
     keyless: list[Keyless] = []

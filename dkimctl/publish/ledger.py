@@ -8,7 +8,7 @@ from dkimctl.clock import Clock
 from dkimctl.errors import DkimctlError
 from dkimctl.keys.metadata import Phase
 from dkimctl.keys.phases import reach
-from dkimctl.keys.store import Key, KeyName, KeyStore
+from dkimctl.keys.store import Key, KeyName, KeyStore, current_key
 from dkimctl.publish.published import Event, Outcome, Progress, Publication
 
 
@@ -58,7 +58,7 @@ class Ledger:
 
     def key(self, name: str) -> Key:
         """The key whose record stands there, as it is now. Raises DkimctlError when it cannot be read."""
-        return self.store.key(self.keys[name])
+        return current_key(self.store, self.keys[name])
 
     def reach(self, name: str, phase: Phase) -> None:
         """Note beside the key how far it has come. Raises DkimctlError when that cannot be done."""

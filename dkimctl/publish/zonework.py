@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from dkimctl.clock import Clock
 from dkimctl.config.settings import Settings
 from dkimctl.errors import ApiError, DkimctlError, Refused
-from dkimctl.keys.store import KeyName, KeyStore
+from dkimctl.keys.store import KeyName, KeyReader, current_key
 from dkimctl.providers.base import Provider
 from dkimctl.publish.apply import ZoneResult, apply
 from dkimctl.publish.digest import PlanDigest, fingerprint
@@ -34,7 +34,7 @@ class ZoneWork:
     """Safe to use from several threads: everything it holds is."""
 
     settings: Settings
-    store: KeyStore
+    store: KeyReader
     keys: Mapping[str, KeyName]
     """Owner name → key, of the names that are still open."""
     provider: Provider
@@ -68,7 +68,7 @@ class ZoneWork:
 
     def wanted(self, name: str) -> Wanted:
         """The record that is wanted at an owner name. Raises DkimctlError when its key cannot be read."""
-        key = self.store.key(self.keys[name])
+        key = current_key(self.store, self.keys[name])
         ttl = self.choices.ttl or self.settings.domain(key.domain).ttl
         return Wanted(key.domain, key.selector, name, record_of(self.store, key), ttl)
 

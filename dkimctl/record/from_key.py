@@ -1,11 +1,11 @@
 """The record that belongs to a key of the store."""
 
 from dkimctl.keys.metadata import Phase
-from dkimctl.keys.store import Key, KeyStore
+from dkimctl.keys.store import Key, KeyReader
 from dkimctl.record.model import KeyRecord, record_for
 
 
-def record_of(store: KeyStore, key: Key) -> KeyRecord:
+def record_of(store: KeyReader, key: Key) -> KeyRecord:
     """The record to publish for this key: made from the private key on disk, so it can never be another key's.
 
     A revoked key has the record that says so (empty `p=`). Raises DiskError or CheckFailed when the key is unreadable.

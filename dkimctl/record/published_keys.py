@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from dkimctl.config.settings import Settings
 from dkimctl.errors import UsageError
-from dkimctl.keys.store import Key, KeyStore, published_keys
+from dkimctl.keys.store import Key, KeyReader, published_keys
 from dkimctl.names import SLOTS, owner_name, selector_name
 from dkimctl.record.from_key import record_of
 from dkimctl.record.model import KeyRecord
@@ -37,7 +37,7 @@ class NamedRecord:
     """What the customer of a delegated domain adds once, for every slot."""
 
 
-def chosen_keys(store: KeyStore, domains: Iterable[str], selector: str | None = None) -> Iterator[Key]:
+def chosen_keys(store: KeyReader, domains: Iterable[str], selector: str | None = None) -> Iterator[Key]:
     """The keys of these domains that are not revoked; of each only the one with this selector, if one is named.
 
     Raises UsageError when a domain has no such key.
@@ -53,7 +53,7 @@ def chosen_keys(store: KeyStore, domains: Iterable[str], selector: str | None = 
 
 
 def key_records(
-    settings: Settings, store: KeyStore, domains: Iterable[str], selector: str | None = None
+    settings: Settings, store: KeyReader, domains: Iterable[str], selector: str | None = None
 ) -> list[NamedRecord]:
     """The record of each of these keys. Raises UsageError as `chosen_keys`, DiskError or CheckFailed for a bad key."""
     return [_named(settings, store, key) for key in chosen_keys(store, domains, selector)]
@@ -67,7 +67,7 @@ def aliases_of(settings: Settings, domain: str, selectors: Iterable[str] = ()) -
     return tuple(Alias(owner_name(name, domain), settings.published_at(name, domain)) for name in names)
 
 
-def _named(settings: Settings, store: KeyStore, key: Key) -> NamedRecord:
+def _named(settings: Settings, store: KeyReader, key: Key) -> NamedRecord:
     record = record_of(store, key)
     owner = settings.published_at(key.selector, key.domain)
     aliases = aliases_of(settings, key.domain, [key.selector])

@@ -11,7 +11,7 @@ from dkimctl.config.settings import Settings
 from dkimctl.dkim.keysource import records_in_dns
 from dkimctl.errors import DiskError, DkimctlError, Unavailable
 from dkimctl.keys.metadata import Phase
-from dkimctl.keys.store import KeyName, KeyStore, published_keys
+from dkimctl.keys.store import KeyName, KeyReader, published_keys
 from dkimctl.names import owner_name, split_owner_name
 from dkimctl.opendkim.sockets import MilterSocket, parse_socket
 from dkimctl.record.from_key import record_of
@@ -51,7 +51,7 @@ class Prober:
     """What a selftest works with."""
 
     settings: Settings
-    store: KeyStore
+    store: KeyReader
     clock: Clock
     report: Callable[[Attempt], None]
     """Hears of each attempt as it ends."""
@@ -121,10 +121,10 @@ class Finder:
     def _on_disk(self, owner: str, *, made_here: bool = False) -> str | None:
         selector, domain = split_owner_name(owner)
         try:
-            key = self._store.key(KeyName(domain, selector))  # whatever else lies in the directory
+            key = self._store.find(KeyName(domain, selector))
         except DiskError:
             return None
-        if key.phase is not Phase.GENERATED or (made_here and not key.metadata.history):
+        if key is None or key.phase is not Phase.GENERATED or (made_here and not key.metadata.history):
             return None
         self._unpublished[owner] = None
         return record_of(self._store, key).text

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from dkimctl.errors import DkimctlError, Refused
 from dkimctl.keys.metadata import Phase
-from dkimctl.keys.store import Key, KeyStore, signing_key
+from dkimctl.keys.store import Key, KeyName, KeyReader, current_key, signing_key
 from dkimctl.lifecycle.generation import Failed, Generated, KeyRequest, KeyStyle, generate_keys
 from dkimctl.publish.interruption import StoppableClock
 from dkimctl.publish.publish import open_providers
@@ -74,7 +74,7 @@ def _make_keys(site: Site, wish: Wish) -> list[Key]:
         if isinstance(outcome, Failed):
             site.tell(failed("key", outcome.error, outcome.domain))
             continue
-        key = next(k for k in site.store.keys(outcome.domain) if k.selector == outcome.selector)
+        key = current_key(site.store, KeyName(outcome.domain, outcome.selector))
         state = State.DONE if isinstance(outcome, Generated) else State.ALREADY
         size = f"{key.metadata.algorithm} {key.metadata.bits}"
         site.tell(Step("key", state, f"{key.selector} ({size}) {key.path}", key.domain))
@@ -82,7 +82,7 @@ def _make_keys(site: Site, wish: Wish) -> list[Key]:
     return keys
 
 
-def _settled(request: KeyRequest, store: KeyStore) -> KeyRequest:
+def _settled(request: KeyRequest, store: KeyReader) -> KeyRequest:
     """The request for the key that signs already, where there is one. Raises Refused when another one was asked for."""
     signs = signing_key(store.keys(request.domain))
     if signs is None:

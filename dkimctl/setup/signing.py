@@ -9,7 +9,7 @@ from dkimctl.install.attempt import Attempt, attempt, take_back
 from dkimctl.install.eligible import EligibleKeys, installed_keys
 from dkimctl.install.switch import Switched
 from dkimctl.keys.metadata import Phase
-from dkimctl.keys.store import Key
+from dkimctl.keys.store import Key, current_key
 from dkimctl.setup.steps import Site, State, Step, failed
 from dkimctl.signers.base import Name, Rendering, SigningKey
 from dkimctl.signers.desired import desired
@@ -148,7 +148,7 @@ def _take_back(site: Site, made: Attempt) -> None:
 
 def _activate(site: Site, key: Key) -> None:
     """Note that it signs, and tell it."""
-    now = next(k for k in site.store.keys(key.domain) if k.selector == key.selector)
+    now = current_key(site.store, key.name)
     state = State.ALREADY if now.phase is Phase.ACTIVE else State.DONE
     if now.phase is not Phase.ACTIVE:
         site.store.advance(now, Phase.ACTIVE, site.clock.now(), note="a probe's signature verified")

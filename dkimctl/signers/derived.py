@@ -8,7 +8,7 @@ from dkimctl.errors import UsageError, disk_errors
 from dkimctl.keys.metadata import Phase
 from dkimctl.keys.pair import load
 from dkimctl.keys.seed import signer_form
-from dkimctl.keys.store import KeyStore
+from dkimctl.keys.store import KeyName, KeyReader
 from dkimctl.names import split_owner_name
 from dkimctl.signers.base import Content, RenderedDirectory, RenderedFile, Selection, SigningKey
 
@@ -31,7 +31,7 @@ def derived_directory(settings: Settings, directory: str) -> RenderedDirectory:
     return RenderedDirectory(directory, 0o700, settings.keys.owner)
 
 
-def revoked_copies(settings: Settings, store: KeyStore, directory: str, selection: Selection) -> Iterator[str]:
+def revoked_copies(settings: Settings, store: KeyReader, directory: str, selection: Selection) -> Iterator[str]:
     """The copies of keys that were revoked, as system paths: nobody needs them any more.
 
     None for a user who may not look there, and could not remove them either. Raises DiskError.
@@ -51,11 +51,11 @@ def revoked_copies(settings: Settings, store: KeyStore, directory: str, selectio
             yield f"{directory}/{name}"
 
 
-def _is_revoked(store: KeyStore, owner: str) -> bool:
+def _is_revoked(store: KeyReader, owner: str) -> bool:
     """False for a key that is not known: the copy may be all there is of it."""
     try:
         selector, domain = split_owner_name(owner)
     except UsageError:
         return False
-    found = [key.phase for key in store.keys(domain) if key.selector == selector]
-    return bool(found) and all(phase in (Phase.REVOKED, Phase.PURGED) for phase in found)
+    key = store.find(KeyName(domain, selector))
+    return key is not None and key.phase in (Phase.REVOKED, Phase.PURGED)

@@ -3,7 +3,7 @@
 from types import MappingProxyType
 
 from dkimctl.config.settings import Settings
-from dkimctl.keys.store import KeyStore
+from dkimctl.keys.store import KeyReader
 from dkimctl.signers.base import Rendering, Signer
 from dkimctl.signers.derived import revoked_copies
 from dkimctl.signers.postfix import postfix_settings
@@ -11,7 +11,7 @@ from dkimctl.signers.registry import all_signers, signer_of
 from dkimctl.signers.selection import select_keys
 
 
-def desired(settings: Settings, store: KeyStore, signer: Signer | None = None) -> Rendering:
+def desired(settings: Settings, store: KeyReader, signer: Signer | None = None) -> Rendering:
     """Return the rendering for every managed domain. Reads the keys and what is installed, and writes nothing.
 
     Raises UsageError when no domain has a key or a setting cannot be used, DiskError when something cannot be read,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from dkimctl.config.settings import Settings
 from dkimctl.errors import UsageError
 from dkimctl.keys.metadata import Phase
-from dkimctl.keys.store import Key, KeyStore, signing_key
+from dkimctl.keys.store import Key, KeyReader, signing_key
 from dkimctl.opendkim.tables import LONGEST_LINE
 from dkimctl.signers.base import Notice, Selection, SigningKey
 
@@ -36,7 +36,7 @@ class _Found:
     leaving: list[str] = field(default_factory=list)
 
 
-def select_keys(settings: Settings, store: KeyStore, *, both: bool = False) -> Selection:
+def select_keys(settings: Settings, store: KeyReader, *, both: bool = False) -> Selection:
     """The key that signs for each managed domain: all of one algorithm, because opendkim has one for all of them.
 
     With `both` a domain's RSA key and its Ed25519 key, for signers that make two signatures.

@@ -6,7 +6,7 @@ from dkimctl.config.settings import Settings
 from dkimctl.errors import UsageError
 from dkimctl.keys.metadata import Tags
 from dkimctl.keys.public import PublicKey
-from dkimctl.keys.store import Key, KeyStore, published_keys
+from dkimctl.keys.store import Key, KeyName, KeyReader, published_keys
 from dkimctl.names import DOMAINKEY, domain_name, foreign_selector, owner_name, printable, split_owner_name
 from dkimctl.verify.report import Target
 
@@ -19,7 +19,7 @@ def target_of(domain: str, selector: str, expected: PublicKey | None = None, tag
     return Target(selector, domain, expected, tags)
 
 
-def targets_of(domains: Iterable[str], selector: str | None, settings: Settings, store: KeyStore) -> Iterator[Target]:
+def targets_of(domains: Iterable[str], selector: str | None, settings: Settings, store: KeyReader) -> Iterator[Target]:
     """For each domain the keys that belong in DNS, or the named selector, compared with its key where there is one.
 
     Raises UsageError for a domain without keys when no selector is named.
@@ -39,7 +39,7 @@ def targets_of(domains: Iterable[str], selector: str | None, settings: Settings,
             yield _managed(key, settings, store)
 
 
-def _managed(key: Key, settings: Settings, store: KeyStore) -> Target:
+def _managed(key: Key, settings: Settings, store: KeyReader) -> Target:
     own = settings.domain(key.domain)
     return Target(
         selector=key.selector,
@@ -51,7 +51,7 @@ def _managed(key: Key, settings: Settings, store: KeyStore) -> Target:
     )
 
 
-def managed_targets(names: Iterable[str], settings: Settings, store: KeyStore) -> Iterator[Target]:
+def managed_targets(names: Iterable[str], settings: Settings, store: KeyReader) -> Iterator[Target]:
     """The keys that belong in DNS of every domain that has some. Raises UsageError for a configured one without."""
     for name in names:
         keys = published_keys(store.keys(name))
@@ -88,11 +88,11 @@ def listed_names(lines: Iterable[str], bad_line: Callable[[int, UsageError], Non
             yield selector, domain
 
 
-def listed_targets(names: Iterable[tuple[str, str]], settings: Settings, store: KeyStore) -> Iterator[Target]:
+def listed_targets(names: Iterable[tuple[str, str]], settings: Settings, store: KeyReader) -> Iterator[Target]:
     """A target for each selector and domain; keys on this disk are compared."""
     for selector, domain in names:
-        own = [key for key in store.keys(domain) if key.selector == selector]
-        yield _managed(own[0], settings, store) if own else target_of(domain, selector)
+        own = store.find(KeyName(domain, selector))
+        yield _managed(own, settings, store) if own else target_of(domain, selector)
 
 
 class SeenNames:

@@ -73,7 +73,7 @@ def _make_keys(root: Path) -> str:
         private.write_bytes(pair.private_pem)
         private.chmod(0o600)
         made = datetime(2026, 11, 23, tzinfo=UTC) + timedelta(seconds=n)
-        note = metadata.new_metadata("rsa", 2048, tags, made).of(pair.public, pair.private_pem)
+        note = metadata.new_metadata("rsa", 2048, tags, made).with_public(pair.public, pair.private_pem)
         (directory / "s.json").write_bytes(metadata.to_json(note))
         (directory / "s.txt").write_text(record)
         zone.append(txt(f"s._domainkey.d{n}", record))

@@ -7,12 +7,12 @@ from dkimctl.clock import Clock
 from dkimctl.config.settings import Settings
 from dkimctl.errors import DkimctlError
 from dkimctl.findings import Finding, finding
-from dkimctl.keys.store import Key, KeyStore
+from dkimctl.keys.store import Key, KeyReader
 
 _OVH = "ovh"
 
 
-def credential_findings(settings: Settings, store: KeyStore, clock: Clock) -> tuple[Finding, ...]:
+def credential_findings(settings: Settings, store: KeyReader, clock: Clock) -> tuple[Finding, ...]:
     """One call to OVH, when a credential is there and something is published with it; else nothing.
 
     A credential that cannot be read, or an API that cannot be asked, is a finding of severity `unknown`. Raises
@@ -34,7 +34,7 @@ def credential_findings(settings: Settings, store: KeyStore, clock: Clock) -> tu
     return ask(credentials, clock)
 
 
-def _is_used(settings: Settings, store: KeyStore) -> bool:
+def _is_used(settings: Settings, store: KeyReader) -> bool:
     """True when a managed domain is at OVH, as configured or as its key remembers."""
     if _OVH in (settings.provider, *(domain.provider for domain in settings.domains.values())):
         return True
@@ -44,7 +44,7 @@ def _is_used(settings: Settings, store: KeyStore) -> bool:
         return False
 
 
-def _keys(store: KeyStore, domain: str) -> Iterable[Key]:
+def _keys(store: KeyReader, domain: str) -> Iterable[Key]:
     try:
         return store.keys(domain)
     except DkimctlError:
