@@ -55,7 +55,7 @@ def test_stop_leaves_nothing_open() -> None:
     api_address = ("127.0.0.1", int(sandbox.api_url.split(":")[2].partition("/")[0]))
     clients = [socket.create_connection(address) for address in (api_address, sandbox.dns_address)]
     sandbox.faults.add(Fault("timeout"))
-    clients[0].sendall(b"GET /1.0/auth/time HTTP/1.1\r\nHost: x\r\n\r\n")
+    clients[0].sendall(b"GET /1.0/auth/time HTTP/1.1\r\nHost: localhost\r\n\r\n")
     while not sandbox.calls:
         time.sleep(0.01)
     sandbox.stop()

@@ -9,6 +9,8 @@ from dkimctl.sandbox.credentials import Credential, Credentials, signature
 from dkimctl.sandbox.oauth2 import ServiceAccount, ServiceAccounts
 from dkimctl.sandbox.switches import Switches
 
+_DIGITS = 12
+
 
 @dataclass(frozen=True, slots=True)
 class Access:
@@ -51,11 +53,18 @@ class Access:
         if credential is None:
             raise ErrorAnswer(403, "This credential does not exist", "NOT_CREDENTIAL")
         timestamp = request.headers.get("X-Ovh-Timestamp", "")
-        if not timestamp.isdecimal() or abs(self.now() - int(timestamp)) > self.switches.timestamp_window:
+        if (
+            not timestamp.isdecimal()
+            or len(timestamp) > _DIGITS
+            or abs(self.now() - int(timestamp)) > self.switches.timestamp_window
+        ):
             raise ErrorAnswer(400, "Query out of time", "QUERY_TIME_OUT")
         secret = self.credentials.application_secret
-        expected = signature(secret, consumer_key, request.method, request.url, request.body, timestamp)
-        if not hmac.compare_digest(request.headers.get("X-Ovh-Signature", "").encode(), expected.encode()):
+        given = request.headers.get("X-Ovh-Signature", "").encode()
+        expected = [
+            signature(secret, consumer_key, request.method, url, request.body, timestamp) for url in request.urls
+        ]
+        if not any(hmac.compare_digest(given, one.encode()) for one in expected):
             raise ErrorAnswer(400, "Invalid signature", "INVALID_SIGNATURE")
         return credential
 

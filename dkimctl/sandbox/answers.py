@@ -26,12 +26,15 @@ _CLASSES = {
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTP request. `path` is without version prefix, query and trailing slash; `url` is what was signed."""
+    """One HTTP request. `path` is without version prefix, query and trailing slash.
+
+    `urls`: what may have been signed, the one without TLS first.
+    """
 
     method: str
     path: str
     query: str
-    url: str
+    urls: tuple[str, ...]
     headers: Mapping[str, str]
     body: str
 
@@ -46,7 +49,7 @@ class Request:
             return None
         try:
             return json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise ErrorAnswer(400, "Invalid JSON received") from None
 
 

@@ -6,11 +6,12 @@ Application key, consumer key, clock, signature, validation, right, zone, expiry
 
 from collections.abc import Mapping
 
-from dkimctl.sandbox import record_routes, zone_routes
+from dkimctl.sandbox import record_routes, service_routes, zone_routes
 from dkimctl.sandbox.access import Access
 from dkimctl.sandbox.answers import Answer, ErrorAnswer, Request, value_answer
 from dkimctl.sandbox.auth_routes import answer_auth, validation_page
 from dkimctl.sandbox.routes import Routes
+from dkimctl.sandbox.zonefile import text_of
 from dkimctl.sandbox.zones import Zone
 
 PREFIXES = ("/1.0", "/v1")
@@ -44,6 +45,16 @@ class Api:
             return self._access.accounts.token_answer(request)
         if (request.method, request.path) == ("GET", "/auth"):
             return validation_page(self._access, request)
+        if request.method == "GET" and request.path.startswith("/zonefile/"):
+            return self._version(request.path.removeprefix("/zonefile/"))
+        raise ErrorAnswer(404, "Got an invalid (or empty) URL", "INVALID_URL")
+
+    def _version(self, token: str) -> Answer:
+        """The text of an earlier version; its address is not guessed, and needs no key."""
+        for zone in self._zones.values():
+            for version in zone.history.versions:
+                if version.token == token:
+                    return Answer(200, text_of(zone, version.records).encode(), "text/plain; charset=utf-8")
         raise ErrorAnswer(404, "Got an invalid (or empty) URL", "INVALID_URL")
 
     def _zone_value(self, request: Request) -> object:
@@ -69,4 +80,5 @@ def _every_route() -> Routes:
     routes = Routes()
     record_routes.register(routes)
     zone_routes.register(routes)
+    service_routes.register(routes)
     return routes

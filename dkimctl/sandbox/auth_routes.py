@@ -1,5 +1,6 @@
 """`/auth`: the clock, consumer keys, and the page on which a person validates one."""
 
+import re
 from typing import Any
 
 from dkimctl.sandbox.access import Access
@@ -33,10 +34,14 @@ def request_credential(access: Access, request: Request, base_url: str) -> dict[
     rules = body.get("accessRules") if isinstance(body, dict) else None
     if not isinstance(rules, list) or not rules or not all(_is_rule(rule) for rule in rules):
         raise ErrorAnswer(400, "Invalid accessRules")
-    ips = body.get("allowedIPs")
+    redirection, ips = body.get("redirection"), body.get("allowedIPs")
+    if redirection is not None and not _is_web_address(redirection):
+        raise ErrorAnswer(400, "Invalid redirection")
+    if ips is not None and not (isinstance(ips, list) and all(isinstance(ip, str) for ip in ips)):
+        raise ErrorAnswer(400, "Invalid allowedIPs")
     credential = access.credentials.request(
         [(rule["method"], rule["path"]) for rule in rules],
-        redirection=body.get("redirection"),
+        redirection=redirection,
         allowed_ips=tuple(ips) if ips else None,
     )
     return {
@@ -57,8 +62,13 @@ def validation_page(access: Access, request: Request) -> Answer:
     return Answer(200, b"the consumer key is validated\n", "text/plain; charset=utf-8")
 
 
+def _is_web_address(value: object) -> bool:
+    """Whether it can be sent as `Location`: nothing in it ends a header or begins another."""
+    return isinstance(value, str) and re.fullmatch(r"https?://[!-~]{1,2000}", value) is not None
+
+
 def _is_rule(rule: object) -> bool:
-    return isinstance(rule, dict) and rule.get("method") in METHODS and isinstance(rule.get("path"), str)
+    return isinstance(rule, dict) and isinstance(rule.get("path"), str) and rule.get("method") in METHODS
 
 
 def _credential(access: Access, request: Request) -> Credential:

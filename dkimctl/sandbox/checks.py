@@ -23,8 +23,8 @@ def new_fields(body: Any) -> tuple[str, str, str, int]:
         if fields.get(name) is None:
             raise ErrorAnswer(400, f"[{name}] Missing input parameter")
     field_type = fields["fieldType"]
-    if field_type not in FIELD_TYPES:
-        raise unknown_type(field_type)
+    if not isinstance(field_type, str) or field_type not in FIELD_TYPES:
+        raise unknown_type(str(field_type))
     return field_type, _text(fields, "subDomain"), _text(fields, "target"), _ttl(fields)
 
 

@@ -15,12 +15,20 @@ from dkimctl.sandbox.answers import Answer, Request
 from dkimctl.sandbox.api import PREFIXES, Api
 from dkimctl.sandbox.calls import CallLog, LoggedCall
 from dkimctl.sandbox.faults import AFTER, Fault, Faults
+from dkimctl.sandbox.hosts import is_loopback_host, signed_urls
 from dkimctl.sandbox.listening import ConnectionServer
 from dkimctl.sandbox.switches import Switches
 
 SLOW_PIECES = 20
 """In how many pieces a slow body arrives."""
 
+MOST_OCTETS = 16 * 1024 * 1024
+"""Of the body of a request: a zone of some 30,000 key records can be imported."""
+PATIENCE = 300.0
+"""Seconds after which a connection is closed on which nothing comes."""
+
+_DIGITS = 10
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
 _SECRET_FORM = re.compile(r"(client_secret=)[^&]*")
 
 
@@ -47,17 +55,20 @@ class _Handler(BaseHTTPRequestHandler):
     server_version = "dkimctl-sandbox"
     sys_version = ""
     disable_nagle_algorithm = True
+    timeout = PATIENCE
     wbufsize = -1
 
     def serve(self) -> None:
         """One call, from the socket to the socket."""
-        length = self.headers.get("Content-Length", "0")
-        if not length.isdecimal() or "Transfer-Encoding" in self.headers:
-            self.send_error(HTTPStatus.LENGTH_REQUIRED)
+        refusal = self._refusal()
+        if refusal:
+            self.close_connection = True  # what follows may be the body
+            self.send_error(refusal)
             return
         server = cast(ApiServer, self.server)
         backend = server.backend
-        request, versioned = self._request(self.rfile.read(int(length)).decode(errors="replace"))
+        length = int(self.headers.get("Content-Length", "0"))
+        request, versioned = self._request(self.rfile.read(length).decode(errors="replace"))
         shown_path = request.path + (f"?{request.query}" if request.query else "")
         number, complete = backend.calls.arrive()
 
@@ -70,8 +81,7 @@ class _Handler(BaseHTTPRequestHandler):
         if fault and fault.kind not in AFTER:
             answer = fault.instead(backend.switches)
         else:
-            base_url = f"http://{self.headers.get('Host', '')}"
-            answer = backend.api.answer(request, base_url, versioned=versioned)
+            answer = backend.api.answer(request, self._base_url, versioned=versioned)
         self._deliver(answer, fault, log)
 
     do_GET = do_POST = do_PUT = do_DELETE = serve
@@ -79,14 +89,37 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:
         """The log is `CallLog`."""
 
+    def _refusal(self) -> HTTPStatus | None:
+        """Why this request is not looked at.
+
+        A page on the web whose name resolves to 127.0.0.1 sends that name as `Host` (RFC 9110 §7.4: 421).
+        """
+        hosts = self.headers.get_all("Host") or []
+        if len(hosts) != 1:
+            return HTTPStatus.BAD_REQUEST
+        if not is_loopback_host(hosts[0]):
+            return HTTPStatus.MISDIRECTED_REQUEST
+        length = self.headers.get("Content-Length", "0")
+        if not (length.isascii() and length.isdecimal()) or "Transfer-Encoding" in self.headers:
+            return HTTPStatus.LENGTH_REQUIRED
+        if len(length) > _DIGITS or int(length) > MOST_OCTETS:
+            return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+        return None
+
+    @property
+    def _base_url(self) -> str:
+        """How the client reaches this server; a proxy with TLS in front says so."""
+        forwarded = self.headers.get("X-Forwarded-Proto", "")
+        return f"{'https' if forwarded == 'https' else 'http'}://{self.headers.get('Host', '')}"
+
     def _request(self, body: str) -> tuple[Request, bool]:
         """The request, and whether its path had a version prefix."""
         raw_path, _, query = self.path.partition("?")
         prefix = next((prefix for prefix in PREFIXES if raw_path.startswith(f"{prefix}/")), "")
         path = unquote(raw_path.removeprefix(prefix)).rstrip("/")
-        url = f"http://{self.headers.get('Host', '')}{self.path}"
+        urls = signed_urls(self.headers.get("Host", ""), self.path)
         headers = {name.title(): value for name, value in self.headers.items()}
-        return Request(self.command, path, query, url, headers, body), bool(prefix)
+        return Request(self.command, path, query, urls, headers, body), bool(prefix)
 
     def _deliver(self, answer: Answer, fault: Fault | None, log: Callable[[int], None]) -> None:
         kind = fault.kind if fault else ""
@@ -103,9 +136,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(answer.status)
         self.send_header("X-OVH-QUERYID", _query_id())
         self.send_header("Cache-Control", "no-cache")
-        self.send_header("Access-Control-Allow-Origin", "*")
         for name, value in answer.headers.items():
-            self.send_header(name, value)
+            self.send_header(name, _CONTROLS.sub("", value))
         if answer.status != 204:
             self.send_header("Content-Type", answer.content_type)
             self.send_header("Content-Length", str(len(answer.body)))

@@ -58,7 +58,7 @@ def delete_record(zone: Zone, request: Request, parts: Mapping[str, str]) -> obj
 
 
 def _record(zone: Zone, record_id: str) -> Record:
-    record = zone.find(int(record_id)) if record_id.isdecimal() else None
+    record = zone.find(int(record_id)) if record_id.isdecimal() and len(record_id) < 20 else None
     if record is None:
         raise _missing(record_id)
     return record

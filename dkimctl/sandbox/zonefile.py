@@ -1,5 +1,7 @@
 """A zone as text: the export as the service writes it, and the import of a zone file."""
 
+from collections.abc import Iterable
+
 import dns.exception
 import dns.rdatatype
 import dns.zone
@@ -11,12 +13,17 @@ from dkimctl.sandbox.zones import Zone
 
 
 def export_text(zone: Zone) -> str:
-    """The edited zone; a DKIM is a TXT in parentheses, a TTL is shown when the record has its own."""
+    """The edited zone as text."""
+    return text_of(zone, zone.edited)
+
+
+def text_of(zone: Zone, records: Iterable[Record]) -> str:
+    """These records of a zone; a DKIM is a TXT in parentheses, a TTL is shown when the record has its own."""
     soa = zone.soa
     numbers = f"{soa.serial} {soa.refresh} 3600 {soa.expire} {soa.minimum}"
     head = [f"$TTL {soa.ttl}", f"@\tIN SOA {soa.server} {soa.email} ({numbers})"]
-    records = sorted(zone.edited, key=lambda record: record.sub_domain)
-    return "\n".join(head + [_line(record, zone) for record in records]) + "\n"
+    in_order = sorted(records, key=lambda record: record.sub_domain)
+    return "\n".join(head + [_line(record, zone) for record in in_order]) + "\n"
 
 
 def import_text(zone: Zone, text: str) -> list[Record]:

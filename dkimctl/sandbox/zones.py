@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from dkimctl.sandbox.history import History
 from dkimctl.sandbox.patterns import like
 from dkimctl.sandbox.records import TEXT_TYPES, Record
 from dkimctl.sandbox.served import Served, Soa
@@ -40,6 +41,7 @@ class Zone:
     switches: Switches
     expired: bool = False
     refreshes: int = 0
+    history: History = field(default_factory=History)
     lock: threading.RLock = field(default_factory=threading.RLock)
     _ids: Callable[[], int] = field(init=False)
     _edited: dict[int, Record] = field(init=False, default_factory=dict)
@@ -174,13 +176,13 @@ class Zone:
             self._soa = soa
             self._bump()
 
-    def replace_all(self, records: list[Record]) -> dict[str, Any]:
+    def replace_all(self, records: list[Record], function: str = "ZoneImport") -> dict[str, Any]:
         """Edit the zone as a text: every record gets a new id. Returns the task."""
         with self.lock:
             self._edited = {}
             for record in records:
                 self.create(record.field_type, record.sub_domain, record.target, record.ttl)
-            return self._task("ZoneImport", "done")
+            return self._task(function, "done")
 
     @property
     def refreshing(self) -> bool:
@@ -193,6 +195,7 @@ class Zone:
         """Serve what is edited now, after the delay that the switches choose."""
         with self.lock:
             self.refreshes += 1
+            self.history.keep(self._edited.values())
             due = time.monotonic() + self.switches.refresh_delay
             self._deployments.append(_Deployment(due, self._task("ZoneRefresh", "doing"), dict(self._edited)))
             self._settle()
