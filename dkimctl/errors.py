@@ -1,4 +1,4 @@
-"""Every error a user can meet: a message, a hint with the next thing to do, and an exit code.
+"""Every error that a user can meet: a message, a hint with the next thing to do, and an exit code.
 
     DkimctlError
     ├── UsageError        2   wrong arguments
@@ -6,7 +6,7 @@
     ├── Refused           1   not done, to keep mail or a key safe
     ├── CheckFailed       1   something was looked at and is wrong
     └── Unavailable       3   network, DNS, API or disk failed; trying again may help
-        ├── ApiError      3   a DNS provider's API said no, or said nothing usable
+        ├── ApiError      3   a DNS provider's API refused, or gave no usable answer
         └── DiskError     3   a file could not be read or written
 
 Foreign exceptions are turned into one of these at the one module that talks to the foreign library.
@@ -14,9 +14,12 @@ Foreign exceptions are turned into one of these at the one module that talks to 
 
 from collections.abc import Sequence
 
+RUN_AGAIN = "run the same command again: it checks what exists and continues from there"
+"""A hint for commands that can be repeated."""
+
 
 class DkimctlError(Exception):
-    """The root. `message`: one lower-case line without final period; `hint`: what to do next, or empty."""
+    """The base class. `message`: one lower-case line without final period; `hint`: what to do next, or empty."""
 
     exit_code = 1
 
@@ -27,13 +30,13 @@ class DkimctlError(Exception):
 
 
 class UsageError(DkimctlError):
-    """The arguments are wrong: a malformed domain, an unknown owner, options that exclude each other."""
+    """Wrong arguments: a malformed domain, an unknown owner, options that exclude each other."""
 
     exit_code = 2
 
 
 class ConfigError(UsageError):
-    """A configuration or credentials file is wrong. `problems` holds one line for each mistake found."""
+    """A wrong configuration or credentials file. `problems` has one line for each mistake."""
 
     def __init__(self, message: str, *, hint: str = "", problems: Sequence[str] = ()) -> None:
         super().__init__(message, hint=hint)
@@ -41,7 +44,7 @@ class ConfigError(UsageError):
 
 
 class Refused(DkimctlError):
-    """The operation was not done because it would endanger mail, a key, or something a person made."""
+    """The operation was refused because it would endanger mail, a key, or what a person made."""
 
     exit_code = 1
 
@@ -59,9 +62,9 @@ class Unavailable(DkimctlError):
 
 
 class ApiError(Unavailable):
-    """A DNS provider's API refused, failed, or answered nonsense.
+    """A DNS provider's API refused, failed, or gave an unusable answer.
 
-    `status`: HTTP status, None when no answer came. `call`: what was asked, such as `POST /domain/zone/x/record`.
+    `status`: the HTTP status, None without an answer. `call`: the request, such as `POST /domain/zone/x/record`.
     """
 
     def __init__(self, message: str, *, hint: str = "", status: int | None = None, call: str = "") -> None:
@@ -75,7 +78,7 @@ class DiskError(Unavailable):
 
 
 class disk_errors:
-    """Turn an OSError inside the block into a DiskError that says what was being done."""
+    """A context manager that turns an OSError into a DiskError with a description of the operation."""
 
     __slots__ = ("_doing", "_hint")
 
@@ -92,17 +95,17 @@ class disk_errors:
 
 
 def disk_error(doing: str, error: OSError, *, hint: str = "") -> DiskError:
-    """What to raise for an OSError: the same as `disk_errors`, for a loop in which that takes too long."""
+    """Return the DiskError for an OSError; for loops in which `disk_errors` takes too long."""
     return DiskError(f"cannot {doing}: {reason(error)}", hint=hint or _advice(error))
 
 
 def reason(error: OSError) -> str:
-    """The plain words of an OSError, without the number and the repeated path."""
+    """Return the text of an OSError, without its number and the path."""
     return (error.strerror or str(error)).lower()
 
 
 def shell_word(text: object) -> str:
-    """A path or a name as it is typed in a command."""
+    """Return a path or a name as it is typed in a shell command."""
     from shlex import quote
 
     return quote(str(text))
@@ -112,5 +115,5 @@ def _advice(error: OSError) -> str:
     if isinstance(error, FileNotFoundError | IsADirectoryError):
         return "check the name"
     if isinstance(error, PermissionError):
-        return "run it as root (sudo dkimctl …), or name a place you may write with --root DIR"
-    return "mend the cause and run the same command again: nothing was left half-done"
+        return "run it as root (sudo dkimctl …), or choose a directory that you can write to with --root DIR"
+    return "fix the cause and run the same command again: nothing is half-done"

@@ -1,4 +1,4 @@
-"""What a check noticed: the one type that every check returns, and how findings add up to an exit code."""
+"""Findings: what a check noticed, how severe it is, and the exit code that follows."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Severity(StrEnum):
-    """How bad a finding is. `unknown` is "could not check": never fine, and never the same as an error."""
+    """The severity of a finding. `unknown` means "could not be checked", which is neither right nor an error."""
 
     OK = "ok"
     INFO = "info"
@@ -15,21 +15,24 @@ class Severity(StrEnum):
     ERROR = "error"
 
 
+WORST_FIRST = (Severity.ERROR, Severity.UNKNOWN, Severity.WARNING, Severity.INFO, Severity.OK)
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of the catalogue: what a code means, for every time it is found."""
+    """One entry of the catalogue: what a code means, in general."""
 
     code: str
-    """`DKIM101`: stable for ever, never used again for anything else."""
+    """`DKIM101`: never changed, never used again for anything else."""
     severity: Severity
     title: str
     """A few words, lower case, no final period."""
     meaning: str
     """Why it matters, with the RFC section or the evidence."""
     fix: str
-    """What to do in general; a finding may carry a more exact one."""
+    """What to do in general; a finding may have a more exact one."""
     verifiers: str = ""
-    """Which verifiers of mail accept it and which do not, as measured; empty where that is no question."""
+    """Which verifiers of mail accept it and which do not, as measured; empty where it does not matter to them."""
     stops_daemon: bool = False
     """True when opendkim does not start with it."""
     about_dns: bool = False
@@ -50,11 +53,11 @@ class Finding:
     fix: str
     """What to do about it, exactly; empty when there is nothing to do."""
     verifiers: str = ""
-    """Which verifiers of mail accept it and which do not; empty where that is no question."""
+    """As in the catalogue's entry."""
 
 
 def finding(entry: Entry, subject: str, seen: str, *, fix: str | None = None) -> Finding:
-    """A finding of this catalogue entry; `fix` replaces the entry's general advice."""
+    """Return a finding of this catalogue entry; `fix` replaces the entry's general advice."""
     return Finding(
         code=entry.code,
         severity=entry.severity,
@@ -66,8 +69,13 @@ def finding(entry: Entry, subject: str, seen: str, *, fix: str | None = None) ->
     )
 
 
+def severity_order(found: Finding) -> tuple[int, str]:
+    """Return the key by which findings are sorted: the worst first, then by code."""
+    return WORST_FIRST.index(found.severity), found.code
+
+
 def exit_code(findings: Iterable[Finding]) -> int:
-    """0 when nothing is wrong, 1 with an error, 3 when something could not be checked; of both, the worse: 3."""
+    """Return 0 when nothing is wrong, 3 when something could not be checked, else 1 when there is an error."""
     severities = {f.severity for f in findings}
     if Severity.UNKNOWN in severities:
         return 3

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from dkimctl.errors import UsageError, shell_word
-from dkimctl.files import Owner, read_file
+from dkimctl.files import Owner, is_live, read_file
 
 _NOBODY = (1 << 32) - 1  # to the system it means that an owner stays as he is
 
@@ -18,7 +18,7 @@ def find_owner(text: str, root: Path = Path("/")) -> Owner:
     import pwd
 
     user, _, group = text.partition(":")
-    if root != Path("/") and all(os.path.isfile(root / name) for name in ("etc/passwd", "etc/group")):
+    if not is_live(root) and all(os.path.isfile(root / name) for name in ("etc/passwd", "etc/group")):
         return _owner_below(root, user, group)
     try:
         entry = pwd.getpwuid(int(user)) if _is_number(user) else pwd.getpwnam(user)

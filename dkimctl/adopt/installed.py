@@ -67,7 +67,7 @@ def _table(world: World, data_set: DataSet, name: str) -> Table:
     if data_set.kind not in FILES:
         return _inline((f"{row.key} {row.value}" for row in data_set.rows), where(data_set.setting))
     home = f"{world.settings.paths.opendkim_directory}/{name}"
-    foreign = read_foreign(world.settings.at(data_set.place))
+    foreign = read_foreign(world.at(data_set.place))
     return Table(tuple(data_set.rows), data_set.patterns, foreign, data_set.place, in_place=data_set.place == home)
 
 
@@ -94,7 +94,7 @@ def _from_domain(world: World) -> Installed | None:
     setting, path = world.opendkim.find("Domain"), world.opendkim.get("KeyFile")
     if setting is None or not path:
         return None
-    listed = read_data_set(setting, world.settings.at, world.opendkim.get("BaseDirectory", "/"))
+    listed = read_data_set(setting, world.at, world.opendkim.get("BaseDirectory", "/"))
     if not listed.is_known:
         raise DiskError(listed.why or f"{where(setting)}: {setting.value} cannot be read", hint="run it as root")
     selector, below = world.opendkim.get("Selector"), world.opendkim.flag("SubDomains")

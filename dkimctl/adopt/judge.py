@@ -9,7 +9,7 @@ from dkimctl.files import read_file
 from dkimctl.host.accounts import may_become
 from dkimctl.host.keyfiles import Fault, key_demands, read_key
 from dkimctl.host.keysafety import Walk
-from dkimctl.host.openable import NOT_REGULAR, open_results
+from dkimctl.host.openable import failure_text, open_results
 from dkimctl.host.world import World
 from dkimctl.opendkim.fitness import Unfit, unfit
 
@@ -41,17 +41,17 @@ def judge_keys(world: World, paths: Sequence[str]) -> dict[str, Judged]:
 
 def _judge(world: World, walk: Walk, path: str, opened: int) -> Judged:
     try:
-        content = read_file(world.settings.at(path))
+        content = read_file(world.at(path))
     except DkimctlError as error:
         return Judged(why=error.message, hint=error.hint, is_unknown=True)
     if content is None:
         return Judged(why=f"there is no file {path}", hint="restore it from a backup")
     if opened:
-        said = "not a regular file" if opened == NOT_REGULAR else os.strerror(opened).lower()
-        return Judged(why=f"{walk.account.name} cannot open {path}: {said}", hint="dkimctl doctor --fix mends it")
+        why = f"{walk.account.name} cannot open {path}: {failure_text(opened)}"
+        return Judged(why=why, hint="dkimctl doctor --fix repairs it")
     unsafe = _unsafe(world, walk, path)
     if unsafe:
-        return Judged(why=f"the daemon calls {path} not secure: {unsafe}", hint="dkimctl doctor --fix mends it")
+        return Judged(why=f"the daemon calls {path} not secure: {unsafe}", hint="dkimctl doctor --fix repairs it")
     return _fit(world, path, content)
 
 

@@ -40,7 +40,7 @@ def command(app: App, sender: str, client: str, login: str, dns: bool | None) ->
     from dkimctl.why.decisions import decide
 
     answer = decide(read_world(app.settings), _mail(sender, client, login))
-    asks = str(app.settings.root) == "/" if dns is None else dns
+    asks = app.settings.is_live if dns is None else dns
     reports = _records(app, answer) if asks else []
     app.terminal.result(answer_text(answer, reports))
     app.terminal.document("answer", {"answer": answer, "records": reports})

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-from dkimctl.files import as_place
+from dkimctl.files import as_place, is_live
 from dkimctl.names import DEFAULT_SELECTOR, delegated_name, owner_name
 
 Option = str | int | bool | tuple[str, ...]
@@ -127,13 +127,13 @@ class Settings:
     """The `[providers.NAME]` tables, checked by the providers themselves."""
     domains: Mapping[str, DomainSettings] = field(default_factory=lambda: MappingProxyType({}))
 
-    staged: Mapping[str, Path] = field(default_factory=lambda: MappingProxyType({}))
-    """System path → where its coming content lies, for checks before it is put in place."""
+    @property
+    def is_live(self) -> bool:
+        """Return True when the settings are for the running machine, not for a tree below `--root`."""
+        return is_live(self.root)
 
     def at(self, path: str) -> Path:
-        """Where a system path lies on this disk: below `--root`."""
-        if path in self.staged:
-            return self.staged[path]
+        """Return where a system path is on this disk: below `--root`."""
         return as_place(self.root, path)
 
     @property

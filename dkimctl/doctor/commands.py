@@ -77,7 +77,7 @@ def lead_to(world: World, path: str, old: str, new: str) -> str:
 def append(world: World, path: str, *lines: str) -> str:
     """Add lines at the end of a file, whose last line may lack its end."""
     try:
-        content = read_file(world.settings.at(path)) or b"\n"
+        content = read_file(world.at(path)) or b"\n"
     except DkimctlError:
         content = b"\n"
     quoted = " ".join(shlex.quote(line) for line in (*(() if content.endswith(b"\n") else ("",)), *lines))
@@ -144,7 +144,7 @@ def copy_key(world: World, path: str, target: str, name: str) -> str:
 
 def _sed(world: World, path: str, *scripts: str) -> str:
     # sed -i would put a file in the place of a link
-    follow = " --follow-symlinks" if os.path.islink(world.settings.at(path)) else ""
+    follow = " --follow-symlinks" if os.path.islink(world.at(path)) else ""
     return f"sed -i{follow} {' '.join(f'-e {_quoted(s)}' for s in scripts)} {_named(world, path)}"
 
 

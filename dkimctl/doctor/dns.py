@@ -33,7 +33,7 @@ def _entries(world: World, key: UsedKey) -> Iterator[KeyEntry]:
         yield key.entry
         return
     domains, selector = world.opendkim.find("Domain"), world.opendkim.get("Selector")
-    listed = read_data_set(domains, world.settings.at).rows if domains and selector else ()
+    listed = read_data_set(domains, world.at).rows if domains and selector else ()
     yield from (KeyEntry("KeyFile", row.key, selector, key.path) for row in listed if "*" not in row.key)
 
 

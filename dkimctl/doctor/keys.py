@@ -16,7 +16,7 @@ from dkimctl.host.accounts import Account, may_become
 from dkimctl.host.datasets import State
 from dkimctl.host.keyfiles import Fault, UsedKey, distinct_keys, key_demands, read_key
 from dkimctl.host.keysafety import Danger, Unsafe, Walk
-from dkimctl.host.openable import NOT_REGULAR, open_results
+from dkimctl.host.openable import failure_text, open_results
 from dkimctl.host.world import World
 from dkimctl.keys.pair import MOST_BITS, USUAL_BITS, Algorithm, KeyPair
 from dkimctl.opendkim.fitness import KeyDemands, Unfit, unfit
@@ -91,7 +91,7 @@ def _files(world: World, account: Account, used: list[UsedKey], blamed: set[tupl
 
 def _unopened(world: World, account: Account, key: UsedKey, result: int) -> Diagnosis:
     shown = world.shown(key.path)
-    seen = f"{key.where}: {key.path}: {'not a regular file' if result == NOT_REGULAR else os.strerror(result).lower()}"
+    seen = f"{key.where}: {key.path}: {failure_text(result)}"
     if result == errno.ENOENT:
         return noticed(c.MISSING, key.path, seen, make_again(world, key))
     if result == errno.EACCES:
@@ -128,8 +128,7 @@ def _blocked_directory(world: World, account: Account, path: str) -> str | None:
             status = os.stat(world.shown(place))
         except OSError:
             return None
-        bit = 0o100 if status.st_uid == account.uid else 0o010 if status.st_gid in account.groups else 0o001
-        if account.uid and not status.st_mode & bit:
+        if not account.may(0o1, status.st_mode, status.st_uid, status.st_gid):
             return place
     return None
 

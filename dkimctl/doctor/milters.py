@@ -135,8 +135,8 @@ def _chroot(way: Way) -> Iterator[Diagnosis]:
     names = [m for m in split_milters(way.instance.values["smtpd_milters"]) if way.is_ours(m) and "localhost" in m]
     hosts = f"{way.instance.queue}/etc/hosts"
     # Debian fills the chroot when Postfix starts: in a tree where it never did, nothing can be said
-    is_filled = way.world.is_live or os.path.isdir(way.world.settings.at(f"{way.instance.queue}/etc"))
-    if names and is_filled and not os.path.exists(way.world.settings.at(hosts)):
+    is_filled = way.world.is_live or os.path.isdir(way.world.at(f"{way.instance.queue}/etc"))
+    if names and is_filled and not os.path.exists(way.world.at(hosts)):
         seen = f"{names[0]}; {named} is chrooted, and {hosts} does not exist"
         yield noticed(c.NO_HOSTS_IN_CHROOT, names[0], seen, _spelt(way))
 

@@ -38,5 +38,5 @@ def repeated(world: World, data_set: DataSet, entry: Entry, *, ignore_case: bool
 def _lines_of_people(world: World, data_set: DataSet) -> set[int]:
     """The numbers of the lines outside dkimctl's block; empty when that cannot be told."""
     with suppress(DkimctlError):
-        return {line.number for line in read_foreign(world.settings.at(data_set.place)).lines}
+        return {line.number for line in read_foreign(world.at(data_set.place)).lines}
     return set()

@@ -20,7 +20,7 @@ from dkimctl.doctor.milters import check_milters
 from dkimctl.doctor.start import check_start
 from dkimctl.doctor.tables import check_tables
 from dkimctl.errors import DkimctlError, reason
-from dkimctl.findings import Finding, Severity
+from dkimctl.findings import Finding, Severity, severity_order
 from dkimctl.host.world import World
 from dkimctl.signers.registry import signer_of
 
@@ -37,7 +37,6 @@ CHECKS: tuple[Check, ...] = (
 )
 """What this machine alone can tell: none of them asks DNS or another host."""
 _OF_EVERY_SIGNER: tuple[Check, ...] = (check_milters, check_filters, check_machine, check_clock)
-_WORST_FIRST = (Severity.ERROR, Severity.UNKNOWN, Severity.WARNING, Severity.INFO, Severity.OK)
 
 
 def diagnose(world: World, checks: Iterable[Check] = CHECKS) -> tuple[Diagnosis, ...]:
@@ -45,7 +44,7 @@ def diagnose(world: World, checks: Iterable[Check] = CHECKS) -> tuple[Diagnosis,
     if not signer_of(world.settings).explains:
         checks = [check for check in checks if check not in CHECKS or check in _OF_EVERY_SIGNER]
     found = [*_unread(world), *_counted(diagnosis for check in checks for diagnosis in _made(check, world))]
-    found.sort(key=lambda d: (_WORST_FIRST.index(d.finding.severity), d.finding.code))
+    found.sort(key=lambda d: severity_order(d.finding))
     if not any(d.finding.severity in (Severity.ERROR, Severity.UNKNOWN) for d in found):
         found.append(noticed(c.RIGHT, "this host", _praise(world)))
     return tuple(found)

@@ -138,7 +138,7 @@ def _after_boot(world: World, setting: Setting, directory: str) -> Iterator[Diag
 def _by_tmpfiles(world: World) -> Iterator[str]:
     """The directories that systemd-tmpfiles makes at each boot."""
     for place in _TMPFILES:
-        for _, content in _contents(world.settings.at(place), "*.conf"):
+        for _, content in _contents(world.at(place), "*.conf"):
             rows = (line.split() for line in content.decode("utf-8", "replace").splitlines())
             made = (row[1] for row in rows if len(row) > 1 and row[0].rstrip("!+-=~^") in ("d", "D"))
             yield from (_run(directory.rstrip("/")) for directory in made)
@@ -167,8 +167,7 @@ def _place(world: World, setting: Setting, socket: MilterSocket) -> Iterator[Dia
     except OSError as error:
         yield noticed(machine.UNREAD, directory, str(error.strerror).lower())
         return
-    bits = 0o300 if status.st_uid == account.uid else 0o030 if status.st_gid in account.groups else 0o003
-    if account.uid and status.st_mode & bits != bits:
+    if not account.may(0o3, status.st_mode, status.st_uid, status.st_gid):
         mode, owner = stat.S_IMODE(status.st_mode), world.accounts.user_name(status.st_uid)
         seen = f"{directory} is {mode:04o} {owner}:{world.accounts.group_name(status.st_gid)}; {account.name} makes it"
         yield noticed(postfix.NO_SOCKET_DIRECTORY, directory, seen, make)
@@ -192,7 +191,7 @@ def make_socket_directory(world: World, account: Account, directory: str, client
 
 def _cron(world: World) -> Iterator[Diagnosis]:
     for place in _CRON:
-        path = world.settings.at(place)
+        path = world.at(place)
         for file, content in _contents(path) if os.path.isdir(path) else _contents(path.parent, path.name):
             name = place if file == path else f"{place}/{file.name}"
             for number, line in enumerate(content.splitlines(), 1):

@@ -52,14 +52,13 @@ def _file(world: World, name: str, data_set: DataSet) -> Iterator[Diagnosis]:
 
 def _reload(world: World, name: str, data_set: DataSet) -> Iterator[Diagnosis]:
     account = world.account
-    if account is None or account.uid == 0:
+    if account is None:
         return
     try:
         status = os.stat(world.shown(data_set.place))
     except OSError:
         return
-    bit = 0o400 if status.st_uid == account.uid else 0o040 if status.st_gid in account.groups else 0o004
-    if status.st_mode & bit:
+    if account.may(0o4, status.st_mode, status.st_uid, status.st_gid):
         return
     owner, group = world.accounts.user_name(status.st_uid), world.accounts.group_name(account.gid)
     mode = stat.S_IMODE(status.st_mode)

@@ -33,7 +33,7 @@ from dkimctl.files.paths import (
     touch,
     write_file,
 )
-from dkimctl.files.place import Place, as_place
+from dkimctl.files.place import Place, as_place, is_live
 from dkimctl.files.reading import (
     is_there,
     open_file,
@@ -59,6 +59,7 @@ __all__ = [
     "copy_tree",
     "create_file",
     "give",
+    "is_live",
     "is_there",
     "locked",
     "make_directory",

@@ -71,7 +71,12 @@ def below(tree: Path, path: PurePath | str) -> Place:
 
 def as_place(tree: Path, path: str) -> Path:
     """Return where a system path such as `/etc/opendkim.conf` lies on this disk when `tree` is its root."""
-    return below(tree, tree / path.lstrip("/")) if tree != ROOT else Path(path)
+    return below(tree, tree / path.lstrip("/")) if not is_live(tree) else Path(path)
+
+
+def is_live(tree: Path) -> bool:
+    """Return True when `tree` is the root of the running machine, False for a tree below `--root`."""
+    return tree == ROOT
 
 
 def tree_of(path: Path | str) -> Path:

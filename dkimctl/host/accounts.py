@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from dkimctl.files import read_file
+from dkimctl.files import is_live, read_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,12 @@ class Account:
     uid: int
     gid: int
     groups: tuple[int, ...] = ()
-    """Its primary group among them."""
+    """The primary group is among them."""
+
+    def may(self, bits: int, mode: int, uid: int, gid: int) -> bool:
+        """Return True when a file of this mode, user and group grants all of `bits` (4 read, 2 write, 1 search)."""
+        shift = 6 if uid == self.uid else 3 if gid in self.groups else 0
+        return self.uid == 0 or mode >> shift & bits == bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +80,7 @@ class Accounts:
 
 def read_accounts(root: Path) -> Accounts:
     """The users and groups of the tree, where it has an /etc/passwd; else those of this machine."""
-    if root != Path("/"):
+    if not is_live(root):
         passwd, group = read_file(root / "etc/passwd"), read_file(root / "etc/group")
         if passwd is not None and group is not None:
             return Accounts(tuple(_users(passwd)), tuple(_groups(group)))

@@ -91,7 +91,7 @@ def read_key(content: bytes, source: str) -> KeyPair | Fault:
 def public_key(world: World, key: UsedKey) -> PublicKey | None:
     """Return the public half of a key file, or None when it cannot be read or holds none, which `doctor` reports."""
     try:
-        content = read_file(world.settings.at(key.path)) if key.path.startswith("/") else None
+        content = read_file(world.at(key.path)) if key.path.startswith("/") else None
     except DkimctlError:
         return None
     held = read_key(content, key.path) if content else Fault.EMPTY

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from dkimctl.files import is_live
 from dkimctl.host.accounts import Account, Accounts
 
 _MOST_LINKS = 40  # as the kernel
@@ -53,7 +54,7 @@ class Walk:
     _before: str = field(init=False)
 
     def __post_init__(self) -> None:
-        self._before = "" if self.root == Path("/") else str(self.root)
+        self._before = "" if is_live(self.root) else str(self.root)
 
     def judge(self, path: str) -> Unsafe | None:
         """What makes the key at `path` unsafe, or None. Raises OSError when a node cannot be looked at."""
@@ -134,7 +135,7 @@ class Walk:
 
 def resolve(path: str, root: Path) -> str:
     """realpath(3) as a process sees it whose `/` is `root`. Raises OSError."""
-    if root == Path("/"):
+    if is_live(root):
         return os.path.realpath(path, strict=True)
     done = ""
     waiting = [part for part in reversed(path.split("/")) if part]

@@ -1,16 +1,21 @@
-"""Which files the daemon's user can open."""
+"""Files that the daemon's user can or cannot open."""
 
 import errno
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from dkimctl.files import is_live
 from dkimctl.host.accounts import Account
 from dkimctl.host.keysafety import resolve
 from dkimctl.programs import openings
 from dkimctl.programs.identity import Identity
 from dkimctl.programs.opener import NOT_REGULAR, result_of
 
-__all__ = ["NOT_REGULAR", "open_results"]
+
+def failure_text(result: int) -> str:
+    """Return why a file could not be opened, for people; `result`: one of `open_results`."""
+    return "not a regular file" if result == NOT_REGULAR else os.strerror(result).lower()
 
 
 def open_results(account: Account, root: Path, paths: Sequence[str]) -> list[int]:
@@ -27,7 +32,7 @@ def open_results(account: Account, root: Path, paths: Sequence[str]) -> list[int
 
 def _own_result(path: str, root: Path) -> int:
     """Return what opening gives this process. An ordinary user can't chroot, so links are resolved below `root`."""
-    if root == Path("/"):
+    if is_live(root):
         return result_of(path)
     try:
         return result_of(f"{root}{resolve(path, root)}")

@@ -56,10 +56,10 @@ def may_connect(world: World, socket: MilterSocket, client: Account, daemon: Acc
     for count in range(len(parts) + 1):
         place = "/" + "/".join(parts[:count])
         status = os.stat(world.shown(place))
-        if not _allows(status.st_mode, status.st_uid, status.st_gid, client, 0o1):
+        if not client.may(0o1, status.st_mode, status.st_uid, status.st_gid):
             return _denial(world, place, status.st_mode, status.st_uid, status.st_gid)
     mode, gid = predicted(world, socket, daemon)
-    if _allows(mode, daemon.uid, gid, client, 0o2):
+    if client.may(0o2, mode, daemon.uid, gid):
         return None
     return _denial(world, socket.path, mode, daemon.uid, gid)
 
@@ -71,13 +71,6 @@ def predicted(world: World, socket: MilterSocket, daemon: Account) -> tuple[int,
     named = world.accounts.group(world.opendkim.group) if world.opendkim.group else None
     own = named.gid if named else daemon.gid
     return 0o777 & ~mask, directory.st_gid if directory.st_mode & stat.S_ISGID else own
-
-
-def _allows(mode: int, uid: int, gid: int, client: Account, bit: int) -> bool:
-    if client.uid == 0:
-        return True
-    shift = 6 if uid == client.uid else 3 if gid in client.groups else 0
-    return bool(mode >> shift & bit)
 
 
 def _denial(world: World, node: str, mode: int, uid: int, gid: int) -> Denial:

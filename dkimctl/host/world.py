@@ -1,5 +1,6 @@
 """Everything on this host that decides whether mail is signed, read once: what every check and `why` look at."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,6 +41,8 @@ class World:
     """By the setting's name as in TABLES; only those that are set."""
     postfix: tuple[PostfixInstance, ...]
     unread: tuple[Unread, ...]
+    at: Callable[[str], Path]
+    """System path → the file on this disk with its content: the file itself, or the staged one that will replace it."""
 
     @property
     def root(self) -> Path:
@@ -48,14 +51,14 @@ class World:
 
     @property
     def is_live(self) -> bool:
-        """True when this is the running machine, not a tree below `--root`."""
-        return self.settings.root == Path("/")
+        """Return True when this is the running machine, not a tree below `--root`."""
+        return self.settings.is_live
 
     @property
     def internal_hosts(self) -> DataSet:
         """InternalHosts, or what the daemon takes without it."""
         default = Setting("InternalHosts", DEFAULT_INTERNAL, "the default", 0)
-        return self.data_sets.get("InternalHosts") or read_data_set(default, self.settings.at)
+        return self.data_sets.get("InternalHosts") or read_data_set(default, self.at)
 
     def shown(self, path: str) -> str:
         """A system path as a command typed here must name it."""
@@ -63,16 +66,20 @@ class World:
         return path if self.is_live else f"{self.settings.root}{path}"
 
 
-def read_world(settings: Settings) -> World:
-    """Read the host. What cannot be read is told in `unread`, and the rest goes on."""
+def read_world(settings: Settings, at: Callable[[str], Path] | None = None) -> World:
+    """Return the host as it is. What cannot be read is listed in `unread`.
+
+    `at`: system path → the file to read its content from; by default `settings.at`.
+    """
+    at = at or settings.at
     unread: list[Unread] = []
     try:
-        daemon = read_installation(settings.paths.opendkim_conf, settings.at)
+        daemon = read_installation(settings.paths.opendkim_conf, at)
     except DkimctlError as error:
         unread.append(Unread(settings.paths.opendkim_conf, error.message, error.hint))
         daemon = Installation(settings.paths.opendkim_conf or DEFAULT_CONF, None)
     base = daemon.get("BaseDirectory", "/")
-    data_sets = {name: read_data_set(found, settings.at, base) for name in TABLES if (found := daemon.find(name))}
+    data_sets = {name: read_data_set(found, at, base) for name in TABLES if (found := daemon.find(name))}
     accounts = read_accounts(settings.root)
     try:
         instances = read_instances(settings)
@@ -80,4 +87,4 @@ def read_world(settings: Settings) -> World:
         unread.append(Unread(settings.paths.postfix_directory, error.message, error.hint))
         instances = ()
     account = accounts.account(daemon.user) if daemon.user else ROOT
-    return World(settings, accounts, daemon, account, data_sets, instances, tuple(unread))
+    return World(settings, accounts, daemon, account, data_sets, instances, tuple(unread), at)

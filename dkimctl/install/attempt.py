@@ -9,7 +9,6 @@ The caller decides what a failure means; nothing is taken back without being ask
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from ipaddress import ip_network
-from pathlib import Path
 from types import MappingProxyType
 
 from dkimctl.clock import Clock
@@ -93,7 +92,7 @@ def attempt(
     """
     is_proven_first = signer_named(rendering.signer).proven_before_postfix
     waits = not is_proven_first and _postfix_waits(rendering, settings)
-    later = waits or (is_proven_first and settings.root == Path("/"))
+    later = waits or (is_proven_first and settings.is_live)
     first = replace(rendering, postfix=MappingProxyType({})) if later else rendering
     made = _switch((), first, settings, clock, tell, _waiting(rendering.signer) if waits else None)
     daemon = made.switched[-1].daemon

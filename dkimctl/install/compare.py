@@ -138,7 +138,7 @@ def _as_wanted(status: os.stat_result, directory: RenderedDirectory, settings: S
         return False
     owner = find_daemon(directory.owner, settings.root)
     # only root can give a directory away; elsewhere (a staging tree of an ordinary user) the mode is all there is
-    return owner is None or os.geteuid() != 0 or (status.st_uid, status.st_gid) == (owner.uid, owner.gid)
+    return owner is None or os.geteuid() != 0 or owner.owns(status)
 
 
 def _postfix_changes(rendering: Rendering, settings: Settings) -> Iterator[PostfixChange]:

@@ -27,9 +27,9 @@ def check_staged(rendering: Rendering, settings: Settings, staged: Mapping[str, 
     that `explains` are checked, and only on the machine where it runs.
     """
     signer = signer_named(rendering.signer)
-    if not signer.explains or settings.root != Path("/") or find_program(signer.name) is None:
+    if not signer.explains or not settings.is_live or find_program(signer.name) is None:
         return
-    now, coming = read_world(settings), read_world(replace(settings, staged=staged))
+    now, coming = read_world(settings), read_world(settings, lambda path: staged.get(path) or settings.at(path))
     errors = [*_errors(_CHECKS, coming), *_errors((check_keys,), _new_keys(coming, now))]
     known = {(error.code, error.subject) for error in _errors((*_CHECKS, check_keys), now)} if errors else set()
     for error in errors:

@@ -50,11 +50,10 @@ def switch_to(rendering: Rendering, settings: Settings, *, clock: Clock) -> Swit
     when a daemon could not be reloaded: the files are in place then.
     """
     signer = signer_named(rendering.signer)
-    is_here = settings.root == Path("/")
     tried: list[str] = []
 
     def before_switch(staged: Mapping[str, Path]) -> None:
-        if is_here:
+        if settings.is_live:
             signer.check_socket(settings, before)
         check_staged(rendering, settings, staged)
         tried.append(dry_run(rendering, settings, staged))
@@ -62,7 +61,7 @@ def switch_to(rendering: Rendering, settings: Settings, *, clock: Clock) -> Swit
     before = signer.running(settings)
     installed = install(rendering, settings, now=clock.now(), before_switch=before_switch)
     switched = Switched(installed, tried[0] if tried else "", None, None)
-    if is_here:
+    if settings.is_live:
         try:
             switched = replace(switched, daemon=_reload_signer(before, installed, settings))
             switched = replace(switched, postfix=_reload_postfix(settings) if installed.changed.postfix else None)
@@ -87,7 +86,7 @@ def needs_person_to_restart(settings: Settings) -> bool:
 
     Until then Postfix must keep asking at the old one.
     """
-    if settings.root != Path("/") or has_systemd() or signer_of(settings).running(settings).pid is None:
+    if not settings.is_live or has_systemd() or signer_of(settings).running(settings).pid is None:
         return False
     try:
         with connect(parse_socket(settings.signing.socket), _GREETING):
@@ -103,7 +102,7 @@ def switch_back(switched: Switched, settings: Settings) -> tuple[ReloadResult, .
     """
     before = signer_of(settings).running(settings)
     restore(switched.installed, settings)
-    if settings.root != Path("/"):
+    if not settings.is_live:
         return ()
     # when it said nothing it ran before, and did not survive the new configuration
     was_running = switched.daemon is None or switched.daemon.action is not Action.START

@@ -3,7 +3,7 @@
 import textwrap
 from collections.abc import Sequence
 
-from dkimctl.findings import Severity
+from dkimctl.findings import WORST_FIRST
 from dkimctl.names import printable
 from dkimctl.output.findings import WIDTH, finding_text
 from dkimctl.record.model import KeyRecord
@@ -34,16 +34,13 @@ _RANK = {Verdict.WRONG: 0, Verdict.UNKNOWN: 1, Verdict.RIGHT: 2}
 def _summary(tally: Tally) -> str:
     noun = "key record" if tally.count == 1 else "key records"
     lines = [f"{tally.count} {noun}: {tally.in_words or 'nothing to check'}"]
-    worst = sorted(tally.findings.items(), key=lambda item: (_SEVERITIES.index(item[0][0]), -item[1], item[0][1]))
+    worst = sorted(tally.findings.items(), key=lambda item: (WORST_FIRST.index(item[0][0]), -item[1], item[0][1]))
     lines += [f"  {count:7} × {severity.value:8} {code}  {title}" for (severity, code, title), count in worst]
     return "\n".join(lines) + "\n"
 
 
-_SEVERITIES = [Severity.ERROR, Severity.UNKNOWN, Severity.WARNING, Severity.INFO, Severity.OK]
-
-
 def _problem_text(report: Report) -> str:
-    worth = [f for f in report.findings if f.severity in _SEVERITIES[:3]]
+    worth = [f for f in report.findings if f.severity in WORST_FIRST[:3]]
     return f"{report.owner}: {report.verdict.value}\n" + "".join(finding_text(f) for f in worth)
 
 

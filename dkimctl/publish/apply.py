@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dkimctl.clock import Clock
-from dkimctl.errors import ApiError, DkimctlError
+from dkimctl.errors import RUN_AGAIN, ApiError, DkimctlError
 from dkimctl.providers.base import Change, Provider, ProviderRecord
 from dkimctl.publish.plan import NO_CONSENT, Consent, NamePlan, Plan, Wanted
-from dkimctl.publish.settle import AGAIN, Settling
+from dkimctl.publish.settle import Settling
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def _activate(
     """Make it effective, unless some name is in a state that nobody should see. Adds what fails to the errors."""
     if settling.unsettled:
         half_done = ", ".join(sorted(settling.unsettled))
-        failure = ApiError(f"written, but {zone} is not refreshed while {half_done} is half done", hint=AGAIN)
+        failure = ApiError(f"written, but {zone} is not refreshed while {half_done} is half done", hint=RUN_AGAIN)
     else:
         try:
             provider.activate(zone)

@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from dkimctl.clock import Clock
-from dkimctl.errors import ApiError, DkimctlError
+from dkimctl.errors import RUN_AGAIN, ApiError, DkimctlError
 from dkimctl.providers.base import Change, Create, Delete, Provider, ProviderRecord, Replace
 from dkimctl.publish.likeness import Likeness, key_value, likeness
 from dkimctl.publish.plan import Consent, NamePlan, Wanted, elsewhere, plan
 
 _PAUSES = (1.0, 2.0, 4.0, 8.0, 8.0)  # seconds between looks for what was accepted but does not show yet
-AGAIN = "run the same command again: it looks first, and goes on from what is there"
 
 
 @dataclass(slots=True)
@@ -48,7 +47,7 @@ class Settling:
                 return None
             if not any(self._step(name) for name in pending):
                 self.clock.sleep(pause)
-        self._give_up(pending, ApiError("the change was accepted but does not show", hint=AGAIN), looked=True)
+        self._give_up(pending, ApiError("the change was accepted but does not show", hint=RUN_AGAIN), looked=True)
 
     def _write(self, pending: Sequence[NamePlan]) -> DkimctlError | None:
         """The next step at each name. Returns the error that makes going on pointless."""

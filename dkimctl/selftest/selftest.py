@@ -3,7 +3,6 @@
 from collections import deque
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from pathlib import Path
 
 from dkimctl.dkim.signature import FIELD
 from dkimctl.errors import DkimctlError
@@ -37,8 +36,8 @@ def _through_milter(prober: Prober, domains: Sequence[str]) -> Selftest:
         expected = Expected(domain, finder.find, sent, prober.clock.now())
         attempts.append(noted(_judged(case, reply, expected, prober.settings.signing.signer), finder))
         prober.report(attempts[-1])
-    is_tree = prober.settings.root != Path("/")
-    notes = ("the daemon that answered is this machine's: none runs below --root",) if is_tree else ()
+    tree_note = "the daemon that answered is this machine's: none runs below --root"
+    notes = () if prober.settings.is_live else (tree_note,)
     return Selftest(Via.MILTER, str(place), tuple(attempts), (*finder.notes, *notes))
 
 

@@ -23,6 +23,6 @@ def dry_run(rendering: Rendering, settings: Settings, staged: Mapping[str, Path]
 
     `staged`: system path → where its new content can be read. Raises Refused when the signer cannot work with them.
     """
-    if settings.root != Path("/"):
+    if not settings.is_live:
         return "no dry run below --root"
     return signer_named(rendering.signer).dry_run(rendering, settings, staged)

@@ -61,7 +61,7 @@ def _signing(world: World, tags: TagList, sender: str) -> Signing:
 def _public(world: World, path: str) -> PublicKey | None:
     """The key on this disk, to compare the record with; None when it is not dkimctl's, or not ours to read."""
     with suppress(DkimctlError):
-        held = read_key(read_file(world.settings.at(path)) or b"", path)
+        held = read_key(read_file(world.at(path)) or b"", path)
         return None if isinstance(held, Fault) else held.public
     return None
 

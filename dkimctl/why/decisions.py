@@ -187,7 +187,7 @@ def _single(world: World, address: str, steps: list[Step]) -> KeyEntry:
     setting, domain = world.opendkim.find("Domain"), address.rpartition("@")[2]
     if setting is None:
         raise Decided(Outcome.UNSIGNED, "there is neither a KeyTable nor a Domain")
-    listed = read_data_set(setting, world.settings.at)
+    listed = read_data_set(setting, world.at)
     find = finder(listed)
     parents = [domain.split(".", n)[n] for n in range(1, domain.count(".") + 1)]
     candidates = [domain, *(parents if world.opendkim.flag("SubDomains") else [])]

@@ -1,6 +1,5 @@
 """What the daemon does with a key that mail needs: it opens the file as its user, distrusts it, and signs with it."""
 
-import os
 from dataclasses import dataclass
 
 from dkimctl.errors import DkimctlError
@@ -8,7 +7,7 @@ from dkimctl.files import read_file
 from dkimctl.host.accounts import may_become
 from dkimctl.host.keyfiles import Fault, key_demands, read_key
 from dkimctl.host.keysafety import Walk
-from dkimctl.host.openable import NOT_REGULAR, open_results
+from dkimctl.host.openable import failure_text, open_results
 from dkimctl.host.world import World
 from dkimctl.names import is_aligned
 from dkimctl.opendkim.fitness import Unfit, unfit
@@ -67,8 +66,7 @@ def load(world: World, entry: KeyEntry, steps: list[Step]) -> None:
         raise Decided(Outcome.UNKNOWN, f"{entry.path} can be tried as the daemon's user only by root")
     [result] = open_results(account, world.root, [entry.path])
     if result:
-        why = "not a regular file" if result == NOT_REGULAR else os.strerror(result).lower()
-        raise Decided(Outcome.DEFERRED, f"{account.name} cannot open {entry.path}: {why}")
+        raise Decided(Outcome.DEFERRED, f"{account.name} cannot open {entry.path}: {failure_text(result)}")
     unsafe = Walk(account, world.accounts, world.root).judge(entry.path)
     if unsafe and world.opendkim.flag("RequireSafeKeys", True):
         raise Decided(Outcome.DEFERRED, f"the key is not secure: {unsafe.text}")
@@ -80,7 +78,7 @@ def _content(world: World, entry: KeyEntry) -> bytes:
     if not entry.path.startswith("/"):
         return entry.path.encode("utf-8", "surrogateescape")
     try:
-        return read_file(world.settings.at(entry.path)) or b""
+        return read_file(world.at(entry.path)) or b""
     except DkimctlError as error:
         raise Decided(Outcome.UNKNOWN, error.message) from error
 

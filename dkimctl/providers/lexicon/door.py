@@ -8,13 +8,12 @@ from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
 
-from dkimctl.errors import ApiError, ConfigError, DkimctlError
+from dkimctl.errors import RUN_AGAIN, ApiError, ConfigError, DkimctlError
 from dkimctl.names import printable
 from dkimctl.providers.lexicon.options import ServiceOptions
 
 TIMEOUT = 120.0  # seconds for one operation, which may be several requests; the library itself would wait for ever
 INSTALL = "install it beside dkimctl: pip install 'dkimctl[lexicon]'"
-AGAIN = "run the same command again: it looks first, and goes on from what is there"
 _QUERY = re.compile(r"\?\S*")  # some services take the password in the address
 
 
@@ -112,7 +111,7 @@ def _in_time(function: Callable[[], Any], service: str) -> Any:
     if failed:
         raise failed[0]
     if not done:
-        raise ApiError(f"the service {service} gives no answer within {TIMEOUT:g} s", hint=AGAIN)
+        raise ApiError(f"the service {service} gives no answer within {TIMEOUT:g} s", hint=RUN_AGAIN)
     return done[0]
 
 
@@ -133,8 +132,8 @@ def _explained(error: Exception, options: ServiceOptions, zone: str) -> DkimctlE
             status=status,
         )
     if isinstance(error, OSError) and status is None:
-        return ApiError(f"the service {service} cannot be reached: {_cause(error) or said}", hint=AGAIN)
-    return ApiError(f"the service {service} failed: {said}", hint=AGAIN, status=status)
+        return ApiError(f"the service {service} cannot be reached: {_cause(error) or said}", hint=RUN_AGAIN)
+    return ApiError(f"the service {service} failed: {said}", hint=RUN_AGAIN, status=status)
 
 
 def _cause(error: BaseException) -> str:

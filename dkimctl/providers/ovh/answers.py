@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from math import isfinite
 from typing import Any
 
+from dkimctl.errors import RUN_AGAIN
 from dkimctl.providers.ovh.endpoint import is_url
-from dkimctl.providers.ovh.refusals import AGAIN, OvhError, Refusal, explain, lost
+from dkimctl.providers.ovh.refusals import OvhError, Refusal, explain, lost
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +69,8 @@ def without(hidden: tuple[str, ...], text: str) -> str:
 
 
 def strange_answer(endpoint: str) -> str:
-    """The hint for an answer that no API gives."""
-    return AGAIN if is_url(endpoint) else "if it happens again, look for a proxy or a portal between here and the API"
+    """Return the hint for an answer that no API gives."""
+    return RUN_AGAIN if is_url(endpoint) else "if it happens again, look for a proxy or a portal on the way to the API"
 
 
 def _missing_actions(details: dict[str, object]) -> str:

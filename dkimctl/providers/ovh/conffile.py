@@ -130,13 +130,13 @@ def _with_values(text: str, section: str, values: Mapping[str, str]) -> str:
 
 
 def _owner(path: Path) -> Owner:
-    """Whom the file belongs to, or will."""
+    """Return the owner of the file, or of the one to be made."""
     with disk_errors(f"look at {path}"):
         try:
             status = os.stat(path)
         except FileNotFoundError:
             return caller()
-    return Owner(status.st_uid, status.st_gid, f"{status.st_uid}:{status.st_gid}")
+    return Owner.of(status)
 
 
 def _refuse_shared(path: Path, owner: Owner) -> None:

@@ -6,7 +6,7 @@ Told apart by HTTP status and by the message of the body; the `errorCode` of old
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from dkimctl.errors import ApiError
+from dkimctl.errors import RUN_AGAIN, ApiError
 from dkimctl.names import printable
 from dkimctl.providers.ovh.rights import rule_for
 
@@ -68,9 +68,6 @@ class Refusal:
     retry_after: float | None
 
 
-AGAIN = "run the same command again: it goes on where this stopped"
-
-
 def explain(refusal: Refusal, method: str, path: str, endpoint: str) -> OvhError:
     """The error for an answer with this refusal."""
     call = f"{method} {path.partition('?')[0]}"
@@ -78,7 +75,7 @@ def explain(refusal: Refusal, method: str, path: str, endpoint: str) -> OvhError
     return OvhError(kind, message, hint=hint, status=refusal.status, call=call, retry_after=refusal.retry_after)
 
 
-def lost(what: str, method: str, path: str, *, status: int | None = None, hint: str = AGAIN) -> OvhError:
+def lost(what: str, method: str, path: str, *, status: int | None = None, hint: str = RUN_AGAIN) -> OvhError:
     """The error for a call that got no usable answer."""
     call = f"{method} {path.partition('?')[0]}"
     return OvhError(Kind.LOST, f"the OVH API {what} ({call})", hint=hint, status=status, call=call)
@@ -88,9 +85,9 @@ def _meaning(refusal: Refusal, method: str, path: str, endpoint: str) -> tuple[K
     call = f"{method} {path.partition('?')[0]}"
     said = printable(refusal.message, 160)
     if refusal.status in (408, 409, 429):
-        return Kind.BUSY, _busy(refusal, call, said), AGAIN
+        return Kind.BUSY, _busy(refusal, call, said), RUN_AGAIN
     if refusal.status >= 500:
-        return Kind.LOST, f"the OVH API failed: {said or 'no reason given'} (HTTP {refusal.status}, {call})", AGAIN
+        return Kind.LOST, f"the OVH API failed: {said or 'no reason given'} (HTTP {refusal.status}, {call})", RUN_AGAIN
     if refusal.status in (401, 403):
         return _forbidden(refusal, method, path, endpoint)
     if refusal.status == 404:
@@ -103,7 +100,7 @@ def _meaning(refusal: Refusal, method: str, path: str, endpoint: str) -> tuple[K
         )
     if refusal.status == 400:
         return _bad_request(call, said, endpoint)
-    return Kind.REFUSED, f"the OVH API answered HTTP {refusal.status} {said} to {call}", AGAIN
+    return Kind.REFUSED, f"the OVH API answered HTTP {refusal.status} {said} to {call}", RUN_AGAIN
 
 
 def _busy(refusal: Refusal, call: str, said: str) -> str:
@@ -152,7 +149,7 @@ def _forbidden(refusal: Refusal, method: str, path: str, endpoint: str) -> tuple
 def _not_found(path: str, said: str, endpoint: str) -> tuple[Kind, str, str]:
     parts = path.partition("?")[0].split("/")
     if "service" not in said.lower() and len(parts) > 5 and parts[4] == "record":
-        return Kind.GONE, f"record {parts[5]} of {_zone(path)} is not there any more", AGAIN
+        return Kind.GONE, f"record {parts[5]} of {_zone(path)} is not there any more", RUN_AGAIN
     return (
         Kind.NO_ZONE,
         f"the zone {_zone(path)} is not in this OVH account",
@@ -176,7 +173,7 @@ def _bad_request(call: str, said: str, endpoint: str) -> tuple[Kind, str, str]:
             "set this machine's clock (timedatectl), then run the command again",
         )
     if call.startswith("GET "):  # nothing of ours was in it
-        return Kind.REFUSED, f"the OVH API refused {call}: {said}", AGAIN
+        return Kind.REFUSED, f"the OVH API refused {call}: {said}", RUN_AGAIN
     return (
         Kind.BAD_REQUEST,
         f"OVH refused the values of {call}: {said}",

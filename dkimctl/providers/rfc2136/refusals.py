@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from dkimctl.errors import ApiError
+from dkimctl.errors import RUN_AGAIN, ApiError
 from dkimctl.names import printable
 
-AGAIN = "run the same command again: it looks first, and goes on from what is there"
 _THE_RECORD = 400  # what an HTTP API would say: publish does the other records of the zone one by one
 
 
@@ -100,7 +99,7 @@ def changed_meanwhile(name: str, more: str = "") -> UpdateError:
     return UpdateError(
         Kind.CHANGED,
         f"{name}: the records were changed by somebody else meanwhile{more}",
-        hint="nothing was overwritten; " + AGAIN,
+        hint="nothing was overwritten; " + RUN_AGAIN,
         status=_THE_RECORD,
     )
 
@@ -137,5 +136,8 @@ _MEANINGS = {
         "name the zone's primary server, or use --provider zonefile:PATH on it",
     ),
     "FORMERR": ("the name server {server} does not understand the request", "see its log; its version may be old"),
-    "SERVFAIL": ("the name server {server} failed", "see its log (is the zone's file or journal writable?); " + AGAIN),
+    "SERVFAIL": (
+        "the name server {server} failed",
+        "see its log (is the zone's file or journal writable?); " + RUN_AGAIN,
+    ),
 }

@@ -122,7 +122,7 @@ class ZoneFileProvider:
             status = path.stat()
         if _text(path) != before:
             raise Unavailable(f"{path} was changed by somebody else meanwhile", hint="run the same command again")
-        owner = Owner(status.st_uid, status.st_gid, f"{status.st_uid}:{status.st_gid}")
+        owner = Owner.of(status)
         mode = status.st_mode & 0o7777
         for target, text in ((path.with_name(path.name + BACKUP), before), (path, after)):
             write_file(target, text.encode("utf-8", "surrogateescape"), mode=mode, owner=owner)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from dkimctl.dns.resolve import Security
-from dkimctl.findings import Finding, Severity
+from dkimctl.findings import Finding, Severity, severity_order
 from dkimctl.record.model import KeyRecord
 from dkimctl.verify.report.answer import ServerAnswer
 from dkimctl.verify.report.target import Target
@@ -57,12 +57,9 @@ def in_brief(report: Report) -> Report:
     return replace(report, findings=findings, answers=(), text=None, record=None)
 
 
-_WORST_FIRST = (Severity.ERROR, Severity.UNKNOWN, Severity.WARNING, Severity.INFO, Severity.OK)
-
-
 def in_order(findings: list[Finding]) -> tuple[Finding, ...]:
-    """Without repeats, the worst first."""
-    return tuple(sorted(dict.fromkeys(findings), key=lambda f: (_WORST_FIRST.index(f.severity), f.code)))
+    """Return the findings without repeats, the worst first."""
+    return tuple(sorted(dict.fromkeys(findings), key=severity_order))
 
 
 def verdict_of(findings: tuple[Finding, ...]) -> Verdict:
