@@ -2,8 +2,9 @@
 
 It has a session of its own without a terminal (a child of another user could type into root's shell by TIOCSTI
 otherwise), an environment of a few fixed words (ours may hold secrets, and /proc shows it to the child's user), stdin
-from /dev/null, and no descriptor of ours. It has to end in time, and what it leaves running is ended with it, daemons
-with a session of their own excepted.
+from /dev/null, and no descriptor of ours. It has to end in time, or its whole process group is killed. What a child of
+another user leaves running in its group is killed in any case; what our own user's leaves, such as a daemon that a
+reload command starts, goes on, and nobody waits for it.
 """
 
 import os
@@ -66,11 +67,12 @@ def run_command(
         child = _start(command, user, input)
     except OSError as error:
         raise Unavailable(f"cannot run {command[0]}: {reason(error)}", hint=f"try it by hand: {command[0]}") from error
+    problem = None
     try:
         running = _Running(child, input or b"", SYSTEM_CLOCK.monotonic() + within)
         problem = running.collect()
     finally:
-        code = _end(child)
+        code = _end(child, with_group=problem != "" or not (user is None or user.is_ours))
     if problem:
         raise Unavailable(f"{name} {problem}", hint=f"try it by hand: {command[0]}")
     return code, bytes(running.out), bytes(running.err)
@@ -181,12 +183,13 @@ def _has_ended(child: "subprocess.Popen[bytes]") -> bool:
     return os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
 
 
-def _end(child: "subprocess.Popen[bytes]") -> int:
-    """End what is left of the child and its group; return its exit code."""
+def _end(child: "subprocess.Popen[bytes]", *, with_group: bool) -> int:
+    """Let go of a child, after killing what is left of its group or not; return its exit code."""
     from subprocess import TimeoutExpired
 
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(child.pid, signal.SIGKILL)
+    if with_group:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(child.pid, signal.SIGKILL)
     for stream in (child.stdin, child.stdout, child.stderr):
         if stream:
             with suppress(OSError):
