@@ -14,14 +14,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dkimctl.dkim.check import Outcome, Verdict
-from dkimctl.dkim.explain import MOST_SIGNATURES, Kind, exit_code, explain
+from dkimctl.dkim.explain import MOST_SIGNATURES, exit_code, explain
+from dkimctl.dkim.recognise import Kind
 from dkimctl.dkim.signature import FIELD, sign, verify
+from dkimctl.dkim.usable_key import every
 from dkimctl.errors import CheckFailed, Unavailable
 from dkimctl.keys.metadata import Tags
 from dkimctl.keys.pair import Algorithm, generate
 from dkimctl.milter.message import Message, probe_message
 from dkimctl.record.model import record_for
 from tests.conftest import REPOSITORY
+from tests.signatures import MESSAGE, signed_by_hand
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 PAIR = generate(Algorithm.RSA, 2048)
@@ -36,7 +39,7 @@ def signed(message: Message | None = None) -> bytes:
 
 def outcome(raw: bytes, record: str | None = RECORD, now: datetime | None = None) -> Outcome:
     """What is said of the first signature, a minute after it was made unless another time is given."""
-    found = explain(raw, lambda _: record, now or datetime.now(UTC) + timedelta(minutes=1))
+    found = explain(raw, every(lambda _: record), now or datetime.now(UTC) + timedelta(minutes=1))
     assert found.kind is Kind.MESSAGE
     assert found.signatures[0].outcome is not None
     return found.signatures[0].outcome
@@ -85,9 +88,26 @@ def test_the_change_is_named(change: Callable[[bytes], bytes], words: str) -> No
     assert words in why(change(signed()))
 
 
-def test_a_field_added_above_does_no_harm() -> None:
-    """`h=` counts fields of one name from the bottom: a second Subject on top is not covered (RFC 6376 §5.4.2)."""
-    assert outcome(b"Subject: another\r\n" + signed()).verdict is Verdict.VALID
+@pytest.mark.parametrize("name", ["Subject", "To", "Date", "Content-Type"])
+def test_an_unsigned_field_in_front_is_reported(name: str) -> None:
+    """`h=` counts fields of one name from the bottom (RFC 6376 §5.4.2): one added on top is valid, and said."""
+    raw = signed()
+    if f"\r\n{name}:".encode() not in raw:
+        raw = signed(probe_message("example.com", NOW).with_header(name, "text/plain"))
+    seen = outcome(f"{name}: another\r\n".encode() + raw)
+    assert (seen.verdict, seen.wrong) == (Verdict.VALID, ())
+    assert any(f"2 fields {name}" in remark and "“another”" in remark for remark in seen.remarks)
+
+
+def test_an_unsigned_from_in_front_is_an_error() -> None:
+    """A second From that nobody signed is what people see: exit code 1 although the signature holds (§8.15)."""
+    once = signed_by_hand(MESSAGE, PAIR)
+    assert exit_code(explain(once, every(_records), NOW)) == 0
+    found = explain(b"From: ceo@bank.example\r\n" + once, every(_records), NOW)
+    [seen] = [s.outcome for s in found.signatures if s.outcome]
+    assert seen.verdict is Verdict.VALID
+    assert "2 fields From, and only the last one is signed" in seen.wrong[0]
+    assert exit_code(found) == 1
 
 
 @pytest.mark.parametrize(
@@ -117,9 +137,12 @@ def test_changes_of_the_body(body: str, changed: bytes, words: str) -> None:
         (RECORD[:255], "not usable: the key record is truncated (DKIM203)"),
         ("v=DKIM1; p=", "not usable"),
         ("v=spf1 -all", "not usable"),
-        (RECORD.replace("h=sha256", "h=sha1"), "DKIM"),
+        (RECORD.replace("h=sha256", "h=sha1"), "the key record allows sha1 (h=), and not sha256"),
         (RECORD.replace("k=rsa", "k=rsa; s=tlsrpt"), "not usable"),
-        (record_for(generate(Algorithm.RSA, 2048).public, "rsa", Tags()).text, "not made with the key that stands at"),
+        (
+            record_for(generate(Algorithm.RSA, 2048).public, "rsa", Tags()).text,
+            "not made with the key that is published at",
+        ),
     ],
 )
 def test_what_is_wrong_with_the_key(record: str | None, words: str) -> None:
@@ -133,11 +156,11 @@ def test_dns_that_does_not_answer_is_no_verdict() -> None:
     def silent(_: str) -> str | None:
         raise Unavailable("no resolver answers", hint="check it")
 
-    found = explain(signed(), silent, NOW)
+    found = explain(signed(), every(silent), NOW)
     assert found.signatures[0].outcome is not None
     assert found.signatures[0].outcome.verdict is Verdict.UNKNOWN
     assert exit_code(found) == 3
-    changed = explain(signed() + b"more\r\n", silent, NOW).signatures[0].outcome
+    changed = explain(signed() + b"more\r\n", every(silent), NOW).signatures[0].outcome
     assert changed is not None
     assert changed.verdict is Verdict.INVALID
 
@@ -196,7 +219,7 @@ def test_several_signatures() -> None:
     """Each is looked at by itself; one that fails is told beside one that holds, and the exit code is 1."""
     raw = signed()
     value = raw.partition(b"\r\nFrom:")[0]
-    found = explain(value.replace(b"d=example.com", b"d=example.org") + b"\r\n" + raw, _records, NOW)
+    found = explain(value.replace(b"d=example.com", b"d=example.org") + b"\r\n" + raw, every(_records), NOW)
     outcomes = [s.outcome for s in found.signatures]
     assert [o.verdict for o in outcomes if o] == [Verdict.INVALID, Verdict.VALID]
     assert exit_code(found) == 1
@@ -210,7 +233,7 @@ def test_a_flood_of_signatures_is_bounded() -> None:
     """Of a thousand signatures a few are verified, and it is said: not all right, exit code 3."""
     raw = signed()
     field = raw.partition(b"\r\nFrom:")[0] + b"\r\n"
-    found = explain(field * 1000 + raw, _records, NOW)
+    found = explain(field * 1000 + raw, every(_records), NOW)
     assert found.passed_over == 1001 - MOST_SIGNATURES
     assert exit_code(found) == 3
 
@@ -223,7 +246,7 @@ def test_arc_and_dkim2_are_named_as_such() -> None:
         b"ARC-Authentication-Results: i=1; mx.example.org; dkim=pass\r\n"
         b"DKIM2-Signature: i=1; d=example.org\r\nDomainKey-Signature: a=rsa-sha1\r\n"
     )
-    found = explain(fields + probe_message("example.com", NOW).raw, _records, NOW)
+    found = explain(fields + probe_message("example.com", NOW).raw, every(_records), NOW)
     assert found.is_unsigned
     assert exit_code(found) == 1
     assert [s.named.split()[0].strip(",") for s in found.signatures] == ["ARC", "ARC", "ARC", "DKIM2", "DomainKeys"]
@@ -238,7 +261,7 @@ def test_arc_and_dkim2_are_named_as_such() -> None:
 def test_neither_of_the_three(content: bytes) -> None:
     """Rubbish is refused in words."""
     with pytest.raises(CheckFailed):
-        explain(content, _records, NOW)
+        explain(content, every(_records), NOW)
 
 
 BIG = r"""
@@ -246,7 +269,7 @@ import re, sys
 from datetime import datetime, UTC
 from dkimctl.dkim.explain import explain
 content = open(sys.argv[1], "rb").read()
-found = explain(content, lambda _: open(sys.argv[2]).read(), datetime.now(UTC))
+found = explain(content, lambda _: [open(sys.argv[2]).read()], datetime.now(UTC))
 print(found.signatures[0].outcome.verdict, re.search(r"VmHWM:\s+(\d+)", open("/proc/self/status").read())[1])
 """
 

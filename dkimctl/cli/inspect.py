@@ -10,7 +10,7 @@ from dkimctl.cli.frame import command as make_command
 from dkimctl.cli.layout import FILE
 
 if TYPE_CHECKING:
-    from dkimctl.dkim.signature import FindRecord
+    from dkimctl.dkim.usable_key import FindRecords
 
 _CODE = re.compile(r"[A-Za-z]{2,8}[0-9]{3}")
 
@@ -27,9 +27,10 @@ _CODE = re.compile(r"[A-Za-z]{2,8}[0-9]{3}")
 def command(app: App, subjects: tuple[str, ...]) -> int:
     """Explain a message, a DKIM-Signature, a key record, or findings by their CODE.
 
-    FILE (- is stdin) holds one of the three. Every tag is put in words; of a message each signature is verified with
-    the key from DNS, and where it fails, with what was changed. -v shows what was hashed. Without an argument, every
-    finding that verify-dns and doctor know. Exit code: 0 right, 1 wrong or not signed, 3 not verified.
+    FILE (- is stdin) holds one of the three, or a mailbox; a key record also as dig, nslookup, a zone file or DNS over
+    HTTPS shows it. Every tag is explained; each signature of a message is verified with the key from DNS, and where it
+    fails, what was changed is named. -v shows what was hashed. Without an argument: every finding of verify-dns and
+    doctor. Exit code: 0 right, 1 wrong or not signed, 3 not verified.
     """
     from dkimctl.dkim.explain import exit_code, explain
     from dkimctl.errors import UsageError
@@ -39,7 +40,8 @@ def command(app: App, subjects: tuple[str, ...]) -> int:
         return _explain_codes(app, subjects)
     if len(subjects) > 1:
         raise UsageError("more than one file", hint="one at a time: dkimctl inspect message.eml")
-    inspection = explain(_content(subjects[0]), _find_record(app), app.clock.now())
+    content, is_whole = _content(subjects[0])
+    inspection = explain(content, _find_records(app), app.clock.now(), is_whole=is_whole)
     app.terminal.result(inspection_text(inspection, app.terminal.verbosity))
     app.terminal.document("inspection", inspection)
     return exit_code(inspection)
@@ -68,30 +70,25 @@ def _explain_codes(app: App, codes: tuple[str, ...]) -> int:
 _MOST = 256 << 20  # octets: no server takes a mail of that size
 
 
-def _content(source: str) -> bytes:
+def _content(source: str) -> tuple[bytes, bool]:
+    """Return what is in the file or comes from stdin (`-`), and whether that is all of it."""
     import sys
 
-    from dkimctl.errors import UsageError, disk_errors
-    from dkimctl.files import read_named
+    from dkimctl.errors import disk_errors
 
-    if source != "-":
-        content = read_named(source, hint="name a file, or the code of a finding: dkimctl inspect DKIM203")
-    else:
+    if source == "-":
         with disk_errors("read stdin"):
             content = sys.stdin.buffer.read(_MOST + 1)
-    if len(content) > _MOST:
-        raise UsageError(f"{source} is larger than {_MOST >> 20} MiB", hint="that is no mail message")
-    return content
+    else:
+        hint = "name a file, or the code of a finding: dkimctl inspect DKIM203"
+        with disk_errors(f"read {source}", hint=hint), open(source, "rb") as file:
+            content = file.read(_MOST + 1)
+    return content[:_MOST], len(content) <= _MOST
 
 
-def _find_record(app: App) -> "FindRecord":
-    """Key records as a verifier of mail gets them: from the resolvers."""
-    from dkimctl.dns.txt import txt_strings
+def _find_records(app: App) -> "FindRecords":
+    """Return a finder of key records that asks as a verifier of mail does: from the resolvers."""
+    from dkimctl.dns.txt import txt_records
 
     lookup = app.settings.lookup
-
-    def find(owner: str) -> str | None:
-        text = txt_strings(owner, lookup)
-        return None if text is None else text.decode("latin-1")
-
-    return find
+    return lambda owner: [text.decode("latin-1") for text in txt_records(owner, lookup)]

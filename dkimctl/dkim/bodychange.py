@@ -1,96 +1,111 @@
-"""What was changed in a body on the way: likely changes are undone one after the other until the hash fits again.
+"""What was changed in a body on the way: likely changes are undone one by one until the hash fits again.
 
-A hash tells that something differs and not what. But those who change mail are few and do few things: lists add a
+A hash says that something differs and not what. But those who change mail are few and do few things: lists add a
 footer, gateways re-encode. Each is tried.
 """
 
-import base64
 import hashlib
-import quopri
-import re
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
 
-from dkimctl.dkim.canonical import body_hash, canonical_body, canonical_line
-from dkimctl.dkim.form import decoded
-from dkimctl.dkim.mail import Mail, lines
+from dkimctl.dkim.canonical import BodyForm, BodyHash, CanonicalBody, canonical_pieces, unix_pieces
+from dkimctl.dkim.effort import Effort, body_effort
+from dkimctl.dkim.mail import Mail
+from dkimctl.dkim.olderbodies import older_bodies
 from dkimctl.names import printable
-from dkimctl.record.taglist import TagList
 
-_MOST = 4 << 20  # octets of a body in which a change is looked for
+_FOOTER = 20_000  # lines that may have been added at the end
 _BANNER = 40  # lines that may have been put in front
+_HASH_ONLY = 4  # what is hashed but not canonicalized costs a quarter
 
 
-def body_difference(mail: Mail, tags: TagList) -> str:
-    """Why the body's hash is not `bh=`, in a line."""
-    wanted, hash_name = decoded(tags.get("bh")) or b"", tags.get("a").lower().rpartition("-")[2]
-    relaxed = tags.get("c", "").lower().endswith("/relaxed")
-    found = _found_in_body(mail, wanted, hash_name, relaxed, int(tags.get("l")) if "l" in tags else None)
-    return f"the body was changed after it was signed{f': {found}' if found else ' (its hash is not bh=)'}"
+@dataclass(slots=True)
+class BodySearch:
+    """The search in one message, shared by its signatures: each older body is hashed once and compared with all."""
+
+    mail: Mail
+    effort: Effort = field(default_factory=body_effort)
+    _known: dict[BodyForm, dict[bytes, str]] = field(default_factory=dict)
+
+    def difference(self, form: BodyForm, wanted: bytes, now: BodyHash) -> str:
+        """Return why the body's hash is not `wanted` (`bh=`), in a line; `now` is the hash as it is."""
+        found = self._found(form, wanted, now)
+        if not found:
+            found = "its hash is not bh="
+            if self.effort.is_exhausted:
+                found += "; not every known change was tried, the message is too large for that"
+            return f"the body was changed after it was signed ({found})"
+        return f"the body was changed after it was signed: {found}"
+
+    def _found(self, form: BodyForm, wanted: bytes, now: BodyHash) -> str:
+        if form.limit is not None and now.total < form.limit:
+            return f"it is shorter than l= says, {now.total} octets and not {form.limit}"
+        if wanted in (hashlib.new(form.hash_name, empty).digest() for empty in (b"", b"\r\n")):
+            return "it was empty then"
+        if now.total <= 2:
+            return "it is empty now, its text was lost"
+        if form not in self._known:
+            known = self._known[form] = {}
+            for digest, words in self._digests(form):
+                known.setdefault(digest, words)
+        return self._known[form].get(wanted, "")
+
+    def _digests(self, form: BodyForm) -> Iterator[tuple[bytes, str]]:
+        """Yield the hash of every body that this one may have been, with the change in words."""
+        if not self.effort.take(self.mail.body_size):
+            return
+        rows = b"".join(unix_pieces(self.mail.content, self.mail.start))
+        other = BodyForm(not form.relaxed, form.hash_name, form.limit)
+        words = f"it fits {'simple' if form.relaxed else 'relaxed'} canonicalization, which c= does not say"
+        yield _digest(canonical_pieces([rows], relaxed=other.relaxed), other), words
+        if form.limit is None:
+            yield from shorter_bodies(rows, form)
+            yield from self._without_banner(rows, form)
+        for words, old in older_bodies(rows):
+            if not self.effort.take(len(rows)):
+                return
+            yield _digest(canonical_pieces([old], relaxed=form.relaxed), form), words
+
+    def _without_banner(self, rows: bytes, form: BodyForm) -> Iterator[tuple[bytes, str]]:
+        body = b"".join(canonical_pieces([rows], relaxed=form.relaxed))
+        start, first_line = 0, _shown(body.partition(b"\r\n")[0])
+        for number in range(1, _BANNER):
+            start = body.find(b"\r\n", start) + 2
+            if start < 2 or start >= len(body) or not self.effort.take((len(body) - start) // _HASH_ONLY):
+                return
+            words = f"{_count(number)} put in front of it, with {first_line}"
+            yield hashlib.new(form.hash_name, memoryview(body)[start:]).digest(), words
 
 
-def _found_in_body(mail: Mail, wanted: bytes, hash_name: str, relaxed: bool, limit: int | None) -> str:
-    if limit is not None:
-        short = body_hash(mail, relaxed=relaxed, hash_name=hash_name).total < limit
-        return "it is shorter than l= says" if short else ""
-    if wanted in (hashlib.new(hash_name, empty).digest() for empty in (b"", b"\r\n")):
-        return "it was empty then"
-    if body_hash(mail, relaxed=not relaxed, hash_name=hash_name).digest == wanted:
-        return f"it fits {'simple' if relaxed else 'relaxed'} canonicalization, which c= does not say"
-    if mail.body_size > _MOST:
-        return ""
-    rows = list(lines(mail.content, mail.start))
-    return (
-        _appended(rows, wanted, hash_name, relaxed)
-        or _put_in_front(rows, wanted, hash_name, relaxed)
-        or next((words for words, old in _older_bodies(rows) if _hash(old, hash_name, relaxed) == wanted), "")
-    )
+def shorter_bodies(rows: bytes, form: BodyForm) -> Iterator[tuple[bytes, str]]:
+    """Yield the hash of the body up to each of its last lines, from the shortest, in one pass."""
+    cuts = _last_lines(rows)
+    body, hasher = CanonicalBody(form.relaxed), hashlib.new(form.hash_name)
+    for part in body.feed(rows[: cuts[0]]):
+        hasher.update(part)
+    for number, (start, end) in enumerate(pairwise(cuts)):
+        line = rows[start:end]
+        if line.strip() or (line != b"\n" and not form.relaxed):
+            yield hasher.digest(), f"{_count(len(cuts) - 1 - number)} added at its end, with {_shown(line)}"
+        for part in body.feed(line):
+            hasher.update(part)
 
 
-def _appended(rows: Sequence[bytes], wanted: bytes, hash_name: str, relaxed: bool) -> str:
-    """Every shorter body, hashed in one go."""
-    hasher = hashlib.new(hash_name)
-    empty = 0
-    for number, row in enumerate(rows):
-        line = canonical_line(row, relaxed=relaxed)
-        if not line:
-            empty += 1
-            continue
-        hasher.update(b"\r\n" * empty + line + b"\r\n")
-        empty = 0
-        if hasher.digest() == wanted:
-            first = next((n for n in range(number + 1, len(rows)) if rows[n].strip()), number + 1)
-            return f"{_count(len(rows) - number - 1)} added at its end, with {_shown(rows[first])}"
-    return ""
+def _last_lines(rows: bytes) -> list[int]:
+    """Return where each of the last lines starts, and where the last one ends."""
+    cuts = [len(rows)]
+    while cuts[-1] > 0 and len(cuts) <= _FOOTER:
+        cuts.append(rows.rfind(b"\n", 0, cuts[-1] - 1) + 1)
+    return cuts[::-1]
 
 
-def _put_in_front(rows: Sequence[bytes], wanted: bytes, hash_name: str, relaxed: bool) -> str:
-    for number in range(1, min(_BANNER, len(rows))):
-        if _hash(rows[number:], hash_name, relaxed) == wanted:
-            return f"{_count(number)} put in front of it, with {_shown(rows[0])}"
-    return ""
-
-
-def _older_bodies(rows: Sequence[bytes]) -> Iterator[tuple[str, list[bytes]]]:
-    """What the body may have been before a well-known change."""
-    whole = b"\r\n".join(rows)
-    yield "8-bit text was re-encoded as quoted-printable", list(lines(quopri.decodestring(whole)))
-    with suppress(ValueError):
-        plain = base64.b64decode(whole.replace(b"\r\n", b""), validate=True)
-        yield "text was re-encoded as base64", list(lines(plain))
-    yield (
-        "a line longer than 998 octets was broken (RFC 5321 §4.5.3.1.6)",
-        list(lines(re.sub(rb"([^\r\n]{900,})\r\n[ ]", rb"\1", whole))),
-    )
-    yield "dots at the beginning of lines were doubled", [r[1:] if r.startswith(b"..") else r for r in rows]
-    yield "dots at the beginning of lines were lost", [b"." + r if r.startswith(b".") else r for r in rows]
-    yield "“From ” at the beginning of lines became “>From ”", [r[1:] if r.startswith(b">From ") else r for r in rows]
-    yield "tabs were replaced by blanks", [r.replace(b"        ", b"\t") for r in rows]
-    yield "its first empty line was lost", [b"", *rows]
-
-
-def _hash(rows: Iterable[bytes], hash_name: str, relaxed: bool) -> bytes:
-    return hashlib.new(hash_name, b"".join(canonical_body(rows, relaxed=relaxed))).digest()
+def _digest(pieces: Iterator[bytes], form: BodyForm) -> bytes:
+    hasher, left = hashlib.new(form.hash_name), form.limit
+    for piece in pieces:
+        hasher.update(piece if left is None else piece[:left])
+        left = None if left is None else max(left - len(piece), 0)
+    return hasher.digest()
 
 
 def _count(number: int) -> str:
@@ -98,4 +113,4 @@ def _count(number: int) -> str:
 
 
 def _shown(row: bytes) -> str:
-    return f"“{printable(row.decode('utf-8', 'replace').strip(), 40)}”"
+    return f"“{printable(row[:400].decode('utf-8', 'replace').strip(), 40)}”"

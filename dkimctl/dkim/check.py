@@ -1,27 +1,26 @@
-"""One signature of a message verified (RFC 6376 §6.1), each part by itself: the key, the body, the header."""
+"""The signatures of one message verified (RFC 6376 §6.1), each part by itself: the key, the body, the header."""
 
 import base64
-import hashlib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from dkimctl.dkim.bodychange import body_difference
-from dkimctl.dkim.canonical import BodyHash, body_hash, canonical_field, selected, without_signature
-from dkimctl.dkim.form import decoded, expired, form_problems, remarks_on
-from dkimctl.dkim.headerchange import header_difference
+from dkimctl.dkim.bodychange import BodySearch
+from dkimctl.dkim.canonical import BodyForm, BodyHash, body_hashes, canonical_field, selected, without_signature
+from dkimctl.dkim.exposed import never_signed, unsigned_doubles
+from dkimctl.dkim.form import body_form, decoded, expired, form_problems, hash_name, is_relaxed, refused, remarks_on
+from dkimctl.dkim.headerchange import Header, HeaderSearch
 from dkimctl.dkim.mail import Field, Mail
-from dkimctl.dkim.signature import FindRecord
+from dkimctl.dkim.usable_key import FindRecords, Key, find_key
+from dkimctl.dkim.whynot import why_not
 from dkimctl.errors import DkimctlError, Unavailable
-from dkimctl.findings import Severity
 from dkimctl.keys.public import PublicKey
-from dkimctl.keys.signatures import fits, signed_digest
+from dkimctl.keys.signatures import fits
 from dkimctl.record.taglist import TagList, items_in
-from dkimctl.verify.judge import judge
-from dkimctl.verify.report import Target
 
 KEPT = 65536
-"""Octets of a hashed body that are kept to be shown."""
+"""Octets of a hashed header and body that are kept to be shown."""
 
 
 class Verdict(StrEnum):
@@ -38,8 +37,10 @@ class Hashed:
 
     header: str
     """The canonical header fields in the order of `h=`, then the signature's own; octets above 127 as Latin-1."""
+    header_size: int
+    """Octets that were hashed of it; more than are in `header` for a very large one."""
     absent: tuple[str, ...]
-    """Names in `h=` for which there was no (further) field."""
+    """Names in `h=` for which there was no (further) field; the first 100."""
     body: str
     """The beginning of the canonical body."""
     body_size: int
@@ -66,127 +67,133 @@ class Outcome:
     """Its text; empty when there is none."""
     key: str = ""
     """`RSA 2048 bits`; empty when there is none."""
+    wrong: tuple[str, ...] = ()
+    """What is wrong with the message or its key although the signature fits."""
     body_fits: bool | None = None
     header_fits: bool | None = None
     hashed: Hashed | None = None
 
 
-def check_signature(mail: Mail, field: Field, tags: TagList, find_record: FindRecord, now: datetime) -> Outcome:
-    """Verify the signature that stands in `field`. What could not be asked makes it "not verified"."""
-    problems = form_problems(tags)
-    if problems:
-        return Outcome(Verdict.INVALID, tuple(problems))
-    body = _body(mail, tags)
-    parts = _header_parts(mail, field, tags)
-    hashed = _hashed(parts, body)
-    reasons = expired(tags, now)
-    body_fits = body.digest == decoded(tags.get("bh"))
-    if not body_fits:
-        reasons.append(body_difference(mail, tags))
-    owner, remarks = f"{tags.get('s')}._domainkey.{tags.get('d')}".lower(), remarks_on(tags, body, now)
-    key = _find_key(owner, tags, find_record)
-    if isinstance(key, DkimctlError):
-        verdict = Verdict.UNKNOWN if isinstance(key, Unavailable) and not reasons else Verdict.INVALID
-        why = (*reasons, key.message)
-        return Outcome(verdict, why, key.hint, remarks, owner, "", "", body_fits, None, hashed)
-    text, public = key
-    header_fits = fits(public, decoded(tags.get("b")) or b"", _digest(tags, b"".join(parts.hashed)), _hash_name(tags))
-    if not header_fits:
-        reasons.append(_why_not(mail, field, tags, parts, public))
-    verdict = Verdict.INVALID if reasons else Verdict.VALID
-    shown = f"{'RSA' if public.algorithm == 'rsa' else 'Ed25519'} {public.bits} bits"
-    return Outcome(verdict, tuple(reasons), "", remarks, owner, text, shown, body_fits, header_fits, hashed)
+def check_signatures(
+    mail: Mail, signatures: Sequence[tuple[Field, TagList]], find_records: FindRecords, now: datetime
+) -> list[Outcome]:
+    """Verify these signatures of the message, each by itself. What could not be asked makes one "not verified"."""
+    run = _Run(mail, find_records, now)
+    well_formed = [body_form(tags) for _, tags in signatures if not form_problems(tags)]
+    run.bodies.update(body_hashes(mail, well_formed, keep=KEPT))
+    return [run.check(one, tags) for one, tags in signatures]
 
 
-# --- the key
+@dataclass(slots=True)
+class _Run:
+    """What the signatures of one message share: so their number costs little."""
+
+    mail: Mail
+    find_records: FindRecords
+    now: datetime
+    bodies: dict[BodyForm, BodyHash] = field(default_factory=dict)
+    body_search: BodySearch = field(init=False)
+    header_search: HeaderSearch = field(init=False)
+    records: dict[str, Sequence[str] | DkimctlError] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.body_search, self.header_search = BodySearch(self.mail), HeaderSearch(self.mail)
+
+    def check(self, own: Field, tags: TagList) -> Outcome:
+        problems = form_problems(tags)
+        if problems:
+            return Outcome(Verdict.INVALID, tuple(problems))
+        body, header = self.bodies[body_form(tags)], header_of(self.mail, own, tags)
+        hashed = _hashed(header, body)
+        reasons = [*expired(tags, self.now), *refused(tags)]
+        body_fits = self._body_fits(tags, body)
+        if body_fits is False:
+            reasons.append(self.body_search.difference(body_form(tags), decoded(tags.get("bh")) or b"", body))
+        owner, remarks = f"{tags.get('s')}._domainkey.{tags.get('d')}".lower(), remarks_on(tags, body, self.now)
+        signature, digest = decoded(tags.get("b")) or b"", header.digest()
+
+        def made_it(public: PublicKey) -> bool:
+            return fits(public, signature, digest, hash_name(tags))
+
+        key = find_key(owner, tags, self._records, made_it)
+        if isinstance(key, DkimctlError):
+            verdict = Verdict.UNKNOWN if isinstance(key, Unavailable) and not reasons else Verdict.INVALID
+            why = (*reasons, key.message)
+            return Outcome(verdict, why, key.hint, remarks, owner, "", "", (), body_fits, None, hashed)
+        header_fits, hint = made_it(key.public), ""
+        if not header_fits:
+            reason, hint = why_not(self.header_search, header, tags, key.public)
+            reasons.append(reason)
+        return self._outcome(header, tags, key, reasons, hint, remarks, body_fits, header_fits, hashed)
+
+    def _outcome(
+        self,
+        header: Header,
+        tags: TagList,
+        key: Key,
+        reasons: Sequence[str],
+        hint: str,
+        remarks: Sequence[str],
+        body_fits: bool | None,
+        header_fits: bool,
+        hashed: Hashed,
+    ) -> Outcome:
+        doubles = unsigned_doubles(self.mail, header.names)
+        forged = (doubles.pop("from"),) if "from" in doubles else ()
+        unsigned = never_signed(self.mail, header.names)
+        remarks = (*remarks, *key.remarks, *doubles.values())
+        if unsigned:
+            remarks = (*remarks, f"not signed, though people see it: {', '.join(unsigned)}")
+        verdict = Verdict.INVALID if reasons else Verdict.VALID
+        if not reasons and body_fits is None:
+            verdict, reasons = Verdict.UNKNOWN, ["the end of the message was not read, so its body cannot be verified"]
+        return Outcome(
+            verdict,
+            tuple(reasons),
+            hint,
+            remarks,
+            f"{tags.get('s')}._domainkey.{tags.get('d')}".lower(),
+            key.text,
+            f"{'RSA' if key.public.algorithm == 'rsa' else 'Ed25519'} {key.public.bits} bits",
+            (*key.wrong, *forged),
+            body_fits,
+            header_fits,
+            hashed,
+        )
+
+    def _body_fits(self, tags: TagList, body: BodyHash) -> bool | None:
+        """Return whether the body is as it was signed, or None where that is not known."""
+        limit = body_form(tags).limit
+        if not self.mail.is_whole and (limit is None or body.hashed < limit):
+            return None
+        return body.digest == decoded(tags.get("bh")) and (limit is None or body.hashed == limit)
+
+    def _records(self, owner: str) -> Sequence[str]:
+        """Ask for the records at a name once, however many signatures name it."""
+        if owner not in self.records:
+            try:
+                self.records[owner] = tuple(self.find_records(owner))
+            except DkimctlError as error:
+                self.records[owner] = error
+        found = self.records[owner]
+        if isinstance(found, DkimctlError):
+            raise found
+        return found
 
 
-def _find_key(owner: str, tags: TagList, find_record: FindRecord) -> tuple[str, PublicKey] | DkimctlError:
-    """The record's text and its key, or why there is none."""
-    try:
-        text = find_record(owner)
-    except DkimctlError as error:
-        return error
-    if text is None:
-        return DkimctlError(f"there is no key record at {owner}", hint=_see(tags))
-    algorithm, _, hash_name = tags.get("a").lower().rpartition("-")
-    found = judge(text, Target(tags.get("s").lower(), tags.get("d").lower()))
-    worst = next((f for f in found.findings if f.severity is Severity.ERROR), None)
-    if found.key is None or worst:
-        why = f"{worst.title} ({worst.code})" if worst else "it holds no key"
-        return DkimctlError(f"the key record at {owner} is not usable: {why}", hint=_see(tags))
-    if found.key.algorithm != algorithm:
-        return DkimctlError(f"the key at {owner} is {found.key.algorithm}, the signature is {algorithm}")
-    hashes = found.record.get("h") if found.record else ""
-    if hashes and hash_name not in [item.strip() for item in hashes.split(":")]:
-        return DkimctlError(f"the key record allows {hashes} (h=), and not {hash_name}")
-    flags = found.record.get("t").split(":") if found.record else []
-    if "s" in (flag.strip() for flag in flags) and _identity_domain(tags) != tags.get("d").lower():
-        return DkimctlError(f"the key record says t=s, and i={tags.get('i')} is below d= (§3.6.1)")
-    return text, found.key
-
-
-def _identity_domain(tags: TagList) -> str:
-    return tags.get("i").lower().rpartition("@")[2] or tags.get("d").lower()
-
-
-def _see(tags: TagList) -> str:
-    return f"see what is wrong there: dkimctl verify-dns {tags.get('d')} -s {tags.get('s')}"
-
-
-# --- the hashes
-
-
-@dataclass(frozen=True, slots=True)
-class HeaderParts:
-    """What is hashed of the header, piece by piece."""
-
-    names: tuple[str, ...]
-    fields: tuple[Field | None, ...]
-    hashed: tuple[bytes, ...]
-    """The canonical form of each field, empty for an absent one; the last is the signature's own."""
-
-
-def _header_parts(mail: Mail, field: Field, tags: TagList) -> HeaderParts:
+def header_of(mail: Mail, own: Field, tags: TagList) -> Header:
+    """Return what is hashed of the header for the signature in the field `own`."""
     relaxed = is_relaxed(tags)[0]
-    names = tuple(items_in(tags.get("h")))
-    others = [f for f in mail.fields if f is not field]  # a signature never covers itself but with b= empty
+    names = tuple(name.lower() for name in items_in(tags.get("h")))
+    others = [f for f in mail.fields if f is not own]  # a signature never covers itself but with b= empty
     fields = tuple(selected(others, names))
     pieces = [canonical_field(f.raw, relaxed=relaxed) if f else b"" for f in fields]
-    return HeaderParts(names, fields, (*pieces, without_signature(field.raw, relaxed=relaxed)))
+    return Header(own, relaxed, hash_name(tags), names, fields, (*pieces, without_signature(own.raw, relaxed=relaxed)))
 
 
-def is_relaxed(tags: TagList) -> tuple[bool, bool]:
-    """Whether header and body are canonicalized relaxed."""
-    header, _, body = tags.get("c", "simple/simple").lower().partition("/")
-    return header == "relaxed", body == "relaxed"
-
-
-def _body(mail: Mail, tags: TagList) -> BodyHash:
-    limit = int(tags.get("l")) if "l" in tags else None
-    return body_hash(mail, relaxed=is_relaxed(tags)[1], hash_name=_hash_name(tags), limit=limit, keep=KEPT)
-
-
-def _hashed(parts: HeaderParts, body: BodyHash) -> Hashed:
-    absent = tuple(name for name, found in zip(parts.names, parts.fields, strict=True) if found is None)
+def _hashed(header: Header, body: BodyHash) -> Hashed:
+    absent = tuple(name for name, found in zip(header.names, header.fields, strict=True) if found is None)
     shown = base64.b64encode(body.digest).decode("ascii")
-    header = b"".join(parts.hashed).decode("latin-1")
-    return Hashed(header, absent, body.head.decode("latin-1"), body.hashed, body.total, shown)
-
-
-def _hash_name(tags: TagList) -> str:
-    return tags.get("a").lower().rpartition("-")[2]
-
-
-def _digest(tags: TagList, data: bytes) -> bytes:
-    return hashlib.new(_hash_name(tags), data).digest()
-
-
-def _why_not(mail: Mail, field: Field, tags: TagList, parts: HeaderParts, key: PublicKey) -> str:
-    signature = decoded(tags.get("b")) or b""
-    if key.algorithm != "rsa":
-        return "the signature does not fit this key and these header fields"
-    digest = signed_digest(key, signature, _hash_name(tags))
-    if digest is None:
-        return f"it was not made with the key that stands at {tags.get('s')}._domainkey.{tags.get('d')}"
-    return header_difference(mail, field, tags, parts.hashed, parts.fields, digest)
+    whole = b"".join(header.pieces)
+    text = whole[:KEPT].decode("latin-1")
+    return Hashed(text, len(whole), absent[:100], body.head.decode("latin-1"), body.hashed, body.total, shown)

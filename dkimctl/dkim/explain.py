@@ -1,32 +1,29 @@
-"""What somebody holds out to be explained: a signature, a key record, or a whole message."""
+"""What somebody holds out to be explained: a signature, key records, a whole message, or a mailbox."""
 
-import re
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
-from enum import StrEnum
 
-from dkimctl.dkim.check import Outcome, Verdict, check_signature
+from dkimctl.dkim.check import Verdict, check_signatures
 from dkimctl.dkim.form import form_problems
+from dkimctl.dkim.inspection import Inspection, Signature
 from dkimctl.dkim.mail import Field, Mail, parse_mail
-from dkimctl.dkim.signature import FindRecord
-from dkimctl.dkim.words import Tag, arc_tags, key_tags, signature_tags
+from dkimctl.dkim.mailbox import messages_in
+from dkimctl.dkim.pastedrecords import explain_records
+from dkimctl.dkim.recognise import Kind, recognise
+from dkimctl.dkim.signature import FIELD
+from dkimctl.dkim.usable_key import FindRecords
+from dkimctl.dkim.words import arc_tags, signature_tags
 from dkimctl.errors import CheckFailed
-from dkimctl.findings import Finding
 from dkimctl.names import printable
-from dkimctl.record.parse import UnreadableRecord, parse_record
-from dkimctl.record.presentation import strings_in
 from dkimctl.record.taglist import TagList, parse_signature_tags
-from dkimctl.verify.judge import judge
-from dkimctl.verify.report import Target
 
 MOST_SIGNATURES = 20
-"""So many signatures of one message are verified; mail has one to four, and each costs a walk through the body."""
-_SIGNATURE_FIELD = re.compile(
-    rb"\s*(?:DKIM2?-Signature|ARC-[A-Za-z-]+|Message-Instance|Mail-Version|DomainKey-Signature)[ \t]*:", re.IGNORECASE
-)
-
-_FIELD = re.compile(rb"[!-9;-~]+[ \t]*:|>?From ")
-
+"""So many signatures of one message are verified, as RFC 6376 §6.1 allows; mail has one to four."""
+MOST_TAGS = 100
+"""So many tags of one signature are explained; DKIM knows 14."""
+MOST_OTHERS = 100
+"""So many fields that are no DKIM-Signature, and signatures left out, are named."""
 ARC = {
     "arc-seal": "ARC, the seal of one hop over the hops before it (RFC 8617 §4.1.3); not a DKIM signature",
     "arc-message-signature": "ARC, the signature of a hop on the way (RFC 8617 §4.1.2); not the sender's",
@@ -40,157 +37,103 @@ DKIM2 = {
 OLD = {"domainkey-signature": "DomainKeys (RFC 4870), the forerunner of DKIM: nobody verifies it any more"}
 
 
-class Kind(StrEnum):
-    """What was held out."""
+def explain(content: bytes, find_records: FindRecords, now: datetime, *, is_whole: bool = True) -> Inspection:
+    """Explain it, and verify the signatures of a message. Raises CheckFailed when it is none of the three.
 
-    SIGNATURE = "signature"
-    RECORD = "key record"
-    MESSAGE = "message"
-
-
-@dataclass(frozen=True, slots=True)
-class Signature:
-    """A DKIM-Signature, or another field that is named and explained but not verified."""
-
-    field: str
-    line: int
-    """Of the file."""
-    tags: tuple[Tag, ...]
-    named: str = ""
-    """What it is, when it is no DKIM-Signature."""
-    problems: tuple[str, ...] = ()
-    """What is wrong with its form."""
-    outcome: Outcome | None = None
-    """None when it was not to be verified: without the message, or no DKIM-Signature."""
-
-
-@dataclass(frozen=True, slots=True)
-class Inspection:
-    """Everything about it."""
-
-    kind: Kind
-    signatures: tuple[Signature, ...] = ()
-    """Of a message, from the top."""
-    tags: tuple[Tag, ...] = ()
-    """Of a key record."""
-    findings: tuple[Finding, ...] = ()
-    """About a key record."""
-    author: str = ""
-    """`From:` of a message."""
-    size: int = 0
-    """Octets of a message."""
-    passed_over: int = 0
-    """Signatures that were too many to verify."""
-
-    @property
-    def is_unsigned(self) -> bool:
-        """True for a message without any DKIM-Signature."""
-        return self.kind is Kind.MESSAGE and all(s.named for s in self.signatures)
-
-
-def explain(content: bytes, find_record: FindRecord, now: datetime) -> Inspection:
-    """Explain it, and verify the signatures of a message. Raises CheckFailed when it is none of the three."""
-    text = content[: 1 << 16].removeprefix(b"\xef\xbb\xbf").strip()
-    if not text:
-        raise CheckFailed("there is nothing in it", hint="give a DKIM-Signature, a key record, or a whole message")
-    if _SIGNATURE_FIELD.match(text) and _is_single_field(text):
-        return _signature(text, now)
-    if len(content) <= 1 << 16 and not _FIELD.match(text):
-        record = _record_text(text.decode("latin-1"))
-        if record is not None:
-            return _record(record)
-        if _is_bare_signature(text):
-            return _signature(b"DKIM-Signature: " + text, now)
-    return _message(parse_mail(content.removeprefix(b"\xef\xbb\xbf")), find_record, now)
-
-
-# --- a signature by itself
-
-
-def _is_single_field(text: bytes) -> bool:
-    return all(line[:1] in (b" ", b"\t") or not _FIELD.match(line) for line in text.splitlines()[1:] if line) and (
-        b"\n\n" not in text.replace(b"\r", b"")
-    )
-
-
-def _is_bare_signature(text: bytes) -> bool:
-    tags = parse_signature_tags(text.decode("latin-1"))
-    return "bh" in tags and ("b" in tags or "d" in tags)
+    `is_whole`: False when more follows that was not read.
+    """
+    seen = recognise(content)
+    if seen.records is not None:
+        return explain_records(seen.records)
+    if seen.kind is Kind.SIGNATURE:
+        return _signature(seen.content, now)
+    if seen.kind is Kind.MAILBOX:
+        return _mailbox(seen.content, find_records, now, is_whole=is_whole)
+    return _message(parse_mail(seen.content, is_whole=is_whole), find_records, now)
 
 
 def _signature(text: bytes, now: datetime) -> Inspection:
     name, _, value = text.decode("latin-1").partition(":")
-    return Inspection(Kind.SIGNATURE, (_explained(Field(name.strip(), text, 1), value, now),))
+    field = Field(name.strip(), text, 1)
+    return Inspection(Kind.SIGNATURE, (_explained(field, parse_signature_tags(value), now),))
 
 
-def _explained(field: Field, value: str, now: datetime) -> Signature:
-    tags, kind = parse_signature_tags(value), field.name.lower()
+def _explained(field: Field, tags: TagList, now: datetime) -> Signature:
+    kind, first = field.name.lower(), replace(tags, tags=tags.tags[:MOST_TAGS])
     if kind in ARC:
-        explained = () if kind == "arc-authentication-results" else arc_tags(tags, now)
+        explained = () if kind == "arc-authentication-results" else arc_tags(first, now)
         return Signature(field.name, field.line, explained, ARC[kind])
     named = DKIM2.get(kind) or OLD.get(kind)
     if named:
         return Signature(field.name, field.line, (), named)
-    return Signature(field.name, field.line, signature_tags(tags, now), "", tuple(form_problems(tags)))
-
-
-# --- a key record
-
-
-def _record_text(text: str) -> str | None:
-    """The record's text in any of its spellings: bare, as `dig` or a zone file shows it; None when it is no record."""
-    for candidate in (strings_in(text), text):
-        record = parse_record(candidate.strip()) if candidate.strip() else None
-        if record is None or "bh=" in candidate:
-            continue
-        if not isinstance(record, UnreadableRecord) or re.match(r"\s*[\"'(]*v\s*=", candidate, re.IGNORECASE):
-            return candidate.strip()
-    return None
-
-
-def _record(text: str) -> Inspection:
-    record = parse_record(text)
-    found = judge(text, Target("selector", "example.com"))
-    findings = tuple(replace(f, subject="the record") for f in found.findings)
-    return Inspection(Kind.RECORD, (), key_tags(record.tags), findings)
+    more = max(len(tags.tags) - MOST_TAGS, 0)
+    return Signature(field.name, field.line, signature_tags(first, now), "", tuple(form_problems(tags)), None, more)
 
 
 # --- a message
 
 
-def _message(mail: Mail, find_record: FindRecord, now: datetime) -> Inspection:
-    known = {"dkim-signature", *ARC, *DKIM2, *OLD}
-    signatures, verified, passed_over = [], 0, 0
-    for field in mail.fields:
-        if field.name.lower() not in known:
-            continue
-        explained = _explained(field, field.value.decode("latin-1"), now)
-        if not explained.named and verified >= MOST_SIGNATURES:
-            passed_over += 1
-        elif not explained.named:
-            verified += 1
-            explained = replace(explained, outcome=_checked(mail, field, find_record, now))
-        signatures.append(explained)
+def _mailbox(content: bytes, find_records: FindRecords, now: datetime, *, is_whole: bool) -> Inspection:
+    parts, more = messages_in(content)
+    if len(parts) == 1:
+        return _message(parse_mail(content, is_whole=is_whole), find_records, now)
+    messages = tuple(_message(parse_mail(part), find_records, now) for part in parts)
+    left_out = (f"{more} more messages: the first {len(parts)} were looked at",) if more else ()
+    looks = f"a mailbox (mbox) of {len(parts) + more} messages"
+    return Inspection(Kind.MAILBOX, (), (), (), "", len(content), more, left_out, looks, (), (), messages)
+
+
+def _message(mail: Mail, find_records: FindRecords, now: datetime) -> Inspection:
     if not mail.fields:
         raise CheckFailed("not a mail message: it has no header", hint="give the whole message as it was received")
-    author = next((printable(f.text) for f in mail.named("From")), "")
-    return Inspection(Kind.MESSAGE, tuple(signatures), (), (), author, len(mail.content), passed_over)
+    others = [f for f in mail.fields if f.name.lower() in {*ARC, *DKIM2, *OLD}]
+    own = [(f, parse_signature_tags(f.value.decode("latin-1"))) for f in mail.named(FIELD)]
+    tried, too_many = own[:MOST_SIGNATURES], own[MOST_SIGNATURES:]
+    outcomes = check_signatures(mail, tried, find_records, now)
+    explained = [
+        replace(_explained(field, tags, now), outcome=outcome)
+        for (field, tags), outcome in zip(tried, outcomes, strict=True)
+    ]
+    explained += [_explained(f, parse_signature_tags(f.value.decode("latin-1")), now) for f in others[:MOST_OTHERS]]
+    return Inspection(
+        Kind.MESSAGE,
+        tuple(sorted(explained, key=lambda s: s.line)),
+        author=next((printable(f.text[:1000]) for f in mail.named("From")), ""),
+        size=len(mail.content),
+        passed_over=len(too_many),
+        left_out=(*_left_out(too_many), *_left_out_others(others), *_unread(mail)),
+    )
 
 
-def _checked(mail: Mail, field: Field, find_record: FindRecord, now: datetime) -> Outcome:
-    tags: TagList = parse_signature_tags(field.value.decode("latin-1"))
-    return check_signature(mail, field, tags, find_record, now)
+def _left_out(too_many: list[tuple[Field, TagList]]) -> Iterator[str]:
+    """Say which signatures were not tried: a verifier may limit their number (RFC 6376 §6.1)."""
+    for field, tags in too_many[:MOST_OTHERS]:
+        yield f"the signature in line {field.line}: d={printable(tags.get('d'))}, s={printable(tags.get('s'))}"
+    if len(too_many) > MOST_OTHERS:
+        yield f"{len(too_many) - MOST_OTHERS} more signatures"
+
+
+def _left_out_others(others: list[Field]) -> Iterator[str]:
+    if len(others) > MOST_OTHERS:
+        yield f"{len(others) - MOST_OTHERS} more fields of ARC, DKIM2 or DomainKeys"
+
+
+def _unread(mail: Mail) -> Iterator[str]:
+    if not mail.is_whole:
+        yield f"all that follows the first {len(mail.content) >> 20} MiB of the message: it was not read"
 
 
 def exit_code(inspection: Inspection) -> int:
-    """0 when all is right, 1 when something is wrong or nothing is signed, 3 when a signature could not be verified."""
+    """Return 0 when all is right, 1 when something is wrong or not signed, 3 when something could not be verified."""
     from dkimctl.findings import exit_code as of_findings
 
     if inspection.kind is Kind.RECORD:
         return of_findings(inspection.findings)
     if inspection.kind is Kind.SIGNATURE:
         return 1 if any(s.problems for s in inspection.signatures) else 0
-    verdicts = {s.outcome.verdict for s in inspection.signatures if s.outcome}
-    if Verdict.UNKNOWN in verdicts or inspection.passed_over:
+    if inspection.kind is Kind.MAILBOX:
+        return max([3 if inspection.passed_over else 0, *map(exit_code, inspection.messages)])
+    outcomes = [s.outcome for s in inspection.signatures if s.outcome]
+    if inspection.passed_over or any(o.verdict is Verdict.UNKNOWN for o in outcomes):
         return 3
-    return 0 if verdicts == {Verdict.VALID} else 1
+    return 0 if outcomes and all(o.verdict is Verdict.VALID and not o.wrong for o in outcomes) else 1

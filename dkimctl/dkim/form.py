@@ -2,21 +2,25 @@
 
 import base64
 import binascii
+import re
 from datetime import datetime
 
-from dkimctl.dkim.canonical import BodyHash
+from dkimctl.dkim.canonical import BodyForm, BodyHash
 from dkimctl.dkim.words import moment, span
 from dkimctl.errors import UsageError
-from dkimctl.names import domain_name, selector_name
+from dkimctl.names import domain_name, foreign_selector
 from dkimctl.record.taglist import TagList, items_in
 
+_MOST_PROBLEMS = 20
 _REQUIRED = ("v", "a", "b", "bh", "d", "h", "s")
 _ALGORITHMS = ("rsa-sha256", "rsa-sha1", "ed25519-sha256")
 
 
 def form_problems(tags: TagList) -> list[str]:
-    """What makes a signature invalid whatever the message is (§6.1.1)."""
-    problems = [problem.why for problem in tags.problems]
+    """Return what makes a signature invalid whatever the message is (§6.1.1)."""
+    problems = [problem.why for problem in tags.problems[:_MOST_PROBLEMS]]
+    if len(tags.problems) > _MOST_PROBLEMS:
+        problems.append(f"and {len(tags.problems) - _MOST_PROBLEMS} more mistakes of this kind")
     problems += [f"the tag {name}= is missing" for name in _REQUIRED if name not in tags]
     if problems:
         return problems
@@ -24,9 +28,10 @@ def form_problems(tags: TagList) -> list[str]:
         problems.append(f"v={tags.get('v')} is not 1")
     if tags.get("a").lower() not in _ALGORITHMS:
         problems.append(f"a={tags.get('a')} is no algorithm that DKIM knows")
-    if any(part not in ("simple", "relaxed") for part in tags.get("c", "simple").lower().split("/")):
+    parts = tags.get("c", "simple").lower().split("/")
+    if len(parts) > 2 or any(part not in ("simple", "relaxed") for part in parts):
         problems.append(f"c={tags.get('c')} is no canonicalization")
-    problems += [f"{name}= is not base64" for name in ("b", "bh") if decoded(tags.get(name)) is None]
+    problems += _data_problems(tags)
     if "from" not in (name.lower() for name in items_in(tags.get("h"))):
         problems.append("h= does not name From, which must be signed (§5.4)")
     if "dns/txt" not in tags.get("q", "dns/txt").split(":"):
@@ -37,49 +42,99 @@ def form_problems(tags: TagList) -> list[str]:
     return problems + _name_problems(tags)
 
 
+def _data_problems(tags: TagList) -> list[str]:
+    """Return what is wrong with `b=` and `bh=` as such: no later check could give another reason."""
+    algorithm, _, hash_name = tags.get("a").lower().rpartition("-")
+    size = {"sha256": 32, "sha1": 20}.get(hash_name)
+    problems = []
+    for name in ("b", "bh"):
+        octets = decoded(tags.get(name))
+        if octets is None:
+            problems.append(f"{name}= is not base64")
+        elif not octets:
+            problems.append(f"{name}= is empty: the signer did not finish, or it was emptied on the way")
+        elif name == "bh" and size and len(octets) != size:
+            problems.append(f"bh= has {len(octets)} octets, and a hash with {hash_name} has {size}: it was changed")
+        elif name == "b" and algorithm == "ed25519" and len(octets) != 64:
+            problems.append(f"b= has {len(octets)} octets, and an Ed25519 signature has 64: it was changed")
+    return problems
+
+
 def _name_problems(tags: TagList) -> list[str]:
     problems = []
-    for check, name in ((domain_name, "d"), (selector_name, "s")):
+    for check, name in ((foreign_domain, "d"), (foreign_selector, "s")):
         try:
             check(tags.get(name))
         except UsageError as error:
             problems.append(f"{name}=: {error.message}")
     domain = tags.get("d").lower()
-    identity = tags.get("i", f"@{domain}").lower().rpartition("@")[2]
+    identity = unquoted_printable(tags.get("i", f"@{domain}")).lower().rpartition("@")[2]
     if identity != domain and not identity.endswith(f".{domain}"):
         problems.append(f"i={tags.get('i')} is not at or below d={domain} (§3.5)")
     return problems
+
+
+def foreign_domain(text: str) -> str:
+    """Return a domain that somebody else signs with: DNS holds underscores as well, and some have them."""
+    return domain_name(text.replace("_", "x")) if "_" in text else domain_name(text)
+
+
+def unquoted_printable(text: str) -> str:
+    """Return the text of a value in dkim-quoted-printable (§2.11)."""
+    return re.sub(r"=([0-9A-Fa-f]{2})", lambda match: chr(int(match[1], 16)), text)
 
 
 def _number(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= 76  # §3.5 on l=
 
 
+def body_form(tags: TagList) -> BodyForm:
+    """Return how a well-formed signature hashes the body."""
+    limit = int(tags.get("l")) if "l" in tags else None
+    return BodyForm(is_relaxed(tags)[1], hash_name(tags), limit)
+
+
+def is_relaxed(tags: TagList) -> tuple[bool, bool]:
+    """Return whether header and body are canonicalized relaxed (§3.5)."""
+    header, _, body = tags.get("c", "simple/simple").lower().partition("/")
+    return header == "relaxed", body == "relaxed"
+
+
+def hash_name(tags: TagList) -> str:
+    """Return the hash of `a=`: sha256 or sha1."""
+    return tags.get("a").lower().rpartition("-")[2]
+
+
+def refused(tags: TagList) -> list[str]:
+    """Return why verifiers refuse the signature whether it fits or not."""
+    if hash_name(tags) == "sha1":
+        return ["it is made with rsa-sha1, which verifiers must not accept (RFC 8301 §3.1)"]
+    return []
+
+
 def expired(tags: TagList, now: datetime) -> list[str]:
-    """Why it holds no more by its own `x=`; empty when it does."""
+    """Return why it is not valid any more by its own `x=`; empty when it is."""
     until, since = moment(tags.get("x")), moment(tags.get("t"))
     if until is None:
         return []
     if since is not None and until < since:
-        return ["x= lies before t=: it was never valid"]
+        return ["x= is before t=: it was never valid"]
     return [f"it expired {span(now - until)} ago (x=)"] if until < now else []
 
 
 def remarks_on(tags: TagList, body: BodyHash, now: datetime) -> tuple[str, ...]:
-    """What does not make it invalid but should be known."""
+    """Return what does not make it invalid but should be known."""
     remarks = []
     since = moment(tags.get("t"))
     if since is not None and since > now:
-        remarks.append(f"t= lies {span(since - now)} in the future: some receivers refuse that; set the signer's clock")
-    if tags.get("a").lower() == "rsa-sha1":
-        remarks.append("receivers do not accept rsa-sha1 any more (RFC 8301)")
+        remarks.append(f"t= is {span(since - now)} in the future: some receivers refuse that; set the signer's clock")
     if body.hashed < body.total:
         remarks.append(f"the last {body.total - body.hashed} octets of the body are not signed (l=)")
     return tuple(remarks)
 
 
 def decoded(value: str) -> bytes | None:
-    """The octets of a tag in base64, or None when it is none."""
+    """Return the octets of a tag in base64, or None when it is none."""
     try:
         return base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError):

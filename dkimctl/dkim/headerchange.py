@@ -2,172 +2,226 @@
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
-from email.header import decode_header, make_header
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
 
-from dkimctl.dkim.canonical import canonical_field, selected, without_signature
+from dkimctl.dkim.canonical import canonical_field, without_signature
+from dkimctl.dkim.copies import copies_in
+from dkimctl.dkim.effort import Effort, header_effort
+from dkimctl.dkim.fieldforms import FieldForms
 from dkimctl.dkim.mail import Field, Mail
+from dkimctl.dkim.ownfield import own_forms
 from dkimctl.names import printable
-from dkimctl.record.taglist import TagList, items_in
+from dkimctl.record.taglist import TagList
 
 _FIELDS = 60  # header fields in which a change is looked for
-# (?<!\s): a long run of blanks is gone through once, not again from each of them
-_COMMENT = re.compile(rb"(?<!\s)\s*\([^()]*\)")
-_IN_FULL = re.compile(rb"(.*?)(?<!\s)\s*<([^<>]+)>", re.DOTALL)
-_ENCODINGS = (b"7bit", b"8bit", b"quoted-printable", b"base64", b"binary")
+_PAIRS = 150  # single changes of which two at once are tried
+_COST = 2048  # octets that one attempt costs beside those it hashes
+_COST_OF_NAME = 64
+_COST_OF_VERIFYING = 24 << 10  # an Ed25519 signature is verified for each attempt
+
+Accepts = Callable[[bytes], bool]
+"""Whether the signature was made over this digest."""
 
 
-def header_difference(
-    mail: Mail,
-    field: Field,
-    tags: TagList,
-    hashed: Sequence[bytes],
-    fields: Sequence[Field | None],
-    digest: bytes,
-) -> str:
-    """Why the header's hash is not the one that was signed (`digest`), in a line."""
-    hash_name = tags.get("a").lower().rpartition("-")[2]
-    for words, pieces in _older_headers(mail, field, tags, hashed, fields):
-        if hashlib.new(hash_name, b"".join(pieces)).digest() == digest:
-            return words
-    copied = _by_copies(tags, fields)
-    if copied:
-        return f"changed after it was signed, as the copies in z= show: {', '.join(copied)}"
-    names = dict.fromkeys(n.lower() for n, f in zip(items_in(tags.get("h")), fields, strict=True) if f)
-    missing = sorted({n.lower() for n, f in zip(items_in(tags.get("h")), fields, strict=True) if not f} - set(names))
-    gone = f", or one was lost ({', '.join(missing)})" if missing else ""
-    return f"one of the signed header fields was changed after it was signed: {', '.join(names)}{gone}"
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What is hashed of the header, piece by piece."""
+
+    own: Field
+    """The DKIM-Signature."""
+    relaxed: bool
+    hash_name: str
+    names: tuple[str, ...]
+    """`h=`, in lower case."""
+    fields: tuple[Field | None, ...]
+    """The field that each name covers."""
+    pieces: tuple[bytes, ...]
+    """The canonical form of each field, empty for an absent one; the last is the signature's own."""
+
+    def digest(self, change: "Change | None" = None) -> bytes:
+        """Return the hash, with a change undone."""
+        pieces: Sequence[bytes] = self.pieces
+        if change:
+            pieces = list(pieces)
+            for index, piece in change.pieces.items():
+                pieces[index] = piece
+        return hashlib.new(self.hash_name, b"".join(pieces)).digest()
 
 
-def _older_headers(
-    mail: Mail, field: Field, tags: TagList, hashed: Sequence[bytes], fields: Sequence[Field | None]
-) -> Iterator[tuple[str, Sequence[bytes]]]:
-    relaxed = tags.get("c", "simple").lower().startswith("relaxed")
-    names = items_in(tags.get("h"))
-    yield (
-        "the field DKIM-Signature itself was changed: its folding",
-        [
-            *hashed[:-1],
-            without_signature(_unfolded(field.raw), relaxed=relaxed),
-        ],
-    )
-    yield from _with_fields_left_out(mail, field, names, hashed[-1], relaxed)
-    for number, old in enumerate(fields[:_FIELDS]):
-        variants = _older_forms(old, relaxed) if old else _lost(names[number])
-        for words, raw in variants:
-            pieces = list(hashed)
-            pieces[number] = canonical_field(raw, relaxed=relaxed)
-            yield words, pieces
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One known change of the header, undone: the pieces as they were."""
+
+    words: str
+    pieces: dict[int, bytes]
+    is_space: bool = False
+    """True when only white space was changed, which c=relaxed forgives."""
 
 
-def _with_fields_left_out(
-    mail: Mail, field: Field, names: Sequence[str], own: bytes, relaxed: bool
-) -> Iterator[tuple[str, Sequence[bytes]]]:
-    wanted = {name.lower() for name in names}
-    candidates = [f for f in mail.fields if f is not field and f.name.lower() in wanted]
-    for left_out in candidates[:_FIELDS]:
-        rest = [f for f in mail.fields if f is not field and f is not left_out]
-        pieces = [canonical_field(f.raw, relaxed=relaxed) if f else b"" for f in selected(rest, names)]
-        words = f"a field {left_out.name} was added after it was signed (line {left_out.line}): {_value(left_out)}"
-        yield words, [*pieces, own]
-    backwards = [f for f in reversed(mail.fields) if f is not field]
-    pieces = [canonical_field(f.raw, relaxed=relaxed) if f else b"" for f in selected(backwards, names)]
-    yield "fields of one name were put in another order", [*pieces, own]
+@dataclass(slots=True)
+class HeaderSearch:
+    """The search in one message, shared by its signatures."""
+
+    mail: Mail
+    effort: Effort = field(default_factory=header_effort)
+    forms: FieldForms = field(default_factory=FieldForms)
+
+    def change(self, header: Header, tags: TagList, accepts: Accepts) -> Change | None:
+        """Return the change that makes the signature fit when it is undone, or None when none is known that does."""
+        cost = _COST if tags.get("a").lower().startswith("rsa") else _COST_OF_VERIFYING
+        singles: list[Change] = []
+        for change in self._changes(header, tags):
+            if not self._may_try(header, cost):
+                return None
+            if accepts(header.digest(change)):
+                return change
+            singles.append(change)
+        few = singles[:_PAIRS]
+        for number, first in enumerate(few):
+            for second in few[number + 1 :]:
+                if first.pieces.keys() & second.pieces.keys():
+                    continue
+                if not self._may_try(header, cost):
+                    return None
+                both = Change(
+                    f"{first.words}; and {second.words}",
+                    first.pieces | second.pieces,
+                    first.is_space and second.is_space,
+                )
+                if accepts(header.digest(both)):
+                    return both
+        return None
+
+    def _may_try(self, header: Header, cost: int) -> bool:
+        return self.effort.take(sum(map(len, header.pieces)) + _COST_OF_NAME * len(header.pieces) + cost)
+
+    def _changes(self, header: Header, tags: TagList) -> Iterator[Change]:
+        """Yield the known changes, likely ones first, and white space before what means something."""
+        yield from self._in_own_field(header, tags)
+        yield from self._additions(header)
+        yield from self._by_copies(header, tags)
+        if not header.relaxed:
+            yield from self._all_at_once(header)
+        slots = [*enumerate(header.fields)][:_FIELDS]
+        yield from chain.from_iterable(self._in_field(header, index, one) for index, one in slots if one)
+        yield from chain.from_iterable(self._lost(header, index) for index, one in slots if one is None)
+        yield from self._other_order(header)
+
+    def _in_own_field(self, header: Header, tags: TagList) -> Iterator[Change]:
+        last = len(header.pieces) - 1
+        for words, raw, is_space in own_forms(header.own, tags, relaxed=header.relaxed):
+            yield Change(
+                f"the field DKIM-Signature itself was changed: {words}",
+                {last: without_signature(raw, relaxed=header.relaxed)},
+                is_space,
+            )
+
+    def _additions(self, header: Header) -> Iterator[Change]:
+        """Yield the header without one of the fields whose names are signed."""
+        slots: dict[str, list[int]] = {}
+        for index, name in enumerate(header.names):
+            slots.setdefault(name, []).append(index)
+        same: dict[str, list[Field]] = {}
+        for one in self.mail.fields:
+            if one is not header.own and one.name.lower() in slots:
+                same.setdefault(one.name.lower(), []).append(one)
+        for one in [f for f in self.mail.fields if f is not header.own and f.name.lower() in slots][:_FIELDS]:
+            name = one.name.lower()
+            pieces = self._covering([f for f in same[name] if f is not one], slots[name], header.relaxed)
+            if any(header.pieces[index] != piece for index, piece in pieces.items()):
+                words = f"a field {one.name} was added after it was signed (line {one.line}): {_value(one)}"
+                yield Change(words, pieces)
+
+    def _by_copies(self, header: Header, tags: TagList) -> Iterator[Change]:
+        """Yield the header with the copies in `z=` instead of the fields that differ from them, each and all."""
+        copies = copies_in(tags)
+        everything: list[Change] = []
+        for index, one in [*enumerate(header.fields)][:_FIELDS]:
+            for value in copies.get(header.names[index], ()) if one else ():
+                if one and b"".join(value.split()) != b"".join(one.value.split()):
+                    raw = one.raw.partition(b":")[0] + b":" + value + b"\r\n"
+                    words = f"{one.name} was {_quoted(value)}, as its copy in z= shows"
+                    everything.append(Change(words, {index: canonical_field(raw, relaxed=header.relaxed)}))
+        yield from everything
+        if len(everything) > 1:
+            pieces = {index: piece for change in everything for index, piece in change.pieces.items()}
+            yield Change("; ".join(change.words for change in everything), pieces)
+
+    def _covering(self, fields: Sequence[Field], slots: Sequence[int], relaxed: bool) -> dict[int, bytes]:
+        """Return the pieces that `slots` of one name cover in these fields, from the bottom (§5.4.2)."""
+        found = [canonical_field(f.raw, relaxed=relaxed) for f in reversed(fields[-len(slots) :])]
+        return dict(zip(slots, [*found, *[b""] * (len(slots) - len(found))], strict=True))
+
+    def _other_order(self, header: Header) -> Iterator[Change]:
+        slots: dict[str, list[int]] = {}
+        for index, (name, one) in enumerate(zip(header.names, header.fields, strict=True)):
+            if one:
+                slots.setdefault(name, []).append(index)
+        pieces = {
+            index: header.pieces[other]
+            for indexes in slots.values()
+            for index, other in zip(indexes, reversed(indexes), strict=True)
+            if index != other
+        }
+        if pieces:
+            yield Change("fields of one name were put in another order", pieces)
+
+    def _all_at_once(self, header: Header) -> Iterator[Change]:
+        """Yield what a program does that folds every field anew."""
+        every = (raw_forms(f.raw) for f in (*header.fields, header.own) if f)
+        for raws in zip(*every, strict=True):
+            left = iter(raws)
+            pieces = {index: next(left) for index, one in enumerate(header.fields) if one}
+            own = without_signature(next(left), relaxed=False)
+            words = "every signed header field was folded anew; c=relaxed would forgive that"
+            yield Change(words, pieces | {len(header.fields): own}, is_space=True)
+            yield Change(words, pieces, is_space=True)
+
+    def _in_field(self, header: Header, index: int, one: Field) -> Iterator[Change]:
+        here = f"{one.name} was changed after it was signed (line {one.line})"
+        for words, raw, is_space in self.forms.of(one, relaxed=header.relaxed, effort=self.effort):
+            yield Change(f"{here}: {words}", {index: canonical_field(raw, relaxed=header.relaxed)}, is_space)
+
+    def _lost(self, header: Header, index: int) -> Iterator[Change]:
+        name = header.names[index]
+        for value in lost_values(name):
+            raw = b"%s: %s\r\n" % (_capitalized(name), value)
+            words = f"{name} was lost: it was {value.decode()}"
+            yield Change(words, {index: canonical_field(raw, relaxed=header.relaxed)})
 
 
-def _older_forms(field: Field, relaxed: bool) -> Iterator[tuple[str, bytes]]:
-    """What the field may have been before a well-known change."""
-    name, value = field.raw.partition(b":")[0] + b":", field.value.removesuffix(b"\r\n")
-    here = f"{field.name} was changed after it was signed (line {field.line})"
-    text = value.strip()
-    tag = re.match(rb"(?:re|fwd?|aw):\s*|\[[^\]]*\]\s*|\*+[^*]+\*+\s*", text, re.IGNORECASE)
-    if tag:
-        yield (
-            f"{here}: “{printable(tag[0].decode('latin-1').strip())}” was put in front",
-            _field(name, text[tag.end() :]),
-        )
-    if field.name.lower() == "content-transfer-encoding":
-        for encoding in _ENCODINGS:
-            yield f"{here}: it was {encoding.decode()}, the body was re-encoded", _field(name, encoding)
-    for old in _addresses(text):
-        yield f"{here}: an address was rewritten; it was {_printable(old)}", _field(name, old)
-    for old in _encodings(field):
-        yield f"{here}: it was encoded otherwise", _field(name, old)
-    for old in (
-        text.replace(b'"', b""),
-        text.lower(),
-        re.sub(rb",\s*", b", ", text),
-        _COMMENT.sub(b"", text),
-    ):
-        yield f"{here}: quotes, capitals, blanks or a comment", _field(name, old)
-    if not relaxed:
-        for raw in _foldings(field.raw, name, value):
-            yield f"{here}: its white space; c=relaxed would forgive that", raw
+def raw_forms(raw: bytes) -> tuple[bytes, bytes, bytes]:
+    """Return a field as it may have been folded: not at all, with a tab, with a blank."""
+    return unfolded(raw), raw.replace(b"\r\n ", b"\r\n\t"), raw.replace(b"\r\n\t", b"\r\n ")
 
 
-def _field(name: bytes, value: bytes) -> bytes:
-    return name + b" " + value + b"\r\n"
-
-
-def _addresses(text: bytes) -> Iterator[bytes]:
-    bare = re.fullmatch(rb"<?([^\s<>\"]+@[^\s<>\"]+)>?", text)
-    if bare:
-        yield b"<" + bare[1] + b">"
-        yield bare[1]
-    in_full = _IN_FULL.fullmatch(text)
-    if in_full:
-        yield in_full[2]
-        yield b'"' + in_full[1].strip(b'"') + b'" <' + in_full[2] + b">"
-
-
-def _encodings(field: Field) -> Iterator[bytes]:
-    try:
-        yield str(make_header(decode_header(field.text))).encode("utf-8", "surrogateescape")
-    except (ValueError, LookupError):
-        return
-
-
-def _foldings(raw: bytes, name: bytes, value: bytes) -> Iterator[bytes]:
-    yield _unfolded(raw)
-    yield raw.replace(b"\r\n\t", b"\r\n ")
-    yield raw.replace(b"\r\n ", b"\r\n\t")
-    yield name + b" " + value.lstrip() + b"\r\n"
-    yield name + value.lstrip() + b"\r\n"
-    yield name + value.rstrip() + b"\r\n"
-    yield name + value + b" \r\n"
-    yield name[:-1].lower() + b":" + value + b"\r\n"
-
-
-def _unfolded(raw: bytes) -> bytes:
+def unfolded(raw: bytes) -> bytes:
+    """Return the field on one line."""
     return re.sub(rb"\r\n[ \t]+", b" ", raw.removesuffix(b"\r\n")) + b"\r\n"
 
 
-def _lost(name: str) -> Iterator[tuple[str, bytes]]:
-    """Fields that gateways drop or set, and the few values that they have."""
+ENCODINGS = (b"7bit", b"8bit", b"quoted-printable", b"base64", b"binary")
+
+
+def lost_values(name: str) -> tuple[bytes, ...]:
+    """Return the few values of a field that gateways drop or set."""
     values: dict[str, tuple[bytes, ...]] = {
         "mime-version": (b"1.0",),
-        "content-transfer-encoding": _ENCODINGS,
+        "content-transfer-encoding": ENCODINGS,
         "content-type": (b"text/plain", b"text/plain; charset=utf-8", b'text/plain; charset="utf-8"'),
     }
-    for value in values.get(name.lower(), ()):
-        yield f"{name} was lost: it was {value.decode()}", _field(name.encode("latin-1") + b":", value)
+    return values.get(name, ())
 
 
-def _by_copies(tags: TagList, fields: Sequence[Field | None]) -> list[str]:
-    """The names whose copy in `z=` says something else (§3.5)."""
-    changed = []
-    for copy in tags.get("z").split("|") if "z" in tags else ():
-        name, _, encoded = copy.partition(":")
-        decoded = re.sub(r"=([0-9A-F]{2})", lambda m: chr(int(m[1], 16)), encoded.replace(" ", ""))
-        now = [f for f in fields if f and f.name.lower() == name.strip().lower()]
-        if now and all("".join(decoded.split()) != "".join(f.text.split()) for f in now):
-            changed.append(f"{now[0].name} was {_printable(decoded.strip().encode('latin-1', 'replace'))}")
-    return changed
+def _capitalized(name: str) -> bytes:
+    return b"MIME-Version" if name == "mime-version" else name.title().encode("latin-1")
 
 
-def _value(field: Field) -> str:
-    return _printable(field.text.encode("latin-1"))
+def _value(one: Field) -> str:
+    return _quoted(one.raw[:1000].partition(b":")[2])
 
 
-def _printable(value: bytes) -> str:
-    return f"“{printable(value.decode('utf-8', 'replace'), 60)}”"
+def _quoted(value: bytes) -> str:
+    return f"“{printable(value[:1000].decode('utf-8', 'replace').strip(), 60)}”"

@@ -9,12 +9,13 @@ from dkimctl.names import printable
 
 _NAME = re.compile(rb"([\x21-\x39\x3b-\x7e]+)[ \t]*:")  # RFC 5322 §3.6.8, with obs-optional's blanks before the colon
 _MOST = 4 << 20  # octets of header: more is no mail that any server takes
+_MOST_FIELDS = 10_000
 _HINT = "give the whole message as it was received, header and body"
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One header field as it stands in the message."""
+    """One header field, as it is in the message."""
 
     name: str
     raw: bytes
@@ -41,19 +42,21 @@ class Mail:
     content: bytes = field(repr=False)
     start: int
     """Where in `content` the body begins."""
+    is_whole: bool = True
+    """False when the end of the message was not read."""
 
     def named(self, name: str) -> Iterator[Field]:
-        """The fields of this name, from the top."""
+        """Return the fields of this name, from the top."""
         return (f for f in self.fields if f.name.lower() == name.lower())
 
     @property
     def body_size(self) -> int:
-        """Octets as they stand in the file."""
+        """Octets of the body as it is in the file."""
         return len(self.content) - self.start
 
 
 def lines(content: bytes, start: int = 0) -> Iterator[bytes]:
-    """Each line without its end, LF or CRLF; the last one may have none."""
+    """Yield each line without its end, LF or CRLF; the last one may have none."""
     while start < len(content):
         end = content.find(b"\n", start)
         if end < 0:
@@ -63,8 +66,8 @@ def lines(content: bytes, start: int = 0) -> Iterator[bytes]:
         start = end + 1
 
 
-def parse_mail(content: bytes) -> Mail:
-    """The message in these bytes. Raises CheckFailed when they hold none."""
+def parse_mail(content: bytes, *, is_whole: bool = True) -> Mail:
+    """Return the message in these bytes. Raises CheckFailed when they hold none."""
     found: list[tuple[str, list[bytes], int]] = []
     start = 0
     for number, line in enumerate(lines(content), 1):
@@ -78,9 +81,11 @@ def parse_mail(content: bytes) -> Mail:
             continue
         match = _NAME.match(line)
         if match:
+            if len(found) == _MOST_FIELDS:
+                raise CheckFailed(f"not a mail message: more than {_MOST_FIELDS} header fields", hint=_HINT)
             found.append((match[1].decode("ascii"), [line], number))
         elif not (number == 1 and line.startswith((b"From ", b">From "))):  # as an mbox begins
             shown = printable(line.decode("latin-1"), 40)
             raise CheckFailed(f"not a mail message: line {number} is no header field: {shown}", hint=_HINT)
     fields = tuple(Field(name, b"\r\n".join(parts) + b"\r\n", number) for name, parts, number in found)
-    return Mail(fields, content, start)
+    return Mail(fields, content, start, is_whole)

@@ -17,12 +17,17 @@ def txt_strings(name: str, lookup: Lookup) -> bytes | None:
 
     Of several records the first that says DKIM1. Raises Unavailable when no resolver could tell.
     """
+    texts = txt_records(name, lookup)
+    return next((text for text in texts if b"DKIM1" in text), texts[0] if texts else None)
+
+
+def txt_records(name: str, lookup: Lookup) -> list[bytes]:
+    """Return the text of every TXT record at `name`, each joined. Raises Unavailable when no resolver answers."""
     resolution = Resolution(resolvers(lookup), lookup.port)
     asker, names = asker_for([name.rstrip(".")], lookup.timeout)
     with closing(asker):
         [reply] = asker.run((resolution.ask_any(one, Type.TXT) for one in names), 1)
-    texts = [text for _, text in texts_of(_usable(name, reply).answers)]
-    return next((text for text in texts if b"DKIM1" in text), texts[0] if texts else None)
+    return [text for _, text in texts_of(_usable(name, reply).answers)]
 
 
 def _usable(name: str, reply: Reply) -> Message:

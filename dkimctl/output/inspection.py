@@ -4,7 +4,8 @@ import textwrap
 from collections.abc import Iterator
 
 from dkimctl.dkim.check import Hashed, Outcome, Verdict
-from dkimctl.dkim.explain import Inspection, Kind, Signature
+from dkimctl.dkim.inspection import Inspection, Signature
+from dkimctl.dkim.recognise import Kind
 from dkimctl.dkim.words import Tag
 from dkimctl.names import printable
 from dkimctl.output.findings import WIDTH, finding_text
@@ -14,24 +15,43 @@ _BODY = 2000  # octets of a body that -v shows; -vv shows more
 
 
 def inspection_text(inspection: Inspection, verbosity: int = 0) -> str:
-    """The whole of it. `verbosity`: 1 shows what was hashed, 2 shows it in full."""
+    """Return all of it as text. `verbosity`: 1 shows what was hashed, 2 shows it in full."""
     if inspection.kind is Kind.RECORD:
-        findings = "".join(finding_text(f) for f in inspection.findings) or _labelled(
-            "result", "nothing is wrong with it"
-        )
-        return "key record\n" + "".join(_tag(tag) for tag in inspection.tags) + findings
+        return _records(inspection)
+    if inspection.kind is Kind.MAILBOX:
+        parts = [inspection_text(message, verbosity) for message in inspection.messages]
+        numbered = (f"--- message {number}\n{part}" for number, part in enumerate(parts, 1))
+        return f"{inspection.looks}\n" + "\n".join([*numbered, *_left_out(inspection)])
     blocks = [_head(inspection)] if inspection.kind is Kind.MESSAGE else []
     blocks += [_signature(s, verbosity) for s in inspection.signatures]
-    if inspection.passed_over:
-        blocks.append(f"{inspection.passed_over} more signatures were not looked at: too many to be mail\n")
-    return "\n".join(blocks)
+    return "\n".join([*blocks, *_left_out(inspection)])
+
+
+def _left_out(inspection: Inspection) -> Iterator[str]:
+    if inspection.left_out:
+        yield "not looked at\n" + "".join(_paragraph(printable(words, 300), "  ") for words in inspection.left_out)
+
+
+def _records(inspection: Inspection) -> str:
+    text = "key record\n" if not inspection.records else f"{len(inspection.records)} key records\n"
+    if inspection.looks:
+        text += _labelled("input", inspection.looks)
+    text += "".join(_labelled("note", remark) for remark in inspection.remarks)
+    if inspection.records:
+        for number, record in enumerate(inspection.records, 1):
+            text += f"record {number}\n" + "".join(_tag(tag) for tag in record.tags)
+    else:
+        text += "".join(_tag(tag) for tag in inspection.tags)
+    findings = "".join(finding_text(f) for f in inspection.findings)
+    return text + (findings or _labelled("result", "nothing is wrong with it")) + "\n".join(_left_out(inspection))
 
 
 def _head(inspection: Inspection) -> str:
     own = [s for s in inspection.signatures if s.outcome]
     counts = "no DKIM-Signature" if not own else f"{len(own)} DKIM-Signature{'' if len(own) == 1 else 's'}"
     lines = _paragraph(f"message of {inspection.size} octets, From: {inspection.author}", "")
-    return lines + f"{counts}{''.join(_brief(s) for s in own)}\n"
+    wrong = dict.fromkeys(words for s in own if s.outcome for words in s.outcome.wrong)
+    return lines + f"{counts}{''.join(_brief(s) for s in own)}\n" + "".join(_labelled("wrong", w) for w in wrong)
 
 
 def _brief(signature: Signature) -> str:
@@ -47,6 +67,8 @@ def _signature(signature: Signature, verbosity: int) -> str:
     if signature.named:
         text += _paragraph(signature.named, "  ")
     text += "".join(_tag(tag) for tag in signature.tags)
+    if signature.more_tags:
+        text += _paragraph(f"and {signature.more_tags} more tags", "  ")
     if signature.outcome is None:
         text += "".join(_labelled("wrong", problem) for problem in signature.problems)
         return text
@@ -67,6 +89,8 @@ def _outcome(outcome: Outcome) -> Iterator[str]:
         yield _labelled("because", reason)
     if outcome.hint:
         yield _labelled("hint", outcome.hint)
+    for words in outcome.wrong:
+        yield _labelled("but", words)
     for remark in outcome.remarks:
         yield _labelled("note", remark)
     if outcome.key:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 SPACE = " \t\r\n"  # folding white space (RFC 6376 §2.8); a bare CR or LF is accepted, as every verifier does
 _TAG_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
@@ -27,19 +27,24 @@ class TagList:
 
     tags: tuple[tuple[str, str], ...]
     problems: tuple[TagProblem, ...] = ()
+    _values: dict[str, str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_values", dict(reversed(self.tags)))
 
     def get(self, name: str, default: str = "") -> str:
         """Return the value of a tag (of the first, when it occurs twice), or the default."""
-        return next((value for other, value in self.tags if other == name), default)
+        return self._values.get(name, default)
 
     def __contains__(self, name: str) -> bool:
-        return any(other == name for other, _ in self.tags)
+        return name in self._values
 
 
 def parse_tags(text: str) -> TagList:
     """Return the tags in `text`, without the white space around names and values. The last `;` may be left out."""
     tags: list[tuple[str, str]] = []
-    problems = []
+    problems: list[TagProblem] = []
+    seen: set[str] = set()
     specs = text.split(";")
     if not specs[-1].strip(SPACE):
         specs.pop()
@@ -50,8 +55,9 @@ def parse_tags(text: str) -> TagList:
             why = f"{shown(spec)} is not of the form tag=value" if spec.strip(SPACE) else "a tag is empty (;;)"
             problems.append(TagProblem(why))
             continue
-        if any(name == other for other, _ in tags):
+        if name in seen:
             problems.append(TagProblem(f"the tag {name}= occurs twice", is_repeated=True))
+        seen.add(name)
         tags.append((name, value.strip(SPACE)))
     return TagList(tuple(tags), tuple(problems))
 

@@ -10,6 +10,7 @@ from dkimctl.dkim.check import Verdict as Judged
 from dkimctl.dkim.explain import explain
 from dkimctl.dkim.mail import parse_mail
 from dkimctl.dkim.signature import FIELD, FindRecord, verify
+from dkimctl.dkim.usable_key import every
 from dkimctl.dkim.words import moment, span
 from dkimctl.errors import DkimctlError, Unavailable
 from dkimctl.record.taglist import TagList, parse_signature_tags
@@ -121,7 +122,7 @@ class _Broken:
 
 def _broken(raw: bytes, expected: Expected, valid: list[bool]) -> list[_Broken]:
     """The signatures that dkimpy does not accept, each looked at closely."""
-    explained = [s for s in explain(raw, expected.find_record, expected.now).signatures if not s.named]
+    explained = [s for s in explain(raw, every(expected.find_record), expected.now).signatures if not s.named]
     found = []
     for signature, is_valid in zip(explained, valid, strict=False):
         if signature.outcome and not is_valid:

@@ -1,0 +1,138 @@
+"""What one header field may have been before a change that mail systems are known to make."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from email.header import decode_header, make_header
+
+from dkimctl.dkim.canonical import canonical_field
+from dkimctl.dkim.effort import Effort
+from dkimctl.dkim.mail import Field
+from dkimctl.names import printable
+
+_MOST = 1 << 15  # octets of a field in which a change is looked for
+_BLANKS = 20  # places at which a field may have been folded
+_MOST_WORDS = 200  # encoded words: the library's decoder is quadratic in them
+_ENCODINGS = (b"7bit", b"8bit", b"quoted-printable", b"base64", b"binary")
+# (?<!\s): a long run of blanks is gone through once, not again from each of them
+_COMMENT = re.compile(rb"(?<!\s)\s*\([^()]*\)")
+_IN_FULL = re.compile(rb"(.*?)(?<!\s)\s*<([^<>]+)>", re.DOTALL)
+_TAG = re.compile(rb"(?:re|fwd?|aw|wg|sv|vs|tr|rv):\s*|\[[^\]]*\]\s*|\*+[^*]+\*+\s*", re.IGNORECASE)
+_LIST_TAG = re.compile(rb"\[[^\]]*\]\s*")
+
+Form = tuple[str, bytes, bool]
+"""The change in words, the field before it, and whether only white space was changed."""
+
+
+@dataclass(slots=True)
+class FieldForms:
+    """The forms of each field, made once for all signatures of a message."""
+
+    _known: dict[tuple[int, bool], list[Form]] = field(default_factory=dict)
+
+    def of(self, one: Field, *, relaxed: bool, effort: Effort) -> list[Form]:
+        """Return what the field may have been, without those that hash as it does now; none where it is too long."""
+        key = (one.line, relaxed)
+        if key not in self._known:
+            self._known[key] = []
+            if len(one.raw) <= _MOST and effort.take(16 * len(one.raw)):
+                self._known[key] = [*_different(one, relaxed)]
+            else:
+                effort.is_exhausted = True
+        return self._known[key]
+
+
+def _different(one: Field, relaxed: bool) -> Iterator[Form]:
+    if not relaxed:
+        yield from ((words, raw, True) for words, raw in _foldings(one) if raw != one.raw)
+    for words, raw in _older_forms(one):
+        # with c=simple, what differs in white space alone was called that already
+        if _compared(raw, relaxed) != _compared(one.raw, relaxed):
+            yield words, raw, False
+
+
+def _compared(raw: bytes, relaxed: bool) -> bytes:
+    return canonical_field(raw, relaxed=True) if relaxed else b"".join(raw.split())
+
+
+def _older_forms(one: Field) -> Iterator[tuple[str, bytes]]:
+    name, text = one.raw.partition(b":")[0] + b":", b" ".join(one.value.split())
+    tag = _TAG.match(text)
+    if tag:
+        words = f"“{printable(tag[0].decode('latin-1').strip())}” was put in front"
+        yield words, _field(name, text[tag.end() :])
+    inner = _LIST_TAG.search(text)
+    if inner and inner.start():
+        words = f"“{printable(inner[0].decode('latin-1').strip())}” was put in"
+        yield words, _field(name, text[: inner.start()] + text[inner.end() :])
+    if one.name.lower() == "content-transfer-encoding":
+        for encoding in _ENCODINGS:
+            yield f"it was {encoding.decode()}, the body was re-encoded", _field(name, encoding)
+    for old in _addresses(text):
+        yield f"an address was rewritten; it was {_printable(old)}", _field(name, old)
+    for old in _encodings(one):
+        yield "it was encoded otherwise", _field(name, old)
+    yield "quotes were added", _field(name, text.replace(b'"', b""))
+    yield "capitals were put in", _field(name, text.lower())
+    yield "a comment was added", _field(name, _COMMENT.sub(b"", text))
+    yield "blanks after commas were left out", _field(name, re.sub(rb",[ \t]*", b", ", text))
+    yield "blanks after commas were added", _field(name, re.sub(rb",[ \t]*", b",", text))
+    yield "a semicolon was added at its end", _field(name, text.rstrip(b";"))
+
+
+def _field(name: bytes, value: bytes) -> bytes:
+    return name + b" " + value + b"\r\n"
+
+
+def _addresses(text: bytes) -> Iterator[bytes]:
+    bare = re.fullmatch(rb"<?([^\s<>\"]+@[^\s<>\"]+)>?", text)
+    if bare:
+        yield b"<" + bare[1] + b">"
+        yield bare[1]
+    in_full = _IN_FULL.fullmatch(text)
+    if in_full:
+        yield in_full[2]
+        yield b"<" + in_full[2] + b">"
+        yield b'"' + in_full[1].strip(b'"') + b'" <' + in_full[2] + b">"
+        yield in_full[1].strip(b'"') + b" <" + in_full[2] + b">"
+
+
+def _encodings(one: Field) -> Iterator[bytes]:
+    if one.raw.count(b"=?") > _MOST_WORDS:
+        return
+    try:
+        yield str(make_header(decode_header(one.text))).encode("utf-8", "surrogateescape")
+    except (ValueError, LookupError):
+        return
+
+
+def _foldings(one: Field) -> Iterator[tuple[str, bytes]]:
+    words = "its white space or folding; c=relaxed would forgive that"
+    raw, name, value = one.raw, one.raw.partition(b":")[0] + b":", one.value.removesuffix(b"\r\n")
+    yield words, re.sub(rb"\r\n[ \t]+", b" ", raw.removesuffix(b"\r\n")) + b"\r\n"
+    yield words, re.sub(rb"\r\n(?=[ \t])", b"", raw.removesuffix(b"\r\n")) + b"\r\n"
+    yield words, raw.replace(b"\r\n\t", b"\r\n ")
+    yield words, raw.replace(b"\r\n ", b"\r\n\t")
+    yield words, re.sub(rb"\r\n[ \t]+", b"\r\n\t", raw.removesuffix(b"\r\n")) + b"\r\n"
+    yield words, re.sub(rb"\r\n[ \t]+", b"\r\n ", raw.removesuffix(b"\r\n")) + b"\r\n"
+    yield words, name + b" " + value.lstrip() + b"\r\n"
+    yield words, name + b"  " + value.lstrip() + b"\r\n"
+    yield words, name + value.lstrip() + b"\r\n"
+    yield words, name + value.rstrip() + b"\r\n"
+    yield words, name + value + b" \r\n"
+    yield words, re.sub(rb"[ \t]+", b" ", raw)
+    yield words, name + b" " + b" ".join(value.split()) + b"\r\n"
+    yield words, re.sub(rb",[ \t]*", b", ", raw)
+    yield words, re.sub(rb",[ \t]*", b",", raw)
+    for blank in [*re.finditer(rb"(?<=\S) (?=\S)", value)][:_BLANKS]:
+        for fold in (b"\r\n ", b"\r\n\t"):
+            yield words, name + value[: blank.start()] + fold + value[blank.end() :] + b"\r\n"
+    yield words, re.sub(rb",[ \t]*", b",\r\n\t", raw)
+    yield words, re.sub(rb",[ \t]*", b",\r\n ", raw)
+    yield "capitals in its name; c=relaxed would forgive that", name.lower() + value + b"\r\n"
+    usual = b"-".join(part.capitalize() for part in name[:-1].split(b"-"))
+    yield "capitals in its name; c=relaxed would forgive that", usual + b":" + value + b"\r\n"
+
+
+def _printable(value: bytes) -> str:
+    return f"“{printable(value.decode('utf-8', 'replace'), 60)}”"

@@ -1,0 +1,48 @@
+"""Key records judged as they were pasted: each by itself, and all together where only one may be."""
+
+from dataclasses import replace
+from itertools import permutations
+
+from dkimctl.dkim.inspection import Inspection, Record
+from dkimctl.dkim.pasted import Pasted
+from dkimctl.dkim.recognise import Kind
+from dkimctl.dkim.words import key_tags
+from dkimctl.findings import Finding, finding
+from dkimctl.record.parse import parse_record
+from dkimctl.verify.catalogue import presence
+from dkimctl.verify.judge import judge
+from dkimctl.verify.report import Target
+
+_TARGET = Target("selector", "example.com")
+_MOST = 10
+
+
+def explain_records(pasted: Pasted) -> Inspection:
+    """Judge every record; several are an error of their own (RFC 6376 §3.6.2.2)."""
+    texts = pasted.texts[:_MOST]
+    records = tuple(_record(text, f"record {n}" if len(texts) > 1 else "the record") for n, text in enumerate(texts, 1))
+    together = (_several(texts),) if len(texts) > 1 else ()
+    return Inspection(
+        Kind.RECORD,
+        tags=records[0].tags,
+        findings=(*together, *(found for record in records for found in record.findings)),
+        looks=pasted.looks,
+        remarks=pasted.remarks,
+        left_out=(f"{len(pasted.texts) - _MOST} more records",) if len(pasted.texts) > _MOST else (),
+        records=records if len(records) > 1 else (),
+    )
+
+
+def _record(text: str, subject: str) -> Record:
+    found = judge(text.strip(), _TARGET)
+    findings = tuple(replace(f, subject=subject) for f in found.findings)
+    return Record(text, key_tags(parse_record(text).tags), findings)
+
+
+def _several(texts: tuple[str, ...]) -> Finding:
+    halves = next((two for two in permutations(texts[:4], 2) if judge("".join(two), _TARGET).is_usable), None)
+    if halves and not any(judge(text, _TARGET).is_usable for text in texts):
+        seen = "the two halves of one key, as two TXT records"
+        fix = f'publish them as one record of two strings: "{halves[0].strip()}" "{halves[1].strip()}"'
+        return finding(presence.SEVERAL, "all records", seen, fix=fix)
+    return finding(presence.SEVERAL, "all records", f"{len(texts)} TXT records")

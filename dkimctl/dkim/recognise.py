@@ -1,0 +1,115 @@
+"""What somebody holds out, recognised by its structure: a message, a signature, or key records in any wrapping."""
+
+import codecs
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from dkimctl.dkim.pasted import Pasted, nothing_found, records_in
+from dkimctl.errors import CheckFailed
+from dkimctl.record.mend import mended
+from dkimctl.record.taglist import parse_signature_tags
+
+_MOST = 1 << 20  # octets of anything but a message
+_SIGNATURE_FIELD = re.compile(
+    rb"(?:DKIM2?-Signature|ARC-[A-Za-z-]+|Message-Instance|Mail-Version|DomainKey-Signature)[ \t]*:", re.IGNORECASE
+)
+_FIELD = re.compile(rb"[A-Za-z0-9][A-Za-z0-9_.-]*[ \t]*:|>?From ")
+_OF_MAIL = re.compile(
+    rb"(?:From|To|Cc|Date|Subject|Message-ID|Received|Return-Path|Delivered-To|MIME-Version|Content-[A-Za-z-]+|X-[!-9;-~]+"
+    rb"|DKIM-Signature|ARC-[A-Za-z-]+|Authentication-Results|Reply-To|Sender|List-[A-Za-z-]+)[ \t]*:",
+    re.IGNORECASE,
+)
+_ARMOUR = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----")
+_BLANK = b" \t\r\n"
+
+
+class Kind(StrEnum):
+    """What was held out."""
+
+    SIGNATURE = "signature"
+    RECORD = "key record"
+    MESSAGE = "message"
+    MAILBOX = "mailbox"
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """The input, and what it was taken for."""
+
+    kind: Kind
+    content: bytes = b""
+    """A message, or the field of a signature."""
+    records: Pasted | None = None
+
+
+def recognise(content: bytes) -> Recognised:
+    """Return what it is. Raises CheckFailed when it is none of the three, with what it looks like."""
+    content = _plain(content)
+    start = len(content) - len(content.lstrip(_BLANK))
+    head = content[start : start + _MOST].strip(_BLANK)
+    if not head:
+        raise CheckFailed("there is nothing in it", hint="give a DKIM-Signature, a key record, or a whole message")
+    if _SIGNATURE_FIELD.match(head) and _is_single_field(head):
+        return Recognised(Kind.SIGNATURE, head)
+    is_mail = _FIELD.match(head) is not None and _has_mail_header(head)
+    if len(content) - start <= _MOST and not is_mail:
+        other = _something_else(head)
+        if other:
+            return other
+    kind = Kind.MAILBOX if head.startswith(b"From ") and is_mail else Kind.MESSAGE
+    return Recognised(kind, content[start:] if is_mail else content)
+
+
+def _plain(content: bytes) -> bytes:
+    """Return the content in UTF-8 without the mark that editors put in front."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return content[: 2 * _MOST].decode("utf-16", "replace").encode() if len(content) <= 2 * _MOST else content
+    return content.removeprefix(codecs.BOM_UTF8)
+
+
+def _is_single_field(head: bytes) -> bool:
+    rows = head.splitlines()[1:]
+    return b"\n\n" not in head.replace(b"\r", b"") and not any(
+        row and row[:1] not in b" \t" and _FIELD.match(row) for row in rows
+    )
+
+
+def _has_mail_header(head: bytes) -> bool:
+    """Return whether a line of the first block is a field that only mail has."""
+    block = re.split(rb"\r?\n\r?\n", head, maxsplit=1)[0]
+    return any(_OF_MAIL.match(row) for row in block.splitlines()[:1000])
+
+
+def _something_else(head: bytes) -> Recognised | None:
+    text = head.decode("latin-1")
+    armour = _ARMOUR.match(text)
+    if armour:
+        return Recognised(Kind.RECORD, records=_in_armour(text, armour[1]))
+    if not _FIELD.match(head) or records_in(text):
+        if _is_bare_signature(text):
+            return Recognised(Kind.SIGNATURE, b"DKIM-Signature: " + head)
+        records = records_in(text)
+        if records:
+            return Recognised(Kind.RECORD, records=records)
+    nothing = nothing_found(text)
+    if nothing:
+        raise CheckFailed(f"no key record: {nothing}", hint="check the name: dkimctl verify-dns DOMAIN -s SELECTOR")
+    return None
+
+
+def _is_bare_signature(text: str) -> bool:
+    tags = parse_signature_tags(text[:_MOST])
+    return "bh" in tags and ("b" in tags or "d" in tags)
+
+
+def _in_armour(text: str, label: str) -> Pasted:
+    """Return what a PEM file holds as a record would have it. Raises CheckFailed for a private key."""
+    if "PRIVATE" in label:
+        raise CheckFailed(
+            "this is a private key, and nothing to be shown", hint="see its record: dkimctl record DOMAIN"
+        )
+    body = re.sub(r"-----[A-Z0-9 ]+-----", "", text)
+    record = mended("p=" + "".join(body.split()))
+    made = (f"the record with this key is: {record.text}",) if record else ()
+    return Pasted((text,), f"PEM ({label}) and no key record: only what is between its lines belongs behind p=", made)

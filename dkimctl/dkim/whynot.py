@@ -1,0 +1,59 @@
+"""Why the hash of a header does not fit its signature: a cause that is proven, and none rather than a wrong one."""
+
+from collections.abc import Callable
+
+from dkimctl.dkim.form import decoded, hash_name
+from dkimctl.dkim.headerchange import Header, HeaderSearch
+from dkimctl.dkim.passedon import likely_cause
+from dkimctl.keys.public import PublicKey
+from dkimctl.keys.signatures import fits, signed_digest
+from dkimctl.record.taglist import TagList
+
+_NAMES = 20  # names of h= that are shown
+
+
+def why_not(search: HeaderSearch, header: Header, tags: TagList, key: PublicKey) -> tuple[str, str]:
+    """Return why the signature does not fit this header and key, and a hint."""
+    signature = decoded(tags.get("b")) or b""
+    accepts: Callable[[bytes], bool]
+    if key.algorithm == "rsa":
+        digest = signed_digest(key, signature, hash_name(tags))
+        if digest is None:
+            return _made_otherwise(tags, key, signature), ""
+        accepts = digest.__eq__
+    else:
+        # an Ed25519 signature does not show what was signed: each older header is verified
+        def accepts(candidate: bytes) -> bool:
+            return fits(key, signature, candidate, hash_name(tags))
+
+    change = search.change(header, tags, accepts)
+    if change:
+        return change.words, "sign with c=relaxed/relaxed (opendkim: Canonicalization)" if change.is_space else ""
+    why = _unproven(header)
+    if key.algorithm != "rsa":
+        why += "; or another key made it"
+    if search.effort.is_exhausted:
+        why += "; not every known change was tried, the header is too large for that"
+    return why, likely_cause(search.mail, tags, relaxed=header.relaxed)
+
+
+def _made_otherwise(tags: TagList, key: PublicKey, signature: bytes) -> str:
+    size = (key.bits + 7) // 8
+    if len(signature) != size:
+        return f"b= has {len(signature)} octets, and a key of {key.bits} bits makes {size}: another key, or b= was cut"
+    other = "sha1" if hash_name(tags) == "sha256" else "sha256"
+    if signed_digest(key, signature, other) is not None:
+        return f"it was made with {other}, and a= says {hash_name(tags)}: a= was changed"
+    owner = f"{tags.get('s')}._domainkey.{tags.get('d')}"
+    return f"it was not made with the key that is published at {owner}, or b= was changed"
+
+
+def _unproven(header: Header) -> str:
+    there = [*dict.fromkeys(name for name, one in zip(header.names, header.fields, strict=True) if one)]
+    missing = sorted({name for name, one in zip(header.names, header.fields, strict=True) if not one} - {*there})
+    shown = ", ".join(there[:_NAMES]) + (f" and {len(there) - _NAMES} more" if len(there) > _NAMES else "")
+    lost = f", or one was lost ({', '.join(missing[:_NAMES])})" if missing else ""
+    return (
+        f"one of the signed header fields was changed after it was signed: {shown}, or the field DKIM-Signature "
+        f"itself{lost}"
+    )
