@@ -3,13 +3,13 @@
 from dataclasses import replace
 from itertools import permutations
 
+from dkimctl.catalogue import presence
 from dkimctl.dkim.inspection import Inspection, Record
 from dkimctl.dkim.pasted import Pasted
 from dkimctl.dkim.recognise import Kind
 from dkimctl.dkim.words import key_tags
 from dkimctl.findings import Finding, finding
 from dkimctl.record.parse import parse_record
-from dkimctl.verify.catalogue import presence
 from dkimctl.verify.judge import judge
 from dkimctl.verify.report import Target
 

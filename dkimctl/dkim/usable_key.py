@@ -6,14 +6,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 
+from dkimctl.catalogue import presence
+from dkimctl.catalogue import record_form as form
+from dkimctl.catalogue import record_tags as of_tags
 from dkimctl.dkim.signature import FindRecord
 from dkimctl.errors import DkimctlError
 from dkimctl.findings import Finding, Severity
 from dkimctl.keys.public import PublicKey, subject_public_key
 from dkimctl.record.model import KeyRecord
 from dkimctl.record.taglist import TagList
-from dkimctl.verify.catalogue import form, presence
-from dkimctl.verify.catalogue import tags as of_tags
 from dkimctl.verify.judge import judge
 from dkimctl.verify.report import Target
 
