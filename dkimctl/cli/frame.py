@@ -11,6 +11,7 @@ from dkimctl.cli.layout import DIRECTORY, FILE, Command, CommonOption
 if TYPE_CHECKING:
     from dkimctl.clock import Clock
     from dkimctl.config.settings import Settings
+    from dkimctl.files import Owner
     from dkimctl.keys.directory import KeyDirectory
     from dkimctl.output.terminal import Terminal
 
@@ -76,9 +77,22 @@ class App:
     @property
     def store(self) -> "KeyDirectory":
         """The keys of this machine."""
+        return self.store_of(None)
+
+    def store_of(self, owner: "Owner | None") -> "KeyDirectory":
+        """The keys of this machine; new ones belong to `owner`, or to the caller."""
         from dkimctl.keys.directory import KeyDirectory
 
-        return KeyDirectory(self.settings.key_directory, shown=self.settings.paths.keys)
+        settings = self.settings
+
+        def named() -> frozenset[str]:
+            from dkimctl.opendkim.named import named_keys
+
+            return named_keys(settings)
+
+        return KeyDirectory(
+            settings.key_directory, shown=settings.paths.keys, owner=owner, named=functools.cache(named)
+        )
 
     @property
     def clock(self) -> "Clock":

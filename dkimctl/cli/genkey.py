@@ -125,13 +125,13 @@ def _lines(file: str) -> list[str]:
 
 
 def _store(app: App, directory: str | None, owner: "Owner") -> "KeyDirectory":
+    if not directory:
+        return app.store_of(owner)
     from pathlib import Path
 
     from dkimctl.keys.directory import KeyDirectory
 
-    if directory:
-        return KeyDirectory(Path(directory), owner=owner)
-    return KeyDirectory(app.settings.key_directory, shown=app.settings.paths.keys, owner=owner)
+    return KeyDirectory(Path(directory), owner=owner)
 
 
 def _usual_jobs() -> int:

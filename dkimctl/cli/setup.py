@@ -45,7 +45,6 @@ def command(app: App, domains: tuple[str, ...], selector: str | None, **wishes: 
 
 
 def _site(app: App) -> "Site":
-    from dkimctl.keys.directory import KeyDirectory
     from dkimctl.lifecycle.generation import key_owner
     from dkimctl.output.steps import show_step
     from dkimctl.publish.interruption import StoppableClock
@@ -55,7 +54,7 @@ def _site(app: App) -> "Site":
     choice = key_owner(settings)
     if choice.warning:
         terminal.warning(choice.warning, choice.hint)
-    store = KeyDirectory(settings.key_directory, shown=settings.paths.keys, owner=choice.owner)
+    store = app.store_of(choice.owner)
     clock = StoppableClock(app.clock)
     return Site(settings, store, clock, lambda step: show_step(step, terminal), terminal.note)
 

@@ -35,10 +35,13 @@ from dkimctl.files.paths import (
 )
 from dkimctl.files.place import Place, as_place, is_live
 from dkimctl.files.reading import (
+    LinkFound,
     is_there,
     open_file,
     read_file,
+    read_found,
     read_named,
+    read_trusted,
     read_untrusted,
     read_with_status,
     status_of,
@@ -51,6 +54,7 @@ __all__ = [
     "TEMPORARY_PREFIX",
     "Content",
     "Folder",
+    "LinkFound",
     "Owner",
     "Place",
     "Staged",
@@ -67,7 +71,9 @@ __all__ = [
     "open_folder",
     "open_log",
     "read_file",
+    "read_found",
     "read_named",
+    "read_trusted",
     "read_untrusted",
     "read_with_status",
     "refuse_link",

@@ -1,5 +1,6 @@
 """An open directory and what is done in it, by its descriptor: nobody can put another directory in its place."""
 
+import errno
 import os
 import stat
 from collections.abc import Iterable, Iterator
@@ -11,25 +12,28 @@ from dkimctl.files.rename import rename_new
 
 Content = bytes | Iterable[bytes]
 TEMPORARY_PREFIX = ".dkimctl-"
+READABLE = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Folder:
     """A directory by its descriptor. `path`: as the walk came to it, for messages."""
 
-    __slots__ = ("descriptor", "is_ours", "path")
+    __slots__ = ("descriptor", "is_ours", "is_sticky", "owner", "path")
 
-    def __init__(self, descriptor: int, path: str, *, is_ours: bool) -> None:
+    def __init__(self, descriptor: int, path: str, status: os.stat_result) -> None:
         self.descriptor = descriptor
         self.path = path
-        self.is_ours = is_ours
+        self.owner = Owner.of(status)
+        self.is_ours = is_ours(status)
+        self.is_sticky = status.st_uid == 0 and bool(status.st_mode & stat.S_ISVTX)
         """True when only root and the caller can make, rename or remove names in it."""
 
     @classmethod
     def opened(cls, descriptor: int, path: str) -> "Folder":
         """A directory that was just opened; the descriptor is closed when it cannot be looked at."""
         try:
-            return cls(descriptor, path, is_ours=is_ours(os.fstat(descriptor)))
+            return cls(descriptor, path, os.fstat(descriptor))
         except BaseException:
             os.close(descriptor)
             raise
@@ -46,9 +50,40 @@ class Folder:
         """What lstat(2) says of a name. Raises OSError."""
         return os.stat(name, dir_fd=self.descriptor, follow_symlinks=False)
 
+    def has(self, name: str) -> bool:
+        """Return whether something has this name in it. Raises OSError."""
+        try:
+            self.status(name)
+        except FileNotFoundError:
+            return False
+        return True
+
+    @property
+    def is_removed(self) -> bool:
+        """True when the directory is in no other any more."""
+        return os.fstat(self.descriptor).st_nlink == 0
+
+    def again(self) -> "Folder":
+        """The same directory, open for reading by a descriptor of its own. Raises OSError."""
+        return Folder.opened(os.open(".", READABLE, dir_fd=self.descriptor), self.path)
+
+    def names_of_directories(self) -> Iterator[str]:
+        """The names of directories in it, and of links to directories. Raises OSError."""
+        with self._readable() as descriptor, os.scandir(descriptor) as entries:
+            yield from (entry.name for entry in entries if entry.is_dir())
+
+    def enter(self, name: str) -> "Folder":
+        """The directory of this name in it, open for reading. Raises OSError, as for a link."""
+        return Folder.opened(os.open(name, READABLE, dir_fd=self.descriptor), self.shown(name))
+
     def names(self) -> list[str]:
         """The names in it. Raises OSError."""
-        with self._readable() as descriptor:
+        try:
+            return os.listdir(self.descriptor)
+        except OSError as error:
+            if error.errno != errno.EBADF:
+                raise
+        with self._readable() as descriptor:  # a walk's descriptor is for walking only
             return os.listdir(descriptor)
 
     def sync(self) -> None:
@@ -115,16 +150,20 @@ class Folder:
     def remove_second_names(self) -> None:
         """Remove temporary names of files that have their real one too: a run was killed between link and unlink.
 
-        Only under the directory's lock: another run may be between the two right now.
+        Another run that is between the two right now does not mind. Raises OSError.
         """
         names = self.names()
         leftovers = [name for name in names if name.startswith(TEMPORARY_PREFIX)]
-        if not leftovers:
-            return
-        finished = {_file(self.status(name)) for name in names if name not in leftovers}
+        finished = {self._identity(name) for name in names if name not in leftovers} if leftovers else set()
         for name in leftovers:
-            if _file(self.status(name)) in finished:
+            if self._identity(name) in finished:
                 self.remove(name)
+
+    def _identity(self, name: str) -> tuple[int, int] | None:
+        """What two names of one file have in common; None when the name is gone."""
+        with suppress(FileNotFoundError):
+            return _file(self.status(name))
+        return None
 
     def _require_same(self, name: str, descriptor: int) -> None:
         """Raise OSError when somebody who can write here has put another file under the name meanwhile."""
@@ -151,8 +190,7 @@ class Folder:
                 os.rmdir(aside, dir_fd=self.descriptor)
 
     def _make_aside(self, aside: str, name: str, mode: int, owner: Owner | None) -> bool:
-        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-        above = Folder.opened(os.open(aside, flags, dir_fd=self.descriptor), self.shown(aside))
+        above = self.enter(aside)
         try:
             if not above.is_ours:
                 raise PermissionError(1, "somebody else's directory is in its place", above.path)
@@ -176,8 +214,7 @@ class Folder:
     @contextmanager
     def inside(self, name: str) -> Iterator[int]:
         """A descriptor of a directory in it, never that of a link's target. Raises OSError."""
-        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-        descriptor = os.open(name, flags, dir_fd=self.descriptor)
+        descriptor = os.open(name, READABLE, dir_fd=self.descriptor)
         try:
             yield descriptor
         finally:
@@ -185,7 +222,7 @@ class Folder:
 
 
 def is_ours(status: os.stat_result) -> bool:
-    """Return whether only root and the caller can write in the directory of this status.
+    """Return whether only root and the caller can write what has this status, a directory or a file.
 
     An access control list that lets others write shows as a group that may: its mask stands in the group's place.
     """

@@ -21,6 +21,13 @@ class Owner(NamedTuple):
         """True when files made by this process belong to it anyway."""
         return self.uid == os.geteuid() and self.gid == os.getegid()
 
+    def has(self, status: os.stat_result, right: int) -> bool:
+        """Return whether this user has a right, given as the bit of the owner, such as `stat.S_IRUSR`. Root has all."""
+        if self.uid == 0:
+            return True
+        shift = 0 if status.st_uid == self.uid else 3 if status.st_gid == self.gid else 6
+        return bool(status.st_mode & (right >> shift))
+
     def owns(self, status: os.stat_result) -> bool:
         """True when user and group are those of what has this status."""
         return (status.st_uid, status.st_gid) == (self.uid, self.gid)

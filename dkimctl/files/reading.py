@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from dkimctl.errors import Refused, disk_error, disk_errors, shell_word
-from dkimctl.files.folder import Folder
+from dkimctl.files.folder import Folder, is_ours
 from dkimctl.files.place import Place
-from dkimctl.files.walk import open_parent
+from dkimctl.files.walk import open_chain, open_parent
 
 LARGEST = 1 << 28
 """Octets of a file that is read whole: a table of a million domains has less than half of it."""
@@ -61,42 +61,88 @@ def read_with_status(path: Path) -> tuple[bytes, os.stat_result] | None:
             os.close(descriptor)
 
 
-def read_untrusted(folder: Folder, name: str, owners: frozenset[int], *, end: bytes = b"") -> bytes | None:
-    """The content of a file in a directory where others can write; None when there is none.
+def read_trusted(path: Path) -> bytes | None:
+    """The content of a file that none but root and the caller can write or put there; None where that is not so.
 
-    `owners`: whose files are taken, by number, besides those of root and of the caller. Raises Refused for a link, a
-    pipe, a file of somebody else, another name of somebody else's file, and one larger than LARGEST_KEY; OSError.
+    Raises DiskError.
+    """
+    with disk_errors(f"read {path}"):
+        try:
+            with open_chain(path.parent) as (folders, is_whole):
+                if not is_whole or not all(folder.is_ours or folder.is_sticky for folder in folders):
+                    return None
+            with open_parent(path, follow=True) as (folder, name):
+                descriptor = os.open(name, _READ | os.O_NOFOLLOW, dir_fd=folder.descriptor)
+        except (FileNotFoundError, NotADirectoryError, Refused):
+            return None
+        try:
+            return _content(descriptor, LARGEST, b"") if folder.is_ours and is_ours(os.fstat(descriptor)) else None
+        finally:
+            os.close(descriptor)
+
+
+class LinkFound(Refused):
+    """A link lies where a file was looked for."""
+
+
+def read_found(path: Path, owners: frozenset[int] = frozenset()) -> bytes | None:
+    """The content of a file that a table or a directory names, such as a private key; None when there is none.
+
+    Where others can write in its directory, it is read as `read_untrusted` does. Raises Refused, DiskError.
+    """
+    with disk_errors(f"read {path}"):
+        try:
+            with open_parent(path) as (folder, name):
+                if not folder.is_ours:
+                    return read_untrusted(folder, name, owners | {folder.owner.uid})
+        except (FileNotFoundError, NotADirectoryError, ValueError):
+            return None
+    return read_file(path)
+
+
+def read_untrusted(folder: Folder, name: str, owners: frozenset[int], *, end: bytes = b"") -> bytes | None:
+    """The content of a file that was found in a directory, such as the daemon's; None when there is none.
+
+    `owners`: where others can write in the directory, whose files are taken besides those of root and of the caller.
+    Raises Refused for a link (LinkFound), a pipe, a file of somebody else, a second name of such a file, and one
+    larger than LARGEST_KEY; OSError.
     """
     try:
         descriptor = os.open(name, _READ | os.O_NOFOLLOW, dir_fd=folder.descriptor)
     except FileNotFoundError:
         return None
     except OSError as error:
-        if error.errno in (errno.ELOOP, errno.ENXIO):  # a link; a socket
-            raise _distrusted(folder, name, "is a link or a socket, where others can write") from error
+        if error.errno == errno.ELOOP:
+            raise _distrusted(folder, name, "is a link where others can write", LinkFound) from error
+        if error.errno == errno.ENXIO:
+            raise _distrusted(folder, name, "is a socket") from error
         raise
     try:
-        if problem := _problem(os.fstat(descriptor), owners):
+        if problem := _problem(os.fstat(descriptor), None if folder.is_ours else owners):
             raise _distrusted(folder, name, problem)
         return _content(descriptor, LARGEST_KEY, end)
     finally:
         os.close(descriptor)
 
 
-def _problem(status: os.stat_result, owners: frozenset[int]) -> str:
-    """Why a file in a directory that others can write is not to be read; empty when it may be."""
+def _problem(status: os.stat_result, owners: frozenset[int] | None) -> str:
+    """Why a file that was found is not to be read; empty when it may be. None: nobody else could put it there."""
     if not stat.S_ISREG(status.st_mode):
         return "is no regular file"
+    if status.st_size > LARGEST_KEY:
+        return "is too large"
+    if owners is None:
+        return ""
     if status.st_uid not in owners and status.st_uid not in (0, os.geteuid()):
         return f"belongs to another user (uid {status.st_uid})"
     if status.st_nlink > 1 and status.st_uid not in owners:
         return "has several names, and may be a file of the system"
-    return "is too large" if status.st_size > LARGEST_KEY else ""
+    return ""
 
 
-def _distrusted(folder: Folder, name: str, problem: str) -> Refused:
+def _distrusted(folder: Folder, name: str, problem: str, kind: type[Refused] = Refused) -> Refused:
     shown = folder.shown(name)
-    return Refused(f"{shown} {problem}; it is not read", hint=f"see what it is and whose: ls -l {shell_word(shown)}")
+    return kind(f"{shown} {problem}; it is not read", hint=f"see what it is and whose: ls -l {shell_word(shown)}")
 
 
 def open_file(path: Path) -> BinaryIO:
@@ -173,5 +219,7 @@ def _portion(descriptor: int) -> bytes:
     try:
         return os.read(descriptor, _PORTION)
     except BlockingIOError:  # a pipe, and there is somebody who will write to it
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise  # such as /proc/kmsg, which never ends
         os.set_blocking(descriptor, True)
         return os.read(descriptor, _PORTION)

@@ -2,6 +2,7 @@
 
 import errno
 import os
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -26,7 +27,8 @@ def rename_new(old: str, new: str, old_folder: int, new_folder: int) -> None:
     except PermissionError:  # a directory, which has one name only; rename(2) replaces none but an empty one
         os.rename(old, new, src_dir_fd=old_folder, dst_dir_fd=new_folder)
     else:
-        os.unlink(old, dir_fd=old_folder)
+        with suppress(FileNotFoundError):  # another run that found both names has removed this one
+            os.unlink(old, dir_fd=old_folder)
 
 
 def exchange(one: str, other: str, one_folder: int, other_folder: int) -> None:

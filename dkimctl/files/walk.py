@@ -30,6 +30,7 @@ def open_folder(path: Path | str, make: MakeFolder | None = None, *, any_link: b
     Raises Refused for a link that others could have planted, OSError for the rest.
     """
     with _walk(path, any_link) as walk:
+        walk.begin(make)
         walk.enter(walk.parts, make)
         yield walk.here
 
@@ -43,6 +44,7 @@ def open_parent(
     `follow`: where the name is a link to a file, those of the file. Raises as `open_folder` does.
     """
     with _walk(path, any_link) as walk:
+        walk.begin(make)
         parts = walk.parts
         while True:
             if not parts or parts[-1] in (".", ".."):
@@ -64,6 +66,7 @@ def open_chain(path: Path | str) -> Iterator[tuple[list[Folder], bool]]:
     with _walk(path, any_link=False) as walk:
         is_whole = True
         try:
+            walk.begin(None)
             walk.enter(walk.parts, None)
         except FileNotFoundError:
             is_whole = False
@@ -74,7 +77,6 @@ def open_chain(path: Path | str) -> Iterator[tuple[list[Folder], bool]]:
 def _walk(path: Path | str, any_link: bool) -> Iterator["_Walk"]:
     walk = _Walk(path, any_link)
     try:
-        walk.begin()
         yield walk
     finally:
         walk.close()
@@ -90,14 +92,15 @@ class _Walk:
         self._stack: list[Folder] = []
         self.parts: list[str] = []
 
-    def begin(self) -> None:
+    def begin(self, make: MakeFolder | None) -> None:
         """Open the root of the tree, and see which components of the path are below it."""
         self._stack.append(Folder.opened(os.open("/", _DIRECTORY), "/"))
         path, tree = _absolute(self._path), tree_of(self._path)
         if tree != ROOT:
             above = _absolute(tree)
-            self.enter(_parts(above), None)
+            self.enter(_parts(above), make and _not_last(make))
             self.close(keep=self.here)
+            self.here.path = above  # as it was given, should links have led there
             path = path.removeprefix(above)
         self.parts = _parts(path)
 
@@ -174,6 +177,10 @@ class _Walk:
                 folder.close()
             self._stack = [root]
         return _parts(target)
+
+
+def _not_last(make: MakeFolder) -> MakeFolder:
+    return lambda folder, name, _: make(folder, name, False)
 
 
 def _absolute(path: Path | str) -> str:

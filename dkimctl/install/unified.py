@@ -35,7 +35,7 @@ def diff_lines(rendering: Rendering, difference: Difference, settings: Settings)
         yield f"-{setting.name} = {setting.now}".rstrip() + "\n"
         yield f"+{setting.name} = {setting.wanted}\n"
     for path in difference.removed:
-        yield f"remove private key {path}: it is revoked\n"
+        yield f"remove private key {path}: no daemon reads it any more\n"
 
 
 def _file_lines(change: FileChange, settings: Settings) -> Iterator[str]:

@@ -1,26 +1,34 @@
 """Keys in a directory: `<domain>/<selector>.private`, `.txt` and `.json`, and the flat layout of opendkim-genkey.
 
-An adopted key, whose private key file stays where it was, has only a `.json` here, which names that file.
+An adopted key, whose private key file stays where it was, has only a `.json` here, which names that file. The directory
+of a domain belongs to the daemon's user: what is in it is read as untrusted input.
 """
 
+import errno
 import os
 import re
-from collections.abc import Iterator
+import stat
+from collections.abc import Callable, Container, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
 from dkimctl.clock import timestamp
-from dkimctl.errors import DiskError, Refused, disk_errors, reason, shell_word
+from dkimctl.errors import Refused, disk_errors, shell_word
 from dkimctl.files import (
+    Folder,
+    LinkFound,
     Owner,
     caller,
-    create_file,
     locked,
     make_directory,
+    open_folder,
     read_file,
+    read_found,
+    read_untrusted,
     refuse_shared_directory,
-    write_file,
+    settle_directory,
 )
 from dkimctl.keys import metadata as meta
 from dkimctl.keys import pair as pairs
@@ -37,31 +45,52 @@ class KeyDirectory:
     """A KeyStore over a directory on this disk.
 
     `path`: the directory on this disk; `shown`: its path in the daemon's configuration (without `--root`); `owner`:
-    the owner of new keys. Domains and selectors are expected to be checked names (see `dkimctl.names`).
+    the owner of new keys; `named`: the key files in a table that only root can write, asked for only where metadata in
+    a directory of the daemon's names a file elsewhere. Domains and selectors are expected to be checked names (see
+    `dkimctl.names`).
     """
 
-    def __init__(self, path: Path, *, shown: str | None = None, owner: Owner | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        shown: str | None = None,
+        owner: Owner | None = None,
+        named: Callable[[], Container[str]] = frozenset,
+    ) -> None:
         self._path = path
         self._shown = shown or str(path)
         self._owner = owner or caller()
+        self._named = named
+        self._base: Folder | None = None
+
+    def __del__(self) -> None:
+        if self._base is not None:
+            self._base.close()
 
     def domains(self) -> Iterator[str]:
         """Return every domain with a key, sorted. Raises DiskError when the directory cannot be read."""
         flat = self._flat
         for name in self.names():
-            if name in flat or self._selectors(name):
+            if name in flat or self._has_keys(name):
                 yield name
 
     def names(self) -> list[str]:
         """Return every name that may be a domain with a key, sorted, without reading the keys. Raises as `domains`."""
         with disk_errors(f"read the key directory {self._path}"):
-            names = sorted(e.name for e in os.scandir(self._path) if _is_dir(e)) if self._path.is_dir() else []
+            base = self._opened_base()
+            names = sorted(base.names_of_directories()) if base else []
         return sorted({*names, *self._flat}) if self._flat else names
 
     def keys(self, domain: str) -> tuple[Key, ...]:
-        """Return the keys of a domain, oldest first; empty when it has none."""
-        keys = [self._key(domain, selector, f"{domain}/") for selector in self._selectors(domain)]
-        keys += [self._key(domain, selector, "") for selector in self._flat.get(domain, ())]
+        """Return the keys of a domain, oldest first. Raises DiskError, Refused or CheckFailed."""
+        keys: list[Key] = []
+        with self._folder(domain) as folder:
+            if folder is not None:
+                keys = [self._key(folder, domain, selector, f"{domain}/") for selector in self._selectors(folder)]
+        if flat := self._flat.get(domain):
+            with self._folder("") as folder:
+                keys += [self._key(folder, domain, selector, "") for selector in flat if folder is not None]
         if len(keys) > 1:
             taken_over = {key.metadata.path for key in keys} - {""}
             # one private key file is one key, with the selector under which it was adopted
@@ -70,88 +99,179 @@ class KeyDirectory:
         return tuple(keys)
 
     def find(self, name: KeyName) -> Key | None:
-        """Return one key as it is now, or None when there is none of this name. Raises DiskError or CheckFailed."""
-        folder = "" if name.selector in self._flat.get(name.domain, ()) else f"{name.domain}/"
-        stem = f"{self._path}/{folder}{name.selector}"
-        has_file = _exists(f"{stem}{PRIVATE}")
-        if not has_file and not _exists(f"{stem}.json"):
-            return None
-        key = self._key(name.domain, name.selector, folder)
-        return key if has_file or key.metadata.path else None
+        """Return one key as it is now, or None when there is none of this name. Raises as `keys`."""
+        below = "" if name.selector in self._flat.get(name.domain, ()) else f"{name.domain}/"
+        with self._folder(below.rstrip("/")) as folder:
+            if folder is None:
+                return None
+            has_file = folder.has(name.selector + PRIVATE)
+            if not has_file and not folder.has(f"{name.selector}.json"):
+                return None
+            key = self._key(folder, name.domain, name.selector, below)
+            return key if has_file or key.metadata.path else None
 
     def load(self, key: Key) -> KeyPair:
-        """Return the key pair. Raises DiskError or CheckFailed."""
-        return pairs.load(Path(self._local(key.path)))
+        """Return the key pair. Raises DiskError, Refused or CheckFailed."""
+        return pairs.parse_private_key(*self._private(key))
 
     def public(self, key: Key) -> PublicKey:
-        """Return the public half of the private key file. Raises DiskError or CheckFailed."""
-        path = self._local(key.path)
-        content = pairs.read(path)
+        """Return the public half of the private key file. Raises DiskError, Refused or CheckFailed."""
+        content, path = self._private(key)
         return key.metadata.public_of(content) or pairs.parse_public(content, path)
+
+    def _private(self, key: Key) -> tuple[bytes, str]:
+        """Return the content of the private key file, and its path."""
+        path = self._local(key.path)
+        if not key.metadata.path and path.parent.parent == self._path:  # the usual place, and the fast way
+            with self._folder(path.parent.name) as folder:
+                content = self._read(folder, path.name, pairs.PEM_END) if folder is not None else None
+        else:
+            content = read_found(path, frozenset({self._owner.uid}))
+        if content is None:
+            raise pairs.no_such_key(path)
+        return content, str(path)
+
+    # --- changes
 
     def create(self, domain: str, selector: str, pair: KeyPair, record: bytes, metadata: Metadata) -> Key:
         """Store a new key, the private file last: a run killed before that leaves no key and can be repeated.
 
-        Raises Refused when the selector is taken or when other users can write to the directory.
+        Raises Refused when the selector is taken or when other users can write to the directory: nothing is made then.
         """
-        directory = self._path / domain
-        make_directory(self._path, mode=0o755)
-        make_directory(directory, mode=0o700, owner=self._owner)
+        directory, name = self._path / domain, f"{selector}{PRIVATE}"
         refuse_shared_directory(directory, self._owner)
-        private = directory / f"{selector}{PRIVATE}"
+        make_directory(self._path, mode=0o755)
+        self._make(directory)
         metadata = metadata.with_public(pair.public, pair.private_pem)
-        with locked(directory):
-            if os.path.lexists(private):
-                raise taken(str(private))
-            if selector in self._selectors(domain):
-                raise taken(str(private.with_suffix(".json")))
-            write_file(directory / f"{selector}.txt", record, mode=0o600, owner=self._owner, durable=False)
-            write_file(
-                directory / f"{selector}.json",
-                meta.to_json(metadata),
-                mode=0o600,
-                owner=self._owner,
-                durable=False,
+        with locked(directory), disk_errors(f"write {directory / name}"), open_folder(directory) as folder:
+            folder.remove_second_names()
+            if name in folder.names():
+                raise taken(f"{directory}/{name}")
+            if selector in self._selectors(folder):
+                raise taken(f"{directory}/{selector}.json")
+            owner, notes = self._owner, meta.to_json(metadata)
+            folder.write(f"{selector}.txt", record, mode=0o600, owner=owner, durable=False)
+            folder.write(f"{selector}.json", notes, mode=0o600, owner=owner, durable=False)
+            try:
+                folder.create(name, pair.private_pem, mode=0o600, owner=owner)
+            except FileExistsError as error:
+                raise taken(f"{directory}/{name}") from error
+        return Key(domain, selector, f"{self._shown}/{domain}/{name}", metadata)
+
+    def _make(self, directory: Path) -> None:
+        """Make the directory of a domain; correct an existing one that the daemon cannot enter."""
+        if make_directory(directory, mode=0o700, owner=self._owner) or os.geteuid() != 0:
+            return
+        with disk_errors(f"look at {directory}"), open_folder(directory) as folder:
+            can_pass = self._owner.has(os.fstat(folder.descriptor), stat.S_IXUSR)
+        if not can_pass:
+            settle_directory(directory, mode=0o700, owner=self._owner)
+
+    def settle(self, key: Key) -> None:
+        """Repair what a killed run has left: a second name of the key file, a directory that the daemon cannot enter.
+
+        Raises Refused when the daemon cannot read the key and the cause is not ours to change.
+        """
+        path = self._local(key.path)
+        if not key.metadata.path and path.parent != self._path:
+            self._make(path.parent)
+        with disk_errors(f"look at {path}"), open_folder(path.parent) as folder:
+            if not key.metadata.path:
+                folder.remove_second_names()
+            status = os.stat(path.name, dir_fd=folder.descriptor)
+        if os.geteuid() == 0 and not self._owner.has(status, stat.S_IRUSR):
+            mode = stat.S_IMODE(status.st_mode)
+            raise Refused(
+                f"{path} belongs to {Owner.of(status).label} (mode {mode:04o}): {self._owner.label} cannot read it",
+                hint=f"if it is the right key: chown -h {self._owner.label} {shell_word(path)}",
             )
-            create_file(private, pair.private_pem, mode=0o600, owner=self._owner)
-        return Key(domain, selector, f"{self._shown}/{domain}/{selector}{PRIVATE}", metadata)
 
     def advance(self, key: Key, phase: Phase, now: datetime, note: str = "") -> Key:
         """Move a key to another phase. Raises Refused when its phase was changed by another program meanwhile."""
-        stem = self._stem(key)
-        with locked(Path(stem).parent):
-            current = self._metadata(stem)
+        directory = self._path / key.domain if key.metadata.path else self._local(key.path).parent
+        stem = key.selector if key.metadata.path else Path(key.path).name.removesuffix(PRIVATE)
+        path = directory / f"{stem}.json"
+        with locked(directory), disk_errors(f"write {path}"), open_folder(directory) as folder:
+            folder.remove_second_names()
+            current = self._metadata(folder, stem)
             if current.phase is not key.phase:
                 raise Refused(
                     f"{key.selector} of {key.domain} changed from {key.phase} to {current.phase} meanwhile",
                     hint="another dkimctl is running: look at dkimctl status, then run the command again",
                 )
             changed = current._replace(provider=key.metadata.provider or current.provider).advanced(phase, now, note)
-            write_file(Path(f"{stem}.json"), meta.to_json(changed), mode=0o600, owner=self._owner)
+            folder.write(path.name, meta.to_json(changed), mode=0o600, owner=self._owner_of(folder, path.name))
         return key._replace(metadata=changed)
 
-    def _local(self, shown: str) -> str:
+    def _owner_of(self, folder: Folder, name: str) -> Owner | None:
+        """Return the owner of a file that is rewritten: as before, where that is root or the directory's owner."""
+        if os.geteuid() != 0:
+            return None
+        try:
+            status = folder.status(name)
+        except FileNotFoundError:
+            return folder.owner
+        return Owner.of(status) if status.st_uid in (0, folder.owner.uid) else folder.owner
+
+    # --- reading
+
+    def _local(self, shown: str) -> Path:
+        """Return the place on this disk of a path in the daemon's configuration."""
         if shown.startswith(f"{self._shown}/"):
-            return f"{self._path}{shown[len(self._shown) :]}"
-        return f"{str(self._path).removesuffix(self._shown)}{shown}"  # below the same root, but elsewhere
+            return self._path / shown[len(self._shown) + 1 :]
+        before = str(self._path).removesuffix(self._shown)
+        return self._path / f"{before}{shown}"  # below the same root, but elsewhere
 
-    def _stem(self, key: Key) -> str:
-        """Return the path of the metadata without `.json`."""
-        return (
-            f"{self._path}/{key.domain}/{key.selector}" if key.metadata.path else self._local(key.path)[: -len(PRIVATE)]
-        )
+    def _opened_base(self) -> Folder | None:
+        """Return the key directory, kept open while it exists; None when it does not."""
+        if self._base is not None and not self._base.is_removed:
+            return self._base
+        try:
+            with open_folder(self._path) as folder:
+                self._base = folder.again()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return self._base
 
-    def _selectors(self, domain: str) -> list[str]:
-        directory = f"{self._path}/{domain}"  # plain strings: a path object costs more than the system call
-        with disk_errors(f"read {directory}"):
+    @contextmanager
+    def _folder(self, domain: str) -> Iterator[Folder | None]:
+        """Open the directory of a domain, or the store's own for an empty name; None when missing."""
+        with disk_errors(f"read {self._path}/{domain}"):
+            base = self._opened_base()
+            if base is None or not domain:
+                yield base
+                return
+            folder = self._enter(base, domain)
             try:
-                names = os.listdir(directory)
-            except (FileNotFoundError, NotADirectoryError):
-                return []
+                yield folder
+            finally:
+                if folder is not None:
+                    folder.close()
+
+    def _enter(self, base: Folder, domain: str) -> Folder | None:
+        try:
+            return base.enter(domain)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            if error.errno not in (errno.ENOTDIR, errno.ELOOP):
+                raise
+        try:
+            with open_folder(self._path / domain) as folder:  # a link
+                return folder.again()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def _has_keys(self, domain: str) -> bool:
+        with self._folder(domain) as folder:
+            return folder is not None and bool(self._selectors(folder))
+
+    def _selectors(self, folder: Folder) -> list[str]:
+        names = folder.names()
         found = {name.removesuffix(PRIVATE) for name in names if name.endswith(PRIVATE) and name[0] != "."}
         notes = [name.removesuffix(".json") for name in names if name.endswith(".json") and name[0] != "."]
         alone = [selector for selector in notes if selector not in found]
-        return sorted(found.union(s for s in alone if self._metadata(f"{directory}/{s}").path) if alone else found)
+        return sorted(found.union(s for s in alone if self._metadata(folder, s).path) if alone else found)
 
     @cached_property
     def _flat(self) -> dict[str, list[str]]:
@@ -160,43 +280,42 @@ class KeyDirectory:
         Searched once: dkimctl makes no such keys here, and with 100,000 domains the search takes long.
         """
         found: dict[str, list[str]] = {}
-        for selector in self._selectors("."):
-            made_for = _MADE_FOR.search(read_file(self._path / f"{selector}.txt") or b"")
-            if made_for:
-                found.setdefault(made_for[2].decode("ascii", "replace").lower().rstrip("."), []).append(selector)
+        with self._folder("") as folder:
+            if folder is None:
+                return found
+            for selector in self._selectors(folder):
+                made_for = _MADE_FOR.search(self._read(folder, f"{selector}.txt") or b"")
+                if made_for:
+                    found.setdefault(made_for[2].decode("ascii", "replace").lower().rstrip("."), []).append(selector)
         return found
 
-    def _key(self, domain: str, selector: str, folder: str) -> Key:
-        shown = f"{self._shown}/{folder}{selector}{PRIVATE}"
-        metadata = self._metadata(f"{self._path}/{folder}{selector}")
-        return Key(domain, selector, metadata.path or shown, metadata)
+    def _key(self, folder: Folder, domain: str, selector: str, below: str) -> Key:
+        """Return a key in an open directory; `below`: its path below the store's, such as `example.com/`."""
+        metadata = self._metadata(folder, selector)
+        if metadata.path and not folder.is_ours and metadata.path not in self._named():
+            raise Refused(
+                f"{folder.shown(selector)}.json names the private key {metadata.path}, and no table of root's does",
+                hint="others can write that file: move it away, or add the key to the KeyTable",
+            )
+        return Key(domain, selector, metadata.path or f"{self._shown}/{below}{selector}{PRIVATE}", metadata)
 
-    def _metadata(self, stem: str) -> Metadata:
-        path = f"{stem}.json"
-        content = read_file(path, end=meta.END)
+    def _metadata(self, folder: Folder, selector: str) -> Metadata:
+        content = self._read(folder, f"{selector}.json", meta.END)
         if content is not None:
-            return meta.from_json(content, path)
-        private = Path(stem + PRIVATE)
-        pair = pairs.load(private)
-        with disk_errors(f"look at {private}"):
-            made = datetime.fromtimestamp(private.stat().st_mtime, UTC)
+            return meta.from_json(content, f"{folder.shown(selector)}.json")
+        name = selector + PRIVATE
+        content = self._read(folder, name, pairs.PEM_END)
+        if content is None:
+            raise pairs.no_such_key(folder.shown(name))
+        pair = pairs.parse_private_key(content, folder.shown(name))
+        made = datetime.fromtimestamp(os.stat(name, dir_fd=folder.descriptor).st_mtime, UTC)
         return Metadata(pair.algorithm, pair.bits, timestamp(made))
 
-
-def _exists(path: str) -> bool:
-    with disk_errors(f"look at {path}"):
+    def _read(self, folder: Folder, name: str, end: bytes = b"") -> bytes | None:
+        """Return the content of a file, or None. A link is followed where only root and the caller can make one."""
         try:
-            os.lstat(path)
-        except (FileNotFoundError, NotADirectoryError):
-            return False
-    return True
-
-
-def _is_dir(entry: "os.DirEntry[str]") -> bool:
-    try:
-        return entry.is_dir()
-    except OSError as error:  # a link that leads to itself
-        raise DiskError(
-            f"cannot look at {entry.path}: {reason(error)}",
-            hint=f"see where it leads: namei -l {shell_word(entry.path)}",
-        ) from error
+            return read_untrusted(folder, name, frozenset({folder.owner.uid, self._owner.uid}), end=end)
+        except LinkFound:
+            if not folder.is_ours:
+                raise
+        return read_file(self._path / folder.shown(name), end=end)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 LEAST_BITS = 1024  # RFC 8301 §3.2: verifiers must not accept less
 USUAL_BITS = 2048  # RFC 8301 §3.2: signers should use at least this
 MOST_BITS = 4096  # RFC 8301 §3.2: verifiers need not handle more
-_PEM_END = b"\n-----END PRIVATE KEY-----\n"
+PEM_END = b"\n-----END PRIVATE KEY-----\n"
 
 
 class Algorithm(StrEnum):
@@ -100,10 +100,15 @@ def parse_public(content: bytes, source: str) -> PublicKey:
 
 def read(path: Path | str) -> bytes:
     """Return the content of a private key file. Raises DiskError."""
-    content = read_file(path, end=_PEM_END)
+    content = read_file(path, end=PEM_END)
     if content is None:
-        raise DiskError(f"no such key file: {path}", hint="list the keys: dkimctl record")
+        raise no_such_key(path)
     return content
+
+
+def no_such_key(path: Path | str) -> DiskError:
+    """Return the error for a private key file that does not exist."""
+    return DiskError(f"no such key file: {path}", hint="list the keys: dkimctl record")
 
 
 def parse_private_key(content: bytes, source: str) -> KeyPair:

@@ -65,6 +65,9 @@ class KeyStore(KeyReader, Protocol):
     def create(self, domain: str, selector: str, pair: KeyPair, record: bytes, metadata: Metadata) -> Key:
         """Store a new key; `record` is its key record in zone-file form. Raises Refused when the selector is taken."""
 
+    def settle(self, key: Key) -> None:
+        """Finish what an interrupted run has left of a key. Raises Refused when the daemon cannot use it as it is."""
+
     def advance(self, key: Key, phase: Phase, now: datetime, note: str = "") -> Key:
         """Move a key to another phase. Raises Refused when its phase was changed by another program meanwhile."""
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dkimctl.config.settings import Settings
-from dkimctl.errors import DkimctlError, UsageError, shell_word
-from dkimctl.files import Owner, caller, create_file, make_directory, refuse_shared_directory, write_file
+from dkimctl.errors import DkimctlError, UsageError, disk_errors, shell_word
+from dkimctl.files import Owner, caller, create_file, make_directory, open_folder, refuse_shared_directory, write_file
 from dkimctl.keys.ahead import Make
 from dkimctl.keys.metadata import Phase, Tags, new_metadata
 from dkimctl.keys.pair import KeyPair
@@ -133,6 +133,7 @@ def generate_keys(
         try:
             there = _existing(store, request) if if_missing else None
             if there is not None:
+                store.settle(there)
                 return Kept(there.domain, there.selector, there.path)
             return _generate(request, style, store, now)
         except DkimctlError as error:
@@ -153,6 +154,7 @@ def _existing(store: KeyReader, request: KeyRequest) -> Key | None:
 def _generate(request: KeyRequest, style: KeyStyle, store: KeyStore, now: datetime) -> Generated:
     there = store.find(KeyName(request.domain, request.selector))
     if there is not None:  # checked before the search for primes too: an RSA-4096 key takes seconds
+        store.settle(there)
         raise taken(there.path)
     pair = style.make()
     metadata = new_metadata(pair.algorithm, pair.bits, style.tags, now)
@@ -167,10 +169,12 @@ def generate_flat(
 
     Raises Refused when the key exists or others could tamper with the directory, DiskError when it cannot be written.
     """
-    make_directory(directory, mode=0o700, owner=owner)
     refuse_shared_directory(directory, owner)
+    make_directory(directory, mode=0o700, owner=owner)
     private = directory / f"{request.selector}.private"
     if os.path.lexists(private):
+        with disk_errors(f"look at {directory}"), open_folder(directory) as folder:
+            folder.remove_second_names()
         if if_missing:
             return Kept(request.domain, request.selector, str(private))
         raise taken(str(private))

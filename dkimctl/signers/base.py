@@ -105,7 +105,7 @@ class Rendering:
     """main.cf settings by name; empty where Postfix is not configured."""
     notices: tuple[Notice, ...]
     leftovers: tuple[str, ...] = field(default=(), repr=False)
-    """Copies of private keys that were revoked, as system paths: removed at the end, and not kept anywhere."""
+    """Copies of private keys that no daemon reads any more, as system paths: removed at the end, kept nowhere."""
 
 
 Name = tuple[str, str]
@@ -127,7 +127,7 @@ class Signer(Protocol):
     proven_before_postfix: bool
     """True when Postfix is told of its socket only after it has signed probes; False when both change together."""
     key_copies: tuple[str, ...]
-    """The directories with its own copies of private keys, as system paths."""
+    """The directories with its own copies of private keys, as system paths: its own first, then earlier versions'."""
 
     # what to write
 

@@ -1,12 +1,15 @@
-"""Private keys in the form and place that a signer needs them: made from the key store, readable by its user alone."""
+"""Private keys in the form and place that a signer needs them: made from the key store, readable by its user alone.
 
-import os
+The directory of the copies is root's, so that the daemon's user can put nothing into it.
+"""
+
 from collections.abc import Iterator
 
 from dkimctl.config.settings import Settings
-from dkimctl.errors import UsageError, disk_errors
+from dkimctl.errors import Refused, UsageError, disk_errors
+from dkimctl.files import open_folder, read_found
 from dkimctl.keys.metadata import Phase
-from dkimctl.keys.pair import load
+from dkimctl.keys.pair import KeyPair, no_such_key, parse_private_key
 from dkimctl.keys.seed import signer_form
 from dkimctl.keys.store import KeyName, KeyReader
 from dkimctl.names import split_owner_name
@@ -22,13 +25,22 @@ def derived_path(directory: str, key: SigningKey) -> str:
 
 def derived_key(settings: Settings, directory: str, key: SigningKey) -> RenderedFile:
     """The copy. Its content is read when it is needed: raises DiskError or CheckFailed then."""
-    content = Content(lambda: (signer_form(load(settings.at(key.path))),))
+    content = Content(lambda: (signer_form(_pair(settings, key)),))
     return RenderedFile(derived_path(directory, key), content, mode=0o600, owner=settings.keys.owner)
+
+
+def _pair(settings: Settings, key: SigningKey) -> KeyPair:
+    path = settings.at(key.path)
+    content = read_found(path)
+    if content is None:
+        raise no_such_key(path)
+    return parse_private_key(content, str(path))
 
 
 def derived_directory(settings: Settings, directory: str) -> RenderedDirectory:
     """The directory of the copies."""
-    return RenderedDirectory(directory, 0o700, settings.keys.owner)
+    user, _, group = settings.keys.owner.partition(":")
+    return RenderedDirectory(directory, 0o750, f"root:{group or user}")
 
 
 def revoked_copies(settings: Settings, store: KeyReader, directory: str, selection: Selection) -> Iterator[str]:
@@ -37,18 +49,27 @@ def revoked_copies(settings: Settings, store: KeyReader, directory: str, selecti
     None for a user who may not look there, and could not remove them either. Raises DiskError.
     """
     signing = {key.name for key in selection.keys}
+    for owner in _copies(settings, directory):
+        if owner not in signing and _is_revoked(store, owner):
+            yield f"{directory}/{owner}{_ENDING}"
+
+
+def moved_copies(settings: Settings, old: str, selection: Selection) -> Iterator[str]:
+    """The copies where an earlier version kept them of keys that this rendering copies elsewhere, as system paths."""
+    signing = {key.name for key in selection.keys}
+    return (f"{old}/{owner}{_ENDING}" for owner in _copies(settings, old) if owner in signing)
+
+
+def _copies(settings: Settings, directory: str) -> list[str]:
+    """The names of the key records whose keys have a copy there. Raises DiskError."""
     place = settings.at(directory)
     with disk_errors(f"read {place}"):
         try:
-            names = sorted(os.listdir(place))
-        except (FileNotFoundError, NotADirectoryError, PermissionError):
-            return
-    for name in names:
-        if not name.endswith(_ENDING):
-            continue
-        owner = name.removesuffix(_ENDING)
-        if owner not in signing and _is_revoked(store, owner):
-            yield f"{directory}/{name}"
+            with open_folder(place) as folder:
+                names = sorted(folder.names())
+        except (FileNotFoundError, NotADirectoryError, PermissionError, Refused):
+            return []
+    return [name.removesuffix(_ENDING) for name in names if name.endswith(_ENDING)]
 
 
 def _is_revoked(store: KeyReader, owner: str) -> bool:

@@ -1,11 +1,12 @@
 """Everything this host should be told, as one value."""
 
+from collections.abc import Iterator
 from types import MappingProxyType
 
 from dkimctl.config.settings import Settings
 from dkimctl.keys.store import KeyReader
-from dkimctl.signers.base import Rendering, Signer
-from dkimctl.signers.derived import revoked_copies
+from dkimctl.signers.base import Rendering, Selection, Signer
+from dkimctl.signers.derived import moved_copies, revoked_copies
 from dkimctl.signers.postfix import postfix_settings
 from dkimctl.signers.registry import all_signers, signer_of
 from dkimctl.signers.selection import select_keys
@@ -24,7 +25,6 @@ def desired(settings: Settings, store: KeyReader, signer: Signer | None = None) 
     retired = (socket for other in everyone if other is not daemon for socket in other.retired_sockets(settings))
     postfix, postfix_notices = postfix_settings(settings, (*daemon.sockets(settings), *retired))
     transition = (notice for each in everyone for notice in each.transition_notices(settings, selection))
-    places = (place for each in everyone for place in each.key_copies)
     return Rendering(
         signer=daemon.name,
         keys=selection.keys,
@@ -32,5 +32,13 @@ def desired(settings: Settings, store: KeyReader, signer: Signer | None = None) 
         directories=daemon.directories(settings),
         postfix=MappingProxyType(postfix),
         notices=(*selection.notices, *transition, *notices, *postfix_notices),
-        leftovers=tuple(path for place in places for path in revoked_copies(settings, store, place, selection)),
+        leftovers=tuple(dict.fromkeys(_leftovers(settings, store, daemon, selection))),
     )
+
+
+def _leftovers(settings: Settings, store: KeyReader, daemon: Signer, selection: Selection) -> Iterator[str]:
+    """The copies of keys that no daemon reads once the rendering is in place, as system paths."""
+    for place in (place for each in all_signers() for place in each.key_copies):
+        yield from revoked_copies(settings, store, place, selection)
+    for earlier in daemon.key_copies[1:]:
+        yield from moved_copies(settings, earlier, selection)

@@ -168,8 +168,8 @@ def test_rspamd_the_second_time_nothing_changes(rspamd: Host) -> None:
     assert not any(done["installed"]["changed"].values())
     assert done["daemon"]["step"] == "none"
     assert rspamd.machine.read("/etc/rspamd/local.d/worker-proxy.inc").startswith('bind_socket = "127.0.0.1:')
-    modes = rspamd.machine.run("sh", "-c", "stat -c '%a %U' /var/lib/rspamd/dkimctl /var/lib/rspamd/dkimctl/*").stdout
-    assert modes.splitlines()[0] == "700 _rspamd"
+    modes = rspamd.machine.run("sh", "-c", "stat -c '%a %U' /var/lib/dkimctl/rspamd /var/lib/dkimctl/rspamd/*").stdout
+    assert modes.splitlines()[0] == "750 root"
     assert set(modes.splitlines()[1:]) == {"600 _rspamd"}
 
 

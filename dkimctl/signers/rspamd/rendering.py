@@ -28,7 +28,9 @@ from dkimctl.signers.derived import derived_directory, derived_key, derived_path
 from dkimctl.signers.socketdir import socket_directory, tmpfiles
 
 PLACE = "/etc/rspamd"
-KEYS = "/var/lib/rspamd/dkimctl"
+KEYS = "/var/lib/dkimctl/rspamd"
+OLD_KEYS = "/var/lib/rspamd/dkimctl"
+"""Where earlier versions put the copies: in a directory of rspamd's own user."""
 OURS = f"{PLACE}/dkimctl"
 SIGNING, PROXY, NETWORKS = "dkim_signing.conf", "worker-proxy.inc", "sign_networks.map"
 _HEADER = b"# Written by `dkimctl render-config --install`, which replaces every change made here.\n"

@@ -19,7 +19,7 @@ class Rspamd:
     signs_twice = True
     explains = False
     proven_before_postfix = True
-    key_copies: tuple[str, ...] = (rendering.KEYS,)
+    key_copies: tuple[str, ...] = (rendering.KEYS, rendering.OLD_KEYS)
 
     def files(self, settings: Settings, selection: Selection) -> tuple[tuple[RenderedFile, ...], tuple[Notice, ...]]:
         """Return keys first, the files of local.d last."""
