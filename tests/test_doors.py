@@ -75,3 +75,12 @@ def test_render_config_stays_off_the_network(scratch: Scratch) -> None:
     modules = loaded(scratch, "render-config", "--check")
     assert modules & {"ovh", "requests", "dns", "rich"} == set()
     assert "dkimctl.cli.render_config" in modules
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("status",), ("doctor", "--no-dns"), ("verify-dns", "a.example", "-s", "mail", "--nameserver", "127.0.0.1:9")],
+)
+def test_pipes_load_no_layout(scratch: Scratch, words: tuple[str, ...]) -> None:
+    """What a program reads, and messages beside it, are written without the library that lays out terminals."""
+    assert "rich" not in loaded(scratch, *words)

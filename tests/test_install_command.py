@@ -49,7 +49,7 @@ def test_install_says_what_changed_and_where_the_old_files_are(managed: DkimctlI
     done = managed("render-config", "--install")
     assert done.code == 0
     assert "/etc/opendkim.conf: changed\n" in done.out
-    assert re.search(r"what was there before is in /var/backups/dkimctl/\d{8}T\d{6}Z\n", done.err)
+    assert re.search(r"the old files are in /var/backups/dkimctl/\d{8}T\d{6}Z\n", done.err)
     assert "no dry run below --root" in done.err
     assert "no Postfix is configured" in done.err
     again = managed("render-config", "--install")

@@ -485,7 +485,7 @@ def test_ctrl_c_says_what_was_done_and_what_not(dkimctl: Dkimctl) -> None:
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
         assert process.returncode == 130, err
-        assert "dkimctl: 1 not seen at every name server yet; the same command goes on from there\n" in err
+        assert "dkimctl: 1 not seen at every name server yet; run the same command again to continue\n" in err
         assert "Traceback" not in err
         assert out == ""
         assert w.phase() == "published"
@@ -522,7 +522,7 @@ def test_nobody_reads_the_results(dkimctl: Dkimctl) -> None:
         os.close(write)
         _, err = process.communicate(timeout=60)
         assert process.returncode == 130, err
-        assert "the same command goes on from there" in err
+        assert "run the same command again to continue" in err
         stand = [zone for zone in zones if standing(w.sandbox, zone=zone)]
         assert stand == [zone for zone in zones if w.sandbox.zone(zone).refreshes]
         assert w(*PUBLISH, *zones).code == 0
@@ -543,7 +543,7 @@ def test_ctrl_c_twice_leaves_what_is_in_hand_and_says_so(dkimctl: Dkimctl) -> No
         _, err = process.communicate(timeout=60)
         assert (process.returncode, err) == (
             130,
-            f"dkimctl: 1 not begun; 1 not done: mail._domainkey.{ZONE}; the same command goes on from there\n",
+            f"dkimctl: 1 not begun; 1 not done: mail._domainkey.{ZONE}; run the same command again to continue\n",
         )
 
 

@@ -10,7 +10,8 @@ import pytest
 from dkimctl.config.settings import Lookup
 from dkimctl.keys.metadata import Tags
 from dkimctl.keys.pair import Algorithm, generate
-from dkimctl.output.verification import report_text
+from dkimctl.output.plain import plain_text
+from dkimctl.output.verification import report_blocks
 from dkimctl.record.model import record_for
 from dkimctl.verify.check import check
 from dkimctl.verify.report import Report, Target, Verdict
@@ -187,7 +188,8 @@ def test_a_hostile_server_gets_its_finding(
     report = hostile(name)
     assert time.monotonic() - begun < DEADLINE
     assert_valid_report(report)
-    assert all(line.isprintable() and len(line) <= 80 for line in report_text(report).splitlines()), report_text(report)
+    shown = plain_text(report_blocks(report))
+    assert all(line.isprintable() and len(line) <= 80 for line in shown.splitlines()), shown
     assert {f.code for f in report.findings} == CASES[name][2], report.findings
     if report.verdict is Verdict.RIGHT:
         assert report.text == GOOD.decode()

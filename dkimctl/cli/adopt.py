@@ -52,13 +52,14 @@ def _compare(app: App, settings: "Settings", adoption: "Adoption") -> int:
     from dkimctl.install.compare import compare
     from dkimctl.install.unified import diff_lines
     from dkimctl.output.adoption import adoption_document
+    from dkimctl.output.layout import GAP
     from dkimctl.output.rendering import show_diff
 
     difference = compare(adoption.rendering, settings)
     if not difference.is_empty and not app.json:
-        app.terminal.result("")
+        app.terminal.show([GAP])
         show_diff(diff_lines(adoption.rendering, difference, settings), app.terminal)
-        app.terminal.note("nothing was written; take it over: dkimctl adopt --install")
+        app.terminal.note("nothing was written; to take it over: dkimctl adopt --install")
     app.terminal.document("adoption", adoption_document(adoption, difference))
     return int(not difference.is_empty)
 
@@ -67,6 +68,7 @@ def _install(app: App, settings: "Settings", adoption: "Adoption") -> int:
     from dkimctl.adopt.journal import with_note
     from dkimctl.install.install import install
     from dkimctl.output.adoption import adoption_document
+    from dkimctl.output.layout import GAP
     from dkimctl.output.rendering import show_installation
 
     if not adoption.taken:
@@ -74,10 +76,11 @@ def _install(app: App, settings: "Settings", adoption: "Adoption") -> int:
         return 0
     rendering = with_note(adoption.rendering, settings, app.clock.now())
     proven = install(rendering, settings, app.store, clock=app.clock)
-    app.terminal.result("")
+    app.terminal.show([GAP])
     show_installation(proven, app.terminal)
     app.terminal.document("adoption", adoption_document(adoption, proven))
-    app.terminal.note("undo it: dkimctl adopt --undo; see what dkimctl would change besides: dkimctl render-config")
+    app.terminal.note("to undo it: dkimctl adopt --undo")
+    app.terminal.note("to see what else dkimctl would change: dkimctl render-config")
     return 0
 
 

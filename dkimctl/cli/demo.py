@@ -21,14 +21,14 @@ def command(app: App, keep: bool) -> int:
     """
     from dkimctl.cli.demo_scenes import SCENES
     from dkimctl.cli.demo_stage import DOMAIN, open_stage
-    from dkimctl.output.demo import end_text, opening_text, scene_text
+    from dkimctl.output.demo import end_blocks, opening_blocks, scene_blocks
 
     scenes: list[Scene] = []
     with open_stage(app.clock, keep=keep) as stage:
-        app.terminal.result(opening_text(DOMAIN, stage.directory, keep=keep))
+        app.terminal.show(opening_blocks(DOMAIN, stage.directory, keep=keep))
         for play in SCENES:
             scenes.append(play(stage))
-            app.terminal.result(scene_text(len(scenes), scenes[-1]))
-    app.terminal.result(end_text(len(scenes)))
+            app.terminal.show(scene_blocks(len(scenes), scenes[-1]))
+    app.terminal.show(end_blocks(len(scenes)))
     app.terminal.document("scenes", scenes)
     return 0

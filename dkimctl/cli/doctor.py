@@ -68,7 +68,7 @@ def _checks_that_ask(app: App) -> "tuple[Check, ...]":
 
 
 def _show(app: App, found: "Sequence[Finding]", form: str) -> None:
-    from dkimctl.output.doctor import diagnosis_text
+    from dkimctl.output.doctor import diagnosis_blocks
     from dkimctl.output.doctor_machine import nagios_text, prometheus_text
 
     if form == "nagios":
@@ -76,5 +76,5 @@ def _show(app: App, found: "Sequence[Finding]", form: str) -> None:
     elif form == "prometheus":
         app.terminal.result(prometheus_text(found, app.clock.now()))
     else:
-        app.terminal.result(diagnosis_text(found, verbose=app.verbosity > 0))
+        app.terminal.show(diagnosis_blocks(found, verbose=app.verbosity > 0))
         app.terminal.document("findings", found)

@@ -61,18 +61,13 @@ class App:
         return Terminal(json=self.json, verbosity=self.verbosity, typed=self._typed)
 
     def _typed(self, text: str) -> str:
-        """The text with --root and --config as they were given behind each command of ours that it says to type."""
+        """Return the message with --root and --config, as they were given, after each command that it proposes."""
         given = {"--root": self.root, "--config": self.config_file}
-        if not any(given.values()) or "dkimctl " not in text or "--root" in text:
+        if not any(given.values()):
             return text
-        import re
+        from dkimctl.output.commands import with_options
 
-        from dkimctl.cli.commands import COMMANDS
-        from dkimctl.errors import shell_word
-
-        options = "".join(f" {option} {shell_word(value)}" for option, value in given.items() if value)
-        ours = rf"\bdkimctl (?:ovh (?:login|whoami)|{'|'.join(COMMANDS)})(?![\w-]| --help)"
-        return re.sub(ours, lambda command: command[0] + options, text)
+        return with_options(text, given)
 
     @property
     def store(self) -> "KeyDirectory":

@@ -34,7 +34,7 @@ def command(app: App, subjects: tuple[str, ...]) -> int:
     """
     from dkimctl.dkim.explain import exit_code, explain
     from dkimctl.errors import UsageError
-    from dkimctl.output.inspection import inspection_text
+    from dkimctl.output.inspection import inspection_blocks
 
     if all(_is_code(subject) for subject in subjects):
         return _explain_codes(app, subjects)
@@ -42,7 +42,7 @@ def command(app: App, subjects: tuple[str, ...]) -> int:
         raise UsageError("more than one file", hint="one at a time: dkimctl inspect message.eml")
     content, is_whole = _content(subjects[0])
     inspection = explain(content, _find_records(app), app.clock.now(), is_whole=is_whole)
-    app.terminal.result(inspection_text(inspection, app.terminal.verbosity))
+    app.terminal.show(inspection_blocks(inspection, app.terminal.verbosity))
     app.terminal.document("inspection", inspection)
     return exit_code(inspection)
 
@@ -56,13 +56,14 @@ def _is_code(subject: str) -> bool:
 def _explain_codes(app: App, codes: tuple[str, ...]) -> int:
     from dkimctl.catalogue import CATALOGUE
     from dkimctl.errors import UsageError
-    from dkimctl.output.catalogue import entry_text
+    from dkimctl.output.catalogue import entry_blocks
+    from dkimctl.output.layout import separated
 
     unknown = [code for code in codes if code.upper() not in CATALOGUE]
     if unknown:
         raise UsageError(f"no such code: {unknown[0]}", hint="see them all: dkimctl inspect")
     entries = [CATALOGUE[code.upper()] for code in codes] or [CATALOGUE[code] for code in sorted(CATALOGUE)]
-    app.terminal.result("\n".join(entry_text(entry) for entry in entries))
+    app.terminal.show(separated(list(entry_blocks(entry)) for entry in entries))
     app.terminal.document("findings", entries)
     return 0
 

@@ -180,7 +180,7 @@ def _as_failure(error: OSError | MemoryError) -> Unavailable:
 def _interrupted(app: App, what: str = "") -> int:
     if sys.stderr.isatty():
         sys.stderr.write("\n")  # after the terminal's own ^C
-    app.terminal.note(what or "interrupted; what was finished stays, and the same command goes on from there")
+    app.terminal.note(what or "interrupted; what was finished stays, and run the same command again to continue")
     return INTERRUPTED
 
 

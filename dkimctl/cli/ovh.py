@@ -51,7 +51,8 @@ def login(
     if show_rules:
         return _show_rules(app, zones)
     from dkimctl.findings import exit_code
-    from dkimctl.output.ovh import login_text, show_pending
+    from dkimctl.output.ovh import login_blocks, show_pending
+    from dkimctl.output.progress import Meter
     from dkimctl.providers.ovh.credentials import read_application
     from dkimctl.providers.ovh.login import Wish, log_in
 
@@ -59,8 +60,9 @@ def login(
     target = _target(app, credentials)
     application = read_application(_options(app), app.settings, os.environ, target)
     wish = Wish(application, wanted, target, replace, timeout, named=bool(credentials))
-    done = log_in(wish, app.clock, lambda pending: show_pending(pending, app.terminal))
-    app.terminal.result(login_text(done))
+    with Meter(app.terminal, "OVH", total=1, clock=app.clock) as meter:
+        done = log_in(wish, app.clock, lambda pending: show_pending(pending, app.terminal, meter))
+    app.terminal.show(login_blocks(done))
     app.terminal.document("login", done)
     _say_what_is_read(app, target)
     return exit_code(done.credential.findings)
@@ -75,12 +77,12 @@ def whoami(app: App, zones: tuple[str, ...]) -> int:
     OVH does not take the credential, and 3 when OVH could not be asked. Nothing is changed.
     """
     from dkimctl.findings import exit_code
-    from dkimctl.output.ovh import identity_text
+    from dkimctl.output.ovh import identity_blocks
     from dkimctl.providers.ovh.credentials import read_credentials
     from dkimctl.providers.ovh.whoami import whoami as look
 
     identity = look(read_credentials(_options(app), app.settings, os.environ), _zones(zones), app.clock)
-    app.terminal.result(identity_text(identity))
+    app.terminal.show(identity_blocks(identity))
     app.terminal.document("credential", identity)
     return exit_code(identity.findings)
 
@@ -90,7 +92,7 @@ command.add_command(whoami)
 
 
 def _show_rules(app: App, zones: tuple[str, ...]) -> int:
-    from dkimctl.output.ovh import rules_text
+    from dkimctl.output.ovh import rule_lines
     from dkimctl.providers.ovh.credentials import DEFAULT_ENDPOINT
     from dkimctl.providers.ovh.endpoint import web_host
     from dkimctl.providers.ovh.grants import rules_for
@@ -98,7 +100,7 @@ def _show_rules(app: App, zones: tuple[str, ...]) -> int:
 
     wanted = _zones(zones) or ("ZONE",)
     rules = rules_for(wanted)
-    app.terminal.result(rules_text(rules))
+    app.terminal.show(rule_lines(rules))
     if len(wanted) == 1:  # the page of many zones would be too long an address
         host = web_host(os.environ.get("OVH_ENDPOINT", "") or str(_options(app).get("endpoint", DEFAULT_ENDPOINT)))
         app.terminal.note(f"a page that makes all three keys, with these rights: {token_page(wanted[0], host)}")

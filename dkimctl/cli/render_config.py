@@ -103,15 +103,15 @@ def _chosen(
 def _compare(app: App, settings: "Settings", rendering: "Rendering", *, check: bool, show_diff: bool) -> int:
     from dkimctl.install.compare import compare
     from dkimctl.install.unified import diff_lines
-    from dkimctl.output.rendering import difference_text, with_notices
+    from dkimctl.output.rendering import difference_blocks, with_notices
     from dkimctl.output.rendering import show_diff as show
 
     difference = compare(rendering, settings)
     if show_diff and not difference.is_empty and not app.json:
         show(diff_lines(rendering, difference, settings), app.terminal)
-        app.terminal.note("put it in place: the same command as root with --install")
+        app.terminal.note("to install it: the same command as root with --install")
     else:
-        app.terminal.result(difference_text(difference))
+        app.terminal.show(difference_blocks(difference))
     app.terminal.document("difference", with_notices(difference, rendering))
     return 1 if check and not difference.is_empty else 0
 

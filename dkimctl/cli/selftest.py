@@ -1,9 +1,14 @@
 """`dkimctl selftest`: messages are sent, and the signatures they come out with verified."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from dkimctl.cli.frame import App, dns_options, domains_argument, managed_domains
 from dkimctl.cli.frame import command as make_command
+
+if TYPE_CHECKING:
+    from dkimctl.selftest.attempt import Attempt
 
 
 @make_command(
@@ -57,22 +62,27 @@ def command(
 
 
 def _test(app: App, domains: tuple[str, ...], via: str) -> int:
-    from dkimctl.output.selftest import selftest_text
+    from dkimctl.output.progress import Meter
+    from dkimctl.output.selftest import selftest_blocks
     from dkimctl.selftest.probing import Prober, Via
     from dkimctl.selftest.selftest import selftest
 
-    prober = Prober(
-        app.settings, app.store, app.clock, lambda a: app.terminal.detail(f"{a.sender}: {a.case}: {a.state.value}")
-    )
-    result = selftest(prober, managed_domains(app, domains), Via(via))
-    app.terminal.result(selftest_text(result))
+    with Meter(app.terminal, "messages", clock=app.clock) as meter:
+
+        def report(attempt: "Attempt") -> None:
+            app.terminal.detail(f"{attempt.sender}: {attempt.case}: {attempt.state.value}")
+            meter.advance(1)
+
+        prober = Prober(app.settings, app.store, app.clock, report)
+        result = selftest(prober, managed_domains(app, domains), Via(via))
+    app.terminal.show(selftest_blocks(result))
     app.terminal.document("selftest", result)
     return result.exit_code
 
 
 def _to_a_person(app: App, domains: tuple[str, ...], recipient: str, relay: str, starttls: bool, user: str) -> int:
     from dkimctl.errors import UsageError
-    from dkimctl.output.selftest import sent_text
+    from dkimctl.output.selftest import sent_blocks
     from dkimctl.selftest.person import Relay, password_from, recipient_from, relay_from, send
 
     named = managed_domains(app, domains)
@@ -82,6 +92,6 @@ def _to_a_person(app: App, domains: tuple[str, ...], recipient: str, relay: str,
     server = Relay(host, port, starttls, user, password_from() if user else "")
     # postmaster is an address that every domain with mail has (RFC 2142 §5): bounces arrive
     sent = send(server, f"postmaster@{named[0]}", recipient_from(recipient), app.clock.now())
-    app.terminal.result(sent_text(sent))
+    app.terminal.show(sent_blocks(sent))
     app.terminal.document("sent", sent)
     return 0

@@ -10,8 +10,9 @@ from dkimctl.cli.frame import command as make_command
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from dkimctl.output.progress import Meter
     from dkimctl.setup.setup import Wish
-    from dkimctl.setup.steps import Site
+    from dkimctl.setup.steps import Site, Step
 
 
 @make_command(
@@ -34,17 +35,19 @@ if TYPE_CHECKING:
 def command(app: App, domains: tuple[str, ...], selector: str | None, **wishes: Any) -> int:
     """Do everything for new domains: key, record, proof, signing.
 
-    Each step shows its proof, and does nothing where that holds already: after an interruption the same command goes
-    on. A key signs only after every authoritative server was seen to serve it, and it is proven by a signature.
+    Each step shows its proof, and is skipped where that holds already: after an interruption run the same command
+    again. A key signs only after every authoritative server was seen to serve it; a test signature proves it.
     """
+    from dkimctl.output.progress import Meter
     from dkimctl.setup.setup import set_up
 
-    steps = set_up(_site(app), _wish(app, domains, selector, wishes))
+    with Meter(app.terminal, "setup", total=1, clock=app.clock) as meter:
+        steps = set_up(_site(app, meter), _wish(app, domains, selector, wishes))
     app.terminal.document("steps", steps)
     return max((step.exit_code for step in steps), default=0)
 
 
-def _site(app: App) -> "Site":
+def _site(app: App, meter: "Meter") -> "Site":
     from dkimctl.lifecycle.generation import key_owner
     from dkimctl.output.steps import show_step
     from dkimctl.publish.interruption import StoppableClock
@@ -56,7 +59,12 @@ def _site(app: App) -> "Site":
         terminal.warning(choice.warning, choice.hint)
     store = app.store_of(choice.owner)
     clock = StoppableClock(app.clock)
-    return Site(settings, store, clock, lambda step: show_step(step, terminal), terminal.note)
+
+    def tell(step: "Step") -> None:
+        meter.wait_for("")
+        show_step(step, terminal)
+
+    return Site(settings, store, clock, tell, meter.step)
 
 
 def _wish(app: App, domains: tuple[str, ...], selector: str | None, wishes: "Mapping[str, Any]") -> "Wish":

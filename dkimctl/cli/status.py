@@ -15,10 +15,10 @@ def command(app: App, domains: tuple[str, ...]) -> int:
     """
     from dkimctl.findings import exit_code
     from dkimctl.lifecycle.status import status
-    from dkimctl.output.status import next_lines, status_text
+    from dkimctl.output.status import next_lines, status_blocks
 
     found = status(app.settings, app.store, managed_domains(app, domains), app.clock)
-    app.terminal.result(status_text(found))
+    app.terminal.show(status_blocks(found))
     for line in next_lines(found):
         app.terminal.note(line)
     app.terminal.document("status", found)

@@ -92,11 +92,15 @@ def command(
 
 
 def _watch(app: App, outcome: "Outcome", targets: "list[Target]", recursive: bool, timeout: float) -> int:
+    from dkimctl.output.progress import Meter
     from dkimctl.verify.watch import watch
 
     outcome.in_full = len(targets) <= _THOROUGH or app.verbosity > 0
     changes = watch(targets, app.settings.lookup, recursive=recursive, timeout=timeout, clock=app.clock)
-    return outcome.show_changes(changes)
+    names = targets[0].owner if len(targets) == 1 else f"{len(targets)} key records"
+    with Meter(app.terminal, "watching", total=1, clock=app.clock) as meter:
+        meter.wait_for(f"waiting up to {timeout:g} s until {names} {'is' if len(targets) == 1 else 'are'} right")
+        return outcome.show_changes(changes)
 
 
 def _check_few(app: App, outcome: "Outcome", targets: "list[Target]", recursive: bool, concurrency: int) -> int:

@@ -209,9 +209,9 @@ class Outcome:
         elif self._samples is not None:
             self._show_metrics(self._samples)
         elif self._form == "text":
-            from dkimctl.output.verification import verification_text
+            from dkimctl.output.verification import verification_blocks
 
-            terminal.result(verification_text(self._tally, in_full=self.in_full))
+            terminal.show(verification_blocks(self._tally, in_full=self.in_full))
             if not self.in_full and any(report.publish for report in self._tally.reports):
                 terminal.note("with -v each report is shown whole, with the record to publish")
         elif self._form == "json":

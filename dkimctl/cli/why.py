@@ -36,13 +36,13 @@ def command(app: App, sender: str, client: str, login: str, dns: bool | None) ->
     key record is wrong, 3 something could not be looked at.
     """
     from dkimctl.host.world import read_world
-    from dkimctl.output.why import answer_text
+    from dkimctl.output.why import answer_blocks
     from dkimctl.why.decisions import decide
 
     answer = decide(read_world(app.settings), _mail(sender, client, login))
     asks = app.settings.is_live if dns is None else dns
     reports = _records(app, answer) if asks else []
-    app.terminal.result(answer_text(answer, reports))
+    app.terminal.show(answer_blocks(answer, reports))
     app.terminal.document("answer", {"answer": answer, "records": reports})
     return _exit_code(answer, reports)
 

@@ -13,7 +13,7 @@ EXIT_STATUS = {
     2: "wrong usage or configuration; all problems of a file are reported at once",
     3: "could not be completed: network, DNS, API or disk failed; running it again may help",
     70: "a bug in dkimctl: one line says where the traceback was written",
-    130: "interrupted; what was finished stays, and the same command goes on from there",
+    130: "interrupted; what was finished stays, and run the same command again to continue",
 }
 
 ENVIRONMENT = {

@@ -1,22 +1,17 @@
-"""Entries of the catalogue of findings as text for people."""
+"""Entries of the catalogue of findings for people."""
 
-import textwrap
+from collections.abc import Iterator
 
 from dkimctl.findings import Entry
+from dkimctl.output.layout import Block, Prose, paragraph, severity_tone
 
-_WIDTH = 80
 
-
-def entry_text(entry: Entry) -> str:
-    """One finding explained: what it is called, why it matters, which verifiers mind, what to do."""
+def entry_blocks(entry: Entry) -> Iterator[Block]:
+    """Return a finding's title, why it matters, which verifiers reject it, and how to fix it."""
     head = f"{entry.code}  {entry.title} ({entry.severity.value})"
-    blocks = [textwrap.fill(head, _WIDTH, subsequent_indent="  "), _paragraph(entry.meaning)]
+    yield Prose(head, indent=2, text_tone=severity_tone(entry.severity))
+    yield paragraph(entry.meaning, 2, breaks_words=True)
     if entry.verifiers:
-        blocks.append(_paragraph(f"verifiers: {entry.verifiers}"))
+        yield paragraph(f"verifiers: {entry.verifiers}", 2, breaks_words=True)
     if entry.fix:
-        blocks.append(_paragraph(f"fix: {entry.fix}"))
-    return "\n".join(blocks) + "\n"
-
-
-def _paragraph(text: str) -> str:
-    return textwrap.fill(text, _WIDTH, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
+        yield paragraph(f"fix: {entry.fix}", 2, breaks_words=True)

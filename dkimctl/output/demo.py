@@ -1,10 +1,10 @@
-"""The scenes of the demo for people, at most 80 columns wide."""
+"""The scenes of the demo for people."""
 
-import textwrap
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-_WIDTH = 80
+from dkimctl.output.layout import GAP, Block, Line, Tone, heading, labelled, lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,36 +13,35 @@ class Scene:
 
     title: str
     command: str
-    """What a person types for it on a real relay; empty when there is no such command."""
+    """What to type for it on a real relay; empty when there is no such command."""
     proof: tuple[str, ...]
     """What was seen, a line each."""
 
 
-def opening_text(domain: str, directory: Path, *, keep: bool) -> str:
-    """What is going to happen, and where."""
+def opening_blocks(domain: str, directory: Path, *, keep: bool) -> list[Line]:
+    """Return what is going to happen, and where."""
     end = "it stays there" if keep else "removed at the end"
-    return (
+    return lines(
         f"From nothing to a signed mail of {domain}, on this machine alone: an\n"
         f"OVH-compatible API, two name servers, and a relay below a scratch directory.\n"
         f"{directory} ({end})\n"
     )
 
 
-def scene_text(number: int, scene: Scene) -> str:
-    """The scene as a numbered block."""
-    lines = ["", f"{number:>2}. {scene.title}"]
+def scene_blocks(number: int, scene: Scene) -> Iterator[Block]:
+    """Return the scene as a numbered block."""
+    yield GAP
+    yield heading(f"{number:>2}. {scene.title}")
     if scene.command:
-        lines.append(f"    $ {scene.command}")
+        yield Line(f"    $ {scene.command}", Tone.HINT)
     for line in scene.proof:
-        lines += textwrap.wrap(
-            line, _WIDTH, initial_indent="    ok  ", subsequent_indent=" " * 8, break_on_hyphens=False
-        )
-    return "\n".join(lines) + "\n"
+        yield labelled("ok", line, 8, margin=4, tone=Tone.OK, breaks_words=True)
 
 
-def end_text(count: int) -> str:
-    """The last words, when everything held."""
-    return (
-        f"\nAll {count} steps are proven. On a real relay one command does them all:\n"
-        "    sudo dkimctl setup example.com --provider ovh\n"
-    )
+def end_blocks(count: int) -> list[Block]:
+    """Return the end, when every proof held."""
+    return [
+        GAP,
+        heading(f"All {count} steps are proven. On a real relay one command does them all:", Tone.OK),
+        Line("    sudo dkimctl setup example.com --provider ovh", Tone.HINT),
+    ]

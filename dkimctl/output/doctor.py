@@ -1,45 +1,39 @@
 """What `doctor` found, for people."""
 
-import textwrap
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from dkimctl.findings import Finding, Severity
-from dkimctl.output.findings import WIDTH
+from dkimctl.output.findings import INDENT, title, wants_fix
+from dkimctl.output.layout import Block, Prose, paragraph, severity_tone
 
 _SHOWN = 10  # of one code; the rest is counted
-_INDENT = " " * 11
 
 
-def diagnosis_text(findings: Sequence[Finding], *, verbose: bool = False) -> str:
-    """Each finding, the worst first; of many with one code the first few, unless `verbose`."""
+def diagnosis_blocks(findings: Sequence[Finding], *, verbose: bool = False) -> Iterator[Block]:
+    """Return each finding, the worst first; of many with one code the first few, unless `verbose`."""
     counts: Counter[str] = Counter()
-    blocks = []
     for finding in findings:
         counts[finding.code] += 1
         if verbose or counts[finding.code] <= _SHOWN:
-            blocks.append(_block(finding))
-    hidden = [f"… and {n - _SHOWN} more {code}; -v shows them\n" for code, n in counts.items() if n > _SHOWN]
-    return "".join([*blocks, *([] if verbose else hidden), summary(findings) + "\n"])
+            yield from _finding(finding)
+    hidden = {code: count - _SHOWN for code, count in counts.items() if count > _SHOWN and not verbose}
+    for code, count in hidden.items():
+        yield paragraph(f"… and {count} more {code}; -v shows them")
+    worst = next((s for s in _WORDS if any(f.severity is s for f in findings)), Severity.OK)
+    yield Prose(summary(findings), text_tone=severity_tone(worst))
 
 
-def _block(finding: Finding) -> str:
-    """Severity, code and title; what was seen; the command that mends it, never wrapped, so that it can be copied."""
-    head = f"{finding.severity.value:8} {finding.code}  {finding.title}\n"
-    seen = textwrap.fill(
-        finding.seen,
-        WIDTH,
-        initial_indent=_INDENT,
-        subsequent_indent=_INDENT,
-        break_on_hyphens=False,
-        break_long_words=False,
-    )
-    fix = f"{_INDENT}fix: {finding.fix}\n" if finding.fix and finding.severity is not Severity.OK else ""
-    return head + f"{seen}\n" + fix
+def _finding(finding: Finding) -> Iterator[Block]:
+    """Return the title, what was seen, and the fix, which is a command in most cases."""
+    yield title(finding)
+    yield paragraph(finding.seen, INDENT)
+    if wants_fix(finding):
+        yield Prose(f"fix: {finding.fix}", " " * INDENT, INDENT, one_line_in_pipes=True)
 
 
 def summary(findings: Sequence[Finding]) -> str:
-    """`2 errors, 1 warning`."""
+    """Return the counts by severity, such as `2 errors, 1 warning`."""
     counts = Counter(f.severity for f in findings)
     words = [
         f"{counts[s]} {word}{'s' if counts[s] != 1 and s in _PLURAL else ''}" for s, word in _WORDS.items() if counts[s]

@@ -1,22 +1,29 @@
-"""A finding as text for people: severity, code and title; what was seen, which verifiers mind, what to do."""
-
-import textwrap
+"""A finding for people: severity, code and title; what was seen, which verifiers reject it, what to do."""
 
 from dkimctl.findings import Finding, Severity
+from dkimctl.output.layout import Block, Prose, Tone, paragraph, severity_tone
 
-WIDTH = 80
-_INDENT = " " * 11
-
-
-def finding_text(finding: Finding) -> str:
-    """A line for each of code, evidence, who minds and what to do, where they are known, ending with a line feed."""
-    head = f"  {finding.severity.value:8} {finding.code}  {finding.title}\n"
-    verifiers = f"verifiers: {finding.verifiers}" if finding.verifiers else ""
-    fix = f"fix: {finding.fix}" if finding.fix and finding.severity is not Severity.OK else ""
-    return head + "".join(map(_paragraph, (finding.seen, verifiers, fix)))
+INDENT = 11
 
 
-def _paragraph(text: str) -> str:
-    if not text:
-        return ""
-    return textwrap.fill(text, WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT, break_on_hyphens=False) + "\n"
+def finding_blocks(finding: Finding) -> list[Block]:
+    """Return the title and a paragraph each for evidence, verifiers and fix, where they are known."""
+    blocks: list[Block] = [title(finding, margin=2)]
+    if finding.seen:
+        blocks.append(paragraph(finding.seen, INDENT, breaks_words=True))
+    if finding.verifiers:
+        blocks.append(paragraph(f"verifiers: {finding.verifiers}", INDENT, breaks_words=True))
+    if wants_fix(finding):
+        blocks.append(paragraph(f"fix: {finding.fix}", INDENT, breaks_words=True))
+    return blocks
+
+
+def title(finding: Finding, *, margin: int = 0) -> Prose:
+    """Return the line with severity, code and title."""
+    label = f"{'':{margin}}{finding.severity.value:8} "
+    return Prose(f"{finding.code}  {finding.title}", label, INDENT, severity_tone(finding.severity), Tone.HEADING)
+
+
+def wants_fix(finding: Finding) -> bool:
+    """Return True when there is something to fix, and how is known."""
+    return bool(finding.fix) and finding.severity is not Severity.OK

@@ -1,14 +1,15 @@
-"""The keys that were made, a line each, as they come."""
+"""The keys that were made, a line each, as they are made."""
 
 from collections.abc import Iterable
 
 from dkimctl.lifecycle.generation import Failed, Generated, Outcome
+from dkimctl.output.layout import message
 from dkimctl.output.progress import watched
 from dkimctl.output.terminal import Terminal
 
 
 def show_outcomes(outcomes: Iterable[Outcome], terminal: Terminal, total: int) -> int:
-    """Print each outcome and, at the end, what comes next. The exit code: 0, or the worst of what failed."""
+    """Show each outcome and, at the end, the next command. Return the exit code: 0, or the worst of the failures."""
     shown: list[object] = []
     code = 0
     made: list[str] = []
@@ -18,7 +19,7 @@ def show_outcomes(outcomes: Iterable[Outcome], terminal: Terminal, total: int) -
             terminal.failure(outcome.error)
             code = max(code, outcome.error.exit_code)
         else:
-            terminal.result(_line(outcome))
+            terminal.show([message(_line(outcome))])
             made += [outcome.domain] if isinstance(outcome, Generated) else []
     terminal.document("keys", shown)
     if made:

@@ -1,6 +1,5 @@
-"""What `inspect` found as text for people: each tag in words, the verdict with its reasons, what was hashed."""
+"""What `inspect` found, for people: each tag in words, the verdict with its reasons, what was hashed."""
 
-import textwrap
 from collections.abc import Iterator
 
 from dkimctl.dkim.check import Hashed, Outcome, Verdict
@@ -8,138 +7,143 @@ from dkimctl.dkim.inspection import Inspection, Signature
 from dkimctl.dkim.recognise import Kind
 from dkimctl.dkim.words import Tag
 from dkimctl.names import printable
-from dkimctl.output.findings import WIDTH, finding_text
+from dkimctl.output.findings import INDENT, finding_blocks
+from dkimctl.output.layout import Block, Line, Prose, Tone, heading, labelled, message, paragraph, separated
 
 _SHOWN = 60  # characters of a value; the rest of a long one says nothing to people
 _BODY = 2000  # octets of a body that -v shows; -vv shows more
+_TONES = {Verdict.VALID: Tone.OK, Verdict.INVALID: Tone.ERROR, Verdict.UNKNOWN: Tone.UNKNOWN}
 
 
-def inspection_text(inspection: Inspection, verbosity: int = 0) -> str:
-    """Return all of it as text. `verbosity`: 1 shows what was hashed, 2 shows it in full."""
+def inspection_blocks(inspection: Inspection, verbosity: int = 0) -> list[Block]:
+    """Return all of it. `verbosity`: 1 shows what was hashed, 2 shows it in full."""
     if inspection.kind is Kind.RECORD:
-        return _records(inspection)
+        return list(_records(inspection))
     if inspection.kind is Kind.MAILBOX:
-        parts = [inspection_text(message, verbosity) for message in inspection.messages]
-        numbered = (f"--- message {number}\n{part}" for number, part in enumerate(parts, 1))
-        return f"{inspection.looks}\n" + "\n".join([*numbered, *_left_out(inspection)])
-    blocks = [_head(inspection)] if inspection.kind is Kind.MESSAGE else []
-    blocks += [_signature(s, verbosity) for s in inspection.signatures]
-    return "\n".join([*blocks, *_left_out(inspection)])
+        return _mailbox(inspection, verbosity)
+    groups = [list(_head(inspection))] if inspection.kind is Kind.MESSAGE else []
+    groups += [list(_signature(s, verbosity)) for s in inspection.signatures]
+    return separated([*groups, *_left_out(inspection)])
 
 
-def _left_out(inspection: Inspection) -> Iterator[str]:
+def _mailbox(inspection: Inspection, verbosity: int) -> list[Block]:
+    groups = [
+        [heading(f"--- message {number}"), *inspection_blocks(one, verbosity)]
+        for number, one in enumerate(inspection.messages, 1)
+    ]
+    return [message(inspection.looks), *separated([*groups, *_left_out(inspection)])]
+
+
+def _left_out(inspection: Inspection) -> Iterator[list[Block]]:
     if inspection.left_out:
-        yield "not looked at\n" + "".join(_paragraph(printable(words, 300), "  ") for words in inspection.left_out)
+        notes = [paragraph(printable(words, 300), 2, breaks_words=True) for words in inspection.left_out]
+        yield [heading("not looked at"), *notes]
 
 
-def _records(inspection: Inspection) -> str:
-    text = "key record\n" if not inspection.records else f"{len(inspection.records)} key records\n"
+def _records(inspection: Inspection) -> Iterator[Block]:
+    several = inspection.records
+    yield heading(f"{len(several)} key records" if several else "key record")
     if inspection.looks:
-        text += _labelled("input", inspection.looks)
-    text += "".join(_labelled("note", remark) for remark in inspection.remarks)
-    if inspection.records:
-        for number, record in enumerate(inspection.records, 1):
-            text += f"record {number}\n" + "".join(_tag(tag) for tag in record.tags)
-    else:
-        text += "".join(_tag(tag) for tag in inspection.tags)
-    findings = "".join(finding_text(f) for f in inspection.findings)
-    return text + (findings or _labelled("result", "nothing is wrong with it")) + "\n".join(_left_out(inspection))
+        yield _labelled("input", inspection.looks)
+    for remark in inspection.remarks:
+        yield _labelled("note", remark)
+    for number, record in enumerate(several, 1):
+        yield heading(f"record {number}")
+        for tag in record.tags:
+            yield from _tag(tag)
+    for tag in () if several else inspection.tags:
+        yield from _tag(tag)
+    for found in inspection.findings:
+        yield from finding_blocks(found)
+    if not inspection.findings:
+        yield _labelled("result", "nothing is wrong with it", Tone.OK)
+    for left_out in _left_out(inspection):
+        yield from left_out
 
 
-def _head(inspection: Inspection) -> str:
+def _head(inspection: Inspection) -> Iterator[Block]:
     own = [s for s in inspection.signatures if s.outcome]
-    counts = "no DKIM-Signature" if not own else f"{len(own)} DKIM-Signature{'' if len(own) == 1 else 's'}"
-    lines = _paragraph(f"message of {inspection.size} octets, From: {inspection.author}", "")
-    wrong = dict.fromkeys(words for s in own if s.outcome for words in s.outcome.wrong)
-    return lines + f"{counts}{''.join(_brief(s) for s in own)}\n" + "".join(_labelled("wrong", w) for w in wrong)
+    author = f"message of {inspection.size} octets, From: {inspection.author}"
+    yield paragraph(author, breaks_words=True)
+    yield heading("no DKIM-Signature" if not own else f"{len(own)} DKIM-Signature{'' if len(own) == 1 else 's'}")
+    for signature in own:
+        assert signature.outcome is not None
+        tags = {tag.name: tag.value for tag in signature.tags}
+        name = f"{tags.get('d', '?')} (s={tags.get('s', '?')})"
+        verdict = signature.outcome.verdict
+        yield Prose(f" {printable(name)}", f"  {verdict.value}:", 4, _TONES[verdict], one_line_in_pipes=True)
+    for words in dict.fromkeys(words for s in own if s.outcome for words in s.outcome.wrong):
+        yield _labelled("wrong", words, Tone.ERROR)
 
 
-def _brief(signature: Signature) -> str:
-    tags = {tag.name: tag.value for tag in signature.tags}
-    assert signature.outcome is not None
-    name = f"{tags.get('d', '?')} (s={tags.get('s', '?')})"
-    return f"\n  {signature.outcome.verdict.value}: {printable(name)}"
-
-
-def _signature(signature: Signature, verbosity: int) -> str:
+def _signature(signature: Signature, verbosity: int) -> Iterator[Block]:
     where = f" in line {signature.line}" if signature.outcome or signature.named else ""
-    text = f"{signature.field}{where}\n"
+    yield heading(f"{signature.field}{where}")
     if signature.named:
-        text += _paragraph(signature.named, "  ")
-    text += "".join(_tag(tag) for tag in signature.tags)
+        yield paragraph(signature.named, 2, breaks_words=True)
+    for tag in signature.tags:
+        yield from _tag(tag)
     if signature.more_tags:
-        text += _paragraph(f"and {signature.more_tags} more tags", "  ")
+        yield paragraph(f"and {signature.more_tags} more tags", 2)
     if signature.outcome is None:
-        text += "".join(_labelled("wrong", problem) for problem in signature.problems)
-        return text
+        yield from (_labelled("wrong", problem, Tone.ERROR) for problem in signature.problems)
+        return
+    yield from _outcome(signature.outcome)
     is_valid = signature.outcome.verdict is Verdict.VALID
-    return text + "".join(_outcome(signature.outcome)) + _hashed(signature.outcome.hashed, verbosity, is_valid=is_valid)
+    yield from _hashed(signature.outcome.hashed, verbosity, is_valid=is_valid)
 
 
-def _tag(tag: Tag) -> str:
+def _tag(tag: Tag) -> Iterator[Block]:
     value = printable(tag.value, 10_000)
     if len(value) > _SHOWN:
         value = f"{value[: _SHOWN - 20]}…{value[-8:]} ({len(value)} characters)"
-    return f"  {tag.name}={value}\n" + _paragraph(tag.words, "      ")
+    yield Prose(f"{tag.name}={value}", "  ", 6, one_line_in_pipes=True, breaks_words=True)
+    if tag.words:
+        yield paragraph(tag.words, 6, breaks_words=True)
 
 
-def _outcome(outcome: Outcome) -> Iterator[str]:
-    yield _labelled("result", outcome.verdict.value)
+def _outcome(outcome: Outcome) -> Iterator[Block]:
+    yield _labelled("result", outcome.verdict.value, _TONES[outcome.verdict])
     for reason in outcome.reasons:
         yield _labelled("because", reason)
     if outcome.hint:
-        yield _labelled("hint", outcome.hint)
+        yield _labelled("hint", outcome.hint, Tone.HINT)
     for words in outcome.wrong:
-        yield _labelled("but", words)
+        yield _labelled("but", words, Tone.WARNING)
     for remark in outcome.remarks:
         yield _labelled("note", remark)
     if outcome.key:
         yield _labelled("key", f"{outcome.key}, at {outcome.owner}")
     for part, fits in (("header", outcome.header_fits), ("body", outcome.body_fits)):
         if fits is not None:
-            yield _labelled(part, "as it was signed" if fits else "not as it was signed")
+            tone = Tone.OK if fits else Tone.ERROR
+            yield _labelled(part, "as it was signed" if fits else "not as it was signed", tone)
 
 
-def _hashed(hashed: Hashed | None, verbosity: int, *, is_valid: bool) -> str:
+def _hashed(hashed: Hashed | None, verbosity: int, *, is_valid: bool) -> Iterator[Block]:
     if hashed is None:
-        return ""
+        return
     if verbosity < 1:
-        return "" if is_valid else _labelled("more", "-v shows what was hashed")
+        if not is_valid:
+            yield _labelled("more", "-v shows what was hashed")
+        return
     absent = f"; no field for {', '.join(hashed.absent)}" if hashed.absent else ""
     limit = len(hashed.body) if verbosity > 1 else _BODY
     body = hashed.body[:limit]
     more = f", the first {len(body)} shown" if len(body) < hashed.body_size else ""
-    return (
-        f"  hashed header (␍␊ is CRLF{absent})\n"
-        + _octets(hashed.header)
-        + f"  hashed body: {hashed.body_size} of {hashed.body_total} octets{more}; its hash is\n"
-        + f"    {hashed.body_hash}\n"
-        + _octets(body)
-    )
+    yield heading(f"hashed header (␍␊ is CRLF{absent})", margin=2)
+    yield from _octets(hashed.header)
+    yield heading(f"hashed body: {hashed.body_size} of {hashed.body_total} octets{more}; its hash is", margin=2)
+    yield Line(f"    {hashed.body_hash}")
+    yield from _octets(body)
 
 
-def _octets(text: str) -> str:
-    """Every octet to be seen, a line for each of its lines."""
+def _octets(text: str) -> Iterator[Line]:
+    """Return a line for each line of the text, every octet made visible."""
     shown = text.replace("\r\n", "␍␊\n")
-    return (
-        "".join(f"    |{printable(line, 100_000)}\n" for line in shown.removesuffix("\n").split("\n")) if text else ""
-    )
+    for line in shown.removesuffix("\n").split("\n") if text else ():
+        yield Line(f"    |{printable(line, 100_000)}")
 
 
-def _labelled(label: str, text: str) -> str:
-    return (
-        textwrap.fill(
-            printable(text, 1000),
-            WIDTH,
-            initial_indent=f"  {label + ':':9}",
-            subsequent_indent=" " * 11,
-            break_on_hyphens=False,
-        )
-        + "\n"
-    )
-
-
-def _paragraph(text: str, indent: str) -> str:
-    if not text:
-        return ""
-    return textwrap.fill(text, WIDTH, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False) + "\n"
+def _labelled(label: str, text: str, tone: Tone = Tone.FAINT) -> Prose:
+    return labelled(f"{label}:", printable(text, 1000), INDENT, margin=2, tone=tone, breaks_words=True)

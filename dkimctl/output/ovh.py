@@ -1,73 +1,80 @@
-"""OVH's credentials as text for people, within 80 columns."""
+"""OVH's credentials for people."""
 
-import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from dkimctl.catalogue.ovh_credential import NO_ZONE
 from dkimctl.findings import Severity
-from dkimctl.output.findings import finding_text
+from dkimctl.output.findings import finding_blocks
+from dkimctl.output.layout import GAP, Block, Line, Prose, Tone, heading, labelled, lines, message, paragraph
+from dkimctl.output.progress import Meter
 from dkimctl.output.terminal import Terminal
 from dkimctl.providers.ovh.grants import Rule
 from dkimctl.providers.ovh.login import Login, Pending
 from dkimctl.providers.ovh.whoami import Identity
 
 
-def rules_text(rules: Iterable[Rule], indent: str = "") -> str:
-    """A rule a line."""
-    return "".join(f"{indent}{rule.method:6} {rule.path}\n" for rule in rules)
+def rule_lines(rules: Iterable[Rule], indent: int = 0) -> list[Line]:
+    """Return a line for each rule."""
+    return [Line(f"{'':{indent}}{rule.method:6} {rule.path}") for rule in rules]
 
 
-def show_pending(pending: Pending, terminal: Terminal) -> None:
-    """The address to open, at once, whoever reads: with `--json` on stderr, where it is not in the document's way."""
+def show_pending(pending: Pending, terminal: Terminal, meter: Meter) -> None:
+    """Show the address to open at once; with `--json` on stderr, outside the document."""
     if terminal.json:
         terminal.warning(f"to validate the consumer key, open {pending.url}")
         return
-    terminal.result(
+    intro = lines(
         "Open this address, log in to the OVH account that has the zones, choose how long\n"
-        "the consumer key may live (Unlimited, or you will be reminded), and allow it:\n\n"
-        f"  {pending.url}\n\n"
-        f"It asks for these rights and no others:\n\n{rules_text(pending.rules, '  ')}"
+        "the consumer key may live (Unlimited, or you will be reminded), and allow it:"
     )
+    address = Line(f"  {pending.url}", Tone.HINT)
+    rights = paragraph("It asks for these rights and no others:")
+    terminal.show([*intro, GAP, address, GAP, rights, GAP, *rule_lines(pending.rules, 2)])
     terminal.flush()
-    terminal.note(f"waiting for that for up to {pending.timeout:g} s; nothing is stored before")
+    meter.step(f"waiting up to {pending.timeout:g} s until the key is allowed; nothing is stored before")
 
 
-def login_text(login: Login) -> str:
-    """Where the key is, for what, until when."""
+def login_blocks(login: Login) -> Iterator[Block]:
+    """Return where the key is stored, for which zones, and when it expires."""
     until = f"until {login.credential.expires}" if login.credential.expires else "without end"
-    lines = [f"{login.result} in {login.path}: a consumer key for {', '.join(login.zones)}, {until}"]
+    yield message(f"{login.result} in {login.path}: a consumer key for {', '.join(login.zones)}, {until}")
     if login.result == "kept":
-        lines.append("it has every right that is needed: nothing was asked for")
+        yield message("it has every right that is needed: nothing was asked for")
     if login.backup:
-        lines.append(f"the file as it was before: {login.backup}")
-    worth = [found for found in login.credential.findings if found.severity is not Severity.INFO]
-    return "\n".join(lines) + "\n" + "".join(map(finding_text, worth))
+        yield message(f"the file as it was before: {login.backup}")
+    for found in login.credential.findings:
+        if found.severity is not Severity.INFO:
+            yield from finding_blocks(found)
 
 
-def identity_text(identity: Identity) -> str:
-    """Who it is, what it may do, what it lacks."""
+def identity_blocks(identity: Identity) -> Iterator[Block]:
+    """Return what the credential is, what it may do, and what it lacks."""
     number = f" {identity.id}" if identity.id is not None else ""
-    lines = [f"{identity.kind}{number} at {identity.endpoint}: {identity.status}\n"]
-    if identity.kind == "consumer key" and identity.status == "validated":
-        lines.append(_facts(identity))
+    is_validated = identity.kind == "consumer key" and identity.status == "validated"
+    yield heading(f"{identity.kind}{number} at {identity.endpoint}: {identity.status}")
+    if is_validated:
+        yield from _facts(identity)
     strange = {found.subject for found in identity.findings if found.code == NO_ZONE.code}
     for zone in identity.zones:
         if zone.zone in strange:
-            lines.append(f"  {zone.zone}: not in this account\n")
+            yield Line(f"  {zone.zone}: not in this account", Tone.ERROR)
         elif not zone.missing:
-            lines.append(f"  {zone.zone}: {_complete(identity)}\n")
+            yield Line(f"  {zone.zone}: {_complete(identity)}", Tone.OK)
         else:
-            lines.append(f"  {zone.zone}: lacks\n" + "".join(f"    {right}\n" for right in zone.missing))
-    if identity.kind == "consumer key" and identity.status == "validated" and not identity.zones:
-        lines.append("  its rules name no zone: dkimctl ovh whoami ZONE says whether they do for one\n")
-    return "".join([*lines, *map(finding_text, identity.findings)])
+            yield Line(f"  {zone.zone}: lacks", Tone.WARNING)
+            yield from (Line(f"    {right}") for right in zone.missing)
+    if is_validated and not identity.zones:
+        text = "its rules name no zone; to check one: dkimctl ovh whoami ZONE"
+        yield Prose(text, "  ", 2, one_line_in_pipes=True)
+    for found in identity.findings:
+        yield from finding_blocks(found)
 
 
 def _complete(identity: Identity) -> str:
     return "every right that is needed" if identity.kind == "consumer key" else "may be read; writing was not tried"
 
 
-def _facts(identity: Identity) -> str:
+def _facts(identity: Identity) -> Iterator[Block]:
     ends = "never" if identity.expires is None else f"{identity.expires} (in {identity.days_left} days)"
     facts = {
         "made": identity.created or "not known",
@@ -75,7 +82,7 @@ def _facts(identity: Identity) -> str:
         "last use": identity.last_use or "never",
         "from": ", ".join(identity.allowed_ips) or "any address",
     }
-    lines = [
-        textwrap.fill(f"  {name:9} {value}", 80, subsequent_indent=" " * 12) + "\n" for name, value in facts.items()
-    ]
-    return "".join(lines) + "  may\n" + rules_text(identity.rules, "    ")
+    for name, value in facts.items():
+        yield labelled(name, value, 12, margin=2)
+    yield heading("may", Tone.FAINT, margin=2)
+    yield from rule_lines(identity.rules, 4)

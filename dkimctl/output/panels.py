@@ -1,8 +1,10 @@
 """A record as the forms of well-known DNS panels ask for it, each value to be copied as a whole line."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dkimctl.names import relative_name, split_owner_name
+from dkimctl.output.layout import GAP, Block, Line, heading, message
 from dkimctl.publish.published import Publication
 from dkimctl.record.presentation import quoted_strings
 
@@ -28,21 +30,18 @@ PANELS = (
 )
 
 
-def to_paste(publication: Publication) -> str:
-    """The record for each kind of form, and a line for a zone file. Ends with a line feed."""
+def to_paste(publication: Publication) -> Iterator[Block]:
+    """Return the record for each kind of form, and as a line for a zone file."""
     zone = publication.zone or split_owner_name(publication.name)[1]
     strings = quoted_strings(publication.text)
     name = relative_name(publication.name, zone)
-    forms = (
-        f"\n{panel.who}\n"
-        f"  {panel.name:10}  {name}\n"
-        f"  {'type':10}  {panel.type}\n"
-        f"  {panel.value:10}  {strings if panel.in_strings else publication.text}\n"
-        for panel in PANELS
-    )
-    return (
-        f"{publication.name}: add this record where the zone of {zone} is kept\n"
-        f"{''.join(forms)}"
-        f"\nas a line of a zone file, or where the name is wanted in full\n"
-        f"{publication.name}. IN TXT {strings}\n"
-    )
+    yield message(f"{publication.name}: add this record where the zone of {zone} is kept")
+    for panel in PANELS:
+        yield GAP
+        yield heading(panel.who)
+        value = strings if panel.in_strings else publication.text
+        for field, content in ((panel.name, name), ("type", panel.type), (panel.value, value)):
+            yield Line(f"  {field:10}  {content}")
+    yield GAP
+    yield heading("as a line of a zone file, or where the name is wanted in full")
+    yield Line(f"{publication.name}. IN TXT {strings}")

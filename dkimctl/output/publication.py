@@ -1,4 +1,4 @@
-"""Publications as they come: a line each, the plan of a dry run, the record to paste; then a line that sums up."""
+"""Publications as they end: a line each, the plan of a dry run, or the record to paste; then a summary."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from functools import cache
 from dkimctl.clock import SYSTEM_CLOCK, Clock
 from dkimctl.errors import DkimctlError
 from dkimctl.names import printable
+from dkimctl.output.layout import Block, Line, Prose, Tone, heading, labelled, message
 from dkimctl.output.machine import line
 from dkimctl.output.panels import to_paste
 from dkimctl.output.progress import Meter
@@ -17,15 +18,16 @@ from dkimctl.publish.interruption import Interrupted
 from dkimctl.publish.published import Event, Outcome, Progress, Publication
 
 _NOT_DONE = "not done"
+_INDENT = 10
 _FEW = 3  # names in one line
 _HEAD, _TAIL = 42, 26  # characters of a record's text in a plan: keys of one kind and size all begin alike
 
 
 class PublicationView:
-    """Shows events while they happen; `end` sums up. Keeps no more of a publication than its name, but for --json.
+    """Shows events while they happen; `end` prints the summary. Without --json only names are kept in memory.
 
-    `lines`: one JSON document on a line for each that ended. `total`: how many names there are. `meter` is open while
-    they come.
+    `lines`: print a JSON document on a line for each name that ended. `total`: how many names there are. The caller
+    keeps `meter` open while events arrive.
     """
 
     def __init__(self, terminal: Terminal, *, lines: bool = False, total: int = 0, clock: Clock = SYSTEM_CLOCK) -> None:
@@ -38,29 +40,33 @@ class PublicationView:
         self._shown: DkimctlError | None = None
 
     def event(self, event: Event) -> None:
-        """One step on the way, or how one name ended. Raises KeyboardInterrupt when nobody reads the results."""
+        """Show a step, or how one name ended. Raises KeyboardInterrupt when nobody reads the results."""
         if isinstance(event, Progress):
-            self._terminal.note(f"{event.subject}: {event.text}")
-            self.meter.add(0)
+            self.meter.step(f"{event.subject}: {event.text}")
+            self.meter.advance(0)
             return
         self._ended[event.name] = _ended(event)
         if event.outcome is Outcome.PLANNED:
             self._plan = self._plan or PlanDigest()
             self._plan.add(event.provider, event.zone, event.name, event.changes)
-        # a reader who has seen enough of a plan interrupts nothing
-        show = self._terminal.result if event.outcome is Outcome.PLANNED else self._terminal.step
         if self._lines:
-            show(line("publication", publication_value(event)))
+            self._show_line(event)
         elif self._terminal.json:
             self._document[event.name] = publication_value(event)
         if event.error:
             self._failure(event, event.error)
         elif not self._lines:
-            show(publication_text(event))
-        self.meter.add(1)
+            # a reader who has seen enough of a plan interrupts nothing
+            show = self._terminal.show if event.outcome is Outcome.PLANNED else self._terminal.step
+            show(publication_blocks(event))
+        self.meter.advance(1)
+
+    def _show_line(self, publication: Publication) -> None:
+        show = self._terminal.result if publication.outcome is Outcome.PLANNED else self._terminal.line_step
+        show(line("publication", publication_value(publication)))
 
     def _failure(self, publication: Publication, error: DkimctlError) -> None:
-        """An error that is the same for many names, such as a zone's, is shown once; an interruption in the summary."""
+        """Show an error once that many names share, such as a zone's; an interruption only in the summary."""
         if error is self._shown or isinstance(error, Interrupted):
             return
         self._shown = error
@@ -68,19 +74,20 @@ class PublicationView:
         self._terminal.failure(DkimctlError(subject + error.message, hint=error.hint))
 
     def end(self) -> int:
-        """The summary and the JSON document. Returns the exit code: the worst of all."""
+        """Print the summary and the JSON document. Return the exit code: the worst of all."""
         ended = list(self._ended.values())
         more = {}
         if self._plan:
             more["plan_digest"] = self._plan.text
-            self._terminal.result("" if self._lines else f"plan digest: {self._plan.text}\n")
+            if not self._lines:
+                self._terminal.show([message(f"plan digest: {self._plan.text}")])
             instead = f"--plan-digest {self._plan.text} instead of --dry-run"
             self._terminal.note(f"to do exactly this: the same command with {instead}")
         if len(ended) > 1 or any(one.exit_code for one in ended):
             for text in _summary(self._ended):
                 self._terminal.note(text)
         if any(one.is_by_hand for one in ended):
-            self._terminal.note("add it, then let dkimctl look for it: the same command with --wait")
+            self._terminal.note("add it, then check that it is served: the same command with --wait")
         self._terminal.document("publications", list(self._document.values()), **more)
         return max((one.exit_code for one in ended), default=0)
 
@@ -96,7 +103,7 @@ class Ended:
 
 @cache
 def _same(group: str, exit_code: int, is_by_hand: bool) -> Ended:
-    """One value for all names that ended alike: there may be a million."""
+    """Return one shared value for all names with the same result: there may be a million."""
     return Ended(group, exit_code, is_by_hand)
 
 
@@ -106,7 +113,7 @@ def _ended(publication: Publication) -> Ended:
 
 
 def _summary(ended: Mapping[str, Ended]) -> Iterator[str]:
-    """What was done and what was not; what failed is named: a few in the first line, many in lines of their own."""
+    """Return the counts; failed names follow, a few in the first line, many in lines of their own."""
     groups: dict[str, list[str]] = {}
     for name, one in ended.items():
         groups.setdefault(one.group, []).append(name)
@@ -115,7 +122,7 @@ def _summary(ended: Mapping[str, Ended]) -> Iterator[str]:
     if failed:
         parts.append(f"{len(failed)} {_NOT_DONE}" + (f": {', '.join(failed)}" if len(failed) <= _FEW else ""))
     was_interrupted = any(one.exit_code == Interrupted.exit_code for one in ended.values())
-    yield "; ".join(parts) + ("; the same command goes on from there" if was_interrupted else "")
+    yield "; ".join(parts) + ("; run the same command again to continue" if was_interrupted else "")
     if len(failed) > _FEW:
         yield from (f"{_NOT_DONE}: {name}" for name in failed)
 
@@ -128,14 +135,15 @@ def _group(publication: Publication) -> str:
     return publication.outcome if publication.outcome is Outcome.NOT_BEGUN else _NOT_DONE
 
 
-def publication_text(publication: Publication) -> str:
-    """How one name ended, when it ended well. Ends with a line feed."""
+def publication_blocks(publication: Publication) -> Iterator[Block]:
+    """Return how one name ended, when it ended well."""
     if publication.outcome is Outcome.PLANNED:
-        return "\n".join(_plan_lines(publication)) + "\n"
+        return _plan(publication)
     if publication.outcome is Outcome.BY_HAND and publication.served is None:
         return to_paste(publication)
     outcome = "published" if publication.served and publication.outcome is Outcome.BY_HAND else publication.outcome
-    return f"{publication.name}: {outcome}{_proof(publication)}\n"
+    text = f"{publication.name}: {outcome}{_proof(publication)}"
+    return iter([message(text)])
 
 
 def _proof(publication: Publication) -> str:
@@ -145,25 +153,25 @@ def _proof(publication: Publication) -> str:
         return f"{read_back}, served by {servers}"
     if publication.next_step and publication.outcome is Outcome.PUBLISHED:
         return f"{read_back}; now {publication.next_step}"
-    return f"{read_back}; nobody looked whether it is served"
+    return f"{read_back}; not checked at the name servers"
 
 
-def _plan_lines(publication: Publication) -> Iterator[str]:
-    yield f"{publication.name} (zone {publication.zone} at {publication.provider})"
+def _plan(publication: Publication) -> Iterator[Block]:
+    yield heading(f"{publication.name} (zone {publication.zone} at {publication.provider})")
     if not publication.changes:
-        yield "  nothing to change"
+        yield Line("  nothing to change", Tone.OK)
     for record in publication.existing:
         if not any(record in (_before(change),) for change in publication.changes):
-            yield f"  keep    {_record_line(record)}"
+            yield from _record("keep", record, Tone.FAINT)
     for change in publication.changes:
         match change:
             case Create(record):
-                yield f"  create  {_record_line(record)}"
+                yield from _record("create", record, Tone.ADDED)
             case Replace(before, after):
-                yield f"  change  {_record_line(before)}"
-                yield f"      to  {_record_line(after)}"
+                yield from _record("change", before, Tone.REMOVED)
+                yield from _record("    to", after, Tone.ADDED)
             case Delete(record):
-                yield f"  remove  {_record_line(record)}"
+                yield from _record("remove", record, Tone.REMOVED)
 
 
 def _before(change: Change) -> ProviderRecord | None:
@@ -176,16 +184,18 @@ def _before(change: Change) -> ProviderRecord | None:
             return record
 
 
-def _record_line(record: ProviderRecord) -> str:
+def _record(verb: str, record: ProviderRecord, tone: Tone) -> list[Block]:
     ttl = f"ttl {record.ttl}" if record.ttl else "default ttl"
     text = record.text
     if len(text) > _HEAD + _TAIL:
         text = f"{text[:_HEAD]}…{text[-_TAIL:]}"
-    return f"{record.field_type}, {ttl}, {len(record.text)} characters\n          {printable(text, 255)}"
+    size = f"{record.field_type}, {ttl}, {len(record.text)} characters"
+    shown = Prose(printable(text, 255), " " * _INDENT, _INDENT, one_line_in_pipes=True)
+    return [labelled(verb, size, _INDENT, margin=2, tone=tone), shown]
 
 
 def publication_value(publication: Publication) -> dict[str, object]:
-    """One publication for programs."""
+    """Return one publication for programs."""
     error = publication.error
     return {
         "domain": publication.domain,

@@ -8,7 +8,7 @@ from dkimctl.record.text import cname_line, one_line, zone_lines
 
 
 def record_text(named: NamedRecord, form: str) -> str:
-    """The record in one of the forms zone, oneline and ovh; ends with a line feed."""
+    """Return the record in one of the forms zone, oneline and ovh; ends with a line feed."""
     if form == "oneline":
         return one_line(named.owner, named.record) + "\n"
     if form == "ovh":
@@ -17,7 +17,7 @@ def record_text(named: NamedRecord, form: str) -> str:
 
 
 def aliases_text(found: Sequence[NamedRecord], form: str) -> str:
-    """What the customers of delegated domains add, each CNAME once; empty when no domain is delegated."""
+    """Return what the customers of delegated domains add, each CNAME once; empty when no domain is delegated."""
     aliases = {alias: named.domain for named in found for alias in named.aliases}
     lines = []
     for domain in dict.fromkeys(aliases.values()):
@@ -29,7 +29,7 @@ def aliases_text(found: Sequence[NamedRecord], form: str) -> str:
 
 
 def _ovh(named: NamedRecord) -> str:
-    """The fields of OVH's form. The type is DKIM: the form for TXT cuts the text after 255 characters."""
+    """Return the fields of OVH's form. The type is DKIM: the form for TXT cuts the text after 255 characters."""
     return (
         f"# {split_owner_name(named.owner)[1]}: OVH panel, DNS zone, Add an entry, DKIM (not TXT)\n"
         f"Type:       DKIM\n"

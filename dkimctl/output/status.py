@@ -1,28 +1,39 @@
-"""How every key stands, as a table for people."""
+"""The state of every key, as a table for people."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from dkimctl.keys.metadata import Phase
 from dkimctl.lifecycle.status import Keyless, KeyStatus, Status
-from dkimctl.output.findings import finding_text
+from dkimctl.output.findings import finding_blocks
+from dkimctl.output.layout import Block, Table, Tone
 
 _HEAD = ("DOMAIN", "SELECTOR", "KEY", "PHASE", "SINCE", "PROVIDER", "AGE")
 _NONE = "-"
+_KEYLESS = "no key"
+_TONES = {
+    _KEYLESS: Tone.ERROR,
+    Phase.GENERATED: Tone.WARNING,
+    Phase.PUBLISHED: Tone.WARNING,
+    Phase.VERIFIED: Tone.INFO,
+    Phase.ACTIVE: Tone.OK,
+    Phase.RETIRING: Tone.INFO,
+    Phase.REVOKED: Tone.FAINT,
+    Phase.PURGED: Tone.FAINT,
+}
 _NAMED = 3  # domains in a line that says what is next
 
 
-def status_text(status: Status) -> str:
-    """A line for each key, under a head, as wide as the longest names are; then the findings."""
-    rows = [_HEAD, *map(_row, status.keys), *map(_row, status.keyless)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    padded = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
-    return "".join([*(f"{line.rstrip()}\n" for line in padded), *map(finding_text, status.findings)])
+def status_blocks(status: Status) -> Iterator[Block]:
+    """Return a table with a row for each key, then the findings."""
+    yield Table(_HEAD, [*map(_row, status.keys), *map(_row, status.keyless)], _TONES)
+    for found in status.findings:
+        yield from finding_blocks(found)
 
 
 def _row(line: KeyStatus | Keyless) -> tuple[str, ...]:
     if isinstance(line, Keyless):
-        return (line.domain, _NONE, _NONE, "no key", *(3 * [_NONE]))
+        return (line.domain, _NONE, _NONE, _KEYLESS, *(3 * [_NONE]))
     kind = f"rsa {line.bits}" if line.algorithm == "rsa" else line.algorithm
     age = _NONE if line.age is None else f"{line.age} d"
     since = (line.since or _NONE)[:10]
@@ -30,7 +41,7 @@ def _row(line: KeyStatus | Keyless) -> tuple[str, ...]:
 
 
 def next_lines(status: Status) -> list[str]:
-    """What to do for the keys that do not sign yet: a line for each kind of them."""
+    """Return the next command for the keys that do not sign yet: a line for each kind of them."""
     waiting: dict[str, dict[str, None]] = {}
     counts: Counter[str] = Counter()
     lines: tuple[KeyStatus | Keyless, ...] = (*status.keyless, *status.keys)

@@ -1,87 +1,116 @@
 """The terminal contract: results on stdout, everything else on stderr.
 
 Messages start in lower case and end without a period. Errors are `dkimctl: error: …`, then `dkimctl: hint: …`.
-Colour only on a terminal and never when NO_COLOR is set; no meaning hangs on it.
+On a terminal both are laid out at its width, in colours unless NO_COLOR is set; elsewhere they are plain text.
 """
 
 import errno
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple, TextIO
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from dkimctl.errors import ConfigError, DiskError, DkimctlError, reason
 from dkimctl.output.escapes import OF_MESSAGES, OF_RESULTS
 
+if TYPE_CHECKING:
+    from dkimctl.output.layout import Block
+
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
-_STYLES = {"error": "1;31", "warning": "1;33", "hint": "36", "note": "2"}
+_TOGETHER = 500  # blocks printed at a time
 
 
 class Terminal(NamedTuple):
-    """Where a command's words go. `json`: stdout belongs to one document; `verbosity`: -1 quiet, 0, 1, 2."""
+    """The output of a command. `json`: stdout holds one JSON document; `verbosity`: -1 quiet, 0, 1, 2."""
 
     json: bool = False
     verbosity: int = 0
     typed: Callable[[str], str] = str
-    """Gives the commands that stand in a message what they need to be pasted."""
+    """Adds the global options that were given to each command that a message proposes."""
 
-    def result(self, text: str, *, style: str = "") -> None:
-        """A line or a block of the result; not with `--json`."""
+    def show(self, blocks: "Iterable[Block]") -> None:
+        """Print results for people: laid out on a terminal, plain text elsewhere; nothing with `--json`."""
+        if self.json:
+            return
+        if is_screen(sys.stdout):
+            from dkimctl.output.screen import show
+
+            with self.writing():
+                show(blocks, sys.stdout)
+            return
+        from dkimctl.output.plain import plain_text
+
+        several = iter(blocks)
+        while some := list(islice(several, _TOGETHER)):
+            self.result(plain_text(some))
+
+    def result(self, text: str) -> None:
+        """Print text as it is, for programs or to be copied; nothing with `--json`."""
         if not self.json:
-            shown = text.translate(OF_RESULTS)
-            self._out(paint(shown.removesuffix("\n"), style, sys.stdout) + "\n" if style else _ended(shown))
+            self._out(_ended(text.translate(OF_RESULTS)))
 
     def stream(self, text: str) -> None:
-        """A part of a result for programs: lines as they are."""
+        """Print a part of a result for programs unchanged."""
         self._out(_ended(text))
 
-    def step(self, text: str) -> None:
-        """A result of work that goes on: whoever reads stdout gets it now.
-
-        Raises KeyboardInterrupt when nobody reads on: what nobody hears of is not begun.
+    def step(self, blocks: "Iterable[Block]") -> None:
+        """Show a result while work goes on, and flush it. Raises KeyboardInterrupt when the reader of stdout has gone:
+        work that nobody would hear of is not begun.
         """
-        try:
+        with self._read_on():
+            self.show(blocks)
+            self.flush()
+
+    def line_step(self, text: str) -> None:
+        """Print a line for programs while work goes on, as `step` does."""
+        with self._read_on():
             self.result(text)
             self.flush()
+
+    @contextmanager
+    def _read_on(self) -> Iterator[None]:
+        try:
+            yield
         except BrokenPipeError:
             self.abandon()
             raise KeyboardInterrupt from None
 
     def document(self, kind: str, value: object, **more: object) -> None:
-        """The one JSON document of a command; only with `--json`. `more`: further keys beside the main one."""
+        """Print the one JSON document of a command; only with `--json`. `more`: further keys beside the main one."""
         if self.json:
             from dkimctl.output.machine import document
 
             self._out(document(kind, value, **more))
 
     def flush(self) -> None:
-        """Hand over what stdout still holds. Raises DiskError when it cannot, BrokenPipeError when nobody reads on."""
+        """Flush stdout. Raises DiskError when the disk is full, BrokenPipeError when the reader has gone."""
         with self.writing():
             sys.stdout.flush()
 
     def abandon(self, stream: TextIO | None = None) -> None:
-        """Throw away what a stream (stdout) still holds, so that it does not fail again when the interpreter ends."""
+        """Discard what a stream (stdout) still buffers, so that it does not fail again when the interpreter exits."""
         os.dup2(os.open(os.devnull, os.O_WRONLY), (stream or sys.stdout).fileno())
 
     def note(self, text: str) -> None:
-        """What is going on; not with -q."""
+        """Print what is going on; not with -q."""
         if self.verbosity >= 0:
             self._line("note", text)
 
     def detail(self, text: str) -> None:
-        """What only -v shows."""
+        """Print a note that only -v shows."""
         if self.verbosity > 0:
             self._line("note", text)
 
     def warning(self, text: str, hint: str = "") -> None:
-        """Something that works but should be looked at."""
+        """Print a warning: it works, but needs attention."""
         self._line("warning", text)
         if hint:
             self._line("hint", hint)
 
     def failure(self, error: DkimctlError) -> None:
-        """One thing of several that failed: all its problems and its hint. The others go on."""
+        """Print an error that does not end the command: all its problems and its hint."""
         self._line("error", error.message)
         for problem in error.problems if isinstance(error, ConfigError) else ():
             self._line("error", problem)
@@ -89,7 +118,7 @@ class Terminal(NamedTuple):
             self._line("hint", error.hint)
 
     def error(self, error: DkimctlError) -> None:
-        """The error that ended the command; with `--json` as a document on stdout as well."""
+        """Print the error that ended the command; with `--json` as a document on stdout as well."""
         self.failure(error)
         problems = error.problems if isinstance(error, ConfigError) else ()
         value = {
@@ -101,7 +130,7 @@ class Terminal(NamedTuple):
         self.document("error", value)
 
     def usage(self, text: str) -> None:
-        """The help of a command that was typed without what it needs."""
+        """Print the help of a command that was typed without its arguments."""
         self._err(text + "\n")
 
     def _out(self, text: str) -> None:
@@ -110,7 +139,7 @@ class Terminal(NamedTuple):
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """A full disk is a DiskError; what to do about a reader who has gone is for the caller to decide."""
+        """Turn a full disk into a DiskError; BrokenPipeError passes through to the caller."""
         try:
             yield
         except OSError as error:
@@ -120,24 +149,35 @@ class Terminal(NamedTuple):
             raise DiskError(f"cannot write the output: {reason(error)}", hint="see where stdout goes") from error
 
     def _line(self, kind: str, text: str) -> None:
-        label = "" if kind == "note" else f"{kind}: "
-        self._err(
-            paint(f"dkimctl: {label}", _STYLES[kind], sys.stderr) + self.typed(text).translate(OF_MESSAGES) + "\n"
-        )
+        prefix = "dkimctl: " if kind == "note" else f"dkimctl: {kind}: "
+        message = self.typed(text).translate(OF_MESSAGES)
+        try:
+            if is_screen(sys.stderr):
+                _show_message(kind, prefix, message)
+            else:
+                sys.stderr.write(f"{prefix}{message}\n")
+        except OSError:
+            self.abandon(sys.stderr)  # nobody is left who could be told
 
     def _err(self, text: str) -> None:
         try:
             sys.stderr.write(text)
         except OSError:
-            self.abandon(sys.stderr)  # nobody is left who could be told
+            self.abandon(sys.stderr)
+
+
+def _show_message(kind: str, prefix: str, message: str) -> None:
+    from dkimctl.output.layout import Prose, Tone
+    from dkimctl.output.screen import show
+
+    tone = Tone.FAINT if kind == "note" else Tone(kind)
+    show([Prose(message, prefix, len(prefix), tone)], sys.stderr)
 
 
 def _ended(text: str) -> str:
     return text if text.endswith("\n") else text + "\n"
 
 
-def paint(text: str, style: str, stream: TextIO) -> str:
-    """`text` in an ANSI style when the stream is a terminal that may show it."""
-    if not stream.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
-        return text
-    return f"\x1b[{style}m{text}\x1b[0m"
+def is_screen(stream: TextIO) -> bool:
+    """Return True when the stream is a terminal that can be laid out for."""
+    return stream.isatty() and os.environ.get("TERM") != "dumb"

@@ -1,11 +1,10 @@
 """The answer of `why` for people: the outcome, then each decision that led to it."""
 
-import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from dkimctl.output.findings import WIDTH
+from dkimctl.output.layout import Block, Prose, labelled, severity_tone
 from dkimctl.verify.report import Report
-from dkimctl.why.answer import Answer, Outcome
+from dkimctl.why.answer import Answer, Outcome, severity_of
 
 _INDENT = 10
 _MEANING = {
@@ -19,29 +18,18 @@ _MEANING = {
 }
 
 
-def answer_text(answer: Answer, reports: Sequence[Report]) -> str:
-    """The outcome in one line, then client, sender, key, file, DMARC and DNS, each with file and line."""
+def answer_blocks(answer: Answer, reports: Sequence[Report]) -> Iterator[Block]:
+    """Return the outcome in one line, then client, sender, key, file, DMARC and DNS, each with file and line."""
     mail = answer.mail
     auth = f", authenticated as {mail.login}" if mail.login else ""
-    blocks = [f"{mail.sender} from {mail.client}{auth}: {_MEANING[answer.outcome]}\n"]
-    blocks += [_line(step.topic, step.text) for step in answer.steps]
+    head = f"{mail.sender} from {mail.client}{auth}: {_MEANING[answer.outcome]}"
+    yield Prose(head, indent=2, text_tone=severity_tone(severity_of(answer.outcome)), one_line_in_pipes=True)
+    for step in answer.steps:
+        yield labelled(step.topic, step.text, _INDENT, margin=2)
     if answer.reason:
-        blocks.append(_line("because", answer.reason))
+        tone = severity_tone(severity_of(answer.outcome))
+        yield labelled("because", answer.reason, _INDENT, margin=2, tone=tone)
     for report in reports:
         worst = report.findings[0]
-        blocks.append(_line("DNS", f"{report.owner}: {report.verdict.value}: {worst.code} {worst.title}"))
-    return "".join(blocks)
-
-
-def _line(topic: str, text: str) -> str:
-    return (
-        textwrap.fill(
-            text,
-            WIDTH,
-            initial_indent=f"  {topic:{_INDENT - 2}}",
-            subsequent_indent=" " * _INDENT,
-            break_on_hyphens=False,
-            break_long_words=False,
-        )
-        + "\n"
-    )
+        text = f"{report.owner}: {report.verdict.value}: {worst.code} {worst.title}"
+        yield labelled("DNS", text, _INDENT, margin=2, tone=severity_tone(worst.severity))

@@ -31,7 +31,7 @@ class StoppableClock:
     def sleep(self, seconds: float) -> None:
         """Wait for so many seconds. Raises Interrupted when stopped."""
         if self._stopped.wait(seconds):
-            raise Interrupted("interrupted", hint="run the same command again: it goes on from there")
+            raise Interrupted("interrupted", hint="run the same command again to continue")
 
     def stop(self) -> None:
         """Wake every sleeper."""

@@ -1,0 +1,76 @@
+"""A progress bar or a spinner at the bottom of a terminal, drawn by `rich`. Imported only when one is shown."""
+
+import sys
+from collections.abc import Iterable
+
+from rich.console import RenderableType
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+from dkimctl.output.screen import console_of, live
+
+_NARROW = 60  # columns; below, the bar shows fewer figures
+
+
+class Bar:
+    """Shown until `close`, which removes it; what is printed meanwhile appears above it."""
+
+    def __init__(self, what: str, total: int | None) -> None:
+        console = console_of(sys.stderr)
+        # results may go through the bar's console only where they end up on the same terminal
+        columns = _columns(is_one=total == 1, is_narrow=console.width < _NARROW)
+        self._progress = _WithStatus(
+            *columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty(), expand=False
+        )
+        self._progress.start()
+        live.append(console)
+        self._task = self._progress.add_task(what, total=total)
+
+    def update(self, count: int, status: str) -> None:
+        """Show how many are done, and what is waited for."""
+        self._progress.status = status
+        self._progress.update(self._task, completed=count)
+
+    def close(self) -> None:
+        """Remove the bar from the terminal."""
+        live.pop()
+        self._progress.stop()
+
+
+class _WithStatus(Progress):
+    """A bar with a line below it that says what is waited for."""
+
+    status = ""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """Return what is drawn, line by line."""
+        yield self.make_tasks_table(self.tasks)
+        if self.status:
+            yield Text(self.status, style="dim", no_wrap=True, overflow="ellipsis")
+
+
+class _Rate(ProgressColumn):
+    """How many are done in a second."""
+
+    def render(self, task: Task) -> Text:
+        """Return the mean over the last while."""
+        return Text(f"{task.speed:.0f}/s" if task.speed else "")
+
+
+def _columns(*, is_one: bool, is_narrow: bool) -> list[ProgressColumn]:
+    if is_one:
+        return [SpinnerColumn("line"), TextColumn("{task.description}", markup=False), TimeElapsedColumn()]
+    name, done = TextColumn("{task.description}", markup=False), MofNCompleteColumn()
+    if is_narrow:
+        return [name, BarColumn(bar_width=10), done]
+    return [name, BarColumn(), done, _Rate(), TimeRemainingColumn()]

@@ -1,0 +1,52 @@
+"""The commands in a message, found so that they stay whole and carry the global options that were given."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from dkimctl.errors import shell_word
+
+NAMES = (
+    *("setup", "genkey", "record", "render-config", "publish", "verify-dns", "status", "inspect", "doctor"),
+    *("ovh login", "ovh whoami", "why", "adopt", "selftest", "sandbox", "demo"),
+)
+"""Our own commands, as a test compares them with the program."""
+
+_ARGUMENT = r"(?:'[^']*'|[^\s;,)`'])+"
+_OURS = rf"\bdkimctl (?:{'|'.join(NAMES)})(?![\w-])"
+_PROGRAMS = (
+    r"apt|apt-get|cat|chgrp|chmod|chown|gpasswd|journalctl|ln|mkdir|mv|openssl|pip|postconf|postfix|printf|rm|rmdir|"
+    r"sed|systemctl|timedatectl|usermod|xargs|install(?= -)|find(?= /)|unset(?= [A-Z])"
+)
+_COMMAND = re.compile(
+    rf"(?:sudo )?{_OURS}(?: {_ARGUMENT})*"
+    rf"|(?:^|(?<=: ))(?:sudo )?(?:{_PROGRAMS})(?: \S.*)"
+)
+
+
+class Piece(NamedTuple):
+    """A part of a message."""
+
+    text: str
+    is_whole: bool
+    """True for a command, which must not be broken."""
+
+
+def pieces(text: str) -> Iterator[Piece]:
+    """The prose and the commands of a message, in its order; together they are the message."""
+    end = 0
+    for command in _COMMAND.finditer(text):
+        if command.start() > end:
+            yield Piece(text[end : command.start()], is_whole=False)
+        yield Piece(command[0], is_whole=True)
+        end = command.end()
+    if end < len(text):
+        yield Piece(text[end:], is_whole=False)
+
+
+def with_options(text: str, given: Mapping[str, str | None]) -> str:
+    """The message with the options that were given, such as `--root`, after each command of ours in it."""
+    options = "".join(f" {option} {shell_word(value)}" for option, value in given.items() if value)
+    if not options or "--root" in text:
+        return text
+    return re.sub(rf"{_OURS}(?! --help)", lambda command: command[0] + options, text)

@@ -1,0 +1,187 @@
+"""Results and messages on a real terminal: laid out at its width, in colours, and never so that a copy is broken."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from dkimctl.cli.commands import COMMANDS
+from dkimctl.cli.ovh import command as ovh
+from dkimctl.output.commands import NAMES, pieces, with_options
+from dkimctl.sandbox import Sandbox
+from tests.conftest import Dkimctl, Run, Scratch
+from tests.terminals import Seen, on_terminal
+
+WIDTHS = [40, 80, 200]
+RECORD = "v=DKIM1; k=rsa; x=[bold]y[/bold]; p=AAAA"
+SHOWN = [
+    ("doctor", "--no-dns"),
+    ("why", "someone@news.example.com", "--no-dns"),
+    ("inspect", "DKIM203", "DKIM604", "DKIM915"),
+    ("inspect", "record.txt"),
+    ("verify-dns", "example.com"),
+    ("verify-dns", "--from-file", "names.txt", "-q"),
+    ("adopt",),
+    ("selftest",),
+    ("record", "example.org"),
+    ("record", "--nonsense"),
+    ("render-config", "--check"),
+    ("publish", "--provider", "ovh", "--dry-run", "-q"),
+    ("ovh", "whoami"),
+]
+
+
+@dataclass
+class Relay:
+    """A relay's tree and an account, and the program run there: on a terminal and in a pipe."""
+
+    scratch: Scratch
+    env: dict[str, str]
+    _piped: dict[tuple[str, ...], Run] = field(default_factory=dict)
+
+    def on_terminal(self, *words: str, columns: int = 80, env: dict[str, str] | None = None) -> Seen:
+        """The command on a terminal."""
+        return on_terminal(self.scratch, *words, columns=columns, env={**self.env, **(env or {})})
+
+    def piped(self, *words: str) -> Run:
+        """The command in a pipe, run once."""
+        if words not in self._piped:
+            self._piped[words] = Dkimctl(self.scratch)(*words, env=self.env)
+        return self._piped[words]
+
+
+@pytest.fixture(scope="module")
+def relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Relay]:
+    """A relay with a key, and a sandbox in which nothing is published."""
+    scratch = Scratch(tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("root"))
+    (scratch.root / "etc/postfix").mkdir(parents=True)
+    (scratch.root / "etc/postfix/main.cf").write_text("compatibility_level = 3.6\n")
+    assert Dkimctl(scratch)("genkey", "example.com", "-s", "mail").code == 0
+    (scratch.home / "record.txt").write_text(RECORD)
+    (scratch.home / "names.txt").write_text("".join(f"{n}._domainkey.example.com\n" for n in "abcde"))
+    with Sandbox(zones=["example.com"]) as sandbox:
+        yield Relay(scratch, sandbox.environment())
+
+
+@pytest.mark.parametrize("columns", WIDTHS)
+@pytest.mark.parametrize("words", SHOWN, ids=" ".join)
+def test_same_words_at_every_width(relay: Relay, words: tuple[str, ...], columns: int) -> None:
+    """No word is broken or lost; a line longer than the terminal is wide is one command, one word, or a record."""
+    seen, piped = relay.on_terminal(*words, columns=columns), relay.piped(*words)
+    assert seen.code == piped.code
+    assert sorted(words_of(seen.text)) == sorted(words_of(piped.out + piped.err))
+    for line in seen.lines:
+        assert len(line) <= columns or " " not in line.strip() or is_kept_whole(line), line
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a text; of times only that there is one."""
+    return re.sub(r"\d{4}-\d\d-\d\dT\S+", "TIME", text).split()
+
+
+def is_kept_whole(line: str) -> bool:
+    """Whether a line is for pasting: a command, a part of a record, or a line of a file."""
+    if line.strip().startswith('"') or line.endswith(" IN TXT ("):
+        return True
+    found = list(pieces(line.strip()))
+    return len(found) == 1 and found[0].is_whole
+
+
+def test_colours_only_on_a_terminal(relay: Relay) -> None:
+    """Severities have colours on a terminal; with NO_COLOR, TERM=dumb or in a pipe there is no escape sequence."""
+    words = ("verify-dns", "example.com")
+    assert "\x1b[1;31m" in relay.on_terminal(*words).raw
+    for more in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
+        assert "\x1b" not in relay.on_terminal(*words, env=more).raw
+    assert "\x1b" not in relay.piped(*words).out
+
+
+def test_dumb_terminal_gets_the_text_of_a_pipe(relay: Relay) -> None:
+    """TERM=dumb: 80 columns, whatever the terminal says, as in a pipe."""
+    seen = relay.on_terminal("verify-dns", "example.com", columns=40, env={"TERM": "dumb"})
+    assert seen.text == relay.piped("verify-dns", "example.com").out
+
+
+def test_table_that_does_not_fit(relay: Relay) -> None:
+    """A table wider than the terminal is shown row by row, each cell beside its column's name."""
+    wide = relay.on_terminal("status").lines
+    assert wide[0].split() == ["DOMAIN", "SELECTOR", "KEY", "PHASE", "SINCE", "PROVIDER", "AGE"]
+    assert wide[1].split()[:4] == ["example.com", "mail", "rsa", "2048"]
+    narrow = relay.on_terminal("status", columns=40).lines
+    assert narrow[0] == "example.com"
+    assert narrow[1].split() == ["SELECTOR", "mail"]
+    assert max(map(len, narrow)) <= 40
+
+
+def test_diff_is_coloured_and_complete(relay: Relay) -> None:
+    """`render-config` on a terminal: the lines of the diff as in a pipe, however narrow it is, added ones green."""
+    seen = relay.on_terminal("render-config", columns=40)
+    assert set(relay.piped("render-config").out.splitlines()) <= set(seen.text.splitlines())
+    assert "\x1b[32m+127.0.0.1" in seen.raw
+
+
+def test_record_to_paste_is_unchanged(relay: Relay) -> None:
+    """A record is printed on a terminal byte for byte as in a pipe, and so is the form of a panel."""
+    for words in (("record",), ("record", "--format", "oneline"), ("record", "--format", "ovh")):
+        seen = relay.on_terminal(*words, columns=40)
+        assert seen.raw.replace("\r\n", "\n") == relay.piped(*words).out
+    value = relay.piped("record", "--format", "oneline").out.split('"')[1]
+    manual = relay.on_terminal("publish", "--provider", "manual", "--no-wait", columns=40)
+    assert any(value in line for line in manual.lines)
+
+
+def test_text_from_elsewhere_steers_nothing(relay: Relay) -> None:
+    """Markup of the layout's library and control characters in a record are shown as they are."""
+    (relay.scratch.home / "evil.txt").write_bytes(RECORD.encode() + b"; n=\x1b[2J\x9b31m[/bold][red]:smile:")
+    seen = relay.on_terminal("inspect", "evil.txt")
+    assert "[bold]y[/bold]" in seen.text
+    assert "[red]:smile:" in seen.text
+    assert "\x1b[2J" not in seen.raw
+    assert "\x9b" not in seen.raw
+
+
+def test_locale_without_utf8(relay: Relay) -> None:
+    """Every line arrives, in the characters that the locale has."""
+    seen = relay.on_terminal("verify-dns", "--from-file", "names.txt", "-q", env={"PYTHONIOENCODING": "ascii"})
+    assert seen.raw.isascii()
+    assert "5 x error" in seen.text
+
+
+def test_quiet_is_silent(relay: Relay) -> None:
+    """-q on a terminal: results, warnings and errors, no note and no bar."""
+    assert "dkimctl: 1 key not published yet" in relay.on_terminal("status").text
+    assert "dkimctl:" not in relay.on_terminal("status", "-q").text
+
+
+def test_names_are_those_of_the_program() -> None:
+    """Every command of ours is recognised in a message."""
+    groups = {name for name in COMMANDS if name not in NAMES}
+    assert groups == {"ovh"}
+    assert set(NAMES) == {*COMMANDS} - groups | {f"ovh {name}" for name in ovh.commands}  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("message", "commands"),
+    [
+        ("see the keys: dkimctl status", ["dkimctl status"]),
+        ("run it as root: sudo dkimctl doctor --fix; then again", ["sudo dkimctl doctor --fix"]),
+        ("chown opendkim '/etc/a b'", ["chown opendkim '/etc/a b'"]),
+        ("dkimctl record 'a b', or nothing", ["dkimctl record 'a b'"]),
+        ("install the package: apt-get install opendkim", ["apt-get install opendkim"]),
+        ("dkimctl has another key; install it", []),
+    ],
+)
+def test_commands_in_a_message(message: str, commands: list[str]) -> None:
+    """What can be pasted is found, and the pieces are the whole message."""
+    found = list(pieces(message))
+    assert [piece.text for piece in found if piece.is_whole] == commands
+    assert "".join(piece.text for piece in found) == message
+
+
+def test_options_that_were_given(tmp_path: Path) -> None:
+    """--root and --config go with each command of ours, quoted; other words stay."""
+    assert with_options("see: dkimctl status", {"--root": "/a b"}) == "see: dkimctl status --root '/a b'"
+    assert with_options("dkimctl has a key", {"--root": "/a"}) == "dkimctl has a key"
+    assert with_options("see: dkimctl why --help", {"--root": "/a"}) == "see: dkimctl why --help"
