@@ -12,15 +12,13 @@ from pathlib import Path
 import click
 from click.shell_completion import BashComplete, FishComplete, ShellComplete, ZshComplete
 
-from dkimctl.catalogue import CATALOGUE
 from dkimctl.cli.commands import COMMANDS
 from dkimctl.cli.main import COMPLETE, PROGRAM, cli
-from dkimctl.manual.commands import ENVIRONMENT, EXIT_STATUS
+from dkimctl.manual.commands import EXIT_STATUS
 from dkimctl.providers.ovh.rights import RULES, token_page
 
 REPOSITORY = Path(__file__).parent.parent
 
-WIDTH = 78  # what click makes of a terminal of 80 columns
 FIRST_CALL = "$zsh_eval_context[-1] == loadautofunc"
 EVERY_CALL = "$funcstack[1] == _dkimctl"
 
@@ -44,24 +42,6 @@ def completion(name: str) -> str:
     return ShellComplete.source(COMPLETIONS[name](cli, {}, PROGRAM, COMPLETE)).strip() + "\n"
 
 
-def help_text(name: str | None = None) -> str:
-    """What `dkimctl [NAME] --help` prints at 80 columns, in a fence."""
-    context = click.Context(cli, info_name=PROGRAM, terminal_width=WIDTH, **cli.context_settings)
-    for word in (name or "").split():
-        assert isinstance(context.command, click.Group)
-        command = context.command.get_command(context, word)
-        assert command is not None
-        context = click.Context(
-            command, info_name=word, parent=context, terminal_width=WIDTH, **command.context_settings
-        )
-    return f"```console\n$ {context.command_path} --help\n{context.get_help()}\n```"
-
-
-def every_help() -> str:
-    """The help of each command, under a heading of its own."""
-    return "\n\n".join(f"### {PROGRAM} {name}\n\n{help_text(name)}" for name in every_command())
-
-
 def every_command() -> Iterator[str]:
     """What may be typed after `dkimctl`: the commands, and in the place of a group those below it."""
     top = click.Context(cli, info_name=PROGRAM)
@@ -77,28 +57,12 @@ def table(head: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> str:
     return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
-def source(name: str, language: str) -> str:
-    """A file of the example package."""
-    return f"```{language}\n{(REPOSITORY / 'tests/plugin_example' / name).read_text()}```"
-
-
 BLOCKS: dict[str, Callable[[], str]] = {
-    "help": help_text,
-    "commands": every_help,
     "exit-codes": lambda: table(("exit code", "means"), EXIT_STATUS.items()),
-    "environment": lambda: table(
-        ("variable", "means"),
-        ((", ".join(f"`{name}`" for name in names.split(", ")), text) for names, text in ENVIRONMENT.items()),
-    ),
-    "findings": lambda: table(
-        ("code", "severity", "finding"),
-        ((entry.code, entry.severity, entry.title) for _, entry in sorted(CATALOGUE.items())),
-    ),
     "rights": lambda: "\n".join(("```text", *(f"{verb:6} {path.format(zone='ZONE')}" for verb, path in RULES), "```")),
-    "plugin": lambda: "\n\n".join((source("dkimctl_dnsmasq.py", "python"), source("pyproject.toml", "ini"))),
     "token-page": lambda: f"<{token_page('example.com')}>",
 }
-"""What stands in README between `<!-- begin NAME -->` and `<!-- end NAME -->`."""
+"""What README has between `<!-- begin NAME -->` and `<!-- end NAME -->`."""
 
 
 def readme(text: str) -> str:
