@@ -131,4 +131,11 @@ def _lists() -> str:
     return "\n".join([*lines, "", "\b", "Faults:", *kinds, timed])
 
 
-command.epilog = _lists()
+_CLIENTS = """\
+Other clients of the API: lego takes OVH_ENDPOINT as it is. Programs that use python-ovh (octodns-ovh) need
+ovh.client.ENDPOINTS["ovh-eu"] = os.environ["OVH_ENDPOINT"] before they start, dns-lexicon and certbot-dns-ovh the same
+in ENDPOINTS of lexicon._private.providers.ovh. A client that speaks https only (Node's ovh) needs a proxy with TLS in
+front that passes Host on. Only requests for localhost or a loopback address are answered.
+"""
+
+command.epilog = f"{_lists()}\n\n{_CLIENTS}"
