@@ -62,7 +62,7 @@ def _from_document(settings: Settings, path: Path, text: bytes) -> Settings:
         count = len(problems.found)
         raise ConfigError(
             f"{path}: {count} mistake{'s' if count > 1 else ''}",
-            hint=f"fix {'them' if count > 1 else 'it'} and run the command again; man dkimctl.toml has every table and key",
+            hint=f"fix {'them' if count > 1 else 'it'} and run the command again; every key is in: man dkimctl.toml",
             problems=[f"{path}: {line}" for line in problems.found],
         )
     return loaded.signed_by(signer)
