@@ -70,7 +70,7 @@ def test_files_are_offered_where_one_is_wanted(dkimctl: Dkimctl, words: str, kin
 
 @pytest.mark.parametrize("env", [{"COMP_WORDS": "dkimctl ", "COMP_CWORD": "x"}, {}, {"COMP_WORDS": "'"}])
 def test_nothing_is_said_where_completion_fails(dkimctl: Dkimctl, env: dict[str, str]) -> None:
-    """No error stands in the line that somebody is typing."""
+    """No error appears in the line that is being typed."""
     ran = dkimctl(env={"_DKIMCTL_COMPLETE": "bash_complete", **env})
     assert (ran.out, ran.err) == ("", "")
     assert ran.code != 0

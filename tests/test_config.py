@@ -100,7 +100,7 @@ def test_every_mistake_is_reported_with_its_table_and_key(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("text", ["[keys", "a = ", "\ufeffa = 1", "keys = 3", "[providers]\novh = 1", "\x00"])
 def test_broken_file_is_a_configuration_error(tmp_path: Path, text: str) -> None:
-    """Whatever stands in the file, the answer is one of our errors with exit code 2."""
+    """Any file gives settings, or one of our errors with exit code 2."""
     with pytest.raises(ConfigError):
         load(tmp_path, text)
 
@@ -148,7 +148,7 @@ def test_root_that_is_no_directory_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_text_that_no_file_name_can_hold(tmp_path: Path, text: str) -> None:
-    """NUL, line breaks and escape sequences are mistakes wherever they stand."""
+    """NUL, line breaks and escape sequences are mistakes anywhere."""
     with pytest.raises(ConfigError) as caught:
         load(tmp_path, text)
     assert len(caught.value.problems) == 1

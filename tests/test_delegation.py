@@ -1,4 +1,4 @@
-"""Delegated domains: the record stands in the operator's zone, the customer adds its CNAMEs once."""
+"""Delegated domains: the record is in the operator's zone, the customer adds its CNAMEs once."""
 
 import json
 

@@ -77,7 +77,7 @@ def test_failed_write_leaves_the_old_file_and_no_temporary(tmp_path: Path) -> No
 
 @needs(root=True, namespaces=True)
 def test_full_disk_is_one_line_and_leaves_the_old_file(tmp_path: Path) -> None:
-    """On a file system without room the error says so, exit code 3, and the old content stands."""
+    """On a file system without room the error says so, exit code 3, and the old content stays."""
     script = textwrap.dedent(
         """
         import sys
@@ -174,7 +174,7 @@ def test_directory_below_one_that_others_can_write_is_refused(tmp_path: Path) ->
 
 @needs(root=True)
 def test_directory_of_another_user_or_group_is_refused(tmp_path: Path) -> None:
-    """A directory that a stranger owns, or a strange group may write, is no place for a key."""
+    """A directory that another user owns, or another group may write, is no place for a key."""
     os.chown(tmp_path, 65534, -1)
     with pytest.raises(Refused, match="belongs to another user"):
         files.refuse_shared_directory(tmp_path, files.caller())

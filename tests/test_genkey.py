@@ -142,7 +142,7 @@ def test_named_owner_gets_the_keys(dkimctl_inside: Dkimctl) -> None:
 
 @needs(root=True, namespaces=True)
 def test_ordinary_user_owns_the_keys_and_is_told_what_to_do(dkimctl_of_nobody: DkimctlOfNobody) -> None:
-    """Without root the caller gets the keys, with a warning and the command that mends it."""
+    """Without root the caller gets the keys, with a warning and the command that fixes it."""
     os.chown(dkimctl_of_nobody.root, 65534, 65534)
     ran = dkimctl_of_nobody("genkey", "example.com", "-s", "mail", "--algorithm", "ed25519")
     given = dkimctl_of_nobody("genkey", "example.org", "--owner", "root:root")
@@ -218,7 +218,7 @@ def test_bad_input_gets_a_line_a_hint_and_leaves_nothing(
 
 
 def test_directory_that_others_can_write_is_refused(dkimctl_inside: Dkimctl) -> None:
-    """A key is not put where others could swap it; the way to mend it is named."""
+    """A key is not put where others could swap it; the hint says how to fix it."""
     keys = dkimctl_inside.root / KEYS
     keys.mkdir(parents=True)
     keys.chmod(0o777)

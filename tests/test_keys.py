@@ -60,7 +60,7 @@ def test_private_key_is_in_no_repr(pair: KeyPair) -> None:
 
 @pytest.mark.parametrize("bits", [1024, 1025, 1032, 2048])
 def test_new_rsa_key_is_written_as_the_library_would(bits: int) -> None:
-    """The structures written here are the library's own, octet for octet, and stand its full check of the numbers."""
+    """The structures written here are the library's own, octet for octet, and pass its full check of the numbers."""
     pair = generate(Algorithm.RSA, bits)
     key = load_pem_private_key(pair.private_pem, password=None)
     assert pair.private_pem == key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())

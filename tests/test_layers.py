@@ -108,7 +108,7 @@ def room(module: str) -> str:
 
 
 def row(module: str) -> int:
-    """The number of the row in which a module stands; sandbox stands outside."""
+    """Return the number of a module's row; sandbox is in none."""
     return next(number for number, rooms in enumerate(ROWS) if room(module) in rooms)
 
 
@@ -134,7 +134,7 @@ def test_signers_and_providers_never_meet() -> None:
     assert pairs.isdisjoint({BRANCHES, BRANCHES[::-1]})
 
 
-def test_sandbox_stands_outside() -> None:
+def test_sandbox_is_in_no_row() -> None:
     """Only the command line uses the sandbox, and the sandbox knows nothing of us but how to say what is wrong."""
     users = {room(module) for module, target, _ in OURS if room(target) == "sandbox"}
     known = {room(target) for module, target, _ in OURS if room(module) == "sandbox"}
@@ -209,15 +209,15 @@ def test_the_fast_path_is_used_by_verify_alone() -> None:
 
 def test_foreign_libraries_come_in_by_their_door() -> None:
     """Besides Python's own, only the libraries listed, each only where it is listed."""
-    strangers = []
+    others = []
     for found in IMPORTS:
         library = found.target.split(".")[0]
         if library == "dkimctl" or library in sys.stdlib_module_names:
             continue
         doors = DOORS.get(library, ())
         if not any(found.module == door or found.module.startswith((door + ".", door + "_")) for door in doors):
-            strangers.append(f"{found.module} imports {library}")
-    assert strangers == []
+            others.append(f"{found.module} imports {library}")
+    assert others == []
 
 
 def test_every_door_is_used() -> None:

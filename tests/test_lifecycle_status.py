@@ -52,7 +52,7 @@ def test_a_line_for_each_key(dkimctl_inside: DkimctlInside) -> None:
 
 
 def test_what_is_next_is_said_for_keys_that_do_not_sign_yet(dkimctl_inside: DkimctlInside) -> None:
-    """A command to type for each kind of them; none for a key that signs, and none for one that stands by."""
+    """A command to type for each kind of them; none for a key that signs, and none for one on standby."""
     genkey(dkimctl_inside, "new.example")
     genkey(dkimctl_inside, "seen.example", "mail", Phase.PUBLISHED, Phase.VERIFIED)
     genkey(dkimctl_inside, "signs.example", "mail", Phase.PUBLISHED, Phase.VERIFIED, Phase.ACTIVE)
@@ -99,7 +99,7 @@ def test_only_the_domains_that_are_named(dkimctl_inside: DkimctlInside) -> None:
 
 
 def test_metadata_that_cannot_be_read_stops_no_other_line(dkimctl_inside: DkimctlInside) -> None:
-    """A finding that names the file, and exit 3: how that key stands is not known."""
+    """A finding that names the file, and exit 3: the status of that key is unknown."""
     genkey(dkimctl_inside, "one.example")
     genkey(dkimctl_inside, "two.example")
     (dkimctl_inside.root / "etc/opendkim/keys/one.example/mail.json").write_text("{")

@@ -60,7 +60,7 @@ def test_malformed_domain_is_refused_in_one_printable_line(typed: str) -> None:
 
 @pytest.mark.parametrize("typed", ["a." + "a" * 300_000 + "!", "a-" * 300_000 + "." + "a" * 300_000 + "!"])
 def test_a_domain_of_any_length_is_refused_at_once(typed: str) -> None:
-    """As a signature of a stranger's message may name it: the search for what was meant does not take hours."""
+    """A name from a signature of a hostile message: the search for what was meant does not take hours."""
     with pytest.raises(UsageError, match="longer than 253 characters"):
         names.domain_name(typed)
 
@@ -112,7 +112,7 @@ def test_a_foreign_selector_may_have_underscores() -> None:
 
 @pytest.mark.parametrize("typed", ["mail._domainkey", "Mail._domainkey.example.com"])
 def test_a_record_name_in_the_place_of_a_selector_is_told(typed: str) -> None:
-    """Whoever types too much reads which selector is in it."""
+    """A selector typed with too much around it: the error says which selector is in it."""
     with pytest.raises(UsageError) as caught:
         names.foreign_selector(typed)
     assert caught.value.hint == "the selector in it is mail"

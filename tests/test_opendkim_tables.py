@@ -126,7 +126,7 @@ def test_a_long_table_has_the_rows_of_its_lines(text: str, patterns: bool, key: 
 
 @given(LONG, st.booleans())
 def test_repeated_rows_are_found_with_the_one_that_counts(text: str, ignore_case: bool) -> None:
-    """Each row behind the first with its key, with or without regard to case."""
+    """Each row after the first with its key, with or without regard to case."""
     found = list(Rows(text.upper().encode() + b"\n" + text.encode(), patterns=False).repeated(ignore_case=ignore_case))
     first: dict[str, Row] = {}
     expected = []
@@ -172,7 +172,7 @@ LINES = st.lists(st.binary(max_size=20).filter(lambda b: b"\n" not in b and not 
 def test_lines_of_people_survive(
     tmp_path_factory: pytest.TempPathFactory, above: list[bytes], below: list[bytes], block: list[bytes], ended: bool
 ) -> None:
-    """Whatever bytes stand outside the block, in whatever encoding, they are there after any number of renderings."""
+    """Any bytes outside the block, in any encoding, are there after any number of renderings."""
     path = tmp_path_factory.mktemp("managed") / "table"
     mine = b"\n".join(above) + (b"\n" if above and ended else b"")
     path.write_bytes(mine)

@@ -105,7 +105,7 @@ def test_top_level_holds_nothing_else() -> None:
 
 
 def test_readme_names_both_commands() -> None:
-    """The two commands that do all the set-up stand in README as they are tested here and run in CI."""
+    """The two commands that do all the set-up are in README as they are tested here and run in CI."""
     assert first_command() == ["python3 -m venv .venv", ".venv/bin/pip install .", ".venv/bin/dkimctl demo"]
     assert "\nsh tests/run\n" in (REPOSITORY / "README.md").read_text()
     assert "exec sh tests/run\n" in (REPOSITORY / ".ci/run").read_text()

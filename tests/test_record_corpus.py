@@ -27,7 +27,7 @@ from tests.verify_schema import assert_valid_report
 HOME = "127.0.0.1"
 RecordProperty = Callable[[str, object], None]
 COUNTED = "counted: corpus of key records"
-_PRAISE = {"DKIM300", "DKIM310", "DKIM501"}  # what only the way through DNS shows
+_CONFIRMING = {"DKIM300", "DKIM310", "DKIM501"}  # what only the way through DNS shows
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +118,9 @@ def test_end_to_end_is_the_same(
         lines = plain_text(report_blocks(report)).splitlines()
         assert max(map(len, lines)) <= 80, report.selector
         assert all(line.isprintable() for line in lines), report.selector
-    wrong = {r.selector: r for r in reports if {f.code for f in r.findings} - _PRAISE != targets.pop(r.selector).codes}
+    wrong = {
+        r.selector: r for r in reports if {f.code for f in r.findings} - _CONFIRMING != targets.pop(r.selector).codes
+    }
     assert wrong == {}
     assert targets == {}
     record_property(f"{COUNTED}, judged as written beside them when a real knot serves them", len(cases))
@@ -150,7 +152,7 @@ WHY = {
     "opendkim": {
         "DKIM202": "any text is a tag's name",
         "DKIM204": "it passes over what is no base64",
-        "DKIM206": "it reads keys with more behind them, and goes by the signature's algorithm",
+        "DKIM206": "it reads keys with octets after them, and goes by the signature's algorithm",
         "DKIM207": "it passes over quotes and backslashes in p=",
         "DKIM208": "the last of two equal tags counts",
         "DKIM209": "it drops the space in DKIM 1",
@@ -164,7 +166,7 @@ WHY = {
         "DKIM202": "a tag's name is any text that starts with a letter",
         "DKIM204": "it passes over what is no base64",
         "DKIM205": "it reads PKCS#1",
-        "DKIM206": "it reads keys with more behind them",
+        "DKIM206": "it reads keys with octets after them",
         "DKIM207": "it passes over quotes and backslashes in p=",
         "DKIM211": "it looks at no octet",
         "DKIM212": "it reads records of any length",

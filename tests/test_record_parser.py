@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dkimctl.keys.pair import Algorithm, generate
-from dkimctl.record.mend import mended
 from dkimctl.record.model import KeyRecord
 from dkimctl.record.parse import UnreadableRecord, parse_record
 from dkimctl.record.presentation import character_strings
+from dkimctl.record.repaired import repaired
 from dkimctl.record.text import one_line, zone_lines
 from dkimctl.verify.judge import judge
 from dkimctl.verify.report import Target
@@ -35,7 +35,7 @@ texts = octets | tag_lists | mangled
 
 
 def is_judged(text: str) -> None:
-    """Whatever stands in a TXT record leads to findings or to none, never to an exception."""
+    """Any text of a TXT record leads to findings or to none, never to an exception."""
     judgement = judge(text, TARGET)
     assert judgement.record is not None or judgement.findings
     assert all(f.seen.isprintable() for f in judgement.findings)
@@ -55,15 +55,15 @@ def makes_the_round_trip(text: str) -> None:
     assert zone_lines("s.example", record)
 
 
-def is_right_when_mended(text: str) -> None:
-    """If a broken text can be mended, the result parses and has a key that no error is found with, but for its size."""
-    better = mended(text)
+def is_right_when_repaired(text: str) -> None:
+    """If a broken text can be repaired, the result parses and its key has no error but its size."""
+    better = repaired(text)
     if better is not None:
         errors = {f.code for f in judge(better.text, TARGET).findings if f.severity == "error"}
         assert errors <= {"DKIM303", "DKIM212"}
 
 
-@pytest.mark.parametrize("holds", [is_judged, makes_the_round_trip, is_right_when_mended])
+@pytest.mark.parametrize("holds", [is_judged, makes_the_round_trip, is_right_when_repaired])
 def test_any_text_holds(holds: Callable[[str], None], record_property: Callable[[str, object], None]) -> None:
     """The three promises above, each for thousands of texts."""
     tried = 0

@@ -24,9 +24,9 @@ def read_document(path: Path, text: bytes) -> dict[str, object]:
     try:
         return tomllib.loads(text.decode("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid TOML: {error}", hint=f"mend it: editor {shell_word(path)}") from error
+        raise ConfigError(f"{path} is not valid TOML: {error}", hint=f"fix it: editor {shell_word(path)}") from error
     except RecursionError:
-        raise ConfigError(f"{path} is nested too deeply", hint=f"mend it: editor {shell_word(path)}") from None
+        raise ConfigError(f"{path} is nested too deeply", hint=f"fix it: editor {shell_word(path)}") from None
 
 
 def _shown(value: object) -> str:
@@ -48,7 +48,7 @@ class Table:
         self._problems.found.append(f"{place} {key}: {text}" if key else f"{place}: {text}")
 
     def names(self) -> list[str]:
-        """The keys that stand in the file, in its order."""
+        """Return the keys in the file, in its order."""
         return list(self._values)
 
     def finish(self) -> None:

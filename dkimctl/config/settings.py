@@ -62,7 +62,7 @@ class Signing(NamedTuple):
 
 
 class SignerDefaults(NamedTuple):
-    """What goes without saying for a signer: where it listens, and the USER:GROUP it runs as."""
+    """The defaults of a signer: where it listens, and the USER:GROUP it runs as."""
 
     socket: str
     owner: str
@@ -91,7 +91,7 @@ class DomainSettings(NamedTuple):
     """Seconds; None leaves it to the provider."""
     subdomains: bool | None = None
     delegate: str | None = None
-    """A domain of the operator's own below which the records stand; the customer's names are CNAMEs to them."""
+    """A domain of the operator, below which the records are published; the customer's names are CNAMEs to them."""
 
 
 _NO_TABLE = DomainSettings()

@@ -224,7 +224,7 @@ class Folder:
 def is_ours(status: os.stat_result) -> bool:
     """Return whether only root and the caller can write what has this status, a directory or a file.
 
-    An access control list that lets others write shows as a group that may: its mask stands in the group's place.
+    An access control list that lets others write shows as a group that may: its mask is shown as the group's mode.
     """
     if status.st_uid not in (0, os.geteuid()) or status.st_mode & stat.S_IWOTH:
         return False

@@ -28,7 +28,7 @@ class ClockState:
     kernel: bool | None
     """True when the kernel counts its clock as synchronised (adjtimex(2))."""
     chrony: float | None = None
-    """Seconds by which chrony sees the clock ahead, negative behind; None without a synchronised chrony."""
+    """The seconds by which chrony sees the clock fast (slow: negative); None without a synchronised chrony."""
     timesyncd: bool = False
     """True when systemd-timesyncd has set the clock since boot."""
     remote: float | None = None

@@ -42,7 +42,7 @@ class DataSet:
     """The path of a `file:` or `refile:`; else the text after the colon."""
     state: State
     rows: Collection[Row] = ()
-    """Read anew at each pass when they stand in a file."""
+    """Those of a file are read anew at each pass."""
     why: str = ""
     """Why it is unreadable."""
     has_bom: bool = False
@@ -78,7 +78,7 @@ class DataSet:
 
 
 def is_marked(row: Row) -> bool:
-    """True when a byte order mark belongs to the row's name: whoever tells of the mark has told all about it."""
+    """Return True when a byte order mark is part of the row's name, so that one finding about it is enough."""
     return row.key.startswith("\ufeff")
 
 

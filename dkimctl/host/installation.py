@@ -80,7 +80,7 @@ def read_installation(conf_path: str, at: Callable[[str], Path]) -> Installation
 
 
 def where(setting: Setting) -> str:
-    """`/etc/opendkim.conf line 7`; without a line for what stands in no file."""
+    """`/etc/opendkim.conf line 7`; without a line for what is in no file."""
     return f"{setting.file} line {setting.line}" if setting.line else setting.file
 
 

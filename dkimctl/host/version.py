@@ -20,7 +20,7 @@ def is_known_here(name: str) -> bool:
 
 
 def has_algorithm(path: str) -> bool:
-    """True when a fourth field stands behind the path of a KeyTable row."""
+    """Return True when a KeyTable row has a fourth field, after the path."""
     return path.endswith(_ALGORITHMS)
 
 

@@ -108,7 +108,7 @@ def _same_content(path: Path, size: int, wanted: Iterable[bytes]) -> bool:
 
 
 def is_readable(status: os.stat_result, daemon: Owner | None) -> bool:
-    """True when the daemon can read the file after it gave up root, as it must for a reload, and no stranger writes it.
+    """Return True when the daemon can read the file after dropping root, as for a reload, and nobody else can write it.
 
     `daemon` is None where its user does not exist (yet): then everybody must be able to read it.
     """

@@ -44,7 +44,7 @@ def _file_lines(change: FileChange, settings: Settings) -> Iterator[str]:
         yield f"{verb} private key {change.path}: mode {change.file.mode:o}, owner {change.file.owner}\n"
         return
     if change.change is Change.MODE:
-        yield f"set mode {change.file.mode:o} of {change.path}: the daemon must read it, and no stranger write it\n"
+        yield f"set mode {change.file.mode:o} of {change.path}: the daemon must read it, and no other user write it\n"
         return
     yield from _header(change.path, new=change.change is Change.NEW)
     wanted = _lines(change.file.content)
@@ -106,7 +106,7 @@ class _Anchored(SequenceMatcher[str]):
 
 
 def _once_on_both(old: Sequence[str], new: Sequence[str]) -> list[tuple[int, int]]:
-    """(place in old, place in new) of each line that stands once on each side, in the order of old."""
+    """(place in old, place in new) of each line that occurs once on each side, in the order of old."""
     in_old, in_new = Counter(old), Counter(new)
     places = {line: j for j, line in enumerate(new) if in_new[line] == 1}
     return [(i, places[line]) for i, line in enumerate(old) if in_old[line] == 1 and line in places]

@@ -1,4 +1,4 @@
-"""How every key stands: its phase and since when, its kind, its age, and what is next. Nothing is asked of DNS."""
+"""The status of every key: its phase and since when, its kind, its age, and the next step. DNS is not asked."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class KeyStatus:
     age: int | None
     """Days since then."""
     next: str | None
-    """The command that brings it on, while it is on its way to sign; None for one that signs or stands by."""
+    """The command that advances a key that does not sign yet; None for one that signs or is on standby."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Keyless:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How it all stands."""
+    """The status of all keys."""
 
     keys: tuple[KeyStatus, ...]
     """In the order of the domains; of each the oldest first."""

@@ -1,7 +1,7 @@
 """opendkim.conf: read as the daemon reads it, and written so that it reads the same.
 
-The rules are those of opendkim's `config.c`: a `#` ends the line wherever it stands, keywords have no case, the last
-setting wins, and `Include` counts as if the other file stood in its place.
+The rules are those of opendkim's `config.c`: a `#` ends the line anywhere, keywords have no case, the last
+setting wins, and `Include` is replaced with the content of the other file.
 """
 
 from collections.abc import Callable, Iterator
@@ -42,7 +42,7 @@ class Configuration:
 
     settings: tuple[Setting, ...] = ()
     unreadable: tuple[Setting, ...] = ()
-    """The `Include` lines whose file is missing or stands too deep: the daemon refuses to start."""
+    """The `Include` lines whose file is missing or nested too deeply: the daemon refuses to start."""
 
     def find(self, name: str) -> Setting | None:
         """The setting that counts, or None."""

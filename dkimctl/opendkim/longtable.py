@@ -48,7 +48,7 @@ class Rows(Collection[Row]):
                 yield from (row._replace(line=number) for row in rows([line], patterns=self._patterns))
 
     def repeated(self, *, ignore_case: bool) -> Iterator[tuple[Row, Row]]:
-        """Each row whose key an earlier one has, behind that earlier one."""
+        """Yield each row whose key an earlier row has, after that earlier row."""
         spelled: Callable[[bytes], bytes] = bytes.lower if ignore_case else bytes  # of ASCII alone, as the daemon does
         seen: set[int] = set()
         twice: set[int] = set()

@@ -1,7 +1,7 @@
 """Lists of milters in main.cf: taken apart, put together, and one milter in Postfix's spelling.
 
 Postfix writes `unix:PATH` with a path relative to its queue directory (so that it holds inside the chroot) and
-`inet:HOST:PORT`; a milter with settings of its own stands in braces: `{ inet:localhost:8891, default_action=accept }`.
+`inet:HOST:PORT`; a milter with settings of its own is in braces: `{ inet:localhost:8891, default_action=accept }`.
 """
 
 from collections.abc import Callable, Iterable

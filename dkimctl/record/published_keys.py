@@ -27,7 +27,7 @@ class NamedRecord:
     domain: str
     selector: str
     owner: str
-    """Where the record is to stand: absolute, without final dot."""
+    """The owner name to publish it at: absolute, without final dot."""
     text: str
     """The record as one string."""
     strings: tuple[str, ...]

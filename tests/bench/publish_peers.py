@@ -66,7 +66,7 @@ for line in open(sys.argv[1]):
 
 @dataclass(frozen=True)
 class Task:
-    """So many records: `names` are (selector, zone), `texts` what stands at them."""
+    """So many records: `names` are (selector, zone), `texts` the text at each."""
 
     names: Sequence[tuple[str, str]]
     texts: Sequence[str]

@@ -9,9 +9,9 @@ from dkimctl.findings import Entry, Finding, Severity, finding
 from dkimctl.keys.metadata import Tags
 from dkimctl.keys.public import PublicKey
 from dkimctl.names import printable
-from dkimctl.record.mend import mended
 from dkimctl.record.model import KeyRecord, record_for
 from dkimctl.record.parse import RecordFault, UnreadableRecord, parse_record
+from dkimctl.record.repaired import repaired
 from dkimctl.verify.judge.key import judge_key
 from dkimctl.verify.judge.tags import judge_tags
 from dkimctl.verify.report import Target
@@ -85,7 +85,7 @@ def _to_publish(text: str, record: KeyRecord | None, target: Target, noticed: li
         return None
     if target.expected is not None:
         return right_text(target, record)
-    better = mended(text)
+    better = repaired(text)
     return better.text if better and better.text != text else None
 
 

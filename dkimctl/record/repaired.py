@@ -1,4 +1,4 @@
-"""Guessing the record that somebody meant to publish: what pasting and panels do to a record, undone."""
+"""Guesses which record a broken one was meant to be: undoes what pasting and DNS panels do to a record."""
 
 import base64
 import binascii
@@ -9,17 +9,17 @@ from dkimctl.record.model import KeyRecord
 from dkimctl.record.parse import parse_record
 from dkimctl.record.taglist import SPACE
 
-_PASTED = r"[\"'\\\x00-\x1f\x7f-\uffff]|&nbsp;|-----[A-Z ]+-----"  # compiled when it is needed, which takes 2 ms
+_PASTED = r"[\"'\\\x00-\x1f\x7f-\uffff]|&nbsp;|-----[A-Z ]+-----"  # compiled on first use: it takes 2 ms
 _KNOWN = ("v", "h", "k", "s", "t", "n", "p")
 _HASHES = ("sha1", "sha256")
 
 
-def mended(text: str) -> KeyRecord | None:
-    """A correct record with the same key as this broken one; None when its key cannot be told.
+def repaired(text: str) -> KeyRecord | None:
+    """Return a correct record with the key of this broken one; None when no key can be read from it.
 
-    Quotes, backslashes and other rubbish are taken out, a repeated tag is kept once, RSA in PKCS#1 form becomes a
-    SubjectPublicKeyInfo, values that no verifier knows are left out, and so is the flag y: it says that the domain is
-    only testing.
+    Quotes, backslashes and other characters that do not belong in a record are removed, a repeated tag is kept once,
+    RSA in PKCS#1 form becomes a SubjectPublicKeyInfo. Values that no verifier knows are left out, and so is the flag
+    `y`, which says that the domain is only testing.
     """
     tags = _tags(re.sub(_PASTED, "", text.strip(" ()")))
     public = _key(tags.get("k", "rsa").lower(), tags.get("p", ""))
