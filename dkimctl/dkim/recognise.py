@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from dkimctl.dkim.pasted import Pasted, nothing_found, records_in
 from dkimctl.errors import CheckFailed
-from dkimctl.record.mend import mended
+from dkimctl.record.repaired import repaired
 from dkimctl.record.taglist import parse_signature_tags
 
 _MOST = 1 << 20  # octets of anything but a message
@@ -110,6 +110,6 @@ def _in_armour(text: str, label: str) -> Pasted:
             "this is a private key, and nothing to be shown", hint="see its record: dkimctl record DOMAIN"
         )
     body = re.sub(r"-----[A-Z0-9 ]+-----", "", text)
-    record = mended("p=" + "".join(body.split()))
+    record = repaired("p=" + "".join(body.split()))
     made = (f"the record with this key is: {record.text}",) if record else ()
     return Pasted((text,), f"PEM ({label}) and no key record: only what is between its lines belongs behind p=", made)
