@@ -20,7 +20,7 @@ from tests.conftest import REPOSITORY, needs
 
 pytestmark = pytest.mark.xdist_group("packaging")  # the environment is made once
 
-TOP_LEVEL = {"pyproject.toml", "dkimctl", "tests", "README.md", "completions", "LICENSE", "CHANGELOG.md"}
+TOP_LEVEL = {"pyproject.toml", "dkimctl", "tests", "README.md", "completions", "LICENSE", "CHANGELOG.md", "debian"}
 
 
 NOT_SOURCES = re.compile(r"\.git|\.venv.*|\.\w+_cache|\.hypothesis|__pycache__|dist|build")
