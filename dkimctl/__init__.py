@@ -130,6 +130,8 @@ def __getattr__(name: str) -> object:
     """Import what is asked for."""
     from importlib import import_module
 
+    if name == "sandbox":
+        return import_module("dkimctl.sandbox")
     for module, words in _HOMES.items():
         for word in words.split():
             public, _, own = word.partition("=")

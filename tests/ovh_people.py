@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dkimctl.clock import ManualClock
 from dkimctl.providers.ovh.credentials import Credentials
 from dkimctl.providers.ovh.login import Pending, Wish
 from dkimctl.sandbox import Sandbox
 from dkimctl.sandbox.calls import LoggedCall
+from tests.clocks import ManualClock
 from tests.sandbox_clients import raw
 
 ZONE = "domain.tld"

@@ -8,7 +8,7 @@ from functools import cache
 
 import pytest
 
-from dkimctl.clock import Clock, ManualClock
+from dkimctl.clock import Clock
 from dkimctl.keys.metadata import Tags
 from dkimctl.keys.pair import Algorithm, generate
 from dkimctl.providers.ovh.credentials import Credentials
@@ -17,6 +17,7 @@ from dkimctl.publish.ledger import Ledger
 from dkimctl.publish.plan import Wanted
 from dkimctl.record.model import KeyRecord, record_for
 from dkimctl.sandbox import LoggedCall, Sandbox, Switches
+from tests.clocks import ManualClock
 
 ZONE = "domain.tld"
 NAME = f"mail._domainkey.{ZONE}"

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from dkimctl.clock import ManualClock
 from dkimctl.output.progress import watched
 from dkimctl.output.terminal import Terminal
+from tests.clocks import ManualClock
 
 
 class Screen(io.StringIO):

@@ -55,6 +55,13 @@ def test_import_costs_nothing() -> None:
     assert ended.stdout.split() == ["dkimctl"]
 
 
+def test_the_sandbox_is_an_attribute() -> None:
+    """`dkimctl.sandbox` needs no import of its own, and is loaded only when it is used."""
+    script = "import dkimctl, sys; assert 'dkimctl.sandbox' not in sys.modules; print(dkimctl.sandbox.Sandbox.__name__)"
+    ended = subprocess.run([sys.executable, "-c", script], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert ended.stdout == "Sandbox\n"
+
+
 def test_a_typed_program_can_use_it(tmp_path: Path) -> None:
     """The example of the module's documentation passes mypy --strict as a program of somebody else."""
     example = inspect.cleandoc(dkimctl.__doc__ or "").split("\n\n    ", 1)[1].rsplit("\n\nEvery", 1)[0]

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from dkimctl.clock import ManualClock
 from dkimctl.config.settings import Lookup
 from dkimctl.dns.txt import txt_strings
 from dkimctl.errors import Unavailable
@@ -20,6 +19,7 @@ from dkimctl.record.model import record_for
 from dkimctl.verify.check import check
 from dkimctl.verify.polling import await_key
 from dkimctl.verify.report import Report, Target, Verdict
+from tests.clocks import ManualClock
 from tests.conftest import Dkimctl, needs
 from tests.dns_servers import Knot, name_servers, txt
 from tests.ports import free_port_everywhere

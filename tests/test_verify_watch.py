@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from dkimctl.cli.frame import App
-from dkimctl.clock import ManualClock
 from dkimctl.keys.metadata import Tags
 from dkimctl.keys.pair import Algorithm, generate
 from dkimctl.record.model import record_for
+from tests.clocks import ManualClock
 from tests.conftest import Dkimctl, needs
 from tests.dns_servers import Knot, name_servers, txt
 from tests.ports import free_port_everywhere

@@ -62,8 +62,3 @@ class Inspection:
     """Each key record, where there are several."""
     messages: "tuple[Inspection, ...]" = ()
     """Of a mailbox."""
-
-    @property
-    def is_unsigned(self) -> bool:
-        """True for a message without any DKIM-Signature."""
-        return self.kind is Kind.MESSAGE and all(s.named for s in self.signatures)

@@ -59,11 +59,6 @@ class Attempt:
     proven: tuple[SigningKey, ...] = ()
 
     @property
-    def is_proven(self) -> bool:
-        """True when messages were shown to the daemon, and each was signed."""
-        return bool(self.proven) and not self.failures
-
-    @property
     def has_changed(self) -> bool:
         """True when there is something to take back."""
         return any(not switched.installed.changed.is_empty for switched in self.switched)

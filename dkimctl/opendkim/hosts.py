@@ -6,13 +6,11 @@ any other spelling an entry never fits, without a word in the log.
 """
 
 import re
-from collections.abc import Iterable, Iterator
 from ipaddress import ip_address, ip_network
 from socket import AF_INET6, inet_ntop
 
 from dkimctl.errors import UsageError
 from dkimctl.names import is_host, printable
-from dkimctl.opendkim.tables import Row, rows
 
 LOOPBACK = ("127.0.0.1", "::1")
 _NAME = re.compile(r"\.?[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9])?")
@@ -51,11 +49,6 @@ def _name(text: str, shown: str) -> str:
             hint="use 192.0.2.1, 192.0.2.0/24, 2001:db8::/32, mail.example.com, or .example.com for all hosts below it",
         )
     return name
-
-
-def parse_hosts(lines: Iterable[bytes]) -> Iterator[Row]:
-    """The entries of a `file:` host list."""
-    return rows(lines, patterns=False)
 
 
 def host_problem(entry: str) -> str:

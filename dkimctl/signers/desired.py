@@ -12,13 +12,13 @@ from dkimctl.signers.registry import all_signers, signer_of
 from dkimctl.signers.selection import select_keys
 
 
-def desired(settings: Settings, store: KeyReader, signer: Signer | None = None) -> Rendering:
+def desired(settings: Settings, store: KeyReader) -> Rendering:
     """Return the rendering for every managed domain. Reads the keys and what is installed, and writes nothing.
 
     Raises UsageError when no domain has a key or a setting cannot be used, DiskError when something cannot be read,
     Refused when a table's managed block is broken, Unavailable when postconf fails.
     """
-    daemon = signer or signer_of(settings)
+    daemon = signer_of(settings)
     everyone = all_signers()
     selection = select_keys(settings, store, both=daemon.signs_twice)
     files, notices = daemon.files(settings, selection)

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Iterator
 
 from dkimctl.config.settings import Settings
 from dkimctl.errors import UsageError
-from dkimctl.keys.metadata import Tags
 from dkimctl.keys.public import PublicKey
 from dkimctl.keys.store import Key, KeyName, KeyReader, published_keys
 from dkimctl.names import DOMAINKEY, domain_name, foreign_selector, owner_name, printable, split_owner_name
@@ -13,10 +12,10 @@ from dkimctl.verify.report import Target
 _MOST_RECENT = 10_000
 
 
-def target_of(domain: str, selector: str, expected: PublicKey | None = None, tags: Tags | None = None) -> Target:
-    """A target for checked names. Raises UsageError when the owner name is too long for DNS."""
+def target_of(domain: str, selector: str, expected: PublicKey | None = None) -> Target:
+    """Return a target for checked names. Raises UsageError when the owner name is too long for DNS."""
     owner_name(selector, domain)
-    return Target(selector, domain, expected, tags)
+    return Target(selector, domain, expected)
 
 
 def targets_of(domains: Iterable[str], selector: str | None, settings: Settings, store: KeyReader) -> Iterator[Target]:
