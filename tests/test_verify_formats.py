@@ -99,6 +99,20 @@ def test_a_directory_of_any_name_breaks_no_format() -> None:
     ]
 
 
+@pytest.mark.parametrize("command", [("verify-dns", "example.com", "-s", "x"), ("doctor", "--no-dns")])
+@pytest.mark.parametrize("form", ["nagios", "prometheus"])
+@pytest.mark.parametrize("before", [True, False])
+def test_json_excludes_other_formats(
+    dkimctl_inside: Dkimctl, command: tuple[str, ...], form: str, before: bool
+) -> None:
+    """--json with a format that is no JSON is a usage error, as a document and in words; never silence."""
+    words = ("--json", "--format", form) if before else ("--format", form, "--json")
+    ran = dkimctl_inside(*command, *words)
+    assert (ran.code, ran.json["error"]["exit_code"]) == (2, 2)
+    assert f"dkimctl: error: --json and --format {form} exclude each other\n" in ran.err
+    assert "dkimctl: hint: " in ran.err
+
+
 @needs("knotd")
 def test_prometheus_reads_the_metrics(world: dict[str, str], names: Path, dkimctl_inside: Dkimctl) -> None:
     """Every line is a comment or a metric with a number; the bad record is 0, the good ones 1."""

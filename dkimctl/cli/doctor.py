@@ -41,6 +41,7 @@ def command(app: App, fix: bool, dns: bool | None, form: str) -> int:
     from dkimctl.findings import exit_code
     from dkimctl.host.world import read_world
 
+    app.refuse_json_with(form, ("nagios", "prometheus"))
     app.json = app.json or form == "json"
     if fix:
         mend(app.settings, app.clock, app.terminal.note, app.terminal.failure)

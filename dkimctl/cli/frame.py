@@ -53,6 +53,13 @@ class App:
             self._settings = replace(loaded, lookup=lookup)
         return self._settings
 
+    def refuse_json_with(self, form: str, formats: tuple[str, ...]) -> None:
+        """Raise UsageError for --json beside a --format that is no JSON: stdout can hold one of them only."""
+        if self.json and form in formats:
+            from dkimctl.errors import UsageError
+
+            raise UsageError(f"--json and --format {form} exclude each other", hint="leave one of the two out")
+
     @property
     def terminal(self) -> "Terminal":
         """Where the command's words go."""

@@ -72,6 +72,7 @@ def command(
     """
     if form == "schema":
         return _show_schema(app)
+    app.refuse_json_with(form, ("nagios", "prometheus"))
     from itertools import chain, islice
 
     from dkimctl.cli.verify_names import WORTH_SHARING, raise_nothing_named, source_of

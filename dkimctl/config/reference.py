@@ -82,6 +82,11 @@ REFERENCE: tuple[TableReference, ...] = (
             _K("tmpfiles_directory", '"/etc/tmpfiles.d"', "For the directory of the milter socket; see tmpfiles.d(5)."),
             _K("pid_file", '"/run/opendkim/opendkim.pid"', "The PID file that opendkim's unit waits for."),
             _K("backups", '"/var/backups/dkimctl"', "What --install replaced is kept below this directory."),
+            _K(
+                "programs",
+                "[]",
+                "Directories searched for programs before the system's; root takes them from a file of root's only.",
+            ),
         ),
     ),
     TableReference(
