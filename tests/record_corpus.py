@@ -100,6 +100,11 @@ def _right(keys: Keys) -> list[Row]:
     )
 
 
+def _with_plus(keys: Keys) -> str:
+    """A key with a plus sign in it, as nearly all have."""
+    return next(p for p in (pair.public.base64 for pair in (keys.usual, keys.long)) if "+" in p)
+
+
 def _padded(p: str, length: int) -> str:
     return f"v=DKIM1; n={'x' * (length - len(p) - 15)}; p={p}"
 
@@ -183,6 +188,9 @@ def _keys(keys: Keys) -> list[Row]:
         *((f"cut-{length}", text[:length], "203") for length in (64, 100, 127, 128, 200, 250, 252, 253, 254, 255)),
         ("cut-by-one", f"v=DKIM1; p={p[:-1]}", "203" if not p.endswith("=") else "214"),
         ("cut-by-ten", f"v=DKIM1; p={p[:-10]}", "203"),
+        ("blank-for-plus", f"v=DKIM1; p={_with_plus(keys).replace('+', ' ')}", "215"),
+        ("character-lost", f"v=DKIM1; p={p[:57]}{p[58:]}", "215"),
+        ("line-lost", f"v=DKIM1; p={p[:64]}{p[128:]}", "215"),
         ("first-string-lost", text[255:], "201"),
         ("unpadded", f"v=DKIM1; p={p.rstrip('=')}", "214" if p.endswith("=") else ""),
         ("exclamation-in-key", f"v=DKIM1; p={p[:50]}!{p[50:]}", "204"),

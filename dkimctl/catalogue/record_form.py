@@ -121,3 +121,12 @@ UNPADDED = entry(
     "publish the record with the whole p=",
     verifiers="opendkim accepts it; dkimpy refuses it, as do strict decoders such as Go's",
 )
+DAMAGED = entry(
+    215,
+    ERROR,
+    "the key was damaged on its way into DNS",
+    "p= is nearly a key: a web form turned each + into a blank, or characters were lost or changed inside it. "
+    "Verifiers read another key, or none (RFC 6376 §3.6.1).",
+    "publish the record again, copied as a whole from: dkimctl record DOMAIN",
+    verifiers="opendkim and dkimpy refuse it",
+)

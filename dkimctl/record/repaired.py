@@ -50,7 +50,12 @@ def _tags(text: str) -> dict[str, str]:
 
 
 def _key(kind: str, value: str) -> PublicKey | None:
-    letters = re.sub(r"[^A-Za-z0-9+/]", "", value.translate(str.maketrans("-_", "+/")).removeprefix("p="))
+    value = value.translate(str.maketrans("-_", "+/")).removeprefix("p=")
+    return _decoded(kind, value) or _decoded(kind, value.strip().replace(" ", "+"))
+
+
+def _decoded(kind: str, value: str) -> PublicKey | None:
+    letters = re.sub(r"[^A-Za-z0-9+/]", "", value)
     if not letters or len(letters) % 4 == 1:
         return None
     try:

@@ -9,13 +9,13 @@ from dkimctl.findings import Finding, finding
 from dkimctl.keys.public import PublicKey
 from dkimctl.verify.conclusion.delegated import judge_delegation
 from dkimctl.verify.conclusion.servers import judge_delivery, judge_presence, judge_reach
-from dkimctl.verify.judge import Judgement, judge, right_text
+from dkimctl.verify.judge import Judgement, is_fit_to_publish, judge, right_text
 from dkimctl.verify.lookup.survey import Survey
 from dkimctl.verify.report import Report, ServerAnswer, Target, Verdict, in_order, verdict_of
 
 Judge = Callable[[str, Target], Judgement]
 
-_MENDED_BY_PUBLISHING = {
+_FIXED_BY_PUBLISHING = {
     entry.code
     for entry in (
         presence.MISSING,
@@ -54,8 +54,10 @@ def conclude(target: Target, found: Survey, judge: Judge = judge) -> Report:
     verdict = verdict_of(findings)
     if verdict is Verdict.RIGHT:
         findings = in_order([*findings, _praise(found.owner, target, said.key, len(answered))])
-    elif publish is None and any(f.code in _MENDED_BY_PUBLISHING for f in findings):
-        publish = right_text(target, said.record) or next((other.text for other in found.elsewhere), None)
+    elif publish is None and any(f.code in _FIXED_BY_PUBLISHING for f in findings):
+        publish = right_text(target, said.record) or next(
+            (other.text for other in found.elsewhere if is_fit_to_publish(other.text, target)), None
+        )
     is_one = len(texts) == 1
     return Report(
         target=target,

@@ -10,6 +10,7 @@ from dkimctl.keys.pair import LEAST_BITS, MOST_BITS, USUAL_BITS
 from dkimctl.keys.public import PublicKey, PublicKeyFault, decode_public_key, subject_public_key
 from dkimctl.names import printable
 from dkimctl.record.model import KeyRecord
+from dkimctl.verify.judge.damage import damage_in, difference
 from dkimctl.verify.report import Target
 
 _ONE_STRING = 255
@@ -19,7 +20,7 @@ _FOREIGN = re.compile(r"[^A-Za-z0-9+/]")
 
 
 def judge_key(record: KeyRecord, text: str, target: Target, noticed: list[Finding]) -> PublicKey | None:
-    """The key of a record; None when it has no usable one. What is wrong with it is added to `noticed`."""
+    """Return the key of a record; None without a usable one. What is wrong with it is added to `noticed`."""
     owner = target.owner
     if record.is_revoked:
         noticed.append(finding(keys.REVOKED, owner, "p= is empty"))
@@ -34,22 +35,25 @@ def judge_key(record: KeyRecord, text: str, target: Target, noticed: list[Findin
         key: PublicKey | PublicKeyFault = expected
     else:
         key = decode_public_key(kind, data)
-    # a cut record lacks its padding as well, which says nothing more; what was left out for it is no base64 is not cut
+    # a cut record lacks its padding too, which says nothing more; with characters left out of p= it is not called cut
     is_odd = any(flaw.code != form.UNPADDED.code for flaw in flaws)
     if key is not PublicKeyFault.CUT_OFF or is_odd:
         noticed += flaws
     if isinstance(key, PublicKeyFault):
         if key is not PublicKeyFault.CUT_OFF or not is_odd:
-            noticed.append(_unusable(key, kind, data, text, owner))
+            damage = damage_in(record.get("p"), kind, expected, is_cut=key is PublicKeyFault.CUT_OFF)
+            noticed.append(
+                finding(form.DAMAGED, owner, f"p=: {damage}") if damage else _unusable(key, kind, data, text, owner)
+            )
         return None
     if expected is not None and key != expected:
-        noticed.append(finding(keys.WRONG_KEY, owner, f"{_shown(key)} stands there; on this disk: {_shown(expected)}"))
+        noticed.append(_wrong(key, expected, owner))
     _judge_size(key, owner, noticed)
     return key
 
 
 def _decode(value: str, owner: str) -> tuple[bytes, list[Finding]]:
-    """The bytes of p=, read as far as they go, and what a strict decoder would not take."""
+    """Return the bytes of p=, decoded as far as possible, and what a strict decoder would refuse."""
     joined = "".join(value.split())
     letters = _FOREIGN.sub("", joined)
     flaws = []
@@ -80,6 +84,12 @@ def _limit_words(length: int) -> str:
         also = " and one character-string" if length == _ONE_STRING else ""
         return f", which is what OVH keeps of a TXT field{also}"
     return ", which is a whole number of character-strings" if length % _ONE_STRING == 0 else ""
+
+
+def _wrong(key: PublicKey, expected: PublicKey, owner: str) -> Finding:
+    nearly = difference(key.base64, expected.base64) if key.algorithm == expected.algorithm else ""
+    seen = f"DNS: {_shown(key)}; on this disk: {_shown(expected)}" + (f"; in p= {nearly}" if nearly else "")
+    return finding(keys.WRONG_KEY, owner, seen)
 
 
 def _shown(key: PublicKey) -> str:

@@ -26,7 +26,7 @@ _FORM: dict[RecordFault, Entry] = {
     RecordFault.VERSION: form.VERSION,
     RecordFault.NO_KEY: form.NO_P,
 }
-_NOT_MENDED_BY_PUBLISHING = {
+_NOT_FIXED_BY_PUBLISHING = {
     entry.code
     for entry in (
         keys.REVOKED,
@@ -57,19 +57,24 @@ class Judgement:
 
 
 def judge(text: str, target: Target) -> Judgement:
-    """Everything that can be said about a record from its text and from the key that is expected."""
+    """Return everything that can be said about a record from its text and the expected key."""
     record = parse_record(text)
     if isinstance(record, UnreadableRecord):
         found = [
             finding(_form_entry(record, text), target.owner, record.why + (f": {printable(text)}" if text else ""))
         ]
         return Judgement(None, None, tuple(found), _to_publish(text, None, target, found))
+    key, noticed = _judge_record(record, text, target)
+    return Judgement(record, key, tuple(noticed), _to_publish(text, record, target, noticed))
+
+
+def _judge_record(record: KeyRecord, text: str, target: Target) -> tuple[PublicKey | None, list[Finding]]:
     noticed: list[Finding] = []
     key = judge_key(record, text, target, noticed)
     judge_tags(record, target, noticed)
     if len(text) > _OPENDKIM_LIMIT:
         noticed.append(finding(form.TOO_LONG_TEXT, target.owner, f"{len(text)} octets"))
-    return Judgement(record, key, tuple(noticed), _to_publish(text, record, target, noticed))
+    return key, noticed
 
 
 def _form_entry(record: UnreadableRecord, text: str) -> Entry:
@@ -80,21 +85,33 @@ def _form_entry(record: UnreadableRecord, text: str) -> Entry:
 
 
 def _to_publish(text: str, record: KeyRecord | None, target: Target, noticed: list[Finding]) -> str | None:
-    """The exact text that mends what was noticed, where a change of the text can mend it."""
-    if all(f.code in _NOT_MENDED_BY_PUBLISHING for f in noticed):
+    """Return the exact text that fixes what was noticed, where a change of the text can fix it."""
+    if all(f.code in _NOT_FIXED_BY_PUBLISHING for f in noticed):
         return None
     if target.expected is not None:
         return right_text(target, record)
     better = repaired(text)
-    return better.text if better and better.text != text else None
+    return better.text if better and better.text != text and is_fit_to_publish(better.text, target) else None
+
+
+def is_fit_to_publish(text: str, target: Target) -> bool:
+    """True when the text has no error itself: nothing is proposed that would be refused afterwards."""
+    record = parse_record(text)
+    if isinstance(record, UnreadableRecord):
+        return False
+    return all(one.severity is not Severity.ERROR for one in _judge_record(record, text, target)[1])
 
 
 def right_text(target: Target, found: KeyRecord | None) -> str | None:
-    """The text to publish for the expected key: with the tags it was made with, else with those that were found."""
+    """Return the text to publish for the expected key: with the tags it was made with, else with those found.
+
+    None without an expected key, or where that text has an error itself.
+    """
     if target.expected is None:
         return None
     tags = target.tags
     if tags is None:
         services = found.get("s") if found and found.get("s") in ("email", "*") else ""
         tags = Tags(service_types=services)
-    return record_for(target.expected, target.expected.algorithm, tags).text
+    text = record_for(target.expected, target.expected.algorithm, tags).text
+    return text if is_fit_to_publish(text, target) else None
