@@ -107,6 +107,8 @@ class Unbound(_Server):
     port: int
     stubs: dict[str, int]
     anchors: dict[str, list[str]] = field(default_factory=dict)
+    options: str = ""
+    """More lines for the `server:` section."""
 
     def start(self) -> "Unbound":
         """Write its configuration and run it, until it answers for the last of the zones."""
@@ -122,7 +124,7 @@ class Unbound(_Server):
             f"server:\n    interface: {home}@{self.port}\n    do-not-query-localhost: no\n    do-daemonize: no\n"
             f'    chroot: ""\n    directory: "{self.directory}"\n    pidfile: ""\n    use-syslog: no\n'
             f'    logfile: "{self.directory}/log"\n    username: ""\n    module-config: "validator iterator"\n'
-            f'    ede: yes\n    val-log-level: 2\n    local-zone: "example." nodefault\n{anchors}{stubs}'
+            f'    ede: yes\n    val-log-level: 2\n    local-zone: "example." nodefault\n{self.options}{anchors}{stubs}'
             "remote-control:\n    control-enable: no\n"
         )
         self._run(["unbound", "-d", "-c", str(conf)], self.directory, home, self.port, list(self.stubs)[-1:])

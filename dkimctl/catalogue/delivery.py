@@ -80,3 +80,31 @@ RESOLVER_FAILS = entry(
     "check the resolver, or ask another: --nameserver",
     about_dns=True,
 )
+ONLY_RESOLVERS = entry(
+    511,
+    UNKNOWN,
+    "only resolvers can be asked from here",
+    "No authoritative server answers this machine, and a resolver reaches them: most often a firewall lets only the "
+    "resolver ask the world. What each server says cannot be seen from here.",
+    "let this machine ask port 53 of every address over UDP and TCP; or name two or more resolvers: what "
+    "all of them serve is accepted as a weaker proof: --nameserver A --nameserver B",
+    about_dns=True,
+)
+BY_RESOLVERS = entry(
+    512,
+    WARNING,
+    "seen through resolvers only",
+    "No authoritative server answers this machine. The resolvers that were named all serve exactly this record; a "
+    "server or a cache that still has another one would not be noticed: this proof is weaker.",
+    "let this machine ask port 53 of every address over UDP and TCP, and run it again",
+    about_dns=True,
+)
+OWN_COPY = entry(
+    513,
+    INFO,
+    "the resolver has a copy of the zone of its own",
+    "It answers for the zone with authority, without asking the zone's servers. Where that is split DNS, the servers "
+    "it names may be internal, and the world may see another copy.",
+    "ask a resolver outside: --nameserver ADDRESS",
+    about_dns=True,
+)

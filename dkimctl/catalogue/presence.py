@@ -209,3 +209,13 @@ NOT_A_NAME = entry(
     "make a key with a shorter selector (genkey -s); a key directory that is named after no domain belongs elsewhere",
     about_dns=True,
 )
+DNAME = entry(
+    125,
+    WARNING,
+    "a DNAME is on the way",
+    "A DNAME redirects everything below its name (RFC 6672); resolvers answer with it and with the CNAME it makes. "
+    "opendkim, as in Debian 12, does not expect it and gives up, whatever the record says.",
+    "replace the DNAME by a CNAME at the record's own name",
+    verifiers="opendkim refuses it (“type 39”); dkimpy accepts it",
+    about_dns=True,
+)

@@ -46,6 +46,7 @@ def message_of(reply: dns.message.Message, *, over_tcp: bool, edns: bool, second
         authentic=bool(reply.flags & dns.flags.AD),
         answers=_records(reply.answer),
         authority=_records(reply.authority),
+        glue=tuple(record for record in _records(reply.additional) if record.type in (Type.A, Type.AAAA)),
         errors=tuple(
             (int(option.code), shown_text(option.text or ""))
             for option in reply.options

@@ -89,6 +89,8 @@ class Message:
     """The AD bit: a validating resolver vouches for it (RFC 4035 §3.2.3)."""
     answers: tuple[Record, ...]
     authority: tuple[Record, ...]
+    glue: tuple[Record, ...] = ()
+    """The addresses in the additional section."""
     errors: Errors = ()
     """What the server adds about a failure (RFC 8914)."""
     over_tcp: bool = False
@@ -179,10 +181,11 @@ def _read(data: bytes, asked_name: str, asked: bytes, over_tcp: bool, edns: bool
     errors: list[tuple[int, str]] = []
     answers: list[Record] = []
     authority: list[Record] = []
+    glue: list[Record] = []
     try:
         offset = _section(data, offset, answer_count, answers, asked_name)
         offset = _section(data, offset, authority_count, authority, asked_name)
-        rcode |= _additional(data, offset, additional_count, errors) << 4
+        rcode |= _additional(data, offset, additional_count, errors, glue) << 4
     except (struct.error, IndexError, ValueError):
         if not truncated:  # a cut answer is asked for again over TCP anyway
             raise
@@ -194,6 +197,7 @@ def _read(data: bytes, asked_name: str, asked: bytes, over_tcp: bool, edns: bool
         authentic=bool(flags & 0x0020),
         answers=tuple(answers),
         authority=tuple(authority),
+        glue=tuple(glue),
         errors=tuple(errors),
         over_tcp=over_tcp,
         edns=edns,
@@ -218,12 +222,12 @@ def _section(data: bytes, offset: int, count: int, found: list[Record], asked_na
     return offset
 
 
-def _additional(data: bytes, offset: int, count: int, errors: list[tuple[int, str]]) -> int:
-    """The upper bits of the rcode in the OPT record (RFC 6891 §6.1.3); collects extended errors."""
+def _additional(data: bytes, offset: int, count: int, errors: list[tuple[int, str]], glue: list[Record]) -> int:
+    """Return the upper bits of the rcode in the OPT record (RFC 6891 §6.1.3); collect extended errors and addresses."""
     upper = 0
     for _ in range(count):
         name, offset = read_name(data, offset)
-        kind, _, ttl, length = _RECORD.unpack_from(data, offset)
+        kind, rrclass, ttl, length = _RECORD.unpack_from(data, offset)
         offset += 10
         end = offset + length
         if end > len(data):
@@ -231,6 +235,8 @@ def _additional(data: bytes, offset: int, count: int, errors: list[tuple[int, st
         if kind == _OPT and not name:
             upper = ttl >> 24
             errors += read_errors(data[offset:end])
+        elif kind in (Type.A, Type.AAAA) and rrclass == _INTERNET:
+            glue.append(Record(name, kind, ttl, _data(data, offset, end, kind)))
         offset = end
     return upper
 

@@ -1,5 +1,6 @@
 """Asking the resolvers: where a zone begins, which servers are authoritative for it, and what caches hold."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
@@ -7,7 +8,7 @@ from functools import partial
 from dkimctl.dns.endpoints import Endpoint
 from dkimctl.dns.extended_errors import in_words
 from dkimctl.dns.message import Message, Rcode, Type
-from dkimctl.dns.questions import Failure, Question, Reply, Shared, ask
+from dkimctl.dns.questions import Failure, Question, Reply, Shared, Trouble, ask
 
 _TELLING = (Rcode.NOERROR, Rcode.NXDOMAIN)
 
@@ -41,6 +42,8 @@ class Zone:
     security: Security
     bogus: str = ""
     """What the resolver says when it is bogus."""
+    own_copy: str = ""
+    """The resolver that has the zone itself, and does not ask its servers: others may see another copy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +60,17 @@ class NoZone:
     """Why no zone could be found."""
 
     why: str
+    is_failing: bool = False
+    """True when the resolver answers SERVFAIL or not in time: the zone's servers may be the cause."""
 
 
 class Resolution:
     """What the resolvers know; every answer is asked for once in the life of this object."""
 
-    def __init__(self, resolvers: tuple[Endpoint, ...], port: int) -> None:
-        """`port`: the one at which authoritative servers are asked."""
+    def __init__(self, resolvers: tuple[Endpoint, ...], port: int, *, are_chosen: bool = False) -> None:
+        """`port`: the one at which authoritative servers are asked. `are_chosen`: somebody named these resolvers."""
         self.resolvers = resolvers
+        self.are_chosen = are_chosen
         self._order = list(resolvers)  # those that gave no answer or refused come last
         self._port = port
         self._cuts: Shared[_Cut | NoZone] = Shared()
@@ -83,6 +89,10 @@ class Resolution:
             return cut
         zone = await self._zones.get(cut.zone, lambda: self._find_servers(cut.zone))
         return zone if isinstance(zone, NoZone) else replace(zone, security=cut.security, bogus=cut.bogus)
+
+    async def addresses_of(self, host: str) -> tuple[Endpoint, ...]:
+        """Return where a name server is asked: each address of its name; none when it has none."""
+        return await self._hosts.get(host, partial(self._find_host, host))
 
     async def cut_of(self, name: str) -> str | None:
         """The name alone of the zone that holds `name`; None when the resolvers do not tell."""
@@ -132,11 +142,11 @@ class Resolution:
         """
         reply = await self.ask_any(name, Type.SOA)
         if not isinstance(reply, Message):
-            return NoZone(f"the resolver ({self._shown()}) gives nothing for {name}: {reply}")
+            why = f"the resolver ({self._shown()}) gives nothing for {name}: {reply}"
+            return NoZone(why, is_failing=reply.trouble is Trouble.TIMEOUT)
         if reply.rcode not in _TELLING:
-            return NoZone(
-                f"the resolver ({self._shown()}) answers {reply.rcode_name} for {name}{in_words(reply.errors)}"
-            )
+            why = f"the resolver ({self._shown()}) answers {reply.rcode_name} for {name}{in_words(reply.errors)}"
+            return NoZone(why, is_failing=reply.rcode == Rcode.SERVFAIL)
         is_alias = any(r.type == Type.CNAME for r in reply.answers)
         found = [r.name for r in (*reply.answers, *reply.authority) if r.type == Type.SOA]
         if found and not is_alias and (found[0] == name or name.endswith("." + found[0]) or not found[0]):
@@ -153,8 +163,9 @@ class Resolution:
         names = sorted({str(r.data) for r in reply.answers if r.type == Type.NS and r.name == zone})
         if not names:
             return NoZone(f"the resolver ({self._shown()}) names no server of {zone} ({reply.rcode_name})")
-        servers = [NameServer(name, await self._hosts.get(name, partial(self._find_host, name))) for name in names]
-        return Zone(zone, tuple(servers), Security.UNKNOWN)
+        servers = [NameServer(name, await self.addresses_of(name)) for name in names]
+        own_copy = str(self.preferred) if reply.authoritative and reply.recursion else ""
+        return Zone(zone, tuple(servers), Security.UNKNOWN, own_copy=own_copy)
 
     async def _find_host(self, host: str) -> tuple[Endpoint, ...]:
         addresses: list[str] = []
@@ -165,6 +176,10 @@ class Resolution:
             addresses = [str(r.data) for r in answers if r.type in (Type.A, Type.AAAA)]
             if addresses:
                 break
+        return self.endpoints(addresses)
+
+    def endpoints(self, addresses: Iterable[str]) -> tuple[Endpoint, ...]:
+        """Return where authoritative servers at these addresses are asked."""
         return tuple(Endpoint(address, self._port) for address in dict.fromkeys(addresses))
 
     def _shown(self) -> str:

@@ -150,6 +150,8 @@ def _proof(publication: Publication) -> str:
     read_back = "" if publication.outcome is Outcome.BY_HAND else ", read back"
     if publication.served:
         servers = f"{publication.servers} name server" + ("s" if publication.servers != 1 else "")
+        if not publication.servers:
+            return f"{read_back}, seen through resolvers only (weaker: no name server answers this machine)"
         return f"{read_back}, served by {servers}"
     if publication.next_step and publication.outcome is Outcome.PUBLISHED:
         return f"{read_back}; now {publication.next_step}"

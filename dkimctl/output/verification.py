@@ -90,12 +90,15 @@ def _several_texts(texts: list[str]) -> list[Block]:
 def _servers(title: str, report: Report, answers: Sequence[ServerAnswer], texts: list[str]) -> list[Block]:
     blocks: list[Block] = [heading(f"{title}", margin=2)]
     name = report.owner
+    is_known = any(one.has_answered for one in report.answers)
     column = min(_COLUMN, max(len(_where(answer)) for answer in answers))
     for answer in answers:
         if answer.name != name:
             name = answer.name
             blocks.append(Line(f"    at {name}:"))
-        said = _said(answer, texts) + (f", serial {answer.serial}" if answer.serial is not None else "")
+        said = _said(answer, texts, is_known=is_known) + (
+            f", serial {answer.serial}" if answer.serial is not None else ""
+        )
         blocks.append(Prose(said, f"    {_where(answer):{column}}  ", 8, breaks_words=True))
     return blocks
 
@@ -104,14 +107,15 @@ def _where(answer: ServerAnswer) -> str:
     return answer.address if answer.server == answer.address else f"{answer.server} {answer.address}"
 
 
-def _said(answer: ServerAnswer, texts: list[str]) -> str:
+def _said(answer: ServerAnswer, texts: list[str], *, is_known: bool) -> str:
+    """What one server said. `is_known`: the `texts` are those of authoritative servers, of which one answered."""
     if answer.state is State.ALIAS:
         return f"CNAME {answer.alias}"
     if answer.state is not State.TEXT:
         left = f" for {answer.ttl} s more" if answer.ttl is not None else ""
         return printable(answer.why, 200) or answer.state.value + left
     size = f"{len(answer.texts[0])} octets" if len(answer.texts) == 1 else f"{len(answer.texts)} texts"
-    if len(answer.texts) == 1 and answer.texts[0] not in texts:
+    if len(answer.texts) == 1 and is_known and answer.texts[0] not in texts:
         size = f"another text, {size}"  # only a resolver's cache still has it
     elif len(answer.texts) == 1 and 1 < len(texts) <= _TEXTS:
         size = f"text {texts.index(answer.texts[0]) + 1}, {size}"

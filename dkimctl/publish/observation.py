@@ -8,7 +8,7 @@ from dkimctl.keys.metadata import Phase
 from dkimctl.providers.base import Provider
 from dkimctl.publish.ledger import Ledger
 from dkimctl.publish.plan import Wanted
-from dkimctl.publish.waiting import Waiting, count_serving, not_served, served_elsewhere
+from dkimctl.publish.waiting import Waiting, count_serving, not_served, only_resolvers, served_elsewhere
 from dkimctl.record.text import cname_line
 
 if TYPE_CHECKING:
@@ -67,6 +67,8 @@ class Observation:
 
         serving, count = count_serving(wanted, seen), len(seen.answers)
         progress = f"served by {serving} of {count} name servers" if count else "no name server could be asked"
+        if walled := only_resolvers(seen):
+            progress = f"{walled.title} ({walled.seen})"
         cname = _customers_turn(wanted, seen)
         self.ledger.say(wanted.name, cname or f"{progress} so far")
         zone = self._zone(wanted.name)

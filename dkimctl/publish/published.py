@@ -74,9 +74,10 @@ class Publication:
     activated: bool = False
     """True when the provider was told to serve it."""
     served: bool | None = None
-    """True when every authoritative server was seen to serve exactly this record; None when nobody looked."""
+    """True when every authoritative server was seen to serve exactly this record, or several resolvers where no server
+    can be asked; None when nothing was asked."""
     servers: int = 0
-    """How many addresses of authoritative servers answered."""
+    """How many addresses of authoritative servers serve it; 0 when only resolvers could be asked."""
     next_step: str = ""
     """What a person must still do before it is served."""
     error: DkimctlError | None = None

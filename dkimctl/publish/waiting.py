@@ -4,7 +4,7 @@ from base64 import b64decode
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from dkimctl.catalogue import CATALOGUE
+from dkimctl.catalogue import CATALOGUE, delivery
 from dkimctl.clock import Clock
 from dkimctl.config.settings import Settings
 from dkimctl.errors import DkimctlError, Unavailable
@@ -107,12 +107,17 @@ def count_serving(wanted: Wanted, report: "Report") -> int:
 
 def not_served(wanted: Wanted, report: "Report", timeout: float) -> Unavailable:
     """Return the error for a name whose time is over."""
-    worst = report.findings[0] if report.findings else None
+    worst = only_resolvers(report) or (report.findings[0] if report.findings else None)
     why = f"{worst.title} ({worst.seen})" if worst else "no name server was asked"
-    return Unavailable(
-        f"not served everywhere after {timeout:g} s: {why}",
-        hint=f"name servers may take longer: look again with dkimctl verify-dns {wanted.domain}, or use --timeout",
-    )
+    hint = f"name servers may take longer: look again with dkimctl verify-dns {wanted.domain}, or use --timeout"
+    if worst and worst.code == delivery.ONLY_RESOLVERS.code:
+        hint = worst.fix
+    return Unavailable(f"not served everywhere after {timeout:g} s: {why}", hint=hint)
+
+
+def only_resolvers(report: "Report") -> Finding | None:
+    """Return the finding that no authoritative server can be asked from here; None when some can."""
+    return next((found for found in report.findings if found.code == delivery.ONLY_RESOLVERS.code), None)
 
 
 def served_elsewhere(provider: Provider, zone: str, report: "Report") -> Unavailable | None:

@@ -63,6 +63,10 @@ def _in_dns(publication: Publication, key: Key) -> Step:
         return replace(failed("in DNS", publication.error, publication.domain), hint=hint)
     is_new = key.phase in (Phase.GENERATED, Phase.PUBLISHED)
     count = publication.servers
-    servers = {1: "the authoritative server serves", 2: "both authoritative servers serve"}
+    servers = {
+        0: "the resolvers serve (weaker: no authoritative server answers this machine)",
+        1: "the authoritative server serves",
+        2: "both authoritative servers serve",
+    }
     proof = f"{servers.get(count, f'all {count} authoritative servers serve')} exactly this key"
     return Step("in DNS", State.DONE if is_new else State.ALREADY, proof, publication.domain)

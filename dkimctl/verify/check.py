@@ -36,7 +36,7 @@ def check(
     `in_brief` makes it, which is many times faster for right records. `nameless`: moreover one report may stand for
     others that are right in the same way, which is enough to count them. Raises UsageError for a malformed name server.
     """
-    resolution = Resolution(resolvers(lookup), lookup.port)
+    resolution = Resolution(resolvers(lookup), lookup.port, are_chosen=len(lookup.nameservers) > 1)
     asker, source = asker_for(targets, lookup.timeout)
 
     def long_way(target: Target, judge: Judge = judge) -> Work[Report]:

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from dkimctl.catalogue import presence
-from dkimctl.catalogue import record_keys as keys
+from dkimctl.catalogue import presence, record_keys
 from dkimctl.findings import Finding, finding
 from dkimctl.keys.public import PublicKey
 from dkimctl.verify.conclusion.delegated import judge_delegation
+from dkimctl.verify.conclusion.resolvers import judge_through_resolvers
 from dkimctl.verify.conclusion.servers import judge_delivery, judge_presence, judge_reach
 from dkimctl.verify.judge import Judgement, is_fit_to_publish, judge, right_text
 from dkimctl.verify.lookup.survey import Survey
@@ -49,11 +49,14 @@ def conclude(target: Target, found: Survey, judge: Judge = judge) -> Report:
             publish = publish or said.publish
         publish = publish or keep
         judge_delivery(found, answered, noticed)
+    if not answered and found.is_walled:
+        said = judge_through_resolvers(found, target, judge, noticed)
+        texts = [text for answer in found.resolvers[:1] for text in answer.texts] if said.record else []
     judge_delegation(found, target, noticed)
     findings = in_order([_exact(f, target) for f in noticed])
     verdict = verdict_of(findings)
     if verdict is Verdict.RIGHT:
-        findings = in_order([*findings, _praise(found.owner, target, said.key, len(answered))])
+        findings = in_order([*findings, _right(found, target, said.key, len(answered))])
     elif publish is None and any(f.code in _FIXED_BY_PUBLISHING for f in findings):
         publish = right_text(target, said.record) or next(
             (other.text for other in found.elsewhere if is_fit_to_publish(other.text, target)), None
@@ -73,8 +76,17 @@ def conclude(target: Target, found: Survey, judge: Judge = judge) -> Report:
         text=texts[0] if is_one else None,
         record=said.record if is_one else None,
         publish=publish if publish not in texts or len(texts) > 1 else None,
-        publish_at=target.alias or (found.owner if found.is_endless else found.aliases[-1]),
+        publish_at=_place(found, target),
     )
+
+
+def _place(found: Survey, target: Target) -> str:
+    """Return where the record belongs: at the end of the CNAMEs, but never at a name that only a wildcard leads to."""
+    if target.alias:
+        return target.alias
+    if found.is_endless:
+        return found.owner
+    return found.wildcards[0] if found.wildcards else found.aliases[-1]
 
 
 def _right_one(answered: list[ServerAnswer], judgements: dict[str, Judgement]) -> str | None:
@@ -90,7 +102,8 @@ def _exact(one: Finding, target: Target) -> Finding:
     return replace(one, fix=one.fix.replace("DOMAIN", target.domain)) if "DOMAIN" in one.fix else one
 
 
-def _praise(owner: str, target: Target, key: PublicKey | None, count: int) -> Finding:
+def _right(found: Survey, target: Target, key: PublicKey | None, count: int) -> Finding:
     kind = f"{key.algorithm} {key.bits} bits" if key else ""
-    entry = keys.RIGHT if target.expected is not None else keys.USABLE
-    return finding(entry, owner, f"{kind}, at {count} server address{'es' if count != 1 else ''}")
+    entry = record_keys.RIGHT if target.expected is not None else record_keys.USABLE
+    where = f"{count} server address{'es' if count != 1 else ''}" if count else f"{len(found.resolvers)} resolvers"
+    return finding(entry, found.owner, f"{kind}, at {where}")

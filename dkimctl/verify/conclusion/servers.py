@@ -19,7 +19,7 @@ def judge_reach(found: Survey, noticed: list[Finding]) -> None:
     if found.not_a_name:
         noticed.append(finding(presence.NOT_A_NAME, name, found.not_a_name))
     if found.no_zone:
-        noticed.append(finding(presence.NO_ZONE, name, found.no_zone))
+        noticed += _no_zone(found, name)
     if found.not_delegated:
         seen = f"the zone that holds {name} is {found.not_delegated}"
         noticed.append(
@@ -28,7 +28,11 @@ def judge_reach(found: Survey, noticed: list[Finding]) -> None:
     if len(found.aliases) > 1:
         entry = presence.ENDLESS_ALIAS if found.is_endless else presence.ALIAS
         noticed.append(finding(entry, found.owner, _chain(found.aliases)))
+    dnames = dict.fromkeys((answer.dname, answer.alias) for answer in found.answers if answer.dname)
+    noticed += [finding(presence.DNAME, found.owner, f"at {dname}; it leads to {alias}") for dname, alias in dnames]
     noticed += [finding(delivery.BOGUS, found.owner, f"{z.name}: {z.bogus}") for z in found.zones if z.bogus]
+    copies = dict.fromkeys((zone.name, zone.own_copy) for zone in found.zones if zone.own_copy)
+    noticed += [finding(delivery.OWN_COPY, found.owner, f"{zone} at {resolver}") for zone, resolver in copies]
     if found.bogus:
         noticed.append(finding(delivery.BOGUS, found.owner, f"the record itself: {found.bogus}"))
     if found.unproven:
@@ -38,6 +42,23 @@ def judge_reach(found: Survey, noticed: list[Finding]) -> None:
         entry_ = _reach_entry(answer, answer.server in reached)
         if entry_ is not None:
             noticed.append(finding(entry_, found.owner, f"{_where(answer)}: {answer.why}"))
+
+
+def _no_zone(found: Survey, name: str) -> list[Finding]:
+    """Why there is no zone: a resolver that fails, or the servers to which the zone above delegates this one."""
+    failing = [answer for answer in found.delegated if not answer.has_answered]
+    if not failing or len(failing) < len(found.delegated):
+        return [finding(presence.NO_ZONE, name, found.no_zone)]
+    zone = found.lame_zone
+    return [
+        finding(
+            presence.NO_ZONE,
+            name,
+            f"{found.no_zone}; {zone} is delegated to servers of which none answers for it",
+            fix=f"serve {zone} at these servers, or delegate it to others at the zone above",
+        ),
+        *(finding(presence.LAME, name, f"{_where(answer)}: {answer.why}") for answer in failing),
+    ]
 
 
 def _chain(names: list[str]) -> str:
@@ -72,8 +93,8 @@ def judge_presence(
     name = found.aliases[-1]
     contents = {answer.content for answer in answered}
     if len(contents) > 1:
-        seen = "; ".join(f"{_where(answer)}: {_in_short(answer)}" for answer in answered)
-        noticed.append(finding(presence.DISAGREE, name, seen))
+        seen = "; ".join(f"{_where(answer)}: {answer.in_short}" for answer in answered)
+        noticed.append(finding(presence.DISAGREE, name, seen, fix=_fix_for_difference(answered)))
     elif not texts:
         entry = presence.MISSING if len(found.aliases) == 1 else presence.BROKEN_ALIAS
         seen = "the root of DNS" if name == ROOT else f"{answered[0].state.value} at {name}"
@@ -83,24 +104,24 @@ def judge_presence(
         seen = f"{most} TXT records: " + ", ".join(f"“{_abridged(text)}”" for text in texts[:_SHOWN])
         fix = f"keep “{_abridged(keep)}” and delete the others" if keep else None
         noticed.append(finding(presence.SEVERAL, name, seen + (", …" if most > _SHOWN else ""), fix=fix))
-    if found.is_wildcard:
-        noticed.append(finding(presence.WILDCARD, name, "a name beside it that nobody published has the same answer"))
+    beside = "a name beside it that nobody published has the same answer"
+    noticed += [finding(presence.WILDCARD, wild, beside) for wild in found.wildcards]
     noticed += [finding(e.entry, found.owner, f"a key record stands at {e.name}") for e in found.elsewhere]
+
+
+def _fix_for_difference(answered: list[ServerAnswer]) -> str | None:
+    """What to do when the serials are equal: then no server waits for a transfer."""
+    serials = {answer.serial for answer in answered}
+    if len(serials) > 1 or None in serials:
+        return None
+    return (
+        f"the serial is {serials.pop()} at each of them, so no transfer will make them equal: the copies were edited "
+        "apart. Edit the zone at the primary alone, with a higher serial"
+    )
 
 
 def _abridged(text: str) -> str:
     return printable(text if len(text) <= 40 else f"{text[:20]}…{text[-12:]}")
-
-
-def _in_short(answer: ServerAnswer) -> str:
-    if answer.alias:
-        return f"a CNAME to {printable(answer.alias)}"
-    if len(answer.texts) > 1:
-        return f"{len(answer.texts)} records"
-    if answer.texts:
-        text = answer.texts[0]
-        return f"{len(text)} octets ending in …{printable(text[-12:])}"
-    return answer.state.value
 
 
 def judge_delivery(found: Survey, answered: list[ServerAnswer], noticed: list[Finding]) -> None:
@@ -141,4 +162,4 @@ def _resolver(owner: str, answer: ServerAnswer, answered: list[ServerAnswer], no
         noticed.append(finding(delivery.RESOLVER_FAILS, owner, f"{_where(answer)}: {answer.why}"))
     elif all(answer.content != other.content for other in answered):
         left = f", for at most {answer.ttl} s more" if answer.ttl is not None else ""
-        noticed.append(finding(delivery.STALE, owner, f"{_where(answer)}: {_in_short(answer)}{left}"))
+        noticed.append(finding(delivery.STALE, owner, f"{_where(answer)}: {answer.in_short}{left}"))

@@ -46,6 +46,7 @@ def server_answer(name: str, server: str, address: str, reply: Reply, *, authori
     own = tuple(r for r in reply.answers if r.name == name or not authoritative)
     texts = texts_of(own)
     aliases = [r for r in own if r.type == Type.CNAME and r.name == name]
+    dnames = [r.name for r in reply.answers if r.type == Type.DNAME and name.endswith(f".{r.name}")]
     if why:
         state = State.LAME
     elif authoritative and aliases:
@@ -70,6 +71,7 @@ def server_answer(name: str, server: str, address: str, reply: Reply, *, authori
         over_tcp=reply.over_tcp,
         edns=reply.edns,
         milliseconds=round(reply.seconds * 1000, 1),
+        dname=dnames[0] if dnames else "",
     )
 
 

@@ -13,6 +13,7 @@ from dkimctl.findings import Entry
 from dkimctl.names import DOMAINKEY, MAXIMUM_NAME
 from dkimctl.record.model import KeyRecord
 from dkimctl.record.parse import parse_record
+from dkimctl.verify.lookup.answers import server_answer
 from dkimctl.verify.report import ServerAnswer
 
 _PARENTS_ASKED = 3
@@ -67,14 +68,15 @@ async def find_misplaced(
     return found
 
 
-async def is_wildcard(owner: str, zone: Zone, answers: tuple[ServerAnswer, ...]) -> bool:
-    """True when a name that nobody can have published has the same texts."""
+async def is_wildcard(name: str, zone: Zone, answers: tuple[ServerAnswer, ...]) -> bool:
+    """True when a name beside this one that nobody can have published has the same texts, or the same CNAME."""
     endpoint = _reachable(zone, answers)
     if endpoint is None:
         return False
-    [reply] = await ask(Question(endpoint, f"{os.urandom(8).hex()}.{owner.partition('.')[2]}", Type.TXT))
-    texts = _texts(reply)
-    return bool(texts) and any(set(answer.texts) == set(texts) for answer in answers)
+    stranger = f"{os.urandom(8).hex()}.{name.partition('.')[2]}"
+    [reply] = await ask(Question(endpoint, stranger, Type.TXT))
+    there = server_answer(stranger, "", "", reply, authoritative=True)
+    return bool(there.content) and any(answer.content == there.content for answer in answers)
 
 
 def _reachable(zone: Zone, answers: tuple[ServerAnswer, ...]) -> Endpoint | None:

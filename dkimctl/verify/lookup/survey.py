@@ -9,6 +9,7 @@ from dkimctl.record.model import KeyRecord
 from dkimctl.record.parse import parse_record
 from dkimctl.verify.lookup.answers import REFERRAL, ROOT, ask_resolvers, ask_servers, server_answer
 from dkimctl.verify.lookup.followup import MisplacedRecord, delegation, find_misplaced, is_wildcard, with_serials
+from dkimctl.verify.lookup.lame import ask_delegated
 from dkimctl.verify.report import ServerAnswer, State, Target
 
 MOST_ALIASES = 10  # resolvers follow about as many: unbound 11, BIND 16 restarts
@@ -33,8 +34,15 @@ class Survey:
     not_delegated: str = ""
     """The zone above, when the domain is in none of its own nor in one below a top-level domain."""
     resolvers: tuple[ServerAnswer, ...] = ()
+    resolvers_are_chosen: bool = False
+    """True when somebody named these resolvers, and more than one."""
     elsewhere: list[MisplacedRecord] = field(default_factory=list)
-    is_wildcard: bool = False
+    wildcards: list[str] = field(default_factory=list)
+    """The names on the way, of `aliases`, that only a wildcard answers for."""
+    lame_zone: str = ""
+    """Where no zone could be found: the one that is delegated, as the zone above says."""
+    delegated: tuple[ServerAnswer, ...] = ()
+    """What the servers say to which it is delegated."""
     bogus: str = ""
     """What the resolver says of the record itself where only its own signature is broken."""
     unproven: str = ""
@@ -55,13 +63,19 @@ class Survey:
         order = (Security.BOGUS, Security.INSECURE, Security.UNKNOWN, Security.SECURE)
         return min(states, key=order.index, default=Security.UNKNOWN)
 
+    @property
+    def is_walled(self) -> bool:
+        """True when no authoritative server can be reached from here, and a resolver can reach them."""
+        reached = any(answer.has_answered or answer.state is State.LAME for answer in self.answers)
+        return bool(self.answers) and not reached and any(answer.has_answered for answer in self.resolvers)
+
 
 async def survey(target: Target, resolution: Resolution, *, recursive: bool, thorough: bool) -> Survey:
     """Ask for the key record wherever it should be, and look closer where something is odd. Ends in any case.
 
     `thorough`: look closer in any case.
     """
-    found = Survey(target.owner, aliases=[target.owner])
+    found = Survey(target.owner, aliases=[target.owner], resolvers_are_chosen=resolution.are_chosen)
     found.not_a_name = why_not_a_name(target.owner)
     if found.not_a_name:
         return found
@@ -73,9 +87,14 @@ async def survey(target: Target, resolution: Resolution, *, recursive: bool, tho
     if target.alias and target.alias not in found.aliases:
         there = await resolution.zone_of(target.alias)
         found.at_delegate = await ask_servers(target.alias, there) if isinstance(there, Zone) else ()
-    if recursive:
+    if recursive or _is_out_of_reach(found):
         found.resolvers = await ask_resolvers(target.owner, resolution)
     return found
+
+
+def _is_out_of_reach(found: Survey) -> bool:
+    """True when every address of the zone's servers is silent: perhaps a firewall lets only the resolvers out."""
+    return bool(found.last) and all(answer.state in (State.SILENT, State.NOT_ASKED) for answer in found.last)
 
 
 async def _step(found: Survey, zone: Zone | NoZone, resolution: Resolution) -> bool:
@@ -84,6 +103,8 @@ async def _step(found: Survey, zone: Zone | NoZone, resolution: Resolution) -> b
     found.last = ()
     if isinstance(zone, NoZone):
         found.no_zone = zone.why
+        if zone.is_failing:
+            found.lame_zone, found.delegated = await ask_delegated(name, resolution)
         return False
     if "." not in zone.name and "." in name:
         found.not_delegated = zone.name or "the root"
@@ -114,8 +135,9 @@ async def _look_closer(found: Survey, target: Target, resolution: Resolution, th
     texts = {text for answer in told for text in answer.texts}
     if contents == {()} and len(found.aliases) == 1:
         found.elsewhere = await find_misplaced(target.selector, target.domain, zone, found.last)
-    if texts and (thorough or not all(_is_record(text, target) for text in texts)):
-        found.is_wildcard = await is_wildcard(found.aliases[-1], zone, found.last)
+    has_content = bool(texts) or len(found.aliases) > 1
+    if has_content and (thorough or not texts or not all(_is_record(text, target) for text in texts)):
+        found.wildcards = await _find_wildcards(found)
     if thorough or len(contents) > 1:
         count = len(found.last)
         found.last = await with_serials(zone, found.last)
@@ -127,6 +149,15 @@ async def _look_closer(found: Survey, target: Target, resolution: Resolution, th
         found.unproven = server_answer(found.owner, "", "", reply, authoritative=False).why
     if thorough:
         found.delegated_to = await delegation(found.zones[0], resolution)
+
+
+async def _find_wildcards(found: Survey) -> list[str]:
+    wildcards = []
+    for name, zone in zip(found.aliases, found.zones, strict=False):
+        answers = tuple(answer for answer in found.answers if answer.name == name)
+        if await is_wildcard(name, zone, answers):
+            wildcards.append(name)
+    return wildcards
 
 
 def _is_expected(text: str, target: Target) -> bool:

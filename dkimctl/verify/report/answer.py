@@ -1,7 +1,9 @@
 """What one name server said about one name."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+
+from dkimctl.names import printable
 
 
 class State(StrEnum):
@@ -41,11 +43,25 @@ class ServerAnswer:
     serial: int | None = None
     """The SOA serial at this server, where it was asked."""
     milliseconds: float = 0.0
+    dname: str = field(default="", repr=False)
+    """The name at which a DNAME made the CNAME (RFC 6672)."""
 
     @property
     def has_answered(self) -> bool:
-        """True when it said with authority what stands at the name."""
+        """True when it said with authority what is at the name."""
         return self.state in (State.TEXT, State.ALIAS, State.NO_NAME, State.NO_TEXT)
+
+    @property
+    def in_short(self) -> str:
+        """What it said, in a few words."""
+        if self.alias:
+            return f"a CNAME to {printable(self.alias)}"
+        if len(self.texts) > 1:
+            return f"{len(self.texts)} records"
+        if self.texts:
+            text = self.texts[0]
+            return f"{len(text)} octets ending in …{printable(text[-12:])}"
+        return printable(self.why, 200) or self.state.value
 
     @property
     def content(self) -> tuple[str, ...]:
