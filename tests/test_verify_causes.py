@@ -10,7 +10,8 @@ import pytest
 from dkimctl.config.settings import Lookup
 from dkimctl.keys.metadata import Tags
 from dkimctl.keys.pair import Algorithm, generate
-from dkimctl.output.verification import report_text
+from dkimctl.output.plain import plain_text
+from dkimctl.output.verification import report_blocks
 from dkimctl.publish.plan import Wanted
 from dkimctl.publish.waiting import is_served, not_served
 from dkimctl.record.model import record_for
@@ -104,8 +105,8 @@ def test_a_wildcard_on_the_way_is_named(place: Place, domain: str, wild: str, pu
     assert "DKIM113" in codes(report)
     assert [f.subject for f in report.findings if f.code == "DKIM113"] == [wild]
     assert report.publish_at == publish_at
-    assert f"{publish_at}. IN TXT" in report_text(report)
-    assert "a.example. IN TXT" not in report_text(report).replace(publish_at, "")
+    assert f"{publish_at}. IN TXT" in plain_text(report_blocks(report))
+    assert "a.example. IN TXT" not in plain_text(report_blocks(report)).replace(publish_at, "")
 
 
 @needs("knotd", "unbound")
@@ -175,7 +176,7 @@ def test_a_firewall_is_said(place: Place) -> None:
     assert codes(report) == {"DKIM107", "DKIM511"}
     assert report.verdict == "unknown"
     assert "--nameserver" in next(f.fix for f in report.findings if f.code == "DKIM511")
-    assert "another text" not in report_text(report)
+    assert "another text" not in plain_text(report_blocks(report))
 
 
 @needs("knotd", "unbound")
