@@ -138,7 +138,10 @@ def use_asker(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def timeless(report: Report) -> Report:
     """The same report without the time that answers took."""
-    return replace(report, answers=tuple(replace(answer, milliseconds=0) for answer in report.answers))
+    answers, resolvers = (
+        tuple(replace(answer, milliseconds=0) for answer in some) for some in (report.answers, report.resolvers)
+    )
+    return replace(report, answers=answers, resolvers=resolvers)
 
 
 def await_server(address: str, port: int, *names: str) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from dkimctl.dns.message import Message, Type, why_not_a_name
+from dkimctl.dns.questions import Trouble
 from dkimctl.dns.resolve import NoZone, Resolution, Security, Zone
 from dkimctl.names import DOMAINKEY
 from dkimctl.record.model import KeyRecord
@@ -12,6 +13,7 @@ from dkimctl.verify.lookup.followup import MisplacedRecord, delegation, find_mis
 from dkimctl.verify.lookup.lame import ask_delegated
 from dkimctl.verify.report import ServerAnswer, State, Target
 
+_CAME_BACK = (Trouble.MALFORMED, Trouble.STREAM_STALLED)
 MOST_ALIASES = 10  # resolvers follow about as many: unbound 11, BIND 16 restarts
 
 
@@ -66,8 +68,8 @@ class Survey:
     @property
     def is_walled(self) -> bool:
         """True when no authoritative server can be reached from here, and a resolver can reach them."""
-        reached = any(answer.has_answered or answer.state is State.LAME for answer in self.answers)
-        return bool(self.answers) and not reached and any(answer.has_answered for answer in self.resolvers)
+        reached = not self.answers or any(not _is_unreached(answer) for answer in self.answers)
+        return not reached and any(answer.has_answered for answer in self.resolvers)
 
 
 async def survey(target: Target, resolution: Resolution, *, recursive: bool, thorough: bool) -> Survey:
@@ -94,7 +96,12 @@ async def survey(target: Target, resolution: Resolution, *, recursive: bool, tho
 
 def _is_out_of_reach(found: Survey) -> bool:
     """True when every address of the zone's servers is silent: perhaps a firewall lets only the resolvers out."""
-    return bool(found.last) and all(answer.state in (State.SILENT, State.NOT_ASKED) for answer in found.last)
+    return bool(found.last) and all(map(_is_unreached, found.last))
+
+
+def _is_unreached(answer: ServerAnswer) -> bool:
+    """True when nothing at all came back, not even a reply that cannot be used."""
+    return answer.state in (State.SILENT, State.NOT_ASKED) and answer.why not in _CAME_BACK
 
 
 async def _step(found: Survey, zone: Zone | NoZone, resolution: Resolution) -> bool:
