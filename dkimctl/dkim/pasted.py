@@ -8,7 +8,7 @@ from typing import Any
 
 from dkimctl.names import printable
 from dkimctl.record.parse import UnreadableRecord, parse_record
-from dkimctl.record.presentation import unescaped
+from dkimctl.record.presentation import strings_in, unescaped
 
 _SPACES = " \t\r\n\ufeff\xa0"
 # what precedes the data of a TXT record on its line: name, TTL, class and type, each tool in its own way
@@ -27,6 +27,7 @@ _ALIAS = re.compile(
 )
 _STRING = re.compile(r'"((?:[^"\\]|\\.)*+)"', re.DOTALL)
 _LINE_OF_STRINGS = re.compile(r'[ \t]*(?:"(?:[^"\\]|\\.)*+"[ \t]*)++(?:;[^\n]*)?\r?\n?', re.DOTALL)
+_CONTINUED = re.compile(r'(?:\s*\n)?[ \t]*"(?:[^"\\\n]|\\.)*+"[ \t"]*[^\n]*')  # the next line of nslookup's strings
 _HOST = re.compile(r"[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})+\.?")
 _STATUS = re.compile(r"status: (?P<dig>[A-Z]+)|\*\* server can't find .*: (?P<nslookup>[A-Z]+)")
 _MEANT = re.compile(r"[\W_]*(?:txt[\W_]*)?v[\W_]*[=:][\W_]*d?k?im?\d?", re.IGNORECASE)
@@ -108,15 +109,11 @@ def _data(text: str, match: re.Match[str]) -> tuple[str, bool, int]:
     line = text[start:line_end]
     if "(" in line.partition('"')[0]:
         end = _closing(text, start)
-        return _joined(text[start:end]), False, end
+        return strings_in(text[start:end]), False, end
     if match[0].lstrip()[:7].lower() == "strings":
         return line.rpartition("}")[0] or line, True, line_end
     end = line_end
-    for more in re.compile(r'\n[ \t]+"[^\n]*|\n(?=\s*")[^\n]*').finditer(text, line_end):
-        if more.start() != end and text[end : more.start()].strip():
-            break
-        if not _STRING.search(more[0]) or (line.strip() and not more[0].startswith(("\n ", "\n\t"))):
-            break
+    while (more := _CONTINUED.match(text, end)) and (line.strip() == "" or more[0].startswith(("\n ", "\n\t"))):
         end = more.end()
     whole = text[start:end]
     if '"' in whole:
