@@ -226,6 +226,9 @@ def test_lint_of_a_record_is_no_verdict() -> None:
     long = outcome(raw, f"v=DKIM1; n={'x' * 1000}; p={p}")
     assert long.verdict is Verdict.VALID
     assert any("DKIM212" in remark and "opendkim" in remark for remark in long.remarks)
+    late = outcome(raw, f"k=rsa; v=DKIM1; p={p}")
+    assert late.verdict is Verdict.VALID
+    assert any("DKIM213" in remark and "mox refuses it" in remark for remark in late.remarks)
 
 
 def test_pkcs1_keys() -> None:

@@ -249,3 +249,28 @@ def test_a_mailbox() -> None:
     assert "10 more messages" in many.left_out[0]
     quoted = one.replace(b"here they", b"\nFrom now on\n\nFrom me: hi").replace(b"Hello,\n", b"Hello,\n\n")
     assert len(seen(quoted + one).messages) == 2
+
+
+def test_every_mistake_of_a_record_is_shown() -> None:
+    """Not only the first: form, version, key and tags are all judged, as far as they can be read."""
+    found = seen(f"k=rsa; k=rsa; v=DKIM2; x; n=a\xe9; h=sha1; s=tlsrpt; p={P[:99]}")
+    assert {f.code for f in found.findings} >= {
+        "DKIM202",
+        "DKIM208",
+        "DKIM209",
+        "DKIM211",
+        "DKIM403",
+        "DKIM405",
+        "DKIM203",
+    }
+    twice = seen(f"v=DKIM1; a; b; k=rsa; k=rsa; n=x; n=y; p={P}")
+    [malformed] = [f for f in twice.findings if f.code == "DKIM202"]
+    assert "“a”" in malformed.seen
+    assert "“b”" in malformed.seen
+
+
+def test_a_late_version_is_an_error() -> None:
+    """v= must be the first tag (RFC 6376 §3.6.1): exit code 1, with which verifiers mind."""
+    found = seen(f"k=rsa; v=DKIM1; p={P}")
+    assert [(f.code, f.severity) for f in found.findings] == [("DKIM213", "error")]
+    assert exit_code(found) == 1

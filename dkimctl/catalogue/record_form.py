@@ -1,6 +1,6 @@
 """DKIM2xx: the text of the record."""
 
-from dkimctl.catalogue.entries import ERROR, WARNING, entry
+from dkimctl.catalogue.entries import ERROR, entry
 
 NOT_DKIM = entry(
     201,
@@ -43,7 +43,7 @@ PKCS1 = entry(
     "the key is in PKCS#1 form",
     "p= holds an RSAPublicKey where verifiers expect a SubjectPublicKeyInfo (RFC 6376 §3.6.1 with erratum 3017).",
     "publish the key in its other form: openssl rsa -in KEY -pubout, or dkimctl record DOMAIN",
-    verifiers="opendkim refuses it; dkimpy accepts it",
+    verifiers="opendkim refuses it, as do Mail::DKIM and rspamd; dkimpy accepts it, as does go-msgauth",
 )
 NO_KEY = entry(
     206,
@@ -103,15 +103,15 @@ TOO_LONG_TEXT = entry(
     "opendkim reads 1023 octets of a key record and takes the rest for missing (measured with 2.11). RFC 6376 "
     "§3.6.2.2 sets no limit.",
     "shorten it: leave n= out, and use a key of 2048 bits",
-    verifiers="opendkim refuses it (permerror); dkimpy accepts it",
+    verifiers="opendkim refuses it (permerror); dkimpy accepts it, as does Mail::DKIM",
 )
 LATE_VERSION = entry(
     213,
-    WARNING,
+    ERROR,
     "v= is not the first tag",
-    "If there is a v=, it must come first (RFC 6376 §3.6.1).",
+    "If there is a v=, it must be the first tag (RFC 6376 §3.6.1): strict verifiers ignore the key.",
     "publish the record with v=DKIM1; at its start",
-    verifiers="opendkim and dkimpy accept it; others may not",
+    verifiers="opendkim and dkimpy accept it, as does Mail::DKIM; mox refuses it",
 )
 UNPADDED = entry(
     214,
@@ -119,7 +119,7 @@ UNPADDED = entry(
     "p= lacks its padding",
     "Base64 ends with = or == where its length is no multiple of four (RFC 4648 §4).",
     "publish the record with the whole p=",
-    verifiers="opendkim accepts it; dkimpy refuses it, as do strict decoders such as Go's",
+    verifiers="opendkim accepts it; dkimpy refuses it, as do Mail::DKIM and strict decoders such as Go's",
 )
 DAMAGED = entry(
     215,

@@ -21,8 +21,8 @@ from dkimctl.verify.report import Target
 FindRecords = Callable[[str], Sequence[str]]
 """Every TXT record at an owner name, each with its strings joined. Raises Unavailable when DNS does not answer."""
 
-_LINT = frozenset(entry.code for entry in (form.TOO_LONG_TEXT, form.PKCS1, form.UNPADDED))
-"""Errors of a record that some verifiers mind and RFC 6376 allows: no verdict about the signature."""
+_LINT = frozenset(entry.code for entry in (form.TOO_LONG_TEXT, form.PKCS1, form.UNPADDED, form.LATE_VERSION))
+"""Errors of a record that few verifiers mind: reported, but no verdict about the signature."""
 _DECIDED_HERE = of_tags.NO_SHA256.code  # depends on the hash that the signature uses
 _MOST = 4  # records at one name that are tried
 

@@ -1,12 +1,14 @@
 """Parsing of key records: RFC 6376 §3.6.1 (its tags), and §3.2 for the form."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
 from dkimctl.record.model import KeyRecord
-from dkimctl.record.taglist import SPACE, parse_tags, shown
+from dkimctl.record.taglist import SPACE, TagList, parse_tags, shown
 
+_MOST_FAULTS = 10  # mistakes of one record that are reported
 _ODD_OCTET = re.compile(r"[^\x21-\x7e \t\r\n]")  # neither VALCHAR nor white space: RFC 6376 §3.2
 _VERSION = re.compile(rf"[{SPACE}\"'(]*(?:TXT[{SPACE}]+)?v[{SPACE}]*[=:][{SPACE}\"']*([a-z]+)", re.IGNORECASE)
 _KEY = re.compile(rf"(^|[;,{SPACE}\"'])p[{SPACE}]*=", re.IGNORECASE)
@@ -32,6 +34,8 @@ class UnreadableRecord:
     """The mistake, in words for people."""
     tags: tuple[tuple[str, str], ...] = ()
     """Those that could be read."""
+    others: tuple[tuple[RecordFault, str], ...] = ()
+    """Further mistakes, each with its words."""
 
 
 def parse_record(text: str) -> KeyRecord | UnreadableRecord:
@@ -42,28 +46,27 @@ def parse_record(text: str) -> KeyRecord | UnreadableRecord:
     reports it.
     """
     found = parse_tags(text)
-    fault, why = RecordFault.MALFORMED, ""
+    faults = [*_faults(text, found)]
+    if not faults:
+        return KeyRecord(found.tags)
+    first, why = faults[0]
+    if not _is_meant_as_key(text):
+        return UnreadableRecord(RecordFault.NOT_DKIM, why, found.tags)
+    return UnreadableRecord(first, why, found.tags, tuple(faults[1:_MOST_FAULTS]))
+
+
+def _faults(text: str, found: TagList) -> Iterator[tuple[RecordFault, str]]:
+    """Yield every mistake in the form of a record, the gravest first."""
+    for problem in found.problems[:_MOST_FAULTS]:
+        yield RecordFault.DUPLICATE_TAG if problem.is_repeated else RecordFault.MALFORMED, problem.why
     odd = _ODD_OCTET.search(text)
-    if found.problems:
-        problem = found.problems[0]
-        fault, why = RecordFault.DUPLICATE_TAG if problem.is_repeated else fault, problem.why
-    elif odd:
-        fault, why = RecordFault.ODD_OCTET, f"octet {ord(odd[0]):#04x} at position {odd.start() + 1}"
-    return _checked(text, found.tags, fault, why)
-
-
-def _checked(
-    text: str, tags: tuple[tuple[str, str], ...], fault: RecordFault, why: str
-) -> KeyRecord | UnreadableRecord:
-    names = dict(reversed(tags))
-    version = names.get("v")
-    if not why and version is not None and version != "DKIM1":
-        fault, why = RecordFault.VERSION, f"v={shown(version)} is not DKIM1"
-    if not why and "p" not in names:
-        fault, why = RecordFault.NO_KEY, "it has no p= tag" if tags else "it is empty"
-    if not why:
-        return KeyRecord(tags)
-    return UnreadableRecord(fault if _is_meant_as_key(text) else RecordFault.NOT_DKIM, why, tags)
+    if odd:
+        yield RecordFault.ODD_OCTET, f"octet {ord(odd[0]):#04x} at position {odd.start() + 1}"
+    version = found.get("v", "DKIM1")
+    if version != "DKIM1":
+        yield RecordFault.VERSION, f"v={shown(version)} is not DKIM1"
+    if "p" not in found:
+        yield RecordFault.NO_KEY, "it has no p= tag" if found.tags else "it is empty"
 
 
 def _is_meant_as_key(text: str) -> bool:

@@ -16,7 +16,7 @@ def judge_tags(record: KeyRecord, target: Target, noticed: list[Finding]) -> Non
     names = [name for name, _ in record.tags]
     if len(record.tags) == 1:
         return
-    if "v" in names[1:]:
+    if "v" in names and names[0] != "v":
         _add(form.LATE_VERSION, f"{'; '.join(f'{name}=' for name in names)}", target, noticed)
     if "h" in names:
         _hashes(record.get("h"), target, noticed)

@@ -1,5 +1,6 @@
 """One record's text, judged: what it says, and everything that is wrong with it. Needs no network."""
 
+import re
 from dataclasses import dataclass
 
 from dkimctl.catalogue import record_form as form
@@ -16,6 +17,7 @@ from dkimctl.verify.judge.key import judge_key
 from dkimctl.verify.judge.tags import judge_tags
 from dkimctl.verify.report import Target
 
+_HIDDEN_KEY = re.compile(r"[^A-Za-z0-9]p\s*=")
 _OPENDKIM_LIMIT = 1023  # octets it reads of a record (BUFRSZ in opendkim 2.11, and measured)
 
 _FORM: dict[RecordFault, Entry] = {
@@ -60,9 +62,7 @@ def judge(text: str, target: Target) -> Judgement:
     """Return everything that can be said about a record from its text and the expected key."""
     record = parse_record(text)
     if isinstance(record, UnreadableRecord):
-        found = [
-            finding(_form_entry(record, text), target.owner, record.why + (f": {printable(text)}" if text else ""))
-        ]
+        found = _mistakes(record, text, target)
         return Judgement(None, None, tuple(found), _to_publish(text, None, target, found))
     key, noticed = _judge_record(record, text, target)
     return Judgement(record, key, tuple(noticed), _to_publish(text, record, target, noticed))
@@ -77,11 +77,32 @@ def _judge_record(record: KeyRecord, text: str, target: Target) -> tuple[PublicK
     return key, noticed
 
 
-def _form_entry(record: UnreadableRecord, text: str) -> Entry:
+def _mistakes(record: UnreadableRecord, text: str, target: Target) -> list[Finding]:
+    """Return a finding for each kind of mistake in an unreadable record: in its form, then in what could be read."""
+    kinds: dict[Entry, list[str]] = {_form_entry(record.fault, text): [record.why]}
+    for fault, why in record.others:
+        kinds.setdefault(_form_entry(fault, text), []).append(why)
+    # a missing semicolon hides the tags after it as well, and so does what is no space before p=
+    if len(kinds) > 1 and (form.QUOTED in kinds or form.VERSION in kinds or _HIDDEN_KEY.search(text)):
+        kinds.pop(form.NO_P, None)
+    whole = f": {printable(text)}" if text else ""
+    found = [finding(entry, target.owner, "; ".join(dict.fromkeys(whys)) + whole) for entry, whys in kinds.items()]
+    known = {f.code for f in found}
+    if form.ODD_OCTET.code in known:
+        known.add(form.NOT_BASE64.code)  # the same octet, inside p=
+    if record.fault is not RecordFault.NOT_DKIM and form.QUOTED.code not in known and "p" in dict(record.tags):
+        readable, noticed = KeyRecord(record.tags), list[Finding]()
+        judge_key(readable, text, target, noticed)
+        judge_tags(readable, target, noticed)
+        found += [f for f in noticed if f.severity is Severity.ERROR and f.code not in known]
+    return found
+
+
+def _form_entry(fault: RecordFault, text: str) -> Entry:
     is_quoted = '"' in text or "\\" in text
-    if is_quoted and record.fault in (RecordFault.MALFORMED, RecordFault.VERSION, RecordFault.NO_KEY):
+    if is_quoted and fault in (RecordFault.MALFORMED, RecordFault.VERSION, RecordFault.NO_KEY):
         return form.QUOTED
-    return _FORM[record.fault]
+    return _FORM[fault]
 
 
 def _to_publish(text: str, record: KeyRecord | None, target: Target, noticed: list[Finding]) -> str | None:
