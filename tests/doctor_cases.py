@@ -369,6 +369,7 @@ def inet(tree: Tree) -> None:
 
 OVER_TCP = lambda name: both(inet, lambda t: t.main("smtpd_milters", name))  # noqa: E731
 SMTP = "smtp inet n - y - - smtpd\n"
+SUBMISSION = "submission inet n - y - - smtpd\n  -o smtpd_client_restrictions=permit_sasl_authenticated,reject\n"
 PIPE = "scan unix - n n - 10 pipe\n  flags=Rq user=nobody argv=/usr/local/bin/scan -f ${sender} -- ${recipient}\n"
 BACK_IN = "127.0.0.1:10025 inet n - n - - smtpd\n  -o content_filter=\n"
 LOCAL = "pickup unix n - n 60 1 pickup\n  -o content_filter=\n"  # as amavis' own guide has it
@@ -427,8 +428,7 @@ POSTFIX_CASES = [
         "DKIM809",
         lambda t: t.write(
             MASTER_PATH,
-            "smtp inet n - y - 1 postscreen\nsmtpd pass - - y - - smtpd\n  -o smtpd_milters=\n"
-            "submission inet n - y - - smtpd\n",
+            "smtp inet n - y - 1 postscreen\nsmtpd pass - - y - - smtpd\n  -o smtpd_milters=\n",
         ),
     ),
     Case(
@@ -444,9 +444,31 @@ POSTFIX_CASES = [
         lambda t: t.append(MASTER_PATH, "submission inet n - y - - smtpd\n  -o receive_override_options=no_milters\n"),
     ),
     Case(
-        "signed before and after the filter",
+        "users' mail signed before and after the filter",
         11,
         "DKIM810",
+        lambda t: t.write(MASTER_PATH, f"{SUBMISSION}  -o content_filter=scan:[127.0.0.1]:10024\n{BACK_IN}{LOCAL}"),
+    ),
+    Case(
+        "users' mail signed before the pipe and after it",
+        11,
+        "DKIM810",
+        lambda t: t.write(MASTER_PATH, f"{SMTP}{SUBMISSION}  -o content_filter=scan:dummy\n{PIPE}"),
+    ),
+    Case(
+        "users' mail signed before a before-queue filter alone",
+        12,
+        "DKIM825",
+        lambda t: t.write(
+            MASTER_PATH,
+            f"{SMTP}{SUBMISSION}  -o smtpd_proxy_filter=127.0.0.1:10024\n"
+            f"{BACK_IN}  -o receive_override_options=no_milters\n",
+        ),
+    ),
+    Case(
+        "strangers' mail comes back from a filter and is signed",
+        11,
+        "DKIM828",
         both(
             lambda t: t.main("content_filter", "scan:[127.0.0.1]:10024"),
             lambda t: t.append(MASTER_PATH, BACK_IN + LOCAL),
@@ -475,9 +497,9 @@ POSTFIX_CASES = [
         ),
     ),
     Case(
-        "signed before the pipe and after it",
+        "strangers' mail comes back over sendmail(1) and is signed",
         11,
-        "DKIM810",
+        "DKIM828",
         lambda t: t.write(MASTER_PATH, f"{SMTP}  -o content_filter=scan:dummy\n{PIPE}"),
     ),
     Case(
@@ -562,11 +584,11 @@ def many(tree: Tree) -> None:
 
 
 def amavis(tree: Tree) -> None:
-    """A content filter before signing: mail is signed at the way back in."""
+    """A content filter for users' mail before signing: it is signed where it comes back."""
     tree.main("content_filter", "scan:[127.0.0.1]:10024")
     tree.main("smtpd_milters", "")
     tree.main("non_smtpd_milters", "unix:opendkim/opendkim.sock")
-    tree.append(MASTER_PATH, f"{BACK_IN}  -o smtpd_milters=unix:opendkim/opendkim.sock\n{LOCAL}")
+    tree.write(MASTER_PATH, f"{SUBMISSION}{BACK_IN}  -o smtpd_milters=unix:opendkim/opendkim.sock\n{LOCAL}")
 
 
 def linked(tree: Tree) -> None:
@@ -649,18 +671,22 @@ SOUND: list[tuple[str, Change]] = [
     ),
     (
         "signed after the pipe",
-        lambda t: t.write(MASTER_PATH, f"{SMTP}  -o content_filter=scan:dummy\n  -o smtpd_milters=\n{PIPE}"),
+        lambda t: t.write(MASTER_PATH, f"{SUBMISSION}  -o content_filter=scan:dummy\n  -o smtpd_milters=\n{PIPE}"),
     ),
     (
         "signed after the before-queue filter",
-        lambda t: t.write(MASTER_PATH, f"{SMTP}  -o smtpd_proxy_filter=127.0.0.1:10024\n{BACK_IN}"),
+        lambda t: t.write(MASTER_PATH, f"{SUBMISSION}  -o smtpd_proxy_filter=127.0.0.1:10024\n{BACK_IN}"),
     ),
     (
         "signed after the content filter, by master.cf",
         both(
             lambda t: t.main("content_filter", "scan:[127.0.0.1]:10024"),
-            lambda t: t.write(MASTER_PATH, f"{SMTP}  -o smtpd_milters=\n{BACK_IN}{LOCAL}"),
+            lambda t: t.write(MASTER_PATH, f"{SUBMISSION}  -o smtpd_milters=\n{BACK_IN}{LOCAL}"),
         ),
+    ),
+    (
+        "port 25 that does not sign, beside a submission service that does",
+        lambda t: t.write(MASTER_PATH, f"{SMTP}  -o smtpd_milters=\n{SUBMISSION}"),
     ),
     ("way back in without milters", both(lambda t: t.append(MASTER_PATH, BACK_IN + "  -o smtpd_milters=\n"))),
     (

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import REPOSITORY, DkimctlInside, needs
-from tests.doctor_cases import BACK_IN, BROKEN, Case
+from tests.doctor_cases import BACK_IN, BROKEN, LOCAL, PIPE, SMTP, SUBMISSION, Case
 from tests.host_tree import CONF_PATH, HOSTS, KEY, KEYS, MAIN_PATH, MASTER_PATH, SIGNING, Tree
 
 pytestmark = needs("postconf", root=True)
@@ -33,6 +33,7 @@ BY_HAND = {
     "DKIM783": "whose mail to sign",
     "DKIM812": "a filter without a way back",
     "DKIM820": "where to rewrite",
+    "DKIM825": "where users hand in their mail",
     "DKIM915": "somebody's script",
 }
 """What a person has to decide, and the commands only lead to."""
@@ -122,7 +123,7 @@ def test_a_link_stays_a_link(dkimctl_inside: DkimctlInside, paste: Paste) -> Non
     tree = Tree(dkimctl_inside.root)
     tree.at("/srv").mkdir()
     tree.at(SIGNING).rename(tree.at("/srv/signing table's"))
-    tree.at(SIGNING).symlink_to(tree.at("/srv/signing table's"))
+    tree.at(SIGNING).symlink_to("../../srv/signing table's")
     tree.append("/srv/signing table's", "*@example.net mail._domainkey.example.com\n")
     [fix] = [f["fix"] for f in found(dkimctl_inside) if f["code"] == "DKIM755"]
     assert paste(fix).returncode == 0
@@ -136,7 +137,7 @@ def test_a_mark_and_a_blank_behind_a_link(dkimctl_inside: DkimctlInside, paste: 
     tree.at("/srv").mkdir()
     tree.write("/srv/my table", "\ufeff# mine\n *@example.com mail._domainkey.example.com\n")
     tree.at(SIGNING).unlink()
-    tree.at("/etc/opendkim/a&b").symlink_to(tree.at("/srv/my table"))
+    tree.at("/etc/opendkim/a&b").symlink_to("../../srv/my table")
     tree.conf("SigningTable", "refile:/etc/opendkim/a&b")
     fixes = [f["fix"] for f in found(dkimctl_inside) if f["code"] in ("DKIM760", "DKIM762")]
     assert [paste(fix).returncode for fix in fixes] == [0, 0]
@@ -279,13 +280,18 @@ def test_all_commands_about_two_sockets_agree(dkimctl_inside: DkimctlInside, pas
     assert not [f for f in found(dkimctl_inside) if f["severity"] in ("error", "warning")]
 
 
+def users_filter(tree: Tree) -> None:
+    """Users' mail goes through a content filter and comes back; port 25 is not open."""
+    tree.main("content_filter", "scan:[127.0.0.1]:10024")
+    tree.write(MASTER_PATH, f"{SUBMISSION}pickup unix n - n 60 1 pickup\n{BACK_IN}")
+
+
 def test_what_comes_back_from_a_filter_is_signed_once(dkimctl_inside: DkimctlInside, paste: Paste) -> None:
     """The daemon is asked after the filter alone; before it, the other milters still are."""
     tree = Tree(dkimctl_inside.root)
     others = "inet:127.0.0.1:8000, { inet:127.0.0.1:8001, connect_timeout = 5s }"
     tree.main("smtpd_milters", f"{others}, unix:opendkim/opendkim.sock")
-    tree.main("content_filter", "scan:[127.0.0.1]:10024")
-    tree.append(MASTER_PATH, f"pickup unix n - n 60 1 pickup\n{BACK_IN}")
+    users_filter(tree)
     fixes = [f["fix"] for f in found(dkimctl_inside) if f["code"] == "DKIM810"]
     assert all(paste(fix).returncode == 0 for fix in fixes)
     assert "inet:127.0.0.1:8000,{inet:127.0.0.1:8001,connect_timeout=5s}" in tree.at(MASTER_PATH).read_text()
@@ -295,9 +301,8 @@ def test_what_comes_back_from_a_filter_is_signed_once(dkimctl_inside: DkimctlIns
 def test_local_mail_is_signed_once(dkimctl_inside: DkimctlInside, paste: Paste) -> None:
     """What sendmail(1) takes is signed by non_smtpd_milters or where it comes back from a filter, never by both."""
     tree = Tree(dkimctl_inside.root)
-    tree.main("content_filter", "scan:[127.0.0.1]:10024")
-    tree.append(MASTER_PATH, f"pickup unix n - n 60 1 pickup\n{BACK_IN}")
-    paste(next(f["fix"] for f in found(dkimctl_inside) if f["code"] == "DKIM810" and "smtp/inet" in f["seen"]))
+    users_filter(tree)
+    paste(next(f["fix"] for f in found(dkimctl_inside) if f["code"] == "DKIM810" and "submission" in f["seen"]))
     [twice] = [f for f in found(dkimctl_inside) if f["code"] == "DKIM810"]
     assert "sendmail(1)" in twice["seen"]
     tree.main("non_smtpd_milters", "")
@@ -305,6 +310,44 @@ def test_local_mail_is_signed_once(dkimctl_inside: DkimctlInside, paste: Paste) 
     tree.main("non_smtpd_milters", "$smtpd_milters")
     assert paste(twice["fix"]).returncode == 0
     assert not {f["code"] for f in found(dkimctl_inside)} & {"DKIM802", "DKIM810"}
+
+
+@pytest.mark.parametrize("way_back", [f"{BACK_IN}{LOCAL}", PIPE])
+def test_strangers_mail_is_signed_no_more(dkimctl_inside: DkimctlInside, paste: Paste, way_back: str) -> None:
+    """Once its command is pasted, nothing signs where strangers' mail comes back, and mail is signed at the doors."""
+    tree = Tree(dkimctl_inside.root)
+    tree.write(MASTER_PATH, f"{SMTP}  -o content_filter=scan:[127.0.0.1]:10024\n{SUBMISSION}{way_back}")
+    [hole] = [f for f in found(dkimctl_inside) if f["code"] == "DKIM828"]
+    assert hole["severity"] == "error"
+    assert paste(hole["fix"]).returncode == 0
+    assert not {f["code"] for f in found(dkimctl_inside)} & {"DKIM801", "DKIM805", "DKIM809", "DKIM810", "DKIM828"}
+    assert "smtpd_milters = unix:opendkim/opendkim.sock" in tree.at(MAIN_PATH).read_text()
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "words"),
+    [
+        ("KEY_TABLE x:y:z", "DKIM702", "editor"),
+        (f"KEY_TABLE file:{KEYS}", "DKIM702", "KeyTable file:"),
+        ("PeerList 10.1.3.0/24 fd00::/16", "DKIM708", "csl:10.1.3.0/24,fd00::/16"),
+        ("InternalHosts 10.1.3.0/24 192.168.0.0/16", "DKIM781", "csl:10.1.3.0/24,192.168.0.0/16,127.0.0.1,::1"),
+    ],
+)
+def test_a_fix_is_one_that_the_daemon_accepts(dkimctl_inside: DkimctlInside, line: str, code: str, words: str) -> None:
+    """What a command would write is judged before it is printed; where nothing right is known, a person decides."""
+    Tree(dkimctl_inside.root).conf(line.split()[0], line.partition(" ")[2])
+    [fix] = [f["fix"] for f in found(dkimctl_inside) if f["code"] == code]
+    assert words in fix
+
+
+def test_a_misspelt_address_of_the_daemon_is_replaced(dkimctl_inside: DkimctlInside) -> None:
+    """The daemon's port under another host name leaves the list: kept, it would defer all mail."""
+    tree = Tree(dkimctl_inside.root)
+    tree.conf("Socket", "inet:12301@127.0.0.1")
+    tree.main("smtpd_milters", "inet:ark:12301, inet:127.0.0.1:8000")
+    [fix] = [f["fix"] for f in found(dkimctl_inside) if f["code"] == "DKIM805"]
+    assert "inet:ark" not in fix
+    assert "inet:127.0.0.1:8000" in fix
 
 
 def test_rows_that_do_nothing_are_put_away(dkimctl_inside: DkimctlInside) -> None:

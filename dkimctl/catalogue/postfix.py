@@ -64,7 +64,8 @@ FILTERED_AFTER = entry(
     812,
     WARNING,
     "a content filter gets the mail after it was signed",
-    "Disclaimers, footers and rewriting break the signature: sign at the way back in instead.",
+    "Disclaimers, footers and rewriting break the signature. Sign authenticated mail where it comes back from a filter "
+    "of its own; never where mail from strangers comes back too.",
 )
 ACCEPTS = entry(
     813,
@@ -145,4 +146,12 @@ OPEN_PORT = entry(
     "the daemon listens at every address",
     "Whoever reaches the port can say that the mail comes from 127.0.0.1, and has it signed. Right only where another "
     "host's Postfix asks it, behind a packet filter.",
+)
+STRANGERS_SIGNED = entry(
+    828,
+    ERROR,
+    "mail from strangers comes back from a filter as internal, and is signed",
+    "A content filter hands mail back over loopback or sendmail(1); the daemon then sees a client at 127.0.0.1, which "
+    "is internal. A stranger's mail with your domain in From leaves with your signature (measured). Sign where mail "
+    "comes in: there the daemon sees the real client, and signs only for those who log in or are internal.",
 )

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator
 from dkimctl.catalogue import conf as c
 from dkimctl.doctor.base import Diagnosis, noticed
 from dkimctl.doctor.commands import chain, dkimctl, edit, rewrite, set_parameter, silence, without_mark
-from dkimctl.host.datasets import DataSet, State
+from dkimctl.host.datasets import DataSet, State, read_data_set
 from dkimctl.host.installation import DEFAULT_CONF, Installation, where, words
 from dkimctl.host.version import is_known_here
-from dkimctl.host.world import World
+from dkimctl.host.world import TABLES, World
 from dkimctl.opendkim.conf import Setting
+from dkimctl.opendkim.hosts import usable_hosts
 from dkimctl.opendkim.parameters import KNOWN, OTHER_BUILDS, value_problem
 
 _BOM = "\ufeff"
@@ -65,13 +66,23 @@ def _line(world: World, setting: Setting) -> Iterator[Diagnosis]:
 
         for name in get_close_matches(setting.key, KNOWN, n=1, cutoff=0.8):
             seen += f" (did you mean {KNOWN[name]}?)"
-            off = rewrite(world, setting.file, setting.line, f"{KNOWN[name]} {setting.value}".rstrip())
+            off = _renamed(world, setting, KNOWN[name])
         yield noticed(c.UNKNOWN_NAME, where(setting), seen, off)
     elif not setting.value:
         yield noticed(c.NO_VALUE, where(setting), seen, off)
     elif problem := value_problem(setting):
         off = silence(world, setting.file, setting.line, words="the default counts then")
         yield noticed(c.BAD_VALUE, where(setting), f"{seen}: {problem}", off)
+
+
+def _renamed(world: World, setting: Setting, name: str) -> str:
+    """The command that corrects a parameter's name, where the daemon then accepts the line."""
+    meant = Setting(name, setting.value, setting.file, setting.line)
+    is_table = name in TABLES
+    state = read_data_set(meant, world.settings.at).state if is_table and setting.value else State.READ
+    if setting.value and not value_problem(meant) and state not in (State.UNKNOWN_KIND, State.MISSING):
+        return rewrite(world, setting.file, setting.line, f"{name} {setting.value}")
+    return edit(world, setting.file, setting.line, f"{name} is the name; its value is not one that opendkim accepts")
 
 
 def _twice(world: World) -> Iterator[Diagnosis]:
@@ -92,8 +103,9 @@ def _data_set(world: World, name: str, data_set: DataSet) -> Iterator[Diagnosis]
     mend = edit(world, setting.file, setting.line, "file: holds names, refile: patterns")
     seen = f"{where(setting)}: {setting.name} {setting.value}"
     if data_set.state is State.UNKNOWN_KIND:
-        is_address = data_set.kind.isalnum() and ":" in data_set.place
-        fix = rewrite(world, setting.file, setting.line, f"{setting.name} csl:{setting.value}") if is_address else mend
+        items = usable_hosts(setting.value)
+        is_list = bool(items) and name not in ("KeyTable", "SigningTable")
+        fix = rewrite(world, setting.file, setting.line, f"{setting.name} csl:{','.join(items)}") if is_list else mend
         yield noticed(c.BAD_KIND, where(setting), seen, fix)
     elif data_set.state is State.MISSING:
         yield noticed(c.NO_DATA_SET, data_set.place, seen, dkimctl(world, "render-config --install"))

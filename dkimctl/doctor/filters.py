@@ -33,11 +33,15 @@ def check_filters(world: World) -> Iterator[Diagnosis]:
 def _content_filter(way: Way) -> Iterator[Diagnosis]:
     """A filter gets the mail after the daemon, or keeps it from the daemon."""
     doors = [door for door in way.doors() if way.filter_of(door)]
+    exposed = [door for door in doors if way.lets_strangers_sign(door)]
+    if exposed:
+        yield _strangers_signed(way, exposed[0])
+        return  # what follows would be wrong once that is fixed
     proxied = [d for d in doors if way.instance.effective(d, "smtpd_proxy_filter")]
     signed = [d for d in doors if way.signs(d) and d not in proxied]
     if signed:
         yield _filtered(way, signed[0])
-    blind = [d for d in proxied if not way.is_signed_on_return(d)]
+    blind = [d for d in proxied if not way.is_signed_on_return(d) and not way.is_inbound(d)]
     if blind:
         seen = f"{blind[0].place} has smtpd_proxy_filter={way.filter_of(blind[0])}; where it comes back nothing signs"
         yield noticed(c.BEFORE_QUEUE, blind[0].place, seen, _sign_later(way, blind[0], is_moved=False))
@@ -65,9 +69,29 @@ def _filtered(way: Way, door: Service) -> Diagnosis:
     return noticed(c.SIGNS_TWICE, signing.place, f"{seen}; mail comes back at {signing.place}, which signs too", fix)
 
 
+def _strangers_signed(way: Way, door: Service) -> Diagnosis:
+    """The hole, and the command that takes the signing away where the mail comes back."""
+    back = list(filter(way.signs, way.returns(door)))
+    if back:
+        seen = f"{door.place} has {way.filter_of(door)} as its filter; {back[0].place}, where mail comes back, signs"
+        settings = " ".join(shlex.quote(_unsigned(way, service)) for service in back)
+        fix = f"{way.postconf} -P {settings}"
+    else:
+        seen = f"{door.place} has {way.filter_of(door)} as its filter, which uses sendmail(1); non_smtpd_milters sign"
+        others = [m for m in split_milters(way.instance.values["non_smtpd_milters"]) if not way.is_ours(m)]
+        fix = f"{way.postconf} -e {shlex.quote('non_smtpd_milters = ' + ', '.join(others))}"
+    if not way.asks(way.instance.values["smtpd_milters"]):
+        milters = split_milters(way.instance.values["smtpd_milters"])
+        fix = chain(fix, way.listing("smtpd_milters", (*milters, way.spelling)))
+    return noticed(c.STRANGERS_SIGNED, door.place, seen, fix)
+
+
 def _sign_later(way: Way, door: Service, *, is_moved: bool) -> str:
     """Sign at the way back in from a door's filter, and where the signing is moved no longer at the door."""
     back = way.returns(door)
+    if way.instance.accepts_strangers(door) and way.trusts_loopback:
+        words = "give users a submission service with a filter and a return port of its own, and sign there"
+        return edit(way.world, f"{way.instance.directory}/master.cf", 0, words)
     if len(back) != 1 and not way.is_piped(door):
         return edit(way.world, f"{way.instance.directory}/master.cf", 0, "sign where mail comes back from the filter")
     off = [_unsigned(way, door)] if is_moved else []

@@ -13,7 +13,7 @@ from dkimctl.host.datasets import FILES, DataSet, is_marked
 from dkimctl.host.installation import words
 from dkimctl.host.internal import HostList
 from dkimctl.host.world import World
-from dkimctl.opendkim.hosts import LOOPBACK, canonical_host, host_problem, is_everybody
+from dkimctl.opendkim.hosts import LOOPBACK, canonical_host, host_problem, is_everybody, usable_hosts
 from dkimctl.opendkim.tables import Row
 
 Network = IPv4Network | IPv6Network
@@ -88,7 +88,8 @@ def _loopback(world: World, internal: DataSet, hosts: HostList) -> Iterator[Diag
 def _add(world: World, internal: DataSet, entries: list[str]) -> str:
     if internal.kind in FILES:
         return append(world, internal.place, *entries)
-    return set_parameter(world, "InternalHosts", f"csl:{','.join([*words(internal.setting.value), *entries])}")
+    kept = usable_hosts(internal.setting.value)
+    return set_parameter(world, "InternalHosts", f"csl:{','.join([*kept, *entries])}")
 
 
 def _everybody(world: World, internal: DataSet) -> Iterator[Diagnosis]:

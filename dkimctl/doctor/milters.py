@@ -76,7 +76,7 @@ def _asked(way: Way) -> Iterator[Diagnosis]:
         own = door.overrides.get("smtpd_milters")
         hidden = own is not None and not way.asks(own) and way.asks(value)
         closed = "no_milters" in door.overrides.get("receive_override_options", "")
-        if way.filter_of(door) and way.is_signed_on_return(door):
+        if (way.filter_of(door) and way.is_signed_on_return(door)) or way.is_inbound(door):
             continue
         if hidden or (closed and way.asks(way.instance.effective(door, "smtpd_milters"))):
             name = "smtpd_milters" if hidden else "receive_override_options"
@@ -85,12 +85,18 @@ def _asked(way: Way) -> Iterator[Diagnosis]:
             yield noticed(c.OVERRIDE, door.place, seen, f"{way.postconf} {option} {shlex.quote(setting)}")
     if signing or any("smtpd_milters" in door.overrides and way.asks(value) for door in doors):
         return
-    strays = [m for m in split_milters(value) if names_opendkim(m, way.instance.queue, ())]
+    strays = [m for m in split_milters(value) if names_opendkim(m, way.instance.queue, ()) or _is_same_port(way, m)]
     entry = c.OTHER_SOCKET if strays else c.NOT_ASKED
     others = [m for m in split_milters(value) if m not in strays]
     seen = f"{way.main_cf}: smtpd_milters = {value or '(empty)'}; the daemon listens at {way.socket}"
     fix = _one_socket(way) or way.listing("smtpd_milters", [*others, way.spelling])
     yield noticed(entry, "smtpd_milters", seen, fix)
+
+
+def _is_same_port(way: Way, milter: str) -> bool:
+    """True for a milter at the daemon's port under another host name: the daemon, misspelt."""
+    socket = milter_socket(milter, way.instance.queue)
+    return socket is not None and not socket.is_unix and not way.socket.is_unix and socket.port == way.socket.port
 
 
 def _one_socket(way: Way) -> str:

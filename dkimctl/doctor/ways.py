@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from dkimctl.host.internal import HostList
 from dkimctl.host.postfix import PostfixInstance, Service
 from dkimctl.host.socketplace import leads_to
 from dkimctl.host.world import World
@@ -73,6 +74,31 @@ class Way:
         if "no_milters" in self.instance.effective(service, "receive_override_options"):
             return False
         return self.asks(self.instance.effective(service, "smtpd_milters"))
+
+    @property
+    def trusts_loopback(self) -> bool:
+        """True when the daemon takes a client on this machine for internal, and so signs its mail."""
+        internal = self.world.internal_hosts
+        return not internal.is_known or HostList(internal).has("127.0.0.1", "localhost")
+
+    def lets_strangers_sign(self, service: Service) -> bool:
+        """True when strangers' mail goes through the filter of a service and is signed where it comes back."""
+        return (
+            bool(self.filter_of(service))
+            and self.instance.accepts_strangers(service)
+            and self.is_signed_on_return(service)
+            and self.trusts_loopback
+        )
+
+    @property
+    def signs_submissions(self) -> bool:
+        """True when a service for users' own mail signs: other services then need not."""
+        own = (s for s in self.doors() if s.is_submission or not self.instance.accepts_strangers(s))
+        return any(map(self.signs, own))
+
+    def is_inbound(self, service: Service) -> bool:
+        """True for a service that takes strangers' mail, and no users' mail, beside one that signs users' mail."""
+        return not service.is_submission and self.instance.accepts_strangers(service) and self.signs_submissions
 
     def is_piped(self, service: Service) -> bool:
         """True when its content filter is a program, which hands the mail to sendmail(1) afterwards."""

@@ -26,9 +26,17 @@ NAMES = (
     "smtp_header_checks",
     "smtp_mime_header_checks",
     "smtp_nested_header_checks",
+    "smtpd_client_restrictions",
+    "smtpd_helo_restrictions",
     "smtpd_milters",
     "smtpd_proxy_filter",
+    "smtpd_recipient_restrictions",
+    "smtpd_relay_restrictions",
+    "smtpd_sender_restrictions",
 )
+RESTRICTIONS = tuple(name for name in NAMES if name.endswith("_restrictions"))
+"""The lists that decide whose mail a service accepts."""
+_SUBMISSION = ("submission", "submissions", "smtps", "465", "587")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +63,11 @@ class Service:
         host = self.name.rpartition(":")[0].strip("[]")
         return self.kind != "inet" or host in ("127.0.0.1", "localhost", "::1")
 
+    @property
+    def is_submission(self) -> bool:
+        """True at the ports where users hand in their mail (RFC 6409, RFC 8314)."""
+        return self.name.rpartition(":")[2] in _SUBMISSION
+
 
 @dataclass(frozen=True, slots=True)
 class PostfixInstance:
@@ -74,6 +87,14 @@ class PostfixInstance:
     def services_of(self, command: str) -> Iterator[Service]:
         """The services that run this program."""
         return (service for service in self.services if service.command == command)
+
+    def accepts_strangers(self, service: Service) -> bool:
+        """True when a service takes mail from clients that neither log in nor are known (port 25, as a rule).
+
+        A list of restrictions that ends in a plain `reject` lets in those alone whom it permits by name.
+        """
+        lists = (self.effective(service, name).replace(",", " ").split() for name in RESTRICTIONS)
+        return not any("reject" in words or "defer" in words for words in lists)
 
     def effective(self, service: Service, name: str) -> str:
         """A setting as one service sees it."""

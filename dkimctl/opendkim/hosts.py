@@ -6,6 +6,7 @@ any other spelling an entry never fits, without a word in the log.
 """
 
 import re
+from contextlib import suppress
 from ipaddress import ip_address, ip_network
 from socket import AF_INET6, inet_ntop
 
@@ -62,6 +63,19 @@ def host_problem(entry: str) -> str:
 
 def _unbracketed(entry: str) -> str:
     return entry.lower().replace("[", "").replace("]", "")
+
+
+def usable_hosts(value: str) -> list[str]:
+    """Return the items of an inline host list as opendkim compares them, without those that it can never use.
+
+    Items may be separated by commas, as opendkim wants them, or by blanks, as people write them.
+    """
+    found = []
+    for item in value.removeprefix("csl:").replace(",", " ").split():
+        mark = "!" if item.startswith("!") else ""
+        with suppress(UsageError):
+            found.append(mark + canonical_host(item.removeprefix("!")))
+    return found
 
 
 def is_everybody(entry: str) -> bool:
