@@ -44,7 +44,7 @@ def completion(name: str) -> str:
 
 def every_command() -> Iterator[str]:
     """What may be typed after `dkimctl`: the commands, and in the place of a group those below it."""
-    top = click.Context(cli, info_name=PROGRAM)
+    top = click.Context(cli, info_name=PROGRAM, **cli.context_settings)
     for name in COMMANDS:
         found = cli.get_command(top, name)
         below = found.list_commands(top) if isinstance(found, click.Group) else []

@@ -39,8 +39,8 @@ from tests.conftest import Dkimctl, DkimctlInside
         (("genkey", "-b"), "option '-b' requires an argument", "see: dkimctl genkey --help"),
         (("genkey", "-b", "many", "x.example"), "invalid value for '-b' / '--bits'", "see: dkimctl genkey --help"),
         (("record", "--format", "xml"), "invalid value for '--format'", "see: dkimctl record --help"),
-        (("genkey", "x.example", "--root", ""), "--root has an empty value", "give it one, or leave the option out"),
-        (("genkey", "x.example", "-s", ""), "--selector has an empty value", "give it one, or leave the option out"),
+        (("genkey", "x.example", "--root", ""), "--root has an empty value", "give a value, or omit the option"),
+        (("genkey", "x.example", "-s", ""), "--selector has an empty value", "give a value, or omit the option"),
         (("record", "a_b.example"), "not a domain name: a_b.example", "a domain looks like example.com"),
     ],
 )

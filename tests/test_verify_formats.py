@@ -132,7 +132,7 @@ def test_a_run_is_resumed(world: dict[str, str], names: Path, dkimctl_inside: Dk
     assert len(dkimctl_inside(*arguments, env=world).out.splitlines()) == 6
     run = dkimctl_inside(*arguments, env=world)
     assert (run.code, run.out) == (1, "")
-    assert run.err == f"dkimctl: done before: 20 right, 1 wrong, which are named in {done}\n"
+    assert run.err == f"dkimctl: done before: 20 right, 1 wrong, which {done} lists\n"
     assert len(done.read_text().splitlines()) == 21
 
 

@@ -110,7 +110,7 @@ def test_ctrl_c_tells_what_was_seen_last(clock: Changing, dkimctl: Dkimctl) -> N
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "as it was last seen: 1 wrong" in err
+    assert "last state: 1 wrong" in err
     assert_valid(out)
     assert [report["verdict"] for report in json.loads(out)["reports"]] == ["wrong"]
     assert "Traceback" not in err

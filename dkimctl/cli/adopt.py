@@ -1,4 +1,4 @@
-"""`dkimctl adopt`: take over an opendkim installation that was made by hand."""
+"""`dkimctl adopt`: take over an opendkim installation that was configured by hand."""
 
 from typing import TYPE_CHECKING
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 @click.option("--diff", "show_diff", is_flag=True, help="Show what would change (this is the default).")
 @click.option("--check", is_flag=True, help="Exit 1 when there is something to take over.")
 @click.option("--install", "do_install", is_flag=True, help="Take over: write what differs, keep a backup, reload.")
-@click.option("--undo", "do_undo", is_flag=True, help="Put every file back as it was before the last --install.")
+@click.option("--undo", "do_undo", is_flag=True, help="Restore every file as it was before the last --install.")
 def command(app: App, show_diff: bool, check: bool, do_install: bool, do_undo: bool) -> int:
-    """Take over an opendkim installation that was made by hand.
+    """Take over an opendkim installation that was configured by hand.
 
-    Keys stay where they are, mail is signed exactly as before, and every line that dkimctl does not manage stays.
-    Without --install nothing is written. Exit code: 1 when a key in use is at fault, 3 when one could not be read.
+    Keys stay in place, mail is signed exactly as before, and lines that dkimctl does not manage are kept. Without
+    --install nothing is written. Exit code: 1 when a key in use has an error, 3 when one could not be read.
     """
     _exclude(do_undo, do_install, check or show_diff)
     if do_undo:

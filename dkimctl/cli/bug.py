@@ -1,4 +1,4 @@
-"""What happens when dkimctl itself is wrong: one line for the user, the traceback in a private file."""
+"""A bug in dkimctl: one line for the user, the traceback in a private file."""
 
 import os
 import sys
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Bug(DkimctlError):
-    """Something that must not happen did."""
+    """An error that can only be a bug in dkimctl."""
 
     exit_code = 70
 

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 
 @make_command("demo", example="dkimctl demo\ndkimctl demo --keep")
-@click.option("--keep", is_flag=True, help="Keep the scratch directory, to look around in it.")
+@click.option("--keep", is_flag=True, help="Keep the scratch directory for inspection.")
 def command(app: App, keep: bool) -> int:
     """Show the whole loop on the sandbox; no root, no account.
 
-    An OVH-compatible API and two name servers run on loopback, and a scratch directory stands for a relay. Nothing
-    else on this machine or elsewhere is touched. Exit code 0 means that every proof held.
+    An OVH-compatible API and two name servers run on loopback, and a scratch directory plays the relay. Nothing
+    else on this machine or elsewhere is touched. Exit code 0: every proof held.
     """
     from dkimctl.cli.demo_scenes import SCENES
     from dkimctl.cli.demo_stage import DOMAIN, open_stage

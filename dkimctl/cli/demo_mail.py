@@ -1,4 +1,4 @@
-"""The scenes of the demo in which a message is signed, verified, and changed on its way."""
+"""The scenes of the demo in which a message is signed, verified, and changed in transit."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,7 +13,7 @@ from dkimctl.selftest.testmode import sign_in_test_mode
 
 
 def sign_a_message(stage: Stage) -> Scene:
-    """Mail from the domain and from below it, signed and verified with the key from DNS."""
+    """Sign mail from the domain and from below it, and verify it with the key from DNS."""
     lines = [_signer(stage)]
     for sender in (DOMAIN, f"news.{DOMAIN}"):
         message = _signed(stage, sender)
@@ -26,7 +26,7 @@ def sign_a_message(stage: Stage) -> Scene:
 
 
 def tamper_with_it(stage: Stage) -> Scene:
-    """The same message changed on its way."""
+    """Change the same message in transit."""
     message = _signed(stage, DOMAIN)
     subject = tuple((name, "Pay at once" if name == "Subject" else value) for name, value in message.headers)
     changed = {
@@ -38,7 +38,7 @@ def tamper_with_it(stage: Stage) -> Scene:
         (signature,) = verify(tampered.raw, _record_finder(stage))
         demand(not signature.valid, f"{what}, and it was not noticed")
         lines.append(f"{what}: {signature.why}")
-    return Scene("The same message, changed on its way, does not verify", "", tuple(lines))
+    return Scene("The same message, changed in transit, does not verify", "", tuple(lines))
 
 
 def _signer(stage: Stage) -> str:
@@ -48,7 +48,7 @@ def _signer(stage: Stage) -> str:
 
 
 def _signed(stage: Stage, sender: str) -> Message:
-    """A message from this domain, signed by opendkim where it is installed."""
+    """Return a message from this domain, signed by opendkim where it is installed."""
     message = probe_message(sender, stage.clock.now())
     if find_program("opendkim"):
         value = sign_in_test_mode(stage.settings.at(stage.settings.paths.opendkim_conf), message)

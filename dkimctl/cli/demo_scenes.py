@@ -1,4 +1,4 @@
-"""The scenes of the demo: each does one thing with the functions of the real commands, and proves it or raises."""
+"""The scenes of the demo: each runs one step with the functions of the real commands, and proves it or raises."""
 
 import stat
 from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ Play = Callable[[Stage], Scene]
 
 
 def make_a_key(stage: Stage) -> Scene:
-    """A key pair, with the modes that the daemon wants."""
+    """Make a key pair, with the modes that the daemon requires."""
     selector = selector_from_template(stage.settings.keys.selector, stage.clock.now())
     style = KeyStyle(generator(Algorithm.RSA, stage.settings.keys.bits), Tags())
     (made,) = generate_keys([KeyRequest(DOMAIN, selector)], style, stage.store, now=stage.clock.now())
@@ -38,7 +38,7 @@ def make_a_key(stage: Stage) -> Scene:
     modes = {path: stat.S_IMODE(path.stat().st_mode) for path in (private.parent, private)}
     demand(list(modes.values()) == [0o700, 0o600], "others can read the key")
     return Scene(
-        "A key pair, which only the daemon's user can read",
+        "A key pair that only the daemon's user can read",
         f"dkimctl genkey {DOMAIN}",
         (
             f"RSA, {stage.settings.keys.bits} bits, selector {selector}",
@@ -48,7 +48,7 @@ def make_a_key(stage: Stage) -> Scene:
 
 
 def print_the_record(stage: Stage) -> Scene:
-    """The key record, longer than one string of DNS holds."""
+    """Print the key record, which is longer than one string of DNS."""
     (record,) = key_records(stage.settings, stage.store, [DOMAIN])
     lengths = [len(part) for part in record.strings]
     demand("".join(record.strings) == record.text and max(lengths) <= 255, "the record is not cut correctly")
@@ -64,7 +64,7 @@ def print_the_record(stage: Stage) -> Scene:
 
 
 def publish_the_record(stage: Stage) -> Scene:
-    """The record through the API: as field type DKIM, read back, refreshed, and served."""
+    """Publish the record through the API: as field type DKIM, read back, refreshed, and served."""
     stage.sandbox.clear_calls()
     publication = _publish(stage)
     demand(publication.outcome is Outcome.PUBLISHED and bool(publication.served), f"not published: {publication.error}")
@@ -85,7 +85,7 @@ def publish_the_record(stage: Stage) -> Scene:
 
 
 def publish_again(stage: Stage) -> Scene:
-    """A second time: nothing but reads."""
+    """Publish a second time: only reads."""
     stage.sandbox.clear_calls()
     publication = _publish(stage)
     calls = [call.method for call in stage.sandbox.calls]
@@ -109,7 +109,7 @@ def _counted(methods: list[str]) -> str:
 
 
 def see_it_in_dns(stage: Stage) -> Scene:
-    """The record at each authoritative server, over UDP and over TCP, equal to the key on the disk."""
+    """Check the record at each authoritative server, over UDP and over TCP, against the key on the disk."""
     lines = []
     for transport in ("UDP", "TCP"):
         report = _look(stage)
@@ -130,7 +130,7 @@ def _look(stage: Stage) -> Report:
 
 
 def configure(stage: Stage) -> Scene:
-    """opendkim's files and Postfix's settings."""
+    """Write opendkim's files and Postfix's settings."""
     stage.age_main_cf()
     rendering = desired(stage.settings, stage.store)
     installed = install(rendering, stage.settings, now=stage.clock.now())
@@ -142,25 +142,25 @@ def configure(stage: Stage) -> Scene:
     lines = [line for line in table.splitlines() if not line.startswith("#")]
     postfix = [f"main.cf: {name} = {value}" for name, value in rendering.postfix.items()]
     return Scene(
-        "opendkim and Postfix told to sign with it",
+        "opendkim and Postfix configured to sign with it",
         "dkimctl render-config --install",
         (
             *(stage.shown(file.path) for file in rendering.files),
             *(f"SigningTable: {line}" for line in lines),
-            *(postfix or ["Postfix is not installed here, so it is not told"]),
+            *(postfix or ["Postfix is not installed here, so it is not configured"]),
             "a second run changes nothing",
         ),
     )
 
 
 def fall_into_the_trap(stage: Stage) -> Scene:
-    """The pitfall: a service that cuts long texts without a word. Both publish and verify-dns notice."""
+    """Show the pitfall: a service that silently cuts long texts. Both publish and verify-dns notice."""
     key = stage.key
     (record,) = key_records(stage.settings, stage.store, [DOMAIN])
     with _cutting(stage) as cut:
         error = _publish(cut).error
         demand(error is not None and "255" in error.message, f"the cut was not noticed at the API: {error}")
-        demand(not _look(cut).answers[0].texts, "something broken was left behind")
+        demand(not _look(cut).answers[0].texts, "a broken record was left in the zone")
         zone = cut.provider.zone_of(record.owner)
         cut.provider.apply(zone, [Create(ProviderRecord(record.owner, "TXT", record.text))])
         cut.provider.activate(zone)
@@ -180,7 +180,7 @@ def fall_into_the_trap(stage: Stage) -> Scene:
 
 @contextmanager
 def _cutting(stage: Stage) -> Iterator[Stage]:
-    """The same relay with another account, which cuts."""
+    """Open the same relay with another account, which cuts texts."""
     with Sandbox(zones=[DOMAIN], switches=Switches(truncate_txt=True, truncate_dkim=True)) as sandbox:
         host, port = sandbox.dns_address
         lookup = replace(stage.settings.lookup, nameservers=(f"{host}:{port}",), port=port)

@@ -1,4 +1,4 @@
-"""Where the demo plays: a scratch directory that stands for a relay, and the sandbox that stands for OVH and DNS."""
+"""The stage of the demo: a scratch directory in place of a relay, and the sandbox in place of OVH and DNS."""
 
 import os
 import shutil
@@ -27,7 +27,7 @@ DOMAIN = "domain.tld"
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Everything the demo works with; no path of it lies outside `directory`."""
+    """Everything the demo works with; every path is below `directory`."""
 
     directory: Path
     settings: Settings
@@ -38,32 +38,32 @@ class Stage:
 
     @property
     def key(self) -> Key:
-        """The one key of the stage."""
+        """Return the one key of the stage."""
         (key,) = self.store.keys(DOMAIN)
         return key
 
     def shown(self, path: str | Path) -> str:
-        """A path as the demo prints it: from the scratch directory on."""
+        """Return a path as the demo prints it: relative to the scratch directory."""
         return str(path).removeprefix(f"{self.directory}/")
 
     def age_main_cf(self) -> None:
-        """Make main.cf look old: while it is fresh, postconf waits two seconds for somebody else's edit to end."""
+        """Make main.cf look old: postconf waits two seconds where it was edited just now."""
         path = self.settings.at(f"{self.settings.paths.postfix_directory}/main.cf")
         os.utime(path, (0, 0))
 
 
 def demand(holds: bool, otherwise: str) -> None:
-    """A proof: raises CheckFailed when it does not hold."""
+    """Check a proof. Raises CheckFailed when it does not hold."""
     if not holds:
-        raise CheckFailed(otherwise, hint="this is what the demo must never show; please report it")
+        raise CheckFailed(otherwise, hint="this must never happen in the demo; please report it")
 
 
 @contextmanager
 def open_stage(clock: Clock, *, keep: bool) -> Iterator[Stage]:
-    """A fresh stage; its directory is removed at the end unless `keep`."""
+    """Open a fresh stage; its directory is removed at the end unless `keep`."""
     from dkimctl.sandbox import Sandbox
 
-    with disk_errors("make a scratch directory", hint="name one that you may write: TMPDIR=… dkimctl demo"):
+    with disk_errors("make a scratch directory", hint="name a directory that you may write to: TMPDIR=… dkimctl demo"):
         directory = Path(mkdtemp(prefix="dkimctl-demo-"))
     try:
         with Sandbox(zones=[DOMAIN]) as sandbox:
@@ -74,7 +74,7 @@ def open_stage(clock: Clock, *, keep: bool) -> Iterator[Stage]:
 
 
 def set_the_stage(directory: Path, sandbox: "Sandbox", clock: Clock) -> Stage:
-    """A relay below `directory` that uses this sandbox. Nothing of the caller's environment steers it."""
+    """Set up a relay below `directory` that uses this sandbox and nothing of the caller's environment."""
     for name in ("etc/postfix", "spool", "run"):
         make_directory(directory / name, mode=0o755)
     write_file(directory / "etc/postfix/main.cf", _MAIN_CF.format(directory=directory).encode())
@@ -89,7 +89,7 @@ def set_the_stage(directory: Path, sandbox: "Sandbox", clock: Clock) -> Stage:
 
 
 def _socket(directory: Path) -> str:
-    """Where the milter would listen: in Postfix's queue directory, unless that path is too long for a socket."""
+    """Return where the milter would listen: in Postfix's queue directory, unless that path is too long."""
     try:
         return str(parse_socket(f"local:{directory}/spool/opendkim/opendkim.sock"))
     except UsageError:
@@ -97,7 +97,7 @@ def _socket(directory: Path) -> str:
 
 
 def sandbox_account(sandbox: "Sandbox", clock: Clock) -> Provider:
-    """The account at the sandbox. Its keys are given here: those of a real account in the environment are not read."""
+    """Return the account at the sandbox; the keys of a real account in the environment are not read."""
     from dkimctl.providers.ovh.credentials import Credentials
     from dkimctl.providers.ovh.provider import OvhProvider
 

@@ -1,4 +1,4 @@
-"""`dkimctl doctor`: everything on this host that decides whether mail is signed, looked at."""
+"""`dkimctl doctor`: check everything on this host that decides whether mail is signed."""
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 @make_command("doctor", example="sudo dkimctl doctor\nsudo dkimctl doctor --fix\ndkimctl doctor --format nagios")
-@click.option("--fix", is_flag=True, help="Mend what cannot hurt: owners, modes, rows that never count.")
+@click.option("--fix", is_flag=True, help="Apply safe repairs: owners, modes, unused table rows.")
 @click.option(
     "--dns/--no-dns",
     default=None,
-    help="Ask DNS for the key records, and OVH about its credential (default: unless --root is given).",
+    help="Also check the key records in DNS and the OVH credential (default: unless --root is given).",
 )
 @click.option(
     "--format",
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 def command(app: App, fix: bool, dns: bool | None, form: str) -> int:
     """Check this host: keys, opendkim, Postfix, sockets, clock.
 
-    Every finding has a code, the exact file and line, and the command that mends it. Exit code: 0 right, 1 an error was
-    found, 3 something could not be looked at. With --format nagios as Nagios reads it: 0 OK, 1 WARNING, 2 CRITICAL,
-    3 UNKNOWN.
+    Every finding has a code, the exact file and line, and the command that fixes it. Exit code: 0 right, 1 an error was
+    found, 3 something could not be checked. With --format nagios those of a Nagios plug-in: 0 OK, 1 WARNING,
+    2 CRITICAL, 3 UNKNOWN.
     """
     from dkimctl.doctor.repair import mend
     from dkimctl.doctor.run import CHECKS, diagnose, findings
@@ -57,7 +57,7 @@ def command(app: App, fix: bool, dns: bool | None, form: str) -> int:
 
 
 def _checks_that_ask(app: App) -> "tuple[Check, ...]":
-    """All checks, and what only others can tell: DNS, and the provider about its credential."""
+    """Return all checks, with those that ask DNS and the provider about its credential."""
     from dkimctl.doctor.base import Diagnosis
     from dkimctl.doctor.run import with_network
     from dkimctl.providers.ovh.credential_check import credential_findings

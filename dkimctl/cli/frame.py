@@ -1,4 +1,4 @@
-"""What all commands share: the common options, the settings they lead to, and the terminal."""
+"""What all commands share: the common options, the settings and the terminal."""
 
 import functools
 from collections.abc import Callable
@@ -22,9 +22,9 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 class App:
-    """What a command works with; everything is made when first asked for, so that `--help` loads nothing.
+    """The context of a command; everything is created on first use, so that `--help` loads nothing.
 
-    Not a dataclass for the same reason: the module behind that word takes as long as all of our own.
+    Not a dataclass for the same reason: importing `dataclasses` takes as long as all of our own modules.
     """
 
     def __init__(self, *, json: bool = False) -> None:
@@ -38,7 +38,7 @@ class App:
 
     @property
     def settings(self) -> "Settings":
-        """The settings. Raises ConfigError with every problem of the file."""
+        """Return the settings. Raises ConfigError with every problem of the file."""
         if self._settings is None:
             from dataclasses import replace
 
@@ -62,7 +62,7 @@ class App:
 
     @property
     def terminal(self) -> "Terminal":
-        """Where the command's words go."""
+        """Return the terminal that the command prints on."""
         from dkimctl.output.terminal import Terminal
 
         return Terminal(json=self.json, verbosity=self.verbosity, typed=self._typed)
@@ -78,7 +78,7 @@ class App:
 
     @property
     def store(self) -> "KeyDirectory":
-        """The keys of this machine."""
+        """Return the keys of this machine."""
         return self.store_of(None)
 
     def store_of(self, owner: "Owner | None") -> "KeyDirectory":
@@ -98,17 +98,18 @@ class App:
 
     @property
     def clock(self) -> "Clock":
-        """The clock that everything below uses."""
+        """Return the clock that everything below uses."""
         from dkimctl.clock import SYSTEM_CLOCK
 
         return SYSTEM_CLOCK
 
 
 def command(name: str, *, example: str, waits: bool = False) -> Callable[[Body], click.Command]:
-    """A command with the common options. Its function gets the App first and returns the exit code.
+    """Return a decorator that makes a command with the common options of a function that takes the App first and
+    returns the exit code.
 
-    `example` is shown at the end of `--help`, line by line as it is typed. `waits`: an API may hold it up, which is
-    told as it happens.
+    `example` is shown at the end of `--help`, line by line as it is typed. `waits`: an API may delay the command, so
+    the notes about that are shown without -v.
     """
 
     def decorate(body: Body) -> click.Command:
@@ -141,17 +142,17 @@ def _common(body: Callable[..., Any]) -> Callable[..., Any]:
         (
             _common_option("--json", is_flag=True, help="Print one JSON document and nothing else."),
             _common_option("-q", "--quiet", is_flag=True, help="Print only results, warnings and errors."),
-            _common_option("-v", "--verbose", count=True, help="Say more; twice for still more."),
+            _common_option("-v", "--verbose", count=True, help="Show details; twice for more."),
             _common_option(
                 "--config",
                 "config_file",
                 type=FILE,
-                help="Configuration file (env DKIMCTL_CONFIG; default /etc/dkimctl/dkimctl.toml, absent is fine).",
+                help="Configuration file (env DKIMCTL_CONFIG; default /etc/dkimctl/dkimctl.toml; may be absent).",
             ),
             _common_option(
                 "--root",
                 type=DIRECTORY,
-                help="Take every system path below DIR (env DKIMCTL_ROOT): staging trees, tests.",
+                help="Use DIR as the root of all system paths (env DKIMCTL_ROOT): staging trees, tests.",
             ),
         )
     ):
@@ -160,10 +161,10 @@ def _common(body: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class Number(click.FloatRange):
-    """A number of the range; nan is in none."""
+    """A number within a range; nan is rejected."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The number."""
+        """Return the number."""
         number = super().convert(value, param, ctx)
         if number != number:
             self.fail(f"{value!r} is not a number.", param, ctx)
@@ -171,7 +172,7 @@ class Number(click.FloatRange):
 
 
 def _name_servers(context: click.Context, _: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
-    """Refuse what is no address also where it turns out that nobody needs to be asked."""
+    """Reject a malformed address even where no name server needs to be asked."""
     if values and not context.resilient_parsing:
         from dkimctl.dns.endpoints import parse_endpoint
 
@@ -181,7 +182,7 @@ def _name_servers(context: click.Context, _: click.Parameter, values: tuple[str,
 
 
 def dns_options(body: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of commands that ask DNS; the App's settings carry them."""
+    """Add the options of commands that ask DNS; the App's settings hold their values."""
     port = click.option(
         "--dns-port",
         type=click.IntRange(1, 65535),
@@ -200,16 +201,16 @@ def dns_options(body: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def accept_limits_option(body: Callable[..., Any]) -> Callable[..., Any]:
-    """`--accept-limits`, for commands that publish."""
+    """Add `--accept-limits`, for commands that publish."""
     return click.option(
         "--accept-limits",
         is_flag=True,
-        help="Try also where the provider lacks long texts or the type DKIM; what is read back decides.",
+        help="Publish despite known provider limits; the read-back decides.",
     )(body)
 
 
 def complete_domains(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
-    """The managed domains, for shell completion; silent where they cannot be read."""
+    """Return the managed domains for shell completion; none where they cannot be read."""
     from dkimctl.errors import DkimctlError
 
     try:
@@ -219,7 +220,7 @@ def complete_domains(_: click.Context, __: click.Parameter, incomplete: str) -> 
 
 
 def domains_argument(*, required: bool = False) -> Decorator:
-    """`DOMAIN…`: none given means every managed domain, unless required."""
+    """Add the argument `DOMAIN…`: none given means every managed domain, unless required."""
     return click.argument(
         "domains",
         nargs=-1,
@@ -230,9 +231,9 @@ def domains_argument(*, required: bool = False) -> Decorator:
 
 
 def managed_domains(app: App, named: tuple[str, ...]) -> list[str]:
-    """The domains named, checked and without repeats; every managed one when none is named.
+    """Return the named domains, validated and without duplicates; every managed one when none is named.
 
-    Raises UsageError for a malformed name, or when there is nothing to work on.
+    Raises UsageError for a malformed name, or when no domain is managed.
     """
     from dkimctl.errors import UsageError
     from dkimctl.names import domain_name

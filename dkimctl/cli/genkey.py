@@ -1,4 +1,4 @@
-"""`dkimctl genkey`: key pairs with the right owner and modes, under opendkim-genkey's own letters."""
+"""`dkimctl genkey`: key pairs with the right owner and modes, with the options of opendkim-genkey."""
 
 import sys
 from typing import TYPE_CHECKING, Any
@@ -25,23 +25,28 @@ if TYPE_CHECKING:
     "sudo dkimctl genkey --from-file domains.txt --jobs 4",
 )
 @domains_argument()
-@click.option("-d", "--domain", "more_domains", multiple=True, metavar="DOMAIN", help="The same as the argument.")
+@click.option("-d", "--domain", "more_domains", multiple=True, metavar="DOMAIN", help="Same as the argument.")
 @click.option("-s", "--selector", metavar="NAME", help="Selector; default from the configured pattern, dk%Y%m.")
 @click.option("-b", "--bits", type=int, metavar="N", help="Size of an RSA key: 2048 (default), 3072 or 4096.")
 @click.option("--algorithm", type=click.Choice(["rsa", "ed25519"]), help="Kind of key (default rsa).")
-@click.option("-D", "--directory", type=DIRECTORY, help="Write there; one domain flat, as opendkim-genkey does.")
+@click.option(
+    "-D",
+    "--directory",
+    type=DIRECTORY,
+    help="Write keys below DIR; one domain flat, like opendkim-genkey.",
+)
 @click.option("-r", "--restrict", "email_only", is_flag=True, help="The key is for e-mail only (s=email).")
 @click.option(
-    "-S/", "--nosubdomains/--subdomains", "strict", help="The key is not for sub-domains (t=s); default: it is."
+    "-S/", "--nosubdomains/--subdomains", "strict", help="Forbid sub-domains to use the key (t=s); default: allow."
 )
 @click.option("-t", "--testmode", "testing", is_flag=True, help="Tell verifiers that DKIM is being tested (t=y).")
-@click.option("-n", "--note", default="", metavar="TEXT", help="A note for people in the record (n=).")
+@click.option("-n", "--note", default="", metavar="TEXT", help="A note for humans in the record (n=).")
 @click.option("-a", "--append-domain", is_flag=True, help="Write the full owner name in the .txt file.")
 @click.option("--hash-algorithms", default="sha256", metavar="LIST", help="Hashes (h=; default sha256).")
 @click.option("--owner", metavar="USER:GROUP", help="Owner of the files (as root: opendkim:opendkim).")
 @click.option("--from-file", type=FILE, help="Read lines `domain` or `domain selector`; - is stdin.")
-@click.option("--jobs", type=click.IntRange(1, 64), metavar="N", help="Keys made at a time (default: two a core).")
-@click.option("--if-missing", is_flag=True, help="Keep a key that is there already.")
+@click.option("--jobs", type=click.IntRange(1, 64), metavar="N", help="Keys made in parallel (default: two per core).")
+@click.option("--if-missing", is_flag=True, help="Keep an existing key.")
 @click.option("--allow-weak", is_flag=True, help="Allow RSA keys of 1024 to 2047 bits.")
 def command(
     app: App,
@@ -66,7 +71,7 @@ def command(
     """
     from dkimctl.keys.ahead import Ahead
 
-    # what is imported from here on is imported while the search goes on, which is most of the time that one key takes
+    # the search for primes runs while the imports below do, and takes most of the time of one key
     usual = algorithm in (None, "rsa") and bits in (None, Ahead.bits)
     ahead = Ahead() if usual and not if_missing else None
     make = _generator(app, algorithm, bits, ahead, allow_weak=allow_weak)
@@ -137,7 +142,7 @@ def _store(app: App, directory: str | None, owner: "Owner") -> "KeyDirectory":
 def _usual_jobs() -> int:
     import os
 
-    return 2 * len(os.sched_getaffinity(0))  # while one waits for the disk, another searches
+    return 2 * len(os.sched_getaffinity(0))  # while one writes, another searches for primes
 
 
 def _show(app: App, outcomes: "Iterable[Outcome]", total: int = 1) -> int:

@@ -1,4 +1,4 @@
-"""`dkimctl inspect`: a signature, a key record, a message or a finding's code explained."""
+"""`dkimctl inspect`: explain a signature, a key record, a message or the code of a finding."""
 
 import re
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Ctrl-C at a good moment: not in the middle of a line that a program is to read."""
+"""Delay Ctrl-C to the end of a line that a program reads."""
 
 import signal
 from collections.abc import Iterator
@@ -7,10 +7,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Let a SIGINT that comes inside the block wait for its end.
+    """Block SIGINT inside the block, and deliver it at its end.
 
-    Not a handler that takes a note: an interrupted write would be a short one, and Python's unbuffered streams
-    (PYTHONUNBUFFERED) lose the rest of it.
+    A handler that sets a flag would not do: the interrupted write would be short, and Python's unbuffered streams
+    (PYTHONUNBUFFERED) lose the rest.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:

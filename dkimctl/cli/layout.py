@@ -1,4 +1,4 @@
-"""How a command shows itself in `--help`: its own options, the common ones, an example."""
+"""The layout of `--help`: a command's own options, the common ones, an example."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
 
 class Place(click.ParamType):  # type: ignore[type-arg]  # it is not generic in older versions
-    """The name of a `file` or a directory (`dir`), which a shell completes; nothing is looked at here."""
+    """A parameter that names a `file` or a directory (`dir`), completed by the shell; nothing is checked here."""
 
     def __init__(self, kind: str) -> None:
         self.name = kind
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> "list[CompletionItem]":
-        """The shell's own list."""
+        """Return the marker for the shell's own completion."""
         from click.shell_completion import CompletionItem
 
         return [CompletionItem(incomplete, type=self.name)]
@@ -32,7 +32,7 @@ class CommonOption(click.Option):
 
 
 class Command(click.Command):
-    """A command with an example, the lines of which are shown at the end of `--help` as they are typed."""
+    """A command with an example, whose lines `--help` shows at the end as they are typed."""
 
     def __init__(self, *args: Any, example: str, **attributes: Any) -> None:
         super().__init__(*args, **attributes)
@@ -41,17 +41,17 @@ class Command(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         """Run it. Raises UsageError for an option with an empty value, as a script gives with a variable not set."""
         for option in self.params:
-            # taken for left out, --root "$STAGING" would change this machine instead of a tree
+            # treated as absent, --root "$STAGING" would change this machine instead of a tree
             if isinstance(option, click.Option) and ctx.params.get(option.name or "") == "" and option.default != "":
-                raise UsageError(f"{option.opts[-1]} has an empty value", hint="give it one, or leave the option out")
+                raise UsageError(f"{option.opts[-1]} has an empty value", hint="give a value, or omit the option")
         return super().invoke(ctx)
 
     def own_options(self, ctx: click.Context) -> list[tuple[str, str]]:
-        """The options of this command alone, each with its help."""
+        """Return the options of this command alone, each with its help."""
         return self._options(ctx, common=False)
 
     def common_options(self, ctx: click.Context) -> list[tuple[str, str]]:
-        """The options that every command has, each with its help."""
+        """Return the options that every command has, each with its help."""
         return self._options(ctx, common=True)
 
     def _options(self, ctx: click.Context, *, common: bool) -> list[tuple[str, str]]:
@@ -61,14 +61,14 @@ class Command(click.Command):
         return [record for option in wanted if (record := option.get_help_record(ctx))]
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The command's own options, then the common ones."""
+        """Write the command's own options, then the common ones."""
         for title, records in (("Options", self.own_options(ctx)), ("Common options", self.common_options(ctx))):
             if records:
                 with formatter.section(title):
                     formatter.write_dl(records)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """What a command has to add, then the example."""
+        """Write the epilog, then the example."""
         if self.epilog:
             formatter.write_paragraph()
             formatter.write_text(self.epilog)
@@ -83,25 +83,25 @@ class CommandGroup(click.Group):
         self.example = example
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The commands, in the order in which they are used."""
+        """Return the commands, in the order in which they are used."""
         return list(self.commands)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command; for one that does not exist, say which there are."""
+        """Find the command. Raises UsageError with the existing ones for an unknown command."""
         if args[0] in self.commands or args[0].startswith("-") or ctx.resilient_parsing:
             return super().resolve_command(ctx, args)
         known = ", ".join(f"{ctx.command_path} {name}" for name in self.commands)
         raise UsageError(f"no such command: {self.name} {args[0]}", hint=f"there are: {known}")
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The example."""
+        """Write the example."""
         write_example(formatter, self.example)
 
 
 def write_example(formatter: click.HelpFormatter, example: str) -> None:
-    """Lines as they are typed, never wrapped."""
+    """Write lines as they are typed, never wrapped."""
     with formatter.section("Example"):
         for line in example.splitlines():
             formatter.write(f"{'':>{formatter.current_indent}}{line}\n")

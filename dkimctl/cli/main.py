@@ -1,4 +1,4 @@
-"""The command group: finds the one command that is wanted, runs it, and turns every way to end into an exit code."""
+"""The command group: finds the command, runs it, and turns every outcome into an exit code."""
 
 import importlib
 import io
@@ -28,11 +28,11 @@ class LazyGroup(click.Group):
     """Knows the commands by name and short help, and imports only the one that runs."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The commands, in the order in which they are used."""
+        """Return the commands, in the order in which they are used."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of this name."""
+        """Return the command of this name."""
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"dkimctl.cli.{cmd_name.replace('-', '_')}")
@@ -40,16 +40,16 @@ class LazyGroup(click.Group):
         return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The list in `--help`, from the table: importing every command would make it five times slower."""
+        """Write the list of `--help` from the table: importing every command takes five times as long."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """What to type first."""
+        """Write the first commands to type."""
         write_example(formatter, EXAMPLE)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
-        """The commands and options that go on from `incomplete`, from the table as well."""
+        """Return the commands and options that complete `incomplete`, from the table as well."""
         from click.shell_completion import CompletionItem
 
         commands = [CompletionItem(name, help=text) for name, text in COMMANDS.items() if name.startswith(incomplete)]
@@ -58,7 +58,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command; for one that does not exist, say which is near."""
+        """Find the command. Raises UsageError with the closest match for an unknown command."""
         if args[0] in COMMANDS or args[0].startswith("-") or ctx.resilient_parsing:
             return super().resolve_command(ctx, args)
         from difflib import get_close_matches
@@ -94,18 +94,18 @@ def _version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
 
 
 def run() -> int:
-    """Run the command line; the only place that knows every way to end."""
+    """Run the command line and return the exit code, whatever happens."""
     if COMPLETE in os.environ:
         return _complete()
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal without UTF-8 still gets every line
-    app = App(json=_wants_json(sys.argv))  # as it was typed, until it has been parsed
+        sys.stdout.reconfigure(errors="backslashreplace")  # so that every line can be printed without UTF-8
+    app = App(json=_wants_json(sys.argv))  # until the command line has been parsed
     code = 0
     try:
         code = _run(app)
         app.terminal.flush()
     except BrokenPipeError:
-        app.terminal.abandon()  # whoever read our output has gone (`dkimctl record | head`): that alone is not wrong
+        app.terminal.abandon()  # the reader has gone (`dkimctl record | head`), which is no error
     except DiskError as error:  # stdout takes no more
         app.terminal.failure(error)
         return error.exit_code
@@ -113,7 +113,7 @@ def run() -> int:
 
 
 def _complete() -> int:
-    """What the tab key gives; where that fails, nothing: an error would stand in the line that is being typed."""
+    """Print completions; nothing where that fails: an error would appear in the line that is being typed."""
     from click.shell_completion import shell_complete
 
     try:
@@ -171,10 +171,10 @@ def _as_ours(error: click.ClickException) -> UsageError:
 
 
 def _as_failure(error: OSError | MemoryError) -> Unavailable:
-    """What no door has put in words of its own."""
+    """Return the error for what no other module has described."""
     if isinstance(error, MemoryError):
-        return Unavailable("there is not enough memory", hint="do it in parts, or give it more")
-    return disk_error(f"go on at {error.filename}" if error.filename else "go on", error)
+        return Unavailable("there is not enough memory", hint="split the input, or add memory")
+    return disk_error(f"continue at {error.filename}" if error.filename else "continue", error)
 
 
 def _interrupted(app: App, what: str = "") -> int:
@@ -191,7 +191,7 @@ def _failed(error: Exception, app: App) -> int:
         except BrokenPipeError:  # of stdout, which with --json gets the error as well
             app.terminal.abandon()
         return error.exit_code
-    if isinstance(error, OSError | MemoryError):  # never our fault alone: something outside is not as it must be
+    if isinstance(error, OSError | MemoryError):  # caused by the environment, not a bug
         return _failed(_as_failure(error), app)
     from dkimctl.cli.bug import report_bug
 

@@ -1,4 +1,4 @@
-"""`dkimctl ovh`: the credential of the OVH API, asked for and looked at."""
+"""`dkimctl ovh`: request and check the credential of the OVH API."""
 
 import os
 from typing import TYPE_CHECKING
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     context_settings=CONTEXT,
 )
 def command() -> None:
-    """Get an OVH consumer key with the smallest rights, and see what it may do."""
+    """Request an OVH consumer key with minimal rights, and show what it may do."""
 
 
 @make_command(
@@ -31,22 +31,22 @@ def command() -> None:
     example="dkimctl ovh login --show-rules example.com\nsudo dkimctl ovh login example.com example.org",
 )
 @click.argument("zones", nargs=-1, metavar="ZONE...")
-@click.option("--show-rules", is_flag=True, help="Print the rights that would be asked for, and ask for nothing.")
+@click.option("--show-rules", is_flag=True, help="Print the rights that would be requested, and request nothing.")
 @click.option(
     "--credentials",
     type=FILE,
-    help="The file to store the keys in (default: as configured, else /etc/dkimctl/ovh.conf).",
+    help="File to store the keys in (default: as configured, else /etc/dkimctl/ovh.conf).",
 )
-@click.option("--replace", is_flag=True, help="Ask for a new key even where the stored one serves or may do more.")
+@click.option("--replace", is_flag=True, help="Request a new key even if the stored one is good enough.")
 @click.option("--timeout", type=Number(0), default=600, metavar="N", help="Seconds to wait (default 600).")
 def login(
     app: App, zones: tuple[str, ...], show_rules: bool, credentials: str | None, replace: bool, timeout: float
 ) -> int:
-    """Ask OVH for a consumer key for these zones, with no other rights.
+    """Request a consumer key for these zones, with no other rights.
 
     You need an application key and its secret: create them once at https://eu.api.ovh.com/createApp/ and put them in
-    OVH_APPLICATION_KEY and OVH_APPLICATION_SECRET, or in the file. The command prints an address; whoever owns the
-    zones opens it in any browser and allows the key. Then it is checked, and stored where only its owner can read it.
+    OVH_APPLICATION_KEY and OVH_APPLICATION_SECRET, or in the file. The command prints an address; the owner of the
+    zones opens it in any browser and allows the key. It is then checked, and stored readable by its owner only.
     """
     if show_rules:
         return _show_rules(app, zones)
@@ -73,8 +73,8 @@ def login(
 def whoami(app: App, zones: tuple[str, ...]) -> int:
     """Show what the OVH credential may do, and what it lacks.
 
-    Zones not named are those in its own rules. The exit code is 1 when a right that publishing needs is missing, or
-    OVH does not take the credential, and 3 when OVH could not be asked. Nothing is changed.
+    Without ZONE, the zones in its own rules. Exit code: 1 when a right that publishing needs is missing or OVH rejects
+    the credential, 3 when OVH could not be asked. Nothing is changed.
     """
     from dkimctl.findings import exit_code
     from dkimctl.output.ovh import identity_blocks
@@ -101,7 +101,7 @@ def _show_rules(app: App, zones: tuple[str, ...]) -> int:
     wanted = _zones(zones) or ("ZONE",)
     rules = rules_for(wanted)
     app.terminal.show(rule_lines(rules))
-    if len(wanted) == 1:  # the page of many zones would be too long an address
+    if len(wanted) == 1:  # for many zones the address of the page would be too long
         host = web_host(os.environ.get("OVH_ENDPOINT", "") or str(_options(app).get("endpoint", DEFAULT_ENDPOINT)))
         app.terminal.note(f"a page that makes all three keys, with these rights: {token_page(wanted[0], host)}")
     app.terminal.document("rules", rules)
@@ -132,15 +132,13 @@ def _target(app: App, named: str | None) -> "Path":
 
 
 def _say_what_is_read(app: App, target: "Path") -> None:
-    """Warn when the stored key would not be the one that is used; else say what comes next."""
+    """Warn when the stored key is not the one that is used; else show the next command."""
     variables = [name for name in ("OVH_CONSUMER_KEY", "OVH_CONSUMER_KEY_FILE") if os.environ.get(name)]
     if variables:
-        app.terminal.warning(
-            f"{variables[0]} is set, and the environment counts before the file", f"unset {variables[0]}"
-        )
+        app.terminal.warning(f"{variables[0]} is set, and the environment overrides the file", f"unset {variables[0]}")
     elif target.absolute() != _target(app, None).absolute():
         app.terminal.warning(
-            f"dkimctl looks for credentials elsewhere: {_target(app, None)}",
+            f"dkimctl reads credentials from another file: {_target(app, None)}",
             f'write credentials = "{target.absolute()}" under [providers.ovh] in dkimctl.toml',
         )
     else:

@@ -1,4 +1,4 @@
-"""`dkimctl publish`: key records into DNS, proven by reading them back."""
+"""`dkimctl publish`: publish key records in DNS, proven by reading them back."""
 
 from typing import Any
 
@@ -22,17 +22,17 @@ from dkimctl.cli.frame import command as make_command
     metavar="NAME",
     help="ovh, rfc2136:HOST, lexicon:NAME, zonefile:PATH or manual; default: as configured.",
 )
-@click.option("-s", "--selector", metavar="NAME", help="Only the key with this selector.")
+@click.option("-s", "--selector", metavar="NAME", help="Only keys with this selector.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and its digest, and change nothing.")
-@click.option("--plan-digest", metavar="D", help="Do the plan with this digest or nothing; see --dry-run.")
+@click.option("--plan-digest", metavar="D", help="Apply the plan with this digest or nothing; see --dry-run.")
 @click.option("--ttl", type=click.IntRange(1, 604800), metavar="N", help="TTL of the records in seconds.")
 @click.option("--wait/--no-wait", default=None, help="Wait until every authoritative server serves the record.")
 @click.option("--timeout", type=Number(0), default=600, metavar="N", help="Seconds to wait (default 600).")
-@click.option("--jobs", type=click.IntRange(1, 64), default=4, metavar="N", help="API calls at a time (default 4).")
+@click.option("--jobs", type=click.IntRange(1, 64), default=4, metavar="N", help="API calls in parallel (default 4).")
 @click.option(
-    "--rate", type=Number(0, 1000), default=20, metavar="N", help="API calls a second (default 20; 0: no limit)."
+    "--rate", type=Number(0, 1000), default=20, metavar="N", help="API calls per second (default 20; 0: no limit)."
 )
-@click.option("--resume", is_flag=True, help="Pass over keys that an earlier run has brought to the end.")
+@click.option("--resume", is_flag=True, help="Skip keys that an earlier run finished.")
 @click.option(
     "--format",
     "form",
@@ -55,8 +55,8 @@ def command(
 ) -> int:
     """Publish the key record of each key that is not revoked, and prove it.
 
-    The plan is made from what the provider holds now; what is right already is not touched. Each record is read back
-    and compared, then looked for at every authoritative server of its zone.
+    The plan compares the keys with the provider's current records; right ones are not touched. Each written record is
+    read back and compared, then checked at every authoritative server of its zone.
     """
     from dkimctl.output.publication import PublicationView
     from dkimctl.publish.interruption import StoppableClock
@@ -70,5 +70,6 @@ def command(
     view = PublicationView(app.terminal, lines=form == "jsonl", total=len(names), clock=app.clock)
     clock = StoppableClock(app.clock)
     with view.meter:
+        view.meter.wait_for("reading and writing the zones")
         publish_streaming(app.settings, app.store, provider, names, choices, clock=clock, report=view.event)
     return view.end()

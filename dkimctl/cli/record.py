@@ -1,4 +1,4 @@
-"""`dkimctl record`: the key record, ready to be pasted or piped."""
+"""`dkimctl record`: print the key record, ready to be pasted or piped."""
 
 import click
 
@@ -8,7 +8,7 @@ from dkimctl.cli.frame import command as make_command
 
 @make_command("record", example="dkimctl record example.com\ndkimctl record example.com --format ovh")
 @domains_argument()
-@click.option("-s", "--selector", metavar="NAME", help="Only the key with this selector.")
+@click.option("-s", "--selector", metavar="NAME", help="Only keys with this selector.")
 @click.option(
     "--format",
     "form",
@@ -19,7 +19,7 @@ from dkimctl.cli.frame import command as make_command
 def command(app: App, domains: tuple[str, ...], selector: str | None, form: str) -> int:
     """Print the key record of each key that is not revoked.
 
-    The record is made from the private key on disk, so it is always the one that verifies its signatures.
+    The record is derived from the private key on disk, so it always verifies its signatures.
     """
     from dkimctl.output.records import aliases_text, record_text
     from dkimctl.record.published_keys import key_records

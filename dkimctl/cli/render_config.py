@@ -1,4 +1,4 @@
-"""`dkimctl render-config`: opendkim's and Postfix's configuration, shown, checked, installed or written elsewhere."""
+"""`dkimctl render-config`: show, check, install or export the configuration of opendkim and Postfix."""
 
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 @click.option("--diff", "show_diff", is_flag=True, help="Show what would change (this is the default).")
 @click.option("--check", is_flag=True, help="Exit 1 when something differs from what is installed.")
 @click.option(
-    "--install", "do_install", is_flag=True, help="Write what differs, keep a backup, reload, prove it by mail."
+    "--install",
+    "do_install",
+    is_flag=True,
+    help="Write what differs, keep a backup, reload, prove it by mail.",
 )
 @click.option("--output", type=DIRECTORY, help="Write everything below DIR instead.")
 @click.option(
@@ -33,7 +36,9 @@ if TYPE_CHECKING:
 )
 @click.option("--socket", metavar="SOCKET", help="local:/PATH (the default is one) or inet:PORT@HOST.")
 @click.option("--tables", type=click.Choice(["file", "refile"]), help="Exact names (file, default) or patterns.")
-@click.option("--trusted-host", "trusted_hosts", multiple=True, metavar="HOST", help="Sign for it too; repeatable.")
+@click.option(
+    "--trusted-host", "trusted_hosts", multiple=True, metavar="HOST", help="Also sign mail from HOST; repeatable."
+)
 @click.option(
     "--canonicalization",
     type=click.Choice(["relaxed/simple", "relaxed/relaxed", "simple/simple", "simple/relaxed"]),
@@ -43,14 +48,14 @@ if TYPE_CHECKING:
 @click.option(
     "--milter-default-action",
     type=click.Choice(["tempfail", "accept", "reject", "quarantine"]),
-    help="What Postfix does while opendkim is down (default tempfail: mail waits, none leaves unsigned).",
+    help="What Postfix does while opendkim is down (default tempfail: mail waits, none is sent unsigned).",
 )
 @click.option("--no-subdomains", is_flag=True, help="Do not sign for the sub-domains.")
 def command(app: App, show_diff: bool, check: bool, do_install: bool, output: str | None, **choices: object) -> int:
-    """Show what the signer and Postfix should be told, as a diff against what is installed.
+    """Show the configuration of the signer and Postfix as a diff against what is installed.
 
-    Lines that you added to the tables stay. Other milters of Postfix stay; the signer is put last. --install checks
-    the new files first, and puts the old ones back when a message is then not signed.
+    Your own lines in the tables are kept, and so are other milters of Postfix; the signer is put last. --install checks
+    the new files first, and restores the old ones when a test message is not signed afterwards.
     """
     _exclude(do_install, check or show_diff, output)
     from dkimctl.output.rendering import show_notices
@@ -84,7 +89,7 @@ def _chosen(
     milter_default_action: str | None,
     no_subdomains: bool,
 ) -> "Settings":
-    """The settings with what the options say instead of the configuration file; trusted hosts are added to its own."""
+    """Return the settings with the options applied; trusted hosts are added to the configured ones."""
     from dataclasses import replace
 
     settings = settings.signed_by(signer) if signer else settings
@@ -125,7 +130,7 @@ def _write(app: App, rendering: "Rendering", output: str) -> int:
     app.terminal.result("".join(f"{path}\n" for path in written))
     app.terminal.document("written", {"files": written, "notices": rendering.notices})
     if rendering.postfix:
-        app.terminal.note(f"set them on a host: xargs -d '\\n' postconf -e < {POSTFIX_FILE}")
+        app.terminal.note(f"to apply the Postfix settings on a host: xargs -d '\\n' postconf -e < {POSTFIX_FILE}")
     return 0
 
 
@@ -138,5 +143,5 @@ def _install(app: App, settings: "Settings", rendering: "Rendering") -> int:
     app.terminal.document("installed", installed_document(proven, rendering))
     if settings != app.settings:
         file = app.settings.source or app.settings.at("/etc/dkimctl/dkimctl.toml")
-        app.terminal.note(f"say the same in {file} under [signing], or the next run without these options undoes it")
+        app.terminal.note(f"set the same in {file} under [signing]; the next run without these options reverts it")
     return 0

@@ -1,4 +1,4 @@
-"""`dkimctl sandbox`: the OVH-compatible API and the name servers, in the foreground."""
+"""`dkimctl sandbox`: run the OVH-compatible API and the name servers in the foreground."""
 
 import contextlib
 import signal
@@ -40,9 +40,9 @@ PORT = click.IntRange(1, 65535)
     "faults",
     multiple=True,
     metavar="KIND@CALL",
-    help="Let a call fail: CALL is its number, or METHOD:PATTERN for the next such call; kinds below.",
+    help="Make a call fail: CALL is its number, or METHOD:PATTERN for the next such call; kinds below.",
 )
-@click.option("--oauth2", is_flag=True, help="Print a service account in place of the three keys.")
+@click.option("--oauth2", is_flag=True, help="Print a service account instead of the three keys.")
 @click.option(
     "--without", "lacking", multiple=True, metavar="ACTION", help="An IAM action that the service account may not do."
 )
@@ -60,8 +60,8 @@ def command(
 ) -> int:
     """Run an OVH-compatible DNS API and two name servers on loopback until Ctrl-C.
 
-    Prints the environment that points dkimctl at them. The signature of every call is checked; a change is in DNS
-    only after a refresh. Nothing leaves this machine, and no root is needed.
+    Prints the environment variables that point dkimctl at them. The signature of every call is checked; a change is
+    served in DNS only after a refresh. Nothing leaves this machine, and root is not needed.
     """
     from dkimctl.names import domain_name
     from dkimctl.sandbox import Sandbox
@@ -102,7 +102,7 @@ def _announce(app: App, sandbox: "Sandbox", account: "ServiceAccount | None") ->
 
 
 def _log_to(path: str, app: App, stack: contextlib.ExitStack) -> "Callable[[LoggedCall], None]":
-    """A function that appends a call to a file, until the disk refuses one."""
+    """Return a function that appends a call to a file, and warns when the disk refuses one."""
     from dkimctl.errors import disk_errors, reason
     from dkimctl.sandbox.calls import log_line
 
@@ -120,14 +120,14 @@ def _log_to(path: str, app: App, stack: contextlib.ExitStack) -> "Callable[[Logg
 
 
 def _lists() -> str:
-    """Switches and kinds of faults for the help text; `\\b` keeps click from joining the lines."""
+    """Return switches and kinds of faults for the help text; `\\b` keeps click from joining the lines."""
     lines = ["\b", "Switches:"]
     for form, meaning in switch_table():
         lines += [f"  {form}", *textwrap.wrap(meaning, 70, initial_indent=" " * 6, subsequent_indent=" " * 6)]
     kinds = textwrap.wrap(
         ", ".join(FAULT_KINDS), 74, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False
     )
-    timed = "  429=SECONDS@CALL asks to be called again after so long, slow-body=SECONDS@CALL\n  takes so long"
+    timed = "  429=SECONDS@CALL asks for a retry after so long, slow-body=SECONDS@CALL takes\n  so long to send it"
     return "\n".join([*lines, "", "\b", "Faults:", *kinds, timed])
 
 

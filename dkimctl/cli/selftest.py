@@ -1,4 +1,4 @@
-"""`dkimctl selftest`: messages are sent, and the signatures they come out with verified."""
+"""`dkimctl selftest`: send messages and verify their signatures."""
 
 from typing import TYPE_CHECKING
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 @click.option(
     "--via",
     type=click.Choice(["milter", "smtp", "sendmail"]),
-    help="milter: the daemon's socket, no mail is sent (default); smtp, sendmail: a second Postfix with the settings "
-    "of the real one, which delivers to dkimctl alone.",
+    help="milter: through the daemon's socket, no mail is sent (default); smtp, sendmail: a second Postfix "
+    "with the settings of the real one, which delivers to dkimctl only.",
 )
 @click.option("--to", "recipient", metavar="ADDRESS", help="Send one real message to ADDRESS instead.")
 @click.option("--relay", metavar="HOST[:PORT]", help="With --to: the SMTP server (127.0.0.1:25).")
@@ -46,15 +46,15 @@ def command(
 ) -> int:
     """Send messages from each DOMAIN and verify their signatures with the keys from DNS.
 
-    Without DOMAIN, every managed domain. For the first one, messages with all that breaks signatures on the way: 8-bit
-    text, long lines, blanks, no body, many fields. A key that is not in DNS yet is verified with the one on this
-    disk. Exit code: 0 signed, 1 not signed or broken on the way, 3 not known: no daemon, no DNS.
+    Without DOMAIN, every managed domain. For the first one, also messages that commonly break signatures: 8-bit text,
+    long lines, trailing blanks, no body, many fields. A key that is not in DNS yet is verified with the one on this
+    disk. Exit code: 0 signed, 1 not signed or broken in transit, 3 unknown: no daemon, no DNS.
     """
     from dkimctl.errors import UsageError
 
     if recipient:
         if via:
-            raise UsageError("--to sends a real message, --via none", hint="leave one of them out")
+            raise UsageError("--to sends a real message, --via none", hint="use only one of them")
         return _to_a_person(app, domains, recipient, relay or "127.0.0.1", starttls, user or "")
     if relay or starttls or user:
         raise UsageError("--relay, --starttls and --auth belong to --to", hint="add --to ADDRESS")

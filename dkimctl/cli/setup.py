@@ -1,4 +1,4 @@
-"""`dkimctl setup`: everything for new domains in one command."""
+"""`dkimctl setup`: set up new domains in one command."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -1,4 +1,4 @@
-"""`dkimctl status`: every key, how far it has come, and what is next."""
+"""`dkimctl status`: the state of every key, and the next command."""
 
 from dkimctl.cli.frame import App, domains_argument, managed_domains
 from dkimctl.cli.frame import command as make_command
@@ -7,11 +7,11 @@ from dkimctl.cli.frame import command as make_command
 @make_command("status", example="dkimctl status\ndkimctl status example.com --json")
 @domains_argument()
 def command(app: App, domains: tuple[str, ...]) -> int:
-    """Show how every key stands: phase, kind, provider, age.
+    """Show the state of every key: phase, kind, provider, age.
 
-    It reads what is remembered beside the keys and asks no name server: verify-dns does. OVH is asked, in one call, how
-    long the credential lasts with which keys were published. Exit code: 0 right, 1 a finding is an error, 3 something
-    could not be read or asked.
+    It reads the metadata beside the keys and asks no name server; verify-dns does. OVH is asked, in one call, when the
+    credential expires with which keys were published. Exit code: 0 right, 1 a finding is an error, 3 something could
+    not be read or asked.
     """
     from dkimctl.findings import exit_code
     from dkimctl.lifecycle.status import status

@@ -1,4 +1,4 @@
-"""`dkimctl verify-dns`: does DNS hold the right key record, at every server."""
+"""`dkimctl verify-dns`: check the key record at every authoritative server."""
 
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from dkimctl.cli.verifying import Outcome
     from dkimctl.verify.report import Target
 
-_THOROUGH = 3  # so many names are looked at with every question there is
+_THOROUGH = 3  # up to so many names are checked with every available query
 
 
 @make_command(
@@ -31,26 +31,26 @@ _THOROUGH = 3  # so many names are looked at with every question there is
     type=FILE,
     help="Check a list: lines `selector._domainkey.domain` or `domain selector`.",
 )
-@click.option("--from-message", type=FILE, help="Check what the signatures of a message refer to; - is stdin.")
+@click.option("--from-message", type=FILE, help="Check the keys that the signatures of a message refer to; - is stdin.")
 @click.option(
     "--authoritative/--recursive",
     "authoritative",
     default=True,
-    help="Ask the zone's own servers (default), or the resolvers as well: what caches still hold.",
+    help="Query the zone's own servers (default), or also resolvers, to see cached records.",
 )
-@click.option("--watch", is_flag=True, help="Look again until all is right; one line a change.")
+@click.option("--watch", is_flag=True, help="Recheck until all are right; print each change.")
 @click.option("--timeout", type=Number(1), default=3600, metavar="N", help="Seconds that --watch lasts (3600).")
-@click.option("--resume", type=FILE, help="Note in FILE what is done; go on behind what stands there.")
+@click.option("--resume", type=FILE, help="Record finished names in FILE and skip them next time.")
 @click.option(
-    "--concurrency", type=click.IntRange(1, 10000), default=512, metavar="N", help="Names under way at once (512)."
+    "--concurrency", type=click.IntRange(1, 10000), default=512, metavar="N", help="Names checked in parallel (512)."
 )
 @click.option(
     "--format",
     "form",
     type=click.Choice(["text", "json", "jsonl", "nagios", "prometheus", "schema"]),
     default="text",
-    help="text (default); json: one document; jsonl: a line as each comes; nagios; prometheus; schema: nothing is "
-    "checked, the JSON Schema of json and jsonl is printed.",
+    help="text (default); json: one document; jsonl: a line for each name as it is checked; nagios; prometheus; "
+    "schema: only print the JSON Schema of json and jsonl.",
 )
 @dns_options
 def command(
@@ -67,8 +67,8 @@ def command(
     """Check the key record of each DOMAIN at every authoritative server.
 
     Without DOMAIN, every managed domain. The record is compared with the private key on this disk; for a domain without
-    a key here, name the selector with -s. Exit code: 0 right, 1 an error was found, 3 something could not be asked.
-    With --format nagios as Nagios reads it: 0 OK, 1 WARNING, 2 CRITICAL (an error was found), 3 UNKNOWN.
+    a key here, name the selector with -s. Exit code: 0 right, 1 an error was found, 3 something could not be checked.
+    With --format nagios those of a Nagios plug-in: 0 OK, 1 WARNING, 2 CRITICAL (an error was found), 3 UNKNOWN.
     """
     if form == "schema":
         return _show_schema(app)
@@ -87,7 +87,7 @@ def command(
     if watch:
         return _watch(app, outcome, list(source.targets([*first, *names])), recursive, timeout)
     if len(first) < WORTH_SHARING:
-        # all of them now: a key that cannot be read is said before anything is asked
+        # read all of them now: an unreadable key is reported before anything is asked
         return _check_few(app, outcome, list(source.targets(first)), recursive, concurrency)
     return _check_many(app, outcome, source.of(chain(first, names)), recursive, concurrency)
 

@@ -1,4 +1,4 @@
-"""Which key records verify-dns checks: of managed domains, of a key file, named in a list or in a message."""
+"""Selects the key records that verify-dns checks: of managed domains, of a key file, from a list or a message."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -8,11 +8,11 @@ from dkimctl.cli.frame import App, managed_domains
 if TYPE_CHECKING:
     from dkimctl.verify.report import Target
 
-WORTH_SHARING = 200  # names; below, a second process costs more than it gives
+WORTH_SHARING = 200  # names; for fewer, a second process costs more than it saves
 
 
 class Source:
-    """Names, what makes targets of them where they are checked, and how many there are where that is known."""
+    """Names, a function that turns them into targets where they are checked, and their count where it is known."""
 
     def __init__(
         self,
@@ -23,11 +23,11 @@ class Source:
         self.names, self.targets, self.count = names, targets, count
 
     def of(self, names: "Iterable[Any]") -> "Source":
-        """The same with these names, of which some have been looked at."""
+        """Return a copy with these names."""
         return Source(names, self.targets, self.count)
 
     def without(self, is_done: "Callable[[Target], bool]") -> "Source":
-        """The same without these targets."""
+        """Return a copy without these targets."""
 
         def targets(names: "Iterable[Any]") -> "Iterable[Target]":
             return (target for target in self.targets(names) if not is_done(target))
@@ -45,9 +45,9 @@ def source_of(
     from_file: str | None,
     from_message: str | None,
 ) -> Source:
-    """The names that the options speak of. `bad_lines` gets the numbers of the lines of a list that name nothing.
+    """Return the names that the options select. `bad_lines` receives the numbers of invalid lines of a list.
 
-    Raises UsageError for options that do not go together.
+    Raises UsageError for options that exclude each other.
     """
     from functools import partial
 
@@ -55,12 +55,12 @@ def source_of(
     from dkimctl.names import foreign_selector
     from dkimctl.verify.targets import listed_targets, managed_targets, targets_of
 
-    store = app.store  # one for all: what it has found out about its directory it need not look for again
+    store = app.store  # one for all, since it caches what it knows of its directory
     if from_file or from_message:
         if domains or selector or key_file or (from_file and from_message):
             raise UsageError(
                 "--from-file and --from-message name everything themselves",
-                hint="leave the domains, -s and --key out, or the list",
+                hint="omit the domains, -s and --key, or the list",
             )
         listed = partial(listed_targets, settings=app.settings, store=store)
         if from_message:
@@ -71,14 +71,14 @@ def source_of(
         return Source([_with_key(key_file, managed_domains(app, domains), wanted)])
     if not domains and wanted is None:
         every = sorted({*store.names(), *app.settings.domains})
-        if len(every) >= WORTH_SHARING:  # so many are not looked through twice
+        if len(every) >= WORTH_SHARING:  # too many to read twice
             return Source(every, partial(managed_targets, settings=app.settings, store=store), len(every))
     named = managed_domains(app, domains)
     return Source(named, partial(targets_of, selector=wanted, settings=app.settings, store=store), len(named))
 
 
 def raise_nothing_named() -> NoReturn:
-    """Raise UsageError: where nothing was checked, nothing has been found right."""
+    """Raise UsageError: an empty list must not pass as a successful check."""
     from dkimctl.errors import UsageError
 
     raise UsageError(
@@ -101,7 +101,7 @@ def _with_key(key_file: str, domains: list[str], selector: str | None) -> "Targe
 
 
 def _lines(source: str) -> "Iterator[bytes]":
-    """The lines, as they come where `source` is a file or stdin."""
+    """Return the lines, streamed where `source` is a file or stdin."""
     import os
 
     from dkimctl.errors import disk_errors
@@ -115,7 +115,7 @@ def _lines(source: str) -> "Iterator[bytes]":
 
 
 def _length(source: str) -> int | None:
-    """How many names a list holds at most, for the progress bar; None where it cannot be read twice."""
+    """Return how many names a list holds at most, for the progress bar; None where it cannot be read twice."""
     import os
 
     if not os.path.isfile(source):

@@ -1,4 +1,4 @@
-"""What becomes of the reports of verify-dns: shown as they come or together, counted, noted for another run."""
+"""Output of verify-dns: reports shown as they come or together, counted, and recorded for a later run."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -26,11 +26,11 @@ _BEGIN = '{"schema": 1, "reports": [\n'
 
 @dataclass(frozen=True, slots=True)
 class Portion:
-    """Some reports, reduced to what is shown of them."""
+    """A batch of reports, reduced to what is shown of them."""
 
     tally: Tally
     documents: tuple[str, ...] = ()
-    """Each report on a line: for json and jsonl as it is printed, for prometheus what is needed of it in the end."""
+    """Each report on a line: for json and jsonl as it is printed, for prometheus the values needed at the end."""
     notes: tuple[str, ...] = field(default=())
     """For --resume."""
 
@@ -47,34 +47,34 @@ class Outcome:
         self._has_begun = False
         self._samples: IO[str] | None = None
         self.in_full = False
-        """True to show every report of a text whole."""
+        """True to show every report of the text format in full."""
         self.bad_lines: list[int] = []
 
     @property
     def is_brief(self) -> bool:
-        """True when nothing is shown of what is right but that it is."""
+        """True when right names are shown without details."""
         return self._form in ("text", "nagios", "prometheus") and not self.in_full
 
     @property
     def is_nameless(self) -> bool:
-        """True when what is right is only counted."""
+        """True when right names are only counted."""
         return self.is_brief and self._form != "prometheus" and not self._resume
 
     def still_to_do(self, source: Source) -> Source:
-        """The same without what is done in the file of --resume, which from now on gets each name that is done."""
+        """Return the source without the names in the file of --resume, which from now on records finished names."""
         if self._resume is None:
             return source
         from dkimctl.verify.notes import Notes
 
         self._notes = Notes(self._resume)
         if self._notes.in_words:
-            told = f", which are named in {self._resume}" if Severity.ERROR in self._notes.severities else ""
+            told = f", which {self._resume} lists" if Severity.ERROR in self._notes.severities else ""
             self._app.terminal.note(f"done before: {self._notes.in_words}{told}")
         done = self._notes.done
         return source.without(lambda target: target.owner in done)
 
     def portion(self, reports: Sequence[Report]) -> Portion:
-        """What is shown of some reports; made where they are, which may be another process."""
+        """Return what is shown of some reports; called where they are, which may be another process."""
         notes: tuple[str, ...] = ()
         if self._resume:
             from dkimctl.verify.notes import notes_of
@@ -92,12 +92,12 @@ class Outcome:
         return Portion(tally, tuple(map(forms[self._form], reports)), notes)
 
     def show(self, portions: Iterable[Portion], total: int | None = None) -> int:
-        """Take the reports as they come; the exit code when all are there."""
+        """Show the reports as they come; return the exit code at the end."""
         if self._form != "prometheus":
             return self._take(portions, total)
         from tempfile import SpooledTemporaryFile
 
-        # the metrics name each record twice, far apart: a line of each is kept until then, of many on the disk
+        # the metrics list each record twice, far apart: a line of each is kept until then, of many on the disk
         with SpooledTemporaryFile(_IN_MEMORY, mode="w+", encoding="utf-8") as self._samples:
             return self._take(portions, total)
 
@@ -118,13 +118,13 @@ class Outcome:
         finally:
             if self._notes:
                 self._notes.close()
-        if not self._tally.count and not self._notes:  # of many names it is not known beforehand which have a key
+        if not self._tally.count and not self._notes:  # of many names it is not known in advance which have a key
             raise UsageError("no managed domain has a key that belongs in DNS", hint="see the keys: dkimctl status")
         self._show_together()
         return self.exit_code
 
     def _print(self, documents: Sequence[str]) -> None:
-        """Each on a line of its own; in the one document of json with what must stand before it."""
+        """Print each on its own line; in the one document of json after the text that must precede it."""
         if self._samples is not None:
             with disk_errors(_SAMPLES):
                 self._samples.writelines(documents)
@@ -138,16 +138,16 @@ class Outcome:
                 self._has_begun = True
             Terminal().stream("".join(documents))
             if self._form == "jsonl":
-                Terminal().flush()  # somebody waits for them, and --resume notes no name whose report may be lost
+                Terminal().flush()  # a reader waits for them, and --resume records no name whose report may be lost
 
     def _print_end(self, end: str) -> None:
-        """End the one document; an error after it is told on stderr only."""
+        """End the one document; a later error is reported on stderr only."""
         with undisturbed():
             Terminal().stream(("" if self._has_begun else _BEGIN) + end)
         self._app.json = False
 
     def show_changes(self, reports: Iterable[Report]) -> int:
-        """Say a line for each report as it comes, with jsonl the report itself; then show the last of each name."""
+        """Print a line for each report as it comes, with jsonl the report itself; then show the last of each name."""
         latest: dict[str, Report] = {}
         try:
             for report in reports:
@@ -156,21 +156,21 @@ class Outcome:
                 self._app.terminal.note(f"{report.owner}: {report.verdict.value}: {worst.code} {worst.title}")
                 if self._form == "jsonl":
                     self._print(self.portion([report]).documents)
-                    self._app.terminal.flush()  # whoever reads them does not want to wait for the last
+                    self._app.terminal.flush()  # the reader does not want to wait for the last
         except KeyboardInterrupt:
             if self._form == "json":
                 self._print(self.portion(list(latest.values())).documents)
                 self._print_end('], "complete": false}')
             known = tally_of(latest.values()).in_words
-            raise KeyboardInterrupt(f"as it was last seen: {known or 'nothing'}") from None
+            raise KeyboardInterrupt(f"last state: {known or 'nothing'}") from None
         last = self.portion(list(latest.values()))
         return self.show([replace(last, documents=()) if self._form == "jsonl" else last])
 
     @property
     def exit_code(self) -> int:
-        """The worse of what was found, by earlier runs of --resume too; 2 when only the list had bad lines.
+        """The worst of the findings, earlier runs of --resume included; 2 when only the list had bad lines.
 
-        For Nagios what its plug-ins say.
+        For Nagios that of its plug-ins.
         """
         found = self._tally.severities
         if self._notes:
@@ -213,6 +213,6 @@ class Outcome:
 
             terminal.show(verification_blocks(self._tally, in_full=self.in_full))
             if not self.in_full and any(report.publish for report in self._tally.reports):
-                terminal.note("with -v each report is shown whole, with the record to publish")
+                terminal.note("-v shows each report in full, with the record to publish")
         elif self._form == "json":
             self._print_end("]}")

@@ -1,4 +1,4 @@
-"""`dkimctl why`: would mail from this sender be signed, and by what, or why not."""
+"""`dkimctl why`: predict whether mail from a sender is signed, by which key, or why not."""
 
 from typing import TYPE_CHECKING
 
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     help="The SMTP client, as Postfix logs it (default: this machine).",
 )
 @click.option("--auth", "login", metavar="USER", default="", help="The user of SMTP AUTH (default: none).")
-@click.option("--dns/--no-dns", default=None, help="Look at the key record too (default: unless --root is given).")
+@click.option("--dns/--no-dns", default=None, help="Check the key record too (default: unless --root is given).")
 @dns_options
 def command(app: App, sender: str, client: str, login: str, dns: bool | None) -> int:
-    """Say whether mail from SENDER would be signed, by which lines and key, or why not.
+    """Predict whether mail from SENDER is signed, by which lines and key, or why not.
 
-    SENDER is the From field or the address in it, which alone decides. Where another daemon than opendkim signs, it is
-    asked with a message that is not delivered. Exit code: 0 it is signed, 1 it is not, or the
-    key record is wrong, 3 something could not be looked at.
+    SENDER is the From field or the address in it, which alone decides. A signing daemon other than opendkim is asked
+    with a test message that is not delivered. Exit code: 0 signed, 1 not signed or the key record is wrong, 3 something
+    could not be checked.
     """
     from dkimctl.host.world import read_world
     from dkimctl.output.why import answer_blocks
@@ -62,13 +62,13 @@ def _mail(sender: str, client: str, login: str) -> "Mail":
         raise UsageError(
             f"not an address: {printable(address)}", hint="use 203.0.113.9, or mail.example.com[203.0.113.9]"
         ) from error
-    # Postfix takes ::ffff:192.0.2.1 for 192.0.2.1, and so does whoever it asks
+    # Postfix treats ::ffff:192.0.2.1 as 192.0.2.1, and so do its milters
     shown = str(getattr(ip, "ipv4_mapped", None) or ip)
     return Mail(_address(sender), shown, name if bracket else "unknown", login)
 
 
 def _address(sender: str) -> str:
-    """The address of a From field, in the form in which mail carries it: the domain as A-labels."""
+    """Return the address of a From field, with the domain as A-labels, as in mail."""
     from email.utils import parseaddr
 
     from dkimctl.names import domain_name

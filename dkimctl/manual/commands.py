@@ -88,13 +88,15 @@ def command_page(command: Command, parent: click.Context) -> str:
 
 def every_command(group: click.Group, context: click.Context | None = None) -> Iterator[tuple[Command, click.Context]]:
     """Every command with its parent context; those of a group in the group's place."""
-    parent = context or click.Context(group, info_name="dkimctl")
+    parent = context or click.Context(group, info_name="dkimctl", **group.context_settings)
     for name in group.list_commands(parent):
         found = group.get_command(parent, name)
         if isinstance(found, Command):
             yield found, parent
         elif isinstance(found, click.Group):
-            yield from every_command(found, click.Context(found, info_name=name, parent=parent))
+            yield from every_command(
+                found, click.Context(found, info_name=name, parent=parent, **found.context_settings)
+            )
 
 
 def page_name(command: Command, parent: click.Context) -> str:
