@@ -217,7 +217,7 @@ def test_a_number_of_more_digits_than_python_reads(dkimctl: Dkimctl) -> None:
             PermissionError(13, "Permission denied", "/closed/file"),
             "cannot continue at /closed/file: permission denied",
         ),
-        (OSError(24, "Too many open files"), "cannot go on: too many open files"),
+        (OSError(24, "Too many open files"), "cannot continue: too many open files"),
         (MemoryError(), "there is not enough memory"),
     ],
 )
