@@ -73,17 +73,20 @@ _MOST = 256 << 20  # octets: no server takes a mail of that size
 
 def _content(source: str) -> tuple[bytes, bool]:
     """Return what is in the file or comes from stdin (`-`), and whether that is all of it."""
+    import os
     import sys
 
     from dkimctl.errors import disk_errors
+    from dkimctl.files import read_named
 
     if source == "-":
         with disk_errors("read stdin"):
             content = sys.stdin.buffer.read(_MOST + 1)
-    else:
-        hint = "name a file, or the code of a finding: dkimctl inspect DKIM203"
-        with disk_errors(f"read {source}", hint=hint), open(source, "rb") as file:
+    elif os.path.isfile(source):
+        with disk_errors(f"read {source}"), open(source, "rb") as file:
             content = file.read(_MOST + 1)
+    else:  # a pipe, to which perhaps nobody writes
+        content = read_named(source, hint="name a file, or the code of a finding: dkimctl inspect DKIM203")
     return content[:_MOST], len(content) <= _MOST
 
 
