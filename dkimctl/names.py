@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from dkimctl.errors import UsageError
+from dkimctl.secrets import masked
 
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 MAXIMUM_NAME = 253  # octets in presentation form, without the final dot: RFC 1035 §2.3.4
@@ -190,5 +191,6 @@ def is_aligned(sender: str, signing: str) -> bool:
 
 def printable(text: str, limit: int = 70) -> str:
     """`text` fit for an error line: control characters escaped, cut after `limit` characters."""
+    text = masked(text)  # before it is cut
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
     return shown if len(shown) <= limit else shown[:limit] + "…"

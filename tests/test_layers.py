@@ -15,7 +15,19 @@ PACKAGE = REPOSITORY / "dkimctl"
 
 ROWS: tuple[frozenset[str], ...] = (
     frozenset(
-        {"errors", "names", "findings", "catalogue", "clock", "files", "owners", "programs", "deadline", "version"}
+        {
+            "errors",
+            "names",
+            "findings",
+            "catalogue",
+            "clock",
+            "files",
+            "owners",
+            "programs",
+            "deadline",
+            "version",
+            "secrets",
+        }
     ),
     frozenset({"config"}),
     frozenset({"keys"}),

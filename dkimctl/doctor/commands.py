@@ -14,6 +14,7 @@ from dkimctl.host.datasets import FILES, DataSet
 from dkimctl.host.world import World
 from dkimctl.opendkim.tables import Row
 from dkimctl.programs import has_systemd
+from dkimctl.secrets import masked
 
 
 def edit(world: World, path: str, line: int = 0, words: str = "") -> str:
@@ -22,7 +23,9 @@ def edit(world: World, path: str, line: int = 0, words: str = "") -> str:
 
 
 def rewrite(world: World, path: str, line: int, text: str, words: str = "") -> str:
-    """Replace a line; `text` may be several."""
+    """Replace a line; `text` may be several. One that holds a secret is not printed: a person edits the line."""
+    if masked(text) != text:
+        return edit(world, path, line, words or "it holds a secret, which is not shown")
     return _told(_sed(world, path, f"{line}c {_escaped(text)}"), words)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from dkimctl.errors import UsageError
 from dkimctl.files import read_file
 from dkimctl.names import printable
+from dkimctl.secrets import note_secrets
 
 INCLUDE = "include"
 _DEEPEST = 5  # MAXLEVEL of config.c
@@ -65,7 +66,9 @@ def _parsed(text: str, file: str) -> Iterator[Setting]:
         meaning = line.partition("#")[0].partition("\r")[0].partition("\0")[0].strip(" \t")
         if meaning:
             blank = next((i for i, c in enumerate(meaning) if c in " \t"), len(meaning))
-            yield Setting(meaning[:blank], meaning[blank:].strip(" \t"), file, number)
+            name, value = meaning[:blank], meaning[blank:].strip(" \t")
+            note_secrets(name, value)
+            yield Setting(name, value, file, number)
 
 
 def read(file: str, at: Callable[[str], Path] = Path) -> Configuration | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dkimctl.output.escapes import OF_RESULTS
+from dkimctl.secrets import masked
 
 SCHEMA = 1
 _AS_THEY_ARE = frozenset((str, int, float, bool, type(None)))
@@ -30,7 +31,7 @@ def element(value: object) -> str:
 
 
 def _dumped(value: object, indent: int | None = None) -> str:
-    text = json.dumps(value, indent=indent, ensure_ascii=False) + "\n"
+    text = masked(json.dumps(value, indent=indent, ensure_ascii=False)) + "\n"
     return text if text.isascii() and "\x7f" not in text else text.translate(OF_RESULTS)
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from dkimctl.errors import ConfigError, DiskError, DkimctlError, reason
 from dkimctl.output.escapes import OF_MESSAGES, OF_RESULTS
+from dkimctl.secrets import masked
 
 if TYPE_CHECKING:
     from dkimctl.output.layout import Block
@@ -34,6 +35,7 @@ class Terminal(NamedTuple):
         """Print results for people: laid out on a terminal, plain text elsewhere; nothing with `--json`."""
         if self.json:
             return
+        blocks = map(_without_secrets, blocks)  # before they are laid out: a secret may be broken between lines
         if is_screen(sys.stdout):
             from dkimctl.output.screen import show
 
@@ -49,7 +51,7 @@ class Terminal(NamedTuple):
     def result(self, text: str) -> None:
         """Print text as it is, for programs or to be copied; nothing with `--json`."""
         if not self.json:
-            self._out(_ended(text.translate(OF_RESULTS)))
+            self._out(_ended(masked(text).translate(OF_RESULTS)))
 
     def stream(self, text: str) -> None:
         """Print a part of a result for programs unchanged."""
@@ -150,7 +152,7 @@ class Terminal(NamedTuple):
 
     def _line(self, kind: str, text: str) -> None:
         prefix = "dkimctl: " if kind == "note" else f"dkimctl: {kind}: "
-        message = self.typed(text).translate(OF_MESSAGES)
+        message = masked(self.typed(text)).translate(OF_MESSAGES)
         try:
             if is_screen(sys.stderr):
                 _show_message(kind, prefix, message)
@@ -172,6 +174,16 @@ def _show_message(kind: str, prefix: str, message: str) -> None:
 
     tone = Tone.FAINT if kind == "note" else Tone(kind)
     show([Prose(message, prefix, len(prefix), tone)], sys.stderr)
+
+
+def _without_secrets(block: "Block") -> "Block":
+    from dkimctl.output.layout import Prose, Table
+
+    if isinstance(block, Table):
+        return block._replace(rows=[[masked(cell) for cell in row] for row in block.rows])
+    if isinstance(block, Prose):
+        return block._replace(text=masked(block.text), label=masked(block.label))
+    return block._replace(text=masked(block.text))
 
 
 def _ended(text: str) -> str:
