@@ -2,9 +2,12 @@
 
 import json
 import os
+import shlex
 import stat
+import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -213,3 +216,27 @@ def test_genkey_below_another_users_directory_makes_nothing(tmp_path: Path, dkim
     ran = dkimctl("genkey", "example.com", "-D", theirs / "keys")
     assert (ran.code, os.listdir(theirs)) == (1, [])
     assert "belongs to another user" in ran.err
+
+
+# --- names
+
+
+HOSTILE = "x;id>PWN;#"
+
+
+@pytest.mark.parametrize("arguments", [("render-config",), ("record",), ("publish", "--provider", "manual")])
+def test_hostile_names_come_out_quoted(settings: Settings, dkimctl: Any, arguments: tuple[str, ...]) -> None:
+    """A name that the daemon's user gave a key or a directory does nothing when a hint is pasted into a shell."""
+    path = key_of(settings)
+    (path.parent / f"{HOSTILE}.private").write_text("no key")
+    other = settings.at(f"{settings.paths.keys}/{HOSTILE}")
+    other.mkdir()
+    (other / "s.private").write_text("no key")
+    ran = dkimctl(*arguments, "--root", settings.root)
+    hints = [line for line in ran.err.splitlines() if "hint:" in line and HOSTILE in line]
+    assert ran.code != 0
+    assert HOSTILE in ran.err
+    for hint in hints:
+        pasted = hint.rpartition(": ")[2]
+        subprocess.run(["sh", "-n", "-c", pasted], check=True)
+        assert any(HOSTILE in word for word in shlex.split(pasted, comments=True)), hint

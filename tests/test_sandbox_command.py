@@ -125,7 +125,7 @@ def test_help_lists_every_switch(dkimctl_inside: Dkimctl) -> None:
         (["--fault", "408@1"], 2, ["no such fault: 408", "408-html"]),
         (["--zone", "a b"], 2, ["not a domain name"]),
         (["--api-port", "70000"], 2, ["--api-port"]),
-        (["--log", "/nonexistent/log"], 3, ["cannot write the log /nonexistent/log"]),
+        (["--log", "/nonexistent/log"], 3, ["cannot write /nonexistent/log"]),
         (["extra"], 2, ["extra"]),
     ],
 )

@@ -13,8 +13,8 @@ from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
 from dkimctl.config.settings import Settings
-from dkimctl.errors import CheckFailed, Refused, UsageError, disk_errors, shell_word
-from dkimctl.files import is_there, read_file, write_file
+from dkimctl.errors import CheckFailed, DiskError, Refused, UsageError, disk_errors, shell_word
+from dkimctl.files import is_there, read_file, remove_directory, remove_file, write_file
 from dkimctl.install.compare import Change, Difference, FileChange, compare
 from dkimctl.install.switch import Switched, switch_back
 from dkimctl.install.write import Installed
@@ -159,10 +159,10 @@ def _remove_directories(directories: list[str], settings: Settings) -> None:
     """Those that were made, the deepest first, when nothing else lies in them."""
     for shown in sorted(directories, reverse=True):
         place = settings.at(shown)
-        with suppress(OSError):
+        with suppress(OSError, Refused, DiskError):
             if [entry.name for entry in place.iterdir()] == [".lock"]:
-                (place / ".lock").unlink()
-            place.rmdir()
+                remove_file(place / ".lock")
+            remove_directory(place)
 
 
 def _put_away(path: str, backup: str, settings: Settings) -> None:
@@ -171,5 +171,4 @@ def _put_away(path: str, backup: str, settings: Settings) -> None:
     if earlier is not None:
         write_file(settings.at(path), earlier)
         return
-    with disk_errors(f"remove {settings.at(path)}"):
-        settings.at(path).unlink(missing_ok=True)
+    remove_file(settings.at(path))

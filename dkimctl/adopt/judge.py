@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dkimctl.errors import DkimctlError, shell_word
-from dkimctl.files import read_file
+from dkimctl.files import read_regular
 from dkimctl.host.accounts import may_become
 from dkimctl.host.keyfiles import Fault, key_demands, read_key
 from dkimctl.host.keysafety import Walk
@@ -41,7 +41,7 @@ def judge_keys(world: World, paths: Sequence[str]) -> dict[str, Judged]:
 
 def _judge(world: World, walk: Walk, path: str, opened: int) -> Judged:
     try:
-        content = read_file(world.at(path))
+        content = read_regular(world.at(path))
     except DkimctlError as error:
         return Judged(why=error.message, hint=error.hint, is_unknown=True)
     if content is None:

@@ -1,12 +1,11 @@
 """A bug in dkimctl: one line for the user, the traceback in a private file."""
 
-import os
 import sys
-import tempfile
 import traceback
 from typing import TYPE_CHECKING
 
-from dkimctl.errors import DkimctlError, reason
+from dkimctl.errors import DkimctlError
+from dkimctl.files import new_file
 from dkimctl.version import VERSION
 
 if TYPE_CHECKING:
@@ -23,8 +22,8 @@ def report_bug(error: Exception, terminal: "Terminal") -> None:
     """Write the traceback, without the values of variables, to a file that only the caller can read, and name it."""
     try:
         where = f"the traceback is in {_write_traceback(error)}"
-    except OSError as failure:
-        where = f"the traceback could not be written: {reason(failure)}"
+    except DkimctlError as failure:
+        where = f"the traceback could not be written: {failure.message}"
     terminal.error(
         Bug(
             f"this is a bug in dkimctl ({type(error).__name__}); {where}",
@@ -34,8 +33,5 @@ def report_bug(error: Exception, terminal: "Terminal") -> None:
 
 
 def _write_traceback(error: Exception) -> str:
-    descriptor, path = tempfile.mkstemp(prefix="dkimctl-bug-", suffix=".txt")  # mode 0600
-    with os.fdopen(descriptor, "w", errors="backslashreplace") as stream:
-        stream.write(f"dkimctl {VERSION}, python {sys.version}\n")
-        stream.writelines(traceback.format_exception(error))
-    return path
+    text = f"dkimctl {VERSION}, python {sys.version}\n" + "".join(traceback.format_exception(error))
+    return str(new_file("bug", text.encode("utf-8", "backslashreplace")))

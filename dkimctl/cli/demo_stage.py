@@ -1,19 +1,17 @@
 """The stage of the demo: a scratch directory in place of a relay, and the sandbox in place of OVH and DNS."""
 
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import TYPE_CHECKING
 
 from dkimctl.clock import Clock
 from dkimctl.config.load import load_settings
 from dkimctl.config.settings import Settings
-from dkimctl.errors import CheckFailed, UsageError, disk_errors
-from dkimctl.files import caller, make_directory, write_file
+from dkimctl.errors import CheckFailed, UsageError
+from dkimctl.files import caller, make_directory, new_directory, remove_tree, touch, write_file
 from dkimctl.keys.directory import KeyDirectory
 from dkimctl.keys.store import Key
 from dkimctl.opendkim.sockets import parse_socket
@@ -49,7 +47,7 @@ class Stage:
     def age_main_cf(self) -> None:
         """Make main.cf look old: postconf waits two seconds where it was edited just now."""
         path = self.settings.at(f"{self.settings.paths.postfix_directory}/main.cf")
-        os.utime(path, (0, 0))
+        touch(path, (0, 0))
 
 
 def demand(holds: bool, otherwise: str) -> None:
@@ -63,14 +61,13 @@ def open_stage(clock: Clock, *, keep: bool) -> Iterator[Stage]:
     """Open a fresh stage; its directory is removed at the end unless `keep`."""
     from dkimctl.sandbox import Sandbox
 
-    with disk_errors("make a scratch directory", hint="name a directory that you may write to: TMPDIR=… dkimctl demo"):
-        directory = Path(mkdtemp(prefix="dkimctl-demo-"))
+    directory = new_directory("demo")
     try:
         with Sandbox(zones=[DOMAIN]) as sandbox:
             yield set_the_stage(directory, sandbox, clock)
     finally:
         if not keep:
-            shutil.rmtree(directory, ignore_errors=True)
+            remove_tree(directory)
 
 
 def set_the_stage(directory: Path, sandbox: "Sandbox", clock: Clock) -> Stage:

@@ -11,6 +11,7 @@ import click
 from dkimctl.cli.frame import App
 from dkimctl.cli.frame import command as make_command
 from dkimctl.cli.layout import FILE
+from dkimctl.errors import shell_word
 from dkimctl.sandbox.faultkinds import FAULT_KINDS
 from dkimctl.sandbox.options import switch_table
 
@@ -91,11 +92,10 @@ def _unblock() -> None:
 
 
 def _announce(app: App, sandbox: "Sandbox", account: "ServiceAccount | None") -> None:
-    import shlex
     import sys
 
     environment = sandbox.environment(account)
-    app.terminal.result("".join(f"export {name}={shlex.quote(value)}\n" for name, value in environment.items()))
+    app.terminal.result("".join(f"export {name}={shell_word(value)}\n" for name, value in environment.items()))
     app.terminal.document("sandbox", {"environment": environment, "zones": sorted(sandbox.zones)})
     sys.stdout.flush()
     app.terminal.note(f"sandbox: serving {', '.join(sorted(sandbox.zones))}; Ctrl-C stops it")
@@ -103,11 +103,11 @@ def _announce(app: App, sandbox: "Sandbox", account: "ServiceAccount | None") ->
 
 def _log_to(path: str, app: App, stack: contextlib.ExitStack) -> "Callable[[LoggedCall], None]":
     """Return a function that appends a call to a file, and warns when the disk refuses one."""
-    from dkimctl.errors import disk_errors, reason
+    from dkimctl.errors import reason
+    from dkimctl.files import open_log
     from dkimctl.sandbox.calls import log_line
 
-    with disk_errors(f"write the log {path}", hint="name a file that you may write with --log FILE"):
-        file = open(path, "a", encoding="utf-8", buffering=1)  # noqa: SIM115  # closed by the stack
+    file = open_log(path)
     stack.callback(file.close)
 
     def log(call: "LoggedCall") -> None:

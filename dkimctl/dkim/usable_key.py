@@ -10,7 +10,7 @@ from dkimctl.catalogue import presence
 from dkimctl.catalogue import record_form as form
 from dkimctl.catalogue import record_tags as of_tags
 from dkimctl.dkim.signature import FindRecord
-from dkimctl.errors import DkimctlError
+from dkimctl.errors import DkimctlError, shell_word
 from dkimctl.findings import Finding, Severity
 from dkimctl.keys.public import PublicKey, subject_public_key
 from dkimctl.record.model import KeyRecord
@@ -126,4 +126,4 @@ def _identity_domain(tags: TagList) -> str:
 
 
 def _see(tags: TagList) -> str:
-    return f"see what is wrong there: dkimctl verify-dns {tags.get('d')} -s {tags.get('s')}"
+    return f"see what is wrong there: dkimctl verify-dns {shell_word(tags.get('d'))} -s {shell_word(tags.get('s'))}"

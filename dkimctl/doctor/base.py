@@ -1,10 +1,10 @@
 """What a check yields: a finding, and where it is safe to mend by itself, how."""
 
-import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from dkimctl.doctor import commands
+from dkimctl.errors import shell_word
 from dkimctl.findings import Entry, Finding, Severity, finding
 from dkimctl.host.world import World
 
@@ -26,7 +26,7 @@ class Repair:
 
     def commands(self, world: World) -> tuple[str, ...]:
         """What a person would type."""
-        quoted = shlex.quote(world.shown(self.path))
+        quoted = shell_word(world.shown(self.path))
         owner = (f"chown {commands.owner(world, self.owner)} {quoted}",) if self.owner else ()
         mode = (f"chmod {self.mode:04o} {quoted}",) if self.mode is not None else ()
         lines = (commands.silence(world, self.path, *self.drop_lines),) if self.drop_lines else ()

@@ -5,9 +5,8 @@ the other, as one run of `doctor` printed them.
 """
 
 import os
-import shlex
 
-from dkimctl.errors import DkimctlError
+from dkimctl.errors import DkimctlError, shell_word
 from dkimctl.files import read_file
 from dkimctl.host.accounts import Account
 from dkimctl.host.datasets import FILES, DataSet
@@ -83,7 +82,7 @@ def append(world: World, path: str, *lines: str) -> str:
         content = read_file(world.at(path)) or b"\n"
     except DkimctlError:
         content = b"\n"
-    quoted = " ".join(shlex.quote(line) for line in (*(() if content.endswith(b"\n") else ("",)), *lines))
+    quoted = " ".join(shell_word(line) for line in (*(() if content.endswith(b"\n") else ("",)), *lines))
     return f"printf '%s\\n' {quoted} >> {_named(world, path)}"
 
 
@@ -104,7 +103,7 @@ def set_parameter(world: World, name: str, value: str, words: str = "") -> str:
 
 def dkimctl(world: World, command: str, words: str = "") -> str:
     """A command of this tool, for the same tree."""
-    root = "" if world.is_live else f" --root {shlex.quote(str(world.root))}"
+    root = "" if world.is_live else f" --root {shell_word(world.root)}"
     return _told(f"dkimctl {command}{root}", words)
 
 
@@ -114,8 +113,8 @@ def service(world: World, action: str) -> str:
         return ""
     if has_systemd():
         return f"systemctl {action} opendkim"
-    daemon, start = world.opendkim, f"opendkim -x {shlex.quote(world.opendkim.conf_path)}"
-    running = f"$(cat {shlex.quote(daemon.get('PidFile', world.settings.paths.pid_file))})"
+    daemon, start = world.opendkim, f"opendkim -x {shell_word(world.opendkim.conf_path)}"
+    running = f"$(cat {shell_word(daemon.get('PidFile', world.settings.paths.pid_file))})"
     # libmilter looks every five seconds whether it is to end
     ways = {"reload": f"kill -USR1 {running}", "restart": f"{{ kill {running}; sleep 6; {start}; }}"}
     return ways.get(action, start)
@@ -161,7 +160,7 @@ def _escaped(text: str) -> str:
 
 
 def _named(world: World, path: str) -> str:
-    return shlex.quote(world.shown(path))
+    return shell_word(world.shown(path))
 
 
 def _told(command: str, words: str) -> str:

@@ -1,13 +1,13 @@
 """What happens to mail after it was signed: content filters, rewriting, a second signature."""
 
 import re
-import shlex
 from collections.abc import Iterator
 
 from dkimctl.catalogue import postfix as c
 from dkimctl.doctor.base import Diagnosis, noticed, softened
 from dkimctl.doctor.commands import chain, edit
 from dkimctl.doctor.ways import Way, ways
+from dkimctl.errors import shell_word
 from dkimctl.findings import Severity
 from dkimctl.host.postfix import Service
 from dkimctl.host.world import World
@@ -62,10 +62,10 @@ def _filtered(way: Way, door: Service) -> Diagnosis:
     if not way.is_signed_on_return(door):
         return noticed(c.FILTERED_AFTER, door.place, seen, _sign_later(way, door, is_moved=True))
     if not back:
-        fix = f"{way.postconf} -P {shlex.quote(_unsigned(way, door))}"
+        fix = f"{way.postconf} -P {shell_word(_unsigned(way, door))}"
         return noticed(c.SIGNS_TWICE, door.place, f"{seen}; what comes back over sendmail(1) is signed too", fix)
     [signing, *_] = filter(way.signs, back)
-    fix = f"{way.postconf} -P {shlex.quote(_unsigned(way, door))}"
+    fix = f"{way.postconf} -P {shell_word(_unsigned(way, door))}"
     return noticed(c.SIGNS_TWICE, signing.place, f"{seen}; mail comes back at {signing.place}, which signs too", fix)
 
 
@@ -74,12 +74,12 @@ def _strangers_signed(way: Way, door: Service) -> Diagnosis:
     back = list(filter(way.signs, way.returns(door)))
     if back:
         seen = f"{door.place} has {way.filter_of(door)} as its filter; {back[0].place}, where mail comes back, signs"
-        settings = " ".join(shlex.quote(_unsigned(way, service)) for service in back)
+        settings = " ".join(shell_word(_unsigned(way, service)) for service in back)
         fix = f"{way.postconf} -P {settings}"
     else:
         seen = f"{door.place} has {way.filter_of(door)} as its filter, which uses sendmail(1); non_smtpd_milters sign"
         others = [m for m in split_milters(way.instance.values["non_smtpd_milters"]) if not way.is_ours(m)]
-        fix = f"{way.postconf} -e {shlex.quote('non_smtpd_milters = ' + ', '.join(others))}"
+        fix = f"{way.postconf} -e {shell_word('non_smtpd_milters = ' + ', '.join(others))}"
     if not way.asks(way.instance.values["smtpd_milters"]):
         milters = split_milters(way.instance.values["smtpd_milters"])
         fix = chain(fix, way.listing("smtpd_milters", (*milters, way.spelling)))
@@ -96,12 +96,12 @@ def _sign_later(way: Way, door: Service, *, is_moved: bool) -> str:
         return edit(way.world, f"{way.instance.directory}/master.cf", 0, "sign where mail comes back from the filter")
     off = [_unsigned(way, door)] if is_moved else []
     if not back:
-        local = f"{way.postconf} -e {shlex.quote(f'non_smtpd_milters = {way.spelling}')}"
-        return chain(f"{way.postconf} -P {' '.join(map(shlex.quote, off))}" if off else "", local)
+        local = f"{way.postconf} -e {shell_word(f'non_smtpd_milters = {way.spelling}')}"
+        return chain(f"{way.postconf} -P {' '.join(map(shell_word, off))}" if off else "", local)
     settings = [*off, f"{back[0].place}/smtpd_milters={way.spelling}"]
     if "no_milters" in way.instance.effective(back[0], "receive_override_options"):
         settings.append(way.admitting(back[0]))
-    return f"{way.postconf} -P {' '.join(map(shlex.quote, settings))}"
+    return f"{way.postconf} -P {' '.join(map(shell_word, settings))}"
 
 
 def _unsigned(way: Way, door: Service) -> str:

@@ -1,12 +1,12 @@
 """KeyTable and SigningTable seen from each other: dangling names, unused keys, d= and i= that do not suit senders."""
 
-import shlex
 from collections.abc import Iterator, Mapping
 from itertools import filterfalse
 
 from dkimctl.catalogue import tables as c
 from dkimctl.doctor.base import MOST, Diagnosis, noticed
 from dkimctl.doctor.commands import dkimctl, edit_row, rewrite_row
+from dkimctl.errors import shell_word
 from dkimctl.host.datasets import DataSet, is_marked
 from dkimctl.host.world import World
 from dkimctl.names import is_aligned
@@ -90,7 +90,7 @@ def _alignment(world: World, signing: DataSet, row: Row, entry: KeyEntry) -> Ite
         return
     where = signing.at(row)
     seen = f"{where}: mail from {domain} gets d={entry.domain}"
-    fix = dkimctl(world, f"setup {shlex.quote(domain)}", "a key of its own; or leave it, where DMARC does not matter")
+    fix = dkimctl(world, f"setup {shell_word(domain)}", "a key of its own; or leave it, where DMARC does not matter")
     yield noticed(c.MISALIGNED, where, seen, fix)
 
 

@@ -1,11 +1,11 @@
 """The commands that mend what is wrong with a private key."""
 
 import os
-import shlex
 from string import ascii_lowercase
 
 from dkimctl.clock import SYSTEM_CLOCK
 from dkimctl.doctor.commands import chain, copy_key, dkimctl, edit, lead_to, make_directory, rewrite, service
+from dkimctl.errors import shell_word
 from dkimctl.host.accounts import Account
 from dkimctl.host.datasets import FILES
 from dkimctl.host.keyfiles import UsedKey
@@ -35,7 +35,7 @@ def another_key(world: World, key: UsedKey, words: str) -> str:
     """Make another key for the domain of this one, under a selector that was not used before."""
     if not key.entry or "%" in key.entry.domain:
         return dkimctl(world, "genkey DOMAIN", f"then publish it; {words}")
-    made = f"genkey {shlex.quote(key.entry.domain)} -s {_free_selector(world, key.entry)}"
+    made = f"genkey {shell_word(key.entry.domain)} -s {_free_selector(world, key.entry)}"
     return dkimctl(world, made, f"then publish it; {words}")
 
 
@@ -61,13 +61,13 @@ def elsewhere(world: World, account: Account, key: UsedKey) -> str:
         copy_key(world, key.path, target, f"{account.name}:{group}"),
         lead_to(world, file, key.path, target),
         service(world, "reload"),
-        words=f"then delete {key.path}",
+        words=f"then delete {shell_word(key.path)}",
     )
 
 
 def decrypt(world: World, key: UsedKey) -> str:
     """Take the passphrase off; owner and mode stay, because the file is written in place."""
-    path, plain = shlex.quote(world.shown(key.path)), shlex.quote(world.shown(f"{key.path}.plain"))
+    path, plain = shell_word(world.shown(key.path)), shell_word(world.shown(f"{key.path}.plain"))
     return f"openssl pkey -in {path} -out {plain} && cat {plain} > {path} && rm {plain}"
 
 
@@ -83,6 +83,6 @@ def make_again(world: World, key: UsedKey) -> str:
             if meant != key.path and os.path.isfile(world.shown(meant)):
                 file, _, _ = key.where.rpartition(" line ")
                 return chain(lead_to(world, file, key.path, meant), service(world, "reload"))
-    path = shlex.quote(world.shown(key.path))
+    path = shell_word(world.shown(key.path))
     away = f"mv {path} {path}.broken" if os.path.isfile(world.shown(key.path)) else ""
     return chain(away, another_key(world, key, "the file from a backup is as good"))

@@ -2,7 +2,6 @@
 
 import errno
 import os
-import shlex
 from collections.abc import Iterator
 from itertools import islice
 from typing import assert_never
@@ -11,6 +10,8 @@ from dkimctl.catalogue import private_keys as c
 from dkimctl.doctor.base import Diagnosis, Repair, noticed, repairable, softened
 from dkimctl.doctor.commands import chain, set_parameter, silence
 from dkimctl.doctor.keycommands import another_key, decrypt, elsewhere, make_again, whole_path
+from dkimctl.errors import DkimctlError, shell_word
+from dkimctl.files import read_regular
 from dkimctl.findings import Severity
 from dkimctl.host.accounts import Account, may_become
 from dkimctl.host.datasets import State
@@ -31,8 +32,6 @@ _ENTRIES = {
 }
 _BATCH = 10_000
 """So many keys are looked at with one process that is the daemon's user."""
-_LARGEST = 1 << 16
-"""Octets; a key has at most a few thousand."""
 _OURS = ("/etc/dkimkeys", "/etc/opendkim", "/etc/mail/dkim-keys")
 """Where directories hold keys and nothing else, so that their owner and mode may be set."""
 
@@ -96,7 +95,7 @@ def _unopened(world: World, account: Account, key: UsedKey, result: int) -> Diag
         return noticed(c.MISSING, key.path, seen, make_again(world, key))
     if result == errno.EACCES:
         return _denied(world, account, key, seen)
-    return noticed(c.NOT_A_FILE, key.path, seen, f"namei -l {shlex.quote(shown)}  # a key file belongs there")
+    return noticed(c.NOT_A_FILE, key.path, seen, f"namei -l {shell_word(shown)}  # a key file belongs there")
 
 
 def _denied(world: World, account: Account, key: UsedKey, seen: str) -> Diagnosis:
@@ -106,7 +105,7 @@ def _denied(world: World, account: Account, key: UsedKey, seen: str) -> Diagnosi
     try:
         status = os.stat(shown)
     except OSError:
-        return noticed(c.UNREADABLE, key.path, seen, f"namei -l {shlex.quote(shown)}  # see who may pass")
+        return noticed(c.UNREADABLE, key.path, seen, f"namei -l {shell_word(shown)}  # see who may pass")
     blocked = _blocked_directory(world, account, key.path)
     if blocked:
         repair = Repair(blocked, owner=f"{account.name}:{group}", mode=0o700)
@@ -176,9 +175,10 @@ def _unsafe(world: World, account: Account, key: UsedKey, unsafe: Unsafe) -> Dia
 
 def _content(world: World, key: UsedKey, demands: KeyDemands) -> Iterator[Diagnosis]:
     try:
-        with open(world.shown(key.path), "rb") as stream:
-            content = stream.read(_LARGEST)
-    except OSError:
+        content = read_regular(world.at(key.path))
+    except DkimctlError:
+        content = None
+    if content is None:
         return  # told already: it could not be opened, or not tried
     held = read_key(content, key.path)
     if isinstance(held, Fault):

@@ -1,7 +1,6 @@
 """What runs on this machine now. Only of the running machine, never of a tree below `--root`."""
 
 import os
-import shlex
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -11,7 +10,7 @@ from dkimctl.catalogue import machine as c
 from dkimctl.clock import SYSTEM_CLOCK
 from dkimctl.doctor.base import Diagnosis, noticed
 from dkimctl.doctor.commands import service
-from dkimctl.errors import DkimctlError, Unavailable
+from dkimctl.errors import DkimctlError, Unavailable, shell_word
 from dkimctl.host.clockstate import started
 from dkimctl.host.datasets import FILES
 from dkimctl.host.running import find_running
@@ -104,5 +103,5 @@ def _listening(socket: MilterSocket, pid: int | None, start: str, restart: str) 
         else:
             yield noticed(c.NOT_RUNNING, str(socket), error.message, start)
     except Unavailable as error:
-        fix = f"ss -lp | grep -F {shlex.quote(socket.path or f':{socket.port}')}  # shows who listens there"
+        fix = f"ss -lp | grep -F {shell_word(socket.path or f':{socket.port}')}  # shows who listens there"
         yield noticed(c.NOT_A_MILTER, str(socket), error.message, fix)

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shlex
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -14,7 +13,7 @@ from dkimctl.doctor.base import Diagnosis, noticed
 from dkimctl.doctor.commands import chain, dkimctl, service, set_parameter
 from dkimctl.doctor.start import make_socket_directory, without_option
 from dkimctl.doctor.ways import LISTS, Way, ways
-from dkimctl.errors import UsageError
+from dkimctl.errors import UsageError, shell_word
 from dkimctl.host.accounts import Account
 from dkimctl.host.socketplace import SYSTEMD_UMASK, may_connect, predicted
 from dkimctl.host.world import World
@@ -82,7 +81,7 @@ def _asked(way: Way) -> Iterator[Diagnosis]:
             name = "smtpd_milters" if hidden else "receive_override_options"
             seen = f"{way.instance.directory}/master.cf: {door.place} has -o {name}={door.overrides[name]}"
             option, setting = ("-PX", f"{door.place}/{name}") if hidden else ("-P", way.admitting(door))
-            yield noticed(c.OVERRIDE, door.place, seen, f"{way.postconf} {option} {shlex.quote(setting)}")
+            yield noticed(c.OVERRIDE, door.place, seen, f"{way.postconf} {option} {shell_word(setting)}")
     if signing or any("smtpd_milters" in door.overrides and way.asks(value) for door in doors):
         return
     strays = [m for m in split_milters(value) if names_opendkim(m, way.instance.queue, ()) or _is_same_port(way, m)]
@@ -196,7 +195,7 @@ def _permission(way: Way) -> Iterator[Diagnosis]:
         yield noticed(c.OPEN_SOCKET, way.socket.path, f"{way.socket.path} gets {mode:04o} (UMask)", fix)
     members = world.accounts.by_gid.get(daemon.gid)
     if members and client.name in members.members and daemon.gid != client.gid:
-        tree = "" if world.is_live else f"--root {shlex.quote(str(world.root))} "
+        tree = "" if world.is_live else f"--root {shell_word(world.root)} "
         fix = chain(fix, f"gpasswd {tree}-d {client.name} {members.name}")
         yield noticed(c.SHARED_GROUP, members.name, f"group {members.name} has {', '.join(members.members)}", fix)
 

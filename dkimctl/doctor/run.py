@@ -1,7 +1,6 @@
 """All checks, one after the other."""
 
 import os
-import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -19,7 +18,7 @@ from dkimctl.doctor.machine import check_machine
 from dkimctl.doctor.milters import check_milters
 from dkimctl.doctor.start import check_start
 from dkimctl.doctor.tables import check_tables
-from dkimctl.errors import DkimctlError, reason
+from dkimctl.errors import DkimctlError, reason, shell_word
 from dkimctl.findings import Finding, Severity, severity_order
 from dkimctl.host.world import World
 from dkimctl.signers.registry import signer_of
@@ -101,7 +100,7 @@ def _unread(world: World) -> Iterable[Diagnosis]:
 
 def _look_at(world: World, path: str) -> str | None:
     """Root sees each step of the path; everybody else becomes root first, which is the general advice."""
-    return f"namei -l {shlex.quote(world.shown(path))}  # shows where it fails" if os.geteuid() == 0 else None
+    return f"namei -l {shell_word(world.shown(path))}  # shows where it fails" if os.geteuid() == 0 else None
 
 
 def _praise(world: World) -> str:

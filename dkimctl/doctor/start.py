@@ -1,7 +1,6 @@
 """How the daemon is started, and whether it can make its socket."""
 
 import os
-import shlex
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
@@ -11,7 +10,7 @@ from dkimctl.catalogue import conf as c
 from dkimctl.catalogue import machine, postfix
 from dkimctl.doctor.base import Diagnosis, noticed
 from dkimctl.doctor.commands import chain, dkimctl, edit, make_directory, service, set_parameter, silence
-from dkimctl.errors import DiskError, UsageError
+from dkimctl.errors import DiskError, UsageError, shell_word
 from dkimctl.files import read_file
 from dkimctl.host.accounts import Account
 from dkimctl.host.installation import where
@@ -52,7 +51,7 @@ def without_option(world: World, option: Setting) -> str:
     if ".service.d/" not in option.file:
         return edit(world, option.file, option.line, "take -p out, then have systemd read it and restart opendkim")
     # without ExecStart the drop-in leaves the unit's own
-    off = f"sed -i 's/^ExecStart=/#&/' {shlex.quote(world.shown(option.file))}"
+    off = f"sed -i 's/^ExecStart=/#&/' {shell_word(world.shown(option.file))}"
     again = "systemctl daemon-reload" if world.is_live and has_systemd() else ""
     return chain(off, again, service(world, "restart"))
 
@@ -129,7 +128,7 @@ def _after_boot(world: World, setting: Setting, directory: str) -> Iterator[Diag
     line = f"d {place} 0750 {account.name if account else 'opendkim'} {group} - -"
     target = world.shown("/etc/tmpfiles.d")
     fix = chain(
-        f"mkdir -p {shlex.quote(target)}", f"echo {shlex.quote(line)} > {shlex.quote(f'{target}/opendkim-socket.conf')}"
+        f"mkdir -p {shell_word(target)}", f"echo {shell_word(line)} > {shell_word(f'{target}/opendkim-socket.conf')}"
     )
     seen = f"{where(setting)}: {setting.value}; neither tmpfiles.d nor the unit makes {place}"
     yield noticed(postfix.NOT_AFTER_BOOT, directory, seen, fix)
@@ -177,7 +176,7 @@ def _place(world: World, setting: Setting, socket: MilterSocket) -> Iterator[Dia
         return
     if not stat.S_ISSOCK(there.st_mode) or (account.uid and there.st_uid != account.uid):
         kind = "a socket of " + world.accounts.user_name(there.st_uid) if stat.S_ISSOCK(there.st_mode) else "no socket"
-        fix = chain(f"rm {shlex.quote(world.shown(socket.path))}", service(world, "restart"))
+        fix = chain(f"rm {shell_word(world.shown(socket.path))}", service(world, "restart"))
         yield noticed(postfix.SOCKET_IN_WAY, socket.path, f"{socket.path} is {kind}", fix)
 
 

@@ -1,9 +1,9 @@
 """The ways of mail: each Postfix instance with the daemon's socket, its doors, and its content filters."""
 
-import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from dkimctl.errors import shell_word
 from dkimctl.host.internal import HostList
 from dkimctl.host.postfix import PostfixInstance, Service
 from dkimctl.host.socketplace import leads_to
@@ -39,12 +39,12 @@ class Way:
     @property
     def postconf(self) -> str:
         """The command that changes this instance."""
-        return f"postconf -c {shlex.quote(self.world.shown(self.instance.directory))}"
+        return f"postconf -c {shell_word(self.world.shown(self.instance.directory))}"
 
     def listing(self, name: str, milters: Iterable[str]) -> str:
         """The command that sets a list of milters, and the other one with it where both are the same today."""
         values = self.instance.values
-        setting = shlex.quote(f"{name} = {', '.join(milters)}")
+        setting = shell_word(f"{name} = {', '.join(milters)}")
         is_both = name == LISTS[0] and values[LISTS[0]] == values[LISTS[1]]
         return f"{self.postconf} -e {setting}" + (" 'non_smtpd_milters = $smtpd_milters'" if is_both else "")
 

@@ -28,6 +28,7 @@ from dkimctl.files.paths import (
     remove_directory,
     remove_file,
     remove_tree,
+    resolved,
     settle_directory,
     staged_file,
     touch,
@@ -41,13 +42,14 @@ from dkimctl.files.reading import (
     read_file,
     read_found,
     read_named,
+    read_regular,
     read_trusted,
     read_untrusted,
     read_with_status,
     status_of,
 )
 from dkimctl.files.safety import refuse_shared_directory
-from dkimctl.files.scratch import copy_tree, scratch_directory
+from dkimctl.files.scratch import copy_tree, new_directory, new_file, scratch_directory
 from dkimctl.files.walk import open_folder
 
 __all__ = [
@@ -67,12 +69,15 @@ __all__ = [
     "is_there",
     "locked",
     "make_directory",
+    "new_directory",
+    "new_file",
     "open_file",
     "open_folder",
     "open_log",
     "read_file",
     "read_found",
     "read_named",
+    "read_regular",
     "read_trusted",
     "read_untrusted",
     "read_with_status",
@@ -81,6 +86,7 @@ __all__ = [
     "remove_directory",
     "remove_file",
     "remove_tree",
+    "resolved",
     "scratch_directory",
     "settle_directory",
     "staged_file",

@@ -13,15 +13,15 @@ _OWN_DESCRIPTOR = re.compile(r"/dev/(stdout|stderr|fd/[0-9]+)|/proc/self/fd/[0-9
 """What a shell's `>(command)` is called; no directory on the way has a link that leads there."""
 
 
-def open_log(path: Path | str) -> IO[str]:
-    """A file that somebody named, to be read and added to; made when it is missing. Lines are ASCII.
+def open_log(path: Path | str, *, encoding: str = "utf-8") -> IO[str]:
+    """Open a text file that somebody named, to be read and added to; made when it is missing.
 
     Raises DiskError, and Refused where others can write in its directory, for a file that they could have put there.
     """
     with disk_errors(f"write {path}"):
         if _OWN_DESCRIPTOR.fullmatch(str(path)):
             descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
-            return os.fdopen(descriptor, "w", encoding="ascii", errors="replace", newline="\n", buffering=1)
+            return os.fdopen(descriptor, "w", encoding=encoding, errors="replace", newline="\n", buffering=1)
         with open_parent(path, follow=True) as (folder, name):
             descriptor = os.open(name, _FLAGS, 0o644, dir_fd=folder.descriptor)
             try:
@@ -32,7 +32,7 @@ def open_log(path: Path | str) -> IO[str]:
                         hint="name a file in a directory of your own",
                     )
                 os.set_blocking(descriptor, True)
-                return os.fdopen(descriptor, "a+", encoding="ascii", errors="replace", newline="\n", buffering=1)
+                return os.fdopen(descriptor, "a+", encoding=encoding, errors="replace", newline="\n", buffering=1)
             except BaseException:
                 os.close(descriptor)
                 raise

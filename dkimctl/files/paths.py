@@ -10,6 +10,7 @@ from pathlib import Path
 from dkimctl.errors import Refused, disk_errors, shell_word
 from dkimctl.files.folder import Content, Folder, fill, give_descriptor
 from dkimctl.files.owner import Owner
+from dkimctl.files.place import Place, below, tree_of
 from dkimctl.files.walk import open_folder, open_parent
 
 _OPEN = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
@@ -111,6 +112,15 @@ def remove_tree(path: Path) -> None:
         shutil.rmtree(name, ignore_errors=True, dir_fd=folder.descriptor)
 
 
+def resolved(path: Path) -> Path:
+    """Return the path of the file itself where `path` is a link that may be followed, else `path`, from `/` on.
+
+    Raises DiskError, and Refused for a link that others could have planted.
+    """
+    with disk_errors(f"look at {path}"), open_parent(path, follow=True) as (folder, name):
+        return below(tree_of(path), folder.shown(name)) if isinstance(path, Place) else Path(folder.shown(name))
+
+
 # --- directories
 
 
@@ -158,7 +168,7 @@ def settle(descriptor: int, mode: int, owner: Owner | None, *, is_safe: bool, sh
         assert owner is not None
         raise Refused(
             f"{shown} belongs to {Owner.of(status).label}, not to {owner.label}, and others could have put it there",
-            hint=f"look at what is in it; then: chown -h {owner.label} {shell_word(shown)}",
+            hint=f"look at what is in it; then: chown -h {shell_word(owner.label)} {shell_word(shown)}",
         )
     give_descriptor(descriptor, mode, owner)
 

@@ -81,6 +81,24 @@ def read_trusted(path: Path) -> bytes | None:
             os.close(descriptor)
 
 
+def read_regular(path: Path) -> bytes | None:
+    """Return the content of a file that the daemon opens, to judge it as the daemon would; None when there is none.
+
+    Links are followed. Nothing else than a regular file of at most LARGEST_KEY octets is read. Raises DiskError.
+    """
+    with disk_errors(f"read {path}"):
+        try:
+            descriptor = _open(path)
+        except (FileNotFoundError, NotADirectoryError, ValueError):
+            return None
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise OSError(errno.EINVAL, "it is no regular file")
+            return _content(descriptor, LARGEST_KEY, b"")
+        finally:
+            os.close(descriptor)
+
+
 class LinkFound(Refused):
     """A link lies where a file was looked for."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from dkimctl.errors import disk_errors
 from dkimctl.files.folder import Folder
 from dkimctl.files.owner import Owner, caller
-from dkimctl.files.paths import make_directory, remove_tree, settle_directory
+from dkimctl.files.paths import create_file, make_directory, remove_tree, settle_directory
 from dkimctl.files.reading import open_file
 from dkimctl.files.walk import open_folder
 
@@ -19,7 +19,7 @@ PLACE = Path("/run/dkimctl")
 
 @contextmanager
 def scratch_directory(purpose: str, *, mode: int = 0o700, reader: Owner | None = None) -> Iterator[Path]:
-    """A new directory, removed at the end with all that is in it. `purpose`: a word for its name.
+    """Make a new directory, removed at the end with all that is in it. `purpose`: a word for its name.
 
     `mode`: 0711 where another user's process must pass; 0750 with `reader`, whose group may then read. Ordinary users
     have theirs where TMPDIR says. Raises DiskError.
@@ -28,16 +28,34 @@ def scratch_directory(purpose: str, *, mode: int = 0o700, reader: Owner | None =
         base = PLACE
         settle_directory(base, mode=0o711, owner=caller())
     else:
-        from tempfile import gettempdir
-
-        base = Path(gettempdir())
+        base = _temporary_place()
     owner = Owner(os.geteuid(), reader.gid, reader.label) if reader else None
-    place = base / f"{purpose}-{os.urandom(8).hex()}"
+    place = base / f"dkimctl-{purpose}-{os.urandom(8).hex()}"
     make_directory(place, mode=mode, owner=owner)
     try:
         yield place
     finally:
         remove_tree(place)
+
+
+def new_directory(purpose: str) -> Path:
+    """Make a directory that stays, for the caller alone, where TMPDIR says. Raises DiskError."""
+    place = _temporary_place() / f"dkimctl-{purpose}-{os.urandom(8).hex()}"
+    make_directory(place, mode=0o700)
+    return place
+
+
+def new_file(purpose: str, content: bytes) -> Path:
+    """Make a file that stays, for the caller alone, where TMPDIR says. Raises DiskError."""
+    path = _temporary_place() / f"dkimctl-{purpose}-{os.urandom(8).hex()}.txt"
+    create_file(path, content, mode=0o600)
+    return path
+
+
+def _temporary_place() -> Path:
+    from tempfile import gettempdir
+
+    return Path(gettempdir())
 
 
 def copy_tree(source: Path, target: Path) -> None:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from dkimctl.errors import CheckFailed, DkimctlError
-from dkimctl.files import read_file
+from dkimctl.files import read_regular
 from dkimctl.host.version import as_read_here
 from dkimctl.host.world import World
 from dkimctl.keys.pair import KeyPair, parse_private_key
@@ -91,7 +91,7 @@ def read_key(content: bytes, source: str) -> KeyPair | Fault:
 def public_key(world: World, key: UsedKey) -> PublicKey | None:
     """Return the public half of a key file, or None when it cannot be read or holds none, which `doctor` reports."""
     try:
-        content = read_file(world.at(key.path)) if key.path.startswith("/") else None
+        content = read_regular(world.at(key.path)) if key.path.startswith("/") else None
     except DkimctlError:
         return None
     held = read_key(content, key.path) if content else Fault.EMPTY

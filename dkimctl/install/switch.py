@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dkimctl.clock import Clock
 from dkimctl.config.settings import Settings
-from dkimctl.errors import Unavailable
+from dkimctl.errors import Unavailable, shell_word
 from dkimctl.install.compare import Change
 from dkimctl.install.restore import restore
 from dkimctl.install.staging import check_staged
@@ -134,5 +134,5 @@ def _reload_postfix(settings: Settings) -> ReloadResult:
             Action.START, False, "Postfix does not run: its settings count when it starts", "start it: postfix start"
         )
     if run_program("postfix", "-c", directory, "reload").code != 0:
-        raise Unavailable("postfix reload failed", hint=f"see why: postfix -c {directory} check")
+        raise Unavailable("postfix reload failed", hint=f"see why: postfix -c {shell_word(directory)} check")
     return ReloadResult(Action.RELOAD, True, "Postfix was reloaded")

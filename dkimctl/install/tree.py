@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from dkimctl.files import make_directory, write_file
+from dkimctl.files import as_place, make_directory, write_file
 from dkimctl.signers.base import Rendering
 
 POSTFIX_FILE = "postfix-settings"
@@ -24,11 +24,11 @@ def _write(rendering: Rendering, directory: Path) -> Iterator[Path]:
     for file in rendering.files:
         if file.is_private:
             continue
-        path = directory / file.path.lstrip("/")
+        path = as_place(directory, file.path)
         make_directory(path.parent, mode=0o755)
         write_file(path, file.content, mode=file.mode)
         yield path
     if rendering.postfix:
-        path = directory / POSTFIX_FILE
+        path = as_place(directory, POSTFIX_FILE)
         write_file(path, (f"{name} = {value}\n".encode() for name, value in rendering.postfix.items()))
         yield path

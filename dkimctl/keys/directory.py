@@ -183,7 +183,7 @@ class KeyDirectory:
             mode = stat.S_IMODE(status.st_mode)
             raise Refused(
                 f"{path} belongs to {Owner.of(status).label} (mode {mode:04o}): {self._owner.label} cannot read it",
-                hint=f"if it is the right key: chown -h {self._owner.label} {shell_word(path)}",
+                hint=f"if it is the right key: chown -h {shell_word(self._owner.label)} {shell_word(path)}",
             )
 
     def advance(self, key: Key, phase: Phase, now: datetime, note: str = "") -> Key:

@@ -5,7 +5,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dkimctl.errors import CheckFailed, DiskError, Refused
+from dkimctl.errors import CheckFailed, DiskError, Refused, shell_word
 from dkimctl.files import read_file
 from dkimctl.keys.public import PublicKey
 
@@ -122,7 +122,9 @@ def _private_key(content: bytes, source: str) -> "RSAPrivateKey | Ed25519Private
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     form = "a key file starts with -----BEGIN PRIVATE KEY----- and has no passphrase"
-    hint = f"{form}; restore it from a backup, or move the file away: mv {source} {source}.broken"
+    hint = (
+        f"{form}; restore it from a backup, or move the file away: mv {shell_word(source)} {shell_word(source)}.broken"
+    )
     try:
         # the library's own check tests the primes, 50 ms a key; the arithmetic below finds damage in 0.02 ms
         key = load_pem_private_key(content, password=None, unsafe_skip_rsa_key_validation=True)

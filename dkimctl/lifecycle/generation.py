@@ -90,11 +90,12 @@ def key_owner(settings: Settings, asked: str | None = None) -> OwnerChoice:
             raise UsageError(f"only root can give keys to {asked}", hint="run it with sudo, or leave --owner out")
         return OwnerChoice(owner)
     daemon = settings.keys.owner
+    later = f"chown -R {shell_word(daemon)} {shell_word(settings.key_directory)}"
     if os.geteuid() != 0:
         return OwnerChoice(
             caller(),
             f"keys will belong to you, not to {daemon}: the daemon cannot read them",
-            f"run it with sudo, or later: chown -R {daemon} {shell_word(settings.key_directory)}",
+            f"run it with sudo, or later: {later}",
         )
     try:
         return OwnerChoice(find_owner(daemon, settings.root))
@@ -102,7 +103,7 @@ def key_owner(settings: Settings, asked: str | None = None) -> OwnerChoice:
         return OwnerChoice(
             caller(),
             f"{error.message}, so the keys will belong to root and the daemon cannot read them",
-            f"install the daemon (apt install opendkim), then: chown -R {daemon} {shell_word(settings.key_directory)}",
+            f"install the daemon (apt install opendkim), then: {later}",
         )
 
 

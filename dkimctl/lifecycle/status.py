@@ -6,7 +6,7 @@ from datetime import datetime
 
 from dkimctl.clock import Clock
 from dkimctl.config.settings import Settings
-from dkimctl.errors import DkimctlError, UsageError
+from dkimctl.errors import DkimctlError, UsageError, shell_word
 from dkimctl.findings import Finding, finding
 from dkimctl.keys.metadata import Metadata, Phase
 from dkimctl.keys.store import Key, KeyReader
@@ -76,7 +76,7 @@ def status(settings: Settings, store: KeyReader, domains: Iterable[str], clock: 
 
 
 def _keyless(domain: str, settings: Settings) -> Keyless:
-    command = f"dkimctl genkey {domain}"
+    command = f"dkimctl genkey {shell_word(domain)}"
     if domain not in settings.domains:
         raise UsageError(f"{domain} has no key", hint=f"make one: {command}")
     return Keyless(domain, command)
@@ -113,8 +113,8 @@ def _since(known: Metadata) -> str | None:
 def _next(key: Key) -> str | None:
     match key.phase:
         case Phase.GENERATED | Phase.PUBLISHED:
-            return f"dkimctl publish {key.domain}"
+            return f"dkimctl publish {shell_word(key.domain)}"
         case Phase.VERIFIED:
-            return f"dkimctl setup {key.domain}"
+            return f"dkimctl setup {shell_word(key.domain)}"
         case _:
             return None

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from dkimctl.errors import shell_word
 from dkimctl.lifecycle.generation import Failed, Generated, Outcome
 from dkimctl.output.layout import message
 from dkimctl.output.progress import watched
@@ -24,7 +25,7 @@ def show_outcomes(outcomes: Iterable[Outcome], terminal: Terminal, total: int) -
     terminal.document("keys", shown)
     if made:
         count = "a key" if len(made) == 1 else f"{len(made)} keys"
-        domains = made[0] if len(made) == 1 else ""
+        domains = shell_word(made[0]) if len(made) == 1 else ""
         terminal.note(f"made {count}; next: " + f"dkimctl record {domains}".strip())
     return code
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dkimctl.clock import SYSTEM_CLOCK
-from dkimctl.errors import Unavailable, reason
+from dkimctl.errors import Unavailable, reason, shell_word
 from dkimctl.programs.identity import Identity
 from dkimctl.programs.search import changeable_program, find_program, search_path
 
@@ -86,7 +86,8 @@ def _not_found(name: str) -> Unavailable:
         )
     path, node = found
     return Unavailable(
-        f"{path} is not run as root: others can change {node}", hint=f"see who may write there: namei -l {path}"
+        f"{path} is not run as root: others can change {node}",
+        hint=f"see who may write there: namei -l {shell_word(path)}",
     )
 
 

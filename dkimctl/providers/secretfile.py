@@ -3,8 +3,8 @@
 import stat
 from pathlib import Path
 
-from dkimctl.errors import ConfigError, disk_errors, shell_word
-from dkimctl.files import read_file
+from dkimctl.errors import ConfigError, shell_word
+from dkimctl.files import read_with_status
 
 
 def secret_text(path: Path, *, hint: str) -> str:
@@ -12,11 +12,11 @@ def secret_text(path: Path, *, hint: str) -> str:
 
     Raises ConfigError when there is no such file or when other users can read it, DiskError when it cannot be read.
     """
-    content = read_file(path)
-    if content is None:
+    there = read_with_status(path)
+    if there is None:
         raise ConfigError(f"no such file: {path}", hint=hint)
-    with disk_errors(f"look at {path}"):
-        mode = stat.S_IMODE(path.stat().st_mode)
+    content, status = there
+    mode = stat.S_IMODE(status.st_mode)
     if mode & 0o077:
         raise ConfigError(
             f"{path} can be read by other users (mode {mode:04o}), and it holds a secret",

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from dkimctl.errors import DkimctlError, Refused
+from dkimctl.errors import DkimctlError, Refused, shell_word
 from dkimctl.names import owner_name, printable
 from dkimctl.providers.base import Capabilities, Change, Create, Delete, Glances, Provider, ProviderRecord, Replace
 from dkimctl.publish.likeness import Likeness, likeness
@@ -126,7 +126,7 @@ def _delegated(wanted: Wanted, record: ProviderRecord) -> Refused:
     return Refused(
         f"{wanted.name} is a CNAME to {target}: its record is published there, by whoever runs that zone",
         hint=f"have it published at {target}, or remove the CNAME, or use another selector: "
-        f"dkimctl genkey {wanted.domain} -s NAME",
+        f"dkimctl genkey {shell_word(wanted.domain)} -s NAME",
     )
 
 
@@ -134,7 +134,8 @@ def _taken(wanted: Wanted, record: ProviderRecord) -> Refused:
     what = "another key" if "p=" in record.text else "another text"
     return Refused(
         f"{wanted.name} holds {what} already ({record.field_type}), and there can be only one record",
-        hint=f"use another selector: dkimctl genkey {wanted.domain} -s NAME; if nothing signs with it, add --replace",
+        hint=f"use another selector: dkimctl genkey {shell_word(wanted.domain)} -s NAME; "
+        "if nothing signs with it, add --replace",
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from dkimctl.clock import Clock
-from dkimctl.errors import RUN_AGAIN, ApiError, DkimctlError
+from dkimctl.errors import RUN_AGAIN, ApiError, DkimctlError, shell_word
 from dkimctl.providers.base import Change, Create, Delete, Provider, ProviderRecord, Replace
 from dkimctl.publish.likeness import Likeness, key_value, likeness
 from dkimctl.publish.plan import Consent, NamePlan, Wanted, elsewhere, plan
@@ -185,7 +185,7 @@ def _spoilt_error(wanted: Wanted, spoilt: ProviderRecord, *, undone: bool) -> Ap
         hint = "this service does not store long texts: let the name be a CNAME into a zone elsewhere"
     else:
         message = f"the record came back different: {len(came)} characters where {len(sent)} were sent"
-        hint = f"compare with: dkimctl record {wanted.domain}"
+        hint = f"compare with: dkimctl record {shell_word(wanted.domain)}"
     if undone:
         return ApiError(f"{message}; nothing of it was left in the zone", hint=hint)
     return ApiError(

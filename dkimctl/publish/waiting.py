@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from dkimctl.catalogue import CATALOGUE, delivery
 from dkimctl.clock import Clock
 from dkimctl.config.settings import Settings
-from dkimctl.errors import DkimctlError, Unavailable
+from dkimctl.errors import DkimctlError, Unavailable, shell_word
 from dkimctl.findings import Finding, Severity
 from dkimctl.keys.metadata import Tags
 from dkimctl.keys.public import PublicKey, decode_public_key
@@ -109,7 +109,8 @@ def not_served(wanted: Wanted, report: "Report", timeout: float) -> Unavailable:
     """Return the error for a name whose time is over."""
     worst = only_resolvers(report) or (report.findings[0] if report.findings else None)
     why = f"{worst.title} ({worst.seen})" if worst else "no name server was asked"
-    hint = f"name servers may take longer: look again with dkimctl verify-dns {wanted.domain}, or use --timeout"
+    look = f"dkimctl verify-dns {shell_word(wanted.domain)}"
+    hint = f"name servers may take longer: look again with {look}, or use --timeout"
     if worst and worst.code == delivery.ONLY_RESOLVERS.code:
         hint = worst.fix
     return Unavailable(f"not served everywhere after {timeout:g} s: {why}", hint=hint)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from dkimctl.config.settings import Settings
-from dkimctl.errors import UsageError
+from dkimctl.errors import UsageError, shell_word
 from dkimctl.keys.store import Key, KeyReader, published_keys
 from dkimctl.names import SLOTS, owner_name, selector_name
 from dkimctl.record.from_key import record_of
@@ -47,7 +47,7 @@ def chosen_keys(store: KeyReader, domains: Iterable[str], selector: str | None =
         keys = [key for key in published_keys(store.keys(domain)) if wanted in (None, key.selector)]
         if not keys:
             missing = f"{domain} has no key" + (f" with selector {wanted}" if wanted else "")
-            hint = f"make one: dkimctl genkey {domain}" + (f" -s {wanted}" if wanted else "")
+            hint = f"make one: dkimctl genkey {shell_word(domain)}" + (f" -s {wanted}" if wanted else "")
             raise UsageError(missing, hint=hint)
         yield from keys
 

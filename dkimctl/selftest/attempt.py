@@ -12,7 +12,7 @@ from dkimctl.dkim.mail import parse_mail
 from dkimctl.dkim.signature import FIELD, FindRecord, verify
 from dkimctl.dkim.usable_key import every
 from dkimctl.dkim.words import moment, span
-from dkimctl.errors import DkimctlError, Unavailable
+from dkimctl.errors import DkimctlError, Unavailable, shell_word
 from dkimctl.record.taglist import TagList, parse_signature_tags
 from dkimctl.selftest.cases import Case
 
@@ -102,7 +102,7 @@ def not_verified(case: Case, expected: Expected, error: DkimctlError) -> Attempt
 
 def why_hint(case: Case) -> str:
     """The command that tells why mail from this sender is not signed."""
-    return f"see why: sudo dkimctl why {case.message.sender}"
+    return f"see why: sudo dkimctl why {shell_word(case.message.sender)}"
 
 
 @dataclass(frozen=True, slots=True)

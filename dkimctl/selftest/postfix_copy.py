@@ -6,12 +6,12 @@ notices). A content filter is not asked, because it would hand the mail back to 
 goes, unchanged, to a copy of the service at which its mail comes back.
 """
 
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dkimctl.errors import disk_errors
+from dkimctl.files import make_directory, status_of, write_file
+from dkimctl.owners import find_owner
 from dkimctl.postfix import postconf
 from dkimctl.postfix.milters import milter_socket, split_milters
 
@@ -130,23 +130,28 @@ def copy_settings(place: Path, directory: Path, ports: Ports) -> Copied:
     local = pickup.get("content_filter", values["content_filter"])
     back = _way_back(directory, values, [*filters.values(), *([local] if local else [])])
     returned = _overrides(directory, (back,))
-    with disk_errors("prepare a second Postfix"):
-        place.chmod(0o755)
-        for name in ("config", "queue", "data"):
-            (place / name).mkdir(mode=0o755)
-        shutil.chown(place / "data", values["mail_owner"])
-        (place / "config/main.cf").write_text(_main_cf(place, directory, ports.sink, spelled))
-        detour = _detour(ports.back) if back else {}
-        smtpd = _smtpd(ports.smtp, {**_asking(door, values), **{name: detour[name] for name in filters if back}})
-        smtpd += _smtpd(ports.back, _asking(returned, values)) if back else ""
-        options = _options({"content_filter": detour["content_filter"]} if local and back else {})
-        (place / "config/master.cf").write_text(_MASTER.format(smtpd=smtpd, pickup=options))
+    make_directory(place / "config", mode=0o711)
+    make_directory(place / "queue", mode=0o755)
+    make_directory(place / "data", mode=0o700, owner=find_owner(values["mail_owner"]))
+    _write_copy(place, directory, "main.cf", _main_cf(place, directory, ports.sink, spelled))
+    detour = _detour(ports.back) if back else {}
+    smtpd = _smtpd(ports.smtp, {**_asking(door, values), **{name: detour[name] for name in filters if back}})
+    smtpd += _smtpd(ports.back, _asking(returned, values)) if back else ""
+    options = _options({"content_filter": detour["content_filter"]} if local and back else {})
+    _write_copy(place, directory, "master.cf", _MASTER.format(smtpd=smtpd, pickup=options))
     behind = _listed(returned, spelled, values) if back else []
     milters = {
         _MILTERS[0]: ", ".join([*_listed(door, spelled, values), *(behind if filters else [])]),
         _MILTERS[1]: ", ".join([*split_milters(spelled[_MILTERS[1]]), *(behind if local else [])]),
     }
     return Copied(milters, tuple(f"{name} = {value}" for name, value in filters.items()), back)
+
+
+def _write_copy(place: Path, directory: Path, name: str, text: str) -> None:
+    """Write a file of the second Postfix, which nobody may read who may not read the real one: passwords are in it."""
+    original = status_of(directory / name)
+    mode = 0o600 if original is None else original.st_mode & 0o644
+    write_file(place / "config" / name, text.encode("utf-8", "surrogateescape"), mode=mode | 0o600)
 
 
 def _way_back(directory: Path, values: Mapping[str, str], filters: Iterable[str]) -> str:

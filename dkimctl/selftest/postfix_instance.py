@@ -5,15 +5,14 @@ The real one is not touched, nor is its queue, its log, or its mail.
 
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import mkdtemp
 
 from dkimctl.clock import SYSTEM_CLOCK
 from dkimctl.errors import Unavailable
+from dkimctl.files import scratch_directory
 from dkimctl.milter.client import greet
 from dkimctl.postfix import postconf
 from dkimctl.postfix.milters import milter_socket, split_milters
@@ -64,16 +63,15 @@ def second_postfix(directory: Path, ports: Ports) -> Iterator[Instance]:
         )
     if os.geteuid() != 0:
         raise Unavailable("only root can start a second Postfix", hint="run it as root (sudo dkimctl …)")
-    place = Path(mkdtemp(prefix="dkimctl-postfix-"))
-    try:
-        copied = copy_settings(place, directory, ports)
-        instance = Instance(place / "config", ports.smtp, place / "maillog", copied)
-        _postfix(instance, "start")
-        _wait_until_ready(instance)
-        yield instance
-    finally:
-        run_program("postfix", "-c", str(place / "config"), "abort")
-        shutil.rmtree(place, ignore_errors=True)
+    with scratch_directory("postfix", mode=0o711) as place:  # its daemons pass through as users of their own
+        try:
+            copied = copy_settings(place, directory, ports)
+            instance = Instance(place / "config", ports.smtp, place / "maillog", copied)
+            _postfix(instance, "start")
+            _wait_until_ready(instance)
+            yield instance
+        finally:
+            run_program("postfix", "-c", str(place / "config"), "abort")
 
 
 def _postfix(instance: Instance, command: str) -> None:

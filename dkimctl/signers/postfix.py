@@ -5,6 +5,7 @@ from functools import cache
 from pathlib import Path
 
 from dkimctl.config.settings import Settings
+from dkimctl.errors import shell_word
 from dkimctl.opendkim.sockets import MilterSocket
 from dkimctl.postfix import postconf
 from dkimctl.postfix.milters import milter_socket, names_opendkim, postfix_spelling, split_milters, with_milter_last
@@ -89,5 +90,5 @@ def _overridden(directory: Path, ours: str, queue: str) -> Iterator[Notice]:
         if not any(milter_socket(m, queue) == wanted for m in split_milters(override.value)):
             yield Notice(
                 f"master.cf overrides {override.name} for {override.service}, so mail that arrives there is not signed",
-                f"if that is not meant: postconf -c {directory} -PX {override.service}/{override.name}",
+                f"if that is not meant: postconf -c {shell_word(directory)} -PX {override.service}/{override.name}",
             )

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from dkimctl.config.settings import Settings
-from dkimctl.errors import UsageError
+from dkimctl.errors import UsageError, shell_word
 from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import Key, KeyReader, signing_key
 from dkimctl.opendkim.tables import LONGEST_LINE
@@ -111,10 +111,10 @@ def _notices(found: _Found) -> Iterable[Notice]:
     if found.leaving:
         yield Notice(
             f"no key signs for {_few(found.leaving)}: all their keys are on their way out",
-            f"make a new one: dkimctl genkey {found.leaving[0]}",
+            f"make a new one: dkimctl genkey {shell_word(found.leaving[0])}",
         )
     if keyless := sorted(found.keyless):
-        yield Notice(f"no key yet for {_few(keyless)}", f"make one: dkimctl genkey {keyless[0]}")
+        yield Notice(f"no key yet for {_few(keyless)}", f"make one: dkimctl genkey {shell_word(keyless[0])}")
 
 
 def _unproven(found: _Found, settings: Settings, chosen: Iterable[SigningKey]) -> Iterable[Notice]:
@@ -128,14 +128,14 @@ def _algorithm_notices(found: _Found, algorithm: str) -> Iterable[Notice]:
     if algorithm == ED25519:
         yield Notice(
             "all mail is signed with Ed25519 alone, which many receivers cannot verify yet (RFC 8463)",
-            f"make an RSA key: dkimctl genkey {found.ed25519[0].domain} --algorithm rsa",
+            f"make an RSA key: dkimctl genkey {shell_word(found.ed25519[0].domain)} --algorithm rsa",
         )
         return
     only = [key.domain for key in found.ed25519 if key.domain not in found.both]
     if only:
         yield Notice(
             f"mail stays unsigned for {_few(only)}: an Ed25519 key only, and one opendkim signs with one algorithm",
-            f"make an RSA key: dkimctl genkey {only[0]} --algorithm rsa",
+            f"make an RSA key: dkimctl genkey {shell_word(only[0])} --algorithm rsa",
         )
     if found.both:
         yield Notice(
@@ -146,7 +146,7 @@ def _algorithm_notices(found: _Found, algorithm: str) -> Iterable[Notice]:
 
 def _publish(settings: Settings, domain: str) -> str:
     provider = settings.domain(domain).provider or settings.provider
-    return f"publish it: dkimctl publish {domain}" + ("" if provider else " --provider ovh")
+    return f"publish it: dkimctl publish {shell_word(domain)}" + ("" if provider else " --provider ovh")
 
 
 def _few(names: list[str]) -> str:

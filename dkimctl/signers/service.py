@@ -8,7 +8,8 @@ from enum import StrEnum
 from pathlib import Path
 from signal import Signals
 
-from dkimctl.errors import DiskError, Unavailable, reason
+from dkimctl.errors import DiskError, Refused, Unavailable, reason
+from dkimctl.files import touch
 from dkimctl.host.running import find_running
 from dkimctl.programs import has_systemd, run_program
 
@@ -122,5 +123,5 @@ def _signal(pid: int, name: str, signal: Signals) -> None:
 
 def _note_reload(service: Service) -> None:
     """Note the time of the reload as the pid file's own: `doctor` reads it there, and nothing else records it."""
-    with suppress(OSError):
-        os.utime(service.pid_file)
+    with suppress(OSError, Refused):
+        touch(Path(service.pid_file))

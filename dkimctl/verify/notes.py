@@ -6,9 +6,9 @@ import re
 import stat
 from collections import Counter
 from collections.abc import Iterable
-from pathlib import Path
 
 from dkimctl.errors import UsageError, disk_errors
+from dkimctl.files import open_log
 from dkimctl.findings import Severity
 from dkimctl.verify.report import Report, Verdict
 from dkimctl.verify.targets import SeenNames
@@ -41,7 +41,7 @@ class Notes:
         self.verdicts: Counter[Verdict] = Counter()
         self._path = path
         with disk_errors(f"write {path}"):
-            self._stream = Path(path).open("a+", encoding="ascii", errors="replace", newline="\n", buffering=1)  # noqa: SIM115
+            self._stream = open_log(path, encoding="ascii")
             try:
                 self._begin()
             except BaseException:

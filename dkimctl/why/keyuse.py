@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from dkimctl.errors import DkimctlError
-from dkimctl.files import read_file
+from dkimctl.files import read_regular
 from dkimctl.host.accounts import may_become
 from dkimctl.host.keyfiles import Fault, key_demands, read_key
 from dkimctl.host.keysafety import Walk
@@ -78,7 +78,7 @@ def _content(world: World, entry: KeyEntry) -> bytes:
     if not entry.path.startswith("/"):
         return entry.path.encode("utf-8", "surrogateescape")
     try:
-        return read_file(world.at(entry.path)) or b""
+        return read_regular(world.at(entry.path)) or b""
     except DkimctlError as error:
         raise Decided(Outcome.UNKNOWN, error.message) from error
 

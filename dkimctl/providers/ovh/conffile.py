@@ -1,13 +1,12 @@
 """Writing an `ovh.conf`: a few values change, everything else of the file stays as a person wrote it."""
 
 import configparser
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from dkimctl.clock import Clock
-from dkimctl.errors import ConfigError, Refused, disk_errors
+from dkimctl.errors import ConfigError, Refused
 from dkimctl.files import (
     Owner,
     caller,
@@ -15,7 +14,9 @@ from dkimctl.files import (
     make_directory,
     read_file,
     refuse_shared_directory,
+    resolved,
     staged_file,
+    status_of,
     write_file,
 )
 from dkimctl.providers.ovh.credentials import KEYS, Credentials
@@ -50,8 +51,9 @@ def store(path: Path, credentials: Credentials, clock: Clock) -> Path | None:
 
 def _place(path: Path) -> tuple[Path, Owner]:
     """The file itself, in a directory where nobody else can swap it, and whose it is to be."""
-    path = Path(os.path.realpath(path))
+    _refuse_shared(path, caller())  # before anything is made
     make_directory(path.parent, mode=0o755)
+    path = resolved(path)
     owner = _owner(path)
     _refuse_shared(path, owner)
     return path, owner
@@ -131,12 +133,8 @@ def _with_values(text: str, section: str, values: Mapping[str, str]) -> str:
 
 def _owner(path: Path) -> Owner:
     """Return the owner of the file, or of the one to be made."""
-    with disk_errors(f"look at {path}"):
-        try:
-            status = os.stat(path)
-        except FileNotFoundError:
-            return caller()
-    return Owner.of(status)
+    status = status_of(path)
+    return caller() if status is None else Owner.of(status)
 
 
 def _refuse_shared(path: Path, owner: Owner) -> None:

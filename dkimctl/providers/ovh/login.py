@@ -4,13 +4,12 @@ Nothing is stored before the key is validated and has every right that was asked
 """
 
 import re
-import shlex
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dkimctl.clock import Clock
-from dkimctl.errors import CheckFailed, Refused, Unavailable
+from dkimctl.errors import CheckFailed, Refused, Unavailable, shell_word
 from dkimctl.findings import Severity
 from dkimctl.providers.ovh.calls import Calls
 from dkimctl.providers.ovh.client import ApiClient
@@ -62,8 +61,8 @@ class Wish:
 
     def command(self, zones: Iterable[str]) -> str:
         """What to type for these zones."""
-        file = f" --credentials {shlex.quote(str(self.target))}" if self.named else ""
-        return f"dkimctl ovh login {' '.join(zones)}{file}"
+        file = f" --credentials {shell_word(self.target)}" if self.named else ""
+        return f"dkimctl ovh login {' '.join(map(shell_word, zones))}{file}"
 
 
 def log_in(wish: Wish, clock: Clock, report: Callable[[Pending], None]) -> Login:

@@ -6,7 +6,7 @@ Told apart by HTTP status and by the message of the body; the `errorCode` of old
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from dkimctl.errors import RUN_AGAIN, ApiError
+from dkimctl.errors import RUN_AGAIN, ApiError, shell_word
 from dkimctl.names import printable
 from dkimctl.providers.ovh.rights import rule_for
 
@@ -123,7 +123,7 @@ def _forbidden(refusal: Refusal, method: str, path: str, endpoint: str) -> tuple
         return (
             Kind.NOT_GRANTED,
             f"the OVH consumer key has no right to {method} {path.partition('?')[0]}",
-            f"get a key that has the rule {rule}: dkimctl ovh login {_zone(path)}",
+            f"get a key that has the rule {rule}: dkimctl ovh login {shell_word(_zone(path))}",
         )
     if "credential does not exist" in said:
         return Kind.REFUSED, "OVH does not know this consumer key: it is wrong or was revoked", _new_key(path)
@@ -183,7 +183,7 @@ def _bad_request(call: str, said: str, endpoint: str) -> tuple[Kind, str, str]:
 
 def _new_key(path: str) -> str:
     zone = _zone(path) if path.startswith("/domain/zone/") else "ZONE"
-    return f"ask for a new one: dkimctl ovh login {zone}"
+    return f"ask for a new one: dkimctl ovh login {shell_word(zone)}"
 
 
 def _zone(path: str) -> str:

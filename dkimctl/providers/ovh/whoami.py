@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from dkimctl.catalogue import ovh_credential as catalogue
 from dkimctl.clock import Clock, timestamp
-from dkimctl.errors import UsageError
+from dkimctl.errors import UsageError, shell_word
 from dkimctl.findings import Finding, finding
 from dkimctl.names import DOMAINKEY
 from dkimctl.providers.ovh.calls import Calls
@@ -94,7 +94,7 @@ def credential_findings(credentials: Credentials, clock: Clock) -> tuple[Finding
 def judge(key: ConsumerKey, zones: Sequence[str], calls: Calls, clock: Clock, *, look: bool = True) -> Identity:
     """A consumer key with what it lacks on each zone. `look`: the account is asked whether it has the zones."""
     if key.status != "validated":
-        again = " ".join(zones or zones_of(key.rules)) or "ZONE"
+        again = " ".join(map(shell_word, zones or zones_of(key.rules))) or "ZONE"
         fix = f"dkimctl ovh login {again}"
         bad = finding(catalogue.NOT_USABLE, f"consumer key {key.id}", f"its status is {key.status}", fix=fix)
         return Identity(calls.endpoint, "consumer key", "not usable", id=key.id, rules=key.rules, findings=(bad,))
@@ -122,7 +122,7 @@ def judge(key: ConsumerKey, zones: Sequence[str], calls: Calls, clock: Clock, *,
 def _ending(key: ConsumerKey, days: int | None) -> Iterable[Finding]:
     if key.expires is not None and days is not None and days < ENDS_SOON:
         left = "less than a day" if days < 1 else f"{days} day{'s' if days > 1 else ''}"
-        zones = " ".join(zones_of(key.rules)) or "ZONE"
+        zones = " ".join(map(shell_word, zones_of(key.rules))) or "ZONE"
         yield finding(
             catalogue.ENDS_SOON,
             f"consumer key {key.id}",
@@ -133,7 +133,7 @@ def _ending(key: ConsumerKey, days: int | None) -> Iterable[Finding]:
 
 def _lacks(key: ConsumerKey, lacking: dict[str, tuple[Rule, ...]]) -> Iterable[Finding]:
     for zone, missing in lacking.items():
-        fix = f"dkimctl ovh login {' '.join(sorted({zone, *zones_of(key.rules)}))}"
+        fix = f"dkimctl ovh login {' '.join(map(shell_word, sorted({zone, *zones_of(key.rules)})))}"
         if set(missing) == set(rules_for([zone])):
             yield finding(catalogue.LACKS, zone, f"none of its rules is for {zone}", fix=fix)
             continue
@@ -150,7 +150,7 @@ def _too_much(key: ConsumerKey, wanted: Sequence[str]) -> Iterable[Finding]:
     more = excess(key.rules)
     if more:
         seen = ", ".join(map(str, more[:4])) + (f" and {len(more) - 4} more" if len(more) > 4 else "")
-        zones = " ".join(sorted({*zones_of(key.rules), *wanted})) or "ZONE"
+        zones = " ".join(map(shell_word, sorted({*zones_of(key.rules), *wanted}))) or "ZONE"
         yield finding(
             catalogue.MORE, f"consumer key {key.id}", f"it may {seen}", fix=f"dkimctl ovh login {zones} --replace"
         )

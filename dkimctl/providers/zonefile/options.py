@@ -1,6 +1,5 @@
 """The `[providers.zonefile]` table: where included files are looked for, and how the name server is told."""
 
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,5 +55,6 @@ def reload(command: Sequence[str], zone: str, path: Path) -> None:
     if ended.code:
         said = (ended.err.strip() or ended.out.strip() or f"exit {ended.code}").splitlines()[-1]
         raise Unavailable(
-            f"the name server was not reloaded: {program}: {said}", hint=f"try it by hand: {shlex.join(command)}"
+            f"the name server was not reloaded: {program}: {said}",
+            hint=f"try it by hand: {' '.join(map(shell_word, command))}",
         )

@@ -1,14 +1,13 @@
 """The zone file provider: a zone's files, read for each question, each replaced as a whole for a set of changes."""
 
-import os
 import re
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dkimctl.clock import Clock
-from dkimctl.errors import ConfigError, Unavailable, UsageError, disk_errors
-from dkimctl.files import Owner, read_file, write_file
+from dkimctl.errors import ConfigError, Unavailable, UsageError
+from dkimctl.files import Owner, is_there, read_file, read_with_status, resolved, write_file
 from dkimctl.names import DOMAINKEY
 from dkimctl.providers.base import Capabilities, Change, Found, ProviderSetup
 from dkimctl.providers.zonefile.edit import changed_texts, records_at
@@ -93,9 +92,12 @@ class ZoneFileProvider:
         texts = instead or {}
 
         def read(name: str) -> tuple[str, str] | None:
-            path = os.path.realpath(self._included(name))  # which takes a link that leads to itself as it is
-            text = texts[path] if path in texts else _text(Path(path))
-            return None if text is None else (path, text)
+            path = self._included(name)
+            if not is_there(path):
+                return None
+            path = resolved(path)
+            text = texts[str(path)] if str(path) in texts else _text(path)
+            return None if text is None else (str(path), text)
 
         main = str(self._path)
         return parse_zone(texts[main] if main in texts else self._main(), main, origin, read)
@@ -117,13 +119,11 @@ class ZoneFileProvider:
         return text
 
     def _write(self, name: str, before: str, after: str) -> None:
-        path = Path(os.path.realpath(name))
-        with disk_errors(f"look at {path}"):
-            status = path.stat()
-        if _text(path) != before:
+        path = resolved(self._path if name == str(self._path) else self._path / name)
+        there = read_with_status(path)
+        if there is None or there[0].decode("utf-8", "surrogateescape") != before:
             raise Unavailable(f"{path} was changed by somebody else meanwhile", hint="run the same command again")
-        owner = Owner.of(status)
-        mode = status.st_mode & 0o7777
+        owner, mode = Owner.of(there[1]), there[1].st_mode & 0o777
         for target, text in ((path.with_name(path.name + BACKUP), before), (path, after)):
             write_file(target, text.encode("utf-8", "surrogateescape"), mode=mode, owner=owner)
 

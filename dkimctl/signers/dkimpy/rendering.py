@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from dkimctl.config.settings import Settings
-from dkimctl.errors import UsageError
+from dkimctl.errors import UsageError, shell_word
 from dkimctl.files import read_file
 from dkimctl.opendkim import conf
 from dkimctl.opendkim.hosts import canonical_host
@@ -164,7 +164,7 @@ def _notices(theirs: Foreign, selection: Selection, named: list[str]) -> Iterato
     if domains and lost and ({"keyfile", "keyfileed25519"} & set(settings)):
         yield Notice(
             f"{CONF} line {domains.line} has {lost[0]} signed today, and that would end",
-            f"make it a managed domain too: dkimctl genkey {lost[0]}",
+            f"make it a managed domain too: dkimctl genkey {shell_word(lost[0])}",
             blocking=True,
         )
     for name in (*TABLES.values(), "SigningTable"):

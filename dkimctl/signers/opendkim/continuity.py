@@ -1,6 +1,7 @@
 """What is signed today through settings that ours replace, and would not be signed any more."""
 
 from dkimctl.config.settings import Settings
+from dkimctl.errors import shell_word
 from dkimctl.files import read_file
 from dkimctl.opendkim import conf
 from dkimctl.opendkim.longtable import Rows
@@ -60,7 +61,7 @@ def _from_domain(installed: conf.Configuration, selection: Selection) -> tuple[N
     if not lost:
         return ()
     where = f"{domains.file} line {domains.line}"
-    hint = f"make it a managed domain too: dkimctl genkey {lost[0]}"
+    hint = f"make it a managed domain too: dkimctl genkey {shell_word(lost[0])}"
     return (Notice(f"{where} has {lost[0]} signed today, and that would end", hint, blocking=True),)
 
 

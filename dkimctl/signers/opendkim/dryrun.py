@@ -7,12 +7,13 @@ user cannot read or calls insecure, a table line that makes it crash, a configur
 import os
 from collections.abc import Callable, Container, Mapping, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from dkimctl.config.settings import Settings
-from dkimctl.errors import Refused, disk_errors
+from dkimctl.errors import Refused
+from dkimctl.files import Owner, caller, read_named, scratch_directory, write_file
 from dkimctl.opendkim import conf
 from dkimctl.opendkim.tables import data_set
+from dkimctl.owners import find_owner
 from dkimctl.programs import Ended, Identity, find_program, run_program
 from dkimctl.signers.base import Name, Rendering
 from dkimctl.signers.dryrun import sample
@@ -56,22 +57,19 @@ def _configuration(settings: Settings, staged: Mapping[str, Path]) -> bytes:
 
 
 def _read(path: Path) -> bytes:
-    with disk_errors(f"read {path}"):
-        return path.read_bytes()
+    return read_named(str(path))
 
 
 def _sign(configuration: bytes, domains: Sequence[str], user: str | None, *, shown: str) -> None:
-    with disk_errors("prepare a dry run"), TemporaryDirectory(prefix="dkimctl-") as name:
-        directory = Path(name)
-        directory.chmod(0o755)
-        (directory / "opendkim.conf").write_bytes(configuration)
-        messages = [directory / f"{domain}.eml" for domain in domains]
-        for path, domain in zip(messages, domains, strict=True):
-            path.write_bytes(_MESSAGE % domain.encode())
-        files = ",".join(map(str, messages))
+    reader = find_owner(user) if user else caller()
+    with scratch_directory("dry-run", mode=0o750, reader=reader) as directory:
+        file = directory / "opendkim.conf"
+        messages = {directory / f"{domain}.eml": _MESSAGE % domain.encode() for domain in domains}
+        for path, content in {file: configuration, **messages}.items():
+            write_file(path, content, mode=0o640, owner=Owner(os.geteuid(), reader.gid, reader.label))
         become = Identity.named(user) if user else None
-        ended = run_program("opendkim", "-v", "-x", f"{name}/opendkim.conf", "-t", files, user=become)
-    _judge(ended, domains, lambda text: text.replace(f"{name}/opendkim.conf", shown))
+        ended = run_program("opendkim", "-v", "-x", str(file), "-t", ",".join(map(str, messages)), user=become)
+    _judge(ended, domains, lambda text: text.replace(str(file), shown))
 
 
 def _judge(ended: Ended, domains: Sequence[str], rename: Callable[[str], str]) -> None:

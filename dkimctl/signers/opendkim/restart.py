@@ -1,10 +1,9 @@
 """opendkim's service, and which changes of its configuration need a restart."""
 
-import shlex
 from signal import SIGUSR1
 
 from dkimctl.config.settings import Settings
-from dkimctl.errors import Refused, Unavailable, UsageError
+from dkimctl.errors import Refused, Unavailable, UsageError, shell_word
 from dkimctl.milter.client import greet
 from dkimctl.milter.wire import NobodyListens, connect
 from dkimctl.opendkim import conf
@@ -22,7 +21,7 @@ def service(settings: Settings) -> Service:
     return Service(
         _NAME,
         settings.paths.pid_file,
-        f"opendkim -x {settings.paths.opendkim_conf}",
+        f"opendkim -x {shell_word(settings.paths.opendkim_conf)}",
         SIGUSR1,
         "it does so at its next connection",
         to_reload=2.0,  # at its next connection, or at the one after
@@ -67,7 +66,7 @@ def refuse_taken_socket(settings: Settings, before: Running) -> None:
     except NobodyListens:
         return
     except Unavailable as error:
-        place = shlex.quote(socket.path or f":{socket.port}")
+        place = shell_word(socket.path or f":{socket.port}")
         raise Refused(
             f"nothing was installed: something else listens at {socket}, where opendkim is to listen",
             hint=f"see who: ss -lp | grep -F {place}; or choose another socket",

@@ -1,11 +1,10 @@
 """Would the real rspamd read the new files?"""
 
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from dkimctl.errors import Refused, disk_errors
+from dkimctl.errors import Refused
+from dkimctl.files import copy_tree, make_directory, read_named, scratch_directory, write_file
 from dkimctl.programs import find_program, run_program
 from dkimctl.signers.rspamd.rendering import PLACE
 
@@ -18,14 +17,13 @@ def dry_run(staged: Mapping[str, Path]) -> str:
     """
     if find_program("rspamadm") is None:
         return "no dry run: rspamd is not installed yet"
-    with disk_errors("prepare a dry run"), TemporaryDirectory(prefix="dkimctl-") as name:
-        copy = Path(name) / "rspamd"
-        shutil.copytree(PLACE, copy)
+    with scratch_directory("dry-run") as copy:
+        copy_tree(Path(PLACE), copy)
         for path, content in staged.items():
             if path.startswith(f"{PLACE}/"):
                 place = copy / path.removeprefix(f"{PLACE}/")
-                place.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(content, place)
+                make_directory(place.parent, mode=0o700)
+                write_file(place, read_named(str(content)), mode=0o600)
         places = (f"--var={variable}={copy}" for variable in ("CONFDIR", "LOCAL_CONFDIR"))
         ended = run_program("rspamadm", *places, "configtest", "-c", str(copy / "rspamd.conf"))
     if ended.code != 0:

@@ -10,6 +10,7 @@ from ipaddress import ip_network
 from itertools import groupby
 
 from dkimctl.config.settings import Settings, Signing
+from dkimctl.errors import shell_word
 from dkimctl.files import read_file
 from dkimctl.opendkim.hosts import canonical_host
 from dkimctl.opendkim.managed import Foreign, read_foreign
@@ -167,5 +168,6 @@ def _notices(settings: Settings, theirs: Foreign, others: Iterable[str]) -> Iter
     override = f"{PLACE}/override.d/{SIGNING}"
     if read_file(settings.at(override)):
         yield Notice(
-            f"{override} wins over everything that dkimctl tells rspamd", f"look whether it must: cat {override}"
+            f"{override} wins over everything that dkimctl tells rspamd",
+            f"look whether it must: cat {shell_word(override)}",
         )
