@@ -12,6 +12,8 @@ from dkimctl.names import domain_name, foreign_selector
 from dkimctl.record.taglist import TagList, items_in
 
 _MOST_PROBLEMS = 20
+MOST_NAMES = 10_000
+"""So many header fields may be named in `h=`."""
 _REQUIRED = ("v", "a", "b", "bh", "d", "h", "s")
 _ALGORITHMS = ("rsa-sha256", "rsa-sha1", "ed25519-sha256")
 
@@ -32,7 +34,9 @@ def form_problems(tags: TagList) -> list[str]:
     if len(parts) > 2 or any(part not in ("simple", "relaxed") for part in parts):
         problems.append(f"c={tags.get('c')} is no canonicalization")
     problems += _data_problems(tags)
-    if "from" not in (name.lower() for name in items_in(tags.get("h"))):
+    if tags.get("h").count(":") >= MOST_NAMES:
+        problems.append(f"h= names {tags.get('h').count(':') + 1} fields, more than any message has")
+    elif "from" not in (name.lower() for name in items_in(tags.get("h"))):
         problems.append("h= does not name From, which must be signed (§5.4)")
     if "dns/txt" not in tags.get("q", "dns/txt").split(":"):
         problems.append(f"q={tags.get('q')}: keys are found by dns/txt and by nothing else")

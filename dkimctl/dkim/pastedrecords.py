@@ -1,5 +1,6 @@
 """Key records judged as they were pasted: each by itself, and all together where only one may be."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import permutations
 
@@ -15,28 +16,40 @@ from dkimctl.verify.report import Target
 
 _TARGET = Target("selector", "example.com")
 _MOST = 10
+_SHOWN = 100  # tags and findings
+_OCTETS = 65_535  # of one TXT record: RFC 1035 §3.2.1
 
 
 def explain_records(pasted: Pasted) -> Inspection:
     """Judge every record; several are an error of their own (RFC 6376 §3.6.2.2)."""
-    texts = pasted.texts[:_MOST]
+    texts = tuple(text.strip()[:_OCTETS] for text in pasted.texts[:_MOST])
     records = tuple(_record(text, f"record {n}" if len(texts) > 1 else "the record") for n, text in enumerate(texts, 1))
+    findings = tuple(found for record in records for found in record.findings)
     together = (_several(texts),) if len(texts) > 1 else ()
     return Inspection(
         Kind.RECORD,
         tags=records[0].tags,
-        findings=(*together, *(found for record in records for found in record.findings)),
+        findings=(*together, *findings[:_SHOWN]),
         looks=pasted.looks,
         remarks=pasted.remarks,
-        left_out=(f"{len(pasted.texts) - _MOST} more records",) if len(pasted.texts) > _MOST else (),
+        left_out=tuple(_left_out(pasted, len(findings))),
         records=records if len(records) > 1 else (),
     )
 
 
+def _left_out(pasted: Pasted, findings: int) -> Iterator[str]:
+    if max(map(len, pasted.texts)) > _OCTETS:
+        yield f"what follows the first {_OCTETS} octets of a record: DNS carries no more"
+    if len(pasted.texts) > _MOST:
+        yield f"{len(pasted.texts) - _MOST} more records"
+    if findings > _SHOWN:
+        yield f"{findings - _SHOWN} more findings, and tags after the first {_SHOWN}"
+
+
 def _record(text: str, subject: str) -> Record:
-    found = judge(text.strip(), _TARGET)
+    found = judge(text, _TARGET)
     findings = tuple(replace(f, subject=subject) for f in found.findings)
-    return Record(text, key_tags(parse_record(text).tags), findings)
+    return Record(text, key_tags(parse_record(text).tags[:_SHOWN]), findings)
 
 
 def _several(texts: tuple[str, ...]) -> Finding:

@@ -11,6 +11,7 @@ from dkimctl.record.repaired import repaired
 from dkimctl.record.taglist import parse_signature_tags
 
 _MOST = 1 << 20  # octets of anything but a message
+_MOST_OF_RECORDS = 256 << 10
 _SIGNATURE_FIELD = re.compile(
     rb"(?:DKIM2?-Signature|ARC-[A-Za-z-]+|Message-Instance|Mail-Version|DomainKey-Signature)[ \t]*:", re.IGNORECASE
 )
@@ -86,12 +87,18 @@ def _something_else(head: bytes) -> Recognised | None:
     armour = _ARMOUR.match(text)
     if armour:
         return Recognised(Kind.RECORD, records=_in_armour(text, armour[1]))
-    if not _FIELD.match(head) or records_in(text):
-        if _is_bare_signature(text):
-            return Recognised(Kind.SIGNATURE, b"DKIM-Signature: " + head)
-        records = records_in(text)
-        if records:
-            return Recognised(Kind.RECORD, records=records)
+    if not _FIELD.match(head) and _is_bare_signature(text):
+        return Recognised(Kind.SIGNATURE, b"DKIM-Signature: " + head)
+    if len(text) > _MOST_OF_RECORDS:
+        if _FIELD.match(head):
+            return None
+        raise CheckFailed(
+            f"no mail message, and too large for key records: more than {_MOST_OF_RECORDS >> 10} KiB",
+            hint="give a whole message, or the answer of a DNS tool for one name",
+        )
+    records = records_in(text)
+    if records:
+        return Recognised(Kind.RECORD, records=records)
     nothing = nothing_found(text)
     if nothing:
         raise CheckFailed(f"no key record: {nothing}", hint="check the name: dkimctl verify-dns DOMAIN -s SELECTOR")

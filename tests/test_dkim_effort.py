@@ -1,0 +1,215 @@
+"""inspect, its bounds: the work grows with the input and not faster, and what was left out is said."""
+
+import hashlib
+from datetime import UTC, datetime
+
+import pytest
+
+from dkimctl.dkim import canonical, check
+from dkimctl.dkim.bodychange import BodySearch
+from dkimctl.dkim.canonical import BodyForm, body_hashes
+from dkimctl.dkim.effort import Effort
+from dkimctl.dkim.explain import MOST_OTHERS, MOST_SIGNATURES, MOST_TAGS, exit_code, explain
+from dkimctl.dkim.headerchange import HeaderSearch
+from dkimctl.dkim.inspection import Inspection
+from dkimctl.dkim.mail import Mail, parse_mail
+from dkimctl.dkim.olderbodies import older_bodies
+from dkimctl.errors import CheckFailed
+from dkimctl.keys.metadata import Tags
+from dkimctl.keys.pair import Algorithm, generate
+from dkimctl.record.model import record_for
+from dkimctl.record.taglist import parse_signature_tags
+from tests.conftest import Dkimctl
+from tests.signatures import MESSAGE, signed_by_hand
+
+NOW = datetime.now(UTC)
+PAIR = generate(Algorithm.RSA, 2048)
+RECORD = record_for(PAIR.public, "rsa", Tags()).text
+FIELD = signed_by_hand(MESSAGE, PAIR).partition(b"From:")[0]
+
+
+def seen(content: bytes, *, is_whole: bool = True) -> Inspection:
+    """What inspect makes of it."""
+    return explain(content, lambda _: (RECORD,), NOW, is_whole=is_whole)
+
+
+def test_an_effort_counts_and_says_when_it_ends() -> None:
+    """Work is counted in octets; what is too much is refused and noted."""
+    effort = Effort(10)
+    assert [effort.take(n) for n in (6, 5, 4, 1)] == [True, False, True, False]
+    assert (effort.taken, effort.is_exhausted) == (10, True)
+
+
+@pytest.mark.parametrize("signatures", [1, MOST_SIGNATURES])
+def test_the_body_is_read_once_for_all_signatures(signatures: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many signatures a message has, its body is canonicalized once for each canonicalization."""
+    passes: list[int] = []
+    whole = canonical.unix_pieces
+
+    def counted(content: bytes, start: int = 0) -> object:
+        passes.append(start)
+        return whole(content, start)
+
+    monkeypatch.setattr(canonical, "unix_pieces", counted)
+    found = seen(FIELD * signatures + MESSAGE)
+    assert exit_code(found) == 0
+    assert len(passes) == 1
+
+
+def test_the_search_for_a_changed_body_is_shared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twenty signatures that fail cost the search as much as one."""
+    spent = []
+    for number in (1, MOST_SIGNATURES):
+        searches: list[BodySearch] = []
+
+        def made(mail: Mail, searches: list[BodySearch] = searches) -> BodySearch:
+            searches.append(BodySearch(mail))
+            return searches[-1]
+
+        monkeypatch.setattr(check, "BodySearch", made)
+        seen(FIELD * number + MESSAGE.replace(b"here", b"there"))
+        spent.append(searches[0].effort.taken)
+    assert spent[0] > 0
+    assert spent[0] == spent[1]
+
+
+def test_a_search_that_was_ended_says_so() -> None:
+    """Where not every known change could be tried, the reason says it, and claims nothing."""
+    raw = signed_by_hand(MESSAGE, PAIR).replace(b"here", b"there")
+    mail = parse_mail(raw)
+    form = BodyForm(True, "sha256")
+    now = body_hashes(mail, [form])[form]
+    search = BodySearch(mail, Effort(0))
+    assert "not every known change was tried" in search.difference(form, b"x" * 32, now)
+    assert "not every known change" not in BodySearch(mail).difference(form, b"x" * 32, now)
+
+
+def test_a_header_search_is_bounded() -> None:
+    """The attempts of a search are no more than its effort pays for, whatever the header is."""
+    fields = b"".join(b"Subject: %d\r\n" % n for n in range(3000))
+    raw = signed_by_hand(fields + MESSAGE, PAIR, "a=rsa-sha256; c=simple/simple; h=from:to" + ":subject" * 3000)
+    mail = parse_mail(raw.replace(b"bob", b"eve"))
+    tags = parse_signature_tags(mail.fields[0].value.decode())
+    header = check.header_of(mail, mail.fields[0], tags)
+    tried = 0
+
+    def accepts(_: bytes) -> bool:
+        nonlocal tried
+        tried += 1
+        return False
+
+    search = HeaderSearch(mail)
+    assert search.change(header, tags, accepts) is None
+    assert search.effort.is_exhausted
+    assert 0 < tried * sum(map(len, header.pieces)) <= search.effort.taken
+
+
+@pytest.mark.parametrize("relaxed", [True, False])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"\n\n\n",
+        b"a",
+        b"a \n \nb\t\t c\r\n\r\n\r\n",
+        b"\r\n\r\nx\r\n",
+        b" \t \n\n",
+        b"x" * 3_000_000 + b"\n\n" + b" \n" * 600_000,
+        b"a  b\t\n" * 400_000,
+        b"\r\r\n\rx\r",
+    ],
+)
+def test_canonical_bodies_are_those_of_dkimpy(body: bytes, relaxed: bool) -> None:
+    """Made in large pieces, a canonical body is what dkimpy makes of the whole, piece borders included."""
+    from dkim.canonicalization import Relaxed, Simple
+
+    mail = Mail((), body, 0)
+    form = BodyForm(relaxed, "sha256")
+    network = body.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+    theirs = (Relaxed if relaxed else Simple).canonicalize_body(
+        network + (b"" if network.endswith(b"\r\n") or not network else b"\r\n")
+    )
+    assert body_hashes(mail, [form])[form].digest == hashlib.sha256(theirs).digest()
+
+
+def test_older_bodies_of_long_lines() -> None:
+    """A long line that was broken several times is joined again, at every place."""
+    long = b"x" * 950
+    joined = dict(older_bodies(b"short\n" + long + b"\n " + long + b"\n " + b"y" * 10 + b"\n"))
+    assert joined["a line longer than 998 octets was broken (RFC 5321 §4.5.3.1.6)"] == (
+        b"short\n" + long + long + b"y" * 10 + b"\n"
+    )
+
+
+# --- what was left out
+
+
+def test_signatures_left_out_are_named() -> None:
+    """Of many signatures the first are verified; the rest is named, bounded in number: exit code 3."""
+    other = FIELD.replace(b"s=mail", b"s=other")
+    found = seen(FIELD * MOST_SIGNATURES + other * 500 + MESSAGE)
+    assert found.passed_over == 500
+    assert "d=example.com, s=other" in found.left_out[0]
+    assert len(found.left_out) == MOST_OTHERS + 1
+    assert found.left_out[-1] == f"{500 - MOST_OTHERS} more signatures"
+    assert exit_code(found) == 3
+
+
+def test_tags_and_fields_left_out_are_counted() -> None:
+    """40,000 tags, or thousands of ARC fields, are not all shown, and it is said how many."""
+    [signature] = seen(
+        b"DKIM-Signature: v=1; " + b"".join(b"x%d=1; " % n for n in range(40_000)) + b"\r\n" + MESSAGE
+    ).signatures
+    assert (len(signature.tags), signature.more_tags) == (MOST_TAGS, 40_001 - MOST_TAGS)
+    twice = seen(b"DKIM-Signature: " + b"x=1; " * 1000 + b"\r\n" + MESSAGE).signatures[0]
+    assert any("more mistakes of this kind" in problem for problem in twice.problems)
+    assert len(twice.problems) < 40
+    arc = seen(b"ARC-Seal: i=1; cv=none\r\n" * 900 + MESSAGE)
+    assert len(arc.signatures) == MOST_OTHERS
+    assert arc.left_out == (f"{900 - MOST_OTHERS} more fields of ARC, DKIM2 or DomainKeys",)
+
+
+def test_a_header_without_end_is_refused() -> None:
+    """More fields, or more octets of header, than any mail has: refused in words."""
+    with pytest.raises(CheckFailed, match="more than 10000 header fields"):
+        seen(b"To: a\r\n" * 20_000 + MESSAGE)
+    with pytest.raises(CheckFailed, match="no end of the header in 4 MiB"):
+        seen(MESSAGE.partition(b"\r\n\r\n")[0] + b"\r\n" + b"To: a\r\n" + b"\tb\r\n" * 1_500_000)
+
+
+def test_a_message_that_was_not_read_whole() -> None:
+    """Without its end the body is not verified, unless l= ends before: said, exit code 3, never "invalid"."""
+    raw = signed_by_hand(MESSAGE, PAIR)
+    found = seen(raw[:-5], is_whole=False)
+    [outcome] = [s.outcome for s in found.signatures if s.outcome]
+    assert (outcome.verdict, outcome.body_fits, outcome.header_fits) == ("not verified", None, True)
+    assert "was not read" in outcome.reasons[0]
+    assert any("it was not read" in words for words in found.left_out)
+    assert exit_code(found) == 3
+    limited = signed_by_hand(MESSAGE, PAIR, "a=rsa-sha256; l=5; h=from:to")
+    assert exit_code(seen(limited[:-5], is_whole=False)) == 0
+
+
+def test_a_large_file_is_read_in_part(dkimctl_inside: Dkimctl, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command reads no more than it says, however large the file is."""
+    from dkimctl.cli import inspect
+
+    monkeypatch.setattr(inspect, "_MOST", 1 << 20)
+    path = dkimctl_inside.scratch.root / "large.eml"
+    path.write_bytes(MESSAGE)
+    with path.open("r+b") as file:
+        file.truncate(20 << 30)
+    run = dkimctl_inside("inspect", path)
+    assert run.code == 1
+    assert "all that follows the first 1 MiB of the message: it was not read" in run.out.replace("\n  ", " ")
+
+
+def test_records_are_cut_where_dns_ends() -> None:
+    """A record over 65,535 octets, or thousands of findings, are judged in part, and it is said."""
+    found = seen(b"v=DKIM1; p=" + b"A" * 100_000)
+    assert any("first 65535 octets" in words for words in found.left_out)
+    many = seen(b"v=DKIM1; " + b"".join(b"x%d=1; " % n for n in range(2000)) + b"p=" + PAIR.public.base64.encode())
+    assert len(many.tags) == len(many.findings) == 100
+    assert any("more findings" in words for words in many.left_out)
+    with pytest.raises(CheckFailed, match="too large for key records"):
+        seen(b"v=DKIM1; p=" + b"A" * 300_000)
