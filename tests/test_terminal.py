@@ -10,7 +10,7 @@ import pytest
 from dkimctl.cli.commands import COMMANDS
 from dkimctl.cli.ovh import command as ovh
 from dkimctl.output.commands import NAMES, pieces, with_options
-from dkimctl.sandbox import Sandbox
+from dkimctl.sandbox import Sandbox, Switches
 from tests.conftest import Dkimctl, Run, Scratch
 from tests.terminals import Seen, on_terminal
 
@@ -185,3 +185,28 @@ def test_options_that_were_given(tmp_path: Path) -> None:
     assert with_options("see: dkimctl status", {"--root": "/a b"}) == "see: dkimctl status --root '/a b'"
     assert with_options("dkimctl has a key", {"--root": "/a"}) == "dkimctl has a key"
     assert with_options("see: dkimctl why --help", {"--root": "/a"}) == "see: dkimctl why --help"
+
+
+def test_many_names_move_a_bar(scratch: Scratch) -> None:
+    """`publish` of many names on a terminal: a bar with the step of the moment, and of each name only its result."""
+    names = [f"{letter}.example.com" for letter in "abcde"]
+    assert Dkimctl(scratch)("genkey", "-s", "mail", "--algorithm", "ed25519", *names).code == 0
+    with Sandbox(zones=["example.com"], switches=Switches(latency=0.3)) as sandbox:
+        seen = on_terminal(scratch, "publish", "--provider", "ovh", env=sandbox.environment())
+    assert seen.code == 0
+    assert "/5" in seen.text
+    assert "dkimctl: mail._domainkey" not in seen.text
+    for name in names:
+        assert f"mail._domainkey.{name}: published, read back" in seen.text
+    assert "dkimctl: 5 published" in seen.text
+
+
+def test_waiting_shows_for_what(scratch: Scratch) -> None:
+    """`verify-dns --watch` on a terminal: for what it waits and for how long, until it ends."""
+    assert Dkimctl(scratch)("genkey", "example.com", "-s", "mail", "--algorithm", "ed25519").code == 0
+    with Sandbox(zones=["example.com"]) as sandbox:
+        words = ("verify-dns", "example.com", "--watch", "--timeout", "8")
+        seen = on_terminal(scratch, *words, env=sandbox.environment())
+    assert seen.code == 1
+    assert "waiting up to 8 s until mail._domainkey.example.com is right" in seen.text
+    assert re.search(r"watching 0:0\d", seen.text)

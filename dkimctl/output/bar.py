@@ -12,8 +12,6 @@ from rich.progress import (
     SpinnerColumn,
     Task,
     TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
 )
 from rich.text import Text
 
@@ -67,10 +65,23 @@ class _Rate(ProgressColumn):
         return Text(f"{task.speed:.0f}/s" if task.speed else "")
 
 
+class _Time(ProgressColumn):
+    """How long the work takes already, and how long it is still going to take where that is known."""
+
+    def render(self, task: Task) -> Text:
+        """Return both in minutes and seconds."""
+        left = f", {_minutes(task.time_remaining)} left" if task.time_remaining else ""
+        return Text(_minutes(task.elapsed or 0) + left, style="cyan")
+
+
+def _minutes(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
+
+
 def _columns(*, is_one: bool, is_narrow: bool) -> list[ProgressColumn]:
     if is_one:
-        return [SpinnerColumn("line"), TextColumn("{task.description}", markup=False), TimeElapsedColumn()]
+        return [SpinnerColumn("line"), TextColumn("{task.description}", markup=False), _Time()]
     name, done = TextColumn("{task.description}", markup=False), MofNCompleteColumn()
     if is_narrow:
         return [name, BarColumn(bar_width=10), done]
-    return [name, BarColumn(), done, _Rate(), TimeRemainingColumn()]
+    return [name, BarColumn(), done, _Rate(), _Time()]
