@@ -57,11 +57,11 @@ def identity_blocks(identity: Identity) -> Iterator[Block]:
     strange = {found.subject for found in identity.findings if found.code == NO_ZONE.code}
     for zone in identity.zones:
         if zone.zone in strange:
-            yield Line(f"  {zone.zone}: not in this account", Tone.ERROR)
+            yield heading(f"{zone.zone}: not in this account", Tone.ERROR, margin=2)
         elif not zone.missing:
-            yield Line(f"  {zone.zone}: {_complete(identity)}", Tone.OK)
+            yield heading(f"{zone.zone}: {_complete(identity)}", Tone.OK, margin=2)
         else:
-            yield Line(f"  {zone.zone}: lacks", Tone.WARNING)
+            yield heading(f"{zone.zone}: lacks", Tone.WARNING, margin=2)
             yield from (Line(f"    {right}") for right in zone.missing)
     if is_validated and not identity.zones:
         text = "its rules name no zone; to check one: dkimctl ovh whoami ZONE"
