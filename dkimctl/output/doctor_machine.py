@@ -11,7 +11,7 @@ _BAD = (Severity.ERROR, Severity.UNKNOWN, Severity.WARNING)
 
 
 def nagios_text(findings: Sequence[Finding]) -> str:
-    """One status line with performance data, then a line for each problem (Nagios plugin output)."""
+    """Return one status line with performance data, then a line for each problem (Nagios plugin output)."""
     counts = Counter(f.severity for f in findings)
     summary = ", ".join(f"{counts[s]} {s.value}" for s in _BAD if counts[s]) or "nothing is wrong"
     data = " ".join(f"{s.value}={counts[s]}" for s in _BAD)
@@ -21,7 +21,7 @@ def nagios_text(findings: Sequence[Finding]) -> str:
 
 
 def prometheus_text(findings: Sequence[Finding], now: datetime) -> str:
-    """Metrics in the text format, for the textfile collector of node_exporter."""
+    """Return metrics in the text format, for the textfile collector of node_exporter."""
     counts = Counter((f.code, f.severity) for f in findings if f.severity is not Severity.OK)
     wrong = sum(count for (_, severity), count in counts.items() if severity in (Severity.ERROR, Severity.UNKNOWN))
     lines = [

@@ -1,4 +1,4 @@
-"""What the layers below note about their work, shown on stderr: the details with -v, what holds it up always."""
+"""Log records of the layers below, shown on stderr: details with -v, delays always."""
 
 import logging
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ class _Shown(logging.Handler):
 
 @contextmanager
 def notes_shown(terminal: Terminal) -> Iterator[None]:
-    """Inside the block the notes of every module of dkimctl appear, and of no library."""
+    """Show the log records of dkimctl, and of no library, inside the block."""
     log = logging.getLogger("dkimctl")
     handler = _Shown(terminal)
     log.setLevel(logging.INFO)

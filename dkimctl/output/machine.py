@@ -16,17 +16,17 @@ _AS_THEY_ARE = frozenset((str, int, float, bool, type(None)))
 
 
 def document(kind: str, value: object, **more: object) -> str:
-    """One JSON document, `{"schema": 1, "<kind>": …}`, with a final line feed."""
+    """Return one JSON document, `{"schema": 1, "<kind>": …}`, with a final line feed."""
     return _dumped({"schema": SCHEMA, kind: plain(value), **more}, indent=2)
 
 
 def line(kind: str, value: object) -> str:
-    """The same on one line, for results that stream."""
+    """Return the document on one line, for results that stream."""
     return _dumped({"schema": SCHEMA, kind: plain(value)})
 
 
 def element(value: object) -> str:
-    """One element of a long list, on one line."""
+    """Return one element of a long list, on one line."""
     return _dumped(plain(value))
 
 
@@ -36,7 +36,7 @@ def _dumped(value: object, indent: int | None = None) -> str:
 
 
 def plain(value: object) -> object:
-    """A value of dataclasses, enums, paths and mappings as what JSON knows. Fields without repr are left out."""
+    """Convert dataclasses, enums, paths and mappings to JSON's types. Fields without repr are omitted."""
     kind: Any = type(value)
     if kind in _AS_THEY_ARE:
         return value
@@ -58,7 +58,7 @@ def plain(value: object) -> object:
 
 @cache
 def _shown_fields(kind: type) -> tuple[str, ...] | None:
-    """The names of a dataclass's fields with repr; None for anything else. Looked up once: a list has many reports."""
+    """Return the names of a dataclass's fields with repr; None for anything else. Cached: a list has many reports."""
     if not dataclasses.is_dataclass(kind):
         return None
     return tuple(field.name for field in dataclasses.fields(kind) if field.repr)

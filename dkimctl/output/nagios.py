@@ -1,4 +1,4 @@
-"""What every check prints and exits with as a Nagios plug-in."""
+"""Output and exit code of every check as a Nagios plug-in."""
 
 from collections.abc import Collection
 
@@ -9,7 +9,7 @@ STATES = {0: "OK", 1: "WARNING", 2: "CRITICAL", 3: "UNKNOWN"}
 
 
 def exit_code(severities: Collection[Severity]) -> int:
-    """The plug-in's exit code, a key of `STATES`. An error counts before what could not be checked."""
+    """Return the plug-in's exit code, a key of `STATES`. An error outranks a check that could not run."""
     if Severity.ERROR in severities:
         return 2
     if Severity.UNKNOWN in severities:
@@ -18,5 +18,5 @@ def exit_code(severities: Collection[Severity]) -> int:
 
 
 def plain(text: str) -> str:
-    """`text` for the output's lines: a bar would begin performance data."""
+    """Return `text` for the output's lines: a bar would begin performance data."""
     return text.replace("|", "/").replace("\n", " ").translate(OF_MESSAGES)

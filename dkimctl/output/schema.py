@@ -6,5 +6,5 @@ FILE = "verify-dns.schema.json"
 
 
 def schema_text() -> str:
-    """The schema as a JSON document (draft 2020-12), ending with a line feed."""
+    """Return the schema as a JSON document (draft 2020-12), ending with a line feed."""
     return files("dkimctl.output").joinpath(FILE).read_text("utf-8")

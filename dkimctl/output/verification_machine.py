@@ -11,7 +11,7 @@ from dkimctl.verify.tally import Tally
 
 
 def nagios_text(tally: Tally, exit_code: int) -> str:
-    """One status line with performance data, then a line for each problem (Nagios plugin output)."""
+    """Return one status line with performance data, then a line for each problem (Nagios plugin output)."""
     data = " ".join(f"{v.value}={tally.verdicts[v]}" for v in Verdict)
     lines = [f"DKIM {STATES[exit_code]} - {tally.in_words or 'nothing to check'} | {data}"]
     for report in tally.reports:
@@ -24,13 +24,13 @@ def nagios_text(tally: Tally, exit_code: int) -> str:
 
 
 def prometheus_sample(report: Report) -> str:
-    """A line with what `prometheus_lines` needs to know of a report, since it tells the names twice over."""
+    """Return a line with what `prometheus_lines` needs of a report, which lists every name twice."""
     labels = f'domain="{report.domain.translate(OF_LABELS)}",selector="{report.selector.translate(OF_LABELS)}"'
     return f"{int(report.is_right)}{int(report.verdict is Verdict.UNKNOWN)}{{{labels}}}\n"
 
 
 def prometheus_lines(samples: Callable[[], Iterable[str]], tally: Tally, now: datetime) -> Iterator[str]:
-    """Metrics in the text format, for the textfile collector of node_exporter; `samples` gives all each time."""
+    """Yield metrics in the text format, for the textfile collector of node_exporter; `samples` yields all each time."""
     yield "# HELP dkimctl_key_record_right 1 when every authoritative server serves the right key record.\n"
     yield "# TYPE dkimctl_key_record_right gauge\n"
     yield from (f"dkimctl_key_record_right{sample[2:-1]} {sample[0]}\n" for sample in samples())
