@@ -160,7 +160,8 @@ def test_postfix_is_told_the_same_and_mail_from_sendmail_besides(settings: Setti
     directory = settings.at("/etc/postfix")
     write(settings.root, "/etc/postfix/main.cf", "compatibility_level = 3.6\n")
     write(settings.root, "/etc/postfix/master.cf", "smtp inet n - y - - smtpd\n")
-    postconf.write_settings(directory, rendering_for(settings).postfix)
+    with postconf.edited(directory, rendering_for(settings).postfix) as content:
+        write(settings.root, "/etc/postfix/main.cf", content.decode())
     now = postconf.read_settings(
         directory, ["milter_protocol", "milter_default_action", "smtpd_milters", "non_smtpd_milters"]
     )

@@ -1,7 +1,8 @@
 """The note of an adoption, written before anything else, and undoing it: every file becomes what it was.
 
-The note stands beside the backups as `adopted.json` and says of each file whether it was made or changed, and what it
-held afterwards: a file that was changed since is not overwritten.
+The note is beside the backups as `adopted.json` and says of each file whether it was made or changed, and what it
+held afterwards: a file that was changed since is not overwritten. An adoption that was interrupted and run again has
+two notes, the later one with a copy of the earlier one; `undo` then undoes both.
 """
 
 import json
@@ -16,6 +17,7 @@ from dkimctl.config.settings import Settings
 from dkimctl.errors import CheckFailed, DiskError, Refused, UsageError, disk_errors, shell_word
 from dkimctl.files import is_there, read_file, remove_directory, remove_file, write_file
 from dkimctl.install.compare import Change, Difference, FileChange, compare
+from dkimctl.install.lock import configuration_lock, is_made_for_lock
 from dkimctl.install.switch import Switched, switch_back
 from dkimctl.install.write import Installed
 from dkimctl.signers.base import RenderedFile, Rendering, fixed
@@ -36,18 +38,19 @@ class Undone:
 
 
 def note_path(settings: Settings) -> str:
-    """Where the note of the last adoption stands."""
+    """Return where the note of the last adoption is."""
     return f"{settings.paths.backups}/adopted.json"
 
 
 def with_note(rendering: Rendering, settings: Settings, now: datetime) -> Rendering:
-    """The same with the note as its first file; as it is when nothing would change."""
+    """Return the rendering with the note as its first file; as it is when nothing would change."""
     difference = compare(rendering, settings)
     if difference.is_empty:
         return rendering
     path = note_path(settings)
     document = {
         "schema": SCHEMA,
+        "complete": False,
         "earlier": is_there(settings.at(path)),
         "at": f"{now:%Y%m%dT%H%M%SZ}",
         "files": [
@@ -59,20 +62,48 @@ def with_note(rendering: Rendering, settings: Settings, now: datetime) -> Render
     return replace(rendering, files=(note, *rendering.files))
 
 
+def mark_complete(settings: Settings) -> None:
+    """Note that the last adoption was carried out: undoing a later one does not undo it. Raises DiskError."""
+    path = settings.at(note_path(settings))
+    with configuration_lock(settings):
+        content = read_file(path)
+        document = json.loads(content) if content else {"complete": True}
+        if not document.get("complete", True):
+            write_file(path, json.dumps({**document, "complete": True}, indent=2).encode() + b"\n")
+
+
 def _missing(difference: Difference, settings: Settings) -> list[str]:
     """Every directory that is not there yet and will be."""
     places = {PurePosixPath(c.path) for c in difference.directories}
     for change in difference.files:
         places |= set(PurePosixPath(change.path).parents)
-    return sorted(str(place) for place in places if not is_there(settings.at(str(place))))
+    at = {place: settings.at(str(place)) for place in places}
+    return sorted(str(place) for place in places if is_made_for_lock(at[place]) or not is_there(at[place]))
 
 
 def undo(settings: Settings) -> Undone:
-    """Put back what the last adoption changed and remove what it made; the daemon takes it up.
+    """Put back what the last adoption changed and remove what it made, and reload the daemon.
 
-    Run again after an interruption it completes the work. Raises UsageError when nothing was adopted, Refused when a
+    What an interrupted run of that adoption had done before is undone as well. Run again after an interruption it
+    completes the work. Raises UsageError when nothing was adopted, Refused when a
     file was changed since or its copy is missing, CheckFailed when the note is damaged, and what `switch_back` raises.
     """
+    with configuration_lock(settings):
+        undone = _undo_last(settings)
+        while _is_interrupted(settings):
+            earlier = _undo_last(settings)
+            files = tuple(dict.fromkeys((*undone.files, *earlier.files)))
+            undone = Undone(files, earlier.backup or undone.backup, earlier.daemons)
+        return undone
+
+
+def _is_interrupted(settings: Settings) -> bool:
+    """Return True when the note that is there now is of an adoption that was not carried out."""
+    content = read_file(settings.at(note_path(settings)))
+    return content is not None and not _parsed(content, note_path(settings)).is_complete
+
+
+def _undo_last(settings: Settings) -> Undone:
     path = note_path(settings)
     content = read_file(settings.at(path))
     if content is None:
@@ -103,7 +134,9 @@ class _Note:
     stamp: str
     """When it was planned; the backup's name says the same, or a moment later."""
     is_later: bool
-    """True when it took the place of an earlier note."""
+    """True when it replaced an earlier note."""
+    is_complete: bool
+    """False when the adoption was interrupted, or its run did not get to say so."""
 
 
 def _parsed(content: bytes, path: str) -> _Note:
@@ -113,7 +146,8 @@ def _parsed(content: bytes, path: str) -> _Note:
             raise CheckFailed(f"{path} has schema {document['schema']}; this dkimctl knows {SCHEMA}", hint="upgrade")
         files = [_Noted(f["path"], Change(f["change"]), f["sha256"]) for f in document["files"]]
         directories = [str(directory) for directory in document["directories"]]
-        return _Note(files, directories, str(document["at"]), bool(document["earlier"]))
+        is_complete = bool(document.get("complete", True))  # the first notes did not say
+        return _Note(files, directories, str(document["at"]), bool(document["earlier"]), is_complete)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise CheckFailed(
             f"{path} is damaged",

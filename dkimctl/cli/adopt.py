@@ -29,6 +29,14 @@ def command(app: App, show_diff: bool, check: bool, do_install: bool, do_undo: b
     _exclude(do_undo, do_install, check or show_diff)
     if do_undo:
         return _undo(app)
+    if do_install:
+        from dkimctl.install.lock import with_current_files
+
+        return with_current_files(app.settings, lambda: _planned(app, install=True, check=check))
+    return _planned(app, install=False, check=check)
+
+
+def _planned(app: App, *, install: bool, check: bool) -> int:
     from dkimctl.adopt.plan import plan_adoption
     from dkimctl.host.world import read_world
     from dkimctl.output.adoption import show_adoption
@@ -36,9 +44,9 @@ def command(app: App, show_diff: bool, check: bool, do_install: bool, do_undo: b
     world = read_world(app.settings)
     adoption = plan_adoption(world, app.store, app.clock.now())
     show_adoption(adoption, app.terminal)
-    done = _install if do_install else _compare
+    done = _install if install else _compare
     code = done(app, adoption.settings, adoption)
-    return max(code if check or do_install else 0, adoption.exit_code)
+    return max(code if check or install else 0, adoption.exit_code)
 
 
 def _exclude(*chosen: bool) -> None:
@@ -65,7 +73,7 @@ def _compare(app: App, settings: "Settings", adoption: "Adoption") -> int:
 
 
 def _install(app: App, settings: "Settings", adoption: "Adoption") -> int:
-    from dkimctl.adopt.journal import with_note
+    from dkimctl.adopt.journal import mark_complete, with_note
     from dkimctl.install.install import install
     from dkimctl.output.adoption import adoption_document
     from dkimctl.output.layout import GAP
@@ -76,6 +84,7 @@ def _install(app: App, settings: "Settings", adoption: "Adoption") -> int:
         return 0
     rendering = with_note(adoption.rendering, settings, app.clock.now())
     proven = install(rendering, settings, app.store, clock=app.clock)
+    mark_complete(settings)
     app.terminal.show([GAP])
     show_installation(proven, app.terminal)
     app.terminal.document("adoption", adoption_document(adoption, proven))

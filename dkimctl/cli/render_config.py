@@ -62,12 +62,12 @@ def command(app: App, show_diff: bool, check: bool, do_install: bool, output: st
     from dkimctl.signers.desired import desired
 
     settings = _chosen(app.settings, **choices)  # type: ignore[arg-type]
+    if do_install:
+        return _install(app, settings)
     rendering = desired(settings, app.store)
     show_notices(rendering.notices, app.terminal)
     if output:
         return _write(app, rendering, output)
-    if do_install:
-        return _install(app, settings, rendering)
     return _compare(app, settings, rendering, check=check, show_diff=show_diff or not check)
 
 
@@ -134,11 +134,17 @@ def _write(app: App, rendering: "Rendering", output: str) -> int:
     return 0
 
 
-def _install(app: App, settings: "Settings", rendering: "Rendering") -> int:
-    from dkimctl.install.install import install
-    from dkimctl.output.rendering import installed_document, show_installation
+def _install(app: App, settings: "Settings") -> int:
+    from dkimctl.install.install import install_current
+    from dkimctl.output.rendering import installed_document, show_installation, show_notices
 
-    proven = install(rendering, settings, app.store, clock=app.clock)
+    shown: set[object] = set()
+
+    def show(rendering: "Rendering") -> None:
+        show_notices([notice for notice in rendering.notices if notice not in shown], app.terminal)
+        shown.update(rendering.notices)
+
+    rendering, proven = install_current(settings, app.store, clock=app.clock, before=show)
     show_installation(proven, app.terminal)
     app.terminal.document("installed", installed_document(proven, rendering))
     if settings != app.settings:

@@ -5,6 +5,8 @@
     folder       what is done in an open directory: make, write, create, read, remove
     rename       a name given without replacing another, and two names exchanged (renameat2)
     paths        the same by path: write_file, create_file, make_directory, remove_file, …
+    version      which version of a file was read
+    staged       a file exchanged or removed so that it can be taken back, and no change of somebody else is lost
     growing      a file to which lines are added
     reading      what a person named, what the system holds, and what lies in a directory that others can write
     safety       whether others could plant or swap files in a directory
@@ -17,10 +19,9 @@ the new one, never half of one. A leftover temporary file starts with `.dkimctl-
 
 from dkimctl.files.folder import TEMPORARY_PREFIX, Content, Folder
 from dkimctl.files.growing import open_log
-from dkimctl.files.lock import locked
+from dkimctl.files.lock import file_locked, folder_locked, locked
 from dkimctl.files.owner import Owner, caller
 from dkimctl.files.paths import (
-    Staged,
     create_file,
     give,
     make_directory,
@@ -30,7 +31,6 @@ from dkimctl.files.paths import (
     remove_tree,
     resolved,
     settle_directory,
-    staged_file,
     touch,
     write_file,
 )
@@ -50,20 +50,28 @@ from dkimctl.files.reading import (
 )
 from dkimctl.files.safety import refuse_shared_directory
 from dkimctl.files.scratch import copy_tree, new_directory, new_file, scratch_directory
+from dkimctl.files.staged import ANY, Expected, Staged, staged_file, staged_removal
+from dkimctl.files.version import FileChanged, Version, version_at
 from dkimctl.files.walk import open_folder
 
 __all__ = [
+    "ANY",
     "TEMPORARY_PREFIX",
     "Content",
+    "Expected",
+    "FileChanged",
     "Folder",
     "LinkFound",
     "Owner",
     "Place",
     "Staged",
+    "Version",
     "as_place",
     "caller",
     "copy_tree",
     "create_file",
+    "file_locked",
+    "folder_locked",
     "give",
     "is_live",
     "is_there",
@@ -90,7 +98,9 @@ __all__ = [
     "scratch_directory",
     "settle_directory",
     "staged_file",
+    "staged_removal",
     "status_of",
     "touch",
+    "version_at",
     "write_file",
 ]

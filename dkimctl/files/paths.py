@@ -2,13 +2,11 @@
 
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
 
 from dkimctl.errors import Refused, disk_errors, shell_word
-from dkimctl.files.folder import Content, Folder, fill, give_descriptor
+from dkimctl.files.folder import Content, Folder, give_descriptor
 from dkimctl.files.owner import Owner
 from dkimctl.files.place import Place, below, tree_of
 from dkimctl.files.walk import open_folder, open_parent
@@ -46,43 +44,6 @@ def create_file(
                 f"{path} exists already; it is never overwritten",
                 hint="choose another selector (-s), or use --if-missing to keep what is there",
             ) from error
-
-
-@dataclass(frozen=True, slots=True)
-class Staged:
-    """A file that is complete on the disk, beside the place where it is to be."""
-
-    path: Path
-    """Where it can be read until then."""
-    _target: Path
-    _identity: tuple[int, int]
-
-    def put(self) -> None:
-        """Give it its name, in place of what has it. Raises DiskError, and Refused when it is not the same any more."""
-        with disk_errors(f"write {self._target}"), open_parent(self._target) as (folder, name):
-            status = folder.status(self.path.name)
-            if (status.st_dev, status.st_ino) != self._identity:
-                raise Refused(f"somebody replaced {self.path}", hint=f"see who can: ls -ld {shell_word(folder.path)}")
-            os.rename(self.path.name, name, src_dir_fd=folder.descriptor, dst_dir_fd=folder.descriptor)
-            folder.sync()
-
-
-@contextmanager
-def staged_file(path: Path, content: Content, *, mode: int = 0o644, owner: Owner | None = None) -> Iterator[Staged]:
-    """`content` beside `path`, to be put there inside the block; removed if it was not. Raises as `write_file`."""
-    with (
-        disk_errors(f"write {path}"),
-        open_parent(path) as (folder, _),
-        folder.temporary(mode, owner) as (temporary, descriptor),
-    ):
-        fill(descriptor, content)
-        status = os.fstat(descriptor)
-    staged = Staged(path.parent / temporary, path, (status.st_dev, status.st_ino))
-    try:
-        yield staged
-    finally:
-        with suppress(OSError, Refused), open_parent(path) as (folder, _):
-            folder.remove(temporary)
 
 
 def remove_file(path: Path) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dkimctl.config.settings import Settings
 from dkimctl.errors import disk_errors
-from dkimctl.files import Owner, open_file, status_of
+from dkimctl.files import ANY, Expected, Owner, Version, open_file, status_of
 from dkimctl.owners import find_daemon
 from dkimctl.postfix import postconf
 from dkimctl.signers.base import RenderedDirectory, RenderedFile, Rendering
@@ -33,6 +33,8 @@ class FileChange:
     """As the daemons see it."""
     change: Change
     file: RenderedFile = field(repr=False)
+    replaces: Expected = field(default=ANY, repr=False)
+    """The version of the installed file that may be replaced; None for a new file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +88,17 @@ def _file_changes(files: Iterable[RenderedFile], settings: Settings) -> Iterator
         with disk_errors(f"read {path}"):
             status = status_of(path)
             if status is None:
-                yield FileChange(file.path, Change.NEW, file)
+                yield _change(file, Change.NEW, None)
             elif not _same_content(path, status.st_size, file.content):
-                yield FileChange(file.path, Change.CONTENT, file)
+                yield _change(file, Change.CONTENT, status)
             elif not (_is_private(status, file, settings) if file.is_private else is_readable(status, daemon)):
-                yield FileChange(file.path, Change.MODE, file)
+                yield _change(file, Change.MODE, status)
+
+
+def _change(file: RenderedFile, change: Change, status: os.stat_result | None) -> FileChange:
+    """Return the change of a file; where its content was made from an earlier version, only that one is replaced."""
+    seen = Version.of(status) if status else None
+    return FileChange(file.path, change, file, seen if file.made_from is ANY else file.made_from)
 
 
 def _is_private(status: os.stat_result, file: RenderedFile, settings: Settings) -> bool:

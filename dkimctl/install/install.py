@@ -1,5 +1,6 @@
 """`render-config --install`: the configuration in place and proven by messages, or everything as it was before."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from dkimctl.clock import Clock
@@ -8,10 +9,12 @@ from dkimctl.dkim.keysource import record_on_disk
 from dkimctl.errors import CheckFailed, DkimctlError, Unavailable
 from dkimctl.install.attempt import Attempt, attempt, take_back
 from dkimctl.install.eligible import installed_keys
+from dkimctl.install.lock import with_current_files
 from dkimctl.install.switch import Switched
 from dkimctl.install.write import Installed
 from dkimctl.keys.store import KeyStore
 from dkimctl.signers.base import Rendering
+from dkimctl.signers.desired import desired
 from dkimctl.signers.dryrun import sample
 
 
@@ -22,6 +25,22 @@ class Proven:
     switched: Switched
     proof: str
     """What the probes showed, in one line; empty when there was nobody to ask."""
+
+
+def install_current(
+    settings: Settings, store: KeyStore, *, clock: Clock, before: Callable[[Rendering], None] = lambda _: None
+) -> tuple[Rendering, Proven]:
+    """Install what the keys and the installed files demand now: they are read and replaced under one lock.
+
+    `before` is called with each rendering before it is installed. Raises what `desired` and `install` raise.
+    """
+
+    def work() -> tuple[Rendering, Proven]:
+        rendering = desired(settings, store)
+        before(rendering)
+        return rendering, install(rendering, settings, store, clock=clock)
+
+    return with_current_files(settings, work)
 
 
 def install(rendering: Rendering, settings: Settings, store: KeyStore, *, clock: Clock) -> Proven:

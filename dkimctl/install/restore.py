@@ -2,33 +2,58 @@
 
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 from dkimctl.config.settings import Settings
-from dkimctl.errors import disk_errors
-from dkimctl.files import Owner, locked, open_file, remove_file, write_file
+from dkimctl.errors import DkimctlError, disk_errors
+from dkimctl.files import ANY, Owner, Staged, open_file, staged_file, staged_removal
 from dkimctl.install.compare import Change
+from dkimctl.install.lock import configuration_lock
+from dkimctl.install.transaction import all_or_nothing
 from dkimctl.install.write import Installed
 
 
 def restore(installed: Installed, settings: Settings) -> None:
     """Put back every file that the installation changed, and remove those it made; directories stay.
 
-    Raises DiskError; what was not put back yet can still be taken from the backup by hand.
+    All of them or none. Raises FileChanged when somebody else changed one since, DiskError when one cannot be written;
+    the copies in the backup stay in any case.
     """
-    with locked(settings.at(settings.paths.opendkim_directory)):
+    with configuration_lock(settings), ExitStack() as stack:
+        steps: list[tuple[str, Staged]] = []
         if installed.changed.postfix:
-            _put_back(f"{settings.paths.postfix_directory}/main.cf", installed, settings)
+            main_cf = f"{settings.paths.postfix_directory}/main.cf"
+            steps.append((main_cf, stack.enter_context(_old(main_cf, installed, settings))))
         # opendkim.conf is the last of the files: it goes first, so that it never names a table that is gone
         for change in reversed(installed.changed.files):
-            if change.change is Change.NEW:
-                remove_file(settings.at(change.path))
-            else:
-                _put_back(change.path, installed, settings)
+            is_new = change.change is Change.NEW
+            old = staged_removal(settings.at(change.path)) if is_new else _old(change.path, installed, settings)
+            steps.append((change.path, stack.enter_context(old)))
+        with _old_files_named(installed), all_or_nothing() as put:
+            for path, staged in steps:
+                put(staged, installed.versions.get(path, ANY))
 
 
-def _put_back(path: str, installed: Installed, settings: Settings) -> None:
+@contextmanager
+def _old_files_named(installed: Installed) -> Iterator[None]:
+    """Add to an error where the old files are."""
+    try:
+        yield
+    except DkimctlError as error:
+        if installed.backup:
+            error.message += f"; the old files are in {installed.backup}"
+            error.args = (error.message,)
+        raise
+
+
+@contextmanager
+def _old(path: str, installed: Installed, settings: Settings) -> Iterator[Staged]:
     kept = settings.at(installed.backup) / path.lstrip("/")
-    with disk_errors(f"read {kept}"), open_file(kept) as stream:
-        status = os.fstat(stream.fileno())
-        owner = Owner.of(status) if os.geteuid() == 0 else None
-        write_file(settings.at(path), stream, mode=stat.S_IMODE(status.st_mode), owner=owner)
+    with ExitStack() as stack:
+        with disk_errors(f"read {kept}"), open_file(kept) as stream:
+            status = os.fstat(stream.fileno())
+            owner = Owner.of(status) if os.geteuid() == 0 else None
+            mode = stat.S_IMODE(status.st_mode)
+            staged = stack.enter_context(staged_file(settings.at(path), stream, mode=mode, owner=owner, follow=True))
+        yield staged

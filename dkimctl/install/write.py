@@ -1,33 +1,33 @@
 """Putting a rendering in place: all of it or nothing, and never without a copy of what was there.
 
-Everything new is complete on the disk beside its place before anything changes. Then main.cf is changed, and the files
-are renamed, the one that makes the daemon read the others last. Killed between two of these steps, the same command
-completes the work: the old opendkim.conf still tells which milter in main.cf was ours.
+Everything new is complete on the disk beside its place before anything changes, and so are the copies. Then main.cf
+and the files are exchanged, the one that makes the daemon read the others last. When one cannot be, all that changed
+is put back. Killed between two of these steps, the same command completes the work: the old opendkim.conf still tells
+which milter in main.cf was ours.
 """
 
 import os
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 from dkimctl.config.settings import Settings
-from dkimctl.errors import Refused, disk_errors, shell_word
+from dkimctl.errors import Refused, shell_word
 from dkimctl.files import (
     Owner,
     Staged,
-    locked,
+    Version,
     make_directory,
-    open_file,
     remove_file,
-    remove_tree,
     settle_directory,
     staged_file,
     status_of,
-    write_file,
+    version_at,
 )
+from dkimctl.install.backup import backed_up
 from dkimctl.install.compare import (
     Change,
     Difference,
@@ -36,6 +36,8 @@ from dkimctl.install.compare import (
     compare,
     is_readable,
 )
+from dkimctl.install.lock import configuration_lock
+from dkimctl.install.transaction import all_or_nothing
 from dkimctl.owners import find_daemon
 from dkimctl.postfix import postconf
 from dkimctl.signers.base import Rendering
@@ -53,6 +55,8 @@ class Installed:
     """The directory with the old files, as a system path; empty when there was nothing to keep."""
     notes: tuple[str, ...] = ()
     """What could not be done here, and who does it."""
+    versions: Mapping[str, Version | None] = field(default_factory=dict, repr=False)
+    """Each changed file (by its system path) as the installation left it."""
 
 
 def install(
@@ -60,20 +64,25 @@ def install(
 ) -> Installed:
     """Make this host as the rendering says; nothing is written when it is so already.
 
-    Raises Refused for a blocking notice, a symbolic link in a file's place, or what `before_switch` found; DiskError
-    when something cannot be written: nothing is half-done then.
+    Raises Refused for a blocking notice, a symbolic link in a file's place, or what `before_switch` found; FileChanged
+    when somebody else changed a file since the rendering was made from it: render again; DiskError when something
+    cannot be written. Everything is as it was before then, or the error names each file that is not.
     """
     for notice in rendering.notices:
         if notice.blocking:
             raise Refused(notice.message, hint=notice.hint)
     if compare(rendering, settings).is_empty:
         return Installed(Difference(), "")
-    place = settings.at(settings.paths.opendkim_directory)
-    make_directory(place, mode=0o755)
-    with locked(place):
+    with configuration_lock(settings):
         difference = compare(rendering, settings)
         backup = _switch(rendering, settings, difference, now, before_switch)
-    return Installed(difference, backup, tuple(_ownerless(difference, settings)))
+        paths = [change.path for change in difference.files] + [_main_cf(settings)] * bool(difference.postfix)
+        versions = {path: version_at(settings.at(path)) for path in paths}
+    return Installed(difference, backup, tuple(_ownerless(difference, settings)), versions)
+
+
+def _main_cf(settings: Settings) -> str:
+    return f"{settings.paths.postfix_directory}/main.cf"
 
 
 def _switch(
@@ -85,13 +94,33 @@ def _switch(
         staged = {c.path: stack.enter_context(_staged(c, settings)) for c in difference.files}
         new = {path: file.path for path, file in staged.items()}
         before_switch({f.path: new.get(f.path, settings.at(f.path)) for f in rendering.files})
-        backup = stack.enter_context(_backup(difference, settings, now))
+        steps = [(staged[change.path], change.replaces) for change in difference.files]
         if difference.postfix:
-            directory_of_postfix = settings.at(settings.paths.postfix_directory)
-            postconf.write_settings(directory_of_postfix, {c.name: c.wanted for c in difference.postfix})
-        for file in staged.values():
-            file.put()
-    return backup
+            steps.insert(0, (stack.enter_context(_staged_main_cf(difference, settings)), rendering.main_cf))
+        backup = backed_up(_old_files(difference, settings), settings, now)
+        with all_or_nothing(backup) as put:
+            for file, expected in steps:
+                put(file, expected)
+    return backup.shown
+
+
+def _old_files(difference: Difference, settings: Settings) -> list[str]:
+    old = [change.path for change in difference.files if change.change is not Change.NEW]
+    return [*old, _main_cf(settings)] if difference.postfix else old
+
+
+@contextmanager
+def _staged_main_cf(difference: Difference, settings: Settings) -> Iterator[Staged]:
+    directory = settings.at(settings.paths.postfix_directory)
+    status = status_of(directory / "main.cf")
+    mode = stat.S_IMODE(status.st_mode) if status else 0o644
+    owner = Owner.of(status) if status and os.geteuid() == 0 else None
+    values = {change.name: change.wanted for change in difference.postfix}
+    with (
+        postconf.edited(directory, values) as content,
+        staged_file(directory / "main.cf", content, mode=mode, owner=owner, follow=True) as staged,
+    ):
+        yield staged
 
 
 def remove_leftovers(installed: Installed, settings: Settings) -> None:
@@ -145,40 +174,3 @@ def _mode_and_owner(change: FileChange, path: Path, settings: Settings) -> tuple
     owner = Owner.of(status)
     keeps = is_readable(status, find_daemon(settings.keys.owner, settings.root))
     return (stat.S_IMODE(status.st_mode) if keeps else change.file.mode), owner
-
-
-@contextmanager
-def _backup(difference: Difference, settings: Settings, now: datetime) -> Iterator[str]:
-    """A copy of every file that is about to change, in a directory of its own; gone again when the work fails."""
-    old = [c.path for c in difference.files if c.change is not Change.NEW]
-    if difference.postfix:
-        old.append(f"{settings.paths.postfix_directory}/main.cf")
-    if not old:
-        yield ""
-        return
-    shown = _backup_directory(settings, now)
-    try:
-        for path in old:
-            _copy(settings.at(path), settings.at(shown) / path.lstrip("/"))
-        yield shown
-    except BaseException:
-        remove_tree(settings.at(shown))
-        raise
-
-
-def _backup_directory(settings: Settings, now: datetime) -> str:
-    base = f"{settings.paths.backups}/{now:%Y%m%dT%H%M%SZ}"
-    shown, count = base, 1
-    while not make_directory(settings.at(shown), mode=0o700):
-        count += 1
-        shown = f"{base}-{count}"
-    return shown
-
-
-def _copy(source: Path, target: Path) -> None:
-    make_directory(target.parent, mode=0o700)
-    with disk_errors(f"read {source}"), open_file(source) as stream:
-        status = os.fstat(stream.fileno())
-        owner = Owner.of(status) if os.geteuid() == 0 else None
-        chunks = iter(lambda: stream.read(1 << 20), b"")
-        write_file(target, chunks, mode=stat.S_IMODE(status.st_mode), owner=owner)

@@ -1,11 +1,12 @@
 """The part of a file that dkimctl writes, between two comments; everything outside belongs to people."""
 
+import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dkimctl.errors import Refused, disk_errors
-from dkimctl.files import open_file
+from dkimctl.files import Version, open_file
 
 BEGIN = b"# BEGIN dkimctl"
 END = b"# END dkimctl"
@@ -27,6 +28,8 @@ class Foreign:
 
     above: tuple[Line, ...] = ()
     below: tuple[Line, ...] = ()
+    version: Version | None = None
+    """Of the file as it was read; None when there was none."""
 
     @property
     def lines(self) -> tuple[Line, ...]:
@@ -54,7 +57,7 @@ def read_foreign(path: Path) -> Foreign:
     with disk_errors(f"read {path}"):
         try:
             with open_file(path) as stream:
-                return _split(stream, path)
+                return replace(_split(stream, path), version=Version.of(os.fstat(stream.fileno())))
         except (FileNotFoundError, NotADirectoryError):
             return Foreign()
 

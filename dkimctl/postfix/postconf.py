@@ -1,12 +1,13 @@
 """main.cf and master.cf, read and changed by Postfix's own postconf(1)."""
 
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from dkimctl.errors import DiskError, Unavailable, disk_errors, shell_word
-from dkimctl.files import is_there
+from dkimctl.files import file_locked, is_there, read_file, scratch_directory, write_file
 from dkimctl.programs import find_program, run_program
 
 
@@ -64,12 +65,21 @@ def expand(directory: Path, text: str) -> str:
     return read_settings(directory, [name], expanded=True).get(name, text)
 
 
-def write_settings(directory: Path, values: Mapping[str, str]) -> None:
-    """Set these in main.cf, in one step. Raises DiskError when postconf could not."""
-    try:
-        _postconf(directory, "-e", *(f"{name} = {value}" for name, value in values.items()))
-    except Unavailable as error:
-        raise DiskError(error.message, hint=error.hint) from error
+@contextmanager
+def edited(directory: Path, values: Mapping[str, str]) -> Iterator[bytes]:
+    """Yield main.cf with these values set, written nowhere yet; meanwhile no other postconf changes main.cf.
+
+    It is postconf that edits it, in a copy. Raises DiskError when it could not.
+    """
+    main = directory / "main.cf"
+    with file_locked(directory / "main.cf.tmp"), scratch_directory("postfix") as place:
+        content = read_file(main)
+        write_file(place / "main.cf", content or b"", mode=0o600)
+        try:
+            _postconf(place, "-e", *(f"{name} = {value}" for name, value in values.items()))
+        except Unavailable as error:
+            raise DiskError(error.message.replace(str(place), str(directory)), hint=error.hint) from error
+        yield read_file(place / "main.cf") or b""
 
 
 def service_overrides(directory: Path, names: Sequence[str] | None = None) -> tuple[ServiceOverride, ...]:

@@ -7,6 +7,7 @@ from dkimctl.dkim.keysource import record_in_dns
 from dkimctl.errors import Refused
 from dkimctl.install.attempt import Attempt, attempt, take_back
 from dkimctl.install.eligible import EligibleKeys, installed_keys
+from dkimctl.install.lock import with_current_files
 from dkimctl.install.switch import Switched
 from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import Key, current_key
@@ -26,9 +27,13 @@ _MEANWHILE = {
 def start_signing(site: Site, keys: Sequence[Key]) -> None:
     """Have the daemons sign with these keys, which DNS was seen to serve, and prove each by a signature.
 
-    A new key whose signature does not verify is result out again; the others go on. Where no daemon runs, the last step
-    says what to type. Raises DkimctlError when the configuration cannot be put in place, or not be result back.
+    A new key whose signature does not verify is taken out again; the others go on. Where no daemon runs, the last step
+    says what to type. Raises DkimctlError when the configuration cannot be put in place, or not be taken back.
     """
+    with_current_files(site.settings, lambda: _start_signing(site, keys))
+
+
+def _start_signing(site: Site, keys: Sequence[Key]) -> None:
     before = installed_keys(site.settings)
     rejected: frozenset[Name] = frozenset()
     while keys:

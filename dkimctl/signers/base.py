@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from dkimctl.config.settings import Settings
+from dkimctl.files import ANY, Expected
 from dkimctl.opendkim.sockets import MilterSocket
 from dkimctl.signers.service import Running, Service
 
@@ -74,7 +75,9 @@ class RenderedFile:
     content: Content = field(repr=False)
     mode: int = 0o644
     owner: str = ""
-    """USER:GROUP; empty for a file that everybody may read, which then belongs to whoever installs it."""
+    """USER:GROUP; empty for a file that everybody may read, which then belongs to the user who installs it."""
+    made_from: Expected = field(default=ANY, repr=False)
+    """The version of the installed file whose lines are kept in the content: it alone may be replaced by it."""
 
     @property
     def is_private(self) -> bool:
@@ -104,6 +107,8 @@ class Rendering:
     postfix: Mapping[str, str]
     """main.cf settings by name; empty where Postfix is not configured."""
     notices: tuple[Notice, ...]
+    main_cf: Expected = field(default=ANY, repr=False)
+    """The version of main.cf from which `postfix` was decided."""
     leftovers: tuple[str, ...] = field(default=(), repr=False)
     """Copies of private keys that no daemon reads any more, as system paths: removed at the end, kept nowhere."""
 

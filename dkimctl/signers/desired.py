@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from types import MappingProxyType
 
 from dkimctl.config.settings import Settings
+from dkimctl.files import version_at
 from dkimctl.keys.store import KeyReader
 from dkimctl.signers.base import Rendering, Selection, Signer
 from dkimctl.signers.derived import moved_copies, revoked_copies
@@ -23,6 +24,7 @@ def desired(settings: Settings, store: KeyReader) -> Rendering:
     selection = select_keys(settings, store, both=daemon.signs_twice)
     files, notices = daemon.files(settings, selection)
     retired = (socket for other in everyone if other is not daemon for socket in other.retired_sockets(settings))
+    main_cf = version_at(settings.at(settings.paths.postfix_directory) / "main.cf")
     postfix, postfix_notices = postfix_settings(settings, (*daemon.sockets(settings), *retired))
     transition = (notice for each in everyone for notice in each.transition_notices(settings, selection))
     return Rendering(
@@ -32,6 +34,7 @@ def desired(settings: Settings, store: KeyReader) -> Rendering:
         directories=daemon.directories(settings),
         postfix=MappingProxyType(postfix),
         notices=(*selection.notices, *transition, *notices, *postfix_notices),
+        main_cf=main_cf,
         leftovers=tuple(dict.fromkeys(_leftovers(settings, store, daemon, selection))),
     )
 

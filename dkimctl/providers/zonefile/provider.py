@@ -6,8 +6,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dkimctl.clock import Clock
-from dkimctl.errors import ConfigError, Unavailable, UsageError
-from dkimctl.files import Owner, is_there, read_file, read_with_status, resolved, write_file
+from dkimctl.errors import ConfigError, UsageError
+from dkimctl.files import (
+    FileChanged,
+    Owner,
+    Version,
+    folder_locked,
+    is_there,
+    read_file,
+    read_with_status,
+    resolved,
+    staged_file,
+    write_file,
+)
 from dkimctl.names import DOMAINKEY
 from dkimctl.providers.base import Capabilities, Change, Found, ProviderSetup
 from dkimctl.providers.zonefile.edit import changed_texts, records_at
@@ -16,6 +27,7 @@ from dkimctl.providers.zonefile.parse import ZoneText, parse_zone
 
 _NAMING = re.compile(r"(?:db\.)?(.+?)(?:\.zone|\.db|\.hosts|\.txt)?")  # how zone files are usually called
 BACKUP = ".bak"
+_ATTEMPTS = 5
 
 
 def open_zone_file(setup: ProviderSetup) -> "ZoneFileProvider":
@@ -65,12 +77,20 @@ class ZoneFileProvider:
 
         The serial goes first: whoever is stopped between two files finds the change still to be made.
         """
-        with self._lock:
-            before = self._parse(zone)
-            after = changed_texts(before, changes, self._clock.now().date())
-            self._parse(zone, {**before.texts, **after})  # never write what could not be read again
-            for path, text in after.items():
-                self._write(path, before.texts[path], text)
+        with self._lock, folder_locked(self._path.parent, clock=self._clock):
+            for _ in range(_ATTEMPTS - 1):
+                try:
+                    return self._apply(zone, changes)
+                except FileChanged:  # by an editor, which does not ask for the lock: from what is there now, again
+                    continue
+            self._apply(zone, changes)
+
+    def _apply(self, zone: str, changes: Sequence[Change]) -> None:
+        before = self._parse(zone)
+        after = changed_texts(before, changes, self._clock.now().date())
+        self._parse(zone, {**before.texts, **after})  # never write what could not be read again
+        for path, text in after.items():
+            self._write(path, before.texts[path], text)
 
     def activate(self, zone: str) -> None:
         """Reload the name server with the configured command; without one that is another program's business."""
@@ -122,10 +142,15 @@ class ZoneFileProvider:
         path = resolved(self._path if name == str(self._path) else self._path / name)
         there = read_with_status(path)
         if there is None or there[0].decode("utf-8", "surrogateescape") != before:
-            raise Unavailable(f"{path} was changed by somebody else meanwhile", hint="run the same command again")
+            raise FileChanged(path)
         owner, mode = Owner.of(there[1]), there[1].st_mode & 0o777
-        for target, text in ((path.with_name(path.name + BACKUP), before), (path, after)):
-            write_file(target, text.encode("utf-8", "surrogateescape"), mode=mode, owner=owner)
+        write_file(path.with_name(path.name + BACKUP), _encoded(before), mode=mode, owner=owner)
+        with staged_file(path, _encoded(after), mode=mode, owner=owner) as staged:
+            staged.put(Version.of(there[1]))
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _text(path: Path) -> str | None:

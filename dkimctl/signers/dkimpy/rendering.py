@@ -44,9 +44,9 @@ def files(settings: Settings, selection: Selection) -> tuple[tuple[RenderedFile,
     found = (
         *(derived_key(settings, KEYS, key) for key in selection.keys if key.algorithm == ED25519),
         *(_key_table(settings, selection, algorithm) for algorithm in TABLES),
-        RenderedFile(f"{PLACE}/SigningTable", _signing_table(settings, selection.keys)),
+        _signing_table(settings, selection.keys),
         *tmpfiles(_socket_directory(settings), settings),
-        RenderedFile(CONF, _configuration(settings, theirs, hosts)),
+        RenderedFile(CONF, _configuration(settings, theirs, hosts), made_from=theirs.version),
     )
     return found, tuple(_notices(theirs, selection, others))
 
@@ -59,7 +59,7 @@ def _key_table(settings: Settings, selection: Selection, algorithm: str) -> Rend
         for domain, own in groupby(selection.keys, key=lambda key: key.domain):
             yield _key_line(domain, tuple(own), algorithm).encode("ascii")
 
-    return RenderedFile(path, Content(lambda: foreign.around(lines())))
+    return RenderedFile(path, Content(lambda: foreign.around(lines())), made_from=foreign.version)
 
 
 def directories(settings: Settings) -> tuple[RenderedDirectory, ...]:
@@ -97,9 +97,10 @@ def _key_line(domain: str, keys: tuple[SigningKey, ...], algorithm: str) -> str:
     return key_line(domain, domain, key.selector, key.path if algorithm == RSA else derived_path(KEYS, key))
 
 
-def _signing_table(settings: Settings, keys: tuple[SigningKey, ...]) -> Content:
+def _signing_table(settings: Settings, keys: tuple[SigningKey, ...]) -> RenderedFile:
     """Of patterns the first that fits counts, so those of the deepest domains stand first."""
-    foreign = read_foreign(settings.at(f"{PLACE}/SigningTable"))
+    path = f"{PLACE}/SigningTable"
+    foreign = read_foreign(settings.at(path))
 
     def lines() -> Iterator[bytes]:
         below: dict[str, bool] = {}
@@ -110,7 +111,7 @@ def _signing_table(settings: Settings, keys: tuple[SigningKey, ...]) -> Content:
             if below[domain]:
                 yield f"*.{domain} {domain}\n".encode("ascii")
 
-    return Content(lambda: foreign.around(lines()))
+    return RenderedFile(path, Content(lambda: foreign.around(lines())), made_from=foreign.version)
 
 
 def _hosts(settings: Settings) -> tuple[list[str], list[str]]:

@@ -5,7 +5,7 @@ from itertools import islice
 
 from dkimctl.config.settings import Settings
 from dkimctl.errors import UsageError
-from dkimctl.files import read_file
+from dkimctl.files import Version, read_with_status
 from dkimctl.opendkim import conf
 from dkimctl.opendkim.hosts import canonical_host
 from dkimctl.opendkim.managed import Foreign, read_foreign
@@ -37,11 +37,14 @@ def files(settings: Settings, selection: Selection) -> tuple[tuple[RenderedFile,
     kind, kind_notices = table_kind(settings, signing, selection)
     trusted = tuple(dict.fromkeys(map(canonical_host, settings.signing.trusted_hosts)))
     contents = {
-        "KeyTable": key_table(keys, selection.keys),
-        "SigningTable": signing_table(signing, selection.keys, patterns=kind == "refile"),
-        "TrustedHosts": host_list(hosts, trusted),
+        "KeyTable": (keys, key_table(keys, selection.keys)),
+        "SigningTable": (signing, signing_table(signing, selection.keys, patterns=kind == "refile")),
+        "TrustedHosts": (hosts, host_list(hosts, trusted)),
     }
-    tables = [RenderedFile(f"{place}/{name}", content) for name, content in contents.items()]
+    tables = [
+        RenderedFile(f"{place}/{name}", content, made_from=foreign.version)
+        for name, (foreign, content) in contents.items()
+    ]
     configuration, conf_notices = _configuration(settings, selection, kind)
     notices = (
         *kind_notices,
@@ -88,9 +91,11 @@ def _configuration(
     wanted = parameters(settings, selection, kind)
     body = b"".join(conf.setting_line(name, value) for name, value in wanted)
     path = settings.paths.opendkim_conf
-    installed = read_file(settings.at(path))
-    if installed is None or not belongs_to_person(settings, installed):
-        return (RenderedFile(path, fixed(sealed(body))),), ()
+    there = read_with_status(settings.at(path))
+    version = Version.of(there[1]) if there else None
+    if there is None or not belongs_to_person(settings, there[0]):
+        return (RenderedFile(path, fixed(sealed(body)), made_from=version),), ()
+    installed = there[0]
     ours = f"{settings.paths.opendkim_directory}/dkimctl.conf"
     theirs = settings_of_person(conf.expand(installed, path, settings.at), ours)
     same_socket = _listens_at(theirs, parse_socket(settings.signing.socket))
@@ -99,7 +104,7 @@ def _configuration(
     header = b"# Written by `dkimctl render-config --install`, which replaces every change made here.\n\n"
     files = (
         RenderedFile(ours, fixed(header + body)),
-        RenderedFile(path, fixed(with_include_last(installed, ours))),
+        RenderedFile(path, fixed(with_include_last(installed, ours)), made_from=version),
     )
     return files, overridden_notices(theirs, wanted, ours)
 

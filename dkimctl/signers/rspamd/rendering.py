@@ -67,7 +67,10 @@ def files(settings: Settings, selection: Selection) -> tuple[tuple[RenderedFile,
         RenderedFile(f"{OURS}/{SIGNING}", _signing(selection.keys, alone=not _says_something(theirs[SIGNING]))),
         RenderedFile(f"{OURS}/{PROXY}", fixed(_HEADER + _proxy(parse_socket(settings.signing.socket)))),
         *tmpfiles(_socket_directory(settings), settings),
-        *(RenderedFile(f"{PLACE}/local.d/{name}", _including(name, foreign)) for name, foreign in theirs.items()),
+        *(
+            RenderedFile(f"{PLACE}/local.d/{name}", _including(name, foreign), made_from=foreign.version)
+            for name, foreign in theirs.items()
+        ),
     )
     return found, tuple(_notices(settings, theirs[SIGNING], others))
 

@@ -1,0 +1,66 @@
+"""The lock of this host's configuration: what is read, decided and written is done under it, by one run at a time."""
+
+import errno
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from dkimctl.config.settings import Settings
+from dkimctl.errors import DiskError
+from dkimctl.files import FileChanged, locked, make_directory
+
+T = TypeVar("T")
+_ATTEMPTS = 5
+_NOT_OURS = (errno.EACCES, errno.EPERM, errno.EROFS)
+_held: set[Path] = set()
+"""The directories whose lock this process has: it may ask for it again."""
+_made: set[Path] = set()
+"""Those of them that had to be made for their lock."""
+
+
+@contextmanager
+def configuration_lock(settings: Settings) -> Iterator[None]:
+    """Hold the lock of opendkim's directory, which stands for everything that an installation writes.
+
+    Asked for again inside the block it is already held. Where this user cannot write the directory nothing is locked:
+    nothing can be installed there either. Raises Unavailable when another run holds it for too long, DiskError.
+    """
+    place = settings.at(settings.paths.opendkim_directory)
+    if place in _held:
+        yield
+        return
+    with ExitStack() as stack:
+        try:
+            if make_directory(place, mode=0o755):
+                _made.add(place)
+            stack.enter_context(locked(place))
+        except DiskError as error:
+            if not (isinstance(error.__cause__, OSError) and error.__cause__.errno in _NOT_OURS):
+                raise
+        _held.add(place)
+        try:
+            yield
+        finally:
+            _held.discard(place)
+            _made.discard(place)
+
+
+def is_made_for_lock(directory: Path) -> bool:
+    """Return True inside `configuration_lock` for a directory that was not there before it."""
+    return directory in _made
+
+
+def with_current_files(settings: Settings, work: Callable[[], T]) -> T:
+    """Return the result of `work`, which reads, decides and installs, done under the configuration's lock.
+
+    It is done again when somebody without this lock, such as an editor, changed a file after it was read. Raises
+    FileChanged when that goes on, and what `work` raises.
+    """
+    with configuration_lock(settings):
+        for _ in range(_ATTEMPTS - 1):
+            try:
+                return work()
+            except FileChanged:
+                continue
+        return work()
