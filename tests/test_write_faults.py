@@ -1,0 +1,187 @@
+"""Killed, or with a failing system call: old, new, or named; the copy is there; the next run completes it.
+
+`DKIMCTL_TEST_FULL=1` tries each kind of fault at every call that strace counts; without it a seeded sample is tried.
+"""
+
+import os
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from dkimctl.keys.metadata import Phase
+from tests.conftest import needs
+from tests.handmade import plain_files
+from tests.host_tree import MAIN, Tree
+from tests.rendering import manage, settings_for, write
+from tests.write_faults import ERRORS, KILL, Case, Fault, Files, copies_in, files_of
+
+FULL = bool(os.environ.get("DKIMCTL_TEST_FULL"))
+SAMPLE = 14
+"""Faults of each command, without DKIMCTL_TEST_FULL."""
+ZONE = """\
+$TTL 3600
+@ IN SOA ns1.example.com. hostmaster.example.com. 2026010101 3600 900 1209600 300
+@ IN NS ns1
+ns1 IN A 192.0.2.1
+"""
+
+pytestmark = needs("strace", "postconf", root=True)
+
+
+def _with_key(root: Path) -> None:
+    root.mkdir()
+    Tree(root)
+
+
+def _to_render(root: Path) -> None:
+    """An installation with a person's lines, to which a domain was added."""
+    Tree(root)
+    settings = settings_for(root)
+    manage(settings, "example.net", "example.org", phase=Phase.ACTIVE)
+    write(root, "/etc/postfix/main.cf", MAIN + "# a person's line\n", mode=0o640)
+
+
+def _to_publish(root: Path) -> None:
+    settings = settings_for(root)
+    manage(settings, "example.com", phase=Phase.GENERATED)
+    write(root, "/etc/bind/db.example.com", ZONE)
+
+
+def _to_adopt(root: Path) -> None:
+    plain_files(root)
+
+
+def _adopted(root: Path) -> None:
+    plain_files(root)
+    case = Case("adopt", _to_adopt, ("adopt", "--install"))
+    assert case.run(root).code == 0
+
+
+CASES: dict[str, Callable[[], Case]] = {
+    "genkey": lambda: Case(
+        "genkey", _with_key, ("genkey", "-s", "new", "new.example", "--if-missing"), keeps_copies=False
+    ),
+    "publish": lambda: Case(
+        "publish",
+        _to_publish,
+        ("publish", "example.com", "--no-wait", "--provider", "zonefile:/etc/bind/db.example.com"),
+        keeps_copies=False,
+    ),
+    "render-config": lambda: Case("render-config", _to_render, ("render-config", "--install")),
+    "adopt": lambda: Case("adopt", _to_adopt, ("adopt", "--install")),
+    "undo": lambda: Case("undo", _adopted, ("adopt", "--undo")),
+}
+
+
+@pytest.fixture(scope="module", params=CASES)
+def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
+    """Each command in turn, on its tree."""
+    made = CASES[request.param]()
+    made.prepare(tmp_path_factory.mktemp(made.name))
+    yield made
+    made.clean()
+
+
+def faults(counts: Counter[str], *, in_child: bool) -> list[Fault]:
+    """Each kind of fault at each call; and each rename after which no other works, so that nothing is put back."""
+    found = [
+        Fault(call, number, kind, in_child)
+        for call, count in sorted(counts.items())
+        for number in range(1, count + 1)
+        for kind in (*ERRORS, KILL)
+    ]
+    if not in_child:
+        renames = [name for name in counts if name.startswith("rename")]
+        found += [Fault(name, n, "EIO", goes_on=True) for name in renames for n in range(1, counts[name] + 1)]
+    return found
+
+
+def judge(case: Case, root: Path, fault: Fault, *, code: int, err: str) -> list[str]:
+    """What is wrong right after the fault."""
+    now, wrong = files_of(root), []
+    if code == 0 and not _same(case, now, case.after):
+        wrong.append(f"exit 0, but not done: {_differing(now, case.after)}")
+    for path in {*case.before, *case.after, *now}:
+        is_named = str(root / path.lstrip("/")) in err
+        if (
+            now.get(path) not in (case.before.get(path), case.after.get(path))
+            and not is_named
+            and not _own_key(case, path)
+        ):
+            wrong.append(f"{path} is neither old nor new")
+    changed = [path for path in case.before if now.get(path) != case.before[path]]
+    if case.keeps_copies and code not in (0, -9, 137):
+        unnamed = [p for p in {*changed, *(set(now) - set(case.before))} if str(root / p.lstrip("/")) not in err]
+        if unnamed and not _same(case, now, case.after):
+            wrong.append(f"half-done and not named: {sorted(unnamed)}: {err}")
+    if case.keeps_copies:
+        copies = list(copies_in(root))
+        wrong += [
+            f"no copy of {p}"
+            for p in changed
+            if not p.endswith(".json") and (p, case.before[p][0]) not in copies and case.name != "undo"
+        ]
+    return wrong
+
+
+def _own_key(case: Case, path: str) -> bool:
+    """True for a new key's files: each run makes another key."""
+    return case.name == "genkey" and "/new.example/" in path
+
+
+def _same(case: Case, now: Files, wanted: Files) -> bool:
+    if case.name != "genkey":
+        return now == wanted
+    return {path: file[1:] for path, file in now.items()} == {path: file[1:] for path, file in wanted.items()}
+
+
+def _differing(now: Files, wanted: Files) -> list[str]:
+    return sorted(path for path in {*now, *wanted} if now.get(path) != wanted.get(path))
+
+
+def one(case: Case, root: Path, fault: Fault) -> tuple[int, list[str]]:
+    """Inject a fault, look, run again, look again; returns how many calls failed, and what is wrong."""
+    ran, injected = case.inject(root, fault)
+    wrong = judge(case, root, fault, code=ran.code, err=ran.err)
+    if "Traceback" in ran.err or ran.code == 70:
+        wrong.append(f"a bug in front of the user: {ran.err}")
+    again = case.run(root, again=True)
+    now = files_of(root)
+    is_done = again.code == 0 or (case.name == "undo" and "nothing to undo" in again.err)
+    if not (is_done and _same(case, now, case.after)):
+        wrong.append(f"the next run does not complete it: {again.code} {again.err} {_differing(now, case.after)}")
+    if case.name == "adopt" and not wrong:
+        undone = case.run_undo(root)
+        if files_of(root) != case.before:
+            wrong.append(f"--undo is incomplete: {undone.err} {_differing(files_of(root), case.before)}")
+    return injected, [f"{fault}: {text}" for text in wrong]
+
+
+def test_whatever_fails_it_is_old_new_or_named(
+    case: Case, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    """Judged right after the fault and after the next run, faults in the rollback itself included."""
+    counts = {in_child: case.count(tmp_path / "count", in_child=in_child) for in_child in (False, True)}
+    chosen = [fault for in_child in counts for fault in faults(counts[in_child], in_child=in_child)]
+    single = [fault for fault in chosen if not fault.goes_on]
+    assert len(single) == 5 * sum(sum(count.values()) for count in counts.values())
+    if not FULL:
+        chosen = random.Random(20261129).sample(chosen, min(SAMPLE, len(chosen)))
+    places = [tmp_path / f"worker-{number}" for number in range(2)]
+
+    def work(number: int) -> list[tuple[Fault, int, list[str]]]:
+        return [(fault, *one(case, places[number], fault)) for fault in chosen[number :: len(places)]]
+
+    with ThreadPoolExecutor(len(places)) as pool:
+        results = [result for part in pool.map(work, range(len(places))) for result in part]
+    wrong = [text for _, _, texts in results for text in texts]
+    hit = sum(1 for _, injected, _ in results if injected)
+    name = f"counted: {case.name}: calls that change the disk"
+    record_property(name, sum(sum(count.values()) for count in counts.values()))
+    record_property(f"counted: {case.name}: faults injected, of {len(chosen)} chosen", hit)
+    assert wrong == [], "\n".join(wrong[:20])
+    assert hit == len(results), [fault for fault, injected, _ in results if not injected]

@@ -1,0 +1,181 @@
+"""The real program under strace: each call that changes the disk fails, or is the last thing that it does.
+
+A `Case` is a command on a tree below `--root`. `count` says how many such calls it makes, `inject` has one of them
+fail, in the program itself or in the postconf that it starts.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.conftest import REPOSITORY, Run
+
+CALLS = {
+    "write": ("write",),
+    "fsync": ("fsync",),
+    "rename": ("rename", "renameat", "renameat2"),
+    "link": ("link", "linkat"),
+    "unlink": ("unlink", "unlinkat", "rmdir"),
+    "mkdir": ("mkdir", "mkdirat"),
+    "chown": ("fchown", "fchownat", "chown", "lchown"),
+    "chmod": ("fchmod", "fchmodat", "chmod"),
+}
+TRACED = tuple(name for names in CALLS.values() for name in names)
+ERRORS = ("EIO", "ENOSPC", "EACCES", "EINTR")
+KILL = "SIGKILL"
+_LINE = re.compile(r"^(?:\d+ +)?(\w+)\(")
+Files = dict[str, tuple[bytes, int, int, int]]
+"""Path below the root → content, mode, user and group."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One call that fails."""
+
+    call: str
+    number: int
+    """From 1, among the calls of this name by this process."""
+    kind: str
+    """An errno's name, or SIGKILL."""
+    in_child: bool = False
+    """True for a call of postconf."""
+    goes_on: bool = False
+    """True when every later call of this name fails too: so does what is to put the files back."""
+
+    @property
+    def option(self) -> str:
+        """What strace is told."""
+        effect = f"signal={self.kind}" if self.kind == KILL else f"error={self.kind}"
+        return f"inject={self.call}:{effect}:when={self.number}{'+' if self.goes_on else ''}"
+
+
+@dataclass
+class Case:
+    """A command, the tree that it is run on, and what it makes of it."""
+
+    name: str
+    build: Callable[[Path], None]
+    arguments: tuple[str, ...]
+    again: tuple[str, ...] = ()
+    """The command that completes it; empty: the same one."""
+    keeps_copies: bool = True
+    """True when whatever it changes has a copy below /var/backups."""
+    before: Files = field(default_factory=dict)
+    after: Files = field(default_factory=dict)
+
+    def prepare(self, place: Path) -> None:
+        """Build the tree once, and note what the command makes of it."""
+        self._pristine = place / "pristine"
+        self.build(self._pristine)
+        self.before = files_of(self._pristine)
+        done = self.fresh(place / "done")
+        ran = self.run(done)
+        assert ran.code == 0, ran.err
+        self.after = files_of(done)
+
+    def fresh(self, root: Path) -> Path:
+        """A new copy of the tree."""
+        if root.exists():
+            shutil.rmtree(root)
+        subprocess.run(["cp", "-a", self._pristine, root], check=True)
+        return root
+
+    def run(self, root: Path, *, again: bool = False, strace: tuple[str, ...] = (), child: tuple[str, ...] = ()) -> Run:
+        """Run the command, under strace where options for that are given; `child`: those for its postconf."""
+        arguments = [*((self.again or self.arguments) if again else self.arguments)]
+        environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(REPOSITORY), "COLUMNS": "200"}
+        environment |= {"PYTHONDONTWRITEBYTECODE": "1", "DKIMCTL_ROOT": str(root), "HOME": str(root)}
+        if child:
+            environment["DKIMCTL_CONFIG"] = str(self._wrapped(root, child))
+        traced = ["strace", "-qq", "-s", "0", *strace] if strace else []
+        ended = subprocess.run(
+            [*traced, sys.executable, "-m", "dkimctl", *arguments],
+            env=environment,
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        return Run(ended.returncode, ended.stdout, ended.stderr)
+
+    def run_undo(self, root: Path) -> Run:
+        """Run `adopt --undo` on the tree."""
+        return Case("undo", self.build, ("adopt", "--undo")).run(root)
+
+    def _wrapped(self, root: Path, options: tuple[str, ...]) -> Path:
+        """A configuration whose postconf is one under strace; where only root can write, or it would not be run."""
+        place = Path("/run") / f"dkimctl-tests-{os.getpid()}-{root.name}"
+        place.mkdir(exist_ok=True)
+        real, strace = shutil.which("postconf"), shutil.which("strace")
+        script = place / "postconf"
+        traced = f'exec {strace} -qq -s 0 {" ".join(options)} {real} "$@"'
+        script.write_text(f'#!/bin/sh\ncase " $* " in\n*" -e "*) {traced} ;;\nesac\nexec {real} "$@"\n')
+        script.chmod(0o755)
+        config = place / "dkimctl.toml"
+        config.write_text(f'[paths]\nprograms = ["{place}"]\n')
+        return config
+
+    def clean(self) -> None:
+        """Remove what lies outside the test's own directory."""
+        for place in Path("/run").glob(f"dkimctl-tests-{os.getpid()}-*"):
+            shutil.rmtree(place)
+
+    def count(self, root: Path, *, in_child: bool = False) -> Counter[str]:
+        """How many calls of each name the command makes, or its postconf."""
+        log = root.parent / f"{root.name}.log"
+        log.unlink(missing_ok=True)
+        options = ("-o", str(log), "-e", f"trace={','.join(TRACED)}")
+        self.fresh(root)
+        ran = self.run(root, child=options) if in_child else self.run(root, strace=options)
+        assert ran.code == 0, ran.err
+        lines = log.read_text().splitlines() if log.exists() else []
+        return Counter(match[1] for line in lines if (match := _LINE.match(line)))
+
+    def inject(self, root: Path, fault: Fault) -> tuple[Run, int]:
+        """How the command ends with this fault, and how many calls strace made fail."""
+        log = root.parent / f"{root.name}.log"
+        log.unlink(missing_ok=True)
+        options = ("-o", str(log), "-e", f"trace={fault.call}", "-e", fault.option)
+        self.fresh(root)
+        ran = self.run(root, child=options) if fault.in_child else self.run(root, strace=options)
+        text = log.read_text() if log.exists() else ""
+        return ran, text.count("(INJECTED)") or text.count(KILL)
+
+
+def files_of(root: Path) -> Files:
+    """Every file that counts: no lock, nothing temporary, no copy; without times in what dkimctl notes."""
+    found: Files = {}
+    for path in sorted(root.rglob("*")):
+        shown = f"/{path.relative_to(root)}"
+        is_aside = path.name == ".lock" or path.name.startswith(".dkimctl-") or shown.startswith("/var/backups/")
+        if is_aside or path.is_symlink() or not path.is_file():
+            continue
+        status, content = path.stat(), path.read_bytes()
+        if path.suffix == ".json":
+            content = json.dumps(_without_times(json.loads(content))).encode()
+        found[shown] = (content, status.st_mode & 0o7777, status.st_uid, status.st_gid)
+    return found
+
+
+def _without_times(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_times(item) for key, item in value.items() if key not in ("at", "created", "history")}
+    return value
+
+
+def copies_in(root: Path) -> Iterator[tuple[str, bytes]]:
+    """System path and content of every copy below /var/backups."""
+    base = root / "var/backups/dkimctl"
+    for place in base.glob("*T*Z*") if base.is_dir() else ():
+        for path in place.rglob("*"):
+            if path.is_file() and not path.name.startswith(".dkimctl-"):
+                yield f"/{path.relative_to(place)}", path.read_bytes()
