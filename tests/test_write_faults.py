@@ -69,6 +69,7 @@ CASES: dict[str, Callable[[], Case]] = {
         "publish",
         _to_publish,
         ("publish", "example.com", "--no-wait", "--provider", "zonefile:/etc/bind/db.example.com"),
+        threads=True,
         keeps_copies=False,
     ),
     "render-config": lambda: Case("render-config", _to_render, ("render-config", "--install")),

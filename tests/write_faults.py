@@ -31,7 +31,7 @@ CALLS = {
 TRACED = tuple(name for names in CALLS.values() for name in names)
 ERRORS = ("EIO", "ENOSPC", "EACCES", "EINTR")
 KILL = "SIGKILL"
-_LINE = re.compile(r"^(?:\d+ +)?(\w+)\(")
+_LINE = re.compile(r"^(\d+ +)?(\w+)\(")
 Files = dict[str, tuple[bytes, int, int, int]]
 """Path below the root → content, mode, user and group."""
 
@@ -66,6 +66,8 @@ class Case:
     arguments: tuple[str, ...]
     again: tuple[str, ...] = ()
     """The command that completes it; empty: the same one."""
+    threads: bool = False
+    """True when it writes in threads; they are followed then."""
     keeps_copies: bool = True
     """True when whatever it changes has a copy below /var/backups."""
     before: Files = field(default_factory=dict)
@@ -95,7 +97,7 @@ class Case:
         environment |= {"PYTHONDONTWRITEBYTECODE": "1", "DKIMCTL_ROOT": str(root), "HOME": str(root)}
         if child:
             environment["DKIMCTL_CONFIG"] = str(self._wrapped(root, child))
-        traced = ["strace", "-qq", "-s", "0", *strace] if strace else []
+        traced = ["strace", *(["-f"] if self.threads else []), "-qq", "-s", "0", *strace] if strace else []
         ended = subprocess.run(
             [*traced, sys.executable, "-m", "dkimctl", *arguments],
             env=environment,
@@ -138,7 +140,8 @@ class Case:
         ran = self.run(root, child=options) if in_child else self.run(root, strace=options)
         assert ran.code == 0, ran.err
         lines = log.read_text().splitlines() if log.exists() else []
-        return Counter(match[1] for line in lines if (match := _LINE.match(line)))
+        # a line that was interrupted by another thread is there twice: its second half has no name before the bracket
+        return Counter(match[2] for line in lines if (match := _LINE.match(line)))
 
     def inject(self, root: Path, fault: Fault) -> tuple[Run, int]:
         """How the command ends with this fault, and how many calls strace made fail."""
