@@ -131,8 +131,8 @@ class Case:
         for place in Path("/run").glob(f"dkimctl-tests-{os.getpid()}-*"):
             shutil.rmtree(place)
 
-    def count(self, root: Path, *, in_child: bool = False) -> Counter[str]:
-        """How many calls of each name the command makes, or its postconf."""
+    def count(self, root: Path, *, in_child: bool = False) -> list[Counter[str]]:
+        """How many calls of each name the command makes, or its postconf: for each thread, as strace numbers them."""
         log = root.parent / f"{root.name}.log"
         log.unlink(missing_ok=True)
         options = ("-o", str(log), "-e", f"trace={','.join(TRACED)}")
@@ -141,7 +141,10 @@ class Case:
         assert ran.code == 0, ran.err
         lines = log.read_text().splitlines() if log.exists() else []
         # a line that was interrupted by another thread is there twice: its second half has no name before the bracket
-        return Counter(match[2] for line in lines if (match := _LINE.match(line)))
+        threads: dict[str, Counter[str]] = {}
+        for match in filter(None, map(_LINE.match, lines)):
+            threads.setdefault(match[1] or "", Counter())[match[2]] += 1
+        return list(threads.values())
 
     def inject(self, root: Path, fault: Fault) -> tuple[Run, int]:
         """How the command ends with this fault, and how many calls strace made fail."""
