@@ -63,6 +63,11 @@ class Engine:
         self._datagrams.close()
         self._poll.close()
 
+    def is_dead(self, endpoint: Endpoint) -> bool:
+        """True when this address has not answered for so long that most questions to it are given up at once."""
+        peer = self._peers.get(endpoint)
+        return peer is not None and peer.is_dead
+
     @property
     def descriptor(self) -> int:
         """Readable when an answer has come in."""
@@ -94,6 +99,8 @@ class Engine:
                         self._ready.append(job)
                 yield from self._advance(active)
                 self._use_room()
+                if exhausted:
+                    self._give_up_probes()
                 if active and not self._ready:
                     self._wait(0.0 if source_waits else None)
                     yield from self._advance(active)  # before the source is asked again, which may wait
@@ -143,8 +150,16 @@ class Engine:
             peer = self._freed.popleft()
             while exchange := peer.next(time.monotonic()):
                 self._start(exchange)
-            for exchange in peer.overdue(time.monotonic() - self._timeout):
+            for exchange in peer.given_up():
                 self._reply(exchange.job, exchange.index, Failure(Trouble.GIVEN_UP))
+
+    def _give_up_probes(self) -> None:
+        """At the end of a list, wait no longer for servers that have not answered before."""
+        if not any(peer.is_dead for peer in self._peers.values()):
+            return
+        for _, _, exchange in tuple(self._due):
+            if exchange.peer.is_dead and not exchange.done and not exchange.is_aside:
+                self._finish(exchange, Failure(Trouble.GIVEN_UP))
 
     def _reply(self, job: Job[Any], index: int, reply: Reply) -> None:
         job.replies[index] = reply

@@ -21,9 +21,10 @@ _FIRST_PAUSE = 0.25  # seconds; twice as long each time
 _MOST_REFUSALS = 4  # of one question, three of them alone after a pause: 0.25, 0.5 and 1 second
 _MOST_TURNS = 8  # of one question, in the crowd too: a server that answers some names at once is never quite alone
 _MANY_OPINIONS = 16
-_SILENT = 8  # questions in a row without an answer: that is not for want of rest
-_PROBES = 32  # so many are under way to a silent server at a time, lest each waits for the one before it
-_DEAD = _SILENT + _PROBES
+_SILENT = 8  # questions in a row without an answer: not a matter of the rate
+_PROBES = 32  # so many are in flight to a silent server, lest each waits for the one before it
+_DEAD = _SILENT + _PROBES  # questions in a row without an answer, after which one is asked now and then only
+_PROBE_PAUSE = 1.0  # seconds between two questions to a dead server
 _FORGOTTEN = 0.99  # what is left of the slowest answer with each one that follows
 
 
@@ -38,6 +39,7 @@ class Peer:
         "_is_willing",
         "_opinions",
         "_pause",
+        "_probe_at",
         "_queue",
         "_silences",
         "_threshold",
@@ -62,6 +64,12 @@ class Peer:
         self._pause = _FIRST_PAUSE
         self._held_until = 0.0
         self._is_on_probation = False
+        self._probe_at = 0.0  # when a dead server is asked again
+
+    @property
+    def is_dead(self) -> bool:
+        """True when many questions in a row got no answer: from now on most are given up at once."""
+        return self._silences >= (_DEAD if self._is_willing else _SILENT)
 
     def wait(self, exchange: "Exchange") -> None:
         """Put a question in the queue; those that were refused before go ahead of the others."""
@@ -72,10 +80,22 @@ class Peer:
 
     def next(self, now: float) -> "Exchange | None":
         """The next question to send; None while there is none, or no room for it."""
+        if self.is_dead:
+            return self._probe(now)
         room = 1 if self._is_on_probation else max(self._window, _PROBES if self._silences >= _SILENT else 1)
         waiting = self._again or self._queue
         if not waiting or self.in_flight >= room or now < self._held_until:
             return None
+        self.in_flight += 1
+        self._asked += 1
+        return waiting.popleft()
+
+    def _probe(self, now: float) -> "Exchange | None":
+        """Return one question to send to a dead server, now and then: it may have come back."""
+        waiting = self._again or self._queue
+        if not waiting or now < self._probe_at:
+            return None
+        self._probe_at = now + _PROBE_PAUSE
         self.in_flight += 1
         self._asked += 1
         return waiting.popleft()
@@ -89,9 +109,9 @@ class Peer:
         """No answer to a question however often it was sent."""
         self._silences += 1
 
-    def overdue(self, before: float) -> "Iterator[Exchange]":
-        """Of a server that seems to be dead: what has waited for its turn since then, and need not wait any longer."""
-        while self._silences >= _DEAD and self._queue and self._queue[0].started < before:
+    def given_up(self) -> "Iterator[Exchange]":
+        """Yield every question that waits for a dead server: none of them is sent."""
+        while self.is_dead and self._queue:
             yield self._queue.popleft()
 
     def lost(self) -> None:

@@ -73,6 +73,8 @@ def _many(
     from dkimctl.verify.bulk.fastpath import FastPath
 
     cached = CachedJudge()
-    path = FastPath(resolution, cached, lambda target: long_way(target, cached), patience, nameless=nameless)
+    path = FastPath(
+        resolution, cached, lambda target: long_way(target, cached), patience, engine.is_dead, nameless=nameless
+    )
     with closing(path):
         yield from engine.run(path.works(targets, engine.descriptor, concurrency), concurrency)

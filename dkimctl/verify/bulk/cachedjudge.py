@@ -19,12 +19,14 @@ class CachedJudge:
 
     def __init__(self) -> None:
         self._right: dict[_Kind, tuple[tuple[str, str], ...]] = {}
-        self._usable: dict[tuple[str, bool], PublicKey] = {}
+        self._usable: dict[tuple[str, bool], Judgement] = {}
 
     def __call__(self, text: str, target: Target) -> Judgement:
         """Return the judgement of a record from its text and the expected key."""
         expected = target.expected
-        if expected is None or not text.endswith(expected.base64):
+        if expected is None:
+            return self._usable.get((text, target.subdomains)) or judge(text, target)
+        if not text.endswith(expected.base64):
             return judge(text, target)
         kind = (text[: -len(expected.base64)], expected.algorithm, expected.bits, target.subdomains)
         tags = self._right.get(kind)
@@ -48,11 +50,12 @@ class CachedJudge:
     def _usable_key(self, text: str, target: Target) -> PublicKey | None:
         known = self._usable.get((text, target.subdomains))
         if known is None:
-            judgement = judge(text, target)
-            known = judgement.key if judgement.record is not None and not judgement.findings else None
-            if known is not None and len(self._usable) < _MOST_REMEMBERED:
+            known = judge(text, target)
+            if known.record is None or known.findings:
+                return None
+            if len(self._usable) < _MOST_REMEMBERED:
                 self._usable[text, target.subdomains] = known
-        return known
+        return known.key
 
     def _learned(self, text: str, target: Target, kind: _Kind) -> Judgement:
         expected = target.expected

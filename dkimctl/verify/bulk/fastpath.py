@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import islice
 
+from dkimctl.dns.endpoints import Endpoint
 from dkimctl.dns.engine import Ready
 from dkimctl.dns.message import MalformedMessage, Rcode, Type, below, question
 from dkimctl.dns.questions import Work
@@ -28,12 +29,13 @@ from dkimctl.dns.resolve import Resolution, Security
 from dkimctl.names import DOMAINKEY
 from dkimctl.verify.bulk.batch import BatchedQueries, QueryQueue
 from dkimctl.verify.bulk.cachedjudge import CachedJudge
-from dkimctl.verify.bulk.rawanswer import is_authenticated, single_text, zone_security
+from dkimctl.verify.bulk.rawanswer import is_authenticated, single_text, ttl_of, zone_security
 from dkimctl.verify.bulk.zonewindow import ZoneWindow
 from dkimctl.verify.report import Report, Target
 
 _BURST = 32  # names; more at once overflow the buffers of usual servers
 _NO = (Rcode.REFUSED, Rcode.SERVFAIL)
+_PROBE_PAUSE = 1.0  # seconds between two names that take the long way because of a dead server
 _TICK = 0.05  # seconds between two looks at what is overdue
 _MOST_WINDOWS = 10_000  # zones
 _MOST_UNANSWERED = 256  # names handed over with a question in flight, before such questions are forgotten
@@ -42,7 +44,18 @@ _MOST_UNANSWERED = 256  # names handed over with a question in flight, before su
 class _Pending:
     """One target on the fast path, with what it waits for."""
 
-    __slots__ = ("asked_cut", "asked_proof", "asked_text", "missing", "security", "started", "target", "text", "window")
+    __slots__ = (
+        "asked_cut",
+        "asked_proof",
+        "asked_text",
+        "missing",
+        "security",
+        "started",
+        "target",
+        "text",
+        "ttl",
+        "window",
+    )
 
     def __init__(self, target: Target, window: "ZoneWindow[_Pending]", asked_cut: bytes, asked_text: bytes) -> None:
         self.target = target
@@ -53,6 +66,7 @@ class _Pending:
         self.missing = 1 + len(window.queues)
         self.security = Security.UNKNOWN
         self.text: bytes | None = None
+        self.ttl = 0
         self.started = time.monotonic()
 
 
@@ -65,13 +79,16 @@ class FastPath:
         judge: CachedJudge,
         long_way: Callable[[Target], Work[Report]],
         patience: float,
+        is_dead: Callable[[Endpoint], bool],
         *,
         nameless: bool = False,
     ) -> None:
         """`patience`: seconds to wait for an answer before the name takes the long way.
 
-        `nameless`: as for `check`.
+        `is_dead`: whether the engine has given a server up. `nameless`: as for `check`.
         """
+        self._is_dead = is_dead
+        self._probe_at = 0.0
         self._nameless = nameless
         self._resolution = resolution
         self._judge = judge
@@ -132,7 +149,7 @@ class FastPath:
     def _begins(self, target: Target) -> bool:
         """Begin one target, on this path or the long one; False when the window of its zone is full."""
         window = self._window_of(target.domain) if not target.alias else None  # a CNAME needs the long way
-        if window is None:
+        if window is None or (window.dead and self._is_probe()):
             self._left.append(target)
             return True
         if not window.has_room:
@@ -153,17 +170,36 @@ class FastPath:
             queue.ask(asked_text, name)
         return True
 
+    def _is_probe(self) -> bool:
+        """True now and then: such a name takes the long way, on which a dead server is asked again."""
+        now = time.monotonic()
+        if now < self._probe_at:
+            return False
+        self._probe_at = now + _PROBE_PAUSE
+        return True
+
     def _window_of(self, domain: str) -> "ZoneWindow[_Pending] | None":
         """Return the window of the nearest known zone; None when there is none, or it is closed."""
         name = domain
         while name:
             window = self._windows.get(name)
-            if window is None and (zone := self._resolution.known_zone(name)) and len(self._windows) < _MOST_WINDOWS:
-                window = self._windows[name] = ZoneWindow(zone, self._queries, nameless=self._nameless)
+            if window is None:
+                window = self._new_window(name, ())
+            elif (dead := tuple(filter(self._is_dead, window.endpoints))) != window.dead:
+                window = self._new_window(name, dead)
             if window is not None:
                 return window if window.is_open else None
             name = name.partition(".")[2]
         return None
+
+    def _new_window(self, zone_name: str, dead: tuple[Endpoint, ...]) -> "ZoneWindow[_Pending] | None":
+        """Return a window for a zone that the long way has found; None for other names, and when there are too many."""
+        zone = self._resolution.known_zone(zone_name)
+        if zone is None or len(self._windows) >= _MOST_WINDOWS:
+            return None
+        window: ZoneWindow[_Pending] = ZoneWindow(zone, self._queries, dead, self._judge, nameless=self._nameless)
+        self._windows[zone_name] = window
+        return window
 
     def _listen(self) -> None:
         self._queries.send()
@@ -171,7 +207,7 @@ class FastPath:
         for name, asked, data in self._queries.receive(_TICK if is_idle else 0.0):
             if name.missing <= 0:
                 continue
-            if self._is_plain(name, asked, data):
+            if self._is_good(name, asked, data):
                 name.missing -= 1
                 if not name.missing:
                     self._arrived(name)
@@ -181,7 +217,7 @@ class FastPath:
                 self._hand_over(name)
         self._expire(time.monotonic() - min(self._patience, 0.1 + 4 * self._slowest))
 
-    def _is_plain(self, name: _Pending, asked: bytes, data: bytes) -> bool:
+    def _is_good(self, name: _Pending, asked: bytes, data: bytes) -> bool:
         if asked is name.asked_cut:
             security = zone_security(data, asked, name.window.name_size)
             if security is None:
@@ -196,8 +232,10 @@ class FastPath:
         text = single_text(data, asked)
         if text is None or name.text not in (None, text):
             return False
-        name.text = text
-        return True
+        ttl = ttl_of(data, asked)
+        is_same = not name.window.dead or name.text is None or ttl == name.ttl  # where the report is in full
+        name.text, name.ttl = text, ttl
+        return is_same
 
     def _ask_for_proof(self, name: _Pending) -> None:
         """In a signed zone the record's own signature may be broken: the resolver is asked for the record as well."""
@@ -217,7 +255,9 @@ class FastPath:
         seconds = time.monotonic() - name.started
         name.window.answered(seconds)
         self._slowest = max(seconds, self._slowest * 0.999)
-        self._right.append(name.window.template.report(name.target, text, key, name.security))
+        milliseconds = round(seconds * 1000, 1)
+        template = name.window.template
+        self._right.append(template.report(name.target, text, key, name.security, name.ttl, milliseconds))
 
     def _finished(self, name: _Pending) -> None:
         name.missing = -1

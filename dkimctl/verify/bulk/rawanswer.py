@@ -37,6 +37,12 @@ def single_text(data: bytes, asked: bytes) -> bytes | None:
     return b"".join(parts) if is_whole else None
 
 
+def ttl_of(data: bytes, asked: bytes) -> int:
+    """Return the seconds to live of an answer in which `single_text` found a record."""
+    at = 18 + len(asked)
+    return int.from_bytes(data[at : at + 4], "big")
+
+
 def zone_security(data: bytes, asked: bytes, zone: int) -> Security | None:
     """Return what a resolver says about DNSSEC when it confirms that the zone is the last `zone` octets of the name.
 

@@ -3,9 +3,12 @@
 import time
 from typing import Generic, TypeVar
 
+from dkimctl.dns.endpoints import Endpoint
 from dkimctl.dns.message import Type, question
+from dkimctl.dns.questions import Trouble
 from dkimctl.dns.resolve import Zone
-from dkimctl.verify.bulk.batch import BatchedQueries
+from dkimctl.verify.bulk.batch import BatchedQueries, QueryQueue
+from dkimctl.verify.bulk.cachedjudge import CachedJudge
 from dkimctl.verify.bulk.template import ReportTemplate
 
 T = TypeVar("T")
@@ -17,19 +20,44 @@ _MOST_ASTRAY = 32
 class ZoneWindow(Generic[T]):
     """Congestion control for one zone, whose servers are all asked for each name: slower servers get fewer names."""
 
-    __slots__ = ("_halved", "_quickest", "_window", "astray", "in_flight", "name_size", "queues", "template")
+    __slots__ = (
+        "_halved",
+        "_quickest",
+        "_window",
+        "astray",
+        "dead",
+        "endpoints",
+        "in_flight",
+        "name_size",
+        "queues",
+        "template",
+    )
 
-    def __init__(self, zone: Zone, queries: BatchedQueries[T], *, nameless: bool) -> None:
-        """`nameless`: as for `check`."""
-        every = [(server, endpoint) for server in zone.servers for endpoint in server.endpoints]
+    def __init__(
+        self,
+        zone: Zone,
+        queries: BatchedQueries[T],
+        dead: tuple[Endpoint, ...],
+        judge: CachedJudge,
+        *,
+        nameless: bool,
+    ) -> None:
+        """`dead`: the addresses that have not answered for long, and are not asked. `nameless`: as for `check`."""
+        self.endpoints = tuple(endpoint for server in zone.servers for endpoint in server.endpoints)
+        self.dead = dead
+        unasked = dict.fromkeys(dead, Trouble.GIVEN_UP)
+        self.queues: list[QueryQueue[T]] = []
         try:
-            queues = [queries.queue_to(endpoint) for _, endpoint in every]
+            for endpoint in self.endpoints:
+                if endpoint in unasked:
+                    continue
+                if queue := queries.queue_to(endpoint):
+                    self.queues.append(queue)
+                else:
+                    unasked[endpoint] = Trouble.NO_ROUTE
         except OSError:
-            queues = []  # sockets have run out: the engine needs few
-        self.queues = [queue for queue in queues if queue]
-        routed = [endpoint for (_, endpoint), queue in zip(every, queues, strict=False) if queue]
-        unrouted = [(server.name, e) for (server, e), queue in zip(every, queues, strict=False) if not queue]
-        self.template = ReportTemplate(zone, routed, unrouted, nameless=nameless)
+            self.queues = []  # sockets have run out: the engine needs few
+        self.template = ReportTemplate(zone, unasked, judge, nameless=nameless)
         self.name_size = len(question(zone.name, Type.SOA)) - 4
         """Octets of the zone's name in a message."""
         self.in_flight = 0
