@@ -387,3 +387,20 @@ def test_the_user_cannot_look_into_it() -> None:
         process.kill()
     assert tried.out == ""
     assert tried.err.count("Permission denied") == 4
+
+
+@needs(root=True)
+def test_doctor_goes_on_when_it_cannot_be_tried(
+    dkimctl_inside: Dkimctl, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A process that tries the keys and is stopped by its user costs one finding, not the whole check."""
+    from tests.host_tree import Tree
+
+    Tree(dkimctl_inside.root)
+    stopping = tmp_path / "opener.py"
+    stopping.write_text("import os, signal; os.kill(os.getpid(), signal.SIGSTOP)\n")
+    monkeypatch.setattr(openings, "_OPENER", stopping)
+    monkeypatch.setattr(openings, "PATIENCE", 0.5)
+    ran = dkimctl_inside("doctor", "--json", "--no-dns")
+    assert ran.code == 3
+    assert "did not end in time" in " ".join(f["seen"] for f in ran.json["findings"])

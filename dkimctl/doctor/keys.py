@@ -10,7 +10,7 @@ from dkimctl.catalogue import private_keys as c
 from dkimctl.doctor.base import Diagnosis, Repair, noticed, repairable, softened
 from dkimctl.doctor.commands import chain, set_parameter, silence
 from dkimctl.doctor.keycommands import another_key, decrypt, elsewhere, make_again, whole_path
-from dkimctl.errors import DkimctlError, shell_word
+from dkimctl.errors import DkimctlError, Unavailable, shell_word
 from dkimctl.files import read_regular
 from dkimctl.findings import Severity
 from dkimctl.host.accounts import Account, may_become
@@ -75,7 +75,12 @@ def _paths(world: World, used: list[UsedKey]) -> Iterator[Diagnosis]:
 
 def _files(world: World, account: Account, used: list[UsedKey], blamed: set[tuple[Danger, str]]) -> Iterator[Diagnosis]:
     can_try = may_become(account)
-    results = open_results(account, world.root, [key.path for key in used]) if can_try else []
+    results: list[int] = []
+    try:
+        results = open_results(account, world.root, [key.path for key in used]) if can_try else []
+    except Unavailable as error:
+        can_try = False
+        yield noticed(c.NOT_TRIED, account.name, error.message)
     walk = Walk(account, world.accounts, world.root)
     demands = key_demands(world)
     for position, key in enumerate(used):

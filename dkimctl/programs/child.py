@@ -10,9 +10,11 @@ reload command starts, goes on, and nobody waits for it.
 import os
 import pwd
 import signal
-from collections.abc import Mapping
-from contextlib import suppress
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from dkimctl.clock import SYSTEM_CLOCK
@@ -63,19 +65,38 @@ def run_command(
     command: list[str], name: str, *, user: Identity | None = None, input: bytes | None = None, within: float = PATIENCE
 ) -> tuple[int, bytes, bytes]:
     """Run a program by its path, as `run_program` does; return its exit code, stdout and stderr."""
+    child: subprocess.Popen[bytes] | None = None
+    problem, code = None, 0
     try:
-        child = _start(command, user, input)
-    except OSError as error:
-        raise Unavailable(f"cannot run {command[0]}: {reason(error)}", hint=f"try it by hand: {command[0]}") from error
-    problem = None
-    try:
+        with _interruptions_wait():
+            child = _start(command, user, input)
         running = _Running(child, input or b"", SYSTEM_CLOCK.monotonic() + within)
         problem = running.collect()
+    except OSError as error:
+        raise Unavailable(f"cannot run {command[0]}: {reason(error)}", hint=f"try it by hand: {command[0]}") from error
     finally:
-        code = _end(child, with_group=problem != "" or not (user is None or user.is_ours))
+        if child is not None:
+            code = _end(child, with_group=problem != "" or not (user is None or user.is_ours))
     if problem:
         raise Unavailable(f"{name} {problem}", hint=f"try it by hand: {command[0]}")
     return code, bytes(running.out), bytes(running.err)
+
+
+@contextmanager
+def _interruptions_wait() -> Iterator[None]:
+    """Let a SIGINT that comes inside the block wait for its end: a child that is just starting would be forgotten."""
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(before):
+        yield
+        return
+    came: list[FrameType | None] = []
+    signal.signal(signal.SIGINT, lambda _, frame: came.append(frame))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if came:
+        before(signal.SIGINT, came[0])
 
 
 def _not_found(name: str) -> Unavailable:
