@@ -419,6 +419,9 @@ def test_flat_layout_of_opendkim_genkey_is_read(tmp_path: Path) -> None:
     assert (key.selector, key.path) == ("mail", "/etc/opendkim/keys/mail.private")
     assert store.load(key).bits == 1024
     assert key.metadata.algorithm == "rsa"
+    assert store.public(key) == store.load(key).public
+    (tmp_path / "mail.private").write_bytes(RSA.private_pem)  # what was read with the key counts for that file only
+    assert store.public(key) == RSA.public
 
 
 @needs(root=True)

@@ -122,8 +122,9 @@ class KeyDirectory:
     def _private(self, key: Key) -> tuple[bytes, str]:
         """Return the content of the private key file, and its path."""
         path = self._local(key.path)
-        if not key.metadata.path and path.parent.parent == self._path:  # the usual place, and the fast way
-            with self._folder(path.parent.name) as folder:
+        directory = path.parent
+        if not key.metadata.path and self._path in (directory, directory.parent):  # the usual places, and the fast way
+            with self._folder("" if directory == self._path else directory.name) as folder:
                 content = self._read(folder, path.name, pairs.PEM_END) if folder is not None else None
         else:
             content = read_found(path, frozenset({self._owner.uid}))
@@ -307,9 +308,10 @@ class KeyDirectory:
         content = self._read(folder, name, pairs.PEM_END)
         if content is None:
             raise pairs.no_such_key(folder.shown(name))
-        pair = pairs.parse_private_key(content, folder.shown(name))
+        public = pairs.parse_public(content, folder.shown(name))
         made = datetime.fromtimestamp(os.stat(name, dir_fd=folder.descriptor).st_mtime, UTC)
-        return Metadata(pair.algorithm, pair.bits, timestamp(made))
+        # with its public half, so that `public` need not parse the same file again
+        return Metadata(public.algorithm, public.bits, timestamp(made)).with_public(public, content)
 
     def _read(self, folder: Folder, name: str, end: bytes = b"") -> bytes | None:
         """Return the content of a file, or None. A link is followed where only root and the caller can make one."""

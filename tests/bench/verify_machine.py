@@ -1,5 +1,6 @@
 """The machine that tests/bench/verify.py measures on: 10,000 keys on the disk, and a knot that serves their records."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,6 +31,16 @@ class Machine:
     def questions(self) -> Path:
         """What dnsperf asks: the 10,000 names."""
         return self.root / "questions"
+
+    def forget_metadata(self) -> Path:
+        """Return the root of a copy in which no key has metadata beside it, as opendkim-genkey leaves them."""
+        copy = self.root / "without"
+        for private in (self.root / "etc/opendkim/keys").glob("*/s.private"):
+            directory = copy / "etc/opendkim/keys" / private.parent.name
+            directory.mkdir(parents=True, mode=0o700)
+            for file in (private, private.with_suffix(".txt")):
+                os.link(file, directory / file.name)
+        return copy
 
     def testkey(self, port: int, count: int) -> tuple[str, ...]:
         """The command with which opendkim-testkey checks the first `count` keys at a server of this host."""
