@@ -164,6 +164,8 @@ def test_tags_and_fields_left_out_are_counted() -> None:
     twice = seen(b"DKIM-Signature: " + b"x=1; " * 1000 + b"\r\n" + MESSAGE).signatures[0]
     assert any("more mistakes of this kind" in problem for problem in twice.problems)
     assert len(twice.problems) < 40
+    endless = seen(b"DKIM-Signature: " + b"; " * 1_000_000 + b"\r\n" + MESSAGE).signatures[0]
+    assert "more than 50000 tags: the rest was not read" in endless.problems
     arc = seen(b"ARC-Seal: i=1; cv=none\r\n" * 900 + MESSAGE)
     assert len(arc.signatures) == MOST_OTHERS
     assert arc.left_out == (f"{900 - MOST_OTHERS} more fields of ARC, DKIM2 or DomainKeys",)

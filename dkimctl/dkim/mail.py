@@ -8,6 +8,7 @@ from dkimctl.errors import CheckFailed
 from dkimctl.names import printable
 
 _NAME = re.compile(rb"([\x21-\x39\x3b-\x7e]+)[ \t]*:")  # RFC 5322 §3.6.8, with obs-optional's blanks before the colon
+_FOLDED = re.compile(rb"[^\n]*+(?:\n[ \t][^\n]*+)*+\n?")  # a field with its further lines
 _MOST = 4 << 20  # octets of header: more is no mail that any server takes
 _MOST_FIELDS = 10_000
 _HINT = "give the whole message as it was received, header and body"
@@ -55,37 +56,33 @@ class Mail:
         return len(self.content) - self.start
 
 
-def lines(content: bytes, start: int = 0) -> Iterator[bytes]:
-    """Yield each line without its end, LF or CRLF; the last one may have none."""
-    while start < len(content):
-        end = content.find(b"\n", start)
-        if end < 0:
-            yield content[start:]
-            return
-        yield content[start : end - 1 if end > start and content[end - 1] == 0x0D else end]
-        start = end + 1
-
-
 def parse_mail(content: bytes, *, is_whole: bool = True) -> Mail:
     """Return the message in these bytes. Raises CheckFailed when they hold none."""
-    found: list[tuple[str, list[bytes], int]] = []
-    start = 0
-    for number, line in enumerate(lines(content), 1):
-        start = content.find(b"\n", start) + 1 or len(content)
-        if not line:
-            break
-        if start > _MOST:
-            raise CheckFailed(f"not a mail message: no end of the header in {_MOST >> 20} MiB", hint=_HINT)
-        if line[:1] in b" \t" and found:
-            found[-1][1].append(line)
-            continue
-        match = _NAME.match(line)
-        if match:
-            if len(found) == _MOST_FIELDS:
-                raise CheckFailed(f"not a mail message: more than {_MOST_FIELDS} header fields", hint=_HINT)
-            found.append((match[1].decode("ascii"), [line], number))
-        elif not (number == 1 and line.startswith((b"From ", b">From "))):  # as an mbox begins
-            shown = printable(line.decode("latin-1"), 40)
+    end, start = _header_end(content)
+    if end > _MOST:
+        raise CheckFailed(f"not a mail message: no end of the header in {_MOST >> 20} MiB", hint=_HINT)
+    fields: list[Field] = []
+    number, position = 1, 0
+    while position < end:
+        one = _FOLDED.match(content, position, end)
+        assert one is not None
+        name = _NAME.match(one[0])
+        if name and len(fields) == _MOST_FIELDS:
+            raise CheckFailed(f"not a mail message: more than {_MOST_FIELDS} header fields", hint=_HINT)
+        if name:
+            text = one[0].replace(b"\r\n", b"\n").removesuffix(b"\n")
+            fields.append(Field(name[1].decode("ascii"), text.replace(b"\n", b"\r\n") + b"\r\n", number))
+        elif not (number == 1 and one[0].startswith((b"From ", b">From "))):  # as an mbox begins
+            shown = printable(one[0][:200].decode("latin-1").rstrip("\r\n"), 40)
             raise CheckFailed(f"not a mail message: line {number} is no header field: {shown}", hint=_HINT)
-    fields = tuple(Field(name, b"\r\n".join(parts) + b"\r\n", number) for name, parts, number in found)
-    return Mail(fields, content, start, is_whole)
+        number, position = number + one[0].count(b"\n"), one.end()
+    return Mail(tuple(fields), content, start, is_whole)
+
+
+def _header_end(content: bytes) -> tuple[int, int]:
+    """Return where the header ends, and where the body begins: after the first empty line, with LF or CRLF."""
+    for empty in (b"\n", b"\r\n"):
+        if content.startswith(empty):
+            return 0, len(empty)
+    found = [(at + 1, at + len(gap)) for gap in (b"\n\n", b"\n\r\n") if (at := content.find(gap)) >= 0]
+    return min(found, default=(len(content), len(content)))

@@ -11,6 +11,12 @@ _WITHOUT_SPACE = frozenset({"b", "bh", "h", "a", "c", "d", "s", "q", "t", "x", "
 """Tags of a signature in which white space means nothing."""
 
 
+MOST_TAGS = 50_000
+"""So many tags of a list are read: more than fit into any DNS record."""
+MOST_PROBLEMS = 1_000
+"""So many mistakes of a list are noted."""
+
+
 @dataclass(frozen=True, slots=True)
 class TagProblem:
     """A mistake in the form of a tag list."""
@@ -45,7 +51,10 @@ def parse_tags(text: str) -> TagList:
     tags: list[tuple[str, str]] = []
     problems: list[TagProblem] = []
     seen: set[str] = set()
-    specs = text.split(";")
+    specs = text.split(";", MOST_TAGS)
+    if len(specs) > MOST_TAGS:
+        problems.append(TagProblem(f"more than {MOST_TAGS} tags: the rest was not read"))
+        specs.pop()
     if not specs[-1].strip(SPACE):
         specs.pop()
     for spec in specs:
@@ -53,9 +62,10 @@ def parse_tags(text: str) -> TagList:
         name = name.strip(SPACE)
         if not equals or not _TAG_NAME.fullmatch(name):
             why = f"{shown(spec)} is not of the form tag=value" if spec.strip(SPACE) else "a tag is empty (;;)"
-            problems.append(TagProblem(why))
+            if len(problems) < MOST_PROBLEMS:
+                problems.append(TagProblem(why))
             continue
-        if name in seen:
+        if name in seen and len(problems) < MOST_PROBLEMS:
             problems.append(TagProblem(f"the tag {name}= occurs twice", is_repeated=True))
         seen.add(name)
         tags.append((name, value.strip(SPACE)))
