@@ -153,11 +153,34 @@ class Settling:
                 self.unsettled.add(name.wanted.name)
 
     def _fail(self, name: NamePlan, error: DkimctlError | None) -> None:
-        """This name is not right; what stands there now decides whether the zone may be served."""
+        """This name is not right; what is there now decides whether the zone may be served."""
         if error is not None:
             self.errors.setdefault(name.wanted.name, error)
-        if _contents(name.existing) != _contents(self._before[name.wanted.name]):
+        if _contents(name.existing) == _contents(self._before[name.wanted.name]):
+            return
+        if len(name.existing) > 1 and any(_is_same(record, name.wanted) for record in name.existing):
+            self._old_stays(name)
+        else:
             self.unsettled.add(name.wanted.name)
+
+    def _old_stays(self, name: NamePlan) -> None:
+        """The new record is there and the old one cannot be removed: with two, no verifier accepts either.
+
+        Where there were fewer records before, the new one is taken out again.
+        """
+        before, now = self._before[name.wanted.name], name.existing
+        cause = self.errors[name.wanted.name]
+        if len(before) < len(now):
+            try:
+                self.provider.apply(self.zone, undoing(before, now))
+                now = tuple(self.provider.find(self.zone, [name.wanted.name])[name.wanted.name])
+            except DkimctlError:
+                pass  # what was read last is what is reported
+            if _contents(now) == _contents(before):
+                self.errors[name.wanted.name] = _taken_back(name.wanted, cause)
+                return
+        self.errors[name.wanted.name] = _several(name.wanted, now, cause)
+        self.unsettled.add(name.wanted.name)
 
 
 def undoing(before: Sequence[ProviderRecord], now: Sequence[ProviderRecord]) -> list[Change]:
@@ -175,6 +198,27 @@ def undoing(before: Sequence[ProviderRecord], now: Sequence[ProviderRecord]) -> 
 
 def _contents(records: Sequence[ProviderRecord]) -> list[tuple[str, str, int]]:
     return sorted((record.field_type, record.text, record.ttl) for record in records)
+
+
+def _is_same(record: ProviderRecord, wanted: Wanted) -> bool:
+    return likeness(record.text, wanted.record) is Likeness.SAME
+
+
+def _taken_back(wanted: Wanted, cause: DkimctlError) -> ApiError:
+    return ApiError(
+        f"the old record at {wanted.name} was not removed, so the new one was taken out again: {cause.message}",
+        hint="remove the old record where the zone is kept, then run the same command again",
+    )
+
+
+def _several(wanted: Wanted, now: Sequence[ProviderRecord], cause: DkimctlError) -> ApiError:
+    there = "; ".join(f"{record.field_type} of {len(record.text)} characters" for record in now)
+    right = next((record for record in now if _is_same(record, wanted)), now[0])
+    return ApiError(
+        f"{wanted.name} has {len(now)} records now ({there}), and with more than one no signature verifies: "
+        f"the old one was not removed: {cause.message}",
+        hint=f"remove all but the {right.field_type} record whose key ends in …{wanted.record.get('p')[-12:]}",
+    )
 
 
 def _spoilt_error(wanted: Wanted, spoilt: ProviderRecord, *, undone: bool) -> ApiError:

@@ -52,8 +52,16 @@ class Session:
         self._call(lambda: self._operations.update_record(identifier, "TXT", name, content))
 
     def delete(self, identifier: str, kind: str, name: str) -> None:
-        """Remove a record."""
-        self._call(lambda: self._operations.delete_record(identifier, kind, name))
+        """Remove a record.
+
+        Some services' code makes the identifier `TYPE/NAME=CONTENT` and takes it apart at each `/`, which base64 is
+        full of: then nothing would match, and nothing be removed.
+        """
+        content = _content_in(identifier, kind)
+        if content is None:
+            self._call(lambda: self._operations.delete_record(identifier, kind, name))
+        else:
+            self._call(lambda: self._operations.delete_record(None, kind, name, content))
 
     def _call(self, function: Callable[[], Any]) -> Any:
         with self._lock:
@@ -64,6 +72,12 @@ class Session:
             return function()
         except Exception as error:  # each of the services raises what it likes
             raise _explained(error, self._options, self._zone) from None
+
+
+def _content_in(identifier: str, kind: str) -> str | None:
+    """Return the content in an identifier of the form `TYPE/NAME=CONTENT`, None in any other."""
+    found = re.fullmatch(rf"{kind}/[^/=]+=(.+)", identifier, re.DOTALL)
+    return found[1] if found else None
 
 
 def _client(options: ServiceOptions, zone: str, ttl: int) -> Any:

@@ -59,20 +59,24 @@ class LexiconProvider:
 
     def apply(self, zone: str, changes: Sequence[Change]) -> None:
         """One change after the other: the library knows no transaction."""
-        for change in changes:
-            match change:
-                case Create(record):
-                    self._create(zone, record)
-                case Replace(before, after):
-                    self._replace(zone, before, after)
-                case Delete(record):
-                    self._session(zone).delete(record.id, record.field_type, record.name)
+        try:
+            for change in changes:
+                match change:
+                    case Create(record):
+                        self._create(zone, record)
+                    case Replace(before, after):
+                        self._replace(zone, before, after)
+                    case Delete(record):
+                        self._session(zone).delete(record.id, record.field_type, record.name)
+        finally:
+            self._forget(zone)
 
     def _create(self, zone: str, record: ProviderRecord) -> None:
-        session = self._session(zone, record.ttl)
         try:
-            session.create(record.name, self._content(record))
+            self._session(zone, record.ttl).create(record.name, self._content(record))
         except ApiError:
+            self._forget(zone)
+            session = self._session(zone)
             there = any(other.text == record.text for other in _records(session, zone, record.name))
             if not there:  # else only the answer was lost
                 raise
@@ -89,7 +93,8 @@ class LexiconProvider:
             )
         else:
             self._create(zone, ProviderRecord(after.name, after.field_type, after.text, after.ttl))
-            session.delete(before.id, before.field_type, before.name)
+            self._forget(zone)
+            self._session(zone).delete(before.id, before.field_type, before.name)
 
     def activate(self, zone: str) -> None:
         """Nothing: the library makes each change effective by itself."""
@@ -97,6 +102,12 @@ class LexiconProvider:
     def is_active(self, zone: str) -> bool | None:
         """Unknown: the library cannot tell."""
         return None
+
+    def _forget(self, zone: str) -> None:
+        """Drop the zone's sessions: some services' code keeps what it has read of a zone for as long as it lives."""
+        with self._lock:
+            for key in [key for key in self._sessions if key[0] == zone]:
+                del self._sessions[key]
 
     def _content(self, record: ProviderRecord) -> str:
         return to_service(record.text, self._options.text_form)

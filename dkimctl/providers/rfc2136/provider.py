@@ -9,7 +9,7 @@ from dkimctl.clock import Clock
 from dkimctl.names import DOMAINKEY
 from dkimctl.providers.base import Capabilities, Change, Create, Found, ProviderRecord, ProviderSetup, Replace
 from dkimctl.providers.rfc2136.door import Door
-from dkimctl.providers.rfc2136.refusals import Kind, UpdateError, changed_meanwhile
+from dkimctl.providers.rfc2136.refusals import Kind, UpdateError, changed_meanwhile, not_recognised
 from dkimctl.providers.rfc2136.server import door_for
 from dkimctl.providers.rfc2136.update import expected_after, records_of, update_message
 
@@ -65,8 +65,14 @@ class UpdateProvider:
             try:
                 self._door.update(message, zone, name)
             except UpdateError as error:
-                if error.kind is not Kind.CHANGED or _ids(records_of(name, self._sets(zone, name))) != wanted:
+                if error.kind is not Kind.CHANGED:
                     raise
+                now = _ids(records_of(name, self._sets(zone, name)))
+                if now == wanted:
+                    return
+                if now == _ids(present):
+                    raise not_recognised(self._door.server, zone, name) from None
+                raise
 
         self._patiently(send)
         self._seen.pop(name, None)

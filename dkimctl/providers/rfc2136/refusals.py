@@ -104,6 +104,21 @@ def changed_meanwhile(name: str, more: str = "") -> UpdateError:
     )
 
 
+def not_recognised(server: str, zone: str, name: str) -> UpdateError:
+    """Return the error for a server that says no to the very records that it answers (RFC 2136 §2.4.2).
+
+    PowerDNS compares with the text in its database, which may hold in one piece what it answers in several strings.
+    """
+    return UpdateError(
+        Kind.REFUSED,
+        f"the name server {server} does not recognise its own record at {name}: nobody has changed it, but the server "
+        "holds its text cut otherwise than it answers it",
+        hint=f"remove it with the server's own tool (PowerDNS: pdnsutil delete-rrset {zone} {name} TXT), "
+        "then publish again",
+        status=_THE_RECORD,
+    )
+
+
 def refused(asked: Asked, code: str) -> UpdateError:
     """The error for a response code (RFC 1035 §4.1.1, RFC 2136 §2.2) that is no success."""
     if code in ("NXDOMAIN", "YXDOMAIN", "YXRRSET", "NXRRSET"):
