@@ -6,6 +6,7 @@ import threading
 import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -119,7 +120,9 @@ def test_the_server_itself_checks_what_is_expected(
     """Even when the other one comes between our last look and our message, the prerequisites hold."""
     other = UpdateProvider(provider._door, manual_clock())
     send = provider._door.update
-    monkeypatch.setattr(provider, "_door", SimpleNamespace(records=provider._door.records, update=send))
+    monkeypatch.setattr(provider, "_door", SimpleNamespace(
+        records=provider._door.records, soa_owner=provider._door.soa_owner, update=send, server="server"
+    ))  # fmt: skip
 
     def late(*arguments: object) -> None:
         monkeypatch.setattr(provider._door, "update", send)
@@ -496,3 +499,61 @@ def test_a_wrong_key_as_a_user_meets_it(knot: UpdateServer, dkimctl: Dkimctl) ->
     assert "hint:" in run.err
     assert "Traceback" not in run.err
     assert "d3Jvbmctb25l" not in run.out + run.err
+
+
+# --- zone cuts, and servers that drip
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_zone_of_keys_at_the_same_server(program: str, dkimctl_inside: DkimctlInside, tmp_path: Path) -> None:
+    """It is found by asking for the record's name, taken when it is configured, and the zone above is not written."""
+    below = f"_domainkey.{ZONE}"
+    (dkimctl_inside.root / "etc/dkimctl").mkdir(parents=True)
+    key = write_key(dkimctl_inside.root / "etc/dkimctl/rfc2136.key")
+    dkimctl_inside("genkey", ZONE, "-s", "mail", "--algorithm", "ed25519")
+    with update_server(program, tmp_path / "server", ZONE, below) as running:
+        variables = {"DKIMCTL_NAMESERVERS": running.endpoint, "DKIMCTL_DNS_PORT": str(running.port)}
+        configuration = dkimctl_inside.root / "etc/dkimctl/dkimctl.toml"
+        command = ("publish", ZONE, "--provider", f"rfc2136:{running.endpoint}", "--no-wait")
+        configuration.write_text(f'[domains."{ZONE}"]\nzone = "{ZONE}"\n')
+        refused_run = dkimctl_inside(*command, env=variables)
+        assert refused_run.code == 1
+        assert below in refused_run.err
+        with pytest.raises(UpdateError, match="nobody would see it"):
+            door_to(running, key).find(ZONE, [NAME])
+        for text in ("", f'[domains."{ZONE}"]\nzone = "{below}"\n'):
+            configuration.write_text(text)
+            ran = dkimctl_inside(*command, env=variables)
+            assert ran.code == 0, ran.err
+        found = door_to(running, key).find(below, [NAME])
+        assert len(found[NAME]) == 1
+
+
+def door_to(running: UpdateServer, key: Path) -> UpdateProvider:
+    """The provider of this server."""
+    settings = Settings(providers={"rfc2136": {"key_file": str(key)}})
+    return open_rfc2136(ProviderSetup(running.endpoint, settings.providers["rfc2136"], settings, manual_clock()))
+
+
+@pytest.mark.parametrize("start", [b"", b"\xff\xff", b"\x00\x40" + b"\x00" * 20])
+def test_a_server_that_drips_is_given_up(
+    start: bytes, listening: Callable[[Callable[[socket.socket], None]], int], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """A byte now and then is no answer: one deadline for the whole."""
+    ended = threading.Event()
+
+    def serve(connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            connection.sendall(start)
+            while not ended.wait(0.05):
+                connection.sendall(b"\x00")
+
+    monkeypatch.setattr(door, "TIMEOUT", 0.4)
+    key = write_key(tmp_path / "key")
+    running = UpdateServer("none", listening(serve))
+    provider = door_to(running, key)
+    provider._door._timeout = 0.4
+    with pytest.raises(UpdateError, match=r"gives no answer within 0\.4 s"):
+        provider.zone_of(NAME)
+    ended.set()

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from dkimctl.cli.frame import App
+from dkimctl.dns.resolve import Resolution
 from dkimctl.publish.interruption import StoppableClock
 from dkimctl.sandbox import Fault, LoggedCall, Sandbox, Switches
 from dkimctl.sandbox.dnsfaults import DnsFaultKind
@@ -140,15 +141,16 @@ def test_a_new_record_in_each_of_many_zones_takes_four_calls(inside: DkimctlInsi
         assert {w.sandbox.zone(zone).refreshes for zone in zones} == {1}
 
 
-def test_a_zone_that_dns_shows_and_the_account_lacks_is_looked_for_above(inside: DkimctlInside) -> None:
-    """A zone cut in DNS may be one that OVH does not know of: the enclosing zone of the account takes the record."""
+def test_a_zone_that_dns_shows_and_the_account_lacks_is_not_written_into_above(inside: DkimctlInside) -> None:
+    """What is published above a zone cut is seen by nobody: refused before anything is written, all names at once."""
     with world(inside, ZONE, f"sub.{ZONE}") as w:
         for selector in ("a", "b"):
             w.genkey(f"sub.{ZONE}", selector, "--algorithm", "ed25519")
-        below = w.sandbox.zones.pop(f"sub.{ZONE}")  # from the account; the name servers know it still
-        assert w(*PUBLISH, f"sub.{ZONE}", "--timeout", "0").code == 3
-        assert standing(w.sandbox, "a._domainkey.sub") != []
-        assert [record for record in below.edited if "_domainkey" in record.sub_domain] == []
+        del w.sandbox.zones[f"sub.{ZONE}"]  # from the account; the name servers know it still
+        run = w(*PUBLISH, f"sub.{ZONE}", "--timeout", "0")
+        assert run.code == 1
+        assert run.err.count(f"in DNS sub.{ZONE} is a zone of its own") == 2
+        assert {call.method for call in w.sandbox.calls} == {"GET"}
 
 
 def test_many_that_failed_are_named_line_by_line(inside: DkimctlInside) -> None:
@@ -295,15 +297,60 @@ def test_a_zone_that_is_served_elsewhere_is_told_at_once(inside: DkimctlInside) 
 
 
 @pytest.mark.usefixtures("sleepless")
-def test_a_zone_cut_below_is_told_at_once(inside: DkimctlInside) -> None:
-    """The account has the zone above, but the sub-domain is another zone in DNS, perhaps at the same servers."""
-    below = f"cut.{ZONE}"
+def configure(dkimctl: DkimctlInside, text: str) -> None:
+    """Write the configuration."""
+    path = dkimctl.root / "etc/dkimctl/dkimctl.toml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+@pytest.mark.parametrize("below", [f"cut.{ZONE}", f"_domainkey.cut.{ZONE}"])
+@pytest.mark.parametrize("configured", [True, False])
+@pytest.mark.parametrize("options", [[], ["--no-wait"], ["--dry-run"]], ids=["wait", "no wait", "dry run"])
+def test_a_zone_cut_below_is_reported_before_anything_is_written(
+    inside: DkimctlInside, below: str, configured: bool, options: list[str]
+) -> None:
+    """The account has the zone above, but the sub-domain, or its `_domainkey`, is another zone in DNS."""
     with world(inside, ZONE, below) as w:
         del w.sandbox.zones[below]  # of the account, not of the name servers
-        w.genkey(below)
-        run = w("publish", below, "--provider", "ovh", "--timeout", "1.5")
-        assert run.code == 3
-        assert run.err.count(f"in DNS {below} is a zone of its own: what is published in {ZONE} is not seen there") == 2
+        w.genkey(f"cut.{ZONE}")
+        if configured:
+            configure(inside, f'[domains."cut.{ZONE}"]\nzone = "{ZONE}"\n')
+        run = w("publish", f"cut.{ZONE}", "--provider", "ovh", *options)
+        assert run.code == 1
+        assert f"in DNS {below} is a zone of its own: what is published in {ZONE}" in run.err
+        assert f'zone = "{below}"' in run.err
+        assert {call.method for call in w.sandbox.calls} <= {"GET"}
+
+
+def test_a_zone_of_keys_takes_them(inside: DkimctlInside) -> None:
+    """`_domainkey.domain` as a zone of the account: found in DNS, or configured; nothing is written above."""
+    with world(inside, ZONE, f"_domainkey.{ZONE}") as w:
+        for number, configuration in enumerate(("", f'[domains."{ZONE}"]\nzone = "_domainkey.{ZONE}"\n')):
+            w.genkey(ZONE, f"s{number}", "--algorithm", "ed25519")
+            configure(inside, configuration)
+            run = w("publish", ZONE, "-s", f"s{number}", "--provider", "ovh", "--no-wait")
+            assert run.code == 0, run.err
+            assert [r.sub_domain for r in w.sandbox.zone(f"_domainkey.{ZONE}").edited if r.field_type == "DKIM"]
+            assert standing(w.sandbox, f"s{number}._domainkey") == []
+
+
+def test_no_resolver_is_asked_for_a_name_that_is_still_to_be_made(
+    inside: DkimctlInside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would remember that the name does not exist (RFC 2308 §5): resolvers are asked for the domain only."""
+    asked: list[str] = []
+    ask_any = Resolution.ask_any
+
+    async def noting(resolution: Resolution, name: str, kind: int) -> Any:
+        asked.append(name)
+        return await ask_any(resolution, name, kind)
+
+    monkeypatch.setattr(Resolution, "ask_any", noting)
+    with world(inside) as w:
+        assert w("publish", ZONE, "--provider", "ovh", "--no-wait").code == 0
+    assert ZONE in asked
+    assert not [name for name in asked if "_domainkey" in name]
 
 
 def test_a_truncated_record_ends_with_3_and_nothing_broken(inside: DkimctlInside) -> None:

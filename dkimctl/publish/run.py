@@ -116,16 +116,14 @@ class Run:
     def _change_zones(self) -> None:
         """First the zones that are known, then those that the account must be asked for."""
         keys = self.ledger.keys
-        several = len({key.domain for key in keys.values()}) > 1
-        ask_dns = (self.waits or several) and not self.provider.capabilities.next_step
-        known = sort_by_zone(keys, self.settings, ask_dns=ask_dns)
-        for name, error in known.misfits.items():
+        known = sort_by_zone(keys, self.settings, ask_dns=not self.provider.capabilities.next_step)
+        for name, error in known.outside.items():
             self.ledger.fail(name, error)
         self._left = list(known.rest)
         self._in_parallel(known.groups)
         if self._left:
-            groups, homeless = locate(self._left, self.provider, self.choices.jobs)
-            for name, error in homeless.items():
+            groups, without = locate(self._left, self.provider, self.choices.jobs, known.in_dns)
+            for name, error in without.items():
                 self.ledger.fail(name, error)
             self._in_parallel(groups)
 

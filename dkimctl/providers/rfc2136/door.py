@@ -4,6 +4,7 @@ import socket
 import time
 from contextlib import closing
 from secrets import token_hex
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from dkimctl.providers.rfc2136 import refusals
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     import dns.rdataset
     import dns.update
 
-TIMEOUT = 5.0  # seconds for connecting, and again for the answer
+TIMEOUT = 5.0  # seconds for connecting and for the whole answer
 
 
 class Door:
@@ -114,12 +115,12 @@ class Door:
 
     def _transfer(self, wire: bytes, asked: Asked) -> bytes:
         """One message there and one back, each with its length in front (RFC 1035 §4.2.2)."""
+        deadline = monotonic() + self._timeout
         try:
             with closing(socket.create_connection(self._address, self._timeout)) as connection:
                 connection.sendall(len(wire).to_bytes(2, "big") + wire)
-                with connection.makefile("rb") as stream:
-                    size = int.from_bytes(stream.read(2), "big")
-                    answer = stream.read(size)
+                size = int.from_bytes(_read(connection, 2, deadline), "big")
+                answer = _read(connection, size, deadline)
         except TimeoutError:
             raise refusals.silent(asked, f"gives no answer within {self._timeout:g} s") from None
         except socket.gaierror:
@@ -131,6 +132,21 @@ class Door:
         if len(answer) < 12 or len(answer) != size or answer[:2] != wire[:2]:
             raise refusals.silent(asked, "closed the connection without a usable answer")
         return answer
+
+
+def _read(connection: socket.socket, size: int, deadline: float) -> bytes:
+    """Return so many bytes, or fewer where the connection ends. Raises TimeoutError at the deadline."""
+    content = b""
+    while len(content) < size:
+        left = deadline - monotonic()
+        if left <= 0:
+            raise TimeoutError
+        connection.settimeout(left)
+        piece = connection.recv(size - len(content))
+        if not piece:
+            break
+        content += piece
+    return content
 
 
 def _understood(

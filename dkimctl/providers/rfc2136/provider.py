@@ -6,10 +6,9 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, TypeVar
 
 from dkimctl.clock import Clock
-from dkimctl.names import DOMAINKEY
 from dkimctl.providers.base import Capabilities, Change, Create, Found, ProviderRecord, ProviderSetup, Replace
 from dkimctl.providers.rfc2136.door import Door
-from dkimctl.providers.rfc2136.refusals import Kind, UpdateError, changed_meanwhile, not_recognised
+from dkimctl.providers.rfc2136.refusals import Kind, UpdateError, below_cut, changed_meanwhile, not_recognised
 from dkimctl.providers.rfc2136.server import door_for
 from dkimctl.providers.rfc2136.update import expected_after, records_of, update_message
 
@@ -34,19 +33,30 @@ class UpdateProvider:
     def __init__(self, door: Door, clock: Clock) -> None:
         self._door = door
         self._clock = clock
+        self._cuts: dict[str, str] = {}
+        """`_domainkey.DOMAIN` → the zone that the server has it in."""
         self._seen: dict[str, int] = {}
         """Owner name → a digest of what `find` saw there: a hosting provider's names are many."""
 
     def zone_of(self, name: str) -> str:
         """The zone that the server names in its answer to a question for the SOA."""
-        domain = name.partition(f"{DOMAINKEY}.")[2] or name
-        return self._patiently(lambda: self._door.soa_owner(domain))
+        return self._patiently(lambda: self._door.soa_owner(name))
 
     def find(self, zone: str, names: Sequence[str]) -> Found:
         """The records at these names, from the server itself."""
+        for name in names:
+            self._refuse_below_cut(zone, name)
         found = {name: records_of(name, self._sets(zone, name)) for name in names}
         self._seen |= {name: hash(_ids(records)) for name, records in found.items()}
         return found
+
+    def _refuse_below_cut(self, zone: str, name: str) -> None:
+        """Raise UpdateError where the server has another zone for this name: in `zone` nobody would see a record."""
+        parent = name.partition(".")[2]
+        if parent not in self._cuts:
+            self._cuts[parent] = self._patiently(lambda: self._door.soa_owner(parent))
+        if self._cuts[parent].endswith(f".{zone}"):
+            raise below_cut(self._door.server, zone, self._cuts[parent], name)
 
     def apply(self, zone: str, changes: Sequence[Change]) -> None:
         """One message for each name, that the server takes as a whole or not at all."""

@@ -104,6 +104,15 @@ def changed_meanwhile(name: str, more: str = "") -> UpdateError:
     )
 
 
+def below_cut(server: str, zone: str, below: str, name: str) -> UpdateError:
+    """Return the error for a name that is in another zone of the server than the one it was to be published in."""
+    return UpdateError(
+        Kind.REFUSED,
+        f"{name} is in the zone {below} of the name server {server}: in {zone} nobody would see it",
+        hint=f'name that zone: [domains."NAME"] zone = "{below}"',
+    )
+
+
 def not_recognised(server: str, zone: str, name: str) -> UpdateError:
     """Return the error for a server that says no to the very records that it answers (RFC 2136 §2.4.2).
 

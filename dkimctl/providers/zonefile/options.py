@@ -41,7 +41,7 @@ def options_from(options: Mapping[str, Option], settings: Settings) -> ZoneFileO
     if problems:
         raise ConfigError(
             "[providers.zonefile] has mistakes",
-            hint=f"mend it: editor {shell_word(settings.source)}",
+            hint=f"correct it: editor {shell_word(settings.source)}",
             problems=problems,
         )
     assert isinstance(command, tuple)
@@ -56,5 +56,5 @@ def reload(command: Sequence[str], zone: str, path: Path) -> None:
         said = (ended.err.strip() or ended.out.strip() or f"exit {ended.code}").splitlines()[-1]
         raise Unavailable(
             f"the name server was not reloaded: {program}: {said}",
-            hint=f"try it by hand: {' '.join(map(shell_word, command))}",
+            hint=f"try it by hand: {' '.join(map(shell_word, (program, *arguments)))}",
         )

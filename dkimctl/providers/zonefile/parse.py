@@ -6,8 +6,14 @@ from dataclasses import dataclass
 
 from dkimctl.names import printable
 from dkimctl.providers.zonefile.scan import Entry, SyntaxProblem, Token, entries
+from dkimctl.record.presentation import MOST_OCTETS
 
 _TTL = re.compile(r"\d+|(?:\d+[smhdw])+", re.IGNORECASE)
+_ESCAPE = re.compile(r"\\([0-9]{3}|.)", re.DOTALL)
+_SERIAL = re.compile(r"[0-9]{1,10}")
+_MOST_INCLUDES = 1000
+_DEEPEST = 20
+_MOST_REPEATED = 1 << 20  # characters of files that were included before
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _CLASSES = ("IN", "CH", "CS", "HS")
 _TYPE = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
@@ -78,7 +84,7 @@ def parse_zone(text: str, path: str, origin: str = "", read: Read = lambda _: No
         why = "a zone has exactly one SOA record" if apexes else "there is no SOA record"
         raise SyntaxProblem(where[0], book.texts[where[0]], where[1], why)
     soa = apexes[0]
-    if len(soa.data) != 7 or not soa.data[2].value.isdecimal():
+    if len(soa.data) != 7 or not _SERIAL.fullmatch(soa.data[2].value) or int(soa.data[2].value) >= 2**32:
         raise SyntaxProblem(soa.path, book.texts[soa.path], soa.header, "a SOA record has two names and five numbers")
     return ZoneText(path, book.texts, frozenset(book.shared), soa.owner, tuple(book.records))
 
@@ -91,6 +97,17 @@ class _Book:
         self.records: list[Placed] = []
         self.texts: dict[str, str] = {}
         self.shared: set[str] = set()
+        self._includes = self._repeated = 0
+
+    def count(self, path: str, text: str) -> None:
+        """Note one more inclusion."""
+        self._includes += 1
+        self._repeated += len(text) if path in self.texts else 0
+
+    @property
+    def is_too_large(self) -> bool:
+        """Whether enough was read: files that include each other's includes multiply."""
+        return self._includes > _MOST_INCLUDES or self._repeated > _MOST_REPEATED
 
 
 class _Reader:
@@ -161,6 +178,9 @@ class _Reader:
                 'another one, name it: [providers.zonefile] directory = "/var/cache/bind"',
             )
         path, text = found
+        self._book.count(path, text)
+        if len(self._chain) > _DEEPEST or self._book.is_too_large:
+            raise self._problem(file.start, "too many includes for a zone, or too deep: nothing more is read")
         if path in self._chain:
             circle = " includes ".join((*self._chain[self._chain.index(path) :], path))
             raise self._problem(file.start, f"a circle of files: {circle}")
@@ -188,7 +208,7 @@ class _Reader:
             if word in _CLASSES:
                 rest.pop(0)
             elif ttl is None and _TTL.fullmatch(word):
-                ttl = _seconds(rest.pop(0).value)
+                ttl = self._seconds(rest.pop(0))
             else:
                 break
         if not rest or rest[0].is_quoted or not _TYPE.fullmatch(rest[0].value):
@@ -198,15 +218,29 @@ class _Reader:
             raise self._problem(header, f"a signed zone ({kind}): edit the file it is made from")
         if not rest:
             raise self._problem(entry.body_end, f"a {kind} record without data")
+        for token in rest:
+            self._check_data(token, is_text=kind in ("TXT", "SPF"))
         target = self._absolute(rest[0]) if kind == "CNAME" else ""
         return Placed(self._path, entry, self._owner, ttl, kind, header, tuple(rest), self._named_by, target)
 
+    def _check_data(self, token: Token, *, is_text: bool) -> None:
+        """Refuse what a name server refuses, and with it the whole file."""
+        for escape in _ESCAPE.findall(self._text, token.start, token.end):
+            if len(escape) == 3 and escape > "255":
+                raise self._problem(token.start, f"\\{escape} is no octet: 255 is the largest")
+        if is_text and (size := len(token.value)) > MOST_OCTETS:
+            raise self._problem(
+                token.start,
+                f"a character-string of {size} octets, and {MOST_OCTETS} are the most: a name server refuses this file",
+            )
+
+    def _seconds(self, token: Token) -> int:
+        """`3600` and `1h30m` alike (RFC 2181 §8: 31 bits)."""
+        found = re.findall(r"(\d+)([smhdw]?)", token.value, re.IGNORECASE)
+        seconds = sum(int(number) * _UNITS[unit.lower() or "s"] for number, unit in found if len(number) <= 10)
+        if any(len(number) > 10 for number, _ in found) or seconds >= 2**31:
+            raise self._problem(token.start, "a TTL that is too large")
+        return seconds
+
     def _problem(self, position: int, why: str, *, hint: str = "") -> SyntaxProblem:
         return SyntaxProblem(self._path, self._text, position, why, hint=hint)
-
-
-def _seconds(text: str) -> int:
-    """`3600` and `1h30m` alike."""
-    if text.isdecimal():
-        return int(text)
-    return sum(int(n) * _UNITS[unit.lower()] for n, unit in re.findall(r"(\d+)([smhdw])", text, re.IGNORECASE))

@@ -19,10 +19,11 @@ from dkimctl.files import (
     staged_file,
     write_file,
 )
-from dkimctl.names import DOMAINKEY
 from dkimctl.providers.base import Capabilities, Change, Found, ProviderSetup
+from dkimctl.providers.zonefile.cuts import refuse_below_cut
 from dkimctl.providers.zonefile.edit import changed_texts, records_at
 from dkimctl.providers.zonefile.options import RELOADING, ZoneFileOptions, options_from, reload
+from dkimctl.providers.zonefile.ownership import refuse_servers_file
 from dkimctl.providers.zonefile.parse import ZoneText, parse_zone
 
 _NAMING = re.compile(r"(?:db\.)?(.+?)(?:\.zone|\.db|\.hosts|\.txt)?")  # how zone files are usually called
@@ -63,13 +64,14 @@ class ZoneFileProvider:
     def _origin_from_name(self, name: str) -> str:
         """The enclosing domain of `name` that the file is called by: `db.example.com`, `example.com.zone`."""
         match = _NAMING.fullmatch(self._path.name.lower())
-        labels = name.partition(f"{DOMAINKEY}.")[2].split(".") if DOMAINKEY in name else name.split(".")
+        labels = name.split(".")
         candidates = (".".join(labels[start:]) for start in range(len(labels) - 1))
         return next((candidate for candidate in candidates if match and candidate == match[1]), "")
 
     def find(self, zone: str, names: Sequence[str]) -> Found:
         """The records at these names."""
         parsed = self._parse(zone)
+        self._refuse(parsed, names)
         return {name: records_at(parsed, name) for name in names}
 
     def apply(self, zone: str, changes: Sequence[Change]) -> None:
@@ -87,10 +89,17 @@ class ZoneFileProvider:
 
     def _apply(self, zone: str, changes: Sequence[Change]) -> None:
         before = self._parse(zone)
+        self._refuse(before, [change.name for change in changes])
         after = changed_texts(before, changes, self._clock.now().date())
         self._parse(zone, {**before.texts, **after})  # never write what could not be read again
         for path, text in after.items():
             self._write(path, before.texts[path], text)
+
+    def _refuse(self, zone: ZoneText, names: Sequence[str]) -> None:
+        """Raise Refused where an edit would do harm, or would not be seen."""
+        refuse_servers_file(self._path, zone.zone, int(zone.soa.data[2].value), self._options.locate)
+        for name in names:
+            refuse_below_cut(zone, name)
 
     def activate(self, zone: str) -> None:
         """Reload the name server with the configured command; without one that is another program's business."""

@@ -22,7 +22,7 @@ class SyntaxProblem(Refused):
         column = position - (text.rfind("\n", 0, position) + 1) + 1
         super().__init__(
             f"{path} line {line}, column {column}: {why}",
-            hint=hint or "nothing was changed; mend the file and check it with named-checkzone or kzonecheck",
+            hint=hint or "nothing was changed; correct the file and check it with named-checkzone or kzonecheck",
         )
 
 

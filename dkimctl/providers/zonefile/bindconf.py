@@ -1,0 +1,108 @@
+"""The zones of BIND's configuration, as `named-checkconf` prints it: with all includes, and without secrets."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from dkimctl.programs.child import run_program
+
+_TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)"|([{};])|([^\s{};"]+)', re.DOTALL)
+_PATIENCE = 60.0  # seconds: there may be 100,000 zones
+_WRITTEN_BY_PERSONS = ("primary", "master")
+_NOBODY = ("none", "!any")
+
+
+@dataclass(frozen=True, slots=True)
+class BindZone:
+    """One zone with a file."""
+
+    path: Path
+    journal: Path | None
+    """Where it is said to be; None: beside the file."""
+    dynamic: str
+    """What makes the server write the file itself, such as `update-policy`; empty when nothing does."""
+    is_signed_from_file: bool
+    """The server signs into another file (`inline-signing`, `dnssec-policy`); this one stays a person's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """`words { block };`; `block` is None where there are no braces."""
+
+    words: tuple[str, ...]
+    block: "tuple[Statement, ...] | None"
+
+
+@lru_cache(maxsize=2)
+def zones_in(configuration: str, version: object) -> tuple[BindZone, ...]:
+    """Return the zones that have a file. `version`: changes when the configuration does.
+
+    Raises Unavailable when named-checkconf is not installed; one that refuses the configuration shows no zone.
+    """
+    ended = run_program("named-checkconf", "-px", configuration, within=_PATIENCE)
+    return tuple(_zones(statements(ended.out))) if ended.code == 0 else ()
+
+
+def statements(text: str) -> tuple[Statement, ...]:
+    """Return the statements of a configuration without comments."""
+    levels: list[list[Statement]] = [[]]
+    words: list[list[str]] = [[]]
+    block: tuple[Statement, ...] | None = None
+    for quoted, mark, word in _TOKEN.findall(text):
+        if mark == "{":
+            levels.append([])
+            words.append([])
+        elif mark == "}" and len(levels) > 1:
+            block = tuple(levels.pop())
+            words.pop()
+        elif mark == ";":
+            if words[-1] or block is not None:
+                levels[-1].append(Statement(tuple(words[-1]), block))
+            words[-1], block = [], None
+        elif not mark:
+            words[-1].append(word or quoted)
+    return tuple(levels[0])
+
+
+def _zones(top: Sequence[Statement]) -> Iterator[BindZone]:
+    options = _named("options", top)
+    directory = Path(_value("directory", options) or "/")
+    views = [one.block or () for one in top if one.words[:1] == ("view",)]
+    for scope in (top, *views):
+        inherited = _block("allow-update", scope) or _block("allow-update", options)
+        for zone in scope:
+            if zone.words[:1] == ("zone",) and zone.block and (file := _value("file", zone.block)):
+                yield _zone(zone.block, directory / file, directory, inherited)
+
+
+def _zone(block: Sequence[Statement], path: Path, directory: Path, inherited: Sequence[Statement] | None) -> BindZone:
+    kind, journal = _value("type", block), _value("journal", block)
+    dynamic = ""
+    if kind not in _WRITTEN_BY_PERSONS:
+        dynamic = f"type {kind}"
+    elif _block("update-policy", block) is not None or _value("update-policy", block):
+        dynamic = "update-policy"
+    elif _lets_somebody(_block("allow-update", block) or inherited):
+        dynamic = "allow-update"
+    signed = _value("inline-signing", block) != "no" and bool(
+        _value("dnssec-policy", block) not in ("", "none") or _value("inline-signing", block)
+    )
+    return BindZone(path, directory / journal if journal else None, dynamic, signed)
+
+
+def _lets_somebody(entries: Sequence[Statement] | None) -> bool:
+    return any(entry.words and entry.words[0] not in _NOBODY for entry in entries or ())
+
+
+def _named(name: str, scope: Sequence[Statement]) -> tuple[Statement, ...]:
+    return next((one.block or () for one in scope if one.words == (name,)), ())
+
+
+def _block(name: str, scope: Sequence[Statement]) -> tuple[Statement, ...] | None:
+    return next((one.block for one in scope if one.words[:1] == (name,) and one.block is not None), None)
+
+
+def _value(name: str, scope: Sequence[Statement]) -> str:
+    return next((one.words[1] for one in scope if one.words[:1] == (name,) and len(one.words) > 1), "")

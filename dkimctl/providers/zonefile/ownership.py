@@ -1,0 +1,71 @@
+"""Whether a zone file is a person's, or what a name server has written and will write again.
+
+Of a zone that takes dynamic updates the server keeps the newest changes in a journal. A file that is edited beside it
+no longer fits, and at the next start the whole zone is not served.
+"""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from dkimctl.errors import Refused, Unavailable
+from dkimctl.providers.zonefile.bindconf import BindZone, zones_in
+from dkimctl.providers.zonefile.knotjournal import newest_serial
+
+_BIND = ("/etc/bind/named.conf", "/etc/named.conf", "/usr/local/etc/namedb/named.conf")
+_KNOT = "/etc/knot/knot.conf"
+_JOURNAL = ".jnl"
+
+
+def refuse_servers_file(path: Path, zone: str, serial: int, locate: Callable[[str], Path]) -> None:
+    """Raise Refused when the server, not a person, writes this file. `locate`: where a system path is (`--root`).
+
+    `serial`: that of the SOA record in the file.
+    """
+    path = Path(os.path.realpath(path))
+    known = _bind_zone(path, locate)
+    if known and known.dynamic:
+        raise _owned(path, zone, f"in BIND's configuration its zone has {known.dynamic}")
+    journal = known.journal if known and known.journal else path.with_name(path.name + _JOURNAL)
+    if journal.exists() and not (known and known.is_signed_from_file):
+        raise _owned(path, zone, f"there is its journal, {journal}", is_static=known is not None)
+    knot = locate(_KNOT)
+    newest = newest_serial(knot, zone) if knot.exists() else None
+    if newest is not None and 0 < (newest - serial) % 2**32 < 2**31:  # RFC 1982 §3.2
+        raise Refused(
+            f"{path} belongs to the name server: Knot's journal has serial {newest}, the file {serial}",
+            hint=f"use dynamic updates: --provider rfc2136:127.0.0.1; or write the journal out first: "
+            f"knotc zone-flush {zone}",
+        )
+
+
+def _owned(path: Path, zone: str, why: str, *, is_static: bool = False) -> Refused:
+    if is_static:
+        hint = f"if that journal is left over, let BIND take it in and remove it: rndc sync -clean {zone}"
+    else:
+        hint = (
+            f"use dynamic updates: --provider rfc2136:127.0.0.1; or by hand: rndc freeze {zone}, add the record "
+            f"(dkimctl record), rndc thaw {zone}"
+        )
+    return Refused(f"{path} belongs to the name server: {why}", hint=hint)
+
+
+def _bind_zone(path: Path, locate: Callable[[str], Path]) -> BindZone | None:
+    """What BIND's configuration says of a zone file; None where there is none that can be read."""
+    for name in _BIND:
+        configuration = locate(name)
+        if configuration.exists():
+            try:
+                status = configuration.stat()
+                zones = zones_in(str(configuration), (status.st_mtime_ns, status.st_size))
+            except (Unavailable, OSError):
+                return None
+            return next(
+                (
+                    zone
+                    for zone in zones
+                    if str(path) in (os.path.realpath(zone.path), os.path.realpath(locate(str(zone.path))))
+                ),
+                None,
+            )
+    return None

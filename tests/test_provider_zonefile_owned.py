@@ -1,0 +1,326 @@
+"""Zone files that a name server writes itself, zone cuts in a file, and files that no name server would load."""
+
+import subprocess
+from pathlib import Path
+
+import dns.query
+import dns.tsig
+import dns.update
+import pytest
+
+from dkimctl.config.settings import Settings
+from dkimctl.errors import DkimctlError, Refused
+from dkimctl.providers.base import Create, ProviderRecord
+from dkimctl.providers.zonefile.bindconf import statements, zones_in
+from dkimctl.providers.zonefile.options import ZoneFileOptions, options_from
+from dkimctl.providers.zonefile.parse import parse_zone
+from dkimctl.providers.zonefile.provider import ZoneFileProvider
+from dkimctl.providers.zonefile.scan import SyntaxProblem
+from tests import update_servers
+from tests.conftest import DkimctlInside, needs
+from tests.dns_servers import name_servers
+from tests.publishing import invented_record, manual_clock
+from tests.update_servers import KEY_NAME, SECRET, UpdateServer, update_server
+
+ZONE = "example.test"
+NAME = f"mail._domainkey.{ZONE}"
+RECORD = ProviderRecord(NAME, "TXT", invented_record(1).text)
+TEXT = f"$ORIGIN {ZONE}.\n$TTL 300\n{name_servers('127.0.0.1')}"
+
+
+def zone_file(directory: Path, text: str = TEXT) -> Path:
+    """A zone file there."""
+    path = directory / f"{ZONE}.zone"
+    path.write_text(text)
+    return path
+
+
+def refusal(path: Path, root: Path = Path("/nonexistent")) -> Refused:
+    """Why nothing is done with this file; it stays as it is."""
+    before = path.read_bytes()
+    provider = ZoneFileProvider(path, manual_clock(), ZoneFileOptions(locate=Settings(root=root).at))
+    with pytest.raises(Refused) as looked:
+        provider.find(ZONE, [NAME])
+    with pytest.raises(Refused) as caught:
+        provider.apply(ZONE, [Create(RECORD)])
+    assert caught.value.message == looked.value.message
+    assert path.read_bytes() == before
+    assert not path.with_name(path.name + ".bak").exists()
+    return caught.value
+
+
+def is_taken(path: Path, root: Path) -> bool:
+    """Whether the file is edited."""
+    ZoneFileProvider(path, manual_clock(), ZoneFileOptions(locate=Settings(root=root).at)).apply(ZONE, [Create(RECORD)])
+    return RECORD.text[:50] in path.read_text()
+
+
+# --- files of the server's
+
+
+def test_a_file_with_a_journal_beside_it_is_the_servers(tmp_path: Path) -> None:
+    """Dynamic updates, or freeze and thaw, with the zone's own name."""
+    path = zone_file(tmp_path)
+    (tmp_path / f"{path.name}.jnl").write_bytes(b";BIND LOG V9.2\n")
+    error = refusal(path)
+    assert "belongs to the name server: there is its journal" in error.message
+    assert "rfc2136" in error.hint
+    assert f"rndc freeze {ZONE}" in error.hint
+    assert "{" not in error.hint
+
+
+def test_a_link_to_such_a_file_is_the_servers_too(tmp_path: Path) -> None:
+    """The journal lies where the file is."""
+    (tmp_path / "real").mkdir()
+    path = zone_file(tmp_path / "real")
+    (tmp_path / "real" / f"{path.name}.jnl").touch()
+    (tmp_path / "link").symlink_to(path)
+    assert "its journal" in refusal(tmp_path / "link").message
+
+
+STATIC = (
+    'type primary; file "FILE";',
+    'type master; file "FILE"; allow-update { none; };',
+    'type primary; file "FILE"; dnssec-policy default; inline-signing yes;',
+    'type primary; file "FILE"; notify no;',
+)
+DYNAMIC = {
+    'type primary; file "FILE"; allow-update { key "k"; };': "allow-update",
+    'type primary; file "FILE"; allow-update { 127.0.0.1; };': "allow-update",
+    'type primary; file "FILE"; update-policy { grant k zonesub ANY; };': "update-policy",
+    'type primary; file "FILE"; update-policy local;': "update-policy",
+    'type secondary; file "FILE"; primaries { 127.0.0.1; };': "type secondary",
+    'type slave; file "FILE"; masters { 127.0.0.1; };': "type slave",
+}
+
+
+def configured(root: Path, zone: str, options: str = "", view: str = "") -> Path:
+    """The zone file below a root whose /etc/bind/named.conf has this zone."""
+    (root / "etc/bind").mkdir(parents=True)
+    path = zone_file(root / "etc/bind")
+    whole = f'zone "{ZONE}" {{ {zone.replace("FILE", str(path))} }};'
+    inside = f"view v {{ {view} {whole} }};" if view else whole
+    key = 'key "k" { algorithm hmac-sha256; secret "c2VjcmV0"; };'
+    (root / "etc/bind/zones.conf").write_text(inside)
+    (root / "etc/bind/named.conf").write_text(
+        f'options {{ directory "{root}"; {options} }};\n{key}\ninclude "{root}/etc/bind/zones.conf"; // a comment {{\n'
+    )
+    return path
+
+
+@needs("named")
+@pytest.mark.parametrize(("zone", "why"), DYNAMIC.items())
+def test_what_binds_configuration_calls_dynamic(zone: str, why: str, tmp_path: Path) -> None:
+    """With no journal yet: the first update would make one."""
+    error = refusal(configured(tmp_path, zone), tmp_path)
+    assert f"in BIND's configuration its zone has {why}" in error.message
+
+
+@needs("named")
+@pytest.mark.parametrize("zone", STATIC)
+def test_what_binds_configuration_calls_static(zone: str, tmp_path: Path) -> None:
+    """It is a person's, whoever may ask for it, and signed into another file or not."""
+    assert is_taken(configured(tmp_path, zone), tmp_path)
+
+
+@needs("named")
+def test_updates_that_all_zones_allow(tmp_path: Path) -> None:
+    """From the options or the view, unless the zone says otherwise."""
+    every, none = 'allow-update { key "k"; };', "allow-update { none; };"
+    assert "allow-update" in refusal(configured(tmp_path / "a", STATIC[0], options=every), tmp_path / "a").message
+    assert "allow-update" in refusal(configured(tmp_path / "b", STATIC[0], view=every), tmp_path / "b").message
+    assert is_taken(configured(tmp_path / "c", STATIC[0] + none, options=every), tmp_path / "c")
+
+
+@needs("named")
+def test_a_journal_of_a_zone_that_is_static(tmp_path: Path) -> None:
+    """It is left over, and a server would refuse the file beside it; a signed zone's journal is in order."""
+    path = configured(tmp_path / "a", STATIC[0])
+    path.with_name(path.name + ".jnl").touch()
+    assert f"rndc sync -clean {ZONE}" in refusal(path, tmp_path / "a").hint
+    signed = configured(tmp_path / "b", STATIC[2])
+    signed.with_name(signed.name + ".jnl").touch()
+    assert is_taken(signed, tmp_path / "b")
+
+
+@needs("named")
+def test_a_configuration_that_is_refused_says_nothing(tmp_path: Path) -> None:
+    """Then the journal alone decides."""
+    path = configured(tmp_path, "type primary; nonsense;")
+    assert zones_in(str(tmp_path / "etc/bind/named.conf"), 0) == ()
+    assert is_taken(path, tmp_path)
+
+
+def test_statements_of_any_text() -> None:
+    """Braces that do not fit are no traceback."""
+    for text in ("}", "{", '"', "a { b { c; }; d", "};};", "a;;b { };"):
+        statements(text)
+
+
+def updated(server: UpdateServer) -> None:
+    """One record more by a dynamic update."""
+    message = dns.update.UpdateMessage(ZONE)
+    message.use_tsig(dns.tsig.Key(KEY_NAME, SECRET, "hmac-sha256"))
+    message.add(f"other.{ZONE}.", 300, "TXT", '"made by an update"')
+    assert dns.query.tcp(message, "127.0.0.1", port=server.port, timeout=10).rcode() == 0
+
+
+@needs("named")
+def test_a_real_dynamic_zone_of_bind_stays_whole(tmp_path: Path) -> None:
+    """After an update the file is left alone, and the server starts again with all that it had."""
+    with update_server("named", tmp_path / "s", ZONE) as server:
+        updated(server)
+        assert "its journal" in refusal(tmp_path / "s" / f"{ZONE}.zone").message
+    ran = subprocess.run(
+        ["named-journalprint", f"{tmp_path}/s/{ZONE}.zone.jnl"], capture_output=True, text=True, check=True
+    )
+    assert "made by an update" in ran.stdout
+
+
+@needs("knotd")
+def test_a_knot_zone_with_changes_in_its_journal_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`zonefile-sync: -1`: the file is old until it is flushed."""
+    plain = update_servers._knot
+
+    def unsynced(directory: Path, port: int, zones: tuple[str, ...]) -> str:
+        return plain(directory, port, zones).replace("    acl: may", "    zonefile-sync: -1\n    acl: may")
+
+    monkeypatch.setattr(update_servers, "_knot", unsynced)
+    root = tmp_path / "root"
+    (root / "etc/knot").mkdir(parents=True)
+    with update_server("knotd", tmp_path / "s", ZONE) as server:
+        (root / "etc/knot/knot.conf").symlink_to(tmp_path / "s" / "server.conf")
+        updated(server)
+        error = refusal(tmp_path / "s" / f"{ZONE}.zone", root)
+    assert "Knot's journal has serial 2, the file 1" in error.message
+    assert f"knotc zone-flush {ZONE}" in error.hint
+
+
+@needs("knotd")
+def test_a_knot_zone_whose_file_is_newest_is_taken(tmp_path: Path) -> None:
+    """The journal of a synced zone has what the file has."""
+    root = tmp_path / "root"
+    (root / "etc/knot").mkdir(parents=True)
+    with update_server("knotd", tmp_path / "s", ZONE) as server:
+        (root / "etc/knot/knot.conf").symlink_to(tmp_path / "s" / "server.conf")
+        path = tmp_path / "s" / f"{ZONE}.zone"
+        updated(server)
+        for _ in range(100):
+            if "made by an update" in path.read_text():
+                break
+            subprocess.run(["sleep", "0.1"], check=True)
+        assert is_taken(path, root)
+
+
+def test_a_reload_that_fails_is_shown_as_it_was_run(tmp_path: Path) -> None:
+    """With the zone's name in it, ready to be pasted."""
+    options = options_from({"reload": ("false", "reload", "{zone}")}, Settings())
+    provider = ZoneFileProvider(zone_file(tmp_path), manual_clock(), options)
+    with pytest.raises(DkimctlError) as caught:
+        provider.activate(ZONE)
+    assert f"false reload {ZONE}" in caught.value.hint
+
+
+# --- zone cuts
+
+
+@pytest.mark.parametrize("line", ["_domainkey NS ns.other.test.", "mail._domainkey NS ns.other.test."])
+def test_a_name_below_a_cut_in_the_file(line: str, tmp_path: Path) -> None:
+    """The record would be occluded: refused before anything is written."""
+    assert "is a zone of its own (NS records)" in refusal(zone_file(tmp_path, f"{TEXT}{line}\n")).message
+
+
+def test_a_name_below_a_dname(tmp_path: Path) -> None:
+    """Whoever asks is led elsewhere."""
+    assert "(a DNAME)" in refusal(zone_file(tmp_path, f"{TEXT}_domainkey DNAME keys.other.test.\n")).message
+
+
+def test_the_file_of_a_zone_of_keys(tmp_path: Path) -> None:
+    """`_domainkey.example.test` as a zone of its own is published in."""
+    zone = f"_domainkey.{ZONE}"
+    path = zone_file(tmp_path, TEXT.replace(f"$ORIGIN {ZONE}", f"$ORIGIN {zone}"))
+    provider = ZoneFileProvider(path, manual_clock())
+    assert provider.zone_of(NAME) == zone
+    provider.apply(zone, [Create(RECORD)])
+    assert [record.text for record in provider.find(zone, [NAME])[NAME]] == [RECORD.text]
+
+
+def test_the_file_of_a_zone_of_keys_as_a_user_publishes(dkimctl_inside: DkimctlInside) -> None:
+    """Found from the file, and when the zone is configured."""
+    root = dkimctl_inside.root
+    dkimctl_inside("genkey", ZONE, "-s", "mail")
+    path = zone_file(root, TEXT.replace(f"$ORIGIN {ZONE}", f"$ORIGIN _domainkey.{ZONE}"))
+    for configuration in ("", f'[domains."{ZONE}"]\nzone = "_domainkey.{ZONE}"\n'):
+        (root / "etc/dkimctl").mkdir(parents=True, exist_ok=True)
+        (root / "etc/dkimctl/dkimctl.toml").write_text(configuration)
+        ran = dkimctl_inside("publish", ZONE, "--provider", f"zonefile:/{path.name}")
+        assert ran.code == 0, ran.err
+    assert path.read_text().count("v=DKIM1") == 1
+
+
+# --- what the servers refuse
+
+REFUSED = {
+    "a long string": f'mail._domainkey TXT "{"x" * 256}"\n',
+    "a long string at another name": f'other TXT "{"x" * 300}"\n',
+    "a long word": f"other TXT {'x' * 256}\n",
+    "a long string of escapes": f'other TXT "{chr(92)}120{"x" * 255}"\n',
+    "a long string in UTF-8": f'other TXT "{"é" * 128}"\n',
+    "an escape that is no octet": 'other TXT "a\\300b"\n',
+    "a ttl that is too large": "other 99999999999 TXT x\n",
+}
+ACCEPTED = {
+    "255 octets": f'other TXT "{"x" * 255}"\n',
+    "255 escapes": f'other TXT "{chr(92)}120{f"{chr(92)}x" * 254}"\n',
+    "octets that are no text": 'other TXT "\\255\\000\\200"\n',
+    "several strings": f'other TXT "{"x" * 255}" "{"y" * 255}"\n',
+}
+
+
+def checkers(text: str, directory: Path) -> list[bool]:
+    """Whether BIND and Knot take this zone."""
+    path = zone_file(directory, text)
+    commands = (["named-checkzone", ZONE, str(path)], ["kzonecheck", "-o", ZONE, str(path)])
+    return [subprocess.run(command, capture_output=True, check=False).returncode == 0 for command in commands]
+
+
+@needs("named-checkzone", "kzonecheck")
+@pytest.mark.parametrize("line", REFUSED.values(), ids=REFUSED)
+def test_what_the_servers_refuse_is_refused(line: str, tmp_path: Path) -> None:
+    """A record in such a file is not served, so it is not "unchanged" either."""
+    assert not all(checkers(TEXT + line, tmp_path))
+    with pytest.raises(SyntaxProblem, match="line 6"):
+        parse_zone(TEXT + line, "zone")
+
+
+@needs("named-checkzone", "kzonecheck")
+@pytest.mark.parametrize("line", ACCEPTED.values(), ids=ACCEPTED)
+def test_what_the_servers_take_is_taken(line: str, tmp_path: Path) -> None:
+    """To the last octet."""
+    assert all(checkers(TEXT + line, tmp_path))
+    assert parse_zone(TEXT + line, "zone").zone == ZONE
+
+
+@pytest.mark.parametrize("serial", ["9" * 5000, "4294967296", "\uff11"])
+def test_a_serial_of_any_length(serial: str) -> None:
+    """Refused as what it is."""
+    with pytest.raises(SyntaxProblem):
+        parse_zone(TEXT.replace("hostmaster 1", f"hostmaster {serial}"), "zone")
+
+
+@pytest.mark.parametrize("width", [2, 50])
+def test_includes_that_multiply_end(width: int, tmp_path: Path) -> None:
+    """Each of twelve files includes the next several times: with two, 4,096 readings of the last; it is refused."""
+    for number in range(12):
+        (tmp_path / f"f{number}").write_text(f"$INCLUDE f{number + 1}\n" * width)
+    (tmp_path / "f12").write_text("other TXT x\n" * 1000)
+    with pytest.raises(Refused, match="too many includes"):
+        ZoneFileProvider(zone_file(tmp_path, f"{TEXT}$INCLUDE f0\n"), manual_clock()).find(ZONE, [NAME])
+
+
+def test_includes_that_are_deep_end(tmp_path: Path) -> None:
+    """A chain of a thousand files is no traceback."""
+    for number in range(1000):
+        (tmp_path / f"f{number}").write_text(f"$INCLUDE f{number + 1}\n")
+    with pytest.raises(Refused, match="too deep"):
+        ZoneFileProvider(zone_file(tmp_path, f"{TEXT}$INCLUDE f0\n"), manual_clock()).find(ZONE, [NAME])
