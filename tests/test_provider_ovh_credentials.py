@@ -190,3 +190,66 @@ def test_other_urls_are_refused(url: str) -> None:
     """Signatures are never sent in the clear, nor to a host that nobody knows."""
     with pytest.raises(ConfigError, match="not an endpoint"):
         loopback_url(url)
+
+
+# --- files as people leave them
+
+KEYS = {"application_key": "fak1", "application_secret": "fas2", "consumer_key": "fck3"}
+
+
+def conf(section: str, form: str = "{}={}", start: str = "") -> str:
+    """An ovh.conf with the keys under a section, each in this form."""
+    return start + f"[{section}]\n" + "".join(form.format(name, value) + "\n" for name, value in KEYS.items())
+
+
+@pytest.mark.parametrize("form", [
+    "{}={}", "{} = {} ", '{}="{}"', "{} = '{}'", "{}: {}", "{}={}\u00a0", "{}=\u00a0{}", "{}=\ufeff{}\u200b",
+    '{}=" {} "', "{}={}\r",
+])  # fmt: skip
+@pytest.mark.parametrize("start", ["", "\ufeff", "\ufeff# a comment\n"])
+def test_what_editors_and_pasting_add_is_no_part_of_a_key(tmp_path: Path, form: str, start: str) -> None:
+    """Blanks of every kind, quotes, a byte order mark: the keys are the same."""
+    write(tmp_path / "etc/ovh.conf", conf("ovh-eu", form, start))
+    found = read(tmp_path)
+    assert (found.application_key, found.application_secret, found.consumer_key) == tuple(KEYS.values())
+
+
+@pytest.mark.parametrize(
+    "value", ["ck-secret\n", "ck-secret\u00a0", '"ck-secret"', "\ufeffck-secret\r\n", " ck-secret"]
+)
+@pytest.mark.parametrize("by_file", [True, False])
+def test_the_same_for_a_variable_and_the_file_it_names(tmp_path: Path, value: str, by_file: bool) -> None:
+    """What a shell, a panel or an editor adds is taken off."""
+    environment = {k: v for k, v in ENVIRONMENT.items() if k != "OVH_CONSUMER_KEY"}
+    if by_file:
+        environment["OVH_CONSUMER_KEY_FILE"] = str(write(tmp_path / "secret", value))
+    else:
+        environment["OVH_CONSUMER_KEY"] = value
+    assert read(tmp_path, environment).consumer_key == "ck-secret"
+
+
+@pytest.mark.parametrize(
+    ("section", "endpoint", "hint"),
+    [
+        ("ovh-ca", "", "[default], then endpoint=ovh-ca"),
+        ("ovh-eu", "ovh-ca", "[default], then endpoint=ovh-eu"),
+        ("default", "", "write [ovh-eu] above the keys in place of [default]"),
+        ("DEFAULT", "ovh-ca", "in place of [DEFAULT]"),
+        ("ovh_eu", "", "in place of [ovh_eu]"),
+        ("OVH-EU", "ovh-eu", "in place of [OVH-EU]"),
+        ("evil\x1b[31m", "", "in place of [evil"),
+    ],
+)
+def test_keys_under_another_section_are_found_and_named(tmp_path: Path, section: str, endpoint: str, hint: str) -> None:
+    """Nobody is told to make keys that are there: the section sought and the one found are both named."""
+    start = f"[default]\nendpoint={endpoint}\n" if endpoint else ""
+    path = write(tmp_path / "etc/ovh.conf", conf(section, start=start))
+    for look in (read, lambda root: find_credentials({}, Settings(root=root), {}, root / "home")):
+        with pytest.raises(ConfigError) as caught:
+            look(tmp_path)
+        error = caught.value
+        assert f"{path} has credentials under [{section[:4]}" in error.message
+        assert f"no [{endpoint or 'ovh-eu'}]" in error.message
+        assert hint in error.hint
+        assert error.message.isprintable()
+        assert not any(key in error.message + error.hint for key in KEYS.values())

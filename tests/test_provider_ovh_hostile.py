@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import socket
 import subprocess
 import sys
 import zlib
@@ -14,6 +15,8 @@ from dkimctl.providers.ovh.client import ApiClient
 from dkimctl.providers.ovh.credentials import Credentials
 from dkimctl.providers.ovh.provider import OvhProvider
 from dkimctl.providers.ovh.refusals import Kind, OvhError
+from dkimctl.publish.apply import apply
+from dkimctl.publish.plan import Wanted, plan
 from tests.conftest import REPOSITORY, DkimctlInside
 from tests.hostile_http import (
     HostileServer,
@@ -25,7 +28,7 @@ from tests.hostile_http import (
     flooding,
     hostile_server,
 )
-from tests.publishing import NAME, ZONE, manual_clock
+from tests.publishing import NAME, ZONE, invented_record, manual_clock, sandbox
 
 KEYS = {"application_key": "k" * 16, "application_secret": "s" * 32, "consumer_key": "c" * 32}
 ACCOUNT = {"client_id": "EU.0123456789", "client_secret": "t" * 32}
@@ -278,3 +281,57 @@ def test_the_command_ends_with_exit_code_3(dkimctl_inside: DkimctlInside) -> Non
     assert ran.code == 3
     assert "redirect to http://192.0.2.1:80 (HTTP 307), which is not followed" in ran.err
     assert not any(key in ran.err for key in KEYS.values())
+
+
+# --- calls that only spare others
+
+
+@pytest.mark.parametrize("call", ["/export", "/status", ""])
+@pytest.mark.parametrize("fault", ["a 404", "HTML", "a number", "an object", "null", "no answer"])
+def test_a_shortcut_that_fails_does_not_fail_the_run(call: str, fault: str) -> None:
+    """Records are read one by one, the zone is found by its records, and the refresh is made."""
+    answers = {
+        "a 404": fixed(b'{"class":"Client::NotFound","message":"This service does not exist"}', status="404 Not Found"),
+        "HTML": fixed(b"<html>portal</html>"),
+        "a number": fixed(b"7"),
+        "an object": fixed(b'{"a":[1,{"b":null}]}'),
+        "null": fixed(b"null"),
+        "no answer": lambda *_: None,
+    }
+    with sandbox() as running:
+        api = running.api_url
+        base = int(api.split(":")[2].split("/")[0])
+
+        def respond(connection: socket.socket, head: str) -> None:
+            target = head.split(" ")[1]
+            if target == f"/1.0/domain/zone/{ZONE}{call}" and head.startswith("GET"):
+                answers[fault](connection, head)
+            else:
+                _hand_on(connection, head, base)
+
+        with hostile_server(lambda _: respond) as server:
+            keys = {name: running.environment()[f"OVH_{name.upper()}"] for name in KEYS}
+            provider = OvhProvider(Credentials(server.url, **keys), manual_clock())
+            wanted = [Wanted(ZONE, f"s{n}", f"s{n}._domainkey.{ZONE}", invented_record(n)) for n in range(5)]
+            if call:
+                assert provider.zone_of(NAME) == ZONE
+            result = apply(provider, plan(provider, ZONE, wanted), clock=manual_clock())
+            assert [name.error for name in result.names] == [None] * 5
+            again = apply(provider, plan(provider, ZONE, wanted), clock=manual_clock())
+            assert [name.error for name in again.names] == [None] * 5
+        assert running.zone(ZONE).refreshes >= 1
+        assert len([r for r in running.zone(ZONE).served if r.field_type == "DKIM"]) == 5
+
+
+def _hand_on(connection: socket.socket, head: str, port: int) -> None:
+    """Let the sandbox answer; the client signed our own port, so that is the `Host` it is asked with."""
+    length = int(next((line[16:] for line in head.split("\r\n") if line.lower().startswith("content-length:")), "0"))
+    whole = head.encode("latin-1")
+    start = whole.index(b"\r\n\r\n") + 4
+    while len(whole) - start < length:
+        whole += connection.recv(65536)
+    whole = whole.replace(b"Connection: keep-alive", b"Connection: close")
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as inner:
+        inner.sendall(whole)
+        while piece := inner.recv(65536):
+            connection.sendall(piece)

@@ -22,4 +22,4 @@ def secret_text(path: Path, *, hint: str) -> str:
             f"{path} can be read by other users (mode {mode:04o}), and it holds a secret",
             hint=f"chmod 600 {shell_word(path)}",
         )
-    return content.decode("utf-8", "replace")
+    return content.decode("utf-8", "replace").removeprefix("\ufeff")  # the mark that Windows editors put first

@@ -61,10 +61,12 @@ def _place(path: Path) -> tuple[Path, Owner]:
 
 def _updated(path: Path, before: bytes | None, credentials: Credentials) -> tuple[str, dict[str, dict[str, str]]]:
     """The file's text with these keys, and what it held before. Raises ConfigError."""
-    text = HEAD if before is None else before.decode("utf-8", "surrogateescape")
+    text = HEAD if before is None else before.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
     after, old = with_credentials(text, credentials), _parsed(text)
     if _parsed(after) != {**old, **_changed(old, credentials)}:
-        raise ConfigError(f"{path} is written in a way that this cannot change safely", hint="mend it, or move it away")
+        raise ConfigError(
+            f"{path} is written in a way that this cannot change safely", hint="correct it, or move it away"
+        )
     return after, old
 
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from dkimctl.config.settings import Option, Settings
 from dkimctl.errors import ConfigError
 from dkimctl.files import is_there
-from dkimctl.providers.ovh.endpoint import web_host
+from dkimctl.names import printable
+from dkimctl.providers.ovh.endpoint import ENDPOINTS, web_host
 from dkimctl.providers.secretfile import secret_text
 
 DEFAULT_ENDPOINT = "ovh-eu"
@@ -21,6 +22,7 @@ KEYS = ("application_key", "application_secret", "consumer_key")
 OAUTH2 = ("client_id", "client_secret")
 OWN_FILE = "/etc/dkimctl/ovh.conf"
 OPTIONS = ("endpoint", "credentials")
+_AROUND = " \t\r\n\v\f\u00a0\u200b\u200c\u200d\u2028\u2029\u2060\ufeff"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,22 @@ def _found(
     given = _from_environment(environment)
     file = _File.none() if _is_complete(given) else _find_file(options, settings, home or _home())
     endpoint = given.pop("endpoint", "") or str(options.get("endpoint", "")) or file.endpoint or DEFAULT_ENDPOINT
-    return endpoint, _one_kind(given, file.values(endpoint)), file
+    values = file.values(endpoint)
+    if not values and file.sections and not _is_complete(given):
+        raise _other_section(file, endpoint)
+    return endpoint, _one_kind(given, values), file
+
+
+def _other_section(file: "_File", endpoint: str) -> ConfigError:
+    """Return the error for a file that has keys, and none of them for the endpoint."""
+    there = " and ".join(f"[{printable(name, 40)}]" for name in file.sections)
+    first = file.sections[0]
+    hint = f"if {first} is meant, name it: [default], then endpoint={first}; if not, write the keys under [{endpoint}]"
+    if first.lower() == "default" or first not in ENDPOINTS:
+        hint = f"write [{endpoint}] above the keys in place of [{printable(first, 40)}]"
+    return ConfigError(
+        f"{file.path} has credentials under {there}, and {endpoint} is the endpoint: no [{endpoint}]", hint=hint
+    )
 
 
 def read_application(
@@ -136,11 +153,19 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, str]:
             raise ConfigError(
                 f"two credentials: {variable} and {variable}_FILE are both set", hint="unset the one that is not meant"
             )
-        if value := environment.get(variable, ""):
+        if value := cleaned(environment.get(variable, "")):
             values[name] = value
         elif path := environment.get(f"{variable}_FILE", ""):
-            values[name] = secret_text(Path(path), hint=f"mend {variable}_FILE").strip()
+            values[name] = cleaned(secret_text(Path(path), hint=f"correct {variable}_FILE"))
     return values
+
+
+def cleaned(value: str) -> str:
+    """Return a value without what pasting leaves around it: blanks of every kind, a line feed, a pair of quotes."""
+    value = value.strip(_AROUND)
+    if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
+        value = value[1:-1].strip(_AROUND)
+    return value
 
 
 def _is_complete(values: Mapping[str, str]) -> bool:
@@ -160,11 +185,20 @@ class _File:
 
     @property
     def endpoint(self) -> str:
-        return self.parser.get("default", "endpoint", fallback="").strip()
+        return cleaned(self.parser.get("default", "endpoint", fallback=""))
 
     def values(self, endpoint: str) -> dict[str, str]:
-        found = {name: self.parser.get(endpoint, name, fallback="").strip() for name in (*KEYS, *OAUTH2)}
+        found = {name: cleaned(self.parser.get(endpoint, name, fallback="")) for name in (*KEYS, *OAUTH2)}
         return {name: value for name, value in found.items() if value}
+
+    @property
+    def sections(self) -> list[str]:
+        """The sections with credentials, whole or in part."""
+        return [name for name in ("DEFAULT", *self.parser.sections()) if self._has_keys(name)]
+
+    def _has_keys(self, section: str) -> bool:
+        options = self.parser.defaults() if section == "DEFAULT" else self.parser[section]
+        return any(options.get(name) for name in (*KEYS, *OAUTH2))
 
 
 def _home() -> Path | None:
@@ -191,7 +225,7 @@ def _find_file(options: Mapping[str, Option], settings: Settings, home: Path | N
 def _read_file(path: Path) -> _File:
     parser = configparser.RawConfigParser()
     try:
-        parser.read_string(secret_text(path, hint="mend the credentials file"))
+        parser.read_string(secret_text(path, hint="correct the credentials file"))
     except configparser.Error as error:
         # the error's own words would quote lines of the file, and a line may be a secret
         line = f" (line {error.lineno})" if isinstance(getattr(error, "lineno", None), int) else ""  # type: ignore[attr-defined]

@@ -18,6 +18,8 @@ _WEB_HOSTS = {
     "soyoustart-eu": "eu.api.soyoustart.com",
     "soyoustart-ca": "ca.api.soyoustart.com",
 }
+ENDPOINTS = tuple(_WEB_HOSTS)
+"""OVH's own names."""
 
 
 def web_host(endpoint: str) -> str:
