@@ -7,6 +7,9 @@ import pytest
 from dkimctl.providers.base import Create, Delete, ProviderRecord, Replace
 from dkimctl.providers.ovh.refusals import Kind, OvhError, Refusal, explain
 from dkimctl.providers.ovh.rights import RULES
+from dkimctl.publish.apply import apply
+from dkimctl.publish.plan import Consent, Wanted, plan
+from dkimctl.record.model import KeyRecord
 from dkimctl.sandbox import Fault
 from tests.publishing import NAME, ZONE, account, ed25519_record, manual_clock, rsa_record, sandbox, standing
 
@@ -132,19 +135,33 @@ def test_pauses_grow_and_end() -> None:
     assert clock.slept[0] < clock.slept[2] < clock.slept[4]
 
 
-@pytest.mark.parametrize("method", ["create", "replace"])
-def test_ed25519_goes_under_txt_where_dkim_refuses_it(method: str) -> None:
-    """OVH's check of DKIM records has not always known k=ed25519; the record is short enough for a TXT."""
-    record = ProviderRecord(NAME, "DKIM", ed25519_record().text)
-    with sandbox(refuse_ed25519=True) as running:
-        provider = account(running)
-        if method == "create":
-            provider.apply(ZONE, [Create(record)])
-        else:
-            running.zone(ZONE).add("DKIM", "mail._domainkey", rsa_record().text)
-            [before] = provider.find(ZONE, [NAME])[NAME]
-            provider.apply(ZONE, [Replace(before, record)])
+@pytest.mark.parametrize("before", ["nothing", "our key as rsa", "another text of the key"])
+def test_ed25519_goes_under_txt_where_dkim_refuses_it(before: str) -> None:
+    """OVH's check of DKIM records has not always known k=ed25519. Never a moment without, one record in the end."""
+    record = ed25519_record()
+    counts: list[int] = []
+    with sandbox(refuse_ed25519=True, on_call=lambda _: counts.append(len(running.zone(ZONE).edited))) as running:
+        texts = {"our key as rsa": rsa_record().text, "another text of the key": f"p={record.get('p')}"}
+        if before in texts:
+            running.zone(ZONE).add("DKIM", "mail._domainkey", texts[before])
+        least = len(running.zone(ZONE).edited)
+        provider, wanted = account(running), Wanted(ZONE, "mail", NAME, record)
+        consent = Consent(replace_foreign=True)
+        [name] = apply(provider, plan(provider, ZONE, [wanted], consent), clock=manual_clock(), consent=consent).names
+        assert name.error is None
         assert [(r.field_type, r.text) for r in provider.find(ZONE, [NAME])[NAME]] == [("TXT", record.text)]
+        assert min(counts) >= least
+        assert not plan(provider, ZONE, [wanted]).changes
+
+
+def test_the_type_is_not_guessed_from_the_text() -> None:
+    """A record that only mentions ed25519 is refused as what it is."""
+    record = KeyRecord((*rsa_record().tags, ("n", "not k=ed25519")))
+    with sandbox(refuse_dkim=True) as running:
+        provider = account(running)
+        [name] = apply(provider, plan(provider, ZONE, [Wanted(ZONE, "mail", NAME, record)]), clock=manual_clock()).names
+        assert name.error is not None
+        assert not [r for r in running.zone(ZONE).edited if r.sub_domain == "mail._domainkey"]
 
 
 def test_the_zone_is_found_label_by_label_and_the_account_is_never_listed() -> None:

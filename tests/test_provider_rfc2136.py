@@ -547,7 +547,7 @@ def test_a_server_that_drips_is_given_up(
         with connection, suppress(OSError):
             connection.sendall(start)
             while not ended.wait(0.05):
-                connection.sendall(b"\x00")
+                connection.sendall(b"\xff")
 
     monkeypatch.setattr(door, "TIMEOUT", 0.4)
     key = write_key(tmp_path / "key")

@@ -52,7 +52,7 @@ class Settling:
     def _write(self, pending: Sequence[NamePlan]) -> DkimctlError | None:
         """The next step at each name. Returns the error that makes going on pointless."""
         steps = {name.wanted.name: self._step(name) for name in pending}
-        domains = {name.wanted.name: name.wanted.domain for name in pending}
+        wanted = {name.wanted.name: name.wanted for name in pending}
         batches = [[name] for name in steps] if self._one_by_one or len(steps) == 1 else [list(steps)]
         for batch in batches:
             try:
@@ -61,26 +61,28 @@ class Settling:
                 if not (isinstance(error, ApiError) and error.status == 400):
                     return error
                 if len(batch) == 1:
-                    self._refused(batch[0], domains[batch[0]], steps[batch[0]], error)
+                    self._refused(wanted[batch[0]], steps[batch[0]], error)
                 self._one_by_one = True  # one record was refused as such: find out which, and do the others
                 continue
             self._created |= {name for name in batch if any(isinstance(c, Create) for c in steps[name])}
             self._replaced |= {name for name in batch if any(isinstance(c, Replace) for c in steps[name])}
         return None
 
-    def _refused(self, name: str, domain: str, step: Sequence[Change], error: ApiError) -> None:
-        """The service did not take a record as such: under its second type, where somebody agreed, it may."""
-        capabilities = self.provider.capabilities
+    def _refused(self, wanted: Wanted, step: Sequence[Change], error: ApiError) -> None:
+        """Handle a record that the service did not take as such.
+
+        It may be taken under the second type: a key that is not RSA always, another one with `--accept-limits`.
+        """
+        name, capabilities = wanted.name, self.provider.capabilities
         is_new = any(isinstance(c, Create) and c.record.field_type == capabilities.field_type for c in step)
-        if not (is_new and capabilities.fallback_type):
+        is_rsa = wanted.record.get("k", "rsa") == "rsa"
+        if not capabilities.fallback_type or (is_rsa and not is_new) or name in self._second_type:
             self.errors[name] = error
-        elif self.consent.accept_limits and name not in self._second_type:
+        elif not is_rsa or self.consent.accept_limits:
             self._second_type.add(name)
         else:
-            more = "" if self.consent.accept_limits else f"; or, as {capabilities.fallback_type}, with --accept-limits"
-            self.errors[name] = ApiError(
-                error.message, hint=f"{elsewhere(domain)}{more}", status=error.status, call=error.call
-            )
+            hint = f"{elsewhere(wanted.domain)}; or, as {capabilities.fallback_type}, with --accept-limits"
+            self.errors[name] = ApiError(error.message, hint=hint, status=error.status, call=error.call)
 
     def _step(self, name: NamePlan) -> list[Change]:
         """First what makes the record right; once that was read back, what removes the others.
@@ -93,9 +95,15 @@ class Settling:
         return [self._typed(c) for c in making if not (isinstance(c, Create) and name.wanted.name in self._created)]
 
     def _typed(self, change: Change) -> Change:
-        if isinstance(change, Create) and change.record.name in self._second_type:
-            return Create(replace(change.record, field_type=self.provider.capabilities.fallback_type))
-        return change
+        """Return the change under the service's second type, at the names where the first was refused.
+
+        No service changes the type of a record: in place of a replacement there is a new record, and the old one goes
+        once that was read back.
+        """
+        if isinstance(change, Delete) or change.name not in self._second_type:
+            return change
+        record = change.after if isinstance(change, Replace) else change.record
+        return Create(replace(record, field_type=self.provider.capabilities.fallback_type, id=""))
 
     def _look(self, pending: Sequence[NamePlan]) -> list[NamePlan]:
         """The names that still need something, as they are now. Raises DkimctlError when they cannot be read."""

@@ -39,8 +39,8 @@ class Answer:
             what = f"answered {self._kind}, not JSON" if self.content else "answered with an empty body"
             raise lost(what, self.method, self.path, status=self.status, hint=strange_answer(self.endpoint)) from None
 
-    def refusal(self, hide: tuple[str, ...]) -> OvhError:
-        """The error that it stands for; what `hide` holds does not appear in it."""
+    def refusal(self, hide: tuple[str, ...], zones: tuple[str, ...] = ()) -> OvhError:
+        """Return the error for it; what `hide` holds does not appear in it. `zones`: what a new key is needed for."""
         body: object = None
         with suppress(ValueError, RecursionError):
             body = json.loads(self.content)
@@ -51,6 +51,7 @@ class Answer:
             message=without(hide, str(fields.get("message") or "")),
             missing_actions=_missing_actions(details) if isinstance(details, dict) else "",
             retry_after=_seconds(self.retry_after),
+            zones=zones,
         )
         return explain(refusal, self.method, self.path, self.endpoint)
 

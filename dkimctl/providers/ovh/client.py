@@ -7,7 +7,7 @@ on some error bodies.
 import logging
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from dkimctl.deadline import within
@@ -36,11 +36,18 @@ class ApiClient:
     """
 
     def __init__(
-        self, credentials: Credentials, *, timeout: tuple[float, float] = TIMEOUTS, deadline: float = DEADLINE
+        self,
+        credentials: Credentials,
+        *,
+        timeout: tuple[float, float] = TIMEOUTS,
+        deadline: float = DEADLINE,
+        zones: Sequence[str] = (),
     ) -> None:
+        """`zones`: those that are named where a refusal advises another key."""
         self._credentials = credentials
         self._timeout = timeout
         self._deadline = deadline
+        self._zones = tuple(zones)
         self._idle: queue.LifoQueue[Any] = queue.LifoQueue()
         self._timing = threading.Lock()
         self._delta: int | None = None
@@ -91,7 +98,7 @@ class ApiClient:
             raise lost("gave no access token", "POST", TOKEN_PATH) from None
         _LOG.info("%s %s: %d", method, path, response.status_code)  # never a body: some hold secrets
         answer = self._answer(method, path, response)
-        refusal = None if answer.is_success else answer.refusal(self._secrets)
+        refusal = None if answer.is_success else answer.refusal(self._secrets, self._zones)
         if refusal is not None and refusal.kind is Kind.OUT_OF_TIME:
             refusal.message += f"; {_skew(client.time_delta)}"
             self._delta = None  # ask again: the time that the client holds is wrong, and so is the client
@@ -141,7 +148,7 @@ class ApiClient:
         except (APIError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
             response = getattr(error, "response", None)
             if response is not None and response.status_code == 429:  # which says when to come again
-                raise self._answer("GET", "/auth/time", response).refusal(self._secrets) from None
+                raise self._answer("GET", "/auth/time", response).refusal(self._secrets, self._zones) from None
         # the library trips over answers that are no number
         raise lost("does not answer as an API", "GET", "/auth/time", hint=strange_answer(self.endpoint)) from None
 

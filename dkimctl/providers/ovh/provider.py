@@ -187,19 +187,11 @@ class OvhProvider:
         for change in changes:
             match change:
                 case Create(record):
-                    self._create(zone, record)
+                    self._post(zone, record)
                 case Replace(before, after):
                     self._replace(zone, before, after)
                 case Delete(record):
                     self._delete(zone, record)
-
-    def _create(self, zone: str, record: ProviderRecord) -> None:
-        try:
-            self._post(zone, record)
-        except OvhError as error:
-            if error.kind is not Kind.BAD_REQUEST or not _may_fall_back(record):
-                raise
-            self._post(zone, _as_text(record))
 
     def _post(self, zone: str, record: ProviderRecord) -> None:
         """Make a record, once: when an answer is lost, look whether it is there before trying again."""
@@ -219,12 +211,10 @@ class OvhProvider:
         try:
             self._calls.repeat("PUT", zone_path(zone, f"/record/{before.id}"), to_wire(after, zone))
         except OvhError as error:
-            if error.kind is Kind.GONE:  # an edit of the whole zone gives every record a new id: the next look tells
-                return
-            if error.kind is not Kind.BAD_REQUEST or not _may_fall_back(after):
+            if (
+                error.kind is not Kind.GONE
+            ):  # an edit of the whole zone gives every record a new id: the next look tells
                 raise
-            self._post(zone, _as_text(after))
-            self._delete(zone, before)
 
     def _delete(self, zone: str, record: ProviderRecord) -> None:
         try:
@@ -243,12 +233,3 @@ class OvhProvider:
         status = self._calls.optional(zone_path(zone, "/status"))
         deployed = status.get("isDeployed") if isinstance(status, dict) else None
         return deployed if isinstance(deployed, bool) else None
-
-
-def _may_fall_back(record: ProviderRecord) -> bool:
-    """OVH's check of DKIM records has not always known `k=ed25519`; such a record is short enough for a TXT."""
-    return record.field_type == "DKIM" and "k=ed25519" in record.text
-
-
-def _as_text(record: ProviderRecord) -> ProviderRecord:
-    return ProviderRecord(record.name, "TXT", record.text, record.ttl)

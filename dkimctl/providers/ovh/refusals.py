@@ -66,6 +66,8 @@ class Refusal:
     missing_actions: str
     """Actions that a policy of OVH's access management does not allow."""
     retry_after: float | None
+    zones: tuple[str, ...] = ()
+    """Those that a new key would be asked for; the call itself may name none."""
 
 
 def explain(refusal: Refusal, method: str, path: str, endpoint: str) -> OvhError:
@@ -126,12 +128,16 @@ def _forbidden(refusal: Refusal, method: str, path: str, endpoint: str) -> tuple
             f"get a key that has the rule {rule}: dkimctl ovh login {shell_word(_zone(path))}",
         )
     if "credential does not exist" in said:
-        return Kind.REFUSED, "OVH does not know this consumer key: it is wrong or was revoked", _new_key(path)
+        return (
+            Kind.REFUSED,
+            "OVH does not know this consumer key: it is wrong or was revoked",
+            _new_key(path, refusal.zones),
+        )
     if "credential is not valid" in said:
         return (
             Kind.NOT_VALID,
             "the OVH consumer key is not valid: never validated, refused, or expired",
-            f"open the validation page that came with it, or {_new_key(path)}",
+            f"open the validation page that came with it, or {_new_key(path, refusal.zones)}",
         )
     if "application key" in said:
         return (
@@ -181,9 +187,9 @@ def _bad_request(call: str, said: str, endpoint: str) -> tuple[Kind, str, str]:
     )
 
 
-def _new_key(path: str) -> str:
-    zone = _zone(path) if path.startswith("/domain/zone/") else "ZONE"
-    return f"ask for a new one: dkimctl ovh login {shell_word(zone)}"
+def _new_key(path: str, zones: tuple[str, ...]) -> str:
+    named = [_zone(path)] if path.startswith("/domain/zone/") else ["ZONE"]
+    return f"ask for a new one: dkimctl ovh login {' '.join(map(shell_word, zones or named))}"
 
 
 def _zone(path: str) -> str:

@@ -63,7 +63,7 @@ def whoami(credentials: Credentials, zones: Sequence[str], clock: Clock, *, look
     `look`: ask whether the account of a consumer key has them, which is a call for each.
     Raises OvhError when the API could not be asked.
     """
-    calls = Calls(ApiClient(credentials), clock, PATIENCE)
+    calls = Calls(ApiClient(credentials, zones=zones), clock, PATIENCE)
     try:
         if credentials.is_oauth2:
             return _service_account(calls, zones)
@@ -71,8 +71,7 @@ def whoami(credentials: Credentials, zones: Sequence[str], clock: Clock, *, look
     except OvhError as error:
         if error.kind not in _BAD_CREDENTIAL or error.status is None:
             raise
-        fix = error.hint.replace("ovh login ZONE", f"ovh login {' '.join(zones) or 'ZONE'}")
-        bad = finding(catalogue.NOT_USABLE, calls.endpoint, error.message, fix=fix)
+        bad = finding(catalogue.NOT_USABLE, calls.endpoint, error.message, fix=error.hint)
         kind = "service account" if credentials.is_oauth2 else "consumer key"
         return Identity(calls.endpoint, kind, "not usable", findings=(bad,))
 
