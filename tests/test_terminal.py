@@ -21,7 +21,7 @@ SHOWN = [
     ("why", "someone@news.example.com", "--no-dns"),
     ("inspect", "DKIM203", "DKIM604", "DKIM915"),
     ("inspect", "record.txt"),
-    ("verify-dns", "example.com"),
+    ("verify-dns", "example.com", "-q"),
     ("verify-dns", "--from-file", "names.txt", "-q"),
     ("adopt",),
     ("selftest",),
@@ -209,4 +209,4 @@ def test_waiting_shows_for_what(scratch: Scratch) -> None:
         seen = on_terminal(scratch, *words, env=sandbox.environment())
     assert seen.code == 1
     assert "waiting up to 8 s until mail._domainkey.example.com is right" in seen.text
-    assert re.search(r"watching 0:0\d", seen.text)
+    assert re.search(r"0:0\d waiting up to 8 s", seen.text)

@@ -185,7 +185,8 @@ class Outcome:
     def _watched(self, portions: Iterable[Portion], total: int | None) -> Iterator[Portion]:
         from dkimctl.output.progress import watched
 
-        return watched(portions, self._app.terminal, "names", total=total, size=lambda portion: portion.tally.count)
+        what = "asking the name servers" if total == 1 else "names"
+        return watched(portions, self._app.terminal, what, total=total, size=lambda portion: portion.tally.count)
 
     def _show_metrics(self, kept: IO[str]) -> None:
         from dkimctl.output.verification_machine import prometheus_lines

@@ -13,6 +13,7 @@ from rich.progress import (
     Task,
     TextColumn,
 )
+from rich.table import Column
 from rich.text import Text
 
 from dkimctl.output.screen import console_of, live
@@ -26,18 +27,17 @@ class Bar:
     def __init__(self, what: str, total: int | None) -> None:
         console = console_of(sys.stderr)
         # results may go through the bar's console only where they end up on the same terminal
-        columns = _columns(is_one=total == 1, is_narrow=console.width < _NARROW)
-        self._progress = _WithStatus(
-            *columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty(), expand=False
-        )
+        columns = _SPINNER if total == 1 else _NARROW_BAR if console.width < _NARROW else _BAR
+        kind = Progress if total == 1 else _WithStatus
+        self._progress = kind(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty())
         self._progress.start()
         live.append(console)
-        self._task = self._progress.add_task(what, total=total)
+        self._what = what
+        self._task = self._progress.add_task(what, total=total, status=what)
 
     def update(self, count: int, status: str) -> None:
         """Show how many are done, and what is waited for."""
-        self._progress.status = status
-        self._progress.update(self._task, completed=count)
+        self._progress.update(self._task, completed=count, status=status or self._what)
 
     def close(self) -> None:
         """Remove the bar from the terminal."""
@@ -48,13 +48,12 @@ class Bar:
 class _WithStatus(Progress):
     """A bar with a line below it that says what is waited for."""
 
-    status = ""
-
     def get_renderables(self) -> Iterable[RenderableType]:
         """Return what is drawn, line by line."""
         yield self.make_tasks_table(self.tasks)
-        if self.status:
-            yield Text(self.status, style="dim", no_wrap=True, overflow="ellipsis")
+        for task in self.tasks:
+            if task.fields["status"] != task.description:
+                yield Text(task.fields["status"], style="dim", no_wrap=True, overflow="ellipsis")
 
 
 class _Rate(ProgressColumn):
@@ -78,10 +77,8 @@ def _minutes(seconds: float) -> str:
     return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
 
 
-def _columns(*, is_one: bool, is_narrow: bool) -> list[ProgressColumn]:
-    if is_one:
-        return [SpinnerColumn("line"), TextColumn("{task.description}", markup=False), _Time()]
-    name, done = TextColumn("{task.description}", markup=False), MofNCompleteColumn()
-    if is_narrow:
-        return [name, BarColumn(bar_width=10), done]
-    return [name, BarColumn(), done, _Rate(), _Time()]
+_NAME = TextColumn("{task.description}", markup=False)
+_STATUS = TextColumn("{task.fields[status]}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis"))
+_SPINNER = (SpinnerColumn("line"), _Time(), _STATUS)
+_NARROW_BAR = (_NAME, BarColumn(bar_width=10), MofNCompleteColumn())
+_BAR = (_NAME, BarColumn(), MofNCompleteColumn(), _Rate(), _Time())
