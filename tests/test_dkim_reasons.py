@@ -257,6 +257,15 @@ def test_names_that_dns_and_verifiers_take(old: bytes, new: bytes) -> None:
     assert outcome(raw).verdict is Verdict.VALID
 
 
+def test_a_strict_key_and_an_encoded_identity() -> None:
+    """t=s compares the domain of i= after it was decoded: equal is valid, a sub-domain is not (§3.6.1)."""
+    strict = RECORDS["rsa"].replace("k=rsa", "k=rsa; t=s")
+    for identity, verdict in (("@example.com", Verdict.VALID), ("a=40b@=65xample.com", Verdict.VALID)):
+        tags = RELAXED + f"; i={identity}"
+        assert outcome(signed_by_hand(MESSAGE, PAIR, tags), strict).verdict is verdict
+    assert "t=s" in why(signed_by_hand(MESSAGE, PAIR, RELAXED + "; i=@sub.example.com"), strict)
+
+
 def test_several_records_are_all_tried() -> None:
     """Two records at the key's name: whichever comes first, the fitting one counts, and that there are two is wrong."""
     raw = signed_by_hand(MESSAGE, PAIR, RELAXED)

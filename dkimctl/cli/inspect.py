@@ -1,7 +1,7 @@
 """`dkimctl inspect`: explain a signature, a key record, a message or the code of a finding."""
 
 import re
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import click
 
@@ -81,13 +81,17 @@ def _content(source: str) -> tuple[bytes, bool]:
 
     if source == "-":
         with disk_errors("read stdin"):
-            content = sys.stdin.buffer.read(_MOST + 1)
-    elif os.path.isfile(source):
+            return _read(sys.stdin.buffer)
+    if os.path.isfile(source):
         with disk_errors(f"read {source}"), open(source, "rb") as file:
-            content = file.read(_MOST + 1)
-    else:  # a pipe, to which perhaps nobody writes
-        content = read_named(source, hint="name a file, or the code of a finding: dkimctl inspect DKIM203")
+            return _read(file)
+    # a pipe, to which perhaps nobody writes
+    content = read_named(source, hint="name a file, or the code of a finding: dkimctl inspect DKIM203")
     return content[:_MOST], len(content) <= _MOST
+
+
+def _read(file: IO[bytes]) -> tuple[bytes, bool]:
+    return file.read(_MOST), not file.read(1)
 
 
 def _find_records(app: App) -> "FindRecords":

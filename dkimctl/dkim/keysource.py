@@ -13,7 +13,7 @@ from dkimctl.verify.report import Target, Verdict
 
 
 def record_in_dns(lookup: Lookup) -> FindRecord:
-    """Finds key records at the authoritative servers: no cache stands between, none learns that a record is missing."""
+    """Return a finder that asks the authoritative servers: no cache is used, or learns that a record is missing."""
 
     def find(owner: str) -> str | None:
         [(_, found)] = records_in_dns([owner], lookup)

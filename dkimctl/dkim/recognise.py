@@ -119,4 +119,4 @@ def _in_armour(text: str, label: str) -> Pasted:
     body = re.sub(r"-----[A-Z0-9 ]+-----", "", text)
     record = repaired("p=" + "".join(body.split()))
     made = (f"the record with this key is: {record.text}",) if record else ()
-    return Pasted((text,), f"PEM ({label}) and no key record: only what is between its lines belongs behind p=", made)
+    return Pasted((text,), f"PEM ({label}) and no key record: only what is between its lines belongs after p=", made)

@@ -9,6 +9,7 @@ from itertools import permutations
 from dkimctl.catalogue import presence
 from dkimctl.catalogue import record_form as form
 from dkimctl.catalogue import record_tags as of_tags
+from dkimctl.dkim.form import unquoted_printable
 from dkimctl.dkim.signature import FindRecord
 from dkimctl.errors import DkimctlError, shell_word
 from dkimctl.findings import Finding, Severity
@@ -122,7 +123,7 @@ def _items(value: str) -> list[str]:
 
 
 def _identity_domain(tags: TagList) -> str:
-    return tags.get("i").lower().rpartition("@")[2] or tags.get("d").lower()
+    return unquoted_printable(tags.get("i")).lower().rpartition("@")[2] or tags.get("d").lower()
 
 
 def _see(tags: TagList) -> str:

@@ -20,22 +20,22 @@ class Tag:
 
 
 def signature_tags(tags: TagList, now: datetime) -> tuple[Tag, ...]:
-    """The tags of a DKIM-Signature, each explained."""
+    """Return the tags of a DKIM-Signature, each explained."""
     return tuple(Tag(name, value, _signature(name, value, now)) for name, value in tags.tags)
 
 
 def arc_tags(tags: TagList, now: datetime) -> tuple[Tag, ...]:
-    """The tags of an ARC field: as in DKIM, but `i=` counts the hops, and `cv=` is theirs alone."""
+    """Return the tags of an ARC field, each explained: as in DKIM, but `i=` counts the hops, and `cv=` is ARC's own."""
     return tuple(Tag(name, value, _arc(name, value, now)) for name, value in tags.tags)
 
 
 def key_tags(tags: tuple[tuple[str, str], ...]) -> tuple[Tag, ...]:
-    """The tags of a key record, each explained."""
+    """Return the tags of a key record, each explained."""
     return tuple(Tag(name, "".join(value.split()) if name == "p" else value, _key(name, value)) for name, value in tags)
 
 
 def moment(seconds: str) -> datetime | None:
-    """The time in `t=` or `x=`, or None when it is none."""
+    """Return the time in `t=` or `x=`, or None when it is none."""
     if not seconds.isascii() or not seconds.isdigit() or len(seconds) > 12:
         return None
     try:
@@ -45,7 +45,7 @@ def moment(seconds: str) -> datetime | None:
 
 
 def span(time: timedelta) -> str:
-    """How long, in the largest unit that fits: `19 seconds`, `3 days`."""
+    """Return how long, in the largest unit that fits: `19 seconds`, `3 days`."""
     seconds = int(abs(time).total_seconds())
     for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
         if seconds >= 2 * size:
@@ -59,7 +59,7 @@ def span(time: timedelta) -> str:
 def _signature(name: str, value: str, now: datetime) -> str:
     explain = _SIGNATURE.get(name)
     if explain is None:
-        return "a tag that RFC 6376 does not know: verifiers pass over it"
+        return "a tag that RFC 6376 does not know: verifiers ignore it"
     return explain(value) if name not in ("t", "x") else _time(name, value, now)
 
 
@@ -95,7 +95,7 @@ def _domain(_: str) -> str:
 
 
 def _selector(_: str) -> str:
-    return "the selector: which of the domain's keys; the key record stands at <s>._domainkey.<d>"
+    return "the selector: which of the domain's keys; the key record is at <s>._domainkey.<d>"
 
 
 def _fields(value: str) -> str:
@@ -108,7 +108,7 @@ def _fields(value: str) -> str:
         "the one header field that is signed" if len(names) == 1 else f"the {len(names)} header fields that are signed"
     )
     if twice:
-        words += f"; one named more often than it stands in the header cannot be added: {', '.join(twice)}"
+        words += f"; one named more often than the header has it cannot be added: {', '.join(twice)}"
     if "from" not in counts:
         words += "; From is missing, which verifiers refuse"
     return words
@@ -220,4 +220,4 @@ def _key(name: str, value: str) -> str:
         return "a note for people"
     if name == "g":
         return "which local parts may use it: of RFC 4871, obsolete"
-    return "a tag that RFC 6376 does not know: verifiers pass over it"
+    return "a tag that RFC 6376 does not know: verifiers ignore it"
