@@ -14,7 +14,7 @@ from dkimctl.clock import SYSTEM_CLOCK
 from dkimctl.errors import DkimctlError, Refused
 from dkimctl.providers.base import Create, Provider, ProviderRecord
 from dkimctl.publish.apply import ZoneResult, apply
-from dkimctl.publish.plan import Consent, Wanted, plan
+from dkimctl.publish.plan import Overrides, Wanted, plan
 from dkimctl.record.model import KeyRecord
 from tests.publishing import invented_record
 
@@ -34,9 +34,9 @@ class Account:
 
     def publish(self, *wanted: Wanted, replace: bool = False, accept_limits: bool = False) -> ZoneResult:
         """Plan and apply."""
-        consent = Consent(replace, accept_limits)
-        planned = plan(self.provider, self.zone, wanted, consent)
-        return apply(self.provider, planned, clock=SYSTEM_CLOCK, consent=consent)
+        overrides = Overrides(replace, accept_limits)
+        planned = plan(self.provider, self.zone, wanted, overrides)
+        return apply(self.provider, planned, clock=SYSTEM_CLOCK, overrides=overrides)
 
     def put(self, name: str, text: str) -> None:
         """A record that somebody else made."""

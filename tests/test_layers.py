@@ -53,7 +53,7 @@ DOORS = {
     "dkim": ("dkim",),
     "dns": ("dns", "providers.rfc2136", "sandbox"),
     "idna": ("names",),
-    "lexicon": ("providers.lexicon.door",),
+    "lexicon": ("providers.lexicon.adapter",),
     "ovh": ("providers.ovh.client",),
     "oauthlib": ("providers.ovh.client",),  # with `requests` what `ovh` is built on: its errors come from there
     "requests": ("providers.ovh.client", "providers.bounded"),

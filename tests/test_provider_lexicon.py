@@ -11,7 +11,7 @@ from dkimctl.clock import SYSTEM_CLOCK
 from dkimctl.config.settings import Option, Settings
 from dkimctl.errors import ApiError, ConfigError, DkimctlError, Refused
 from dkimctl.providers.base import Provider, Replace
-from dkimctl.providers.lexicon import door
+from dkimctl.providers.lexicon import adapter
 from dkimctl.providers.lexicon.services import FORMS, REMAKING, TextForm
 from dkimctl.providers.lexicon.text import from_service, to_service
 from dkimctl.providers.registry import open_provider
@@ -119,7 +119,7 @@ def test_texts_come_back_from_what_services_make_of_them() -> None:
 
 def test_the_lists_of_services_name_services() -> None:
     """A service that the library renames or drops leaves our lists too."""
-    assert set(FORMS) | REMAKING <= set(door.known_services())
+    assert set(FORMS) | REMAKING <= set(adapter.known_services())
 
 
 # --- settings and secrets ---------------------------------------------------------------------------------------------
@@ -246,7 +246,7 @@ def test_what_services_raise_becomes_an_error_without_secrets(
     """Whatever a service raises is an ApiError; addresses lose their query, and known secrets become ***."""
     monkeypatch.setenv("LEXICON_LOCALZONE_AUTH_TOKEN", "s3cr3t-token")
     monkeypatch.setenv("LEXICON_LOCALZONE_AUTH_KEY", "s3cr3t/token")
-    monkeypatch.setattr(door, "_client", _raising(error))
+    monkeypatch.setattr(adapter, "_client", _raising(error))
     with pytest.raises(DkimctlError, match=words) as caught:
         opened("localzone", filename="x").zone_of(f"mail._domainkey.{ZONE}")
     assert caught.value.exit_code == 3
@@ -272,8 +272,8 @@ def _raising(error: Exception) -> object:
 
 def test_a_service_that_never_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     """The library itself would wait for ever; here it ends after a time."""
-    monkeypatch.setattr(door, "TIMEOUT", 0.05)
-    monkeypatch.setattr(door, "_client", lambda *_: time.sleep(0.3))
+    monkeypatch.setattr(adapter, "TIMEOUT", 0.05)
+    monkeypatch.setattr(adapter, "_client", lambda *_: time.sleep(0.3))
     with pytest.raises(ApiError, match=r"no answer within 0\.05 s"):
         opened("localzone", filename="x").zone_of(f"mail._domainkey.{ZONE}")
 

@@ -8,7 +8,7 @@ from dkimctl.providers.base import Create, Delete, ProviderRecord, Replace
 from dkimctl.providers.ovh.refusals import Kind, OvhError, Refusal, explain
 from dkimctl.providers.ovh.rights import RULES
 from dkimctl.publish.apply import apply
-from dkimctl.publish.plan import Consent, Wanted, plan
+from dkimctl.publish.plan import Overrides, Wanted, plan
 from dkimctl.record.model import KeyRecord
 from dkimctl.sandbox import Fault
 from tests.publishing import NAME, ZONE, account, ed25519_record, manual_clock, rsa_record, sandbox, standing
@@ -146,8 +146,10 @@ def test_ed25519_goes_under_txt_where_dkim_refuses_it(before: str) -> None:
             running.zone(ZONE).add("DKIM", "mail._domainkey", texts[before])
         least = len(running.zone(ZONE).edited)
         provider, wanted = account(running), Wanted(ZONE, "mail", NAME, record)
-        consent = Consent(replace_foreign=True)
-        [name] = apply(provider, plan(provider, ZONE, [wanted], consent), clock=manual_clock(), consent=consent).names
+        overrides = Overrides(replace_foreign=True)
+        [name] = apply(
+            provider, plan(provider, ZONE, [wanted], overrides), clock=manual_clock(), overrides=overrides
+        ).names
         assert name.error is None
         assert [(r.field_type, r.text) for r in provider.find(ZONE, [NAME])[NAME]] == [("TXT", record.text)]
         assert min(counts) >= least

@@ -11,7 +11,7 @@ from dkimctl.clock import SYSTEM_CLOCK
 from dkimctl.config.settings import Settings
 from dkimctl.errors import ApiError, ConfigError
 from dkimctl.providers.base import Capabilities, ProviderSetup
-from dkimctl.providers.guard import GuardedProvider, open_guarded
+from dkimctl.providers.isolation import IsolatedProvider, open_isolated
 from dkimctl.providers.registry import open_provider
 from tests.conftest import REPOSITORY, Dkimctl, DkimctlInside
 from tests.provider_suite import Account, ProviderSuite
@@ -144,7 +144,7 @@ SETUP = ProviderSetup("", {}, Settings(), SYSTEM_CLOCK)
 
 def test_what_a_plugin_raises_is_its_own_fault() -> None:
     """Any exception, and `sys.exit`, is an error that names the provider, exit code 3; one of ours stays as it is."""
-    provider = GuardedProvider(Faulty())  # type: ignore[arg-type]
+    provider = IsolatedProvider(Faulty())  # type: ignore[arg-type]
     calls: list[Callable[[], object]] = [lambda: provider.zone_of("x"), lambda: provider.apply("x", [])]
     calls += [lambda: provider.is_active("x"), lambda: provider.name_servers("x")]
     for call in calls:
@@ -160,4 +160,4 @@ def test_what_a_plugin_raises_is_its_own_fault() -> None:
 def test_a_plugin_that_makes_no_provider(factory: object) -> None:
     """What is no provider is found when it is opened, not in the middle of the work."""
     with pytest.raises(ConfigError, match="the provider odd cannot be loaded"):
-        open_guarded("odd", lambda: factory, SETUP)  # type: ignore[arg-type, return-value]
+        open_isolated("odd", lambda: factory, SETUP)  # type: ignore[arg-type, return-value]

@@ -8,7 +8,7 @@ import pytest
 from dkimctl.config.settings import Settings
 from dkimctl.errors import Unavailable
 from dkimctl.providers.base import Provider, ProviderSetup
-from dkimctl.providers.lexicon.door import Session
+from dkimctl.providers.lexicon.adapter import Session
 from dkimctl.providers.lexicon.provider import open_lexicon
 from dkimctl.providers.registry import open_provider
 from dkimctl.record.model import KeyRecord

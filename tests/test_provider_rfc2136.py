@@ -23,7 +23,7 @@ from dkimctl.errors import ConfigError, DkimctlError, UsageError
 from dkimctl.keys.metadata import Phase
 from dkimctl.providers.base import Create, Delete, ProviderRecord, ProviderSetup, Replace
 from dkimctl.providers.registry import open_provider
-from dkimctl.providers.rfc2136 import door
+from dkimctl.providers.rfc2136 import client
 from dkimctl.providers.rfc2136.key import keys_in, read_key
 from dkimctl.providers.rfc2136.provider import UpdateProvider, open_rfc2136
 from dkimctl.providers.rfc2136.refusals import Asked, Kind, UpdateError, refused
@@ -107,7 +107,7 @@ def test_what_somebody_else_made_between_look_and_change_stays(
     """The update says what it expects: a record that came after the look is kept, and the error says so."""
     provider.find(zone, [record.name])
     foreign = replace(record, text="somebody else's")
-    other = UpdateProvider(provider._door, manual_clock())
+    other = UpdateProvider(provider._client, manual_clock())
     other.apply(zone, [Create(foreign)])
     with pytest.raises(UpdateError, match="changed by somebody else"):
         provider.apply(zone, [Create(record)])
@@ -118,18 +118,18 @@ def test_the_server_itself_checks_what_is_expected(
     provider: UpdateProvider, zone: str, record: ProviderRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Even when the other one comes between our last look and our message, the prerequisites hold."""
-    other = UpdateProvider(provider._door, manual_clock())
-    send = provider._door.update
-    monkeypatch.setattr(provider, "_door", SimpleNamespace(
-        records=provider._door.records, soa_owner=provider._door.soa_owner, update=send, server="server"
+    other = UpdateProvider(provider._client, manual_clock())
+    send = provider._client.update
+    monkeypatch.setattr(provider, "_client", SimpleNamespace(
+        records=provider._client.records, soa_owner=provider._client.soa_owner, update=send, server="server"
     ))  # fmt: skip
 
     def late(*arguments: object) -> None:
-        monkeypatch.setattr(provider._door, "update", send)
+        monkeypatch.setattr(provider._client, "update", send)
         other.apply(zone, [Create(replace(record, text="somebody else's"))])
         send(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(provider._door, "update", late)
+    monkeypatch.setattr(provider._client, "update", late)
     with pytest.raises(UpdateError, match=r"changed by somebody else meanwhile.*YXRRSET"):
         provider.apply(zone, [Create(record)])
     assert [r.text for r in provider.find(zone, [record.name])[record.name]] == ["somebody else's"]
@@ -165,7 +165,7 @@ def test_a_cname_is_found(provider: UpdateProvider, zone: str, record: ProviderR
 
     message = dns.update.UpdateMessage(zone)
     message.add("mail._domainkey", 300, "CNAME", "keys.Example.net.")
-    provider._door.update(message, zone, record.name)
+    provider._client.update(message, zone, record.name)
     [found] = provider.find(zone, [record.name])[record.name]
     assert (found.field_type, found.text) == ("CNAME", "keys.example.net")
 
@@ -196,7 +196,7 @@ def test_an_update_whose_answer_was_lost_is_not_done_twice(
     provider: UpdateProvider, zone: str, record: ProviderRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The repeated update finds its prerequisites gone; a look shows that all is as wanted, and that is success."""
-    transfer, lost = provider._door._transfer, []
+    transfer, lost = provider._client._transfer, []
 
     def losing(wire: bytes, asked: object) -> bytes:
         answer = transfer(wire, asked)  # type: ignore[arg-type]
@@ -205,7 +205,7 @@ def test_an_update_whose_answer_was_lost_is_not_done_twice(
             raise UpdateError(Kind.LOST, "no answer")
         return answer
 
-    monkeypatch.setattr(provider._door, "_transfer", losing)
+    monkeypatch.setattr(provider._client, "_transfer", losing)
     provider.apply(zone, [Create(record)])
     assert lost
     assert [r.text for r in provider.find(zone, [record.name])[record.name]] == [record.text]
@@ -262,7 +262,7 @@ def test_a_server_that_says_nothing(
     """An open port without answers ends after the time-out, not later."""
     port = listening(lambda connection: time.sleep(0.4))
     provider = opened(f"127.0.0.1:{port}", write_key(tmp_path / "key"))
-    monkeypatch.setattr(provider._door, "_timeout", 0.05)
+    monkeypatch.setattr(provider._client, "_timeout", 0.05)
     with pytest.raises(UpdateError, match=r"no answer within 0\.05 s"):
         provider.find(ZONE, [NAME])
 
@@ -318,7 +318,7 @@ def test_a_wrong_key(key: str, words: str, server: UpdateServer, record: Provide
         provider.apply(record.name.partition("_domainkey.")[2], [Create(record)])
     assert caught.value.exit_code == 3
     assert caught.value.hint
-    assert SECRET not in f"{caught.value}{caught.value.hint}{provider!r}{provider._door.__dict__!r}"
+    assert SECRET not in f"{caught.value}{caught.value.hint}{provider!r}{provider._client.__dict__!r}"
 
 
 @pytest.mark.parametrize(("ahead", "words"), [(4000, r"40[0-4]\d s ahead of"), (-4000, r"(39[6-9]\d|4000) s behind")])
@@ -327,7 +327,7 @@ def test_a_clock_that_is_wrong(
 ) -> None:
     """The server's own time is in its refusal: the error says by how much and in which direction to set the clock."""
     shifted = SimpleNamespace(time=lambda: time.time() + ahead)
-    for module in (dns.message, dns.renderer, door):
+    for module in (dns.message, dns.renderer, client):
         monkeypatch.setattr(module, "time", shifted)
     with pytest.raises(UpdateError, match=words):
         provider.apply(zone, [Create(record)])
@@ -549,11 +549,11 @@ def test_a_server_that_drips_is_given_up(
             while not ended.wait(0.05):
                 connection.sendall(b"\xff")
 
-    monkeypatch.setattr(door, "TIMEOUT", 0.4)
+    monkeypatch.setattr(client, "TIMEOUT", 0.4)
     key = write_key(tmp_path / "key")
     running = UpdateServer("none", listening(serve))
     provider = door_to(running, key)
-    provider._door._timeout = 0.4
+    provider._client._timeout = 0.4
     with pytest.raises(UpdateError, match=r"gives no answer within 0\.4 s"):
         provider.zone_of(NAME)
     ended.set()

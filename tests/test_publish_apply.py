@@ -11,7 +11,7 @@ from dkimctl.clock import SYSTEM_CLOCK
 from dkimctl.errors import ApiError
 from dkimctl.providers.base import Provider
 from dkimctl.publish.apply import ZoneResult, apply
-from dkimctl.publish.plan import NO_CONSENT, Consent, Wanted, plan
+from dkimctl.publish.plan import NO_OVERRIDES, Overrides, Wanted, plan
 from dkimctl.sandbox import LoggedCall
 from tests.publishing import (
     NAME,
@@ -29,10 +29,10 @@ from tests.publishing import (
 RECORD = rsa_record()
 
 
-def publish(provider: Provider, *records: Wanted, consent: Consent = NO_CONSENT) -> ZoneResult:
+def publish(provider: Provider, *records: Wanted, overrides: Overrides = NO_OVERRIDES) -> ZoneResult:
     """Plan and apply, as the command does for one zone."""
-    planned = plan(provider, ZONE, records or [wanted()], consent)
-    return apply(provider, planned, clock=manual_clock(), consent=consent)
+    planned = plan(provider, ZONE, records or [wanted()], overrides)
+    return apply(provider, planned, clock=manual_clock(), overrides=overrides)
 
 
 def errors(result: ZoneResult) -> dict[str, ApiError]:
@@ -122,20 +122,20 @@ def test_without_the_type_dkim_the_domain_in_the_advice_is_the_customers() -> No
 
 @pytest.mark.parametrize("count", [1, 5])
 def test_without_the_type_dkim_a_txt_takes_its_place_for_who_agrees(count: int) -> None:
-    """Read back as any other; the next run with the same consent changes nothing."""
+    """Read back as any other; the next run with the same overrides changes nothing."""
     with sandbox(refuse_dkim=True) as running:
         records = [wanted(f"s{number}", record=rsa_record(number % 2)) for number in range(count)]
-        consent = Consent(accept_limits=True)
-        assert not errors(publish(account(running), *records, consent=consent))
+        overrides = Overrides(accept_limits=True)
+        assert not errors(publish(account(running), *records, overrides=overrides))
         assert [kind for n in range(count) for kind, _ in standing(running, f"s{n}._domainkey")] == ["TXT"] * count
         assert is_clean(running)
-        assert plan(account(running), ZONE, records, consent).changes == ()
+        assert plan(account(running), ZONE, records, overrides).changes == ()
 
 
 def test_without_the_type_dkim_a_txt_that_is_cut_is_still_no_success() -> None:
-    """Consent is to try it, not to a broken record: what was read back decides, and nothing of it is left."""
+    """The override is to try it, not to accept a broken record: the read-back decides, and nothing is left."""
     with sandbox(refuse_dkim=True, truncate_txt=True) as running:
-        [error] = errors(publish(account(running), consent=Consent(accept_limits=True))).values()
+        [error] = errors(publish(account(running), overrides=Overrides(accept_limits=True))).values()
         assert "came back truncated" in error.message
         assert standing(running) == []
 
@@ -143,7 +143,7 @@ def test_without_the_type_dkim_a_txt_that_is_cut_is_still_no_success() -> None:
 def test_consent_changes_nothing_where_dkim_is_known() -> None:
     """The type DKIM is tried first, also with --accept-limits."""
     with sandbox() as running:
-        assert not errors(publish(account(running), consent=Consent(accept_limits=True)))
+        assert not errors(publish(account(running), overrides=Overrides(accept_limits=True)))
         assert standing(running) == [("DKIM", RECORD.text)]
 
 
@@ -166,7 +166,7 @@ def test_a_truncated_record_is_an_error_and_nothing_broken_is_left(before: tuple
     with sandbox(truncate_dkim=True, txt_form="raw") as running:
         for field_type, text in before:
             running.zone(ZONE).add(field_type, "mail._domainkey", text)
-        [error] = errors(publish(account(running), consent=Consent(replace_foreign=True))).values()
+        [error] = errors(publish(account(running), overrides=Overrides(replace_foreign=True))).values()
         assert f"255 of {len(RECORD.text)} characters" in error.message
         assert str(len(RECORD.get("p"))) in error.message
         assert standing(running) == [record for record in before if record[0] == "TXT"]
@@ -177,7 +177,7 @@ def test_what_cannot_be_put_back_is_not_served() -> None:
     """A service that cuts long texts cuts the old one too when it is put back: then the served zone is left alone."""
     with sandbox(truncate_dkim=True) as running:
         running.zone(ZONE).add("DKIM", "mail._domainkey", rsa_record(1).text)
-        result = publish(account(running), consent=Consent(replace_foreign=True))
+        result = publish(account(running), overrides=Overrides(replace_foreign=True))
         [error] = errors(result).values()
         assert "could not be taken out again" in error.message
         assert not result.activated
@@ -304,7 +304,7 @@ def test_whatever_stands_there_one_right_record_stands_in_the_end(state: list[tu
         for field_type, text in state:
             running.zone(ZONE).add(field_type, "mail._domainkey", text)
         provider = account(running)
-        assert not errors(publish(provider, consent=Consent(replace_foreign=True)))
+        assert not errors(publish(provider, overrides=Overrides(replace_foreign=True)))
         assert standing(running) in ([("DKIM", RECORD.text)], [("DKIM", RECORD.text + ";")])
         assert is_clean(running)
         assert not state or min(counts) >= 1

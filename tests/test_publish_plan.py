@@ -6,7 +6,7 @@ from dkimctl.errors import Refused
 from dkimctl.keys.metadata import Tags
 from dkimctl.providers.base import Change, Create, Delete, Replace
 from dkimctl.publish.likeness import Likeness, likeness
-from dkimctl.publish.plan import Consent, NamePlan, plan
+from dkimctl.publish.plan import NamePlan, Overrides, plan
 from dkimctl.record.model import record_for
 from tests.publishing import ZONE, account, ed25519_record, rsa_record, sandbox, wanted
 
@@ -42,7 +42,7 @@ def planned(*existing: tuple[str, str], replace_foreign: bool = False, **fields:
     with sandbox() as running:
         for field_type, text in existing:
             running.zone(ZONE).add(field_type, "mail._domainkey", text)
-        [name] = plan(account(running), ZONE, [wanted(**fields)], Consent(replace_foreign)).names  # type: ignore[arg-type]
+        [name] = plan(account(running), ZONE, [wanted(**fields)], Overrides(replace_foreign)).names  # type: ignore[arg-type]
         assert all(call.method == "GET" for call in running.calls)
         return name
 

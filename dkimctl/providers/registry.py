@@ -8,7 +8,7 @@ from dkimctl.config.settings import Settings
 from dkimctl.errors import UsageError
 from dkimctl.names import printable
 from dkimctl.providers.base import Pace, Provider, ProviderFactory, ProviderSetup
-from dkimctl.providers.guard import open_guarded
+from dkimctl.providers.isolation import open_isolated
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoints
@@ -34,7 +34,7 @@ def open_provider(text: str, settings: Settings, clock: Clock, pace: Pace = Pace
     if name in BUILT_IN:
         return _built_in(name)(setup)
     for point in _entry_points().select(name=name):
-        return open_guarded(name, point.load, setup)
+        return open_isolated(name, point.load, setup)
     raise UsageError(
         f"unknown provider: {printable(name)}",
         hint=f"known here: {', '.join(provider_names())} (lexicon:NAME, rfc2136:HOST, zonefile:PATH)",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from dkimctl.clock import Clock
 from dkimctl.errors import RUN_AGAIN, ApiError, DkimctlError
 from dkimctl.providers.base import Change, Provider, ProviderRecord
-from dkimctl.publish.plan import NO_CONSENT, Consent, NamePlan, Plan, Wanted
+from dkimctl.publish.plan import NO_OVERRIDES, NamePlan, Overrides, Plan, Wanted
 from dkimctl.publish.settle import Settling
 
 
@@ -35,7 +35,7 @@ class ZoneResult:
     """What the provider says of a zone in which nothing was changed; None: it cannot tell, or was not asked."""
 
 
-def apply(provider: Provider, planned: Plan, *, clock: Clock, consent: Consent = NO_CONSENT) -> ZoneResult:
+def apply(provider: Provider, planned: Plan, *, clock: Clock, overrides: Overrides = NO_OVERRIDES) -> ZoneResult:
     """Do the plan of a zone, prove each record by reading it back, then make the zone's records effective.
 
     Errors of single names are in the result; one name does not stop the others. Raises DkimctlError only when nothing
@@ -45,7 +45,7 @@ def apply(provider: Provider, planned: Plan, *, clock: Clock, consent: Consent =
     errors = {name.wanted.name: name.refusal for name in planned.names if name.refusal}
     if not changed:
         return _unchanged(provider, planned, errors)
-    settling = Settling(provider, planned.zone, clock, consent)
+    settling = Settling(provider, planned.zone, clock, overrides)
     settling.settle(changed)
     errors |= settling.errors
     activated = _activate(provider, planned.zone, changed, settling, errors)
@@ -71,8 +71,8 @@ def _activate(
     errors: dict[str, DkimctlError],
 ) -> bool:
     """Make it effective, unless some name is in a state that nobody should see. Adds what fails to the errors."""
-    if settling.unsettled:
-        half_done = ", ".join(sorted(settling.unsettled))
+    if settling.half_done:
+        half_done = ", ".join(sorted(settling.half_done))
         failure = ApiError(f"written, but {zone} is not refreshed while {half_done} is half done", hint=RUN_AGAIN)
     else:
         try:

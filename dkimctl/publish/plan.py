@@ -53,8 +53,8 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Consent:
-    """What somebody has agreed to, that is refused otherwise."""
+class Overrides:
+    """What was explicitly asked for, and is refused otherwise: `--replace`, `--accept-limits`."""
 
     replace_foreign: bool = False
     """Records that hold another key or another text are replaced."""
@@ -62,37 +62,39 @@ class Consent:
     """A record may go where the service lacks something: a text longer than it stores, or under its second type."""
 
 
-NO_CONSENT = Consent()
+NO_OVERRIDES = Overrides()
 
 
-def plan(provider: Provider, zone: str, wanted: Sequence[Wanted], consent: Consent = NO_CONSENT) -> Plan:
+def plan(provider: Provider, zone: str, wanted: Sequence[Wanted], overrides: Overrides = NO_OVERRIDES) -> Plan:
     """Compare what the provider holds with what is wanted. Reads only. Raises ApiError."""
     capabilities = provider.capabilities
-    settled = _settled(provider, zone, wanted, consent)
+    settled = _settled(provider, zone, wanted, overrides)
     rest = [one.name for one in wanted if one.name not in settled]
     found = provider.find(zone, rest) if rest else {}
-    names = (settled.get(one.name) or _plan_name(one, tuple(found[one.name]), capabilities, consent) for one in wanted)
+    names = (
+        settled.get(one.name) or _plan_name(one, tuple(found[one.name]), capabilities, overrides) for one in wanted
+    )
     return Plan(zone, tuple(names))
 
 
-def _settled(provider: Provider, zone: str, wanted: Sequence[Wanted], consent: Consent) -> dict[str, NamePlan]:
+def _settled(provider: Provider, zone: str, wanted: Sequence[Wanted], overrides: Overrides) -> dict[str, NamePlan]:
     """The names at which a glance shows that nothing is to be done."""
     if not isinstance(provider, Glances):
         return {}
     seen = provider.glance(zone, [one.name for one in wanted])
     plans = (
-        _plan_name(one, tuple(seen[one.name]), provider.capabilities, consent) for one in wanted if seen.get(one.name)
+        _plan_name(one, tuple(seen[one.name]), provider.capabilities, overrides) for one in wanted if seen.get(one.name)
     )
     return {one.wanted.name: one for one in plans if not one.changes and not one.refusal}
 
 
 def _plan_name(
-    wanted: Wanted, existing: tuple[ProviderRecord, ...], capabilities: Capabilities, consent: Consent
+    wanted: Wanted, existing: tuple[ProviderRecord, ...], capabilities: Capabilities, overrides: Overrides
 ) -> NamePlan:
-    refusal = _refusal(wanted, existing, capabilities, consent)
+    refusal = _refusal(wanted, existing, capabilities, overrides)
     if refusal is not None:
         return NamePlan(wanted, existing, refusal=refusal)
-    return NamePlan(wanted, existing, tuple(_changes(wanted, existing, capabilities, consent)))
+    return NamePlan(wanted, existing, tuple(_changes(wanted, existing, capabilities, overrides)))
 
 
 def elsewhere(domain: str) -> str:
@@ -104,19 +106,19 @@ def elsewhere(domain: str) -> str:
 
 
 def _refusal(
-    wanted: Wanted, existing: Sequence[ProviderRecord], capabilities: Capabilities, consent: Consent
+    wanted: Wanted, existing: Sequence[ProviderRecord], capabilities: Capabilities, overrides: Overrides
 ) -> Refused | None:
     for record in existing:
         if record.field_type == "CNAME":
             return _delegated(wanted, record)
     limit = capabilities.text_limit
-    if limit is not None and len(wanted.record.text) > limit and not consent.accept_limits:
+    if limit is not None and len(wanted.record.text) > limit and not overrides.accept_limits:
         return Refused(
             f"{wanted.name}: the record has {len(wanted.record.text)} characters, and this service stores {limit}",
             hint=f"{elsewhere(wanted.domain)}; or try it all the same with --accept-limits",
         )
     foreign = [record for record in existing if likeness(record.text, wanted.record) is Likeness.FOREIGN]
-    if foreign and not consent.replace_foreign:
+    if foreign and not overrides.replace_foreign:
         return _taken(wanted, foreign[0])
     return None
 
@@ -140,11 +142,11 @@ def _taken(wanted: Wanted, record: ProviderRecord) -> Refused:
 
 
 def _changes(
-    wanted: Wanted, existing: Sequence[ProviderRecord], capabilities: Capabilities, consent: Consent
+    wanted: Wanted, existing: Sequence[ProviderRecord], capabilities: Capabilities, overrides: Overrides
 ) -> Iterator[Change]:
     """Make or mend the one record first; only then remove the others. Never a moment without a record."""
     target = ProviderRecord(wanted.name, capabilities.field_type, wanted.record.text, wanted.ttl or 0)
-    kept = _kept(wanted, existing, capabilities, consent)
+    kept = _kept(wanted, existing, capabilities, overrides)
     if kept is None:
         yield Create(target)
     elif not _is_right(kept, wanted):
@@ -156,12 +158,12 @@ def _changes(
 
 
 def _kept(
-    wanted: Wanted, existing: Sequence[ProviderRecord], capabilities: Capabilities, consent: Consent
+    wanted: Wanted, existing: Sequence[ProviderRecord], capabilities: Capabilities, overrides: Overrides
 ) -> ProviderRecord | None:
     """The record to keep: one of the right type, of several a right one, of those the oldest."""
     types = {capabilities.field_type}
     candidates = [record for record in existing if record.field_type in types]
-    if capabilities.fallback_type and (wanted.record.get("k", "rsa") != "rsa" or consent.accept_limits):
+    if capabilities.fallback_type and (wanted.record.get("k", "rsa") != "rsa" or overrides.accept_limits):
         candidates += [r for r in existing if r.field_type == capabilities.fallback_type and _is_right(r, wanted)]
     return min(candidates, key=lambda r: (not _is_right(r, wanted), _age(r)), default=None)
 

@@ -11,7 +11,7 @@ from dkimctl.errors import Refused, Unavailable, UsageError
 from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import Key, KeyName, KeyStore
 from dkimctl.providers.base import Pace, Provider
-from dkimctl.providers.guard import Unloadable, UnloadableProvider
+from dkimctl.providers.isolation import Unloadable, UnloadableProvider
 from dkimctl.providers.registry import open_provider, provider_names
 from dkimctl.publish.digest import PlanDigest
 from dkimctl.publish.interruption import StoppableClock

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from dkimctl.errors import DkimctlError
 from dkimctl.providers.base import DEFAULT_JOBS, DEFAULT_RATE, Change, Pace, ProviderRecord
-from dkimctl.publish.plan import Consent
+from dkimctl.publish.plan import Overrides
 
 DEFAULT_TIMEOUT = 600.0  # seconds; OVH's own servers were seen to take 110 ± 100, and more on a bad day
 
@@ -33,9 +33,9 @@ class Choices:
     """Requests a second for each credential; 0: as many as it takes."""
 
     @property
-    def consent(self) -> Consent:
+    def overrides(self) -> Overrides:
         """What may be done that is refused otherwise."""
-        return Consent(self.replace, self.accept_limits)
+        return Overrides(self.replace, self.accept_limits)
 
     @property
     def pace(self) -> Pace:

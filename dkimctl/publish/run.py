@@ -12,13 +12,13 @@ from dkimctl.keys.store import KeyName, KeyStore
 from dkimctl.names import relative_name
 from dkimctl.providers.base import Provider
 from dkimctl.publish.apply import NameResult, ZoneResult
-from dkimctl.publish.crew import Crew
 from dkimctl.publish.digest import PlanDigest
 from dkimctl.publish.interruption import Interrupted, StoppableClock
 from dkimctl.publish.ledger import Ledger
 from dkimctl.publish.observation import Observation
 from dkimctl.publish.published import Choices, Event, Outcome
 from dkimctl.publish.waiting import Waiting
+from dkimctl.publish.worker_pool import WorkerPool
 from dkimctl.publish.zones import ZoneGroup, locate, sort_by_zone
 from dkimctl.publish.zonework import ZoneDone, ZoneWork
 from dkimctl.record.from_key import record_of
@@ -130,7 +130,7 @@ class Run:
     def _in_parallel(self, groups: Sequence[ZoneGroup]) -> None:
         if not groups:
             return
-        crew = Crew(min(self.choices.jobs, len(groups)), self._zone_work().do, groups)
+        crew = WorkerPool(min(self.choices.jobs, len(groups)), self._zone_work().do, groups)
         try:
             while crew:
                 due = self.observation.waiting.due_in if self.observation.waiting else None

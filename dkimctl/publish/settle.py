@@ -7,7 +7,7 @@ from dkimctl.clock import Clock
 from dkimctl.errors import RUN_AGAIN, ApiError, DkimctlError, shell_word
 from dkimctl.providers.base import Change, Create, Delete, Provider, ProviderRecord, Replace
 from dkimctl.publish.likeness import Likeness, key_value, likeness
-from dkimctl.publish.plan import Consent, NamePlan, Wanted, elsewhere, plan
+from dkimctl.publish.plan import NamePlan, Overrides, Wanted, elsewhere, plan
 
 _PAUSES = (1.0, 2.0, 4.0, 8.0, 8.0)  # seconds between looks for what was accepted but does not show yet
 
@@ -19,11 +19,11 @@ class Settling:
     provider: Provider
     zone: str
     clock: Clock
-    consent: Consent
+    overrides: Overrides
     errors: dict[str, DkimctlError] = field(default_factory=dict)
     """Owner name → why it is not right."""
-    unsettled: set[str] = field(default_factory=set)
-    """Names that are neither right nor as they were."""
+    half_done: set[str] = field(default_factory=set)
+    """Names left in an intermediate state: neither right nor as they were."""
     _before: dict[str, tuple[ProviderRecord, ...]] = field(default_factory=dict)
     _created: set[str] = field(default_factory=set)
     _replaced: set[str] = field(default_factory=set)
@@ -78,7 +78,7 @@ class Settling:
         is_rsa = wanted.record.get("k", "rsa") == "rsa"
         if not capabilities.fallback_type or (is_rsa and not is_new) or name in self._second_type:
             self.errors[name] = error
-        elif not is_rsa or self.consent.accept_limits:
+        elif not is_rsa or self.overrides.accept_limits:
             self._second_type.add(name)
         else:
             hint = f"{elsewhere(wanted.domain)}; or, as {capabilities.fallback_type}, with --accept-limits"
@@ -108,7 +108,7 @@ class Settling:
     def _look(self, pending: Sequence[NamePlan]) -> list[NamePlan]:
         """The names that still need something, as they are now. Raises DkimctlError when they cannot be read."""
         wanted = [name.wanted for name in pending]
-        looked = plan(self.provider, self.zone, wanted, self.consent)
+        looked = plan(self.provider, self.zone, wanted, self.overrides)
         still = []
         for name in looked.names:
             spoilt = self._spoilt(name)
@@ -146,7 +146,7 @@ class Settling:
             undone = False
         self.errors[name.wanted.name] = _spoilt_error(name.wanted, spoilt, undone=undone)
         if not undone:
-            self.unsettled.add(name.wanted.name)
+            self.half_done.add(name.wanted.name)
 
     def _is_broken(self, record: ProviderRecord, wanted: Wanted) -> bool:
         own_type = record.field_type == self.provider.capabilities.field_type
@@ -158,7 +158,7 @@ class Settling:
                 self._fail(name, error)
             else:
                 self.errors.setdefault(name.wanted.name, error)
-                self.unsettled.add(name.wanted.name)
+                self.half_done.add(name.wanted.name)
 
     def _fail(self, name: NamePlan, error: DkimctlError | None) -> None:
         """This name is not right; what is there now decides whether the zone may be served."""
@@ -169,7 +169,7 @@ class Settling:
         if len(name.existing) > 1 and any(_is_same(record, name.wanted) for record in name.existing):
             self._old_stays(name)
         else:
-            self.unsettled.add(name.wanted.name)
+            self.half_done.add(name.wanted.name)
 
     def _old_stays(self, name: NamePlan) -> None:
         """The new record is there and the old one cannot be removed: with two, no verifier accepts either.
@@ -188,7 +188,7 @@ class Settling:
                 self.errors[name.wanted.name] = _taken_back(name.wanted, cause)
                 return
         self.errors[name.wanted.name] = _several(name.wanted, now, cause)
-        self.unsettled.add(name.wanted.name)
+        self.half_done.add(name.wanted.name)
 
 
 def undoing(before: Sequence[ProviderRecord], now: Sequence[ProviderRecord]) -> list[Change]:

@@ -8,7 +8,7 @@ from dkimctl.errors import DkimctlError, Refused
 from dkimctl.keys.store import KeyName
 from dkimctl.names import relative_name, split_owner_name
 from dkimctl.providers.base import Provider
-from dkimctl.publish.crew import Crew
+from dkimctl.publish.worker_pool import WorkerPool
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def locate(
             return error
 
     answers: dict[str, str | DkimctlError] = {}
-    workers = Crew(jobs, ask, samples)
+    workers = WorkerPool(jobs, ask, samples)
     try:
         while workers:
             answers.update(workers.collect(None))

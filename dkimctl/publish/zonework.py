@@ -84,7 +84,7 @@ class ZoneWork:
     def _plan(self, group: ZoneGroup, wanted: Sequence[Wanted]) -> Plan | None:
         """The plan; None when it was only likely that the account has the zone, and it has not."""
         try:
-            return plan(self.provider, group.zone, wanted, self.choices.consent)
+            return plan(self.provider, group.zone, wanted, self.choices.overrides)
         except ApiError as error:
             if group.is_likely and error.status in (403, 404):
                 return None
@@ -101,7 +101,7 @@ class ZoneWork:
 
     def _change(self, planned: Plan) -> ZoneResult:
         self._check(planned)
-        return apply(self.provider, planned, clock=self.clock, consent=self.choices.consent)
+        return apply(self.provider, planned, clock=self.clock, overrides=self.choices.overrides)
 
     def _check(self, planned: Plan) -> None:
         """Raises Refused when something would be changed that is not in the plan that may be done."""

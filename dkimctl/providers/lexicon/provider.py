@@ -7,7 +7,7 @@ from typing import Any
 from dkimctl.errors import ApiError, ConfigError, DkimctlError, Refused
 from dkimctl.names import DOMAINKEY, printable
 from dkimctl.providers.base import Change, Create, Delete, Found, ProviderRecord, ProviderSetup, Replace
-from dkimctl.providers.lexicon.door import Session, known_services
+from dkimctl.providers.lexicon.adapter import Session, known_services
 from dkimctl.providers.lexicon.options import ServiceOptions, service_options
 from dkimctl.providers.lexicon.services import REMAKING
 from dkimctl.providers.lexicon.text import from_service, to_service

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from dkimctl.clock import Clock
 from dkimctl.providers.base import Capabilities, Change, Create, Found, ProviderRecord, ProviderSetup, Replace
-from dkimctl.providers.rfc2136.door import Door
+from dkimctl.providers.rfc2136.client import UpdateClient
 from dkimctl.providers.rfc2136.refusals import Kind, UpdateError, below_cut, changed_meanwhile, not_recognised
-from dkimctl.providers.rfc2136.server import door_for
+from dkimctl.providers.rfc2136.server import client_for
 from dkimctl.providers.rfc2136.update import expected_after, records_of, update_message
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _PAUSES = (0.5, 1.5)  # seconds before asking again a server that gave no usable
 
 def open_rfc2136(setup: ProviderSetup) -> "UpdateProvider":
     """The provider for `rfc2136` or `rfc2136:HOST[:PORT]`. Raises ConfigError."""
-    return UpdateProvider(door_for(setup), setup.clock)
+    return UpdateProvider(client_for(setup), setup.clock)
 
 
 class UpdateProvider:
@@ -30,8 +30,8 @@ class UpdateProvider:
     name = "rfc2136"
     capabilities = Capabilities(field_type="TXT")
 
-    def __init__(self, door: Door, clock: Clock) -> None:
-        self._door = door
+    def __init__(self, client: UpdateClient, clock: Clock) -> None:
+        self._client = client
         self._clock = clock
         self._cuts: dict[str, str] = {}
         """`_domainkey.DOMAIN` → the zone that the server has it in."""
@@ -40,7 +40,7 @@ class UpdateProvider:
 
     def zone_of(self, name: str) -> str:
         """The zone that the server names in its answer to a question for the SOA."""
-        return self._patiently(lambda: self._door.soa_owner(name))
+        return self._patiently(lambda: self._client.soa_owner(name))
 
     def find(self, zone: str, names: Sequence[str]) -> Found:
         """The records at these names, from the server itself."""
@@ -54,9 +54,9 @@ class UpdateProvider:
         """Raise UpdateError where the server has another zone for this name: in `zone` nobody would see a record."""
         parent = name.partition(".")[2]
         if parent not in self._cuts:
-            self._cuts[parent] = self._patiently(lambda: self._door.soa_owner(parent))
+            self._cuts[parent] = self._patiently(lambda: self._client.soa_owner(parent))
         if self._cuts[parent].endswith(f".{zone}"):
-            raise below_cut(self._door.server, zone, self._cuts[parent], name)
+            raise below_cut(self._client.server, zone, self._cuts[parent], name)
 
     def apply(self, zone: str, changes: Sequence[Change]) -> None:
         """One message for each name, that the server takes as a whole or not at all."""
@@ -73,7 +73,7 @@ class UpdateProvider:
         def send() -> None:
             """Safe to repeat: when an answer was lost and the update was done, the prerequisites say no."""
             try:
-                self._door.update(message, zone, name)
+                self._client.update(message, zone, name)
             except UpdateError as error:
                 if error.kind is not Kind.CHANGED:
                     raise
@@ -81,7 +81,7 @@ class UpdateProvider:
                 if now == wanted:
                     return
                 if now == _ids(present):
-                    raise not_recognised(self._door.server, zone, name) from None
+                    raise not_recognised(self._client.server, zone, name) from None
                 raise
 
         self._patiently(send)
@@ -103,10 +103,10 @@ class UpdateProvider:
 
     def name_servers(self, zone: str) -> tuple[str, ...]:
         """The servers that the zone itself names: where DNS shows none of them, it is another copy that is served."""
-        return self._patiently(lambda: self._door.name_servers(zone))
+        return self._patiently(lambda: self._client.name_servers(zone))
 
     def _sets(self, zone: str, name: str) -> "list[dns.rdataset.Rdataset]":
-        return self._patiently(lambda: self._door.records(zone, name))
+        return self._patiently(lambda: self._client.records(zone, name))
 
     def _patiently(self, ask: Callable[[], T]) -> T:
         for pause in _PAUSES:

@@ -5,7 +5,7 @@ import re
 from dkimctl.errors import ConfigError
 from dkimctl.names import is_host, printable
 from dkimctl.providers.base import ProviderSetup
-from dkimctl.providers.rfc2136.door import Door
+from dkimctl.providers.rfc2136.client import UpdateClient
 from dkimctl.providers.rfc2136.key import read_key
 
 OWN_FILE = "/etc/dkimctl/rfc2136.key"
@@ -14,7 +14,7 @@ _SERVER = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\s:\[\]/]+))(?::(\d{1,5}))?")
 _IPV6 = re.compile(r"[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
 
 
-def door_for(setup: ProviderSetup) -> Door:
+def client_for(setup: ProviderSetup) -> UpdateClient:
     """The way to the server. Raises ConfigError. Nothing is asked yet."""
     _check_options(setup)
     server = setup.argument or str(setup.options.get("server", ""))
@@ -24,7 +24,7 @@ def door_for(setup: ProviderSetup) -> Door:
             hint='type: --provider rfc2136:HOST[:PORT], or set server = "HOST" in [providers.rfc2136]',
         )
     address = server_address(server)
-    return Door(address, read_key(setup.settings.at(str(setup.options.get("key_file", OWN_FILE)))))
+    return UpdateClient(address, read_key(setup.settings.at(str(setup.options.get("key_file", OWN_FILE)))))
 
 
 def server_address(text: str) -> tuple[str, int]:

@@ -52,10 +52,10 @@ class UnloadableProvider:
         raise self._error
 
 
-def open_guarded(name: str, load: Callable[[], ProviderFactory], setup: ProviderSetup) -> Provider:
+def open_isolated(name: str, load: Callable[[], ProviderFactory], setup: ProviderSetup) -> Provider:
     """The provider that another package brings. Raises Unloadable when it cannot be loaded or made."""
     try:
-        return GuardedProvider(load()(setup))
+        return IsolatedProvider(load()(setup))
     except DkimctlError:
         raise
     except (Exception, SystemExit) as error:  # whatever another package may raise
@@ -65,7 +65,7 @@ def open_guarded(name: str, load: Callable[[], ProviderFactory], setup: Provider
         ) from error
 
 
-class GuardedProvider:
+class IsolatedProvider:
     """Another package's provider, so that its faults are its own and stop no other zone."""
 
     def __init__(self, provider: Provider) -> None:

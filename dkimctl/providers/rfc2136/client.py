@@ -1,4 +1,4 @@
-"""The door to dnspython for updates: one signed message over TCP, one signed answer; its exceptions end here."""
+"""The adapter to dnspython for updates: one signed message over TCP, one signed answer; its exceptions end here."""
 
 import socket
 import time
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 TIMEOUT = 5.0  # seconds for connecting and for the whole answer
 
 
-class Door:
+class UpdateClient:
     """One server and the key that is shared with it."""
 
     def __init__(self, address: tuple[str, int], key: TsigKey, timeout: float = TIMEOUT) -> None:

@@ -11,7 +11,7 @@ R = TypeVar("R")
 _MOST_WAITING = 64  # results
 
 
-class Crew(Generic[T, R]):
+class WorkerPool(Generic[T, R]):
     """So many threads that take one item after the other; what comes of each waits here to be collected.
 
     `function` raises nothing: its result says how it ended. An item is taken only when a thread is free for it, and

@@ -1,4 +1,4 @@
-"""The door to dns-lexicon: one session for a zone and a ttl, calls that end in time, and its exceptions as ours."""
+"""The adapter to dns-lexicon: one session for a zone and a ttl, calls that end in time, and its exceptions as ours."""
 
 import logging
 import re
