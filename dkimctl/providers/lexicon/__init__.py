@@ -1,1 +1,1 @@
-"""The DNS services that the library dns-lexicon knows, by their names there. The only door to it is `door`."""
+"""The DNS services that the library dns-lexicon knows, by their names there. The only adapter to it is `adapter`."""
