@@ -2,7 +2,10 @@
 
 import time
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from threading import Event
 
 
 class Clock(Protocol):
@@ -16,6 +19,9 @@ class Clock(Protocol):
 
     def sleep(self, seconds: float) -> None:
         """Wait for this many seconds."""
+
+    def wait(self, event: "Event", seconds: float) -> bool:
+        """Wait until the event is set, for at most this many seconds. Return whether it is set."""
 
 
 class SystemClock:
@@ -32,6 +38,10 @@ class SystemClock:
     def sleep(self, seconds: float) -> None:
         """Wait for this many seconds."""
         time.sleep(seconds)
+
+    def wait(self, event: "Event", seconds: float) -> bool:
+        """Wait until the event is set, for at most this many seconds. Return whether it is set."""
+        return event.wait(seconds)
 
 
 SYSTEM_CLOCK = SystemClock()

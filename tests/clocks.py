@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from threading import Event
 
 
 @dataclass
@@ -23,3 +24,9 @@ class ManualClock:
         """Move on by this many seconds at once."""
         self.slept.append(seconds)
         self.current += timedelta(seconds=seconds)
+
+    def wait(self, event: Event, seconds: float) -> bool:
+        """Move on at once, unless the event is set."""
+        if not event.is_set():
+            self.sleep(seconds)
+        return event.is_set()

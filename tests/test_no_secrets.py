@@ -16,7 +16,6 @@ import pytest
 from dkimctl.cli.frame import App
 from dkimctl.providers.ovh import calls
 from dkimctl.providers.ovh.client import ApiClient
-from dkimctl.publish.interruption import StoppableClock
 from dkimctl.sandbox import Fault, Sandbox
 from dkimctl.sandbox.faultkinds import FAULT_KINDS, FaultKind
 from tests.conftest import DkimctlInside, Run
@@ -73,7 +72,6 @@ def watch(
     """A domain with a key, an account, and no waiting: sleep takes no time."""
     clock = Person()
     monkeypatch.setattr(App, "clock", clock)
-    monkeypatch.setattr(StoppableClock, "sleep", lambda _, seconds: clock.sleep(seconds))
     monkeypatch.setattr(calls, "MOST_WAITS", 1)
     monkeypatch.setattr(tempfile, "tempdir", str(dkimctl_inside.scratch.home))
     caplog.set_level(logging.DEBUG)

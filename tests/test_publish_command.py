@@ -17,7 +17,6 @@ import pytest
 
 from dkimctl.cli.frame import App
 from dkimctl.dns.resolve import Resolution
-from dkimctl.publish.interruption import StoppableClock
 from dkimctl.sandbox import Fault, LoggedCall, Sandbox, Switches
 from dkimctl.sandbox.dnsfaults import DnsFaultKind
 from tests.conftest import Dkimctl, DkimctlInside, Run
@@ -66,7 +65,6 @@ def sleepless(monkeypatch: pytest.MonkeyPatch) -> None:
     """Time passes only where the program sleeps, and takes none: whatever it does first is done before it is late."""
     clock = manual_clock()
     monkeypatch.setattr(App, "clock", clock)
-    monkeypatch.setattr(StoppableClock, "sleep", lambda _, seconds: clock.sleep(seconds))
 
 
 @pytest.fixture

@@ -59,7 +59,7 @@ def command(
     read back and compared, then checked at every authoritative server of its zone.
     """
     from dkimctl.output.publication import PublicationView
-    from dkimctl.publish.interruption import StoppableClock
+    from dkimctl.publish.interruption import Stop
     from dkimctl.publish.publish import Choices, publish_streaming, still_to_do
     from dkimctl.record.published_keys import chosen_keys
 
@@ -68,8 +68,9 @@ def command(
     keys = chosen_keys(app.store, managed_domains(app, domains), selector)
     names = [key.name for key in (still_to_do(keys, choices) if resume else keys)]
     view = PublicationView(app.terminal, lines=form == "jsonl", total=len(names), clock=app.clock)
-    clock = StoppableClock(app.clock)
     with view.meter:
         view.meter.wait_for("reading and writing the zones")
-        publish_streaming(app.settings, app.store, provider, names, choices, clock=clock, report=view.event)
+        publish_streaming(
+            app.settings, app.store, provider, names, choices, clock=app.clock, stop=Stop(), report=view.event
+        )
     return view.end()

@@ -50,7 +50,6 @@ def command(app: App, domains: tuple[str, ...], selector: str | None, **wishes: 
 def _site(app: App, meter: "Meter") -> "Site":
     from dkimctl.lifecycle.generation import key_owner
     from dkimctl.output.steps import show_step
-    from dkimctl.publish.interruption import StoppableClock
     from dkimctl.setup.steps import Site
 
     settings, terminal = app.settings, app.terminal
@@ -58,13 +57,12 @@ def _site(app: App, meter: "Meter") -> "Site":
     if choice.warning:
         terminal.warning(choice.warning, choice.hint)
     store = app.store_of(choice.owner)
-    clock = StoppableClock(app.clock)
 
     def tell(step: "Step") -> None:
         meter.wait_for("")
         show_step(step, terminal)
 
-    return Site(settings, store, clock, tell, meter.step)
+    return Site(settings, store, app.clock, tell, meter.step)
 
 
 def _wish(app: App, domains: tuple[str, ...], selector: str | None, wishes: "Mapping[str, Any]") -> "Wish":

@@ -14,7 +14,7 @@ from dkimctl.providers.base import Pace, Provider
 from dkimctl.providers.isolation import Unloadable, UnloadableProvider
 from dkimctl.providers.registry import open_provider, provider_names
 from dkimctl.publish.digest import PlanDigest
-from dkimctl.publish.interruption import StoppableClock
+from dkimctl.publish.interruption import Stop
 from dkimctl.publish.published import Choices, Event, Outcome, Progress, Publication
 from dkimctl.publish.run import Run
 
@@ -42,17 +42,19 @@ def publish(
     choices: Choices = Choices(),  # noqa: B008 - a frozen value
     *,
     clock: Clock = SYSTEM_CLOCK,
+    stop: Stop | None = None,
     report: Report = lambda _: None,
 ) -> tuple[Publication, ...]:
     """Publish the record of each key and prove it; one that fails does not stop the others.
 
     A key advances to `published` once its record was read back, and to `verified` once every authoritative server
-    serves it. Ctrl-C lets the zones in hand come to their end; with a StoppableClock nothing waits any more.
+    serves it. On Ctrl-C, or when `stop` is requested, the zones in hand are finished and nothing waits any more.
 
     Raises UsageError for a ttl the provider does not take.
     """
     kept = _Kept(report)
-    Run(settings, store, provider, choices, clock, kept).work([key.name for key in keys])
+    stop = stop or Stop()
+    Run(settings, store, provider, choices, stop.clock(clock), stop, kept).work([key.name for key in keys])
     return kept.in_order_of(keys)
 
 
@@ -64,6 +66,7 @@ def publish_at_each(
     choices: Choices = Choices(),  # noqa: B008 - a frozen value
     *,
     clock: Clock = SYSTEM_CLOCK,
+    stop: Stop | None = None,
     report: Report = lambda _: None,
 ) -> tuple[Publication, ...]:
     """The same for keys whose domains may be at different providers: the named one, else as configured.
@@ -71,7 +74,8 @@ def publish_at_each(
     Every provider is opened before the first change. Raises UsageError when a domain has no provider, ConfigError.
     """
     kept = _Kept(report)
-    publish_streaming(settings, store, named, [key.name for key in keys], choices, clock=clock, report=kept)
+    names = [key.name for key in keys]
+    publish_streaming(settings, store, named, names, choices, clock=clock, stop=stop, report=kept)
     return kept.in_order_of(keys)
 
 
@@ -84,6 +88,7 @@ def publish_streaming(
     *,
     clock: Clock,
     report: Report,
+    stop: Stop | None = None,
 ) -> None:
     """The same for any number of keys: nothing is kept of them but the names, nor of what was reported.
 
@@ -92,13 +97,15 @@ def publish_streaming(
     """
     if choices.dry_run and choices.plan_digest is not None:
         raise UsageError("--dry-run and --plan-digest exclude each other", hint="use one of them")
+    stop = stop or Stop()
+    clock = stop.clock(clock)
     providers = open_providers((name.domain for name in names), named, settings, clock, choices.pace)
     claims: dict[str, str] = {}
     approved = None
     if choices.plan_digest is not None:
-        approved = _approved(settings, store, providers, named, names, choices, clock)
+        approved = _approved(settings, store, providers, named, names, choices, clock, stop)
     for text, its_names in _by_provider(names, named, settings).items():
-        Run(settings, store, providers[text], choices, clock, report, claims, approved).work(its_names)
+        Run(settings, store, providers[text], choices, clock, stop, report, claims, approved).work(its_names)
 
 
 def _by_provider(names: Iterable[KeyName], named: str | None, settings: Settings) -> dict[str, list[KeyName]]:
@@ -123,6 +130,7 @@ def _approved(
     names: Sequence[KeyName],
     choices: Choices,
     clock: Clock,
+    stop: Stop,
 ) -> PlanDigest:
     """The plan as it is now, when it is the one that was asked for, or nothing is left of it to do.
 
@@ -141,8 +149,8 @@ def _approved(
 
     dry = replace(choices, dry_run=True)
     for text, its_names in _by_provider(names, named, settings).items():
-        Run(settings, store, providers[text], dry, clock, hear, {}).work(its_names)
-    if isinstance(clock, StoppableClock) and clock.is_stopped:
+        Run(settings, store, providers[text], dry, clock, stop, hear, {}).work(its_names)
+    if stop.is_requested:
         raise KeyboardInterrupt("interrupted before anything was changed")
     if now.text == choices.plan_digest:
         return now

@@ -13,7 +13,7 @@ from dkimctl.names import relative_name
 from dkimctl.providers.base import Provider
 from dkimctl.publish.apply import NameResult, ZoneResult
 from dkimctl.publish.digest import PlanDigest
-from dkimctl.publish.interruption import Interrupted, StoppableClock
+from dkimctl.publish.interruption import Interrupted, Stop
 from dkimctl.publish.ledger import Ledger
 from dkimctl.publish.observation import Observation
 from dkimctl.publish.published import Choices, Event, Outcome
@@ -37,6 +37,7 @@ class Run:
     provider: Provider
     choices: Choices
     clock: Clock
+    stop: Stop
     report: Callable[[Event], None]
     claims: dict[str, str] = field(default_factory=dict)
     """Zone → the provider that changes it in this run of the program."""
@@ -61,7 +62,7 @@ class Run:
             self._check_ttl(key)
             self.ledger.keys[self.settings.published_at(key.selector, key.domain)] = key
         self._check_keys()
-        if _is_stopped(self.clock):  # while an earlier provider was at work
+        if self.stop.is_requested:  # while an earlier provider was at work
             return self._interrupted()
         try:
             if self.provider.capabilities.writes:
@@ -72,7 +73,7 @@ class Run:
                 self.clock.sleep(self.observation.waiting.due_in)
                 self.observation.look()
         except KeyboardInterrupt:
-            _stop(self.clock)
+            self.stop.request()
             self._interrupted()
 
     def _check_ttl(self, key: KeyName) -> None:
@@ -111,7 +112,9 @@ class Run:
 
     def _zone_work(self) -> ZoneWork:
         keys, claims = self.ledger.keys, self.claims
-        return ZoneWork(self.settings, self.store, keys, self.provider, self.choices, self.clock, self.approved, claims)
+        clock, stop = self.clock, self.stop
+        choices, approved = self.choices, self.approved
+        return ZoneWork(self.settings, self.store, keys, self.provider, choices, clock, stop, approved, claims)
 
     def _change_zones(self) -> None:
         """First the zones that are known, then those that the account must be asked for."""
@@ -138,7 +141,7 @@ class Run:
                 self.observation.look()
         except KeyboardInterrupt:
             with suppress(KeyboardInterrupt):
-                _stop(self.clock)
+                self.stop.request()
                 self.ledger.say(
                     "interrupted", "the zones in hand come to their end; Ctrl-C again leaves them as they are"
                 )
@@ -209,12 +212,3 @@ class Run:
                 self.ledger.tell(name, error=Interrupted("interrupted before it began"))
             else:
                 self.ledger.tell(name, error=Interrupted("interrupted before every name server was seen to serve it"))
-
-
-def _stop(clock: Clock) -> None:
-    if isinstance(clock, StoppableClock):
-        clock.stop()
-
-
-def _is_stopped(clock: Clock) -> bool:
-    return isinstance(clock, StoppableClock) and clock.is_stopped

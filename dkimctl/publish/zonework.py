@@ -10,7 +10,7 @@ from dkimctl.keys.store import KeyName, KeyReader, current_key
 from dkimctl.providers.base import Provider
 from dkimctl.publish.apply import ZoneResult, apply
 from dkimctl.publish.digest import PlanDigest, fingerprint
-from dkimctl.publish.interruption import Interrupted, StoppableClock
+from dkimctl.publish.interruption import Interrupted, Stop
 from dkimctl.publish.plan import Plan, Wanted, plan
 from dkimctl.publish.published import Choices
 from dkimctl.publish.zones import ZoneGroup
@@ -40,6 +40,7 @@ class ZoneWork:
     provider: Provider
     choices: Choices
     clock: Clock
+    stop: Stop
     approved: PlanDigest | None
     claims: dict[str, str]
     """Zone → the provider that changes it in this run of the program."""
@@ -49,7 +50,7 @@ class ZoneWork:
         wanted: list[Wanted] = []
         errors: dict[str, DkimctlError] = {}
         try:
-            if isinstance(self.clock, StoppableClock) and self.clock.is_stopped:
+            if self.stop.is_requested:
                 raise Interrupted("interrupted before it began")
             if group.is_likely and not self._may_be_here(group.zone):
                 return ZoneDone(elsewhere=group.names)

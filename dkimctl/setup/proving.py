@@ -25,7 +25,8 @@ def prove(site: Site, keys: Sequence[Key], provider: str | None, choices: Choice
         for step in _steps(event, known[event.domain, event.selector]):
             site.tell(step)
 
-    publications = publish_at_each(site.settings, site.store, provider, keys, choices, clock=site.clock, report=hear)
+    settings, clock, stop = site.settings, site.clock, site.stop
+    publications = publish_at_each(settings, site.store, provider, keys, choices, clock=clock, stop=stop, report=hear)
     served = {(p.domain, p.selector) for p in publications if p.served and not p.error}
     return [key for name, key in known.items() if name in served]
 

@@ -10,7 +10,6 @@ from dkimctl.errors import DkimctlError, Refused
 from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import Key, KeyName, KeyReader, current_key, signing_key
 from dkimctl.lifecycle.generation import Failed, Generated, KeyRequest, KeyStyle, generate_keys
-from dkimctl.publish.interruption import StoppableClock
 from dkimctl.publish.publish import open_providers
 from dkimctl.publish.published import Choices
 from dkimctl.setup.proving import prove
@@ -53,7 +52,7 @@ def _do(site: Site, wish: Wish) -> None:
     keys = _make_keys(site, wish)
     choices = Choices(wait=True, timeout=wish.timeout, accept_limits=wish.accept_limits)
     served = prove(site, keys, wish.provider, choices) if keys else []
-    if isinstance(site.clock, StoppableClock) and site.clock.is_stopped:
+    if site.stop.is_requested:
         return  # after Ctrl-C nothing new is begun
     try:
         start_signing(site, served)

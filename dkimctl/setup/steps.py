@@ -1,13 +1,14 @@
 """What a longer procedure tells about each of its steps: how it ended, and the proof."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from dkimctl.clock import Clock
 from dkimctl.config.settings import Settings
 from dkimctl.errors import DkimctlError
 from dkimctl.keys.store import KeyStore
+from dkimctl.publish.interruption import Stop
 
 
 class State(StrEnum):
@@ -54,3 +55,5 @@ class Site:
     """Gets each step as it ends."""
     progress: Callable[[str], None]
     """Gets what happens inside a step, in a line."""
+    stop: Stop = field(default_factory=Stop)
+    """Requested by Ctrl-C: then no further step begins."""
