@@ -7,7 +7,7 @@ from dkimctl.adopt.arrange import arrange
 from dkimctl.adopt.installed import Installed, Table
 from dkimctl.adopt.survey import survey
 from dkimctl.adopt.tables import Tables
-from dkimctl.host.datasets import DataSet, State
+from dkimctl.host.datasets import DataSet, DataSetState
 from dkimctl.host.lookup import find_key, resolved, wanted_keys
 from dkimctl.opendkim.conf import Setting
 from dkimctl.opendkim.managed import Foreign, Line
@@ -52,7 +52,7 @@ def table(lines: list[str], *, patterns: bool) -> Table:
 def data_set(found: tuple[Row, ...], *, patterns: bool) -> DataSet:
     """The same for `why`'s lookup."""
     kind = "refile" if patterns else "file"
-    return DataSet(Setting("Table", kind, "", 1), kind, "/t", State.READ, found)
+    return DataSet(Setting("Table", kind, "", 1), kind, "/t", DataSetState.READ, found)
 
 
 def outcome(signing: DataSet, keys: DataSet, address: str, *, several: bool) -> list[tuple[str, ...]]:

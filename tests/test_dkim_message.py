@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dkimctl.dkim.check import Outcome, Verdict
+from dkimctl.dkim.check import SignatureOutcome, SignatureVerdict
 from dkimctl.dkim.explain import MOST_SIGNATURES, exit_code, explain
 from dkimctl.dkim.recognise import Kind
 from dkimctl.dkim.signature import FIELD, sign, verify
@@ -37,7 +37,7 @@ def signed(message: Message | None = None) -> bytes:
     return message.with_header(FIELD, sign(message.raw, "example.com", "mail", PAIR)).raw
 
 
-def outcome(raw: bytes, record: str | None = RECORD, now: datetime | None = None) -> Outcome:
+def outcome(raw: bytes, record: str | None = RECORD, now: datetime | None = None) -> SignatureOutcome:
     """What is said of the first signature, a minute after it was made unless another time is given."""
     found = explain(raw, every(lambda _: record), now or datetime.now(UTC) + timedelta(minutes=1))
     assert found.kind is Kind.MESSAGE
@@ -48,14 +48,14 @@ def outcome(raw: bytes, record: str | None = RECORD, now: datetime | None = None
 def why(raw: bytes, record: str | None = RECORD) -> str:
     """The reasons why it is invalid."""
     seen = outcome(raw, record)
-    assert seen.verdict is Verdict.INVALID
+    assert seen.verdict is SignatureVerdict.INVALID
     return "; ".join(seen.reasons)
 
 
 def test_a_valid_signature() -> None:
     """Valid, with the key's size and name, and both hashes as they were; what was hashed is handed out."""
     seen = outcome(signed())
-    assert (seen.verdict, seen.reasons, seen.key) == (Verdict.VALID, (), "RSA 2048 bits")
+    assert (seen.verdict, seen.reasons, seen.key) == (SignatureVerdict.VALID, (), "RSA 2048 bits")
     assert (seen.owner, seen.body_fits, seen.header_fits) == ("mail._domainkey.example.com", True, True)
     assert seen.hashed is not None
     assert seen.hashed.header.startswith("from:dkimctl-probe@example.com\r\nto:")
@@ -67,7 +67,7 @@ def test_a_valid_signature() -> None:
 
 def test_line_ends_do_not_matter() -> None:
     """A message that was saved with the line ends of Unix verifies as well."""
-    assert outcome(signed().replace(b"\r\n", b"\n")).verdict is Verdict.VALID
+    assert outcome(signed().replace(b"\r\n", b"\n")).verdict is SignatureVerdict.VALID
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_an_unsigned_field_in_front_is_reported(name: str) -> None:
     if f"\r\n{name}:".encode() not in raw:
         raw = signed(probe_message("example.com", NOW).with_header(name, "text/plain"))
     seen = outcome(f"{name}: another\r\n".encode() + raw)
-    assert (seen.verdict, seen.wrong) == (Verdict.VALID, ())
+    assert (seen.verdict, seen.wrong) == (SignatureVerdict.VALID, ())
     assert any(f"2 fields {name}" in remark and "“another”" in remark for remark in seen.remarks)
 
 
@@ -105,7 +105,7 @@ def test_an_unsigned_from_in_front_is_an_error() -> None:
     assert exit_code(explain(once, every(_records), NOW)) == 0
     found = explain(b"From: ceo@bank.example\r\n" + once, every(_records), NOW)
     [seen] = [s.outcome for s in found.signatures if s.outcome]
-    assert seen.verdict is Verdict.VALID
+    assert seen.verdict is SignatureVerdict.VALID
     assert "2 fields From, and only the last one is signed" in seen.wrong[0]
     assert exit_code(found) == 1
 
@@ -126,7 +126,7 @@ def test_changes_of_the_body(body: str, changed: bytes, words: str) -> None:
     original = plain.replace(b"PLACE\r\n", body.encode().replace(b"\n", b"\r\n"))
     value = sign(original, "example.com", "mail", PAIR).replace("\n", "\r\n")
     head = f"{FIELD}: {value}\r\n".encode()
-    assert outcome(head + original).verdict is Verdict.VALID
+    assert outcome(head + original).verdict is SignatureVerdict.VALID
     assert words in why(head + plain.replace(b"PLACE\r\n", changed))
 
 
@@ -158,11 +158,11 @@ def test_dns_that_does_not_answer_is_no_verdict() -> None:
 
     found = explain(signed(), every(silent), NOW)
     assert found.signatures[0].outcome is not None
-    assert found.signatures[0].outcome.verdict is Verdict.UNKNOWN
+    assert found.signatures[0].outcome.verdict is SignatureVerdict.UNKNOWN
     assert exit_code(found) == 3
     changed = explain(signed() + b"more\r\n", every(silent), NOW).signatures[0].outcome
     assert changed is not None
-    assert changed.verdict is Verdict.INVALID
+    assert changed.verdict is SignatureVerdict.INVALID
 
 
 def test_a_clock_in_the_future_is_told() -> None:
@@ -170,7 +170,7 @@ def test_a_clock_in_the_future_is_told() -> None:
     raw = signed()
     [made] = re.findall(rb"; t=(\d+);", raw)
     seen = outcome(raw, now=datetime.fromtimestamp(int(made), UTC) - timedelta(seconds=19))
-    assert seen.verdict is Verdict.VALID
+    assert seen.verdict is SignatureVerdict.VALID
     assert any("19 seconds in the future" in remark for remark in seen.remarks)
 
 
@@ -212,7 +212,7 @@ def test_the_verdict_is_that_of_dkimpy(body: str, added: str, where: int) -> Non
         theirs = verify(changed, lambda _: RECORD)[0].valid
     except CheckFailed:
         return
-    assert (outcome(changed).verdict is Verdict.VALID) == theirs
+    assert (outcome(changed).verdict is SignatureVerdict.VALID) == theirs
 
 
 def test_several_signatures() -> None:
@@ -221,7 +221,7 @@ def test_several_signatures() -> None:
     value = raw.partition(b"\r\nFrom:")[0]
     found = explain(value.replace(b"d=example.com", b"d=example.org") + b"\r\n" + raw, every(_records), NOW)
     outcomes = [s.outcome for s in found.signatures]
-    assert [o.verdict for o in outcomes if o] == [Verdict.INVALID, Verdict.VALID]
+    assert [o.verdict for o in outcomes if o] == [SignatureVerdict.INVALID, SignatureVerdict.VALID]
     assert exit_code(found) == 1
 
 

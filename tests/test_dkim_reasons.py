@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from dkimctl.dkim.check import Outcome, Verdict
+from dkimctl.dkim.check import SignatureOutcome, SignatureVerdict
 from dkimctl.dkim.explain import explain
 from dkimctl.dkim.signature import verify
 from dkimctl.keys.metadata import Tags
@@ -29,7 +29,7 @@ FOLDED = MESSAGE.replace(b"Subject: The minutes", b"Subject: The minutes of\r\n\
 Edit = Callable[[bytes], bytes]
 
 
-def outcome(raw: bytes, *texts: str) -> Outcome:
+def outcome(raw: bytes, *texts: str) -> SignatureOutcome:
     """What is said of the first signature; without `texts` its own key is published."""
     published = texts or (RECORDS["ed25519" if b"a=ed25519" in raw else "rsa"],)
     [seen, *_] = [s.outcome for s in explain(raw, lambda _: published, NOW).signatures if s.outcome]
@@ -39,7 +39,7 @@ def outcome(raw: bytes, *texts: str) -> Outcome:
 def why(raw: bytes, *texts: str) -> str:
     """Why it is invalid."""
     seen = outcome(raw, *texts)
-    assert seen.verdict is Verdict.INVALID
+    assert seen.verdict is SignatureVerdict.INVALID
     return "; ".join(seen.reasons)
 
 
@@ -47,9 +47,9 @@ def test_what_is_signed_by_hand_verifies() -> None:
     """The signatures of these tests hold for dkimpy as well, in each canonicalization and with each hash."""
     for c in ("simple/simple", "simple/relaxed", "relaxed/simple", "relaxed/relaxed", "relaxed", "simple"):
         raw = signed_by_hand(FOLDED, PAIR, f"a=rsa-sha256; c={c}; h=from:to:subject:date")
-        assert outcome(raw).verdict is Verdict.VALID, c
+        assert outcome(raw).verdict is SignatureVerdict.VALID, c
         assert verify(raw, lambda _: RECORDS["rsa"])[0].valid, c
-    assert outcome(signed_by_hand(MESSAGE, EDWARDS, "a=ed25519-sha256; h=from:to")).verdict is Verdict.VALID
+    assert outcome(signed_by_hand(MESSAGE, EDWARDS, "a=ed25519-sha256; h=from:to")).verdict is SignatureVerdict.VALID
 
 
 LIST_TAG: Edit = lambda m: m.replace(b"Subject: The", b"Subject: [minutes] The")  # noqa: E731
@@ -109,7 +109,7 @@ def test_a_list_that_folds_every_field_anew() -> None:
     ):
         listed = b"List-Id: <minutes.example.org>\r\n" + changed
         seen = outcome(listed)
-        assert seen.verdict is Verdict.INVALID
+        assert seen.verdict is SignatureVerdict.INVALID
         assert "relaxed" in seen.hint
         assert "encoded" not in "; ".join(seen.reasons)
 
@@ -215,7 +215,7 @@ def test_rsa_sha1_is_never_valid() -> None:
     raw = signed_by_hand(MESSAGE, PAIR, "a=rsa-sha1; h=from:to")
     for record in (RECORDS["rsa"].replace("h=sha256; ", ""), RECORDS["rsa"].replace("h=sha256", "h=sha1")):
         seen = outcome(raw, record)
-        assert (seen.verdict, seen.header_fits, seen.body_fits) == (Verdict.INVALID, True, True)
+        assert (seen.verdict, seen.header_fits, seen.body_fits) == (SignatureVerdict.INVALID, True, True)
         assert seen.reasons == ("it is made with rsa-sha1, which verifiers must not accept (RFC 8301 §3.1)",)
 
 
@@ -224,10 +224,10 @@ def test_lint_of_a_record_is_no_verdict() -> None:
     raw = signed_by_hand(MESSAGE, PAIR, RELAXED)
     p = PAIR.public.base64
     long = outcome(raw, f"v=DKIM1; n={'x' * 1000}; p={p}")
-    assert long.verdict is Verdict.VALID
+    assert long.verdict is SignatureVerdict.VALID
     assert any("DKIM212" in remark and "opendkim" in remark for remark in long.remarks)
     late = outcome(raw, f"k=rsa; v=DKIM1; p={p}")
-    assert late.verdict is Verdict.VALID
+    assert late.verdict is SignatureVerdict.VALID
     assert any("DKIM213" in remark and "mox refuses it" in remark for remark in late.remarks)
 
 
@@ -238,7 +238,7 @@ def test_pkcs1_keys() -> None:
     form = load_der_public_key(PAIR.public.data).public_bytes(Encoding.DER, PublicFormat.PKCS1)
     raw = signed_by_hand(MESSAGE, PAIR, RELAXED)
     seen = outcome(raw, f"v=DKIM1; p={base64.b64encode(form).decode()}")
-    assert seen.verdict is Verdict.VALID
+    assert seen.verdict is SignatureVerdict.VALID
     assert any("PKCS#1" in remark and "opendkim refuses" in remark for remark in seen.remarks)
 
 
@@ -254,13 +254,16 @@ def test_pkcs1_keys() -> None:
 def test_names_that_dns_and_verifiers_take(old: bytes, new: bytes) -> None:
     """Underscores in s= and d=, and quoted-printable in i=, make no signature invalid."""
     raw = signed_by_hand(MESSAGE, PAIR, RELAXED, change=lambda field: field.replace(old, new))
-    assert outcome(raw).verdict is Verdict.VALID
+    assert outcome(raw).verdict is SignatureVerdict.VALID
 
 
 def test_a_strict_key_and_an_encoded_identity() -> None:
     """t=s compares the domain of i= after it was decoded: equal is valid, a sub-domain is not (§3.6.1)."""
     strict = RECORDS["rsa"].replace("k=rsa", "k=rsa; t=s")
-    for identity, verdict in (("@example.com", Verdict.VALID), ("a=40b@=65xample.com", Verdict.VALID)):
+    for identity, verdict in (
+        ("@example.com", SignatureVerdict.VALID),
+        ("a=40b@=65xample.com", SignatureVerdict.VALID),
+    ):
         tags = RELAXED + f"; i={identity}"
         assert outcome(signed_by_hand(MESSAGE, PAIR, tags), strict).verdict is verdict
     assert "t=s" in why(signed_by_hand(MESSAGE, PAIR, RELAXED + "; i=@sub.example.com"), strict)
@@ -272,7 +275,7 @@ def test_several_records_are_all_tried() -> None:
     other = record_for(generate(Algorithm.RSA, 1024).public, "rsa", Tags()).text
     for texts in ((RECORDS["rsa"], other), (other, RECORDS["rsa"]), ("v=spf1 -all", RECORDS["rsa"])):
         seen = outcome(raw, *texts)
-        assert seen.verdict is Verdict.VALID
+        assert seen.verdict is SignatureVerdict.VALID
         assert "2 TXT records are published at mail._domainkey.example.com" in seen.wrong[0]
 
 

@@ -12,7 +12,7 @@ from dkimctl.doctor.keys import check_keys
 from dkimctl.host.world import World, read_world
 from dkimctl.keys.pair import Algorithm
 from dkimctl.opendkim.fitness import KeyDemands, Unfit, unfit
-from dkimctl.why.answer import Mail, Outcome
+from dkimctl.why.answer import Mail, MailOutcome
 from dkimctl.why.decisions import decide
 from tests.conftest import needs
 from tests.host_tree import KEY, Tree
@@ -69,9 +69,9 @@ def test_doctor_why_and_adopt_agree(tmp_path: Path, bits: int, minimum: str) -> 
     assert bool(judge_keys(world, [KEY])[KEY].why) is (found is not None)
     answer = decide(world, Mail("contact@example.com"))
     if found is Unfit.REFUSED_SIZE:
-        assert answer.outcome is Outcome.REJECTED
+        assert answer.outcome is MailOutcome.REJECTED
     else:
-        assert answer.outcome is Outcome.SIGNED
+        assert answer.outcome is MailOutcome.SIGNED
         assert answer.signatures[0].is_valid is (found is None)
 
 

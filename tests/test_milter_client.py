@@ -14,7 +14,7 @@ import pytest
 from dkimctl.errors import Unavailable
 from dkimctl.keys.metadata import Tags
 from dkimctl.keys.pair import Algorithm, KeyPair, generate
-from dkimctl.milter.client import Client, Verdict, offer
+from dkimctl.milter.client import Client, MilterVerdict, offer
 from dkimctl.milter.message import probe_message
 from dkimctl.milter.probe import probe
 from dkimctl.milter.wire import NobodyListens
@@ -84,7 +84,7 @@ def test_signed_over_both_kinds_of_socket(tmp_path: Path, any_socket: MilterSock
     """A message offered over a unix or an inet socket comes back with a DKIM-Signature and is accepted."""
     with opendkim(tmp_path, any_socket):
         reply = offer(any_socket, MESSAGE, job="PROBE1")
-    assert reply.verdict is Verdict.ACCEPT
+    assert reply.verdict is MilterVerdict.ACCEPT
     assert reply.signature is not None
     assert "d=example.com" in reply.signature
 
@@ -105,7 +105,7 @@ def test_the_client_is_told_as_postfix_tells_it(tmp_path: Path, client: Client, 
     with opendkim(tmp_path, unix(tmp_path)):
         reply = offer(unix(tmp_path), MESSAGE, client=client, job="PROBE1")
     assert (reply.signature is not None) is signed
-    assert reply.verdict is Verdict.ACCEPT
+    assert reply.verdict is MilterVerdict.ACCEPT
 
 
 @needs("opendkim")
@@ -145,7 +145,7 @@ def test_probe_tells_a_daemon_that_cannot_sign(tmp_path: Path) -> None:
     with opendkim(tmp_path, place):
         (tmp_path / "mail.private").unlink()
         seen = probe(place, "example.com", "mail", "example.com", {}.get)
-    assert seen.verdict is Verdict.TEMPFAIL
+    assert seen.verdict is MilterVerdict.TEMPFAIL
     assert seen.problem.startswith("the daemon answered tempfail")
 
 

@@ -20,7 +20,7 @@ from dkimctl.opendkim.sockets import MilterSocket
 from dkimctl.record.from_key import record_of
 from dkimctl.record.model import record_for
 from dkimctl.sandbox import Sandbox
-from dkimctl.selftest.attempt import Attempt, Expected, State, assess
+from dkimctl.selftest.attempt import Attempt, AttemptState, Expected, assess
 from dkimctl.selftest.cases import Case, cases
 from dkimctl.selftest.person import PASSWORD, Relay, password_from, relay_from, send
 from dkimctl.selftest.probing import Finder, Prober, Via
@@ -53,7 +53,7 @@ def signed(message: Message, domain: str = "example.com") -> Message:
 def test_every_message_is_right_as_it_is(case: Case) -> None:
     """Each message of the selftest, unusual as it is, is signed and verified without a complaint."""
     found = judged(case, signed(case.message).raw)
-    assert (found.state, found.remarks, found.selectors) == (State.SIGNED, (), ("mail",))
+    assert (found.state, found.remarks, found.selectors) == (AttemptState.SIGNED, (), ("mail",))
 
 
 def test_the_messages_are_what_they_are_called() -> None:
@@ -72,13 +72,13 @@ def test_missing_foreign_and_broken_signatures() -> None:
     """Not signed, signed by somebody else, and changed on the way are wrong, each with its words and a way on."""
     case = CASES[0]
     missing = judged(case, case.message.raw)
-    assert (missing.state, missing.seen) == (State.WRONG, "it came out without a signature")
+    assert (missing.state, missing.seen) == (AttemptState.WRONG, "it came out without a signature")
     assert "dkimctl why dkimctl-probe@example.com" in missing.hint
     foreign = judged(case, signed(case.message, "example.org").raw)
-    assert foreign.state is State.WRONG
+    assert foreign.state is AttemptState.WRONG
     assert "d=example.org, which is not example.com" in foreign.seen
     changed = judged(case, signed(case.message).raw + b"footer\r\n", after="the milter inet:127.0.0.1:1")
-    assert changed.state is State.WRONG
+    assert changed.state is AttemptState.WRONG
     assert "1 line was added at its end, with “footer”" in changed.seen
     assert changed.hint == "after the daemon comes the milter inet:127.0.0.1:1"
 
@@ -86,7 +86,7 @@ def test_missing_foreign_and_broken_signatures() -> None:
 def test_signed_twice() -> None:
     """Two signatures by one key mean that the daemon is asked twice: a warning."""
     found = judged(CASES[0], signed(signed(CASES[0].message)).raw)
-    assert found.state is State.WARNING
+    assert found.state is AttemptState.WARNING
     assert "signed 2 times by mail of example.com" in found.remarks[0]
 
 
@@ -94,7 +94,7 @@ def test_signed_twice() -> None:
 def test_clocks_that_differ(behind: float, words: str) -> None:
     """A `t=` that does not fit this machine's clock is a warning: the article's "-19 seconds in the future"."""
     found = judged(CASES[0], signed(CASES[0].message).raw, behind=behind)
-    assert found.state is State.WARNING
+    assert found.state is AttemptState.WARNING
     assert words in found.remarks[0]
 
 

@@ -46,7 +46,7 @@ print(said, sorted(wanted & set(sys.modules)), file=sys.stderr)
 
 
 def entries(lock: Path) -> dict[str, tuple[str, list[str], set[str]]]:
-    """Name → version, hashes, and what needs it, of a file in which nothing else stands."""
+    """Name → version, hashes, and what needs it, of a file with nothing else in it."""
     text = lock.read_text()
     assert ENTRY.sub("", text) == "", "not an entry"
     return {

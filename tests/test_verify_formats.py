@@ -12,7 +12,7 @@ import pytest
 from dkimctl.catalogue import CATALOGUE
 from dkimctl.cli.frame import App
 from dkimctl.cli.verify_names import Source
-from dkimctl.cli.verifying import Outcome
+from dkimctl.cli.verifying import ReportPrinter
 from dkimctl.errors import UsageError
 from dkimctl.findings import Finding, Severity
 from dkimctl.keys.metadata import Tags
@@ -142,7 +142,7 @@ def test_no_report_is_lost_of_a_name_that_is_noted(tmp_path: Path, monkeypatch: 
     seen: list[int] = []
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="utf-8"))
     monkeypatch.setattr(Notes, "add", lambda self, notes: seen.append(raw.getvalue().count(b"\n")))
-    outcome = Outcome(App(), "jsonl", resume=str(tmp_path / "done"))
+    outcome = ReportPrinter(App(), "jsonl", resume=str(tmp_path / "done"))
     outcome.still_to_do(Source(()))
     report = Report(Target("s", "example.com"), "example.com", "s", NAMES[0], Verdict.RIGHT, ())
     outcome.show([outcome.portion([report]), outcome.portion([report])])

@@ -16,7 +16,7 @@ from dkimctl.keys.pair import Algorithm, generate
 from dkimctl.output.machine import document, line
 from dkimctl.output.schema import schema_text
 from dkimctl.record.model import KeyRecord, record_for
-from dkimctl.verify.report import Report, ServerAnswer, State, Target, Verdict
+from dkimctl.verify.report import AnswerState, Report, ServerAnswer, Target, Verdict
 from tests.conftest import Dkimctl, needs
 from tests.dns_servers import Knot, name_servers, txt
 from tests.ports import free_port_everywhere
@@ -52,7 +52,7 @@ def test_every_field_is_described(part: str, kind: type) -> None:
         ("report", "verdict", Verdict),
         ("report", "dnssec", Security),
         ("finding", "severity", Severity),
-        ("answer", "state", State),
+        ("answer", "state", AnswerState),
     ],
 )
 def test_every_word_is_listed(part: str, key: str, words: type[StrEnum]) -> None:
@@ -63,7 +63,7 @@ def test_every_word_is_listed(part: str, key: str, words: type[StrEnum]) -> None
 def example() -> Report:
     """A report with something in every field."""
     answer = ServerAnswer(
-        "s._domainkey.example.com", "ns1.example.com", HOME, State.TEXT, (RECORD.text,), ttl=300, serial=1
+        "s._domainkey.example.com", "ns1.example.com", HOME, AnswerState.TEXT, (RECORD.text,), ttl=300, serial=1
     )
     return Report(
         Target("s", "example.com"),
@@ -72,7 +72,7 @@ def example() -> Report:
         "s._domainkey.example.com",
         Verdict.RIGHT,
         (finding(CATALOGUE["DKIM310"], "s._domainkey.example.com", "seen"),),
-        answers=(answer, replace(answer, state=State.ALIAS, texts=(), alias="other.example", ttl=None)),
+        answers=(answer, replace(answer, state=AnswerState.ALIAS, texts=(), alias="other.example", ttl=None)),
         resolvers=(answer,),
         text=RECORD.text,
         record=RECORD,

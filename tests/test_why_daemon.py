@@ -21,10 +21,10 @@ import pytest
 from dkimctl.config.settings import Paths, Settings
 from dkimctl.errors import Unavailable
 from dkimctl.host.world import read_world
-from dkimctl.milter.client import Client, Verdict, greet, offer
+from dkimctl.milter.client import Client, MilterVerdict, greet, offer
 from dkimctl.milter.message import Message
 from dkimctl.opendkim.sockets import MilterSocket
-from dkimctl.why.answer import Answer, Mail, Outcome
+from dkimctl.why.answer import Mail, MailOutcome, WhyAnswer
 from dkimctl.why.decisions import decide
 from tests.conftest import needs
 from tests.doctor_cases import WEAK
@@ -229,7 +229,7 @@ class Daemon:
             self.process.kill()
             self.process.wait()
 
-    def ask(self, mail: Mail) -> tuple[Outcome, tuple[tuple[str, str], ...]]:
+    def ask(self, mail: Mail) -> tuple[MailOutcome, tuple[tuple[str, str], ...]]:
         """What it does with a mail: the outcome, and d= and s= of what it added."""
         message = Message(mail.sender, (("From", mail.sender), ("To", "x@example.invalid"), ("Subject", "x")), "body\n")
         client = Client(mail.client, mail.name, mail.login)
@@ -237,13 +237,13 @@ class Daemon:
             reply = offer(self.host.socket, message, client=client, job="WHY")
         except Unavailable:
             assert self.process and self.process.wait(10) < 0
-            return Outcome.CRASH, ()
+            return MailOutcome.CRASH, ()
         signatures = tuple(_tags(value) for name, value in reply.added if name == "DKIM-Signature")
-        if reply.verdict is Verdict.TEMPFAIL:
-            return Outcome.DEFERRED, ()
-        if reply.verdict is Verdict.REJECT:
-            return Outcome.REJECTED, ()
-        return (Outcome.SIGNED if signatures else Outcome.UNSIGNED), signatures
+        if reply.verdict is MilterVerdict.TEMPFAIL:
+            return MailOutcome.DEFERRED, ()
+        if reply.verdict is MilterVerdict.REJECT:
+            return MailOutcome.REJECTED, ()
+        return (MailOutcome.SIGNED if signatures else MailOutcome.UNSIGNED), signatures
 
 
 def _tags(value: str) -> tuple[str, str]:
@@ -253,7 +253,7 @@ def _tags(value: str) -> tuple[str, str]:
     return tags["d"], tags["s"]
 
 
-def _expected(answer: Answer) -> tuple[Outcome, tuple[tuple[str, str], ...]]:
+def _expected(answer: WhyAnswer) -> tuple[MailOutcome, tuple[tuple[str, str], ...]]:
     # the daemon puts each new field above the others
     return answer.outcome, tuple((s.domain, s.selector) for s in reversed(answer.signatures))
 
@@ -275,7 +275,7 @@ def test_why_agrees_with_the_daemon(safe_directory: Path, record_property: Calla
                 answer = decide(world, mail)
                 if runs and daemon.process and daemon.process.poll() is not None:
                     runs = daemon.start()
-                seen = daemon.ask(mail) if runs else (Outcome.NOT_STARTED, ())
+                seen = daemon.ask(mail) if runs else (MailOutcome.NOT_STARTED, ())
                 counts[seen[0].value] += 1
                 if sorted(_expected(answer)[1]) != sorted(seen[1]) or _expected(answer)[0] != seen[0]:
                     wrong.append((seed + case, mail, seen, answer.outcome, answer.reason, answer.signatures))

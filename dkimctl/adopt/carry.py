@@ -160,8 +160,8 @@ def _toml(value: Value) -> str:
     return f'"{escaped}"'
 
 
-def unsaid(settings: Settings, wanted: tuple[Carried, ...]) -> tuple[Notice, ...]:
-    """What a configuration file that is there already should say as well."""
+def missing_settings(settings: Settings, wanted: tuple[Carried, ...]) -> tuple[Notice, ...]:
+    """Return a notice of the settings that are missing from the existing configuration file."""
     missing = [s for s in wanted if not _says(settings, s)]
     if not missing or settings.source is None:
         return ()

@@ -55,7 +55,7 @@ def rendering_of(
         files += _config_file(world.settings, wanted)
         files += [_metadata_file(world, c, known, judged[c.entry.path], now) for c, known in fit if _is_new(known)]
         files += _tables_and_conf(world, installed, arranged)
-        notices = (*_changes(arranged), *carry.unsaid(world.settings, wanted), *carry.hosts_notice(world))
+        notices = (*_changes(arranged), *carry.missing_settings(world.settings, wanted), *carry.hosts_notice(world))
     return Rendering("opendkim", keys, tuple(files), _directories(world, fit), MappingProxyType({}), notices)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from dkimctl.adopt.tables import Tables
 from dkimctl.errors import DiskError, UsageError
-from dkimctl.host.datasets import FILES, DataSet, State, read_data_set
+from dkimctl.host.datasets import FILES, DataSet, DataSetState, read_data_set
 from dkimctl.host.installation import where
 from dkimctl.host.world import World
 from dkimctl.opendkim.managed import Foreign, Line, read_foreign
@@ -57,9 +57,9 @@ def read_installed(world: World) -> Installed | None:
 
 
 def _table(world: World, data_set: DataSet, name: str) -> Table:
-    if data_set.state is State.UNREADABLE:
+    if data_set.state is DataSetState.UNREADABLE:
         raise DiskError(data_set.why, hint="run it as root (sudo dkimctl adopt)")
-    if data_set.state is not State.READ:
+    if data_set.state is not DataSetState.READ:
         raise UsageError(
             f"{where(data_set.setting)}: {name} {data_set.setting.value}: {_STATES[data_set.state]}",
             hint="dkimctl adopt reads file:, refile: and inline tables; dkimctl doctor says more",
@@ -72,9 +72,9 @@ def _table(world: World, data_set: DataSet, name: str) -> Table:
 
 
 _STATES = {
-    State.MISSING: "there is no such file",
-    State.ELSEWHERE: "a data base, which is not looked into",
-    State.UNKNOWN_KIND: "opendkim does not know this kind of table",
+    DataSetState.MISSING: "there is no such file",
+    DataSetState.ELSEWHERE: "a data base, which is not looked into",
+    DataSetState.UNKNOWN_KIND: "opendkim does not know this kind of table",
 }
 
 

@@ -17,7 +17,7 @@ from dkimctl.names import selector_from_template
 from dkimctl.output.demo import Scene
 from dkimctl.providers.base import Create, ProviderRecord
 from dkimctl.publish.publish import publish
-from dkimctl.publish.published import Choices, Outcome, Publication
+from dkimctl.publish.published import Choices, Publication, PublishOutcome
 from dkimctl.record.published_keys import key_records
 from dkimctl.sandbox import Sandbox, Switches
 from dkimctl.signers.desired import desired
@@ -67,7 +67,10 @@ def publish_the_record(stage: Stage) -> Scene:
     """Publish the record through the API: as field type DKIM, read back, refreshed, and served."""
     stage.sandbox.clear_calls()
     publication = _publish(stage)
-    demand(publication.outcome is Outcome.PUBLISHED and bool(publication.served), f"not published: {publication.error}")
+    demand(
+        publication.outcome is PublishOutcome.PUBLISHED and bool(publication.served),
+        f"not published: {publication.error}",
+    )
     calls = [call.method for call in stage.sandbox.calls]
     (stored,) = [r for r in stage.sandbox.zone(DOMAIN).edited if r.sub_domain.endswith("_domainkey")]
     demand(stored.field_type == "DKIM", f"written as {stored.field_type}")
@@ -89,7 +92,9 @@ def publish_again(stage: Stage) -> Scene:
     stage.sandbox.clear_calls()
     publication = _publish(stage)
     calls = [call.method for call in stage.sandbox.calls]
-    demand(publication.outcome is Outcome.UNCHANGED and not publication.changes, "a second run changed something")
+    demand(
+        publication.outcome is PublishOutcome.UNCHANGED and not publication.changes, "a second run changed something"
+    )
     demand(set(calls) == {"GET"}, f"a second run wrote: {_counted(calls)}")
     return Scene(
         "Published again: nothing to change",

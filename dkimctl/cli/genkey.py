@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dkimctl.files import Owner
     from dkimctl.keys.ahead import Ahead, Make
     from dkimctl.keys.directory import KeyDirectory
-    from dkimctl.lifecycle.generation import KeyRequest, Outcome
+    from dkimctl.lifecycle.generation import GenerationOutcome, KeyRequest
 
 
 @make_command(
@@ -145,7 +145,7 @@ def _usual_jobs() -> int:
     return 2 * len(os.sched_getaffinity(0))  # while one writes, another searches for primes
 
 
-def _show(app: App, outcomes: "Iterable[Outcome]", total: int = 1) -> int:
+def _show(app: App, outcomes: "Iterable[GenerationOutcome]", total: int = 1) -> int:
     from dkimctl.output.generation import show_outcomes
 
     return show_outcomes(outcomes, app.terminal, total)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from dkimctl.output.progress import Meter
     from dkimctl.setup.setup import Wish
-    from dkimctl.setup.steps import Site, Step
+    from dkimctl.setup.steps import SetupStep, Site
 
 
 @make_command(
@@ -58,7 +58,7 @@ def _site(app: App, meter: "Meter") -> "Site":
         terminal.warning(choice.warning, choice.hint)
     store = app.store_of(choice.owner)
 
-    def tell(step: "Step") -> None:
+    def tell(step: "SetupStep") -> None:
         meter.wait_for("")
         show_step(step, terminal)
 

@@ -10,7 +10,7 @@ from dkimctl.cli.layout import FILE
 
 if TYPE_CHECKING:
     from dkimctl.cli.verify_names import Source
-    from dkimctl.cli.verifying import Outcome
+    from dkimctl.cli.verifying import ReportPrinter
     from dkimctl.verify.report import Target
 
 _THOROUGH = 3  # up to so many names are checked with every available query
@@ -76,11 +76,11 @@ def command(
     from itertools import chain, islice
 
     from dkimctl.cli.verify_names import WORTH_SHARING, raise_nothing_named, source_of
-    from dkimctl.cli.verifying import Outcome
+    from dkimctl.cli.verifying import ReportPrinter
 
     form = "json" if app.json and form == "text" else form
     app.json = app.json or form == "json"
-    outcome = Outcome(app, form, resume=resume)
+    outcome = ReportPrinter(app, form, resume=resume)
     source = outcome.still_to_do(source_of(app, outcome.bad_lines, **which))  # type: ignore[arg-type]
     names, recursive = iter(source.names), not authoritative
     first = list(islice(names, WORTH_SHARING)) or raise_nothing_named()
@@ -92,7 +92,7 @@ def command(
     return _check_many(app, outcome, source.of(chain(first, names)), recursive, concurrency)
 
 
-def _watch(app: App, outcome: "Outcome", targets: "list[Target]", recursive: bool, timeout: float) -> int:
+def _watch(app: App, outcome: "ReportPrinter", targets: "list[Target]", recursive: bool, timeout: float) -> int:
     from dkimctl.output.progress import Meter
     from dkimctl.verify.watch import watch
 
@@ -104,7 +104,7 @@ def _watch(app: App, outcome: "Outcome", targets: "list[Target]", recursive: boo
         return outcome.show_changes(changes)
 
 
-def _check_few(app: App, outcome: "Outcome", targets: "list[Target]", recursive: bool, concurrency: int) -> int:
+def _check_few(app: App, outcome: "ReportPrinter", targets: "list[Target]", recursive: bool, concurrency: int) -> int:
     from dkimctl.verify.check import check
     from dkimctl.verify.parallel import portions
 
@@ -115,7 +115,7 @@ def _check_few(app: App, outcome: "Outcome", targets: "list[Target]", recursive:
     return outcome.show(map(outcome.portion, portions(reports)), len(targets))
 
 
-def _check_many(app: App, outcome: "Outcome", source: "Source", recursive: bool, concurrency: int) -> int:
+def _check_many(app: App, outcome: "ReportPrinter", source: "Source", recursive: bool, concurrency: int) -> int:
     from dkimctl.verify.parallel import Manner, check_in_parallel
 
     outcome.in_full = app.verbosity > 0

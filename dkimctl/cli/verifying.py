@@ -35,7 +35,7 @@ class Portion:
     """For --resume."""
 
 
-class Outcome:
+class ReportPrinter:
     """Shows reports in the wanted form and knows the exit code."""
 
     def __init__(self, app: App, form: str, *, resume: str | None) -> None:

@@ -9,7 +9,7 @@ from dkimctl.cli.frame import command as make_command
 
 if TYPE_CHECKING:
     from dkimctl.verify.report import Report
-    from dkimctl.why.answer import Answer, Mail
+    from dkimctl.why.answer import Mail, WhyAnswer
 
 
 @make_command(
@@ -78,7 +78,7 @@ def _address(sender: str) -> str:
     return f"{user}{at}{domain if domain.isascii() else domain_name(domain)}"
 
 
-def _records(app: App, answer: "Answer") -> "list[Report]":
+def _records(app: App, answer: "WhyAnswer") -> "list[Report]":
     from dkimctl.verify.check import check
     from dkimctl.verify.report import Target
 
@@ -86,7 +86,7 @@ def _records(app: App, answer: "Answer") -> "list[Report]":
     return list(check(targets, app.settings.lookup))
 
 
-def _exit_code(answer: "Answer", reports: "list[Report]") -> int:
+def _exit_code(answer: "WhyAnswer", reports: "list[Report]") -> int:
     from dkimctl.findings import Severity, exit_code
     from dkimctl.why.answer import severity_of
 

@@ -23,7 +23,7 @@ KEPT = 65536
 """Octets of a hashed header and body that are kept to be shown."""
 
 
-class Verdict(StrEnum):
+class SignatureVerdict(StrEnum):
     """What became of one signature."""
 
     VALID = "valid"
@@ -52,10 +52,10 @@ class Hashed:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class SignatureOutcome:
     """The verdict with its reasons."""
 
-    verdict: Verdict
+    verdict: SignatureVerdict
     reasons: tuple[str, ...] = ()
     """Why it is invalid or could not be verified; empty for a valid one."""
     hint: str = ""
@@ -76,7 +76,7 @@ class Outcome:
 
 def check_signatures(
     mail: Mail, signatures: Sequence[tuple[Field, TagList]], find_records: FindRecords, now: datetime
-) -> list[Outcome]:
+) -> list[SignatureOutcome]:
     """Verify these signatures of the message, each by itself. What could not be asked makes one "not verified"."""
     run = _Run(mail, find_records, now)
     well_formed = [body_form(tags) for _, tags in signatures if not form_problems(tags)]
@@ -99,10 +99,10 @@ class _Run:
     def __post_init__(self) -> None:
         self.body_search, self.header_search = BodySearch(self.mail), HeaderSearch(self.mail)
 
-    def check(self, own: Field, tags: TagList) -> Outcome:
+    def check(self, own: Field, tags: TagList) -> SignatureOutcome:
         problems = form_problems(tags)
         if problems:
-            return Outcome(Verdict.INVALID, tuple(problems))
+            return SignatureOutcome(SignatureVerdict.INVALID, tuple(problems))
         body, header = self.bodies[body_form(tags)], header_of(self.mail, own, tags)
         hashed = _hashed(header, body)
         reasons = [*expired(tags, self.now), *refused(tags)]
@@ -117,9 +117,11 @@ class _Run:
 
         key = find_key(owner, tags, self._records, made_it)
         if isinstance(key, DkimctlError):
-            verdict = Verdict.UNKNOWN if isinstance(key, Unavailable) and not reasons else Verdict.INVALID
+            verdict = (
+                SignatureVerdict.UNKNOWN if isinstance(key, Unavailable) and not reasons else SignatureVerdict.INVALID
+            )
             why = (*reasons, key.message)
-            return Outcome(verdict, why, key.hint, remarks, owner, "", "", (), body_fits, None, hashed)
+            return SignatureOutcome(verdict, why, key.hint, remarks, owner, "", "", (), body_fits, None, hashed)
         header_fits, hint = made_it(key.public), ""
         if not header_fits:
             reason, hint = why_not(self.header_search, header, tags, key.public)
@@ -137,17 +139,20 @@ class _Run:
         body_fits: bool | None,
         header_fits: bool,
         hashed: Hashed,
-    ) -> Outcome:
+    ) -> SignatureOutcome:
         doubles = unsigned_doubles(self.mail, header.names)
         forged = (doubles.pop("from"),) if "from" in doubles else ()
         unsigned = never_signed(self.mail, header.names)
         remarks = (*remarks, *key.remarks, *doubles.values())
         if unsigned:
             remarks = (*remarks, f"not signed, though people see it: {', '.join(unsigned)}")
-        verdict = Verdict.INVALID if reasons else Verdict.VALID
+        verdict = SignatureVerdict.INVALID if reasons else SignatureVerdict.VALID
         if not reasons and body_fits is None:
-            verdict, reasons = Verdict.UNKNOWN, ["the end of the message was not read, so its body cannot be verified"]
-        return Outcome(
+            verdict, reasons = (
+                SignatureVerdict.UNKNOWN,
+                ["the end of the message was not read, so its body cannot be verified"],
+            )
+        return SignatureOutcome(
             verdict,
             tuple(reasons),
             hint,

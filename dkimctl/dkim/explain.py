@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
-from dkimctl.dkim.check import Verdict, check_signatures
+from dkimctl.dkim.check import SignatureVerdict, check_signatures
 from dkimctl.dkim.form import form_problems
 from dkimctl.dkim.inspection import Inspection, Signature
 from dkimctl.dkim.mail import Field, Mail, parse_mail
@@ -134,6 +134,6 @@ def exit_code(inspection: Inspection) -> int:
     if inspection.kind is Kind.MAILBOX:
         return max([3 if inspection.passed_over else 0, *map(exit_code, inspection.messages)])
     outcomes = [s.outcome for s in inspection.signatures if s.outcome]
-    if inspection.passed_over or any(o.verdict is Verdict.UNKNOWN for o in outcomes):
+    if inspection.passed_over or any(o.verdict is SignatureVerdict.UNKNOWN for o in outcomes):
         return 3
-    return 0 if outcomes and all(o.verdict is Verdict.VALID and not o.wrong for o in outcomes) else 1
+    return 0 if outcomes and all(o.verdict is SignatureVerdict.VALID and not o.wrong for o in outcomes) else 1

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from dkimctl.dkim.check import Outcome
+from dkimctl.dkim.check import SignatureOutcome
 from dkimctl.dkim.recognise import Kind
 from dkimctl.dkim.words import Tag
 from dkimctl.findings import Finding
@@ -20,7 +20,7 @@ class Signature:
     """What it is, when it is no DKIM-Signature."""
     problems: tuple[str, ...] = ()
     """What is wrong with its form."""
-    outcome: Outcome | None = None
+    outcome: SignatureOutcome | None = None
     """None when it was not to be verified: without the message, or no DKIM-Signature."""
     more_tags: int = 0
     """Tags that are too many to be explained."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dkimctl.catalogue import conf as c
 from dkimctl.doctor.base import Diagnosis, noticed
 from dkimctl.doctor.commands import chain, dkimctl, edit, rewrite, set_parameter, silence, without_mark
-from dkimctl.host.datasets import DataSet, State, read_data_set
+from dkimctl.host.datasets import DataSet, DataSetState, read_data_set
 from dkimctl.host.installation import DEFAULT_CONF, Installation, where, words
 from dkimctl.host.version import is_known_here
 from dkimctl.host.world import TABLES, World
@@ -79,8 +79,8 @@ def _renamed(world: World, setting: Setting, name: str) -> str:
     """The command that corrects a parameter's name, where the daemon then accepts the line."""
     meant = Setting(name, setting.value, setting.file, setting.line)
     is_table = name in TABLES
-    state = read_data_set(meant, world.settings.at).state if is_table and setting.value else State.READ
-    if setting.value and not value_problem(meant) and state not in (State.UNKNOWN_KIND, State.MISSING):
+    state = read_data_set(meant, world.settings.at).state if is_table and setting.value else DataSetState.READ
+    if setting.value and not value_problem(meant) and state not in (DataSetState.UNKNOWN_KIND, DataSetState.MISSING):
         return rewrite(world, setting.file, setting.line, f"{name} {setting.value}")
     return edit(world, setting.file, setting.line, f"{name} is the name; its value is not one that opendkim accepts")
 
@@ -102,12 +102,12 @@ def _data_set(world: World, name: str, data_set: DataSet) -> Iterator[Diagnosis]
     setting = data_set.setting
     mend = edit(world, setting.file, setting.line, "file: holds names, refile: patterns")
     seen = f"{where(setting)}: {setting.name} {setting.value}"
-    if data_set.state is State.UNKNOWN_KIND:
+    if data_set.state is DataSetState.UNKNOWN_KIND:
         items = usable_hosts(setting.value)
         is_list = bool(items) and name not in ("KeyTable", "SigningTable")
         fix = rewrite(world, setting.file, setting.line, f"{setting.name} csl:{','.join(items)}") if is_list else mend
         yield noticed(c.BAD_KIND, where(setting), seen, fix)
-    elif data_set.state is State.MISSING:
+    elif data_set.state is DataSetState.MISSING:
         yield noticed(c.NO_DATA_SET, data_set.place, seen, dkimctl(world, "render-config --install"))
     elif data_set.kind == "db":
         yield noticed(c.BERKELEY, where(setting), seen, dkimctl(world, "render-config --install"))

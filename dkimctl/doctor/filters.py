@@ -89,7 +89,7 @@ def _strangers_signed(way: Way, door: Service) -> Diagnosis:
 def _sign_later(way: Way, door: Service, *, is_moved: bool) -> str:
     """Sign at the way back in from a door's filter, and where the signing is moved no longer at the door."""
     back = way.returns(door)
-    if way.instance.accepts_strangers(door) and way.trusts_loopback:
+    if way.instance.accepts_unknown_clients(door) and way.trusts_loopback:
         words = "give users a submission service with a filter and a return port of its own, and sign there"
         return edit(way.world, f"{way.instance.directory}/master.cf", 0, words)
     if len(back) != 1 and not way.is_piped(door):

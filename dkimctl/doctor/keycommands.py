@@ -47,8 +47,8 @@ def _free_selector(world: World, entry: KeyEntry) -> str:
     return next(s for s in free if not os.path.exists(world.shown(f"{place}/{s}.private")))
 
 
-def elsewhere(world: World, account: Account, key: UsedKey) -> str:
-    """Copy a key to where nobody else can write, and lead the daemon there; it signs all the time."""
+def relocate_key(world: World, account: Account, key: UsedKey) -> str:
+    """Return commands that copy a key to a directory of the daemon's and repoint the KeyTable without interruption."""
     place = world.settings.paths.keys
     file, _, _ = key.where.rpartition(" line ")
     if not key.entry or "%" in key.entry.domain or key.path.startswith(place + "/") or not _has_rows(world):

@@ -9,12 +9,12 @@ from typing import assert_never
 from dkimctl.catalogue import private_keys as c
 from dkimctl.doctor.base import Diagnosis, Repair, noticed, repairable, softened
 from dkimctl.doctor.commands import chain, set_parameter, silence
-from dkimctl.doctor.keycommands import another_key, decrypt, elsewhere, make_again, whole_path
+from dkimctl.doctor.keycommands import another_key, decrypt, make_again, relocate_key, whole_path
 from dkimctl.errors import DkimctlError, Unavailable, shell_word
 from dkimctl.files import read_regular
 from dkimctl.findings import Severity
 from dkimctl.host.accounts import Account, may_become
-from dkimctl.host.datasets import State
+from dkimctl.host.datasets import DataSetState
 from dkimctl.host.keyfiles import Fault, UsedKey, distinct_keys, key_demands, read_key
 from dkimctl.host.keysafety import Danger, Unsafe, Walk
 from dkimctl.host.openable import failure_text, open_results
@@ -39,7 +39,7 @@ _OURS = ("/etc/dkimkeys", "/etc/opendkim", "/etc/mail/dkim-keys")
 def check_keys(world: World) -> Iterator[Diagnosis]:
     """Everything about the private keys that opendkim is told of."""
     table = world.data_sets.get("KeyTable")
-    if table and table.state is State.ELSEWHERE:
+    if table and table.state is DataSetState.ELSEWHERE:
         yield noticed(c.DATABASE, table.place, f"KeyTable {table.kind}: ({table.setting.file})")
     safety = world.opendkim.find("RequireSafeKeys")
     if safety and not world.opendkim.flag("RequireSafeKeys", True):
@@ -117,7 +117,7 @@ def _denied(world: World, account: Account, key: UsedKey, seen: str) -> Diagnosi
         seen = f"{seen}; {account.name} may not enter {blocked}"
         if _is_ours(world, blocked):
             return repairable(world, c.UNREADABLE, seen, repair)
-        return noticed(c.UNREADABLE, key.path, seen, elsewhere(world, account, key))
+        return noticed(c.UNREADABLE, key.path, seen, relocate_key(world, account, key))
     mode = 0o600 if status.st_mode & 0o177 or not status.st_mode & 0o400 else None
     owner = f"{account.name}:{group}" if status.st_uid != account.uid else ""
     return repairable(world, c.UNREADABLE, seen, Repair(key.path, owner=owner, mode=mode))
@@ -174,7 +174,7 @@ def _unsafe(world: World, account: Account, key: UsedKey, unsafe: Unsafe) -> Dia
         return repairable(world, entry, seen, repair)
     # of a directory such as /tmp everybody needs the mode, and of somebody's home its owner
     if unsafe.mode & 0o1000 or unsafe.danger is Danger.DIRECTORY_OWNER:
-        return noticed(entry, unsafe.node, seen, elsewhere(world, account, key))
+        return noticed(entry, unsafe.node, seen, relocate_key(world, account, key))
     return noticed(entry, unsafe.node, seen, chain(*repair.commands(world)))
 
 

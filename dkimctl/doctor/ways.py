@@ -85,7 +85,7 @@ class Way:
         """True when strangers' mail goes through the filter of a service and is signed where it comes back."""
         return (
             bool(self.filter_of(service))
-            and self.instance.accepts_strangers(service)
+            and self.instance.accepts_unknown_clients(service)
             and self.is_signed_on_return(service)
             and self.trusts_loopback
         )
@@ -93,12 +93,12 @@ class Way:
     @property
     def signs_submissions(self) -> bool:
         """True when a service for users' own mail signs: other services then need not."""
-        own = (s for s in self.doors() if s.is_submission or not self.instance.accepts_strangers(s))
+        own = (s for s in self.doors() if s.is_submission or not self.instance.accepts_unknown_clients(s))
         return any(map(self.signs, own))
 
     def is_inbound(self, service: Service) -> bool:
         """True for a service that takes strangers' mail, and no users' mail, beside one that signs users' mail."""
-        return not service.is_submission and self.instance.accepts_strangers(service) and self.signs_submissions
+        return not service.is_submission and self.instance.accepts_unknown_clients(service) and self.signs_submissions
 
     def is_piped(self, service: Service) -> bool:
         """True when its content filter is a program, which hands the mail to sendmail(1) afterwards."""

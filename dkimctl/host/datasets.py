@@ -19,7 +19,7 @@ ELSEWHERE = ("db", "dsn", "ldap", "ldapi", "ldaps", "lua")
 _BOM = b"\xef\xbb\xbf"
 
 
-class State(StrEnum):
+class DataSetState(StrEnum):
     """Whether the rows are known."""
 
     READ = "read"
@@ -40,7 +40,7 @@ class DataSet:
     kind: str
     place: str
     """The path of a `file:` or `refile:`; else the text after the colon."""
-    state: State
+    state: DataSetState
     rows: Collection[Row] = ()
     """Those of a file are read anew at each pass."""
     why: str = ""
@@ -59,7 +59,7 @@ class DataSet:
     @property
     def is_known(self) -> bool:
         """True when `rows` is all there is."""
-        return self.state is State.READ
+        return self.state is DataSetState.READ
 
     def odd(self, plain: re.Pattern[bytes]) -> Iterable[Row]:
         """The rows on lines that are not `plain`; all those of an inline list."""
@@ -86,16 +86,16 @@ def read_data_set(setting: Setting, at: Callable[[str], Path], base: str = "/") 
     """What a setting such as `KeyTable refile:/etc/opendkim/KeyTable` names. `base`: where relative paths start."""
     kind, place = data_set(setting.value)
     if kind == "csl":
-        return DataSet(setting, kind, place, State.READ, tuple(_inline(place, setting.line)))
+        return DataSet(setting, kind, place, DataSetState.READ, tuple(_inline(place, setting.line)))
     if kind not in FILES:
-        return DataSet(setting, kind, place, State.ELSEWHERE if kind in ELSEWHERE else State.UNKNOWN_KIND)
+        return DataSet(setting, kind, place, DataSetState.ELSEWHERE if kind in ELSEWHERE else DataSetState.UNKNOWN_KIND)
     path = place if place.startswith("/") else f"{base.rstrip('/')}/{place}"
     try:
         content = _content(at(path))
     except DiskError as error:
-        return DataSet(setting, kind, path, State.UNREADABLE, why=error.message)
+        return DataSet(setting, kind, path, DataSetState.UNREADABLE, why=error.message)
     if content is None:
-        return DataSet(setting, kind, path, State.MISSING)
+        return DataSet(setting, kind, path, DataSetState.MISSING)
     return _parsed(setting, kind, path, content)
 
 
@@ -110,7 +110,7 @@ def _parsed(setting: Setting, kind: str, path: str, content: bytes) -> DataSet:
         setting,
         kind,
         path,
-        State.READ,
+        DataSetState.READ,
         rows=table,
         has_bom=content.startswith(_BOM),
         long_lines=table.long_lines,

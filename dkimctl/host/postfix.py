@@ -88,7 +88,7 @@ class PostfixInstance:
         """The services that run this program."""
         return (service for service in self.services if service.command == command)
 
-    def accepts_strangers(self, service: Service) -> bool:
+    def accepts_unknown_clients(self, service: Service) -> bool:
         """True when a service takes mail from clients that neither log in nor are known (port 25, as a rule).
 
         A list of restrictions that ends in a plain `reject` lets in those alone whom it permits by name.

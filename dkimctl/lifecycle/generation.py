@@ -68,7 +68,7 @@ class Failed(NamedTuple):
     error: DkimctlError
 
 
-Outcome = Generated | Kept | Failed
+GenerationOutcome = Generated | Kept | Failed
 
 
 class OwnerChoice(NamedTuple):
@@ -127,10 +127,10 @@ def generate_keys(
     now: datetime,
     if_missing: bool = False,
     jobs: int = 1,
-) -> Iterator[Outcome]:
+) -> Iterator[GenerationOutcome]:
     """Make each key that is wanted; one that fails does not stop the others. `jobs`: how many at a time."""
 
-    def make(request: KeyRequest) -> Outcome:
+    def make(request: KeyRequest) -> GenerationOutcome:
         try:
             there = _existing(store, request) if if_missing else None
             if there is not None:
@@ -165,7 +165,7 @@ def _generate(request: KeyRequest, style: KeyStyle, store: KeyStore, now: dateti
 
 def generate_flat(
     request: KeyRequest, style: KeyStyle, directory: Path, owner: Owner, *, if_missing: bool = False
-) -> Outcome:
+) -> GenerationOutcome:
     """`DIR/<selector>.private` and `.txt` and nothing else, as opendkim-genkey writes them.
 
     Raises Refused when the key exists or others could tamper with the directory, DiskError when it cannot be written.
@@ -190,7 +190,9 @@ def _text(request: KeyRequest, pair: KeyPair, style: KeyStyle) -> bytes:
     return genkey_text(request.selector, request.domain, record, absolute=style.absolute_name)
 
 
-def _in_parallel(make: Callable[[KeyRequest], Outcome], requests: Iterable[KeyRequest], jobs: int) -> Iterator[Outcome]:
+def _in_parallel(
+    make: Callable[[KeyRequest], GenerationOutcome], requests: Iterable[KeyRequest], jobs: int
+) -> Iterator[GenerationOutcome]:
     """Results in the order of the requests; only a few more are begun than are running, so memory stays flat.
 
     Threads are enough: the search for primes lets the others run.
@@ -198,7 +200,7 @@ def _in_parallel(make: Callable[[KeyRequest], Outcome], requests: Iterable[KeyRe
     from collections import deque
     from concurrent.futures import Future, ThreadPoolExecutor
 
-    running: deque[Future[Outcome]] = deque()
+    running: deque[Future[GenerationOutcome]] = deque()
     with ThreadPoolExecutor(jobs) as pool:
         try:
             for request in requests:

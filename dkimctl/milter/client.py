@@ -33,7 +33,7 @@ class Client:
     """The name of SMTP AUTH; empty without."""
 
 
-class Verdict(StrEnum):
+class MilterVerdict(StrEnum):
     """What the daemon wants done with the message."""
 
     ACCEPT = "accept"
@@ -46,7 +46,7 @@ class Verdict(StrEnum):
 class Reply:
     """The daemon's answer."""
 
-    verdict: Verdict
+    verdict: MilterVerdict
     text: str = ""
     """The SMTP reply it asks for, such as `451 4.7.0 resource unavailable`; usually empty."""
     added: tuple[tuple[str, str], ...] = ()
@@ -80,7 +80,12 @@ _DATA = _Step(b"T", 0x200, 0x10000)
 _HEADER = _Step(b"L", 0x20, 0x80)
 _END_OF_HEADERS = _Step(b"N", 0x40, 0x40000)
 _BODY = _Step(b"B", 0x10, 0x80000)
-_FINAL = {b"a": Verdict.ACCEPT, b"t": Verdict.TEMPFAIL, b"r": Verdict.REJECT, b"d": Verdict.DISCARD}
+_FINAL = {
+    b"a": MilterVerdict.ACCEPT,
+    b"t": MilterVerdict.TEMPFAIL,
+    b"r": MilterVerdict.REJECT,
+    b"d": MilterVerdict.DISCARD,
+}
 
 
 def offer(
@@ -196,9 +201,9 @@ def _reply(wire: Wire) -> tuple[bytes, bytes]:
 def _decided(wire: Wire, command: bytes, data: bytes, added: tuple[tuple[str, str], ...]) -> Reply:
     text = data.rstrip(b"\0").decode("utf-8", "replace")
     if command == b"y":
-        return Reply(Verdict.TEMPFAIL if text.startswith("4") else Verdict.REJECT, text, added)
+        return Reply(MilterVerdict.TEMPFAIL if text.startswith("4") else MilterVerdict.REJECT, text, added)
     if command == b"c":  # at the end of a message, some daemons say "go on" for "accept"
-        return Reply(Verdict.ACCEPT, "", added)
+        return Reply(MilterVerdict.ACCEPT, "", added)
     if command not in _FINAL:
         raise Unavailable(f"{wire.socket} gave an answer that is none: {command!r}", hint="is this opendkim's Socket?")
     return Reply(_FINAL[command], text, added)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from dkimctl.clock import SYSTEM_CLOCK, Clock
 from dkimctl.dkim.signature import FIELD, FindRecord, Signature, verify
-from dkimctl.milter.client import Client, Reply, Verdict, offer
+from dkimctl.milter.client import Client, MilterVerdict, Reply, offer
 from dkimctl.milter.message import probe_message
 from dkimctl.opendkim.sockets import MilterSocket
 
@@ -17,7 +17,7 @@ class Probe:
     socket: str
     job: str
     """The queue id under which the daemon logged it."""
-    verdict: Verdict
+    verdict: MilterVerdict
     signatures: tuple[Signature, ...]
     problem: str
     """What is wrong, in one line; empty when the message was signed and a signature of its domain verifies."""
@@ -50,7 +50,7 @@ def probe(
 
 
 def _problem(reply: Reply, signatures: tuple[Signature, ...], selector: str, domain: str) -> str:
-    if reply.verdict is not Verdict.ACCEPT:
+    if reply.verdict is not MilterVerdict.ACCEPT:
         answer = f" ({reply.text})" if reply.text else ""
         return f"the daemon answered {reply.verdict}{answer}"
     if not signatures:

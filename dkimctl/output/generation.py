@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 
 from dkimctl.errors import shell_word
-from dkimctl.lifecycle.generation import Failed, Generated, Outcome
+from dkimctl.lifecycle.generation import Failed, Generated, GenerationOutcome
 from dkimctl.output.layout import message
 from dkimctl.output.progress import watched
 from dkimctl.output.terminal import Terminal
 
 
-def show_outcomes(outcomes: Iterable[Outcome], terminal: Terminal, total: int) -> int:
+def show_outcomes(outcomes: Iterable[GenerationOutcome], terminal: Terminal, total: int) -> int:
     """Show each outcome and, at the end, the next command. Return the exit code: 0, or the worst of the failures."""
     shown: list[object] = []
     code = 0
@@ -30,14 +30,14 @@ def show_outcomes(outcomes: Iterable[Outcome], terminal: Terminal, total: int) -
     return code
 
 
-def _line(outcome: Outcome) -> str:
+def _line(outcome: GenerationOutcome) -> str:
     if isinstance(outcome, Generated):
         size = f" {outcome.bits}" if outcome.algorithm == "rsa" else ""
         return f"{outcome.domain}: made {outcome.selector} ({outcome.algorithm}{size}) {outcome.path}"
     return f"{outcome.domain}: kept {outcome.selector}"
 
 
-def _document(outcome: Outcome) -> dict[str, object]:
+def _document(outcome: GenerationOutcome) -> dict[str, object]:
     if isinstance(outcome, Failed):
         return {
             "domain": outcome.domain,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from dkimctl.dkim.check import Hashed, Outcome, Verdict
+from dkimctl.dkim.check import Hashed, SignatureOutcome, SignatureVerdict
 from dkimctl.dkim.inspection import Inspection, Signature
 from dkimctl.dkim.recognise import Kind
 from dkimctl.dkim.words import Tag
@@ -12,7 +12,7 @@ from dkimctl.output.layout import Block, Line, Prose, Tone, heading, labelled, m
 
 _SHOWN = 60  # characters of a value; the rest of a long one says nothing to people
 _BODY = 2000  # octets of a body that -v shows; -vv shows more
-_TONES = {Verdict.VALID: Tone.OK, Verdict.INVALID: Tone.ERROR, Verdict.UNKNOWN: Tone.UNKNOWN}
+_TONES = {SignatureVerdict.VALID: Tone.OK, SignatureVerdict.INVALID: Tone.ERROR, SignatureVerdict.UNKNOWN: Tone.UNKNOWN}
 
 
 def inspection_blocks(inspection: Inspection, verbosity: int = 0) -> list[Block]:
@@ -89,7 +89,7 @@ def _signature(signature: Signature, verbosity: int) -> Iterator[Block]:
         yield from (_labelled("wrong", problem, Tone.ERROR) for problem in signature.problems)
         return
     yield from _outcome(signature.outcome)
-    is_valid = signature.outcome.verdict is Verdict.VALID
+    is_valid = signature.outcome.verdict is SignatureVerdict.VALID
     yield from _hashed(signature.outcome.hashed, verbosity, is_valid=is_valid)
 
 
@@ -102,7 +102,7 @@ def _tag(tag: Tag) -> Iterator[Block]:
         yield paragraph(tag.words, 6, breaks_words=True)
 
 
-def _outcome(outcome: Outcome) -> Iterator[Block]:
+def _outcome(outcome: SignatureOutcome) -> Iterator[Block]:
     yield _labelled("result", outcome.verdict.value, _TONES[outcome.verdict])
     for reason in outcome.reasons:
         yield _labelled("because", reason)

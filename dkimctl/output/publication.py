@@ -15,7 +15,7 @@ from dkimctl.output.terminal import Terminal
 from dkimctl.providers.base import Change, Create, Delete, ProviderRecord, Replace
 from dkimctl.publish.digest import PlanDigest
 from dkimctl.publish.interruption import Interrupted
-from dkimctl.publish.published import Event, Outcome, Progress, Publication
+from dkimctl.publish.published import Event, Progress, Publication, PublishOutcome
 
 _NOT_DONE = "not done"
 _INDENT = 10
@@ -46,7 +46,7 @@ class PublicationView:
             self.meter.advance(0)
             return
         self._ended[event.name] = _ended(event)
-        if event.outcome is Outcome.PLANNED:
+        if event.outcome is PublishOutcome.PLANNED:
             self._plan = self._plan or PlanDigest()
             self._plan.add(event.provider, event.zone, event.name, event.changes)
         if self._lines:
@@ -57,12 +57,12 @@ class PublicationView:
             self._failure(event, event.error)
         elif not self._lines:
             # a reader who has seen enough of a plan interrupts nothing
-            show = self._terminal.show if event.outcome is Outcome.PLANNED else self._terminal.step
+            show = self._terminal.show if event.outcome is PublishOutcome.PLANNED else self._terminal.step
             show(publication_blocks(event))
         self.meter.advance(1)
 
     def _show_line(self, publication: Publication) -> None:
-        show = self._terminal.result if publication.outcome is Outcome.PLANNED else self._terminal.line_step
+        show = self._terminal.result if publication.outcome is PublishOutcome.PLANNED else self._terminal.line_step
         show(line("publication", publication_value(publication)))
 
     def _failure(self, publication: Publication, error: DkimctlError) -> None:
@@ -108,7 +108,7 @@ def _same(group: str, exit_code: int, is_by_hand: bool) -> Ended:
 
 
 def _ended(publication: Publication) -> Ended:
-    is_by_hand = publication.outcome is Outcome.BY_HAND and publication.served is None
+    is_by_hand = publication.outcome is PublishOutcome.BY_HAND and publication.served is None
     return _same(_group(publication), publication.exit_code, is_by_hand)
 
 
@@ -130,30 +130,32 @@ def _summary(ended: Mapping[str, Ended]) -> Iterator[str]:
 def _group(publication: Publication) -> str:
     if not isinstance(publication.error, Interrupted):
         return _NOT_DONE if publication.error else publication.outcome
-    if publication.outcome in (Outcome.PUBLISHED, Outcome.UNCHANGED, Outcome.BY_HAND):
+    if publication.outcome in (PublishOutcome.PUBLISHED, PublishOutcome.UNCHANGED, PublishOutcome.BY_HAND):
         return "not seen at every name server yet"
-    return publication.outcome if publication.outcome is Outcome.NOT_BEGUN else _NOT_DONE
+    return publication.outcome if publication.outcome is PublishOutcome.NOT_BEGUN else _NOT_DONE
 
 
 def publication_blocks(publication: Publication) -> Iterator[Block]:
     """Return how one name ended, when it ended well."""
-    if publication.outcome is Outcome.PLANNED:
+    if publication.outcome is PublishOutcome.PLANNED:
         return _plan(publication)
-    if publication.outcome is Outcome.BY_HAND and publication.served is None:
+    if publication.outcome is PublishOutcome.BY_HAND and publication.served is None:
         return to_paste(publication)
-    outcome = "published" if publication.served and publication.outcome is Outcome.BY_HAND else publication.outcome
+    outcome = (
+        "published" if publication.served and publication.outcome is PublishOutcome.BY_HAND else publication.outcome
+    )
     text = f"{publication.name}: {outcome}{_proof(publication)}"
     return iter([message(text)])
 
 
 def _proof(publication: Publication) -> str:
-    read_back = "" if publication.outcome is Outcome.BY_HAND else ", read back"
+    read_back = "" if publication.outcome is PublishOutcome.BY_HAND else ", read back"
     if publication.served:
         servers = f"{publication.servers} name server" + ("s" if publication.servers != 1 else "")
         if not publication.servers:
             return f"{read_back}, seen through resolvers only (weaker: no name server answers this machine)"
         return f"{read_back}, served by {servers}"
-    if publication.next_step and publication.outcome is Outcome.PUBLISHED:
+    if publication.next_step and publication.outcome is PublishOutcome.PUBLISHED:
         return f"{read_back}; now {publication.next_step}"
     return f"{read_back}; not checked at the name servers"
 

@@ -6,16 +6,16 @@ from itertools import groupby
 
 from dkimctl.names import printable
 from dkimctl.output.layout import Block, Line, Prose, Tone, heading, message, paragraph
-from dkimctl.selftest.attempt import Attempt, State
+from dkimctl.selftest.attempt import Attempt, AttemptState
 from dkimctl.selftest.person import Sent
 from dkimctl.selftest.probing import Selftest
 
 _INDENT = 10
 _TONES = {
-    State.SIGNED: Tone.OK,
-    State.WARNING: Tone.WARNING,
-    State.WRONG: Tone.ERROR,
-    State.UNKNOWN: Tone.UNKNOWN,
+    AttemptState.SIGNED: Tone.OK,
+    AttemptState.WARNING: Tone.WARNING,
+    AttemptState.WRONG: Tone.ERROR,
+    AttemptState.UNKNOWN: Tone.UNKNOWN,
 }
 
 
@@ -32,8 +32,9 @@ def selftest_blocks(result: Selftest) -> Iterator[Block]:
     for note in result.notes:
         yield Prose(f"note: {note}", indent=2)
     counts = Counter(attempt.state for attempt in result.attempts)
-    worst = max((state for state in State if counts[state]), key=list(State).index, default=State.UNKNOWN)
-    yield heading(", ".join(f"{counts[state]} {state.value}" for state in State if counts[state]), _TONES[worst])
+    ended = [state for state in AttemptState if counts[state]]  # the best first
+    worst = ended[-1] if ended else AttemptState.UNKNOWN
+    yield heading(", ".join(f"{counts[state]} {state.value}" for state in ended), _TONES[worst])
 
 
 def _attempts(attempts: Sequence[Attempt]) -> Iterator[Block]:

@@ -8,7 +8,7 @@ from dkimctl.output.findings import finding_blocks
 from dkimctl.output.layout import Block, Line, Prose, Tone, heading, separated, severity_tone
 from dkimctl.record.model import KeyRecord
 from dkimctl.record.presentation import quoted
-from dkimctl.verify.report import Report, ServerAnswer, State, Verdict
+from dkimctl.verify.report import AnswerState, Report, ServerAnswer, Verdict
 from dkimctl.verify.tally import Tally
 
 _STRING = 68  # octets of a string that fits a line
@@ -109,9 +109,9 @@ def _where(answer: ServerAnswer) -> str:
 
 def _said(answer: ServerAnswer, texts: list[str], *, is_known: bool) -> str:
     """What one server said. `is_known`: the `texts` are those of authoritative servers, of which one answered."""
-    if answer.state is State.ALIAS:
+    if answer.state is AnswerState.ALIAS:
         return f"CNAME {answer.alias}"
-    if answer.state is not State.TEXT:
+    if answer.state is not AnswerState.TEXT:
         left = f" for {answer.ttl} s more" if answer.ttl is not None else ""
         return printable(answer.why, 200) or answer.state.value + left
     size = f"{len(answer.texts[0])} octets" if len(answer.texts) == 1 else f"{len(answer.texts)} texts"

@@ -4,21 +4,21 @@ from collections.abc import Iterator, Sequence
 
 from dkimctl.output.layout import Block, Prose, labelled, severity_tone
 from dkimctl.verify.report import Report
-from dkimctl.why.answer import Answer, Outcome, severity_of
+from dkimctl.why.answer import MailOutcome, WhyAnswer, severity_of
 
 _INDENT = 10
 _MEANING = {
-    Outcome.SIGNED: "signed",
-    Outcome.UNSIGNED: "not signed",
-    Outcome.DEFERRED: "deferred (4.7.1)",
-    Outcome.REJECTED: "rejected (550): lost",
-    Outcome.CRASH: "the daemon crashes",
-    Outcome.NOT_STARTED: "nothing is signed",
-    Outcome.UNKNOWN: "not known",
+    MailOutcome.SIGNED: "signed",
+    MailOutcome.UNSIGNED: "not signed",
+    MailOutcome.DEFERRED: "deferred (4.7.1)",
+    MailOutcome.REJECTED: "rejected (550): lost",
+    MailOutcome.CRASH: "the daemon crashes",
+    MailOutcome.NOT_STARTED: "nothing is signed",
+    MailOutcome.UNKNOWN: "not known",
 }
 
 
-def answer_blocks(answer: Answer, reports: Sequence[Report]) -> Iterator[Block]:
+def answer_blocks(answer: WhyAnswer, reports: Sequence[Report]) -> Iterator[Block]:
     """Return the outcome in one line, then client, sender, key, file, DMARC and DNS, each with file and line."""
     mail = answer.mail
     auth = f", authenticated as {mail.login}" if mail.login else ""

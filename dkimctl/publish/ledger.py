@@ -9,7 +9,7 @@ from dkimctl.errors import DkimctlError
 from dkimctl.keys.metadata import Phase
 from dkimctl.keys.phases import reach
 from dkimctl.keys.store import Key, KeyName, KeyStore, current_key
-from dkimctl.publish.published import Event, Outcome, Progress, Publication
+from dkimctl.publish.published import Event, Progress, Publication, PublishOutcome
 
 
 @dataclass(slots=True)
@@ -31,7 +31,7 @@ class Ledger:
         now = self.publications.get(name)
         if now is None:
             key = self.keys[name]
-            now = Publication(key.domain, key.selector, name, self.provider, Outcome.NOT_BEGUN)
+            now = Publication(key.domain, key.selector, name, self.provider, PublishOutcome.NOT_BEGUN)
         self.publications[name] = replace(now, **changes)
         return self.publications[name]
 
@@ -39,8 +39,8 @@ class Ledger:
         """Change fields, and let the reader know; more is to come."""
         self.report(self.note(name, **changes))
 
-    def tell(self, name: str, **changes: Any) -> None:
-        """Change fields, and let the reader know how it ended."""
+    def finish(self, name: str, **changes: Any) -> None:
+        """Change fields, report the final state of the publication, and forget it."""
         ended = self.note(name, **changes)
         for books in (self.publications, self.keys, self._said):
             books.pop(name, None)
@@ -48,7 +48,7 @@ class Ledger:
 
     def fail(self, name: str, error: DkimctlError) -> None:
         """It ended with an error before its record stood."""
-        self.tell(name, outcome=Outcome.FAILED, error=error)
+        self.finish(name, outcome=PublishOutcome.FAILED, error=error)
 
     def say(self, subject: str, text: str) -> None:
         """Progress; the same words about the same subject only once."""

@@ -58,9 +58,9 @@ class Observation:
             self.ledger.reach(wanted.name, Phase.PUBLISHED)
             self.ledger.reach(wanted.name, Phase.VERIFIED)
         except DkimctlError as error:
-            self.ledger.tell(wanted.name, error=error)
+            self.ledger.finish(wanted.name, error=error)
         else:
-            self.ledger.tell(wanted.name)
+            self.ledger.finish(wanted.name)
 
     def _unserved(self, wanted: Wanted, seen: "Report") -> None:
         from dkimctl.verify.report import Verdict
@@ -78,7 +78,7 @@ class Observation:
             self.make_effective(wanted.name, only_if=(None,) if seen.verdict is Verdict.UNKNOWN else (None, True))
         except DkimctlError as error:
             self.waiting.drop(wanted)
-            self.ledger.tell(wanted.name, served=False, error=error)
+            self.ledger.finish(wanted.name, served=False, error=error)
 
     def _overdue(self, wanted: Wanted, seen: "Report") -> None:
         error = None
@@ -91,7 +91,7 @@ class Observation:
             error = Unavailable(
                 error.message, hint=f"have the customer add it once: {line}; then the same command again"
             )
-        self.ledger.tell(wanted.name, served=False, error=error)
+        self.ledger.finish(wanted.name, served=False, error=error)
 
     def _zone(self, name: str) -> str:
         return self.ledger.publications[name].zone

@@ -97,7 +97,7 @@ def _plan_name(
     return NamePlan(wanted, existing, tuple(_changes(wanted, existing, capabilities, overrides)))
 
 
-def elsewhere(domain: str) -> str:
+def delegation_hint(domain: str) -> str:
     """The advice for a service that lacks what a key record needs: a weaker key is none."""
     return (
         f'let the name be a CNAME into a zone elsewhere: [domains."{domain}"] delegate = "…" '
@@ -115,7 +115,7 @@ def _refusal(
     if limit is not None and len(wanted.record.text) > limit and not overrides.accept_limits:
         return Refused(
             f"{wanted.name}: the record has {len(wanted.record.text)} characters, and this service stores {limit}",
-            hint=f"{elsewhere(wanted.domain)}; or try it all the same with --accept-limits",
+            hint=f"{delegation_hint(wanted.domain)}; or try it all the same with --accept-limits",
         )
     foreign = [record for record in existing if likeness(record.text, wanted.record) is Likeness.FOREIGN]
     if foreign and not overrides.replace_foreign:

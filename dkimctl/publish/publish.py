@@ -15,15 +15,15 @@ from dkimctl.providers.isolation import Unloadable, UnloadableProvider
 from dkimctl.providers.registry import open_provider, provider_names
 from dkimctl.publish.digest import PlanDigest
 from dkimctl.publish.interruption import Stop
-from dkimctl.publish.published import Choices, Event, Outcome, Progress, Publication
+from dkimctl.publish.published import Choices, Event, Progress, Publication, PublishOutcome
 from dkimctl.publish.run import Run
 
 __all__ = [
     "Choices",
     "Event",
-    "Outcome",
     "Progress",
     "Publication",
+    "PublishOutcome",
     "open_providers",
     "publish",
     "publish_at_each",

@@ -43,7 +43,7 @@ class Choices:
         return Pace(self.rate, self.jobs)
 
 
-class Outcome(StrEnum):
+class PublishOutcome(StrEnum):
     """What was done for one key."""
 
     PLANNED = "planned"
@@ -63,7 +63,7 @@ class Publication:
     name: str
     """The owner name."""
     provider: str
-    outcome: Outcome
+    outcome: PublishOutcome
     zone: str = ""
     text: str = ""
     """The record as one string."""

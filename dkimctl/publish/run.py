@@ -16,7 +16,7 @@ from dkimctl.publish.digest import PlanDigest
 from dkimctl.publish.interruption import Interrupted, Stop
 from dkimctl.publish.ledger import Ledger
 from dkimctl.publish.observation import Observation
-from dkimctl.publish.published import Choices, Event, Outcome
+from dkimctl.publish.published import Choices, Event, PublishOutcome
 from dkimctl.publish.waiting import Waiting
 from dkimctl.publish.worker_pool import WorkerPool
 from dkimctl.publish.zones import ZoneGroup, locate, sort_by_zone
@@ -102,10 +102,10 @@ class Run:
             except DkimctlError as error:
                 self.ledger.fail(name, error)
                 continue
-            self.ledger.note(name, text=wanted.record.text, outcome=Outcome.BY_HAND, zone=zone)
+            self.ledger.note(name, text=wanted.record.text, outcome=PublishOutcome.BY_HAND, zone=zone)
             next_step = self.provider.capabilities.next_step
             if not self.waits:
-                self.ledger.tell(name, next_step=next_step)
+                self.ledger.finish(name, next_step=next_step)
                 continue
             self.ledger.announce(name, next_step=next_step)
             self.observation.begin(wanted)
@@ -170,14 +170,14 @@ class Run:
             elif one.refusal:
                 self.ledger.fail(wanted.name, one.refusal)
             else:
-                self.ledger.tell(wanted.name, outcome=Outcome.PLANNED)
+                self.ledger.finish(wanted.name, outcome=PublishOutcome.PLANNED)
 
     def _finish_name(self, result: NameResult, *, activated: bool) -> None:
         """Its record stands at the provider, or there is an error."""
         name = result.wanted.name
         if result.error:
             return self.ledger.fail(name, result.error)
-        outcome = Outcome.PUBLISHED if result.changes else Outcome.UNCHANGED
+        outcome = PublishOutcome.PUBLISHED if result.changes else PublishOutcome.UNCHANGED
         next_step = self.provider.capabilities.next_step
         self.ledger.note(name, outcome=outcome, activated=activated, next_step=next_step)
         try:
@@ -185,11 +185,11 @@ class Run:
             if not self.waits:
                 self.observation.make_effective(name, only_if=(None,))
         except DkimctlError as error:
-            return self.ledger.tell(name, error=error)
+            return self.ledger.finish(name, error=error)
         if not self.waits:
             if name != result.wanted.owner:
                 self.ledger.say(name, f"the customer needs, once: {cname_line(result.wanted.owner, name)}")
-            return self.ledger.tell(name)
+            return self.ledger.finish(name)
         if result.changes or next_step:
             then = f"now {next_step}; " if next_step else ""
             patience = f"up to {self.choices.timeout:g} s"
@@ -201,14 +201,14 @@ class Run:
     def _left_in_the_middle(self, groups: Iterable[ZoneGroup]) -> None:
         """Of some it is not known how far they came; the next run looks first."""
         for name in [name for group in groups for name in group.names if name in self.ledger.keys]:
-            if self.ledger.note(name).outcome is Outcome.NOT_BEGUN:
+            if self.ledger.note(name).outcome is PublishOutcome.NOT_BEGUN:
                 self.ledger.fail(name, Interrupted("interrupted in the middle"))
 
     def _interrupted(self) -> None:
         """Say how far each name is that has not come to its end."""
         for name in list(self.ledger.keys):
             publication = self.ledger.note(name)
-            if publication.outcome is Outcome.NOT_BEGUN:
-                self.ledger.tell(name, error=Interrupted("interrupted before it began"))
+            if publication.outcome is PublishOutcome.NOT_BEGUN:
+                self.ledger.finish(name, error=Interrupted("interrupted before it began"))
             else:
-                self.ledger.tell(name, error=Interrupted("interrupted before every name server was seen to serve it"))
+                self.ledger.finish(name, error=Interrupted("interrupted before every name server was seen to serve it"))

@@ -7,7 +7,7 @@ from dkimctl.clock import Clock
 from dkimctl.errors import RUN_AGAIN, ApiError, DkimctlError, shell_word
 from dkimctl.providers.base import Change, Create, Delete, Provider, ProviderRecord, Replace
 from dkimctl.publish.likeness import Likeness, key_value, likeness
-from dkimctl.publish.plan import NamePlan, Overrides, Wanted, elsewhere, plan
+from dkimctl.publish.plan import NamePlan, Overrides, Wanted, delegation_hint, plan
 
 _PAUSES = (1.0, 2.0, 4.0, 8.0, 8.0)  # seconds between looks for what was accepted but does not show yet
 
@@ -81,7 +81,7 @@ class Settling:
         elif not is_rsa or self.overrides.accept_limits:
             self._second_type.add(name)
         else:
-            hint = f"{elsewhere(wanted.domain)}; or, as {capabilities.fallback_type}, with --accept-limits"
+            hint = f"{delegation_hint(wanted.domain)}; or, as {capabilities.fallback_type}, with --accept-limits"
             self.errors[name] = ApiError(error.message, hint=hint, status=error.status, call=error.call)
 
     def _step(self, name: NamePlan) -> list[Change]:

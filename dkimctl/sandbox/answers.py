@@ -54,7 +54,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpAnswer:
     """One HTTP answer, complete except for the headers that every answer has."""
 
     status: int
@@ -73,7 +73,7 @@ class ErrorAnswer(Exception):
         self.code = code
         self.details = details
 
-    def answer(self, switches: Switches) -> Answer:
+    def answer(self, switches: Switches) -> HttpAnswer:
         """The body in the format that the switches choose."""
         body: dict[str, Any]
         if switches.error_format == "legacy":
@@ -87,16 +87,16 @@ class ErrorAnswer(Exception):
         body["message"] = self.message
         if self.details:
             body["details"] = dict(self.details)
-        return Answer(self.status, json.dumps(body, separators=(",", ":")).encode())
+        return HttpAnswer(self.status, json.dumps(body, separators=(",", ":")).encode())
 
 
-def value_answer(value: object, switches: Switches) -> Answer:
+def value_answer(value: object, switches: Switches) -> HttpAnswer:
     """200 with the value as JSON, or the form of void that the switches choose."""
     if value is not VOID:
-        return Answer(200, json.dumps(value, separators=(",", ":")).encode())
+        return HttpAnswer(200, json.dumps(value, separators=(",", ":")).encode())
     if switches.void == "204":
-        return Answer(204, b"")
-    return Answer(200, b"null" if switches.void == "null" else b"")
+        return HttpAnswer(204, b"")
+    return HttpAnswer(200, b"null" if switches.void == "null" else b"")
 
 
 def _phrase(status: int) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from dkimctl.sandbox import record_routes, service_routes, zone_routes
 from dkimctl.sandbox.access import Access
-from dkimctl.sandbox.answers import Answer, ErrorAnswer, Request, value_answer
+from dkimctl.sandbox.answers import ErrorAnswer, HttpAnswer, Request, value_answer
 from dkimctl.sandbox.auth_routes import answer_auth, validation_page
 from dkimctl.sandbox.routes import Routes
 from dkimctl.sandbox.zonefile import text_of
@@ -26,7 +26,7 @@ class Api:
         self._access = access
         self._routes = _every_route()
 
-    def answer(self, request: Request, base_url: str, *, versioned: bool) -> Answer:
+    def answer(self, request: Request, base_url: str, *, versioned: bool) -> HttpAnswer:
         """The answer to a request; `versioned` when its path had one of the prefixes."""
         switches = self._access.switches
         try:
@@ -40,7 +40,7 @@ class Api:
         except Exception as error:
             return ErrorAnswer(500, f"the sandbox failed: {error!r}").answer(switches)
 
-    def _unversioned(self, request: Request) -> Answer:
+    def _unversioned(self, request: Request) -> HttpAnswer:
         if (request.method, request.path) == ("POST", "/auth/oauth2/token"):
             return self._access.accounts.token_answer(request)
         if (request.method, request.path) == ("GET", "/auth"):
@@ -49,12 +49,12 @@ class Api:
             return self._version(request.path.removeprefix("/zonefile/"))
         raise ErrorAnswer(404, "Got an invalid (or empty) URL", "INVALID_URL")
 
-    def _version(self, token: str) -> Answer:
+    def _version(self, token: str) -> HttpAnswer:
         """The text of an earlier version; its address is not guessed, and needs no key."""
         for zone in self._zones.values():
             for version in zone.history.versions:
                 if version.token == token:
-                    return Answer(200, text_of(zone, version.records).encode(), "text/plain; charset=utf-8")
+                    return HttpAnswer(200, text_of(zone, version.records).encode(), "text/plain; charset=utf-8")
         raise ErrorAnswer(404, "Got an invalid (or empty) URL", "INVALID_URL")
 
     def _zone_value(self, request: Request) -> object:

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from dkimctl.sandbox.access import Access
-from dkimctl.sandbox.answers import VOID, Answer, ErrorAnswer, Request
+from dkimctl.sandbox.answers import VOID, ErrorAnswer, HttpAnswer, Request
 from dkimctl.sandbox.credentials import METHODS, Credential
 
 AUTH_ACTION = "account:apiovh:auth"
@@ -51,15 +51,15 @@ def request_credential(access: Access, request: Request, base_url: str) -> dict[
     }
 
 
-def validation_page(access: Access, request: Request) -> Answer:
+def validation_page(access: Access, request: Request) -> HttpAnswer:
     """Opening the validation URL is the person's consent; then the redirection, if one was asked for."""
     credential = access.credentials.find_token(request.parameter("credentialToken") or "")
     if credential is None:
-        return Answer(404, b"no such token\n", "text/plain; charset=utf-8")
+        return HttpAnswer(404, b"no such token\n", "text/plain; charset=utf-8")
     access.credentials.validate(credential.consumer_key)
     if credential.redirection:
-        return Answer(302, b"", "text/plain; charset=utf-8", {"Location": credential.redirection})
-    return Answer(200, b"the consumer key is validated\n", "text/plain; charset=utf-8")
+        return HttpAnswer(302, b"", "text/plain; charset=utf-8", {"Location": credential.redirection})
+    return HttpAnswer(200, b"the consumer key is validated\n", "text/plain; charset=utf-8")
 
 
 def _is_web_address(value: object) -> bool:

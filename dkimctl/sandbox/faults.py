@@ -3,7 +3,7 @@
 import threading
 from dataclasses import dataclass, replace
 
-from dkimctl.sandbox.answers import Answer, ErrorAnswer
+from dkimctl.sandbox.answers import ErrorAnswer, HttpAnswer
 from dkimctl.sandbox.faultkinds import FaultKind
 from dkimctl.sandbox.patterns import glob
 from dkimctl.sandbox.switches import Switches
@@ -44,7 +44,7 @@ class Fault:
             and (self.path is None or glob(self.path, path))
         )
 
-    def instead(self, switches: Switches) -> Answer:
+    def instead(self, switches: Switches) -> HttpAnswer:
         """The answer in place of the call; for `reset-before` and `timeout` it is never sent."""
         if error := _ERRORS.get(self.kind):
             answer = error.answer(switches)
@@ -52,12 +52,12 @@ class Fault:
                 answer = replace(answer, headers={"Retry-After": f"{self.retry_after:g}"})
             return answer
         if self.kind == "null-error":
-            return Answer(500, b"null")
+            return HttpAnswer(500, b"null")
         status, _, form = self.kind.partition("-")
         number = 200 if self.kind == "html-200" else int(status) if form == "html" else 0
-        return Answer(number, _page(number), "text/html")
+        return HttpAnswer(number, _page(number), "text/html")
 
-    def spoil(self, answer: Answer) -> Answer:
+    def spoil(self, answer: HttpAnswer) -> HttpAnswer:
         """The answer of a call that was carried out, as the fault lets it arrive."""
         bodies = {"null": b"null", "empty-200": b"", "truncated-json": answer.body[: len(answer.body) // 2]}
         if self.kind not in bodies:

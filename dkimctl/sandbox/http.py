@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler
 from typing import cast
 from urllib.parse import unquote
 
-from dkimctl.sandbox.answers import Answer, Request
+from dkimctl.sandbox.answers import HttpAnswer, Request
 from dkimctl.sandbox.api import PREFIXES, Api
 from dkimctl.sandbox.calls import CallLog, LoggedCall
 from dkimctl.sandbox.faults import AFTER, Fault, Faults
@@ -121,7 +121,7 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name.title(): value for name, value in self.headers.items()}
         return Request(self.command, path, query, urls, headers, body), bool(prefix)
 
-    def _deliver(self, answer: Answer, fault: Fault | None, log: Callable[[int], None]) -> None:
+    def _deliver(self, answer: HttpAnswer, fault: Fault | None, log: Callable[[int], None]) -> None:
         kind = fault.kind if fault else ""
         if fault:
             answer = fault.spoil(answer)
@@ -132,7 +132,7 @@ class _Handler(BaseHTTPRequestHandler):
         log(answer.status)
         self._send(answer, pause=fault.seconds / SLOW_PIECES if fault and kind == "slow-body" else 0)
 
-    def _send(self, answer: Answer, pause: float) -> None:
+    def _send(self, answer: HttpAnswer, pause: float) -> None:
         self.send_response(answer.status)
         self.send_header("X-OVH-QUERYID", _query_id())
         self.send_header("Cache-Control", "no-cache")

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import parse_qs
 
-from dkimctl.sandbox.answers import Answer, Request
+from dkimctl.sandbox.answers import HttpAnswer, Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class ServiceAccounts:
             account, end = self._tokens.get(token, (None, 0.0))
         return account if time.monotonic() < end else None
 
-    def token_answer(self, request: Request) -> Answer:
+    def token_answer(self, request: Request) -> HttpAnswer:
         """What the token endpoint says (RFC 6749, sections 4.4 and 5)."""
         form = {name: values[-1] for name, values in parse_qs(request.body).items()}
         if form.get("grant_type") != "client_credentials":
@@ -79,5 +79,5 @@ def _client(request: Request, form: dict[str, str]) -> tuple[str, str]:
     return client_id, client_secret
 
 
-def _json(status: int, value: dict[str, object]) -> Answer:
-    return Answer(status, json.dumps(value).encode(), headers={"Cache-Control": "no-store"})
+def _json(status: int, value: dict[str, object]) -> HttpAnswer:
+    return HttpAnswer(status, json.dumps(value).encode(), headers={"Cache-Control": "no-store"})

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from dkimctl.dkim.check import Outcome
-from dkimctl.dkim.check import Verdict as Judged
+from dkimctl.dkim.check import SignatureOutcome
+from dkimctl.dkim.check import SignatureVerdict as Judged
 from dkimctl.dkim.explain import explain
 from dkimctl.dkim.mail import parse_mail
 from dkimctl.dkim.signature import FIELD, FindRecord, verify
@@ -19,7 +19,7 @@ from dkimctl.selftest.cases import Case
 _SKEW = timedelta(seconds=2)  # t= counts whole seconds, and the message takes a moment
 
 
-class State(StrEnum):
+class AttemptState(StrEnum):
     """How it ended."""
 
     SIGNED = "signed"
@@ -35,7 +35,7 @@ class Attempt:
     domain: str
     case: str
     sender: str
-    state: State
+    state: AttemptState
     seen: str
     """In a line: who signed it, or what is wrong."""
     hint: str = ""
@@ -62,28 +62,28 @@ def assess(case: Case, raw: bytes, expected: Expected) -> Attempt:
     """Judge a message as it came out: its signatures verified by dkimpy, and for one that fails what was changed."""
     found = [parse_signature_tags(field.value.decode("latin-1")) for field in parse_mail(raw).named(FIELD)]
     if not found:
-        return attempt(case, expected, State.WRONG, "it came out without a signature", hint=why_hint(case))
+        return attempt(case, expected, AttemptState.WRONG, "it came out without a signature", hint=why_hint(case))
     if all(tags.get("d").lower() != expected.domain for tags in found):
         seen = f"signed with d={found[0].get('d')}, which is not {expected.domain}: DMARC looks at that"
-        return attempt(case, expected, State.WRONG, seen, hint=why_hint(case))
+        return attempt(case, expected, AttemptState.WRONG, seen, hint=why_hint(case))
     try:
         verified = verify(raw, expected.find_record)
     except Unavailable as error:
-        return attempt(case, expected, State.UNKNOWN, error.message, hint=error.hint)
+        return attempt(case, expected, AttemptState.UNKNOWN, error.message, hint=error.hint)
     good = [t for t, s in zip(found, verified, strict=True) if s.valid and t.get("d").lower() == expected.domain]
     broken = [] if all(s.valid for s in verified) else _broken(raw, expected, [s.valid for s in verified])
     if not good:
         return _failed(case, expected, broken)
     remarks = (*_duplicates(found), *_clock(good[0], expected), *(f"another one fails: {b.why}" for b in broken))
     seen = "signed by " + " and ".join(f"{tags.get('s')} (d={tags.get('d')})" for tags in good)
-    state = State.WARNING if remarks else State.SIGNED
+    state = AttemptState.WARNING if remarks else AttemptState.SIGNED
     return attempt(case, expected, state, seen, remarks=remarks, selectors=tuple(tags.get("s") for tags in good))
 
 
 def attempt(
     case: Case,
     expected: Expected,
-    state: State,
+    state: AttemptState,
     seen: str,
     *,
     hint: str = "",
@@ -96,7 +96,7 @@ def attempt(
 
 def not_verified(case: Case, expected: Expected, error: DkimctlError) -> Attempt:
     """The attempt that ended with an error: what could not be asked is unknown, everything else is wrong."""
-    state = State.UNKNOWN if isinstance(error, Unavailable) else State.WRONG
+    state = AttemptState.UNKNOWN if isinstance(error, Unavailable) else AttemptState.WRONG
     return attempt(case, expected, state, error.message, hint=error.hint)
 
 
@@ -111,7 +111,7 @@ class _Broken:
 
     domain: str
     selector: str
-    outcome: Outcome
+    outcome: SignatureOutcome
 
     @property
     def why(self) -> str:
@@ -134,16 +134,16 @@ def _broken(raw: bytes, expected: Expected, valid: list[bool]) -> list[_Broken]:
 def _failed(case: Case, expected: Expected, broken: list[_Broken]) -> Attempt:
     own = next((b for b in broken if b.domain.lower() == expected.domain), None)
     if own is None:
-        return attempt(case, expected, State.WRONG, "too many signatures to look at", hint=why_hint(case))
+        return attempt(case, expected, AttemptState.WRONG, "too many signatures to look at", hint=why_hint(case))
     outcome = own.outcome
     if outcome.verdict is Judged.UNKNOWN:
-        return attempt(case, expected, State.UNKNOWN, "; ".join(outcome.reasons), hint=outcome.hint)
+        return attempt(case, expected, AttemptState.UNKNOWN, "; ".join(outcome.reasons), hint=outcome.hint)
     if not case.is_legal and outcome.header_fits and not outcome.body_fits:
         hint = "such mail is against RFC 5322 §2.1.1; let what writes it encode it (quoted-printable or base64)"
-        return attempt(case, expected, State.WARNING, own.why, hint=hint)
+        return attempt(case, expected, AttemptState.WARNING, own.why, hint=hint)
     changed = False in (outcome.body_fits, outcome.header_fits)
     hint = f"after the daemon comes {expected.after}" if changed and expected.after else outcome.hint
-    return attempt(case, expected, State.WRONG, own.why, hint=hint)
+    return attempt(case, expected, AttemptState.WRONG, own.why, hint=hint)
 
 
 def _duplicates(found: list[TagList]) -> list[str]:

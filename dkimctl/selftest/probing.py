@@ -15,7 +15,7 @@ from dkimctl.keys.store import KeyName, KeyReader, published_keys
 from dkimctl.names import owner_name, split_owner_name
 from dkimctl.opendkim.sockets import MilterSocket, parse_socket
 from dkimctl.record.from_key import record_of
-from dkimctl.selftest.attempt import Attempt, State
+from dkimctl.selftest.attempt import Attempt, AttemptState
 from dkimctl.selftest.cases import Case, cases
 from dkimctl.signers.registry import signer_of
 
@@ -43,7 +43,7 @@ class Selftest:
     def exit_code(self) -> int:
         """1 when a message is not signed as it should be, 3 when one could not be judged, else 0."""
         states = {a.state for a in self.attempts}
-        return 3 if State.UNKNOWN in states else 1 if State.WRONG in states else 0
+        return 3 if AttemptState.UNKNOWN in states else 1 if AttemptState.WRONG in states else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ class Finder:
 
 def noted(attempt: Attempt, finder: Finder) -> Attempt:
     """A signature that only this disk can verify is a warning."""
-    if attempt.state is not State.SIGNED:
+    if attempt.state is not AttemptState.SIGNED:
         return attempt
     names = [f"{selector}._domainkey.{attempt.domain}" for selector in attempt.selectors]
-    return replace(attempt, state=State.WARNING) if any(map(finder.is_unpublished, names)) else attempt
+    return replace(attempt, state=AttemptState.WARNING) if any(map(finder.is_unpublished, names)) else attempt

@@ -6,10 +6,10 @@ from datetime import datetime
 
 from dkimctl.dkim.signature import FIELD
 from dkimctl.errors import DkimctlError
-from dkimctl.milter.client import Offered, Reply, Verdict, hand_over
+from dkimctl.milter.client import MilterVerdict, Offered, Reply, hand_over
 from dkimctl.opendkim.sockets import MilterSocket
 from dkimctl.programs import log_of
-from dkimctl.selftest.attempt import Attempt, Expected, State, assess, attempt, not_verified, why_hint
+from dkimctl.selftest.attempt import Attempt, AttemptState, Expected, assess, attempt, not_verified, why_hint
 from dkimctl.selftest.cases import Case
 from dkimctl.selftest.probing import Finder, Prober, Selftest, Via, all_cases, daemon_socket, noted
 from dkimctl.selftest.through_postfix import through_postfix
@@ -65,10 +65,10 @@ def _answered(domain: str, case: Case, sent: datetime, offered: Offered) -> tupl
 
 
 def _judged(case: Case, reply: Reply, expected: Expected, signer: str) -> Attempt:
-    if reply.verdict is not Verdict.ACCEPT:
+    if reply.verdict is not MilterVerdict.ACCEPT:
         answer = f" ({reply.text})" if reply.text else ""
         seen = f"the daemon answered {reply.verdict}{answer}: such mail does not go out"
-        return attempt(case, expected, State.WRONG, seen, hint=f"{why_hint(case)}; or its log: {log_of(signer)}")
+        return attempt(case, expected, AttemptState.WRONG, seen, hint=f"{why_hint(case)}; or its log: {log_of(signer)}")
     message = case.message
     for name, value in reversed(reply.added):
         if name.lower() == FIELD.lower():

@@ -11,7 +11,7 @@ from dkimctl.errors import CheckFailed, DkimctlError, Unavailable
 from dkimctl.postfix.milters import milter_socket, names_opendkim, split_milters
 from dkimctl.postfix.postconf import read_settings
 from dkimctl.programs import run_program
-from dkimctl.selftest.attempt import Attempt, Expected, State, assess, attempt, why_hint
+from dkimctl.selftest.attempt import Attempt, AttemptState, Expected, assess, attempt, why_hint
 from dkimctl.selftest.cases import Case
 from dkimctl.selftest.postfix_copy import Copied, Ports
 from dkimctl.selftest.postfix_instance import Instance, second_postfix
@@ -68,14 +68,16 @@ def _sent(
     except DkimctlError as error:
         said = _said(instance, since, patience=_TO_LOG)
         hint = f"{said}; {why_hint(case)}" if "milter-reject: END-OF-MESSAGE" in said else said or error.hint
-        return attempt(case, expected, State.WRONG, error.message, hint=hint)
+        return attempt(case, expected, AttemptState.WRONG, error.message, hint=hint)
     mark = dict(case.message.headers)["Message-ID"]
     arrived = sink.wait_for(mark, patience)
     said = _said(instance, since)
     if not arrived:
-        return attempt(case, expected, State.WRONG if said else State.UNKNOWN, _LOST, hint=said or why_hint(case))
+        return attempt(
+            case, expected, AttemptState.WRONG if said else AttemptState.UNKNOWN, _LOST, hint=said or why_hint(case)
+        )
     found = assess(case, arrived[0], replace(expected, now=prober.clock.now()))
-    if found.state is State.WRONG and "without a signature" in found.seen:
+    if found.state is AttemptState.WRONG and "without a signature" in found.seen:
         return replace(found, hint=said or _not_asked(prober, instance, via) or found.hint)
     return found
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import Key
 from dkimctl.publish.publish import publish_at_each
-from dkimctl.publish.published import Choices, Event, Outcome, Progress, Publication
+from dkimctl.publish.published import Choices, Event, Progress, Publication, PublishOutcome
 from dkimctl.record.presentation import quoted_strings
-from dkimctl.setup.steps import Site, State, Step, failed
+from dkimctl.setup.steps import SetupStep, Site, StepState, failed
 
 
 def prove(site: Site, keys: Sequence[Key], provider: str | None, choices: Choices) -> list[Key]:
@@ -31,33 +31,36 @@ def prove(site: Site, keys: Sequence[Key], provider: str | None, choices: Choice
     return [key for name, key in known.items() if name in served]
 
 
-def _steps(publication: Publication, key: Key) -> list[Step]:
+def _steps(publication: Publication, key: Key) -> list[SetupStep]:
     """What one publication means; a provider that leaves the writing to a person is heard of twice."""
-    if publication.error and publication.outcome in (Outcome.FAILED, Outcome.NOT_BEGUN):
+    if publication.error and publication.outcome in (PublishOutcome.FAILED, PublishOutcome.NOT_BEGUN):
         return [failed("record", publication.error, publication.domain)]
-    if publication.outcome is Outcome.BY_HAND and publication.served is None and not publication.error:
+    if publication.outcome is PublishOutcome.BY_HAND and publication.served is None and not publication.error:
         return [_by_hand(publication)]
-    steps = [] if publication.outcome is Outcome.BY_HAND else [_record(publication)]
+    steps = [] if publication.outcome is PublishOutcome.BY_HAND else [_record(publication)]
     return [*steps, _in_dns(publication, key)]
 
 
-def _record(publication: Publication) -> Step:
+def _record(publication: Publication) -> SetupStep:
     length = f"{len(publication.text)} characters"
-    if publication.outcome is Outcome.UNCHANGED:
-        return Step(
-            "record", State.ALREADY, f"{publication.name} is at {publication.provider} ({length})", publication.domain
+    if publication.outcome is PublishOutcome.UNCHANGED:
+        return SetupStep(
+            "record",
+            StepState.ALREADY,
+            f"{publication.name} is at {publication.provider} ({length})",
+            publication.domain,
         )
     proof = f"{publication.name} written at {publication.provider}, read back and equal ({length})"
-    return Step("record", State.DONE, proof, publication.domain)
+    return SetupStep("record", StepState.DONE, proof, publication.domain)
 
 
-def _by_hand(publication: Publication) -> Step:
+def _by_hand(publication: Publication) -> SetupStep:
     proof = "add this record where the zone is kept; it is looked for until it is there"
     details = (f"{publication.name}. IN TXT {quoted_strings(publication.text)}",)
-    return Step("record", State.TODO, proof, publication.domain, details=details)
+    return SetupStep("record", StepState.TODO, proof, publication.domain, details=details)
 
 
-def _in_dns(publication: Publication, key: Key) -> Step:
+def _in_dns(publication: Publication, key: Key) -> SetupStep:
     if publication.error:
         first = f"{publication.next_step}, then " if publication.next_step else ""
         hint = f"{first}run the same command again: it goes on from here; no new key signs before DNS serves it"
@@ -70,4 +73,4 @@ def _in_dns(publication: Publication, key: Key) -> Step:
         2: "both authoritative servers serve",
     }
     proof = f"{servers.get(count, f'all {count} authoritative servers serve')} exactly this key"
-    return Step("in DNS", State.DONE if is_new else State.ALREADY, proof, publication.domain)
+    return SetupStep("in DNS", StepState.DONE if is_new else StepState.ALREADY, proof, publication.domain)

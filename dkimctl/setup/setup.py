@@ -14,7 +14,7 @@ from dkimctl.publish.publish import open_providers
 from dkimctl.publish.published import Choices
 from dkimctl.setup.proving import prove
 from dkimctl.setup.signing import start_signing
-from dkimctl.setup.steps import Site, State, Step, failed
+from dkimctl.setup.steps import SetupStep, Site, StepState, failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +32,15 @@ class Wish:
     """As `Choices` has it."""
 
 
-def set_up(site: Site, wish: Wish) -> tuple[Step, ...]:
+def set_up(site: Site, wish: Wish) -> tuple[SetupStep, ...]:
     """Do all of it; one domain that fails does not stop the others.
 
     Raises UsageError or ConfigError before anything is made: for an unknown provider, and for missing credentials.
     """
     open_providers([r.domain for r in wish.requests], wish.provider, site.settings, site.clock)
-    steps: list[Step] = []
+    steps: list[SetupStep] = []
 
-    def tell(step: Step) -> None:
+    def tell(step: SetupStep) -> None:
         steps.append(step)
         site.tell(step)
 
@@ -74,9 +74,9 @@ def _make_keys(site: Site, wish: Wish) -> list[Key]:
             site.tell(failed("key", outcome.error, outcome.domain))
             continue
         key = current_key(site.store, KeyName(outcome.domain, outcome.selector))
-        state = State.DONE if isinstance(outcome, Generated) else State.ALREADY
+        state = StepState.DONE if isinstance(outcome, Generated) else StepState.ALREADY
         size = f"{key.metadata.algorithm} {key.metadata.bits}"
-        site.tell(Step("key", state, f"{key.selector} ({size}) {key.path}", key.domain))
+        site.tell(SetupStep("key", state, f"{key.selector} ({size}) {key.path}", key.domain))
         keys.append(key)
     return keys
 

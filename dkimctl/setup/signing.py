@@ -11,7 +11,7 @@ from dkimctl.install.lock import with_current_files
 from dkimctl.install.switch import Switched
 from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import Key, current_key
-from dkimctl.setup.steps import Site, State, Step, failed
+from dkimctl.setup.steps import SetupStep, Site, StepState, failed
 from dkimctl.signers.base import Name, Rendering, SigningKey
 from dkimctl.signers.desired import desired
 from dkimctl.signers.service import Action, ReloadResult
@@ -85,7 +85,7 @@ def _attempt(site: Site, rendering: Rendering, names: Set[Name]) -> Attempt:
     """Install the rendering and probe these keys, telling what the daemons do."""
     for notice in rendering.notices:
         if not notice.blocking:  # a blocking one is the error of the installation
-            site.tell(Step("config", State.WARNING, notice.message, hint=notice.hint))
+            site.tell(SetupStep("config", StepState.WARNING, notice.message, hint=notice.hint))
     keys = (key for key in rendering.keys if _name(key) in names)
     return attempt(
         rendering,
@@ -103,35 +103,39 @@ def _tell(site: Site, rendering: Rendering, switched: Switched) -> None:
     if switched.postfix:
         site.tell(_reloaded("Postfix", switched.postfix))
     if switched.daemon is None:
-        site.tell(Step(signer, State.TODO, "no daemon belongs to a staging tree", hint="run it on the host itself"))
+        site.tell(
+            SetupStep(signer, StepState.TODO, "no daemon belongs to a staging tree", hint="run it on the host itself")
+        )
     elif switched.daemon.done:
         site.tell(_reloaded(signer, switched.daemon))
     else:
         site.tell(_waiting_for_daemon(switched, switched.daemon, rendering, site.settings))
 
 
-def _configuration(switched: Switched, signer: str) -> Step:
+def _configuration(switched: Switched, signer: str) -> SetupStep:
     changed = switched.installed.changed
     if changed.is_empty:
-        return Step("config", State.ALREADY, f"{signer} and Postfix are told to sign with it")
+        return SetupStep("config", StepState.ALREADY, f"{signer} and Postfix are told to sign with it")
     details = [directory.path for directory in changed.directories] + [file.path for file in changed.files]
     details += [f"main.cf: {change.name} = {change.wanted}" for change in changed.postfix]
     if switched.installed.backup:
         details.append(f"what was there before: {switched.installed.backup}")
-    return Step("config", State.DONE, switched.dry_run, details=tuple(details))
+    return SetupStep("config", StepState.DONE, switched.dry_run, details=tuple(details))
 
 
-def _reloaded(name: str, result: ReloadResult) -> Step:
-    state = State.TODO if not result.done else State.ALREADY if result.action is Action.NONE else State.DONE
-    return Step(name, state, result.message, hint=result.hint)
+def _reloaded(name: str, result: ReloadResult) -> SetupStep:
+    state = StepState.TODO if not result.done else StepState.ALREADY if result.action is Action.NONE else StepState.DONE
+    return SetupStep(name, state, result.message, hint=result.hint)
 
 
-def _waiting_for_daemon(switched: Switched, result: ReloadResult, rendering: Rendering, settings: Settings) -> Step:
+def _waiting_for_daemon(
+    switched: Switched, result: ReloadResult, rendering: Rendering, settings: Settings
+) -> SetupStep:
     proof = result.message
     if rendering.postfix and (switched.postfix is None or switched.postfix.done):  # it asks at the new socket by now
         proof += f"; until then Postfix {_MEANWHILE[settings.signing.milter_default_action]}"
     hint = f"{result.hint}, then this command again: it goes on with the proof"
-    return Step(rendering.signer, State.TODO, proof, hint=hint)
+    return SetupStep(rendering.signer, StepState.TODO, proof, hint=hint)
 
 
 def _take_back(site: Site, made: Attempt) -> None:
@@ -139,9 +143,9 @@ def _take_back(site: Site, made: Attempt) -> None:
         return
     told = take_back(made, site.settings)
     site.tell(
-        Step(
+        SetupStep(
             "config",
-            State.DONE,
+            StepState.DONE,
             "put back as it was before, because of what failed above",
             details=tuple(result.message for result in told),
         )
@@ -154,9 +158,9 @@ def _take_back(site: Site, made: Attempt) -> None:
 def _activate(site: Site, key: Key) -> None:
     """Note that it signs, and tell it."""
     now = current_key(site.store, key.name)
-    state = State.ALREADY if now.phase is Phase.ACTIVE else State.DONE
+    state = StepState.ALREADY if now.phase is Phase.ACTIVE else StepState.DONE
     if now.phase is not Phase.ACTIVE:
         site.store.advance(now, Phase.ACTIVE, site.clock.now(), note="a probe's signature verified")
     signer = site.settings.signing.signer
     proof = f"{signer} signs with {key.selector}, and the signature verifies with the key from DNS"
-    site.tell(Step("signature", state, proof, key.domain))
+    site.tell(SetupStep("signature", state, proof, key.domain))

@@ -11,7 +11,7 @@ from dkimctl.keys.store import KeyStore
 from dkimctl.publish.interruption import Stop
 
 
-class State(StrEnum):
+class StepState(StrEnum):
     """How a step ended."""
 
     DONE = "done"
@@ -22,12 +22,12 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class SetupStep:
     """One step of a procedure."""
 
     name: str
     """One or two words: `key`, `record`, `in DNS`."""
-    state: State
+    state: StepState
     proof: str
     """What was seen, in one line: for a failed step what is wrong, for one to do what is missing."""
     subject: str = ""
@@ -39,9 +39,9 @@ class Step:
     exit_code: int = 0
 
 
-def failed(name: str, error: DkimctlError, subject: str = "") -> Step:
+def failed(name: str, error: DkimctlError, subject: str = "") -> SetupStep:
     """The step that ended with this error."""
-    return Step(name, State.FAILED, error.message, subject, hint=error.hint, exit_code=error.exit_code)
+    return SetupStep(name, StepState.FAILED, error.message, subject, hint=error.hint, exit_code=error.exit_code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Site:
     settings: Settings
     store: KeyStore
     clock: Clock
-    tell: Callable[[Step], None]
+    tell: Callable[[SetupStep], None]
     """Gets each step as it ends."""
     progress: Callable[[str], None]
     """Gets what happens inside a step, in a line."""

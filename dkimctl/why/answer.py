@@ -7,7 +7,7 @@ from dkimctl.findings import Severity
 from dkimctl.keys.public import PublicKey
 
 
-class Outcome(StrEnum):
+class MailOutcome(StrEnum):
     """What becomes of the mail."""
 
     SIGNED = "signed"
@@ -25,7 +25,7 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class WhyStep:
     """One decision on the way."""
 
     topic: str
@@ -64,28 +64,28 @@ class Mail:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class WhyAnswer:
     """What becomes of the mail, and each decision that led there."""
 
     mail: Mail
-    outcome: Outcome
+    outcome: MailOutcome
     reason: str
     """In one line; empty when it is signed."""
-    steps: tuple[Step, ...]
+    steps: tuple[WhyStep, ...]
     signatures: tuple[Signing, ...] = ()
 
 
 class Decided(Exception):
     """The daemon looks no further."""
 
-    def __init__(self, outcome: Outcome, reason: str) -> None:
+    def __init__(self, outcome: MailOutcome, reason: str) -> None:
         super().__init__(reason)
         self.outcome = outcome
         self.reason = reason
 
 
-def severity_of(outcome: Outcome) -> Severity:
+def severity_of(outcome: MailOutcome) -> Severity:
     """How bad an outcome is."""
-    if outcome is Outcome.SIGNED:
+    if outcome is MailOutcome.SIGNED:
         return Severity.OK
-    return Severity.UNKNOWN if outcome is Outcome.UNKNOWN else Severity.ERROR
+    return Severity.UNKNOWN if outcome is MailOutcome.UNKNOWN else Severity.ERROR

@@ -10,23 +10,23 @@ from dkimctl.files import read_file
 from dkimctl.host.keyfiles import Fault, read_key
 from dkimctl.host.world import World
 from dkimctl.keys.public import PublicKey
-from dkimctl.milter.client import Client, Reply, Verdict, offer
+from dkimctl.milter.client import Client, MilterVerdict, Reply, offer
 from dkimctl.milter.message import probe_message
 from dkimctl.names import is_aligned
 from dkimctl.opendkim.hosts import canonical_host
 from dkimctl.opendkim.sockets import parse_socket
 from dkimctl.record.taglist import TagList, parse_signature_tags
 from dkimctl.signers.registry import signer_of
-from dkimctl.why.answer import Answer, Mail, Outcome, Signing, Step
+from dkimctl.why.answer import Mail, MailOutcome, Signing, WhyAnswer, WhyStep
 
 _OUTCOMES = {
-    Verdict.TEMPFAIL: Outcome.DEFERRED,
-    Verdict.REJECT: Outcome.REJECTED,
-    Verdict.DISCARD: Outcome.REJECTED,
+    MilterVerdict.TEMPFAIL: MailOutcome.DEFERRED,
+    MilterVerdict.REJECT: MailOutcome.REJECTED,
+    MilterVerdict.DISCARD: MailOutcome.REJECTED,
 }
 
 
-def ask(world: World, mail: Mail) -> Answer:
+def ask(world: World, mail: Mail) -> WhyAnswer:
     """What the signer of this machine does with such a mail: the answer is its own, the reasons are what we wrote it.
 
     Raises Unavailable when it does not answer, or below a `--root`.
@@ -39,16 +39,16 @@ def ask(world: World, mail: Mail) -> Answer:
     now = SYSTEM_CLOCK.now()
     message = probe_message(domain, now, user=user)
     reply = offer(socket, message, client=Client(mail.client, mail.name, mail.login), job=f"DKIMCTL{now:%H%M%S%f}")
-    steps = [Step("asked", f"{signer} at {socket}, by a message that is not delivered")]
+    steps = [WhyStep("asked", f"{signer} at {socket}, by a message that is not delivered")]
     signatures = tuple(_signing(world, parse_signature_tags(value), domain) for value in reply.signatures)
     for made in signatures:
-        steps.append(Step("signed", f"d={made.domain} s={made.selector} {made.algorithm}"))
+        steps.append(WhyStep("signed", f"d={made.domain} s={made.selector} {made.algorithm}"))
         counts = "is aligned" if made.is_aligned else "does not count"
-        steps.append(Step("DMARC", f"d={made.domain} {counts} for {domain}"))
-    if reply.verdict is Verdict.ACCEPT and signatures:
-        return Answer(mail, Outcome.SIGNED, "", tuple(steps), signatures)
-    outcome = _OUTCOMES.get(reply.verdict, Outcome.UNSIGNED)
-    return Answer(mail, outcome, _reason(world, mail, reply, outcome), tuple(steps))
+        steps.append(WhyStep("DMARC", f"d={made.domain} {counts} for {domain}"))
+    if reply.verdict is MilterVerdict.ACCEPT and signatures:
+        return WhyAnswer(mail, MailOutcome.SIGNED, "", tuple(steps), signatures)
+    outcome = _OUTCOMES.get(reply.verdict, MailOutcome.UNSIGNED)
+    return WhyAnswer(mail, outcome, _reason(world, mail, reply, outcome), tuple(steps))
 
 
 def _signing(world: World, tags: TagList, sender: str) -> Signing:
@@ -66,9 +66,9 @@ def _public(world: World, path: str) -> PublicKey | None:
     return None
 
 
-def _reason(world: World, mail: Mail, reply: Reply, outcome: Outcome) -> str:
+def _reason(world: World, mail: Mail, reply: Reply, outcome: MailOutcome) -> str:
     signer = world.settings.signing.signer
-    if outcome is not Outcome.UNSIGNED:
+    if outcome is not MailOutcome.UNSIGNED:
         return f"{signer} answered {reply.verdict} {reply.text}".rstrip()
     known = "; ".join(_known_reasons(world, mail))
     return known or f"{signer} let it pass without a signature: its own log and settings tell more"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dkimctl.catalogue import CATALOGUE
 from dkimctl.doctor.conf import check_conf
 from dkimctl.errors import UsageError
-from dkimctl.host.datasets import DataSet, State, read_data_set
+from dkimctl.host.datasets import DataSet, DataSetState, read_data_set
 from dkimctl.host.installation import where, words
 from dkimctl.host.internal import HostList, finder
 from dkimctl.host.lookup import Wanted, find_key, nearest_miss, resolved, wanted_keys
@@ -13,12 +13,12 @@ from dkimctl.host.version import as_read_here
 from dkimctl.host.world import World
 from dkimctl.opendkim.tables import KeyEntry, Row, key_entry
 from dkimctl.signers.registry import signer_of
-from dkimctl.why.answer import Answer, Decided, Mail, Outcome, Signing, Step
+from dkimctl.why.answer import Decided, Mail, MailOutcome, Signing, WhyAnswer, WhyStep
 from dkimctl.why.asking import ask
 from dkimctl.why.keyuse import Loaded, load, sign
 
 
-def decide(world: World, mail: Mail) -> Answer:
+def decide(world: World, mail: Mail) -> WhyAnswer:
     """What the signer of this host does with this mail.
 
     Raises UsageError when the sender is no address, Unavailable where another daemon signs and does not answer.
@@ -28,7 +28,7 @@ def decide(world: World, mail: Mail) -> Answer:
         raise UsageError(f"not an address: {mail.sender}", hint="an address looks like contact@example.com")
     if not signer_of(world.settings).explains:
         return ask(world, mail)
-    steps: list[Step] = []
+    steps: list[WhyStep] = []
     signatures: list[Signing] = []
     doubt = ""
     try:
@@ -38,30 +38,30 @@ def decide(world: World, mail: Mail) -> Answer:
         doubt = _origin(world, mail, steps)
         signatures += _signatures(world, f"{user}@{domain.lower()}", steps)
     except Decided as end:
-        is_sure = not doubt or end.outcome is Outcome.UNSIGNED
-        return Answer(mail, end.outcome if is_sure else Outcome.UNKNOWN, end.reason, tuple(steps))
+        is_sure = not doubt or end.outcome is MailOutcome.UNSIGNED
+        return WhyAnswer(mail, end.outcome if is_sure else MailOutcome.UNKNOWN, end.reason, tuple(steps))
     if doubt:
-        return Answer(mail, Outcome.UNKNOWN, doubt, tuple(steps), tuple(signatures))
-    return Answer(mail, Outcome.SIGNED, "", tuple(steps), tuple(signatures))
+        return WhyAnswer(mail, MailOutcome.UNKNOWN, doubt, tuple(steps), tuple(signatures))
+    return WhyAnswer(mail, MailOutcome.SIGNED, "", tuple(steps), tuple(signatures))
 
 
 def _starts(world: World) -> None:
     """Stops where the daemon would not start."""
     unread = next((u for u in world.unread if u.what != world.settings.paths.postfix_directory), None)
     if unread:
-        raise Decided(Outcome.UNKNOWN, unread.why)
+        raise Decided(MailOutcome.UNKNOWN, unread.why)
     fatal = next((d.finding for d in check_conf(world) if CATALOGUE[d.finding.code].stops_daemon), None)
     if fatal:
-        raise Decided(Outcome.NOT_STARTED, f"opendkim does not start: {fatal.title}: {fatal.seen}")
-    hidden = next((d for d in world.data_sets.values() if d.state is State.UNREADABLE), None)
+        raise Decided(MailOutcome.NOT_STARTED, f"opendkim does not start: {fatal.title}: {fatal.seen}")
+    hidden = next((d for d in world.data_sets.values() if d.state is DataSetState.UNREADABLE), None)
     if hidden:
-        raise Decided(Outcome.UNKNOWN, hidden.why)
-    elsewhere = next((d for d in world.data_sets.values() if d.state is State.ELSEWHERE), None)
+        raise Decided(MailOutcome.UNKNOWN, hidden.why)
+    elsewhere = next((d for d in world.data_sets.values() if d.state is DataSetState.ELSEWHERE), None)
     if elsewhere:
-        raise Decided(Outcome.UNKNOWN, f"{where(elsewhere.setting)}: a data base, which is not looked into")
+        raise Decided(MailOutcome.UNKNOWN, f"{where(elsewhere.setting)}: a data base, which is not looked into")
     refused = _start_walk(world)
     if refused:
-        raise Decided(Outcome.NOT_STARTED, f"opendkim does not start: {refused}")
+        raise Decided(MailOutcome.NOT_STARTED, f"opendkim does not start: {refused}")
 
 
 def _start_walk(world: World) -> str:
@@ -89,39 +89,43 @@ def _peer(world: World, mail: Mail) -> None:
     peers = world.data_sets.get("PeerList")
     fit = HostList(peers).fit(mail.client, mail.name) if peers else None
     if peers and fit and not fit.negated:
-        raise Decided(Outcome.UNSIGNED, f"{mail.client} is in PeerList ({peers.at(fit.row)}): its mail is left alone")
+        raise Decided(
+            MailOutcome.UNSIGNED, f"{mail.client} is in PeerList ({peers.at(fit.row)}): its mail is left alone"
+        )
 
 
 def _exempt(world: World, domain: str) -> None:
     exempt = world.data_sets.get("ExemptDomains")
     row = next((r for r in exempt.rows if r.key.lower() == domain.lower()), None) if exempt else None
     if exempt and row:
-        raise Decided(Outcome.UNSIGNED, f"{domain} is in ExemptDomains ({exempt.at(row)})")
+        raise Decided(MailOutcome.UNSIGNED, f"{domain} is in ExemptDomains ({exempt.at(row)})")
 
 
-def _origin(world: World, mail: Mail, steps: list[Step]) -> str:
+def _origin(world: World, mail: Mail, steps: list[WhyStep]) -> str:
     """Is the mail ours: an internal client, or an authenticated user? Returns what leaves that open, if anything."""
     hosts = world.internal_hosts
     fit = HostList(hosts).fit(mail.client, mail.name)
     if fit and not fit.negated:
-        steps.append(Step("client", f"{mail.client} is internal: {hosts.at(fit.row)}: {fit.row.key}"))
+        steps.append(WhyStep("client", f"{mail.client} is internal: {hosts.at(fit.row)}: {fit.row.key}"))
     elif mail.login:
-        steps.append(Step("client", f"authenticated as {mail.login}: signed from any address"))
+        steps.append(WhyStep("client", f"authenticated as {mail.login}: signed from any address"))
     elif (macros := world.opendkim.find("MTA") or world.opendkim.find("MacroList")) is not None:
-        steps.append(Step("client", f"{mail.client} is not internal, not authenticated"))
+        steps.append(WhyStep("client", f"{mail.client} is not internal, not authenticated"))
         return (
             f"{where(macros)}: {macros.name} {macros.value}: whether it is signed is up to the macros of the service "
             "that takes it, such as milter_macro_daemon_name"
         )
     elif fit:
-        raise Decided(Outcome.UNSIGNED, f"{mail.client} is excluded by {hosts.at(fit.row)}: {fit.row.key}")
+        raise Decided(MailOutcome.UNSIGNED, f"{mail.client} is excluded by {hosts.at(fit.row)}: {fit.row.key}")
     else:
         listed = hosts.place if hosts.kind in ("file", "refile") else f"{where(hosts.setting)}: {hosts.place}"
-        raise Decided(Outcome.UNSIGNED, f"{mail.client} is not internal (nothing in {listed} fits), not authenticated")
+        raise Decided(
+            MailOutcome.UNSIGNED, f"{mail.client} is not internal (nothing in {listed} fits), not authenticated"
+        )
     return ""
 
 
-def _signatures(world: World, address: str, steps: list[Step]) -> Iterator[Signing]:
+def _signatures(world: World, address: str, steps: list[WhyStep]) -> Iterator[Signing]:
     """The daemon loads every key first, then looks whether it may sign at all, then signs."""
     keys, signing = world.data_sets.get("KeyTable"), world.data_sets.get("SigningTable")
     if keys is None or signing is None:
@@ -129,37 +133,37 @@ def _signatures(world: World, address: str, steps: list[Step]) -> Iterator[Signi
     else:
         entries = _from_tables(world, keys, signing, address, steps)
     if not world.opendkim.signs:
-        raise Decided(Outcome.UNSIGNED, f"Mode {world.opendkim.get('Mode')} leaves signing out")
+        raise Decided(MailOutcome.UNSIGNED, f"Mode {world.opendkim.get('Mode')} leaves signing out")
     omitted = world.opendkim.find("OmitHeaders")
     if omitted and "from" in map(str.lower, words(omitted.value)):
         raise Decided(
-            Outcome.UNSIGNED, f"{where(omitted)}: OmitHeaders leaves out From, without which nothing is signed"
+            MailOutcome.UNSIGNED, f"{where(omitted)}: OmitHeaders leaves out From, without which nothing is signed"
         )
     spared = world.opendkim.find("DontSignMailTo")
     if spared:
-        steps.append(Step("sender", f"but not when it goes to {spared.value} ({where(spared)}: DontSignMailTo)"))
+        steps.append(WhyStep("sender", f"but not when it goes to {spared.value} ({where(spared)}: DontSignMailTo)"))
     for loaded in entries:
         yield sign(world, loaded, address, steps)
 
 
-def _from_tables(world: World, keys: DataSet, signing: DataSet, address: str, steps: list[Step]) -> list[Loaded]:
+def _from_tables(world: World, keys: DataSet, signing: DataSet, address: str, steps: list[WhyStep]) -> list[Loaded]:
     found = list(wanted_keys(signing, address, several=world.opendkim.flag("MultipleSignatures")))
     if not found:
         miss = nearest_miss(signing, address)
         near = f"; nearest is line {miss.row.line}: {miss.row.key} ({miss.why})" if miss else ""
-        raise Decided(Outcome.UNSIGNED, f"no row of {signing.place} fits {address}{near}")
+        raise Decided(MailOutcome.UNSIGNED, f"no row of {signing.place} fits {address}{near}")
     entries = []
     for wanted in found:
-        steps.append(Step("sender", f"{signing.at(wanted.row)}: {wanted.row.key} → {wanted.name or '(no key)'}"))
+        steps.append(WhyStep("sender", f"{signing.at(wanted.row)}: {wanted.row.key} → {wanted.name or '(no key)'}"))
         row, entry = _entry(keys, signing, wanted, address)
         path, algorithm = as_read_here(world, entry.path)
         entry = entry._replace(path=path)
-        steps.append(Step("key", f"{keys.at(row)}: {row.key}: d={entry.domain} s={entry.selector} {entry.path}"))
+        steps.append(WhyStep("key", f"{keys.at(row)}: {row.key}: d={entry.domain} s={entry.selector} {entry.path}"))
         load(world, entry, steps)
         entries.append(Loaded(entry, wanted.signer, algorithm))
     if len(entries) > 2:
         # its list of requests is linked from the first to the newest alone (dkimf_add_signrequest)
-        steps.append(Step("sender", f"{len(entries)} rows fit: the daemon signs by the first and the last alone"))
+        steps.append(WhyStep("sender", f"{len(entries)} rows fit: the daemon signs by the first and the last alone"))
         entries = [entries[0], entries[-1]]
     return entries
 
@@ -168,33 +172,33 @@ def _entry(keys: DataSet, signing: DataSet, wanted: Wanted, address: str) -> tup
     at = signing.at(wanted.row)
     if not wanted.name:
         if signing.patterns:
-            raise Decided(Outcome.CRASH, f"{at} names no key: the daemon crashes (SIGSEGV)")
-        raise Decided(Outcome.DEFERRED, f"{at} names no key: error reading signing table")
+            raise Decided(MailOutcome.CRASH, f"{at} names no key: the daemon crashes (SIGSEGV)")
+        raise Decided(MailOutcome.DEFERRED, f"{at} names no key: error reading signing table")
     row = find_key(keys, wanted.name)
     if row is None:
-        raise Decided(Outcome.DEFERRED, f"{at} names the key {wanted.name}, which {keys.place} lacks")
+        raise Decided(MailOutcome.DEFERRED, f"{at} names the key {wanted.name}, which {keys.place} lacks")
     entry = resolved(row, address.rpartition("@")[2])
     if entry is None and not row.value:
         # passes for a key until it is to sign: `sign` tells its name
         return row, KeyEntry(f"{keys.at(row)} lacks domain, selector or key: {row.key}", "", "", "")
     if entry is None:
-        raise Decided(Outcome.DEFERRED, f"{keys.at(row)} lacks domain, selector or key: {row.key} {row.value}")
+        raise Decided(MailOutcome.DEFERRED, f"{keys.at(row)} lacks domain, selector or key: {row.key} {row.value}")
     return row, entry
 
 
-def _single(world: World, address: str, steps: list[Step]) -> KeyEntry:
+def _single(world: World, address: str, steps: list[WhyStep]) -> KeyEntry:
     """Domain, Selector and KeyFile instead of tables."""
     setting, domain = world.opendkim.find("Domain"), address.rpartition("@")[2]
     if setting is None:
-        raise Decided(Outcome.UNSIGNED, "there is neither a KeyTable nor a Domain")
+        raise Decided(MailOutcome.UNSIGNED, "there is neither a KeyTable nor a Domain")
     listed = read_data_set(setting, world.at)
     find = finder(listed)
     parents = [domain.split(".", n)[n] for n in range(1, domain.count(".") + 1)]
     candidates = [domain, *(parents if world.opendkim.flag("SubDomains") else [])]
     fit = next((d for d in candidates if find(d) or (d == domain and find("*"))), None)
     if fit is None:
-        raise Decided(Outcome.UNSIGNED, f"{domain} is not in Domain ({where(setting)}: {setting.value})")
-    steps.append(Step("sender", f"{where(setting)}: Domain {setting.value}"))
+        raise Decided(MailOutcome.UNSIGNED, f"{domain} is not in Domain ({where(setting)}: {setting.value})")
+    steps.append(WhyStep("sender", f"{where(setting)}: Domain {setting.value}"))
     path = world.opendkim.get("KeyFile")
     name = "KeyFile" if path else f"{where(setting)}: Domain {setting.value}, and no KeyFile"
     return KeyEntry(name, fit, world.opendkim.get("Selector"), path)

@@ -12,7 +12,7 @@ from dkimctl.host.world import World
 from dkimctl.names import is_aligned
 from dkimctl.opendkim.fitness import Unfit, unfit
 from dkimctl.opendkim.tables import KeyEntry
-from dkimctl.why.answer import Decided, Outcome, Signing, Step
+from dkimctl.why.answer import Decided, MailOutcome, Signing, WhyStep
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,53 +25,57 @@ class Loaded:
     """Its own; empty where SignatureAlgorithm counts."""
 
 
-def sign(world: World, loaded: Loaded, address: str, steps: list[Step]) -> Signing:
+def sign(world: World, loaded: Loaded, address: str, steps: list[WhyStep]) -> Signing:
     """Sign with the key."""
     entry = loaded.entry
     if not entry.path:
-        raise Decided(Outcome.DEFERRED, entry.name)  # which says what is missing
+        raise Decided(MailOutcome.DEFERRED, entry.name)  # which says what is missing
     content = _content(world, entry)
     held = read_key(content, entry.path)
     if isinstance(held, Fault):
-        raise Decided(Outcome.DEFERRED, f"{entry.path}: {held}")
+        raise Decided(MailOutcome.DEFERRED, f"{entry.path}: {held}")
     if not entry.domain.isascii():
-        raise Decided(Outcome.CRASH, f"d={entry.domain} is not ASCII: the daemon aborts")
+        raise Decided(MailOutcome.CRASH, f"d={entry.domain} is not ASCII: the daemon aborts")
     demands = key_demands(world)
     wanted = loaded.algorithm or demands.algorithm
     problem = unfit(held.algorithm, held.bits, demands, own_algorithm=loaded.algorithm)
     if problem is Unfit.OTHER_ALGORITHM:
-        raise Decided(Outcome.DEFERRED, f"{entry.path} holds an {held.algorithm} key, SignatureAlgorithm is {wanted}")
+        raise Decided(
+            MailOutcome.DEFERRED, f"{entry.path} holds an {held.algorithm} key, SignatureAlgorithm is {wanted}"
+        )
     if problem is Unfit.REFUSED_SIZE:
         least = demands.minimum_bits
-        raise Decided(Outcome.REJECTED, f"{entry.path} has {held.bits} bits, MinimumKeyBits is {least}")
+        raise Decided(MailOutcome.REJECTED, f"{entry.path} has {held.bits} bits, MinimumKeyBits is {least}")
     if loaded.signer and "@" not in loaded.signer:
-        raise Decided(Outcome.UNSIGNED, f"the signer {loaded.signer} has no @: syntax error in signer value")
+        raise Decided(MailOutcome.UNSIGNED, f"the signer {loaded.signer} has no @: syntax error in signer value")
     is_valid = problem is None
     if loaded.signer and not signer_fits(loaded.signer, entry.domain):
-        steps.append(Step("signer", f"i={loaded.signer} is not below d={entry.domain}: never verifies"))
+        steps.append(WhyStep("signer", f"i={loaded.signer} is not below d={entry.domain}: never verifies"))
         is_valid = False
     sender = address.rpartition("@")[2]
     counts = is_aligned(sender, entry.domain.lower())
-    steps.append(Step("file", f"{held.algorithm} {held.bits} bits, {wanted}{'' if is_valid else ': never verifies'}"))
-    steps.append(Step("DMARC", f"d={entry.domain} {'is aligned' if counts else 'does not count'} for {sender}"))
+    steps.append(
+        WhyStep("file", f"{held.algorithm} {held.bits} bits, {wanted}{'' if is_valid else ': never verifies'}")
+    )
+    steps.append(WhyStep("DMARC", f"d={entry.domain} {'is aligned' if counts else 'does not count'} for {sender}"))
     return Signing(entry.domain, entry.selector, entry.path, wanted, is_valid, counts, held.public)
 
 
-def load(world: World, entry: KeyEntry, steps: list[Step]) -> None:
+def load(world: World, entry: KeyEntry, steps: list[WhyStep]) -> None:
     """Open and distrust the file as the daemon does."""
     if not entry.path.startswith("/"):
         return
     account = world.account
     if account is None or not may_become(account):
-        raise Decided(Outcome.UNKNOWN, f"{entry.path} can be tried as the daemon's user only by root")
+        raise Decided(MailOutcome.UNKNOWN, f"{entry.path} can be tried as the daemon's user only by root")
     [result] = open_results(account, world.root, [entry.path])
     if result:
-        raise Decided(Outcome.DEFERRED, f"{account.name} cannot open {entry.path}: {failure_text(result)}")
+        raise Decided(MailOutcome.DEFERRED, f"{account.name} cannot open {entry.path}: {failure_text(result)}")
     unsafe = Walk(account, world.accounts, world.root).judge(entry.path)
     if unsafe and world.opendkim.flag("RequireSafeKeys", True):
-        raise Decided(Outcome.DEFERRED, f"the key is not secure: {unsafe.text}")
+        raise Decided(MailOutcome.DEFERRED, f"the key is not secure: {unsafe.text}")
     trusted = f"but not secure: {unsafe.text}" if unsafe else "and trusts it"
-    steps.append(Step("file", f"{account.name} can open {entry.path} {trusted}"))
+    steps.append(WhyStep("file", f"{account.name} can open {entry.path} {trusted}"))
 
 
 def _content(world: World, entry: KeyEntry) -> bytes:
@@ -80,7 +84,7 @@ def _content(world: World, entry: KeyEntry) -> bytes:
     try:
         return read_regular(world.at(entry.path)) or b""
     except DkimctlError as error:
-        raise Decided(Outcome.UNKNOWN, error.message) from error
+        raise Decided(MailOutcome.UNKNOWN, error.message) from error
 
 
 def signer_fits(signer: str, domain: str) -> bool:

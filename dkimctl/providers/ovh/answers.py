@@ -13,7 +13,7 @@ from dkimctl.providers.ovh.refusals import OvhError, Refusal, explain, lost
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ApiAnswer:
     """An HTTP answer to one call, as far as it matters."""
 
     method: str

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from dkimctl.deadline import within
-from dkimctl.providers.ovh.answers import Answer, strange_answer, without
+from dkimctl.providers.ovh.answers import ApiAnswer, strange_answer, without
 from dkimctl.providers.ovh.client_errors import late, unreached
 from dkimctl.providers.ovh.client_library import new_client
 from dkimctl.providers.ovh.client_token import NO_TOKEN, fetch_token
@@ -79,7 +79,7 @@ class ApiClient:
         if answer.content:
             answer.value()
 
-    def _send(self, method: str, path: str, body: dict[str, object] | None, *, signed: bool = True) -> Answer:
+    def _send(self, method: str, path: str, body: dict[str, object] | None, *, signed: bool = True) -> ApiAnswer:
         """Return the answer, when its status says success."""
         from ovh.exceptions import APIError
         from requests import RequestException
@@ -114,9 +114,9 @@ class ApiClient:
         except TimeoutError:
             raise late(self._deadline, method, path) from None
 
-    def _answer(self, method: str, path: str, response: "Response") -> Answer:
+    def _answer(self, method: str, path: str, response: "Response") -> ApiAnswer:
         after = response.headers.get("Retry-After", "")
-        return Answer(method, path, self.endpoint, response.status_code, response.content, after)
+        return ApiAnswer(method, path, self.endpoint, response.status_code, response.content, after)
 
     def _client(self) -> Any:
         try:

@@ -11,7 +11,7 @@ from dkimctl.verify.bulk.cachedjudge import CachedJudge
 from dkimctl.verify.conclusion.conclude import conclude
 from dkimctl.verify.lookup.answers import nowhere, server_answer
 from dkimctl.verify.lookup.survey import Survey
-from dkimctl.verify.report import Report, ServerAnswer, State, Target, in_brief
+from dkimctl.verify.report import AnswerState, Report, ServerAnswer, Target, in_brief
 
 _Kind = tuple[Security, str, int, bool]
 """What the findings of a right name depend on besides its zone: DNSSEC; algorithm, bits; whether a key was expected."""
@@ -98,5 +98,5 @@ class ReportTemplate:
         if trouble is not None:
             return server_answer(owner, server.name, str(endpoint), Failure(trouble), authoritative=True)
         return ServerAnswer(
-            owner, server.name, str(endpoint), State.TEXT, texts=(text,), ttl=ttl, milliseconds=milliseconds
+            owner, server.name, str(endpoint), AnswerState.TEXT, texts=(text,), ttl=ttl, milliseconds=milliseconds
         )

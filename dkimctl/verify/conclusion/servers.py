@@ -6,7 +6,7 @@ from dkimctl.findings import Entry, Finding, finding
 from dkimctl.names import printable
 from dkimctl.verify.lookup.answers import ROOT
 from dkimctl.verify.lookup.survey import Survey
-from dkimctl.verify.report import ServerAnswer, State
+from dkimctl.verify.report import AnswerState, ServerAnswer
 
 SHORTEST_TTL = 30  # seconds; a shorter one is a finding
 LONGEST_TTL = 7 * 86400
@@ -74,13 +74,13 @@ def _where(answer: ServerAnswer) -> str:
 
 def _reach_entry(answer: ServerAnswer, is_reached: bool) -> Entry | None:
     match answer.state:
-        case State.SILENT:
+        case AnswerState.SILENT:
             return presence.UNREACHABLE if answer.address else presence.NO_ADDRESS
-        case State.LAME:
+        case AnswerState.LAME:
             return presence.LAME
-        case State.NEEDS_TCP:
+        case AnswerState.NEEDS_TCP:
             return delivery.TCP_REFUSED
-        case State.NOT_ASKED:
+        case AnswerState.NOT_ASKED:
             return presence.NOT_ASKED if is_reached else presence.UNREACHABLE
         case _:
             return None

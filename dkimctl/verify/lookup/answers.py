@@ -5,7 +5,7 @@ from dkimctl.dns.message import Message, Rcode, Type
 from dkimctl.dns.questions import Failure, Question, Reply, Trouble, ask
 from dkimctl.dns.resolve import NameServer, Resolution, Zone
 from dkimctl.dns.txt import texts_of
-from dkimctl.verify.report import ServerAnswer, State
+from dkimctl.verify.report import AnswerState, ServerAnswer
 
 ROOT = "."
 REFERRAL = "it refers to other servers"
@@ -24,7 +24,7 @@ async def ask_servers(name: str, zone: Zone) -> tuple[ServerAnswer, ...]:
 
 def nowhere(name: str, server: NameServer) -> ServerAnswer:
     """What stands for the answer of a server whose name has no address."""
-    return ServerAnswer(name, server.name, "", State.SILENT, why="its name has no address")
+    return ServerAnswer(name, server.name, "", AnswerState.SILENT, why="its name has no address")
 
 
 async def ask_resolvers(owner: str, resolution: Resolution) -> tuple[ServerAnswer, ...]:
@@ -39,8 +39,8 @@ async def ask_resolvers(owner: str, resolution: Resolution) -> tuple[ServerAnswe
 def server_answer(name: str, server: str, address: str, reply: Reply, *, authoritative: bool) -> ServerAnswer:
     """One reply. From an authoritative server only what it says about this very name counts."""
     if isinstance(reply, Failure):
-        state = State.NOT_ASKED if reply.trouble is Trouble.NO_ROUTE else State.SILENT
-        state = State.NEEDS_TCP if reply.trouble is Trouble.STREAM_REFUSED else state
+        state = AnswerState.NOT_ASKED if reply.trouble is Trouble.NO_ROUTE else AnswerState.SILENT
+        state = AnswerState.NEEDS_TCP if reply.trouble is Trouble.STREAM_REFUSED else state
         return ServerAnswer(name, server, address, state, why=str(reply))
     why = _lameness(reply, authoritative)
     own = tuple(r for r in reply.answers if r.name == name or not authoritative)
@@ -48,16 +48,16 @@ def server_answer(name: str, server: str, address: str, reply: Reply, *, authori
     aliases = [r for r in own if r.type == Type.CNAME and r.name == name]
     dnames = [r.name for r in reply.answers if r.type == Type.DNAME and name.endswith(f".{r.name}")]
     if why:
-        state = State.LAME
+        state = AnswerState.LAME
     elif authoritative and aliases:
-        state, texts = State.ALIAS, []
+        state, texts = AnswerState.ALIAS, []
     elif texts:
-        state = State.TEXT
+        state = AnswerState.TEXT
     else:
-        state = State.NO_NAME if reply.rcode == Rcode.NXDOMAIN else State.NO_TEXT
-    has_content = state in (State.TEXT, State.ALIAS)
+        state = AnswerState.NO_NAME if reply.rcode == Rcode.NXDOMAIN else AnswerState.NO_TEXT
+    has_content = state in (AnswerState.TEXT, AnswerState.ALIAS)
     lived = own if has_content else ()
-    if not authoritative and state in (State.NO_NAME, State.NO_TEXT):
+    if not authoritative and state in (AnswerState.NO_NAME, AnswerState.NO_TEXT):
         lived = tuple(r for r in reply.authority if r.type == Type.SOA)  # what is left of it: RFC 2308 §5
     return ServerAnswer(
         name=name,
@@ -65,7 +65,7 @@ def server_answer(name: str, server: str, address: str, reply: Reply, *, authori
         address=address,
         state=state,
         texts=tuple(text.decode("latin-1") for _, text in texts) if has_content else (),
-        alias=(str(aliases[0].data) or ROOT) if state is State.ALIAS else "",
+        alias=(str(aliases[0].data) or ROOT) if state is AnswerState.ALIAS else "",
         ttl=min((r.ttl for r in lived), default=None),
         why=why,
         over_tcp=reply.over_tcp,

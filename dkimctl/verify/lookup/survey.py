@@ -11,7 +11,7 @@ from dkimctl.record.parse import parse_record
 from dkimctl.verify.lookup.answers import REFERRAL, ROOT, ask_resolvers, ask_servers, server_answer
 from dkimctl.verify.lookup.followup import MisplacedRecord, delegation, find_misplaced, is_wildcard, with_serials
 from dkimctl.verify.lookup.lame import ask_delegated
-from dkimctl.verify.report import ServerAnswer, State, Target
+from dkimctl.verify.report import AnswerState, ServerAnswer, Target
 
 _CAME_BACK = (Trouble.MALFORMED, Trouble.STREAM_STALLED)
 MOST_ALIASES = 10  # resolvers follow about as many: unbound 11, BIND 16 restarts
@@ -101,7 +101,7 @@ def _is_out_of_reach(found: Survey) -> bool:
 
 def _is_unreached(answer: ServerAnswer) -> bool:
     """True when nothing at all came back, not even a reply that cannot be used."""
-    return answer.state in (State.SILENT, State.NOT_ASKED) and answer.why not in _CAME_BACK
+    return answer.state in (AnswerState.SILENT, AnswerState.NOT_ASKED) and answer.why not in _CAME_BACK
 
 
 async def _step(found: Survey, zone: Zone | NoZone, resolution: Resolution) -> bool:
@@ -117,7 +117,7 @@ async def _step(found: Survey, zone: Zone | NoZone, resolution: Resolution) -> b
         found.not_delegated = zone.name or "the root"
         return False
     answers = await ask_servers(name, zone)
-    if any(answer.state is State.LAME and answer.why == REFERRAL for answer in answers):
+    if any(answer.state is AnswerState.LAME and answer.why == REFERRAL for answer in answers):
         # a delegation between the zone found and the name: the selector is a zone of its own
         below = await resolution.zone_of(name)
         if isinstance(below, Zone) and below.name != zone.name:

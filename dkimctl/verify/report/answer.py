@@ -6,7 +6,7 @@ from enum import StrEnum
 from dkimctl.names import printable
 
 
-class State(StrEnum):
+class AnswerState(StrEnum):
     """What a server's answer comes to."""
 
     TEXT = "text"
@@ -29,7 +29,7 @@ class ServerAnswer:
     """The server's host name; for a resolver its address."""
     address: str
     """With the port where it is not 53."""
-    state: State
+    state: AnswerState
     texts: tuple[str, ...] = ()
     """Each TXT record with its strings joined; octets above 127 as Latin-1."""
     alias: str = ""
@@ -49,7 +49,7 @@ class ServerAnswer:
     @property
     def has_answered(self) -> bool:
         """True when it said with authority what is at the name."""
-        return self.state in (State.TEXT, State.ALIAS, State.NO_NAME, State.NO_TEXT)
+        return self.state in (AnswerState.TEXT, AnswerState.ALIAS, AnswerState.NO_NAME, AnswerState.NO_TEXT)
 
     @property
     def in_short(self) -> str:
