@@ -5,6 +5,12 @@
         subprocess.run(["dkimctl", "publish", "domain.tld"], env={**os.environ, **sandbox.environment()})
         assert sandbox.zone("domain.tld").served
 
+Other clients of the API are pointed at it thus. lego takes `OVH_ENDPOINT` as it is. A program that uses python-ovh
+(octodns-ovh) needs `ovh.client.ENDPOINTS["ovh-eu"] = os.environ["OVH_ENDPOINT"]` before it starts; dns-lexicon and
+certbot-dns-ovh the same in `lexicon._private.providers.ovh.ENDPOINTS`. A client that speaks https only (Node's `ovh`)
+needs a proxy with TLS in front that hands `Host` on; signatures of either scheme, with the port and without, are
+accepted. Only requests for `localhost` or a loopback address are answered.
+
 It is no part of the tool's work: only the commands `sandbox` and `demo` and the tests use it.
 """
 
