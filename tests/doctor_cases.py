@@ -45,6 +45,19 @@ def both(*changes: Change) -> Change:
 
 DIRECTORY = "/etc/opendkim/keys/example.com"
 BOM = b"\xef\xbb\xbf"
+NAME = "mail._domainkey.example.com"
+"""The name of the key in the KeyTable."""
+
+
+def refile(tree: Tree) -> None:
+    """The SigningTable as a table of patterns."""
+    tree.conf("SigningTable", f"refile:{SIGNING}")
+
+
+def no_tables(tree: Tree) -> None:
+    """Neither KeyTable nor SigningTable."""
+    tree.conf("KeyTable", None)
+    tree.conf("SigningTable", None)
 
 
 def pem(algorithm: str = "rsa", bits: int = 2048) -> bytes:
@@ -272,6 +285,13 @@ TABLE_CASES = [
             lambda t: t.conf("KeyTable", f"refile:{KEYS}"),
         ),
     ),
+    Case("a pattern without a user", 21, "DKIM772", both(refile, lambda t: t.write(SIGNING, f"@example.com {NAME}\n"))),
+    Case("a regular expression", 21, "DKIM772", both(refile, lambda t: t.write(SIGNING, f".*@example.com {NAME}\n"))),
+    Case("a final dot", 21, "DKIM772", both(refile, lambda t: t.write(SIGNING, f"*@example.com. {NAME}\n"))),
+    Case("two in one row", 21, "DKIM772", both(refile, lambda t: t.write(SIGNING, f"*@example.com,*@b.test {NAME}\n"))),
+    Case("a name with @ in front", 21, "DKIM772", lambda t: t.write(SIGNING, f"@example.com {NAME}\n")),
+    Case("sub-domains alone", 21, "DKIM773", both(refile, lambda t: t.write(SIGNING, f"*.example.com {NAME}\n"))),
+    Case("one d= for all", 21, "DKIM774", both(refile, lambda t: t.write(SIGNING, f"* {NAME}\n"))),
     Case("signer without @", 21, "DKIM771", lambda t: t.write(SIGNING, "example.com mail._domainkey.example.com:%\n")),
     Case(
         "signer elsewhere",
@@ -283,6 +303,24 @@ TABLE_CASES = [
 ]
 
 CONF_CASES = [
+    Case("only Domain", 4, "DKIM707", both(no_tables, lambda t: t.conf("Domain", "example.com"))),
+    Case("inet with an IPv6 address", 4, "DKIM704", lambda t: t.conf("Socket", "inet:8891@::1")),
+    Case("inet with an empty host", 4, "DKIM704", lambda t: t.conf("Socket", "inet:8891@")),
+    Case(
+        "a key on the command line beside tables",
+        4,
+        "DKIM734",
+        lambda t: t.write(DROP_IN, f"{EXEC}-d example.com -k {KEY} -s mail\n"),
+    ),
+    Case("a read-only system", 5, "DKIM735", lambda t: t.write(DROP_IN, "[Service]\nProtectSystem=strict\n")),
+    Case(
+        "a key in a home that the unit hides",
+        1,
+        "DKIM735",
+        both(
+            lambda t: t.move_key("/home/alice/mail.private"), lambda t: t.write(DROP_IN, "[Service]\nProtectHome=yes\n")
+        ),
+    ),
     Case("two Sockets", 4, "DKIM710", lambda t: t.append(CONF_PATH, "SOCKET inet:8891@localhost\n")),
     Case("unknown parameter", 25, "DKIM702", lambda t: t.conf("OverSignHeader", "From")),
     Case("parameter of another build", 20, "DKIM733", lambda t: t.conf("CheckSigningTable", "yes")),
@@ -300,7 +338,7 @@ CONF_CASES = [
     Case("no opendkim.conf", 25, "DKIM701", lambda t: t.at(CONF_PATH).unlink()),
     Case("KeyTable alone", 7, "DKIM707", lambda t: t.conf("SigningTable", None)),
     Case("SigningTable alone", 7, "DKIM707", lambda t: t.conf("KeyTable", None)),
-    Case("Selector without KeyFile", 7, "DKIM707", lambda t: t.conf("Selector", "mail")),
+    Case("Selector without KeyFile", 7, "DKIM707", both(no_tables, lambda t: t.conf("Selector", "mail"))),
     Case("KeyTable mdb:", 7, "DKIM708", lambda t: t.conf("KeyTable", "mdb:/etc/opendkim/KeyTable")),
     Case("KeyTable file missing", 7, "DKIM709", lambda t: t.at(KEYS).unlink()),
     Case("UserID unknown", 2, "DKIM712", lambda t: t.conf("UserID", "dkim")),
@@ -521,6 +559,33 @@ POSTFIX_CASES = [
         lambda t: t.main("smtpd_milters", "{ unix:opendkim/opendkim.sock, default_action=accept }"),
     ),
     Case("milter_default_action = quarantine", 23, "DKIM814", lambda t: t.main("milter_default_action", "quarantine")),
+    Case("an action in capitals", 23, "DKIM832", lambda t: t.main("milter_default_action", "Accept")),
+    Case("no milters at all", 10, "DKIM830", lambda t: t.main("receive_override_options", "no_milters")),
+    Case(
+        "no milters for sendmail(1)",
+        10,
+        "DKIM830",
+        lambda t: t.append(MASTER_PATH, "pickup unix n - y 60 1 pickup\n  -o receive_override_options=no_milters\n"),
+    ),
+    Case("milters by client", 10, "DKIM831", lambda t: t.main("smtpd_milter_maps", "cidr:/etc/postfix/milters")),
+    Case(
+        "logins that the daemon does not hear of",
+        10,
+        "DKIM829",
+        both(
+            lambda t: t.main("smtpd_sasl_auth_enable", "yes"),
+            lambda t: t.main("milter_mail_macros", "i {auth_authen} {mail_addr}"),
+        ),
+    ),
+    Case(
+        "rewriting at one service after signing",
+        12,
+        "DKIM820",
+        lambda t: t.append(
+            MASTER_PATH, "relay unix - - y - - smtp\n  -o smtp_generic_maps=hash:/etc/postfix/generic\n"
+        ),
+    ),
+    Case("::1 at Postfix, 127.0.0.1 at opendkim", 4, "DKIM805", OVER_TCP("inet:[::1]:8891")),
     Case("milter_protocol = 1", 23, "DKIM823", lambda t: t.main("milter_protocol", "1")),
     Case("bounces unsigned", 10, "DKIM818", lambda t: None),
     Case("TCP is slow", 4, "DKIM819", inet),
@@ -695,6 +760,11 @@ SOUND: list[tuple[str, Change]] = [
             lambda t: t.main("mynetworks", "127.0.0.0/8 192.0.2.0/24 [2001:db8::]/32"),
             lambda t: t.append(HOSTS, "192.0.2.0/23\n2001:db8::/32\n"),
         ),
+    ),
+    ("a Selector that nothing uses, beside tables", lambda t: t.conf("Selector", "mail")),
+    (
+        "nobody internal, signed by a macro",
+        both(lambda t: t.conf("InternalHosts", "-"), lambda t: t.conf("MTA", "ORIGINATING")),
     ),
     ("inline hosts", lambda t: t.conf("InternalHosts", "127.0.0.1, ::1")),
     ("default hosts", lambda t: t.conf("InternalHosts", None)),

@@ -29,10 +29,14 @@ BY_HAND = {
     "DKIM752": "a row of which parts are missing",
     "DKIM761": "a key in a table",
     "DKIM763": "a pattern that nobody can guess",
+    "DKIM734": "how the daemon is started",
+    "DKIM735": "what the unit may see",
     "DKIM766": "a domain that wants a key of its own",
+    "DKIM774": "which domains to sign for",
     "DKIM783": "whose mail to sign",
     "DKIM812": "a filter without a way back",
     "DKIM820": "where to rewrite",
+    "DKIM831": "a table for clients",
     "DKIM825": "where users hand in their mail",
     "DKIM915": "somebody's script",
 }
@@ -159,7 +163,7 @@ def test_tables_in_the_configuration_itself(dkimctl_inside: DkimctlInside) -> No
 
 @pytest.mark.parametrize(
     ("option", "code"),
-    [("-p inet:8891", "DKIM827"), ("-p inet:localhost:8891", "DKIM704"), ("-k /etc/k", "DKIM707"), ("-b v", "DKIM720")],
+    [("-p inet:8891", "DKIM827"), ("-p inet:localhost:8891", "DKIM704"), ("-k /etc/k", "DKIM734"), ("-b v", "DKIM720")],
 )
 def test_the_line_that_starts_the_daemon(dkimctl_inside: DkimctlInside, option: str, code: str) -> None:
     """What the unit says on the command line is for a person to change: no setting is written over its ExecStart."""

@@ -109,7 +109,7 @@ def test_no_match(dkimctl_inside: DkimctlInside, change: object, sender: str, wo
         (lambda t: t.change(KEY, 0o600, (0, 0)), "deferred (4.7.1) … permission denied"),
         (lambda t: t.change(KEY, 0o644), "deferred (4.7.1) … can be read or written by other users"),
         (lambda t: t.conf("MinimumKeyBits", "4096"), "rejected (550): lost … has 2048 bits, MinimumKeyBits is 4096"),
-        (lambda t: t.write(CONF_PATH, "Domain example.com\n"), "deferred (4.7.1) … Domain example.com, and no KeyFile"),
+        (lambda t: t.write(CONF_PATH, "Domain example.com\n"), "nothing is signed … opendkim does not start"),
         (lambda t: t.conf("Nonsense", "yes"), "nothing is signed … opendkim does not start"),
         (lambda t: t.conf("Mode", "v"), "not signed … Mode v leaves signing out"),
         (lambda t: t.conf("PeerList", "127.0.0.1"), "not signed … is in PeerList"),

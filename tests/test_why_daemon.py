@@ -88,6 +88,8 @@ class Host:
             lines.append(
                 self.random.choice(("PeerList 203.0.113.9", "ExemptDomains other.example", "Foo bar", "UMask 9"))
             )
+        if self.random.random() < 0.15:  # beside tables the daemon ignores one of these alone
+            lines.append(self.random.choice(("Selector lone", f"KeyFile {self.place}/keys/good")))
         lines += ["UserID opendkim", "Syslog no", f"Socket local:{self.place}/s", "UMask 000"]
         self._write("opendkim.conf", lines)
 
@@ -176,6 +178,8 @@ class Host:
                     f"{user}@*",
                     f"*@{domain}",
                 )
+            if self.random.random() < 0.1:  # rows that fit nothing, or not what was meant
+                shapes = (f"@{domain}", f"*@{domain}.", f"*@{domain},*@a.tld", f"*.{domain}", f".*@{domain}")
             rows.append(f"{self.random.choice(shapes)} {self.random.choice(names)}")
         if self.random.random() < 0.15:
             rows.insert(0, f"{'*@' if patterns else ''}other.example")

@@ -171,3 +171,17 @@ FUTURE = entry(
     f"opendkim 2.11.0 beta 2, Debian 12's, does not know it. {_NO_START}",
     stops_daemon=True,
 )
+BESIDE_TABLES = entry(
+    734,
+    ERROR,
+    "a key on the command line beside tables",
+    f"-k and -s of the command line, and KeyTable with SigningTable in the file, exclude each other. {_NO_START}",
+    stops_daemon=True,
+)
+SANDBOX = entry(
+    735,
+    ERROR,
+    "the unit keeps the daemon from a path that it needs",
+    "ProtectSystem, ProtectHome, PrivateTmp and their like hide paths or make them read-only for this service alone: "
+    "the daemon cannot make its socket or PID file (it does not start, exit 69), or cannot read a key or a table.",
+)

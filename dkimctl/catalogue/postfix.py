@@ -155,3 +155,30 @@ STRANGERS_SIGNED = entry(
     "is internal. A stranger's mail with your domain in From leaves with your signature (measured). Sign where mail "
     "comes in: there the daemon sees the real client, and signs only for those who log in or are internal.",
 )
+NO_AUTH_MACRO = entry(
+    829,
+    ERROR,
+    "Postfix does not tell the daemon who logged in",
+    "opendkim signs for authenticated clients by the macro {auth_type}; without it in milter_mail_macros their mail "
+    "leaves unsigned, although {auth_authen} is sent (measured).",
+)
+NO_MILTERS = entry(
+    830,
+    ERROR,
+    "receive_override_options keeps mail from every milter",
+    "no_milters in main.cf counts for every service, at pickup for mail from sendmail(1): the daemon is never asked.",
+)
+MILTER_MAPS = entry(
+    831,
+    WARNING,
+    "smtpd_milter_maps decides which milters are asked",
+    "For a client in that table its own list of milters replaces smtpd_milters; DISABLE turns all of them off. The "
+    "table is not looked into here.",
+)
+BAD_ACTION = entry(
+    832,
+    ERROR,
+    "a milter_default_action that Postfix does not know",
+    "It knows accept, reject, tempfail, quarantine and, in newer versions, shutdown, in lower case. With anything else "
+    "each mail gets `451 4.3.5 Server configuration problem` while the daemon is down.",
+)

@@ -136,3 +136,22 @@ HOST_PATTERN = entry(
     "a host pattern that begins with *",
     "In a refile: of hosts it fits the daemon's question for `!host` first, so it excludes instead; `*` excludes all.",
 )
+FITS_NOTHING = entry(
+    772,
+    ERROR,
+    "a SigningTable row that fits no address",
+    f"`@example.com`, `.*@example.com`, `*@example.com.` and `*@a,*@b` fit nothing (measured): a row has one address, "
+    f"without a final dot, in which only `*` stands for any text. {_UNSIGNED}",
+)
+NO_APEX = entry(
+    773,
+    WARNING,
+    "a pattern that fits sub-domains alone",
+    "`*.example.com` fits user@sub.example.com and not user@example.com: write `*@example.com` and `*@*.example.com`.",
+)
+FITS_ALL = entry(
+    774,
+    WARNING,
+    "a row signs for every domain with one d=",
+    "`*` and `*@*` fit every sender: mail of other domains is signed with this d=, which their DMARC ignores.",
+)

@@ -131,7 +131,11 @@ def _tables(world: World, daemon: Installation) -> Iterator[Diagnosis]:
         seen = f"{where(there)}: {there.name} {there.value}, and no {'SigningTable' if keys else 'KeyTable'}"
         yield noticed(c.HALF_TABLES, where(there), seen, dkimctl(world, "render-config --install"))
     single, selector = daemon.find("KeyFile"), daemon.find("Selector")
-    if bool(single) != bool(selector) and daemon.signs:
+    if keys and signing and single and daemon.is_on_command_line(single):
+        seen = f"{where(single)}: -k {single.value}; {where(keys)}: KeyTable {keys.value}"
+        fix = edit(world, single.file, single.line, "take -d, -k and -s out: the tables name the keys")
+        yield noticed(c.BESIDE_TABLES, where(single), seen, fix)
+    elif bool(single) != bool(selector) and daemon.signs and not (keys and signing):
         there = single or selector
         assert there is not None
         seen = f"{where(there)}: {there.name} {there.value}, and no {'Selector' if single else 'KeyFile'}"
@@ -139,6 +143,11 @@ def _tables(world: World, daemon: Installation) -> Iterator[Diagnosis]:
         if daemon.is_on_command_line(there):
             off = edit(world, there.file, there.line, f"take the {there.name} out, or add the other")
         yield noticed(c.HALF_TABLES, where(there), seen, off)
+    alone = daemon.find("Domain")
+    if alone and daemon.signs and not (keys or signing or single or selector or has_script):
+        seen = f"{where(alone)}: Domain {alone.value}, and neither Selector nor KeyFile"
+        yield noticed(c.HALF_TABLES, where(alone), seen, dkimctl(world, "render-config --install"))
+        return
     has_single = all(daemon.find(name) for name in ("Domain", "Selector", "KeyFile"))
     if not daemon.signs:
         mode = daemon.find("Mode")

@@ -30,18 +30,29 @@ def check_records(world: World, lookup: Lookup) -> Iterator[Diagnosis]:
 def _entries(world: World, key: UsedKey) -> Iterator[KeyEntry]:
     """The names under which a key signs: KeyFile has one for each Domain."""
     if key.entry:
-        yield key.entry
+        yield from _with_domains(world, key.entry) if key.entry.domain == "%" else (key.entry,)
         return
     domains, selector = world.opendkim.find("Domain"), world.opendkim.get("Selector")
     listed = read_data_set(domains, world.at).rows if domains and selector else ()
     yield from (KeyEntry("KeyFile", row.key, selector, key.path) for row in listed if "*" not in row.key)
 
 
+def _with_domains(world: World, entry: KeyEntry) -> Iterator[KeyEntry]:
+    """A row whose d= is `%`, once for each domain that the SigningTable signs with it by name."""
+    signing = world.data_sets.get("SigningTable")
+    for row in signing.rows if signing and signing.is_known else ():
+        domain = row.key.rpartition("@")[2].removeprefix(".").lower()
+        if row.value.partition(":")[0] == entry.name and domain and "*" not in domain:
+            yield entry._replace(domain=domain, path=entry.path.replace("%", domain))
+
+
 def _target(world: World, key: UsedKey, entry: KeyEntry) -> Target | None:
     """None for a key whose domain depends on the mail, or whose names DNS cannot hold: the tables' check tells."""
     if "%" in entry.domain:
         return None
-    target = Target(entry.selector.lower(), entry.domain.lower(), public_key(world, key), subdomains=True)
+    target = Target(
+        entry.selector.lower(), entry.domain.lower(), public_key(world, key._replace(path=entry.path)), subdomains=True
+    )
     try:
         return target if target.owner.isascii() else None
     except DkimctlError:

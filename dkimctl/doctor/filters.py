@@ -123,3 +123,9 @@ def _rewriting(way: Way) -> Iterator[Diagnosis]:
         if value:
             fix = edit(way.world, way.main_cf, 0, "canonical_maps and header_checks come before the milters")
             yield noticed(c.CHANGED_AFTER, name, f"{way.main_cf}: {name} = {value}", fix)
+        for service in way.instance.services_of("smtp"):
+            own = service.overrides.get(name)
+            if own and own != value:
+                place = f"{way.instance.directory}/master.cf"
+                fix = edit(way.world, place, 0, "canonical_maps and header_checks come before the milters")
+                yield noticed(c.CHANGED_AFTER, service.place, f"{place}: {service.place} has -o {name}={own}", fix)

@@ -40,6 +40,8 @@ def check_milters(world: World) -> Iterator[Diagnosis]:
         if signer_of(world.settings).explains:
             yield from _permission(way)
         yield from _failure_action(way)
+        yield from _kept_away(way)
+        yield from _authenticated(way)
         yield from _small_things(way)
 
 
@@ -211,8 +213,48 @@ def _failure_action(way: Way) -> Iterator[Diagnosis]:
             mended = _OWN_ACTION.sub(r"\1tempfail", milter)
             fix = way.listing("smtpd_milters", (mended if m == milter else m for m in milters))
     entry = {"accept": c.ACCEPTS, "reject": c.REJECTS, "quarantine": c.REJECTS}.get(action)
+    if entry is None and action not in _known_actions(way):
+        entry = c.BAD_ACTION
     if entry:
         yield noticed(entry, "milter_default_action", f"{way.main_cf}: milter_default_action = {action}", fix)
+
+
+def _known_actions(way: Way) -> tuple[str, ...]:
+    """The actions that this Postfix knows: `shutdown` came with 3.10, and with 3.7.20."""
+    numbers = [int(part) for part in way.instance.values["mail_version"].split(".") if part.isdecimal()]
+    is_new = numbers >= [3, 10] or [3, 7, 20] <= numbers < [3, 8]
+    return ("accept", "reject", "tempfail", "quarantine", *(("shutdown",) if is_new else ()))
+
+
+def _kept_away(way: Way) -> Iterator[Diagnosis]:
+    """What keeps mail from every milter, for all services or for some clients."""
+    name, values = "receive_override_options", way.instance.values
+    if "no_milters" in values[name] and way.asks(values["smtpd_milters"]):
+        kept = ",".join(o for o in values[name].replace(",", " ").split() if o != "no_milters")
+        fix = f"{way.postconf} -e {shell_word(f'{name} = {kept}')}"
+        yield noticed(c.NO_MILTERS, name, f"{way.main_cf}: {name} = {values[name]}", fix)
+    for pickup in way.instance.services_of("pickup"):
+        if "no_milters" in pickup.overrides.get(name, "") and way.asks(values["non_smtpd_milters"]):
+            fix = f"{way.postconf} -P {shell_word(way.admitting(pickup))}"
+            seen = f"{way.instance.directory}/master.cf: {pickup.place} has -o {name}={pickup.overrides[name]}"
+            yield noticed(c.NO_MILTERS, pickup.place, seen, fix)
+    maps = values["smtpd_milter_maps"]
+    if maps:
+        yield noticed(c.MILTER_MAPS, "smtpd_milter_maps", f"{way.main_cf}: smtpd_milter_maps = {maps}", "")
+
+
+def _authenticated(way: Way) -> Iterator[Diagnosis]:
+    """Mail of clients who log in: the daemon must hear of it."""
+    effective = way.instance.effective
+    for door in way.doors():
+        macros = effective(door, "milter_mail_macros")
+        takes_logins = effective(door, "smtpd_sasl_auth_enable") == "yes"
+        if takes_logins and way.signs(door) and "auth_type" not in macros:
+            fix = f"{way.postconf} -X milter_mail_macros"
+            if "milter_mail_macros" in door.overrides:
+                fix = f"{way.postconf} -PX {shell_word(f'{door.place}/milter_mail_macros')}"
+            yield noticed(c.NO_AUTH_MACRO, door.place, f"{door.place}: milter_mail_macros = {macros}", fix)
+            return
 
 
 def _faster(way: Way) -> str:

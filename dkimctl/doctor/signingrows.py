@@ -16,9 +16,9 @@ from dkimctl.host.datasets import FILES, DataSet, is_marked
 from dkimctl.host.lookup import lookup_keys
 from dkimctl.host.world import World
 from dkimctl.names import domain_name
-from dkimctl.opendkim.tables import SAMPLE, Row, pattern_regex
+from dkimctl.opendkim.tables import SAMPLE, Row, key_entry, pattern_regex
 
-_PLAIN_SIGNING = re.compile(rb"[!-\"$-)+-~]+[ \t]+[!-\"$-~]+[ \t\r]*\n?")
+_PLAIN_SIGNING = re.compile(rb"(?!@)[!-\"$-)+\--~]+(?<!\.)[ \t]+[!-\"$-~]+[ \t\r]*\n?")
 """A line about which nothing is to be said in a `file:` table: one ASCII name without `*`, and a value."""
 _SURELY_REGEX = re.compile(r"[\w.@*-]+")
 
@@ -36,6 +36,9 @@ def _signing_rows(world: World, signing: DataSet) -> Iterator[Diagnosis]:
         if not row.value:
             fix = silence_row(world, signing, row, "or add the name of a key")
             yield noticed(c.CRASH_NO_KEY, where, f"{where}: {row.key}", fix)
+        if _fits_nothing(signing, row.key):
+            fix = _written(world, signing, known, row, *_meant(signing, row.key))
+            yield noticed(c.FITS_NOTHING, where, f"{where}: {row.key} {row.value}", fix)
         if not row.key.rpartition("@")[2].isascii():
             meant = a_labels(row.key)
             fix = edit_row(world, signing, row, "write its xn-- form")
@@ -44,6 +47,23 @@ def _signing_rows(world: World, signing: DataSet) -> Iterator[Diagnosis]:
             yield noticed(c.NON_ASCII, where, f"{where}: {row.key}", fix)
     if not world.opendkim.flag("MultipleSignatures"):
         yield from repeated(world, signing, c.SAME_PATTERN, ignore_case=True)
+
+
+def _fits_nothing(signing: DataSet, key: str) -> bool:
+    """True for a row that no address can fit, in a way that people write it."""
+    if key.startswith("@") or key.endswith(".") or "," in key:
+        return True
+    return signing.patterns and key.startswith(".*")
+
+
+def _meant(signing: DataSet, key: str) -> list[str]:
+    """The rows that were meant by one that fits nothing, in the table's own form."""
+    rows = []
+    for part in filter(None, key.split(",")):
+        address = part.removesuffix(".").removeprefix(".") if part.startswith(".*") else part.removesuffix(".")
+        address = f"*{address}" if address.startswith("@") else address
+        rows.append(address if signing.patterns else address.removeprefix("*@"))
+    return rows
 
 
 def a_labels(key: str) -> str:
@@ -108,7 +128,15 @@ def _patterns(world: World, signing: DataSet) -> Iterator[Diagnosis]:
             fix = edit_row(world, signing, row, "USER@DOMAIN with * for any text")
             yield noticed(c.BAD_REGEX, where, f"{where}: {row.key}: {wrong}", fix)
             continue
-        if "@" not in row.key and "*" not in row.key:
+        if row.key in ("*", "*@*") and not _signs_each_domain(world, row):
+            fix = edit_row(world, signing, row, "name your own domains instead")
+            yield noticed(c.FITS_ALL, where, f"{where}: {row.key} {row.value}", fix)
+        elif row.key.startswith("*.") and "@" not in row.key and f"*@{row.key[2:]}".lower() not in known():
+            fix = _written(world, signing, known, row, f"*@{row.key[2:]}", f"*@{row.key}")
+            yield noticed(c.NO_APEX, where, f"{where}: {row.key}", fix)
+        elif _fits_nothing(signing, row.key):
+            continue  # reported with every kind of table
+        elif "@" not in row.key and "*" not in row.key:
             domain = row.key.removeprefix(".")
             star = "*@*." if row.key.startswith(".") else "*@"
             fix = _written(world, signing, known, row, f"{star}{domain}")
@@ -119,6 +147,15 @@ def _patterns(world: World, signing: DataSet) -> Iterator[Diagnosis]:
             yield noticed(c.TOO_WIDE, where, f"{where}: {row.key}", fix)
     if not world.opendkim.flag("MultipleSignatures"):
         yield from shadowed(world, signing)
+
+
+def _signs_each_domain(world: World, row: Row) -> bool:
+    """True when the row's key signs with the sender's own domain (`%`)."""
+    keys = world.data_sets.get("KeyTable")
+    name = row.value.partition(":")[0]
+    found = keys.by_name().get(name) if keys and keys.is_known else None
+    entry = key_entry(found) if found else None
+    return name == "%" or entry is None or entry.domain == "%"
 
 
 def _regex_fault(key: str) -> str:

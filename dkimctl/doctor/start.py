@@ -10,6 +10,7 @@ from dkimctl.catalogue import conf as c
 from dkimctl.catalogue import machine, postfix
 from dkimctl.doctor.base import Diagnosis, noticed
 from dkimctl.doctor.commands import chain, dkimctl, edit, make_directory, service, set_parameter, silence
+from dkimctl.doctor.sandbox import check_sandbox
 from dkimctl.errors import DiskError, UsageError, shell_word
 from dkimctl.files import read_file
 from dkimctl.host.accounts import Account
@@ -35,6 +36,7 @@ def check_start(world: World) -> Iterator[Diagnosis]:
     yield from _stale_default(world)
     yield from _pid_file(world)
     yield from _socket(world)
+    yield from check_sandbox(world)
     yield from _cron(world)
 
 
@@ -100,8 +102,7 @@ def _socket(world: World) -> Iterator[Diagnosis]:
     socket = effective_socket(world.opendkim)
     if socket is None:
         seen = f"{where(setting)}: Socket {setting.value}: local:/PATH or inet:PORT@HOST is wanted"
-        meant = milter_socket(setting.value, "")
-        right = str(meant) if meant and not meant.is_unix else ""
+        right = _meant_socket(setting.value)
         fix = set_parameter(world, "Socket", right) if right else edit(world, setting.file, setting.line)
         yield noticed(c.BAD_VALUE, where(setting), seen, fix)
         return
@@ -112,6 +113,22 @@ def _socket(world: World) -> Iterator[Diagnosis]:
         fix = set_parameter(world, "Socket", f"inet:{socket.port}@localhost")
         seen = f"{where(setting)}: {setting.value} listens at every address"
         yield noticed(postfix.OPEN_PORT, "Socket", seen, fix)
+
+
+def _meant_socket(text: str) -> str:
+    """The TCP socket that was meant, in a spelling that opendkim accepts; empty when nobody can tell."""
+    kind, _, rest = text.partition(":")
+    port, _, host = rest.partition("@")
+    meant = milter_socket(text, "")
+    if kind.lower() == "inet" and port.isdecimal():
+        candidate = f"inet6:{port}@{host.strip('[]')}" if ":" in host else f"inet:{port}@{host or 'localhost'}"
+    else:
+        candidate = str(meant) if meant and not meant.is_unix else ""
+    try:
+        parse_socket(candidate)
+    except UsageError:
+        return ""
+    return candidate
 
 
 def _after_boot(world: World, setting: Setting, directory: str) -> Iterator[Diagnosis]:

@@ -13,7 +13,10 @@ NAMES = (
     "internal_mail_filter_classes",
     "master_service_disable",
     "mail_owner",
+    "mail_version",
     "milter_default_action",
+    "milter_macro_daemon_name",
+    "milter_mail_macros",
     "milter_protocol",
     "multi_instance_directories",
     "multi_instance_enable",
@@ -28,12 +31,31 @@ NAMES = (
     "smtp_nested_header_checks",
     "smtpd_client_restrictions",
     "smtpd_helo_restrictions",
+    "smtpd_milter_maps",
     "smtpd_milters",
     "smtpd_proxy_filter",
     "smtpd_recipient_restrictions",
     "smtpd_relay_restrictions",
+    "smtpd_sasl_auth_enable",
     "smtpd_sender_restrictions",
 )
+NOT_READ = {
+    "local_header_rewrite_clients": "rewriting before the milters",
+    "milter_command_timeout": "how long Postfix waits",
+    "milter_connect_macros": "the daemon needs none of them",
+    "milter_connect_timeout": "how long Postfix waits",
+    "milter_content_timeout": "how long Postfix waits",
+    "milter_data_macros": "the daemon needs none of them",
+    "milter_end_of_data_macros": "the daemon needs none of them",
+    "milter_end_of_header_macros": "the daemon needs none of them",
+    "milter_header_checks": "for fields that milters add; a rule that drops DKIM-Signature is not looked for",
+    "milter_helo_macros": "the daemon needs none of them",
+    "milter_macro_defaults": "the daemon needs none of them",
+    "milter_macro_v": "the daemon needs none of them",
+    "milter_rcpt_macros": "the daemon needs none of them",
+    "milter_unknown_command_macros": "the daemon needs none of them",
+}
+"""Parameters about milters whose values are not read here, and why."""
 RESTRICTIONS = tuple(name for name in NAMES if name.endswith("_restrictions"))
 """The lists that decide whose mail a service accepts."""
 _SUBMISSION = ("submission", "submissions", "smtps", "465", "587")

@@ -53,6 +53,30 @@ OTHER_BUILDS = _names(
 )
 """Known to a newer opendkim, or to one compiled with other features."""
 
+MAY_REFUSE = _names("FinalPolicyScript MaximumHeaders RequiredHeaders ScreenPolicyScript SenderMacro StrictHeaders")
+"""What can keep a message unsigned, by its content or by a script: named by `why`, and not looked into."""
+NOT_MODELLED = {
+    **MAY_REFUSE,
+    **_names(
+        """
+        ATPSDomains ATPSHashAlgorithm AllowSHA1Only AlwaysAddARHeader AuthservID AuthservIDWithJobID Background
+        BodyLengthDB BogusKey CaptureUnknownErrors ClockDrift DNSConnect DNSTimeout DiagnosticDirectory Diagnostics
+        DisableCryptoInit DomainKeysCompat EnableCoredumps FixCRLF IgnoreMalformedMail KeepAuthResults
+        KeepTemporaryFiles LDAPAuthMechanism LDAPAuthName LDAPAuthRealm LDAPAuthUser LDAPBindPassword LDAPBindUser
+        LDAPDisableCache LDAPKeepaliveIdle LDAPKeepaliveInterval LDAPKeepaliveProbes LDAPTimeout LDAPUseTLS LogResults
+        MTACommand MaximumSignaturesToVerify MaximumSignedBytes MilterDebug Minimum MustBeSigned Nameservers
+        NoHeaderB On-BadSignature On-DNSError On-Default On-InternalError On-KeyNotFound On-NoSignature On-Security
+        On-SignatureError QueryCache RedirectFailuresTo RemoveARAll RemoveARFrom RemoveOldSignatures ReplaceRules
+        ReportAddress ReportBccAddress RequestReports ResolverConfiguration ResolverTracing
+        SelectCanonicalizationHeader SendReports SignatureTTL SoftStart SoftwareHeader Statistics StatisticsName
+        StatisticsPrefix StrictTestMode SyslogFacility SyslogName TemporaryDirectory TestDNSData TestPublicKeys
+        TrustAnchorFile TrustSignaturesFrom UnprotectedKey VBR-Certifiers VBR-PurgeFields VBR-TrustedCertifiers
+        VBR-TrustedCertifiersOnly VBR-Type WeakSyntaxChecks X-Header
+        """
+    ),
+}
+"""Parameters whose values are not looked at: they are about verifying, logging or the form of a signature."""
+
 KNOWN = {**BOOLEANS, **NUMBERS, **TEXTS, "include": "Include"}
 ALGORITHMS = ("rsa-sha1", "rsa-sha256", "ed25519-sha256")
 

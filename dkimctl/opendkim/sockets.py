@@ -7,7 +7,8 @@ from dkimctl.names import is_host, port_number, printable
 
 LONGEST_PATH = 107
 """Of a Unix socket, in characters: sockaddr_un keeps one of its 108 bytes for the NUL."""
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", "ip6-localhost", "localhost.localdomain"})
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "localhost.localdomain"})
+"""Names of the one address at which opendkim listens for inet:PORT@localhost: ::1 is another (measured)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class MilterSocket:
 
     @property
     def endpoint(self) -> tuple[str, int]:
-        """What tells two sockets apart; every name of the loopback address is the same."""
+        """What tells two sockets apart; every name of 127.0.0.1 is the same."""
         if self.path:
             return self.path, 0
         return ("localhost" if self.host.lower() in _LOOPBACK else self.host.lower()), self.port
@@ -51,9 +52,11 @@ def parse_socket(text: str) -> MilterSocket:
     elif kind.lower() in ("local", "unix") and rest.startswith("/"):
         socket = MilterSocket(path=rest)
     elif kind.lower() in ("inet", "inet6"):
-        port, _, host = rest.partition("@")
+        port, at, host = rest.partition("@")
         host = host.strip("[]")
-        if port_number(port) and (not host or is_host(host)):
+        # opendkim refuses `inet:8891@` and an IPv6 address without `inet6:`
+        fits = is_host(host) and (kind.lower() == "inet6" or ":" not in host) if at else not host
+        if port_number(port) and fits:
             socket = MilterSocket(port=port_number(port), host=host)
     if socket is None or any(c.isspace() for c in text) or len(socket.path) > LONGEST_PATH:
         raise UsageError(

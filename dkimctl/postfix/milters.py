@@ -80,7 +80,7 @@ def names_opendkim(milter: str, queue_directory: str, sockets: Iterable[MilterSo
     socket = milter_socket(milter, queue_directory)
     if socket is None:
         return False
-    usual = socket.endpoint == ("localhost", 8891) or socket.path.rpartition("/")[2] == "opendkim.sock"
+    usual = socket.endpoint in (("localhost", 8891), ("::1", 8891)) or socket.path.rpartition("/")[2] == "opendkim.sock"
     return usual or any(_same(socket, other, queue_directory) for other in sockets)
 
 

@@ -11,6 +11,8 @@ from dkimctl.host.internal import HostList, finder
 from dkimctl.host.lookup import Wanted, find_key, nearest_miss, resolved, wanted_keys
 from dkimctl.host.version import as_read_here
 from dkimctl.host.world import World
+from dkimctl.opendkim.conf import Setting
+from dkimctl.opendkim.parameters import MAY_REFUSE
 from dkimctl.opendkim.tables import KeyEntry, Row, key_entry
 from dkimctl.signers.registry import signer_of
 from dkimctl.why.answer import Decided, Mail, MailOutcome, Signing, WhyAnswer, WhyStep
@@ -111,10 +113,7 @@ def _origin(world: World, mail: Mail, steps: list[WhyStep]) -> str:
         steps.append(WhyStep("client", f"authenticated as {mail.login}: signed from any address"))
     elif (macros := world.opendkim.find("MTA") or world.opendkim.find("MacroList")) is not None:
         steps.append(WhyStep("client", f"{mail.client} is not internal, not authenticated"))
-        return (
-            f"{where(macros)}: {macros.name} {macros.value}: whether it is signed is up to the macros of the service "
-            "that takes it, such as milter_macro_daemon_name"
-        )
+        return f"{where(macros)}: {macros.name} {macros.value}: {_by_macro(world, macros)}"
     elif fit:
         raise Decided(MailOutcome.UNSIGNED, f"{mail.client} is excluded by {hosts.at(fit.row)}: {fit.row.key}")
     else:
@@ -123,6 +122,20 @@ def _origin(world: World, mail: Mail, steps: list[WhyStep]) -> str:
             MailOutcome.UNSIGNED, f"{mail.client} is not internal (nothing in {listed} fits), not authenticated"
         )
     return ""
+
+
+def _by_macro(world: World, macros: Setting) -> str:
+    """Which services' mail is signed by the name of the daemon that Postfix sends (`MTA`)."""
+    names = {word.lower() for word in words(macros.value)} if macros.name.lower() == "mta" else set()
+    signed = [
+        f"{service.place} of {instance.directory}"
+        for instance in world.postfix
+        for service in instance.services_of("smtpd")
+        if instance.effective(service, "milter_macro_daemon_name").lower() in names
+    ]
+    if signed:
+        return f"it is signed when it comes in by {', '.join(signed)}, whose milter_macro_daemon_name is listed"
+    return "whether it is signed depends on the macros of the service that takes it, such as milter_macro_daemon_name"
 
 
 def _signatures(world: World, address: str, steps: list[WhyStep]) -> Iterator[Signing]:
@@ -139,6 +152,16 @@ def _signatures(world: World, address: str, steps: list[WhyStep]) -> Iterator[Si
         raise Decided(
             MailOutcome.UNSIGNED, f"{where(omitted)}: OmitHeaders leaves out From, without which nothing is signed"
         )
+    headers = world.opendkim.find("SenderHeaders")
+    if headers and headers.value.lower() != "from":
+        step = f"{where(headers)}: SenderHeaders {headers.value}: the first of them that the mail has counts, here From"
+        steps.append(WhyStep("sender", step))
+    for name in MAY_REFUSE.values():
+        unread = world.opendkim.find(name)
+        if unread:
+            steps.append(
+                WhyStep("sender", f"unless {name} keeps it unsigned ({where(unread)}), which is not looked into")
+            )
     spared = world.opendkim.find("DontSignMailTo")
     if spared:
         steps.append(WhyStep("sender", f"but not when it goes to {spared.value} ({where(spared)}: DontSignMailTo)"))
