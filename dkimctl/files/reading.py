@@ -21,11 +21,8 @@ _PATIENCE = 3  # seconds for somebody to begin to write to a pipe
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 
 
-def read_file(path: Path | str, *, end: bytes = b"") -> bytes | None:
-    """The content, or None when there is no such file. Raises DiskError for everything else.
-
-    `end`: how such a file ends; where it does so, nothing is read after it.
-    """
+def read_file(path: Path | str) -> bytes | None:
+    """Return the content, or None when there is no such file. Raises DiskError for everything else."""
     try:  # system calls as they are: in a loop over 10,000 keys a file object costs as much as all the rest
         descriptor = _open(path)
     except (FileNotFoundError, NotADirectoryError, ValueError):  # the last for a NUL, which no name has
@@ -33,7 +30,7 @@ def read_file(path: Path | str, *, end: bytes = b"") -> bytes | None:
     except OSError as error:
         raise disk_error(f"read {path}", error) from error
     try:
-        return _content(descriptor, LARGEST, end)
+        return _content(descriptor, LARGEST)
     except OSError as error:
         raise disk_error(f"read {path}", error) from error
     finally:
@@ -56,7 +53,7 @@ def read_with_status(path: Path) -> tuple[bytes, os.stat_result] | None:
         except (FileNotFoundError, NotADirectoryError):
             return None
         try:
-            return _content(descriptor, LARGEST, b""), os.fstat(descriptor)
+            return _content(descriptor, LARGEST), os.fstat(descriptor)
         finally:
             os.close(descriptor)
 
@@ -76,7 +73,7 @@ def read_trusted(path: Path) -> bytes | None:
         except (FileNotFoundError, NotADirectoryError, Refused):
             return None
         try:
-            return _content(descriptor, LARGEST, b"") if folder.is_ours and is_ours(os.fstat(descriptor)) else None
+            return _content(descriptor, LARGEST) if folder.is_ours and is_ours(os.fstat(descriptor)) else None
         finally:
             os.close(descriptor)
 
@@ -94,7 +91,7 @@ def read_regular(path: Path) -> bytes | None:
         try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise OSError(errno.EINVAL, "it is no regular file")
-            return _content(descriptor, LARGEST_KEY, b"")
+            return _content(descriptor, LARGEST_KEY)
         finally:
             os.close(descriptor)
 
@@ -118,7 +115,7 @@ def read_found(path: Path, owners: frozenset[int] = frozenset()) -> bytes | None
     return read_file(path)
 
 
-def read_untrusted(folder: Folder, name: str, owners: frozenset[int], *, end: bytes = b"") -> bytes | None:
+def read_untrusted(folder: Folder, name: str, owners: frozenset[int]) -> bytes | None:
     """The content of a file that was found in a directory, such as the daemon's; None when there is none.
 
     `owners`: where others can write in the directory, whose files are taken besides those of root and of the caller.
@@ -138,7 +135,7 @@ def read_untrusted(folder: Folder, name: str, owners: frozenset[int], *, end: by
     try:
         if problem := _problem(os.fstat(descriptor), None if folder.is_ours else owners):
             raise _distrusted(folder, name, problem)
-        return _content(descriptor, LARGEST_KEY, end)
+        return _content(descriptor, LARGEST_KEY)
     finally:
         os.close(descriptor)
 
@@ -203,14 +200,14 @@ def _open(path: Path | str) -> int:
     return os.open(path, _READ)
 
 
-def _content(descriptor: int, most: int, end: bytes) -> bytes:
+def _content(descriptor: int, most: int) -> bytes:
     """All that can be read, at most so many octets. Raises OSError."""
     parts = [_portion(descriptor)]
     if len(parts[0]) in (0, _PORTION):  # no small file
         _require_an_end(descriptor, most)
         parts.append(_portion(descriptor))
     size = len(parts[0])
-    while parts[-1] and not (end and parts[-1].endswith(end)):
+    while parts[-1]:
         size += len(parts[-1])
         if size > most:
             raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))

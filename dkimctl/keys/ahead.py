@@ -1,4 +1,4 @@
-"""The search for a key, begun before it is known what becomes of it, while the program still loads the rest."""
+"""The search for an RSA key, begun in a thread while the program still imports the rest."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING

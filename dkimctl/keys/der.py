@@ -1,7 +1,8 @@
 """The two DER structures of an RSA key, written from its numbers.
 
-The library's own writer comes with its reader of SSH keys, which takes longer to import than all else that making a
-key needs.
+`cryptography` writes them too, but its writer is imported with its reader of SSH keys: 31 ms of processor time against
+7 ms for this module, and 50 ms of 730 for one key of `genkey` (measured in pairs on a busy machine). A test compares
+both forms octet for octet.
 """
 
 from base64 import b64encode

@@ -125,7 +125,7 @@ class KeyDirectory:
         directory = path.parent
         if not key.metadata.path and self._path in (directory, directory.parent):  # the usual places, and the fast way
             with self._folder("" if directory == self._path else directory.name) as folder:
-                content = self._read(folder, path.name, pairs.PEM_END) if folder is not None else None
+                content = self._read(folder, path.name) if folder is not None else None
         else:
             content = read_found(path, frozenset({self._owner.uid}))
         if content is None:
@@ -301,11 +301,11 @@ class KeyDirectory:
         return Key(domain, selector, metadata.path or f"{self._shown}/{below}{selector}{PRIVATE}", metadata)
 
     def _metadata(self, folder: Folder, selector: str) -> Metadata:
-        content = self._read(folder, f"{selector}.json", meta.END)
+        content = self._read(folder, f"{selector}.json")
         if content is not None:
             return meta.from_json(content, f"{folder.shown(selector)}.json")
         name = selector + PRIVATE
-        content = self._read(folder, name, pairs.PEM_END)
+        content = self._read(folder, name)
         if content is None:
             raise pairs.no_such_key(folder.shown(name))
         public = pairs.parse_public(content, folder.shown(name))
@@ -313,11 +313,11 @@ class KeyDirectory:
         # with its public half, so that `public` need not parse the same file again
         return Metadata(public.algorithm, public.bits, timestamp(made)).with_public(public, content)
 
-    def _read(self, folder: Folder, name: str, end: bytes = b"") -> bytes | None:
+    def _read(self, folder: Folder, name: str) -> bytes | None:
         """Return the content of a file, or None. A link is followed where only root and the caller can make one."""
         try:
-            return read_untrusted(folder, name, frozenset({folder.owner.uid, self._owner.uid}), end=end)
+            return read_untrusted(folder, name, frozenset({folder.owner.uid, self._owner.uid}))
         except LinkFound:
             if not folder.is_ours:
                 raise
-        return read_file(self._path / folder.shown(name), end=end)
+        return read_file(self._path / folder.shown(name))

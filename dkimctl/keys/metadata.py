@@ -11,8 +11,6 @@ from dkimctl.errors import CheckFailed
 from dkimctl.keys.public import PublicKey
 
 SCHEMA = 1
-END = b"\n}\n"
-"""The last octets of the file."""
 
 
 class Phase(StrEnum):

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 LEAST_BITS = 1024  # RFC 8301 §3.2: verifiers must not accept less
 USUAL_BITS = 2048  # RFC 8301 §3.2: signers should use at least this
 MOST_BITS = 4096  # RFC 8301 §3.2: verifiers need not handle more
-PEM_END = b"\n-----END PRIVATE KEY-----\n"
 
 
 class Algorithm(StrEnum):
@@ -100,7 +99,7 @@ def parse_public(content: bytes, source: str) -> PublicKey:
 
 def read(path: Path | str) -> bytes:
     """Return the content of a private key file. Raises DiskError."""
-    content = read_file(path, end=PEM_END)
+    content = read_file(path)
     if content is None:
         raise no_such_key(path)
     return content
