@@ -442,6 +442,17 @@ POSTFIX_CASES = [
         "DKIM815",
         both(OVER_TCP("inet:localhost:8891"), lambda t: t.directory("/var/spool/postfix/etc", 0o755)),
     ),
+    Case(
+        "a name that the chroot does not know",
+        3,
+        "DKIM815",
+        both(
+            lambda t: t.conf("Socket", "inet:8891@ark"),
+            lambda t: t.main("smtpd_milters", "inet:ark:8891"),
+            lambda t: t.directory("/var/spool/postfix/etc", 0o755),
+            lambda t: t.write("/var/spool/postfix/etc/hosts", "127.0.0.1 localhost\n"),
+        ),
+    ),
     Case("socket directory 0750 of opendkim", 5, "DKIM806", lambda t: t.change(SOCK, 0o750, OPENDKIM)),
     Case("socket directory without setgid", 5, "DKIM806", lambda t: t.change(SOCK, 0o750, (OPENDKIM[0], POSTFIX[1]))),
     Case(

@@ -41,7 +41,7 @@ BY_HAND = {
     "DKIM915": "somebody's script",
 }
 """What a person has to decide, and the commands only lead to."""
-STILL = {"KeyTable mdb:": "DKIM708"}
+STILL = {"KeyTable mdb:": "DKIM708", "a name that the chroot does not know": "DKIM815"}
 
 Paste = Callable[[str], "subprocess.CompletedProcess[str]"]
 

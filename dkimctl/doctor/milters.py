@@ -10,10 +10,11 @@ from dkimctl.catalogue import machine
 from dkimctl.catalogue import postfix as c
 from dkimctl.config.settings import Signing
 from dkimctl.doctor.base import Diagnosis, noticed
-from dkimctl.doctor.commands import chain, dkimctl, service, set_parameter
+from dkimctl.doctor.commands import chain, dkimctl, edit, service, set_parameter
 from dkimctl.doctor.start import make_socket_directory, without_option
 from dkimctl.doctor.ways import LISTS, Way, ways
 from dkimctl.errors import UsageError, shell_word
+from dkimctl.files import read_file
 from dkimctl.host.accounts import Account
 from dkimctl.host.socketplace import SYSTEMD_UMASK, may_connect, predicted
 from dkimctl.host.world import World
@@ -139,13 +140,29 @@ def _chroot(way: Way) -> Iterator[Diagnosis]:
             fix = _spelt(way) if inside else _reachable(way)
             yield noticed(c.OUTSIDE_CHROOT, way.socket.path, seen, fix)
         return
-    names = [m for m in split_milters(way.instance.values["smtpd_milters"]) if way.is_ours(m) and "localhost" in m]
-    hosts = f"{way.instance.queue}/etc/hosts"
     # Debian fills the chroot when Postfix starts: in a tree where it never did, nothing can be said
-    is_filled = way.world.is_live or os.path.isdir(way.world.at(f"{way.instance.queue}/etc"))
-    if names and is_filled and not os.path.exists(way.world.at(hosts)):
-        seen = f"{names[0]}; {named} is chrooted, and {hosts} does not exist"
-        yield noticed(c.NO_HOSTS_IN_CHROOT, names[0], seen, _spelt(way))
+    if not (way.world.is_live or os.path.isdir(way.world.at(f"{way.instance.queue}/etc"))):
+        return
+    for milter in split_milters(way.instance.values["smtpd_milters"]):
+        if way.is_ours(milter) and not _resolves_in_chroot(way, milter):
+            seen = f"{milter}; {named} is chrooted, and neither etc/hosts nor etc/resolv.conf there knows the name"
+            address = "write its address, or add the name to etc/hosts of the chroot"
+            fix = _spelt(way) if "localhost" in milter else edit(way.world, way.main_cf, 0, address)
+            yield noticed(c.NO_HOSTS_IN_CHROOT, milter, seen, fix)
+
+
+def _resolves_in_chroot(way: Way, milter: str) -> bool:
+    """Whether a chrooted service can find the address of a milter's host."""
+    socket = milter_socket(milter, way.instance.queue)
+    if socket is None or ":" in socket.host or socket.host.replace(".", "").isdecimal():
+        return True
+    place = f"{way.instance.queue}/etc"
+    hosts = read_file(way.world.at(f"{place}/hosts")) or b""
+    names = {word for line in hosts.decode("utf-8", "replace").splitlines() for word in line.split("#")[0].split()[1:]}
+    if socket.host in names:
+        return True
+    # localhost is never asked of a resolver
+    return socket.host != "localhost" and os.path.exists(way.world.at(f"{place}/resolv.conf"))
 
 
 def _chrooted(way: Way) -> list[str]:

@@ -47,7 +47,7 @@ def postfix_spelling(socket: MilterSocket, queue_directory: str) -> str:
     if socket.is_unix:
         return "unix:" + socket.path.removeprefix(queue_directory.rstrip("/") + "/")
     host, port = socket.endpoint
-    host = "127.0.0.1" if host == "localhost" and socket.host != "::1" else socket.host or "127.0.0.1"
+    host = "127.0.0.1" if host == "localhost" else socket.host or "127.0.0.1"
     return f"inet:[{host}]:{port}" if ":" in host else f"inet:{host}:{port}"
 
 
