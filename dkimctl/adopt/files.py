@@ -4,22 +4,23 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from types import MappingProxyType
 
-from dkimctl.adopt import carry
+from dkimctl.adopt import kept_settings as kept
 from dkimctl.adopt.arrange import Arranged
-from dkimctl.adopt.installed import Installed
+from dkimctl.adopt.installed import Installed, Table
 from dkimctl.adopt.judge import Judged
 from dkimctl.adopt.record import record_tags
 from dkimctl.adopt.survey import Candidate
 from dkimctl.clock import timestamp
 from dkimctl.config.settings import Settings
 from dkimctl.errors import disk_errors
-from dkimctl.files import is_there, read_file
+from dkimctl.files import ANY, Version, is_there, read_file, read_with_status
 from dkimctl.host.world import World
 from dkimctl.keys import metadata as meta
 from dkimctl.keys.metadata import Change, Metadata, Phase
 from dkimctl.keys.store import Key
 from dkimctl.opendkim import conf
 from dkimctl.signers.base import (
+    Content,
     Notice,
     RenderedDirectory,
     RenderedFile,
@@ -40,7 +41,7 @@ def rendering_of(
     arranged: Arranged,
     fit: list[Fit],
     judged: dict[str, Judged],
-    wanted: tuple[carry.Carried, ...],
+    wanted: tuple[kept.KeptSetting, ...],
     now: datetime,
 ) -> Rendering:
     """Everything that is written: the daemon's own file comes last."""
@@ -55,7 +56,7 @@ def rendering_of(
         files += _config_file(world.settings, wanted)
         files += [_metadata_file(world, c, known, judged[c.entry.path], now) for c, known in fit if _is_new(known)]
         files += _tables_and_conf(world, installed, arranged)
-        notices = (*_changes(arranged), *carry.missing_settings(world.settings, wanted), *carry.hosts_notice(world))
+        notices = (*_changes(arranged), *kept.missing_settings(world.settings, wanted), *kept.hosts_notice(world))
     return Rendering("opendkim", keys, tuple(files), _directories(world, fit), MappingProxyType({}), notices)
 
 
@@ -70,9 +71,9 @@ def _changes(arranged: Arranged) -> tuple[Notice, ...]:
     return (Notice(message, "this must not happen: please report it with both tables", blocking=True),)
 
 
-def _config_file(settings: Settings, wanted: tuple[carry.Carried, ...]) -> Iterator[RenderedFile]:
+def _config_file(settings: Settings, wanted: tuple[kept.KeptSetting, ...]) -> Iterator[RenderedFile]:
     if wanted and settings.source is None:
-        yield RenderedFile(carry.CONFIG_FILE, fixed(carry.toml(wanted)))
+        yield RenderedFile(kept.CONFIG_FILE, fixed(kept.toml(wanted)))
 
 
 def _metadata_file(
@@ -102,7 +103,7 @@ def _metadata_file(
 def _directories(world: World, fit: list[Fit]) -> tuple[RenderedDirectory, ...]:
     """The key directories that are not there yet."""
     base = world.settings.paths.keys
-    owner = carry.daemon_owner(world)
+    owner = kept.daemon_owner(world)
     new = [f"{base}/{c.domain}" for c, known in fit if known is None]
     wanted = [RenderedDirectory(base, 0o755, "root:root"), *(RenderedDirectory(path, 0o700, owner) for path in new)]
     return tuple(d for d in wanted if new and not is_there(world.settings.at(d.path)))
@@ -111,10 +112,11 @@ def _directories(world: World, fit: list[Fit]) -> tuple[RenderedDirectory, ...]:
 def _tables_and_conf(world: World, installed: Installed, arranged: Arranged) -> Iterator[RenderedFile]:
     """Both tables, and opendkim.conf: with an `Include` when the tables come to lie elsewhere."""
     place = world.settings.paths.opendkim_directory
-    yield RenderedFile(f"{place}/KeyTable", arranged.keys)
-    yield RenderedFile(f"{place}/SigningTable", arranged.signing)
+    yield _table(f"{place}/KeyTable", arranged.keys, installed.keys)
+    yield _table(f"{place}/SigningTable", arranged.signing, installed.signing)
     path = world.opendkim.conf_path
-    content = read_file(world.settings.at(path)) or b""
+    there = read_with_status(world.settings.at(path))
+    content, version = (there[0], Version.of(there[1])) if there else (b"", None)
     moved = [
         (name, f"{'refile' if table.patterns else 'file'}:{place}/{name}")
         for name, table in (("KeyTable", installed.keys), ("SigningTable", installed.signing))
@@ -124,7 +126,12 @@ def _tables_and_conf(world: World, installed: Installed, arranged: Arranged) -> 
         ours = f"{place}/dkimctl.conf"
         yield RenderedFile(ours, fixed(_included(world, ours, moved)))
         content = with_include_last(content, ours)
-    yield RenderedFile(path, fixed(content))
+    yield RenderedFile(path, fixed(content), made_from=version)
+
+
+def _table(path: str, content: Content, installed: Table) -> RenderedFile:
+    """Return a table; where it replaces the one that was read, no other version of it may be replaced."""
+    return RenderedFile(path, content, made_from=installed.version if installed.in_place else ANY)
 
 
 def _included(world: World, ours: str, moved: list[tuple[str, str]]) -> bytes:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from dkimctl.adopt.tables import Tables
 from dkimctl.errors import DiskError, UsageError
+from dkimctl.files import Version
 from dkimctl.host.datasets import FILES, DataSet, DataSetState, read_data_set
 from dkimctl.host.installation import where
 from dkimctl.host.world import World
@@ -24,6 +25,8 @@ class Table:
     """A path, or `FILE line N` of an inline list."""
     in_place: bool = False
     """True when it lies where dkimctl keeps it."""
+    version: Version | None = None
+    """Of the file when its rows were read."""
 
     def at(self, row: Row) -> str:
         """Where a row stands."""
@@ -68,7 +71,9 @@ def _table(world: World, data_set: DataSet, name: str) -> Table:
         return _inline((f"{row.key} {row.value}" for row in data_set.rows), where(data_set.setting))
     home = f"{world.settings.paths.opendkim_directory}/{name}"
     foreign = read_foreign(world.at(data_set.place))
-    return Table(tuple(data_set.rows), data_set.patterns, foreign, data_set.place, in_place=data_set.place == home)
+    return Table(
+        tuple(data_set.rows), data_set.patterns, foreign, data_set.place, data_set.place == home, data_set.version
+    )
 
 
 _STATES = {

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import PurePosixPath
 
-from dkimctl.adopt import carry
+from dkimctl.adopt import kept_settings as kept
 from dkimctl.adopt.arrange import arrange
 from dkimctl.adopt.files import Fit, rendering_of
 from dkimctl.adopt.installed import Installed, read_installed
@@ -92,7 +92,7 @@ def plan_adoption(world: World, store: KeyReader, now: datetime) -> Adoption:
         fit = []
     arranged = arrange(installed, [candidate for candidate, _ in fit])
     shares = Counter(candidate.entry.path for candidate, _ in fit)
-    wanted = carry.carried(world, [candidate for candidate, _ in fit], needs_patterns=arranged.needs_patterns)
+    wanted = kept.kept_settings(world, [candidate for candidate, _ in fit], needs_patterns=arranged.needs_patterns)
     taken = tuple(_taken(candidate, judged[candidate.entry.path], known, shares) for candidate, known in fit)
     rendering = rendering_of(world, installed, arranged, fit, judged, wanted, now)
     return Adoption(
@@ -102,7 +102,7 @@ def plan_adoption(world: World, store: KeyReader, now: datetime) -> Adoption:
         tuple(_findings(world)),
         (*world.unread, *_unread(judged)),
         rendering,
-        carry.as_here(world, wanted),
+        kept.with_kept_settings(world, wanted),
     )
 
 
@@ -160,8 +160,8 @@ def _taken(candidate: Candidate, judged: Judged, known: Key | None, shares: Coun
 def _reasons(rendering: Rendering, taken: tuple[Taken, ...]) -> Iterator[Reason]:
     names = {PurePosixPath(file.path).name for file in rendering.files}
     new = sum(key.is_new for key in taken)
-    if PurePosixPath(carry.CONFIG_FILE).name in names:
-        yield Reason(carry.CONFIG_FILE, "what this host is told and dkimctl's defaults do not say, so that it stays so")
+    if PurePosixPath(kept.CONFIG_FILE).name in names:
+        yield Reason(kept.CONFIG_FILE, "what this host is told and dkimctl's defaults do not say, so that it stays so")
     if new:
         yield Reason(f"metadata of {new} key{'s' if new > 1 else ''}", "active, because it signs today")
     if taken:

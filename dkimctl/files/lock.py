@@ -131,6 +131,7 @@ def _process(pid: int) -> str:
     with suppress(OSError):
         words = Path(f"/proc/{pid}/cmdline").read_bytes().decode("utf-8", "replace").split("\0")
         start = next((number for number, word in enumerate(words) if word.endswith("dkimctl")), 0)
-        command = " ".join([os.path.basename(words[start]), *words[start + 1 : start + 2]])
+        ours = words[start].endswith("dkimctl")
+        command = " ".join([os.path.basename(words[start]), *(words[start + 1 : start + 2] if ours else [])])
     safe = "".join(letter if letter.isprintable() else "?" for letter in command[:60])
     return f"{safe.strip() or 'another process'} (process {pid})"

@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
 from dkimctl.errors import DiskError, disk_errors
-from dkimctl.files import read_file
+from dkimctl.files import Version, read_file, version_at
 from dkimctl.host.installation import where
 from dkimctl.opendkim.conf import Setting
 from dkimctl.opendkim.longtable import Names, Rows
@@ -48,6 +48,8 @@ class DataSet:
     has_bom: bool = False
     long_lines: tuple[int, ...] = ()
     """Lines that the daemon splits."""
+    version: Version | None = None
+    """Of the file when it was read; None for what lies in no file."""
     indented: tuple[int, ...] = ()
     """Lines that a `refile:` drops because a blank comes first."""
 
@@ -91,12 +93,13 @@ def read_data_set(setting: Setting, at: Callable[[str], Path], base: str = "/") 
         return DataSet(setting, kind, place, DataSetState.ELSEWHERE if kind in ELSEWHERE else DataSetState.UNKNOWN_KIND)
     path = place if place.startswith("/") else f"{base.rstrip('/')}/{place}"
     try:
+        version = version_at(at(path))  # first: a change while it is read makes another version
         content = _content(at(path))
     except DiskError as error:
         return DataSet(setting, kind, path, DataSetState.UNREADABLE, why=error.message)
     if content is None:
         return DataSet(setting, kind, path, DataSetState.MISSING)
-    return _parsed(setting, kind, path, content)
+    return replace(_parsed(setting, kind, path, content), version=version)
 
 
 def _content(path: Path) -> bytes | None:

@@ -1,4 +1,4 @@
-"""What the installation says and dkimctl would otherwise set to a default of its own: carried into dkimctl.toml."""
+"""Settings of the installation that differ from dkimctl's defaults: kept by writing them to dkimctl.toml."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ Value = str | bool | tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Carried:
+class KeptSetting:
     """One setting of dkimctl.toml."""
 
     table: str
@@ -34,13 +34,13 @@ class Carried:
         return f"{self.key} = {_toml(self.value)}"
 
 
-def carried(world: World, candidates: list[Candidate], *, needs_patterns: bool) -> tuple[Carried, ...]:
-    """The settings that differ from dkimctl's own."""
+def kept_settings(world: World, candidates: list[Candidate], *, needs_patterns: bool) -> tuple[KeptSetting, ...]:
+    """Return the settings that differ from dkimctl's defaults."""
     return (*_paths(world), *_keys(world), *_signing(world, needs_patterns), *_subdomains(candidates))
 
 
-def as_here(world: World, wanted: tuple[Carried, ...]) -> Settings:
-    """The settings with what the installation says."""
+def with_kept_settings(world: World, wanted: tuple[KeptSetting, ...]) -> Settings:
+    """Return the settings as the installation has them."""
     settings = world.settings
     changes: dict[str, dict[str, Any]] = {"paths": {}, "keys": {}, "signing": {}}
     for setting in wanted:
@@ -64,39 +64,39 @@ def daemon_owner(world: World) -> str:
     return f"{user}:{group}"
 
 
-def _paths(world: World) -> Iterator[Carried]:
+def _paths(world: World) -> Iterator[KeptSetting]:
     if world.opendkim.conf_path != Paths().opendkim_conf:
-        yield Carried("paths", "opendkim_conf", world.opendkim.conf_path)
+        yield KeptSetting("paths", "opendkim_conf", world.opendkim.conf_path)
     pid_file = world.opendkim.get("PidFile", Paths().pid_file)
     if pid_file.removeprefix("/var") != Paths().pid_file and pid_file.startswith("/"):  # /var/run is /run
-        yield Carried("paths", "pid_file", pid_file)
+        yield KeptSetting("paths", "pid_file", pid_file)
 
 
-def _keys(world: World) -> Iterator[Carried]:
+def _keys(world: World) -> Iterator[KeptSetting]:
     if daemon_owner(world) != KeyDefaults().owner:
-        yield Carried("keys", "owner", daemon_owner(world))
+        yield KeptSetting("keys", "owner", daemon_owner(world))
 
 
-def _signing(world: World, needs_patterns: bool) -> Iterator[Carried]:
+def _signing(world: World, needs_patterns: bool) -> Iterator[KeptSetting]:
     default = Signing()
     try:
         socket = parse_socket(world.opendkim.get("Socket", default.socket))
         if str(socket) != default.socket and (socket.is_unix or socket.host):
-            yield Carried("signing", "socket", str(socket))
+            yield KeptSetting("signing", "socket", str(socket))
     except UsageError:
         pass  # opendkim does not start with it either; doctor tells
     if needs_patterns:
-        yield Carried("signing", "tables", "refile")
+        yield KeptSetting("signing", "tables", "refile")
     header, slash, body = world.opendkim.get("Canonicalization", "simple").lower().partition("/")
     form = f"{header}/{body if slash else 'simple'}"
     if form != default.canonicalization:
-        yield Carried("signing", "canonicalization", form)
+        yield KeptSetting("signing", "canonicalization", form)
     hosts = _hosts(world)
     if hosts and set(hosts) != set(default.trusted_hosts):
-        yield Carried("signing", "trusted_hosts", hosts)
+        yield KeptSetting("signing", "trusted_hosts", hosts)
     action = next((p.values.get("milter_default_action", "") for p in world.postfix), "")
     if action in ("accept", "reject", "quarantine"):
-        yield Carried("signing", "milter_default_action", action)
+        yield KeptSetting("signing", "milter_default_action", action)
 
 
 def _hosts(world: World) -> tuple[str, ...]:
@@ -128,17 +128,17 @@ def hosts_notice(world: World) -> tuple[Notice, ...]:
     return (Notice(message, f"copy their lines to {world.settings.paths.opendkim_directory}/TrustedHosts"),)
 
 
-def _subdomains(candidates: list[Candidate]) -> Iterator[Carried]:
+def _subdomains(candidates: list[Candidate]) -> Iterator[KeptSetting]:
     """Whether domains sign for what is below them: for all of them at once when they agree."""
     without = [c.domain for c in candidates if not c.subdomains]
     if candidates and len(without) == len(candidates):
-        yield Carried("signing", "subdomains", False)
+        yield KeptSetting("signing", "subdomains", False)
         return
     for domain in without:
-        yield Carried(f'domains."{domain}"', "subdomains", False)
+        yield KeptSetting(f'domains."{domain}"', "subdomains", False)
 
 
-def toml(settings: tuple[Carried, ...]) -> bytes:
+def toml(settings: tuple[KeptSetting, ...]) -> bytes:
     """The file."""
     text = _HEADER
     table = ""
@@ -160,7 +160,7 @@ def _toml(value: Value) -> str:
     return f'"{escaped}"'
 
 
-def missing_settings(settings: Settings, wanted: tuple[Carried, ...]) -> tuple[Notice, ...]:
+def missing_settings(settings: Settings, wanted: tuple[KeptSetting, ...]) -> tuple[Notice, ...]:
     """Return a notice of the settings that are missing from the existing configuration file."""
     missing = [s for s in wanted if not _says(settings, s)]
     if not missing or settings.source is None:
@@ -169,7 +169,7 @@ def missing_settings(settings: Settings, wanted: tuple[Carried, ...]) -> tuple[N
     return (Notice(f"{settings.source} does not say what this installation does", f"add to it: {lines}"),)
 
 
-def _says(settings: Settings, wanted: Carried) -> bool:
+def _says(settings: Settings, wanted: KeptSetting) -> bool:
     if wanted.table.startswith("domains."):
         own = settings.domain(wanted.table.removeprefix('domains."').removesuffix('"'))
         now = settings.signing.subdomains if own.subdomains is None else own.subdomains
