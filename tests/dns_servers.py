@@ -4,16 +4,9 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import pytest
-
-from dkimctl.dns import asking
-from dkimctl.verify.report import Report
-
-ASKERS = ("dnspython", "engine")
-"""Who asks: the library for a few names, our own engine for long lists."""
 SOA = "@ 300 IN SOA ns1 hostmaster 1 3600 600 86400 300\n"
 TXT_MAXIMUM = 255
 
@@ -129,19 +122,6 @@ class Unbound(_Server):
         )
         self._run(["unbound", "-d", "-c", str(conf)], self.directory, home, self.port, list(self.stubs)[-1:])
         return self
-
-
-def use_asker(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have all names, however few or many, asked for by one of ASKERS."""
-    monkeypatch.setattr(asking, "FEW", 0 if name == "engine" else 1_000_000)
-
-
-def timeless(report: Report) -> Report:
-    """The same report without the time that answers took."""
-    answers, resolvers = (
-        tuple(replace(answer, milliseconds=0) for answer in some) for some in (report.answers, report.resolvers)
-    )
-    return replace(report, answers=answers, resolvers=resolvers)
 
 
 def await_server(address: str, port: int, *names: str) -> None:

@@ -18,8 +18,9 @@ from dkimctl.record.parse import UnreadableRecord, parse_record
 from dkimctl.verify.check import check
 from dkimctl.verify.judge import judge
 from dkimctl.verify.report import Target
+from tests.askers import ASKERS, timeless, use_asker
 from tests.conftest import needs
-from tests.dns_servers import ASKERS, Knot, name_servers, timeless, txt, use_asker
+from tests.dns_servers import Knot, name_servers, txt
 from tests.ports import free_port_everywhere
 from tests.record_corpus import Case, Keys, corpus, make_keys
 from tests.verify_schema import assert_valid_report

@@ -25,8 +25,9 @@ from dkimctl.verify.check import check
 from dkimctl.verify.conclusion.servers import LONGEST_TTL, SHORTEST_TTL
 from dkimctl.verify.report import Report, Target, in_brief
 from dkimctl.verify.tally import tally_of
+from tests.askers import timeless, use_asker
 from tests.conftest import needs
-from tests.dns_servers import Knot, name_servers, timeless, txt, use_asker
+from tests.dns_servers import Knot, name_servers, txt
 from tests.ports import free_port_everywhere
 from tests.record_corpus import corpus, make_keys
 

@@ -15,8 +15,9 @@ from dkimctl.output.verification import report_blocks
 from dkimctl.record.model import record_for
 from dkimctl.verify.check import check
 from dkimctl.verify.report import Report, Target, Verdict
+from tests.askers import ASKERS, timeless, use_asker
 from tests.conftest import needs
-from tests.dns_servers import ASKERS, Knot, name_servers, timeless, txt, use_asker
+from tests.dns_servers import Knot, name_servers, txt
 from tests.hostile_dns import Hostile, Script, Send, answer
 from tests.ports import free_port_everywhere
 from tests.verify_schema import assert_valid_report

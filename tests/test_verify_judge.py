@@ -45,7 +45,7 @@ def test_blanks_that_were_plus_signs(expected: object) -> None:
         pytest.skip("this key has no +")
     found = judge(damaged, Target("s", "example.com", PAIR.public if expected else None))
     assert [one.code for one in found.findings] == ["DKIM215"]
-    assert "blanks stand where the key has +" in found.findings[0].seen
+    assert "blanks in place of +" in found.findings[0].seen
     assert found.publish == GOOD
 
 

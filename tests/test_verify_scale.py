@@ -25,8 +25,9 @@ from dkimctl.verify.check import check
 from dkimctl.verify.judge import judge
 from dkimctl.verify.parallel import Manner, check_in_parallel
 from dkimctl.verify.report import Report, Target
+from tests.askers import use_asker
 from tests.conftest import Dkimctl, DkimctlInside, needs
-from tests.dns_servers import Knot, name_servers, txt, use_asker
+from tests.dns_servers import Knot, name_servers, txt
 from tests.hostile_dns import Hostile, Send, answer
 from tests.ports import free_port_everywhere
 from tests.record_corpus import corpus, make_keys

@@ -1,6 +1,6 @@
 """How questions get their replies: dnspython for a few names, an engine and a codec of our own for long lists.
 
-Both sit behind the same small interface. What is asked and what follows from the replies is written once, as
+Both have the same small interface. What is asked and what follows from the replies is written once, as
 coroutines (`questions.ask`), and cannot tell which of the two serves it.
 """
 

@@ -1,4 +1,4 @@
-"""Questions and answers over TCP, where an answer does not fit a datagram: a few connections, and who waits for one."""
+"""Questions and answers over TCP, for answers that do not fit a datagram: a few connections, and a queue for them."""
 
 import select
 from collections import deque
@@ -8,7 +8,7 @@ from dkimctl.dns.exchange import Exchange
 from dkimctl.dns.questions import Trouble
 from dkimctl.dns.streams import Stream
 
-_MOST = 64  # servers bear few: BIND 150 of everybody together
+_MOST = 64  # servers accept few: BIND 150, of all clients together
 
 
 class Connections:
@@ -24,16 +24,16 @@ class Connections:
         return descriptor in self._by_descriptor
 
     def close(self) -> None:
-        """End every connection."""
+        """Close every connection."""
         for _, stream in self._by_descriptor.values():
             stream.close()
 
     def wait(self, exchange: Exchange) -> None:
-        """Ask as soon as there is room."""
+        """Queue an exchange until a connection is free."""
         self._waiting.append(exchange)
 
     def begin(self) -> Iterator[tuple[Exchange, Trouble | None]]:
-        """Connect for those for whom there is room by now; each with what hindered it, or None."""
+        """Connect for queued exchanges while there is room; yield each, and why it failed or None."""
         while self._waiting and len(self._by_descriptor) < _MOST:
             exchange = self._waiting.popleft()
             try:
@@ -47,7 +47,7 @@ class Connections:
             yield exchange, None
 
     def move(self, descriptor: int) -> tuple[Exchange, bytes | Trouble | None]:
-        """Send or receive what is possible now; the whole answer, what hindered it, or None while more is to come."""
+        """Send or receive what is possible now. Return the answer, why there is none, or None while it comes in."""
         exchange, stream = self._by_descriptor[descriptor]
         try:
             data = stream.move()
@@ -58,7 +58,7 @@ class Connections:
         return exchange, data
 
     def forget(self, exchange: Exchange) -> None:
-        """End its connection, if it has one."""
+        """Close its connection, if it has one."""
         if exchange.stream is None:
             return
         descriptor = exchange.stream.descriptor

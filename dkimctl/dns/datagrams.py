@@ -1,6 +1,5 @@
-"""Questions and answers over UDP: a handful of sockets at random ports, random ids, strangers' packets dropped."""
+"""Questions and answers over UDP: a few sockets at random ports, random ids; packets from elsewhere are dropped."""
 
-import os
 import select
 import socket
 from collections.abc import Iterator
@@ -8,20 +7,18 @@ from collections.abc import Iterator
 from dkimctl.dns.exchange import Exchange
 from dkimctl.dns.message import answers_to, query
 from dkimctl.dns.questions import Trouble
+from dkimctl.dns.sockets import SOCKETS, random_identities, udp_socket
 
-_SOCKETS = 4  # of each family: more ports to guess, more buffer to hold a burst of answers
-_BUFFER = 1 << 20
 _BURST = 1024  # more than the buffer holds
 _ERRORS_V4 = (socket.IPPROTO_IP, 11)  # IP_RECVERR, ip(7)
 _ERRORS_V6 = (socket.IPPROTO_IPV6, 25)  # IPV6_RECVERR, ipv6(7)
 
 
 class _Socket:
-    """A socket at a port of the kernel's choice, and what was asked through it."""
+    """A socket at a port of the kernel's choice, and the questions asked through it."""
 
     def __init__(self, family: socket.AddressFamily, poll: select.epoll) -> None:
-        self.socket = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
+        self.socket = udp_socket(family)
         # an ICMP "port unreachable" then comes back as an error that names the question
         self.socket.setsockopt(*(_ERRORS_V6 if family == socket.AF_INET6 else _ERRORS_V4), 1)
         self.socket.bind(("", 0))
@@ -37,6 +34,7 @@ class Datagrams:
         self._by_family: dict[int, list[_Socket]] = {}
         self._by_descriptor: dict[int, _Socket] = {}
         self._turn = 0
+        self._identities = random_identities()
 
     def close(self) -> None:
         """Close every socket."""
@@ -44,7 +42,7 @@ class Datagrams:
             one.socket.close()
 
     def register(self, exchange: Exchange) -> None:
-        """Choose a socket and a free random id for a new exchange; none where this machine lacks the family."""
+        """Choose a socket and a free random id for a new exchange; neither where this machine lacks the family."""
         sockets = self._sockets(exchange.question.endpoint.family)
         if not sockets:
             return
@@ -54,30 +52,30 @@ class Datagrams:
         self._identify(exchange, chosen)
 
     def register_again(self, exchange: Exchange) -> None:
-        """Another id for another sending, so that it is known which of them an answer belongs to; all are good."""
+        """Choose another id for a repetition, so that it is known which sending is answered; all ids stay valid."""
         one = self._by_descriptor.get(exchange.descriptor)
         if one is not None:
             exchange.earlier = (*exchange.earlier, exchange.identity)
             self._identify(exchange, one)
 
     def _identify(self, exchange: Exchange, one: _Socket) -> None:
-        identity = int.from_bytes(os.urandom(2), "big")
+        identity = int.from_bytes(next(self._identities), "big")
         while identity in one.pending:
-            identity = int.from_bytes(os.urandom(2), "big")
+            identity = int.from_bytes(next(self._identities), "big")
         exchange.identity = identity
         one.pending[identity] = exchange
 
     def _sockets(self, family: socket.AddressFamily) -> list[_Socket]:
         if family not in self._by_family:
             try:
-                self._by_family[family] = [_Socket(family, self._poll) for _ in range(_SOCKETS)]
+                self._by_family[family] = [_Socket(family, self._poll) for _ in range(SOCKETS)]
             except OSError:
                 self._by_family[family] = []
             self._by_descriptor |= {one.socket.fileno(): one for one in self._by_family[family]}
         return self._by_family[family]
 
     def send(self, exchange: Exchange) -> Trouble | None:
-        """Send the question of an exchange; what hinders it, or None."""
+        """Send the question of an exchange. Return why it cannot be sent, or None."""
         one = self._by_descriptor.get(exchange.descriptor)
         if one is None:
             return Trouble.NO_ROUTE
@@ -94,7 +92,7 @@ class Datagrams:
             try:
                 one.socket.sendto(data, (address, port))
             except BlockingIOError:
-                return None  # the buffer is full: as good as lost on the way, and sent again
+                return None  # the buffer is full: counts as lost, and is sent again
             except ConnectionRefusedError:
                 continue  # an earlier packet's error, reported here first
             except OSError:
@@ -103,7 +101,7 @@ class Datagrams:
         return None
 
     def forget(self, exchange: Exchange) -> None:
-        """Drop whatever may still come for an exchange."""
+        """Ignore what may still arrive for an exchange."""
         one = self._by_descriptor.get(exchange.descriptor)
         if one is None:
             return
@@ -113,7 +111,7 @@ class Datagrams:
         exchange.earlier = ()
 
     def receive(self, descriptor: int) -> Iterator[tuple[Exchange, bytes | Trouble]]:
-        """What came in: the exchange, and the answer's bytes or what hindered it."""
+        """Yield what has arrived: the exchange, and the bytes of the answer or why there is none."""
         one = self._by_descriptor[descriptor]
         for _ in range(_BURST):
             try:

@@ -1,7 +1,7 @@
 """The engine: runs many lookup coroutines over a few sockets, with a bounded number of questions in flight.
 
-One thread, one epoll. Each server address has a window of its own (`Peer`) that grows with every answer and halves
-when one is lost or refused, so that neither our socket buffers nor a slow server are overrun.
+One thread, one epoll. Each server address has a window of its own (`ServerQueue`) that grows with every
+answer and halves when one is lost or refused, so that neither our socket buffers nor a slow server are overrun.
 """
 
 import heapq
@@ -18,21 +18,21 @@ from dkimctl.dns.datagrams import Datagrams
 from dkimctl.dns.endpoints import Endpoint
 from dkimctl.dns.exchange import Exchange, Job
 from dkimctl.dns.message import WITHOUT_EDNS, MalformedMessage, Message, question, read_message
-from dkimctl.dns.peers import Peer
 from dkimctl.dns.questions import Failure, Gate, Question, Reply, Trouble, Work
+from dkimctl.dns.serverqueue import ServerQueue
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Ready(Generic[T]):
-    """Results that were had without the engine."""
+    """Results that needed no engine."""
 
     results: Sequence[T]
 
 
 class _End:
-    """There is no more work."""
+    """The source has no more work."""
 
 
 _END = _End()
@@ -51,33 +51,33 @@ class Engine:
         self._poll = select.epoll()
         self._datagrams = Datagrams(self._poll)
         self._connections = Connections(self._poll)
-        self._peers: dict[Endpoint, Peer] = {}
+        self._servers: dict[Endpoint, ServerQueue] = {}
         self._due: list[tuple[float, int, Exchange]] = []
         self._ready: deque[Job[Any]] = deque()
-        self._freed: deque[Peer] = deque()
+        self._freed: deque[ServerQueue] = deque()
         self._serial = 0
 
     def close(self) -> None:
-        """Give the sockets back."""
+        """Close all sockets."""
         self._connections.close()
         self._datagrams.close()
         self._poll.close()
 
     def is_dead(self, endpoint: Endpoint) -> bool:
         """True when this address has not answered for so long that most questions to it are given up at once."""
-        peer = self._peers.get(endpoint)
-        return peer is not None and peer.is_dead
+        server = self._servers.get(endpoint)
+        return server is not None and server.is_dead
 
     @property
     def descriptor(self) -> int:
-        """Readable when an answer has come in."""
+        """A descriptor that is readable when an answer has arrived."""
         return self._poll.fileno()
 
     def run(self, works: Iterable[Work[T] | Ready[T] | None], concurrency: int) -> Iterator[T]:
-        """The results of the coroutines as they end; at most `concurrency` of them are under way.
+        """Yield the results of the coroutines as they end; at most `concurrency` of them run at a time.
 
-        What is ready is handed on at once. With None the source says that it has nothing to begin now and will wait
-        itself, for `descriptor` as well.
+        `Ready` results are handed on at once. None from the source means that it has nothing to begin now and will
+        wait itself, for `descriptor` as well.
         """
         source = iter(works)
         active: set[Job[T]] = set()
@@ -110,7 +110,7 @@ class Engine:
                 job.work.close()
 
     def _advance(self, active: set[Job[T]]) -> Iterator[T]:
-        """Let every coroutine whose replies are complete go on."""
+        """Continue every coroutine whose replies are complete."""
         while self._ready:
             job = self._ready.popleft()
             try:
@@ -128,37 +128,37 @@ class Engine:
     def _begin(self, job: Job[Any], questions: tuple[Question, ...]) -> None:
         job.expect(len(questions))
         for index, asked_for in enumerate(questions):
-            peer = self._peers.get(asked_for.endpoint)
-            if peer is None:
-                peer = self._peers[asked_for.endpoint] = Peer()
+            server = self._servers.get(asked_for.endpoint)
+            if server is None:
+                server = self._servers[asked_for.endpoint] = ServerQueue()
             try:
                 asked = question(asked_for.name, asked_for.kind)
             except MalformedMessage:
                 self._reply(job, index, Failure(Trouble.NOT_A_NAME))
                 continue
-            peer.wait(Exchange(job, index, asked_for, asked, peer, time.monotonic()))
-            self._freed.append(peer)
+            server.wait(Exchange(job, index, asked_for, asked, server, time.monotonic()))
+            self._freed.append(server)
 
     def _use_room(self) -> None:
-        """Send what waits for room at servers where there is some; who is silent is not waited for any longer."""
+        """Send what waits, where a window has room, and give up what waits for a dead server."""
         for begun, trouble in self._connections.begin():
             if trouble:
                 self._finish(begun, Failure(trouble))
             else:
                 self._schedule(begun, time.monotonic() + self._timeout)
         while self._freed:
-            peer = self._freed.popleft()
-            while exchange := peer.next(time.monotonic()):
+            server = self._freed.popleft()
+            while exchange := server.next(time.monotonic()):
                 self._start(exchange)
-            for exchange in peer.given_up():
+            for exchange in server.given_up():
                 self._reply(exchange.job, exchange.index, Failure(Trouble.GIVEN_UP))
 
     def _give_up_probes(self) -> None:
         """At the end of a list, wait no longer for servers that have not answered before."""
-        if not any(peer.is_dead for peer in self._peers.values()):
+        if not any(server.is_dead for server in self._servers.values()):
             return
         for _, _, exchange in tuple(self._due):
-            if exchange.peer.is_dead and not exchange.done and not exchange.is_aside:
+            if exchange.server.is_dead and not exchange.done and not exchange.is_aside:
                 self._finish(exchange, Failure(Trouble.GIVEN_UP))
 
     def _reply(self, job: Job[Any], index: int, reply: Reply) -> None:
@@ -173,7 +173,7 @@ class Engine:
         self._send(exchange)
 
     def _send(self, exchange: Exchange) -> None:
-        exchange.edns = not exchange.peer.without_edns
+        exchange.edns = not exchange.server.without_edns
         trouble = self._datagrams.send(exchange)
         if trouble:
             self._finish(exchange, Failure(trouble))
@@ -183,13 +183,13 @@ class Engine:
         exchange.sent += 1
 
     def _patience(self, exchange: Exchange) -> float:
-        """How long after the start of an exchange, in seconds, its answer counts as lost.
+        """Return after how many seconds from its start the answer to an exchange counts as lost.
 
-        A server that takes its time, as a resolver does with names that it has not met, must not be taken for one that
-        drops questions.
+        A slow server, such as a resolver that meets a name for the first time, must not be taken for one that drops
+        questions.
         """
         if exchange.sent == 0:
-            usual = 2 * exchange.peer.slowest
+            usual = 2 * exchange.server.slowest
             return max(_SOONEST * self._timeout, min(usual, _LATEST * self._timeout))
         if exchange.sent + 1 < _SENT_AT_MOST:
             return (exchange.last_sent - exchange.started + self._timeout) / 2
@@ -205,7 +205,7 @@ class Engine:
         if delay is None:
             delay = max(0.0, self._due[0][0] - time.monotonic()) if self._due else 0.0
         events = self._poll.poll(delay)
-        now = time.monotonic()  # what has come in by now is read before anything counts as lost
+        now = time.monotonic()  # what has arrived by now is read before anything counts as lost
         for descriptor, _ in events:
             if descriptor in self._connections:
                 self._connected(*self._connections.move(descriptor))
@@ -221,16 +221,16 @@ class Engine:
                 continue
             if exchange.is_aside:
                 exchange.is_aside = False
-                exchange.peer.wait(exchange)
-                self._freed.append(exchange.peer)
+                exchange.server.wait(exchange)
+                self._freed.append(exchange.server)
             elif exchange.stream is not None:
                 self._finish(exchange, Failure(Trouble.STREAM_STALLED))
             elif exchange.sent < _SENT_AT_MOST:
-                exchange.peer.lost()
+                exchange.server.lost()
                 self._datagrams.register_again(exchange)
                 self._send(exchange)
             else:
-                exchange.peer.was_silent()
+                exchange.server.was_silent()
                 self._finish(exchange, Failure(Trouble.TIMEOUT))
 
     def _datagram(self, exchange: Exchange, data: bytes | Trouble) -> None:
@@ -242,14 +242,14 @@ class Engine:
         now = time.monotonic()
         seconds = now - exchange.started
         is_to_the_last = int.from_bytes(data[:2], "big") == exchange.identity
-        exchange.peer.took(now - exchange.last_sent if is_to_the_last else seconds)
+        exchange.server.took(now - exchange.last_sent if is_to_the_last else seconds)
         try:
             message = read_message(data, exchange.question.name, exchange.asked, edns=exchange.edns, seconds=seconds)
         except MalformedMessage:
             self._finish(exchange, Failure(Trouble.MALFORMED))
             return
         if exchange.edns and message.rcode in WITHOUT_EDNS:
-            exchange.peer.without_edns = True  # RFC 6891 §7: ask such a server as in the old days
+            exchange.server.without_edns = True  # RFC 6891 §7: ask such a server as in the old days
             exchange.sent = 0
             exchange.started = time.monotonic()
             self._send(exchange)
@@ -257,17 +257,17 @@ class Engine:
             self._datagrams.forget(exchange)
             exchange.due = 0.0  # its time begins anew
             self._connections.wait(exchange)
-        elif when := exchange.peer.ask_again(exchange, message, time.monotonic()):
+        elif when := exchange.server.ask_again(exchange, message, time.monotonic()):
             self._set_aside(exchange, when)
         else:
             self._finish(exchange, message)
 
     def _set_aside(self, exchange: Exchange, when: float) -> None:
         self._datagrams.forget(exchange)
-        exchange.peer.in_flight -= 1
+        exchange.server.in_flight -= 1
         exchange.is_aside, exchange.sent = True, 0
         self._schedule(exchange, when)
-        self._freed.append(exchange.peer)
+        self._freed.append(exchange.server)
 
     def _connected(self, exchange: Exchange, data: bytes | Trouble | None) -> None:
         if data is None:
@@ -288,8 +288,8 @@ class Engine:
         exchange.done = True
         self._datagrams.forget(exchange)
         self._connections.forget(exchange)
-        exchange.peer.in_flight -= 1
+        exchange.server.in_flight -= 1
         if isinstance(reply, Message):
-            exchange.peer.answered(exchange, reply)
-        self._freed.append(exchange.peer)
+            exchange.server.answered(exchange, reply)
+        self._freed.append(exchange.server)
         self._reply(exchange.job, exchange.index, reply)

@@ -1,16 +1,16 @@
-"""The engine's book-keeping: a coroutine that waits, a question on its way."""
+"""The engine's state: a coroutine that waits, and a question in flight."""
 
 from typing import Any, Generic, TypeVar
 
-from dkimctl.dns.peers import Peer
 from dkimctl.dns.questions import Failure, Question, Reply, Trouble, Work
+from dkimctl.dns.serverqueue import ServerQueue
 from dkimctl.dns.streams import Stream
 
 T = TypeVar("T")
 
 
 class Job(Generic[T]):
-    """A coroutine with the replies it waits for."""
+    """A coroutine, and the replies that it waits for."""
 
     __slots__ = ("missing", "replies", "work")
 
@@ -20,13 +20,13 @@ class Job(Generic[T]):
         self.missing = 0
 
     def expect(self, count: int) -> None:
-        """From now on wait for so many replies."""
+        """Wait for this many replies."""
         self.replies = [Failure(Trouble.TIMEOUT)] * count
         self.missing = count
 
 
 class Exchange:
-    """One question on its way."""
+    """One question, from the queue to its reply."""
 
     __slots__ = (
         "asked",
@@ -40,21 +40,23 @@ class Exchange:
         "is_aside",
         "job",
         "last_sent",
-        "peer",
         "question",
         "refusals",
         "sent",
+        "server",
         "started",
         "stream",
         "turns",
     )
 
-    def __init__(self, job: Job[Any], index: int, question: Question, asked: bytes, peer: Peer, now: float) -> None:
+    def __init__(
+        self, job: Job[Any], index: int, question: Question, asked: bytes, server: ServerQueue, now: float
+    ) -> None:
         self.job = job
         self.index = index
         self.question = question
         self.asked = asked
-        self.peer = peer
+        self.server = server
         self.descriptor = -1
         self.identity = -1
         self.earlier: tuple[int, ...] = ()

@@ -112,7 +112,7 @@ class Message:
 
 
 def question(name: str, kind: int) -> bytes:
-    """The question section for a name without final dot. Raises MalformedMessage when it cannot stand in DNS."""
+    """The question section for a name without final dot. Raises MalformedMessage when it is no name for DNS."""
     label, _, rest = name.partition(".")
     wire = (write_label(label) if name else b"") + (write_labels(rest) if rest else b"")
     if len(wire) > 254:
@@ -121,7 +121,7 @@ def question(name: str, kind: int) -> bytes:
 
 
 def why_not_a_name(name: str) -> str:
-    """Why a name cannot stand in DNS; empty when it can."""
+    """Return why a name is not possible in DNS; empty when it is."""
     try:
         question(name, Type.TXT)
     except MalformedMessage as error:

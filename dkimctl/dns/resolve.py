@@ -135,10 +135,10 @@ class Resolution:
         return reply
 
     async def _find_cut(self, name: str) -> _Cut | NoZone:
-        """The SOA that covers a name stands in the answer or, where the name is not an apex, in the authority section.
+        """Find the SOA that covers a name: in the answer or, where the name is not an apex, in the authority section.
 
         RFC 2308 §2. A CNAME at the name leads elsewhere, and some resolvers leave the section out: then its parent is
-        asked, which is in the same zone, since no CNAME can stand at a zone's apex.
+        asked, which is in the same zone, since a zone's apex cannot be a CNAME.
         """
         reply = await self.ask_any(name, Type.SOA)
         if not isinstance(reply, Message):

@@ -33,7 +33,7 @@ def txt_records(name: str, lookup: Lookup) -> list[bytes]:
 def _usable(name: str, reply: Reply) -> Message:
     hint = "check the name server: --nameserver, DKIMCTL_NAMESERVERS or /etc/resolv.conf; then run it again"
     if not isinstance(reply, Message):
-        raise Unavailable(f"no resolver tells what stands at {name}: {reply}", hint=hint)
+        raise Unavailable(f"no resolver answers for {name}: {reply}", hint=hint)
     if reply.rcode not in (Rcode.NOERROR, Rcode.NXDOMAIN):
         raise Unavailable(f"the resolver answers {reply.rcode_name} for {name}{in_words(reply.errors)}", hint=hint)
     return reply

@@ -36,14 +36,14 @@ def _unescaped(label: str) -> bytes:
 
 
 def read_name(data: bytes, offset: int) -> tuple[str, int]:
-    """The name at an offset, and the offset behind it. Raises MalformedMessage or IndexError."""
+    """Return the name at an offset, and the offset after it. Raises MalformedMessage or IndexError."""
     labels: list[str] = []
-    behind = 0
+    after = 0
     size = 0
     while length := data[offset]:
         if length >= 0xC0:
             target = (length & 0x3F) << 8 | data[offset + 1]
-            behind = behind or offset + 2
+            after = after or offset + 2
             if target >= offset:
                 raise MalformedMessage("a compression pointer that does not lead backwards")
             offset = target
@@ -55,7 +55,7 @@ def read_name(data: bytes, offset: int) -> tuple[str, int]:
             raise MalformedMessage("a name longer than 255 octets")
         labels.append(_label(data[offset + 1 : offset + 1 + length], length))
         offset += 1 + length
-    return ".".join(labels), behind or offset + 1
+    return ".".join(labels), after or offset + 1
 
 
 def _label(raw: bytes, length: int) -> str:

@@ -33,8 +33,10 @@ def check(
 
     `recursive`: ask the resolvers for the record as well. `thorough`: look for wildcards, compare the serials and the
     delegation even where nothing seems wrong; a few questions more for each name. `brief`: every report as
-    `in_brief` makes it, which is many times faster for right records. `nameless`: moreover one report may stand for
-    others that are right in the same way, which is enough to count them. Raises UsageError for a malformed name server.
+    `in_brief` makes it, which is many times faster for right records. `nameless`: moreover one report may be yielded in
+    place of others that are right in the same way, which is enough to count them.
+
+    Raises UsageError for a malformed name server.
     """
     resolution = Resolution(resolvers(lookup), lookup.port, are_chosen=len(lookup.nameservers) > 1)
     asker, source = asker_for(targets, lookup.timeout)

@@ -31,7 +31,7 @@ def _warning(report: Report) -> str:
 
 
 class Notes:
-    """The lines of earlier runs, and those of this one behind them."""
+    """The lines of earlier runs, followed by those of this one."""
 
     def __init__(self, path: str) -> None:
         """Read what is there, and keep it open for more. Raises DiskError, and UsageError for another kind of file."""

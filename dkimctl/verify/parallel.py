@@ -26,7 +26,7 @@ class Manner(Generic[Item, T]):
     """How the names are checked; all of it happens in the other processes."""
 
     targets: Callable[[Iterable[Item]], Iterable[Target]]
-    """What the names stand for: keys are loaded here."""
+    """Makes targets of the names: keys are loaded here."""
     present: Callable[[Sequence[Report]], T]
     """What is wanted of some reports, so that only this travels."""
     brief: bool = True

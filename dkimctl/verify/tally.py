@@ -25,7 +25,7 @@ class Tally:
     """All, or the first that are not right."""
 
     def add(self, report: Report, count: int = 1) -> None:
-        """Count one more, or one that stands for so many."""
+        """Count a report, or `count` reports that are equal to it."""
         self.verdicts[report.verdict] += count
         for kind in {(f.severity, f.code, f.title) for f in report.findings}:
             self.findings[kind] += count
@@ -60,7 +60,7 @@ class Tally:
 
 
 def tally_of(reports: Iterable[Report], *, keeps_all: bool = False) -> Tally:
-    """The tally of these reports; the same one may stand there again and again."""
+    """Return the tally of these reports; the same object may come repeatedly."""
     tally = Tally(keeps_all=keeps_all)
     for _, same in groupby(reports, key=id):
         report, *more = same

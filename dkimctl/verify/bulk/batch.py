@@ -18,10 +18,9 @@ from typing import Generic, TypeVar
 
 from dkimctl.dns.endpoints import Endpoint
 from dkimctl.dns.message import query
+from dkimctl.dns.sockets import SOCKETS, random_identities, udp_socket
 
 T = TypeVar("T")
-_SOCKETS = 4  # for each address: more ports to guess, more buffer to hold a burst of answers
-_BUFFER = 1 << 20
 _MOST_ADDRESSES = 64  # 256 descriptors of the usual 1,024
 _SOL_UDP, _UDP_SEGMENT = 17, 103  # udp(7); Python has no names for them
 _MOST_SEGMENTS = 64  # UDP_MAX_SEGMENTS in <linux/udp.h>
@@ -34,9 +33,8 @@ class _Socket(Generic[T]):
     __slots__ = ("_takes_many", "asked", "socket")
 
     def __init__(self, endpoint: Endpoint) -> None:
-        self.socket = socket.socket(endpoint.family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+        self.socket = udp_socket(endpoint.family)
         try:
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
             self.socket.connect((endpoint.address, endpoint.port))
         except OSError:
             self.socket.close()
@@ -96,7 +94,7 @@ class QueryQueue(Generic[T]):
         self._waiting.clear()
 
     def _send_together(self, questions: list[tuple[bytes, T]]) -> None:
-        one = self._sockets[next(self._identities)[0] % _SOCKETS]
+        one = self._sockets[next(self._identities)[0] % SOCKETS]
         messages = []
         for question in questions:
             identity = next(self._identities)
@@ -115,7 +113,7 @@ class BatchedQueries(Generic[T]):
         self._by_endpoint: dict[Endpoint, list[_Socket[T]]] = {}
         self._by_descriptor: dict[int, _Socket[T]] = {}
         self._queues: dict[tuple[Endpoint, bool], QueryQueue[T]] = {}
-        self._identities = _identities()
+        self._identities = random_identities()
 
     def close(self) -> None:
         """Close all sockets."""
@@ -143,7 +141,7 @@ class BatchedQueries(Generic[T]):
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         opened: list[_Socket[T]] = []
         try:
-            opened += (_Socket(endpoint) for _ in range(_SOCKETS))
+            opened += (_Socket(endpoint) for _ in range(SOCKETS))
         except OSError as error:
             for one in opened:
                 one.socket.close()
@@ -183,10 +181,3 @@ def _takes_many(one: socket.socket) -> bool:
     except OSError:
         return False
     return True
-
-
-def _identities() -> Iterator[bytes]:
-    while True:
-        pool = os.urandom(4096)  # from the kernel, as `secrets` has it, whose module takes 4 ms to load
-        for at in range(0, len(pool), 2):
-            yield pool[at : at + 2]

@@ -7,6 +7,7 @@ from dkimctl.dns.endpoints import Endpoint
 from dkimctl.dns.message import Type, question
 from dkimctl.dns.questions import Trouble
 from dkimctl.dns.resolve import Zone
+from dkimctl.dns.window import Window
 from dkimctl.verify.bulk.batch import BatchedQueries, QueryQueue
 from dkimctl.verify.bulk.cachedjudge import CachedJudge
 from dkimctl.verify.bulk.template import ReportTemplate
@@ -63,28 +64,28 @@ class ZoneWindow(Generic[T]):
         self.in_flight = 0
         self.astray = 0
         """Names that turned out to be in another zone."""
-        self._window = float(_FIRST_WINDOW)
+        self._window = Window(_FIRST_WINDOW)
         self._halved = 0.0
         self._quickest = 1.0
 
     @property
     def is_open(self) -> bool:
         """True while names of this zone may take the fast path."""
-        return bool(self.queues) and self._window >= _SMALLEST_WINDOW and self.astray < _MOST_ASTRAY
+        return bool(self.queues) and self._window.size >= _SMALLEST_WINDOW and self.astray < _MOST_ASTRAY
 
     @property
     def has_room(self) -> bool:
         """True while one more name may be asked for."""
-        return self.in_flight < self._window
+        return self.in_flight < self._window.size
 
     def answered(self, seconds: float) -> None:
         """Widen the window, unless answers begin to queue up: they take much longer than the quickest did."""
         self._quickest = min(self._quickest, seconds)
         if seconds < 3 * self._quickest + 0.001:
-            self._window += 1
+            self._window.widen()
 
     def lost(self, started: float) -> None:
         """Halve the window; losses of the same moment count once."""
         if started > self._halved:
             self._halved = time.monotonic()
-            self._window /= 2
+            self._window.halve()

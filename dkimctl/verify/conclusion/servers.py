@@ -106,7 +106,7 @@ def judge_presence(
         noticed.append(finding(presence.SEVERAL, name, seen + (", …" if most > _SHOWN else ""), fix=fix))
     beside = "a name beside it that nobody published has the same answer"
     noticed += [finding(presence.WILDCARD, wild, beside) for wild in found.wildcards]
-    noticed += [finding(e.entry, found.owner, f"a key record stands at {e.name}") for e in found.elsewhere]
+    noticed += [finding(e.entry, found.owner, f"there is a key record at {e.name}") for e in found.elsewhere]
 
 
 def _fix_for_difference(answered: list[ServerAnswer]) -> str | None:

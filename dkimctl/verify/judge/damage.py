@@ -14,12 +14,12 @@ _MOST_DIFFERENT = 3  # characters; a key that differs in more is another one
 def damage_in(value: str, kind: str, expected: PublicKey | None, *, is_cut: bool) -> str:
     """Return what is wrong with a p= that holds no whole key, in words; empty when that cannot be told.
 
-    `value`: as it stands in the record. `kind`: of the k= tag. `is_cut`: its own length field says that more must
+    `value`: as written in the record. `kind`: of the k= tag. `is_cut`: its own length field says that more must
     follow.
     """
     found = "".join(value.split())
     if isinstance(decode_public_key(kind, _with_plus_signs(value)), PublicKey):
-        return f"blanks stand where the key has + ({len(re.findall(r'[^ ] +(?=[^ ])', value.strip()))} times)"
+        return f"blanks in place of + ({len(re.findall(r'[^ ] +(?=[^ ])', value.strip()))} times)"
     if expected is not None and expected.algorithm == kind:
         return difference(found, expected.base64)
     if is_cut and found.endswith(_ENDS):
@@ -28,7 +28,7 @@ def damage_in(value: str, kind: str, expected: PublicKey | None, *, is_cut: bool
 
 
 def _with_plus_signs(value: str) -> bytes:
-    """Return the bytes of a p= in which each blank stands for a +; nothing when that is no base64 either."""
+    """Return the bytes of a p= with + in place of each blank; nothing when that is no base64 either."""
     try:
         return base64.b64decode(value.strip().replace(" ", "+"), validate=True)
     except (binascii.Error, ValueError):

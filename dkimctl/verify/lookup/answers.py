@@ -23,7 +23,7 @@ async def ask_servers(name: str, zone: Zone) -> tuple[ServerAnswer, ...]:
 
 
 def nowhere(name: str, server: NameServer) -> ServerAnswer:
-    """What stands for the answer of a server whose name has no address."""
+    """Return the entry for a server whose name has no address."""
     return ServerAnswer(name, server.name, "", AnswerState.SILENT, why="its name has no address")
 
 

@@ -1,4 +1,4 @@
-"""A closer look, where the first one asks for it: misspelled names, wildcards, serials, the zone above."""
+"""Extra queries when a result looks wrong: misspelled names, wildcards, serials, the zone above."""
 
 import os
 from dataclasses import dataclass, replace
@@ -57,8 +57,8 @@ async def find_misplaced(
     if endpoint is None:
         return []
     spelled = misspellings(selector, domain, zone.name)
-    stranger = f"{os.urandom(8).hex()}.{domain}"
-    names = [*(name for _, name in spelled), stranger]
+    random_name = f"{os.urandom(8).hex()}.{domain}"
+    names = [*(name for _, name in spelled), random_name]
     *replies, wild = await ask(*(Question(endpoint, name, Type.TXT) for name in names))
     ignored = set(_texts(wild))
     found = []
@@ -73,9 +73,9 @@ async def is_wildcard(name: str, zone: Zone, answers: tuple[ServerAnswer, ...]) 
     endpoint = _reachable(zone, answers)
     if endpoint is None:
         return False
-    stranger = f"{os.urandom(8).hex()}.{name.partition('.')[2]}"
-    [reply] = await ask(Question(endpoint, stranger, Type.TXT))
-    there = server_answer(stranger, "", "", reply, authoritative=True)
+    random_name = f"{os.urandom(8).hex()}.{name.partition('.')[2]}"
+    [reply] = await ask(Question(endpoint, random_name, Type.TXT))
+    there = server_answer(random_name, "", "", reply, authoritative=True)
     return bool(there.content) and any(answer.content == there.content for answer in answers)
 
 

@@ -29,7 +29,7 @@ class Survey:
     aliases: list[str] = field(default_factory=list)
     """The owner name and every name a CNAME led to."""
     not_a_name: str = ""
-    """Why the owner name cannot stand in DNS."""
+    """Why the owner name is not possible in DNS."""
     no_zone: str = ""
     """Why no zone could be found, for the last name."""
     is_endless: bool = False
@@ -50,7 +50,7 @@ class Survey:
     unproven: str = ""
     """Why no resolver could be asked about that signature."""
     at_delegate: tuple[ServerAnswer, ...] = ()
-    """Of a delegated name that does not lead where it should: what stands there."""
+    """Of a delegated name that does not lead where it should: the answers at that place."""
     delegated_to: tuple[str, ...] | None = None
     """The servers that the zone above names; None when it was not asked or did not say."""
 
@@ -73,9 +73,9 @@ class Survey:
 
 
 async def survey(target: Target, resolution: Resolution, *, recursive: bool, thorough: bool) -> Survey:
-    """Ask for the key record wherever it should be, and look closer where something is odd. Ends in any case.
+    """Ask for the key record wherever it should be, with extra queries where something looks wrong. Always ends.
 
-    `thorough`: look closer in any case.
+    `thorough`: the extra queries in any case.
     """
     found = Survey(target.owner, aliases=[target.owner], resolvers_are_chosen=resolution.are_chosen)
     found.not_a_name = why_not_a_name(target.owner)
@@ -85,7 +85,7 @@ async def survey(target: Target, resolution: Resolution, *, recursive: bool, tho
     while await _step(found, zone, resolution):
         zone = await resolution.zone_of(found.aliases[-1])
     if found.zones:
-        await _look_closer(found, target, resolution, thorough)
+        await _follow_up(found, target, resolution, thorough)
     if target.alias and target.alias not in found.aliases:
         there = await resolution.zone_of(target.alias)
         found.at_delegate = await ask_servers(target.alias, there) if isinstance(there, Zone) else ()
@@ -135,7 +135,7 @@ async def _step(found: Survey, zone: Zone | NoZone, resolution: Resolution) -> b
     return not found.is_endless and target != ROOT
 
 
-async def _look_closer(found: Survey, target: Target, resolution: Resolution, thorough: bool) -> None:
+async def _follow_up(found: Survey, target: Target, resolution: Resolution, thorough: bool) -> None:
     zone = found.zones[-1]
     told = [answer for answer in found.last if answer.has_answered]
     contents = {answer.content for answer in told}

@@ -50,7 +50,7 @@ class Report:
 
 
 def in_brief(report: Report) -> Report:
-    """The same without what only a report in full shows, for one that is right; the owner stands in no finding."""
+    """Return a right report without what only a full one shows, and without its owner in the findings."""
     if not report.is_right:
         return report
     findings = tuple(replace(finding, subject="") for finding in report.findings)

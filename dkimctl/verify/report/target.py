@@ -13,7 +13,7 @@ class Target(NamedTuple):
     selector: str
     domain: str
     expected: PublicKey | None = None
-    """The key that must stand there; None to judge whatever is found."""
+    """The key that must be in the record; None to judge any key."""
     tags: Tags | None = None
     """The tags the record was made with, where they are known."""
     subdomains: bool = False

@@ -1,8 +1,8 @@
-"""One server address: how much it is asked at a time, and how it is spared when it has had enough.
+"""Congestion control for one server address: how many questions are in flight, and what happens when it has too many.
 
-A server says that it is asked too much by dropping questions, or by answering REFUSED or SERVFAIL. The same answers
-also come from a server that does not know the zone. The two are told apart by asking again, alone and after a pause:
-what is answered then was refused for its rate.
+A server that gets too many questions drops some, or answers REFUSED or SERVFAIL. The same answers also come from a
+server that does not know the zone. The two are told apart by asking again, alone and after a pause: what is answered
+then was refused for its rate.
 """
 
 from collections import deque
@@ -10,16 +10,17 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from dkimctl.dns.message import Message, Rcode
+from dkimctl.dns.window import Window
 
 if TYPE_CHECKING:
     from dkimctl.dns.exchange import Exchange
 
 _FIRST_WINDOW = 32.0
 _WIDEST_WINDOW = 512.0
-_BUSY = 16  # questions; who was asked fewer was not asked too much
+_BUSY = 16  # questions; fewer than that are not too many for any server
 _FIRST_PAUSE = 0.25  # seconds; twice as long each time
 _MOST_REFUSALS = 4  # of one question, three of them alone after a pause: 0.25, 0.5 and 1 second
-_MOST_TURNS = 8  # of one question, in the crowd too: a server that answers some names at once is never quite alone
+_MOST_TURNS = 8  # of one question, beside others too: a server that answers some names at once is never quite idle
 _MANY_OPINIONS = 16
 _SILENT = 8  # questions in a row without an answer: not a matter of the rate
 _PROBES = 32  # so many are in flight to a silent server, lest each waits for the one before it
@@ -28,8 +29,8 @@ _PROBE_PAUSE = 1.0  # seconds between two questions to a dead server
 _FORGOTTEN = 0.99  # what is left of the slowest answer with each one that follows
 
 
-class Peer:
-    """One endpoint: how much is on its way there, how much it bears, and what waits for room."""
+class ServerQueue:
+    """The questions to one address: those in flight, and those that wait for room in its window."""
 
     __slots__ = (
         "_again",
@@ -42,7 +43,6 @@ class Peer:
         "_probe_at",
         "_queue",
         "_silences",
-        "_threshold",
         "_window",
         "in_flight",
         "slowest",
@@ -53,8 +53,7 @@ class Peer:
         self.in_flight = 0
         self.slowest = 0.0
         self.without_edns = False
-        self._window = _FIRST_WINDOW
-        self._threshold = _WIDEST_WINDOW
+        self._window = Window(_FIRST_WINDOW, _WIDEST_WINDOW, _WIDEST_WINDOW)
         self._queue: deque[Exchange] = deque()
         self._again: deque[Exchange] = deque()
         self._asked = 0
@@ -72,17 +71,17 @@ class Peer:
         return self._silences >= (_DEAD if self._is_willing else _SILENT)
 
     def wait(self, exchange: "Exchange") -> None:
-        """Put a question in the queue; those that were refused before go ahead of the others."""
+        """Queue a question; those that were refused before go first."""
         if exchange.refusals > 1:
             self._again.appendleft(exchange)
         else:
             (self._again if exchange.refusals else self._queue).append(exchange)
 
     def next(self, now: float) -> "Exchange | None":
-        """The next question to send; None while there is none, or no room for it."""
+        """Return the next question to send; None when there is none, or no room for it."""
         if self.is_dead:
             return self._probe(now)
-        room = 1 if self._is_on_probation else max(self._window, _PROBES if self._silences >= _SILENT else 1)
+        room = 1 if self._is_on_probation else max(self._window.size, _PROBES if self._silences >= _SILENT else 1)
         waiting = self._again or self._queue
         if not waiting or self.in_flight >= room or now < self._held_until:
             return None
@@ -101,12 +100,12 @@ class Peer:
         return waiting.popleft()
 
     def took(self, seconds: float) -> None:
-        """An answer came so long after the question was sent."""
+        """Record an answer and how many seconds it took."""
         self.slowest = max(seconds, _FORGOTTEN * self.slowest)
         self._silences = 0
 
     def was_silent(self) -> None:
-        """No answer to a question however often it was sent."""
+        """Record that a question got no answer, however often it was sent."""
         self._silences += 1
 
     def given_up(self) -> "Iterator[Exchange]":
@@ -115,11 +114,11 @@ class Peer:
             yield self._queue.popleft()
 
     def lost(self) -> None:
-        """A question or its answer was dropped: it bears less."""
-        self._window = max(1.0, self._window / 2)
+        """Record a lost question or answer: the window halves."""
+        self._window.halve()
 
     def answered(self, exchange: "Exchange", message: Message) -> None:
-        """This is the last word about a question: it bears more, or does not change its mind."""
+        """Record a final reply and adjust the window."""
         self._is_on_probation = False
         if message.rcode in (Rcode.REFUSED, Rcode.SERVFAIL):
             self._opinions += exchange.refusals > 1
@@ -129,13 +128,12 @@ class Peer:
             self._opinions = 0
         if exchange.sent == 1:
             self._pause = _FIRST_PAUSE
-            more = 1 if self._window < self._threshold else 1 / self._window
-            self._window = min(_WIDEST_WINDOW, self._window + more)
+            self._window.widen()
 
     def ask_again(self, exchange: "Exchange", message: Message, now: float) -> float | None:
-        """When to ask a question again that may have been refused because too many came; None when that is not why.
+        """Return when to ask again a question that may have been refused for its rate; None when that is not why.
 
-        All wait so long, as long as it is not known that this server refuses some names whatever the rate.
+        Every question waits until then, unless this server is known to refuse some names whatever the rate.
         """
         if message.rcode not in (Rcode.REFUSED, Rcode.SERVFAIL) or message.has_a_reason:
             return None
@@ -145,15 +143,15 @@ class Peer:
         if exchange.turns >= _MOST_TURNS:
             return None
         if self._is_on_probation or self._opinions or not exchange.refusals:
-            exchange.refusals += 1  # in a crowd a second refusal says nothing more
+            exchange.refusals += 1  # beside other questions a second refusal says nothing new
         if self._opinions:
             is_final = exchange.refusals >= (3 if self._opinions < _MANY_OPINIONS else 2)
             return None if is_final else now + _FIRST_PAUSE * exchange.refusals
         if exchange.refusals >= _MOST_REFUSALS:
             return None
-        if now >= self._held_until:  # what else was on its way at that moment says the same, and counts once
+        if now >= self._held_until:  # what was in flight at that moment says the same, and counts once
             self.lost()
-            self._threshold = self._window
+            self._window.threshold = self._window.size
             self._held_until = now + self._pause
             self._pause *= 2
             self._is_on_probation = True
