@@ -143,5 +143,5 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    """What `dir(dkimctl)` shows."""
+    """Return what `dir(dkimctl)` shows."""
     return sorted({*globals(), *__all__})

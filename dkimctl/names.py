@@ -1,4 +1,4 @@
-"""Domains, selectors and owner names: checked and in A-label form before anything else sees them.
+"""Domains, selectors and owner names: checked and converted to A-labels before anything else uses them.
 
 A *domain* here is always lower-case, without final dot, with IDNs as A-labels (RFC 5890). A *selector* is one or
 more labels (RFC 6376 §3.1). The *owner name* of a key record is `<selector>._domainkey.<domain>` (RFC 6376 §3.6.2.1).
@@ -16,11 +16,11 @@ MAXIMUM_NAME = 253  # octets in presentation form, without the final dot: RFC 10
 DOMAINKEY = "_domainkey"
 DEFAULT_SELECTOR = "dk%Y%m"
 SLOTS = ("dk1", "dk2")
-"""The selectors of a delegated domain: fixed, so that its CNAMEs outlive every rotation."""
+"""The selectors of a delegated domain: fixed, so that its CNAMEs stay valid at every rotation."""
 
 
 def domain_name(text: str) -> str:
-    """The domain as A-labels, lower-case, no final dot.
+    """Return the domain as A-labels, lower-case, no final dot.
 
     Raises UsageError when it is not a host name of at least two labels (RFC 1123 §2.1).
     """
@@ -37,7 +37,7 @@ _LONGEST_PASTED = 1000  # characters: the time of the search grows with their sq
 
 
 def _domain_hint(name: str) -> str:
-    """What was meant, where it can be read out of what was pasted."""
+    """Return a hint with the domain that was probably meant by what was pasted."""
     selector, is_record, domain = name.partition(f".{DOMAINKEY}.")
     if is_record:
         return f"the domain in it is {printable(domain)}, the selector {printable(selector)}"
@@ -94,7 +94,7 @@ _HOST = re.compile(r"[\w:%-]{1,63}(?:\.[\w:%-]{1,63})*\.?", re.ASCII)
 
 
 def is_host(text: str) -> bool:
-    """True for an address, and for a name that a resolver can be asked for; it may be none that exists."""
+    """Return True for an address, and for a name that a resolver can be asked for; it may be none that exists."""
     if not text.isascii():
         try:
             text = text.encode("idna").decode()
@@ -104,12 +104,12 @@ def is_host(text: str) -> bool:
 
 
 def port_number(text: str) -> int:
-    """The TCP or UDP port, 1 to 65535; 0 when the text is none."""
+    """Return the TCP or UDP port, 1 to 65535; 0 when the text is none."""
     return int(text) if text.isdecimal() and len(text) < 6 and int(text) < 65536 else 0
 
 
 def selector_name(text: str) -> str:
-    """The selector in lower case. Raises UsageError when it is not a dot-separated list of labels (RFC 6376 §3.1)."""
+    """Return the selector in lower case. Raises UsageError when it is not labels with dots between (RFC 6376 §3.1)."""
     name = text.strip().lower()
     problem = "it is empty" if not name else _labels_problem(name.split("."))
     if problem:
@@ -123,23 +123,23 @@ def selector_name(text: str) -> str:
 
 
 def foreign_selector(text: str) -> str:
-    """As `selector_name`, for a record that somebody else made: DNS holds underscores as well, and some have them."""
+    """Return the selector of a record that another program made: as `selector_name`, but underscores are allowed."""
     name = text.strip().lower()
     is_record = f".{DOMAINKEY}." in f".{name}."
     try:
         selector_name(name if is_record else name.replace("_", "x"))
     except UsageError:
-        return selector_name(text)  # which says why in the words that were typed
+        return selector_name(text)  # raises the error, with the selector as it was typed
     return name
 
 
 def selector_from_template(template: str, now: datetime) -> str:
-    """The selector for a key made now: `template` is a strftime pattern such as `dk%Y%m`. Raises UsageError."""
+    """Return the selector for a key made now: `template` is a strftime pattern such as `dk%Y%m`. Raises UsageError."""
     return selector_name(now.strftime(template))
 
 
 def owner_name(selector: str, domain: str) -> str:
-    """`<selector>._domainkey.<domain>`, without final dot. Raises UsageError when it is too long for DNS."""
+    """Return `<selector>._domainkey.<domain>`, without final dot. Raises UsageError when it is too long for DNS."""
     name = f"{selector}.{DOMAINKEY}.{domain}"
     if len(name) > MAXIMUM_NAME:
         raise UsageError(
@@ -152,13 +152,13 @@ def owner_name(selector: str, domain: str) -> str:
 def delegated_name(selector: str, domain: str, delegate: str) -> str:
     """`<selector>.<domain>._domainkey.<delegate>`: where the CNAME at the owner name leads, in the operator's zone.
 
-    It has the form of a key record's name itself, so whatever checks those can check it.
+    It has the form of a key record's name, so that the same checks work for it.
     """
     return owner_name(f"{selector}.{domain}", delegate)
 
 
 def split_owner_name(name: str, check: Callable[[str], str] = selector_name) -> tuple[str, str]:
-    """(selector, domain) of a key record's owner name; `check` is for the selector. Raises UsageError."""
+    """Return (selector, domain) of a key record's owner name; `check`: for the selector. Raises UsageError."""
     selector, found, domain = name.strip().removesuffix(".").lower().partition(f".{DOMAINKEY}.")
     if not found:
         raise UsageError(
@@ -169,7 +169,7 @@ def split_owner_name(name: str, check: Callable[[str], str] = selector_name) -> 
 
 
 def relative_name(name: str, zone: str) -> str:
-    """`name` relative to `zone`: empty at the apex. Raises UsageError when it is outside the zone."""
+    """Return `name` relative to `zone`: empty at the apex. Raises UsageError when it is outside the zone."""
     if name == zone:
         return ""
     if not name.endswith("." + zone):
@@ -178,9 +178,9 @@ def relative_name(name: str, zone: str) -> str:
 
 
 def is_aligned(sender: str, signing: str) -> bool:
-    """Relaxed alignment, as far as it can be told without the list of public suffixes: one is below the other.
+    """Return True for relaxed alignment, as far as it is known without the public suffix list: one is below the other.
 
-    Two siblings such as a.example.com and b.example.com are taken for aligned when they share two labels or more.
+    Two siblings such as a.example.com and b.example.com count as aligned when they share two labels or more.
     """
     if sender == signing or sender.endswith("." + signing) or signing.endswith("." + sender):
         return True
@@ -190,7 +190,7 @@ def is_aligned(sender: str, signing: str) -> bool:
 
 
 def printable(text: str, limit: int = 70) -> str:
-    """`text` fit for an error line: control characters escaped, cut after `limit` characters."""
+    """Return `text` fit for an error line: control characters escaped, cut after `limit` characters."""
     text = masked(text)  # before it is cut
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
     return shown if len(shown) <= limit else shown[:limit] + "…"

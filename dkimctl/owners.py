@@ -1,4 +1,4 @@
-"""Whom a file is to belong to: users and groups by name or number, of this system or of a tree with its own."""
+"""Users and groups by name or number, of this system or of a tree with its own /etc/passwd."""
 
 import os
 from pathlib import Path
@@ -6,11 +6,11 @@ from pathlib import Path
 from dkimctl.errors import UsageError, shell_word
 from dkimctl.files import Owner, is_live, read_file
 
-_NOBODY = (1 << 32) - 1  # to the system it means that an owner stays as he is
+_NOBODY = (1 << 32) - 1  # chown(2) takes it for "no change"
 
 
 def find_owner(text: str, root: Path = Path("/")) -> Owner:
-    """The owner called `USER`, `USER:GROUP` or by numbers. Raises UsageError when there is no such user or group.
+    """Return the owner of `USER`, `USER:GROUP` or numbers. Raises UsageError when there is no such user or group.
 
     Below a `root` with an /etc/passwd of its own the names are those of that tree.
     """
@@ -33,7 +33,7 @@ def find_owner(text: str, root: Path = Path("/")) -> Owner:
 
 
 def find_daemon(owner: str, root: Path) -> Owner | None:
-    """The daemon's user and group, or None where they do not exist."""
+    """Return the daemon's user and group, or None where they do not exist."""
     try:
         return find_owner(owner, root)
     except UsageError:
@@ -47,7 +47,7 @@ def _owner_below(root: Path, user: str, group: str) -> Owner:
 
 
 def _row(path: Path, name: str) -> list[str]:
-    """The fields of a user or group, by name or number, in a passwd(5) or group(5) file."""
+    """Return the fields of a user or group, by name or number, in a passwd(5) or group(5) file."""
     for line in (read_file(path) or b"").decode("utf-8", "replace").splitlines():
         fields = line.split(":")
         if len(fields) > 3 and name in (fields[0], fields[2]) and _is_number(fields[2]) and int(fields[2]) < _NOBODY:
@@ -56,5 +56,5 @@ def _row(path: Path, name: str) -> list[str]:
 
 
 def _is_number(text: str) -> bool:
-    """True for the number of a user or group, which has at most 10 digits."""
+    """Return True for the number of a user or group, which has at most 10 digits."""
     return text.isdecimal() and len(text) <= 10

@@ -1,4 +1,4 @@
-"""Reading the configuration file and the environment. All mistakes of a file are reported at once."""
+"""Loads the configuration file and the environment. All mistakes of a file are reported at once."""
 
 import os
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ DEFAULT_FILE = "/etc/dkimctl/dkimctl.toml"
 def load_settings(
     file: str | None = None, root: str | None = None, environment: Mapping[str, str] = os.environ
 ) -> Settings:
-    """The settings from `file` (absent is fine unless it was named), the environment, and the defaults.
+    """Return the settings from `file` (absent is fine unless it was named), the environment, and the defaults.
 
     Raises ConfigError with every problem found, DiskError when the file cannot be read.
     """
@@ -159,7 +159,7 @@ def _domains(table: Table) -> MappingProxyType[str, DomainSettings]:
 
 
 def _delegate(entry: Table, name: str) -> str | None:
-    """The domain to which this one's records are delegated."""
+    """Return the domain to which this one's records are delegated."""
     text = entry.text("delegate")
     if text is None:
         return None

@@ -18,7 +18,7 @@ class Problems:
 
 
 def read_document(path: Path, text: bytes) -> dict[str, object]:
-    """The TOML document. Raises ConfigError with the line and column of a syntax error."""
+    """Return the TOML document. Raises ConfigError with the line and column of a syntax error."""
     import tomllib
 
     try:
@@ -43,7 +43,7 @@ class Table:
         self._asked: set[str] = set()
 
     def problem(self, key: str, text: str) -> None:
-        """Note a mistake at a key of this table."""
+        """Record a mistake at a key of this table."""
         place = f"[{self._name}]" if self._name else "top level"
         self._problems.found.append(f"{place} {key}: {text}" if key else f"{place}: {text}")
 
@@ -52,7 +52,7 @@ class Table:
         return list(self._values)
 
     def finish(self) -> None:
-        """Report every key that nobody asked for."""
+        """Report every key that was not asked for."""
         known = ", ".join(sorted(self._asked))
         for key in self._values:
             if key not in self._asked:
@@ -69,7 +69,7 @@ class Table:
         return value if self._is_printable(key, value) else None
 
     def _is_printable(self, key: str, value: object) -> bool:
-        """True unless a string holds what neither a file's name nor a setting of a daemon can hold, such as NUL."""
+        """Return True unless a string has characters that file names and daemons' settings cannot have, such as NUL."""
         texts = value if isinstance(value, list) else [value]
         if all(text.isprintable() for text in texts if isinstance(text, str)):
             return True
@@ -77,24 +77,24 @@ class Table:
         return False
 
     def table(self, key: str) -> "Table":
-        """The sub-table, empty when absent."""
+        """Return the sub-table, empty when absent."""
         value = self._take(key, dict, "a table")
         name = f'{self._name}."{key}"' if "." in key else f"{self._name}.{key}" if self._name else key
         return Table(value if isinstance(value, dict) else {}, name, self._problems)
 
     def text(self, key: str) -> str | None:
-        """A string that is not empty, or None."""
+        """Return a string that is not empty, or None."""
         value = self._take(key, str, "a string")
         if value == "":
             self.problem(key, "must not be empty")
         return value if isinstance(value, str) and value else None
 
     def path(self, key: str, default: str) -> str:
-        """An absolute path."""
+        """Return an absolute path."""
         return self.matching(key, default, r"/\S+", "an absolute path without spaces")
 
     def matching(self, key: str, default: str, pattern: str, words: str) -> str:
-        """A string of this form."""
+        """Return a string of this form."""
         value = self.text(key)
         if value is not None and not re.fullmatch(pattern, value):
             self.problem(key, f"{words} is wanted, not {_shown(value)}")
@@ -102,7 +102,7 @@ class Table:
         return value or default
 
     def choice(self, key: str, default: str, choices: tuple[str, ...]) -> str:
-        """One of these words."""
+        """Return one of these words."""
         value = self.text(key)
         if value is not None and value not in choices:
             self.problem(key, f"one of {', '.join(choices)} is wanted, not {_shown(value)}")
@@ -114,7 +114,7 @@ class Table:
     @overload
     def number(self, key: str, default: None, least: int, most: int) -> int | None: ...
     def number(self, key: str, default: int | None, least: int, most: int) -> int | None:
-        """A whole number between these."""
+        """Return a whole number between these."""
         value = self._take(key, int, "a whole number")
         if isinstance(value, int) and not least <= value <= most:
             self.problem(key, f"a number from {least} to {most} is wanted, not {_shown(value)}")
@@ -126,12 +126,12 @@ class Table:
     @overload
     def flag(self, key: str, default: None) -> bool | None: ...
     def flag(self, key: str, default: bool | None) -> bool | None:
-        """true or false."""
+        """Return true or false."""
         value = self._take(key, bool, "true or false")
         return value if isinstance(value, bool) else default
 
     def texts(self, key: str, default: tuple[str, ...]) -> tuple[str, ...]:
-        """A list of strings."""
+        """Return a list of strings."""
         value = self._take(key, list, "a list of strings")
         if value is None:
             return default
@@ -141,7 +141,7 @@ class Table:
         return tuple(value)
 
     def options(self) -> dict[str, Option]:
-        """Every key of a table that somebody else knows the meaning of."""
+        """Return every key of a table whose meaning only a provider knows."""
         options: dict[str, Option] = {}
         for key, value in self._values.items():
             if not self._is_printable(key, value):

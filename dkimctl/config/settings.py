@@ -14,26 +14,26 @@ Option = str | int | bool | tuple[str, ...]
 
 
 class Paths(NamedTuple):
-    """Where things lie, as the daemons see it: `Settings.at` puts `--root` in front."""
+    """System paths, as the daemons see them: `Settings.at` puts `--root` in front."""
 
     keys: str = "/etc/opendkim/keys"
     opendkim_conf: str = "/etc/opendkim.conf"
     opendkim_directory: str = "/etc/opendkim"
-    """KeyTable, SigningTable, TrustedHosts, and dkimctl.conf where opendkim.conf belongs to a person."""
+    """KeyTable, SigningTable, TrustedHosts, and dkimctl.conf where a person maintains opendkim.conf."""
     postfix_directory: str = "/etc/postfix"
     """The directory of main.cf, for `postconf -c`."""
     tmpfiles_directory: str = "/etc/tmpfiles.d"
-    """Where tmpfiles.d(5) is told about the milter socket's directory."""
+    """For the tmpfiles.d(5) file that creates the milter socket's directory."""
     pid_file: str = "/run/opendkim/opendkim.pid"
-    """Debian's unit waits for this one."""
+    """The one that Debian's unit waits for."""
     backups: str = "/var/backups/dkimctl"
-    """Below it, each `--install` that changes something keeps what was there before."""
+    """Each `--install` that changes something saves the previous files below it."""
     programs: tuple[str, ...] = ()
-    """Directories in which programs are looked for before the system's; this machine's, also with `--root`."""
+    """Directories searched for programs before the system's; of this machine, also with `--root`."""
 
 
 class KeyDefaults(NamedTuple):
-    """How new keys are made."""
+    """The defaults of new keys."""
 
     algorithm: str = "rsa"
     """`rsa` or `ed25519`."""
@@ -45,7 +45,7 @@ class KeyDefaults(NamedTuple):
 
 
 class Signing(NamedTuple):
-    """What the signer and Postfix are told."""
+    """The settings of the signer and of Postfix."""
 
     signer: str = "opendkim"
     """One of SIGNERS."""
@@ -86,7 +86,7 @@ class DomainSettings(NamedTuple):
     selector: str | None = None
     provider: str | None = None
     zone: str | None = None
-    """The zone that holds the key record, where it cannot be found by asking."""
+    """The zone of the key record, where DNS and the provider cannot tell."""
     ttl: int | None = None
     """Seconds; None leaves it to the provider."""
     subdomains: bool | None = None
@@ -99,7 +99,7 @@ _NO_TABLE = DomainSettings()
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """How DNS is asked."""
+    """The settings of DNS queries."""
 
     nameservers: tuple[str, ...] = ()
     """HOST or HOST:PORT of the resolvers from which zone cuts and addresses are found; empty: the system's."""
@@ -111,7 +111,7 @@ class Lookup:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything the admin said, and the defaults for what was not said."""
+    """All settings: the configuration, the environment, the flags, and the defaults."""
 
     root: Path = Path("/")
     """Every system path is taken below it."""
@@ -142,7 +142,7 @@ class Settings:
         return self.at(self.paths.keys)
 
     def signed_by(self, signer: str) -> "Settings":
-        """The same with another signer; what went without saying for the old one becomes what does for the new."""
+        """Return a copy with another signer; defaults of the old one become defaults of the new one."""
         old, new = SIGNERS[self.signing.signer], SIGNERS[signer]
         socket = new.socket if self.signing.socket == old.socket else self.signing.socket
         owner = new.owner if self.keys.owner == old.owner else self.keys.owner
@@ -150,24 +150,24 @@ class Settings:
         return replace(self, signing=signing, keys=self.keys._replace(owner=owner))
 
     def domain(self, name: str) -> DomainSettings:
-        """The settings of one domain; defaults when it has no table."""
+        """Return the settings of one domain; defaults when it has no table."""
         return self.domains.get(name, _NO_TABLE)
 
     def published_at(self, selector: str, domain: str) -> str:
-        """The name of a key's record: its owner name, or where the CNAME of a delegated domain leads."""
+        """Return the name of a key's record: its owner name, or where the CNAME of a delegated domain leads."""
         delegate = self.domain(domain).delegate
         return delegated_name(selector, domain, delegate) if delegate else owner_name(selector, domain)
 
     def alias_of(self, selector: str, domain: str) -> str:
-        """Where the CNAME of a delegated domain leads; empty for any other."""
+        """Return where the CNAME of a delegated domain leads; empty for any other."""
         return self.published_at(selector, domain) if self.domain(domain).delegate else ""
 
     def zone_for(self, domain: str) -> str | None:
-        """The zone that is configured for a domain's records."""
+        """Return the zone that is configured for a domain's records."""
         own = self.domain(domain)
         return own.zone or (self.domain(own.delegate).zone if own.delegate else None)
 
     def provider_for(self, domain: str) -> str | None:
-        """The provider that is configured for a domain's records."""
+        """Return the provider that is configured for a domain's records."""
         own = self.domain(domain)
         return own.provider or (self.domain(own.delegate).provider if own.delegate else None) or self.provider

@@ -12,12 +12,12 @@ Make = Callable[[], "KeyPair"]
 
 
 class Ahead:
-    """One RSA key of the usual size, searched for in a thread of its own from now on.
+    """One RSA key of the default size, generated in a thread of its own from now on.
 
-    A run that fails meanwhile ends only after the search: a longer one should not be begun so.
+    A run that fails ends only after the search, so larger keys are not generated in this way.
     """
 
-    bits = 2048  # as the configuration has it when it says nothing
+    bits = 2048  # the configuration's default
 
     def __init__(self) -> None:
         from threading import Thread
@@ -30,7 +30,7 @@ class Ahead:
         self._search.start()
 
     def key(self) -> "RSAPrivateKey | None":
-        """The key, for the first who asks, from whatever thread; None for all others."""
+        """Return the key at the first call, from any thread; None at all others."""
         try:
             found = self._unclaimed.pop()
         except IndexError:
@@ -40,7 +40,7 @@ class Ahead:
 
 
 def generator(algorithm: "Algorithm", bits: int, ahead: Ahead | None = None) -> Make:
-    """A function that makes a key pair at each call, from any thread; the first may be the one begun ahead."""
+    """Return a function that makes a key pair at each call, from any thread; the first may be that of `ahead`."""
     from dkimctl.keys.pair import generate, new_rsa_pair
 
     def make() -> "KeyPair":

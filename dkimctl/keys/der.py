@@ -31,7 +31,7 @@ def private_key_info(key: "RSAPrivateKey") -> bytes:
 
 
 def pem(der: bytes) -> bytes:
-    """The textual form of a PrivateKeyInfo: RFC 7468 §10."""
+    """Return the textual form of a PrivateKeyInfo: RFC 7468 §10."""
     text = b64encode(der)
     lines = [text[at : at + 64] for at in range(0, len(text), 64)]
     return b"\n".join((b"-----BEGIN PRIVATE KEY-----", *lines, b"-----END PRIVATE KEY-----", b""))

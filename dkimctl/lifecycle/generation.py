@@ -80,7 +80,7 @@ class OwnerChoice(NamedTuple):
 
 
 def key_owner(settings: Settings, asked: str | None = None) -> OwnerChoice:
-    """The owner asked for, else the daemon's user when root runs this and the user exists, else the caller.
+    """Return the owner asked for, else the daemon's user when root runs this and the user exists, else the caller.
 
     Raises UsageError for an owner that does not exist, or that only root could give a file to.
     """
@@ -108,7 +108,7 @@ def key_owner(settings: Settings, asked: str | None = None) -> OwnerChoice:
 
 
 def tags_for(*, email_only: bool, testing: bool, strict: bool, note: str, hash_algorithms: str) -> Tags:
-    """The record's tags from opendkim-genkey's switches `-r`, `-t`, `-S`, `-n` and `-h`. Raises UsageError."""
+    """Return the record's tags from opendkim-genkey's switches `-r`, `-t`, `-S`, `-n` and `-h`. Raises UsageError."""
     if not re.fullmatch(r"sha(1|256)(:sha(1|256))*", hash_algorithms):
         raise UsageError(
             f"not a list of hash algorithms: {printable(hash_algorithms)}", hint="leave it out, or say sha256"

@@ -10,13 +10,13 @@ from dkimctl.names import SLOTS, domain_name, owner_name, printable, selector_na
 
 
 def requests_for(domains: Iterable[str], selector: str, *, any_selector: bool) -> list[KeyRequest]:
-    """One request for each domain, without repeats. Raises UsageError for a malformed name."""
+    """Return one request for each domain, without repeats. Raises UsageError for a malformed name."""
     checked = selector_name(selector)
     return list(dict.fromkeys(_request(domain_name(name), checked, any_selector) for name in domains))
 
 
 def requests_from_lines(lines: Iterable[str], source: str, selector: str, *, any_selector: bool) -> list[KeyRequest]:
-    """One request for each line `domain` or `domain selector`; empty lines and `#` comments are passed over.
+    """Return one request for each line `domain` or `domain selector`; empty lines and `#` comments are passed over.
 
     Raises ConfigError with every malformed line.
     """
@@ -40,7 +40,7 @@ def requests_from_lines(lines: Iterable[str], source: str, selector: str, *, any
 
 
 def in_slots(requests: Iterable[KeyRequest], settings: Settings, store: KeyReader) -> list[KeyRequest]:
-    """The same, with a free slot as the selector of each delegated domain for which nobody named one."""
+    """Return the requests, with a free slot as the selector of each delegated domain without a named one."""
     return [
         request._replace(selector=_slot(request.domain, store))
         if request.any_selector and settings.domain(request.domain).delegate
@@ -50,7 +50,7 @@ def in_slots(requests: Iterable[KeyRequest], settings: Settings, store: KeyReade
 
 
 def _slot(domain: str, store: KeyReader) -> str:
-    """The first that holds no key; when all do, the first, of which is said then that it is never overwritten."""
+    """Return the first slot without a key; when all have one, the first, which `create` then refuses to overwrite."""
     taken = {key.selector for key in store.keys(domain)}
     return next((slot for slot in SLOTS if slot not in taken), SLOTS[0])
 

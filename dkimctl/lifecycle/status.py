@@ -55,7 +55,7 @@ class Status:
 
 
 def status(settings: Settings, store: KeyReader, domains: Iterable[str], clock: Clock) -> Status:
-    """The keys of these domains. Raises UsageError for a domain without keys that no configuration knows."""
+    """Return the keys of these domains. Raises UsageError for a domain without keys that no configuration knows."""
     keys: list[KeyStatus] = []
     keyless: list[Keyless] = []
     findings: list[Finding] = []

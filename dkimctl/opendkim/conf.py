@@ -46,17 +46,17 @@ class Configuration:
     """The `Include` lines whose file is missing or nested too deeply: the daemon refuses to start."""
 
     def find(self, name: str) -> Setting | None:
-        """The setting that counts, or None."""
+        """Return the setting that counts, or None."""
         return next((s for s in reversed(self.settings) if s.key == name.lower()), None)
 
     def get(self, name: str) -> str | None:
-        """The value that counts, or None."""
+        """Return the value that counts, or None."""
         setting = self.find(name)
         return setting.value if setting else None
 
 
 def parse(content: bytes, file: str) -> tuple[Setting, ...]:
-    """The settings of one file, `Include` lines among them."""
+    """Return the settings of one file, `Include` lines among them."""
     return tuple(_parsed(content.decode("utf-8", "surrogateescape"), file))
 
 
@@ -72,7 +72,7 @@ def _parsed(text: str, file: str) -> Iterator[Setting]:
 
 
 def read(file: str, at: Callable[[str], Path] = Path) -> Configuration | None:
-    """The configuration in `file`, or None when there is no such file; `at` finds a system path on this disk.
+    """Return the configuration in `file`, or None when there is no such file; `at` finds a system path on this disk.
 
     Raises DiskError when it may not be read.
     """
@@ -81,7 +81,7 @@ def read(file: str, at: Callable[[str], Path] = Path) -> Configuration | None:
 
 
 def expand(content: bytes, file: str, at: Callable[[str], Path] = Path) -> Configuration:
-    """The configuration that `content` would be as `file`, with what it includes."""
+    """Return the configuration that `content` would be as `file`, with what it includes."""
     settings: list[Setting] = []
     unreadable: list[Setting] = []
     _expand(content, file, at, 0, settings, unreadable)
@@ -108,7 +108,7 @@ def _expand(
 
 
 def setting_line(name: str, value: str) -> bytes:
-    """The line that sets `name`. Raises UsageError for a value that the daemon would read as something else."""
+    """Return the line that sets `name`. Raises UsageError for a value that the daemon would read as something else."""
     if not value or value != value.strip(" \t") or any(c in value for c in "#\r\n\0"):
         raise UsageError(
             f"opendkim cannot read this value of {name}: {printable(value)}",

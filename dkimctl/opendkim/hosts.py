@@ -18,7 +18,7 @@ _NAME = re.compile(r"\.?[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9])?")
 
 
 def canonical_host(text: str) -> str:
-    """The entry in the one spelling that fits: an address, a network, a host name or `.domain`; `!` in front negates.
+    """Return the entry as the daemon compares it: an address, a network, a host name or `.domain`; `!` negates.
 
     Raises UsageError when it is none of them.
     """
@@ -53,7 +53,7 @@ def _name(text: str, shown: str) -> str:
 
 
 def host_problem(entry: str) -> str:
-    """Why an entry of a `file:` host list never fits, with the spelling that does; empty when it is fine."""
+    """Return why an entry of a `file:` host list never matches, with the right spelling; empty when it is right."""
     try:
         canonical = canonical_host(entry)
     except UsageError:
@@ -79,5 +79,5 @@ def usable_hosts(value: str) -> list[str]:
 
 
 def is_everybody(entry: str) -> bool:
-    """True for the network of every IPv4 or of every IPv6 address."""
+    """Return True for the network of every IPv4 or of every IPv6 address."""
     return entry in ("0.0.0.0/0", "::/0")

@@ -1,4 +1,4 @@
-"""A table of any length: its rows are made anew at each pass, because a million of them at once fill the memory."""
+"""A table of any length: its rows are parsed anew at each pass, because a million of them would fill the memory."""
 
 import re
 from array import array
@@ -41,7 +41,7 @@ class Rows(Collection[Row]):
         return tuple(n for n, line in found if line[:1] in (b" ", b"\t") and line.partition(b"#")[0].strip())
 
     def odd(self, plain: re.Pattern[bytes]) -> Iterator[Row]:
-        """The rows on lines that are not `plain` as a whole: among a million, the few that are worth a look."""
+        """Yield the rows on lines that are not `plain` as a whole: the few among a million that need checking."""
         fits = plain.fullmatch
         for number, line in enumerate(BytesIO(self._content), 1):
             if not fits(line) or len(line) > LONGEST_LINE:
@@ -96,7 +96,7 @@ class Names:
         self._asked = bytearray(len(self._numbers))
 
     def get(self, name: str) -> Row | None:
-        """The row that counts, or None."""
+        """Return the row that counts, or None."""
         position = self._pieces.get(hash(_octets(name)))
         if position is None:
             return None
@@ -104,7 +104,7 @@ class Names:
         return self._row(position)
 
     def never_asked(self) -> Iterator[Row]:
-        """The rows that count and that `get` has not returned, in order."""
+        """Return the rows that count and that `get` has not returned, in order."""
         return (self._row(position) for position in self._pieces.values() if not self._asked[position])
 
     def _row(self, position: int) -> Row:

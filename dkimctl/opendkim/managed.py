@@ -1,4 +1,4 @@
-"""The part of a file that dkimctl writes, between two comments; everything outside belongs to people."""
+"""The block of a file that dkimctl writes, between two comments; everything outside it is left as it is."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -37,7 +37,7 @@ class Foreign:
         return self.above + self.below
 
     def around(self, block: Iterable[bytes]) -> Iterator[bytes]:
-        """The file's content with `block` between the markers."""
+        """Yield the file's content with `block` between the markers."""
         yield from (_ended(line.text) for line in self.above)
         yield _BEGIN_LINE
         yield from block
@@ -50,7 +50,7 @@ def _ended(text: bytes) -> bytes:
 
 
 def read_foreign(path: Path) -> Foreign:
-    """The lines of people in `path`; none when there is no such file. The managed lines are passed over, not kept.
+    """Return the lines of people in `path`; none when there is no such file. The managed lines are left out.
 
     Raises DiskError when it cannot be read, Refused when a block is not closed.
     """

@@ -82,12 +82,12 @@ ALGORITHMS = ("rsa-sha1", "rsa-sha256", "ed25519-sha256")
 
 
 def is_boolean(value: str) -> bool:
-    """True when the daemon takes it for a yes or a no."""
+    """Return True when the daemon reads it as a Boolean."""
     return value[:1] in tuple("tTyY1fFnN0")
 
 
 def is_number(value: str) -> bool:
-    """True when strtol(3) in base 0 reads all of it."""
+    """Return True when strtol(3) in base 0 reads all of it."""
     digits = value.removeprefix("-").removeprefix("+").lower()
     if digits.startswith("0x"):
         return bool(digits[2:]) and all(c in "0123456789abcdef" for c in digits[2:])
@@ -97,7 +97,7 @@ def is_number(value: str) -> bool:
 
 
 def value_problem(setting: Setting) -> str:
-    """Why the daemon does not start with this value; empty when it does."""
+    """Return why the daemon does not start with this value; empty when it does."""
     value = setting.value
     if setting.key in BOOLEANS:
         return "" if is_boolean(value) else "yes or no is wanted"

@@ -28,7 +28,7 @@ class MilterSocket:
 
     @property
     def endpoint(self) -> tuple[str, int]:
-        """What tells two sockets apart; every name of 127.0.0.1 is the same."""
+        """The identity of the socket; every name of 127.0.0.1 is the same."""
         if self.path:
             return self.path, 0
         return ("localhost" if self.host.lower() in _LOOPBACK else self.host.lower()), self.port
@@ -41,7 +41,7 @@ class MilterSocket:
 
 
 def parse_socket(text: str) -> MilterSocket:
-    """The socket in opendkim's spelling: `local:/PATH`, `unix:/PATH`, `/PATH`, `inet:PORT[@HOST]`, `inet6:…`.
+    """Return the socket in opendkim's spelling: `local:/PATH`, `unix:/PATH`, `/PATH`, `inet:PORT[@HOST]`, `inet6:…`.
 
     Raises UsageError when it is none of them.
     """

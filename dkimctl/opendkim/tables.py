@@ -15,7 +15,7 @@ from typing import NamedTuple
 LONGEST_LINE = 1023
 """In bytes, with the line feed: `fgets` with BUFRSZ 1024."""
 SAMPLE = "dkimctl-sample"
-"""A label or a user that nobody has: it stands for whatever a `*` may stand for."""
+"""A label or a user that does not exist: an example of what a `*` matches."""
 _BLANKS = b" \t\n\v\f\r"
 
 
@@ -42,7 +42,7 @@ class KeyEntry(NamedTuple):
 
 
 def rows(lines: Iterable[bytes], *, patterns: bool) -> Iterator[Row]:
-    """The rows of a table's lines; `patterns` for a `refile:` data set."""
+    """Yield the rows of a table's lines; `patterns` for a `refile:` data set."""
     for number, piece in pieces(lines):
         halves = split_row(piece, patterns=patterns)
         if len(halves) == 2:
@@ -54,12 +54,12 @@ def rows(lines: Iterable[bytes], *, patterns: bool) -> Iterator[Row]:
 
 
 def text_of(octets: bytes) -> str:
-    """A field as text, whatever its encoding: what cannot be read comes out again as it was."""
+    """Return a field as text in any encoding: what cannot be decoded is written again as it was."""
     return octets.decode("utf-8", "surrogateescape")
 
 
 def pieces(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
-    """What the daemon takes for one line, and the number of the line that it is of."""
+    """Yield each line as the daemon splits it, with the number of the line in the file."""
     for number, line in enumerate(lines, 1):
         if len(line) <= LONGEST_LINE:
             yield number, line
@@ -69,7 +69,7 @@ def pieces(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
 
 
 def split_row(piece: bytes, *, patterns: bool) -> list[bytes]:
-    """Key and value, or the key alone; nothing where the daemon passes over the line."""
+    """Key and value, or the key alone; nothing where the daemon ignores the line."""
     text = piece.partition(b"#")[0]
     if patterns and text[:1] in _BLANKS:
         return []
@@ -77,26 +77,26 @@ def split_row(piece: bytes, *, patterns: bool) -> list[bytes]:
 
 
 def key_entry(row: Row) -> KeyEntry | None:
-    """The key that a KeyTable row names, or None when it lacks one of its three parts."""
+    """Return the key that a KeyTable row names, or None when it lacks one of its three parts."""
     domain, _, rest = row.value.partition(":")
     selector, _, path = rest.partition(":")
     return KeyEntry(row.key, domain, selector, path) if domain and selector and path else None
 
 
 def key_line(name: str, domain: str, selector: str, path: str) -> str:
-    """The KeyTable line of a key; plain arguments, because 1,000,000 of them are written at a time."""
+    """Return the KeyTable line of a key; plain arguments, because 1,000,000 of them are written at a time."""
     return f"{name} {domain}:{selector}:{path}\n"
 
 
 def signing_lines(domain: str, name: str, *, subdomains: bool, patterns: bool) -> str:
-    """The SigningTable lines that have the key `name` sign for `domain`, and for everything below it."""
+    """Return the SigningTable lines that have the key `name` sign for `domain`, and for everything below it."""
     if patterns:
         return f"*@{domain} {name}\n*@*.{domain} {name}\n" if subdomains else f"*@{domain} {name}\n"
     return f"{domain} {name}\n.{domain} {name}\n" if subdomains else f"{domain} {name}\n"
 
 
 def pattern_regex(pattern: str) -> str:
-    """The regular expression that the daemon makes of a `refile:` key (`dkimf_mkregexp`), without case."""
+    """Return the regular expression that the daemon makes of a `refile:` key (`dkimf_mkregexp`), without case."""
     return "".join({"*": ".*", "+": r"\+", ".": r"\."}.get(c, c) for c in pattern)
 
 
@@ -129,13 +129,13 @@ class Patterns:
         return found
 
     def all(self, text: str) -> list[Row]:
-        """Every row that fits, in order."""
+        """Return every row that matches, in order."""
         fit = [position for key in _usual_keys(text) for position in self._usual.get(key, ())]
         fit += [position for pattern, position in self._others if pattern.fullmatch(text)]
         return [self.table[position] for position in sorted(fit)]
 
     def first(self, text: str) -> Row | None:
-        """The first row that fits, or None."""
+        """Return the first row that matches, or None."""
         return next(iter(self.all(text)), None)
 
 
@@ -143,7 +143,7 @@ _USUAL = re.compile(r"\*@(?:\*\.)?[\w.-]+|[\w.+@-]+", re.ASCII)
 
 
 def _usual_keys(text: str) -> Iterator[str]:
-    """Every usual key, in lower case, that fits a text."""
+    """Yield every usual key, in lower case, that matches a text."""
     text = text.lower()
     yield text
     _, at, domain = text.rpartition("@")

@@ -1,4 +1,4 @@
-"""Lists of milters in main.cf: taken apart, put together, and one milter in Postfix's spelling.
+"""Lists of milters in main.cf: parsed, changed, and one milter in Postfix's spelling.
 
 Postfix writes `unix:PATH` with a path relative to its queue directory (so that it holds inside the chroot) and
 `inet:HOST:PORT`; a milter with settings of its own is in braces: `{ inet:localhost:8891, default_action=accept }`.
@@ -13,7 +13,7 @@ _SEPARATORS = " \t\n,"
 
 
 def split_milters(value: str) -> tuple[str, ...]:
-    """The milters of a list, verbatim: separated by commas and blanks, except inside braces."""
+    """Return the milters of a list, verbatim: separated by commas and blanks, except inside braces."""
     found: list[str] = []
     current, depth = "", 0
     for character in value:
@@ -27,7 +27,7 @@ def split_milters(value: str) -> tuple[str, ...]:
 
 
 def milter_socket(milter: str, queue_directory: str) -> MilterSocket | None:
-    """The socket of one milter, or None when it is a macro or nothing that Postfix can connect to."""
+    """Return the socket of one milter, or None when it is a macro or nothing that Postfix can connect to."""
     address = milter.strip("{} \t").replace(",", " ").split()[:1] if milter.startswith("{") else [milter]
     kind, _, rest = (address[0] if address else "").partition(":")
     if kind in ("unix", "local") and rest:
@@ -40,7 +40,7 @@ def milter_socket(milter: str, queue_directory: str) -> MilterSocket | None:
 
 
 def postfix_spelling(socket: MilterSocket, queue_directory: str) -> str:
-    """The milter as main.cf names it.
+    """Return the milter as main.cf names it.
 
     Loopback is written as an address: inside the chroot `localhost` cannot be resolved without an etc/hosts there.
     """
@@ -54,7 +54,7 @@ def postfix_spelling(socket: MilterSocket, queue_directory: str) -> str:
 def with_milter_last(
     existing: str, ours: str, is_ours: Callable[[str], bool], macro: Callable[[str], str] = str
 ) -> str:
-    """`existing` with our milter last and only there.
+    """Return `existing` with our milter last and nowhere else.
 
     `is_ours` knows every spelling of ours, old ones too; `macro` expands a `$name`. A milter of ours with settings in
     braces keeps them when it is the right one. The value is returned verbatim when there is nothing to change.
@@ -76,7 +76,7 @@ def _address(milter: str) -> str:
 
 
 def names_opendkim(milter: str, queue_directory: str, sockets: Iterable[MilterSocket]) -> bool:
-    """True when a milter is opendkim: at one of these sockets, or where every guide puts it."""
+    """Return True when a milter is opendkim: at one of these sockets, or at the usual place of howtos."""
     socket = milter_socket(milter, queue_directory)
     if socket is None:
         return False

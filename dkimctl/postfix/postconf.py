@@ -22,7 +22,7 @@ class ServiceOverride:
 
 
 def is_configured(directory: Path) -> bool:
-    """True when there are both a main.cf to work on and a postconf to do it.
+    """Return True when there are both a main.cf and a postconf.
 
     Raises DiskError when that cannot be told: a directory that is closed to us, a link that leads to itself.
     """
@@ -36,7 +36,7 @@ def is_configured(directory: Path) -> bool:
 
 
 def read_settings(directory: Path, names: Sequence[str], *, expanded: bool = False) -> dict[str, str]:
-    """The values in effect, defaults included; macros as they are written unless `expanded`.
+    """Return the values in effect, defaults included; macros as they are written unless `expanded`.
 
     Raises Unavailable when postconf fails.
     """
@@ -49,7 +49,7 @@ def read_settings(directory: Path, names: Sequence[str], *, expanded: bool = Fal
 
 
 def set_values(directory: Path) -> dict[str, str]:
-    """Everything that main.cf sets, macros as they are written. Raises Unavailable when postconf fails."""
+    """Return everything that main.cf sets, macros as they are written. Raises Unavailable when postconf fails."""
     values = {}
     for line in _postconf(directory, "-n").splitlines():
         name, _, value = line.partition("=")
@@ -58,7 +58,7 @@ def set_values(directory: Path) -> dict[str, str]:
 
 
 def expand(directory: Path, text: str) -> str:
-    """What a macro such as `$opendkim_milter` stands for; everything else stays as it is."""
+    """Return what a macro such as `$opendkim_milter` stands for; everything else stays as it is."""
     name = text.strip("${}()")
     if not text.startswith("$") or not name.isidentifier():
         return text
@@ -83,7 +83,7 @@ def edited(directory: Path, values: Mapping[str, str]) -> Iterator[bytes]:
 
 
 def service_overrides(directory: Path, names: Sequence[str] | None = None) -> tuple[ServiceOverride, ...]:
-    """Where master.cf overrides one of these settings, or any; none when there is no master.cf. Macros are expanded."""
+    """Return where master.cf overrides one of these settings, or any; none without master.cf. Macros are expanded."""
     if not is_there(directory / "master.cf"):
         return ()
     found = []
@@ -96,7 +96,7 @@ def service_overrides(directory: Path, names: Sequence[str] | None = None) -> tu
 
 
 def service_fields(directory: Path) -> tuple[tuple[str, ...], ...]:
-    """The lines of master.cf, each as its eight fields: name, type, private, unprivileged, chroot, … (master(5))."""
+    """Return the lines of master.cf as their eight fields: name, type, private, unprivileged, chroot, … (master(5))."""
     if not is_there(directory / "master.cf"):
         return ()
     return tuple(tuple(line.split(None, 7)) for line in _postconf(directory, "-M").splitlines() if line.strip())

@@ -1,4 +1,4 @@
-"""The record that belongs to a key of the store."""
+"""The key record of a key in the store."""
 
 from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import Key, KeyReader
@@ -6,7 +6,7 @@ from dkimctl.record.model import KeyRecord, record_for
 
 
 def record_of(store: KeyReader, key: Key) -> KeyRecord:
-    """The record to publish for this key: made from the private key on disk, so it can never be another key's.
+    """Return the record to publish for this key, made from the private key on disk.
 
     A revoked key has the record that says so (empty `p=`). Raises DiskError or CheckFailed when the key is unreadable.
     """

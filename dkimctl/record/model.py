@@ -1,4 +1,4 @@
-"""A key record as a value: built from a key, or parsed from text, and printed as it was."""
+"""A key record as a value: made from a key, or parsed from text and printed as it was."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ class KeyRecord:
         return "; ".join(f"{name}={value}" for name, value in self.tags)
 
     def get(self, name: str, default: str = "") -> str:
-        """The value of a tag, or the default when it is absent."""
+        """Return the value of a tag, or the default when it is absent."""
         return dict(self.tags).get(name, default)
 
     @property
@@ -28,7 +28,7 @@ class KeyRecord:
 
 
 def record_for(public: PublicKey | None, algorithm: str, tags: Tags) -> KeyRecord:
-    """The record to publish for a key; without `public`, the record that revokes it (empty `p=`)."""
+    """Return the record to publish for a key; without `public`, the record that revokes it (empty `p=`)."""
     fields = [
         ("v", "DKIM1"),
         ("h", tags.hash_algorithms),

@@ -15,7 +15,7 @@ _KEY = re.compile(rf"(^|[;,{SPACE}\"'])p[{SPACE}]*=", re.IGNORECASE)
 
 
 class RecordFault(StrEnum):
-    """Why a text is no key record."""
+    """The reason why a text is not a key record."""
 
     NOT_DKIM = "not a DKIM key record"
     MALFORMED = "not a list of tag=value"
@@ -27,13 +27,13 @@ class RecordFault(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class UnreadableRecord:
-    """A text that is no usable key record: something else, or a DKIM record with a mistake in its form."""
+    """A text that is not a usable key record: another kind of record, or a key record with a mistake in its form."""
 
     fault: RecordFault
     why: str
     """The mistake, in words for people."""
     tags: tuple[tuple[str, str], ...] = ()
-    """Those that could be read."""
+    """The tags that could be parsed."""
     others: tuple[tuple[RecordFault, str], ...] = ()
     """Further mistakes, each with its words."""
 
@@ -70,6 +70,6 @@ def _faults(text: str, found: TagList) -> Iterator[tuple[RecordFault, str]]:
 
 
 def _is_meant_as_key(text: str) -> bool:
-    """False for what somebody meant as another kind of record: SPF, DMARC, a token."""
+    """Return False for what somebody meant as another kind of record: SPF, DMARC, a token."""
     version = _VERSION.match(text)
     return version[1].lower().startswith("dkim") if version else _KEY.search(text) is not None

@@ -19,7 +19,7 @@ def character_strings(text: str) -> list[str]:
 
 
 def quoted(text: str) -> str:
-    """One character-string in quotes; what is not printable ASCII as `\\DDD`."""
+    """Return one character-string in quotes; what is not printable ASCII as `\\DDD`."""
     return f'"{_SPECIAL.sub(_escaped, text)}"'
 
 
@@ -37,12 +37,12 @@ def unescaped(text: str) -> str:
 
 
 def parse_quoted_strings(text: str) -> str | None:
-    """The joined strings of TXT data, without escapes; None when it is anything but strings in quotes."""
+    """Return the joined strings of TXT data, without escapes; None when it is anything but strings in quotes."""
     return strings_in(text) if _STRINGS_ONLY.fullmatch(text) else None
 
 
 def strings_in(text: str) -> str:
-    """The strings in quotes of a zone file's entry, joined, without escapes; words around them and comments ignored."""
+    """Return the joined strings in quotes of a zone file's entry, without escapes; words and comments are ignored."""
     return "".join(unescaped(match[1]) for match in _STRING_OR_COMMENT.finditer(text) if match[2])
 
 

@@ -38,7 +38,7 @@ class NamedRecord:
 
 
 def chosen_keys(store: KeyReader, domains: Iterable[str], selector: str | None = None) -> Iterator[Key]:
-    """The keys of these domains that are not revoked; of each only the one with this selector, if one is named.
+    """Yield the keys of these domains that are not revoked; of each only the one with this selector, if one is named.
 
     Raises UsageError when a domain has no such key.
     """
@@ -55,12 +55,12 @@ def chosen_keys(store: KeyReader, domains: Iterable[str], selector: str | None =
 def key_records(
     settings: Settings, store: KeyReader, domains: Iterable[str], selector: str | None = None
 ) -> list[NamedRecord]:
-    """The record of each of these keys. Raises UsageError as `chosen_keys`, DiskError or CheckFailed for a bad key."""
+    """Return the record of each key. Raises UsageError as `chosen_keys`, DiskError or CheckFailed for a bad key."""
     return [_named(settings, store, key) for key in chosen_keys(store, domains, selector)]
 
 
 def aliases_of(settings: Settings, domain: str, selectors: Iterable[str] = ()) -> tuple[Alias, ...]:
-    """The CNAMEs that a delegated domain needs: of each slot, and of each other selector in use. Else none."""
+    """Return the CNAMEs that a delegated domain needs: of each slot, and of each other selector in use. Else none."""
     if not settings.domain(domain).delegate:
         return ()
     names = dict.fromkeys([*SLOTS, *selectors])
