@@ -103,11 +103,21 @@ class Folder:
     # --- files
 
     def write(
-        self, name: str, content: Content, *, mode: int = 0o644, owner: Owner | None = None, durable: bool = True
+        self,
+        name: str,
+        content: Content,
+        *,
+        mode: int = 0o644,
+        owner: Owner | None = None,
+        durable: bool = True,
+        flushed: bool = True,
     ) -> None:
-        """Replace a file by `content` in one step. `durable=False` leaves the directory's fsync to the last write."""
+        """Replace a file by `content` in one step. `durable=False` leaves the directory's fsync to the last write.
+
+        `flushed=False` leaves out the file's own as well: for a scratch copy.
+        """
         with self.temporary(mode, owner) as (temporary, descriptor):
-            fill(descriptor, content)
+            fill(descriptor, content, flushed=flushed)
             os.rename(temporary, name, src_dir_fd=self.descriptor, dst_dir_fd=self.descriptor)
             self._require_same(name, descriptor)
         if durable:
@@ -238,7 +248,7 @@ def give_descriptor(descriptor: int, mode: int, owner: Owner | None) -> None:
     os.fchmod(descriptor, mode)
 
 
-def fill(descriptor: int, content: Content) -> None:
+def fill(descriptor: int, content: Content, *, flushed: bool = True) -> None:
     """Write it all and make it durable. Raises OSError."""
     with os.fdopen(descriptor, "wb", buffering=1 << 18, closefd=False) as stream:
         if isinstance(content, bytes):
@@ -246,7 +256,8 @@ def fill(descriptor: int, content: Content) -> None:
         else:
             stream.writelines(content)
         stream.flush()
-    os.fsync(descriptor)
+    if flushed:
+        os.fsync(descriptor)
 
 
 def _file(status: os.stat_result) -> tuple[int, int]:

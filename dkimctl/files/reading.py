@@ -18,6 +18,7 @@ LARGEST_KEY = 1 << 20
 _LONGEST = 1 << 33  # octets of a file that is read line by line
 _PORTION = 1 << 16
 _PATIENCE = 3  # seconds for somebody to begin to write to a pipe
+_silent_pipes: set[tuple[int, int]] = set()  # waited for once in this run, which reads some files several times
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 
 
@@ -222,7 +223,9 @@ def _require_an_end(descriptor: int, most: int) -> None:
         import select  # only here: it costs as much as reading ten files
 
         os.set_blocking(descriptor, True)
-        if not select.select([descriptor], [], [], _PATIENCE)[0]:
+        pipe = (status.st_dev, status.st_ino)
+        if pipe in _silent_pipes or not select.select([descriptor], [], [], _PATIENCE)[0]:
+            _silent_pipes.add(pipe)
             raise OSError(errno.ETIMEDOUT, "nobody writes to this pipe")
     elif stat.S_ISCHR(status.st_mode) and not os.isatty(descriptor) and os.read(descriptor, 1):
         raise OSError(errno.EINVAL, "this is a device, not a file")

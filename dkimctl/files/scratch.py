@@ -77,4 +77,4 @@ def _copy_into(source: Path, target: Folder) -> None:
         elif stat.S_ISREG(status.st_mode):
             with open_file(Path(entry.path)) as stream:
                 mode = stat.S_IMODE(os.fstat(stream.fileno()).st_mode) & 0o744
-                target.write(entry.name, stream, mode=mode, durable=False)
+                target.write(entry.name, stream, mode=mode, durable=False, flushed=False)

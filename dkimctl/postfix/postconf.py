@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dkimctl.errors import DiskError, Unavailable, disk_errors, shell_word
-from dkimctl.files import file_locked, is_there, read_file, scratch_directory, write_file
+from dkimctl.files import file_locked, is_there, read_file, scratch_directory, status_of, write_file
 from dkimctl.programs import find_program, run_program
+
+_LARGEST = 1 << 26  # octets
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,18 @@ def service_fields(directory: Path) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(line.split(None, 7)) for line in _postconf(directory, "-M").splitlines() if line.strip())
 
 
+def _refuse_endless(directory: Path) -> None:
+    """Raise DiskError for a configuration file that postconf would read for ever: a pipe, a device, a huge hole."""
+    for path in (directory / "main.cf", directory / "master.cf"):
+        status = status_of(path)
+        if status is not None and (not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST):
+            raise DiskError(
+                f"{path} is no regular file of a usual size", hint=f"see what it is: ls -l {shell_word(path)}"
+            )
+
+
 def _postconf(directory: Path, *arguments: str) -> str:
+    _refuse_endless(directory)
     # the directory is made absolute: programs are run in `/`
     ended = run_program("postconf", "-c", str(directory.absolute()), *arguments)
     # postconf warns about unknown parameters with exit 0; an error ends with a line `postconf: fatal: …`

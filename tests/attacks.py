@@ -1,0 +1,312 @@
+"""Run inside a box: prepares a host, attacks each path of tests/touched.py in each way, and says what went wrong.
+
+python -m tests.attacks trace FILE            every command once, below strace
+python -m tests.attacks matrix FIRST STEP     every STEP-th case from FIRST on; a line of JSON for each
+"""
+
+import contextlib
+import ctypes
+import io
+import json
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+
+from tests.touched import COMMANDS, TABLE, Row
+
+ATTACKER = 4242
+VICTIM = Path("/victim")
+KEPT = (
+    "/etc/dkimctl",
+    "/etc/opendkim",
+    "/etc/opendkim.conf",
+    "/etc/postfix",
+    "/etc/tmpfiles.d",
+    "/etc/rspamd",
+    "/etc/dkimpy-milter",
+    "/var/lib/rspamd",
+    "/var/lib/dkimctl",
+    "/var/backups/dkimctl",
+    "/var/spool/postfix/opendkim",
+    "/var/spool/postfix/dkimpy-milter",
+    "/srv",
+    "/run/dkimctl",
+    "/run/opendkim",
+)
+"""What is put back before each case."""
+ZONE = """$TTL 3600
+@ IN SOA ns.example.com. host.example.com. 1 3600 600 86400 300
+@ IN NS ns
+ns IN A 127.0.0.1
+"""
+LIMIT = 10.0
+"""Seconds after which a command hangs, besides three times what it takes when nobody attacks."""
+
+
+def prepare() -> None:
+    """A host with one key, opendkim's tables, a zone file, and somebody else's files."""
+    for place in KEPT:
+        if place not in ("/etc/postfix", "/etc/rspamd", "/etc/tmpfiles.d", "/var/lib/rspamd"):
+            _remove(Path(place))
+    for place in ("/srv/zones", "/srv/out", "/etc/opendkim", "/etc/dkimctl", "/etc/tmpfiles.d", "/etc/dkimpy-milter"):
+        Path(place).mkdir(parents=True, exist_ok=True)
+    Path("/etc/dkimctl/dkimctl.toml").write_text("")
+    Path("/etc/postfix").mkdir(exist_ok=True)
+    Path("/etc/postfix/main.cf").write_text("compatibility_level = 3.6\n")
+    Path("/etc/postfix/master.cf").write_text("smtp inet n - y - - smtpd\n")
+    Path("/srv/zones/example.com.zone").write_text(ZONE)
+    Path("/srv/names").write_text("s1._domainkey.example.com\n")
+    (VICTIM / "directory").mkdir(parents=True)
+    (VICTIM / "directory/keys").mkdir()
+    for name in ("file", "directory/file", "directory/keys/file", "directory/opendkim.conf", "directory/main.cf"):
+        (VICTIM / name).write_text("precious\n")
+        (VICTIM / name).chmod(0o600)
+    Path("/var/lib/rspamd").mkdir(exist_ok=True)
+    assert run("genkey again") == (0, False), "no key could be made"
+    run("install")
+    assert run("genkey more") == (0, False), "no second key could be made"  # so that another installation has work
+    subprocess.run(["postconf", "-X", "smtpd_milters", "non_smtpd_milters"], check=False)
+    os.utime("/etc/postfix/main.cf", (0, 0))  # postconf waits where it has just changed
+    Path("/template").mkdir()
+    for place in KEPT:
+        if os.path.lexists(place):
+            subprocess.run(["cp", "-a", "--parents", place, "/template"], check=True)
+
+
+def reset() -> None:
+    """Everything as it was prepared."""
+    for place in KEPT:
+        _remove(Path(place))
+        if os.path.lexists(f"/template{place}"):
+            subprocess.run(["cp", "-a", f"/template{place}", place], check=True)
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        if stat.S_ISDIR(path.lstat().st_mode):
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def snapshot(place: Path = VICTIM) -> str:
+    """All that can be said of somebody else's files, but for when they were read."""
+    digest = sha256()
+    for path in sorted([place, *place.rglob("*")]):
+        status = path.lstat()
+        digest.update(f"{path} {status.st_mode} {status.st_uid} {status.st_gid} {status.st_size}".encode())
+        digest.update(path.read_bytes() if path.is_file() and not path.is_symlink() else b"")
+    return digest.hexdigest()
+
+
+@cache
+def usual(name: str) -> float:
+    """The seconds that a command takes when nobody attacks, on a machine that may be busy."""
+    reset()
+    begun = time.monotonic()
+    run(name, 120)
+    return time.monotonic() - begun
+
+
+def run(name: str, limit: float = LIMIT) -> tuple[int, bool]:
+    """The exit code of a command, and whether it took too long."""
+    child = os.fork()
+    if child == 0:
+        os.setsid()
+        code = 99
+        with contextlib.suppress(BaseException):
+            sink = os.open("/tmp/said", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            os.dup2(sink, 1), os.dup2(sink, 2), os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+            sys.stdout, sys.stderr = io.TextIOWrapper(os.fdopen(1, "wb")), io.TextIOWrapper(os.fdopen(2, "wb"))
+            from dkimctl.entry import main
+
+            sys.argv = ["dkimctl", *COMMANDS[name]]
+            code = main()
+            sys.stdout.flush()
+        os._exit(code)
+    end = time.monotonic() + limit
+    while time.monotonic() < end:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status), False
+        time.sleep(0.01)
+    os.killpg(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return -9, True
+
+
+# --- the attacks
+
+
+def _give(path: Path) -> None:
+    os.chown(path, ATTACKER, ATTACKER, follow_symlinks=False)
+
+
+def _link(path: Path, row: Row) -> None:
+    path.symlink_to(VICTIM / ("directory" if row.is_directory else "file"))
+    _give(path)
+
+
+def _parent(path: Path, row: Row) -> None:
+    _remove(path.parent)
+    path.parent.symlink_to(VICTIM / "directory")
+    _give(path.parent)
+
+
+def _hard(path: Path, row: Row) -> None:
+    os.link(VICTIM / "file", path)
+
+
+def _pipe(path: Path, row: Row) -> None:
+    os.mkfifo(path)
+    _give(path)
+
+
+def _other_kind(path: Path, row: Row) -> None:
+    path.touch() if row.is_directory else path.mkdir()
+    _give(path)
+
+
+def _sparse(path: Path, row: Row) -> None:
+    path.touch()
+    os.truncate(path, 4 << 40)
+    _give(path)
+
+
+PLANTS: dict[str, Callable[[Path, Row], None]] = {
+    "link": _link,
+    "link at a parent": _parent,
+    "hard link": _hard,
+    "pipe": _pipe,
+    "another kind": _other_kind,
+    "4 TB": _sparse,
+}
+ATTACKS = (*PLANTS, "another owner", "swapped")
+
+
+def cases() -> list[tuple[Row, str, str]]:
+    """Path, attack and command of every case."""
+    return [
+        (row, attack, command)
+        for row in TABLE
+        for attack in ATTACKS
+        if not (row.is_directory and attack in ("hard link", "4 TB"))
+        and (attack != "link at a parent" or any(row.path.startswith(f"{place}/") for place in KEPT if place != "/srv"))
+        for command in row.commands
+    ]
+
+
+@contextlib.contextmanager
+def attacked(row: Row, attack: str) -> Iterator[None]:
+    """The attack, for as long as it lasts."""
+    path = Path(row.path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if attack == "another owner":
+        if not path.exists():
+            path.mkdir() if row.is_directory else path.touch()
+        _give(path)
+        yield
+    elif attack == "swapped":
+        with _swapping(path, row):
+            yield
+    else:
+        if attack != "link at a parent":
+            _remove(path)
+        PLANTS[attack](path, row)
+        yield
+
+
+@contextlib.contextmanager
+def _swapping(path: Path, row: Row) -> Iterator[None]:
+    """The name is now what it was, now a link to somebody else's file, many times a millisecond."""
+    evil = path.with_name(f".{path.name}.evil")
+    _remove(evil)
+    _link(evil, row)
+    if not path.exists():
+        path.mkdir() if row.is_directory else path.touch()
+    child = os.fork()
+    if child == 0:
+        exchange = ctypes.CDLL(None).renameat2
+        names = [ctypes.c_char_p(os.fsencode(name)) for name in (path, evil)]
+        while True:
+            exchange(-100, names[0], -100, names[1], 2)
+    try:
+        yield
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+
+def matrix(first: int, step: int) -> None:
+    """Run the cases and print what each did."""
+    import dkimctl.cli.main  # noqa: F401  once for all children
+
+    before = snapshot()
+    for row, attack, command in cases()[first::step]:
+        limit = LIMIT + 3 * usual(command)
+        reset()
+        with attacked(row, attack):
+            code, hangs = run(command, limit)
+        after = snapshot()
+        said = (
+            Path("/tmp/said").read_text(errors="replace")[-300:] if code in (70, 99) or hangs or after != before else ""
+        )
+        print(
+            json.dumps(
+                [row.path, attack, command, code, "hangs" if hangs else "", "touched" if after != before else "", said]
+            ),
+            flush=True,
+        )
+        if after != before:
+            _remove(VICTIM)
+            subprocess.run(["cp", "-a", "/victim.kept", "/victim"], check=True)
+
+
+def control() -> None:
+    """A careless program: its effect must be seen."""
+    before = snapshot()
+    path = Path("/srv/careless")
+    path.symlink_to(VICTIM / "directory")
+    os.chown(path, ATTACKER, ATTACKER)
+    assert snapshot() != before
+    os.chown(path, 0, 0)
+    path.unlink()
+    assert snapshot() == before
+
+
+def trace(output: str) -> None:
+    """Every command once, with all its system calls about files."""
+    with open(output, "w") as stream:
+        for name, arguments in COMMANDS.items():
+            calls = ["strace", "-f", "-y", "-qq", "-s", "400", "-o", "/tmp/strace"]
+            calls += ["-e", "trace=%file,fchown,fchmod,fchownat,mkdirat,renameat2,execve"]
+            ended = subprocess.run(
+                [*calls, sys.executable, "-m", "dkimctl", *arguments], capture_output=True, text=True
+            )
+            stream.write(f"## {name} {ended.returncode} {ended.stderr[-300:]!r}\n{Path('/tmp/strace').read_text()}")
+
+
+def main() -> None:
+    """The one of the two that was asked for."""
+    os.umask(0o022)
+    os.environ.update(PATH="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", HOME="/root", TMPDIR="/tmp")
+    prepare()
+    subprocess.run(["cp", "-a", "/victim", "/victim.kept"], check=True)
+    control()
+    if sys.argv[1] == "trace":
+        trace(sys.argv[2])
+    else:
+        matrix(int(sys.argv[2]), int(sys.argv[3]))
+    assert stat.S_ISDIR(VICTIM.stat().st_mode)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+"""Nobody gains by what root runs: every path that a command touches, attacked in every way, in a copy of a machine."""
+
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.attacks import ATTACKS, cases
+from tests.box import box_works, run_in_box
+from tests.conftest import REPOSITORY, needs
+from tests.touched import COMMANDS, SYSTEM, TABLE
+
+IS_FULL = os.environ.get("DKIMCTL_TEST_FULL") == "1"
+STEP = 1 if IS_FULL else 17
+"""How many cases are passed over for one that is run; with a prime number every attack and every path has its turn."""
+_PATHS = re.compile(r'(?:AT_FDCWD|\d+)<([^>]*)>, "((?:[^"\\]|\\.)*)"|\w+\("((?:[^"\\]|\\.)*)"')
+_BY_DESCRIPTOR = re.compile(r"f(?:chown|chmod)\(\d+<([^>]*)>")
+pytestmark = [
+    needs("opendkim", "postconf", "rspamadm", "strace", root=True, namespaces=True),
+    pytest.mark.xdist_group("matrix"),
+]
+
+
+def in_box(*arguments: str, timeout: float) -> str:
+    """What tests/attacks.py printed."""
+    if not box_works():
+        pytest.skip("an overlay over / is needed (unshare -m, mount -t overlay)")
+    command = [sys.executable, "-m", "tests.attacks", *arguments]
+    ended = run_in_box(*command, timeout=timeout, PYTHONPATH=str(REPOSITORY))
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    return ended.stdout
+
+
+def test_no_attack_touches_anything_outside_or_hangs(record_property: Callable[[str, object], None]) -> None:
+    """Each path × {links, pipe, hole, other owner, swapped in a race, …}: nothing outside changes, nothing hangs."""
+    chosen = cases()[::STEP]
+    lines = in_box("matrix", "0", str(STEP), timeout=60 + 15 * len(chosen)).splitlines()
+    found = [json.loads(line) for line in lines]
+    assert len(found) == len(chosen)
+    assert [case for case in found if case[4] or case[5]] == []
+    assert [case for case in found if case[3] in (70, 99)] == [], "a bug, not an error"
+    size = f"attacks on files, of {len(cases())} ({len(TABLE)} paths in {len(ATTACKS)} ways)"
+    record_property(f"counted: {size}", len(found))
+
+
+def _pattern(path: str) -> str:
+    """A path of the table as a regular expression: `*` for one component or a part of it, `**` for any number."""
+    return re.escape(path).replace(r"\*\*", ".*").replace(r"\*", "[^/]*")
+
+
+def touched(text: str) -> Iterator[tuple[str, str]]:
+    """Each path of a trace, and the line in which it stands; what other programs do, once started, is theirs."""
+    others: set[str] = set()
+    first = ""
+    for line in text.splitlines():
+        if line.startswith("##"):
+            others, first = set(), ""
+            continue
+        pid, _, call = line.partition(" ")
+        first = first or pid
+        if pid != first and "execve(" in call:
+            others.add(pid)
+        if pid in others:
+            continue
+        for folder, name, whole in _PATHS.findall(call):
+            if folder.startswith(("pipe:", "socket:", "anon_inode:")):
+                continue
+            yield os.path.normpath(os.path.join("/", folder, name or whole)), line
+        yield from ((path, line) for path in _BY_DESCRIPTOR.findall(call))
+
+
+def test_the_table_has_everything_that_the_commands_touch() -> None:
+    """strace sees no file, directory or link that the table does not name; each command did what it is there for."""
+    if not box_works():
+        pytest.skip("an overlay over / is needed (unshare -m, mount -t overlay)")
+    script = '"$1" -m tests.attacks trace /tmp/trace >&2 && cat /tmp/trace'
+    ended = run_in_box("sh", "-c", script, "sh", sys.executable, timeout=900, PYTHONPATH=str(REPOSITORY))
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    known = re.compile("|".join(map(_pattern, (*(row.path for row in TABLE), *SYSTEM))))
+    unknown = {}
+    for path, line in touched(ended.stdout):
+        clean = re.sub(r"\.dkimctl-[0-9a-f]{16}(/[0-9a-f]{16})?", ".dkimctl-*", path)
+        if not known.fullmatch(clean) and not clean.endswith(".dkimctl-*"):
+            unknown.setdefault(clean, line)
+    assert unknown == {}
+    assert ended.stdout.count("## ") == len(COMMANDS)

@@ -1,0 +1,126 @@
+"""Every file, directory and link that a command run as root writes, reads, or changes owner or mode of.
+
+`tests/test_files_matrix.py` traces all these commands and compares, and attacks each of them in every way.
+"""
+
+from typing import NamedTuple
+
+SELECTOR = "s1"
+COMMANDS: dict[str, tuple[str, ...]] = {
+    "genkey": ("genkey", "example.net", "-s", SELECTOR),
+    "genkey again": ("genkey", "example.com", "--if-missing", "-s", SELECTOR),
+    "genkey more": ("genkey", "example.org", "-s", SELECTOR),
+    "genkey -D": ("genkey", "example.net", "-D", "/srv/flat", "-s", "x"),
+    "record": ("record",),
+    "status": ("status",),
+    "render-config": ("render-config",),
+    "install": ("render-config", "--install"),
+    "install rspamd": ("render-config", "--signer", "rspamd", "--install"),
+    "install dkimpy": ("render-config", "--signer", "dkimpy-milter", "--install"),
+    "output": ("render-config", "--output", "/srv/out"),
+    "publish": ("publish", "example.com", "--provider", "zonefile:/srv/zones/example.com.zone", "--no-wait"),
+    "resume": ("verify-dns", "--from-file", "/srv/names", "--nameserver", "127.0.0.1:9", "--resume", "/srv/notes"),
+    "doctor": ("doctor", "--no-dns"),
+    "doctor --fix": ("doctor", "--fix", "--no-dns"),
+    "why": ("why", "a@example.com", "--no-dns"),
+    "adopt": ("adopt", "--install"),
+    "undo": ("adopt", "--undo"),
+}
+"""What is run, by a short name."""
+
+
+class Row(NamedTuple):
+    """One path, with `*` for a part that changes and `**` for all below."""
+
+    path: str
+    is_directory: bool
+    commands: tuple[str, ...]
+    """Those that are run against each attack on it; none for what is root's alone and read by every program."""
+
+
+def _file(path: str, *commands: str) -> Row:
+    return Row(path, False, commands)
+
+
+def _directory(path: str, *commands: str) -> Row:
+    return Row(path, True, commands)
+
+
+KEYS = "/etc/opendkim/keys"
+TABLE: tuple[Row, ...] = (
+    _file("/etc/dkimctl/dkimctl.toml", "record"),
+    _directory("/etc/dkimctl", "record"),
+    _directory("/etc/opendkim", "genkey", "install"),
+    _directory(KEYS, "genkey", "record"),
+    _directory(f"{KEYS}/example.com", "genkey again", "publish"),
+    _directory(f"{KEYS}/example.net", "genkey"),
+    _file(f"{KEYS}/example.com/{SELECTOR}.private", "record", "genkey again", "install rspamd", "doctor --fix"),
+    _file(f"{KEYS}/example.com/{SELECTOR}.json", "record", "publish"),
+    _file(f"{KEYS}/example.com/{SELECTOR}.txt", "genkey again", "adopt"),
+    _file(f"{KEYS}/example.com/.lock", "publish"),
+    _file(f"{KEYS}/example.net/{SELECTOR}.private", "genkey"),
+    _file(f"{KEYS}/example.net/{SELECTOR}.json", "genkey"),
+    _file(f"{KEYS}/example.net/{SELECTOR}.txt", "genkey"),
+    _file(f"{KEYS}/example.net/.lock", "genkey"),
+    _file("/etc/opendkim/.lock", "install"),
+    _file("/etc/opendkim.conf", "install", "doctor"),
+    _file("/etc/opendkim/KeyTable", "install", "doctor --fix"),
+    _file("/etc/opendkim/SigningTable", "install", "doctor --fix"),
+    _file("/etc/opendkim/TrustedHosts", "install"),
+    _file("/etc/opendkim/dkimctl.conf", "install"),
+    _directory("/etc/postfix", "install"),
+    _file("/etc/postfix/main.cf", "install", "doctor"),
+    _file("/etc/postfix/master.cf", "install", "doctor"),
+    _directory("/var/spool/postfix/opendkim", "install", "doctor --fix"),
+    _directory("/etc/tmpfiles.d", "install"),
+    _file("/etc/tmpfiles.d/dkimctl.conf", "install"),
+    _directory("/var/backups/dkimctl", "install"),
+    _file("/var/backups/dkimctl/adopted.json", "undo"),
+    _directory("/run/dkimctl", "install"),
+    _directory("/var/lib/dkimctl", "install rspamd"),
+    _directory("/var/lib/dkimctl/rspamd", "install rspamd"),
+    _file(f"/var/lib/dkimctl/rspamd/{SELECTOR}._domainkey.example.com.key", "install rspamd"),
+    _directory("/var/lib/rspamd/dkimctl", "install rspamd"),
+    _directory("/etc/rspamd/dkimctl", "install rspamd"),
+    _directory("/etc/rspamd/local.d", "install rspamd"),
+    _file("/etc/rspamd/local.d/dkim_signing.conf", "install rspamd"),
+    _file("/etc/rspamd/local.d/worker-proxy.inc", "install rspamd"),
+    _file("/etc/rspamd/dkimctl/dkim_signing.conf", "install rspamd"),
+    _file("/etc/rspamd/dkimctl/worker-proxy.inc", "install rspamd"),
+    _file("/etc/rspamd/dkimctl/sign_networks.map", "install rspamd"),
+    _directory("/etc/dkimpy-milter", "install dkimpy"),
+    _directory("/etc/dkimpy-milter/keys", "install dkimpy"),
+    _file("/etc/dkimpy-milter/dkimpy-milter.conf", "install dkimpy"),
+    _file("/etc/dkimpy-milter/KeyTable", "install dkimpy"),
+    _file("/etc/dkimpy-milter/KeyTableEd25519", "install dkimpy"),
+    _file("/etc/dkimpy-milter/SigningTable", "install dkimpy"),
+    _directory("/var/spool/postfix/dkimpy-milter", "install dkimpy"),
+    _directory("/srv/flat", "genkey -D"),
+    _file("/srv/flat/x.private", "genkey -D"),
+    _file("/srv/flat/x.txt", "genkey -D"),
+    _directory("/srv/out", "output"),
+    _directory("/srv/out/etc", "output"),
+    _file("/srv/out/etc/opendkim.conf", "output"),
+    _directory("/srv/zones", "publish"),
+    _file("/srv/zones/example.com.zone", "publish"),
+    _file("/srv/zones/example.com.zone.bak", "publish"),
+    _file("/run/opendkim/opendkim.pid", "install", "doctor"),
+    _file("/srv/notes", "resume"),
+    _file("/srv/names", "resume"),
+)
+"""What is attacked."""
+
+SYSTEM = (
+    *("/", "/etc", "/run", "/srv", "/var", "/var/backups", "/var/lib", "/var/run", "/var/spool", "/var/spool/postfix"),
+    *("/bin**", "/dev**", "/home**", "/lib**", "/opt**", "/proc**", "/root**", "/sbin**", "/sys**", "/tmp**", "/usr**"),
+    *("/etc/passwd", "/etc/group", "/etc/nsswitch.conf", "/etc/host.conf", "/etc/hosts", "/etc/resolv.conf"),
+    *("/etc/ld.so.*", "/etc/locale.alias", "/etc/localtime", "/etc/ssl**", "/etc/gai.conf", "/etc/services"),
+    *("/etc/cron*", "/etc/cron*/*", "/etc/default/opendkim", "/etc/systemd**", "/run/systemd**", "/run/tmpfiles.d**"),
+    *("/run/host**", "/run/userdb**", "/etc/userdb**", "/var/lib/dpkg/status"),
+    *("/etc/ovh.conf", "/etc/dkimctl/ovh.conf"),
+    *("/etc/rspamd", "/etc/rspamd/*", "/etc/rspamd/*/*", "/run/rspamd/*", "/run/dkimpy-milter/*", "/run/opendkim"),
+    *("/etc/tmpfiles.d/*", "/etc/opendkim/keys/example.*", "/etc/opendkim/keys/example.*/*"),
+    *("/var/lib/rspamd", f"/var/lib/dkimctl/rspamd/{SELECTOR}._domainkey.example.*.key"),
+    *("/run/dkimctl/**", "/srv/out/**", "/var/backups/dkimctl/**", "/var/spool/postfix/*/*.sock"),
+)
+"""What only root can change and every program looks at; what is like a row above; what a command makes below a row."""
