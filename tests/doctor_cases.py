@@ -307,7 +307,7 @@ CONF_CASES = [
     Case("inet with an IPv6 address", 4, "DKIM704", lambda t: t.conf("Socket", "inet:8891@::1")),
     Case("inet with an empty host", 4, "DKIM704", lambda t: t.conf("Socket", "inet:8891@")),
     Case(
-        "a key on the command line beside tables",
+        "a key on the command line together with tables",
         4,
         "DKIM734",
         lambda t: t.write(DROP_IN, f"{EXEC}-d example.com -k {KEY} -s mail\n"),

@@ -184,7 +184,7 @@ def test_directories_that_are_no_domains_do_not_hinder_the_others(lookup: Lookup
     run = dkimctl("verify-dns", env=environment)
     assert run.code == 1, run.err
     assert run.out.startswith(f"{COUNT + 4} key records: {COUNT - COUNT // 10} right, {COUNT // 10 + 4} wrong\n")
-    assert "      4 × error    DKIM124  the record's name cannot stand in DNS\n" in run.out
+    assert "      4 × error    DKIM124  the record's name is not valid in DNS\n" in run.out
     assert [seen for seen in odd.values() if f"\n           {seen}\n" not in run.out] == []
 
 

@@ -36,7 +36,6 @@ WORDS = {
 NOT_YET_CLEAN = (
     "README.md",
     "dkimctl/adopt/",
-    "dkimctl/catalogue/",
     "dkimctl/cli/",
     "dkimctl/dkim/",
     "dkimctl/doctor/",

@@ -1,9 +1,9 @@
-"""How an entry of the catalogue is made, and all of them by their code."""
+"""The constructor of catalogue entries, and all entries by code."""
 
 from dkimctl.findings import Entry, Severity
 
 CATALOGUE: dict[str, Entry] = {}
-"""By code; complete once `dkimctl.catalogue` is imported."""
+"""Entries by code; complete once `dkimctl.catalogue` is imported."""
 
 OK, INFO, WARNING, UNKNOWN, ERROR = (
     Severity.OK,
@@ -25,7 +25,7 @@ def entry(
     stops_daemon: bool = False,
     about_dns: bool = False,
 ) -> Entry:
-    """Return a new entry, and add it to the catalogue. Each code is given once."""
+    """Return a new entry, and add it to the catalogue. Each code is used once."""
     made = Entry(f"DKIM{code}", severity, title, meaning, fix, verifiers, stops_daemon, about_dns)
     assert made.code not in CATALOGUE
     CATALOGUE[made.code] = made

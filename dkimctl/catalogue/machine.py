@@ -1,4 +1,4 @@
-"""DKIM9xx: what runs, the clock, and what could not be looked at."""
+"""DKIM9xx: running processes, the clock, and what could not be checked."""
 
 from dkimctl.catalogue.entries import ERROR, INFO, OK, UNKNOWN, WARNING, entry
 
@@ -13,68 +13,68 @@ NOT_RUNNING = entry(
 NOT_A_MILTER = entry(
     902,
     ERROR,
-    "what listens at the socket is no milter",
-    "It accepts connections and stays silent, or speaks another protocol.",
+    "the program at the socket is not a milter",
+    "It accepts connections and sends nothing, or speaks another protocol.",
 )
 RESTART = entry(
     903,
     ERROR,
-    "the daemon runs, but not with this Socket",
-    "Socket, UserID, UMask, PidFile and AutoRestart count only from the next start; a reload does not apply them.",
+    "the daemon runs with another Socket",
+    "Socket, UserID, UMask, PidFile and AutoRestart take effect only at the next start; a reload does not apply them.",
     "systemctl restart opendkim",
 )
 STALE_CONF = entry(
     904,
     INFO,
     "opendkim.conf or a table is newer than the running daemon",
-    "The daemon takes up a change at SIGUSR1, some settings only at a restart. Whether that was done cannot be seen.",
+    "The daemon reads changes at SIGUSR1, some settings only at a restart. Whether that was done cannot be seen.",
     "systemctl reload opendkim",
 )
 UNSYNCHRONISED = entry(
     910,
     WARNING,
-    "the kernel's clock is not synchronised",
-    "Receivers refuse signatures from the future (`Signature date is -19 seconds in the future`, RFC 6376 §3.5 t=).",
+    "the system clock is not synchronised",
+    "Receivers reject signatures from the future (`Signature date is -19 seconds in the future`, RFC 6376 §3.5 t=).",
     "timedatectl set-ntp true  # or: apt-get install chrony",
 )
 CLOCK_WRONG = entry(
     911,
     ERROR,
     "the clock is wrong",
-    "Signatures carry t=; receivers refuse those from the future.",
-    "timedatectl set-ntp true  # then wait until timedatectl says that the clock is synchronised",
+    "Signatures carry the time in t=; receivers reject those from the future.",
+    "timedatectl set-ntp true  # then wait until timedatectl reports the clock as synchronised",
 )
 CLOCK_UNKNOWN = entry(
-    912, UNKNOWN, "the clock could not be checked", "Neither the kernel nor a time daemon said whether it is right."
+    912, UNKNOWN, "the clock could not be checked", "Neither the kernel nor a time daemon reports whether it is right."
 )
 TESTKEY_CRON = entry(
     915,
     WARNING,
     "a cron job relies on opendkim-testkey",
-    "Over a KeyTable it exits 0 even when keys fail, so the job never tells.",
-    "dkimctl verify-dns  # exits 1 for what is wrong and 3 for what could not be asked",
+    "With a KeyTable it exits 0 even when keys fail, so the job never reports a failure.",
+    "dkimctl verify-dns  # exits 1 for errors and 3 for what could not be queried",
 )
 UNREAD = entry(
     990,
     UNKNOWN,
     "something could not be read",
-    "What stands there is not known, and so is everything that follows from it.",
+    "Its content is unknown, and so is everything that depends on it.",
     "sudo dkimctl doctor",
 )
 NOT_INSTALLED = entry(
-    991, ERROR, "opendkim is not installed", "There is no daemon that could sign.", "apt-get install opendkim"
+    991, ERROR, "opendkim is not installed", "There is no daemon to sign mail.", "apt-get install opendkim"
 )
 STAGING = entry(
     992,
     INFO,
-    "a tree below --root",
-    "What runs, sockets and the clock belong to the machine, not to a tree, and were not looked at.",
+    "checking a tree below --root",
+    "Running processes, sockets and the clock belong to the machine and not to the tree, and were not checked.",
 )
-ANOTHER = entry(
+OTHER_SIGNER = entry(
     993,
     INFO,
-    "another signer than opendkim",
-    "The configuration names rspamd or dkimpy-milter: whether it listens and Postfix asks it is looked at, its own "
-    "files are not. `dkimctl selftest` shows whether it signs.",
+    "a signer other than opendkim",
+    "The configuration names rspamd or dkimpy-milter: doctor checks whether it listens and whether Postfix uses "
+    "it, but not its own files. `dkimctl selftest` shows whether it signs.",
     "dkimctl selftest",
 )

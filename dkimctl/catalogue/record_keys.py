@@ -12,7 +12,8 @@ USABLE = entry(
     310,
     OK,
     "the key record is usable",
-    "Every authoritative server serves one well-formed record with a usable key. It was compared with no private key.",
+    "Every authoritative server serves one well-formed record with a usable key. It was not compared with a "
+    "private key.",
 )
 WRONG_KEY = entry(
     301,
@@ -25,8 +26,8 @@ REVOKED = entry(
     302,
     ERROR,
     "the key is revoked",
-    "An empty p= says that this key is revoked: every signature made with it fails (RFC 6376 §3.6.1).",
-    "sign with another selector; a revoked one is never used again",
+    "An empty p= means that this key is revoked: every signature made with it fails (RFC 6376 §3.6.1).",
+    "sign with another selector; never use a revoked one again",
     verifiers="opendkim and dkimpy refuse it",
 )
 TOO_WEAK = entry(
@@ -48,17 +49,17 @@ WEAK = entry(
 TOO_LONG = entry(
     305,
     WARNING,
-    "the key is longer than verifiers must handle",
-    "Verifiers must handle RSA keys up to 4096 bits; some reject longer ones (RFC 8301 §3.2).",
+    "the key is longer than verifiers must support",
+    "Verifiers must support RSA keys up to 4096 bits; some reject longer ones (RFC 8301 §3.2).",
     "make a key of 2048 bits under a new selector: dkimctl genkey DOMAIN",
     verifiers="opendkim and dkimpy accept it, opendkim as long as the record has at most 1023 octets; others may not",
 )
 UNKNOWN_TYPE = entry(
     306,
     ERROR,
-    "an unknown key type",
-    "k= must be rsa or ed25519, in lower case (RFC 6376 §3.6.1, RFC 8463 §4); verifiers ignore a record of a type "
-    "that they do not know.",
+    "unknown key type",
+    "k= must be rsa or ed25519, in lower case (RFC 6376 §3.6.1, RFC 8463 §4); verifiers ignore a record of an "
+    "unknown type.",
     "publish the record again, copied from: dkimctl record DOMAIN",
     verifiers="opendkim and dkimpy refuse it; opendkim accepts rsa and ed25519 in capitals",
 )

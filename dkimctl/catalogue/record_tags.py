@@ -1,13 +1,13 @@
-"""DKIM4xx: the tags beside the key."""
+"""DKIM4xx: the tags other than the key."""
 
 from dkimctl.catalogue.entries import ERROR, INFO, WARNING, entry
 
 TESTING = entry(
     401,
     WARNING,
-    "the domain says that it is testing",
-    "With t=y verifiers must treat a failed signature like none, and some distrust good ones too (RFC 6376 §3.6.1).",
-    "publish the record without y in t= as soon as the tests are over",
+    "the record is in testing mode",
+    "With t=y verifiers must treat a failed signature like none, and some distrust valid ones too (RFC 6376 §3.6.1).",
+    "publish the record without y in t= as soon as testing is over",
     verifiers="opendkim and dkimpy accept it",
 )
 STRICT = entry(
@@ -15,26 +15,25 @@ STRICT = entry(
     WARNING,
     "t=s, but sub-domains sign with this key",
     "With t=s the domain of i= must be that of d=: mail of sub-domains fails wherever i= names the sub-domain "
-    "(RFC 6376 §3.6.1). opendkim leaves i= out unless it is told a signer.",
+    "(RFC 6376 §3.6.1). opendkim omits i= unless a signer is configured.",
     "publish the record without s in t=, or give the sub-domains keys of their own",
 )
 NO_SHA256 = entry(
     403,
     ERROR,
     "h= does not allow sha256",
-    "h= lists the hashes that signatures may use; every signature made today uses sha256 (RFC 6376 §3.6.1, RFC "
-    "8301 §3.1).",
-    "leave h= out, or publish h=sha256",
-    verifiers="opendkim refuses it, but accepts SHA256 in capitals; dkimpy accepts it, for it does not look at h=; "
-    "Gmail accepts h=rsa-sha256, as senders report",
+    "h= lists the hashes that signatures may use; today every signature uses sha256 (RFC 6376 §3.6.1, RFC 8301 §3.1).",
+    "omit h=, or publish h=sha256",
+    verifiers="opendkim refuses it, but accepts SHA256 in capitals; dkimpy accepts it, because it ignores h=; Gmail"
+    " accepts h=rsa-sha256, as senders report",
 )
 ODD_HASH = entry(
     404,
     WARNING,
     "h= names an unknown hash",
-    "Hashes are called sha256 and sha1; rsa-sha256 is the name of a signature algorithm. Unknown names must be "
+    "The hashes are sha256 and sha1; rsa-sha256 is the name of a signature algorithm. Unknown names must be "
     "ignored (RFC 6376 §3.6.1).",
-    "leave h= out, or publish h=sha256",
+    "omit h=, or publish h=sha256",
     verifiers="opendkim and dkimpy accept it",
 )
 NOT_FOR_MAIL = entry(
@@ -42,14 +41,14 @@ NOT_FOR_MAIL = entry(
     ERROR,
     "s= excludes e-mail",
     "s= lists the services that the key is for; without * or email, mail signed with it fails (RFC 6376 §3.6.1).",
-    "leave s= out, or publish s=email",
+    "omit s=, or publish s=email",
     verifiers="opendkim and dkimpy refuse it; opendkim accepts email in capitals",
 )
 ODD_FLAG = entry(
     406,
     INFO,
-    "t= has an unknown flag",
-    "Only y and s mean something; others must be ignored (RFC 6376 §3.6.1).",
+    "unknown flag in t=",
+    "Only y and s are defined; others must be ignored (RFC 6376 §3.6.1).",
     "publish the record without it",
     verifiers="opendkim and dkimpy accept it",
 )
@@ -57,7 +56,7 @@ GRANULARITY = entry(
     407,
     WARNING,
     "g= is obsolete",
-    "RFC 4871 let g= restrict the sender's local part; RFC 6376 took it out (appendix C). Old verifiers still "
+    "RFC 4871 let g= restrict the sender's local part; RFC 6376 removed it (appendix C). Old verifiers still "
     "refuse mail from other senders, and all mail where g= is empty.",
     "publish the record without g=",
     verifiers="opendkim and dkimpy accept it; verifiers from before 2011 may not",
@@ -65,8 +64,8 @@ GRANULARITY = entry(
 UNKNOWN_TAG = entry(
     408,
     INFO,
-    "an unknown tag",
-    "Verifiers must ignore tags that they do not know (RFC 6376 §3.2).",
+    "unknown tag",
+    "Verifiers must ignore unknown tags (RFC 6376 §3.2).",
     verifiers="opendkim and dkimpy accept it",
 )
 CAPITAL_TAG = entry(
@@ -82,6 +81,6 @@ SERVICE_LIST = entry(
     WARNING,
     "s= lists several services",
     "A list is allowed (RFC 6376 §3.6.1).",
-    "leave s= out, or publish s=email",
-    verifiers="opendkim accepts it; dkimpy refuses every value of s= but *, email and tlsrpt alone",
+    "omit s=, or publish s=email",
+    verifiers="opendkim accepts it; dkimpy refuses every value of s= except *, email and tlsrpt",
 )

@@ -94,7 +94,7 @@ def _twice(world: World) -> Iterator[Diagnosis]:
             counts = world.opendkim.find(setting.name)
             by = f"line {setting.line}" if counts is None or counts.file == setting.file else where(counts)
             fix = silence(world, other.file, other.line, words=f"{by} counts")
-            yield noticed(c.TWICE, where(other), seen, fix)
+            yield noticed(c.SET_TWICE, where(other), seen, fix)
         first[setting.key] = setting
 
 
@@ -192,7 +192,7 @@ def _headers(world: World, daemon: Installation) -> Iterator[Diagnosis]:
     dropped = _fields(omitted) & _SHOULD_BE_SIGNED if omitted else set()
     if omitted and dropped:
         seen = f"{where(omitted)}: OmitHeaders {omitted.value} leaves out {', '.join(sorted(dropped))}"
-        yield noticed(c.OMITS, where(omitted), seen, silence(world, omitted.file, omitted.line))
+        yield noticed(c.OMITTED_HEADERS, where(omitted), seen, silence(world, omitted.file, omitted.line))
     over = daemon.find("OversignHeaders")
     if over is None:
         return
@@ -231,7 +231,7 @@ def _logging(world: World, daemon: Installation) -> Iterator[Diagnosis]:
     if not daemon.flag("LogWhy") or not daemon.flag("Syslog"):
         off = [name for name in ("Syslog", "LogWhy") if not daemon.flag(name)]
         fix = chain(*(set_parameter(world, name, "yes") for name in off))
-        yield noticed(c.SILENT, "LogWhy", f"{daemon.conf_path}: LogWhy is off", fix)
+        yield noticed(c.NO_LOGGING, "LogWhy", f"{daemon.conf_path}: LogWhy is off", fix)
 
 
 def _chroot(world: World, daemon: Installation) -> Iterator[Diagnosis]:

@@ -83,7 +83,7 @@ def _strangers_signed(way: Way, door: Service) -> Diagnosis:
     if not way.asks(way.instance.values["smtpd_milters"]):
         milters = split_milters(way.instance.values["smtpd_milters"])
         fix = chain(fix, way.listing("smtpd_milters", (*milters, way.spelling)))
-    return noticed(c.STRANGERS_SIGNED, door.place, seen, fix)
+    return noticed(c.OUTSIDE_MAIL_SIGNED, door.place, seen, fix)
 
 
 def _sign_later(way: Way, door: Service, *, is_moved: bool) -> str:

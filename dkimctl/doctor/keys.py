@@ -201,7 +201,7 @@ def _fitness(world: World, key: UsedKey, pair: KeyPair, demands: KeyDemands) -> 
     problem = unfit(pair.algorithm, pair.bits, demands, own_algorithm=key.algorithm)
     if problem is Unfit.INVALID_SIGNATURE:
         fix = set_parameter(world, "SignatureAlgorithm", "rsa-sha256")
-        yield noticed(c.GARBAGE, key.path, f"{seen}; SignatureAlgorithm {wanted}", fix)
+        yield noticed(c.INVALID_SIGNATURES, key.path, f"{seen}; SignatureAlgorithm {wanted}", fix)
     if problem is Unfit.OTHER_ALGORITHM:
         fix = another_key(world, key, f"one opendkim signs with {wanted} only")
         yield noticed(c.OTHER_ALGORITHM, key.path, f"{seen}; SignatureAlgorithm {wanted}", fix)

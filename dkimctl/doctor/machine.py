@@ -45,7 +45,7 @@ def _another(world: World) -> Iterator[Diagnosis]:
     """A signer other than opendkim: whether it listens where Postfix is to ask."""
     signer = signer_of(world.settings)
     socket = signer.listens_at(world.settings)
-    yield noticed(c.ANOTHER, signer.name, f"{signer.name} listens at {socket}")
+    yield noticed(c.OTHER_SIGNER, signer.name, f"{signer.name} listens at {socket}")
     if socket is None:
         return
     start = f"systemctl start {signer.name}" if has_systemd() else signer.service(world.settings).start
