@@ -68,6 +68,17 @@ def test_daemon_down_and_changed(relay: Relay) -> None:
     assert (code, "DKIM902" in found) == (1, True)
 
 
+def test_tables_that_the_daemon_has_not_read(relay: Relay) -> None:
+    """A new row is an error until the daemon is reloaded, because its mail goes unsigned; then nothing is wrong."""
+    run = relay.machine.run
+    name = run("awk", '$1 == "domain.tld" { print $2 }', "/etc/opendkim/SigningTable").stdout.strip()
+    run("sh", "-c", f"sleep 1; echo 'new.tld {name}' >> /etc/opendkim/SigningTable")
+    code, found = codes(relay)
+    assert (code, found.get("DKIM905")) == (1, "error")
+    run("sh", "-c", "kill -USR1 $(cat /run/opendkim/opendkim.pid); touch /run/opendkim/opendkim.pid; sleep 1")
+    assert "DKIM905" not in codes(relay)[1]
+
+
 AS_NOBODY = """
 import contextlib, io, os, sys
 from dkimctl.entry import main

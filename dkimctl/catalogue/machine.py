@@ -78,3 +78,11 @@ OTHER_SIGNER = entry(
     "it, but not its own files. `dkimctl selftest` shows whether it signs.",
     "dkimctl selftest",
 )
+SIGNS_OTHERWISE = entry(
+    905,
+    ERROR,
+    "the running daemon does not sign as its tables say",
+    "A table or opendkim.conf was changed and the daemon not reloaded: a probe through its socket, which is not "
+    "delivered, came back with another signature, or with none.",
+    "systemctl reload opendkim",
+)

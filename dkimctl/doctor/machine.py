@@ -10,6 +10,7 @@ from dkimctl.catalogue import machine as c
 from dkimctl.clock import SYSTEM_CLOCK
 from dkimctl.doctor.base import Diagnosis, noticed
 from dkimctl.doctor.commands import service
+from dkimctl.doctor.stale import signs_differently
 from dkimctl.errors import DkimctlError, Unavailable, shell_word
 from dkimctl.host.clockstate import started
 from dkimctl.host.datasets import FILES
@@ -68,7 +69,9 @@ def _daemon(world: World) -> Iterator[Diagnosis]:
     changed = _last_change(world)
     if began is not None and changed and changed[0] > max(began, _told(pid_file)):
         seen = f"opendkim (pid {pid}) was started before the last change of {changed[1]}"
-        yield noticed(c.STALE_CONF, changed[1], seen, service(world, "reload"))
+        difference = signs_differently(world, socket)
+        entry = c.SIGNS_OTHERWISE if difference else c.STALE_CONF
+        yield noticed(entry, changed[1], f"{seen}; {difference}" if difference else seen, service(world, "reload"))
 
 
 def _told(pid_file: str) -> float:
