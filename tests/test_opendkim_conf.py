@@ -88,7 +88,7 @@ def test_includes_that_cannot_be_read_are_told(tmp_path: Path) -> None:
         ("local:/run/x.sock", "/run/x.sock"),
         ("unix:/run/x.sock", "LOCAL:/run/x.sock"),
         ("inet:8891@localhost", "inet:8891@127.0.0.1"),
-        ("inet6:8891@[::1]", "inet:8891@localhost"),
+        ("inet6:8891@[::1]", "inet6:8891@[::1]"),
         ("inet:8891", "inet:8891"),
     ],
 )
@@ -97,6 +97,11 @@ def test_sockets_have_one_meaning_in_every_spelling(text: str, same_as: str) -> 
     socket = parse_socket(text)
     assert socket.endpoint == parse_socket(same_as).endpoint
     assert parse_socket(str(socket)) == socket
+
+
+def test_the_two_loopback_addresses_are_two_sockets() -> None:
+    """opendkim listens at one address for a name (measured): ::1 is not what `localhost` is."""
+    assert parse_socket("inet6:8891@[::1]").endpoint != parse_socket("inet:8891@localhost").endpoint
 
 
 @pytest.mark.parametrize(

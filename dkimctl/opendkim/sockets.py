@@ -37,6 +37,8 @@ class MilterSocket:
         """In opendkim's spelling."""
         if self.path:
             return f"local:{self.path}"
+        if ":" in self.host:
+            return f"inet6:{self.port}@[{self.host}]"
         return f"inet:{self.port}@{self.host}" if self.host else f"inet:{self.port}"
 
 
