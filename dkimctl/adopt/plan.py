@@ -11,10 +11,11 @@ from dkimctl.adopt.arrange import arrange
 from dkimctl.adopt.files import Fit, rendering_of
 from dkimctl.adopt.installed import Installed, read_installed
 from dkimctl.adopt.judge import Judged, judge_keys
+from dkimctl.adopt.refusals import nothing_to_adopt, refuse_command_line
 from dkimctl.adopt.survey import Candidate, Left, survey
 from dkimctl.config.settings import Settings
 from dkimctl.doctor.keys import check_keys
-from dkimctl.errors import DiskError, DkimctlError, UsageError
+from dkimctl.errors import DiskError, DkimctlError
 from dkimctl.findings import Finding, exit_code
 from dkimctl.host.accounts import may_become
 from dkimctl.host.world import Unread, World
@@ -77,12 +78,10 @@ def plan_adoption(world: World, store: KeyReader, now: datetime) -> Adoption:
     for unread in world.unread:
         if unread.what == world.settings.paths.opendkim_conf:
             raise DiskError(unread.why, hint=unread.hint)
+    refuse_command_line(world)
     installed = read_installed(world)
     if installed is None:
-        raise UsageError(
-            f"nothing to take over: {world.opendkim.conf_path} has opendkim sign nothing",
-            hint="begin with: dkimctl setup DOMAIN",
-        )
+        raise nothing_to_adopt(world)
     candidates, left = survey(installed)
     judged = judge_keys(world, sorted({c.entry.path for c in candidates}))
     fit, unfit = _sorted_out(store, installed, candidates, judged)

@@ -41,7 +41,8 @@ def check_start(world: World) -> Iterator[Diagnosis]:
 
 
 def _command_line(world: World) -> Iterator[Diagnosis]:
-    option = world.opendkim.service.option("Socket")
+    unit = world.opendkim.service
+    option = unit.unit_option("Socket") or unit.option("Socket")
     written = world.opendkim.conf.find("Socket") if world.opendkim.conf else None
     if option and written and not _same(option.value, written.value):
         seen = f"{where(option)}: -p {option.value}; {where(written)}: Socket {written.value}"
@@ -50,6 +51,8 @@ def _command_line(world: World) -> Iterator[Diagnosis]:
 
 def without_option(world: World, option: Setting) -> str:
     """The command that leaves the socket to opendkim.conf."""
+    if option.file.startswith("/proc/"):
+        return "start opendkim without -p, so that the Socket of opendkim.conf counts"
     if ".service.d/" not in option.file:
         return edit(world, option.file, option.line, "take -p out, then have systemd read it and restart opendkim")
     # without ExecStart the drop-in leaves the unit's own

@@ -4,6 +4,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dkimctl.config.settings import Settings
+from dkimctl.host.process import Process
+from dkimctl.host.running import only_daemon
 from dkimctl.host.unit import Service, read_service
 from dkimctl.opendkim import conf
 from dkimctl.opendkim.conf import Configuration, Setting
@@ -40,7 +43,7 @@ class Installation:
         return whole_number(self.get(name), default)
 
     def is_on_command_line(self, setting: Setting) -> bool:
-        """True when its line is the unit's ExecStart: no command may write a setting over that."""
+        """True when it is on the command line: no command may write a setting over that."""
         return setting == self.service.option(setting.name)
 
     @property
@@ -70,13 +73,26 @@ def whole_number(text: str, default: int) -> int:
         return default
 
 
-def read_installation(conf_path: str, at: Callable[[str], Path]) -> Installation:
-    """The installation whose unit names no other configuration than `conf_path`. Raises DiskError."""
+def read_installation(conf_path: str, at: Callable[[str], Path], running: Process | None = None) -> Installation:
+    """Return the installation: as `running` (the daemon's process) was started, else as its unit starts it.
+
+    A configuration file that the command line names counts unless `conf_path` is one that the caller asked for. Raises
+    DiskError.
+    """
     service = read_service(at)
+    service = service.run_as(running) if running else service
     named = service.option("conf")
-    # a configuration elsewhere is only believed of a unit when the caller did not ask for another one
     path = named.value if named and conf_path == DEFAULT_CONF else conf_path
     return Installation(path, conf.read(path, at), service)
+
+
+def installation_of(settings: Settings, at: Callable[[str], Path] | None = None) -> Installation:
+    """Return the installation of this host, as its daemon runs where one does. Raises DiskError.
+
+    `at`: system path → the file to read its content from; by default `settings.at`.
+    """
+    running = only_daemon("opendkim") if settings.is_live else None
+    return read_installation(settings.paths.opendkim_conf, at or settings.at, running)
 
 
 def where(setting: Setting) -> str:

@@ -3,11 +3,12 @@
 import os
 import shlex
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dkimctl.errors import disk_errors
 from dkimctl.files import read_file
+from dkimctl.host.process import Process
 from dkimctl.opendkim.conf import Setting
 
 UNIT = "opendkim.service"
@@ -43,6 +44,8 @@ class Service:
     lines: tuple[Setting, ...] = ()
     defaults: tuple[Setting, ...] = ()
     """The variables of /etc/default/opendkim: only the old init script reads them."""
+    running: Setting | None = None
+    """The command line of the daemon that runs, where it has other options than the unit; it counts then."""
 
     def find(self, name: str) -> Setting | None:
         """The assignment that counts, or None."""
@@ -51,11 +54,19 @@ class Service:
 
     def option(self, name: str) -> Setting | None:
         """What the command line sets: `-p` for Socket and so on; `conf` for `-x`. None when it says nothing."""
+        return _option(self.running, name) if self.running else self.unit_option(name)
+
+    def unit_option(self, name: str) -> Setting | None:
+        """Return what the unit's ExecStart sets, whatever the daemon that runs was started with."""
+        return _option(self.find("ExecStart"), name)
+
+    def run_as(self, process: Process) -> "Service":
+        """Return the service with the options of the daemon that runs; itself where the unit has the same."""
+        running = Setting("ExecStart", shlex.join(process.arguments), f"/proc/{process.pid}/cmdline", 0)
         start = self.find("ExecStart")
-        if start is None:
-            return None
-        found = [value for option, value in _arguments(start.value) if _OPTIONS.get(option) == name]
-        return Setting(name, found[-1], start.file, start.line) if found else None
+        names = dict.fromkeys(_OPTIONS.values())
+        same = all(_value(_option(running, name)) == _value(_option(start, name)) for name in names)
+        return self if same else replace(self, running=running)
 
     def default(self, name: str) -> Setting | None:
         """The variable of /etc/default/opendkim, with the variables in it expanded, or None."""
@@ -67,6 +78,16 @@ class Service:
         for variable in sorted(values, key=len, reverse=True):
             value = value.replace(f"${{{variable}}}", values[variable]).replace(f"${variable}", values[variable])
         return Setting(name, value, found.file, found.line)
+
+
+def _option(start: Setting | None, name: str) -> Setting | None:
+    """What a command line sets."""
+    found = [value for option, value in _arguments(start.value) if _OPTIONS.get(option) == name] if start else []
+    return Setting(name, found[-1], start.file, start.line) if start and found else None
+
+
+def _value(setting: Setting | None) -> str:
+    return setting.value if setting else ""
 
 
 def _arguments(command: str) -> Iterator[tuple[str, str]]:

@@ -8,7 +8,7 @@ from dkimctl.config.settings import Settings
 from dkimctl.errors import DkimctlError
 from dkimctl.host.accounts import Account, Accounts, read_accounts
 from dkimctl.host.datasets import DataSet, read_data_set
-from dkimctl.host.installation import DEFAULT_CONF, Installation, read_installation
+from dkimctl.host.installation import DEFAULT_CONF, Installation, installation_of
 from dkimctl.host.postfix import PostfixInstance, read_instances
 from dkimctl.opendkim.conf import Setting
 
@@ -74,7 +74,7 @@ def read_world(settings: Settings, at: Callable[[str], Path] | None = None) -> W
     at = at or settings.at
     unread: list[Unread] = []
     try:
-        daemon = read_installation(settings.paths.opendkim_conf, at)
+        daemon = installation_of(settings, at)
     except DkimctlError as error:
         unread.append(Unread(settings.paths.opendkim_conf, error.message, error.hint))
         daemon = Installation(settings.paths.opendkim_conf or DEFAULT_CONF, None)

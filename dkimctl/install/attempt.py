@@ -20,6 +20,7 @@ from dkimctl.install.switch import (
     ReloadFailed,
     Switched,
     needs_person_to_restart,
+    needs_person_to_start,
     reload_again,
     switch_back,
     switch_to,
@@ -76,17 +77,19 @@ def attempt(
     find_record: FindRecord,
     *,
     clock: Clock,
+    postfix_waits: bool = False,
     tell: Callable[[Switched], None] = lambda _: None,
 ) -> Attempt:
     """Install the rendering, reload the daemons, and show the signer a message for each of the keys.
 
     A signer with `proven_before_postfix` signs these messages before Postfix is told of it, so that the one before it
     signs until then. Of any other, Postfix's settings change with its files, unless only a person can restart it at a
-    new socket: then Postfix keeps the old one until the next time. `tell` is called for each switch as it ends.
+    new socket: then Postfix keeps the old one until the next time; with `postfix_waits` also while no signer runs that
+    could be restarted. `tell` is called for each switch as it ends.
     Raises what `switch.switch_to` raises, except ReloadFailed.
     """
     is_proven_first = signer_named(rendering.signer).proven_before_postfix
-    waits = not is_proven_first and _postfix_waits(rendering, settings)
+    waits = not is_proven_first and _postfix_waits(rendering, settings, until_started=postfix_waits)
     later = waits or (is_proven_first and settings.is_live)
     first = replace(rendering, postfix=MappingProxyType({})) if later else rendering
     made = _switch((), first, settings, clock, tell, _waiting(rendering.signer) if waits else None)
@@ -103,17 +106,20 @@ def attempt(
     return replace(second, proven=made.proven)
 
 
-def _postfix_waits(rendering: Rendering, settings: Settings) -> bool:
+def _postfix_waits(rendering: Rendering, settings: Settings, *, until_started: bool) -> bool:
     """Return True when Postfix must not be told of the new socket yet."""
-    return bool(rendering.postfix) and needs_person_to_restart(settings) and bool(compare(rendering, settings).postfix)
+    if not rendering.postfix:
+        return False
+    waits = needs_person_to_restart(settings) or (until_started and needs_person_to_start(settings))
+    return waits and bool(compare(rendering, settings).postfix)
 
 
 def _waiting(signer: str) -> ReloadResult:
     return ReloadResult(
         Action.NONE,
         False,
-        f"Postfix goes on as before until {signer} listens at its new socket",
-        f"once {signer} was restarted, the same command again tells Postfix",
+        f"Postfix is left as it is until {signer} answers at its new socket",
+        f"once {signer} runs there, run the same command again: it tells Postfix",
     )
 
 

@@ -17,7 +17,7 @@ from dkimctl.programs import has_systemd, run_program
 from dkimctl.signers.base import Rendering
 from dkimctl.signers.dryrun import dry_run
 from dkimctl.signers.registry import signer_named, signer_of
-from dkimctl.signers.service import Action, ReloadResult, Running, reload_daemon
+from dkimctl.signers.service import Action, ReloadResult, Running, is_started_by_systemd, reload_daemon
 
 _GREETING = 3.0  # seconds; a connection on this machine
 
@@ -93,6 +93,12 @@ def needs_person_to_restart(settings: Settings) -> bool:
             return False
     except NobodyListens:
         return True
+
+
+def needs_person_to_start(settings: Settings) -> bool:
+    """Return True when the signer of this machine does not run: a reload would only say how to start it."""
+    signer = signer_of(settings)
+    return settings.is_live and signer.running(settings).pid is None and not is_started_by_systemd(signer.name)
 
 
 def switch_back(switched: Switched, settings: Settings) -> tuple[ReloadResult, ...]:

@@ -12,6 +12,7 @@ from dkimctl.keys.store import Key, KeyName, KeyReader, current_key, signing_key
 from dkimctl.lifecycle.generation import Failed, Generated, KeyRequest, KeyStyle, generate_keys
 from dkimctl.publish.publish import open_providers
 from dkimctl.publish.published import Choices
+from dkimctl.setup.beside import check_beside
 from dkimctl.setup.proving import prove
 from dkimctl.setup.signing import start_signing
 from dkimctl.setup.steps import SetupStep, Site, StepState, failed
@@ -49,6 +50,11 @@ def set_up(site: Site, wish: Wish) -> tuple[SetupStep, ...]:
 
 
 def _do(site: Site, wish: Wish) -> None:
+    try:
+        check_beside(site)
+    except DkimctlError as error:
+        site.tell(failed("signer", error))
+        return
     keys = _make_keys(site, wish)
     choices = Choices(wait=True, timeout=wish.timeout, accept_limits=wish.accept_limits)
     served = prove(site, keys, wish.provider, choices) if keys else []

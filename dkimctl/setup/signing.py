@@ -11,11 +11,14 @@ from dkimctl.install.lock import with_current_files
 from dkimctl.install.switch import Switched
 from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import Key, current_key
+from dkimctl.setup.beside import refuse_changed_signing
 from dkimctl.setup.steps import SetupStep, Site, StepState, failed
 from dkimctl.signers.base import Name, Rendering, SigningKey
 from dkimctl.signers.desired import desired
 from dkimctl.signers.service import Action, ReloadResult
 
+_TO_BE_CONTINUED = 3
+"""The exit code of a step that waits for a person: nothing failed, and nothing is proven yet."""
 _MEANWHILE = {
     "tempfail": "keeps mail waiting",
     "accept": "sends mail unsigned",
@@ -41,6 +44,7 @@ def _start_signing(site: Site, keys: Sequence[Key]) -> None:
         keys = _those_that_sign(site, keys, rendering)
         if not keys:
             return
+        refuse_changed_signing(site.settings, rendering)
         made = _attempt(site, rendering, {_name(key) for key in keys})
         if made.reload_failed:
             site.tell(failed(rendering.signer, made.reload_failed))
@@ -93,6 +97,7 @@ def _attempt(site: Site, rendering: Rendering, names: Set[Name]) -> Attempt:
         keys,
         record_in_dns(site.settings.lookup),
         clock=site.clock,
+        postfix_waits=True,
         tell=lambda switched: _tell(site, rendering, switched),
     )
 
@@ -125,17 +130,18 @@ def _configuration(switched: Switched, signer: str) -> SetupStep:
 
 def _reloaded(name: str, result: ReloadResult) -> SetupStep:
     state = StepState.TODO if not result.done else StepState.ALREADY if result.action is Action.NONE else StepState.DONE
-    return SetupStep(name, state, result.message, hint=result.hint)
+    return SetupStep(name, state, result.message, hint=result.hint, exit_code=0 if result.done else _TO_BE_CONTINUED)
 
 
 def _waiting_for_daemon(
     switched: Switched, result: ReloadResult, rendering: Rendering, settings: Settings
 ) -> SetupStep:
     proof = result.message
-    if rendering.postfix and (switched.postfix is None or switched.postfix.done):  # it asks at the new socket by now
+    asks_there = rendering.postfix and (switched.postfix is None or switched.postfix.done)
+    if asks_there and result.action is Action.START:
         proof += f"; until then Postfix {_MEANWHILE[settings.signing.milter_default_action]}"
-    hint = f"{result.hint}, then this command again: it goes on with the proof"
-    return SetupStep(rendering.signer, StepState.TODO, proof, hint=hint)
+    hint = f"{result.hint}, then run this command again: it continues with the proof"
+    return SetupStep(rendering.signer, StepState.TODO, proof, hint=hint, exit_code=_TO_BE_CONTINUED)
 
 
 def _take_back(site: Site, made: Attempt) -> None:

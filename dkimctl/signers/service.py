@@ -10,7 +10,7 @@ from signal import Signals
 
 from dkimctl.errors import DiskError, Refused, Unavailable, reason
 from dkimctl.files import touch
-from dkimctl.host.running import find_running
+from dkimctl.host.running import find_daemon
 from dkimctl.programs import has_systemd, run_program
 
 
@@ -46,8 +46,7 @@ class Running:
     @property
     def pid(self) -> int | None:
         """Its process id now; None when it does not run."""
-        found = (find_running(Path(path), self.name) for path in dict.fromkeys(self.pid_files))
-        return next((pid for pid in found if pid is not None), None)
+        return find_daemon(self.name, self.pid_files)
 
 
 class Action(StrEnum):
@@ -77,7 +76,7 @@ def reload_daemon(action: Action, service: Service, pid: int | None, *, was_runn
     DiskError when the process cannot be signalled.
     """
     name = service.name
-    by_systemd = has_systemd() and (was_running or _systemctl("is-active", "--quiet", name) == 0)
+    by_systemd = has_systemd() and (was_running or is_started_by_systemd(name))
     if pid is None and not by_systemd:
         how = f"systemctl enable --now {name}" if has_systemd() else service.start
         return ReloadResult(
@@ -93,6 +92,11 @@ def reload_daemon(action: Action, service: Service, pid: int | None, *, was_runn
     _signal(pid, service.name, service.reload)
     _note_reload(service)
     return ReloadResult(action, True, f"{name} was told to reload ({service.reload.name}): {service.reload_effect}")
+
+
+def is_started_by_systemd(name: str) -> bool:
+    """Return True when systemd runs the service of this name."""
+    return has_systemd() and _systemctl("is-active", "--quiet", name) == 0
 
 
 def _by_systemd(action: Action, service: Service) -> ReloadResult:

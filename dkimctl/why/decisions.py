@@ -142,7 +142,9 @@ def _signatures(world: World, address: str, steps: list[WhyStep]) -> Iterator[Si
     """The daemon loads every key first, then looks whether it may sign at all, then signs."""
     keys, signing = world.data_sets.get("KeyTable"), world.data_sets.get("SigningTable")
     if keys is None or signing is None:
-        entries = [Loaded(_single(world, address, steps))]
+        entry = _single(world, address, steps)
+        load(world, entry, steps)
+        entries = [Loaded(entry)]
     else:
         entries = _from_tables(world, keys, signing, address, steps)
     if not world.opendkim.signs:
@@ -222,6 +224,8 @@ def _single(world: World, address: str, steps: list[WhyStep]) -> KeyEntry:
     if fit is None:
         raise Decided(MailOutcome.UNSIGNED, f"{domain} is not in Domain ({where(setting)}: {setting.value})")
     steps.append(WhyStep("sender", f"{where(setting)}: Domain {setting.value}"))
-    path = world.opendkim.get("KeyFile")
-    name = "KeyFile" if path else f"{where(setting)}: Domain {setting.value}, and no KeyFile"
-    return KeyEntry(name, fit, world.opendkim.get("Selector"), path)
+    found, selector = world.opendkim.find("KeyFile"), world.opendkim.get("Selector")
+    if found is None:
+        return KeyEntry(f"{where(setting)}: Domain {setting.value}, and no KeyFile", fit, selector, "")
+    steps.append(WhyStep("key", f"{where(found)}: KeyFile: d={fit} s={selector} {found.value}"))
+    return KeyEntry("KeyFile", fit, selector, found.value)

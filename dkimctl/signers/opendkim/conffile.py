@@ -11,6 +11,7 @@ from dkimctl.config.settings import Settings
 from dkimctl.files import read_file
 from dkimctl.opendkim.conf import INCLUDE, Configuration, Setting, parse
 from dkimctl.opendkim.tables import data_set
+from dkimctl.owners import find_daemon
 from dkimctl.signers.base import Notice
 
 DPKG_STATUS = "/var/lib/dpkg/status"
@@ -59,7 +60,7 @@ def settings_of_person(installed: Configuration, ours: str) -> dict[str, Setting
     return {s.key: s for s in installed.settings if s.file != ours}
 
 
-def stays(name: str, theirs: Mapping[str, Setting], *, same_socket: bool) -> bool:
+def stays(name: str, theirs: Mapping[str, Setting], settings: Settings, *, same_socket: bool) -> bool:
     """True for a setting that a person has chosen and that does as well as ours, which would only be a default.
 
     `same_socket`: the daemon goes on listening where it does. How mail is signed must not change because dkimctl came.
@@ -69,6 +70,8 @@ def stays(name: str, theirs: Mapping[str, Setting], *, same_socket: bool) -> boo
     match name.lower():
         case "mode":  # without it the daemon signs, and verifies what comes in
             return setting is None or "s" in value
+        case "userid":  # `opendkim` is `opendkim:opendkim` where that is its group
+            return setting is not None and _is_same_owner(setting.value, settings)
         case "oversignheaders":
             return "from" in value.replace(",", " ").split()
         case "umask":  # Postfix can use the socket as it is
@@ -76,6 +79,14 @@ def stays(name: str, theirs: Mapping[str, Setting], *, same_socket: bool) -> boo
         case "autorestart" | "autorestartrate":
             return "autorestart" in theirs
     return False
+
+
+def _is_same_owner(value: str, settings: Settings) -> bool:
+    """True when UserID means the user and group that dkimctl would name."""
+    theirs, ours = (find_daemon(owner, settings.root) for owner in (value, settings.keys.owner))
+    if theirs is None or ours is None:
+        return value == settings.keys.owner
+    return (theirs.uid, theirs.gid) == (ours.uid, ours.gid)
 
 
 def overridden_notices(

@@ -99,7 +99,9 @@ def _configuration(
     ours = f"{settings.paths.opendkim_directory}/dkimctl.conf"
     theirs = settings_of_person(conf.expand(installed, path, settings.at), ours)
     same_socket = _listens_at(theirs, parse_socket(settings.signing.socket))
-    wanted = tuple((name, value) for name, value in wanted if not stays(name, theirs, same_socket=same_socket))
+    wanted = tuple(
+        (name, value) for name, value in wanted if not stays(name, theirs, settings, same_socket=same_socket)
+    )
     body = b"".join(conf.setting_line(name, value) for name, value in wanted)
     header = b"# Written by `dkimctl render-config --install`, which replaces every change made here.\n\n"
     files = (

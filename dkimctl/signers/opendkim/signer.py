@@ -6,7 +6,7 @@ from pathlib import Path
 from dkimctl.config.settings import Settings
 from dkimctl.errors import DkimctlError, UsageError, disk_errors
 from dkimctl.files import open_file
-from dkimctl.host.installation import read_installation
+from dkimctl.host.installation import installation_of
 from dkimctl.opendkim import conf
 from dkimctl.opendkim.sockets import MilterSocket, parse_socket
 from dkimctl.opendkim.tables import key_entry, rows
@@ -67,7 +67,7 @@ class OpenDkim:
     def listens_at(self, settings: Settings) -> MilterSocket | None:
         """Return the socket of the command line or of opendkim.conf's last line."""
         try:
-            setting = read_installation(settings.paths.opendkim_conf, settings.at).find("Socket")
+            setting = installation_of(settings).find("Socket")
             return parse_socket(setting.value) if setting else None
         except DkimctlError:
             return None
