@@ -125,7 +125,8 @@ def test_a_daemon_that_was_started_otherwise(relay: Relay, ovh: Sandbox, port: i
     assert adopted.returncode == 0, adopted.stdout + adopted.stderr
     assert 'opendkim_conf = "/etc/other.conf"' in relay.machine.read("/etc/dkimctl/dkimctl.toml")
     ran = relay.machine.dkimctl(*SETUP, check=False)
-    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert ran.returncode == 3, ran.stdout + ran.stderr
+    assert "restart it: kill" in ran.stdout  # the PidFile that it did not have counts from a start
     assert signed(relay, port) == before
 
 
