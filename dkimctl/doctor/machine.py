@@ -13,7 +13,7 @@ from dkimctl.doctor.stale import signs_differently
 from dkimctl.errors import DkimctlError, Unavailable, shell_word
 from dkimctl.host.clockstate import started
 from dkimctl.host.datasets import FILES
-from dkimctl.host.running import find_daemon
+from dkimctl.host.running import daemon_pid
 from dkimctl.host.socketplace import effective_socket
 from dkimctl.host.world import World
 from dkimctl.milter.client import greet
@@ -58,7 +58,7 @@ def _daemon(world: World) -> Iterator[Diagnosis]:
         return
     pid_file = world.opendkim.get("PidFile", world.settings.paths.pid_file)
     try:
-        pid = find_daemon(world.settings.signing.signer, [pid_file])
+        pid = daemon_pid(world.settings.signing.signer, [pid_file])
     except DkimctlError as error:
         yield noticed(c.UNREAD, pid_file, error.message)
         pid = None

@@ -16,7 +16,7 @@ def find_running(pid_file: Path, name: str) -> int | None:
     return int(text) if process.partition(":")[0] == name[:15] else None  # the kernel keeps 15 characters
 
 
-def find_daemon(name: str, pid_files: Iterable[str]) -> int | None:
+def daemon_pid(name: str, pid_files: Iterable[str]) -> int | None:
     """Return the process id of the daemon of this name: by a PID file, else the only one that runs on this host.
 
     A daemon without PidFile, or with another one, runs all the same. None when none runs, or several do.

@@ -10,7 +10,7 @@ from signal import Signals
 
 from dkimctl.errors import DiskError, Refused, Unavailable, reason
 from dkimctl.files import touch
-from dkimctl.host.running import find_daemon
+from dkimctl.host.running import daemon_pid
 from dkimctl.programs import has_systemd, run_program
 
 
@@ -46,7 +46,7 @@ class Running:
     @property
     def pid(self) -> int | None:
         """Its process id now; None when it does not run."""
-        return find_daemon(self.name, self.pid_files)
+        return daemon_pid(self.name, self.pid_files)
 
 
 class Action(StrEnum):
