@@ -106,7 +106,11 @@ def test_when_all_is_well(watch: Watch, form: str) -> None:
 @pytest.fixture
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Answers that are late are given up at once."""
-    monkeypatch.setattr(ApiClient.__init__, "__kwdefaults__", {"timeout": (0.2, 0.2), "deadline": 5})
+    monkeypatch.setattr(
+        ApiClient.__init__,
+        "__kwdefaults__",
+        {**ApiClient.__init__.__kwdefaults__, "timeout": (0.2, 0.2), "deadline": 5},
+    )
 
 
 @pytest.mark.usefixtures("hurry")
