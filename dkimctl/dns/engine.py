@@ -63,10 +63,9 @@ class Engine:
         self._datagrams.close()
         self._poll.close()
 
-    def is_dead(self, endpoint: Endpoint) -> bool:
-        """True when this address has not answered for so long that most questions to it are given up at once."""
-        server = self._servers.get(endpoint)
-        return server is not None and server.is_dead
+    def dead_servers(self) -> frozenset[Endpoint]:
+        """Return the addresses that have not answered for so long that most questions to them are given up at once."""
+        return frozenset(endpoint for endpoint, server in self._servers.items() if server.is_dead)
 
     @property
     def descriptor(self) -> int:

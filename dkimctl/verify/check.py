@@ -76,7 +76,7 @@ def _many(
 
     cached = CachedJudge()
     path = FastPath(
-        resolution, cached, lambda target: long_way(target, cached), patience, engine.is_dead, nameless=nameless
+        resolution, cached, lambda target: long_way(target, cached), patience, engine.dead_servers, nameless=nameless
     )
     with closing(path):
         yield from engine.run(path.works(targets, engine.descriptor, concurrency), concurrency)

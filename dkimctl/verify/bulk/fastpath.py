@@ -79,15 +79,17 @@ class FastPath:
         judge: CachedJudge,
         long_way: Callable[[Target], Work[Report]],
         patience: float,
-        is_dead: Callable[[Endpoint], bool],
+        dead_servers: Callable[[], frozenset[Endpoint]],
         *,
         nameless: bool = False,
     ) -> None:
         """`patience`: seconds to wait for an answer before the name takes the long way.
 
-        `is_dead`: whether the engine has given a server up. `nameless`: as for `check`.
+        `dead_servers`: those that the engine has given up. `nameless`: as for `check`.
         """
-        self._is_dead = is_dead
+        self._dead_servers = dead_servers
+        self._dead: frozenset[Endpoint] = frozenset()
+        self._dead_until = 0.0
         self._probe_at = 0.0
         self._nameless = nameless
         self._resolution = resolution
@@ -185,8 +187,9 @@ class FastPath:
             window = self._windows.get(name)
             if window is None:
                 window = self._new_window(name, ())
-            elif (dead := tuple(filter(self._is_dead, window.endpoints))) != window.dead:
-                window = self._new_window(name, dead)
+            elif self._dead or window.dead:
+                dead = tuple(filter(self._dead.__contains__, window.endpoints))
+                window = window if dead == window.dead else self._new_window(name, dead)
             if window is not None:
                 return window if window.is_open else None
             name = name.partition(".")[2]
@@ -202,6 +205,9 @@ class FastPath:
         return window
 
     def _listen(self) -> None:
+        now = time.monotonic()
+        if now >= self._dead_until:  # now and then only: there may be thousands of servers
+            self._dead, self._dead_until = self._dead_servers(), now + _TICK
         self._queries.send()
         is_idle = not self._left and not self._right
         for name, asked, data in self._queries.receive(_TICK if is_idle else 0.0):
