@@ -1,4 +1,4 @@
-"""What the tests of providers and of publishing share: an account at the sandbox, key records, a clock that jumps."""
+"""Helpers shared by the tests of providers and publishing: an account at the sandbox, key records, a manual clock."""
 
 from base64 import b64encode
 from collections.abc import Callable, Iterator
@@ -13,8 +13,8 @@ from dkimctl.keys.metadata import Tags
 from dkimctl.keys.pair import Algorithm, generate
 from dkimctl.providers.ovh.credentials import Credentials
 from dkimctl.providers.ovh.provider import OvhProvider
-from dkimctl.publish.ledger import Ledger
 from dkimctl.publish.plan import Wanted
+from dkimctl.publish.run_state import RunState
 from dkimctl.record.model import KeyRecord, record_for
 from dkimctl.sandbox import LoggedCall, Sandbox, Switches
 from tests.clocks import ManualClock
@@ -36,7 +36,7 @@ def sandbox(*zones: str, on_call: Callable[[LoggedCall], None] | None = None, **
 
 
 def account(running: Sandbox, clock: Clock | None = None, *, patience: float = 10, **credentials: str) -> OvhProvider:
-    """The provider for the sandbox's account; answers that take longer than `patience` seconds are given up."""
+    """The provider for the sandbox's account; requests time out after `patience` seconds."""
     own = {name: running.environment()[f"OVH_{name.upper()}"] for name in ("application_key", "application_secret")}
     own["consumer_key"] = running.credentials.consumer_key
     if "client_id" in credentials:
@@ -58,21 +58,21 @@ def ed25519_record() -> KeyRecord:
 
 
 def invented_record(seed: int, length: int = 294) -> KeyRecord:
-    """A record as long as that of a 2048-bit key, made of nothing: for tests in which nobody looks at the key."""
+    """A record of the length of a 2048-bit key with arbitrary bytes: for tests that do not use the key."""
     data = b"".join(((seed + 1) * 7919 * (i + 1)).to_bytes(8, "big") for i in range(length // 8 + 1))
     return KeyRecord((("v", "DKIM1"), ("h", "sha256"), ("k", "rsa"), ("p", b64encode(data[:length]).decode())))
 
 
-def when_told(monkeypatch: pytest.MonkeyPatch, words: str, act: Callable[[], object]) -> None:
-    """Somebody acts as soon as `publish` says these words for the first time."""
-    say, acts = Ledger.say, [act]
+def on_progress(monkeypatch: pytest.MonkeyPatch, words: str, act: Callable[[], object]) -> None:
+    """Call `act` as soon as `publish` reports progress with these words for the first time."""
+    progress, acts = RunState.progress, [act]
 
-    def heard(ledger: Ledger, subject: str, text: str) -> None:
-        say(ledger, subject, text)
+    def progress_and_act(state: RunState, subject: str, text: str) -> None:
+        progress(state, subject, text)
         if acts and words in text:
             acts.pop()()
 
-    monkeypatch.setattr(Ledger, "say", heard)
+    monkeypatch.setattr(RunState, "progress", progress_and_act)
 
 
 def wanted(
@@ -82,11 +82,11 @@ def wanted(
     return Wanted(domain, selector, f"{selector}._domainkey.{domain}", record or rsa_record(), ttl)
 
 
-def standing(running: Sandbox, name: str = "mail._domainkey", zone: str = ZONE) -> list[tuple[str, str]]:
-    """Type and target of the edited records at a name relative to the zone."""
+def records_at(running: Sandbox, name: str = "mail._domainkey", zone: str = ZONE) -> list[tuple[str, str]]:
+    """Return type and target of the records in the account at a name relative to the zone."""
     return sorted((r.field_type, r.target) for r in running.zone(zone).edited if r.sub_domain == name)
 
 
 def is_clean(running: Sandbox, zone: str = ZONE) -> bool:
-    """True when what is edited is what is served."""
+    """True when the account's records are the ones served."""
     return sorted(map(str, running.zone(zone).edited)) == sorted(map(str, running.zone(zone).served))

@@ -6,7 +6,7 @@ import pytest
 
 from dkimctl.sandbox import Sandbox
 from tests.conftest import DkimctlInside, Run
-from tests.publishing import is_clean, sandbox, when_told
+from tests.publishing import is_clean, on_progress, sandbox
 
 CUSTOMER, OPERATOR = "customer.example", "operator.net"
 OWNER = f"dk1._domainkey.{CUSTOMER}"
@@ -88,10 +88,10 @@ def test_without_the_cname_it_waits_and_goes_on_by_itself(
     """The line to add is said at once; when the customer has added it, the run ends well."""
     with sandbox(CUSTOMER, OPERATOR) as running:
         w = World(dkimctl, running)
-        when_told(monkeypatch, "to be added once", w.add_cname)
+        on_progress(monkeypatch, "to add this CNAME once", w.add_cname)
         run = w("publish", "--provider", "ovh", "--timeout", "60")
         assert run.code == 0
-        assert f"to be added once: {OWNER}. IN CNAME {SLOT}." in run.err
+        assert f"waiting for the customer to add this CNAME once: {OWNER}. IN CNAME {SLOT}." in run.err
 
 
 def test_without_the_cname_it_ends_with_3_and_says_whose_turn_it_is(dkimctl: DkimctlInside) -> None:
@@ -101,7 +101,7 @@ def test_without_the_cname_it_ends_with_3_and_says_whose_turn_it_is(dkimctl: Dki
         run = w(*PUBLISH)
         assert run.code == 3
         assert "the customer's CNAME is missing" in run.err
-        assert "dkimctl: hint: have the customer add it once: " in run.err
+        assert "dkimctl: hint: ask the customer to add it once: " in run.err
         assert f"{OWNER}. IN CNAME {SLOT}." in run.err
         assert w.findings() == {"DKIM120"}
 

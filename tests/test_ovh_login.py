@@ -15,7 +15,7 @@ from dkimctl.errors import CheckFailed, ConfigError, DkimctlError, Refused, Unav
 from dkimctl.providers.ovh.conffile import with_credentials
 from dkimctl.providers.ovh.credentials import Credentials, stored_credentials
 from dkimctl.providers.ovh.grants import Rule, rules_for
-from dkimctl.providers.ovh.login import POLL, Login, Pending, Wish, log_in
+from dkimctl.providers.ovh.login import POLL, Login, LoginRequest, Pending, log_in
 from dkimctl.providers.ovh.refusals import OvhError
 from dkimctl.providers.ovh.rights import RULES, token_page
 from dkimctl.sandbox import Fault, Sandbox
@@ -30,7 +30,7 @@ def target(tmp_path: Path) -> Path:
     return tmp_path / "etc/ovh.conf"
 
 
-def run(asked: Wish, person: Person) -> Login:
+def run(asked: LoginRequest, person: Person) -> Login:
     """Log in while a person looks on."""
     return log_in(asked, person, person.look)
 
@@ -260,7 +260,7 @@ def test_hints_name_the_file_that_was_named(dkimctl_inside: DkimctlInside, tmp_p
             "ovh", "login", ZONE, "--credentials", file, "--timeout", "0", "--replace", env=environment(running)
         )
     asked = f"dkimctl ovh login {ZONE} --credentials '{file}' --replace --timeout 0"
-    assert (ran.code, ran.err.splitlines()[-1]) == (3, f"dkimctl: hint: ask again: {asked}")
+    assert (ran.code, ran.err.splitlines()[-1]) == (3, f"dkimctl: hint: request it again: {asked}")
 
 
 NEW = Credentials("ovh-eu", "AK", "AS", "CK")

@@ -217,7 +217,7 @@ def test_wrong_credentials(at_ovh: Sandbox, monkeypatch: pytest.MonkeyPatch) -> 
     """Exit code 3, the service's own words, and neither key nor secret among them."""
     secret = "wrong-but-still-a-secret"
     monkeypatch.setenv("LEXICON_OVH_AUTH_CONSUMER_KEY", secret)
-    with pytest.raises(ApiError, match="does not let us into") as caught:
+    with pytest.raises(ApiError, match="refuses access to") as caught:
         opened("ovh").zone_of(f"mail._domainkey.{ZONE}")
     assert caught.value.exit_code == 3
     assert "LEXICON_OVH_" in caught.value.hint

@@ -11,7 +11,7 @@ from dkimctl.publish.apply import apply
 from dkimctl.publish.plan import Overrides, Wanted, plan
 from dkimctl.record.model import KeyRecord
 from dkimctl.sandbox import Fault
-from tests.publishing import NAME, ZONE, account, ed25519_record, manual_clock, rsa_record, sandbox, standing
+from tests.publishing import NAME, ZONE, account, ed25519_record, manual_clock, records_at, rsa_record, sandbox
 
 RECORD = ProviderRecord(NAME, "DKIM", rsa_record().text)
 
@@ -21,7 +21,7 @@ def test_a_record_is_created_as_one_unquoted_string_of_type_dkim() -> None:
     with sandbox() as running:
         provider = account(running)
         provider.apply(ZONE, [Create(RECORD)])
-        assert standing(running) == [("DKIM", rsa_record().text)]
+        assert records_at(running) == [("DKIM", rsa_record().text)]
         [found] = provider.find(ZONE, [NAME])[NAME]
         assert (found.field_type, found.text) == ("DKIM", rsa_record().text)
 
@@ -75,7 +75,7 @@ def test_void_calls_may_answer_in_any_way(void: str) -> None:
         [made] = provider.find(ZONE, [NAME])[NAME]
         provider.apply(ZONE, [Replace(made, RECORD), Delete(made)])
         provider.activate(ZONE)
-        assert standing(running) == []
+        assert records_at(running) == []
 
 
 @pytest.mark.parametrize("switches", [{"post_id_zero": True}, {"get_404_after_post": 3}])
@@ -93,7 +93,7 @@ def test_a_create_whose_answer_was_lost_makes_one_record(kind: Any) -> None:
     with sandbox() as running:
         running.faults.add(Fault(kind, method="POST", path="*/record"))
         account(running).apply(ZONE, [Create(RECORD)])
-        assert standing(running) == [("DKIM", RECORD.text)]
+        assert records_at(running) == [("DKIM", RECORD.text)]
 
 
 @pytest.mark.parametrize("path", ["*/refresh", "/auth/time"])
@@ -118,7 +118,7 @@ def test_a_long_wish_is_granted_and_an_endless_one_is_not() -> None:
         with pytest.raises(OvhError, match="it asks to wait 3600 s"):
             account(running, clock).activate(ZONE)
         running.faults.add(Fault("429", path="/domain/*", retry_after=60, times=None))
-        with pytest.raises(OvhError, match="takes no more requests"):
+        with pytest.raises(OvhError, match="accepts no more requests"):
             account(running, clock).activate(ZONE)
 
 

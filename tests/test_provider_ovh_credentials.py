@@ -61,10 +61,10 @@ def test_none_at_all_is_no_mistake_for_who_only_looks(tmp_path: Path) -> None:
 def test_a_user_without_a_home_has_no_file_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A number without a name, as in containers: the other places are looked at."""
 
-    def homeless() -> Path:
+    def without_home() -> Path:
         raise RuntimeError("Could not determine home directory.")
 
-    monkeypatch.setattr(Path, "home", homeless)
+    monkeypatch.setattr(Path, "home", without_home)
     assert find_credentials({}, Settings(root=tmp_path), {}) is None
 
 
@@ -157,7 +157,7 @@ def test_the_configuration_takes_no_secrets(tmp_path: Path) -> None:
 @pytest.mark.parametrize("value", ["…", "a\nb", "a b", "\u202eabc", "a\tb", "schlüssel"])
 def test_a_value_that_no_header_can_hold_is_refused(tmp_path: Path, value: str) -> None:
     """Such as the dots of an example that nobody filled in; it is named and not shown."""
-    with pytest.raises(ConfigError, match="not as OVH gives it: application_secret") as caught:
+    with pytest.raises(ConfigError, match="not a value that OVH issues: application_secret") as caught:
         read(tmp_path, {**ENVIRONMENT, "OVH_APPLICATION_SECRET": value})
     assert value not in caught.value.message + caught.value.hint
 
@@ -233,7 +233,7 @@ def test_the_same_for_a_variable_and_the_file_it_names(tmp_path: Path, value: st
     [
         ("ovh-ca", "", "[default], then endpoint=ovh-ca"),
         ("ovh-eu", "ovh-ca", "[default], then endpoint=ovh-eu"),
-        ("default", "", "write [ovh-eu] above the keys in place of [default]"),
+        ("default", "", "write [ovh-eu] above the keys instead of [default]"),
         ("DEFAULT", "ovh-ca", "in place of [DEFAULT]"),
         ("ovh_eu", "", "in place of [ovh_eu]"),
         ("OVH-EU", "ovh-eu", "in place of [OVH-EU]"),

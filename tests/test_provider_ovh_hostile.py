@@ -204,7 +204,7 @@ def test_a_proxy_that_wants_a_login_is_named(monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.delenv("no_proxy", raising=False)
         with pytest.raises(OvhError) as caught:
             ApiClient(Credentials("ovh-eu", **KEYS)).value("GET", "/domain/zone/x")
-    assert "the proxy wants a login" in caught.value.message
+    assert "the proxy requires a login" in caught.value.message
     assert "NAME:PASSWORD@HOST:PORT" in caught.value.hint
     assert caught.value.kind is Kind.REFUSED
 

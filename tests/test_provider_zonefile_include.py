@@ -241,9 +241,9 @@ def test_a_reload_that_fails_is_no_success(dkimctl_inside: DkimctlInside) -> Non
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"reload": "rndc reload"}, "reload: a list is wanted"),
-        ({"reload": ()}, "reload: a list is wanted"),
-        ({"directory": "zones"}, "directory: an absolute path is wanted"),
+        ({"reload": "rndc reload"}, "reload: must be a list"),
+        ({"reload": ()}, "reload: must be a list"),
+        ({"directory": "zones"}, "directory: must be an absolute path"),
         ({"relaod": ("x",)}, "relaod: unknown; known here: directory, reload"),
     ],
 )

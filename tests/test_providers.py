@@ -121,7 +121,7 @@ def test_a_provider_that_does_not_import_is_named(tmp_path: Path, monkeypatch: p
     assert open_provider("manual", Settings(), manual_clock()).name == "manual"
 
 
-@pytest.mark.parametrize(("text", "words"), [("ovh:x", "nothing behind"), ("zonefile", "needs a file")])
+@pytest.mark.parametrize(("text", "words"), [("ovh:x", "no argument after"), ("zonefile", "needs a file")])
 def test_arguments_that_make_no_sense_are_told(text: str, words: str) -> None:
     """`ovh` takes none, `zonefile` needs one."""
     with pytest.raises(ConfigError, match=words):

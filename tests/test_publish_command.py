@@ -1,4 +1,4 @@
-"""`dkimctl publish` as a user types it, against the sandbox: proof in DNS, errors in words, exit codes, secrets."""
+"""`dkimctl publish` as a user types it, against the sandbox: proof in DNS, error messages, exit codes, secrets."""
 
 import json
 import os
@@ -20,14 +20,14 @@ from dkimctl.dns.resolve import Resolution
 from dkimctl.sandbox import Fault, LoggedCall, Sandbox, Switches
 from dkimctl.sandbox.dnsfaults import DnsFaultKind
 from tests.conftest import Dkimctl, DkimctlInside, Run
-from tests.publishing import ZONE, is_clean, manual_clock, standing, when_told
+from tests.publishing import ZONE, is_clean, manual_clock, on_progress, records_at
 
 PUBLISH = ("publish", "--provider", "ovh", "--timeout", "60")
 
 
 @dataclass
 class World:
-    """A machine with keys, and the sandbox for the rest of the world."""
+    """A machine with keys, and the sandbox as its provider and DNS."""
 
     dkimctl: Dkimctl
     sandbox: Sandbox
@@ -36,15 +36,15 @@ class World:
         return self.dkimctl(*arguments, env={**self.sandbox.environment(), **environment})
 
     def genkey(self, domain: str = ZONE, selector: str = "mail", *more: str) -> None:
-        """One more key."""
+        """Generate a key."""
         assert self("genkey", domain, "-s", selector, "-q", *more).code == 0
 
     def record(self, domain: str = ZONE, selector: str = "mail") -> str:
-        """The record of a key."""
+        """Return the text of a key's record."""
         return str(self("record", domain, "-s", selector, "--json").json["records"][0]["text"])
 
     def phase(self, domain: str = ZONE, selector: str = "mail") -> str:
-        """Where the key stands in its life."""
+        """Return the phase of a key."""
         path = self.dkimctl.root / f"etc/opendkim/keys/{domain}/{selector}.json"
         return str(json.loads(path.read_text())["phase"])
 
@@ -53,7 +53,7 @@ class World:
 def world(
     dkimctl: Dkimctl, *zones: str, on_call: Callable[[LoggedCall], None] | None = None, **switches: Any
 ) -> Iterator[World]:
-    """A world with one key of domain.tld."""
+    """Make a machine with one key of domain.tld."""
     with Sandbox(zones or (ZONE,), Switches(**switches), on_call=on_call) as running:
         made = World(dkimctl, running)
         made.genkey()
@@ -62,7 +62,7 @@ def world(
 
 @pytest.fixture
 def sleepless(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Time passes only where the program sleeps, and takes none: whatever it does first is done before it is late."""
+    """Let time pass only in sleeps, which return at once: no timeout depends on the speed of this machine."""
     clock = manual_clock()
     monkeypatch.setattr(App, "clock", clock)
 
@@ -73,17 +73,17 @@ def inside(dkimctl_inside: DkimctlInside) -> DkimctlInside:
     return dkimctl_inside
 
 
-def test_a_key_is_published_proven_and_noted(inside: DkimctlInside) -> None:
+def test_a_key_is_published_proven_and_its_phase_recorded(inside: DkimctlInside) -> None:
     """Type DKIM, read back, refreshed, seen at both name servers; the key's phase says so."""
     with world(inside) as w:
         run = w(*PUBLISH)
         assert (run.code, w.phase()) == (0, "verified")
         assert run.out == f"mail._domainkey.{ZONE}: published, read back, served by 2 name servers\n"
-        assert standing(w.sandbox) == [("DKIM", w.record())]
+        assert records_at(w.sandbox) == [("DKIM", w.record())]
 
 
 def test_verbose_names_each_call_of_the_api(inside: DkimctlInside) -> None:
-    """Method, path and status, a line each, in the order of the calls; without -v, or with -q, none."""
+    """One line for each call in order, with method, path and status; none without -v or with -q."""
     with world(inside) as w:
         run = w(*PUBLISH, "-v")
         made = [f"dkimctl: {c.method} {c.path}" for c in w.sandbox.calls if c.path != "/auth/time"]
@@ -94,7 +94,7 @@ def test_verbose_names_each_call_of_the_api(inside: DkimctlInside) -> None:
 
 
 def test_a_second_run_only_reads(inside: DkimctlInside) -> None:
-    """No write, no refresh; it still looks at the name servers."""
+    """No write and no refresh; the name servers are still queried."""
     with world(inside) as w:
         w(*PUBLISH)
         w.sandbox.clear_calls()
@@ -104,7 +104,7 @@ def test_a_second_run_only_reads(inside: DkimctlInside) -> None:
 
 
 def test_a_dry_run_shows_before_and_after_and_changes_nothing(inside: DkimctlInside) -> None:
-    """Not in the account, not beside the key."""
+    """A dry run changes neither the account nor the key's metadata."""
     with world(inside) as w:
         w.sandbox.zone(ZONE).add("TXT", "mail._domainkey", w.record()[:255])
         run = w(*PUBLISH, "--dry-run")
@@ -117,7 +117,7 @@ def test_a_dry_run_shows_before_and_after_and_changes_nothing(inside: DkimctlIns
 
 
 @pytest.mark.parametrize("domains", [[ZONE] * 5, [f"c{number}.{ZONE}" for number in range(5)]])
-def test_few_calls_however_the_names_lie_in_the_zone(inside: DkimctlInside, domains: list[str]) -> None:
+def test_few_calls_for_selectors_and_for_sub_domains(inside: DkimctlInside, domains: list[str]) -> None:
     """At most 5 + 4·n API calls and one refresh: for selectors of one domain, and for sub-domains in one zone."""
     with world(inside) as w:
         for number, domain in enumerate(domains):
@@ -139,20 +139,20 @@ def test_a_new_record_in_each_of_many_zones_takes_four_calls(inside: DkimctlInsi
         assert {w.sandbox.zone(zone).refreshes for zone in zones} == {1}
 
 
-def test_a_zone_that_dns_shows_and_the_account_lacks_is_not_written_into_above(inside: DkimctlInside) -> None:
-    """What is published above a zone cut is seen by nobody: refused before anything is written, all names at once."""
+def test_nothing_is_published_above_a_zone_cut_that_dns_shows(inside: DkimctlInside) -> None:
+    """A record above a zone cut is not visible: all its names are refused before anything is written."""
     with world(inside, ZONE, f"sub.{ZONE}") as w:
         for selector in ("a", "b"):
             w.genkey(f"sub.{ZONE}", selector, "--algorithm", "ed25519")
-        del w.sandbox.zones[f"sub.{ZONE}"]  # from the account; the name servers know it still
+        del w.sandbox.zones[f"sub.{ZONE}"]  # from the account; the name servers still serve it
         run = w(*PUBLISH, f"sub.{ZONE}", "--timeout", "0")
         assert run.code == 1
         assert run.err.count(f"in DNS sub.{ZONE} is a zone of its own") == 2
         assert {call.method for call in w.sandbox.calls} == {"GET"}
 
 
-def test_many_that_failed_are_named_line_by_line(inside: DkimctlInside) -> None:
-    """Up to three in the line that sums up; more of them each in a line of its own."""
+def test_many_failed_names_are_listed_one_a_line(inside: DkimctlInside) -> None:
+    """The summary line names up to three failures; more are listed one a line."""
     strange = [f"s{number}.example" for number in range(4)]
     with world(inside) as w:
         for domain in strange:
@@ -163,7 +163,7 @@ def test_many_that_failed_are_named_line_by_line(inside: DkimctlInside) -> None:
 
 
 def test_zones_of_one_run_do_not_depend_on_each_other(inside: DkimctlInside) -> None:
-    """One is not in the account, one has a CNAME, one is fine: each is told, the worst exit code counts."""
+    """One is not in the account, one has a CNAME, one is fine: each is reported, and the worst exit code counts."""
     with world(inside, ZONE, "two.example") as w:
         w.genkey("two.example")
         w.genkey("three.example")
@@ -177,7 +177,7 @@ def test_zones_of_one_run_do_not_depend_on_each_other(inside: DkimctlInside) -> 
         assert w("publish", "two.example", "--provider", "ovh").code == 1
 
 
-def test_the_json_document_says_all_of_it(inside: DkimctlInside) -> None:
+def test_the_json_document_holds_every_result(inside: DkimctlInside) -> None:
     """One document, also when something failed."""
     with world(inside) as w:
         w.genkey("three.example")
@@ -192,7 +192,7 @@ def test_the_json_document_says_all_of_it(inside: DkimctlInside) -> None:
 
 
 def test_the_configuration_names_provider_zone_and_ttl(inside: DkimctlInside) -> None:
-    """Per domain over the general one; a zone that is named is not asked for."""
+    """A domain's own table overrides the general one; a configured zone is not looked up."""
     with world(inside) as w:
         w.genkey(f"sub.{ZONE}")
         path = inside.root / "etc/dkimctl/dkimctl.toml"
@@ -210,8 +210,8 @@ def test_the_configuration_names_provider_zone_and_ttl(inside: DkimctlInside) ->
         assert ttls == {"mail._domainkey": 300, "mail._domainkey.sub": 0}
 
 
-def test_a_service_account_publishes_as_well(inside: DkimctlInside) -> None:
-    """OAuth2 client credentials with the actions of a policy, from variables and from a file one names."""
+def test_a_service_account_can_publish(inside: DkimctlInside) -> None:
+    """OAuth2 client credentials with the actions of a policy work from variables and from a named file."""
     with world(inside) as w:
         actions = ["record/get", "record/create", "record/edit", "record/delete", "refresh", "get", "status/get"]
         made = w.sandbox.accounts.create([f"dnsZone:apiovh:{action}" for action in actions])
@@ -223,8 +223,8 @@ def test_a_service_account_publishes_as_well(inside: DkimctlInside) -> None:
         assert (run.code, w.phase()) == (0, "verified"), run.err
 
 
-def test_a_forgotten_refresh_is_made_up_for(inside: DkimctlInside) -> None:
-    """An earlier run was killed after its writes: the record is right and nobody can see it."""
+def test_a_missing_refresh_is_done_by_the_next_run(inside: DkimctlInside) -> None:
+    """An earlier run was killed after its writes: the record is right and not served."""
     with world(inside) as w:
         w.sandbox.zone(ZONE).add("DKIM", "mail._domainkey", w.record(), served=False)
         assert w(*PUBLISH).code == 0
@@ -232,8 +232,8 @@ def test_a_forgotten_refresh_is_made_up_for(inside: DkimctlInside) -> None:
         assert is_clean(w.sandbox)
 
 
-def test_a_forgotten_refresh_shows_in_dns_where_the_status_may_not_be_asked(inside: DkimctlInside) -> None:
-    """Without the right to see the zone's status the name servers decide; when they serve it, nothing is written."""
+def test_a_missing_refresh_is_found_through_dns_without_access_to_the_status(inside: DkimctlInside) -> None:
+    """Without the right to read the zone's status the name servers decide; if they serve it, nothing is written."""
     with world(inside) as w:
         rules = [("GET", f"/domain/zone/{ZONE}/record*"), ("POST", f"/domain/zone/{ZONE}/refresh")]
         key = w.sandbox.credentials.issue(rules)
@@ -244,17 +244,17 @@ def test_a_forgotten_refresh_shows_in_dns_where_the_status_may_not_be_asked(insi
         assert w.sandbox.zone(ZONE).refreshes == 1
 
 
-def test_name_servers_that_are_slow_are_waited_for(inside: DkimctlInside, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The time between the refresh and the first right answer is nobody's error."""
+def test_slow_name_servers_are_waited_for(inside: DkimctlInside, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time between the refresh and the first right answer is not an error."""
     with world(inside, refresh_delay=600) as w:
-        when_told(monkeypatch, "so far", w.sandbox.zone(ZONE).finish_refresh)
+        on_progress(monkeypatch, "so far", w.sandbox.zone(ZONE).finish_refresh)
         run = w(*PUBLISH)
         assert run.code == 0
         assert "served by 0 of 2 name servers so far" in run.err
 
 
-def test_name_servers_that_do_not_follow_are_an_error_of_their_own(inside: DkimctlInside) -> None:
-    """Published and not served: exit 3, what was seen, what to do; the phase is published and no more."""
+def test_name_servers_that_never_serve_the_record_are_an_error(inside: DkimctlInside) -> None:
+    """Published and not served: exit 3 with what was seen and what to do; the phase stays `published`."""
     with world(inside, refresh_delay=600) as w:
         run = w("publish", "--provider", "ovh", "--timeout", "1")
         assert (run.code, w.phase()) == (3, "published")
@@ -275,8 +275,8 @@ def test_one_name_server_that_does_not_serve_it_is_enough(inside: DkimctlInside,
         assert (w(*PUBLISH).code, w.phase()) == (0, "verified")
 
 
-def test_what_is_wrong_with_the_record_itself_is_no_matter_of_servers(inside: DkimctlInside) -> None:
-    """A record that verifiers do not accept is served like any other; verify-dns is there to say it."""
+def test_a_flaw_of_the_record_itself_does_not_fail_publish(inside: DkimctlInside) -> None:
+    """A record that verifiers do not accept is served like any other; verify-dns reports the flaw."""
     with world(inside) as w:
         w.genkey(ZONE, "old", "--hash-algorithms", "sha1")
         assert (w(*PUBLISH, "-s", "old").code, w.phase(ZONE, "old")) == (0, "verified")
@@ -284,14 +284,14 @@ def test_what_is_wrong_with_the_record_itself_is_no_matter_of_servers(inside: Dk
 
 
 @pytest.mark.usefixtures("sleepless")
-def test_a_zone_that_is_served_elsewhere_is_told_at_once(inside: DkimctlInside) -> None:
-    """The account still has the zone, but other servers answer for it: waiting would be for nothing."""
+def test_a_zone_served_by_other_servers_is_reported_at_once(inside: DkimctlInside) -> None:
+    """The account still has the zone, but other servers answer for it: waiting would be in vain."""
     with world(inside, refresh_delay=600) as w:
         w.sandbox.zone(ZONE).name_servers = ("dns9.ovh.net", "ns9.ovh.net")
         run = w("publish", "--provider", "ovh", "--timeout", "1.5")
         assert run.code == 3
         line = f"{ZONE} is served by ns1.sandbox.internal, ns2.sandbox.internal, not by ovh's dns9.ovh.net, ns9.ovh.net"
-        assert run.err.count(line) == 2  # as soon as it shows, and as the reason in the end
+        assert run.err.count(line) == 2  # as soon as it is seen, and as the reason at the end
 
 
 @pytest.mark.usefixtures("sleepless")
@@ -310,19 +310,19 @@ def test_a_zone_cut_below_is_reported_before_anything_is_written(
 ) -> None:
     """The account has the zone above, but the sub-domain, or its `_domainkey`, is another zone in DNS."""
     with world(inside, ZONE, below) as w:
-        del w.sandbox.zones[below]  # of the account, not of the name servers
+        del w.sandbox.zones[below]  # from the account, not from the name servers
         w.genkey(f"cut.{ZONE}")
         if configured:
             configure(inside, f'[domains."cut.{ZONE}"]\nzone = "{ZONE}"\n')
         run = w("publish", f"cut.{ZONE}", "--provider", "ovh", *options)
         assert run.code == 1
-        assert f"in DNS {below} is a zone of its own: what is published in {ZONE}" in run.err
+        assert f"in DNS {below} is a zone of its own: a record published in {ZONE}" in run.err
         assert f'zone = "{below}"' in run.err
         assert {call.method for call in w.sandbox.calls} <= {"GET"}
 
 
-def test_a_zone_of_keys_takes_them(inside: DkimctlInside) -> None:
-    """`_domainkey.domain` as a zone of the account: found in DNS, or configured; nothing is written above."""
+def test_a_domainkey_zone_gets_the_records(inside: DkimctlInside) -> None:
+    """`_domainkey.domain` is a zone of the account, found in DNS or configured; the zone above is not written to."""
     with world(inside, ZONE, f"_domainkey.{ZONE}") as w:
         for number, configuration in enumerate(("", f'[domains."{ZONE}"]\nzone = "_domainkey.{ZONE}"\n')):
             w.genkey(ZONE, f"s{number}", "--algorithm", "ed25519")
@@ -330,13 +330,13 @@ def test_a_zone_of_keys_takes_them(inside: DkimctlInside) -> None:
             run = w("publish", ZONE, "-s", f"s{number}", "--provider", "ovh", "--no-wait")
             assert run.code == 0, run.err
             assert [r.sub_domain for r in w.sandbox.zone(f"_domainkey.{ZONE}").edited if r.field_type == "DKIM"]
-            assert standing(w.sandbox, f"s{number}._domainkey") == []
+            assert records_at(w.sandbox, f"s{number}._domainkey") == []
 
 
-def test_no_resolver_is_asked_for_a_name_that_is_still_to_be_made(
+def test_no_resolver_is_asked_for_a_name_before_it_is_published(
     inside: DkimctlInside, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It would remember that the name does not exist (RFC 2308 §5): resolvers are asked for the domain only."""
+    """It would cache that the name does not exist (RFC 2308 §5): resolvers are queried for the domain only."""
     asked: list[str] = []
     ask_any = Resolution.ask_any
 
@@ -351,33 +351,33 @@ def test_no_resolver_is_asked_for_a_name_that_is_still_to_be_made(
     assert not [name for name in asked if "_domainkey" in name]
 
 
-def test_a_truncated_record_ends_with_3_and_nothing_broken(inside: DkimctlInside) -> None:
-    """The pitfall that the tool exists for."""
+def test_a_truncated_record_exits_3_and_leaves_no_broken_record(inside: DkimctlInside) -> None:
+    """The OVH TXT form truncates a key at 255 characters: the main pitfall that this tool prevents."""
     with world(inside, truncate_dkim=True) as w:
         run = w(*PUBLISH)
         assert (run.code, w.phase()) == (3, "generated")
         assert "came back truncated: 255 of 420 characters" in run.err
-        assert standing(w.sandbox) == []
+        assert records_at(w.sandbox) == []
         assert is_clean(w.sandbox)
 
 
 # --- by hand, and in a zone file
 
 
-def test_what_the_provider_lacks_is_done_without_only_when_asked(inside: DkimctlInside) -> None:
-    """Refused with a CNAME as the advice; with `--accept-limits` a TXT takes the place, read back and served."""
+def test_a_provider_without_the_type_needs_accept_limits(inside: DkimctlInside) -> None:
+    """Refused with a CNAME as the hint; with `--accept-limits` a TXT is used instead, read back and served."""
     with world(inside, refuse_dkim=True) as w:
         run = w(*PUBLISH)
         assert run.code == 3
-        assert "let the name be a CNAME into a zone elsewhere" in run.err
+        assert "make the name a CNAME into a zone at another provider" in run.err
         run = w(*PUBLISH, "--accept-limits")
         assert (run.code, w.phase()) == (0, "verified")
-        assert [kind for kind, _ in standing(w.sandbox)] == ["TXT"]
+        assert [kind for kind, _ in records_at(w.sandbox)] == ["TXT"]
         assert "unchanged" in w(*PUBLISH, "--accept-limits").out
 
 
 def test_by_hand_prints_what_to_paste(inside: DkimctlInside) -> None:
-    """For each kind of panel, every value on one line, and a line for a zone file; nothing is noted as published."""
+    """Every value on one line for each kind of control panel, and a zone file line; no phase is recorded."""
     with world(inside) as w:
         run = w("publish", "--provider", "manual")
         assert run.code == 0
@@ -392,7 +392,7 @@ def test_by_hand_prints_what_to_paste(inside: DkimctlInside) -> None:
 
 
 def test_by_hand_names_are_relative_to_the_zone_that_is_configured(inside: DkimctlInside) -> None:
-    """A sub-domain's record stands in the zone above it."""
+    """A sub-domain's record is in the zone above it."""
     config = inside.root / "etc/dkimctl/dkimctl.toml"
     config.parent.mkdir(parents=True)
     config.write_text(f'[domains."sub.{ZONE}"]\nprovider = "manual"\nzone = "{ZONE}"\n')
@@ -403,19 +403,19 @@ def test_by_hand_names_are_relative_to_the_zone_that_is_configured(inside: Dkimc
         assert "  name        mail._domainkey.sub\n" in run.out
 
 
-def test_by_hand_keeps_looking_and_goes_on_by_itself(inside: DkimctlInside, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The record is added while it waits; the key is verified then."""
+def test_by_hand_waits_until_the_record_appears(inside: DkimctlInside, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The record is added while the command waits; the key is then verified."""
     with world(inside) as w:
         text = w.record()
-        when_told(monkeypatch, "so far", lambda: w.sandbox.zone(ZONE).add("DKIM", "mail._domainkey", text))
+        on_progress(monkeypatch, "so far", lambda: w.sandbox.zone(ZONE).add("DKIM", "mail._domainkey", text))
         run = w("publish", "--provider", "manual", "--wait", "--timeout", "60")
         assert (run.code, w.phase()) == (0, "verified")
         assert run.out.endswith(f"mail._domainkey.{ZONE}: published, served by 2 name servers\n")
         assert w.sandbox.calls == []
 
 
-def test_by_hand_gives_up_in_the_end(inside: DkimctlInside) -> None:
-    """Nobody added it: exit 3, and the record is printed all the same."""
+def test_by_hand_times_out(inside: DkimctlInside) -> None:
+    """Nobody added the record: exit 3, and the record is printed nevertheless."""
     with world(inside) as w:
         run = w("publish", "--provider", "manual", "--wait", "--timeout", "0.2")
         assert (run.code, w.phase()) == (3, "generated")
@@ -423,7 +423,7 @@ def test_by_hand_gives_up_in_the_end(inside: DkimctlInside) -> None:
 
 
 def test_a_zone_file_is_edited_once(inside: DkimctlInside) -> None:
-    """The second run writes nothing; what remains to be done is said."""
+    """The second run writes nothing; the remaining step is printed."""
     with world(inside) as w:
         path = inside.root / f"db.{ZONE}"
         path.write_text("$TTL 3600\n@ IN SOA ns1 host 1 3600 600 86400 300\n@ NS ns1\nns1 A 127.0.0.1\n")
@@ -436,11 +436,11 @@ def test_a_zone_file_is_edited_once(inside: DkimctlInside) -> None:
         assert path.read_text() == edited
 
 
-# --- wrong input, and a world that is not well
+# --- wrong input, credentials and files
 
 
 def test_without_a_provider_the_known_ones_are_named(inside: DkimctlInside) -> None:
-    """Exit code 2 before anything is asked."""
+    """Exit code 2 before any request."""
     with world(inside) as w:
         run = w("publish")
         assert run.code == 2
@@ -466,18 +466,18 @@ def test_without_a_provider_the_known_ones_are_named(inside: DkimctlInside) -> N
 def test_bad_credentials_are_one_clear_line(
     inside: DkimctlInside, variables: dict[str, str], code: int, words: str
 ) -> None:
-    """A hint, the right exit code, no traceback, nothing changed."""
+    """The error has a hint and the right exit code, no traceback, and nothing was changed."""
     with world(inside) as w:
         run = w(*PUBLISH, **variables)
         assert run.code == code
         assert words in run.err
         assert "hint: " in run.err
         assert "Traceback" not in run.err
-        assert standing(w.sandbox) == []
+        assert records_at(w.sandbox) == []
 
 
 def test_a_credentials_file_that_others_can_read_is_refused(inside: DkimctlInside) -> None:
-    """Exit code 2, with the chmod to type."""
+    """Exit code 2, with the chmod command as the hint."""
     with world(inside) as w:
         path = inside.root / "etc/dkimctl/ovh.conf"
         path.parent.mkdir()
@@ -502,7 +502,7 @@ def test_no_secret_is_in_any_output(inside: DkimctlInside) -> None:
 
 
 def test_a_key_that_cannot_be_read_does_not_stop_the_others(inside: DkimctlInside) -> None:
-    """The damaged one is told, the other published."""
+    """The damaged key is reported, the other is published."""
     with world(inside) as w:
         w.genkey("two.example")
         (inside.root / "etc/opendkim/keys/two.example/mail.private").write_text("no key\n")
@@ -512,8 +512,8 @@ def test_a_key_that_cannot_be_read_does_not_stop_the_others(inside: DkimctlInsid
         assert "two.example" in run.err
 
 
-def test_ctrl_c_says_what_was_done_and_what_not(dkimctl: Dkimctl) -> None:
-    """The zone in hand comes to its end and is refreshed; one sentence, exit code 130."""
+def test_ctrl_c_reports_what_was_done_and_what_not(dkimctl: Dkimctl) -> None:
+    """The zone in progress is finished and refreshed; one sentence, exit code 130."""
     with world(dkimctl, refresh_delay=600) as w:
         command = [sys.executable, "-m", "dkimctl", "publish", "--provider", "ovh"]
         environment = dkimctl.scratch.environment(w.sandbox.environment())
@@ -536,8 +536,8 @@ def test_ctrl_c_says_what_was_done_and_what_not(dkimctl: Dkimctl) -> None:
         assert w.phase() == "published"
 
 
-def test_a_pipe_gets_each_result_at_once_and_ctrl_c_ends_all_of_it(dkimctl: Dkimctl) -> None:
-    """The record to add by hand is seen while it is waited for; after Ctrl-C the next provider is not begun."""
+def test_a_pipe_gets_each_result_at_once_and_ctrl_c_ends_the_run(dkimctl: Dkimctl) -> None:
+    """The record to add by hand is printed while it is waited for; after Ctrl-C the next provider is not started."""
     with world(dkimctl) as w:
         w.genkey("by-hand.example")
         _configure(dkimctl, {"by-hand.example": "manual", ZONE: "ovh"})
@@ -548,12 +548,12 @@ def test_a_pipe_gets_each_result_at_once_and_ctrl_c_ends_all_of_it(dkimctl: Dkim
         assert (first["publication"]["outcome"], process.poll()) == ("by hand", None)
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=30)
-        assert (process.returncode, w.sandbox.zone(ZONE).refreshes, standing(w.sandbox)) == (130, 0, []), err
+        assert (process.returncode, w.sandbox.zone(ZONE).refreshes, records_at(w.sandbox)) == (130, 0, []), err
         assert "1 not begun" in err
 
 
-def test_nobody_reads_the_results(dkimctl: Dkimctl) -> None:
-    """What was begun comes to its end and is refreshed, the rest is not begun, and the exit code is no 0."""
+def test_a_closed_pipe_stops_the_run(dkimctl: Dkimctl) -> None:
+    """Zones in progress are finished and refreshed, the rest is not started, and the exit code is not 0."""
     zones = tuple(f"z{number}.example" for number in range(4))
     with world(dkimctl, ZONE, *zones, latency=0.02) as w:
         for zone in zones:
@@ -568,13 +568,13 @@ def test_nobody_reads_the_results(dkimctl: Dkimctl) -> None:
         _, err = process.communicate(timeout=60)
         assert process.returncode == 130, err
         assert "run the same command again to continue" in err
-        stand = [zone for zone in zones if standing(w.sandbox, zone=zone)]
-        assert stand == [zone for zone in zones if w.sandbox.zone(zone).refreshes]
+        written = [zone for zone in zones if records_at(w.sandbox, zone=zone)]
+        assert written == [zone for zone in zones if w.sandbox.zone(zone).refreshes]
         assert w(*PUBLISH, *zones).code == 0
 
 
-def test_ctrl_c_twice_leaves_what_is_in_hand_and_says_so(dkimctl: Dkimctl) -> None:
-    """An API that never answers cannot hold anybody: the zone in hand is not done, the other was not begun."""
+def test_ctrl_c_twice_abandons_the_zone_in_progress(dkimctl: Dkimctl) -> None:
+    """An API that never answers does not block the exit: the zone in progress is not done, the other not started."""
     asked = Event()
     with world(dkimctl, ZONE, "two.example", on_call=lambda call: asked.set() if call.method == "POST" else None) as w:
         w.genkey("two.example")
@@ -583,7 +583,7 @@ def test_ctrl_c_twice_leaves_what_is_in_hand_and_says_so(dkimctl: Dkimctl) -> No
         assert process.stderr is not None
         assert asked.wait(60)
         process.send_signal(signal.SIGINT)
-        assert "Ctrl-C again leaves them as they are" in process.stderr.readline()
+        assert "Ctrl-C again stops at once" in process.stderr.readline()
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=60)
         assert (process.returncode, err) == (
@@ -599,7 +599,7 @@ def _configure(dkimctl: Dkimctl, providers: dict[str, str]) -> None:
 
 
 def _started(w: World, typed: list[str], stdout: int) -> subprocess.Popen[str]:
-    """The command, with its output as buffered as it is for everybody."""
+    """Start the command with its output buffered as for any user."""
     environment = w.dkimctl.scratch.environment(w.sandbox.environment())
     environment.pop("PYTHONUNBUFFERED", None)
     command = [sys.executable, "-m", "dkimctl", *typed]
@@ -615,8 +615,8 @@ def _digest(run: Run) -> str:
     return run.out.rpartition("plan digest: ")[2].strip()
 
 
-def test_a_plan_is_done_by_its_digest(inside: DkimctlInside) -> None:
-    """What a dry run showed, over several zones, is what is done; JSON names the same digest."""
+def test_a_plan_is_applied_by_its_digest(inside: DkimctlInside) -> None:
+    """The changes shown by a dry run, over several zones, are applied; JSON names the same digest."""
     with world(inside, ZONE, "two.example") as w:
         w.genkey("two.example")
         w.sandbox.zone(ZONE).add("TXT", "mail._domainkey", w.record()[:255])
@@ -624,13 +624,13 @@ def test_a_plan_is_done_by_its_digest(inside: DkimctlInside) -> None:
         assert len(digest) == 32
         assert w(*PUBLISH, "--dry-run", "--json").json["plan_digest"] == digest
         assert w(*PUBLISH, "--plan-digest", digest).code == 0
-        assert standing(w.sandbox) == [("DKIM", w.record())]
+        assert records_at(w.sandbox) == [("DKIM", w.record())]
         assert w.phase("two.example") == "verified"
 
 
 @pytest.mark.parametrize("change", ["another ttl", "another key", "another zone"])
 def test_another_plan_is_refused_with_both_digests(inside: DkimctlInside, change: str) -> None:
-    """Whatever has changed since: exit 1, nothing is written, both digests are said."""
+    """For any change since the dry run: exit 1, nothing is written, both digests are named."""
     with world(inside, ZONE, "two.example") as w:
         record = w.sandbox.zone(ZONE).add("TXT", "mail._domainkey", w.record()[:255])
         digest = _digest(w(*PUBLISH, "--dry-run"))
@@ -648,8 +648,8 @@ def test_another_plan_is_refused_with_both_digests(inside: DkimctlInside, change
         assert {call.method for call in w.sandbox.calls} == {"GET"}
 
 
-def test_a_plan_of_which_nothing_is_left_is_done(inside: DkimctlInside) -> None:
-    """The same command again changes nothing and ends well, a refresh that a killed run has left out included."""
+def test_a_plan_already_applied_succeeds(inside: DkimctlInside) -> None:
+    """The same command again changes nothing and succeeds; it makes up for a refresh that a killed run missed."""
     with world(inside) as w:
         digest = _digest(w(*PUBLISH, "--dry-run"))
         w.sandbox.faults.add(Fault("460", method="POST", path="*/refresh"))
@@ -660,14 +660,14 @@ def test_a_plan_of_which_nothing_is_left_is_done(inside: DkimctlInside) -> None:
 
 
 def test_ctrl_c_while_plans_are_compared(inside: DkimctlInside) -> None:
-    """Nothing was changed, and that is said: an interruption is no other plan."""
+    """An interruption is reported as one, with nothing changed, and not as a different plan."""
     with world(inside, on_call=lambda call: interrupt_main() if "/record?" in call.path else None) as w:
         run = w(*PUBLISH, "--plan-digest", "0" * 32)
         assert (run.code, run.err) == (130, "dkimctl: interrupted before anything was changed\n")
 
 
 def test_the_last_line_of_a_dry_run_can_be_pasted(inside: DkimctlInside) -> None:
-    """It says the digest; to show a plan and to do one at the same time is refused."""
+    """It names the digest; --dry-run together with --plan-digest is refused."""
     with world(inside) as w:
         run = w(*PUBLISH, "--dry-run")
         wish = ("--plan-digest", _digest(run))
@@ -677,8 +677,8 @@ def test_the_last_line_of_a_dry_run_can_be_pasted(inside: DkimctlInside) -> None
         assert "--dry-run and --plan-digest exclude each other" in both.err
 
 
-def test_a_plan_shows_in_what_two_keys_differ(inside: DkimctlInside) -> None:
-    """RSA keys of one size have the same first 44 characters: before and after are told apart all the same."""
+def test_a_plan_shows_where_two_keys_differ(inside: DkimctlInside) -> None:
+    """RSA keys of one size have the same first 44 characters: before and after are shown to differ nevertheless."""
     with world(inside) as w:
         assert w(*PUBLISH).code == 0
         w.genkey(ZONE, "other")
@@ -691,8 +691,8 @@ def test_a_plan_shows_in_what_two_keys_differ(inside: DkimctlInside) -> None:
 
 
 @pytest.mark.parametrize("field_type", ["TXT", "CNAME"])
-def test_what_strangers_wrote_does_not_reach_the_terminal(inside: DkimctlInside, field_type: str) -> None:
-    """An escape sequence in a record that stands at the name is shown, not obeyed."""
+def test_text_of_foreign_records_is_escaped_for_the_terminal(inside: DkimctlInside, field_type: str) -> None:
+    """An escape sequence in an existing record is printed escaped."""
     with world(inside) as w:
         w.sandbox.zone(ZONE).add(field_type, "mail._domainkey", "\x1b[31mred.example.")
         run = w(*PUBLISH, "--dry-run", "--replace")
@@ -700,8 +700,8 @@ def test_what_strangers_wrote_does_not_reach_the_terminal(inside: DkimctlInside,
         assert "\x1b" not in run.out + run.err
 
 
-def test_a_plan_that_cannot_be_made_is_no_other_plan(inside: DkimctlInside) -> None:
-    """An API that fails is exit 3 and said as such, not a difference."""
+def test_a_plan_that_cannot_be_made_is_not_a_different_plan(inside: DkimctlInside) -> None:
+    """An API failure is exit 3 and reported as such, not as a different plan."""
     with world(inside) as w:
         digest = _digest(w(*PUBLISH, "--dry-run"))
         w.sandbox.faults.add(Fault("460", path="/domain/*", times=None))
@@ -711,14 +711,14 @@ def test_a_plan_that_cannot_be_made_is_no_other_plan(inside: DkimctlInside) -> N
 
 
 def test_a_zone_that_changes_after_the_comparison_is_left_alone(inside: DkimctlInside) -> None:
-    """Between the comparison and the work somebody else adds a record: that zone is refused."""
+    """A record that another user adds between the comparison and the changes: that zone is refused."""
     lists: list[str] = []
 
     def meddle(call: LoggedCall) -> None:
         if "/record?" not in call.path:
             return
         lists.append(call.path)
-        if len(lists) == 2:  # the first was the dry run's, this one the comparison's
+        if len(lists) == 2:  # the first was made by the dry run, this one by the comparison
             w.sandbox.zone(ZONE).add("TXT", "mail._domainkey", text)
 
     with world(inside, on_call=meddle) as w:
@@ -726,12 +726,12 @@ def test_a_zone_that_changes_after_the_comparison_is_left_alone(inside: DkimctlI
         digest = _digest(w(*PUBLISH, "--dry-run"))
         run = w(*PUBLISH, "--plan-digest", digest)
         assert run.code == 1
-        assert f"{ZONE} has changed since the plan was compared" in run.err
-        assert standing(w.sandbox) == [("TXT", f'"{text}"')]
+        assert f"{ZONE} was changed after the plan was checked" in run.err
+        assert records_at(w.sandbox) == [("TXT", f'"{text}"')]
 
 
 def test_json_lines_come_one_by_one(inside: DkimctlInside) -> None:
-    """One document a line and nothing else, for what went well and for what did not."""
+    """One document a line and nothing else, for successes and failures."""
     with world(inside, ZONE, "two.example") as w:
         w.genkey("two.example")
         w.genkey("three.example")
@@ -746,7 +746,7 @@ def test_json_lines_come_one_by_one(inside: DkimctlInside) -> None:
 
 
 def test_a_run_is_resumed_where_it_stopped(inside: DkimctlInside) -> None:
-    """What was brought to its end is passed over; the rest is done, and then there is nothing left."""
+    """Finished keys are skipped; the rest is done, and then nothing is left."""
     with world(inside, ZONE, "two.example") as w:
         w.genkey("two.example")
         assert w(*PUBLISH, ZONE).code == 0

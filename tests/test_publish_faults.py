@@ -1,7 +1,7 @@
 """Every fault at every call of a publication, and a kill at every call and at every write of a file.
 
-The full matrix, in which a fault also stays for ever, begins from every state and is met by every kind:
-`DKIMCTL_TEST_FULL=1`. Without it each kind is met at each call from two states, once.
+`DKIMCTL_TEST_FULL=1` runs the full matrix: every kind of fault, once and for ever, from every state. Without it each
+kind occurs once at each call, from two states.
 """
 
 import os
@@ -29,7 +29,7 @@ from dkimctl.record.from_key import record_of
 from dkimctl.sandbox import Fault, LoggedCall, Sandbox
 from tests.conftest import Dkimctl
 from tests.gate import Gate
-from tests.publishing import ZONE, is_clean, manual_clock, sandbox, standing
+from tests.publishing import ZONE, is_clean, manual_clock, records_at, sandbox
 
 FULL = bool(os.environ.get("DKIMCTL_TEST_FULL"))
 TTL = 300
@@ -63,7 +63,7 @@ STATES = {
 
 @dataclass
 class Bench:
-    """One machine, one sandbox behind a gate; each case begins from a fresh zone."""
+    """A machine and a sandbox reached through a gate; each case starts from a fresh zone."""
 
     running: Sandbox
     gate: Gate
@@ -73,8 +73,8 @@ class Bench:
     seen: int = 0
 
     def begin(self, state: str) -> None:
-        """The zone as it is before the run."""
-        self.mend()
+        """Set up the zone as it is before the run."""
+        self.clear_faults()
         zone = self.running.zone(ZONE)
         for record in [record for record in zone.edited if record.sub_domain.endswith("._domainkey")]:
             zone.remove(record.id)
@@ -86,24 +86,24 @@ class Bench:
         self.running.clear_calls()
         self.seen = 0
 
-    def mend(self) -> None:
-        """All is well with the API again."""
+    def clear_faults(self) -> None:
+        """End all faults of the API."""
         self.running.faults.clear()
         self.refuse_from = 0
         self.gate.open()
 
     def add_keys(self, *selectors: str) -> None:
-        """More keys of the domain."""
+        """Generate more keys of the domain."""
         style = KeyStyle(generator(Algorithm.ED25519, 256), Tags())
         requests = [KeyRequest(ZONE, selector) for selector in selectors]
         list(generate_keys(requests, style, self.store, now=manual_clock().now()))
 
     def records(self) -> list[list[tuple[str, str]]]:
-        """Type and target of what stands at the name of each key."""
-        return [standing(self.running, f"{key.selector}._domainkey") for key in self.store.keys(ZONE)]
+        """Return type and target of the records at the name of each key."""
+        return [records_at(self.running, f"{key.selector}._domainkey") for key in self.store.keys(ZONE)]
 
     def publish(self) -> bool:
-        """One run; True when it says that all is well. An error must be one of exit code 3."""
+        """Run publish once. Return True when it reports success; every error must have exit code 3."""
         parts = urlsplit(self.running.api_url)
         variables = self.running.environment()
         credentials = Credentials(
@@ -121,7 +121,7 @@ class Bench:
         return not errors
 
     def fail(self, kind: str, call: int, *, for_ever: bool) -> None:
-        """Let it happen at this call, or from it on."""
+        """Inject a fault at this call, or from this call on."""
         fields = {"kind": kind, **KINDS[kind]}
         for number in range(call, call + (60 if for_ever else 1)):
             self.running.faults.add(Fault(call=number, **fields))
@@ -130,7 +130,7 @@ class Bench:
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
-    """A machine with one key."""
+    """Make a machine with one key."""
     store = KeyDirectory(tmp_path / "keys")
     style = KeyStyle(generator(Algorithm.RSA, 2048), Tags())
     list(generate_keys([KeyRequest(ZONE, "mail")], style, store, now=manual_clock().now()))
@@ -150,10 +150,10 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 
 @pytest.mark.parametrize("state", STATES if FULL else ["nothing", "old TXT"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_each_fault_at_each_call_ends_right_or_is_mended_by_the_next_run(
+def test_each_fault_at_each_call_ends_right_or_is_corrected_by_the_next_run(
     bench: Bench, kind: str, state: str, record_property: Callable[[str, object], None]
 ) -> None:
-    """Never two records, never none where one was, never an unrefreshed zone: at once, or after the next run."""
+    """At once or after the next run: never two records, never none where one was, never an unrefreshed zone."""
     bench.begin(state)
     assert bench.publish()
     calls = len(bench.running.calls)
@@ -164,12 +164,12 @@ def test_each_fault_at_each_call_ends_right_or_is_mended_by_the_next_run(
         bench.begin(state)
         bench.fail(kind, number, for_ever=for_ever)
         is_right = bench.publish()
-        assert state == "nothing" or standing(bench.running), f"none where one was: {what}"
+        assert state == "nothing" or records_at(bench.running), f"none where one was: {what}"
         assert not is_right or is_clean(bench.running), f"success without refresh: {what}"
-        bench.mend()
-        assert is_right or bench.publish(), f"not mended: {what}"
-        assert [r for r in standing(bench.running) if r[0] == "DKIM"] == standing(bench.running), what
-        assert len(standing(bench.running)) == 1, f"two records: {what}"
+        bench.clear_faults()
+        assert is_right or bench.publish(), f"not corrected: {what}"
+        assert [r for r in records_at(bench.running) if r[0] == "DKIM"] == records_at(bench.running), what
+        assert len(records_at(bench.running)) == 1, f"two records: {what}"
         assert is_clean(bench.running), f"unrefreshed: {what}"
     record_property("counted: faults in the matrix of publish", len(cases))
 
@@ -178,7 +178,7 @@ def test_each_fault_at_each_call_ends_right_or_is_mended_by_the_next_run(
 def test_each_fault_at_each_call_for_many_names(
     bench: Bench, kind: str, record_property: Callable[[str, object], None]
 ) -> None:
-    """The same where a zone is read as a whole and its records are made at the same time; a TXT stood at one name."""
+    """The same promise where a zone is read as a whole and several records are created; one name had a TXT before."""
     bench.add_keys("s1", "s2", "s3", "s4")
     bench.begin("old TXT")
     assert bench.publish()
@@ -189,10 +189,10 @@ def test_each_fault_at_each_call_for_many_names(
             bench.begin("old TXT")
             bench.fail(kind, number, for_ever=for_ever)
             is_right = bench.publish()
-            assert standing(bench.running), f"none where one was: {what}"
+            assert records_at(bench.running), f"none where one was: {what}"
             assert not is_right or is_clean(bench.running), f"success without refresh: {what}"
-            bench.mend()
-            assert is_right or bench.publish(), f"not mended: {what}"
+            bench.clear_faults()
+            assert is_right or bench.publish(), f"not corrected: {what}"
             kinds = [[field_type for field_type, _ in records] for records in bench.records()]
             assert kinds == [["DKIM"]] * 5, f"none or two: {what}"
             assert is_clean(bench.running), f"unrefreshed: {what}"
@@ -220,10 +220,10 @@ sys.exit(main())
 RUN = ("publish", "--provider", "ovh", "--timeout", "60")
 
 
-def _settled(dkimctl: Dkimctl, running: Sandbox, what: str) -> None:
+def _complete(dkimctl: Dkimctl, running: Sandbox, what: str) -> None:
     run = dkimctl(*RUN, env=running.environment())
     assert run.code == 0, f"{what}: {run.err}"
-    [(field_type, _)] = standing(running)
+    [(field_type, _)] = records_at(running)
     assert field_type == "DKIM", what
     assert is_clean(running), what
     assert '"phase": "verified"' in (dkimctl.root / f"etc/opendkim/keys/{ZONE}/mail.json").read_text(), what
@@ -239,7 +239,7 @@ def _new_key(dkimctl: Dkimctl, running: Sandbox) -> None:
 def test_a_run_killed_at_a_write_of_a_file_is_completed_by_the_next(
     dkimctl: Dkimctl, dkimctl_inside: Dkimctl, record_property: Callable[[str, object], None]
 ) -> None:
-    """SIGKILL before each step of each file that publish writes, until it gets through."""
+    """SIGKILL before each step of each file that publish writes, until a run completes."""
     for step in range(100):
         with sandbox() as running:
             _new_key(dkimctl_inside, running)
@@ -249,7 +249,7 @@ def test_a_run_killed_at_a_write_of_a_file_is_completed_by_the_next(
             if ended.returncode == 0:
                 break
             assert ended.returncode == -9, ended.stderr
-            _settled(dkimctl_inside, running, f"killed at step {step} of its files")
+            _complete(dkimctl_inside, running, f"killed at step {step} of its files")
     assert step >= 4
     record_property("counted: kills of publish", step)
 
@@ -258,7 +258,7 @@ def test_a_run_killed_at_a_write_of_a_file_is_completed_by_the_next(
 def test_a_run_killed_at_an_api_call_is_completed_by_the_next(
     dkimctl: Dkimctl, dkimctl_inside: Dkimctl, before: bool, record_property: Callable[[str, object], None]
 ) -> None:
-    """SIGKILL at each call, before and after it was carried out; a TXT of an older form stood there."""
+    """SIGKILL at each call, before and after the server handled it; the name had a TXT in an older form."""
     for number in range(1, 30):
         with sandbox() as running:
             _new_key(dkimctl_inside, running)
@@ -279,8 +279,8 @@ def test_a_run_killed_at_an_api_call_is_completed_by_the_next(
                 break
             process.kill()
             process.wait()
-            assert standing(running), f"none where one was: killed at call {number}"
+            assert records_at(running), f"none where one was: killed at call {number}"
             running.faults.clear()
-            _settled(dkimctl_inside, running, f"killed at call {number}")
+            _complete(dkimctl_inside, running, f"killed at call {number}")
     assert number > 6
     record_property("counted: kills of publish", number - 1)

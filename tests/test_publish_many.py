@@ -1,4 +1,4 @@
-"""Many names: few calls, a pace that the API can bear, nothing kept of what has ended."""
+"""Many names: few calls, a request rate that the API accepts, and no memory for finished names."""
 
 import gc
 import time
@@ -21,8 +21,8 @@ from dkimctl.providers.ovh.pace import Pacer
 from dkimctl.providers.ovh.rights import RULES
 from dkimctl.publish.apply import ZoneResult, apply
 from dkimctl.publish.plan import Wanted, plan
+from dkimctl.publish.publication import Choices, Event, Publication
 from dkimctl.publish.publish import publish_streaming
-from dkimctl.publish.published import Choices, Event, Publication
 from dkimctl.record.model import KeyRecord
 from dkimctl.sandbox import Fault, Sandbox
 from tests.conftest import DkimctlInside
@@ -45,7 +45,7 @@ def _publish(running: Sandbox, consumer_key: str = "") -> None:
 
 @pytest.mark.parametrize("export_dkim", ["whole", "split"])
 def test_an_unchanged_zone_costs_a_handful_of_calls_however_many_records_it_has(export_dkim: str) -> None:
-    """Its text and its status; nothing is written."""
+    """The zone's text and its status are read; nothing is written."""
     with sandbox(export_dkim=export_dkim) as running:
         _publish(running)
         running.clear_calls()
@@ -55,7 +55,7 @@ def test_an_unchanged_zone_costs_a_handful_of_calls_however_many_records_it_has(
 
 
 def test_without_the_right_to_the_text_the_records_are_read_one_by_one() -> None:
-    """The right is a comfort: the same result, one refused call."""
+    """That right is optional: the same result without it, with one refused call."""
     with sandbox() as running:
         rules = [(method, path.format(zone=ZONE)) for method, path in RULES if "export" not in path]
         key = running.credentials.issue(rules)
@@ -68,7 +68,7 @@ def test_without_the_right_to_the_text_the_records_are_read_one_by_one() -> None
 
 
 def test_many_records_among_many_others() -> None:
-    """A zone with far more records than ours is not read as a whole when its text may not be seen."""
+    """A zone with far more records than ours is not read record by record when its text may not be read."""
     with sandbox() as running:
         for number in range(5 * COUNT):
             running.zone(ZONE).add("TXT", f"other{number}", "text")
@@ -93,8 +93,8 @@ def test_many_records_among_many_others() -> None:
         ('$ORIGIN sub\na._domainkey IN TXT "p=QUJD"', None),
     ],
 )
-def test_what_a_zones_text_tells(line: str, found: tuple[str, str, int] | None) -> None:
-    """One record that can be read; of anything else nothing is said, and the records themselves are asked for."""
+def test_a_glance_at_the_text_of_a_zone(line: str, found: tuple[str, str, int] | None) -> None:
+    """A glance returns a single readable record; for anything else the records themselves are read."""
     name = f"a._domainkey.{ZONE}"
     text = f"$TTL 3600\n@\tIN SOA dns1.ovh.net. tech.ovh.net. (1 86400 3600 3600000 300)\n{line}\n"
     records = records_in(text, ZONE, {name})
@@ -102,7 +102,7 @@ def test_what_a_zones_text_tells(line: str, found: tuple[str, str, int] | None) 
 
 
 def test_of_many_keys_only_the_names_are_kept(tmp_path: Path) -> None:
-    """Keys, records and results live while their zone is in hand or waits to be told, however many zones there are."""
+    """Keys, records and results are in memory only while their zone is in progress, however many zones there are."""
     zones = [f"z{number}.example" for number in range(220)]
     store = KeyDirectory(tmp_path)
     style = KeyStyle(generator(Algorithm.ED25519, 256), Tags())
@@ -132,7 +132,7 @@ def test_of_many_keys_only_the_names_are_kept(tmp_path: Path) -> None:
 
 
 def test_no_second_holds_more_calls_than_the_rate() -> None:
-    """The first ones go at once, the others as the seconds pass."""
+    """The first calls go out at once, the others as the seconds pass."""
     clock = manual_clock()
     pacer = Pacer(clock, 20)
     times = []
@@ -144,8 +144,8 @@ def test_no_second_holds_more_calls_than_the_rate() -> None:
     assert all(later - earlier >= 0.999 for earlier, later in zip(times, times[20:], strict=False))
 
 
-def test_the_pace_is_halved_when_the_api_asks_and_comes_back() -> None:
-    """Nobody calls as long as the API asks to wait; then half as many; after a quiet while all again."""
+def test_the_rate_is_halved_when_the_api_asks_and_recovers() -> None:
+    """No call as long as the API asks to wait; then half the rate; after a while without 429 the full rate."""
     clock = manual_clock()
     pacer = Pacer(clock, 10)
     start = clock.monotonic()
@@ -173,7 +173,7 @@ def test_a_retry_after_holds_every_thread() -> None:
 
 
 def test_the_rate_is_an_option(dkimctl_inside: DkimctlInside) -> None:
-    """`--rate 4` lets a run of more than eight calls take at least a second."""
+    """With `--rate 4` a run of more than eight calls takes at least a second."""
     with sandbox() as running:
         environment = running.environment()
         dkimctl_inside("genkey", ZONE, "-s", "a", "--algorithm", "ed25519", env=environment)

@@ -1,12 +1,12 @@
-"""What a plan makes of what it finds: the same, ours in another form, ours cut short, somebody else's."""
+"""The plan for an existing record: the same, our key in another form, our key truncated, a foreign record."""
 
 import pytest
 
 from dkimctl.errors import Refused
 from dkimctl.keys.metadata import Tags
 from dkimctl.providers.base import Change, Create, Delete, Replace
-from dkimctl.publish.likeness import Likeness, likeness
 from dkimctl.publish.plan import NamePlan, Overrides, plan
+from dkimctl.publish.record_match import RecordMatch, match_record
 from dkimctl.record.model import record_for
 from tests.publishing import ZONE, account, ed25519_record, rsa_record, sandbox, wanted
 
@@ -17,28 +17,28 @@ KEY = RECORD.get("p")
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        (RECORD.text, Likeness.SAME),
-        (RECORD.text.replace("; ", ";") + ";", Likeness.SAME),
-        (f"k=rsa; p={KEY}", Likeness.OTHER_FORM),
-        (f'"v=DKIM1; h=sha256; k=rsa; " "p={KEY}"', Likeness.OTHER_FORM),
-        (f"v=DKIM1\\; k=rsa\\; p={KEY[:200]} {KEY[200:]}", Likeness.OTHER_FORM),
-        (RECORD.text[:255], Likeness.CUT_SHORT),
-        ('"' + RECORD.text[:254], Likeness.CUT_SHORT),
-        (rsa_record(1).text, Likeness.FOREIGN),
-        (rsa_record(1).text[:255], Likeness.FOREIGN),
-        (f"v=DKIM1; k=rsa; p={KEY[:44]}", Likeness.FOREIGN),
-        ("v=DKIM1; p=", Likeness.FOREIGN),
-        ("v=spf1 -all", Likeness.FOREIGN),
-        ("", Likeness.FOREIGN),
+        (RECORD.text, RecordMatch.SAME),
+        (RECORD.text.replace("; ", ";") + ";", RecordMatch.SAME),
+        (f"k=rsa; p={KEY}", RecordMatch.OTHER_FORM),
+        (f'"v=DKIM1; h=sha256; k=rsa; " "p={KEY}"', RecordMatch.OTHER_FORM),
+        (f"v=DKIM1\\; k=rsa\\; p={KEY[:200]} {KEY[200:]}", RecordMatch.OTHER_FORM),
+        (RECORD.text[:255], RecordMatch.TRUNCATED),
+        ('"' + RECORD.text[:254], RecordMatch.TRUNCATED),
+        (rsa_record(1).text, RecordMatch.FOREIGN),
+        (rsa_record(1).text[:255], RecordMatch.FOREIGN),
+        (f"v=DKIM1; k=rsa; p={KEY[:44]}", RecordMatch.FOREIGN),
+        ("v=DKIM1; p=", RecordMatch.FOREIGN),
+        ("v=spf1 -all", RecordMatch.FOREIGN),
+        ("", RecordMatch.FOREIGN),
     ],
 )
-def test_whose_record_it_is(text: str, expected: Likeness) -> None:
-    """By the key and not by the string; what all RSA keys begin with proves nothing; a revoked key is not ours."""
-    assert likeness(text, RECORD) is expected
+def test_records_are_matched_by_key(text: str, expected: RecordMatch) -> None:
+    """Records are compared by key, not as strings; the beginning that all RSA keys share does not count as a match."""
+    assert match_record(text, RECORD) is expected
 
 
 def planned(*existing: tuple[str, str], replace_foreign: bool = False, **fields: object) -> NamePlan:
-    """The plan for the usual name with these records there."""
+    """Return the plan for the usual name with these existing records."""
     with sandbox() as running:
         for field_type, text in existing:
             running.zone(ZONE).add(field_type, "mail._domainkey", text)
@@ -48,7 +48,7 @@ def planned(*existing: tuple[str, str], replace_foreign: bool = False, **fields:
 
 
 def shape(changes: tuple[Change, ...]) -> list[str]:
-    """The changes in short."""
+    """Return the changes as short strings."""
     words = {Create: "create", Replace: "replace", Delete: "delete"}
     return [
         f"{words[type(change)]} {(change.before if isinstance(change, Replace) else change.record).field_type}"
@@ -57,32 +57,32 @@ def shape(changes: tuple[Change, ...]) -> list[str]:
 
 
 def test_nothing_there_is_one_create_of_type_dkim() -> None:
-    """The provider's declared type, the whole text, the zone's own ttl."""
+    """It has the provider's declared type, the whole text and the zone's own ttl."""
     [change] = planned().changes
     assert isinstance(change, Create)
     assert (change.record.field_type, change.record.text, change.record.ttl) == ("DKIM", RECORD.text, 0)
 
 
 @pytest.mark.parametrize("text", [RECORD.text, RECORD.text.replace("; ", ";"), RECORD.text + ";"])
-def test_the_same_record_needs_nothing(text: str) -> None:
-    """However it is spaced, and with or without the last semicolon."""
+def test_the_same_record_needs_no_change(text: str) -> None:
+    """Spaces and a final semicolon make no difference."""
     assert planned(("DKIM", text)).changes == ()
 
 
 @pytest.mark.parametrize("text", [RECORD.text[:255], f"k=rsa; p={KEY}"])
-def test_an_earlier_form_of_our_own_key_is_mended_in_place(text: str) -> None:
-    """Cut short or with other tags: ours, so nobody is asked."""
+def test_an_earlier_form_of_our_own_key_is_corrected_in_place(text: str) -> None:
+    """A truncated record of our key, or one with other tags, needs no --replace."""
     assert shape(planned(("DKIM", text)).changes) == ["replace DKIM"]
 
 
 @pytest.mark.parametrize("text", [RECORD.text, RECORD.text[:255]])
 def test_an_old_txt_goes_after_the_new_record_is_made(text: str) -> None:
-    """The order matters: never a moment without a record."""
+    """The order keeps a record at the name at every moment."""
     assert shape(planned(("TXT", text)).changes) == ["create DKIM", "delete TXT"]
 
 
 def test_of_several_the_right_one_stays() -> None:
-    """Doubles and left-overs of our own key go; the right record is not touched."""
+    """Duplicates and left-overs of our own key are removed; the right record is not touched."""
     name = planned(("DKIM", RECORD.text[:255]), ("TXT", RECORD.text), ("DKIM", RECORD.text), ("DKIM", RECORD.text))
     assert sorted(shape(name.changes)) == ["delete DKIM", "delete DKIM", "delete TXT"]
     assert RECORD.text[:255] in [change.record.text for change in name.changes if isinstance(change, Delete)]
@@ -90,8 +90,8 @@ def test_of_several_the_right_one_stays() -> None:
 
 @pytest.mark.parametrize("field_type", ["DKIM", "TXT"])
 @pytest.mark.parametrize("text", [rsa_record(1).text, "v=DKIM1; p=", "some other text"])
-def test_what_is_not_ours_is_not_touched_without_a_word(field_type: str, text: str) -> None:
-    """Another key at our selector may be somebody's living key: refused, with what to type instead."""
+def test_a_foreign_record_is_refused(field_type: str, text: str) -> None:
+    """Another key at our selector may be in use: it is refused, with the command to type instead."""
     name = planned((field_type, text))
     assert isinstance(name.refusal, Refused)
     assert not name.changes
@@ -109,14 +109,14 @@ def test_foreign_records_are_replaced_on_request() -> None:
 
 
 def test_a_cname_is_never_replaced() -> None:
-    """Whoever runs the zone it leads to publishes the record; --replace does not change that."""
+    """The operator of the target's zone publishes the record; --replace does not change that."""
     name = planned(("CNAME", "sel.dkim.mail.ovh.net."), replace_foreign=True)
     assert isinstance(name.refusal, Refused)
     assert "sel.dkim.mail.ovh.net" in name.refusal.message
 
 
 def test_a_ttl_is_changed_only_when_one_is_wanted() -> None:
-    """Without a wish the ttl that is there stays, also when the text changes."""
+    """Without a wanted ttl the existing one is kept, also when the text changes."""
     with sandbox() as running:
         running.zone(ZONE).add("DKIM", "mail._domainkey", RECORD.text, ttl=300)
         running.zone(ZONE).add("DKIM", "old._domainkey", RECORD.text[:255], ttl=300)
@@ -132,7 +132,7 @@ def test_a_ttl_is_changed_only_when_one_is_wanted() -> None:
 
 
 def test_an_ed25519_record_may_stay_a_txt() -> None:
-    """Where OVH refused it under DKIM it stands as TXT: a second run must not try again for ever."""
+    """Where OVH refused it under DKIM it is a TXT: a second run must not try to change it again."""
     record = ed25519_record()
     assert planned(("TXT", record.text), record=record).changes == ()
     other = record_for(None, "ed25519", Tags())

@@ -113,7 +113,7 @@ def test_what_the_provider_lacks_is_done_without_only_when_asked(relay: Relay, a
     found = [r.field_type for r in relay.sandbox.zone("domain.tld").served if r.sub_domain.endswith("_domainkey")]
     assert (run.code, found) == ((0, ["TXT"]) if agreed else (3, []))
     if not agreed:
-        assert "let the name be a CNAME into a zone elsewhere" in run.out + run.err
+        assert "make the name a CNAME into a zone at another provider" in run.out + run.err
 
 
 def test_it_goes_on_from_what_single_commands_did(relay: Relay) -> None:

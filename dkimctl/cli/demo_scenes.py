@@ -16,8 +16,8 @@ from dkimctl.lifecycle.generation import Failed, KeyRequest, KeyStyle, generate_
 from dkimctl.names import selector_from_template
 from dkimctl.output.demo import Scene
 from dkimctl.providers.base import Create, ProviderRecord
+from dkimctl.publish.publication import Choices, Publication, PublishOutcome
 from dkimctl.publish.publish import publish
-from dkimctl.publish.published import Choices, Publication, PublishOutcome
 from dkimctl.record.published_keys import key_records
 from dkimctl.sandbox import Sandbox, Switches
 from dkimctl.signers.desired import desired

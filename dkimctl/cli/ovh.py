@@ -54,14 +54,14 @@ def login(
     from dkimctl.output.ovh import login_blocks, show_pending
     from dkimctl.output.progress import Meter
     from dkimctl.providers.ovh.credentials import read_application
-    from dkimctl.providers.ovh.login import Wish, log_in
+    from dkimctl.providers.ovh.login import LoginRequest, log_in
 
     wanted = _zones(zones, required=True)
     target = _target(app, credentials)
     application = read_application(_options(app), app.settings, os.environ, target)
-    wish = Wish(application, wanted, target, replace, timeout, named=bool(credentials))
+    request = LoginRequest(application, wanted, target, replace, timeout, named=bool(credentials))
     with Meter(app.terminal, "OVH", total=1, clock=app.clock) as meter:
-        done = log_in(wish, app.clock, lambda pending: show_pending(pending, app.terminal, meter))
+        done = log_in(request, app.clock, lambda pending: show_pending(pending, app.terminal, meter))
     app.terminal.show(login_blocks(done))
     app.terminal.document("login", done)
     _say_what_is_read(app, target)

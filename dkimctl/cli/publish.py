@@ -59,14 +59,14 @@ def command(
     read back and compared, then checked at every authoritative server of its zone.
     """
     from dkimctl.output.publication import PublicationView
-    from dkimctl.publish.interruption import Stop
-    from dkimctl.publish.publish import Choices, publish_streaming, still_to_do
+    from dkimctl.publish.publish import Choices, publish_streaming, unfinished
+    from dkimctl.publish.stop import Stop
     from dkimctl.record.published_keys import chosen_keys
 
     app.json = app.json or form == "json"
     choices = Choices(**wishes)
     keys = chosen_keys(app.store, managed_domains(app, domains), selector)
-    names = [key.name for key in (still_to_do(keys, choices) if resume else keys)]
+    names = [key.name for key in (unfinished(keys, choices) if resume else keys)]
     view = PublicationView(app.terminal, lines=form == "jsonl", total=len(names), clock=app.clock)
     with view.meter:
         view.meter.wait_for("reading and writing the zones")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from dkimctl.names import relative_name, split_owner_name
 from dkimctl.output.layout import GAP, Block, Line, heading, message
-from dkimctl.publish.published import Publication
+from dkimctl.publish.publication import Publication
 from dkimctl.record.presentation import quoted_strings
 
 

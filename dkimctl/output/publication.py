@@ -13,9 +13,9 @@ from dkimctl.output.panels import to_paste
 from dkimctl.output.progress import Meter
 from dkimctl.output.terminal import Terminal
 from dkimctl.providers.base import Change, Create, Delete, ProviderRecord, Replace
-from dkimctl.publish.digest import PlanDigest
-from dkimctl.publish.interruption import Interrupted
-from dkimctl.publish.published import Event, Progress, Publication, PublishOutcome
+from dkimctl.publish.plan_digest import PlanDigest
+from dkimctl.publish.publication import Event, Progress, Publication, PublishOutcome
+from dkimctl.publish.stop import Interrupted
 
 _NOT_DONE = "not done"
 _INDENT = 10

@@ -1,1 +1,1 @@
-"""Accounts in which key records are published. One file per provider, all behind `base.Provider`."""
+"""Accounts in which key records are published. One folder or file per provider; each implements `base.Provider`."""

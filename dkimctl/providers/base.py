@@ -1,7 +1,7 @@
-"""What a provider can do, and the values that go to it and come back.
+"""The provider protocol, and the values passed to and from a provider.
 
-A provider finds the records at exact names and applies changes. It never decides: what to change is decided in
-`dkimctl.publish`, from what `find` returned. Others are added through the entry-point group `dkimctl.providers`.
+A provider finds the records at exact names and applies changes. `dkimctl.publish` decides what to change, from the
+records that `find` returned. Other packages add providers through the entry-point group `dkimctl.providers`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,20 +17,20 @@ DEFAULT_JOBS = 4
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a provider's service can hold; declared, never guessed from a record's text."""
+    """The features and limits of a provider's service; declared, never guessed from a record's text."""
 
     field_type: str
     """The record type under which key records are written: `DKIM` at OVH, `TXT` elsewhere."""
     fallback_type: str = ""
-    """The type a key that is not RSA may stand under instead, where the service refuses it under `field_type`."""
+    """The record type for a key that is not RSA, where the service refuses it under `field_type`."""
     text_limit: int | None = None
-    """The longest text it stores, in octets, or None without limit."""
+    """The longest text that the service stores, in octets; None without limit."""
     minimum_ttl: int = 0
-    """Seconds."""
+    """The lowest TTL that the service accepts, in seconds."""
     writes: bool = True
-    """False when a person does the writing (`manual`)."""
+    """False when a person adds the records (`manual`)."""
     next_step: str = ""
-    """What a person must still do before the records are served; empty when nothing."""
+    """The step that a person must still take before the records are served; empty when there is none."""
     knows_its_zones: bool = False
     """True when reading a zone that the account lacks is an ApiError of status 403 or 404: no need to ask first."""
 
@@ -48,12 +48,12 @@ class ProviderRecord:
     ttl: int = 0
     """Seconds; 0 means the zone's default."""
     id: str = ""
-    """How the provider refers to it; empty for a record that is still to be made."""
+    """The provider's id of the record; empty for a record not created yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class Create:
-    """Make a record at a name."""
+    """Create a record at a name."""
 
     record: ProviderRecord
 
@@ -97,54 +97,54 @@ class Provider(Protocol):
 
     @property
     def name(self) -> str:
-        """What it is called in the configuration, in metadata and in messages."""
+        """The provider's name in the configuration, in metadata and in messages."""
 
     @property
     def capabilities(self) -> Capabilities:
-        """What it can hold."""
+        """The features and limits of the service."""
 
     def zone_of(self, name: str) -> str:
-        """The zone of this account that holds `name`: a domain, the zone itself, or an owner name. Raises ApiError."""
+        """Return the zone of this account for `name`: a domain, the zone itself, or an owner name. Raises ApiError."""
 
     def find(self, zone: str, names: Sequence[str]) -> Found:
-        """The DKIM, TXT and CNAME records at exactly these names, read from the account now; every name is a key."""
+        """Read the DKIM, TXT and CNAME records at exactly these names from the account now; every name is a key."""
 
     def apply(self, zone: str, changes: Sequence[Change]) -> None:
-        """Do the changes in this order; `activate` makes them effective.
+        """Apply the changes in this order; `activate` makes them effective.
 
-        When an answer is lost, look before trying again: never a second record. Raises ApiError at the first change
-        that cannot be done; those before it are done.
+        When an answer is lost, read before trying again: never create a second record. Raises ApiError at the first
+        change that fails; the changes before it are done.
         """
 
     def activate(self, zone: str) -> None:
         """Make the applied changes effective (OVH: refresh). Harmless when there is nothing to do."""
 
     def is_active(self, zone: str) -> bool | None:
-        """True when all applied changes are being served; None when it cannot tell."""
+        """True when all applied changes are being served; None when unknown."""
 
 
 @runtime_checkable
 class KnowsNameServers(Protocol):
-    """What a provider may offer besides: where it serves a zone from."""
+    """An optional feature of a provider: it knows the name servers of its zones."""
 
     def name_servers(self, zone: str) -> tuple[str, ...]:
-        """The host names of the zone's name servers at this provider; empty when unknown. Raises ApiError."""
+        """Return the host names of the zone's name servers at this provider; empty when unknown. Raises ApiError."""
 
 
 @runtime_checkable
 class Glances(Protocol):
-    """What a provider may offer besides: to see cheaply that many records are right already."""
+    """An optional feature of a provider: a cheap check that many records are right already."""
 
     def glance(self, zone: str, names: Sequence[str]) -> Found:
-        """The records at those of the names that it can tell of, read from the account now; their ids may be missing.
+        """Read the records at those of the names that can be read cheaply, from the account now; ids may be missing.
 
-        Whatever is not right, or not told, is looked at with `find`. Raises ApiError.
+        Names that are missing or not right are read again with `find`. Raises ApiError.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How fast an account may be asked."""
+    """The rate limit for requests to an account."""
 
     rate: float = DEFAULT_RATE
     """Requests a second; 0: no limit."""
@@ -154,10 +154,10 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class ProviderSetup:
-    """What a provider is made from."""
+    """The arguments of a provider's factory."""
 
     argument: str
-    """What stood behind the colon: PATH of `zonefile:PATH`; else empty."""
+    """The text after the colon: PATH of `zonefile:PATH`; else empty."""
     options: Mapping[str, Option]
     """Its `[providers.NAME]` table."""
     settings: Settings
@@ -166,4 +166,4 @@ class ProviderSetup:
 
 
 ProviderFactory = Callable[[ProviderSetup], Provider]
-"""What an entry point of the group `dkimctl.providers` leads to. Raises ConfigError."""
+"""The type of the entry points in the group `dkimctl.providers`. Raises ConfigError."""

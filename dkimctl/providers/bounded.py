@@ -1,6 +1,6 @@
-"""HTTP sessions for answers that nobody vouches for: limited in size, and no redirect that leads elsewhere.
+"""HTTP sessions for untrusted answers: limited in size, and without redirects to another origin.
 
-Whatever a signed request carries goes to the host it was signed for and to no other.
+A signed request, with its credentials, goes only to the host for which it was signed.
 """
 
 import zlib
@@ -13,31 +13,31 @@ from requests.adapters import HTTPAdapter
 from dkimctl.names import printable
 
 MOST_OCTETS = 64 * 1024 * 1024
-"""Of one answer, as it comes and when it is decompressed: a zone of 100,000 key records as text has 45 MiB."""
+"""The limit for one answer, as received and decompressed: a zone of 100,000 key records as text has 45 MiB."""
 _PIECE = 64 * 1024
 _GZIP_OR_ZLIB = 47  # zlib's window size that recognises both headers
 _COMPRESSED = ("gzip", "x-gzip", "deflate")
 
 
 class UnusableAnswer(requests.RequestException):
-    """An answer that is not read to its end. Its text completes `the API …`."""
+    """Raised for an answer that is not read to its end. The message completes `the API …`."""
 
 
 class Redirected(UnusableAnswer):
-    """An answer that leads to another place, which is not followed."""
+    """Raised for a redirect that is not followed."""
 
 
 class BoundedAdapter(HTTPAdapter):
-    """Reads each answer here and at once, up to a limit."""
+    """An adapter that reads each answer at once, up to a limit."""
 
     def __init__(self, *, follows: bool, most: int = MOST_OCTETS) -> None:
-        """`follows`: redirects within one origin are left to the session."""
+        """Set the limits. `follows`: let the session follow redirects within one origin; `most`: octets."""
         super().__init__()
         self._follows = follows
         self._most = most
 
     def send(self, request: requests.PreparedRequest, *arguments: Any, **options: Any) -> requests.Response:
-        """Send, and read the whole answer. Raises UnusableAnswer besides what requests raises."""
+        """Send the request and read the whole answer. Raises UnusableAnswer, and the errors of requests."""
         request.headers["Accept-Encoding"] = "identity"
         response = super().send(request, *arguments, **{**options, "stream": True})
         try:
@@ -58,7 +58,9 @@ class BoundedAdapter(HTTPAdapter):
             raise Redirected(f"answers with a redirect to {where} (HTTP {response.status_code}), which is not followed")
 
     def _body(self, response: requests.Response) -> bytes:
-        encoding = str(response.raw.headers.pop("Content-Encoding", "")).strip().lower()  # or urllib3 would expand it
+        encoding = (
+            str(response.raw.headers.pop("Content-Encoding", "")).strip().lower()
+        )  # or urllib3 would decompress it
         content = bytearray()
         for piece in response.iter_content(_PIECE):
             content += piece
@@ -89,7 +91,7 @@ def bound(session: requests.Session, *, follows: bool = False, most: int = MOST_
 
 
 def _origin(url: str) -> tuple[str, str, int]:
-    """Scheme, host and port; what is no URL is an origin of its own."""
+    """Return scheme, host and port; an invalid URL has an empty origin, equal to no valid one."""
     try:
         parts = urlsplit(url)
         return parts.scheme, (parts.hostname or "").lower(), parts.port or {"http": 80}.get(parts.scheme, 443)

@@ -1,4 +1,4 @@
-"""Providers of other packages: whatever they raise or forget ends as an error that names them."""
+"""Isolation of other packages' providers: their exceptions and omissions become errors that name the provider."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -19,11 +19,11 @@ T = TypeVar("T")
 
 
 class Unloadable(ConfigError):
-    """Another package's provider cannot be loaded. That is no mistake in the configuration of the others."""
+    """Raised when another package's provider cannot be loaded. The other providers are not affected."""
 
 
 class UnloadableProvider:
-    """Stands for one where others are to go on: whatever is asked of it raises the reason."""
+    """A placeholder for a provider that cannot be loaded, so that others can go on: every call raises the reason."""
 
     capabilities = Capabilities(field_type="TXT")
 
@@ -53,50 +53,50 @@ class UnloadableProvider:
 
 
 def open_isolated(name: str, load: Callable[[], ProviderFactory], setup: ProviderSetup) -> Provider:
-    """The provider that another package brings. Raises Unloadable when it cannot be loaded or made."""
+    """Open a provider of another package. Raises Unloadable when it cannot be loaded or constructed."""
     try:
         return IsolatedProvider(load()(setup))
     except DkimctlError:
         raise
-    except (Exception, SystemExit) as error:  # whatever another package may raise
+    except (Exception, SystemExit) as error:  # another package may raise anything
         raise Unloadable(
-            f"the provider {name} cannot be loaded: {_words(error)}",
-            hint="reinstall the package that brings it, or remove it; the other providers work without it",
+            f"the provider {name} cannot be loaded: {_described(error)}",
+            hint="reinstall the package that contains it, or remove it; the other providers work without it",
         ) from error
 
 
 class IsolatedProvider:
-    """Another package's provider, so that its faults are its own and stop no other zone."""
+    """A wrapper of another package's provider: its exceptions become an ApiError and affect no other zone."""
 
     def __init__(self, provider: Provider) -> None:
-        """Raises AttributeError when it has no name or no capabilities."""
+        """Wrap a provider. Raises AttributeError when it has no name or no capabilities."""
         self.name: str = provider.name
         self.capabilities: Capabilities = provider.capabilities
         self._provider = provider
 
     def zone_of(self, name: str) -> str:
-        """As the provider says."""
+        """Return the zone that the provider names."""
         return self._ask(lambda: self._provider.zone_of(name))
 
     def find(self, zone: str, names: Sequence[str]) -> Found:
-        """What the provider found; a name that it left out is empty."""
+        """Return the records that the provider found; a name that it left out has none."""
         found = self._ask(lambda: self._provider.find(zone, names))
         return self._ask(lambda: {name: tuple(found.get(name, ())) for name in names})
 
     def apply(self, zone: str, changes: Sequence[Change]) -> None:
-        """As the provider does."""
+        """Let the provider apply the changes."""
         self._ask(lambda: self._provider.apply(zone, changes))
 
     def activate(self, zone: str) -> None:
-        """As the provider does."""
+        """Let the provider activate the zone."""
         self._ask(lambda: self._provider.activate(zone))
 
     def is_active(self, zone: str) -> bool | None:
-        """As the provider says."""
+        """Return the provider's answer."""
         return self._ask(lambda: self._provider.is_active(zone))
 
     def name_servers(self, zone: str) -> tuple[str, ...]:
-        """As the provider says; empty when it does not know."""
+        """Return the provider's answer; empty when it does not know its name servers."""
         provider = self._provider
         return self._ask(lambda: provider.name_servers(zone)) if isinstance(provider, KnowsNameServers) else ()
 
@@ -107,10 +107,10 @@ class IsolatedProvider:
             raise
         except (Exception, SystemExit) as error:
             raise ApiError(
-                f"the provider {self.name} failed: {_words(error)}",
-                hint="run it again; if it stays, tell those who made that provider: it is no part of dkimctl",
+                f"the provider {self.name} failed: {_described(error)}",
+                hint="run it again; if it fails again, report it to that provider's authors: it is not part of dkimctl",
             ) from error
 
 
-def _words(error: BaseException) -> str:
+def _described(error: BaseException) -> str:
     return f"{type(error).__name__}: {printable(str(error), 160)}"

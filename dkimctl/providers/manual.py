@@ -1,4 +1,4 @@
-"""The provider for everybody else: a person adds the record, dkimctl says which and looks for it."""
+"""The provider for services without an API: a person adds the record, dkimctl prints it and checks DNS for it."""
 
 from collections.abc import Sequence
 
@@ -7,35 +7,35 @@ from dkimctl.providers.base import Capabilities, Change, Found, ProviderSetup
 
 
 def open_manual(setup: ProviderSetup) -> "ManualProvider":
-    """The provider. Raises ConfigError when it is given anything."""
+    """Return the provider. Raises ConfigError when it has an argument or options."""
     if setup.argument or setup.options:
         raise ConfigError("the provider manual has no settings", hint="type: --provider manual")
     return ManualProvider()
 
 
 class ManualProvider:
-    """Holds nothing and changes nothing."""
+    """A provider without an account: it finds and changes nothing."""
 
     name = "manual"
     capabilities = Capabilities(field_type="TXT", writes=False, next_step="add the record where the zone is kept")
 
     def zone_of(self, name: str) -> str:
-        """Unknown here. Raises Refused."""
+        """Raise Refused: the zone is unknown."""
         raise _by_hand(name)
 
     def find(self, zone: str, names: Sequence[str]) -> Found:
-        """Nothing is known."""
+        """Return no records for any name: they are unknown."""
         return dict.fromkeys(names, ())
 
     def apply(self, zone: str, changes: Sequence[Change]) -> None:
-        """Raises Refused."""
+        """Raise Refused: a person makes the changes."""
         raise _by_hand(zone)
 
     def activate(self, zone: str) -> None:
-        """Nothing to do."""
+        """Do nothing."""
 
     def is_active(self, zone: str) -> bool | None:
-        """Unknown."""
+        """Return None: unknown."""
         return None
 
 

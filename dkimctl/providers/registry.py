@@ -1,4 +1,4 @@
-"""From a provider's name to the provider: built-in ones, and those of other packages."""
+"""The registry of providers: open one by its name, built-in or from another package."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -21,11 +21,11 @@ BUILT_IN = {
     "rfc2136": "dkimctl.providers.rfc2136.provider:open_rfc2136",
     "zonefile": "dkimctl.providers.zonefile.provider:open_zone_file",
 }
-"""The entry points of this package, here too so that it works from a source tree; a test compares them."""
+"""The entry points of this package, repeated here for use from a source tree; a test compares both."""
 
 
 def open_provider(text: str, settings: Settings, clock: Clock, pace: Pace = Pace()) -> Provider:  # noqa: B008 - frozen
-    """The provider called `NAME` or `NAME:ARGUMENT`, as `--provider` and the configuration name it.
+    """Open the provider `NAME` or `NAME:ARGUMENT`, as written in `--provider` and the configuration.
 
     Raises UsageError for an unknown name, ConfigError for a mistake in its settings or credentials.
     """
@@ -42,7 +42,7 @@ def open_provider(text: str, settings: Settings, clock: Clock, pace: Pace = Pace
 
 
 def provider_names() -> list[str]:
-    """Every name that `open_provider` knows, sorted."""
+    """Return every name that `open_provider` knows, sorted."""
     return sorted({*BUILT_IN, *_entry_points().names})
 
 

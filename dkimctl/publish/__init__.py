@@ -1,1 +1,1 @@
-"""Key records brought to the DNS: plan, apply, read back, wait for the name servers, note the phase."""
+"""Publish key records in DNS: plan, apply, read back, wait for the name servers, record the phase."""

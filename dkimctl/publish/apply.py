@@ -1,4 +1,4 @@
-"""Doing a plan and proving it: write, read back, compare, and only then make it effective."""
+"""Apply a plan and prove it: write, read back, compare, and only then refresh the zone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,53 +7,53 @@ from dkimctl.clock import Clock
 from dkimctl.errors import RUN_AGAIN, ApiError, DkimctlError
 from dkimctl.providers.base import Change, Provider, ProviderRecord
 from dkimctl.publish.plan import NO_OVERRIDES, NamePlan, Overrides, Plan, Wanted
-from dkimctl.publish.settle import Settling
+from dkimctl.publish.zone_writer import ZoneWriter
 
 
 @dataclass(frozen=True, slots=True)
 class NameResult:
-    """How one name ended."""
+    """The result for one name."""
 
     wanted: Wanted
     existing: tuple[ProviderRecord, ...]
-    """What was there before."""
+    """The records that were there before."""
     changes: tuple[Change, ...]
-    """What the plan asked for."""
+    """The changes that the plan asked for."""
     error: DkimctlError | None = None
-    """None: exactly the wanted record stands there, as read back from the provider."""
+    """None: the provider holds exactly the wanted record, as read back."""
 
 
 @dataclass(frozen=True, slots=True)
 class ZoneResult:
-    """How one zone ended."""
+    """The result for one zone."""
 
     zone: str
     names: tuple[NameResult, ...]
     activated: bool
-    """True when the provider was told to serve what stands there now."""
+    """True when the provider was asked to serve the zone's current records."""
     is_active: bool | None
-    """What the provider says of a zone in which nothing was changed; None: it cannot tell, or was not asked."""
+    """Whether the provider already serves a zone in which nothing was changed; None: unknown, or not asked."""
 
 
 def apply(provider: Provider, planned: Plan, *, clock: Clock, overrides: Overrides = NO_OVERRIDES) -> ZoneResult:
-    """Do the plan of a zone, prove each record by reading it back, then make the zone's records effective.
+    """Apply a zone's plan, prove each record by reading it back, then activate the zone.
 
-    Errors of single names are in the result; one name does not stop the others. Raises DkimctlError only when nothing
-    was to be changed and the provider fails all the same.
+    Errors of single names are in the result; one name does not stop the others. Raises DkimctlError only when no
+    change was planned and the provider fails nevertheless.
     """
     changed = [name for name in planned.names if name.changes]
     errors = {name.wanted.name: name.refusal for name in planned.names if name.refusal}
     if not changed:
         return _unchanged(provider, planned, errors)
-    settling = Settling(provider, planned.zone, clock, overrides)
-    settling.settle(changed)
-    errors |= settling.errors
-    activated = _activate(provider, planned.zone, changed, settling, errors)
+    writer = ZoneWriter(provider, planned.zone, clock, overrides)
+    writer.write(changed)
+    errors |= writer.errors
+    activated = _activate(provider, planned.zone, changed, writer, errors)
     return ZoneResult(planned.zone, _results(planned, errors), activated, None)
 
 
 def _unchanged(provider: Provider, planned: Plan, errors: dict[str, DkimctlError]) -> ZoneResult:
-    """Nothing to change; but an earlier run may have been stopped before it made its changes effective."""
+    """Activate an unchanged zone if needed: an earlier run may have been stopped before it did."""
     names = _results(planned, errors)
     if all(name.error for name in names):
         return ZoneResult(planned.zone, names, activated=False, is_active=None)
@@ -67,19 +67,19 @@ def _activate(
     provider: Provider,
     zone: str,
     changed: Sequence[NamePlan],
-    settling: Settling,
+    writer: ZoneWriter,
     errors: dict[str, DkimctlError],
 ) -> bool:
-    """Make it effective, unless some name is in a state that nobody should see. Adds what fails to the errors."""
-    if settling.half_done:
-        half_done = ", ".join(sorted(settling.half_done))
-        failure = ApiError(f"written, but {zone} is not refreshed while {half_done} is half done", hint=RUN_AGAIN)
+    """Activate the zone unless a name is in an intermediate state. Return whether it was; add failures to `errors`."""
+    if writer.half_done:
+        half_done = ", ".join(sorted(writer.half_done))
+        failure = ApiError(f"written, but {zone} was not refreshed because {half_done} is half done", hint=RUN_AGAIN)
     else:
         try:
             provider.activate(zone)
             return True
         except DkimctlError as error:
-            failure = ApiError(f"written, but {zone} is not refreshed: {error.message}", hint=error.hint)
+            failure = ApiError(f"written, but {zone} was not refreshed: {error.message}", hint=error.hint)
     for name in changed:
         errors.setdefault(name.wanted.name, failure)
     return False

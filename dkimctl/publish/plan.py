@@ -1,4 +1,4 @@
-"""What must be changed so that exactly the wanted record stands at each name. A plan is a value; it changes nothing."""
+"""Plan the changes after which each name has exactly the wanted record. A plan is a value; it changes nothing."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from dkimctl.errors import DkimctlError, Refused, shell_word
 from dkimctl.names import owner_name, printable
 from dkimctl.providers.base import Capabilities, Change, Create, Delete, Glances, Provider, ProviderRecord, Replace
-from dkimctl.publish.likeness import Likeness, likeness
+from dkimctl.publish.record_match import RecordMatch, match_record
 from dkimctl.record.model import KeyRecord
 
 
@@ -17,26 +17,26 @@ class Wanted:
     domain: str
     selector: str
     name: str
-    """Where the record is to stand: absolute, without final dot."""
+    """The owner name of the record: absolute, without final dot."""
     record: KeyRecord
     ttl: int | None = None
     """Seconds; None leaves it as it is, or to the zone's default."""
 
     @property
     def owner(self) -> str:
-        """The name that verifiers ask for: `name`, or a CNAME that leads there."""
+        """The name that verifiers query: `name`, or a CNAME that points to it."""
         return owner_name(self.selector, self.domain)
 
 
 @dataclass(frozen=True, slots=True)
 class NamePlan:
-    """What is at one name and what is to be done about it."""
+    """The existing records of one name and the changes planned for it."""
 
     wanted: Wanted
     existing: tuple[ProviderRecord, ...]
     changes: tuple[Change, ...] = ()
     refusal: DkimctlError | None = None
-    """Why nothing may be done at this name."""
+    """Why nothing may be changed at this name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,37 +48,37 @@ class Plan:
 
     @property
     def changes(self) -> tuple[Change, ...]:
-        """All changes, in order; empty when nothing is to do."""
+        """All changes, in order; empty when there is nothing to do."""
         return tuple(change for name in self.names for change in name.changes)
 
 
 @dataclass(frozen=True, slots=True)
 class Overrides:
-    """What was explicitly asked for, and is refused otherwise: `--replace`, `--accept-limits`."""
+    """Explicit permissions for changes that are refused by default: `--replace`, `--accept-limits`."""
 
     replace_foreign: bool = False
-    """Records that hold another key or another text are replaced."""
+    """Replace records that hold another key or another text."""
     accept_limits: bool = False
-    """A record may go where the service lacks something: a text longer than it stores, or under its second type."""
+    """Publish despite the service's limits: a text longer than it stores, or under its second record type."""
 
 
 NO_OVERRIDES = Overrides()
 
 
 def plan(provider: Provider, zone: str, wanted: Sequence[Wanted], overrides: Overrides = NO_OVERRIDES) -> Plan:
-    """Compare what the provider holds with what is wanted. Reads only. Raises ApiError."""
+    """Compare the provider's records with the wanted ones. Reads only. Raises ApiError."""
     capabilities = provider.capabilities
-    settled = _settled(provider, zone, wanted, overrides)
-    rest = [one.name for one in wanted if one.name not in settled]
+    right = _right_at_a_glance(provider, zone, wanted, overrides)
+    rest = [one.name for one in wanted if one.name not in right]
     found = provider.find(zone, rest) if rest else {}
-    names = (
-        settled.get(one.name) or _plan_name(one, tuple(found[one.name]), capabilities, overrides) for one in wanted
-    )
+    names = (right.get(one.name) or _plan_name(one, tuple(found[one.name]), capabilities, overrides) for one in wanted)
     return Plan(zone, tuple(names))
 
 
-def _settled(provider: Provider, zone: str, wanted: Sequence[Wanted], overrides: Overrides) -> dict[str, NamePlan]:
-    """The names at which a glance shows that nothing is to be done."""
+def _right_at_a_glance(
+    provider: Provider, zone: str, wanted: Sequence[Wanted], overrides: Overrides
+) -> dict[str, NamePlan]:
+    """Return the plans of the names that a cheap look already shows to be right."""
     if not isinstance(provider, Glances):
         return {}
     seen = provider.glance(zone, [one.name for one in wanted])
@@ -98,10 +98,10 @@ def _plan_name(
 
 
 def delegation_hint(domain: str) -> str:
-    """The advice for a service that lacks what a key record needs: a weaker key is none."""
+    """Return the hint for a service that cannot store a key record. A shorter key is not offered: it is weaker."""
     return (
-        f'let the name be a CNAME into a zone elsewhere: [domains."{domain}"] delegate = "…" '
-        "(a shorter key would be a weaker one)"
+        f'make the name a CNAME into a zone at another provider: [domains."{domain}"] delegate = "…" '
+        "(a shorter key would be weaker)"
     )
 
 
@@ -115,9 +115,9 @@ def _refusal(
     if limit is not None and len(wanted.record.text) > limit and not overrides.accept_limits:
         return Refused(
             f"{wanted.name}: the record has {len(wanted.record.text)} characters, and this service stores {limit}",
-            hint=f"{delegation_hint(wanted.domain)}; or try it all the same with --accept-limits",
+            hint=f"{delegation_hint(wanted.domain)}; or try it anyway with --accept-limits",
         )
-    foreign = [record for record in existing if likeness(record.text, wanted.record) is Likeness.FOREIGN]
+    foreign = [record for record in existing if match_record(record.text, wanted.record) is RecordMatch.FOREIGN]
     if foreign and not overrides.replace_foreign:
         return _taken(wanted, foreign[0])
     return None
@@ -126,7 +126,7 @@ def _refusal(
 def _delegated(wanted: Wanted, record: ProviderRecord) -> Refused:
     target = printable(record.text, 255)
     return Refused(
-        f"{wanted.name} is a CNAME to {target}: its record is published there, by whoever runs that zone",
+        f"{wanted.name} is a CNAME to {target}: its record is published there, by the operator of that zone",
         hint=f"have it published at {target}, or remove the CNAME, or use another selector: "
         f"dkimctl genkey {shell_word(wanted.domain)} -s NAME",
     )
@@ -135,7 +135,7 @@ def _delegated(wanted: Wanted, record: ProviderRecord) -> Refused:
 def _taken(wanted: Wanted, record: ProviderRecord) -> Refused:
     what = "another key" if "p=" in record.text else "another text"
     return Refused(
-        f"{wanted.name} holds {what} already ({record.field_type}), and there can be only one record",
+        f"{wanted.name} already holds {what} ({record.field_type}), and there can be only one record",
         hint=f"use another selector: dkimctl genkey {shell_word(wanted.domain)} -s NAME; "
         "if nothing signs with it, add --replace",
     )
@@ -144,7 +144,7 @@ def _taken(wanted: Wanted, record: ProviderRecord) -> Refused:
 def _changes(
     wanted: Wanted, existing: Sequence[ProviderRecord], capabilities: Capabilities, overrides: Overrides
 ) -> Iterator[Change]:
-    """Make or mend the one record first; only then remove the others. Never a moment without a record."""
+    """Create or correct the one record first, and only then remove the others, so that the name always has one."""
     target = ProviderRecord(wanted.name, capabilities.field_type, wanted.record.text, wanted.ttl or 0)
     kept = _kept(wanted, existing, capabilities, overrides)
     if kept is None:
@@ -160,7 +160,7 @@ def _changes(
 def _kept(
     wanted: Wanted, existing: Sequence[ProviderRecord], capabilities: Capabilities, overrides: Overrides
 ) -> ProviderRecord | None:
-    """The record to keep: one of the right type, of several a right one, of those the oldest."""
+    """Return the record to keep: one of the right type; of several, a right one; of those, the oldest."""
     types = {capabilities.field_type}
     candidates = [record for record in existing if record.field_type in types]
     if capabilities.fallback_type and (wanted.record.get("k", "rsa") != "rsa" or overrides.accept_limits):
@@ -169,7 +169,7 @@ def _kept(
 
 
 def _is_right(record: ProviderRecord, wanted: Wanted) -> bool:
-    return likeness(record.text, wanted.record) is Likeness.SAME and wanted.ttl in (None, record.ttl)
+    return match_record(record.text, wanted.record) is RecordMatch.SAME and wanted.ttl in (None, record.ttl)
 
 
 def _age(record: ProviderRecord) -> tuple[int, str]:

@@ -1,6 +1,6 @@
-"""Publishing keys: plan, write, prove, make effective, wait for the authoritative servers, note the phase.
+"""Publish keys: plan, write, read back, refresh, wait for the authoritative servers, record the phase.
 
-publish(settings, store, provider, keys) → one Publication for each key; `report` hears of each step as it is done.
+publish(settings, store, provider, keys) → one Publication for each key; `report` is called with each step.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,10 +13,10 @@ from dkimctl.keys.store import Key, KeyName, KeyStore
 from dkimctl.providers.base import Pace, Provider
 from dkimctl.providers.isolation import Unloadable, UnloadableProvider
 from dkimctl.providers.registry import open_provider, provider_names
-from dkimctl.publish.digest import PlanDigest
-from dkimctl.publish.interruption import Stop
-from dkimctl.publish.published import Choices, Event, Progress, Publication, PublishOutcome
+from dkimctl.publish.plan_digest import PlanDigest
+from dkimctl.publish.publication import Choices, Event, Progress, Publication, PublishOutcome
 from dkimctl.publish.run import Run
+from dkimctl.publish.stop import Stop
 
 __all__ = [
     "Choices",
@@ -28,7 +28,7 @@ __all__ = [
     "publish",
     "publish_at_each",
     "publish_streaming",
-    "still_to_do",
+    "unfinished",
 ]
 
 Report = Callable[[Event], None]
@@ -48,11 +48,11 @@ def publish(
     """Publish the record of each key and prove it; one that fails does not stop the others.
 
     A key advances to `published` once its record was read back, and to `verified` once every authoritative server
-    serves it. On Ctrl-C, or when `stop` is requested, the zones in hand are finished and nothing waits any more.
+    serves it. On Ctrl-C, or when `stop` is requested, the zones in progress are finished and all waits end.
 
-    Raises UsageError for a ttl the provider does not take.
+    Raises UsageError for a ttl that the provider does not accept.
     """
-    kept = _Kept(report)
+    kept = _Recorder(report)
     stop = stop or Stop()
     Run(settings, store, provider, choices, stop.clock(clock), stop, kept).work([key.name for key in keys])
     return kept.in_order_of(keys)
@@ -69,11 +69,11 @@ def publish_at_each(
     stop: Stop | None = None,
     report: Report = lambda _: None,
 ) -> tuple[Publication, ...]:
-    """The same for keys whose domains may be at different providers: the named one, else as configured.
+    """Publish keys whose domains may be at different providers: the named one, else the configured ones.
 
     Every provider is opened before the first change. Raises UsageError when a domain has no provider, ConfigError.
     """
-    kept = _Kept(report)
+    kept = _Recorder(report)
     names = [key.name for key in keys]
     publish_streaming(settings, store, named, names, choices, clock=clock, stop=stop, report=kept)
     return kept.in_order_of(keys)
@@ -90,10 +90,10 @@ def publish_streaming(
     report: Report,
     stop: Stop | None = None,
 ) -> None:
-    """The same for any number of keys: nothing is kept of them but the names, nor of what was reported.
+    """Publish any number of keys as `publish_at_each` does, keeping only their names in memory and no reports.
 
-    Raises UsageError when a plan is to be both shown and done, Refused when the plan is not the one that was asked
-    for, and Unavailable when it cannot be made now.
+    Raises UsageError for a dry run with a plan digest, Refused when the plan has another digest, and Unavailable when
+    the plan cannot be made now.
     """
     if choices.dry_run and choices.plan_digest is not None:
         raise UsageError("--dry-run and --plan-digest exclude each other", hint="use one of them")
@@ -109,15 +109,15 @@ def publish_streaming(
 
 
 def _by_provider(names: Iterable[KeyName], named: str | None, settings: Settings) -> dict[str, list[KeyName]]:
-    """Each provider's names; there may be as many providers as names, such as a zone file for each."""
+    """Return the names of each provider. There may be one for each name, such as a zone file for each domain."""
     groups: dict[str, list[KeyName]] = {}
     for name in names:
         groups.setdefault(_provider_for(name.domain, named, settings), []).append(name)
     return groups
 
 
-def still_to_do(keys: Iterable[Key], choices: Choices) -> Iterator[Key]:
-    """Without those that an earlier run has brought as far as this one would."""
+def unfinished(keys: Iterable[Key], choices: Choices) -> Iterator[Key]:
+    """Return the keys without those that an earlier run finished."""
     started = (Phase.GENERATED, Phase.PUBLISHED) if choices.wait is not False else (Phase.GENERATED,)
     return (key for key in keys if key.phase in started)
 
@@ -132,16 +132,16 @@ def _approved(
     clock: Clock,
     stop: Stop,
 ) -> PlanDigest:
-    """The plan as it is now, when it is the one that was asked for, or nothing is left of it to do.
+    """Make the plan again and return its digest if it is the approved one, or if nothing is left to change.
 
-    A run that was killed before its refresh leaves no plan: the same command ends it.
+    A run that was killed before its refresh leaves nothing to change: the same command then only refreshes.
     """
     from dataclasses import replace
 
     now = PlanDigest()
     failed: list[Publication] = []
 
-    def hear(event: Event) -> None:
+    def collect(event: Event) -> None:
         if isinstance(event, Publication):
             now.add(event.provider, event.zone, event.name, event.changes)
             if event.error and isinstance(event.error, Unavailable):
@@ -149,7 +149,7 @@ def _approved(
 
     dry = replace(choices, dry_run=True)
     for text, its_names in _by_provider(names, named, settings).items():
-        Run(settings, store, providers[text], dry, clock, stop, hear, {}).work(its_names)
+        Run(settings, store, providers[text], dry, clock, stop, collect, {}).work(its_names)
     if stop.is_requested:
         raise KeyboardInterrupt("interrupted before anything was changed")
     if now.text == choices.plan_digest:
@@ -160,25 +160,25 @@ def _approved(
     if not now:
         return now
     raise Refused(
-        f"the plan is another one now, so nothing was changed: {now.text} instead of {choices.plan_digest}",
+        f"the plan is different now, so nothing was changed: {now.text} instead of {choices.plan_digest}",
         hint="look at the new plan with --dry-run",
     )
 
 
-class _Kept:
-    """Hands every event on, and keeps how each name ended."""
+class _Recorder:
+    """Passes every event to `report`, and keeps the last publication of each key."""
 
     def __init__(self, report: Report) -> None:
         self._report = report
-        self._ended: dict[tuple[str, str], Publication] = {}
+        self._last: dict[tuple[str, str], Publication] = {}
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, Publication):
-            self._ended[event.domain, event.selector] = event
+            self._last[event.domain, event.selector] = event
         self._report(event)
 
     def in_order_of(self, keys: Sequence[Key]) -> tuple[Publication, ...]:
-        return tuple(self._ended[key.domain, key.selector] for key in keys)
+        return tuple(self._last[key.domain, key.selector] for key in keys)
 
 
 def open_providers(
@@ -188,10 +188,10 @@ def open_providers(
     clock: Clock,
     pace: Pace = Pace(),  # noqa: B008 - a frozen value
 ) -> dict[str, Provider]:
-    """The providers that these domains need, by the text that names them. Nothing is asked of them yet.
+    """Open the providers that these domains need: the text that names each → the provider. Sends no request.
 
     Another package's provider that cannot be loaded fails its own domains only. Raises UsageError when a domain has no
-    provider or an unknown one, ConfigError for credentials that are missing.
+    provider or an unknown one, ConfigError for missing credentials.
     """
     texts = dict.fromkeys(_provider_for(domain, named, settings) for domain in domains)
     opened: dict[str, Provider] = {}

@@ -1,4 +1,4 @@
-"""One run of a publication at one provider: zones in parallel, then the name servers, then the books."""
+"""One run of a publication at one provider: change the zones in parallel, then watch the name servers."""
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -12,24 +12,24 @@ from dkimctl.keys.store import KeyName, KeyStore
 from dkimctl.names import relative_name
 from dkimctl.providers.base import Provider
 from dkimctl.publish.apply import NameResult, ZoneResult
-from dkimctl.publish.digest import PlanDigest
-from dkimctl.publish.interruption import Interrupted, Stop
-from dkimctl.publish.ledger import Ledger
-from dkimctl.publish.observation import Observation
-from dkimctl.publish.published import Choices, Event, PublishOutcome
+from dkimctl.publish.plan_digest import PlanDigest
+from dkimctl.publish.propagation import PropagationWatch
+from dkimctl.publish.publication import Choices, Event, PublishOutcome
+from dkimctl.publish.run_state import RunState
+from dkimctl.publish.stop import Interrupted, Stop
 from dkimctl.publish.waiting import Waiting
 from dkimctl.publish.worker_pool import WorkerPool
-from dkimctl.publish.zones import ZoneGroup, locate, sort_by_zone
-from dkimctl.publish.zonework import ZoneDone, ZoneWork
+from dkimctl.publish.zone_task import ZoneTask, ZoneTaskResult
+from dkimctl.publish.zones import ZoneGroup, ask_for_zones, sort_by_zone
 from dkimctl.record.from_key import record_of
 from dkimctl.record.text import cname_line
 
 
 @dataclass(slots=True)
 class Run:
-    """Zones are changed in threads; the books and the name servers are this thread's.
+    """One run at one provider. Threads change the zones; this thread keeps the state and queries the name servers.
 
-    What has come to its end is reported and forgotten: memory holds the names, and what is under way.
+    Finished names are reported and dropped: memory holds only the open names and the work in progress.
     """
 
     settings: Settings
@@ -42,36 +42,36 @@ class Run:
     claims: dict[str, str] = field(default_factory=dict)
     """Zone → the provider that changes it in this run of the program."""
     approved: PlanDigest | None = None
-    """The plan that may be done; None: any."""
-    ledger: Ledger = field(init=False)
-    observation: Observation = field(init=False)
+    """The plan that may be applied; None: any."""
+    state: RunState = field(init=False)
+    watch: PropagationWatch = field(init=False)
     waits: bool = field(init=False)
-    _left: list[str] = field(default_factory=list)
-    """Names whose zone DNS did not tell."""
+    _zone_unknown: list[str] = field(default_factory=list)
+    """Names whose zone could not be found through DNS."""
 
     def __post_init__(self) -> None:
-        wish, able = self.choices.wait, not self.provider.capabilities.next_step
-        self.waits = not self.choices.dry_run and (able if wish is None else wish)
-        self.ledger = Ledger(self.store, self.clock, self.provider.name, self.report, {})
+        wait, by_itself = self.choices.wait, not self.provider.capabilities.next_step
+        self.waits = not self.choices.dry_run and (by_itself if wait is None else wait)
+        self.state = RunState(self.store, self.clock, self.provider.name, self.report, {})
         waiting = Waiting(self.settings, self.clock, self.choices.timeout)
-        self.observation = Observation(self.provider, self.ledger, waiting)
+        self.watch = PropagationWatch(self.provider, self.state, waiting)
 
     def work(self, names: Sequence[KeyName]) -> None:
-        """Everything, until each name is told. Raises UsageError for a ttl the provider does not take."""
+        """Publish these keys until each is finished and reported. Raises UsageError for a ttl that is too low."""
         for key in names:
             self._check_ttl(key)
-            self.ledger.keys[self.settings.published_at(key.selector, key.domain)] = key
+            self.state.keys[self.settings.published_at(key.selector, key.domain)] = key
         self._check_keys()
-        if self.stop.is_requested:  # while an earlier provider was at work
+        if self.stop.is_requested:  # during the run at an earlier provider
             return self._interrupted()
         try:
             if self.provider.capabilities.writes:
                 self._change_zones()
             else:
                 self._by_hand()
-            while self.observation.waiting:
-                self.clock.sleep(self.observation.waiting.due_in)
-                self.observation.look()
+            while self.watch.waiting:
+                self.clock.sleep(self.watch.waiting.due_in)
+                self.watch.poll()
         except KeyboardInterrupt:
             self.stop.request()
             self._interrupted()
@@ -80,135 +80,135 @@ class Run:
         ttl = self.choices.ttl or self.settings.domain(key.domain).ttl
         least = self.provider.capabilities.minimum_ttl
         if ttl is not None and ttl < least:
-            raise UsageError(f"{self.provider.name} takes no ttl below {least} s: {ttl}", hint=f"use at least {least}")
+            raise UsageError(
+                f"{self.provider.name} accepts no ttl below {least} s: {ttl}", hint=f"use at least {least}"
+            )
 
     def _check_keys(self) -> None:
-        """Tell of each key that cannot be read before anything is asked. The records are made again when it is time."""
-        for name in list(self.ledger.keys):
+        """Report each unreadable key before the first request. The records are read again when they are needed."""
+        for name in list(self.state.keys):
             try:
-                record_of(self.store, self.ledger.key(name))
+                record_of(self.store, self.state.key(name))
             except DkimctlError as error:
-                self.ledger.fail(name, error)
+                self.state.fail(name, error)
 
     # --- the provider
 
     def _by_hand(self) -> None:
-        work = self._zone_work()
-        for name in list(self.ledger.keys):
+        work = self._zone_task()
+        for name in list(self.state.keys):
             try:
                 wanted = work.wanted(name)
                 zone = self.settings.zone_for(wanted.domain) or ""
-                relative_name(name, zone or name)  # refuses a zone that the name is not in
+                relative_name(name, zone or name)  # raises for a zone that does not contain the name
             except DkimctlError as error:
-                self.ledger.fail(name, error)
+                self.state.fail(name, error)
                 continue
-            self.ledger.note(name, text=wanted.record.text, outcome=PublishOutcome.BY_HAND, zone=zone)
+            self.state.update(name, text=wanted.record.text, outcome=PublishOutcome.BY_HAND, zone=zone)
             next_step = self.provider.capabilities.next_step
             if not self.waits:
-                self.ledger.finish(name, next_step=next_step)
+                self.state.finish(name, next_step=next_step)
                 continue
-            self.ledger.announce(name, next_step=next_step)
-            self.observation.begin(wanted)
+            self.state.update_and_report(name, next_step=next_step)
+            self.watch.add(wanted)
 
-    def _zone_work(self) -> ZoneWork:
-        keys, claims = self.ledger.keys, self.claims
+    def _zone_task(self) -> ZoneTask:
+        keys, claims = self.state.keys, self.claims
         clock, stop = self.clock, self.stop
         choices, approved = self.choices, self.approved
-        return ZoneWork(self.settings, self.store, keys, self.provider, choices, clock, stop, approved, claims)
+        return ZoneTask(self.settings, self.store, keys, self.provider, choices, clock, stop, approved, claims)
 
     def _change_zones(self) -> None:
-        """First the zones that are known, then those that the account must be asked for."""
-        keys = self.ledger.keys
+        """Change the zones known from the configuration and DNS, then those found by asking the account."""
+        keys = self.state.keys
         known = sort_by_zone(keys, self.settings, ask_dns=not self.provider.capabilities.next_step)
         for name, error in known.outside.items():
-            self.ledger.fail(name, error)
-        self._left = list(known.rest)
+            self.state.fail(name, error)
+        self._zone_unknown = list(known.rest)
         self._in_parallel(known.groups)
-        if self._left:
-            groups, without = locate(self._left, self.provider, self.choices.jobs, known.in_dns)
+        if self._zone_unknown:
+            groups, without = ask_for_zones(self._zone_unknown, self.provider, self.choices.jobs, known.in_dns)
             for name, error in without.items():
-                self.ledger.fail(name, error)
+                self.state.fail(name, error)
             self._in_parallel(groups)
 
     def _in_parallel(self, groups: Sequence[ZoneGroup]) -> None:
         if not groups:
             return
-        crew = WorkerPool(min(self.choices.jobs, len(groups)), self._zone_work().do, groups)
+        workers = WorkerPool(min(self.choices.jobs, len(groups)), self._zone_task().run, groups)
         try:
-            while crew:
-                due = self.observation.waiting.due_in if self.observation.waiting else None
-                self._finish_all(crew.collect(due))
-                self.observation.look()
+            while workers:
+                due = self.watch.waiting.due_in if self.watch.waiting else None
+                self._finish_all(workers.collect(due))
+                self.watch.poll()
         except KeyboardInterrupt:
             with suppress(KeyboardInterrupt):
                 self.stop.request()
-                self.ledger.say(
-                    "interrupted", "the zones in hand come to their end; Ctrl-C again leaves them as they are"
-                )
-                self._finish_all(crew.stop())
-            self._left_in_the_middle(crew.in_hand)
+                self.state.progress("interrupted", "finishing the zones in progress; Ctrl-C again stops at once")
+                self._finish_all(workers.stop())
+            self._fail_unknown(workers.in_progress)
             raise
 
-    def _finish_all(self, results: Iterable[tuple[ZoneGroup, ZoneDone]]) -> None:
+    def _finish_all(self, results: Iterable[tuple[ZoneGroup, ZoneTaskResult]]) -> None:
         for group, done in results:
             self._finish(group, done)
 
-    def _finish(self, group: ZoneGroup, done: ZoneDone) -> None:
+    def _finish(self, group: ZoneGroup, done: ZoneTaskResult) -> None:
         for name, error in done.errors.items():
-            self.ledger.note(name, zone=group.zone)
-            self.ledger.fail(name, error)
-        self._left += done.elsewhere
+            self.state.update(name, zone=group.zone)
+            self.state.fail(name, error)
+        self._zone_unknown += done.elsewhere
         result = done.result
         if isinstance(result, ZoneResult) and not result.activated:
-            self.observation.quiet_zones[result.zone] = result.is_active
+            self.watch.inactive_zones[result.zone] = result.is_active
         for one in result.names if result else ():
             wanted = one.wanted
             fields = {"zone": group.zone, "text": wanted.record.text}
-            self.ledger.note(wanted.name, existing=one.existing, changes=one.changes, **fields)
+            self.state.update(wanted.name, existing=one.existing, changes=one.changes, **fields)
             if isinstance(one, NameResult):
                 self._finish_name(one, activated=isinstance(result, ZoneResult) and result.activated)
             elif one.refusal:
-                self.ledger.fail(wanted.name, one.refusal)
+                self.state.fail(wanted.name, one.refusal)
             else:
-                self.ledger.finish(wanted.name, outcome=PublishOutcome.PLANNED)
+                self.state.finish(wanted.name, outcome=PublishOutcome.PLANNED)
 
     def _finish_name(self, result: NameResult, *, activated: bool) -> None:
-        """Its record stands at the provider, or there is an error."""
+        """Handle a name whose record was written and read back, or whose change failed."""
         name = result.wanted.name
         if result.error:
-            return self.ledger.fail(name, result.error)
+            return self.state.fail(name, result.error)
         outcome = PublishOutcome.PUBLISHED if result.changes else PublishOutcome.UNCHANGED
         next_step = self.provider.capabilities.next_step
-        self.ledger.note(name, outcome=outcome, activated=activated, next_step=next_step)
+        self.state.update(name, outcome=outcome, activated=activated, next_step=next_step)
         try:
-            self.ledger.reach(name, Phase.PUBLISHED)
+            self.state.reach(name, Phase.PUBLISHED)
             if not self.waits:
-                self.observation.make_effective(name, only_if=(None,))
+                self.watch.activate_zone(name, only_if=(None,))
         except DkimctlError as error:
-            return self.ledger.finish(name, error=error)
+            return self.state.finish(name, error=error)
         if not self.waits:
             if name != result.wanted.owner:
-                self.ledger.say(name, f"the customer needs, once: {cname_line(result.wanted.owner, name)}")
-            return self.ledger.finish(name)
+                self.state.progress(name, f"the customer needs, once: {cname_line(result.wanted.owner, name)}")
+            return self.state.finish(name)
         if result.changes or next_step:
             then = f"now {next_step}; " if next_step else ""
-            patience = f"up to {self.choices.timeout:g} s"
-            self.ledger.say(name, f"read back and equal; {then}waiting for the name servers ({patience})")
-        self.observation.begin(result.wanted)
+            limit = f"up to {self.choices.timeout:g} s"
+            self.state.progress(name, f"read back and equal; {then}waiting for the name servers ({limit})")
+        self.watch.add(result.wanted)
 
     # --- Ctrl-C
 
-    def _left_in_the_middle(self, groups: Iterable[ZoneGroup]) -> None:
-        """Of some it is not known how far they came; the next run looks first."""
-        for name in [name for group in groups for name in group.names if name in self.ledger.keys]:
-            if self.ledger.note(name).outcome is PublishOutcome.NOT_BEGUN:
-                self.ledger.fail(name, Interrupted("interrupted in the middle"))
+    def _fail_unknown(self, groups: Iterable[ZoneGroup]) -> None:
+        """Fail the names of zones whose changes were cut off: their state is unknown until the next run reads it."""
+        for name in [name for group in groups for name in group.names if name in self.state.keys]:
+            if self.state.update(name).outcome is PublishOutcome.NOT_BEGUN:
+                self.state.fail(name, Interrupted("interrupted while its zone was being changed"))
 
     def _interrupted(self) -> None:
-        """Say how far each name is that has not come to its end."""
-        for name in list(self.ledger.keys):
-            publication = self.ledger.note(name)
+        """Finish every open name with an error that says how far it came."""
+        for name in list(self.state.keys):
+            publication = self.state.update(name)
             if publication.outcome is PublishOutcome.NOT_BEGUN:
-                self.ledger.finish(name, error=Interrupted("interrupted before it began"))
+                self.state.finish(name, error=Interrupted("interrupted before it was started"))
             else:
-                self.ledger.finish(name, error=Interrupted("interrupted before every name server was seen to serve it"))
+                self.state.finish(name, error=Interrupted("interrupted before every name server was seen to serve it"))

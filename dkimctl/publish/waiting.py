@@ -1,4 +1,4 @@
-"""Waiting until every authoritative server serves what was published, for any number of names at once."""
+"""Wait until every authoritative server serves the published records, for any number of names at once."""
 
 from base64 import b64decode
 from collections.abc import Iterator
@@ -12,8 +12,8 @@ from dkimctl.findings import Finding, Severity
 from dkimctl.keys.metadata import Tags
 from dkimctl.keys.public import PublicKey, decode_public_key
 from dkimctl.providers.base import KnowsNameServers, Provider
-from dkimctl.publish.likeness import Likeness, likeness
 from dkimctl.publish.plan import Wanted
+from dkimctl.publish.record_match import RecordMatch, match_record
 
 if TYPE_CHECKING:
     from dkimctl.verify.polling import Polling
@@ -28,7 +28,7 @@ class Waiting:
         self._settings = settings
         self._clock = clock
         self._wanted: dict[str, Wanted] = {}
-        """By the owner name that verifiers ask for: where a domain is delegated, that of the customer's CNAME."""
+        """The owner name that verifiers query (in a delegated domain the customer's CNAME) → the wanted record."""
         self._polling: Polling | None = None
 
     def __bool__(self) -> bool:
@@ -39,11 +39,11 @@ class Waiting:
 
     @property
     def due_in(self) -> float:
-        """Seconds until the next round."""
+        """The seconds until the next round."""
         return self._polling.due_in if self._polling else 0.0
 
     def add(self, wanted: Wanted) -> None:
-        """Wait for this one too from now on."""
+        """Wait for one more name."""
         from dkimctl.verify.polling import Polling
 
         self._wanted[wanted.owner] = wanted
@@ -52,15 +52,15 @@ class Waiting:
         self._polling.add(_target(wanted))
 
     def drop(self, wanted: Wanted) -> None:
-        """Do not wait for this one any more."""
+        """Stop waiting for a name."""
         if self._polling is not None:
             self._polling.drop(wanted.owner)
             self._wanted.pop(wanted.owner, None)
 
-    def look(self) -> Iterator[tuple[Wanted, "Report", bool]]:
-        """One round over the names that are due: each, its report, whether it is served.
+    def poll(self) -> Iterator[tuple[Wanted, "Report", bool]]:
+        """Check the names that are due. Return each with its report and whether it is served.
 
-        The served and the overdue are not waited for any more.
+        Names that are served or overdue are dropped.
         """
         if self._polling is None:
             return
@@ -82,17 +82,17 @@ def _target(wanted: Wanted) -> "Target":
 
 
 def is_served(wanted: Wanted, report: "Report") -> bool:
-    """True when every authoritative server was asked, and serves exactly the wanted record and no other.
+    """True when every authoritative server answered, with exactly the wanted record and no other.
 
     A flaw of the wanted record itself, such as a weak key, is the same at every server and does not count.
     """
     if report.is_right or wanted.name != wanted.owner:
         return report.is_right
-    return report.text is not None and _is_same(report.text, wanted) and not any(map(_is_of_dns, report.findings))
+    return report.text is not None and _is_same(report.text, wanted) and not any(map(_is_about_dns, report.findings))
 
 
-def _is_of_dns(found: Finding) -> bool:
-    """True when a server lacks the record, could not be asked, or fails DNSSEC."""
+def _is_about_dns(found: Finding) -> bool:
+    """True when a server lacks the record, could not be queried, or fails DNSSEC."""
     return found.severity in (Severity.ERROR, Severity.UNKNOWN) and CATALOGUE[found.code].about_dns
 
 
@@ -106,40 +106,40 @@ def count_serving(wanted: Wanted, report: "Report") -> int:
 
 
 def not_served(wanted: Wanted, report: "Report", timeout: float) -> Unavailable:
-    """Return the error for a name whose time is over."""
+    """Return the error for a name that was not served in time."""
     worst = only_resolvers(report) or (report.findings[0] if report.findings else None)
-    why = f"{worst.title} ({worst.seen})" if worst else "no name server was asked"
-    look = f"dkimctl verify-dns {shell_word(wanted.domain)}"
-    hint = f"name servers may take longer: look again with {look}, or use --timeout"
+    why = f"{worst.title} ({worst.seen})" if worst else "no name server was queried"
+    check = f"dkimctl verify-dns {shell_word(wanted.domain)}"
+    hint = f"name servers may need longer: check again with {check}, or raise --timeout"
     if worst and worst.code == delivery.ONLY_RESOLVERS.code:
         hint = worst.fix
     return Unavailable(f"not served everywhere after {timeout:g} s: {why}", hint=hint)
 
 
 def only_resolvers(report: "Report") -> Finding | None:
-    """Return the finding that no authoritative server can be asked from here; None when some can."""
+    """Return the finding that no authoritative server can be reached from here; None when some can."""
     return next((found for found in report.findings if found.code == delivery.ONLY_RESOLVERS.code), None)
 
 
 def served_elsewhere(provider: Provider, zone: str, report: "Report") -> Unavailable | None:
-    """Return the error for a record published in vain: another zone begins below, or other servers serve this one."""
+    """Return the error for a record that DNS will never serve: a zone cut above it, or other servers for the zone."""
     if zone and not report.target.alias and report.zone.endswith(f".{zone}"):
         return Unavailable(
-            f"in DNS {report.zone} is a zone of its own: what is published in {zone} is not seen there",
-            hint=f"publish it where {report.zone} is kept, or remove its NS records from {zone}",
+            f"in DNS {report.zone} is a zone of its own: records published in {zone} are not visible there",
+            hint=f"publish it at the provider of {report.zone}, or remove the NS records of {report.zone} from {zone}",
         )
     if not zone or not isinstance(provider, KnowsNameServers):
         return None
     try:
         theirs = set(provider.name_servers(zone))
-    except DkimctlError:  # only a reason is lost: the name is not served either way
+    except DkimctlError:  # only an explanation is lost: the name is not served either way
         return None
     asked = {answer.server for answer in report.answers}
     if not theirs or not asked or theirs & asked:
         return None
     return Unavailable(
         f"{zone} is served by {', '.join(sorted(asked))}, not by {provider.name}'s {', '.join(sorted(theirs))}",
-        hint="publish it where those servers get the zone from, or delegate the zone to the others",
+        hint=f"publish it at the provider of those servers, or delegate the zone to {provider.name}'s",
     )
 
 
@@ -150,4 +150,4 @@ def _public_key(wanted: Wanted) -> PublicKey | None:
 
 
 def _is_same(text: str, wanted: Wanted) -> bool:
-    return likeness(text, wanted.record) is Likeness.SAME
+    return match_record(text, wanted.record) is RecordMatch.SAME

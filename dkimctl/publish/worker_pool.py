@@ -1,4 +1,4 @@
-"""Work done by several threads, as the work comes and no faster; the results are taken by one."""
+"""A pool of threads with bounded memory: items are taken when a thread is free, results are collected by one thread."""
 
 import queue
 import threading
@@ -12,10 +12,10 @@ _MOST_WAITING = 64  # results
 
 
 class WorkerPool(Generic[T, R]):
-    """So many threads that take one item after the other; what comes of each waits here to be collected.
+    """`size` threads that take one item after the other; the results are queued until they are collected.
 
-    `function` raises nothing: its result says how it ended. An item is taken only when a thread is free for it, and
-    the threads wait while many results are not collected: memory does not grow with the number of items.
+    `function` must not raise: its result says how it ended. An item is taken only when a thread is free, and the
+    threads wait while too many results are uncollected: memory does not grow with the number of items.
     """
 
     def __init__(self, size: int, function: Callable[[T], R], items: Iterable[T]) -> None:
@@ -23,22 +23,22 @@ class WorkerPool(Generic[T, R]):
         self._items = iter(items)
         self._taking = threading.Lock()
         self._stopped = False
-        self.in_hand: list[T] = []
-        """Items that were begun and whose results were not collected."""
+        self.in_progress: list[T] = []
+        """Items that were started and whose results were not collected."""
         self._results: queue.Queue[tuple[T, R] | BaseException | None] = queue.Queue(_MOST_WAITING)
-        self._at_work = size
+        self._running = size
         self._threads = [threading.Thread(target=self._work, name="publish", daemon=True) for _ in range(size)]
         for thread in self._threads:
             thread.start()
 
     def __bool__(self) -> bool:
         """True until every thread has ended and its last result was collected."""
-        return self._at_work > 0
+        return self._running > 0
 
     def collect(self, timeout: float | None) -> Iterator[tuple[T, R]]:
-        """What has come so far; when nothing has, waits for so many seconds (None: until something does)."""
+        """Return the results so far; when there are none, wait for up to `timeout` seconds (None: for the first)."""
         block = True
-        while self._at_work:
+        while self._running:
             try:
                 result = self._results.get(block, timeout)
             except queue.Empty:
@@ -46,20 +46,20 @@ class WorkerPool(Generic[T, R]):
             if isinstance(result, BaseException):
                 raise result  # a bug: nothing else leaves the function
             if result is None:
-                self._at_work -= 1
+                self._running -= 1
                 continue
             yield result
-            self.in_hand.remove(result[0])
+            self.in_progress.remove(result[0])
             block = False
 
     def stop(self) -> Iterator[tuple[T, R]]:
-        """Begin nothing more; what is in hand comes to its end, and is returned with what was not collected yet."""
+        """Start nothing more, finish the items in progress, and return all uncollected results."""
         self._stopped = True
-        while self._at_work:
+        while self._running:
             yield from self.collect(None)
 
     def abandon(self) -> None:
-        """Begin nothing more, and wait for nothing: for work that changes nothing."""
+        """Start nothing more and do not wait: for work that only reads."""
         self._stopped = True
 
     def _work(self) -> None:
@@ -75,5 +75,5 @@ class WorkerPool(Generic[T, R]):
         with self._taking:
             item = None if self._stopped else next(self._items, None)
             if item is not None:
-                self.in_hand.append(item)
+                self.in_progress.append(item)
             return item

@@ -1,4 +1,4 @@
-"""Which zone each key's record goes to: as configured, else as DNS and the account say."""
+"""Find the zone of each key's record: from the configuration, else from DNS and the account."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,26 +18,26 @@ class ZoneGroup:
     zone: str
     names: tuple[str, ...]
     is_likely: bool = False
-    """DNS says so; whether the account has this zone is still to be asked."""
+    """True when the zone is known only from DNS: the account may not have it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Sorted:
-    """Owner names sorted by what is known of their zones."""
+class NamesByZone:
+    """Owner names grouped by zone, as far as the zones are known."""
 
     groups: tuple[ZoneGroup, ...]
     rest: Sequence[str]
-    """Those of which nothing is known."""
+    """The names whose zone is unknown."""
     outside: Mapping[str, DkimctlError]
-    """Those that are not in the zone that is configured for them, or are below a cut in it."""
+    """The names outside the zone configured for them, or below a zone cut in it."""
     in_dns: Mapping[str, str]
-    """Domain → the zone that DNS shows for its key records, where it shows one."""
+    """Domain → the zone of its key records in DNS, where there is one."""
 
 
-def sort_by_zone(keys: Mapping[str, KeyName], settings: Settings, *, ask_dns: bool) -> Sorted:
-    """Groups for the owner names whose zone is configured or, with `ask_dns`, shows in DNS; the account is not asked.
+def sort_by_zone(keys: Mapping[str, KeyName], settings: Settings, *, ask_dns: bool) -> NamesByZone:
+    """Group owner names by their configured zone or, with `ask_dns`, by their zone in DNS; without API requests.
 
-    `keys`: owner name → the key whose record is to stand there.
+    `keys`: owner name → key.
     """
     likely = _likely(keys, settings.lookup) if ask_dns and keys else {}
     zones: dict[str, str] = {}
@@ -48,38 +48,38 @@ def sort_by_zone(keys: Mapping[str, KeyName], settings: Settings, *, ask_dns: bo
             continue
         try:
             relative_name(name, zone)
-            refuse_below_cut(name, zone, likely.get(home_of(name), ""))
+            refuse_below_cut(name, zone, likely.get(domain_of(name), ""))
             zones[name] = zone
         except DkimctlError as error:
             outside[name] = error
     open_names = [name for name in keys if name not in zones and name not in outside]
-    in_dns = {name: zone for name in open_names if (zone := likely.get(home_of(name)))}
+    in_dns = {name: zone for name in open_names if (zone := likely.get(domain_of(name)))}
     groups = [*_grouped(zones), *_grouped(in_dns, is_likely=True)]
-    return Sorted(tuple(groups), [name for name in open_names if name not in in_dns], outside, likely)
+    return NamesByZone(tuple(groups), [name for name in open_names if name not in in_dns], outside, likely)
 
 
 def refuse_below_cut(name: str, zone: str, in_dns: str) -> None:
-    """Raise Refused where DNS shows a zone of its own between `zone` and the name: nobody would see a record there."""
+    """Raise Refused when DNS has a zone cut between `zone` and the name: a record there would not be visible."""
     if in_dns.endswith(f".{zone}"):
         raise Refused(
-            f"in DNS {in_dns} is a zone of its own: what is published in {zone} at {name} is not seen",
-            hint=f'publish it where {in_dns} is kept: [domains."{home_of(name)}"] zone = "{in_dns}", '
-            f"with its provider; or remove its NS records from {zone}",
+            f"in DNS {in_dns} is a zone of its own: a record published in {zone} at {name} is not visible",
+            hint=f'publish it at the provider of {in_dns}: [domains."{domain_of(name)}"] zone = "{in_dns}" and '
+            f"provider; or remove the NS records of {in_dns} from {zone}",
         )
 
 
-def locate(
+def ask_for_zones(
     names: Sequence[str], provider: Provider, jobs: int, in_dns: Mapping[str, str]
 ) -> tuple[list[ZoneGroup], dict[str, DkimctlError]]:
-    """Return the same by asking the account for each domain, so many at a time, and an error for each other name.
+    """Group names by the zone that the account names for each domain. Return the groups, and an error for each other.
 
-    `in_dns`: domain → the zone that DNS shows.
+    `jobs`: how many requests at a time. `in_dns`: domain → its zone in DNS.
     """
-    samples = {home_of(name): name for name in names}
+    samples = {domain_of(name): name for name in names}
 
-    def ask(home: str) -> str | DkimctlError:
+    def ask(domain: str) -> str | DkimctlError:
         try:
-            return provider.zone_of(samples[home])
+            return provider.zone_of(samples[domain])
         except DkimctlError as error:
             return error
 
@@ -94,19 +94,19 @@ def locate(
     zones: dict[str, str] = {}
     without: dict[str, DkimctlError] = {}
     for name in names:
-        zone = answers[home_of(name)]
+        zone = answers[domain_of(name)]
         try:
             if isinstance(zone, DkimctlError):
                 raise zone
-            refuse_below_cut(name, zone, in_dns.get(home_of(name), ""))
+            refuse_below_cut(name, zone, in_dns.get(domain_of(name), ""))
             zones[name] = zone
         except DkimctlError as error:
             without[name] = error
     return _grouped(zones), without
 
 
-def home_of(name: str) -> str:
-    """The domain below which a key record's name lies."""
+def domain_of(name: str) -> str:
+    """Return the domain of a key record's owner name."""
     return split_owner_name(name)[1]
 
 
@@ -118,7 +118,7 @@ def _grouped(zones: Mapping[str, str], *, is_likely: bool = False) -> list[ZoneG
 
 
 def _likely(names: Iterable[str], lookup: Lookup) -> dict[str, str]:
-    """Domain → the zone that DNS shows, where it shows one."""
+    """Return domain → its zone in DNS, where there is one."""
     from dkimctl.verify.zones import zones_in_dns
 
-    return zones_in_dns(dict.fromkeys(map(home_of, names)), lookup)
+    return zones_in_dns(dict.fromkeys(map(domain_of, names)), lookup)

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import Key
+from dkimctl.publish.publication import Choices, Event, Progress, Publication, PublishOutcome
 from dkimctl.publish.publish import publish_at_each
-from dkimctl.publish.published import Choices, Event, Progress, Publication, PublishOutcome
 from dkimctl.record.presentation import quoted_strings
 from dkimctl.setup.steps import SetupStep, Site, StepState, failed
 

@@ -10,8 +10,8 @@ from dkimctl.errors import DkimctlError, Refused
 from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import Key, KeyName, KeyReader, current_key, signing_key
 from dkimctl.lifecycle.generation import Failed, Generated, KeyRequest, KeyStyle, generate_keys
+from dkimctl.publish.publication import Choices
 from dkimctl.publish.publish import open_providers
-from dkimctl.publish.published import Choices
 from dkimctl.setup.beside import check_beside
 from dkimctl.setup.proving import prove
 from dkimctl.setup.signing import start_signing

@@ -8,7 +8,7 @@ from dkimctl.clock import Clock
 from dkimctl.config.settings import Settings
 from dkimctl.errors import DkimctlError
 from dkimctl.keys.store import KeyStore
-from dkimctl.publish.interruption import Stop
+from dkimctl.publish.stop import Stop
 
 
 class StepState(StrEnum):

@@ -1,1 +1,1 @@
-"""The DNS services that the library dns-lexicon knows, by their names there. The only adapter to it is `adapter`."""
+"""The DNS services of the library dns-lexicon, by its names for them. Only `adapter` imports the library."""

@@ -12,13 +12,13 @@ from dkimctl.errors import RUN_AGAIN, ApiError, ConfigError, DkimctlError
 from dkimctl.names import printable
 from dkimctl.providers.lexicon.options import ServiceOptions
 
-TIMEOUT = 120.0  # seconds for one operation, which may be several requests; the library itself would wait for ever
+TIMEOUT = 120.0  # seconds for one operation, which may be several requests; the library has no timeout of its own
 INSTALL = "install it beside dkimctl: pip install 'dkimctl[lexicon]'"
 _QUERY = re.compile(r"\?\S*")  # some services take the password in the address
 
 
 def known_services() -> list[str]:
-    """The names of the services, from the library's list of files. Raises ConfigError when it is not installed."""
+    """Return the names of the services, from the library's list of files. Raises ConfigError if it is not installed."""
     from importlib.metadata import PackageNotFoundError, files
 
     try:
@@ -32,19 +32,19 @@ class Session:
     """One zone at one service, authenticated. Calls from several threads wait for each other."""
 
     def __init__(self, options: ServiceOptions, zone: str, ttl: int) -> None:
-        """Raises ApiError when the service does not let us in, or has no such zone."""
+        """Log in. Raises ApiError when the service refuses the credentials or has no such zone."""
         self._options = options
         self._zone = zone
         self._lock = threading.Lock()
         self._operations = self._call(lambda: _client(options, zone, ttl).__enter__())
 
     def records(self, kind: str, name: str) -> list[Mapping[str, Any]]:
-        """What the service lists of this type at this name, and perhaps more."""
+        """Return the records that the service lists for this type and name; some services list more."""
         found = self._call(lambda: self._operations.list_records(kind, name))
         return [record for record in found or () if isinstance(record, Mapping)]
 
     def create(self, name: str, content: str) -> None:
-        """Make a TXT record; most services leave it when the same is there."""
+        """Create a TXT record; at most services nothing happens if the same record exists."""
         self._call(lambda: self._operations.create_record("TXT", name, content))
 
     def update(self, identifier: str, name: str, content: str) -> None:
@@ -54,8 +54,8 @@ class Session:
     def delete(self, identifier: str, kind: str, name: str) -> None:
         """Remove a record.
 
-        Some services' code makes the identifier `TYPE/NAME=CONTENT` and takes it apart at each `/`, which base64 is
-        full of: then nothing would match, and nothing be removed.
+        The library's code for some services builds identifiers of the form `TYPE/NAME=CONTENT` and splits them at each
+        `/`, which base64 contains: it would then match and remove nothing.
         """
         content = _content_in(identifier, kind)
         if content is None:
@@ -70,7 +70,7 @@ class Session:
     def _translated(self, function: Callable[[], Any]) -> Any:
         try:
             return function()
-        except Exception as error:  # each of the services raises what it likes
+        except Exception as error:  # the code for each service raises exceptions of its own
             raise _explained(error, self._options, self._zone) from None
 
 
@@ -88,8 +88,8 @@ def _client(options: ServiceOptions, zone: str, ttl: int) -> Any:
     except ImportError as error:
         raise ConfigError(f"dns-lexicon cannot be loaded: {error}", hint=INSTALL) from error
     logging.getLogger("lexicon").addHandler(logging.NullHandler())
-    logging.getLogger("lexicon").propagate = False  # it would log what services answer
-    # The library guesses the zone from the public suffix list, which it fetches from the web; here it is known.
+    logging.getLogger("lexicon").propagate = False  # it would log the services' answers
+    # The library guesses the zone from the public suffix list, which it downloads; here the zone is known.
     setattr(lexicon.client, "tldextract", SimpleNamespace(TLDExtract=lambda **_: _split))  # noqa: B010
     values = {"provider_name": options.service, "domain": zone, "delegated": zone, options.service: options.values}
     config: Any = lexicon.config  # typed in part
@@ -109,7 +109,7 @@ def _split(domain: str) -> SimpleNamespace:
 
 
 def _in_time(function: Callable[[], Any], service: str) -> Any:
-    """The function's result. Raises ApiError when there is none in time: its thread is left behind."""
+    """Return the function's result. Raises ApiError when it takes too long; its thread then runs on."""
     done: list[Any] = []
     failed: list[DkimctlError] = []
 
@@ -125,12 +125,12 @@ def _in_time(function: Callable[[], Any], service: str) -> Any:
     if failed:
         raise failed[0]
     if not done:
-        raise ApiError(f"the service {service} gives no answer within {TIMEOUT:g} s", hint=RUN_AGAIN)
+        raise ApiError(f"the service {service} gave no answer within {TIMEOUT:g} s", hint=RUN_AGAIN)
     return done[0]
 
 
 def _explained(error: Exception, options: ServiceOptions, zone: str) -> DkimctlError:
-    """Our error for whatever was raised, without any secret in it."""
+    """Return our error for any exception of the library, without secrets."""
     if isinstance(error, DkimctlError):
         return error
     service = options.service
@@ -141,7 +141,7 @@ def _explained(error: Exception, options: ServiceOptions, zone: str) -> DkimctlE
     said = printable(said, 200)
     if status in (401, 403) or type(error).__name__ == "AuthenticationError":
         return ApiError(
-            f"the service {service} does not let us into the zone {zone}: {said}",
+            f"the service {service} refuses access to the zone {zone}: {said}",
             hint=f"check zone and credentials (LEXICON_{service.upper()}_…; lexicon {service} --help lists them)",
             status=status,
         )
@@ -151,7 +151,7 @@ def _explained(error: Exception, options: ServiceOptions, zone: str) -> DkimctlE
 
 
 def _cause(error: BaseException) -> str:
-    """The system's own words at the bottom of what the libraries made of them: `connection refused`."""
+    """Return the operating system's message at the root of a chain of exceptions, such as `connection refused`."""
     words = ""
     cause: BaseException | None = error
     while cause is not None:

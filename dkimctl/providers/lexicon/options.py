@@ -16,29 +16,29 @@ _SECRET = re.compile(r"token|secret|pass|key|otp|2fa|session", re.IGNORECASE)
 
 
 OPTIONS = ("credentials", "text_limit", "minimum_ttl", "text_form")
-"""The keys of a table that are ours; all others go to the service."""
+"""The keys of a table that dkimctl reads; all others are passed to dns-lexicon."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceOptions:
-    """What one service is opened with."""
+    """The settings of one service."""
 
     service: str
     values: Mapping[str, object] = field(repr=False)
-    """dns-lexicon's own options; what its `LEXICON_*` variables say comes before them."""
+    """dns-lexicon's own options; its `LEXICON_*` variables take precedence."""
     secrets: tuple[str, ...] = field(repr=False)
-    """What must not stand in any message."""
+    """The values to hide in every message."""
     capabilities: Capabilities
     text_form: TextForm
 
 
 def service_options(service: str, settings: Settings) -> ServiceOptions:
-    """From `[providers.lexicon]`, `[providers."lexicon:NAME"]`, the file `credentials` and the environment.
+    """Read `[providers.lexicon]`, `[providers."lexicon:NAME"]`, the file `credentials` and the environment.
 
-    Raises ConfigError with everything that is wrong in the tables at once.
+    Raises ConfigError with every mistake in the tables.
     """
     table = {**settings.providers.get("lexicon", {}), **settings.providers.get(f"lexicon:{service}", {})}
-    own = _Own(f'[providers."lexicon:{service}"]', table)
+    own = _OwnOptions(f'[providers."lexicon:{service}"]', table)
     limit = own.number("text_limit")
     least = own.number("minimum_ttl")
     form = own.form(FORMS.get(service, TextForm.PLAIN))
@@ -57,14 +57,14 @@ def service_options(service: str, settings: Settings) -> ServiceOptions:
 
 
 def _from_file(path: str, settings: Settings) -> dict[str, object]:
-    """`auth_token = "…"` and so on, in TOML, in a file of which only the owner sees the inside."""
+    """Read a TOML file with secrets (`auth_token = "…"`), which only its owner may be able to read."""
     place = settings.at(path)
     text = secret_text(place, hint='write the service\'s secrets to it, mode 0600, such as: auth_token = "…"')
     return read_document(place, text.encode())
 
 
-class _Own:
-    """The merged table, from which our own options are taken out."""
+class _OwnOptions:
+    """The merged table; reading one of dkimctl's own options removes it from `rest`."""
 
     def __init__(self, place: str, table: Mapping[str, Option]) -> None:
         self.place = place
@@ -74,7 +74,7 @@ class _Own:
     def text(self, key: str) -> str:
         value = self.rest.pop(key, "")
         if not isinstance(value, str):
-            self.problems.append(f"{self.place} {key}: a string is wanted")
+            self.problems.append(f"{self.place} {key}: must be a string")
             return ""
         return value
 
@@ -82,20 +82,20 @@ class _Own:
         value = self.rest.pop(key, None)
         if value is None or (isinstance(value, int) and not isinstance(value, bool) and value > 0):
             return value
-        self.problems.append(f"{self.place} {key}: a number above 0 is wanted")
+        self.problems.append(f"{self.place} {key}: must be a number above 0")
         return None
 
     def form(self, usual: TextForm) -> TextForm:
         value = self.text("text_form")
         if value and value not in list(TextForm):
-            self.problems.append(f"{self.place} text_form: one of {', '.join(TextForm)} is wanted")
+            self.problems.append(f"{self.place} text_form: must be one of {', '.join(TextForm)}")
             return usual
         return TextForm(value) if value else usual
 
     def refuse(self) -> None:
-        """Raise ConfigError for all that was found, and for every secret that stands in the open."""
+        """Raise ConfigError for every mistake found, and for every secret in the configuration."""
         self.problems += [
-            f"{self.place} {key}: a secret does not stand in the configuration"
+            f"{self.place} {key}: a secret does not belong in the configuration"
             for key in self.rest
             if _SECRET.search(key)
         ]

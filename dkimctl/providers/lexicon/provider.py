@@ -16,7 +16,7 @@ _MOST_SESSIONS = 128
 
 
 def open_lexicon(setup: ProviderSetup) -> "LexiconProvider":
-    """The provider for `lexicon:NAME`. Raises ConfigError. No request is made yet."""
+    """Return the provider for `lexicon:NAME`. Raises ConfigError. Makes no request."""
     known = known_services()
     hint = f"type --provider lexicon:NAME with one of: {', '.join(known)}"
     if not setup.argument:
@@ -37,10 +37,10 @@ class LexiconProvider:
         self._lock = threading.Lock()
 
     def zone_of(self, name: str) -> str:
-        """The nearest enclosing domain that the service lets us into.
+        """Return the nearest enclosing domain for which the service accepts the login.
 
-        A few services let anybody into anything until a record is asked for; with them the zone must be configured
-        or be seen in DNS.
+        A few services accept any zone until a record is requested; for them the zone must be configured or found in
+        DNS.
         """
         labels = (name.partition(f"{DOMAINKEY}.")[2] or name).split(".")
         refusal: DkimctlError | None = None
@@ -53,12 +53,12 @@ class LexiconProvider:
         raise refusal or ApiError(f"no zone for {name} at {self.name}", hint='set [domains."NAME"] zone = "…"')
 
     def find(self, zone: str, names: Sequence[str]) -> Found:
-        """The records at these names, as the service lists them."""
+        """Return the records at these names, as listed by the service."""
         session = self._session(zone)
         return {name: tuple(_records(session, zone, name)) for name in names}
 
     def apply(self, zone: str, changes: Sequence[Change]) -> None:
-        """One change after the other: the library knows no transaction."""
+        """Apply one change after the other: the library has no transactions."""
         try:
             for change in changes:
                 match change:
@@ -77,12 +77,12 @@ class LexiconProvider:
         except ApiError:
             self._forget(zone)
             session = self._session(zone)
-            there = any(other.text == record.text for other in _records(session, zone, record.name))
-            if not there:  # else only the answer was lost
+            exists = any(other.text == record.text for other in _records(session, zone, record.name))
+            if not exists:  # otherwise only the answer was lost
                 raise
 
     def _replace(self, zone: str, before: ProviderRecord, after: ProviderRecord) -> None:
-        """In place; where the library would delete first, the new record is made before the old one goes."""
+        """Replace in place; where the library would delete first, create the new record before deleting the old."""
         session = self._session(zone, after.ttl)
         if self._options.service not in REMAKING:
             session.update(before.id, after.name, self._content(after))
@@ -97,14 +97,14 @@ class LexiconProvider:
             self._session(zone).delete(before.id, before.field_type, before.name)
 
     def activate(self, zone: str) -> None:
-        """Nothing: the library makes each change effective by itself."""
+        """Do nothing: the library makes each change effective by itself."""
 
     def is_active(self, zone: str) -> bool | None:
-        """Unknown: the library cannot tell."""
+        """Return None: the library cannot tell."""
         return None
 
     def _forget(self, zone: str) -> None:
-        """Drop the zone's sessions: some services' code keeps what it has read of a zone for as long as it lives."""
+        """Drop the zone's sessions: the library's code for some services caches a zone in the session."""
         with self._lock:
             for key in [key for key in self._sessions if key[0] == zone]:
                 del self._sessions[key]
@@ -113,7 +113,7 @@ class LexiconProvider:
         return to_service(record.text, self._options.text_form)
 
     def _session(self, zone: str, ttl: int = 0) -> Session:
-        """That of a zone, from before if there is one. Only the last ones are kept: zones may be many."""
+        """Return a session for a zone, reused if there is one. Only the last ones are kept: there may be many zones."""
         with self._lock:
             session = self._sessions.pop((zone, ttl), None)
         if session is None:
@@ -140,7 +140,7 @@ def _record(kind: str, name: str, fields: Mapping[str, Any]) -> ProviderRecord:
 
 
 def _absolute(name: str, zone: str) -> str:
-    """The library makes names absolute, but forgets some."""
+    """Make a listed name absolute: the library leaves some relative."""
     lower = name.lower()
     if lower.endswith("."):
         return lower[:-1]

@@ -1,17 +1,17 @@
-"""What must be known of single services, as data: how they take long texts, and whether they change in place."""
+"""Peculiarities of single services as data: the form of long texts, and whether records are changed in place."""
 
 from enum import StrEnum
 
 
 class TextForm(StrEnum):
-    """How a TXT record's text is handed to a service of dns-lexicon."""
+    """The form in which a service of dns-lexicon expects a TXT record's text."""
 
     PLAIN = "plain"
-    """As it is: the service cuts it into character-strings."""
+    """Unchanged: the service splits it into character-strings."""
     QUOTED = "quoted"
-    """As character-strings in quotes: `"aaa" "bbb"`."""
+    """Character-strings in quotes: `"aaa" "bbb"`."""
     INNER = "inner"
-    """The same without the outermost quotes, which the library adds: `aaa" "bbb`."""
+    """Character-strings in quotes without the outermost ones, which the library adds: `aaa" "bbb`."""
 
 
 FORMS = {
@@ -24,7 +24,7 @@ FORMS = {
     "route53": TextForm.INNER,
     "zilore": TextForm.INNER,
 }
-"""Services whose texts are not PLAIN; `text_form` in the configuration wins."""
+"""Services whose form is not PLAIN; `text_form` in the configuration overrides it."""
 
 REMAKING = frozenset(
     {
@@ -33,4 +33,4 @@ REMAKING = frozenset(
         "ultradns", "vercel", "zonomi",
     }
 )  # fmt: skip
-"""Services whose records dns-lexicon 3.25 may remove before it makes them anew, when told to update them."""
+"""Services whose records dns-lexicon 3.25 may delete and create again in order to update them."""

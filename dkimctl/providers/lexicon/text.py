@@ -1,11 +1,11 @@
-"""The text of a TXT record as services take it and as they give it back."""
+"""Convert the text of a TXT record to and from the forms that services use."""
 
 from dkimctl.providers.lexicon.services import TextForm
 from dkimctl.record.presentation import MOST_OCTETS, parse_quoted_strings, quoted_strings
 
 
 def to_service(text: str, form: TextForm) -> str:
-    """The text in the form that the service takes."""
+    """Return the text in the form that the service expects."""
     if form is TextForm.PLAIN:
         return text
     strings = quoted_strings(text)
@@ -13,7 +13,7 @@ def to_service(text: str, form: TextForm) -> str:
 
 
 def from_service(content: str) -> str:
-    """The text in what a service lists: strings in quotes, the same without the outermost quotes, or the plain text."""
+    """Return the text of a listed record: strings with quotes, without the outermost quotes, or plain text."""
     content = content.strip()
     text = parse_quoted_strings(content)
     if text is None and '"' in content:
@@ -22,7 +22,7 @@ def from_service(content: str) -> str:
 
 
 def _without_seams(text: str) -> str:
-    """Where quotes were taken out, the blank between two strings of 255 octets is left: take it out as well."""
+    """Remove the blank between two strings of 255 octets that remains where a service removed the quotes."""
     step = MOST_OCTETS + 1
     pieces = [text[i : i + step] for i in range(0, len(text), step)]
     if len(pieces) > 1 and all(len(piece) == step and piece.endswith(" ") for piece in pieces[:-1]):

@@ -1,1 +1,1 @@
-"""OVH's DNS, through the `ovh` library. The only adapter to it is `client`."""
+"""OVH's DNS, through the `ovh` library, which only the `client` modules import."""

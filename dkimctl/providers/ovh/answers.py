@@ -1,4 +1,4 @@
-"""What came back from the API, read: a value, or what its refusal says."""
+"""Answers of the API: read the value, or make an error of the refusal."""
 
 import json
 from contextlib import suppress
@@ -14,7 +14,7 @@ from dkimctl.providers.ovh.refusals import OvhError, Refusal, explain, lost
 
 @dataclass(frozen=True, slots=True)
 class ApiAnswer:
-    """An HTTP answer to one call, as far as it matters."""
+    """The HTTP answer to one call."""
 
     method: str
     path: str
@@ -22,7 +22,7 @@ class ApiAnswer:
     status: int
     content: bytes
     retry_after: str
-    """The header of this name, or empty."""
+    """The Retry-After header, or empty."""
 
     @property
     def is_success(self) -> bool:
@@ -30,17 +30,17 @@ class ApiAnswer:
         return 200 <= self.status < 300
 
     def value(self) -> Any:
-        """The value in the body; None for 204. Raises OvhError when the body is no JSON."""
+        """Return the value of the body; None for 204. Raises OvhError when the body is not JSON."""
         if self.status == 204:
             return None
         try:
             return json.loads(self.content)
-        except (ValueError, RecursionError):  # no JSON, a number of thousands of digits, nested without end
+        except (ValueError, RecursionError):  # not JSON, a number of thousands of digits, endless nesting
             what = f"answered {self._kind}, not JSON" if self.content else "answered with an empty body"
             raise lost(what, self.method, self.path, status=self.status, hint=strange_answer(self.endpoint)) from None
 
     def refusal(self, hide: tuple[str, ...], zones: tuple[str, ...] = ()) -> OvhError:
-        """Return the error for it; what `hide` holds does not appear in it. `zones`: what a new key is needed for."""
+        """Return the error for this answer. `hide`: secrets to mask in it. `zones`: named in hints for a new key."""
         body: object = None
         with suppress(ValueError, RecursionError):
             body = json.loads(self.content)
@@ -63,14 +63,14 @@ class ApiAnswer:
 
 
 def without(hidden: tuple[str, ...], text: str) -> str:
-    """`text` with `***` for each of these; what has only a few letters is no secret, and part of many words."""
+    """Return `text` with `***` for each hidden value; values of up to 3 letters are parts of words, not secrets."""
     for secret in hidden:
         text = text.replace(secret, "***") if len(secret) > 3 else text
     return text
 
 
 def strange_answer(endpoint: str) -> str:
-    """Return the hint for an answer that no API gives."""
+    """Return the hint for an answer that does not come from an API."""
     return RUN_AGAIN if is_url(endpoint) else "if it happens again, look for a proxy or a portal on the way to the API"
 
 
@@ -80,7 +80,7 @@ def _missing_actions(details: dict[str, object]) -> str:
 
 
 def _seconds(header: str) -> float | None:
-    """Retry-After in seconds; its form as a date (RFC 9110 §10.2.3) as well."""
+    """Return Retry-After in seconds, from a number or a date (RFC 9110 §10.2.3)."""
     with suppress(ValueError):
         seconds = float(header.strip())
         return max(0.0, seconds) if isfinite(seconds) else None

@@ -1,4 +1,4 @@
-"""Calls that may be repeated, with growing pauses; the API's wish to wait is honoured."""
+"""API calls with retries: growing pauses, and waiting as long as the API asks for."""
 
 import logging
 import random
@@ -9,55 +9,57 @@ from typing import Any, TypeVar
 from dkimctl.clock import Clock
 from dkimctl.providers.base import Pace
 from dkimctl.providers.ovh.client import ApiClient
-from dkimctl.providers.ovh.pace import LONGEST_WISH, Pacer
+from dkimctl.providers.ovh.pace import LONGEST_WAIT, Pacer
 from dkimctl.providers.ovh.refusals import OvhError
 
 T = TypeVar("T")
 UNPACED = Pace(rate=0)
-PATIENCE = 45.0  # seconds that one call may spend on repeating itself, without the waits that the API asks for
-SHORT_PATIENCE = 4.0  # seconds, for a call that only spares others
+PATIENCE = 45.0  # seconds that one call may spend on retries, without the waits that the API asks for
+SHORT_PATIENCE = 4.0  # seconds, for an optional call that only saves others
 MOST_WAITS = 10
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 8.0
-_NOTICED = 2.0  # seconds: a longer pause is told, or it would look as if nothing went on
-_TOLD_EVERY = 60.0  # seconds, for all calls together
+_REPORTED_FROM = 2.0  # seconds: longer pauses are reported, so that the program does not seem to hang
+_REPORT_INTERVAL = 60.0  # seconds, for all calls together
 _LOG = logging.getLogger(__name__)
-_LOG.addHandler(logging.NullHandler())  # where nobody shows it, nobody does
+_LOG.addHandler(logging.NullHandler())  # no output unless the program configures logging
 
 
 class Backoff:
-    """The pauses between the attempts of one call: doubled each time, with jitter so that clients do not march."""
+    """The pauses between the attempts of one call: doubled each time, with jitter to spread out clients."""
 
-    def __init__(self, clock: Clock, patience: float = PATIENCE, tell: Callable[[str], None] = lambda _: None) -> None:
-        """`tell` hears why there is a pause that somebody would notice."""
+    def __init__(
+        self, clock: Clock, patience: float = PATIENCE, report: Callable[[str], None] = lambda _: None
+    ) -> None:
+        """Start without a pause. `report` is called with the reason of each noticeable pause."""
         self._clock = clock
-        self._tell = tell
+        self._report = report
         self._deadline = clock.monotonic() + patience
         self._pause = _FIRST_PAUSE
         self._waits = 0
 
     def wait_after(self, error: OvhError) -> None:
-        """Sleep before the next attempt. Raises the error when repeating cannot help or would take too long."""
+        """Sleep before the next attempt. Raises the error when a retry cannot help or would take too long."""
         if not error.is_transient:
             raise error
         self.wait(error)
 
     def wait(self, error: OvhError) -> None:
-        """The same for an error of which the caller knows that it may pass."""
-        wish = error.retry_after or 0.0
+        """Sleep as `wait_after` does, for an error that the caller knows to be temporary."""
+        requested = error.retry_after or 0.0
         pause = self._pause * random.uniform(0.5, 1.0)  # noqa: S311
         self._waits += 1
-        if self._clock.monotonic() + pause > self._deadline or self._waits > MOST_WAITS or wish > LONGEST_WISH:
+        if self._clock.monotonic() + pause > self._deadline or self._waits > MOST_WAITS or requested > LONGEST_WAIT:
             raise error
-        if max(pause, wish) >= _NOTICED:
-            self._tell(error.message)
-        self._clock.sleep(max(pause, wish))
-        self._deadline += wish
+        if max(pause, requested) >= _REPORTED_FROM:
+            self._report(error.message)
+        self._clock.sleep(max(pause, requested))
+        self._deadline += requested
         self._pause = min(2 * self._pause, _LONGEST_PAUSE)
 
 
 class Calls:
-    """The calls of the API that are safe to repeat. Each raises OvhError when patience is at its end."""
+    """API calls with retries where those are safe. Each raises OvhError when its time for retries is used up."""
 
     def __init__(self, client: ApiClient, clock: Clock, patience: float = PATIENCE, pace: Pace = UNPACED) -> None:
         self._client = client
@@ -65,21 +67,21 @@ class Calls:
         self._at_a_time = threading.BoundedSemaphore(pace.jobs)
         self._clock = clock
         self._patience = patience
-        self._quiet_until = clock.monotonic()
+        self._next_report = clock.monotonic()
 
     @property
     def endpoint(self) -> str:
-        """Where the calls go."""
+        """The endpoint of the calls."""
         return self._client.endpoint
 
     def backoff(self) -> Backoff:
-        """Fresh pauses for a loop of the caller's own."""
-        return Backoff(self._clock, self._patience, self._tell)
+        """Return new pauses for a loop of the caller's own."""
+        return Backoff(self._clock, self._patience, self._report_pause)
 
-    def _tell(self, why: str) -> None:
-        if self._clock.monotonic() >= self._quiet_until:
-            self._quiet_until = self._clock.monotonic() + _TOLD_EVERY
-            _LOG.warning("%s; asking again for a while", why)
+    def _report_pause(self, reason: str) -> None:
+        if self._clock.monotonic() >= self._next_report:
+            self._next_report = self._clock.monotonic() + _REPORT_INTERVAL
+            _LOG.warning("%s; retrying for a while", reason)
 
     def get(self, path: str) -> Any:
         """Read a value."""
@@ -91,11 +93,11 @@ class Calls:
                 backoff.wait_after(error)
 
     def optional(self, path: str) -> Any:
-        """Return a value that spares other calls, or None when it cannot be read, for whatever reason.
+        """Return a value that saves other calls, or None when it cannot be read for any reason.
 
-        Nothing may depend on it: what is asked next either works without it or reports what is wrong.
+        Nothing may depend on it: the following calls either work without it or report the problem.
         """
-        backoff = Backoff(self._clock, min(self._patience, SHORT_PATIENCE), self._tell)
+        backoff = Backoff(self._clock, min(self._patience, SHORT_PATIENCE), self._report_pause)
         while True:
             try:
                 return self._paced(lambda: self._client.value("GET", path))
@@ -103,11 +105,11 @@ class Calls:
                 try:
                     backoff.wait_after(error)
                 except OvhError:
-                    _LOG.info("GET %s: done without (%s)", path, error.message)
+                    _LOG.info("GET %s: skipped (%s)", path, error.message)
                     return None
 
     def request_consumer_key(self, body: dict[str, object]) -> Any:
-        """Ask for a consumer key. One whose answer was lost is never validated: asking again does no harm."""
+        """Request a consumer key. A key whose answer was lost is never validated, so a retry is harmless."""
         backoff = self.backoff()
         while True:
             try:
@@ -116,7 +118,7 @@ class Calls:
                 backoff.wait_after(error)
 
     def repeat(self, method: str, path: str, body: dict[str, object] | None = None) -> None:
-        """A change that leads to the same state however often it is done."""
+        """Make a change that is idempotent, with retries."""
         backoff = self.backoff()
         while True:
             try:
@@ -125,7 +127,7 @@ class Calls:
                 backoff.wait_after(error)
 
     def once(self, method: str, path: str, body: dict[str, object]) -> Any:
-        """A change that must not be repeated blindly."""
+        """Make a change that is not idempotent, once."""
         return self._paced(lambda: self._client.value(method, path, body))
 
     def _paced(self, call: Callable[[], T]) -> T:

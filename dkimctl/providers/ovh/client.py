@@ -1,7 +1,7 @@
-"""One call to the API: a value or one OvhError comes of it, within one deadline.
+"""Make one call to the API within a deadline: it returns a value or raises an OvhError.
 
-The library's `raw_call` is used, which signs and sends; its `call` drops the status of an unreadable answer and fails
-on some error bodies.
+The library's `raw_call` signs and sends the request; its `call` would drop the status of an unreadable answer and
+fail on some error bodies.
 """
 
 import logging
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _LOG = logging.getLogger(__name__)
-TIMEOUTS = (10.0, 30.0)  # seconds to connect, and without a byte; the library's own 180 would hold up a whole run
-DEADLINE = 60.0  # seconds for one call from its beginning to its last byte
-_FARTHEST = 10 * 366 * 86400  # seconds by which clocks may differ before it is nonsense
+TIMEOUTS = (10.0, 30.0)  # seconds to connect, and without a byte; the library's own 180 would block a whole run
+DEADLINE = 60.0  # seconds for one call from its start to its last byte
+_LARGEST_SKEW = 10 * 366 * 86400  # seconds; a larger difference of clocks is an invalid answer
 
 
 class ApiClient:
-    """An API account. Safe to use from several threads: each call has a library client for itself while it lasts.
+    """An API account. Safe to use from several threads: each call uses a library client exclusively.
 
-    Raises ConfigError for an unknown endpoint, or one that does not go with the kind of credentials.
+    Raises ConfigError for an unknown endpoint, or one that does not fit the kind of credentials.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class ApiClient:
         deadline: float = DEADLINE,
         zones: Sequence[str] = (),
     ) -> None:
-        """`zones`: those that are named where a refusal advises another key."""
+        """Check the credentials without a call. `zones`: named in hints that advise a new key."""
         self._credentials = credentials
         self._timeout = timeout
         self._deadline = deadline
@@ -52,17 +52,17 @@ class ApiClient:
         self._timing = threading.Lock()
         self._delta: int | None = None
         """Seconds by which the API's clock is ahead of ours; None until it was asked."""
-        new_client(credentials, timeout)  # calls nothing: a mistake is reported before anything is done
+        new_client(credentials, timeout)  # makes no call: a mistake is reported before anything is changed
 
     @property
     def endpoint(self) -> str:
-        """Its name or URL."""
+        """The endpoint's name or URL."""
         return self._credentials.endpoint
 
     def value(self, method: str, path: str, body: dict[str, object] | None = None, *, signed: bool = True) -> Any:
-        """Return what the API answers to one call, made once. Raises OvhError, also when the answer holds no value.
+        """Make one call, once, and return its value. Raises OvhError, also for an answer without a value.
 
-        `signed=False` is for the one call that needs no consumer key: asking for one.
+        `signed=False` is for the one call that needs no consumer key: requesting one.
         """
         answer = self._send(method, path, body, signed=signed)
         value = answer.value()
@@ -71,7 +71,7 @@ class ApiClient:
         return value
 
     def void(self, method: str, path: str, body: dict[str, object] | None = None) -> None:
-        """Make one call, once, that has nothing to answer: 204, `null` and an empty body are all fine.
+        """Make one call, once, that returns nothing: 204, `null` and an empty body are all accepted.
 
         Raises OvhError.
         """
@@ -80,7 +80,7 @@ class ApiClient:
             answer.value()
 
     def _send(self, method: str, path: str, body: dict[str, object] | None, *, signed: bool = True) -> ApiAnswer:
-        """Return the answer, when its status says success."""
+        """Send a call and return its answer. Raises OvhError unless its status says success."""
         from ovh.exceptions import APIError
         from requests import RequestException
 
@@ -91,17 +91,17 @@ class ApiClient:
             )
         except RequestException as error:
             _LOG.info("%s %s: no answer", method, path)
-            raise unreached(error, method, path) from None  # its words may hold the whole request
+            raise unreached(error, method, path) from None  # its message may hold the whole request
         except APIError as error:
             raise self._failed_before(error, method, path) from None
-        except NO_TOKEN:  # one had run out, and the answer to the request for another was none
+        except NO_TOKEN:  # the token had expired, and the request for a new one got no usable answer
             raise lost("gave no access token", "POST", TOKEN_PATH) from None
         _LOG.info("%s %s: %d", method, path, response.status_code)  # never a body: some hold secrets
         answer = self._answer(method, path, response)
         refusal = None if answer.is_success else answer.refusal(self._secrets, self._zones)
         if refusal is not None and refusal.kind is Kind.OUT_OF_TIME:
             refusal.message += f"; {_skew(client.time_delta)}"
-            self._delta = None  # ask again: the time that the client holds is wrong, and so is the client
+            self._delta = None  # ask again: the client holds a wrong time difference and is not reused
         else:
             self._idle.put(client)
         if refusal is not None:
@@ -136,24 +136,24 @@ class ApiClient:
         return client
 
     def _asked_delta(self, client: Any) -> int:
-        """Return by how much the API's clock is ahead, asked for once: its failure is not the next call's."""
+        """Ask for the API's time and return by how many seconds its clock is ahead. Raises OvhError."""
         from ovh.exceptions import APIError, HTTPError
 
         try:
             delta = int(client.time_delta)
-            if abs(delta) < _FARTHEST:
+            if abs(delta) < _LARGEST_SKEW:
                 return delta
         except HTTPError as error:
             raise unreached(error.args[1], "GET", "/auth/time") from None
         except (APIError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
             response = getattr(error, "response", None)
-            if response is not None and response.status_code == 429:  # which says when to come again
+            if response is not None and response.status_code == 429:  # its header says when to retry
                 raise self._answer("GET", "/auth/time", response).refusal(self._secrets, self._zones) from None
-        # the library trips over answers that are no number
-        raise lost("does not answer as an API", "GET", "/auth/time", hint=strange_answer(self.endpoint)) from None
+        # the library fails on answers that are not a number
+        raise lost("does not answer like an API", "GET", "/auth/time", hint=strange_answer(self.endpoint)) from None
 
     def _failed_before(self, error: Exception, method: str, path: str) -> OvhError:
-        """Return the error where the library refused before anything was sent, or a token could not be had."""
+        """Return the error for a call that the library refused to send, or for a missing access token."""
         said = without(self._secrets, str(error).partition("\n")[0])
         return OvhError(
             Kind.REFUSED,
@@ -169,7 +169,7 @@ class ApiClient:
 
 
 def _skew(delta: int) -> str:
-    """Return what the difference between their clock and ours, in seconds, means."""
+    """Describe the difference between the API's clock and this machine's, in seconds."""
     if not delta:
-        return "theirs says the same as this one's (GET /auth/time)"
-    return f"this one's is {abs(delta)} s {'behind' if delta > 0 else 'ahead of'} theirs (GET /auth/time)"
+        return "both clocks now show the same time (GET /auth/time)"
+    return f"this machine's is {abs(delta)} s {'slow' if delta > 0 else 'fast'} compared to theirs (GET /auth/time)"

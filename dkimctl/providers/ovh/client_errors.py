@@ -1,4 +1,4 @@
-"""What the HTTP library raises, as an OvhError that says what to check."""
+"""Convert exceptions of the HTTP library to an OvhError that says what to check."""
 
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ _PROXY_HINT = "check HTTPS_PROXY and NO_PROXY"
 
 
 def unreached(error: "RequestException", method: str, path: str) -> OvhError:
-    """Return the error for a call to which no usable answer came."""
+    """Return the error for a call without a usable answer."""
     from requests.exceptions import ConnectTimeout, ProxyError, ReadTimeout, SSLError
 
     from dkimctl.providers.bounded import UnusableAnswer
@@ -28,7 +28,7 @@ def unreached(error: "RequestException", method: str, path: str) -> OvhError:
         return lost("cannot be reached: no connection in time", method, path)
     if isinstance(error, ReadTimeout):
         return lost("gave no answer in time", method, path)
-    return _by_words(str(error), method, path)
+    return _by_message(str(error), method, path)
 
 
 def late(seconds: float, method: str, path: str) -> OvhError:
@@ -41,20 +41,20 @@ def _refused(message: str, call: str, hint: str) -> OvhError:
 
 
 def _proxy(words: str, method: str, path: str) -> OvhError:
-    """A proxy that answers 407 is alive: it wants a name and a password."""
+    """Return the error for a proxy: one that answers 407 is reachable and requires a login."""
     if "407" in words:
         call = f"{method} {path.partition('?')[0]}"
-        hint = "set HTTPS_PROXY=http://NAME:PASSWORD@HOST:PORT, or have the proxy let this machine pass"
-        return _refused(f"the proxy wants a login before it lets a call to the OVH API pass (407, {call})", call, hint)
+        hint = "set HTTPS_PROXY=http://NAME:PASSWORD@HOST:PORT, or have the proxy allow this machine"
+        return _refused(f"the proxy requires a login for calls to the OVH API (407, {call})", call, hint)
     return lost("cannot be reached through the proxy", method, path, hint=_PROXY_HINT)
 
 
-def _by_words(words: str, method: str, path: str) -> OvhError:
-    """Return the error for what has no class of its own."""
+def _by_message(words: str, method: str, path: str) -> OvhError:
+    """Return the error for an exception that only its message identifies."""
     if "NameResolution" in words or "Name or service" in words:
         return lost("cannot be reached: its name does not resolve", method, path, hint="check this machine's resolver")
     if "unreachable" in words or "No route" in words:
-        hint = "this machine has no way to its address; if it has no IPv6, see that the name resolves to IPv4 as well"
+        hint = "this machine has no route to its address; if it has no IPv6, check that the name also resolves to IPv4"
         return lost("cannot be reached: no route to it", method, path, hint=hint)
     if "refused" in words:
         return lost("cannot be reached: connection refused", method, path)

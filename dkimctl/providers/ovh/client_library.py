@@ -1,7 +1,7 @@
-"""The `ovh` library, loaded and built so that it reads nothing but what it is given.
+"""Load the `ovh` library and create its clients so that they read no configuration files or variables.
 
-As it is imported it reads /etc/ovh.conf, ~/.ovh.conf and ./ovh.conf, and each client it makes reads them and the
-environment again. In a directory of somebody else's, ./ovh.conf may be a pipe that never ends.
+On import the library reads /etc/ovh.conf, ~/.ovh.conf and ./ovh.conf, and each client reads them and the environment
+again. In another user's directory, ./ovh.conf may be a pipe that never ends.
 """
 
 import sys
@@ -21,7 +21,7 @@ _LOADING = threading.RLock()
 
 
 def new_client(credentials: Credentials, timeout: tuple[float, float]) -> Any:
-    """Return a client of the library whose HTTP session is limited. Calls nothing yet. Raises ConfigError.
+    """Return a client of the library whose HTTP session is limited. Makes no call. Raises ConfigError.
 
     `timeout`: seconds to connect, and between two pieces of an answer.
     """
@@ -53,7 +53,7 @@ def new_client(credentials: Credentials, timeout: tuple[float, float]) -> Any:
 
 
 def load() -> Any:
-    """Return the library, imported without its configuration files."""
+    """Import the library without its configuration files, and return it."""
     with _LOADING:
         if "ovh" not in sys.modules:
             sys.modules[_CONFIG] = _LaterConfig(_CONFIG)
@@ -69,7 +69,7 @@ def load() -> Any:
 
 
 class _LaterConfig(ModuleType):
-    """Takes the place of `ovh.config` until some other user of the library needs it."""
+    """A placeholder for `ovh.config` that imports the real module when another user of the library needs it."""
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):  # the import system asks for its own
@@ -79,14 +79,14 @@ class _LaterConfig(ModuleType):
 
 class _NoConfiguration:
     def get(self, section: str, name: str) -> None:
-        """Nothing is configured."""
+        """Return None: nothing is configured."""
 
 
 @contextmanager
 def _nothing_but_arguments(library: Any) -> Iterator[None]:
-    """Keep the library from filling in what it is not given from OVH_* variables and its files.
+    """Keep the library from taking missing arguments from OVH_* variables and its files.
 
-    Even an empty variable would count, and make two kinds of credentials of one.
+    Even an empty variable would count, and make the credentials seem to be of two kinds.
     """
     with _LOADING:
         configuration = library.config

@@ -8,13 +8,13 @@ from dkimctl.providers.ovh.refusals import Kind, OvhError, lost
 
 PATH = "/auth/oauth2/token"
 NO_TOKEN = (AttributeError, TypeError, ValueError, RecursionError)
-"""What the OAuth2 library raises for an answer that is JSON but no object, or is no JSON."""
+"""The exceptions of the OAuth2 library for an answer that is not a JSON object."""
 
 
 def fetch_token(client: Any, timeout: tuple[float, float]) -> None:
-    """Get the first token here: the library would do it without any timeout, and inside the next call.
+    """Get the first access token: the library itself would do it inside the next call and without a timeout.
 
-    The session that signs calls with it is limited like the client's own. Raises OvhError.
+    The session that uses the token is limited like the client's own. Raises OvhError.
     """
     from oauthlib.oauth2 import BackendApplicationClient
     from ovh.exceptions import OAuth2FailureError
@@ -48,7 +48,7 @@ def fetch_token(client: Any, timeout: tuple[float, float]) -> None:
 
 
 def refused_token(said: str) -> OvhError:
-    """Return the error for a token that was not given; `said` is what the library makes of the answer."""
+    """Return the error for a refused token; `said`: the library's message."""
     if "status_code=5" in said or not ("status_code=4" in said or "invalid_client" in said):
         return lost("gave no access token", "POST", PATH)
     return OvhError(

@@ -1,4 +1,4 @@
-"""Writing an `ovh.conf`: a few values change, everything else of the file stays as a person wrote it."""
+"""Write keys into an `ovh.conf`; everything else in the file stays as a person wrote it."""
 
 import configparser
 import re
@@ -26,7 +26,7 @@ HEAD = "# Credentials of the OVH API, for dkimctl and for the ovh library. Nobod
 
 
 def refuse_unstorable(path: Path, credentials: Credentials) -> None:
-    """Raise now what `store` would raise: a key that a person has validated is not to be lost."""
+    """Raise the errors of `store` early, so that no key is lost after a person has validated it."""
     path, owner = _place(path)
     _updated(path, read_file(path), credentials)
     with staged_file(path, b"", mode=MODE, owner=owner):
@@ -34,9 +34,9 @@ def refuse_unstorable(path: Path, credentials: Credentials) -> None:
 
 
 def store(path: Path, credentials: Credentials, clock: Clock) -> Path | None:
-    """Write the three keys into `path`, mode 0600; a file that held another consumer key stays beside it.
+    """Write the three keys into `path`, mode 0600; a file with another consumer key is kept as a copy beside it.
 
-    Returns the name of that copy. Raises Refused where others could swap the file, DiskError.
+    Returns the path of that copy. Raises Refused where other users could replace the file, DiskError.
     """
     path, owner = _place(path)
     before = read_file(path)
@@ -50,8 +50,8 @@ def store(path: Path, credentials: Credentials, clock: Clock) -> Path | None:
 
 
 def _place(path: Path) -> tuple[Path, Owner]:
-    """The file itself, in a directory where nobody else can swap it, and whose it is to be."""
-    _refuse_shared(path, caller())  # before anything is made
+    """Return the resolved path and the owner of the file, in a directory where only the owner can replace it."""
+    _refuse_shared(path, caller())  # before anything is created
     make_directory(path.parent, mode=0o755)
     path = resolved(path)
     owner = _owner(path)
@@ -60,18 +60,16 @@ def _place(path: Path) -> tuple[Path, Owner]:
 
 
 def _updated(path: Path, before: bytes | None, credentials: Credentials) -> tuple[str, dict[str, dict[str, str]]]:
-    """The file's text with these keys, and what it held before. Raises ConfigError."""
+    """Return the file's text with these keys, and its sections before. Raises ConfigError."""
     text = HEAD if before is None else before.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
     after, old = with_credentials(text, credentials), _parsed(text)
     if _parsed(after) != {**old, **_changed(old, credentials)}:
-        raise ConfigError(
-            f"{path} is written in a way that this cannot change safely", hint="correct it, or move it away"
-        )
+        raise ConfigError(f"{path} has a form that dkimctl cannot change safely", hint="correct it, or move it away")
     return after, old
 
 
 def with_credentials(text: str, credentials: Credentials) -> str:
-    """The text of an `ovh.conf` with these keys in the section of their endpoint; it becomes the default if none is."""
+    """Return the text of an `ovh.conf` with these keys; their endpoint becomes the default if there is none."""
     values = {name: getattr(credentials, name) for name in KEYS}
     if _section(text.splitlines(keepends=True), "default", "endpoint") is None:
         text = _with_values(text, "default", {"endpoint": credentials.endpoint})
@@ -83,12 +81,12 @@ def _parsed(text: str) -> dict[str, dict[str, str]]:
     try:
         parser.read_string(text)
     except configparser.Error:
-        return {}  # equal to nothing that has our keys
+        return {}  # never equal to a text with our keys
     return {name: dict(parser[name]) for name in parser.sections()}
 
 
 def _changed(old: Mapping[str, Mapping[str, str]], credentials: Credentials) -> dict[str, dict[str, str]]:
-    """The two sections that change, as they must read afterwards."""
+    """Return the two sections that change, with their new values."""
     endpoint = credentials.endpoint
     keys = {name: getattr(credentials, name) for name in KEYS}
     return {
@@ -102,7 +100,7 @@ _OPTION = re.compile(r"(?P<name>[^\s#;=:\[][^=:]*?)\s*[=:]")
 
 
 def _section(lines: list[str], section: str, option: str | None = None) -> int | None:
-    """The number of the section's header, or of the line of its option; None when there is none."""
+    """Return the line number of the section's header, or of its option; None when there is none."""
     inside = ""
     for number, line in enumerate(lines):
         if header := _HEADER.match(line):
@@ -128,13 +126,13 @@ def _with_values(text: str, section: str, values: Mapping[str, str]) -> str:
             lines.insert(number, "")
         lines[number] = f"{name}={value}\n"
         while number + 1 < len(lines) and lines[number + 1][:1] in " \t" and lines[number + 1].strip():
-            del lines[number + 1]  # the old value went on there
+            del lines[number + 1]  # a continuation line of the old value
         last = number
     return "".join(lines)
 
 
 def _owner(path: Path) -> Owner:
-    """Return the owner of the file, or of the one to be made."""
+    """Return the owner of the file, or the caller for a new file."""
     status = status_of(path)
     return caller() if status is None else Owner.of(status)
 

@@ -1,4 +1,4 @@
-"""Whether the credential with which keys are published will go on working: what `doctor` and `status` say of it."""
+"""Check that the OVH credential is valid and does not expire soon, for `doctor` and `status`."""
 
 import os
 from collections.abc import Iterable
@@ -13,10 +13,9 @@ _OVH = "ovh"
 
 
 def credential_findings(settings: Settings, store: KeyReader, clock: Clock) -> tuple[Finding, ...]:
-    """One call to OVH, when a credential is there and something is published with it; else nothing.
+    """Check the credential with one call to OVH, if there is one and a domain uses it. Return the findings.
 
-    A credential that cannot be read, or an API that cannot be asked, is a finding of severity `unknown`. Raises
-    nothing.
+    An unreadable credential or an unreachable API is a finding of severity `unknown`. Raises nothing.
     """
     from dkimctl.catalogue import ovh_credential as catalogue
     from dkimctl.providers.ovh.credentials import find_credentials
@@ -25,7 +24,7 @@ def credential_findings(settings: Settings, store: KeyReader, clock: Clock) -> t
         credentials = find_credentials(settings.providers.get(_OVH, {}), settings, os.environ)
     except DkimctlError as error:
         if not _is_used(settings, store):
-            return ()  # somebody else's file, perhaps
+            return ()  # perhaps another user's file
         return (finding(catalogue.NOT_READ, _OVH, error.message, fix=error.hint),)
     if credentials is None or not _is_used(settings, store):
         return ()
@@ -35,12 +34,12 @@ def credential_findings(settings: Settings, store: KeyReader, clock: Clock) -> t
 
 
 def _is_used(settings: Settings, store: KeyReader) -> bool:
-    """True when a managed domain is at OVH, as configured or as its key remembers."""
+    """True when a managed domain is at OVH, according to the configuration or its key's metadata."""
     if _OVH in (settings.provider, *(domain.provider for domain in settings.domains.values())):
         return True
     try:
         return any(key.metadata.provider == _OVH for domain in store.domains() for key in _keys(store, domain))
-    except DkimctlError:  # whoever shows the keys says so
+    except DkimctlError:  # the commands that list the keys report it
         return False
 
 

@@ -1,7 +1,7 @@
 """OVH credentials: from the environment, from files it names, or from an `ovh.conf` that only its owner may read.
 
-The `ovh` library would also read `./ovh.conf`; for a tool that root runs that is a trap, so everything is read here
-and handed over explicitly.
+The `ovh` library would also read `./ovh.conf`, which is unsafe for a tool run by root: everything is read here and
+passed explicitly.
 """
 
 import configparser
@@ -46,9 +46,9 @@ class Credentials:
 def read_credentials(
     options: Mapping[str, Option], settings: Settings, environment: Mapping[str, str], home: Path | None = None
 ) -> Credentials:
-    """The credentials: each value from the environment, else from the file.
+    """Read the credentials: each value from the environment, else from the file.
 
-    Raises ConfigError with everything that is missing or doubtful at once.
+    Raises ConfigError with every missing or invalid value.
     """
     return _whole(*_found(options, settings, environment, home))
 
@@ -56,7 +56,7 @@ def read_credentials(
 def find_credentials(
     options: Mapping[str, Option], settings: Settings, environment: Mapping[str, str], home: Path | None = None
 ) -> Credentials | None:
-    """The same, or None where there is no part of any. Raises ConfigError when only some are there."""
+    """Read the credentials, or return None where there are none. Raises ConfigError when they are incomplete."""
     endpoint, values, file = _found(options, settings, environment, home)
     return _whole(endpoint, values, file) if values else None
 
@@ -70,7 +70,7 @@ def _whole(endpoint: str, values: dict[str, str], file: "_File") -> Credentials:
 def _found(
     options: Mapping[str, Option], settings: Settings, environment: Mapping[str, str], home: Path | None
 ) -> "tuple[str, dict[str, str], _File]":
-    """The endpoint, the values of one kind, and the file that was read."""
+    """Return the endpoint, the values of one kind, and the file that was read."""
     _check_options(options)
     given = _from_environment(environment)
     file = _File.none() if _is_complete(given) else _find_file(options, settings, home or _home())
@@ -82,12 +82,12 @@ def _found(
 
 
 def _other_section(file: "_File", endpoint: str) -> ConfigError:
-    """Return the error for a file that has keys, and none of them for the endpoint."""
+    """Return the error for a file with keys for other endpoints only."""
     there = " and ".join(f"[{printable(name, 40)}]" for name in file.sections)
     first = file.sections[0]
     hint = f"if {first} is meant, name it: [default], then endpoint={first}; if not, write the keys under [{endpoint}]"
     if first.lower() == "default" or first not in ENDPOINTS:
-        hint = f"write [{endpoint}] above the keys in place of [{printable(first, 40)}]"
+        hint = f"write [{endpoint}] above the keys instead of [{printable(first, 40)}]"
     return ConfigError(
         f"{file.path} has credentials under {there}, and {endpoint} is the endpoint: no [{endpoint}]", hint=hint
     )
@@ -100,10 +100,10 @@ def read_application(
     target: Path,
     home: Path | None = None,
 ) -> Credentials:
-    """Application key and secret, to ask for a consumer key with; no consumer key.
+    """Read application key and secret, with which a consumer key is requested.
 
-    From the environment, else from `target`, the file in which the consumer key will be kept, else from where
-    credentials are looked for anyway. Raises ConfigError.
+    They come from the environment, else from `target`, the file that will hold the consumer key, else from the usual
+    files. Raises ConfigError.
     """
     _check_options(options)
     given = _from_environment(environment)
@@ -115,7 +115,7 @@ def read_application(
     if any(name in values for name in OAUTH2):
         raise ConfigError(
             "an OAuth2 service account needs no consumer key: its rights are policies of the OVH account",
-            hint="see what it may do: dkimctl ovh whoami ZONE",
+            hint="show its rights: dkimctl ovh whoami ZONE",
         )
     page = f"https://{web_host(endpoint)}/createApp/"
     _refuse_incomplete(
@@ -125,7 +125,7 @@ def read_application(
 
 
 def stored_credentials(path: Path, endpoint: str) -> Credentials | None:
-    """The three keys that a file holds for an endpoint, or None where it holds no complete set. Raises ConfigError."""
+    """Return the three keys in a file for an endpoint, or None when they are incomplete. Raises ConfigError."""
     values = _read_file(path).values(endpoint) if is_there(path) else {}
     return Credentials(endpoint, **values) if all(name in values for name in KEYS) else None
 
@@ -135,12 +135,12 @@ def _check_options(options: Mapping[str, Option]) -> None:
         f"[providers.ovh] {key}: unknown; known here: {', '.join(OPTIONS)}" for key in options if key not in OPTIONS
     ]
     problems += [
-        f"[providers.ovh] {key}: a string is wanted" for key in OPTIONS if not isinstance(options.get(key, ""), str)
+        f"[providers.ovh] {key}: must be a string" for key in OPTIONS if not isinstance(options.get(key, ""), str)
     ]
     if problems:
         raise ConfigError(
             "[providers.ovh] has mistakes",
-            hint='secrets do not stand in the configuration: name their file with credentials = "/path/ovh.conf"',
+            hint='secrets do not belong in the configuration: name their file with credentials = "/path/ovh.conf"',
             problems=problems,
         )
 
@@ -161,7 +161,7 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def cleaned(value: str) -> str:
-    """Return a value without what pasting leaves around it: blanks of every kind, a line feed, a pair of quotes."""
+    """Return a value without the blanks, line feeds and quotes that pasting leaves around it."""
     value = value.strip(_AROUND)
     if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
         value = value[1:-1].strip(_AROUND)
@@ -174,7 +174,7 @@ def _is_complete(values: Mapping[str, str]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """An `ovh.conf` as parsed, or nothing."""
+    """A parsed `ovh.conf`, or none."""
 
     path: Path | None
     parser: configparser.RawConfigParser = field(repr=False)
@@ -193,7 +193,7 @@ class _File:
 
     @property
     def sections(self) -> list[str]:
-        """The sections with credentials, whole or in part."""
+        """The sections with complete or incomplete credentials."""
         return [name for name in ("DEFAULT", *self.parser.sections()) if self._has_keys(name)]
 
     def _has_keys(self, section: str) -> bool:
@@ -227,7 +227,7 @@ def _read_file(path: Path) -> _File:
     try:
         parser.read_string(secret_text(path, hint="correct the credentials file"))
     except configparser.Error as error:
-        # the error's own words would quote lines of the file, and a line may be a secret
+        # the parser's message would quote lines of the file, and a line may hold a secret
         line = f" (line {error.lineno})" if isinstance(getattr(error, "lineno", None), int) else ""  # type: ignore[attr-defined]
         raise ConfigError(
             f"{path} is not an ovh.conf{line}", hint="it looks like: [ovh-eu], then application_key=… and so on"
@@ -236,7 +236,7 @@ def _read_file(path: Path) -> _File:
 
 
 def _one_kind(given: dict[str, str], filed: dict[str, str]) -> dict[str, str]:
-    """Environment over file; of the two kinds the one that the environment has, else the one that is there."""
+    """Merge the values, environment over file; a kind of credentials in the environment excludes the other kind."""
     for kind, other in ((KEYS, OAUTH2), (OAUTH2, KEYS)):
         if any(name in given for name in kind) and not any(name in given for name in other):
             filed = {name: value for name, value in filed.items() if name in kind}
@@ -247,17 +247,17 @@ def _one_kind(given: dict[str, str], filed: dict[str, str]) -> dict[str, str]:
             hint="keep one: OVH_APPLICATION_KEY, _SECRET and OVH_CONSUMER_KEY, or OVH_CLIENT_ID and _SECRET",
         )
     doubtful = [name for name, value in values.items() if not re.fullmatch("[!-~]+", value)]
-    if doubtful:  # no header of HTTP can hold it, so no call would even be made
+    if doubtful:  # an HTTP header cannot hold it, so no call would even be sent
         raise ConfigError(
-            f"not as OVH gives it: {', '.join(doubtful)}",
-            hint="copy it again, letters and digits only: something is in it that does not belong there",
+            f"not a value that OVH issues: {', '.join(doubtful)}",
+            hint="copy it again, letters and digits only: it contains other characters",
         )
     return values
 
 
 def _where_from(endpoint: str) -> str:
     return (
-        "make all three on the page that dkimctl ovh login --show-rules ZONE names, and write them to "
+        "create all three on the page shown by dkimctl ovh login --show-rules ZONE, and write them to "
         f"{OWN_FILE}, mode 0600; or create an application at https://{web_host(endpoint)}/createApp/ "
         "and type: dkimctl ovh login ZONE"
     )

@@ -1,4 +1,4 @@
-"""Where the API is: one of OVH's own names, or an `http://` URL on this machine."""
+"""API endpoints: OVH's names, or an `http://` URL on this machine."""
 
 import ipaddress
 import os
@@ -19,23 +19,23 @@ _WEB_HOSTS = {
     "soyoustart-ca": "ca.api.soyoustart.com",
 }
 ENDPOINTS = tuple(_WEB_HOSTS)
-"""OVH's own names."""
+"""OVH's names of its endpoints."""
 
 
 def web_host(endpoint: str) -> str:
-    """The host whose pages create applications and keys for an endpoint."""
+    """Return the host of the pages on which applications and keys for an endpoint are created."""
     return _WEB_HOSTS.get(endpoint, _WEB_HOSTS["ovh-eu"])
 
 
 def is_url(endpoint: str) -> bool:
-    """True when it is not one of OVH's names."""
+    """True when an endpoint is a URL rather than one of OVH's names."""
     return "://" in endpoint
 
 
 def loopback_url(endpoint: str) -> str:
-    """The URL, without final slash. Raises ConfigError unless it is `http://` on a loopback address.
+    """Return the URL without final slash. Raises ConfigError unless it is `http://` on a loopback address.
 
-    Anywhere else plain http would send the signatures, and an unknown https host the requests, to a stranger.
+    Any other URL would send signed requests over the network unencrypted, or to an unknown host.
     """
     try:
         parts = urlsplit(endpoint)
@@ -51,13 +51,13 @@ def loopback_url(endpoint: str) -> str:
 
 
 def token_url(endpoint: str) -> str:
-    """Where a service account gets its token, for a loopback URL."""
+    """Return the URL at which a service account gets its token, for a loopback URL."""
     parts = urlsplit(endpoint)
     return f"{parts.scheme}://{parts.netloc}/auth/oauth2/token"
 
 
 def allow_loopback() -> None:
-    """Keep proxies out of the way of this machine, and let OAuth2 do without TLS on it."""
+    """Exempt this machine's addresses from proxies, and allow OAuth2 without TLS."""
     for name in ("NO_PROXY", "no_proxy"):
         hosts = [host for host in os.environ.get(name, "").split(",") if host]
         os.environ[name] = ",".join(dict.fromkeys([*hosts, "127.0.0.0/8", "localhost", "::1"]))

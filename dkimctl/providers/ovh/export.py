@@ -1,4 +1,4 @@
-"""A zone as `GET …/export` shows it: a line for each record, a DKIM as a TXT in parentheses."""
+"""Read the text of a zone from `GET …/export`: a line for each record, a DKIM as a TXT in parentheses."""
 
 import re
 from collections import defaultdict
@@ -12,16 +12,15 @@ _IN_PARENTHESES = re.compile(r"\(\s*(.*\S)\s*\)")
 
 
 def records_in(text: str, zone: str, names: Collection[str]) -> dict[str, tuple[ProviderRecord, ...]]:
-    """The one TXT or DKIM record, without id, of each of these names that has one record and no more.
+    """Return the TXT or DKIM record, without id, of each of these names that has exactly one record.
 
-    Left out is every name at which the text shows something else, or something that cannot be read: how OVH writes
-    its text is not promised anywhere.
+    Names with other or unreadable records are left out: OVH documents no format for this text.
     """
     found: dict[str, list[ProviderRecord | None]] = defaultdict(list)
     owner = zone
-    for line in text.split("\n"):  # and at no other character that may stand in a text
+    for line in text.split("\n"):  # not splitlines(): a text may contain the other line separators
         if line.startswith("$") and not line.startswith("$TTL"):
-            return {}  # what names mean from here on is not known
+            return {}  # the names after an unknown directive cannot be interpreted
         if not line.strip() or line.startswith(("$", ";")):
             continue
         if not line[0].isspace():

@@ -1,4 +1,4 @@
-"""Rules of consumer keys compared: what one grants, what a zone needs, and what lies between."""
+"""Compare the rules of consumer keys: the granted ones, the needed ones, and the difference."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -9,7 +9,7 @@ from dkimctl.providers.ovh.rights import RULES
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A right: an HTTP method, and a path in which `*` stands for anything, slashes included."""
+    """A right: an HTTP method, and a path in which `*` matches anything, slashes included."""
 
     method: str
     path: str
@@ -24,21 +24,21 @@ class Rule:
 
 
 def rules_for(zones: Iterable[str]) -> tuple[Rule, ...]:
-    """What this tool needs to work on these zones, and nothing else."""
+    """Return exactly the rules that dkimctl needs for these zones."""
     return tuple(Rule(method, path.format(zone=zone)) for zone in zones for method, path in RULES)
 
 
 def uncovered(wanted: Iterable[Rule], granted: Sequence[Rule]) -> tuple[Rule, ...]:
-    """The wanted rules that none of the granted ones covers."""
+    """Return the wanted rules that no granted rule covers."""
     return tuple(rule for rule in wanted if not any(own.covers(rule) for own in granted))
 
 
 def zones_of(rules: Iterable[Rule]) -> tuple[str, ...]:
-    """The zones that rules name one by one, sorted."""
+    """Return the zones named in rules, sorted."""
     found = (re.match(r"/domain/zone/([^/*]+)(?:/|$)", rule.path) for rule in rules)
     return tuple(sorted({match[1] for match in found if match}))
 
 
 def excess(granted: Sequence[Rule]) -> tuple[Rule, ...]:
-    """The granted rules that go beyond what this tool needs on the zones which they name."""
+    """Return the granted rules that dkimctl does not need on the zones that they name."""
     return uncovered(granted, rules_for(zones_of(granted)))

@@ -1,4 +1,4 @@
-"""What the API says about a consumer key: `GET /auth/currentCredential`, which needs no rule."""
+"""The data of a consumer key from `GET /auth/currentCredential`, which needs no rule."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,16 +21,16 @@ class ConsumerKey:
     """Empty when any address may use it."""
     created: datetime | None
     expires: datetime | None
-    """None when it never ends."""
+    """None when it never expires."""
     last_use: datetime | None
 
 
 def consumer_key(value: object) -> ConsumerKey:
-    """The API's answer as a value. Raises OvhError when it is something else."""
+    """Parse the API's answer. Raises OvhError when it is not a credential."""
     try:
         return _read(value if isinstance(value, dict) else {})
     except (KeyError, TypeError, ValueError):
-        raise lost("answered something else than a credential", "GET", PATH) from None
+        raise lost("answered with something other than a credential", "GET", PATH) from None
 
 
 def _read(value: dict[str, object]) -> ConsumerKey:

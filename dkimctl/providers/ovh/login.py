@@ -1,6 +1,6 @@
-"""Getting a consumer key: ask, let a person validate, check what was granted, store.
+"""Get a consumer key: request it, let a person validate it, check the granted rights, store it.
 
-Nothing is stored before the key is validated and has every right that was asked for.
+Nothing is stored before the key is validated and has every requested right.
 """
 
 import re
@@ -20,7 +20,7 @@ from dkimctl.providers.ovh.identity import PATH, ConsumerKey, consumer_key
 from dkimctl.providers.ovh.refusals import Kind, OvhError, lost
 from dkimctl.providers.ovh.whoami import PATIENCE, Identity, judge, whoami
 
-POLL = 3.0  # seconds between two looks: well below the 60 calls a minute that OVH calls fair
+POLL = 3.0  # seconds between two checks: well below the 60 calls a minute that OVH calls fair
 _NOTHING_STORED = "nothing was stored"
 
 
@@ -35,21 +35,21 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """How it ended: `stored`, or `kept` when the key in the file has the rights already."""
+    """The result of a login: `stored`, or `kept` when the key in the file already has the rights."""
 
     result: str
     path: Path
     zones: tuple[str, ...]
     backup: Path | None
-    """The file as it was before, where it held another consumer key."""
+    """The copy of the previous file, if it held another consumer key."""
     credential: Identity
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What is asked for. `target`: the `ovh.conf` to write; `replace`: whatever consumer key it holds; seconds.
+class LoginRequest:
+    """The requested consumer key. `target`: the `ovh.conf` to write; `timeout`: seconds to wait for validation.
 
-    `named`: the file was named by whoever types, and hints name it too.
+    `replace`: replace any consumer key in that file. `named`: the user named the file, so hints name it too.
     """
 
     application: Credentials
@@ -60,72 +60,72 @@ class Wish:
     named: bool = False
 
     def command(self, zones: Iterable[str]) -> str:
-        """What to type for these zones."""
+        """Return the login command for these zones."""
         file = f" --credentials {shell_word(self.target)}" if self.named else ""
         return f"dkimctl ovh login {' '.join(map(shell_word, zones))}{file}"
 
 
-def log_in(wish: Wish, clock: Clock, report: Callable[[Pending], None]) -> Login:
-    """A consumer key with exactly the rights for these zones, validated by a person and stored with mode 0600.
+def log_in(request: LoginRequest, clock: Clock, report: Callable[[Pending], None]) -> Login:
+    """Get a consumer key with exactly the rights for these zones, validated by a person, and store it (mode 0600).
 
     Raises Refused when the file holds a key with other rights, CheckFailed when fewer were granted, Unavailable when
-    nobody validated it in time or the API could not do it, KeyboardInterrupt with what was not done.
+    nobody validated it in time or the API failed, KeyboardInterrupt saying that nothing was stored.
     """
-    stored = stored_credentials(wish.target, wish.application.endpoint)
-    if stored is not None and not wish.replace:
-        serving = _still_serving(stored, wish, clock)
-        if serving is not None:
-            return Login("kept", wish.target, wish.zones, None, serving)
-    refuse_unstorable(wish.target, wish.application)
-    fresh, url = _request(wish, clock)
+    stored = stored_credentials(request.target, request.application.endpoint)
+    if stored is not None and not request.replace:
+        sufficient = _if_sufficient(stored, request, clock)
+        if sufficient is not None:
+            return Login("kept", request.target, request.zones, None, sufficient)
+    refuse_unstorable(request.target, request.application)
+    fresh, url = _request(request, clock)
     client = ApiClient(fresh)
-    _look(client, wish)  # a wrong secret shows here, before anybody opens a page
-    report(Pending(url, rules_for(wish.zones), wish.timeout))
-    key = _validated(client, wish, clock)
-    identity = judge(key, wish.zones, Calls(client, clock, PATIENCE), clock)
-    _refuse_wrong(identity)
-    backup = store(wish.target, fresh, clock)
-    return Login("stored", wish.target, wish.zones, backup, identity)
+    _check_key(client, request)  # a wrong secret fails here, before a person opens the page
+    report(Pending(url, rules_for(request.zones), request.timeout))
+    key = _validated(client, request, clock)
+    identity = judge(key, request.zones, Calls(client, clock, PATIENCE), clock)
+    _refuse_insufficient(identity)
+    backup = store(request.target, fresh, clock)
+    return Login("stored", request.target, request.zones, backup, identity)
 
 
-def _still_serving(stored: Credentials, wish: Wish, clock: Clock) -> Identity | None:
-    """The stored key when it has the rights; None when it may be replaced because nothing would be lost."""
-    identity = whoami(stored, wish.zones, clock)
+def _if_sufficient(stored: Credentials, request: LoginRequest, clock: Clock) -> Identity | None:
+    """Return the stored key if it has the rights; None if it can be replaced without losing rights."""
+    identity = whoami(stored, request.zones, clock)
     if identity.status != "validated":
         return None
     if not any(zone.missing for zone in identity.zones):
         return identity
-    lost_rights = uncovered(identity.rules, rules_for(wish.zones))
+    lost_rights = uncovered(identity.rules, rules_for(request.zones))
     if lost_rights:
         raise Refused(
-            f"{wish.target} holds a consumer key with rights that the new one would not have: "
+            f"{request.target} holds a consumer key with rights that the new one would not have: "
             + ", ".join(map(str, lost_rights[:3]))
             + (f" and {len(lost_rights) - 3} more" if len(lost_rights) > 3 else ""),
-            hint=f"one key for all: {wish.command(_all_zones(identity, wish))}; "
-            "or give the old rights up with --replace",
+            hint=f"request one key for all: {request.command(_all_zones(identity, request))}; "
+            "or drop the old rights with --replace",
         )
     return None
 
 
-def _all_zones(identity: Identity, wish: Wish) -> list[str]:
-    return sorted({*wish.zones, *zones_of(identity.rules)})
+def _all_zones(identity: Identity, request: LoginRequest) -> list[str]:
+    return sorted({*request.zones, *zones_of(identity.rules)})
 
 
-def _request(wish: Wish, clock: Clock) -> tuple[Credentials, str]:
-    """The new key, good for nothing yet, and the address at which it becomes valid."""
-    rules = [{"method": rule.method, "path": rule.path} for rule in rules_for(wish.zones)]
-    answer = Calls(ApiClient(wish.application), clock, PATIENCE).request_consumer_key(
+def _request(request: LoginRequest, clock: Clock) -> tuple[Credentials, str]:
+    """Request a key. Return it, still unusable, and the URL at which a person validates it."""
+    rules = [{"method": rule.method, "path": rule.path} for rule in rules_for(request.zones)]
+    answer = Calls(ApiClient(request.application), clock, PATIENCE).request_consumer_key(
         {"accessRules": rules, "redirection": None, "allowedIPs": None}
     )
     found = answer if isinstance(answer, dict) else {}
     key, url = str(found.get("consumerKey", "")), str(found.get("validationUrl", ""))
     if not re.fullmatch(r"[!-~]+", key) or not re.fullmatch(r"https?://[!-~]+", url):
-        raise lost("answered something else than a consumer key", "POST", "/auth/credential")
-    return replace(wish.application, consumer_key=key), url
+        raise lost("answered with something other than a consumer key", "POST", "/auth/credential")
+    return replace(request.application, consumer_key=key), url
 
 
-def _look(client: ApiClient, wish: Wish) -> ConsumerKey | None:
-    """What the API says about the key now; None while it is not valid, or when nobody could be asked."""
+def _check_key(client: ApiClient, request: LoginRequest) -> ConsumerKey | None:
+    """Return the key's data from the API; None while it is not valid, or when the API cannot be reached."""
     try:
         return consumer_key(client.value("GET", PATH))
     except OvhError as error:
@@ -133,53 +133,54 @@ def _look(client: ApiClient, wish: Wish) -> ConsumerKey | None:
             raise OvhError(
                 Kind.REFUSED,
                 "OVH refused the signature: the application secret does not belong to the application key",
-                hint=f"check OVH_APPLICATION_SECRET, or application_secret in {wish.target}",
+                hint=f"check OVH_APPLICATION_SECRET, or application_secret in {request.target}",
                 status=400,
                 call=error.call,
             ) from None
         if error.kind is Kind.REFUSED and error.status == 403:
             raise Unavailable(
-                f"OVH has dropped the consumer key: it was refused or withdrawn; {_NOTHING_STORED}", hint=_again(wish)
+                f"OVH no longer knows the consumer key: it was refused or revoked; {_NOTHING_STORED}",
+                hint=_again(request),
             ) from None
         if error.kind is not Kind.NOT_VALID and not error.is_transient:
             raise
     return None
 
 
-def _validated(client: ApiClient, wish: Wish, clock: Clock) -> ConsumerKey:
-    """The key once a person has validated it."""
-    deadline = clock.monotonic() + wish.timeout
+def _validated(client: ApiClient, request: LoginRequest, clock: Clock) -> ConsumerKey:
+    """Wait until a person has validated the key, and return it. Raises Unavailable."""
+    deadline = clock.monotonic() + request.timeout
     try:
         while True:
-            key = _look(client, wish)
+            key = _check_key(client, request)
             if key is not None and key.status == "validated":
                 return key
             if key is not None and key.status in ("refused", "expired"):
-                raise Unavailable(f"the consumer key was {key.status}; {_NOTHING_STORED}", hint=_again(wish))
+                raise Unavailable(f"the consumer key was {key.status}; {_NOTHING_STORED}", hint=_again(request))
             left = deadline - clock.monotonic()
             if left <= 0:
                 raise Unavailable(
-                    f"the consumer key was not validated within {wish.timeout:g} s, or it was refused; "
+                    f"the consumer key was not validated within {request.timeout:g} s, or it was refused; "
                     + _NOTHING_STORED,
-                    hint=_again(wish),
+                    hint=_again(request),
                 )
             clock.sleep(min(POLL, left))
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"interrupted before the consumer key was validated: {_NOTHING_STORED}") from None
 
 
-def _refuse_wrong(identity: Identity) -> None:
-    """Raise CheckFailed for what would be wrong with the key for ever."""
+def _refuse_insufficient(identity: Identity) -> None:
+    """Raise CheckFailed for a key that lacks rights or has errors that waiting does not fix."""
     wrong = [found for found in identity.findings if found.severity is Severity.ERROR]
     if not wrong and not any(zone.missing for zone in identity.zones):
         return
     seen = [found.seen for found in wrong] or [f"it lacks {', '.join(zone.missing)}" for zone in identity.zones]
     raise CheckFailed(
-        f"the new consumer key is of no use: {'; '.join(seen)}; {_NOTHING_STORED}",
-        hint=wrong[0].fix if wrong else "validate it as it is asked for, with every right",
+        f"the new consumer key cannot be used: {'; '.join(seen)}; {_NOTHING_STORED}",
+        hint=wrong[0].fix if wrong else "validate it with every requested right",
     )
 
 
-def _again(wish: Wish) -> str:
-    replace = " --replace" if wish.replace else ""
-    return f"ask again: {wish.command(wish.zones)}{replace} --timeout {wish.timeout:g}"
+def _again(request: LoginRequest) -> str:
+    replace = " --replace" if request.replace else ""
+    return f"request it again: {request.command(request.zones)}{replace} --timeout {request.timeout:g}"

@@ -1,18 +1,18 @@
-"""How fast the API is asked: never more than so many calls in any second, and slower for a while when it says so."""
+"""Rate limit for API calls: at most `rate` calls in any second, and fewer for a while after a 429."""
 
 import threading
 from collections import deque
 
 from dkimctl.clock import Clock
 
-_QUIET = 60.0  # seconds without a complaint after which the pace doubles again
-_SLOWEST = 16  # times slower than asked for, at most
-LONGEST_WISH = 300.0  # seconds: an API that asks for more is left alone
-_HELD = 1.0  # seconds in which nobody calls after a complaint that names no time
+_RECOVERY = 60.0  # seconds without a 429 after which the rate doubles again
+_SLOWEST = 16  # times slower than configured, at most
+LONGEST_WAIT = 300.0  # seconds: when an API asks for more, the call fails
+_HELD = 1.0  # seconds without calls after a 429 that names no time
 
 
 class Pacer:
-    """The pace of one credential, for all its threads. `rate`: calls a second; 0: no limit."""
+    """The rate limit of one credential, for all its threads. `rate`: calls a second; 0: no limit."""
 
     def __init__(self, clock: Clock, rate: float) -> None:
         self._clock = clock
@@ -22,15 +22,15 @@ class Pacer:
         self._starts: deque[float] = deque(maxlen=most)
         self._held_until = 0.0
         self._slowness = 1
-        self._complained = 0.0
+        self._last_429 = 0.0
 
     def wait(self) -> None:
-        """Sleep until the next call may begin."""
+        """Sleep until the next call may start."""
         with self._lock:
             now = self._clock.monotonic()
-            if self._slowness > 1 and now > self._complained + _QUIET:
+            if self._slowness > 1 and now > self._last_429 + _RECOVERY:
                 self._slowness //= 2
-                self._complained = now
+                self._last_429 = now
             begin = max(now, self._held_until)
             if self._starts.maxlen and len(self._starts) == self._starts.maxlen:
                 begin = max(begin, self._starts[0] + self._window * self._slowness)
@@ -38,11 +38,12 @@ class Pacer:
         if begin > now:
             self._clock.sleep(begin - now)
 
-    def slow_down(self, wish: float | None) -> None:
-        """The API takes no more for now: hold every thread as long as it asks (seconds), then go at half the pace."""
+    def slow_down(self, requested: float | None) -> None:
+        """Hold every thread after a 429 for the requested time (seconds; None: 1), then halve the rate."""
         with self._lock:
             now = self._clock.monotonic()
-            if now >= self._held_until:  # threads that were under way together complain once
+            if now >= self._held_until:  # several calls in flight that all get a 429 count once
                 self._slowness = min(_SLOWEST, 2 * self._slowness)
-            self._complained = now
-            self._held_until = max(self._held_until, now + (_HELD if wish is None else min(wish, LONGEST_WISH)))
+            self._last_429 = now
+            held = _HELD if requested is None else min(requested, LONGEST_WAIT)
+            self._held_until = max(self._held_until, now + held)

@@ -1,4 +1,4 @@
-"""Several calls of one zone at a time."""
+"""Make several calls for one zone at a time."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
@@ -9,9 +9,9 @@ R = TypeVar("R")
 
 
 def in_parallel(function: Callable[[T], R], items: Sequence[T], jobs: int) -> list[R]:
-    """What comes of each item, in their order, by at most so many threads.
+    """Return the results for the items, in order, computed by at most `jobs` threads.
 
-    Raises the first error; what is under way then comes to its end, and nothing more is begun.
+    Raises the first error, after the calls in progress have finished; no more are started.
     """
     if len(items) < 2 or jobs < 2:
         return [function(item) for item in items]

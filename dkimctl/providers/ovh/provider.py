@@ -22,16 +22,18 @@ from dkimctl.providers.ovh.client import ApiClient
 from dkimctl.providers.ovh.credentials import Credentials, read_credentials
 from dkimctl.providers.ovh.export import records_in
 from dkimctl.providers.ovh.parallel import in_parallel
-from dkimctl.providers.ovh.records import LOOKED_AT, from_wire, to_wire, zone_path
+from dkimctl.providers.ovh.records import RELEVANT_TYPES, from_wire, to_wire, zone_path
 from dkimctl.providers.ovh.refusals import Kind, OvhError, lost
 
 _FEW = 3  # names; more are cheaper to find by reading the whole zone
 
 
 def open_ovh(setup: ProviderSetup) -> "OvhProvider":
-    """The provider, with credentials from the environment or a file. Raises ConfigError. No call is made yet."""
+    """Return the provider with credentials from the environment or a file. Raises ConfigError. Makes no call."""
     if setup.argument:
-        raise ConfigError(f"--provider ovh takes nothing behind a colon: {setup.argument}", hint="type: --provider ovh")
+        raise ConfigError(
+            f"--provider ovh takes no argument after a colon: {setup.argument}", hint="type: --provider ovh"
+        )
     return OvhProvider(read_credentials(setup.options, setup.settings, os.environ), setup.clock, pace=setup.pace)
 
 
@@ -55,10 +57,10 @@ class OvhProvider:
         self._jobs = pace.jobs
         self._not_exported: set[str] = set()
         self._changed: set[str] = set()
-        """Zones between a change and the refresh that follows."""
+        """Zones with changes that are not refreshed yet."""
 
     def zone_of(self, name: str) -> str:
-        """The zone that holds `name`, by asking for each enclosing domain: the account is never listed."""
+        """Return the zone of `name` by requesting each enclosing domain: the account's zones are never listed."""
         domain = name.partition(f"{DOMAINKEY}.")[2] or name
         labels = domain.split(".")
         denied: OvhError | None = None
@@ -79,21 +81,21 @@ class OvhProvider:
         )
 
     def _has_zone(self, zone: str) -> bool:
-        """True when the account has it."""
-        return self._look_at(zone) is not None
+        """True when the account has the zone."""
+        return self._servers_of(zone) is not None
 
     def name_servers(self, zone: str) -> tuple[str, ...]:
-        """The servers that OVH gave the zone; where it was moved away, others answer for it."""
-        return self._look_at(zone) or ()
+        """Return the servers that OVH assigned to the zone; after a move to another provider others serve it."""
+        return self._servers_of(zone) or ()
 
-    def _look_at(self, zone: str) -> tuple[str, ...] | None:
-        """The zone's name servers, asked for once; None when the account has no such zone."""
+    def _servers_of(self, zone: str) -> tuple[str, ...] | None:
+        """Return the zone's name servers, requested once; None when the account has no such zone."""
         if zone not in self._zones:
             self._zones[zone] = self._ask_for(zone)
         return self._zones[zone]
 
     def _ask_for(self, zone: str) -> tuple[str, ...] | None:
-        """Reading the zone itself is optional: listing its records shows as well that it is there."""
+        """Request the zone; where that right is missing, list its records, which also shows that the zone exists."""
         try:
             try:
                 fields = self._calls.get(zone_path(zone))
@@ -109,7 +111,7 @@ class OvhProvider:
         return tuple(str(server).lower().rstrip(".") for server in servers) if isinstance(servers, list) else ()
 
     def find(self, zone: str, names: Sequence[str]) -> Found:
-        """The records at these names. The filter of the list takes `_` as a wildcard: names are compared here."""
+        """Return the records at these names. They are compared here: the API's filter treats `_` as a wildcard."""
         if len(names) > _FEW:
             records = self._all(zone, most=2 * len(names))
             if records is not None:
@@ -120,9 +122,9 @@ class OvhProvider:
         return dict(zip(names, in_parallel(lambda name: self._at(zone, name), names, self._jobs), strict=True))
 
     def glance(self, zone: str, names: Sequence[str]) -> Found:
-        """Return what the zone's text shows, which is one call; nothing when it cannot be had or read.
+        """Return the records found in the zone's text, which is one call; nothing when it cannot be read.
 
-        For a few names in a zone that is as it was, `find` is as cheap: mostly there is nothing yet.
+        For a few names in an unchanged zone `find` is as cheap: usually they have no records yet.
         """
         if (len(names) <= _FEW and zone not in self._changed) or zone in self._not_exported:
             return {}
@@ -133,10 +135,10 @@ class OvhProvider:
         return records_in(text, zone, set(names))
 
     def _all(self, zone: str, most: int) -> list[ProviderRecord] | None:
-        """All records of the zone that may matter, each read once; None when there are too many."""
+        """Return all DKIM, TXT and CNAME records of the zone, each read once; None when there are too many."""
         backoff = self._calls.backoff()
         while True:
-            lists = in_parallel(lambda kind: self._numbers(zone, fieldType=kind), LOOKED_AT, self._jobs)
+            lists = in_parallel(lambda kind: self._numbers(zone, fieldType=kind), RELEVANT_TYPES, self._jobs)
             numbers = sorted({number for numbers in lists for number in numbers})
             if len(numbers) > most:
                 return None
@@ -149,7 +151,7 @@ class OvhProvider:
                 backoff.wait(error)
 
     def _at(self, zone: str, name: str) -> tuple[ProviderRecord, ...]:
-        """The records at a name. A new record may be listed a while before it can be read: then list again."""
+        """Return the records at a name. A new record may be listed before it can be read: then list again."""
         backoff = self._calls.backoff()
         while True:
             try:
@@ -165,18 +167,18 @@ class OvhProvider:
         path = zone_path(zone, "/record", **query)
         numbers = self._calls.get(path)
         if not isinstance(numbers, list) or not all(isinstance(number, int) for number in numbers):
-            raise lost("answered something else than a list of ids", "GET", path)
+            raise lost("answered with something other than a list of ids", "GET", path)
         return numbers
 
     def _read(self, zone: str, number: int) -> ProviderRecord | None:
         path = zone_path(zone, f"/record/{number}")
         fields = self._calls.get(path)
         if not isinstance(fields, dict):
-            raise lost("answered something else than a record", "GET", path)
+            raise lost("answered with something other than a record", "GET", path)
         return from_wire(fields, zone)
 
     def apply(self, zone: str, changes: Sequence[Change]) -> None:
-        """Do the changes: those at one name in this order, names at the same time."""
+        """Apply the changes: those at one name in this order, different names in parallel."""
         by_name: dict[str, list[Change]] = {}
         for change in changes:
             by_name.setdefault(change.name, []).append(change)
@@ -194,7 +196,7 @@ class OvhProvider:
                     self._delete(zone, record)
 
     def _post(self, zone: str, record: ProviderRecord) -> None:
-        """Make a record, once: when an answer is lost, look whether it is there before trying again."""
+        """Create a record once: after a lost answer, check whether it exists before trying again."""
         body = {"fieldType": record.field_type, **to_wire(record, zone)}
         backoff = self._calls.backoff()
         while True:
@@ -211,10 +213,8 @@ class OvhProvider:
         try:
             self._calls.repeat("PUT", zone_path(zone, f"/record/{before.id}"), to_wire(after, zone))
         except OvhError as error:
-            if (
-                error.kind is not Kind.GONE
-            ):  # an edit of the whole zone gives every record a new id: the next look tells
-                raise
+            if error.kind is not Kind.GONE:
+                raise  # GONE: an edit of the whole zone gave every record a new id, which the read-back will show
 
     def _delete(self, zone: str, record: ProviderRecord) -> None:
         try:
@@ -224,12 +224,12 @@ class OvhProvider:
                 raise
 
     def activate(self, zone: str) -> None:
-        """Refresh the zone: nothing is served before."""
+        """Refresh the zone: changes are served only after that."""
         self._calls.repeat("POST", zone_path(zone, "/refresh"))
         self._changed.discard(zone)
 
     def is_active(self, zone: str) -> bool | None:
-        """Return what the zone's status says; None when it cannot be asked."""
+        """Return whether the zone's status says that it is deployed; None when it cannot be read."""
         status = self._calls.optional(zone_path(zone, "/status"))
         deployed = status.get("isDeployed") if isinstance(status, dict) else None
         return deployed if isinstance(deployed, bool) else None

@@ -1,4 +1,4 @@
-"""Records as the API writes them and as we hold them."""
+"""Convert records between the API's form and ours."""
 
 from urllib.parse import quote, urlencode
 
@@ -6,23 +6,23 @@ from dkimctl.names import relative_name
 from dkimctl.providers.base import ProviderRecord
 from dkimctl.record.presentation import parse_quoted_strings
 
-LOOKED_AT = ("DKIM", "TXT", "CNAME")  # what may stand at the name of a key record
+RELEVANT_TYPES = ("DKIM", "TXT", "CNAME")  # the types that the name of a key record may have
 
 
 def zone_path(zone: str, rest: str = "", **query: str) -> str:
-    """`/domain/zone/{zone}…`: the library encodes no part of a path."""
+    """Return the path `/domain/zone/{zone}…`, encoded: the library does not encode paths."""
     path = f"/domain/zone/{quote(zone, safe='')}{rest}"
     return f"{path}?{urlencode(query)}" if query else path
 
 
 def to_wire(record: ProviderRecord, zone: str) -> dict[str, object]:
-    """What a change may say of a record: name, text, ttl. One string, without quotes: OVH cuts it itself."""
+    """Return the changeable fields of a record: name, text, ttl. The text is unquoted; OVH splits it."""
     return {"subDomain": relative_name(record.name, zone), "target": record.text, "ttl": record.ttl}
 
 
 def from_wire(fields: object, zone: str) -> ProviderRecord | None:
-    """A record of the API, or None when it is of a type that does not matter here."""
-    if not isinstance(fields, dict) or fields.get("fieldType") not in LOOKED_AT:
+    """Return a record from the API's fields, or None when it is of another type."""
+    if not isinstance(fields, dict) or fields.get("fieldType") not in RELEVANT_TYPES:
         return None
     relative = str(fields.get("subDomain") or "").lower().rstrip(".")
     target = str(fields.get("target") or "")
@@ -37,17 +37,17 @@ def from_wire(fields: object, zone: str) -> ProviderRecord | None:
 
 
 def _seconds(ttl: object) -> int:
-    """Return a TTL; 0, the zone's default, for what is none (RFC 2181 §8)."""
+    """Return a TTL; 0, the zone's default, for an invalid one (RFC 2181 §8)."""
     return ttl if isinstance(ttl, int) and 0 < ttl < 2**31 else 0
 
 
 def joined(target: str) -> str:
-    """The text of a target: TXT comes back as quoted strings of 255 octets, DKIM as it is."""
+    """Return the text of a target: the API returns TXT as quoted strings of 255 octets, DKIM unquoted."""
     text = parse_quoted_strings(target)
     return target.strip() if text is None else text
 
 
 def _absolute(target: str, zone: str) -> str:
-    """A CNAME's target; without final dot in the answer it is relative to the zone."""
+    """Return a CNAME's absolute target; without final dot in the answer it is relative to the zone."""
     lower = target.lower()
     return lower.rstrip(".") if lower.endswith(".") else f"{lower}.{zone}"

@@ -1,6 +1,6 @@
-"""What an answer that is no success means, in words an admin can act on.
+"""Explain error answers of the API in messages and hints that an admin can act on.
 
-Told apart by HTTP status and by the message of the body; the `errorCode` of older answers is not there any more.
+They are distinguished by HTTP status and by the message in the body; `errorCode` exists only in older answers.
 """
 
 from dataclasses import dataclass
@@ -12,30 +12,30 @@ from dkimctl.providers.ovh.rights import rule_for
 
 
 class Kind(Enum):
-    """What the caller may do about it."""
+    """The kinds of errors, by what the caller can do."""
 
     BUSY = auto()
     """Not done, try again later: 408, 409, 429."""
     LOST = auto()
-    """No usable answer: it may have been done or not."""
+    """No usable answer: the call may have been carried out or not."""
     OUT_OF_TIME = auto()
     """Not done: the time of the request was wrong."""
     NO_ZONE = auto()
     """The account has no such zone."""
     GONE = auto()
-    """The record is not there."""
+    """The record does not exist."""
     NOT_GRANTED = auto()
     """The credential lacks the right for this call."""
     NOT_VALID = auto()
-    """The consumer key waits for its validation, was refused, or has ended; the API does not say which."""
+    """The consumer key is not validated yet, was refused, or has expired; the API does not say which."""
     BAD_REQUEST = auto()
-    """The API does not take these values."""
+    """The API does not accept these values."""
     REFUSED = auto()
-    """Anything else that trying again does not mend."""
+    """Any other error that a retry does not fix."""
 
 
 class OvhError(ApiError):
-    """An ApiError that knows what may be done about it. `retry_after`: seconds the API asks to wait."""
+    """An ApiError with its kind. `retry_after`: seconds that the API asks to wait."""
 
     def __init__(
         self,
@@ -67,18 +67,18 @@ class Refusal:
     """Actions that a policy of OVH's access management does not allow."""
     retry_after: float | None
     zones: tuple[str, ...] = ()
-    """Those that a new key would be asked for; the call itself may name none."""
+    """The zones for which a new key would be requested; the call itself may name none."""
 
 
 def explain(refusal: Refusal, method: str, path: str, endpoint: str) -> OvhError:
-    """The error for an answer with this refusal."""
+    """Return the error for an answer with this refusal."""
     call = f"{method} {path.partition('?')[0]}"
     kind, message, hint = _meaning(refusal, method, path, endpoint)
     return OvhError(kind, message, hint=hint, status=refusal.status, call=call, retry_after=refusal.retry_after)
 
 
 def lost(what: str, method: str, path: str, *, status: int | None = None, hint: str = RUN_AGAIN) -> OvhError:
-    """The error for a call that got no usable answer."""
+    """Return the error for a call without a usable answer."""
     call = f"{method} {path.partition('?')[0]}"
     return OvhError(Kind.LOST, f"the OVH API {what} ({call})", hint=hint, status=status, call=call)
 
@@ -108,8 +108,8 @@ def _meaning(refusal: Refusal, method: str, path: str, endpoint: str) -> tuple[K
 def _busy(refusal: Refusal, call: str, said: str) -> str:
     if refusal.status == 429:
         wait = f"; it asks to wait {refusal.retry_after:g} s" if refusal.retry_after else ""
-        return f"the OVH API takes no more requests for now{wait} (HTTP 429, {call})"
-    return f"the OVH API could not do it now: {said or 'no reason given'} (HTTP {refusal.status}, {call})"
+        return f"the OVH API accepts no more requests for now{wait} (HTTP 429, {call})"
+    return f"the OVH API cannot do it now: {said or 'no reason given'} (HTTP {refusal.status}, {call})"
 
 
 def _forbidden(refusal: Refusal, method: str, path: str, endpoint: str) -> tuple[Kind, str, str]:
@@ -125,7 +125,7 @@ def _forbidden(refusal: Refusal, method: str, path: str, endpoint: str) -> tuple
         return (
             Kind.NOT_GRANTED,
             f"the OVH consumer key has no right to {method} {path.partition('?')[0]}",
-            f"get a key that has the rule {rule}: dkimctl ovh login {shell_word(_zone(path))}",
+            f"get a key with the rule {rule}: dkimctl ovh login {shell_word(_zone(path))}",
         )
     if "credential does not exist" in said:
         return (
@@ -137,7 +137,7 @@ def _forbidden(refusal: Refusal, method: str, path: str, endpoint: str) -> tuple
         return (
             Kind.NOT_VALID,
             "the OVH consumer key is not valid: never validated, refused, or expired",
-            f"open the validation page that came with it, or {_new_key(path, refusal.zones)}",
+            f"open the validation page of this key, or {_new_key(path, refusal.zones)}",
         )
     if "application key" in said:
         return (
@@ -155,7 +155,7 @@ def _forbidden(refusal: Refusal, method: str, path: str, endpoint: str) -> tuple
 def _not_found(path: str, said: str, endpoint: str) -> tuple[Kind, str, str]:
     parts = path.partition("?")[0].split("/")
     if "service" not in said.lower() and len(parts) > 5 and parts[4] == "record":
-        return Kind.GONE, f"record {parts[5]} of {_zone(path)} is not there any more", RUN_AGAIN
+        return Kind.GONE, f"record {parts[5]} of {_zone(path)} no longer exists", RUN_AGAIN
     return (
         Kind.NO_ZONE,
         f"the zone {_zone(path)} is not in this OVH account",
@@ -178,7 +178,7 @@ def _bad_request(call: str, said: str, endpoint: str) -> tuple[Kind, str, str]:
             "OVH refused the time of the request: this machine's clock jumped, or theirs is wrong",
             "set this machine's clock (timedatectl), then run the command again",
         )
-    if call.startswith("GET "):  # nothing of ours was in it
+    if call.startswith("GET "):  # it sent no values
         return Kind.REFUSED, f"the OVH API refused {call}: {said}", RUN_AGAIN
     return (
         Kind.BAD_REQUEST,
@@ -189,7 +189,7 @@ def _bad_request(call: str, said: str, endpoint: str) -> tuple[Kind, str, str]:
 
 def _new_key(path: str, zones: tuple[str, ...]) -> str:
     named = [_zone(path)] if path.startswith("/domain/zone/") else ["ZONE"]
-    return f"ask for a new one: dkimctl ovh login {' '.join(map(shell_word, zones or named))}"
+    return f"request a new one: dkimctl ovh login {' '.join(map(shell_word, zones or named))}"
 
 
 def _zone(path: str) -> str:

@@ -1,4 +1,4 @@
-"""The rights this tool uses on a zone, as data. `GET /domain/zone` is not among them: it lists the whole account."""
+"""The rights that dkimctl uses on a zone. `GET /domain/zone` is not among them: it lists the whole account."""
 
 RULES: tuple[tuple[str, str], ...] = (
     ("GET", "/domain/zone/{zone}"),
@@ -13,14 +13,14 @@ RULES: tuple[tuple[str, str], ...] = (
 )
 """Method and path of each rule of a consumer key; the only wildcard of such a path is `*`."""
 
-COMFORT = (
+OPTIONAL = (
     ("GET", "/domain/zone/{zone}"),
     ("GET", "/domain/zone/{zone}/status"),
     ("GET", "/domain/zone/{zone}/export"),
 )
-"""Those without which publishing still works.
+"""The rights without which publishing still works.
 
-Records tell where the zone is, name servers what is deployed, and many records can be read one by one.
+Listing records shows that the zone exists, the name servers show what is deployed, and records can be read singly.
 """
 
 ACTIONS = (
@@ -33,11 +33,11 @@ ACTIONS = (
     "dnsZone:apiovh:status/get",
     "dnsZone:apiovh:export/get",
 )
-"""The same rights of a service account, as the policies of OVH's access management (IAM) name them."""
+"""The same rights for a service account, as actions of OVH's access management (IAM)."""
 
 
 def rule_for(method: str, path: str) -> str:
-    """The rule that grants a call, as the form of OVH wants it: `GET /domain/zone/example.com/record/*`."""
+    """Return the rule that grants a call, as written in OVH's form: `GET /domain/zone/example.com/record/*`."""
     parts = path.partition("?")[0].split("/")
     if len(parts) > 5 and parts[4] == "record":
         parts[5:] = ["*"]
@@ -45,6 +45,6 @@ def rule_for(method: str, path: str) -> str:
 
 
 def token_page(zone: str, host: str = "eu.api.ovh.com") -> str:
-    """The page on which a person makes all three keys, with these rights on one zone and no others."""
+    """Return the URL of the page on which a person creates all three keys with exactly the rights for one zone."""
     wanted = "&".join(f"{method}={path.format(zone=zone)}" for method, path in RULES)
     return f"https://{host}/createToken/?{wanted}"

@@ -1,4 +1,4 @@
-"""What a credential may do, until when, and which of the needed rights it lacks."""
+"""Check a credential: its rights, its expiry, and the needed rights that it lacks."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ from dkimctl.providers.ovh.grants import Rule, excess, rules_for, uncovered, zon
 from dkimctl.providers.ovh.identity import PATH, ConsumerKey, consumer_key
 from dkimctl.providers.ovh.records import zone_path
 from dkimctl.providers.ovh.refusals import Kind, OvhError
-from dkimctl.providers.ovh.rights import ACTIONS, COMFORT
+from dkimctl.providers.ovh.rights import ACTIONS, OPTIONAL
 
-PATIENCE = 6.0  # seconds for one call: somebody is looking on
+PATIENCE = 6.0  # seconds for the retries of one call: a person is waiting
 ENDS_SOON = 14  # days
 _ABOUT_ALL_OF_IT = (catalogue.NOT_USABLE.code, catalogue.ENDS_SOON.code)
 _BAD_CREDENTIAL = (Kind.NOT_VALID, Kind.REFUSED)
@@ -31,7 +31,7 @@ _PROBES: tuple[tuple[str, str, dict[str, str]], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class ZoneRights:
-    """One zone and what the credential lacks on it: rules, or the IAM actions of a service account."""
+    """The rights that a credential lacks on one zone: rules, or the IAM actions of a service account."""
 
     zone: str
     missing: tuple[str, ...]
@@ -39,7 +39,7 @@ class ZoneRights:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A credential as the API knows it. Moments are RFC 3339 in UTC; None where the API says nothing."""
+    """A credential's data from the API. Times are RFC 3339 in UTC; None where the API gives none."""
 
     endpoint: str
     kind: str
@@ -58,10 +58,10 @@ class Identity:
 
 
 def whoami(credentials: Credentials, zones: Sequence[str], clock: Clock, *, look: bool = True) -> Identity:
-    """The credential, judged for these zones; without any, for those that its rules name.
+    """Check the credential for these zones; without any, for the zones named in its rules.
 
-    `look`: ask whether the account of a consumer key has them, which is a call for each.
-    Raises OvhError when the API could not be asked.
+    `look`: check that the account of a consumer key has the zones, with one call for each.
+    Raises OvhError when the API cannot be reached.
     """
     calls = Calls(ApiClient(credentials, zones=zones), clock, PATIENCE)
     try:
@@ -77,9 +77,9 @@ def whoami(credentials: Credentials, zones: Sequence[str], clock: Clock, *, look
 
 
 def credential_findings(credentials: Credentials, clock: Clock) -> tuple[Finding, ...]:
-    """Whether it can be used and for how long, for a check among others: one call, and not to be asked is a finding.
+    """Check with one call that a credential is valid and does not expire soon. An unreachable API is a finding.
 
-    A service account does not end, and what it may do can only be asked zone by zone: nothing is asked about one.
+    A service account is not checked: it does not expire, and its rights can only be tried zone by zone.
     """
     if credentials.is_oauth2:
         return ()
@@ -91,7 +91,7 @@ def credential_findings(credentials: Credentials, clock: Clock) -> tuple[Finding
 
 
 def judge(key: ConsumerKey, zones: Sequence[str], calls: Calls, clock: Clock, *, look: bool = True) -> Identity:
-    """A consumer key with what it lacks on each zone. `look`: the account is asked whether it has the zones."""
+    """Check a consumer key for each zone. `look`: also check that the account has the zones."""
     if key.status != "validated":
         again = " ".join(map(shell_word, zones or zones_of(key.rules))) or "ZONE"
         fix = f"dkimctl ovh login {again}"
@@ -100,8 +100,8 @@ def judge(key: ConsumerKey, zones: Sequence[str], calls: Calls, clock: Clock, *,
     zones = tuple(zones) or zones_of(key.rules)
     lacking = {zone: uncovered(rules_for([zone]), key.rules) for zone in zones}
     days = None if key.expires is None else (key.expires - clock.now()).days
-    found = [*_ending(key, days), *_lacks(key, lacking), *_too_much(key, zones)]
-    found += _strangers(zones, lacking, calls) if look else ()
+    found = [*_expiry(key, days), *_missing(key, lacking), *_excess(key, zones)]
+    found += _zones_not_in_account(zones, lacking, calls) if look else ()
     return Identity(
         endpoint=calls.endpoint,
         kind="consumer key",
@@ -118,7 +118,7 @@ def judge(key: ConsumerKey, zones: Sequence[str], calls: Calls, clock: Clock, *,
     )
 
 
-def _ending(key: ConsumerKey, days: int | None) -> Iterable[Finding]:
+def _expiry(key: ConsumerKey, days: int | None) -> Iterable[Finding]:
     if key.expires is not None and days is not None and days < ENDS_SOON:
         left = "less than a day" if days < 1 else f"{days} day{'s' if days > 1 else ''}"
         zones = " ".join(map(shell_word, zones_of(key.rules))) or "ZONE"
@@ -130,22 +130,22 @@ def _ending(key: ConsumerKey, days: int | None) -> Iterable[Finding]:
         )
 
 
-def _lacks(key: ConsumerKey, lacking: dict[str, tuple[Rule, ...]]) -> Iterable[Finding]:
+def _missing(key: ConsumerKey, lacking: dict[str, tuple[Rule, ...]]) -> Iterable[Finding]:
     for zone, missing in lacking.items():
         fix = f"dkimctl ovh login {' '.join(map(shell_word, sorted({zone, *zones_of(key.rules)})))}"
         if set(missing) == set(rules_for([zone])):
             yield finding(catalogue.LACKS, zone, f"none of its rules is for {zone}", fix=fix)
             continue
-        comforts = [Rule(method, path.format(zone=zone)) for method, path in COMFORT]
+        optional = [Rule(method, path.format(zone=zone)) for method, path in OPTIONAL]
         for entry, rules in (
-            (catalogue.LACKS, [rule for rule in missing if rule not in comforts]),
-            (catalogue.LACKS_COMFORT, [rule for rule in missing if rule in comforts]),
+            (catalogue.LACKS, [rule for rule in missing if rule not in optional]),
+            (catalogue.LACKS_COMFORT, [rule for rule in missing if rule in optional]),
         ):
             if rules:
                 yield finding(entry, zone, f"on {zone} it lacks {', '.join(map(str, rules))}", fix=fix)
 
 
-def _too_much(key: ConsumerKey, wanted: Sequence[str]) -> Iterable[Finding]:
+def _excess(key: ConsumerKey, wanted: Sequence[str]) -> Iterable[Finding]:
     more = excess(key.rules)
     if more:
         seen = ", ".join(map(str, more[:4])) + (f" and {len(more) - 4} more" if len(more) > 4 else "")
@@ -155,8 +155,10 @@ def _too_much(key: ConsumerKey, wanted: Sequence[str]) -> Iterable[Finding]:
         )
 
 
-def _strangers(zones: Iterable[str], lacking: dict[str, tuple[Rule, ...]], calls: Calls) -> Iterable[Finding]:
-    """The zones, of those that may be looked at, which the account does not have."""
+def _zones_not_in_account(
+    zones: Iterable[str], lacking: dict[str, tuple[Rule, ...]], calls: Calls
+) -> Iterable[Finding]:
+    """Return findings for the zones that the account does not have, of those that the key may read."""
     for zone in zones:
         if Rule("GET", f"/domain/zone/{zone}") not in lacking[zone]:
             try:
@@ -166,17 +168,17 @@ def _strangers(zones: Iterable[str], lacking: dict[str, tuple[Rule, ...]], calls
 
 
 def _about(zone: str, error: OvhError) -> Finding:
-    """What an error says about the credential's way with a zone."""
+    """Return the finding for an error of a call on a zone."""
     kinds = {Kind.NO_ZONE: catalogue.NO_ZONE, Kind.NOT_GRANTED: catalogue.LACKS}
     entry = catalogue.NOT_ASKED if error.is_transient else kinds.get(error.kind, catalogue.NOT_USABLE)
     return finding(entry, zone, error.message, fix=error.hint)
 
 
 def _service_account(calls: Calls, zones: Sequence[str]) -> Identity:
-    """What can be learned without changing anything: the reading calls, made on each zone."""
+    """Check a service account without changing anything: try the reading calls on each zone."""
     if not zones:
         raise UsageError(
-            "what a service account may do can only be asked zone by zone",
+            "the rights of a service account can only be tried zone by zone",
             hint="name the zones: dkimctl ovh whoami example.com",
         )
     rights: list[ZoneRights] = []
@@ -192,7 +194,7 @@ def _service_account(calls: Calls, zones: Sequence[str]) -> Identity:
 
 
 def _probed(zone: str, calls: Calls) -> tuple[tuple[str, ...], list[Finding]]:
-    """The IAM actions that were refused, and what is to be said about the zone."""
+    """Return the IAM actions that were refused on a zone, and the findings."""
     missing: list[str] = []
     found: list[Finding] = []
     for suffix, action, query in _PROBES:
@@ -200,12 +202,12 @@ def _probed(zone: str, calls: Calls) -> tuple[tuple[str, ...], list[Finding]]:
             calls.get(zone_path(zone, suffix, **query))
         except OvhError as error:
             if error.status in (401, 403) and error.kind is not Kind.NOT_GRANTED:
-                raise  # it is the account that is refused, not the call
+                raise  # the account is refused, not only the call
             about = _about(zone, error)
             if error.kind is Kind.NOT_GRANTED:
                 missing.append(action)
-                comfort = action != _NEEDED_TO_READ
-                about = finding(catalogue.LACKS_COMFORT, zone, error.message, fix=error.hint) if comfort else about
+                optional = action != _NEEDED_TO_READ
+                about = finding(catalogue.LACKS_COMFORT, zone, error.message, fix=error.hint) if optional else about
             found.append(about)
             if error.kind is not Kind.NOT_GRANTED:
                 break

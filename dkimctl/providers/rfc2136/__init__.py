@@ -1,1 +1,1 @@
-"""Name servers that take dynamic updates (RFC 2136), signed with a shared key (TSIG, RFC 8945)."""
+"""Name servers that accept dynamic updates (RFC 2136) signed with a shared key (TSIG, RFC 8945)."""

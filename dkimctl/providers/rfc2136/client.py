@@ -1,4 +1,4 @@
-"""The adapter to dnspython for updates: one signed message over TCP, one signed answer; its exceptions end here."""
+"""The adapter to dnspython for updates: one signed message over TCP, one signed answer. Converts its exceptions."""
 
 import socket
 import time
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     import dns.rdataset
     import dns.update
 
-TIMEOUT = 5.0  # seconds for connecting and for the whole answer
+TIMEOUT = 5.0  # seconds to connect, and for the whole answer
 
 
 class UpdateClient:
-    """One server and the key that is shared with it."""
+    """A client for one server and its TSIG key."""
 
     def __init__(self, address: tuple[str, int], key: TsigKey, timeout: float = TIMEOUT) -> None:
         host, port = address
@@ -30,7 +30,7 @@ class UpdateClient:
         self._timeout = timeout
 
     def soa_owner(self, name: str) -> str:
-        """The zone of this server that `name` is in. Raises UpdateError when it is authoritative for none."""
+        """Return the zone of this server that contains `name`. Raises UpdateError when it is authoritative for none."""
         import dns.flags
         import dns.rdatatype
 
@@ -46,19 +46,19 @@ class UpdateClient:
         return zone
 
     def name_servers(self, zone: str) -> tuple[str, ...]:
-        """The zone's NS records, as host names."""
+        """Return the host names in the zone's NS records."""
         sets = self._answers(zone, "NS")
         return tuple(rdata.target.to_text(omit_final_dot=True).lower() for found in sets for rdata in found)
 
     def records(self, zone: str, name: str) -> "list[dns.rdataset.Rdataset]":
-        """The TXT and CNAME record sets at exactly this name; what a wildcard makes up (RFC 4592) is none."""
+        """Return the TXT and CNAME record sets at exactly this name, without those of a wildcard (RFC 4592)."""
         sets = self._answers(name, "TXT")
         if sets and self._answers(f"dkimctl-{token_hex(4)}.{name.partition('.')[2]}", "TXT"):
-            return [found for found in sets if self._stands(zone, name, found)]
+            return [found for found in sets if self._exists(zone, name, found)]
         return sets
 
     def _answers(self, name: str, kind: str) -> "list[dns.rdataset.Rdataset]":
-        """The sets of this type, or the CNAME, that the server answers for this name."""
+        """Return the record sets of this type, or the CNAME, that the server answers for this name."""
         import dns.flags
         import dns.name
         import dns.rdatatype
@@ -70,8 +70,8 @@ class UpdateClient:
         kinds = (dns.rdatatype.from_text(kind), dns.rdatatype.CNAME)
         return [rrset.to_rdataset() for rrset in answer.answer if rrset.name == owner and rrset.rdtype in kinds]
 
-    def _stands(self, zone: str, name: str, found: "dns.rdataset.Rdataset") -> bool:
-        """Whether the zone has this set: an update that only expects it and changes nothing tells (RFC 2136 §3.2)."""
+    def _exists(self, zone: str, name: str, found: "dns.rdataset.Rdataset") -> bool:
+        """Check that the zone has this set, with an update that requires it and changes nothing (RFC 2136 §3.2)."""
         import dns.name
         import dns.update
 
@@ -87,7 +87,7 @@ class UpdateClient:
         return True
 
     def update(self, message: "dns.update.UpdateMessage", zone: str, name: str) -> None:
-        """Send an update. Raises UpdateError, of kind LOST when it may have been done all the same."""
+        """Send an update. Raises UpdateError, of kind LOST when it may have been carried out nevertheless."""
         asked = Asked(self.server, self._key.name, zone, name)
         if code := _failure(self._exchange(message, asked)):
             raise refusals.refused(asked, code)
@@ -111,10 +111,10 @@ class UpdateClient:
         key = dns.tsig.Key(dns.name.from_text(self._key.name), self._key.secret, self._key.algorithm)
         message.use_tsig(key)
         wire = self._transfer(message.to_wire(), asked)
-        return _understood(wire, message, key, asked)
+        return _verified(wire, message, key, asked)
 
     def _transfer(self, wire: bytes, asked: Asked) -> bytes:
-        """One message there and one back, each with its length in front (RFC 1035 §4.2.2)."""
+        """Send one message and receive one, each with its length before it (RFC 1035 §4.2.2)."""
         deadline = monotonic() + self._timeout
         try:
             with closing(socket.create_connection(self._address, self._timeout)) as connection:
@@ -122,7 +122,7 @@ class UpdateClient:
                 size = int.from_bytes(_read(connection, 2, deadline), "big")
                 answer = _read(connection, size, deadline)
         except TimeoutError:
-            raise refusals.silent(asked, f"gives no answer within {self._timeout:g} s") from None
+            raise refusals.silent(asked, f"gave no answer within {self._timeout:g} s") from None
         except socket.gaierror:
             raise refusals.nameless(asked) from None
         except ConnectionRefusedError:
@@ -135,7 +135,7 @@ class UpdateClient:
 
 
 def _read(connection: socket.socket, size: int, deadline: float) -> bytes:
-    """Return so many bytes, or fewer where the connection ends. Raises TimeoutError at the deadline."""
+    """Return `size` bytes, or fewer where the connection ends. Raises TimeoutError at the deadline."""
     content = b""
     while len(content) < size:
         left = deadline - monotonic()
@@ -149,10 +149,8 @@ def _read(connection: socket.socket, size: int, deadline: float) -> bytes:
     return content
 
 
-def _understood(
-    wire: bytes, message: "dns.message.Message", key: "dns.tsig.Key", asked: Asked
-) -> "dns.message.Message":
-    """The answer, its signature verified. Raises UpdateError."""
+def _verified(wire: bytes, message: "dns.message.Message", key: "dns.tsig.Key", asked: Asked) -> "dns.message.Message":
+    """Parse the answer and verify its signature. Raises UpdateError."""
     import dns.exception
     import dns.message
     import dns.rcode
@@ -177,12 +175,15 @@ def _understood(
 
 
 def _failure(answer: "dns.message.Message") -> str:
-    """The response code, empty for success."""
+    """Return the response code, empty for success."""
     import dns.rcode
 
     return dns.rcode.to_text(answer.rcode()) if answer.rcode() != dns.rcode.NOERROR else ""
 
 
 def _skew(wire: bytes) -> int:
-    """Seconds between our clock and the server's, whose time ends the message (Other Data, RFC 8945 §5.2.3)."""
+    """Return the seconds by which our clock is ahead of the server's time at the end of a BADTIME answer.
+
+    It is in Other Data (RFC 8945 §5.2.3).
+    """
     return round(time.time()) - int.from_bytes(wire[-6:], "big")

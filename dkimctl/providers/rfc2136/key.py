@@ -11,8 +11,8 @@ from dkimctl.names import printable
 from dkimctl.providers.secretfile import secret_text
 
 ALGORITHMS = ("hmac-sha256", "hmac-sha512", "hmac-sha384", "hmac-sha224", "hmac-sha1")
-"""RFC 8945 §6 without the truncated ones, and without MD5, which is not to be used any more."""
-MAKE_ONE = "make one: (umask 077; tsig-keygen -a hmac-sha256 dkimctl > FILE); and give it to the name server too"
+"""The algorithms of RFC 8945 §6 without the truncated ones and without MD5, which is no longer secure."""
+MAKE_ONE = "create one: (umask 077; tsig-keygen -a hmac-sha256 dkimctl > FILE); and add it to the name server too"
 
 _STRING_OR_COMMENT = re.compile(r'("[^"\n]*")|/\*.*?\*/|(?://|#)[^\n]*', re.DOTALL)
 _BIND = re.compile(r'key\s+"?([^"\s{]+)"?\s*\{([^}]*)\}', re.IGNORECASE)
@@ -31,18 +31,18 @@ class TsigKey:
 
 
 def read_key(path: Path) -> TsigKey:
-    """The one key of a file. Raises ConfigError; no message quotes the file."""
+    """Read the one key in a file. Raises ConfigError; no message quotes the file."""
     text = secret_text(path, hint=f"name it in [providers.rfc2136] key_file, or {MAKE_ONE}")
     found = keys_in(text)
     if len(found) != 1:
-        what = "no TSIG key" if not found else f"{len(found)} TSIG keys, where one is wanted"
+        what = "no TSIG key" if not found else f"{len(found)} TSIG keys instead of one"
         raise ConfigError(f"{path} holds {what}", hint=MAKE_ONE)
     [values] = found
     return _checked(path, values)
 
 
 def keys_in(text: str) -> list[dict[str, str]]:
-    """`id`, `algorithm` and `secret` of each key in the form of tsig-keygen (BIND) or of keymgr -t (Knot)."""
+    """Return `id`, `algorithm` and `secret` of each key in the form of tsig-keygen (BIND) or keymgr -t (Knot)."""
     plain = _STRING_OR_COMMENT.sub(lambda match: match[1] or " ", text)  # base64 may hold two slashes in a row
     found = [
         {"id": name, **{field.lower(): value for field, value in _BIND_FIELD.findall(body)}}

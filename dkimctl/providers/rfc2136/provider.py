@@ -1,4 +1,4 @@
-"""The provider for a primary name server that takes signed dynamic updates."""
+"""The provider for a primary name server that accepts signed dynamic updates."""
 
 from collections.abc import Callable, Sequence
 from itertools import groupby
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     import dns.rdataset
 
 T = TypeVar("T")
-_PAUSES = (0.5, 1.5)  # seconds before asking again a server that gave no usable answer
+_PAUSES = (0.5, 1.5)  # seconds before retries when a server gave no usable answer
 
 
 def open_rfc2136(setup: ProviderSetup) -> "UpdateProvider":
-    """The provider for `rfc2136` or `rfc2136:HOST[:PORT]`. Raises ConfigError."""
+    """Return the provider for `rfc2136` or `rfc2136:HOST[:PORT]`. Raises ConfigError."""
     return UpdateProvider(client_for(setup), setup.clock)
 
 
 class UpdateProvider:
-    """The zones of one primary server that one TSIG key may change."""
+    """The zones of one primary server that a TSIG key may change."""
 
     name = "rfc2136"
     capabilities = Capabilities(field_type="TXT")
@@ -34,16 +34,16 @@ class UpdateProvider:
         self._client = client
         self._clock = clock
         self._cuts: dict[str, str] = {}
-        """`_domainkey.DOMAIN` → the zone that the server has it in."""
+        """`_domainkey.DOMAIN` → its zone at the server."""
         self._seen: dict[str, int] = {}
-        """Owner name → a digest of what `find` saw there: a hosting provider's names are many."""
+        """Owner name → a digest of the records that `find` saw: a hosting provider has many names."""
 
     def zone_of(self, name: str) -> str:
-        """The zone that the server names in its answer to a question for the SOA."""
-        return self._patiently(lambda: self._client.soa_owner(name))
+        """Return the owner of the SOA in the server's answer."""
+        return self._retried(lambda: self._client.soa_owner(name))
 
     def find(self, zone: str, names: Sequence[str]) -> Found:
-        """The records at these names, from the server itself."""
+        """Return the records at these names, from the server itself."""
         for name in names:
             self._refuse_below_cut(zone, name)
         found = {name: records_of(name, self._sets(zone, name)) for name in names}
@@ -51,27 +51,27 @@ class UpdateProvider:
         return found
 
     def _refuse_below_cut(self, zone: str, name: str) -> None:
-        """Raise UpdateError where the server has another zone for this name: in `zone` nobody would see a record."""
+        """Raise UpdateError where the server has another zone for this name: `zone` would not serve a record."""
         parent = name.partition(".")[2]
         if parent not in self._cuts:
-            self._cuts[parent] = self._patiently(lambda: self._client.soa_owner(parent))
+            self._cuts[parent] = self._retried(lambda: self._client.soa_owner(parent))
         if self._cuts[parent].endswith(f".{zone}"):
             raise below_cut(self._client.server, zone, self._cuts[parent], name)
 
     def apply(self, zone: str, changes: Sequence[Change]) -> None:
-        """One message for each name, that the server takes as a whole or not at all."""
+        """Send one message for each name, which the server applies completely or not at all."""
         for name, together in groupby(changes, key=attrgetter("name")):
             self._apply(zone, name, tuple(together))
 
     def _apply(self, zone: str, name: str, changes: Sequence[Change]) -> None:
         sets = self._sets(zone, name)
         present = records_of(name, sets)
-        self._refuse_what_changed(name, present, changes)
+        self._refuse_changed(name, present, changes)
         message = update_message(zone, name, sets, changes)
         wanted = expected_after(present, changes)
 
         def send() -> None:
-            """Safe to repeat: when an answer was lost and the update was done, the prerequisites say no."""
+            """Send the update; a retry is safe: if the update was done already, its prerequisites fail."""
             try:
                 self._client.update(message, zone, name)
             except UpdateError as error:
@@ -84,31 +84,31 @@ class UpdateProvider:
                     raise not_recognised(self._client.server, zone, name) from None
                 raise
 
-        self._patiently(send)
+        self._retried(send)
         self._seen.pop(name, None)
 
-    def _refuse_what_changed(self, name: str, present: Sequence[ProviderRecord], changes: Sequence[Change]) -> None:
-        """What is there now must be what the plan was made from."""
+    def _refuse_changed(self, name: str, present: Sequence[ProviderRecord], changes: Sequence[Change]) -> None:
+        """Raise UpdateError unless the records are those from which the plan was made."""
         touched = {_before(change).id for change in changes if not isinstance(change, Create)}
         now = hash(_ids(present))
         if self._seen.get(name, now) != now or not touched <= _ids(present):
             raise changed_meanwhile(name)
 
     def activate(self, zone: str) -> None:
-        """Nothing: an update is served as soon as it is answered, and the server notifies its secondaries."""
+        """Do nothing: an update is served as soon as it is answered, and the server notifies its secondaries."""
 
     def is_active(self, zone: str) -> bool | None:
-        """True: an update that was answered is being served."""
+        """Return True: an update that was answered is being served."""
         return True
 
     def name_servers(self, zone: str) -> tuple[str, ...]:
-        """The servers that the zone itself names: where DNS shows none of them, it is another copy that is served."""
-        return self._patiently(lambda: self._client.name_servers(zone))
+        """Return the servers in the zone's NS records: if DNS shows none of them, another copy is being served."""
+        return self._retried(lambda: self._client.name_servers(zone))
 
     def _sets(self, zone: str, name: str) -> "list[dns.rdataset.Rdataset]":
-        return self._patiently(lambda: self._client.records(zone, name))
+        return self._retried(lambda: self._client.records(zone, name))
 
-    def _patiently(self, ask: Callable[[], T]) -> T:
+    def _retried(self, ask: Callable[[], T]) -> T:
         for pause in _PAUSES:
             try:
                 return ask()
@@ -120,7 +120,7 @@ class UpdateProvider:
 
 
 def _before(change: Change) -> ProviderRecord:
-    """What a change is about: the record that is there, or for a creation the new one."""
+    """Return the existing record that a change affects, or for a creation the new one."""
     return change.before if isinstance(change, Replace) else change.record
 
 

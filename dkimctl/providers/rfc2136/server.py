@@ -1,4 +1,4 @@
-"""Which server, and which key: from the argument and the `[providers.rfc2136]` table."""
+"""Read the server and its TSIG key from the provider's argument and the `[providers.rfc2136]` table."""
 
 import re
 
@@ -15,7 +15,7 @@ _IPV6 = re.compile(r"[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
 
 
 def client_for(setup: ProviderSetup) -> UpdateClient:
-    """The way to the server. Raises ConfigError. Nothing is asked yet."""
+    """Return a client for the configured server. Raises ConfigError. Sends nothing."""
     _check_options(setup)
     server = setup.argument or str(setup.options.get("server", ""))
     if not server:
@@ -28,7 +28,7 @@ def client_for(setup: ProviderSetup) -> UpdateClient:
 
 
 def server_address(text: str) -> tuple[str, int]:
-    """Host and port of `HOST`, `HOST:PORT`, `2001:db8::1` or `[2001:db8::1]:PORT`. Raises ConfigError."""
+    """Parse `HOST`, `HOST:PORT`, `2001:db8::1` or `[2001:db8::1]:PORT` to host and port. Raises ConfigError."""
     if _IPV6.fullmatch(text):
         return text, 53
     match = _SERVER.fullmatch(text)
@@ -48,13 +48,13 @@ def _check_options(setup: ProviderSetup) -> None:
         if key not in OPTIONS
     ]
     problems += [
-        f"[providers.rfc2136] {key}: a string is wanted"
+        f"[providers.rfc2136] {key}: must be a string"
         for key in OPTIONS
         if not isinstance(setup.options.get(key, ""), str)
     ]
     if problems:
         raise ConfigError(
             "[providers.rfc2136] has mistakes",
-            hint=f'the secret does not stand there: name its file with key_file = "{OWN_FILE}"',
+            hint=f'the secret does not belong there: name its file with key_file = "{OWN_FILE}"',
             problems=problems,
         )

@@ -1,4 +1,4 @@
-"""Record sets as dnspython has them, and the one message that changes those at a name or changes nothing."""
+"""Build the update message for one name, and convert dnspython's record sets to and from ours."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     import dns.rdataset
     import dns.update
 
-DEFAULT_TTL = 3600  # seconds; a zone has no default that the protocol would tell
+DEFAULT_TTL = 3600  # seconds; the protocol does not reveal a zone's default
 
 
 def records_of(name: str, sets: "Sequence[dns.rdataset.Rdataset]") -> tuple[ProviderRecord, ...]:
-    """The records of these sets. Their id is their data in presentation form, strings as they are cut."""
+    """Return the records of these sets. Their id is their data in presentation form, with the strings as split."""
     return tuple(_record(name, rdata, found.ttl) for found in sets for rdata in found)
 
 
@@ -31,9 +31,9 @@ def _record(name: str, rdata: "dns.rdata.Rdata", ttl: int) -> ProviderRecord:
 def update_message(
     zone: str, name: str, present: "Sequence[dns.rdataset.Rdataset]", changes: Sequence[Change]
 ) -> "dns.update.UpdateMessage":
-    """The update that does these changes, provided that exactly the `present` sets stand at the name.
+    """Return the update for these changes, on condition that the name has exactly the `present` sets.
 
-    What somebody else made is never overwritten: RFC 2136 §2.4.2 (the set exists, by value), §2.4.3 (there is none).
+    Foreign changes are never overwritten: RFC 2136 §2.4.2 (the set exists, by value), §2.4.3 (there is none).
     """
     import dns.name
     import dns.rdatatype
@@ -55,7 +55,7 @@ def update_message(
 def _change(
     message: "dns.update.UpdateMessage", owner: "dns.name.Name", changes: Sequence[Change], usual_ttl: int
 ) -> None:
-    """Deletions first: a record that only gets another ttl must be there in the end. The server does all or nothing."""
+    """Add the deletions first: a record that only gets another ttl must exist in the end. An update is atomic."""
     for change in changes:
         if not isinstance(change, Create):
             message.delete(owner, _rdata(change.before if isinstance(change, Replace) else change.record))
@@ -66,14 +66,14 @@ def _change(
 
 
 def _rdata(record: ProviderRecord) -> "dns.rdata.Rdata":
-    """The data of a record that was found."""
+    """Return the data of a record that was found."""
     import dns.rdata
 
     return dns.rdata.from_text("IN", record.field_type, record.id)
 
 
 def new_rdata(change: Create | Replace) -> "dns.rdata.Rdata":
-    """The data of a record to be made; one that had stood there before comes back as it was cut."""
+    """Return the data of a record to create; a restored record gets its strings as they were split before."""
     import dns.rdata
 
     if isinstance(change, Create) and change.record.id:
@@ -83,7 +83,7 @@ def new_rdata(change: Create | Replace) -> "dns.rdata.Rdata":
 
 
 def expected_after(present: Sequence[ProviderRecord], changes: Sequence[Change]) -> frozenset[str]:
-    """The ids that stand at the name once the changes are done."""
+    """Return the ids of the records at the name after the changes."""
     ids = {record.id for record in present}
     for change in changes:
         if not isinstance(change, Create):

@@ -1,4 +1,4 @@
-"""The zones of BIND's configuration, as `named-checkconf` prints it: with all includes, and without secrets."""
+"""Read the zones of BIND's configuration, as printed by `named-checkconf`: with all includes, without secrets."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -9,27 +9,27 @@ from pathlib import Path
 from dkimctl.programs.child import run_program
 
 _TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)"|([{};])|([^\s{};"]+)', re.DOTALL)
-_PATIENCE = 60.0  # seconds: there may be 100,000 zones
+_TIMEOUT = 60.0  # seconds: there may be 100,000 zones
 _WRITTEN_BY_PERSONS = ("primary", "master")
 _NOBODY = ("none", "!any")
 
 
 @dataclass(frozen=True, slots=True)
 class BindZone:
-    """One zone with a file."""
+    """A zone that has a file."""
 
     path: Path
     journal: Path | None
-    """Where it is said to be; None: beside the file."""
+    """The configured path of the journal; None: beside the file."""
     dynamic: str
-    """What makes the server write the file itself, such as `update-policy`; empty when nothing does."""
+    """The setting by which the server writes the file itself, such as `update-policy`; empty when there is none."""
     is_signed_from_file: bool
-    """The server signs into another file (`inline-signing`, `dnssec-policy`); this one stays a person's."""
+    """True when the server signs into another file (`inline-signing`, `dnssec-policy`) and does not write this one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """`words { block };`; `block` is None where there are no braces."""
+    """A statement `words { block };`; `block` is None without braces."""
 
     words: tuple[str, ...]
     block: "tuple[Statement, ...] | None"
@@ -37,11 +37,12 @@ class Statement:
 
 @lru_cache(maxsize=2)
 def zones_in(configuration: str, version: object) -> tuple[BindZone, ...]:
-    """Return the zones that have a file. `version`: changes when the configuration does.
+    """Return the zones that have a file; none when named-checkconf refuses the configuration.
 
-    Raises Unavailable when named-checkconf is not installed; one that refuses the configuration shows no zone.
+    `version`: a value that changes with the configuration, for the cache. Raises Unavailable when named-checkconf is
+    not installed.
     """
-    ended = run_program("named-checkconf", "-px", configuration, within=_PATIENCE)
+    ended = run_program("named-checkconf", "-px", configuration, within=_TIMEOUT)
     return tuple(_zones(statements(ended.out))) if ended.code == 0 else ()
 
 
@@ -84,7 +85,7 @@ def _zone(block: Sequence[Statement], path: Path, directory: Path, inherited: Se
         dynamic = f"type {kind}"
     elif _block("update-policy", block) is not None or _value("update-policy", block):
         dynamic = "update-policy"
-    elif _lets_somebody(_block("allow-update", block) or inherited):
+    elif _allows_somebody(_block("allow-update", block) or inherited):
         dynamic = "allow-update"
     signed = _value("inline-signing", block) != "no" and bool(
         _value("dnssec-policy", block) not in ("", "none") or _value("inline-signing", block)
@@ -92,7 +93,7 @@ def _zone(block: Sequence[Statement], path: Path, directory: Path, inherited: Se
     return BindZone(path, directory / journal if journal else None, dynamic, signed)
 
 
-def _lets_somebody(entries: Sequence[Statement] | None) -> bool:
+def _allows_somebody(entries: Sequence[Statement] | None) -> bool:
     return any(entry.words and entry.words[0] not in _NOBODY for entry in entries or ())
 
 

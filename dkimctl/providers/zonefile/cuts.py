@@ -1,11 +1,11 @@
-"""Names of which this zone only says that another zone has them."""
+"""Refuse names that a zone delegates to another zone."""
 
 from dkimctl.errors import Refused
 from dkimctl.providers.zonefile.parse import ZoneText
 
 
 def refuse_below_cut(zone: ZoneText, name: str) -> None:
-    """Raise Refused for a name at or below an NS record, or below a DNAME: nobody would see a record there.
+    """Raise Refused for a name at or below an NS record, or below a DNAME: a record there would not be visible.
 
     RFC 1034 §4.2.1 (zone cuts), RFC 6672 §2.3 (DNAME).
     """
@@ -13,10 +13,10 @@ def refuse_below_cut(zone: ZoneText, name: str) -> None:
         is_cut = record.type == "NS" and record.owner != zone.zone and _is_within(name, record.owner)
         is_redirected = record.type == "DNAME" and name != record.owner and _is_within(name, record.owner)
         if is_cut or is_redirected:
-            what = "is a zone of its own (NS records)" if is_cut else "leads elsewhere (a DNAME)"
+            what = "is a zone of its own (NS records)" if is_cut else "is redirected (a DNAME)"
             raise Refused(
-                f"{record.owner} {what} in {zone.path}: a record at {name} would not be seen",
-                hint=f"publish it where {record.owner} is kept: name that zone and its provider in the configuration",
+                f"{record.owner} {what} in {zone.path}: a record at {name} would not be visible",
+                hint=f"publish it in the zone of {record.owner}: name that zone and its provider in the configuration",
             )
 
 

@@ -1,4 +1,4 @@
-"""Changes to the text of a zone's files: the entries that are meant change, every other byte stays."""
+"""Edit the text of a zone's files: only the affected entries change, every other byte stays."""
 
 from collections.abc import Iterator, Sequence
 from datetime import date
@@ -9,11 +9,11 @@ from dkimctl.providers.zonefile.parse import Placed, ZoneText
 from dkimctl.record.presentation import character_strings, quoted
 
 Edit = tuple[int, int, str]
-"""From, to, and what stands there afterwards."""
+"""Start, end, and the replacement text."""
 
 
 def records_at(zone: ZoneText, name: str) -> tuple[ProviderRecord, ...]:
-    """The TXT and CNAME records at a name. Their id is their place among the records of the file."""
+    """Return the TXT and CNAME records at a name. Their id is their index among the zone's records."""
     return tuple(
         ProviderRecord(name, placed.type, placed.target or placed.text, placed.ttl or 0, str(number))
         for number, placed in enumerate(zone.records)
@@ -22,9 +22,9 @@ def records_at(zone: ZoneText, name: str) -> tuple[ProviderRecord, ...]:
 
 
 def changed_texts(zone: ZoneText, changes: Sequence[Change], today: date) -> dict[str, str]:
-    """Path → text after these changes of each file that changes, that with the next serial first.
+    """Return path → new text of each file that changes, the one with the serial first.
 
-    A record changes in the file where it stands; a new one is added where others of its name stand, else to the zone
+    A record changes in its own file; a new one is added to the file with other records of its name, else to the zone
     file itself. Raises Unavailable when a record has moved, Refused when its file is included more than once.
     """
     edits: dict[str, list[Edit]] = {zone.soa.path: [_next_serial(zone.soa, today)]}
@@ -38,11 +38,11 @@ def changed_texts(zone: ZoneText, changes: Sequence[Change], today: date) -> dic
                 line = f"{record.name}.\t{_record_text(record, newline)}{newline}"
                 added[path] = added.get(path, "") + line
             case Replace(before, after):
-                placed = zone.records[_place(zone, before)]
+                placed = zone.records[_index(zone, before)]
                 text = _record_text(after, _newline(zone.texts[placed.path]))
                 edits.setdefault(placed.path, []).append((placed.header, placed.entry.body_end, text))
             case Delete(record):
-                deleted.add(_place(zone, record))
+                deleted.add(_index(zone, record))
     for path, edit in _deletions(zone, deleted):
         edits.setdefault(path, []).append(edit)
     return {path: _with(zone.texts[path], edits.get(path, ()), added.get(path, "")) for path in {**edits, **added}}
@@ -59,17 +59,15 @@ def _newline(text: str) -> str:
 
 
 def _file_for(zone: ZoneText, record: ProviderRecord) -> str:
-    """Where a new record is added."""
-    there = [zone.records[int(found.id)].path for found in records_at(zone, record.name)]
-    return next((path for path in there if path not in zone.shared), zone.path)
+    """Return the path of the file to which a new record is added."""
+    paths = [zone.records[int(found.id)].path for found in records_at(zone, record.name)]
+    return next((path for path in paths if path not in zone.shared), zone.path)
 
 
-def _place(zone: ZoneText, record: ProviderRecord) -> int:
-    """The number of a record that may be changed."""
+def _index(zone: ZoneText, record: ProviderRecord) -> int:
+    """Return the index of a record, and refuse one that must not be changed."""
     if record not in records_at(zone, record.name):
-        raise Unavailable(
-            f"the zone file of {zone.zone} was changed by somebody else meanwhile", hint="run the same command again"
-        )
+        raise Unavailable(f"the zone file of {zone.zone} was changed meanwhile", hint="run the same command again")
     _refuse_shared(zone, zone.records[int(record.id)])
     return int(record.id)
 
@@ -78,12 +76,12 @@ def _refuse_shared(zone: ZoneText, placed: Placed) -> None:
     if placed.path in zone.shared:
         raise Refused(
             f"{placed.path} is included more than once, so a change in it would change other names as well",
-            hint=f"take the record of {placed.owner} out of it by hand",
+            hint=f"remove the record of {placed.owner} from it by hand",
         )
 
 
 def _record_text(record: ProviderRecord, newline: str) -> str:
-    """TTL, class, type and data: on one line when it is short, else in parentheses, a line for each string."""
+    """Format TTL, class, type and data: a short text on one line, else in parentheses with a line for each string."""
     strings = [quoted(part) for part in character_strings(record.text)]
     ttl = f"{record.ttl}\t" if record.ttl else ""
     data = strings[0] if len(strings) == 1 else f"( {f'{newline}{chr(9)}'.join(strings)} )"
@@ -91,16 +89,16 @@ def _record_text(record: ProviderRecord, newline: str) -> str:
 
 
 def _deletions(zone: ZoneText, deleted: set[int]) -> Iterator[tuple[str, Edit]]:
-    """The lines to take out; an entry that had its owner from one of them gets it back in words."""
-    helped: set[tuple[str, int]] = set()
+    """Return the edits that remove records; the next entry that inherited its owner from one gets it written out."""
+    named: set[tuple[str, int]] = set()
     for number, placed in enumerate(zone.records):
         entry = placed.entry
         if number in deleted:
             yield placed.path, (entry.start, entry.end, "")
-        elif placed.named_by in deleted and (placed.path, placed.named_by) not in helped:
+        elif placed.named_by in deleted and (placed.path, placed.named_by) not in named:
             _refuse_shared(zone, placed)
             yield placed.path, (entry.start, placed.header, f"{placed.owner}.\t")
-            helped.add((placed.path, placed.named_by))  # those that follow have it from this one
+            named.add((placed.path, placed.named_by))  # the following entries inherit it from this one
 
 
 def _next_serial(soa: Placed, today: date) -> Edit:
@@ -109,13 +107,13 @@ def _next_serial(soa: Placed, today: date) -> Edit:
 
 
 def next_serial(serial: int, today: date) -> int:
-    """YYYYMMDDnn stays in that form and takes today's date; any other number grows by one (RFC 1982 §3.1)."""
+    """Return the next serial: YYYYMMDDnn with today's date where that form is used, else plus one (RFC 1982 §3.1)."""
     following = (serial + 1) % 2**32 or 1
     is_dated = 1990 <= serial // 10**6 <= 2099 and 1 <= serial // 10**4 % 100 <= 12 and 1 <= serial // 100 % 100 <= 31
     return max(following, int(f"{today:%Y%m%d}00")) if is_dated else following
 
 
 def _edited(text: str, edits: Sequence[Edit]) -> str:
-    for start, end, instead in sorted(edits, reverse=True):
-        text = text[:start] + instead + text[end:]
+    for start, end, replacement in sorted(edits, reverse=True):
+        text = text[:start] + replacement + text[end:]
     return text

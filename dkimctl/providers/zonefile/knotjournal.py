@@ -1,4 +1,4 @@
-"""What Knot has in its journal of a zone, as `kjournalprint` shows it."""
+"""Read the serial in Knot's journal of a zone, as printed by `kjournalprint`."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The `[providers.zonefile]` table: where included files are looked for, and how the name server is told."""
+"""The `[providers.zonefile]` table: the directory of included files, and the command that reloads the name server."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,26 +15,26 @@ OPTIONS = ("directory", "reload")
 
 @dataclass(frozen=True, slots=True)
 class ZoneFileOptions:
-    """What may be said about zone files."""
+    """The options of the zone file provider."""
 
     directory: Path | None = None
-    """From where relative names of included files are taken; None: from the zone file's own directory."""
+    """The directory for relative names of included files; None: the zone file's own directory."""
     reload: tuple[str, ...] = ()
-    """A program and its arguments, `{zone}` and `{path}` standing for the zone's; empty: a person reloads."""
+    """A program and its arguments, with `{zone}` and `{path}` as placeholders; empty: a person reloads."""
     locate: Callable[[str], Path] = Path
-    """Where a system path lies: below `--root`."""
+    """Maps a system path to its place below `--root`."""
 
 
 def options_from(options: Mapping[str, Option], settings: Settings) -> ZoneFileOptions:
-    """The table, read. Raises ConfigError with every mistake."""
+    """Read the table. Raises ConfigError with every mistake."""
     known = ", ".join(OPTIONS)
     problems = [f"[providers.zonefile] {key}: unknown; known here: {known}" for key in options if key not in OPTIONS]
     directory, command = options.get("directory", ""), options.get("reload", ())
     if not isinstance(directory, str) or (directory and not directory.startswith("/")):
-        problems.append(f"[providers.zonefile] directory: an absolute path is wanted, not {directory!r}")
+        problems.append(f"[providers.zonefile] directory: must be an absolute path, not {directory!r}")
     if not isinstance(command, tuple) or ("reload" in options and not command):
         problems.append(
-            f'[providers.zonefile] reload: a list is wanted, such as ["rndc", "reload", "{{zone}}"], not {command!r}'
+            f'[providers.zonefile] reload: must be a list, such as ["rndc", "reload", "{{zone}}"], not {command!r}'
         )
     if command and (node := changeable_source(settings.source)):
         problems.append(f"[providers.zonefile] reload: not run as root from a file that others can change ({node})")
@@ -49,7 +49,7 @@ def options_from(options: Mapping[str, Option], settings: Settings) -> ZoneFileO
 
 
 def reload(command: Sequence[str], zone: str, path: Path) -> None:
-    """Run the command, without a shell. Raises Unavailable when it does not end well."""
+    """Run the reload command without a shell. Raises Unavailable when it fails."""
     program, *arguments = (word.replace("{zone}", zone).replace("{path}", str(path)) for word in command)
     ended = run_program(program, *arguments)
     if ended.code:

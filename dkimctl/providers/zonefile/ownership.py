@@ -1,7 +1,7 @@
-"""Whether a zone file is a person's, or what a name server has written and will write again.
+"""Refuse zone files that the name server writes itself, rather than a person.
 
-Of a zone that takes dynamic updates the server keeps the newest changes in a journal. A file that is edited beside it
-no longer fits, and at the next start the whole zone is not served.
+For a zone with dynamic updates the server keeps the newest changes in a journal. An edited file no longer matches the
+journal, and the server does not load the zone at its next start.
 """
 
 import os
@@ -18,9 +18,9 @@ _JOURNAL = ".jnl"
 
 
 def refuse_servers_file(path: Path, zone: str, serial: int, locate: Callable[[str], Path]) -> None:
-    """Raise Refused when the server, not a person, writes this file. `locate`: where a system path is (`--root`).
+    """Raise Refused when the server, not a person, writes this file.
 
-    `serial`: that of the SOA record in the file.
+    `serial`: the serial of the SOA record in the file. `locate`: maps a system path to its place below `--root`.
     """
     path = Path(os.path.realpath(path))
     known = _bind_zone(path, locate)
@@ -41,7 +41,7 @@ def refuse_servers_file(path: Path, zone: str, serial: int, locate: Callable[[st
 
 def _owned(path: Path, zone: str, why: str, *, is_static: bool = False) -> Refused:
     if is_static:
-        hint = f"if that journal is left over, let BIND take it in and remove it: rndc sync -clean {zone}"
+        hint = f"if that journal is left over, let BIND merge and remove it: rndc sync -clean {zone}"
     else:
         hint = (
             f"use dynamic updates: --provider rfc2136:127.0.0.1; or by hand: rndc freeze {zone}, add the record "
@@ -51,7 +51,7 @@ def _owned(path: Path, zone: str, why: str, *, is_static: bool = False) -> Refus
 
 
 def _bind_zone(path: Path, locate: Callable[[str], Path]) -> BindZone | None:
-    """What BIND's configuration says of a zone file; None where there is none that can be read."""
+    """Return the zone of a file in BIND's configuration; None when it has none or cannot be read."""
     for name in _BIND:
         configuration = locate(name)
         if configuration.exists():

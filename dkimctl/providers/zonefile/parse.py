@@ -1,4 +1,4 @@
-"""The records of a zone file: owner, TTL, type and data of each entry, with `$ORIGIN` and `$INCLUDE` followed."""
+"""Parse a zone file: owner, TTL, type and data of each entry, following `$ORIGIN` and `$INCLUDE`."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -13,7 +13,7 @@ _ESCAPE = re.compile(r"\\([0-9]{3}|.)", re.DOTALL)
 _SERIAL = re.compile(r"[0-9]{1,10}")
 _MOST_INCLUDES = 1000
 _DEEPEST = 20
-_MOST_REPEATED = 1 << 20  # characters of files that were included before
+_MOST_REPEATED = 1 << 20  # characters of files that are included again
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _CLASSES = ("IN", "CH", "CS", "HS")
 _TYPE = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
@@ -21,15 +21,15 @@ _DIRECTIVES = {"$ORIGIN": 1, "$TTL": 1, "$INCLUDE": 2}  # how many values each m
 _SIGNED = ("RRSIG", "NSEC", "NSEC3")
 
 Read = Callable[[str], "tuple[str, str] | None"]
-"""From a file's name, as `$INCLUDE` has it, to its path and its text; None when there is no such file."""
+"""Maps a file name in `$INCLUDE` to the file's path and text; None when there is no such file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A record and where it stands."""
+    """A record and its position in the files."""
 
     path: str
-    """The file."""
+    """The file that contains it."""
     entry: Entry
     owner: str
     """Absolute, lower-case, without final dot."""
@@ -37,12 +37,12 @@ class Placed:
     """Seconds; None when the entry gives none."""
     type: str
     header: int
-    """Where TTL, class or type begins: what an edit replaces from here on."""
+    """The offset of TTL, class or type: an edit replaces the text from here."""
     data: tuple[Token, ...]
     named_by: int
-    """The number of the record that has this one's owner in words: its own, where it has."""
+    """The index of the record whose entry writes out this record's owner: its own, or an earlier one."""
     target: str = ""
-    """Where a CNAME leads: absolute, lower-case, without final dot."""
+    """A CNAME's target: absolute, lower-case, without final dot."""
 
     @property
     def text(self) -> str:
@@ -52,45 +52,45 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class ZoneText:
-    """A zone file, understood, with the files that it includes."""
+    """A parsed zone file, with the files that it includes."""
 
     path: str
-    """The file itself."""
+    """The path of the zone file itself."""
     texts: Mapping[str, str]
     """Path → text of each file."""
     shared: frozenset[str]
-    """The files that are included more than once: a record in them stands at several names."""
+    """The files that are included more than once: a record in them belongs to several names."""
     zone: str
     """The apex: the owner of the SOA record."""
     records: tuple[Placed, ...]
 
     @property
     def soa(self) -> Placed:
-        """The start of authority."""
+        """The SOA record."""
         return next(record for record in self.records if record.type == "SOA")
 
 
 def parse_zone(text: str, path: str, origin: str = "", read: Read = lambda _: None) -> ZoneText:
-    """Understand a zone file. `origin`: what names are relative to until a `$ORIGIN`; empty when it is not known.
+    """Parse a zone file. `origin`: the domain of relative names before a `$ORIGIN`; empty when unknown.
 
-    `read` finds the files that it includes. Raises SyntaxProblem for what is not understood, for a file that is missing
-    or includes itself, and for a file that a signer made.
+    `read` reads the included files. Raises SyntaxProblem for invalid or unknown syntax, for a file that is missing or
+    includes itself, and for a signed zone.
     """
-    book = _Book(read)
-    _Reader(book, path, text, origin).read_all()
-    apexes = [record for record in book.records if record.type == "SOA"]
+    zone = _ZoneParts(read)
+    _Reader(zone, path, text, origin).read_all()
+    apexes = [record for record in zone.records if record.type == "SOA"]
     if len(apexes) != 1:
         where = (apexes[1].path, apexes[1].entry.start) if apexes else (path, len(text))
         why = "a zone has exactly one SOA record" if apexes else "there is no SOA record"
-        raise SyntaxProblem(where[0], book.texts[where[0]], where[1], why)
+        raise SyntaxProblem(where[0], zone.texts[where[0]], where[1], why)
     soa = apexes[0]
     if len(soa.data) != 7 or not _SERIAL.fullmatch(soa.data[2].value) or int(soa.data[2].value) >= 2**32:
-        raise SyntaxProblem(soa.path, book.texts[soa.path], soa.header, "a SOA record has two names and five numbers")
-    return ZoneText(path, book.texts, frozenset(book.shared), soa.owner, tuple(book.records))
+        raise SyntaxProblem(soa.path, zone.texts[soa.path], soa.header, "a SOA record has two names and five numbers")
+    return ZoneText(path, zone.texts, frozenset(zone.shared), soa.owner, tuple(zone.records))
 
 
-class _Book:
-    """What all files of a zone have in common."""
+class _ZoneParts:
+    """The records and texts collected from all files of a zone, and the limits on includes."""
 
     def __init__(self, read: Read) -> None:
         self.read = read
@@ -100,22 +100,22 @@ class _Book:
         self._includes = self._repeated = 0
 
     def count(self, path: str, text: str) -> None:
-        """Note one more inclusion."""
+        """Count one more inclusion of a file."""
         self._includes += 1
         self._repeated += len(text) if path in self.texts else 0
 
     @property
     def is_too_large(self) -> bool:
-        """Whether enough was read: files that include each other's includes multiply."""
+        """True when the limits on includes are exceeded: nested includes multiply."""
         return self._includes > _MOST_INCLUDES or self._repeated > _MOST_REPEATED
 
 
 class _Reader:
-    """One file of a zone, with what is carried from entry to entry."""
+    """Reads one file of a zone; its state is the origin and the last owner."""
 
     def __init__(
         self,
-        book: _Book,
+        zone: _ZoneParts,
         path: str,
         text: str,
         origin: str,
@@ -124,30 +124,30 @@ class _Reader:
         named_by: int = -1,
         above: tuple[str, ...] = (),
     ) -> None:
-        self._book = book
+        self._zone = zone
         self._path = path
         self._text = text
         self._origin = origin
         self._owner = owner
         self._named_by = named_by
         self._chain = (*above, path)
-        if path in book.texts:
-            book.shared.add(path)
-        book.texts[path] = text
+        if path in zone.texts:
+            zone.shared.add(path)
+        zone.texts[path] = text
 
     def read_all(self) -> None:
-        """Add its records to the book, and those of the files that it includes, in their order."""
+        """Add the records of the file, and of the files that it includes, to the zone, in order."""
         for entry in entries(self._text, self._path):
             if entry.tokens[0].value.startswith("$") and entry.has_owner:
                 self._direct(entry)
             else:
-                self._book.records.append(self._placed(entry))
+                self._zone.records.append(self._placed(entry))
 
     def _placed(self, entry: Entry) -> Placed:
         rest = list(entry.tokens)
         if entry.has_owner:
             self._owner = self._absolute(rest.pop(0))
-            self._named_by = len(self._book.records)
+            self._named_by = len(self._zone.records)
         elif not self._owner:
             raise self._problem(entry.tokens[0].start, "the first record names no owner")
         return self._record(entry, rest)
@@ -156,7 +156,7 @@ class _Reader:
         name, *values = entry.tokens
         most = _DIRECTIVES.get(name.value.upper())
         if most is None:
-            why = f"{name.value.upper()} is not understood here, so records may stand where none is seen"
+            why = f"{name.value.upper()} is not supported, so there may be records that dkimctl does not see"
             raise self._problem(entry.start, why)
         if not 1 <= len(values) <= most:
             wanted = "one value" if most == 1 else "a file and perhaps an origin"
@@ -167,24 +167,24 @@ class _Reader:
             self._include(values[0], self._absolute(values[1]) if values[1:] else self._origin)
 
     def _include(self, file: Token, origin: str) -> None:
-        """Origin and owner are its own; after it they are again what they were (RFC 1035 §5.1, and as BIND does)."""
+        """Read an included file; afterwards origin and owner are as before (RFC 1035 §5.1, and as in BIND)."""
         name = file.value.encode("latin-1").decode("utf-8", "surrogateescape")
-        found = self._book.read(name) if name.isprintable() else None
+        found = self._zone.read(name) if name.isprintable() else None
         if found is None:
             raise self._problem(
                 file.start,
                 f"there is no file {printable(name)}",
-                hint="relative names are taken from the zone file's directory: where the name server takes them from "
-                'another one, name it: [providers.zonefile] directory = "/var/cache/bind"',
+                hint="relative names are looked up in the zone file's directory; if the name server uses another one, "
+                'set it: [providers.zonefile] directory = "/var/cache/bind"',
             )
         path, text = found
-        self._book.count(path, text)
-        if len(self._chain) > _DEEPEST or self._book.is_too_large:
-            raise self._problem(file.start, "too many includes for a zone, or too deep: nothing more is read")
+        self._zone.count(path, text)
+        if len(self._chain) > _DEEPEST or self._zone.is_too_large:
+            raise self._problem(file.start, "too many or too deeply nested includes in this zone")
         if path in self._chain:
             circle = " includes ".join((*self._chain[self._chain.index(path) :], path))
             raise self._problem(file.start, f"a circle of files: {circle}")
-        below = _Reader(self._book, path, text, origin, owner=self._owner, named_by=self._named_by, above=self._chain)
+        below = _Reader(self._zone, path, text, origin, owner=self._owner, named_by=self._named_by, above=self._chain)
         below.read_all()
 
     def _absolute(self, token: Token) -> str:
@@ -195,8 +195,8 @@ class _Reader:
         if not self._origin:
             raise self._problem(
                 token.start,
-                "a relative name, and nothing says to which zone the file belongs",
-                hint='begin the file with $ORIGIN, or name the zone: [domains."example.com"] zone = "example.com"',
+                "a relative name, but the zone of the file is unknown",
+                hint='start the file with $ORIGIN, or name the zone: [domains."example.com"] zone = "example.com"',
             )
         return self._origin if name == "@" else f"{name}.{self._origin}"
 
@@ -212,10 +212,10 @@ class _Reader:
             else:
                 break
         if not rest or rest[0].is_quoted or not _TYPE.fullmatch(rest[0].value):
-            raise self._problem(rest[0].start if rest else entry.body_end, "a record type is wanted here")
+            raise self._problem(rest[0].start if rest else entry.body_end, "a record type is expected here")
         kind = rest.pop(0).value.upper()
         if kind in _SIGNED:
-            raise self._problem(header, f"a signed zone ({kind}): edit the file it is made from")
+            raise self._problem(header, f"a signed zone ({kind}): edit the unsigned file from which it is made")
         if not rest:
             raise self._problem(entry.body_end, f"a {kind} record without data")
         for token in rest:
@@ -224,18 +224,18 @@ class _Reader:
         return Placed(self._path, entry, self._owner, ttl, kind, header, tuple(rest), self._named_by, target)
 
     def _check_data(self, token: Token, *, is_text: bool) -> None:
-        """Refuse what a name server refuses, and with it the whole file."""
+        """Refuse data for which a name server would refuse the whole file."""
         for escape in _ESCAPE.findall(self._text, token.start, token.end):
             if len(escape) == 3 and escape > "255":
                 raise self._problem(token.start, f"\\{escape} is no octet: 255 is the largest")
         if is_text and (size := len(token.value)) > MOST_OCTETS:
             raise self._problem(
                 token.start,
-                f"a character-string of {size} octets, and {MOST_OCTETS} are the most: a name server refuses this file",
+                f"a character-string of {size} octets; a name server allows {MOST_OCTETS} and refuses this file",
             )
 
     def _seconds(self, token: Token) -> int:
-        """`3600` and `1h30m` alike (RFC 2181 §8: 31 bits)."""
+        """Return a TTL in seconds, from `3600` or `1h30m` (RFC 2181 §8: 31 bits)."""
         found = re.findall(r"(\d+)([smhdw]?)", token.value, re.IGNORECASE)
         seconds = sum(int(number) * _UNITS[unit.lower() or "s"] for number, unit in found if len(number) <= 10)
         if any(len(number) > 10 for number, _ in found) or seconds >= 2**31:

@@ -1,4 +1,4 @@
-"""The zone file provider: a zone's files, read for each question, each replaced as a whole for a set of changes."""
+"""The zone file provider: it reads a zone's files for each request and replaces each changed file atomically."""
 
 import re
 import threading
@@ -26,13 +26,13 @@ from dkimctl.providers.zonefile.options import RELOADING, ZoneFileOptions, optio
 from dkimctl.providers.zonefile.ownership import refuse_servers_file
 from dkimctl.providers.zonefile.parse import ZoneText, parse_zone
 
-_NAMING = re.compile(r"(?:db\.)?(.+?)(?:\.zone|\.db|\.hosts|\.txt)?")  # how zone files are usually called
+_NAMING = re.compile(r"(?:db\.)?(.+?)(?:\.zone|\.db|\.hosts|\.txt)?")  # the usual names of zone files
 BACKUP = ".bak"
 _ATTEMPTS = 5
 
 
 def open_zone_file(setup: ProviderSetup) -> "ZoneFileProvider":
-    """The provider for `zonefile:PATH`. Raises ConfigError without a path, or for a mistake in its table."""
+    """Return the provider for `zonefile:PATH`. Raises ConfigError without a path, or for a mistake in its table."""
     if not setup.argument:
         raise ConfigError("the provider zonefile needs a file", hint="type: --provider zonefile:/path/to/zone")
     path = setup.settings.at(setup.argument)
@@ -52,38 +52,38 @@ class ZoneFileProvider:
         self.capabilities = Capabilities(field_type="TXT", next_step="" if options.reload else RELOADING)
 
     def zone_of(self, name: str) -> str:
-        """The owner of the file's SOA record; where the file names no zone, the file's own name may.
+        """Return the owner of the file's SOA record; if it is relative, the file's name gives the origin.
 
-        Raises UsageError when `name` is not in that zone, Refused when the file is not understood.
+        Raises UsageError when `name` is not in that zone, Refused when the file cannot be parsed.
         """
         zone = self._parse_with(self._origin_from_name(name)).zone
         if name != zone and not name.endswith("." + zone):
-            raise UsageError(f"{name} is not in {zone}, whose file {self._path} is", hint="name the file of its zone")
+            raise UsageError(f"{name} is not in {zone}, the zone of {self._path}", hint="name the file of its zone")
         return zone
 
     def _origin_from_name(self, name: str) -> str:
-        """The enclosing domain of `name` that the file is called by: `db.example.com`, `example.com.zone`."""
+        """Return the enclosing domain of `name` in the file's name: `db.example.com`, `example.com.zone`."""
         match = _NAMING.fullmatch(self._path.name.lower())
         labels = name.split(".")
         candidates = (".".join(labels[start:]) for start in range(len(labels) - 1))
         return next((candidate for candidate in candidates if match and candidate == match[1]), "")
 
     def find(self, zone: str, names: Sequence[str]) -> Found:
-        """The records at these names."""
+        """Return the records at these names."""
         parsed = self._parse(zone)
         self._refuse(parsed, names)
         return {name: records_at(parsed, name) for name in names}
 
     def apply(self, zone: str, changes: Sequence[Change]) -> None:
-        """All changes and the next serial, each file in one replacement; the ones before stay as `.bak`.
+        """Apply all changes and the next serial, replacing each file atomically; the old files are kept as `.bak`.
 
-        The serial goes first: whoever is stopped between two files finds the change still to be made.
+        The serial is written first: after an interruption between two files the next run finds changes left to make.
         """
         with self._lock, folder_locked(self._path.parent, clock=self._clock):
             for _ in range(_ATTEMPTS - 1):
                 try:
                     return self._apply(zone, changes)
-                except FileChanged:  # by an editor, which does not ask for the lock: from what is there now, again
+                except FileChanged:  # by an editor, which ignores the lock: start again from the new text
                     continue
             self._apply(zone, changes)
 
@@ -91,27 +91,27 @@ class ZoneFileProvider:
         before = self._parse(zone)
         self._refuse(before, [change.name for change in changes])
         after = changed_texts(before, changes, self._clock.now().date())
-        self._parse(zone, {**before.texts, **after})  # never write what could not be read again
+        self._parse(zone, {**before.texts, **after})  # never write a text that could not be parsed again
         for path, text in after.items():
             self._write(path, before.texts[path], text)
 
     def _refuse(self, zone: ZoneText, names: Sequence[str]) -> None:
-        """Raise Refused where an edit would do harm, or would not be seen."""
+        """Raise Refused where an edit would do harm, or would not be visible."""
         refuse_servers_file(self._path, zone.zone, int(zone.soa.data[2].value), self._options.locate)
         for name in names:
             refuse_below_cut(zone, name)
 
     def activate(self, zone: str) -> None:
-        """Reload the name server with the configured command; without one that is another program's business."""
+        """Reload the name server with the configured command, if there is one."""
         if self._options.reload:
             reload(self._options.reload, zone, self._path)
 
     def is_active(self, zone: str) -> bool | None:
-        """Unknown: whether the name server has read the file only DNS can tell."""
+        """Return None: only DNS shows whether the name server has read the file."""
         return None
 
     def _parse(self, zone: str, instead: Mapping[str, str] | None = None) -> ZoneText:
-        """The zone; `instead`: path → text that is not on the disk yet."""
+        """Parse the zone. `instead`: path → text that is not on the disk yet."""
         parsed = self._parse_with(zone, instead)
         if parsed.zone != zone:
             raise UsageError(f"{self._path} is the file of {parsed.zone}, not of {zone}", hint="name the right file")
@@ -132,7 +132,7 @@ class ZoneFileProvider:
         return parse_zone(texts[main] if main in texts else self._main(), main, origin, read)
 
     def _included(self, name: str) -> Path:
-        """Where an included file lies: relative names count from one directory, however deep the includes are."""
+        """Return the path of an included file: relative names use one directory at every depth of includes."""
         return self._options.locate(name) if name.startswith("/") else self._directory / name
 
     @property
@@ -149,13 +149,13 @@ class ZoneFileProvider:
 
     def _write(self, name: str, before: str, after: str) -> None:
         path = resolved(self._path if name == str(self._path) else self._path / name)
-        there = read_with_status(path)
-        if there is None or there[0].decode("utf-8", "surrogateescape") != before:
+        found = read_with_status(path)
+        if found is None or found[0].decode("utf-8", "surrogateescape") != before:
             raise FileChanged(path)
-        owner, mode = Owner.of(there[1]), there[1].st_mode & 0o777
+        owner, mode = Owner.of(found[1]), found[1].st_mode & 0o777
         write_file(path.with_name(path.name + BACKUP), _encoded(before), mode=mode, owner=owner)
         with staged_file(path, _encoded(after), mode=mode, owner=owner) as staged:
-            staged.put(Version.of(there[1]))
+            staged.put(Version.of(found[1]))
 
 
 def _encoded(text: str) -> bytes:

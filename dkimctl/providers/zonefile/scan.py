@@ -1,6 +1,6 @@
-"""A zone file as entries and tokens, each with its place in the text, so that an edit can leave the rest as it is.
+"""Split a zone file into entries and tokens with their positions, so that an edit can keep all other text.
 
-RFC 1035 §5.1: an entry ends with its line, unless parentheses hold it open; `;` begins a comment.
+RFC 1035 §5.1: an entry ends with its line, unless parentheses are open; `;` begins a comment.
 """
 
 import re
@@ -15,7 +15,7 @@ _QUOTED = re.compile(r'"((?:[^"\\\n]|\\.)*)"')
 
 
 class SyntaxProblem(Refused):
-    """A zone file that cannot be understood is not touched."""
+    """Raised for a zone file that cannot be parsed; it is not changed."""
 
     def __init__(self, path: str, text: str, position: int, why: str, *, hint: str = "") -> None:
         line = text.count("\n", 0, position) + 1
@@ -28,7 +28,7 @@ class SyntaxProblem(Refused):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A word or a quoted string; `value` is it without quotes and escapes, a character for each octet (latin-1)."""
+    """A word or a quoted string; `value`: without quotes and escapes, a character for each octet (latin-1)."""
 
     value: str
     start: int
@@ -38,24 +38,24 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry: a directive or a record. Positions are offsets into the text."""
+    """An entry: a directive or a record. Positions are offsets into the text."""
 
     start: int
-    """Of its first line."""
+    """The start of its first line."""
     end: int
-    """Behind its last line's line feed."""
+    """The end of its last line, after the line feed."""
     body_end: int
-    """Behind its last token or parenthesis: a comment may follow."""
+    """The end of its last token or parenthesis: a comment may follow."""
     tokens: tuple[Token, ...]
 
     @property
     def has_owner(self) -> bool:
-        """True when it names its owner; a line that begins with a blank has the owner of the entry before."""
+        """True when it names its owner; a line that begins with a blank has the owner of the previous entry."""
         return self.tokens[0].start == self.start
 
 
 def entries(text: str, path: str) -> Iterator[Entry]:
-    """The entries of a zone file, without blank lines and comments. Raises SyntaxProblem."""
+    """Return the entries of a zone file, without blank lines and comments. Raises SyntaxProblem."""
     position = 0
     while position < len(text):
         entry, position = _entry(text, position, path)

@@ -1,4 +1,4 @@
-"""How Ctrl-C reaches the threads of a run: one request to stop, seen by everything that waits or begins."""
+"""Stop a run: one request, after Ctrl-C, that ends waits and keeps new work from starting in every thread."""
 
 import threading
 from datetime import datetime
@@ -8,19 +8,19 @@ from dkimctl.errors import Unavailable
 
 
 class Interrupted(Unavailable):
-    """Ctrl-C was pressed while this was waiting."""
+    """Raised where the work was stopped by Ctrl-C."""
 
     exit_code = 130
 
 
 class Stop:
-    """A request to stop a run, made once and for good."""
+    """A request to stop a run; it cannot be withdrawn."""
 
     def __init__(self) -> None:
         self._requested = threading.Event()
 
     def request(self) -> None:
-        """Stop: nothing new begins, and every wait on a clock of this run ends."""
+        """Request the stop: no new work starts, and every wait on a clock of this run ends."""
         self._requested.set()
 
     @property
@@ -34,7 +34,7 @@ class Stop:
 
 
 class StoppableClock:
-    """Another clock's time; a sleep raises Interrupted as soon as the event is set."""
+    """A wrapper of another clock; a sleep raises Interrupted as soon as the event is set."""
 
     def __init__(self, clock: Clock, stop: threading.Event) -> None:
         self._clock = clock
@@ -45,7 +45,7 @@ class StoppableClock:
         return self._clock.now()
 
     def monotonic(self) -> float:
-        """Return the seconds since some fixed moment; never goes back."""
+        """Return the seconds since a fixed moment; they never decrease."""
         return self._clock.monotonic()
 
     def wait(self, event: threading.Event, seconds: float) -> bool:
@@ -53,6 +53,6 @@ class StoppableClock:
         return self._clock.wait(event, seconds)
 
     def sleep(self, seconds: float) -> None:
-        """Wait for so many seconds. Raises Interrupted when the run is stopped."""
+        """Wait for this many seconds. Raises Interrupted when the run is stopped."""
         if self._clock.wait(self._stop, seconds):
-            raise Interrupted("interrupted", hint="run the same command again: it goes on from there")
+            raise Interrupted("interrupted", hint="run the same command again: it continues from there")

@@ -1,4 +1,4 @@
-"""What is asked of a publication, what happens on its way, and what became of each key's record."""
+"""The values of a publication: its options, its progress events, and the result for each key."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,39 +12,39 @@ DEFAULT_TIMEOUT = 600.0  # seconds; OVH's own servers were seen to take 110 ± 1
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """How to publish."""
+    """The options of a publication."""
 
     dry_run: bool = False
     wait: bool | None = None
-    """None: wait where the provider serves what it is given by itself."""
+    """None: wait where the provider serves changes without a further step by a person."""
     timeout: float = DEFAULT_TIMEOUT
     """Seconds to wait for the authoritative servers, for each name."""
     jobs: int = DEFAULT_JOBS
-    """Zones changed at a time."""
+    """How many zones to change at a time."""
     replace: bool = False
     """Also replace records that hold another key or another text."""
     accept_limits: bool = False
-    """Also try where the provider lacks what a key record needs; what was read back decides."""
+    """Publish despite known provider limits; the read-back decides."""
     ttl: int | None = None
-    """Seconds; None: as configured for the domain, else as it is."""
+    """Seconds; None: as configured for the domain, else unchanged."""
     plan_digest: str | None = None
-    """Do this plan, as a dry run showed it, or nothing."""
+    """Apply only the plan with this digest, as shown by a dry run."""
     rate: float = DEFAULT_RATE
-    """Requests a second for each credential; 0: as many as it takes."""
+    """Requests a second for each credential; 0: no limit."""
 
     @property
     def overrides(self) -> Overrides:
-        """What may be done that is refused otherwise."""
+        """The explicit permissions among the options."""
         return Overrides(self.replace, self.accept_limits)
 
     @property
     def pace(self) -> Pace:
-        """How fast the provider may be asked."""
+        """The rate limit for requests to the provider."""
         return Pace(self.rate, self.jobs)
 
 
 class PublishOutcome(StrEnum):
-    """What was done for one key."""
+    """The outcome for one key."""
 
     PLANNED = "planned"
     BY_HAND = "by hand"
@@ -56,7 +56,7 @@ class PublishOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """What became of one key's record."""
+    """The publication of one key's record: its state, and at the end its result."""
 
     domain: str
     selector: str
@@ -68,30 +68,30 @@ class Publication:
     text: str = ""
     """The record as one string."""
     existing: tuple[ProviderRecord, ...] = ()
-    """What stood at the name before."""
+    """The records at the name before."""
     changes: tuple[Change, ...] = ()
-    """What was done, or in a dry run would be."""
+    """The changes made, or in a dry run planned."""
     activated: bool = False
-    """True when the provider was told to serve it."""
+    """True when the provider was asked to serve it."""
     served: bool | None = None
     """True when every authoritative server was seen to serve exactly this record, or several resolvers where no server
-    can be asked; None when nothing was asked."""
+    can be reached; None when none was queried."""
     servers: int = 0
-    """How many addresses of authoritative servers serve it; 0 when only resolvers could be asked."""
+    """How many addresses of authoritative servers serve it; 0 when only resolvers could be reached."""
     next_step: str = ""
     """What a person must still do before it is served."""
     error: DkimctlError | None = None
-    """What went wrong; the outcome tells how far it came all the same."""
+    """The error, if any; the outcome says how far the publication came nevertheless."""
 
     @property
     def exit_code(self) -> int:
-        """What it contributes to the command's exit code."""
+        """The exit code of this key alone."""
         return self.error.exit_code if self.error else 0
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Something that happened to a zone or a name on the way."""
+    """A progress message about a zone or a name."""
 
     subject: str
     text: str

@@ -1,4 +1,4 @@
-"""Bringing names to the wanted state: write, look, write what is still missing, look again."""
+"""Write the planned changes of one zone: write, read back, write what is still missing, read back again."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -6,51 +6,51 @@ from dataclasses import dataclass, field, replace
 from dkimctl.clock import Clock
 from dkimctl.errors import RUN_AGAIN, ApiError, DkimctlError, shell_word
 from dkimctl.providers.base import Change, Create, Delete, Provider, ProviderRecord, Replace
-from dkimctl.publish.likeness import Likeness, key_value, likeness
 from dkimctl.publish.plan import NamePlan, Overrides, Wanted, delegation_hint, plan
+from dkimctl.publish.record_match import RecordMatch, key_value, match_record
 
-_PAUSES = (1.0, 2.0, 4.0, 8.0, 8.0)  # seconds between looks for what was accepted but does not show yet
+_PAUSES = (1.0, 2.0, 4.0, 8.0, 8.0)  # seconds between reads while an accepted change does not show yet
 
 
 @dataclass(slots=True)
-class Settling:
-    """The names of one zone while they are being changed."""
+class ZoneWriter:
+    """Writes the names of one zone and checks each by reading it back."""
 
     provider: Provider
     zone: str
     clock: Clock
     overrides: Overrides
     errors: dict[str, DkimctlError] = field(default_factory=dict)
-    """Owner name → why it is not right."""
+    """Owner name → why its record is not the wanted one."""
     half_done: set[str] = field(default_factory=set)
-    """Names left in an intermediate state: neither right nor as they were."""
+    """Names in an intermediate state: neither right nor unchanged."""
     _before: dict[str, tuple[ProviderRecord, ...]] = field(default_factory=dict)
     _created: set[str] = field(default_factory=set)
     _replaced: set[str] = field(default_factory=set)
     _second_type: set[str] = field(default_factory=set)
-    """Names whose record the service did not take under its own type, and which may stand under the other."""
+    """Names whose record the service refused under its own record type and which may get the second type."""
     _one_by_one: bool = False
 
-    def settle(self, names: Sequence[NamePlan]) -> None:
-        """Write and look until every name is right or has an error."""
+    def write(self, names: Sequence[NamePlan]) -> None:
+        """Write and read back until every name is right or has an error."""
         self._before = {name.wanted.name: name.existing for name in names}
         pending = list(names)
         for pause in _PAUSES:
-            stopped = self._write(pending)
+            stopped = self._write_step(pending)
             try:
-                pending = self._look(pending)
+                pending = self._read_back(pending)
                 if stopped:
                     raise stopped
             except DkimctlError as error:
-                return self._give_up(pending, error, looked=error is stopped)
+                return self._fail_all(pending, error, was_read=error is stopped)
             if not pending:
                 return None
             if not any(self._step(name) for name in pending):
                 self.clock.sleep(pause)
-        self._give_up(pending, ApiError("the change was accepted but does not show", hint=RUN_AGAIN), looked=True)
+        self._fail_all(pending, ApiError("the change was accepted but does not show", hint=RUN_AGAIN), was_read=True)
 
-    def _write(self, pending: Sequence[NamePlan]) -> DkimctlError | None:
-        """The next step at each name. Returns the error that makes going on pointless."""
+    def _write_step(self, pending: Sequence[NamePlan]) -> DkimctlError | None:
+        """Write the next changes of each name. Return an error that ends the zone; None otherwise."""
         steps = {name.wanted.name: self._step(name) for name in pending}
         wanted = {name.wanted.name: name.wanted for name in pending}
         batches = [[name] for name in steps] if self._one_by_one or len(steps) == 1 else [list(steps)]
@@ -62,16 +62,16 @@ class Settling:
                     return error
                 if len(batch) == 1:
                     self._refused(wanted[batch[0]], steps[batch[0]], error)
-                self._one_by_one = True  # one record was refused as such: find out which, and do the others
+                self._one_by_one = True  # one record was refused as invalid: find out which, and write the others
                 continue
             self._created |= {name for name in batch if any(isinstance(c, Create) for c in steps[name])}
             self._replaced |= {name for name in batch if any(isinstance(c, Replace) for c in steps[name])}
         return None
 
     def _refused(self, wanted: Wanted, step: Sequence[Change], error: ApiError) -> None:
-        """Handle a record that the service did not take as such.
+        """Handle a record that the service refused as invalid.
 
-        It may be taken under the second type: a key that is not RSA always, another one with `--accept-limits`.
+        It may be tried under the second record type: always for a key that is not RSA, else with `--accept-limits`.
         """
         name, capabilities = wanted.name, self.provider.capabilities
         is_new = any(isinstance(c, Create) and c.record.field_type == capabilities.field_type for c in step)
@@ -85,7 +85,7 @@ class Settling:
             self.errors[name] = ApiError(error.message, hint=hint, status=error.status, call=error.call)
 
     def _step(self, name: NamePlan) -> list[Change]:
-        """First what makes the record right; once that was read back, what removes the others.
+        """Return the changes that make the record right; once that was read back, those that remove the others.
 
         A record whose creation was accepted is not created again, even when it does not show yet.
         """
@@ -97,84 +97,84 @@ class Settling:
     def _typed(self, change: Change) -> Change:
         """Return the change under the service's second type, at the names where the first was refused.
 
-        No service changes the type of a record: in place of a replacement there is a new record, and the old one goes
-        once that was read back.
+        No service changes the type of a record: a replacement becomes a new record, and the old one is removed once
+        the new one was read back.
         """
         if isinstance(change, Delete) or change.name not in self._second_type:
             return change
         record = change.after if isinstance(change, Replace) else change.record
         return Create(replace(record, field_type=self.provider.capabilities.fallback_type, id=""))
 
-    def _look(self, pending: Sequence[NamePlan]) -> list[NamePlan]:
-        """The names that still need something, as they are now. Raises DkimctlError when they cannot be read."""
+    def _read_back(self, pending: Sequence[NamePlan]) -> list[NamePlan]:
+        """Return new plans for the names that still need changes. Raises DkimctlError when they cannot be read."""
         wanted = [name.wanted for name in pending]
-        looked = plan(self.provider, self.zone, wanted, self.overrides)
+        planned = plan(self.provider, self.zone, wanted, self.overrides)
         still = []
-        for name in looked.names:
-            spoilt = self._spoilt(name)
-            if spoilt is not None:
-                self._undo(name, spoilt)
+        for name in planned.names:
+            altered = self._altered(name)
+            if altered is not None:
+                self._undo(name, altered)
             elif name.refusal or name.wanted.name in self.errors:
                 self._fail(name, name.refusal)
             elif name.changes:
                 still.append(name)
         return still
 
-    def _spoilt(self, name: NamePlan) -> ProviderRecord | None:
-        """A record that came of what was sent, and is not what was sent."""
-        kinds = {record: likeness(record.text, name.wanted.record) for record in name.existing}
-        if Likeness.SAME in kinds.values():
+    def _altered(self, name: NamePlan) -> ProviderRecord | None:
+        """Return a record that this run wrote and that the service stored differently; None when there is none."""
+        kinds = {record: match_record(record.text, name.wanted.record) for record in name.existing}
+        if RecordMatch.SAME in kinds.values():
             return None
-        wrong = [record for record, kind in kinds.items() if kind in (Likeness.CUT_SHORT, Likeness.FOREIGN)]
+        wrong = [record for record, kind in kinds.items() if kind in (RecordMatch.TRUNCATED, RecordMatch.FOREIGN)]
         return next((record for record in wrong if self._is_of_this_run(name.wanted.name, record)), None)
 
     def _is_of_this_run(self, name: str, record: ProviderRecord) -> bool:
-        """False for what was there before, also when an edit of the whole zone has given it another id."""
+        """False for a record that was there before, also when an edit of the whole zone has given it another id."""
         before = {old.id: old for old in self._before[name]}
         if record.id in before:
             return name in self._replaced or record.text != before[record.id].text
         return (record.field_type, record.text) not in {(old.field_type, old.text) for old in before.values()}
 
-    def _undo(self, name: NamePlan, spoilt: ProviderRecord) -> None:
-        """Put back what was there, except for a broken record that was to be mended, and say what came back."""
-        before = [record for record in self._before[name.wanted.name] if not self._is_broken(record, name.wanted)]
+    def _undo(self, name: NamePlan, altered: ProviderRecord) -> None:
+        """Restore the earlier records, except a truncated one that was to be corrected, and set the error."""
+        before = [record for record in self._before[name.wanted.name] if not self._is_truncated(record, name.wanted)]
         try:
             self.provider.apply(self.zone, undoing(before, name.existing))
             now = self.provider.find(self.zone, [name.wanted.name])[name.wanted.name]
             undone = _contents(now) == _contents(before)
         except DkimctlError:
             undone = False
-        self.errors[name.wanted.name] = _spoilt_error(name.wanted, spoilt, undone=undone)
+        self.errors[name.wanted.name] = _altered_error(name.wanted, altered, undone=undone)
         if not undone:
             self.half_done.add(name.wanted.name)
 
-    def _is_broken(self, record: ProviderRecord, wanted: Wanted) -> bool:
+    def _is_truncated(self, record: ProviderRecord, wanted: Wanted) -> bool:
         own_type = record.field_type == self.provider.capabilities.field_type
-        return own_type and likeness(record.text, wanted.record) is Likeness.CUT_SHORT
+        return own_type and match_record(record.text, wanted.record) is RecordMatch.TRUNCATED
 
-    def _give_up(self, pending: Sequence[NamePlan], error: DkimctlError, *, looked: bool) -> None:
+    def _fail_all(self, pending: Sequence[NamePlan], error: DkimctlError, *, was_read: bool) -> None:
         for name in pending:
-            if looked:
+            if was_read:
                 self._fail(name, error)
             else:
                 self.errors.setdefault(name.wanted.name, error)
                 self.half_done.add(name.wanted.name)
 
     def _fail(self, name: NamePlan, error: DkimctlError | None) -> None:
-        """This name is not right; what is there now decides whether the zone may be served."""
+        """Set a name's error, and mark it half done unless its records are as they were before."""
         if error is not None:
             self.errors.setdefault(name.wanted.name, error)
         if _contents(name.existing) == _contents(self._before[name.wanted.name]):
             return
         if len(name.existing) > 1 and any(_is_same(record, name.wanted) for record in name.existing):
-            self._old_stays(name)
+            self._remove_new(name)
         else:
             self.half_done.add(name.wanted.name)
 
-    def _old_stays(self, name: NamePlan) -> None:
-        """The new record is there and the old one cannot be removed: with two, no verifier accepts either.
+    def _remove_new(self, name: NamePlan) -> None:
+        """Handle an old record that cannot be removed beside the new one: with two, no verifier accepts either.
 
-        Where there were fewer records before, the new one is taken out again.
+        Where there were fewer records before, the new one is removed again.
         """
         before, now = self._before[name.wanted.name], name.existing
         cause = self.errors[name.wanted.name]
@@ -183,16 +183,16 @@ class Settling:
                 self.provider.apply(self.zone, undoing(before, now))
                 now = tuple(self.provider.find(self.zone, [name.wanted.name])[name.wanted.name])
             except DkimctlError:
-                pass  # what was read last is what is reported
+                pass  # the records that were read last are reported
             if _contents(now) == _contents(before):
-                self.errors[name.wanted.name] = _taken_back(name.wanted, cause)
+                self.errors[name.wanted.name] = _removed_again_error(name.wanted, cause)
                 return
-        self.errors[name.wanted.name] = _several(name.wanted, now, cause)
+        self.errors[name.wanted.name] = _several_records_error(name.wanted, now, cause)
         self.half_done.add(name.wanted.name)
 
 
 def undoing(before: Sequence[ProviderRecord], now: Sequence[ProviderRecord]) -> list[Change]:
-    """The changes that bring back what was there: first what is missing or different, then away with the rest."""
+    """Return the changes that restore the records `before`: first those missing or different, then the deletions."""
     there = {record.id: record for record in now}
     changes: list[Change] = []
     for record in before:
@@ -209,38 +209,38 @@ def _contents(records: Sequence[ProviderRecord]) -> list[tuple[str, str, int]]:
 
 
 def _is_same(record: ProviderRecord, wanted: Wanted) -> bool:
-    return likeness(record.text, wanted.record) is Likeness.SAME
+    return match_record(record.text, wanted.record) is RecordMatch.SAME
 
 
-def _taken_back(wanted: Wanted, cause: DkimctlError) -> ApiError:
+def _removed_again_error(wanted: Wanted, cause: DkimctlError) -> ApiError:
     return ApiError(
-        f"the old record at {wanted.name} was not removed, so the new one was taken out again: {cause.message}",
-        hint="remove the old record where the zone is kept, then run the same command again",
+        f"the old record at {wanted.name} was not removed, so the new one was removed again: {cause.message}",
+        hint="remove the old record at the zone's provider, then run the same command again",
     )
 
 
-def _several(wanted: Wanted, now: Sequence[ProviderRecord], cause: DkimctlError) -> ApiError:
+def _several_records_error(wanted: Wanted, now: Sequence[ProviderRecord], cause: DkimctlError) -> ApiError:
     there = "; ".join(f"{record.field_type} of {len(record.text)} characters" for record in now)
     right = next((record for record in now if _is_same(record, wanted)), now[0])
     return ApiError(
-        f"{wanted.name} has {len(now)} records now ({there}), and with more than one no signature verifies: "
+        f"{wanted.name} now has {len(now)} records ({there}), and with more than one no signature verifies: "
         f"the old one was not removed: {cause.message}",
         hint=f"remove all but the {right.field_type} record whose key ends in …{wanted.record.get('p')[-12:]}",
     )
 
 
-def _spoilt_error(wanted: Wanted, spoilt: ProviderRecord, *, undone: bool) -> ApiError:
-    sent, came = wanted.record.text, spoilt.text
-    if likeness(came, wanted.record) is Likeness.CUT_SHORT:
-        key, part = len(wanted.record.get("p")), len(key_value(came))
-        message = f"the record came back truncated: {len(came)} of {len(sent)} characters, its key {part} of {key}"
-        hint = "this service does not store long texts: let the name be a CNAME into a zone elsewhere"
+def _altered_error(wanted: Wanted, altered: ProviderRecord, *, undone: bool) -> ApiError:
+    sent, stored = wanted.record.text, altered.text
+    if match_record(stored, wanted.record) is RecordMatch.TRUNCATED:
+        key, part = len(wanted.record.get("p")), len(key_value(stored))
+        message = f"the record came back truncated: {len(stored)} of {len(sent)} characters, its key {part} of {key}"
+        hint = "this service does not store long texts: make the name a CNAME into a zone at another provider"
     else:
-        message = f"the record came back different: {len(came)} characters where {len(sent)} were sent"
+        message = f"the record came back different: {len(stored)} characters instead of the {len(sent)} sent"
         hint = f"compare with: dkimctl record {shell_word(wanted.domain)}"
     if undone:
-        return ApiError(f"{message}; nothing of it was left in the zone", hint=hint)
+        return ApiError(f"{message}; it was removed from the zone again", hint=hint)
     return ApiError(
-        f"{message}; it could not be taken out again, and was not made effective",
-        hint=f"put {wanted.name} right in the provider's panel before anybody refreshes the zone",
+        f"{message}; it could not be removed again, and the zone was not refreshed",
+        hint=f"correct {wanted.name} in the provider's control panel before the zone is refreshed",
     )

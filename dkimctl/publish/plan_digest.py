@@ -1,4 +1,4 @@
-"""A plan's digest: what a person looked at is what is done, or nothing is."""
+"""The digest of a plan: `--plan-digest` applies exactly the plan that was reviewed, or nothing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,9 +10,9 @@ _DIGITS = 32  # hexadecimal: 128 bits
 
 
 def fingerprint(provider: str, zone: str, name: str, changes: Sequence[Change]) -> bytes:
-    """32 bytes that tell the changes at one name from any others.
+    """Return 32 bytes that identify the changes at one name.
 
-    Ids are left out: an edit of the whole zone gives every record a new one, and changes nothing.
+    Record ids are left out: an edit of the whole zone gives every record a new id without changing it.
     """
     parts = [provider, zone, name]
     for change in changes:
@@ -32,24 +32,24 @@ def _content(record: ProviderRecord) -> tuple[str, str, str]:
 
 @dataclass(slots=True)
 class PlanDigest:
-    """The digest of what was added so far, in whatever order it came. Names at which nothing changes do not count."""
+    """The digest of the changes added so far, in any order. Names without changes do not count."""
 
     _fingerprints: set[bytes] = field(default_factory=set)
 
     def add(self, provider: str, zone: str, name: str, changes: Sequence[Change]) -> None:
-        """The changes at one more name."""
+        """Add the changes at one more name."""
         if changes:
             self._fingerprints.add(fingerprint(provider, zone, name, changes))
 
     def __bool__(self) -> bool:
-        """Whether the plan changes anything."""
+        """True when the plan changes anything."""
         return bool(self._fingerprints)
 
     def __contains__(self, changes: object) -> bool:
-        """Whether a fingerprint is in this plan."""
+        """True when a fingerprint is in this plan."""
         return changes in self._fingerprints
 
     @property
     def text(self) -> str:
-        """32 hexadecimal digits."""
+        """The digest as 32 hexadecimal digits."""
         return sha256(b"".join(sorted(self._fingerprints))).hexdigest()[:_DIGITS]
