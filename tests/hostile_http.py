@@ -1,4 +1,4 @@
-"""HTTP servers on loopback that answer byte for byte as a test wants, and note what they were sent."""
+"""HTTP servers on loopback that answer byte for byte as a test wants, and record the requests."""
 
 import socket
 import threading
@@ -14,7 +14,7 @@ TIME = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\nConnection: close\r\n\r\n17000
 
 @dataclass
 class HostileServer:
-    """A server that is up. `heads`: request line and headers of each request, as one text."""
+    """A running server. `heads`: request line and headers of each request, as one text."""
 
     port: int
     heads: list[str] = field(default_factory=list)
@@ -22,7 +22,7 @@ class HostileServer:
 
     @property
     def url(self) -> str:
-        """The base of the API there."""
+        """The base URL of the API."""
         return f"http://127.0.0.1:{self.port}/1.0"
 
 
@@ -70,7 +70,7 @@ def _head(connection: socket.socket) -> str:
 
 
 def answer(body: bytes, *headers: str, status: str = "200 OK") -> Respond:
-    """Give every request the same answer, `/auth/time` the time."""
+    """Give every request the same answer, except `/auth/time`, which gets the time."""
     return after_time(fixed(body, *headers, status=status))
 
 
@@ -85,7 +85,7 @@ def fixed(body: bytes, *headers: str, status: str = "200 OK") -> Respond:
 
 
 def after_time(other: Respond) -> Respond:
-    """Tell the time as the API does; for everything else there is the other answer."""
+    """Answer `/auth/time` as the API does, and everything else with `other`."""
 
     def respond(connection: socket.socket, head: str) -> None:
         if head.startswith("GET /1.0/auth/time "):
@@ -108,7 +108,7 @@ def dripping(server: HostileServer, start: bytes, drop: bytes) -> Respond:
 
 
 def flooding(server: HostileServer, start: bytes) -> Respond:
-    """Write the start, then zeros as fast as they are taken, for ever."""
+    """Write the start, then zeros as fast as they are read, for ever."""
 
     def respond(connection: socket.socket, _: str) -> None:
         connection.sendall(start)

@@ -1,4 +1,4 @@
-"""What the tests of consumer keys share: a person with a browser, and a sandbox whose keys a person validates."""
+"""Helpers of the tests of consumer keys: a person with a browser, and a sandbox whose keys a person validates."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from dkimctl.providers.ovh.credentials import Credentials
-from dkimctl.providers.ovh.login import Pending, Wish
+from dkimctl.providers.ovh.login import LoginRequest, Pending
 from dkimctl.sandbox import Sandbox
 from dkimctl.sandbox.calls import LoggedCall
 from tests.clocks import ManualClock
@@ -17,7 +17,7 @@ ZONE = "domain.tld"
 
 @dataclass
 class Person(ManualClock):
-    """A clock on which somebody acts: before the `after`-th sleep ends in which they know the page, `act` is called."""
+    """A clock that calls `act` before the `after`-th sleep ends, counted from when the page was shown."""
 
     current: datetime = field(default_factory=lambda: datetime.now(UTC))
     act: Callable[[str], object] = lambda url: None
@@ -26,53 +26,53 @@ class Person(ManualClock):
     slept_before: int = 0
 
     def look(self, pending: Pending) -> None:
-        """What the person is shown."""
+        """Show the page to the person."""
         self.pending, self.slept_before = pending, len(self.slept)
 
     def sleep(self, seconds: float) -> None:
-        """Move on; then perhaps act."""
+        """Advance the clock; then perhaps act."""
         super().sleep(seconds)
         if self.pending and len(self.slept) - self.slept_before == self.after:
             self.act(self.pending.url)
 
 
 def open_page(running: Sandbox, url: str) -> None:
-    """What a browser does with the address; opening it is consent in the sandbox."""
+    """Open the URL as a browser does; in the sandbox that validates the key."""
     status, _, _ = raw(running, "GET", url.removeprefix(running.api_url.removesuffix("/1.0")))
     assert status == 200
 
 
 def willing(running: Sandbox) -> Person:
-    """Somebody who validates what is asked for, after two looks."""
+    """Return a person who validates the key after two checks."""
     return Person(act=lambda url: open_page(running, url), after=2)
 
 
 def newest_key(running: Sandbox) -> str:
-    """The consumer key that was asked for last."""
+    """Return the consumer key that was requested last."""
     return list(running.credentials._credentials)[-1]
 
 
 def application(running: Sandbox, **other: str) -> Credentials:
-    """The sandbox's application key and secret, or others."""
+    """Return the sandbox's application key and secret, or others."""
     own = {"application_key": running.credentials.application_key}
     own["application_secret"] = running.credentials.application_secret
     return Credentials(running.api_url, **{**own, **other})
 
 
-def wish(
+def login_request(
     running: Sandbox,
     target: Path,
     *zones: str,
     replace: bool = False,
     timeout: float = 60,
     asker: Credentials | None = None,
-) -> Wish:
-    """What `dkimctl ovh login` asks for."""
-    return Wish(asker or application(running), zones or (ZONE,), target, replace, timeout)
+) -> LoginRequest:
+    """Return the request of `dkimctl ovh login`."""
+    return LoginRequest(asker or application(running), zones or (ZONE,), target, replace, timeout)
 
 
 def quick_sandbox(*zones: str) -> Sandbox:
-    """A sandbox that validates each consumer key as soon as it was asked for."""
+    """Return a sandbox that validates each consumer key as soon as it is requested."""
 
     def validate(call: LoggedCall) -> None:
         if call.path == "/auth/credential" and call.status == 200:

@@ -1,4 +1,4 @@
-"""The way to the API: no route, a certificate that does not verify, clocks that differ, two credentials."""
+"""Problems on the way to the API: no route, an untrusted certificate, clocks that differ, two credentials."""
 
 import re
 import ssl
@@ -19,13 +19,13 @@ from tests.publishing import ZONE, account, manual_clock, sandbox
 
 
 def provider(endpoint: str) -> OvhProvider:
-    """An account at this endpoint."""
+    """Return an account at this endpoint."""
     keys = Credentials(endpoint, application_key="k" * 16, application_secret="s" * 32, consumer_key="c" * 32)
     return OvhProvider(keys, manual_clock(), timeout=(2, 2))
 
 
 def test_a_certificate_that_does_not_verify_is_never_accepted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No request leaves, nothing is tried again, and the error says what to check."""
+    """No request is sent or retried, and the error says what to check."""
     import ovh.client
 
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
@@ -53,8 +53,8 @@ def test_a_certificate_that_does_not_verify_is_never_accepted(tmp_path: Path, mo
     assert seen == []
 
 
-def test_a_pause_that_somebody_would_notice_is_told(capsys: pytest.CaptureFixture[str]) -> None:
-    """A service that is down for long is said once while it is asked again, without -v too."""
+def test_a_noticeable_pause_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
+    """A service that is down for long is reported once during the retries, also without -v."""
     unreachable = provider("http://127.0.0.1:9/1.0")
     with notes_shown(Terminal()):
         for zone in (ZONE, "other.example"):
@@ -68,7 +68,7 @@ def test_a_pause_that_somebody_would_notice_is_told(capsys: pytest.CaptureFixtur
     ("address", "words"),
     [("http://[::1]:9/1.0", "cannot be reached"), ("http://127.0.0.1:9/1.0", "connection refused")],
 )
-def test_an_api_that_cannot_be_reached_is_told_as_such(address: str, words: str) -> None:
+def test_an_unreachable_api_is_reported_as_such(address: str, words: str) -> None:
     """Over either protocol, with exit code 3."""
     with pytest.raises(OvhError) as caught:
         provider(address).zone_of(ZONE)
@@ -77,7 +77,7 @@ def test_an_api_that_cannot_be_reached_is_told_as_such(address: str, words: str)
 
 
 def test_no_route_names_ipv6(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An address for which this machine has no route, as of an API that has IPv6 alone."""
+    """The hint for an address without a route, such as that of an API with IPv6 only."""
     import ovh.client
 
     monkeypatch.setitem(ovh.client.ENDPOINTS, "ovh-eu", "https://[100::1]/1.0")
@@ -93,7 +93,7 @@ def _no_route(*_: object) -> None:
 
 
 def test_a_refused_time_says_how_far_the_clocks_are_apart() -> None:
-    """`/auth/time` tells, also where no time is good enough."""
+    """The error names the difference measured with `/auth/time`."""
     with sandbox(clock_skew=3600, timestamp_window=-1) as running:
         with pytest.raises(OvhError) as caught:
             account(running).zone_of(ZONE)
@@ -102,14 +102,14 @@ def test_a_refused_time_says_how_far_the_clocks_are_apart() -> None:
         assert "timedatectl" in caught.value.hint
 
 
-def test_clocks_that_differ_are_no_hindrance() -> None:
+def test_different_clocks_do_not_matter() -> None:
     """Requests carry the API's time, not this machine's."""
     with sandbox(clock_skew=-7200) as running:
         assert account(running).zone_of(ZONE) == ZONE
 
 
 def test_two_values_for_one_credential_are_refused(dkimctl_inside: DkimctlInside) -> None:
-    """A variable and a file for the same thing: nobody can know which is meant."""
+    """With a variable and a file for the same value it is unknown which is meant."""
     with sandbox() as running:
         dkimctl_inside("genkey", ZONE, "-s", "mail", "--algorithm", "ed25519", env=running.environment())
         environment = {**running.environment(), "OVH_CONSUMER_KEY_FILE": "/etc/other"}

@@ -1,4 +1,4 @@
-"""`ovh whoami`: what a credential may do, until when, what it lacks; and the same as findings for other checks."""
+"""`ovh whoami`: a credential's rights, expiry and missing rights; and the findings for other checks."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -11,7 +11,7 @@ from dkimctl.providers.ovh.client import ApiClient
 from dkimctl.providers.ovh.credentials import Credentials
 from dkimctl.providers.ovh.grants import Rule, excess, rules_for, zones_of
 from dkimctl.providers.ovh.refusals import OvhError
-from dkimctl.providers.ovh.rights import ACTIONS, COMFORT, RULES
+from dkimctl.providers.ovh.rights import ACTIONS, OPTIONAL, RULES
 from dkimctl.providers.ovh.whoami import Identity, credential_findings, whoami
 from dkimctl.sandbox import Fault, Sandbox
 from tests.conftest import DkimctlInside
@@ -22,7 +22,7 @@ EXACT = [(rule.method, rule.path) for rule in rules_for([ZONE])]
 
 
 def look(running: Sandbox, *zones: str, key: str | None = None, **credentials: str) -> Identity:
-    """The identity behind a consumer key."""
+    """Return the identity of a consumer key."""
     own = application(running, consumer_key=key or running.credentials.consumer_key)
     if credentials:
         own = Credentials(running.api_url, **credentials)
@@ -30,12 +30,12 @@ def look(running: Sandbox, *zones: str, key: str | None = None, **credentials: s
 
 
 def codes(identity: Identity) -> list[str]:
-    """The codes of its findings."""
+    """Return the codes of the findings."""
     return [found.code for found in identity.findings]
 
 
-def test_the_eight_rules_are_enough_and_not_too_much() -> None:
-    """A key with exactly the rules of `ovh login` has no finding, and its zone is known from them."""
+def test_the_rules_of_login_are_exactly_enough() -> None:
+    """A key with exactly the rules of `ovh login` has no finding, and its zone is known from the rules."""
     with sandbox() as running:
         identity = look(running, key=running.credentials.issue(EXACT))
         assert identity.findings == ()
@@ -46,17 +46,17 @@ def test_the_eight_rules_are_enough_and_not_too_much() -> None:
 
 @pytest.mark.parametrize("rule", RULES)
 def test_each_missing_rule_is_named(rule: tuple[str, str]) -> None:
-    """Without it publishing fails (DKIM952), or goes on with less comfort (DKIM953)."""
+    """Without it publishing fails (DKIM952), or works with more calls (DKIM953)."""
     missing = rule[0], rule[1].format(zone=ZONE)
     with sandbox() as running:
         identity = look(running, key=running.credentials.issue([one for one in EXACT if one != missing]))
         assert [zone.missing for zone in identity.zones] == [(" ".join(missing),)]
-        assert codes(identity) == ["DKIM953" if rule in COMFORT else "DKIM952"]
+        assert codes(identity) == ["DKIM953" if rule in OPTIONAL else "DKIM952"]
         assert " ".join(missing) in identity.findings[0].seen
 
 
-def test_wider_rules_cover_narrower_ones_and_are_told() -> None:
-    """`*` stands for anything: a key that may do everything lacks nothing, and may do more than is needed."""
+def test_wider_rules_cover_narrower_ones_and_are_reported() -> None:
+    """A key for everything (`*`) lacks nothing, and is reported to have more rights than needed."""
     with sandbox() as running:
         identity = look(running, ZONE)
         assert [zone.missing for zone in identity.zones] == [()]
@@ -76,14 +76,14 @@ def test_wider_rules_cover_narrower_ones_and_are_told() -> None:
     ],
 )
 def test_which_rule_covers_which(path: str, covered: bool) -> None:
-    """As OVH matches: `*` over slashes, everything else literally, and the method counts."""
+    """Rules match as at OVH: `*` spans slashes, everything else is literal, and the method must be the same."""
     wanted = Rule("PUT", "/domain/zone/domain.tld/record/*")
     assert Rule("PUT", path).covers(wanted) is covered
     assert not Rule("GET", path).covers(wanted)
 
 
 def test_rules_name_their_zones_and_their_excess() -> None:
-    """Zones are read from the rules; what goes beyond the eight is told apart."""
+    """Zones are read from the rules; rules beyond the needed ones are listed."""
     rules = [*rules_for([ZONE]), Rule("GET", "/domain/zone"), Rule("GET", "/me"), Rule("GET", "/domain/zone/*")]
     assert zones_of(rules) == (ZONE,)
     assert list(map(str, excess(rules))) == ["GET /domain/zone", "GET /me", "GET /domain/zone/*"]
@@ -91,7 +91,7 @@ def test_rules_name_their_zones_and_their_excess() -> None:
 
 @pytest.mark.parametrize(("days", "found"), [(13.9, ["DKIM951"]), (14.1, []), (0.5, ["DKIM951"])])
 def test_a_key_that_ends_within_14_days_is_a_finding(days: float, found: list[str]) -> None:
-    """A warning with the day, early enough to act."""
+    """A warning with the date, early enough to act."""
     with sandbox() as running:
         ends = datetime.now(UTC) + timedelta(days=days)
         identity = look(running, key=running.credentials.issue(EXACT, expiration=ends))
@@ -104,7 +104,7 @@ def test_a_key_that_ends_within_14_days_is_a_finding(days: float, found: list[st
 
 @pytest.mark.parametrize("state", ["pendingValidation", "refused", "expired"])
 def test_a_key_that_is_not_valid(state: str) -> None:
-    """OVH answered: the key is no good. That is an error of the key, not of the network."""
+    """An invalid key is an error of the key, not of the network."""
     with sandbox() as running:
         identity = look(running, ZONE, key=running.credentials.issue(EXACT, state=state))  # type: ignore[arg-type]
         assert (identity.status, codes(identity)) == ("not usable", ["DKIM950"])
@@ -112,27 +112,27 @@ def test_a_key_that_is_not_valid(state: str) -> None:
 
 
 def test_a_zone_that_the_account_does_not_have() -> None:
-    """The rules are there, the zone is not: a typing mistake made when the key was asked for."""
+    """The rules exist, the zone does not: a typing mistake when the key was requested."""
     with sandbox() as running:
         rules = [(rule.method, rule.path) for rule in rules_for(["domian.tld"])]
         assert codes(look(running, key=running.credentials.issue(rules))) == ["DKIM955"]
 
 
 def test_allowed_addresses_are_shown() -> None:
-    """A key that works from one address only explains many a refusal."""
+    """A key restricted to one address explains many refusals."""
     with sandbox() as running:
         asked = running.credentials.request(EXACT, state="validated", allowed_ips=("192.0.2.1", "198.51.100.0/24"))
         assert look(running, key=asked.consumer_key).allowed_ips == ("192.0.2.1", "198.51.100.0/24")
 
 
 def service_account(running: Sandbox, without: Iterable[str] = ()) -> dict[str, str]:
-    """A service account with all needed actions but some."""
+    """Return a service account with all needed actions except some."""
     made = running.accounts.create(set(ACTIONS) - set(without))
     return {"client_id": made.client_id, "client_secret": made.client_secret}
 
 
 def test_a_service_account_is_recognised() -> None:
-    """It says that it is one, what could be read, and that writing cannot be asked about; it changes nothing."""
+    """The report names the kind, the readable zones, and that writing cannot be tried; nothing is changed."""
     with sandbox() as running:
         identity = look(running, ZONE, **service_account(running))
         assert (identity.kind, codes(identity)) == ("service account", ["DKIM957"])
@@ -148,8 +148,8 @@ def test_a_service_account_is_recognised() -> None:
         ("dnsZone:apiovh:status/get", "DKIM953"),
     ],
 )
-def test_a_refusal_by_policy_is_told_by_action_name(action: str, code: str) -> None:
-    """The name is what the policy editor wants to hear."""
+def test_a_refusal_by_policy_names_the_action(action: str, code: str) -> None:
+    """The action is named as in the policy editor."""
     with sandbox() as running:
         identity = look(running, ZONE, **service_account(running, without=[action]))
         assert [zone.missing for zone in identity.zones] == [(action,)]
@@ -159,14 +159,14 @@ def test_a_refusal_by_policy_is_told_by_action_name(action: str, code: str) -> N
 
 
 def test_a_service_account_with_a_wrong_secret() -> None:
-    """Refused, not unreachable."""
+    """The account is refused, not unreachable."""
     with sandbox() as running:
         account = service_account(running)
         assert codes(look(running, ZONE, **{**account, "client_secret": "x"})) == ["DKIM950"]
 
 
 def test_findings_for_other_checks_never_raise() -> None:
-    """`doctor` and `status` go on whatever the API does; not to be asked is a finding of its own kind."""
+    """`doctor` and `status` continue for every fault of the API; an unreachable API is a finding of its own."""
     with sandbox() as running:
         own = application(running, consumer_key=running.credentials.issue(EXACT))
         assert credential_findings(own, Person()) == ()
@@ -185,7 +185,7 @@ def test_findings_for_other_checks_never_raise() -> None:
     ("rules", "state", "code"), [(EXACT, "validated", 0), (EXACT[:3], "validated", 1), (EXACT, "expired", 1)]
 )
 def test_exit_codes(dkimctl_inside: DkimctlInside, rules: list[tuple[str, str]], state: str, code: int) -> None:
-    """0 when nothing that is needed is missing, 1 when something is or the key is no good; the text names it."""
+    """0 when all needed rights are there, 1 when one is missing or the key is invalid; the text names it."""
     with sandbox() as running:
         key = running.credentials.issue(rules, state=state)  # type: ignore[arg-type]
         env = {**running.environment(), "OVH_CONSUMER_KEY": key}
@@ -200,8 +200,8 @@ def test_exit_codes(dkimctl_inside: DkimctlInside, rules: list[tuple[str, str]],
             assert "every right that is needed" in ran.out
 
 
-def test_a_zone_of_somebody_else_as_typed(dkimctl_inside: DkimctlInside) -> None:
-    """A key for everything: no right is missing, yet nothing good is said of the zone; the fix names the zones."""
+def test_a_zone_of_another_account_as_typed(dkimctl_inside: DkimctlInside) -> None:
+    """A key for everything lacks no right, but the zone is an error; the fix names the zones."""
     with sandbox() as running:
         ran = dkimctl_inside("ovh", "whoami", ZONE, "other.example", env=running.environment())
     assert ran.code == 1
@@ -209,8 +209,8 @@ def test_a_zone_of_somebody_else_as_typed(dkimctl_inside: DkimctlInside) -> None
     assert f"dkimctl ovh login {ZONE} other.example --replace" in " ".join(ran.out.split())
 
 
-def test_the_way_to_another_key_names_the_zones(dkimctl_inside: DkimctlInside) -> None:
-    """A key that OVH does not know: what to type is a whole command."""
+def test_the_hint_for_a_new_key_names_the_zones(dkimctl_inside: DkimctlInside) -> None:
+    """For a key that OVH does not know the hint is a complete command."""
     with sandbox() as running:
         env = {**running.environment(), "OVH_CONSUMER_KEY": "0" * 32}
         ran = dkimctl_inside("ovh", "whoami", ZONE, "example.org", env=env)
@@ -219,7 +219,7 @@ def test_the_way_to_another_key_names_the_zones(dkimctl_inside: DkimctlInside) -
 
 
 def test_could_not_ask(dkimctl_inside: DkimctlInside, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody answers: exit code 3, not 1."""
+    """No answer is exit code 3, not 1."""
     monkeypatch.setattr(App, "clock", Person())  # who does not wait between the attempts
     with sandbox() as running:
         env = running.environment()
@@ -229,7 +229,7 @@ def test_could_not_ask(dkimctl_inside: DkimctlInside, monkeypatch: pytest.Monkey
 
 
 def test_a_service_account_as_typed(dkimctl_inside: DkimctlInside) -> None:
-    """Recognised in the first line; without a zone there is nothing to ask."""
+    """The first line names the kind; without a zone nothing can be tried."""
     with sandbox() as running:
         account = service_account(running, without=["dnsZone:apiovh:record/get"])
         env = {"OVH_ENDPOINT": running.api_url, **{f"OVH_{name.upper()}": value for name, value in account.items()}}
@@ -241,7 +241,7 @@ def test_a_service_account_as_typed(dkimctl_inside: DkimctlInside) -> None:
 
 
 def test_a_token_that_cannot_be_renewed() -> None:
-    """The endpoint answers nonsense when the first token has run out: not a crash, and worth another try."""
+    """A nonsense answer when the first token has expired is not a crash, and is retried."""
     with sandbox() as running:
         door = ApiClient(Credentials(running.api_url, **service_account(running)))
         door.value("GET", f"/domain/zone/{ZONE}")

@@ -29,13 +29,13 @@ LONG = invented_record(1).text
 
 
 def opened(service: str, **options: Option) -> Provider:
-    """The provider for a service with these options in its table."""
+    """Return the provider for a service with these options in its table."""
     return open_provider(f"lexicon:{service}", Settings(providers={f"lexicon:{service}": options}), SYSTEM_CLOCK)
 
 
 @pytest.fixture
 def at_ovh(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
-    """The sandbox, at the address that dns-lexicon has for OVH, and credentials for it in the environment."""
+    """The sandbox at dns-lexicon's address for OVH, with credentials in the environment."""
     from lexicon._private.providers import ovh
 
     with sandbox() as running:
@@ -47,7 +47,7 @@ def at_ovh(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
 
 
 def account_at_ovh(running: Sandbox) -> Account:
-    """What stands there is read from the sandbox itself."""
+    """Return an account whose records are read from the sandbox itself."""
     zone = running.zone(ZONE)
 
     def look(name: str) -> list[str]:
@@ -65,35 +65,35 @@ class TestAtOvh(ProviderSuite):
         return account_at_ovh(at_ovh)
 
 
-class TestWhereUpdatingMeansRemoving(ProviderSuite):
-    """The same, were it one of the services at which the library removes a record before it makes it anew."""
+class TestWhereUpdatesDeleteFirst(ProviderSuite):
+    """The suite for a service at which the library deletes a record and creates it again in order to update it."""
 
     @pytest.fixture
     def account(self, at_ovh: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Account:
-        """OVH, declared to be such a service."""
+        """Return OVH, declared to be such a service."""
         monkeypatch.setattr("dkimctl.providers.lexicon.provider.REMAKING", {"ovh"})
         return account_at_ovh(at_ovh)
 
 
 class TestLocalZone(ProviderSuite):
-    """A service that wants quoted character-strings and gives texts back with their seams."""
+    """A service that expects quoted character-strings and returns texts with blanks between them."""
 
     @pytest.fixture
     def account(self, tmp_path: Path) -> Account:
-        """A zone file that the library localzone edits."""
+        """Return a zone file that the library localzone edits."""
         path = tmp_path / "zone"
         path.write_text(f"$ORIGIN {ZONE}.\n$TTL 300\n{name_servers('127.0.0.1')}")
         return Account(opened("localzone", filename=str(path)), ZONE, lambda name: zone_file_texts(path, ZONE, name))
 
     def test_never_a_moment_without_the_record(self, account: Account) -> None:
-        """Localzone itself writes the file in place: so only each change's end is looked at."""
+        """Localzone itself writes the file in place: only the state after each change is checked."""
         forms = [account.wanted(invented_record(1)), account.wanted(OTHER_FORM)]
         for form in (*forms, *forms):
             account.publish(form)
             assert account.look(form.name) == [form.record.text]
 
     def test_the_zone_of_a_name_is_found(self, account: Account) -> None:
-        """Localzone lets anybody into any zone; the zone itself must be known from DNS or the configuration."""
+        """Localzone accepts any zone; the zone must be known from DNS or the configuration."""
         assert account.provider.zone_of(account.zone) == account.zone
         assert account.provider.zone_of(f"mail._domainkey.{account.zone}") == account.zone
 
@@ -104,12 +104,12 @@ class TestLocalZone(ProviderSuite):
 @pytest.mark.parametrize("form", TextForm)
 @pytest.mark.parametrize("text", ["short", LONG, invented_record(1, 550).text, 'a "quote" and \\', "", "x" * 255])
 def test_texts_come_back_from_every_form(form: TextForm, text: str) -> None:
-    """What is handed over in a form is understood when it comes back in that form."""
+    """A text sent in a form is parsed when it comes back in that form."""
     assert from_service(to_service(text, form)) == text
 
 
-def test_texts_come_back_from_what_services_make_of_them() -> None:
-    """Quoted strings, strings without outer quotes, and strings whose quotes were taken out and whose seam is left."""
+def test_texts_are_parsed_in_every_form_that_services_list() -> None:
+    """Quoted strings, strings without outer quotes, and strings without quotes but with the blank between them."""
     strings = [quoted(part) for part in character_strings(LONG)]
     assert from_service(" ".join(strings)) == LONG
     assert from_service(" ".join(strings)[1:-1]) == LONG
@@ -118,14 +118,14 @@ def test_texts_come_back_from_what_services_make_of_them() -> None:
 
 
 def test_the_lists_of_services_name_services() -> None:
-    """A service that the library renames or drops leaves our lists too."""
+    """A service that the library renames or drops must be removed from our lists too."""
     assert set(FORMS) | REMAKING <= set(adapter.known_services())
 
 
 # --- settings and secrets ---------------------------------------------------------------------------------------------
 
 
-def test_an_unknown_service_is_told_with_the_known_ones() -> None:
+def test_an_unknown_service_is_refused_with_the_known_ones() -> None:
     """A typing mistake ends with the list of names."""
     with pytest.raises(ConfigError, match="knows no service cloudfare") as caught:
         opened("cloudfare")
@@ -133,14 +133,14 @@ def test_an_unknown_service_is_told_with_the_known_ones() -> None:
 
 
 def test_without_a_service() -> None:
-    """`--provider lexicon` alone asks which one."""
+    """`--provider lexicon` alone is an error that lists the services."""
     with pytest.raises(ConfigError, match="needs a service") as caught:
         open_provider("lexicon", Settings(), SYSTEM_CLOCK)
     assert "lexicon:NAME" in caught.value.hint
 
 
 def test_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The extra is named, as a command to type."""
+    """The hint is the command that installs the extra."""
     from importlib import metadata
 
     def absent(_: str) -> None:
@@ -159,8 +159,8 @@ def test_a_service_that_needs_more_than_the_library() -> None:
     assert "pip install 'dns-lexicon[softlayer]'" in caught.value.hint
 
 
-def test_secrets_do_not_stand_in_the_configuration() -> None:
-    """Every mistake of the table at once, and where secrets go; none is shown."""
+def test_secrets_in_the_configuration_are_refused() -> None:
+    """The error lists every mistake of the table and says where secrets go; it shows none."""
     with pytest.raises(ConfigError) as caught:
         opened("cloudflare", auth_token="s3cr3t-token", text_limit=0, text_form="odd", minimum_ttl="x")
     assert len(caught.value.problems) == 4
@@ -169,7 +169,7 @@ def test_secrets_do_not_stand_in_the_configuration() -> None:
 
 
 def test_secrets_from_a_file(at_ovh: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The options of the library, in TOML, in a file of mode 0600; one that others can read is refused."""
+    """A TOML file with the library's options, mode 0600; one that others can read is refused."""
     path = tmp_path / "secrets.toml"
     lines = []
     for name in ("application_key", "application_secret", "consumer_key"):
@@ -184,13 +184,13 @@ def test_secrets_from_a_file(at_ovh: Sandbox, tmp_path: Path, monkeypatch: pytes
 
 
 def test_the_capabilities_are_declared() -> None:
-    """What a service cannot hold is said in its table; what it says goes into the plan."""
+    """The limits in a service's table are its capabilities."""
     capabilities = opened("cloudflare", text_limit=255, minimum_ttl=120).capabilities
     assert (capabilities.field_type, capabilities.text_limit, capabilities.minimum_ttl) == ("TXT", 255, 120)
 
 
 def test_a_record_that_the_service_cannot_hold_is_refused(at_ovh: Sandbox) -> None:
-    """The advice is a CNAME into another zone; a shorter key would be a weaker one. Nothing is sent."""
+    """The hint is a CNAME into another zone, since a shorter key would be weaker. Nothing is sent."""
     account = Account(opened("ovh", text_limit=255), ZONE, lambda _: [])
     [name] = account.publish(account.wanted(invented_record(1))).names
     assert isinstance(name.error, Refused)
@@ -200,8 +200,8 @@ def test_a_record_that_the_service_cannot_hold_is_refused(at_ovh: Sandbox) -> No
     assert [call for call in at_ovh.calls if call.method != "GET"] == []
 
 
-def test_a_limit_that_somebody_accepts_is_tried(at_ovh: Sandbox) -> None:
-    """The service may hold more than is said of it; what was read back decides."""
+def test_accept_limits_tries_a_longer_text(at_ovh: Sandbox) -> None:
+    """The service may store more than its declared limit; the read-back decides."""
     account = Account(opened("ovh", text_limit=255), ZONE, lambda _: [])
     wanted = account.wanted(invented_record(1))
     [name] = account.publish(wanted, accept_limits=True).names
@@ -214,7 +214,7 @@ def test_a_limit_that_somebody_accepts_is_tried(at_ovh: Sandbox) -> None:
 
 
 def test_wrong_credentials(at_ovh: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Exit code 3, the service's own words, and neither key nor secret among them."""
+    """Exit code 3 with the service's own message, without keys and secrets."""
     secret = "wrong-but-still-a-secret"
     monkeypatch.setenv("LEXICON_OVH_AUTH_CONSUMER_KEY", secret)
     with pytest.raises(ApiError, match="refuses access to") as caught:
@@ -224,7 +224,7 @@ def test_wrong_credentials(at_ovh: Sandbox, monkeypatch: pytest.MonkeyPatch) -> 
     assert secret not in caught.value.message + caught.value.hint
 
 
-def test_a_zone_that_is_not_there(at_ovh: Sandbox) -> None:
+def test_a_missing_zone(at_ovh: Sandbox) -> None:
     """Each enclosing domain is tried; the error is that of the first."""
     with pytest.raises(ApiError, match=r"a\.elsewhere\.org"):
         opened("ovh").zone_of("mail._domainkey.a.elsewhere.org")
@@ -240,10 +240,10 @@ def test_a_zone_that_is_not_there(at_ovh: Sandbox) -> None:
         (KeyError(), "failed: KeyError"),
     ],
 )
-def test_what_services_raise_becomes_an_error_without_secrets(
+def test_exceptions_of_services_become_errors_without_secrets(
     error: Exception, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever a service raises is an ApiError; addresses lose their query, and known secrets become ***."""
+    """Any exception becomes an ApiError; URLs lose their query, and known secrets become ***."""
     monkeypatch.setenv("LEXICON_LOCALZONE_AUTH_TOKEN", "s3cr3t-token")
     monkeypatch.setenv("LEXICON_LOCALZONE_AUTH_KEY", "s3cr3t/token")
     monkeypatch.setattr(adapter, "_client", _raising(error))
@@ -254,8 +254,8 @@ def test_what_services_raise_becomes_an_error_without_secrets(
     assert "abcd" not in caught.value.message
 
 
-def test_a_service_that_is_not_there(monkeypatch: pytest.MonkeyPatch, free_port: Callable[[], int]) -> None:
-    """Of all that the libraries say about it, the system's own words are left."""
+def test_an_unreachable_service(monkeypatch: pytest.MonkeyPatch, free_port: Callable[[], int]) -> None:
+    """The error has only the operating system's message, not the libraries' wrapping."""
     monkeypatch.setenv("LEXICON_POWERDNS_AUTH_TOKEN", "s3cr3t-token")
     monkeypatch.setenv("LEXICON_POWERDNS_PDNS_SERVER", f"http://127.0.0.1:{free_port()}")
     with pytest.raises(ApiError) as caught:
@@ -271,7 +271,7 @@ def _raising(error: Exception) -> object:
 
 
 def test_a_service_that_never_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The library itself would wait for ever; here it ends after a time."""
+    """The library itself would wait for ever; the provider ends after a time."""
     monkeypatch.setattr(adapter, "TIMEOUT", 0.05)
     monkeypatch.setattr(adapter, "_client", lambda *_: time.sleep(0.3))
     with pytest.raises(ApiError, match=r"no answer within 0\.05 s"):
@@ -279,7 +279,7 @@ def test_a_service_that_never_answers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_create_whose_answer_was_lost(at_ovh: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The record is looked for before it is called a failure: one is there, and no second is made."""
+    """The provider looks for the record before it reports a failure: it exists, and no second is created."""
     provider = opened("ovh")
     provider.zone_of(f"mail._domainkey.{ZONE}")
     session = provider._sessions[ZONE, 0]  # type: ignore[attr-defined]
@@ -299,7 +299,7 @@ def test_a_create_whose_answer_was_lost(at_ovh: Sandbox, monkeypatch: pytest.Mon
 
 
 def test_a_ttl_that_cannot_change_in_place_is_refused(at_ovh: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where a change means removing first, a record is not risked for a ttl."""
+    """Where an update deletes first, the name is not left without a record for a ttl."""
     monkeypatch.setattr("dkimctl.providers.lexicon.provider.REMAKING", {"ovh"})
     account = Account(opened("ovh"), ZONE, lambda _: [])
     account.publish(account.wanted(invented_record(1)))
@@ -309,7 +309,7 @@ def test_a_ttl_that_cannot_change_in_place_is_refused(at_ovh: Sandbox, monkeypat
 
 
 def test_publish_as_a_user_types_it(at_ovh: Sandbox, dkimctl_inside: DkimctlInside) -> None:
-    """From a new key to a record that the service serves, with the service's secrets in the environment only."""
+    """A new key is published, with the service's secrets in the environment only."""
     assert dkimctl_inside("genkey", ZONE, "-s", "mail", "--owner", "0:0").code == 0
     secrets = {f"LEXICON_OVH_AUTH_{k}": at_ovh.environment()[f"OVH_{k}"] for k in ("APPLICATION_KEY", "CONSUMER_KEY")}
     secrets["LEXICON_OVH_AUTH_APPLICATION_SECRET"] = at_ovh.environment()["OVH_APPLICATION_SECRET"]

@@ -17,7 +17,7 @@ RECORD = ProviderRecord(NAME, "DKIM", rsa_record().text)
 
 
 def test_a_record_is_created_as_one_unquoted_string_of_type_dkim() -> None:
-    """What is sent is what OVH wants: type DKIM, no quotes, no pieces; and it comes back equal."""
+    """The text is sent as OVH expects it, type DKIM, unquoted and unsplit; and it comes back equal."""
     with sandbox() as running:
         provider = account(running)
         provider.apply(ZONE, [Create(RECORD)])
@@ -27,7 +27,7 @@ def test_a_record_is_created_as_one_unquoted_string_of_type_dkim() -> None:
 
 
 def test_only_the_exact_name_is_found() -> None:
-    """The API's filter takes `_` as a wildcard and ignores case; neighbours that it lists are not ours."""
+    """The API's filter treats `_` as a wildcard and ignores case; other names that it lists are left out."""
     with sandbox() as running:
         for neighbour in ("mail.xdomainkey", "mailx_domainkey", "xmail._domainkey", "mail._domainkey.sub"):
             running.zone(ZONE).add("TXT", neighbour, "something else")
@@ -36,7 +36,7 @@ def test_only_the_exact_name_is_found() -> None:
 
 
 def test_dkim_txt_and_cname_at_the_name_are_found_and_joined() -> None:
-    """All three types matter; a TXT that comes back quoted and split is one text; a CNAME's target is absolute."""
+    """All three types are found; a quoted and split TXT is one text; a CNAME's target is absolute."""
     with sandbox() as running:
         zone = running.zone(ZONE)
         zone.add("TXT", "mail._domainkey", rsa_record().text)
@@ -47,7 +47,7 @@ def test_dkim_txt_and_cname_at_the_name_are_found_and_joined() -> None:
 
 
 def test_a_change_is_a_put_without_the_field_type() -> None:
-    """OVH refuses to alter the type; the record keeps its id, so it is never gone for a moment."""
+    """OVH refuses to alter the type; the record keeps its id, so it is never absent."""
     with sandbox() as running:
         provider = account(running)
         old = running.zone(ZONE).add("DKIM", "mail._domainkey", "v=DKIM1; k=rsa; p=AAAA")
@@ -58,8 +58,8 @@ def test_a_change_is_a_put_without_the_field_type() -> None:
         assert running.zone(ZONE).find(old.id).target == rsa_record().text
 
 
-def test_a_record_that_is_gone_already_is_deleted_without_a_word() -> None:
-    """404 on DELETE is what was wanted."""
+def test_deleting_a_missing_record_is_no_error() -> None:
+    """404 on DELETE is a success: the record is gone."""
     with sandbox() as running:
         provider = account(running)
         provider.apply(ZONE, [Delete(ProviderRecord(NAME, "DKIM", "x", 0, "12345"))])
@@ -68,7 +68,7 @@ def test_a_record_that_is_gone_already_is_deleted_without_a_word() -> None:
 
 @pytest.mark.parametrize("void", ["null", "204", "empty"])
 def test_void_calls_may_answer_in_any_way(void: str) -> None:
-    """`null`, 204 and an empty 200 are what PUT, DELETE and refresh have answered over the years."""
+    """PUT, DELETE and refresh have answered `null`, 204 and an empty 200 over the years."""
     with sandbox(void=void) as running:
         provider = account(running)
         provider.apply(ZONE, [Create(RECORD)])
@@ -89,7 +89,7 @@ def test_ids_of_new_records_are_not_trusted(switches: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("kind", ["reset-after", "null", "empty-200", "truncated-json", "500-json", "reset-before"])
 def test_a_create_whose_answer_was_lost_makes_one_record(kind: Any) -> None:
-    """Whether the call was carried out or not: look first, then try again; never two records, never none."""
+    """Whether the call was carried out or not, the provider reads before it retries: never two records, never none."""
     with sandbox() as running:
         running.faults.add(Fault(kind, method="POST", path="*/record"))
         account(running).apply(ZONE, [Create(RECORD)])
@@ -98,7 +98,7 @@ def test_a_create_whose_answer_was_lost_makes_one_record(kind: Any) -> None:
 
 @pytest.mark.parametrize("path", ["*/refresh", "/auth/time"])
 def test_retry_after_is_honoured(path: str) -> None:
-    """The API's wish to wait goes over our own pauses, also where the library asks for the time."""
+    """The API's Retry-After overrides our own pauses, also where the library requests the time."""
     clock = manual_clock()
     with sandbox() as running:
         running.faults.add(Fault("429", path=path, retry_after=7))
@@ -107,8 +107,8 @@ def test_retry_after_is_honoured(path: str) -> None:
         assert running.zone(ZONE).refreshes == 1
 
 
-def test_a_long_wish_is_granted_and_an_endless_one_is_not() -> None:
-    """Two minutes asked for are waited; an hour, or a minute again and again, is told instead."""
+def test_a_long_retry_after_is_honoured_and_an_endless_one_is_not() -> None:
+    """Two minutes are waited; an hour, or a minute again and again, is an error instead."""
     clock = manual_clock()
     with sandbox() as running:
         running.faults.add(Fault("429", path="/domain/*", retry_after=120))
@@ -123,7 +123,7 @@ def test_a_long_wish_is_granted_and_an_endless_one_is_not() -> None:
 
 
 def test_pauses_grow_and_end() -> None:
-    """A service that stays down is given up after a while, with pauses that double and differ from each other."""
+    """For a service that stays down the pauses double, with jitter, and end with an error after a while."""
     clock = manual_clock()
     with sandbox() as running:
         running.faults.add(Fault("502-html", times=None, path="/domain/*"))
@@ -137,7 +137,7 @@ def test_pauses_grow_and_end() -> None:
 
 @pytest.mark.parametrize("before", ["nothing", "our key as rsa", "another text of the key"])
 def test_ed25519_goes_under_txt_where_dkim_refuses_it(before: str) -> None:
-    """OVH's check of DKIM records has not always known k=ed25519. Never a moment without, one record in the end."""
+    """OVH's check of DKIM records has not always accepted k=ed25519. Never without a record, one in the end."""
     record = ed25519_record()
     counts: list[int] = []
     with sandbox(refuse_ed25519=True, on_call=lambda _: counts.append(len(running.zone(ZONE).edited))) as running:
@@ -157,7 +157,7 @@ def test_ed25519_goes_under_txt_where_dkim_refuses_it(before: str) -> None:
 
 
 def test_the_type_is_not_guessed_from_the_text() -> None:
-    """A record that only mentions ed25519 is refused as what it is."""
+    """A record that only mentions ed25519 is not published as TXT."""
     record = KeyRecord((*rsa_record().tags, ("n", "not k=ed25519")))
     with sandbox(refuse_dkim=True) as running:
         provider = account(running)
@@ -176,7 +176,7 @@ def test_the_zone_is_found_label_by_label_and_the_account_is_never_listed() -> N
 
 
 def test_a_credential_with_the_documented_rules_is_enough() -> None:
-    """Everything the provider does is covered by the rules that README tells people to ask for, and by no others."""
+    """Every call of the provider is covered by the rules that README lists, and no rule is superfluous."""
     with sandbox() as running:
         rules = [(method, path.format(zone=ZONE)) for method, path in RULES]
         provider = account(running, consumer_key=running.credentials.issue(rules))
@@ -188,8 +188,8 @@ def test_a_credential_with_the_documented_rules_is_enough() -> None:
         assert provider.is_active(ZONE) is True
 
 
-def test_the_two_comfortable_rights_may_be_missing() -> None:
-    """Without the right to look at the zone and at its status, records can still be published."""
+def test_optional_rights_may_be_missing() -> None:
+    """Without the right to read the zone and its status, records can still be published."""
     with sandbox() as running:
         rules = [
             (method, path.format(zone=ZONE))
@@ -201,7 +201,7 @@ def test_the_two_comfortable_rights_may_be_missing() -> None:
         assert provider.is_active(ZONE) is None
 
 
-# --- errors: what is wrong, and what to do about it
+# --- errors: the message and the hint
 
 
 @pytest.mark.parametrize("error_format", ["class", "legacy"])
@@ -213,8 +213,8 @@ def test_the_two_comfortable_rights_may_be_missing() -> None:
         ({"consumer_key": "0" * 32}, "does not know this consumer key", "ovh login"),
     ],
 )
-def test_wrong_keys_are_told_apart(error_format: str, credentials: dict[str, str], words: str, advice: str) -> None:
-    """Each of the three keys being wrong has its own words, in both formats of error bodies."""
+def test_wrong_keys_are_distinguished(error_format: str, credentials: dict[str, str], words: str, advice: str) -> None:
+    """Each of the three keys has its own error message, in both formats of error bodies."""
     with sandbox(error_format=error_format) as running, pytest.raises(OvhError) as caught:
         account(running, **credentials).activate(ZONE)
     assert words in caught.value.message
@@ -223,8 +223,8 @@ def test_wrong_keys_are_told_apart(error_format: str, credentials: dict[str, str
 
 
 @pytest.mark.parametrize("state", ["pendingValidation", "refused", "expired"])
-def test_a_consumer_key_that_is_not_valid_is_said_to_be(state: Any) -> None:
-    """Nobody validated it, it was refused, or its time is over."""
+def test_an_invalid_consumer_key_is_reported_as_such(state: Any) -> None:
+    """It was not validated, it was refused, or it has expired."""
     with sandbox() as running:
         key = running.credentials.issue(state=state)
         with pytest.raises(OvhError, match="never validated, refused, or expired"):
@@ -239,8 +239,8 @@ def test_a_consumer_key_that_is_not_valid_is_said_to_be(state: Any) -> None:
         (("POST", "/domain/zone/{zone}/record"), f"POST /domain/zone/{ZONE}/record"),
     ],
 )
-def test_a_missing_right_is_named_with_the_rule_to_ask_for(missing: tuple[str, str], rule: str) -> None:
-    """The commonest complaint about OVH's API: 403 and nobody says what is missing."""
+def test_a_missing_right_is_named_with_the_rule_to_request(missing: tuple[str, str], rule: str) -> None:
+    """The API's 403 does not say which right is missing; the error does."""
     with sandbox() as running:
         rules = [(method, path.format(zone=ZONE)) for method, path in RULES if (method, path) != missing]
         provider = account(running, consumer_key=running.credentials.issue(rules))
@@ -254,8 +254,8 @@ def test_a_missing_right_is_named_with_the_rule_to_ask_for(missing: tuple[str, s
     assert caught.value.message.partition("right to ")[2].split()[0] == rule.split()[0]
 
 
-def test_a_zone_of_another_account_is_said_to_be_missing() -> None:
-    """The account, the endpoint and the name are what can be wrong."""
+def test_a_zone_of_another_account_is_reported_missing() -> None:
+    """The hint says to check the account, the endpoint and the name."""
     with sandbox() as running:
         with pytest.raises(OvhError, match=r"no zone for other\.example in this OVH account") as caught:
             account(running).zone_of("mail._domainkey.other.example")
@@ -264,8 +264,8 @@ def test_a_zone_of_another_account_is_said_to_be_missing() -> None:
             account(running).find("other.example", ["mail._domainkey.other.example"])
 
 
-def test_an_expired_service_is_told() -> None:
-    """460 is not an HTTP status that anybody knows by heart."""
+def test_an_expired_service_is_reported() -> None:
+    """The status 460 is explained."""
     with sandbox() as running:
         running.zone(ZONE).expired = True
         with pytest.raises(OvhError, match=r"the OVH service of domain\.tld has expired") as caught:
@@ -274,7 +274,7 @@ def test_an_expired_service_is_told() -> None:
 
 
 def test_the_actions_a_policy_lacks_are_named() -> None:
-    """A service account's missing right comes as the name of an action."""
+    """A service account's missing right is named as an action."""
     with sandbox() as running:
         made = running.accounts.create(["dnsZone:apiovh:record/get"])
         provider = account(running, client_id=made.client_id, client_secret=made.client_secret)
@@ -284,8 +284,8 @@ def test_the_actions_a_policy_lacks_are_named() -> None:
         assert "policy" in caught.value.hint
 
 
-def test_a_wrong_service_account_is_told() -> None:
-    """The token endpoint's refusal names what to check, and no part of the secret."""
+def test_a_wrong_service_account_is_reported() -> None:
+    """The error for a refused token says what to check, and contains no part of the secret."""
     with sandbox() as running:
         with pytest.raises(OvhError, match="client id or client secret is wrong") as caught:
             account(running, client_id="EU.nobody", client_secret="s3cret-value").activate(ZONE)
@@ -293,8 +293,8 @@ def test_a_wrong_service_account_is_told() -> None:
 
 
 @pytest.mark.parametrize("kind", ["html-200", "null", "empty-200", "502-html", "timeout"])
-def test_a_time_that_cannot_be_had_is_no_bug(kind: Any) -> None:
-    """The library asks for the API's time before its first call and trips over what is no number."""
+def test_an_invalid_time_of_the_api_is_not_a_bug(kind: Any) -> None:
+    """The library requests the API's time before its first call and fails on an answer that is not a number."""
     with sandbox() as running:
         running.faults.add(Fault(kind, path="/auth/time", times=None))
         with pytest.raises(OvhError) as caught:
@@ -303,29 +303,29 @@ def test_a_time_that_cannot_be_had_is_no_bug(kind: Any) -> None:
 
 
 def test_a_clock_that_is_off_is_named() -> None:
-    """The window of OVH's timestamps is unknown, its complaint is not."""
+    """The size of OVH's time window is unknown, but its error is recognised."""
     with sandbox(timestamp_window=-1) as running, pytest.raises(OvhError, match="refused the time"):
         account(running).activate(ZONE)
 
 
-def test_a_wrong_time_is_asked_for_again() -> None:
-    """Half an answer to the question for the time is a number too: the library would sign with it for ever."""
+def test_a_wrong_time_is_requested_again() -> None:
+    """A truncated answer to `/auth/time` is a number too: the library would sign with it for ever."""
     with sandbox() as running:
         running.faults.add(Fault("truncated-json", path="/auth/time"))
         account(running).activate(ZONE)
         assert running.zone(ZONE).refreshes == 1
 
 
-def test_an_api_that_is_not_there_says_how_it_could_not_be_reached() -> None:
-    """Connection refused is told as such, after some patience."""
+def test_an_unreachable_api_is_reported_with_the_reason() -> None:
+    """A refused connection is reported as such, after some retries."""
     with sandbox() as running:
         gone = account(running)
     with pytest.raises(OvhError, match="connection refused"):
         gone.activate(ZONE)
 
 
-def test_a_reading_call_that_is_refused_blames_no_values() -> None:
-    """A GET sends none: the error names the call and what came back."""
+def test_a_refused_get_does_not_blame_values() -> None:
+    """A GET sends no values: the error names the call and the API's message."""
     refused = explain(Refusal(400, "something unreadable", "", None), "GET", "/domain/zone/x.example/record", "ovh-eu")
     assert refused.kind is Kind.REFUSED
     assert refused.message == "the OVH API refused GET /domain/zone/x.example/record: something unreadable"

@@ -1,4 +1,4 @@
-"""Where the credentials come from, what is refused, and that no secret is ever shown."""
+"""The sources of credentials, the values that are refused, and that no secret is ever shown."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ OAUTH2 = "[default]\nendpoint=ovh-eu\n[ovh-eu]\nclient_id=EU.x\nclient_secret=cs
 
 
 def write(path: Path, text: str, mode: int = 0o600) -> Path:
-    """A file with exactly this mode."""
+    """Write a file with exactly this mode."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
     path.chmod(mode)
@@ -23,19 +23,19 @@ def write(path: Path, text: str, mode: int = 0o600) -> Path:
 
 
 def read(root: Path, environment: dict[str, str] | None = None, **options: str) -> Credentials:
-    """The credentials with `root` for `/` and an empty home below it."""
+    """Read the credentials with `root` as `/` and an empty home below it."""
     return read_credentials(options, Settings(root=root), environment or {}, home=root / "home")
 
 
 def test_the_environment_is_enough(tmp_path: Path) -> None:
-    """Three variables, and no file is looked at, not even one that would be refused."""
+    """With three variables no file is read, not even one that would be refused."""
     write(tmp_path / "etc/dkimctl/ovh.conf", FILE, 0o644)
     found = read(tmp_path, ENVIRONMENT)
     assert (found.endpoint, found.application_key, found.consumer_key) == ("ovh-eu", "ak", "ck-secret")
 
 
 def test_a_variable_may_name_a_file(tmp_path: Path) -> None:
-    """As systemd credentials and container secrets do; the line feed at the end is no part of the secret."""
+    """As for systemd credentials and container secrets; the final line feed is not part of the secret."""
     path = write(tmp_path / "secret", "from-a-file\n")
     environment = {k: v for k, v in ENVIRONMENT.items() if k != "OVH_CONSUMER_KEY"}
     assert read(tmp_path, {**environment, "OVH_CONSUMER_KEY_FILE": str(path)}).consumer_key == "from-a-file"
@@ -43,13 +43,13 @@ def test_a_variable_may_name_a_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("place", ["etc/dkimctl/ovh.conf", "home/.ovh.conf", "etc/ovh.conf"])
 def test_the_usual_files_are_found(tmp_path: Path, place: str) -> None:
-    """Our own, the user's, the machine's: the ovh library's format."""
+    """dkimctl's own file, the user's and the machine's, in the ovh library's format."""
     write(tmp_path / place, FILE)
     assert read(tmp_path) == Credentials("ovh-ca", "fak", "fas", "fck")
 
 
-def test_none_at_all_is_no_mistake_for_who_only_looks(tmp_path: Path) -> None:
-    """`find_credentials`: nothing, all of it, or the error for a part."""
+def test_find_credentials_accepts_none(tmp_path: Path) -> None:
+    """`find_credentials` returns None or complete credentials, and raises for incomplete ones."""
     settings, home = Settings(root=tmp_path), tmp_path / "home"
     assert find_credentials({}, settings, {}, home) is None
     with pytest.raises(ConfigError, match="missing: application_key, application_secret"):
@@ -59,7 +59,7 @@ def test_none_at_all_is_no_mistake_for_who_only_looks(tmp_path: Path) -> None:
 
 
 def test_a_user_without_a_home_has_no_file_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A number without a name, as in containers: the other places are looked at."""
+    """For a uid without a user name, as in containers, the other places are searched."""
 
     def without_home() -> Path:
         raise RuntimeError("Could not determine home directory.")
@@ -69,7 +69,7 @@ def test_a_user_without_a_home_has_no_file_there(tmp_path: Path, monkeypatch: py
 
 
 def test_a_file_in_the_working_directory_is_never_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The library would read ./ovh.conf: for a command that root runs anywhere that is a trap."""
+    """The library would read ./ovh.conf, which is unsafe for a command that root runs anywhere."""
     write(tmp_path / "here/ovh.conf", FILE)
     monkeypatch.chdir(tmp_path / "here")
     with pytest.raises(ConfigError, match="missing"):
@@ -77,7 +77,7 @@ def test_a_file_in_the_working_directory_is_never_read(tmp_path: Path, monkeypat
 
 
 def test_a_named_file_is_the_only_one(tmp_path: Path) -> None:
-    """`[providers.ovh] credentials`; when it is not there, no other takes its place."""
+    """When the file in `[providers.ovh] credentials` is missing, no other file is used."""
     write(tmp_path / "etc/ovh.conf", FILE)
     write(tmp_path / "other.conf", OAUTH2)
     assert read(tmp_path, credentials="/other.conf").client_id == "EU.x"
@@ -86,7 +86,7 @@ def test_a_named_file_is_the_only_one(tmp_path: Path) -> None:
 
 
 def test_environment_over_file_value_by_value(tmp_path: Path) -> None:
-    """As in the library: a variable beats the file, the rest comes from the file."""
+    """As in the library, a variable overrides the file, and the rest comes from the file."""
     write(tmp_path / "etc/dkimctl/ovh.conf", FILE)
     found = read(tmp_path, {"OVH_CONSUMER_KEY": "newer"})
     assert (found.application_key, found.consumer_key) == ("fak", "newer")
@@ -94,7 +94,7 @@ def test_environment_over_file_value_by_value(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mode", [0o640, 0o644, 0o604, 0o660])
 def test_a_file_that_others_can_read_is_refused(tmp_path: Path, mode: int) -> None:
-    """With the chmod to type."""
+    """The hint is the chmod command."""
     path = write(tmp_path / "etc/dkimctl/ovh.conf", FILE, mode)
     with pytest.raises(ConfigError, match="can be read by other users") as caught:
         read(tmp_path)
@@ -103,14 +103,14 @@ def test_a_file_that_others_can_read_is_refused(tmp_path: Path, mode: int) -> No
 
 
 def test_a_secret_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
-    """The same rule for the files that variables name."""
+    """Files named by variables must not be readable by other users either."""
     path = write(tmp_path / "secret", "x", 0o644)
     with pytest.raises(ConfigError, match="can be read by other users"):
         read(tmp_path, {**ENVIRONMENT, "OVH_APPLICATION_SECRET": "", "OVH_APPLICATION_SECRET_FILE": str(path)})
 
 
-def test_everything_that_is_missing_is_told_at_once(tmp_path: Path) -> None:
-    """With where each was looked for and where to make them."""
+def test_all_missing_values_are_reported_together(tmp_path: Path) -> None:
+    """The error names the places searched for each value and the page to create them."""
     with pytest.raises(ConfigError, match="application_secret, consumer_key") as caught:
         read(tmp_path, {"OVH_APPLICATION_KEY": "ak"})
     assert len(caught.value.problems) == 2
@@ -118,28 +118,28 @@ def test_everything_that_is_missing_is_told_at_once(tmp_path: Path) -> None:
     assert "dkimctl ovh login --show-rules ZONE" in caught.value.hint
 
 
-def test_half_a_service_account_is_told(tmp_path: Path) -> None:
-    """The id without its secret."""
+def test_half_a_service_account_is_reported(tmp_path: Path) -> None:
+    """An id without its secret is an error."""
     with pytest.raises(ConfigError, match="client_secret"):
         read(tmp_path, {"OVH_CLIENT_ID": "EU.x"})
 
 
-def test_two_kinds_at_once_are_refused_in_words(tmp_path: Path) -> None:
-    """A stray OVH_CLIENT_ID beside application keys: the library only says that it cannot."""
+def test_two_kinds_at_once_are_refused(tmp_path: Path) -> None:
+    """A stray OVH_CLIENT_ID beside application keys is explained better than by the library."""
     with pytest.raises(ConfigError, match="two kinds"):
         read(tmp_path, {**ENVIRONMENT, "OVH_CLIENT_ID": "EU.x", "OVH_CLIENT_SECRET": "s"})
 
 
 def test_the_environment_decides_the_kind(tmp_path: Path) -> None:
-    """A service account in the environment is not disturbed by application keys in a file."""
+    """With a service account in the environment, application keys in a file are ignored."""
     write(tmp_path / "etc/ovh.conf", FILE.replace("ovh-ca", "ovh-eu"))
     found = read(tmp_path, {"OVH_CLIENT_ID": "EU.x"} | {"OVH_CLIENT_SECRET": "s"})
     assert found.is_oauth2
     assert not found.application_key
 
 
-def test_a_file_that_is_none_is_not_quoted(tmp_path: Path) -> None:
-    """The parser's own error would show the line, and the line may be the secret."""
+def test_an_unreadable_file_is_not_quoted(tmp_path: Path) -> None:
+    """The parser's own error would quote a line, which may contain a secret."""
     write(tmp_path / "etc/dkimctl/ovh.conf", "the-secret-on-a-line-of-its-own\n")
     with pytest.raises(ConfigError, match=r"not an ovh\.conf \(line 1\)") as caught:
         read(tmp_path)
@@ -147,7 +147,7 @@ def test_a_file_that_is_none_is_not_quoted(tmp_path: Path) -> None:
 
 
 def test_the_configuration_takes_no_secrets(tmp_path: Path) -> None:
-    """Unknown keys are told, all of them, with what to do instead."""
+    """All unknown keys are reported, with what to do instead."""
     with pytest.raises(ConfigError) as caught:
         read(tmp_path, consumer_key="x", endpont="ovh-eu")
     assert len(caught.value.problems) == 2
@@ -156,21 +156,21 @@ def test_the_configuration_takes_no_secrets(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("value", ["…", "a\nb", "a b", "\u202eabc", "a\tb", "schlüssel"])
 def test_a_value_that_no_header_can_hold_is_refused(tmp_path: Path, value: str) -> None:
-    """Such as the dots of an example that nobody filled in; it is named and not shown."""
+    """Such as the dots of an unfilled example; the value is named but not shown."""
     with pytest.raises(ConfigError, match="not a value that OVH issues: application_secret") as caught:
         read(tmp_path, {**ENVIRONMENT, "OVH_APPLICATION_SECRET": value})
     assert value not in caught.value.message + caught.value.hint
 
 
 def test_no_secret_in_the_repr() -> None:
-    """Not even of the whole value."""
+    """The repr of the credentials contains no secret."""
     shown = repr(Credentials("ovh-eu", "ak", "as-secret", "ck-secret", "id", "cs-secret"))
     assert "secret" not in shown.replace("application_secret", "").replace("client_secret", "")
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:8080/1.0", "http://localhost:1/1.0/", "http://[::1]:99/1.0"])
 def test_loopback_urls_are_endpoints(url: str) -> None:
-    """For a stand-in on this machine."""
+    """They are for a replacement of the API on this machine."""
     assert loopback_url(url) == url.rstrip("/")
 
 
@@ -187,7 +187,7 @@ def test_loopback_urls_are_endpoints(url: str) -> None:
     ],
 )
 def test_other_urls_are_refused(url: str) -> None:
-    """Signatures are never sent in the clear, nor to a host that nobody knows."""
+    """Signed requests are never sent unencrypted over a network, nor to an unknown host."""
     with pytest.raises(ConfigError, match="not an endpoint"):
         loopback_url(url)
 
@@ -207,7 +207,7 @@ def conf(section: str, form: str = "{}={}", start: str = "") -> str:
     '{}=" {} "', "{}={}\r",
 ])  # fmt: skip
 @pytest.mark.parametrize("start", ["", "\ufeff", "\ufeff# a comment\n"])
-def test_what_editors_and_pasting_add_is_no_part_of_a_key(tmp_path: Path, form: str, start: str) -> None:
+def test_additions_of_editors_and_pasting_are_not_part_of_a_key(tmp_path: Path, form: str, start: str) -> None:
     """Blanks of every kind, quotes, a byte order mark: the keys are the same."""
     write(tmp_path / "etc/ovh.conf", conf("ovh-eu", form, start))
     found = read(tmp_path)
@@ -219,7 +219,7 @@ def test_what_editors_and_pasting_add_is_no_part_of_a_key(tmp_path: Path, form: 
 )
 @pytest.mark.parametrize("by_file", [True, False])
 def test_the_same_for_a_variable_and_the_file_it_names(tmp_path: Path, value: str, by_file: bool) -> None:
-    """What a shell, a panel or an editor adds is taken off."""
+    """Additions of a shell, a control panel or an editor are removed."""
     environment = {k: v for k, v in ENVIRONMENT.items() if k != "OVH_CONSUMER_KEY"}
     if by_file:
         environment["OVH_CONSUMER_KEY_FILE"] = str(write(tmp_path / "secret", value))
@@ -234,14 +234,14 @@ def test_the_same_for_a_variable_and_the_file_it_names(tmp_path: Path, value: st
         ("ovh-ca", "", "[default], then endpoint=ovh-ca"),
         ("ovh-eu", "ovh-ca", "[default], then endpoint=ovh-eu"),
         ("default", "", "write [ovh-eu] above the keys instead of [default]"),
-        ("DEFAULT", "ovh-ca", "in place of [DEFAULT]"),
-        ("ovh_eu", "", "in place of [ovh_eu]"),
-        ("OVH-EU", "ovh-eu", "in place of [OVH-EU]"),
-        ("evil\x1b[31m", "", "in place of [evil"),
+        ("DEFAULT", "ovh-ca", "instead of [DEFAULT]"),
+        ("ovh_eu", "", "instead of [ovh_eu]"),
+        ("OVH-EU", "ovh-eu", "instead of [OVH-EU]"),
+        ("evil\x1b[31m", "", "instead of [evil"),
     ],
 )
 def test_keys_under_another_section_are_found_and_named(tmp_path: Path, section: str, endpoint: str, hint: str) -> None:
-    """Nobody is told to make keys that are there: the section sought and the one found are both named."""
+    """The error names the section sought and the one found, and does not advise to create existing keys."""
     start = f"[default]\nendpoint={endpoint}\n" if endpoint else ""
     path = write(tmp_path / "etc/ovh.conf", conf(section, start=start))
     for look in (read, lambda root: find_credentials({}, Settings(root=root), {}, root / "home")):

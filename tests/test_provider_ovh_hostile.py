@@ -1,4 +1,4 @@
-"""An API, or whoever answers in its place, that means harm: every call ends, small, and with an ordinary error."""
+"""A hostile API, or proxy in its place: every call ends in time and memory, with an ordinary error."""
 
 import gzip
 import os
@@ -37,12 +37,12 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 def client(server: HostileServer, keys: dict[str, str] = KEYS, deadline: float = 20) -> ApiClient:
-    """An account there."""
+    """Return an account at the server."""
     return ApiClient(Credentials(server.url, **keys), timeout=(5, 5), deadline=deadline)
 
 
 def failure(server: HostileServer, deadline: float = 20, keys: dict[str, str] = KEYS) -> OvhError:
-    """What comes of one signed call."""
+    """Return the error of one signed call."""
     with pytest.raises(OvhError) as caught:
         client(server, keys, deadline).value("GET", f"/domain/zone/{ZONE}")
     assert caught.value.exit_code == 3
@@ -54,7 +54,7 @@ def failure(server: HostileServer, deadline: float = 20, keys: dict[str, str] = 
 @pytest.mark.parametrize("where", ["elsewhere", "the same server", "nowhere"])
 @pytest.mark.parametrize("call", ["signed", "clock", "token"])
 def test_no_redirect_is_followed(status: str, where: str, call: str) -> None:
-    """Whatever the status and the place: nothing that was signed, and no key, goes to anybody else."""
+    """For every status and target: no signed request and no key is sent to another host."""
     with hostile_server(lambda _: fixed(b"null")) as other:
         place = {"elsewhere": f"Location: {other.url}/x", "the same server": "Location: /1.0/x", "nowhere": "X: y"}
 
@@ -73,14 +73,14 @@ def test_no_redirect_is_followed(status: str, where: str, call: str) -> None:
 
 @pytest.mark.parametrize("place", ["file:///etc/passwd", "https://[", "//\x85\x9b31m", "gopher://x:99999/"])
 def test_a_redirect_to_nonsense_is_an_ordinary_error(place: str) -> None:
-    """Its words are shown without what a terminal would obey."""
+    """Its text is shown without control characters."""
     head = f"HTTP/1.1 302 Found\r\nLocation: {place}\r\nContent-Length: 0\r\n\r\n".encode("latin-1")
     with hostile_server(lambda _: lambda connection, _: connection.sendall(head)) as server:
         assert failure(server).message.isprintable()
 
 
 def bomb(layers: int = 1) -> bytes:
-    """Some 65 KiB that expand to 70 MB, or in two layers to it from much less."""
+    """Return some 65 KiB that expand to 70 MB, or much less in two layers."""
     packer = zlib.compressobj(9, wbits=31)
     packed = b"".join(packer.compress(b" " * 1_000_000) for _ in range(70)) + packer.flush()
     return packed if layers == 1 else gzip.compress(packed)
@@ -100,13 +100,13 @@ def bomb(layers: int = 1) -> bytes:
     ids=["bomb", "bomb in an error", "bomb in a bomb", "damaged", "unknown", "endless", "endless clock"],
 )
 def test_an_answer_is_limited_in_size(respond: object, words: str) -> None:
-    """As it comes and when it is expanded; nothing larger is ever in memory."""
+    """The limit applies as received and decompressed; nothing larger is ever in memory."""
     with hostile_server(respond) as server:  # type: ignore[arg-type]
         assert words in failure(server).message
 
 
-def test_what_a_proxy_has_compressed_is_read() -> None:
-    """Nobody asked for it, but it says the same."""
+def test_an_answer_compressed_by_a_proxy_is_read() -> None:
+    """Compression that was not requested is decompressed."""
     with hostile_server(lambda _: answer(gzip.compress(b'{"name":"x"}'), "Content-Encoding: gzip")) as server:
         assert client(server).value("GET", "/domain/zone/x") == {"name": "x"}
         assert "Accept-Encoding: identity" in server.heads[-1]
@@ -125,8 +125,8 @@ NONSENSE = {
 @pytest.mark.parametrize("body", NONSENSE.values(), ids=NONSENSE)
 @pytest.mark.parametrize("status", ["200 OK", "403 Forbidden", "500 Internal Server Error"])
 @pytest.mark.parametrize("at", ["the call", "the clock", "the token"])
-def test_no_json_is_a_bug_of_ours(body: bytes, status: str, at: str) -> None:
-    """Neither its depth nor its numbers: an ordinary error of the provider, exit code 3."""
+def test_hostile_json_is_an_ordinary_error(body: bytes, status: str, at: str) -> None:
+    """Deep nesting and huge numbers are an ordinary error of the provider, exit code 3."""
     respond = answer(body, status=status) if at == "the call" else fixed(body, status=status)
     with hostile_server(lambda _: respond) as server:
         account = OvhProvider(Credentials(server.url, **(ACCOUNT if at == "the token" else KEYS)), manual_clock())
@@ -144,7 +144,7 @@ def test_no_json_is_a_bug_of_ours(body: bytes, status: str, at: str) -> None:
     + [b"5", b"[]", b'{"fieldType":["TXT"]}', b'{"fieldType":"TXT","target":{"a":1},"subDomain":7}'],
 )
 def test_a_record_of_any_form_is_read_or_refused(record: bytes) -> None:
-    """Fields of a strange type are no traceback."""
+    """Fields of a wrong type cause no traceback."""
 
     def respond(connection: object, head: str) -> None:
         fixed(b"[1]" if "/record?" in head else record)(connection, head)  # type: ignore[arg-type]
@@ -170,8 +170,8 @@ def test_a_record_of_any_form_is_read_or_refused(record: bytes) -> None:
     ids=["status line", "headers", "body", "chunks", "interim answers"],
 )
 @pytest.mark.parametrize("at", ["the call", "the clock", "the token"])
-def test_a_call_ends_in_time_however_its_answer_comes(start: bytes, drop: bytes, at: str) -> None:
-    """Each byte comes within the timeouts of the library; the whole does not."""
+def test_a_call_ends_in_time_with_a_slow_answer(start: bytes, drop: bytes, at: str) -> None:
+    """Each byte arrives within the library's timeouts; the whole answer does not arrive within the deadline."""
 
     def behave(server: HostileServer) -> Respond:
         drip = dripping(server, start, drop)
@@ -184,7 +184,7 @@ def test_a_call_ends_in_time_however_its_answer_comes(start: bytes, drop: bytes,
 
 
 @pytest.mark.parametrize("wish", ["1e999", "nan", "-1", "9" * 5000, "Fri, 31 Dec 9999 23:59:59 -9999", "x"])
-def test_no_wish_to_wait_is_taken_literally(wish: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_absurd_retry_after_is_not_honoured(wish: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """An infinite pause ends as an ordinary error, for the next call as well."""
     monkeypatch.setattr(calls, "MOST_WAITS", 2)
     clock = manual_clock()
@@ -197,7 +197,7 @@ def test_no_wish_to_wait_is_taken_literally(wish: str, monkeypatch: pytest.Monke
 
 
 def test_a_proxy_that_wants_a_login_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """407 is no dead proxy: the error says what it wants."""
+    """407 is not an unreachable proxy: the error says that it requires a login."""
     with hostile_server(lambda _: fixed(b"", "Proxy-Authenticate: Basic", status="407 Proxy Auth")) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
         monkeypatch.delenv("NO_PROXY", raising=False)
@@ -213,7 +213,7 @@ def test_a_proxy_that_wants_a_login_is_named(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def fifo(place: Path) -> None:
-    """A pipe into which nobody writes."""
+    """Create a pipe without a writer."""
     os.mkfifo(place)
 
 
@@ -228,20 +228,20 @@ TRAPS = {
 
 @pytest.mark.parametrize("trap", TRAPS)
 def test_no_file_of_the_current_directory_is_read(trap: str, tmp_path: Path) -> None:
-    """The library would read ./ovh.conf as it is imported."""
+    """The library would read ./ovh.conf on import."""
     TRAPS[trap](tmp_path / "ovh.conf")
     ran = _in(tmp_path, "load()")
     assert (ran.returncode, ran.stderr) == (0, "")
 
 
-def test_a_current_directory_that_is_gone_does_not_matter(tmp_path: Path) -> None:
-    """The library asks for its name as it is imported."""
+def test_a_deleted_current_directory_does_not_matter(tmp_path: Path) -> None:
+    """The library asks for its name on import."""
     ran = _in(tmp_path, "import os; os.rmdir(os.getcwd()); load()")
     assert (ran.returncode, ran.stderr) == (0, "")
 
 
-def test_another_user_of_the_library_in_the_same_program_has_its_files(tmp_path: Path) -> None:
-    """For them it is as if dkimctl had never loaded it."""
+def test_other_code_in_the_same_program_can_use_the_librarys_files(tmp_path: Path) -> None:
+    """For other users of the library it is as if dkimctl had never loaded it."""
     (tmp_path / "ovh.conf").write_text("[default]\nendpoint=ovh-ca\n")
     ran = _in(tmp_path, "print(load().client.config.ConfigurationManager().get('default', 'endpoint'))")
     assert (ran.stdout, ran.stderr) == ("ovh-ca\n", "")
@@ -259,7 +259,7 @@ MODULES = ("json.py", "ovh.py", "click.py", "sitecustomize.py", "gc.py", "loggin
 
 
 def test_python_m_runs_nothing_of_the_current_directory(tmp_path: Path) -> None:
-    """`python -m dkimctl`, started in a directory of somebody else's."""
+    """`python -m dkimctl`, started in another user's directory."""
     for name in MODULES:
         (tmp_path / name).write_text("import os; os.write(2, b'trapped\\n')")
     environment = {"PYTHONPATH": str(REPOSITORY), "HOME": str(tmp_path), "PATH": os.defpath}
@@ -272,7 +272,7 @@ def test_python_m_runs_nothing_of_the_current_directory(tmp_path: Path) -> None:
 
 
 def test_the_command_ends_with_exit_code_3(dkimctl_inside: DkimctlInside) -> None:
-    """What the program says of a redirect: one error, one hint."""
+    """A redirect is reported with one error and one hint."""
     dkimctl_inside("genkey", ZONE, "-s", "mail")
     with hostile_server(lambda _: answer(b"", "Location: http://192.0.2.1/", status="307 Temporary")) as server:
         variables = {f"OVH_{name.upper()}": value for name, value in KEYS.items()}
@@ -283,13 +283,13 @@ def test_the_command_ends_with_exit_code_3(dkimctl_inside: DkimctlInside) -> Non
     assert not any(key in ran.err for key in KEYS.values())
 
 
-# --- calls that only spare others
+# --- optional calls that save others
 
 
 @pytest.mark.parametrize("call", ["/export", "/status", ""])
 @pytest.mark.parametrize("fault", ["a 404", "HTML", "a number", "an object", "null", "no answer"])
-def test_a_shortcut_that_fails_does_not_fail_the_run(call: str, fault: str) -> None:
-    """Records are read one by one, the zone is found by its records, and the refresh is made."""
+def test_a_failed_optional_call_does_not_fail_the_run(call: str, fault: str) -> None:
+    """Records are read one by one, the zone is found by its records, and the zone is refreshed."""
     answers = {
         "a 404": fixed(b'{"class":"Client::NotFound","message":"This service does not exist"}', status="404 Not Found"),
         "HTML": fixed(b"<html>portal</html>"),
@@ -324,7 +324,7 @@ def test_a_shortcut_that_fails_does_not_fail_the_run(call: str, fault: str) -> N
 
 
 def _hand_on(connection: socket.socket, head: str, port: int) -> None:
-    """Let the sandbox answer; the client signed our own port, so that is the `Host` it is asked with."""
+    """Forward a request to the sandbox; its `Host` names our own port, which the client signed."""
     length = int(next((line[16:] for line in head.split("\r\n") if line.lower().startswith("content-length:")), "0"))
     whole = head.encode("latin-1")
     start = whole.index(b"\r\n\r\n") + 4

@@ -1,4 +1,4 @@
-"""A provider of somebody else, complete in under 60 lines, installed as any package is; and others that are broken."""
+"""A provider in another package, complete in under 60 lines and installed as usual; and broken ones."""
 
 import subprocess
 import sys
@@ -22,14 +22,14 @@ BROKEN = "import a_library_that_is_not_there\n"
 
 
 def install(project: Path, target: Path) -> None:
-    """`pip install`, without the network, into a directory of its own."""
+    """Run `pip install`, without the network, into a directory of its own."""
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-build-isolation", "--no-deps"]
     ended = subprocess.run([*pip, "--target", str(target), str(project)], capture_output=True, text=True, timeout=300)
     assert ended.returncode == 0, ended.stderr
 
 
 def copy_of_example(directory: Path, name: str, code: str) -> Path:
-    """The example's project under another name, with other code."""
+    """Copy the example's project under another name, with other code."""
     project = directory / name
     project.mkdir()
     described = (EXAMPLE / "pyproject.toml").read_text().replace("dnsmasq", name)
@@ -53,7 +53,7 @@ class TestExample(ProviderSuite):
 
     @pytest.fixture
     def account(self, site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Account:
-        """Opened by its name, as `--provider dnsmasq:domain.tld` does."""
+        """Open it by its name, as `--provider dnsmasq:domain.tld` does."""
         monkeypatch.syspath_prepend(str(site))
         path = tmp_path / "dkim.conf"
         settings = Settings(providers={"dnsmasq": {"file": str(path)}})
@@ -67,14 +67,14 @@ class TestExample(ProviderSuite):
 
 
 def test_the_example_is_short() -> None:
-    """A provider takes less than 60 lines; README shows this one."""
+    """A provider takes fewer than 60 lines; README shows this one."""
     assert len((EXAMPLE / "dkimctl_dnsmasq.py").read_text().splitlines()) < 60
 
 
 def test_a_package_that_does_not_import_stops_no_other_domain(
     site: Path, dkimctl_inside: DkimctlInside, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its own domain is told with its name; the others are published, and the exit code says that not all is well."""
+    """The error names it for its own domain; the others are published, and the exit code is not 0."""
     monkeypatch.syspath_prepend(str(site))
     config = dkimctl_inside.root / "etc/dkimctl/dkimctl.toml"
     config.parent.mkdir(parents=True)
@@ -89,7 +89,7 @@ def test_a_package_that_does_not_import_stops_no_other_domain(
 
 
 def test_the_example_as_a_user_types_it(site: Path, dkimctl: Dkimctl) -> None:
-    """Installed beside dkimctl it is a provider like any other: known by name, configured by its table."""
+    """Installed beside dkimctl it is known by name and configured by its table."""
     with_plugins = {"PYTHONPATH": f"{REPOSITORY}:{site}"}
     (dkimctl.root / "etc/dnsmasq.d").mkdir(parents=True)
     assert dkimctl("genkey", ZONE, "-s", "mail", "--owner", "0:0").code == 0
@@ -102,8 +102,8 @@ def test_the_example_as_a_user_types_it(site: Path, dkimctl: Dkimctl) -> None:
     assert "dnsmasq" in unknown.err
 
 
-def test_a_plugin_that_does_not_import_is_named_and_stops_nobody(site: Path, dkimctl: Dkimctl) -> None:
-    """Who asks for it is told which one and why; everything else goes on as if it were not there."""
+def test_a_plugin_that_does_not_import_is_named_and_affects_nothing_else(site: Path, dkimctl: Dkimctl) -> None:
+    """Using it is an error with its name and the reason; everything else works as if it were not installed."""
     with_plugins = {"PYTHONPATH": f"{REPOSITORY}:{site}"}
     assert dkimctl("genkey", ZONE, "-s", "mail", "--owner", "0:0").code == 0
     run = dkimctl("publish", ZONE, "--provider", "broken", env=with_plugins)
@@ -142,8 +142,8 @@ class Faulty:
 SETUP = ProviderSetup("", {}, Settings(), SYSTEM_CLOCK)
 
 
-def test_what_a_plugin_raises_is_its_own_fault() -> None:
-    """Any exception, and `sys.exit`, is an error that names the provider, exit code 3; one of ours stays as it is."""
+def test_exceptions_of_a_plugin_become_errors_that_name_it() -> None:
+    """Any exception, and `sys.exit`, becomes an error with exit code 3; our own errors are unchanged."""
     provider = IsolatedProvider(Faulty())  # type: ignore[arg-type]
     calls: list[Callable[[], object]] = [lambda: provider.zone_of("x"), lambda: provider.apply("x", [])]
     calls += [lambda: provider.is_active("x"), lambda: provider.name_servers("x")]
@@ -157,7 +157,7 @@ def test_what_a_plugin_raises_is_its_own_fault() -> None:
 
 
 @pytest.mark.parametrize("factory", [lambda _: None, lambda: None, 5, lambda _: object()])
-def test_a_plugin_that_makes_no_provider(factory: object) -> None:
-    """What is no provider is found when it is opened, not in the middle of the work."""
+def test_a_plugin_that_returns_no_provider(factory: object) -> None:
+    """The mistake is reported when the provider is opened, not in the middle of the work."""
     with pytest.raises(ConfigError, match="the provider odd cannot be loaded"):
         open_isolated("odd", lambda: factory, SETUP)  # type: ignore[arg-type, return-value]

@@ -25,14 +25,14 @@ pytestmark = needs("pdns_server")
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PowerDns]:
-    """The server, with zones enough for a fresh one in each test."""
+    """The server, with a fresh zone for each test."""
     with powerdns(tmp_path_factory.mktemp("powerdns") / "server", *ZONES) as running:
         yield running
 
 
 @pytest.fixture
 def zone() -> str:
-    """A zone that no test has touched."""
+    """A zone that no test has used."""
     return next(FRESH)
 
 
@@ -54,7 +54,7 @@ def by_update(server: PowerDns, tmp_path: Path) -> Provider:
 
 
 def account(provider: Provider, server: PowerDns, zone: str) -> Account:
-    """A zone there; what stands at a name is read from the database."""
+    """Return an account with a zone there; records are read from the database."""
     return Account(provider, zone, lambda name: [text.replace('" "', "").strip('"') for text in server.contents(name)])
 
 
@@ -68,7 +68,7 @@ class TestBehaviourOverTheApi(ProviderSuite):
 
 
 def slashes(number: int) -> KeyRecord:
-    """A key record whose base64 has many slashes, as every third real one."""
+    """Return a key record whose base64 has many slashes, as every third real one has."""
     record = invented_record(number)
     return KeyRecord(
         tuple((tag, f"MIIB//{value[6:-8]}/+//9A==" if tag == "p" else value) for tag, value in record.tags)
@@ -76,7 +76,7 @@ def slashes(number: int) -> KeyRecord:
 
 
 def test_another_key_with_slashes_is_replaced(server: PowerDns, by_api: Provider, zone: str) -> None:
-    """Its identifier there is its content, which dns-lexicon takes apart at each slash."""
+    """Its identifier there is its content, which dns-lexicon splits at each slash."""
     there = account(by_api, server, zone)
     there.publish(there.wanted(slashes(1)))
     [name] = there.publish(there.wanted(slashes(2)), replace=True).names
@@ -88,7 +88,7 @@ def test_another_key_with_slashes_is_replaced(server: PowerDns, by_api: Provider
 def test_a_key_with_quotes_in_it_is_replaced_by_one_record(
     server: PowerDns, by_api: Provider, zone: str, quoting: str
 ) -> None:
-    """From one record to one record, never to two."""
+    """There is one record before and one afterwards, never two."""
     there = account(by_api, server, zone)
     wanted = there.wanted(invented_record(1, 200))
     value = wanted.record.get("p")
@@ -98,7 +98,7 @@ def test_a_key_with_quotes_in_it_is_replaced_by_one_record(
     assert there.look(wanted.name) == [wanted.record.text]
 
 
-def test_an_old_record_that_cannot_be_removed_keeps_its_place(
+def test_an_old_record_that_cannot_be_removed_is_kept(
     server: PowerDns, by_api: Provider, zone: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One record before, the same one afterwards, and the error says so."""
@@ -117,10 +117,10 @@ def test_an_old_record_that_cannot_be_removed_keeps_its_place(
     assert there.look(name.wanted.name) == [invented_record(1).text]
 
 
-def test_two_records_are_called_two(
+def test_two_remaining_records_are_reported(
     server: PowerDns, by_api: Provider, zone: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where nothing can be removed any more, nobody is told that all is as before."""
+    """Where no record can be removed, the error does not claim that the state is as before."""
     there = account(by_api, server, zone)
     there.publish(there.wanted(invented_record(1)))
     monkeypatch.setattr(Session, "delete", lambda *_: None)
@@ -142,8 +142,8 @@ class TestBehaviourOverUpdates(ProviderSuite):
         return account(by_update, server, zone)
 
 
-def test_a_text_that_the_server_keeps_in_one_piece(server: PowerDns, by_update: Provider, zone: str) -> None:
-    """It answers NXRRSET about its own record: nobody has changed anything, and the error says what it is."""
+def test_a_text_that_the_server_stores_unsplit(server: PowerDns, by_update: Provider, zone: str) -> None:
+    """It answers NXRRSET for its own, unchanged record, and the error explains it."""
     there = account(by_update, server, zone)
     wanted = there.wanted(invented_record(1))
     server.put(zone, wanted.name, f'"{invented_record(2).text}"')

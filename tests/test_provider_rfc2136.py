@@ -43,26 +43,26 @@ PROGRAMS = [pytest.param("knotd", marks=needs("knotd")), pytest.param("named", m
 
 @pytest.fixture(params=PROGRAMS, scope="module")
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[UpdateServer]:
-    """Each of the two servers, with zones enough for a fresh one in each test."""
+    """Each of the two servers, with a fresh zone for each test."""
     with update_server(request.param, tmp_path_factory.mktemp("server") / "server", *ZONES) as running:
         yield running
 
 
 @pytest.fixture
 def zone(server: UpdateServer) -> str:
-    """A zone that no test has touched."""
+    """A zone that no test has used."""
     return next(FRESH[server.program])
 
 
 @pytest.fixture
 def knot(tmp_path: Path) -> Iterator[UpdateServer]:
-    """knot alone, where the server makes no difference."""
+    """knot alone, for tests in which the server makes no difference."""
     with update_server("knotd", tmp_path / "server", ZONE) as running:
         yield running
 
 
 def opened(endpoint: str, key: Path) -> UpdateProvider:
-    """The provider for a server, with a key from a file; its clock jumps."""
+    """Return the provider for a server, with a key from a file and a manual clock."""
     return open_rfc2136(ProviderSetup(endpoint, {"key_file": str(key)}, Settings(), manual_clock()))
 
 
@@ -79,7 +79,7 @@ def record(zone: str) -> ProviderRecord:
 
 
 def texts_at(port: int, name: str) -> list[str]:
-    """What the server answers to anybody who asks over TCP."""
+    """Return the server's answer to any client over TCP."""
     question = dns.message.make_query(name, "TXT")
     wire = question.to_wire()
     with socket.create_connection(("127.0.0.1", port), 5) as connection:
@@ -94,30 +94,30 @@ class TestBehaviour(ProviderSuite):
 
     @pytest.fixture
     def account(self, server: UpdateServer, provider: UpdateProvider, zone: str) -> Account:
-        """What stands there is what the server tells anybody."""
+        """Return an account whose records are read by DNS queries."""
         return Account(provider, zone, lambda name: texts_at(server.port, name))
 
 
 # --- nothing foreign is overwritten -----------------------------------------------------------------------------------
 
 
-def test_what_somebody_else_made_between_look_and_change_stays(
+def test_a_record_made_between_read_and_update_is_kept(
     provider: UpdateProvider, zone: str, record: ProviderRecord
 ) -> None:
-    """The update says what it expects: a record that came after the look is kept, and the error says so."""
+    """The update has prerequisites: a record created after the read is kept, and the error says so."""
     provider.find(zone, [record.name])
     foreign = replace(record, text="somebody else's")
     other = UpdateProvider(provider._client, manual_clock())
     other.apply(zone, [Create(foreign)])
-    with pytest.raises(UpdateError, match="changed by somebody else"):
+    with pytest.raises(UpdateError, match="changed meanwhile"):
         provider.apply(zone, [Create(record)])
     assert [r.text for r in provider.find(zone, [record.name])[record.name]] == ["somebody else's"]
 
 
-def test_the_server_itself_checks_what_is_expected(
+def test_the_server_itself_checks_the_prerequisites(
     provider: UpdateProvider, zone: str, record: ProviderRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Even when the other one comes between our last look and our message, the prerequisites hold."""
+    """A record created between our last read and our message is kept, too."""
     other = UpdateProvider(provider._client, manual_clock())
     send = provider._client.update
     monkeypatch.setattr(provider, "_client", SimpleNamespace(
@@ -135,10 +135,10 @@ def test_the_server_itself_checks_what_is_expected(
     assert [r.text for r in provider.find(zone, [record.name])[record.name]] == ["somebody else's"]
 
 
-def test_records_with_odd_text_are_replaced_and_come_back_as_they_were(
+def test_records_with_odd_text_are_replaced_and_restored(
     provider: UpdateProvider, zone: str, record: ProviderRecord
 ) -> None:
-    """Quotes, backslashes, octets above 127 and cuts in odd places survive a change and its undoing."""
+    """Quotes, backslashes, octets above 127 and unusual splits survive a change and its undo."""
     odd = ProviderRecord(record.name, "TXT", 'a"b\\c\xe9', 300, r'"a" "\"b\\c\233"')
     provider.apply(zone, [Create(odd)])
     [found] = provider.find(zone, [record.name])[record.name]
@@ -150,7 +150,7 @@ def test_records_with_odd_text_are_replaced_and_come_back_as_they_were(
 
 
 def test_only_the_ttl_changes(provider: UpdateProvider, zone: str, record: ProviderRecord) -> None:
-    """The same data with another ttl is the same record with another ttl; it does not vanish."""
+    """A record that gets another ttl does not vanish."""
     provider.apply(zone, [Create(record)])
     [found] = provider.find(zone, [record.name])[record.name]
     assert found.ttl == 3600
@@ -160,7 +160,7 @@ def test_only_the_ttl_changes(provider: UpdateProvider, zone: str, record: Provi
 
 
 def test_a_cname_is_found(provider: UpdateProvider, zone: str, record: ProviderRecord, server: UpdateServer) -> None:
-    """A delegated name is seen as such, and a record beside it is not made."""
+    """A delegated name is recognised, and no record is created beside the CNAME."""
     import dns.update
 
     message = dns.update.UpdateMessage(zone)
@@ -170,10 +170,10 @@ def test_a_cname_is_found(provider: UpdateProvider, zone: str, record: ProviderR
     assert (found.field_type, found.text) == ("CNAME", "keys.example.net")
 
 
-def test_what_a_wildcard_makes_up_is_no_record(
+def test_records_from_a_wildcard_are_ignored(
     provider: UpdateProvider, zone: str, record: ProviderRecord, server: UpdateServer
 ) -> None:
-    """A zone with `* TXT` answers for every name; the key record is made beside it, and then seen as itself."""
+    """A zone with `* TXT` answers for every name; the key record is created, and then found."""
     provider.apply(zone, [Create(ProviderRecord(f"*.{zone}", "TXT", "v=spf1 -all"))])
     assert texts_at(server.port, record.name) == ["v=spf1 -all"]
     assert provider.find(zone, [record.name]) == {record.name: ()}
@@ -185,7 +185,7 @@ def test_what_a_wildcard_makes_up_is_no_record(
 
 
 def test_the_zones_name_servers(provider: UpdateProvider, zone: str) -> None:
-    """As the zone itself names them: a zone that is served elsewhere can be told from one that is slow."""
+    """They are read from the zone: publish can distinguish a zone served elsewhere from slow servers."""
     assert provider.name_servers(zone) == (f"ns1.{zone}",)
 
 
@@ -195,7 +195,7 @@ def test_the_zones_name_servers(provider: UpdateProvider, zone: str) -> None:
 def test_an_update_whose_answer_was_lost_is_not_done_twice(
     provider: UpdateProvider, zone: str, record: ProviderRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The repeated update finds its prerequisites gone; a look shows that all is as wanted, and that is success."""
+    """The prerequisites of the retry fail; the records are as wanted, so it is a success."""
     transfer, lost = provider._client._transfer, []
 
     def losing(wire: bytes, asked: object) -> bytes:
@@ -213,7 +213,7 @@ def test_an_update_whose_answer_was_lost_is_not_done_twice(
 
 @pytest.fixture
 def listening() -> Iterator[Callable[[Callable[[socket.socket], None]], int]]:
-    """Something at a port that does with each connection what the test says."""
+    """Listen at a port and call the test's function for each connection."""
     opened_sockets = []
 
     def listen(serve: Callable[[socket.socket], None]) -> int:
@@ -239,8 +239,8 @@ def listening() -> Iterator[Callable[[Callable[[socket.socket], None]], int]]:
         listener.close()
 
 
-def test_a_server_that_is_not_there(free_port: Callable[[], int], tmp_path: Path) -> None:
-    """Nothing at the port: exit code 3, after some patience, and what to check."""
+def test_no_server_at_the_port(free_port: Callable[[], int], tmp_path: Path) -> None:
+    """Exit code 3 after some retries, with what to check."""
     provider = opened(f"127.0.0.1:{free_port()}", write_key(tmp_path / "key"))
     with pytest.raises(UpdateError, match="nothing listens") as caught:
         provider.find(ZONE, [NAME])
@@ -249,17 +249,17 @@ def test_a_server_that_is_not_there(free_port: Callable[[], int], tmp_path: Path
 
 
 def test_a_server_whose_name_is_not_known(tmp_path: Path) -> None:
-    """A mistyped name is told at once, and is not asked for again and again."""
+    """A mistyped name is reported at once, without retries."""
     provider = opened("no-such-server.invalid", write_key(tmp_path / "key"))
     with pytest.raises(UpdateError, match="name does not resolve"):
         provider.find(ZONE, [NAME])
     assert provider._clock.slept == []  # type: ignore[attr-defined]
 
 
-def test_a_server_that_says_nothing(
+def test_a_silent_server(
     listening: Callable[[Callable[[socket.socket], None]], int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An open port without answers ends after the time-out, not later."""
+    """An open port without answers fails after the timeout, not later."""
     port = listening(lambda connection: time.sleep(0.4))
     provider = opened(f"127.0.0.1:{port}", write_key(tmp_path / "key"))
     monkeypatch.setattr(provider._client, "_timeout", 0.05)
@@ -268,10 +268,10 @@ def test_a_server_that_says_nothing(
 
 
 @pytest.mark.parametrize("answer", ["", "0000", "0004abcd", "ffffabcd", "000c000000000000000000000000"])
-def test_an_answer_that_is_none(
+def test_an_unusable_answer(
     answer: str, listening: Callable[[Callable[[socket.socket], None]], int], tmp_path: Path
 ) -> None:
-    """A connection closed early, and octets that are no answer to what was asked."""
+    """A connection closed early, and octets that are not an answer to the request."""
 
     def serve(connection: socket.socket) -> None:
         connection.recv(4096)
@@ -285,7 +285,7 @@ def test_an_answer_that_is_none(
 def test_an_unsigned_answer_is_a_failure(
     listening: Callable[[Callable[[socket.socket], None]], int], tmp_path: Path
 ) -> None:
-    """A perfect answer without signature proves nothing: somebody between may have made it."""
+    """A correct answer without a signature proves nothing: it may be forged."""
 
     def serve(connection: socket.socket) -> None:
         asked = dns.message.from_wire(connection.recv(4096)[2:], question_only=True)
@@ -312,7 +312,7 @@ def test_an_unsigned_answer_is_a_failure(
     ],
 )
 def test_a_wrong_key(key: str, words: str, server: UpdateServer, record: ProviderRecord, tmp_path: Path) -> None:
-    """The error says what of the key is wrong, with exit code 3, and shows neither secret."""
+    """The error says what is wrong with the key, with exit code 3, and shows neither secret."""
     provider = opened(server.endpoint, write_key(tmp_path / "wrong.key", key))
     with pytest.raises(UpdateError, match=words) as caught:
         provider.apply(record.name.partition("_domainkey.")[2], [Create(record)])
@@ -325,7 +325,7 @@ def test_a_wrong_key(key: str, words: str, server: UpdateServer, record: Provide
 def test_a_clock_that_is_wrong(
     ahead: int, words: str, provider: UpdateProvider, zone: str, record: ProviderRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The server's own time is in its refusal: the error says by how much and in which direction to set the clock."""
+    """The server's time is in its refusal: the error says by how much the clock is fast or slow."""
     shifted = SimpleNamespace(time=lambda: time.time() + ahead)
     for module in (dns.message, dns.renderer, client):
         monkeypatch.setattr(module, "time", shifted)
@@ -349,16 +349,16 @@ def test_a_zone_that_the_key_may_not_change(
     "code", ["REFUSED", "NOTAUTH", "NOTZONE", "NOTIMP", "FORMERR", "SERVFAIL", "YXRRSET", "RCODE 30"]
 )
 @pytest.mark.parametrize("zone", ["", ZONE])
-def test_every_response_code_has_words_and_a_hint(code: str, zone: str) -> None:
-    """No answer of a server leaves the admin without the next thing to do."""
+def test_every_response_code_has_a_message_and_a_hint(code: str, zone: str) -> None:
+    """Every error of a server has a hint for the admin."""
     error = refused(Asked("192.0.2.53", KEY_NAME, zone, NAME), code)
     assert code in error.message
     assert error.hint
     assert "{" not in error.message + error.hint
 
 
-def test_a_zone_that_is_elsewhere(provider: UpdateProvider) -> None:
-    """A domain of which the server knows nothing is not published there."""
+def test_an_unknown_zone(provider: UpdateProvider) -> None:
+    """A domain that the server does not know is not published there."""
     with pytest.raises(UpdateError, match=r"elsewhere\.org"):
         provider.zone_of("mail._domainkey.elsewhere.org")
 
@@ -374,7 +374,7 @@ def test_a_zone_that_is_elsewhere(provider: UpdateProvider) -> None:
     ],
 )
 def test_key_files_of_the_servers_own_tools(command: list[str], tmp_path: Path) -> None:
-    """What BIND's and Knot's tools print is read as it is."""
+    """The output of BIND's and Knot's tools is read unchanged."""
     printed = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
     key = read_key(write_key(tmp_path / "key", printed))
     assert (key.name, key.algorithm) == ("a-key", "hmac-sha512")
@@ -385,7 +385,7 @@ def test_key_files_of_the_servers_own_tools(command: list[str], tmp_path: Path) 
 @given(st.binary(min_size=1, max_size=64))
 @example(b"\xff" * 48)  # base64 of nothing but slashes, which elsewhere begin a comment
 def test_every_secret_is_read_as_it_was_written(secret: bytes) -> None:
-    """In both forms, with comments around it and without."""
+    """In both forms, with and without comments around it."""
     text = b64encode(secret).decode()
     bind = f"// one\n/* two\n */ {key_text(text)} # three\n"
     knot = (
@@ -406,7 +406,7 @@ def test_every_secret_is_read_as_it_was_written(secret: bytes) -> None:
     ],
 )
 def test_a_key_file_with_a_mistake(text: str, words: str, tmp_path: Path) -> None:
-    """Each mistake has its own words, and none quotes the file."""
+    """Each mistake has its own message, and none quotes the file."""
     with pytest.raises(ConfigError, match=words) as caught:
         read_key(write_key(tmp_path / "key", text))
     assert SECRET not in caught.value.message
@@ -431,19 +431,19 @@ def test_a_key_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_servers_as_people_write_them(text: str, address: tuple[str, int]) -> None:
-    """A name or an address, with or without port."""
+    """Names and addresses are accepted, with or without port."""
     assert server_address(text) == address
 
 
 @pytest.mark.parametrize("text", ["a b", "host:99999", "host:", "[::1", "http://host"])
-def test_servers_that_are_none(text: str) -> None:
-    """A mistake in the server is found before anything is asked."""
+def test_invalid_servers(text: str) -> None:
+    """A mistake in the server's name is reported before any request."""
     with pytest.raises(ConfigError, match="not a name server"):
         server_address(text)
 
 
 def test_options_are_checked_at_once(tmp_path: Path) -> None:
-    """Every mistake of the table is named, and a secret in it is told where to go."""
+    """Every mistake of the table is named, and for a secret in it the right place."""
     settings = Settings(providers={"rfc2136": {"secret": "x", "server": 5}})
     with pytest.raises(ConfigError) as caught:
         open_provider("rfc2136", settings, manual_clock())
@@ -458,8 +458,8 @@ def test_without_a_server(tmp_path: Path) -> None:
     assert "rfc2136:HOST" in caught.value.hint
 
 
-def test_a_missing_key_file_says_how_to_make_one(tmp_path: Path) -> None:
-    """The default place is named, and the command that makes a key."""
+def test_the_error_for_a_missing_key_file_says_how_to_create_one(tmp_path: Path) -> None:
+    """The error names the default place and the command that creates a key."""
     with pytest.raises(DkimctlError, match=r"/etc/dkimctl/rfc2136\.key") as caught:
         open_provider("rfc2136:ns1.example.com", Settings(root=tmp_path), manual_clock())
     assert "tsig-keygen" in caught.value.hint
@@ -470,7 +470,7 @@ def test_a_missing_key_file_says_how_to_make_one(tmp_path: Path) -> None:
 
 @needs("knotd")
 def test_publish_waits_for_the_name_servers(knot: UpdateServer, dkimctl_inside: DkimctlInside) -> None:
-    """From a new key to one that is seen at the authoritative server, in two commands; the third changes nothing."""
+    """A new key is served by the authoritative server after two commands; the third changes nothing."""
     key = dkimctl_inside.root / "etc/dkimctl/rfc2136.key"
     key.parent.mkdir(parents=True)
     write_key(key)
@@ -487,7 +487,7 @@ def test_publish_waits_for_the_name_servers(knot: UpdateServer, dkimctl_inside: 
 
 
 @needs("knotd")
-def test_a_wrong_key_as_a_user_meets_it(knot: UpdateServer, dkimctl: Dkimctl) -> None:
+def test_a_wrong_key_as_a_user_sees_it(knot: UpdateServer, dkimctl: Dkimctl) -> None:
     """One error with its hint, exit code 3, no traceback, no secret."""
     key = dkimctl.root / "etc/dkimctl/rfc2136.key"
     key.parent.mkdir(parents=True)
@@ -505,8 +505,8 @@ def test_a_wrong_key_as_a_user_meets_it(knot: UpdateServer, dkimctl: Dkimctl) ->
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_a_zone_of_keys_at_the_same_server(program: str, dkimctl_inside: DkimctlInside, tmp_path: Path) -> None:
-    """It is found by asking for the record's name, taken when it is configured, and the zone above is not written."""
+def test_a_domainkey_zone_at_the_same_server(program: str, dkimctl_inside: DkimctlInside, tmp_path: Path) -> None:
+    """It is found by a query for the record's name, or configured, and the zone above is not written to."""
     below = f"_domainkey.{ZONE}"
     (dkimctl_inside.root / "etc/dkimctl").mkdir(parents=True)
     key = write_key(dkimctl_inside.root / "etc/dkimctl/rfc2136.key")
@@ -530,17 +530,17 @@ def test_a_zone_of_keys_at_the_same_server(program: str, dkimctl_inside: Dkimctl
 
 
 def door_to(running: UpdateServer, key: Path) -> UpdateProvider:
-    """The provider of this server."""
+    """Return the provider of this server."""
     settings = Settings(providers={"rfc2136": {"key_file": str(key)}})
     return open_rfc2136(ProviderSetup(running.endpoint, settings.providers["rfc2136"], settings, manual_clock()))
 
 
 @pytest.mark.parametrize("start", [b"", b"\xff\xff", b"\x00\x40" + b"\x00" * 20])
-def test_a_server_that_drips_is_given_up(
+def test_a_server_that_drips_times_out(
     start: bytes, listening: Callable[[Callable[[socket.socket], None]], int], tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    """A byte now and then is no answer: one deadline for the whole."""
+    """One deadline applies to the whole answer, also when a byte arrives now and then."""
     ended = threading.Event()
 
     def serve(connection: socket.socket) -> None:

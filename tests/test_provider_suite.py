@@ -16,7 +16,7 @@ class TestOvh(ProviderSuite):
 
     @pytest.fixture
     def account(self) -> Iterator[Account]:
-        """An account whose zone is edited through the API; what stands there is read from the sandbox itself."""
+        """Return an account whose zone is edited through the API and read from the sandbox itself."""
         with sandbox() as running:
             zone = running.zone(ZONE)
 
@@ -31,7 +31,7 @@ class TestZoneFile(ProviderSuite):
 
     @pytest.fixture
     def account(self, tmp_path: Path) -> Account:
-        """A file with an SOA, replaced as a whole for each change."""
+        """Return a file with an SOA, replaced atomically for each change."""
         path = tmp_path / f"{ZONE}.zone"
         path.write_text(f"$ORIGIN {ZONE}.\n{name_servers('127.0.0.1')}")
 

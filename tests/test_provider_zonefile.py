@@ -1,4 +1,4 @@
-"""Editing zone files as people write them: everything else stays, the serial moves on, and name servers read it."""
+"""Editing hand-written zone files: all other text is kept, the serial is raised, and name servers can read them."""
 
 import subprocess
 from datetime import date
@@ -44,21 +44,21 @@ mail._domainkey 1d TXT v=DKIM1\\;p=BBBB
 
 
 def zone(text: str = HAND_MADE) -> ZoneText:
-    """The text, parsed."""
+    """Parse the text."""
     return parse_zone(text, "zone", ZONE)
 
 
 def after(*changes: Change, text: str = HAND_MADE) -> str:
-    """The text after these changes."""
+    """Return the text after these changes."""
     return changed_texts(zone(text), changes, TODAY)["zone"]
 
 
 def at(name: str, text: str = HAND_MADE) -> list[tuple[str, str, int]]:
-    """Type, text and ttl at a name relative to the zone."""
+    """Return type, text and ttl of the records at a name relative to the zone."""
     return [(r.field_type, r.text, r.ttl) for r in records_at(zone(text), f"{name}.{ZONE}")]
 
 
-def test_a_zone_file_as_people_write_it_is_understood() -> None:
+def test_a_hand_written_zone_file_is_parsed() -> None:
     """$ORIGIN, $TTL, blank owners, parentheses, comments, quotes, escapes, units, class and ttl in either order."""
     assert at("old._domainkey") == [("TXT", "v=DKIM1; k=rsa; p=AAAA", 0)]
     assert at("mail._domainkey.sub") == [("TXT", "v=DKIM1;p=BBBB", 86400)]
@@ -78,8 +78,8 @@ def test_only_the_serial_and_the_new_lines_differ() -> None:
     assert at("mail._domainkey", changed) == [("TXT", LONG, 300)]
 
 
-def test_a_record_is_replaced_where_it_stands() -> None:
-    """Its owner as written and the comment behind it stay."""
+def test_a_record_is_replaced_in_place() -> None:
+    """Its owner as written and the comment after it are kept."""
     [old] = records_at(zone(), f"old._domainkey.{ZONE}")
     changed = after(Replace(old, ProviderRecord(old.name, "TXT", LONG)))
     assert at("old._domainkey", changed) == [("TXT", LONG, 0)]
@@ -87,8 +87,8 @@ def test_a_record_is_replaced_where_it_stands() -> None:
     assert len(zone(changed).records) == len(zone().records)
 
 
-def test_who_inherited_the_owner_of_a_removed_record_gets_it_in_words() -> None:
-    """A blank owner means the one before: without that line it would mean another."""
+def test_an_owner_inherited_from_a_removed_record_is_written_out() -> None:
+    """A blank owner means that of the previous entry: without that line it would be another name."""
     [old] = records_at(zone(), f"old._domainkey.{ZONE}")
     changed = after(Delete(old))
     assert at("old._domainkey", changed) == []
@@ -97,7 +97,7 @@ def test_who_inherited_the_owner_of_a_removed_record_gets_it_in_words() -> None:
 
 
 def test_a_file_without_final_line_feed_and_with_crlf_stays_so() -> None:
-    """The new line begins on its own line, and ends as the others do."""
+    """The new entry starts on a line of its own, with the file's line ending."""
     text = HAND_MADE.rstrip("\n").replace("\n", "\r\n")
     changed = after(Create(ProviderRecord(NAME, "TXT", "x")), text=text)
     assert "mx\r\nmail._domainkey.domain.tld.\tIN" in changed
@@ -105,9 +105,9 @@ def test_a_file_without_final_line_feed_and_with_crlf_stays_so() -> None:
 
 
 def test_a_record_that_moved_is_not_touched() -> None:
-    """Somebody edited the file between the look and the change."""
+    """The file was edited between the read and the change."""
     [old] = records_at(zone(), f"old._domainkey.{ZONE}")
-    with pytest.raises(Unavailable, match="changed by somebody else"):
+    with pytest.raises(Unavailable, match="was changed meanwhile"):
         after(Delete(old), text=HAND_MADE.replace("p=AAAA", "p=CCCC"))
 
 
@@ -124,8 +124,8 @@ def test_a_record_that_moved_is_not_touched() -> None:
         (2026119999, 2026120000),
     ],
 )
-def test_serials_move_on_in_their_own_form(serial: int, expected: int) -> None:
-    """YYYYMMDDnn takes today's date, never going back; any other number grows by one."""
+def test_serials_are_raised_in_their_own_form(serial: int, expected: int) -> None:
+    """YYYYMMDDnn gets today's date and never decreases; any other number grows by one."""
     assert next_serial(serial, TODAY) == expected
 
 
@@ -133,7 +133,7 @@ def test_serials_move_on_in_their_own_form(serial: int, expected: int) -> None:
     ("text", "words"),
     [
         ("$INCLUDE\n", r"line 1, column 1: \$INCLUDE takes a file and perhaps an origin"),
-        ("$GENERATE 1-9 h$ A 127.0.0.$\n", r"\$GENERATE is not understood"),
+        ("$GENERATE 1-9 h$ A 127.0.0.$\n", r"\$GENERATE is not supported"),
         ("@ IN SOA a b ( 1 2 3 4 5\n", "line 1, column 14: this parenthesis is never closed"),
         ("@ IN SOA a b 1 2 3 4 5 )\n", "was never opened"),
         ('@ IN SOA a b 1 2 3 4 5\nx TXT "open\n', "line 2, column 7: this quote is not closed"),
@@ -146,8 +146,8 @@ def test_serials_move_on_in_their_own_form(serial: int, expected: int) -> None:
         ("  A 127.0.0.1\n", "the first record names no owner"),
     ],
 )
-def test_what_is_not_understood_is_not_touched(text: str, words: str) -> None:
-    """With line and column, and where to check it."""
+def test_a_file_that_cannot_be_parsed_is_not_changed(text: str, words: str) -> None:
+    """The error has line and column, and names programs that check the file."""
     with pytest.raises(Refused, match=words) as caught:
         zone(text)
     assert "named-checkzone" in caught.value.hint
@@ -165,7 +165,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_the_file_keeps_mode_and_link_and_a_backup_is_left(path: Path, tmp_path: Path) -> None:
-    """The name server must still be able to read it; the version before stays as .bak."""
+    """The name server can still read it; the previous version is kept as .bak."""
     path.chmod(0o640)
     link = tmp_path / "link"
     link.symlink_to(path)
@@ -176,7 +176,7 @@ def test_the_file_keeps_mode_and_link_and_a_backup_is_left(path: Path, tmp_path:
     assert LONG[300:350] in path.read_text()
 
 
-def test_bytes_that_are_no_utf8_survive(path: Path) -> None:
+def test_bytes_that_are_not_utf8_survive(path: Path) -> None:
     """Old comments are in old encodings."""
     path.write_bytes(b"; caf\xe9\n" + path.read_bytes())
     ZoneFileProvider(path, manual_clock()).apply(ZONE, [Create(ProviderRecord(NAME, "TXT", "x"))])
@@ -197,7 +197,7 @@ def test_bytes_that_are_no_utf8_survive(path: Path) -> None:
 def test_the_zone_comes_from_the_file_or_from_its_name(
     tmp_path: Path, name: str, first: str, found: str | None
 ) -> None:
-    """And is never guessed: a file that does not say whose it is needs `zone =` in the configuration."""
+    """It is never guessed: a file without a zone name needs `zone =` in the configuration."""
     (tmp_path / name).write_text(first + HAND_MADE)
     provider = ZoneFileProvider(tmp_path / name, manual_clock())
     if found:
@@ -208,8 +208,8 @@ def test_the_zone_comes_from_the_file_or_from_its_name(
         assert "zone = " in caught.value.hint
 
 
-def test_the_wrong_file_is_told(path: Path, tmp_path: Path) -> None:
-    """A name of another zone, the file of another zone, no file at all."""
+def test_the_wrong_file_is_refused(path: Path, tmp_path: Path) -> None:
+    """For a name of another zone, the file of another zone, and a missing file."""
     path.write_text("$ORIGIN other.example.\n" + HAND_MADE)
     provider = ZoneFileProvider(path, manual_clock())
     with pytest.raises(UsageError, match=r"is not in other\.example"):
@@ -221,14 +221,14 @@ def test_the_wrong_file_is_told(path: Path, tmp_path: Path) -> None:
 
 
 def test_without_a_backup_the_file_is_left_alone(path: Path) -> None:
-    """The backup comes first: where it cannot be made, one clear line, exit code 3, and nothing half-done."""
+    """The backup is written first: where that fails, exit code 3 with one line, and nothing is changed."""
     path.with_name("db.domain.tld.bak").mkdir()
     with pytest.raises(Unavailable, match="cannot write"):
         ZoneFileProvider(path, manual_clock()).apply(ZONE, [Create(ProviderRecord(NAME, "TXT", "x"))])
     assert path.read_text() == HAND_MADE
 
 
-# --- what name servers say
+# --- checked with name servers
 
 
 names = st.sampled_from([f"mail._domainkey.{ZONE}", f"a._domainkey.sub.{ZONE}"])
@@ -239,7 +239,7 @@ contents = st.one_of(
 
 @given(st.lists(st.tuples(names, contents), min_size=1, max_size=4), st.integers(0, 3))
 def test_what_is_written_is_what_is_read(records: list[tuple[str, str]], deleted: int) -> None:
-    """Any printable text, in any order of making and removing; the rest of the zone keeps its records."""
+    """Any printable text survives creations and deletions in any order; the rest of the zone keeps its records."""
     text = HAND_MADE
     for name, content in records:
         text = after(Create(ProviderRecord(name, "TXT", content)), text=text)
@@ -253,7 +253,7 @@ def test_what_is_written_is_what_is_read(records: list[tuple[str, str]], deleted
 
 @needs("kzonecheck")
 def test_knot_accepts_the_result(path: Path) -> None:
-    """The edited file is a zone for a real name server."""
+    """A real name server loads the edited file."""
     _edit(path)
     checked = subprocess.run(["kzonecheck", "-o", ZONE, path], capture_output=True, text=True)
     assert checked.returncode == 0, checked.stdout + checked.stderr
@@ -261,7 +261,7 @@ def test_knot_accepts_the_result(path: Path) -> None:
 
 @needs("named-checkzone")
 def test_bind_reads_the_same_zone_with_the_key_in_it(path: Path) -> None:
-    """Of all that BIND reads from the file only the serial, the new and the removed record differ."""
+    """For BIND only the serial, the new and the removed record differ."""
     before = _bind_reads(path)
     _edit(path)
     gone, new = before - (now := _bind_reads(path)), now - before
@@ -278,7 +278,7 @@ def _bind_reads(path: Path) -> set[str]:
 
 
 def _edit(path: Path) -> None:
-    """Make, replace, remove."""
+    """Create, replace and delete records."""
     provider = ZoneFileProvider(path, manual_clock())
     [old] = provider.find(ZONE, [f"old._domainkey.{ZONE}"])[f"old._domainkey.{ZONE}"]
     provider.apply(

@@ -1,4 +1,4 @@
-"""Zone files that include others: understood as BIND does, edited where a record stands, told when wrong."""
+"""Zone files that include others: parsed as by BIND, edited in the right file, with errors for invalid ones."""
 
 import subprocess
 from pathlib import Path
@@ -18,7 +18,7 @@ LONG = rsa_record().text
 MAIN = """\
 ; keep me
 $TTL 1h
-$INCLUDE soa.inc ; the serial stands there
+$INCLUDE soa.inc ; the serial is in there
 @ NS ns1
 ns1 A 127.0.0.1
 host A 127.0.0.2
@@ -45,25 +45,25 @@ def directory(tmp_path: Path) -> Path:
 
 
 def write(directory: Path, files: dict[str, str]) -> None:
-    """So many files."""
+    """Write these files."""
     for name, text in files.items():
         (directory / name).parent.mkdir(exist_ok=True)
         (directory / name).write_text(text)
 
 
 def provider(directory: Path, options: ZoneFileOptions = ZoneFileOptions()) -> ZoneFileProvider:  # noqa: B008 - frozen
-    """The provider for the zone's file."""
+    """Return the provider for the zone's file."""
     return ZoneFileProvider(directory / "db.domain.tld", manual_clock(), options)
 
 
 def read(directory: Path) -> dict[str, str]:
-    """The files as they are now, without backups."""
+    """Return the current text of the files, without backups."""
     paths = [path for path in directory.rglob("*") if path.is_file() and path.suffix != ".bak"]
     return {str(path.relative_to(directory)): path.read_text() for path in paths}
 
 
 def bind_reads(directory: Path) -> set[str]:
-    """What BIND makes of the zone when `directory` is the one it works in."""
+    """Return the zone as BIND reads it with `directory` as its working directory."""
     command = ["named-checkzone", "-w", directory, "-D", ZONE, "db.domain.tld"]
     checked = subprocess.run(command, capture_output=True, text=True)
     assert checked.returncode == 0, checked.stdout + checked.stderr
@@ -71,13 +71,13 @@ def bind_reads(directory: Path) -> set[str]:
 
 
 def test_a_record_is_found_in_an_included_file(directory: Path) -> None:
-    """With the origin that the include has from the file above it."""
+    """Its origin comes from the including file."""
     [found] = provider(directory).find(ZONE, [OLD])[OLD]
     assert found.text == "v=DKIM1; p=AAAA"
 
 
-def test_a_record_is_replaced_where_it_stands_and_the_serial_where_it_stands(directory: Path) -> None:
-    """Two files change in two places, byte for byte nothing else."""
+def test_record_and_serial_are_replaced_each_in_its_own_file(directory: Path) -> None:
+    """Two files change in two places, and no other byte changes."""
     own = provider(directory)
     [old] = own.find(ZONE, [OLD])[OLD]
     own.apply(ZONE, [Replace(old, ProviderRecord(OLD, "TXT", "v=DKIM1; p=BBBB"))])
@@ -91,23 +91,23 @@ def test_a_record_is_replaced_where_it_stands_and_the_serial_where_it_stands(dir
 
 
 def test_a_new_record_goes_to_the_zone_file_itself(directory: Path) -> None:
-    """With its owner in full: what the origin is there does not matter."""
+    """Its owner is written out: the origin at that place does not matter."""
     provider(directory).apply(ZONE, [Create(ProviderRecord(NAME, "TXT", LONG))])
     now = read(directory)
     assert now["db.domain.tld"].startswith(MAIN + f"{NAME}.\tIN\tTXT")
     assert {name for name in FILES if now[name] != FILES[name]} == {"db.domain.tld", "soa.inc"}
 
 
-def test_a_second_record_of_a_name_goes_where_the_first_stands(directory: Path) -> None:
-    """Also into a file without a final line feed."""
+def test_a_second_record_of_a_name_goes_into_the_file_of_the_first(directory: Path) -> None:
+    """This also works for a file without a final line feed."""
     own = provider(directory)
     own.apply(ZONE, [Create(ProviderRecord(OLD, "TXT", "v=DKIM1; p=BBBB"))])
     assert read(directory)["keys.inc"] == FILES["keys.inc"] + f'\n{OLD}.\tIN\tTXT\t"v=DKIM1; p=BBBB"\n'
     assert [found.text[-4:] for found in own.find(ZONE, [OLD])[OLD]] == ["AAAA", "BBBB"]
 
 
-def test_who_had_the_owner_of_a_removed_record_gets_it_in_words_in_either_file(directory: Path) -> None:
-    """An included file begins with the owner of the line before it, and the line behind it has that owner again."""
+def test_an_owner_inherited_from_a_removed_record_is_written_out_in_either_file(directory: Path) -> None:
+    """An included file starts with the owner of the line before it, and the line after it has that owner again."""
     write(directory, {"db.domain.tld": MAIN.replace("host A 127.0.0.2", "host TXT away")})
     own = provider(directory)
     [gone] = [found for found in own.find(ZONE, [f"host.{ZONE}"])[f"host.{ZONE}"] if found.text == "away"]
@@ -117,8 +117,8 @@ def test_who_had_the_owner_of_a_removed_record_gets_it_in_words_in_either_file(d
     assert "\nhost.domain.tld.\tA 127.0.0.3 ; host once more" in now["db.domain.tld"]
 
 
-def test_who_is_stopped_between_two_files_finds_the_change_still_to_be_made(directory: Path) -> None:
-    """The serial goes first: it may be raised for nothing, but no change goes out without one."""
+def test_after_an_interruption_between_two_files_the_change_is_left_to_make(directory: Path) -> None:
+    """The serial is written first: it may be raised in vain, but no change is served without a new serial."""
     own = provider(directory)
     [old] = own.find(ZONE, [OLD])[OLD]
     new = Replace(old, ProviderRecord(OLD, "TXT", "v=DKIM1; p=BBBB"))
@@ -134,7 +134,7 @@ def test_who_is_stopped_between_two_files_finds_the_change_still_to_be_made(dire
 
 @needs("named-checkzone")
 def test_bind_reads_the_same_zone(directory: Path) -> None:
-    """Every owner, before and after records were made, replaced and removed; relative names are those BIND takes."""
+    """Every owner is the same, before and after creations, replacements and deletions; relative names as in BIND."""
     before = bind_reads(directory)
     addresses = {line.split()[-1]: line.split()[0] for line in before if line.split()[3] == "A"}
     assert addresses["127.0.0.3"] == f"host.{ZONE}."
@@ -165,8 +165,8 @@ def test_bind_reads_the_same_zone(directory: Path) -> None:
         ({"keys.inc": "@ SOA a b 1 2 3 4 5\n"}, r"keys\.inc line 1, column 1: a zone has exactly one SOA"),
     ],
 )
-def test_what_is_wrong_is_told_with_file_line_and_column(directory: Path, files: dict[str, str], words: str) -> None:
-    """Of the file in which it stands; nothing is touched."""
+def test_errors_have_file_line_and_column(directory: Path, files: dict[str, str], words: str) -> None:
+    """They refer to the file that contains the mistake; nothing is changed."""
     write(directory, files)
     before = read(directory)
     with pytest.raises(Refused, match=words):
@@ -174,8 +174,8 @@ def test_what_is_wrong_is_told_with_file_line_and_column(directory: Path, files:
     assert read(directory) == before
 
 
-def test_a_link_that_leads_to_itself_is_an_error_in_words(directory: Path) -> None:
-    """An included file that cannot be opened is named."""
+def test_a_link_to_itself_is_an_ordinary_error(directory: Path) -> None:
+    """The error names an included file that cannot be opened."""
     (directory / "loop").symlink_to("loop")
     write(directory, {"db.domain.tld": f"{MAIN}$INCLUDE loop\n"})
     with pytest.raises(DiskError, match="loop: too many levels"):
@@ -183,7 +183,7 @@ def test_a_link_that_leads_to_itself_is_an_error_in_words(directory: Path) -> No
 
 
 def test_a_file_that_is_included_twice_is_not_changed(directory: Path) -> None:
-    """A record in it stands at two names: changing it would change both, so a person must."""
+    """A record in it belongs to two names: a change would affect both, so a person must make it."""
     write(directory, {"db.domain.tld": MAIN + "$INCLUDE keys.inc other.domain.tld.\n"})
     own = provider(directory)
     [old] = own.find(ZONE, [OLD])[OLD]
@@ -195,7 +195,7 @@ def test_a_file_that_is_included_twice_is_not_changed(directory: Path) -> None:
 
 
 def test_the_directory_of_relative_names_is_an_option(directory: Path) -> None:
-    """BIND takes them from its working directory, wherever the zone file lies."""
+    """BIND looks them up in its working directory, wherever the zone file is."""
     (directory / "zones").mkdir()
     main = directory / "db.domain.tld"
     moved = main.rename(directory / "zones" / main.name)
@@ -210,7 +210,7 @@ def test_the_directory_of_relative_names_is_an_option(directory: Path) -> None:
 
 
 def hook(dkimctl: DkimctlInside, *command: str) -> str:
-    """A configuration whose zone file is reloaded with this command; returns the file's path."""
+    """Configure this reload command for a zone file. Return the file's path."""
     configuration = dkimctl.root / "etc/dkimctl/dkimctl.toml"
     configuration.parent.mkdir(parents=True)
     write(dkimctl.root, FILES)
@@ -221,7 +221,7 @@ def hook(dkimctl: DkimctlInside, *command: str) -> str:
 
 
 def test_the_name_server_is_reloaded_once_after_a_change(dkimctl_inside: DkimctlInside) -> None:
-    """Zone and path are put in; no shell is between; nobody is told to reload by hand."""
+    """Zone and path are inserted, no shell is used, and there is no hint to reload by hand."""
     out = dkimctl_inside.root / "reloaded"
     path = hook(dkimctl_inside, "sh", "-c", f'echo "$@" >>{out}', "-", "{zone}", "{path}", "a; b")
     run = dkimctl_inside("publish", "--no-wait")
@@ -230,8 +230,8 @@ def test_the_name_server_is_reloaded_once_after_a_change(dkimctl_inside: Dkimctl
     assert out.read_text() == f"{ZONE} {path} a; b\n"
 
 
-def test_a_reload_that_fails_is_no_success(dkimctl_inside: DkimctlInside) -> None:
-    """The record is written; what the command said, and exit 3, so that it is run again."""
+def test_a_failed_reload_is_an_error(dkimctl_inside: DkimctlInside) -> None:
+    """The record is written; the error has the command's message and exit code 3."""
     hook(dkimctl_inside, "sh", "-c", "echo no such zone >&2; exit 1")
     run = dkimctl_inside("publish", "--no-wait")
     assert run.code == 3
@@ -247,14 +247,14 @@ def test_a_reload_that_fails_is_no_success(dkimctl_inside: DkimctlInside) -> Non
         ({"relaod": ("x",)}, "relaod: unknown; known here: directory, reload"),
     ],
 )
-def test_mistakes_in_the_table_are_told(options: dict[str, str | tuple[str, ...]], words: str) -> None:
-    """With the key, before anything is read."""
+def test_mistakes_in_the_table_are_reported(options: dict[str, str | tuple[str, ...]], words: str) -> None:
+    """The error names the key, before any file is read."""
     with pytest.raises(ConfigError) as caught:
         open_provider("zonefile:/zone", Settings(providers={"zonefile": options}), manual_clock())
     assert words in caught.value.problems[0]
 
 
 def test_the_zone_file_itself_must_be_there(tmp_path: Path) -> None:
-    """As before."""
+    """A missing zone file is a usage error."""
     with pytest.raises(UsageError, match="no such zone file"):
         provider(tmp_path).find(ZONE, [OLD])

@@ -1,4 +1,4 @@
-"""Zone files that a name server writes itself, zone cuts in a file, and files that no name server would load."""
+"""Zone files that a name server writes itself, zone cuts in a file, and files that no name server loads."""
 
 import subprocess
 from pathlib import Path
@@ -29,14 +29,14 @@ TEXT = f"$ORIGIN {ZONE}.\n$TTL 300\n{name_servers('127.0.0.1')}"
 
 
 def zone_file(directory: Path, text: str = TEXT) -> Path:
-    """A zone file there."""
+    """Write a zone file into the directory."""
     path = directory / f"{ZONE}.zone"
     path.write_text(text)
     return path
 
 
 def refusal(path: Path, root: Path = Path("/nonexistent")) -> Refused:
-    """Why nothing is done with this file; it stays as it is."""
+    """Return the error with which a change of this file is refused; the file is unchanged."""
     before = path.read_bytes()
     provider = ZoneFileProvider(path, manual_clock(), ZoneFileOptions(locate=Settings(root=root).at))
     with pytest.raises(Refused) as looked:
@@ -50,16 +50,16 @@ def refusal(path: Path, root: Path = Path("/nonexistent")) -> Refused:
 
 
 def is_taken(path: Path, root: Path) -> bool:
-    """Whether the file is edited."""
+    """True when the file is edited."""
     ZoneFileProvider(path, manual_clock(), ZoneFileOptions(locate=Settings(root=root).at)).apply(ZONE, [Create(RECORD)])
     return RECORD.text[:50] in path.read_text()
 
 
-# --- files of the server's
+# --- files that the server writes
 
 
 def test_a_file_with_a_journal_beside_it_is_the_servers(tmp_path: Path) -> None:
-    """Dynamic updates, or freeze and thaw, with the zone's own name."""
+    """The hints are dynamic updates, or freeze and thaw, with the zone's name."""
     path = zone_file(tmp_path)
     (tmp_path / f"{path.name}.jnl").write_bytes(b";BIND LOG V9.2\n")
     error = refusal(path)
@@ -70,7 +70,7 @@ def test_a_file_with_a_journal_beside_it_is_the_servers(tmp_path: Path) -> None:
 
 
 def test_a_link_to_such_a_file_is_the_servers_too(tmp_path: Path) -> None:
-    """The journal lies where the file is."""
+    """The journal is beside the target of the link."""
     (tmp_path / "real").mkdir()
     path = zone_file(tmp_path / "real")
     (tmp_path / "real" / f"{path.name}.jnl").touch()
@@ -95,7 +95,7 @@ DYNAMIC = {
 
 
 def configured(root: Path, zone: str, options: str = "", view: str = "") -> Path:
-    """The zone file below a root whose /etc/bind/named.conf has this zone."""
+    """Write a zone file below a root whose /etc/bind/named.conf has this zone."""
     (root / "etc/bind").mkdir(parents=True)
     path = zone_file(root / "etc/bind")
     whole = f'zone "{ZONE}" {{ {zone.replace("FILE", str(path))} }};'
@@ -110,22 +110,22 @@ def configured(root: Path, zone: str, options: str = "", view: str = "") -> Path
 
 @needs("named")
 @pytest.mark.parametrize(("zone", "why"), DYNAMIC.items())
-def test_what_binds_configuration_calls_dynamic(zone: str, why: str, tmp_path: Path) -> None:
-    """With no journal yet: the first update would make one."""
+def test_zones_that_are_dynamic_in_binds_configuration(zone: str, why: str, tmp_path: Path) -> None:
+    """They are refused before there is a journal: the first update would create one."""
     error = refusal(configured(tmp_path, zone), tmp_path)
     assert f"in BIND's configuration its zone has {why}" in error.message
 
 
 @needs("named")
 @pytest.mark.parametrize("zone", STATIC)
-def test_what_binds_configuration_calls_static(zone: str, tmp_path: Path) -> None:
-    """It is a person's, whoever may ask for it, and signed into another file or not."""
+def test_zones_that_are_static_in_binds_configuration(zone: str, tmp_path: Path) -> None:
+    """They are edited, whatever clients may query them, and whether or not they are signed into another file."""
     assert is_taken(configured(tmp_path, zone), tmp_path)
 
 
 @needs("named")
 def test_updates_that_all_zones_allow(tmp_path: Path) -> None:
-    """From the options or the view, unless the zone says otherwise."""
+    """`allow-update` is inherited from the options or the view, unless the zone overrides it."""
     every, none = 'allow-update { key "k"; };', "allow-update { none; };"
     assert "allow-update" in refusal(configured(tmp_path / "a", STATIC[0], options=every), tmp_path / "a").message
     assert "allow-update" in refusal(configured(tmp_path / "b", STATIC[0], view=every), tmp_path / "b").message
@@ -134,7 +134,7 @@ def test_updates_that_all_zones_allow(tmp_path: Path) -> None:
 
 @needs("named")
 def test_a_journal_of_a_zone_that_is_static(tmp_path: Path) -> None:
-    """It is left over, and a server would refuse the file beside it; a signed zone's journal is in order."""
+    """It is left over, and a server would refuse the edited file; a signed zone's journal is no obstacle."""
     path = configured(tmp_path / "a", STATIC[0])
     path.with_name(path.name + ".jnl").touch()
     assert f"rndc sync -clean {ZONE}" in refusal(path, tmp_path / "a").hint
@@ -144,21 +144,21 @@ def test_a_journal_of_a_zone_that_is_static(tmp_path: Path) -> None:
 
 
 @needs("named")
-def test_a_configuration_that_is_refused_says_nothing(tmp_path: Path) -> None:
-    """Then the journal alone decides."""
+def test_an_invalid_configuration_is_ignored(tmp_path: Path) -> None:
+    """In that case the journal alone decides."""
     path = configured(tmp_path, "type primary; nonsense;")
     assert zones_in(str(tmp_path / "etc/bind/named.conf"), 0) == ()
     assert is_taken(path, tmp_path)
 
 
 def test_statements_of_any_text() -> None:
-    """Braces that do not fit are no traceback."""
+    """Unbalanced braces cause no traceback."""
     for text in ("}", "{", '"', "a { b { c; }; d", "};};", "a;;b { };"):
         statements(text)
 
 
 def updated(server: UpdateServer) -> None:
-    """One record more by a dynamic update."""
+    """Add one record by a dynamic update."""
     message = dns.update.UpdateMessage(ZONE)
     message.use_tsig(dns.tsig.Key(KEY_NAME, SECRET, "hmac-sha256"))
     message.add(f"other.{ZONE}.", 300, "TXT", '"made by an update"')
@@ -167,7 +167,7 @@ def updated(server: UpdateServer) -> None:
 
 @needs("named")
 def test_a_real_dynamic_zone_of_bind_stays_whole(tmp_path: Path) -> None:
-    """After an update the file is left alone, and the server starts again with all that it had."""
+    """After an update the file is left alone, and the server restarts with all its records."""
     with update_server("named", tmp_path / "s", ZONE) as server:
         updated(server)
         assert "its journal" in refusal(tmp_path / "s" / f"{ZONE}.zone").message
@@ -179,7 +179,7 @@ def test_a_real_dynamic_zone_of_bind_stays_whole(tmp_path: Path) -> None:
 
 @needs("knotd")
 def test_a_knot_zone_with_changes_in_its_journal_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`zonefile-sync: -1`: the file is old until it is flushed."""
+    """With `zonefile-sync: -1` the file is old until it is flushed."""
     plain = update_servers._knot
 
     def unsynced(directory: Path, port: int, zones: tuple[str, ...]) -> str:
@@ -197,8 +197,8 @@ def test_a_knot_zone_with_changes_in_its_journal_only(tmp_path: Path, monkeypatc
 
 
 @needs("knotd")
-def test_a_knot_zone_whose_file_is_newest_is_taken(tmp_path: Path) -> None:
-    """The journal of a synced zone has what the file has."""
+def test_a_knot_zone_whose_file_is_newest_is_edited(tmp_path: Path) -> None:
+    """The journal of a synced zone is not newer than the file."""
     root = tmp_path / "root"
     (root / "etc/knot").mkdir(parents=True)
     with update_server("knotd", tmp_path / "s", ZONE) as server:
@@ -213,7 +213,7 @@ def test_a_knot_zone_whose_file_is_newest_is_taken(tmp_path: Path) -> None:
 
 
 def test_a_reload_that_fails_is_shown_as_it_was_run(tmp_path: Path) -> None:
-    """With the zone's name in it, ready to be pasted."""
+    """The hint is the command with the zone's name, ready to be pasted."""
     options = options_from({"reload": ("false", "reload", "{zone}")}, Settings())
     provider = ZoneFileProvider(zone_file(tmp_path), manual_clock(), options)
     with pytest.raises(DkimctlError) as caught:
@@ -231,12 +231,12 @@ def test_a_name_below_a_cut_in_the_file(line: str, tmp_path: Path) -> None:
 
 
 def test_a_name_below_a_dname(tmp_path: Path) -> None:
-    """Whoever asks is led elsewhere."""
+    """Queries for the name are redirected."""
     assert "(a DNAME)" in refusal(zone_file(tmp_path, f"{TEXT}_domainkey DNAME keys.other.test.\n")).message
 
 
-def test_the_file_of_a_zone_of_keys(tmp_path: Path) -> None:
-    """`_domainkey.example.test` as a zone of its own is published in."""
+def test_the_file_of_a_domainkey_zone(tmp_path: Path) -> None:
+    """Records are published in a zone `_domainkey.example.test`."""
     zone = f"_domainkey.{ZONE}"
     path = zone_file(tmp_path, TEXT.replace(f"$ORIGIN {ZONE}", f"$ORIGIN {zone}"))
     provider = ZoneFileProvider(path, manual_clock())
@@ -245,8 +245,8 @@ def test_the_file_of_a_zone_of_keys(tmp_path: Path) -> None:
     assert [record.text for record in provider.find(zone, [NAME])[NAME]] == [RECORD.text]
 
 
-def test_the_file_of_a_zone_of_keys_as_a_user_publishes(dkimctl_inside: DkimctlInside) -> None:
-    """Found from the file, and when the zone is configured."""
+def test_the_file_of_a_domainkey_zone_as_a_user_publishes(dkimctl_inside: DkimctlInside) -> None:
+    """The zone is found from the file or configured."""
     root = dkimctl_inside.root
     dkimctl_inside("genkey", ZONE, "-s", "mail")
     path = zone_file(root, TEXT.replace(f"$ORIGIN {ZONE}", f"$ORIGIN _domainkey.{ZONE}"))
@@ -258,7 +258,7 @@ def test_the_file_of_a_zone_of_keys_as_a_user_publishes(dkimctl_inside: DkimctlI
     assert path.read_text().count("v=DKIM1") == 1
 
 
-# --- what the servers refuse
+# --- files that the servers refuse
 
 REFUSED = {
     "a long string": f'mail._domainkey TXT "{"x" * 256}"\n',
@@ -278,7 +278,7 @@ ACCEPTED = {
 
 
 def checkers(text: str, directory: Path) -> list[bool]:
-    """Whether BIND and Knot take this zone."""
+    """Return whether BIND and Knot accept this zone."""
     path = zone_file(directory, text)
     commands = (["named-checkzone", ZONE, str(path)], ["kzonecheck", "-o", ZONE, str(path)])
     return [subprocess.run(command, capture_output=True, check=False).returncode == 0 for command in commands]
@@ -286,8 +286,8 @@ def checkers(text: str, directory: Path) -> list[bool]:
 
 @needs("named-checkzone", "kzonecheck")
 @pytest.mark.parametrize("line", REFUSED.values(), ids=REFUSED)
-def test_what_the_servers_refuse_is_refused(line: str, tmp_path: Path) -> None:
-    """A record in such a file is not served, so it is not "unchanged" either."""
+def test_files_that_the_servers_refuse_are_refused(line: str, tmp_path: Path) -> None:
+    """A record in such a file is not served, so it must not be reported as unchanged."""
     assert not all(checkers(TEXT + line, tmp_path))
     with pytest.raises(SyntaxProblem, match="line 6"):
         parse_zone(TEXT + line, "zone")
@@ -295,22 +295,22 @@ def test_what_the_servers_refuse_is_refused(line: str, tmp_path: Path) -> None:
 
 @needs("named-checkzone", "kzonecheck")
 @pytest.mark.parametrize("line", ACCEPTED.values(), ids=ACCEPTED)
-def test_what_the_servers_take_is_taken(line: str, tmp_path: Path) -> None:
-    """To the last octet."""
+def test_files_that_the_servers_accept_are_accepted(line: str, tmp_path: Path) -> None:
+    """Limits are the same to the last octet."""
     assert all(checkers(TEXT + line, tmp_path))
     assert parse_zone(TEXT + line, "zone").zone == ZONE
 
 
 @pytest.mark.parametrize("serial", ["9" * 5000, "4294967296", "\uff11"])
 def test_a_serial_of_any_length(serial: str) -> None:
-    """Refused as what it is."""
+    """A serial that is too large is a syntax error."""
     with pytest.raises(SyntaxProblem):
         parse_zone(TEXT.replace("hostmaster 1", f"hostmaster {serial}"), "zone")
 
 
 @pytest.mark.parametrize("width", [2, 50])
 def test_includes_that_multiply_end(width: int, tmp_path: Path) -> None:
-    """Each of twelve files includes the next several times: with two, 4,096 readings of the last; it is refused."""
+    """Each of twelve files includes the next several times, which makes 4,096 for two: it is refused."""
     for number in range(12):
         (tmp_path / f"f{number}").write_text(f"$INCLUDE f{number + 1}\n" * width)
     (tmp_path / "f12").write_text("other TXT x\n" * 1000)
@@ -319,7 +319,7 @@ def test_includes_that_multiply_end(width: int, tmp_path: Path) -> None:
 
 
 def test_includes_that_are_deep_end(tmp_path: Path) -> None:
-    """A chain of a thousand files is no traceback."""
+    """A chain of a thousand files causes no traceback."""
     for number in range(1000):
         (tmp_path / f"f{number}").write_text(f"$INCLUDE f{number + 1}\n")
     with pytest.raises(Refused, match="too deep"):

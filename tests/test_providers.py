@@ -1,4 +1,4 @@
-"""What OVH's account and a zone file do beyond the suite for all providers; and how providers are found."""
+"""Tests of OVH and zone files beyond the suite for all providers; and the registry of providers."""
 
 import tomllib
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ ns1 IN A 127.0.0.1
 
 @pytest.fixture(params=["ovh", "zonefile"])
 def provider(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Provider]:
-    """Each provider that writes, with one empty zone."""
+    """OVH and a zone file, each with one empty zone."""
     if request.param == "zonefile":
         path = tmp_path / "zone"
         path.write_text(ZONE_FILE)
@@ -36,18 +36,18 @@ def provider(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Provide
 
 
 def record(provider: Provider, text: str, *, ttl: int = 0) -> ProviderRecord:
-    """A record of the provider's own type."""
+    """Return a record of the provider's own type."""
     return ProviderRecord(NAME, provider.capabilities.field_type, text, ttl)
 
 
 def texts(provider: Provider) -> list[str]:
-    """The texts at the usual name."""
+    """Return the texts at the usual name."""
     return [found.text for found in provider.find(ZONE, [NAME])[NAME]]
 
 
 @pytest.mark.parametrize("bits", [1024, 2048, 4096])
-def test_what_is_written_is_read_back_equal(provider: Provider, bits: int) -> None:
-    """However many character-strings it takes."""
+def test_a_written_record_is_read_back_equal(provider: Provider, bits: int) -> None:
+    """Records of one or several character-strings come back unchanged."""
     text = rsa_record(bits=bits).text
     provider.apply(ZONE, [Create(record(provider, text, ttl=300))])
     [found] = provider.find(ZONE, [NAME])[NAME]
@@ -55,14 +55,14 @@ def test_what_is_written_is_read_back_equal(provider: Provider, bits: int) -> No
 
 
 def test_texts_with_quotes_and_backslashes_survive(provider: Provider) -> None:
-    """What people paste; OVH keeps such a text only as TXT."""
+    """Pasted texts survive; OVH stores such a text only as TXT."""
     text = 'say "hello" \\ ; (v=1)'
     provider.apply(ZONE, [Create(replace(record(provider, text), field_type="TXT"))])
     assert texts(provider) == [text]
 
 
 def test_changes_are_done_in_order(provider: Provider) -> None:
-    """Replace one, make another, remove the first: what others put there stays."""
+    """Replace one, create another, delete the first: foreign records are kept."""
     provider.apply(ZONE, [Create(record(provider, "v=DKIM1; p=AAAA")), Create(record(provider, "v=DKIM1; p=BBBB"))])
     first, second = provider.find(ZONE, [NAME])[NAME]
     provider.apply(ZONE, [Replace(second, replace(second, text="v=DKIM1; p=CCCC", ttl=600)), Delete(first)])
@@ -70,24 +70,24 @@ def test_changes_are_done_in_order(provider: Provider) -> None:
     assert provider.find(ZONE, [NAME])[NAME][0].ttl == 600
 
 
-# --- how they are found
+# --- the registry
 
 
 def test_the_built_in_providers_are_entry_points_like_any_other() -> None:
-    """The table that works from a source tree is what pyproject.toml says."""
+    """The table for use from a source tree equals pyproject.toml."""
     project = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text())["project"]
     assert project["entry-points"][GROUP] == BUILT_IN
 
 
-def test_an_unknown_provider_is_told_with_the_known_ones() -> None:
-    """And not by a traceback."""
+def test_an_unknown_provider_is_refused_with_the_known_ones() -> None:
+    """It is a usage error that lists them."""
     with pytest.raises(UsageError, match="unknown provider: route54") as caught:
         open_provider("route54", Settings(), manual_clock())
     assert all(name in caught.value.hint for name in BUILT_IN)
 
 
 def plugin(directory: Path, name: str, code: str) -> None:
-    """An installed distribution with one provider."""
+    """Install a distribution with one provider."""
     (directory / f"{name}_plugin.py").write_text(code)
     metadata = directory / f"{name}_plugin-1.0.dist-info"
     metadata.mkdir()
@@ -95,8 +95,8 @@ def plugin(directory: Path, name: str, code: str) -> None:
     (metadata / "entry_points.txt").write_text(f"[{GROUP}]\n{name} = {name}_plugin:open_it\n")
 
 
-def test_other_packages_bring_providers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An entry point of the group is all it takes; its table of the configuration reaches it."""
+def test_other_packages_can_add_providers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An entry point of the group is enough; its table of the configuration is passed to it."""
     plugin(
         tmp_path,
         "notebook",
@@ -113,7 +113,7 @@ def test_other_packages_bring_providers(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_a_provider_that_does_not_import_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another package's fault is not a bug of ours, and the others go on working."""
+    """Another package's mistake is not a bug of ours, and the other providers work."""
     plugin(tmp_path, "broken", "import nothing_of_that_name\n")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ConfigError, match="the provider broken cannot be loaded: ModuleNotFoundError"):
@@ -122,7 +122,7 @@ def test_a_provider_that_does_not_import_is_named(tmp_path: Path, monkeypatch: p
 
 
 @pytest.mark.parametrize(("text", "words"), [("ovh:x", "no argument after"), ("zonefile", "needs a file")])
-def test_arguments_that_make_no_sense_are_told(text: str, words: str) -> None:
-    """`ovh` takes none, `zonefile` needs one."""
+def test_invalid_arguments_are_refused(text: str, words: str) -> None:
+    """`ovh` accepts no argument, `zonefile` needs one."""
     with pytest.raises(ConfigError, match=words):
         open_provider(text, Settings(), manual_clock())
