@@ -92,7 +92,7 @@ def test_a_revoked_key_ends_the_wait(target: Path) -> None:
     """The wait ends when OVH no longer knows the key."""
     with sandbox() as running:
         person = Person(act=lambda _: running.credentials.revoke(newest_key(running)))
-        with pytest.raises(Unavailable, match="refused or withdrawn; nothing was stored"):
+        with pytest.raises(Unavailable, match="refused or revoked; nothing was stored"):
             run(login_request(running, target), person)
         assert person.slept == [POLL]
         assert not target.exists()
