@@ -227,9 +227,8 @@ class KeyDirectory:
         """Return the key directory, kept open while it exists; None when it does not."""
         if self._base is not None and not self._base.is_removed:
             return self._base
-        if not os.path.isdir(self._path):  # asked for each name of a list: one call, where the walk needs dozens
-            return None
         try:
+            os.stat(self._path)  # for each name of a list: one call, where the walk to nothing needs dozens
             with open_folder(self._path) as folder:
                 self._base = folder.again()
         except (FileNotFoundError, NotADirectoryError):
