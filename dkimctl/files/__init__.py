@@ -34,7 +34,7 @@ from dkimctl.files.paths import (
     touch,
     write_file,
 )
-from dkimctl.files.place import Place, as_place, is_live
+from dkimctl.files.place import Place, as_place, is_live, tree_of
 from dkimctl.files.reading import (
     LinkFound,
     is_there,
@@ -101,6 +101,7 @@ __all__ = [
     "staged_removal",
     "status_of",
     "touch",
+    "tree_of",
     "version_at",
     "write_file",
 ]

@@ -21,6 +21,7 @@ from dkimctl.files import (
     LinkFound,
     Owner,
     caller,
+    is_live,
     locked,
     make_directory,
     open_folder,
@@ -29,6 +30,7 @@ from dkimctl.files import (
     read_untrusted,
     refuse_shared_directory,
     settle_directory,
+    tree_of,
 )
 from dkimctl.keys import metadata as meta
 from dkimctl.keys import pair as pairs
@@ -228,7 +230,8 @@ class KeyDirectory:
         if self._base is not None and not self._base.is_removed:
             return self._base
         try:
-            os.stat(self._path)  # for each name of a list: one call, where the walk to nothing needs dozens
+            if is_live(tree_of(self._path)):  # below --root the kernel would follow absolute links out of the tree
+                os.stat(self._path)  # for each name of a list: one call, where the walk to nothing needs dozens
             with open_folder(self._path) as folder:
                 self._base = folder.again()
         except (FileNotFoundError, NotADirectoryError):
