@@ -10,6 +10,7 @@
     growing      a file to which lines are added
     reading      what a person named, what the system holds, and what lies in a directory that others can write
     safety       whether others could plant or swap files in a directory
+    run_directory  where root keeps what lasts as long as a run
     lock         the one lock of a directory
     scratch      directories for as long as a block lasts, below a place that only root can write
 

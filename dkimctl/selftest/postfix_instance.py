@@ -12,7 +12,7 @@ from pathlib import Path
 
 from dkimctl.clock import SYSTEM_CLOCK
 from dkimctl.errors import Unavailable
-from dkimctl.files import scratch_directory
+from dkimctl.files import is_there, scratch_directory
 from dkimctl.milter.client import greet
 from dkimctl.postfix import postconf
 from dkimctl.postfix.milters import milter_socket, split_milters
@@ -63,7 +63,8 @@ def second_postfix(directory: Path, ports: Ports) -> Iterator[Instance]:
         )
     if os.geteuid() != 0:
         raise Unavailable("only root can start a second Postfix", hint="run it as root (sudo dkimctl …)")
-    with scratch_directory("postfix", mode=0o711) as place:  # its daemons pass through as users of their own
+    # 0711: its daemons pass through as users of their own
+    with scratch_directory("second-postfix", mode=0o711, stop=_abort) as place:
         try:
             copied = copy_settings(place, directory, ports)
             instance = Instance(place / "config", ports.smtp, place / "maillog", copied)
@@ -71,7 +72,13 @@ def second_postfix(directory: Path, ports: Ports) -> Iterator[Instance]:
             _wait_until_ready(instance)
             yield instance
         finally:
-            run_program("postfix", "-c", str(place / "config"), "abort")
+            _abort(place)
+
+
+def _abort(place: Path) -> None:
+    """End the second Postfix below `place`, which may be that of a killed run."""
+    if is_there(place / "config"):
+        run_program("postfix", "-c", str(place / "config"), "abort")
 
 
 def _postfix(instance: Instance, command: str) -> None:
