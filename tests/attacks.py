@@ -20,7 +20,11 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
-from tests.touched import COMMANDS, TABLE, Row
+from dkimctl.keys.pair import Algorithm, generate
+from dkimctl.sandbox.calls import LoggedCall
+from tests.ovh_people import newest_key
+from tests.rendering import ARTICLE_CONF, ARTICLE_KEY_TABLE, ARTICLE_SIGNING_TABLE, ARTICLE_TRUSTED_HOSTS
+from tests.touched import COMMANDS, HAND, TABLE, Row
 
 ATTACKER = 4242
 VICTIM = Path("/victim")
@@ -42,13 +46,17 @@ KEPT = (
     "/run/opendkim",
 )
 """What is put back before each case."""
+STATES = {"adopt": "by hand", "undo": "adopted"}
+"""The commands that need another host than the one with keys of dkimctl's: an installation by hand, and one adopted."""
+LASTS = {"sandbox": 2.0}
+"""Seconds after which a command that only ends when it is told so is told so."""
 ZONE = """$TTL 3600
 @ IN SOA ns.example.com. host.example.com. 1 3600 600 86400 300
 @ IN NS ns
 ns IN A 127.0.0.1
 """
 LIMIT = 10.0
-"""Seconds after which a command hangs, besides three times what it takes when nobody attacks."""
+"""Seconds beyond what the command takes when nobody attacks, measured in the same run, after which it hangs."""
 
 
 def prepare() -> None:
@@ -64,6 +72,7 @@ def prepare() -> None:
     Path("/etc/postfix/master.cf").write_text("smtp inet n - y - - smtpd\n")
     Path("/srv/zones/example.com.zone").write_text(ZONE)
     Path("/srv/names").write_text("s1._domainkey.example.com\n")
+    Path("/srv/mail").write_text("From: a@example.com\nTo: b@example.net\nSubject: test\n\ntest\n")
     (VICTIM / "directory").mkdir(parents=True)
     (VICTIM / "directory/keys").mkdir()
     for name in ("file", "directory/file", "directory/keys/file", "directory/opendkim.conf", "directory/main.cf"):
@@ -75,18 +84,76 @@ def prepare() -> None:
     assert run("genkey more") == (0, False), "no second key could be made"  # so that another installation has work
     subprocess.run(["postconf", "-X", "smtpd_milters", "non_smtpd_milters"], check=False)
     os.utime("/etc/postfix/main.cf", (0, 0))  # postconf waits where it has just changed
-    Path("/template").mkdir()
+    _keep("dkimctl")
+    _prepare_by_hand()
+    _keep("by hand")
+    assert run("adopt") == (0, False), Path("/tmp/said").read_text()
+    _keep("adopted")
+    reset("dkimctl")
+
+
+def _prepare_by_hand() -> None:
+    """The host of somebody who followed an article: one key, tables with patterns, a milter by TCP."""
+    for place in ("/etc/opendkim", "/var/backups/dkimctl", "/var/lib/dkimctl", "/var/spool/postfix/opendkim"):
+        _remove(Path(place))
+    Path(HAND).parent.mkdir(parents=True)
+    made = generate(Algorithm.RSA)
+    Path(f"{HAND}.private").write_bytes(made.private_pem)
+    record = (
+        f'mail._domainkey IN TXT ( "v=DKIM1; k=rsa; " "p={made.public.base64[:200]}" "{made.public.base64[200:]}" )'
+    )
+    Path(f"{HAND}.txt").write_text(f"{record} ; ----- DKIM key mail for domain.tld\n")
+    for name in ("private", "txt"):
+        Path(f"{HAND}.{name}").chmod(0o600)
+        shutil.chown(f"{HAND}.{name}", "opendkim", "opendkim")
+    Path("/etc/opendkim.conf").write_text(ARTICLE_CONF)
+    Path("/etc/opendkim/KeyTable").write_text(ARTICLE_KEY_TABLE)
+    Path("/etc/opendkim/SigningTable").write_text(ARTICLE_SIGNING_TABLE)
+    Path("/etc/opendkim/TrustedHosts").write_text(ARTICLE_TRUSTED_HOSTS)
+    milter = "inet:localhost:8891"
+    subprocess.run(["postconf", "-e", f"smtpd_milters={milter}", f"non_smtpd_milters={milter}"], check=True)
+    os.utime("/etc/postfix/main.cf", (0, 0))
+
+
+def _keep(state: str) -> None:
+    """Remember what the host is like now under this name."""
+    template = Path("/template", state)
+    template.mkdir(parents=True)
     for place in KEPT:
         if os.path.lexists(place):
-            subprocess.run(["cp", "-a", "--parents", place, "/template"], check=True)
+            subprocess.run(["cp", "-a", "--parents", place, template], check=True)
 
 
-def reset() -> None:
-    """Everything as it was prepared."""
+def reset(state: str) -> None:
+    """Everything as it was when this state was kept."""
     for place in KEPT:
         _remove(Path(place))
-        if os.path.lexists(f"/template{place}"):
-            subprocess.run(["cp", "-a", f"/template{place}", place], check=True)
+    subprocess.run(["cp", "-a", f"/template/{state}/.", "/"], check=True)
+
+
+def state_for(name: str) -> str:
+    """The state of the host that a command is run on."""
+    return STATES.get(name, "dkimctl")
+
+
+def start_sandbox() -> dict[str, str]:
+    """An OVH account in a process of its own, whose owner allows each key that is asked for; its environment."""
+    reading, writing = os.pipe()
+    if os.fork() == 0:
+        from dkimctl.sandbox import Sandbox
+
+        def allow(call: LoggedCall) -> None:
+            if call.path.endswith("/auth/credential"):
+                running.credentials.validate(newest_key(running))
+
+        with Sandbox(["domain.tld"], on_call=allow) as running:
+            os.write(writing, json.dumps(running.environment()).encode())
+            os.close(writing)
+            while True:
+                signal.pause()
+    os.close(writing)
+    with os.fdopen(reading) as stream:
+        return dict(json.load(stream))
 
 
 def _remove(path: Path) -> None:
@@ -110,7 +177,7 @@ def snapshot(place: Path = VICTIM) -> str:
 @cache
 def usual(name: str) -> float:
     """The seconds that a command takes when nobody attacks, on a machine that may be busy."""
-    reset()
+    reset(state_for(name))
     begun = time.monotonic()
     run(name, 120)
     return time.monotonic() - begun
@@ -128,12 +195,16 @@ def run(name: str, limit: float = LIMIT) -> tuple[int, bool]:
             sys.stdout, sys.stderr = io.TextIOWrapper(os.fdopen(1, "wb")), io.TextIOWrapper(os.fdopen(2, "wb"))
             from dkimctl.entry import main
 
+            if name == "login":
+                del os.environ["OVH_CONSUMER_KEY"]
             sys.argv = ["dkimctl", *COMMANDS[name]]
             code = main()
             sys.stdout.flush()
         os._exit(code)
-    end = time.monotonic() + limit
-    while time.monotonic() < end:
+    begun = time.monotonic()
+    while (lasted := time.monotonic() - begun) < limit:
+        if lasted > LASTS.get(name, limit):
+            os.kill(child, signal.SIGTERM)
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
             return os.waitstatus_to_exitcode(status), False
@@ -251,8 +322,8 @@ def matrix(first: int, step: int) -> None:
 
     before = snapshot()
     for row, attack, command in cases()[first::step]:
-        limit = LIMIT + 3 * usual(command)
-        reset()
+        limit = LIMIT + usual(command)
+        reset(state_for(command))
         with attacked(row, attack):
             code, hangs = run(command, limit)
         after = snapshot()
@@ -284,20 +355,31 @@ def control() -> None:
 
 def trace(output: str) -> None:
     """Every command once, with all its system calls about files."""
+    subprocess.run(["opendkim", "-x", "/etc/opendkim.conf"], check=False)
     with open(output, "w") as stream:
         for name, arguments in COMMANDS.items():
+            if name in STATES:
+                reset(state_for(name))
             calls = ["strace", "-f", "-y", "-qq", "-s", "400", "-o", "/tmp/strace"]
-            calls += ["-e", "trace=%file,fchown,fchmod,fchownat,mkdirat,renameat2,execve"]
-            ended = subprocess.run(
-                [*calls, sys.executable, "-m", "dkimctl", *arguments], capture_output=True, text=True
+            calls += ["-e", "trace=%file,%process,fchown,fchmod,fchownat,mkdirat,renameat2"]
+            environment = {n: v for n, v in os.environ.items() if (n, name) != ("OVH_CONSUMER_KEY", "login")}
+            program = [*calls, sys.executable, "-m", "dkimctl", *arguments]
+            ended = subprocess.Popen(
+                program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
             )
-            stream.write(f"## {name} {ended.returncode} {ended.stderr[-300:]!r}\n{Path('/tmp/strace').read_text()}")
+            if name in LASTS:
+                time.sleep(5 * LASTS[name])
+                traced = Path(f"/proc/{ended.pid}/task/{ended.pid}/children").read_text().split()[0]
+                os.kill(int(traced), signal.SIGTERM)
+            said = ended.communicate()[1]
+            stream.write(f"## {name} {ended.returncode} {said[-300:]!r}\n{Path('/tmp/strace').read_text()}")
 
 
 def main() -> None:
     """The one of the two that was asked for."""
     os.umask(0o022)
     os.environ.update(PATH="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", HOME="/root", TMPDIR="/tmp")
+    os.environ.update(start_sandbox())
     prepare()
     subprocess.run(["cp", "-a", "/victim", "/victim.kept"], check=True)
     control()

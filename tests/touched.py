@@ -23,6 +23,12 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "doctor": ("doctor", "--no-dns"),
     "doctor --fix": ("doctor", "--fix", "--no-dns"),
     "why": ("why", "a@example.com", "--no-dns"),
+    "inspect": ("inspect", "/srv/mail"),
+    "sandbox": ("sandbox", "--log", "/srv/calls"),
+    "login": ("ovh", "login", "domain.tld", "--credentials", "/srv/ovh.conf", "--timeout", "5"),
+    "setup": ("setup", "domain.tld", "-s", SELECTOR, "--provider", "ovh", "--timeout", "20"),
+    "selftest": ("selftest", "example.com", "--via", "smtp"),
+    "demo": ("demo",),
     "adopt": ("adopt", "--install"),
     "undo": ("adopt", "--undo"),
 }
@@ -47,6 +53,8 @@ def _directory(path: str, *commands: str) -> Row:
 
 
 KEYS = "/etc/opendkim/keys"
+HAND = f"{KEYS}/mail"
+"""A key of an installation made by hand, which adopt takes over; without its suffix."""
 TABLE: tuple[Row, ...] = (
     _file("/etc/dkimctl/dkimctl.toml", "record"),
     _directory("/etc/dkimctl", "record"),
@@ -107,6 +115,16 @@ TABLE: tuple[Row, ...] = (
     _file("/srv/zones/example.com.zone.bak", "publish"),
     _file("/srv/zones/example.com.zone.jnl", "publish"),
     _file("/run/opendkim/opendkim.pid", "install", "doctor"),
+    _file(f"{HAND}.private", "adopt", "undo"),
+    _file(f"{HAND}.txt", "adopt", "undo"),
+    _directory(f"{KEYS}/domain.tld", "setup", "adopt", "undo"),
+    *(_file(f"{KEYS}/domain.tld/{SELECTOR}.{kind}", "setup") for kind in ("private", "txt", "json")),
+    _file(f"{KEYS}/domain.tld/.lock", "setup"),
+    _file(f"{KEYS}/domain.tld/mail.json", "adopt", "undo"),
+    _file(f"{HAND}.json", "adopt"),
+    _file("/srv/mail", "inspect"),
+    _file("/srv/calls", "sandbox"),
+    _file("/srv/ovh.conf", "login"),
     _file("/srv/notes", "resume"),
     _file("/srv/names", "resume"),
 )
@@ -122,7 +140,12 @@ SYSTEM = (
     *("/etc/bind**", "/etc/knot**", "/etc/nsd**"),
     *("/etc/ovh.conf", "/etc/dkimctl/ovh.conf"),
     *("/etc/rspamd", "/etc/rspamd/*", "/etc/rspamd/*/*", "/run/rspamd/*", "/run/dkimpy-milter/*", "/run/opendkim"),
-    *("/etc/tmpfiles.d/*", "/etc/opendkim/keys/example.*", "/etc/opendkim/keys/example.*/*"),
+    *(
+        "/var/run/opendkim/opendkim.pid",
+        "/etc/tmpfiles.d/*",
+        "/etc/opendkim/keys/example.*",
+        "/etc/opendkim/keys/example.*/*",
+    ),
     *("/var/lib/rspamd", f"/var/lib/dkimctl/rspamd/{SELECTOR}._domainkey.example.*.key"),
     *("/run/dkimctl/**", "/srv/out/**", "/var/backups/dkimctl/**", "/var/spool/postfix/*/*.sock"),
 )
