@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from dkimctl.keys.metadata import Metadata, Phase, to_json
 from tests.host_tree import (
     CONF_PATH,
     DROP_IN,
@@ -52,6 +53,13 @@ NAME = "mail._domainkey.example.com"
 def refile(tree: Tree) -> None:
     """The SigningTable as a table of patterns."""
     tree.conf("SigningTable", f"refile:{SIGNING}")
+
+
+def written_anew(tree: Tree) -> None:
+    """A key in use has lost its rows: somebody wrote the SigningTable anew."""
+    metadata = Metadata("rsa", 2048, "2026-01-01T00:00:00Z", phase=Phase.ACTIVE)
+    tree.write(KEY.replace(".private", ".json"), to_json(metadata), 0o600, OPENDKIM)
+    tree.write(SIGNING, "example.org mail._domainkey.example.com\n")
 
 
 def no_tables(tree: Tree) -> None:
@@ -117,6 +125,7 @@ KEY_CASES = [
     Case("key is empty", 2, "DKIM611", lambda t: t.key(KEY, b"")),
     Case("key is the public half", 2, "DKIM611", lambda t: t.key(KEY, b"-----BEGIN PUBLIC KEY-----\nMII\n")),
     Case("key is encrypted", 2, "DKIM612", lambda t: t.key(KEY, encrypted())),
+    Case("a table that was written anew", 4, "DKIM776", written_anew),
     Case("key of 768 bits", 2, "DKIM613", lambda t: t.key(KEY, WEAK)),
     Case("key of 1024 bits", 2, "DKIM616", lambda t: t.key(KEY, pem("rsa", 1024))),
     Case("relative key path", 2, "DKIM617", lambda t: t.swap(KEYS, KEY, "keys/mail.private")),

@@ -20,8 +20,6 @@ class Arranged:
     keys: Content
     changed: tuple[str, ...]
     """Addresses whose mail they would sign differently; must be empty."""
-    needs_patterns: bool
-    """True when a person's pattern that has an effect stays."""
 
 
 def arrange(installed: Installed, candidates: Iterable[Candidate]) -> Arranged:
@@ -31,12 +29,10 @@ def arrange(installed: Installed, candidates: Iterable[Candidate]) -> Arranged:
     keys = tuple(sorted((*_managed(installed), *map(_signing_key, taken)), key=lambda key: key.domain))
     signing = signing_table(_signing_lines(installed, taken, taken_rows), keys, patterns=installed.signing.patterns)
     key_rows = key_table(_key_lines(installed, taken_rows), keys)
-    kept = _kept_rows(installed.signing, {row.line for row in taken_rows})
     return Arranged(
         signing,
         key_rows,
         tuple(_changed(installed, signing, key_rows, taken)),
-        installed.signing.patterns and any(_is_effective(installed.tables, row) for row in kept),
     )
 
 

@@ -90,14 +90,20 @@ def _metadata_file(
         stem = entry.path.removesuffix(".private")
         if known.metadata.path:
             stem = f"{world.settings.paths.keys}/{candidate.domain}/{entry.selector}"
-        return RenderedFile(f"{stem}.json", fixed(meta.to_json(metadata)))
+        return _metadata(world, f"{stem}.json", metadata)
     path = world.settings.at(entry.path)
     with disk_errors(f"look at {path}"):
         made = timestamp(datetime.fromtimestamp(path.stat().st_mtime, UTC))
     tags = record_tags(path, meta.Tags())
     metadata = Metadata(judged.algorithm, judged.bits, made, tags, Phase.ACTIVE, None, (change,), entry.path)
     place = f"{world.settings.paths.keys}/{candidate.domain}/{entry.selector}.json"
-    return RenderedFile(place, fixed(meta.to_json(metadata)))
+    return _metadata(world, place, metadata)
+
+
+def _metadata(world: World, path: str, metadata: Metadata) -> RenderedFile:
+    """Owner and mode as for every key's metadata."""
+    owner = kept.daemon_owner(world)
+    return RenderedFile(path, fixed(meta.to_json(metadata)), mode=0o600, owner=owner, is_shown=True)
 
 
 def _directories(world: World, fit: list[Fit]) -> tuple[RenderedDirectory, ...]:

@@ -34,9 +34,9 @@ class KeptSetting:
         return f"{self.key} = {_toml(self.value)}"
 
 
-def kept_settings(world: World, candidates: list[Candidate], *, needs_patterns: bool) -> tuple[KeptSetting, ...]:
+def kept_settings(world: World, candidates: list[Candidate], *, patterns: bool) -> tuple[KeptSetting, ...]:
     """Return the settings that differ from dkimctl's defaults."""
-    return (*_paths(world), *_keys(world), *_signing(world, needs_patterns), *_subdomains(candidates))
+    return (*_paths(world), *_keys(world), *_signing(world, patterns), *_subdomains(candidates))
 
 
 def with_kept_settings(world: World, wanted: tuple[KeptSetting, ...]) -> Settings:
@@ -77,7 +77,7 @@ def _keys(world: World) -> Iterator[KeptSetting]:
         yield KeptSetting("keys", "owner", daemon_owner(world))
 
 
-def _signing(world: World, needs_patterns: bool) -> Iterator[KeptSetting]:
+def _signing(world: World, patterns: bool) -> Iterator[KeptSetting]:
     default = Signing()
     try:
         socket = parse_socket(world.opendkim.get("Socket", default.socket))
@@ -85,24 +85,31 @@ def _signing(world: World, needs_patterns: bool) -> Iterator[KeptSetting]:
             yield KeptSetting("signing", "socket", str(socket))
     except UsageError:
         pass  # opendkim does not start with it either; doctor tells
-    if needs_patterns:
+    if patterns:  # a panel goes on writing rows such as *@example.com
         yield KeptSetting("signing", "tables", "refile")
     header, slash, body = world.opendkim.get("Canonicalization", "simple").lower().partition("/")
     form = f"{header}/{body if slash else 'simple'}"
     if form != default.canonicalization:
         yield KeptSetting("signing", "canonicalization", form)
     hosts = _hosts(world)
-    if hosts and set(hosts) != set(default.trusted_hosts):
+    if hosts is not None and set(hosts) != set(default.trusted_hosts):
         yield KeptSetting("signing", "trusted_hosts", hosts)
     action = next((p.values.get("milter_default_action", "") for p in world.postfix), "")
     if action in ("accept", "reject", "quarantine"):
         yield KeptSetting("signing", "milter_default_action", action)
 
 
-def _hosts(world: World) -> tuple[str, ...]:
-    """Whose mail is signed, unless the list lies where dkimctl keeps its own: its lines stay there."""
+def _hosts(world: World) -> tuple[str, ...] | None:
+    """Whose mail is signed; None when the lines of the list stay where they are, or nobody can tell what they mean.
+
+    No host at all for `InternalHosts -`: MTA, MacroList or a login decide alone.
+    """
+    hosts = world.internal_hosts
     home = f"{world.settings.paths.opendkim_directory}/TrustedHosts"
-    return () if world.internal_hosts.place == home else tuple(_sayable_hosts(world))
+    if hosts.place == home and not hosts.patterns:
+        return None
+    found = tuple(_sayable_hosts(world))
+    return found if found or [row.key for row in hosts.rows] == ["-"] else None
 
 
 def _sayable_hosts(world: World) -> Iterator[str]:
@@ -114,18 +121,20 @@ def _sayable_hosts(world: World) -> Iterator[str]:
 
 
 def hosts_notice(world: World) -> tuple[Notice, ...]:
-    """The hosts that dkimctl.toml cannot say."""
+    """Return a notice about entries that match no host, as opendkim reads them: they have no effect, and get none."""
     hosts = world.internal_hosts
     lost = []
     for row in hosts.rows:
         try:
             canonical_host(row.key)
         except UsageError:
-            lost.append(f"{row.key} ({hosts.at(row)})")
-    if not lost or hosts.place == f"{world.settings.paths.opendkim_directory}/TrustedHosts":
+            lost.append((row.key, f"{row.key} ({hosts.at(row)})"))
+    named = [place for key, place in lost if key != "-"]
+    if not named:
         return ()
-    message = f"a later render-config would not keep these hosts: {', '.join(lost[:3])}"
-    return (Notice(message, f"copy their lines to {world.settings.paths.opendkim_directory}/TrustedHosts"),)
+    message = f"opendkim signs for no host by these entries, and dkimctl does not keep them: {', '.join(named[:3])}"
+    hint = 'where such mail is to be signed: trusted_hosts in dkimctl.toml, ".example.com" for all hosts below it'
+    return (Notice(message, hint),)
 
 
 def _subdomains(candidates: list[Candidate]) -> Iterator[KeptSetting]:

@@ -91,7 +91,7 @@ def plan_adoption(world: World, store: KeyReader, now: datetime) -> Adoption:
         fit = []
     arranged = arrange(installed, [candidate for candidate, _ in fit])
     shares = Counter(candidate.entry.path for candidate, _ in fit)
-    wanted = kept.kept_settings(world, [candidate for candidate, _ in fit], needs_patterns=arranged.needs_patterns)
+    wanted = kept.kept_settings(world, [candidate for candidate, _ in fit], patterns=installed.signing.patterns)
     taken = tuple(_taken(candidate, judged[candidate.entry.path], known, shares) for candidate, known in fit)
     rendering = rendering_of(world, installed, arranged, fit, judged, wanted, now)
     return Adoption(

@@ -160,3 +160,9 @@ FITS_ALL = entry(
     "a row signs for every domain with one d=",
     "`*` and `*@*` match every sender: mail of other domains is signed with this d=, which their DMARC ignores.",
 )
+LOST_ROWS = entry(
+    776,
+    ERROR,
+    "the SigningTable has lost rows",
+    f"Domains with an active key have no row any more, as after a panel or script wrote the file anew. {_UNSIGNED}",
+)

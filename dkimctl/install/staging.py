@@ -31,13 +31,19 @@ def check_staged(rendering: Rendering, settings: Settings, staged: Mapping[str, 
         return
     now, coming = read_world(settings), read_world(settings, lambda path: staged.get(path) or settings.at(path))
     errors = [*_errors(_CHECKS, coming), *_errors((check_keys,), _new_keys(coming, now))]
-    known = {(error.code, error.subject) for error in _errors((*_CHECKS, check_keys), now)} if errors else set()
+    found = tuple(_errors((*_CHECKS, check_keys), now)) if errors else ()
+    known = {(error.code, error.subject) for error in found} | {(error.code, _without_place(error)) for error in found}
     for error in errors:
-        if (error.code, error.subject) not in known:
+        if not {(error.code, error.subject), (error.code, _without_place(error))} & known:
             raise Refused(
                 f"nothing was installed: {error.title}: {error.seen}",
                 hint=f"{error.fix} (more about it: dkimctl inspect {error.code})",
             )
+
+
+def _without_place(error: Finding) -> str:
+    """Return what was seen without file and line: a row that comes to another place brings no new error."""
+    return error.seen.replace(error.subject, "")
 
 
 def _new_keys(coming: World, now: World) -> World:

@@ -22,7 +22,7 @@ def write_tree(rendering: Rendering, directory: Path) -> tuple[Path, ...]:
 
 def _write(rendering: Rendering, directory: Path) -> Iterator[Path]:
     for file in rendering.files:
-        if file.is_private:
+        if file.is_secret:
             continue
         path = as_place(directory, file.path)
         make_directory(path.parent, mode=0o755)

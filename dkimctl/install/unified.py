@@ -39,7 +39,7 @@ def diff_lines(rendering: Rendering, difference: Difference, settings: Settings)
 
 
 def _file_lines(change: FileChange, settings: Settings) -> Iterator[str]:
-    if change.file.is_private:
+    if change.file.is_secret:
         verb = "make" if change.change is Change.NEW else "replace" if change.change is Change.CONTENT else "protect"
         yield f"{verb} private key {change.path}: mode {change.file.mode:o}, owner {change.file.owner}\n"
         return

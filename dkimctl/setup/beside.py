@@ -106,7 +106,7 @@ def _limited(now: World, settings: Settings, rendering: Rendering) -> Iterator[s
 
     with scratch_directory("setup") as directory:
         write_tree(rendering, directory)
-        new = {file.path for file in rendering.files if not file.is_private}
+        new = {file.path for file in rendering.files if not file.is_secret}
 
         def at(path: str) -> Path:
             return directory / path.lstrip("/") if path in new else settings.at(path)

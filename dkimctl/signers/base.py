@@ -76,13 +76,20 @@ class RenderedFile:
     mode: int = 0o644
     owner: str = ""
     """USER:GROUP; empty for a file that everybody may read, which then belongs to the user who installs it."""
+    is_shown: bool = False
+    """True for a file with an owner that holds no secret, so that its content may be shown."""
     made_from: Expected = field(default=ANY, repr=False)
     """The version of the installed file whose lines are kept in the content: it alone may be replaced by it."""
 
     @property
     def is_private(self) -> bool:
-        """True for a private key: never shown, and never written anywhere else."""
+        """True for a file that its owner alone may read."""
         return bool(self.owner)
+
+    @property
+    def is_secret(self) -> bool:
+        """True for a private key: never shown, and never written anywhere else."""
+        return self.is_private and not self.is_shown
 
 
 @dataclass(frozen=True, slots=True)

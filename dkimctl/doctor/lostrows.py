@@ -1,0 +1,79 @@
+"""Domains whose rows a SigningTable has lost, such as to a panel or script that wrote the whole file anew."""
+
+from collections.abc import Callable, Iterator
+from functools import cache
+
+from dkimctl.catalogue import tables as c
+from dkimctl.doctor.base import Diagnosis, noticed
+from dkimctl.doctor.commands import dkimctl
+from dkimctl.errors import DkimctlError, disk_errors
+from dkimctl.files import read_file
+from dkimctl.host.datasets import DataSet
+from dkimctl.host.world import World
+from dkimctl.keys.directory import KeyDirectory
+from dkimctl.keys.metadata import Phase
+from dkimctl.opendkim.named import named_keys
+from dkimctl.opendkim.tables import Patterns, Row, rows
+
+_SHOWN = 10
+
+
+def check_lost_rows(world: World) -> Iterator[Diagnosis]:
+    """Yield one finding with the domains that have an active key and no row, and others' rows that are gone as well."""
+    table = world.data_sets.get("SigningTable")
+    if table is None or not table.is_known or table.place != f"{world.settings.paths.opendkim_directory}/SigningTable":
+        return
+    lost = list(_lost(world, _finder(table)))
+    if not lost:
+        return
+    seen = f"{table.place} has no row for {_few(lost)}, whose keys are active"
+    others = list(_rows_of_others(world, table, set(lost)))
+    if others:
+        seen += f"; rows of others that its last copy has are gone as well: {_few(others)}"
+    yield noticed(c.LOST_ROWS, table.place, seen, dkimctl(world, "render-config --install"))
+
+
+def _few(names: list[str]) -> str:
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def _finder(table: DataSet) -> Callable[[str], bool]:
+    """What tells whether mail of a domain has a row."""
+    exact = {row.key.lower() for row in table.rows}
+    if not table.patterns:
+        return lambda domain: domain in exact
+    patterns = Patterns(tuple(table.rows))
+    return lambda domain: f"*@{domain}" in exact or patterns.first(f"postmaster@{domain}") is not None
+
+
+def _lost(world: World, has_row: Callable[[str], bool]) -> Iterator[str]:
+    settings = world.settings
+    named = cache(lambda: named_keys(settings))
+    store = KeyDirectory(settings.key_directory, shown=settings.paths.keys, named=named)
+    for domain in store.names():
+        if not has_row(domain):
+            try:
+                keys = store.keys(domain)
+            except DkimctlError:
+                continue  # check_keys reports what cannot be read
+            if any(key.phase is Phase.ACTIVE for key in keys):
+                yield domain
+
+
+def _rows_of_others(world: World, table: DataSet, lost: set[str]) -> Iterator[str]:
+    """The rows of the newest copy that the table lacks now, without those of the domains that are named already."""
+    backups = world.at(world.settings.paths.backups)
+    with disk_errors(f"read {backups}"):
+        copies = sorted(backups.glob(f"*T*Z*{table.place}"), reverse=True)
+    if not copies:
+        return
+    lines = (read_file(copies[0]) or b"").splitlines(keepends=True)
+    now = {row.key.lower() for row in table.rows}
+    for row in rows(lines, patterns=table.patterns):
+        if row.key.lower() not in now and _domain(row) not in lost:
+            yield row.key
+
+
+def _domain(row: Row) -> str:
+    return row.key.lower().rpartition("@")[2].removeprefix("*").removeprefix(".")
