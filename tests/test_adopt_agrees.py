@@ -40,7 +40,8 @@ def machine(tmp_path: Path, port: int) -> Iterator[Machine]:
 def conf(port: int, hosts: str) -> str:
     """opendkim.conf with these lines about hosts."""
     tables = f"KeyTable refile:{KEYS}\nSigningTable refile:{SIGNING}\n"
-    return f"Syslog yes\nUserID opendkim\nUMask 002\nMode s\nSocket inet:{port}@127.0.0.1\n{tables}{hosts}"
+    start = "AutoRestart yes\nPidFile /run/opendkim/opendkim.pid\nUserID opendkim\nUMask 002\n"
+    return f"Syslog yes\nMode s\n{start}Socket inet:{port}@127.0.0.1\n{tables}{hosts}"
 
 
 @pytest.mark.parametrize(
@@ -88,4 +89,4 @@ def test_a_table_that_a_panel_rewrote(machine: Machine, port: int) -> None:
     assert ran.returncode == 0, ran.stdout + ran.stderr
     for domain in ("domain.tld", "next.example"):
         header = machine.run(sys.executable, "-c", ASK, f"inet:{port}@localhost", domain).stdout
-        assert f"d={domain}" in header
+        assert f"d={domain}" in header, f"{machine.read('/etc/opendkim/SigningTable')}{machine.log}"

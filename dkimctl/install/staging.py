@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from dkimctl.catalogue.tables import HOST_SPELLING
 from dkimctl.config.settings import Settings
 from dkimctl.doctor.base import Check
 from dkimctl.doctor.conf import check_conf
@@ -20,6 +21,10 @@ from dkimctl.signers.registry import signer_named
 _CHECKS: tuple[Check, ...] = (check_conf, check_tables, check_hosts)
 
 
+_NO_EFFECT = (HOST_SPELLING.code,)
+"""An entry of a person that never matches: the rendering warns about it, and mail is signed as without it."""
+
+
 def check_staged(rendering: Rendering, settings: Settings, staged: Mapping[str, Path]) -> None:
     """Raise Refused when the new files have an error that the installed ones do not have.
 
@@ -32,18 +37,18 @@ def check_staged(rendering: Rendering, settings: Settings, staged: Mapping[str, 
     now, coming = read_world(settings), read_world(settings, lambda path: staged.get(path) or settings.at(path))
     errors = [*_errors(_CHECKS, coming), *_errors((check_keys,), _new_keys(coming, now))]
     found = tuple(_errors((*_CHECKS, check_keys), now)) if errors else ()
-    known = {(error.code, error.subject) for error in found} | {(error.code, _without_place(error)) for error in found}
+    known = {name for error in found for name in _names(error)}
     for error in errors:
-        if not {(error.code, error.subject), (error.code, _without_place(error))} & known:
+        if error.code not in _NO_EFFECT and known.isdisjoint(_names(error)):
             raise Refused(
                 f"nothing was installed: {error.title}: {error.seen}",
                 hint=f"{error.fix} (more about it: dkimctl inspect {error.code})",
             )
 
 
-def _without_place(error: Finding) -> str:
-    """Return what was seen without file and line: a row that comes to another place brings no new error."""
-    return error.seen.replace(error.subject, "")
+def _names(error: Finding) -> tuple[tuple[str, str], ...]:
+    """Return what an error is known by: its place, and what was seen there, for a row that comes to another place."""
+    return (error.code, error.subject), (error.code, error.seen.replace(error.subject, ""))
 
 
 def _new_keys(coming: World, now: World) -> World:

@@ -17,7 +17,7 @@ def host_notices(path: str, foreign: Foreign, trusted: tuple[str, ...]) -> tuple
     found = foreign_rows(foreign, patterns=False)
     entries = {*trusted, *(row.key for row in found)}
     spelling = (
-        Notice(f"{path} line {row.line}: {row.key} {problem}", f"mend {path} line {row.line}")
+        Notice(f"{path} line {row.line}: {row.key} {problem}", f"fix {path} line {row.line}")
         for row in found
         if (problem := host_problem(row.key))
     )
