@@ -6,11 +6,13 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from requests.adapters import HTTPAdapter
 
 from dkimctl.clock import SYSTEM_CLOCK
 from dkimctl.config.settings import Option, Settings
 from dkimctl.errors import ApiError, ConfigError, DkimctlError, Refused
 from dkimctl.providers.base import Provider, Replace
+from dkimctl.providers.bounded import BoundedAdapter, BoundedSession
 from dkimctl.providers.lexicon import adapter
 from dkimctl.providers.lexicon.services import FORMS, REMAKING, TextForm
 from dkimctl.providers.lexicon.text import from_service, to_service
@@ -19,6 +21,7 @@ from dkimctl.record.presentation import character_strings, quoted
 from dkimctl.sandbox import Sandbox
 from tests.conftest import DkimctlInside
 from tests.dns_servers import name_servers
+from tests.hostile_http import HostileServer, Respond, fixed, flooding, hostile_server
 from tests.provider_suite import OTHER_FORM, Account, ProviderSuite, zone_file_texts
 from tests.publishing import ZONE, invented_record, sandbox
 
@@ -252,6 +255,36 @@ def test_exceptions_of_services_become_errors_without_secrets(
     assert caught.value.exit_code == 3
     assert "s3cr3t" not in caught.value.message
     assert "abcd" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("respond", "words"),
+    [
+        (lambda server: fixed(b"", "Location: https://elsewhere.example/", status="302 Found"), "is not followed"),
+        (lambda server: flooding(server, b"HTTP/1.1 200 OK\r\n\r\n"), "is not read"),
+    ],
+    ids=["redirect", "endless"],
+)
+def test_answers_of_services_are_limited(
+    respond: Callable[[HostileServer], Respond], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A redirect to another origin is not followed, and an endless answer is not read to its end."""
+    with hostile_server(respond) as server:
+        monkeypatch.setenv("LEXICON_POWERDNS_AUTH_TOKEN", "s3cr3t-token")
+        monkeypatch.setenv("LEXICON_POWERDNS_PDNS_SERVER", server.url.removesuffix("/1.0"))
+        with pytest.raises(ApiError, match=words) as caught:
+            opened("powerdns").find(ZONE, [f"mail._domainkey.{ZONE}"])
+    assert caught.value.message.startswith("the service powerdns answers with ")
+    assert len(server.heads) == 1
+
+
+def test_the_limits_stay_when_a_service_mounts_its_own_adapter() -> None:
+    """Some services mount an adapter with retries: the retries are kept, and so are the limits."""
+    session = BoundedSession()
+    session.mount("https://", HTTPAdapter(max_retries=3))
+    mounted = session.get_adapter("https://api.example/")
+    assert isinstance(mounted, BoundedAdapter)
+    assert mounted.max_retries.total == 3
 
 
 def test_an_unreachable_service(monkeypatch: pytest.MonkeyPatch, free_port: Callable[[], int]) -> None:

@@ -4,11 +4,13 @@ A signed request, with its credentials, goes only to the host for which it was s
 """
 
 import zlib
+from functools import partial
+from types import ModuleType
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
+from requests.adapters import BaseAdapter, HTTPAdapter
 
 from dkimctl.names import printable
 
@@ -30,9 +32,9 @@ class Redirected(UnusableAnswer):
 class BoundedAdapter(HTTPAdapter):
     """An adapter that reads each answer at once, up to a limit."""
 
-    def __init__(self, *, follows: bool, most: int = MOST_OCTETS) -> None:
+    def __init__(self, *, follows: bool, most: int = MOST_OCTETS, max_retries: Any = 0) -> None:
         """Set the limits. `follows`: let the session follow redirects within one origin; `most`: octets."""
-        super().__init__()
+        super().__init__(max_retries=max_retries)
         self._follows = follows
         self._most = most
 
@@ -88,6 +90,41 @@ def bound(session: requests.Session, *, follows: bool = False, most: int = MOST_
     """Limit a session. `follows`: redirects that stay at the same scheme, host and port are followed."""
     for scheme in ("https://", "http://"):
         session.mount(scheme, BoundedAdapter(follows=follows, most=most))
+
+
+class BoundedSession(requests.Session):
+    """A session with limits that stay when other code mounts an adapter of its own, whose retries are kept.
+
+    Redirects within one origin are followed.
+    """
+
+    def mount(self, prefix: str | bytes, adapter: BaseAdapter) -> None:
+        """Mount an adapter; any but a BoundedAdapter is replaced by one."""
+        if not isinstance(adapter, BoundedAdapter):
+            adapter = BoundedAdapter(follows=True, max_retries=getattr(adapter, "max_retries", 0))
+        super().mount(prefix, adapter)
+
+
+class _BoundedRequests:
+    """A replacement for the module `requests` whose functions and sessions are limited."""
+
+    Session = session = BoundedSession
+
+    def request(self, method: str, url: str, **options: Any) -> requests.Response:
+        with BoundedSession() as session:
+            return session.request(method, url, **options)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("get", "options", "head", "post", "put", "patch", "delete"):
+            return partial(self.request, name)
+        return getattr(requests, name)
+
+
+def bound_module(module: ModuleType) -> None:
+    """Limit the HTTP requests of another library's module that calls `requests` itself."""
+    for name, limited in (("requests", _BoundedRequests()), ("Session", BoundedSession)):
+        if hasattr(module, name):
+            setattr(module, name, limited)
 
 
 def _origin(url: str) -> tuple[str, str, int]:

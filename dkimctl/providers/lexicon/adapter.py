@@ -2,6 +2,7 @@
 
 import logging
 import re
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from types import SimpleNamespace
@@ -95,12 +96,26 @@ def _client(options: ServiceOptions, zone: str, ttl: int) -> Any:
     config: Any = lexicon.config  # typed in part
     resolver = config.ConfigResolver().with_dict({"ttl": ttl} if ttl else {}).with_env().with_dict(values)
     try:
-        return lexicon.client.Client(resolver)
+        client = lexicon.client.Client(resolver)
     except ProviderNotAvailableError:
         raise ConfigError(
             f"the service {options.service} needs more than dns-lexicon itself",
             hint=f"pip install 'dns-lexicon[{options.service}]'",
         ) from None
+    _limit_requests(client.provider_class)
+    return client
+
+
+def _limit_requests(provider: type) -> None:
+    """Bound the size and the redirects of the service's HTTP answers.
+
+    The library's code for a service calls `requests` itself; services with a kit of their own (route53, azure) do not.
+    """
+    from dkimctl.providers.bounded import bound_module
+
+    for module in {one.__module__ for one in provider.__mro__}:
+        if module.startswith("lexicon."):
+            bound_module(sys.modules[module])
 
 
 def _split(domain: str) -> SimpleNamespace:
@@ -131,6 +146,8 @@ def _in_time(function: Callable[[], Any], service: str) -> Any:
 
 def _explained(error: Exception, options: ServiceOptions, zone: str) -> DkimctlError:
     """Return our error for any exception of the library, without secrets."""
+    from dkimctl.providers.bounded import UnusableAnswer
+
     if isinstance(error, DkimctlError):
         return error
     service = options.service
@@ -145,6 +162,8 @@ def _explained(error: Exception, options: ServiceOptions, zone: str) -> DkimctlE
             hint=f"check zone and credentials (LEXICON_{service.upper()}_…; lexicon {service} --help lists them)",
             status=status,
         )
+    if isinstance(error, UnusableAnswer):
+        return ApiError(f"the service {service} {said}", hint="look for a proxy or a portal on the way to it")
     if isinstance(error, OSError) and status is None:
         return ApiError(f"the service {service} cannot be reached: {_cause(error) or said}", hint=RUN_AGAIN)
     return ApiError(f"the service {service} failed: {said}", hint=RUN_AGAIN, status=status)
