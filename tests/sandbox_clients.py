@@ -1,4 +1,4 @@
-"""Clients of the sandbox: the real `ovh` library over real HTTP, and plain DNS questions."""
+"""Clients of the sandbox: the real `ovh` library over real HTTP, and plain DNS queries."""
 
 import http.client
 import json
@@ -21,12 +21,12 @@ ZONE = "domain.tld"
 RECORDS = f"/domain/zone/{ZONE}/record"
 REFRESH = f"/domain/zone/{ZONE}/refresh"
 KEY_2048 = "v=DKIM1; k=rsa; p=" + "MIIB" * 98
-"""A key record of 410 bytes; what is in it is of no interest to a name server."""
+"""A key record of 410 bytes with an arbitrary key."""
 
 
 @contextmanager
 def library(sandbox: Sandbox, **credentials: Any) -> Iterator[Any]:
-    """The `ovh` client with the sandbox's own credentials, or those given."""
+    """Return an `ovh` client with the sandbox's own credentials, or the given ones."""
     variables = sandbox.environment()
     ovh.client.ENDPOINTS[sandbox.api_url] = sandbox.api_url
     ovh.client.OAUTH2_TOKEN_URLS[sandbox.api_url] = sandbox.oauth2_token_url
@@ -46,7 +46,7 @@ def library(sandbox: Sandbox, **credentials: Any) -> Iterator[Any]:
 def raw(
     sandbox: Sandbox, method: str, path: str, headers: dict[str, str] | None = None, body: str = ""
 ) -> tuple[int, dict[str, str], bytes]:
-    """One request exactly as given, `path` with its prefix: status, headers, body."""
+    """Send one request exactly as given, `path` with its prefix. Return status, headers, body."""
     address = urlsplit(sandbox.api_url)
     connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=5)
     try:
@@ -58,7 +58,7 @@ def raw(
 
 
 def raw_json(sandbox: Sandbox, method: str, path: str, **arguments: Any) -> tuple[int, Any]:
-    """Status and value of one request."""
+    """Send one request. Return status and value."""
     status, _, body = raw(sandbox, method, path, **arguments)
     return status, json.loads(body)
 
@@ -73,7 +73,7 @@ def ask(
     payload: int | None = 1232,
     tcp: bool = False,
 ) -> dns.message.Message:
-    """The answer of one of the two servers, over UDP unless told otherwise; `payload` None is without EDNS."""
+    """Query one of the two servers, by default over UDP; `payload` None: without EDNS."""
     flags = dns.flags.RD if recursive else 0
     edns = {} if payload is None else {"use_edns": 0, "payload": payload}
     query = dns.message.make_query(name, rdtype, flags=flags, **edns)
@@ -82,5 +82,5 @@ def ask(
 
 
 def texts(answer: dns.message.Message) -> list[bytes]:
-    """The TXT values of an answer, their strings joined."""
+    """Return the TXT values of an answer, with their strings joined."""
     return [b"".join(rdata.strings) for rrset in answer.answer for rdata in rrset if rdata.rdtype == 16]

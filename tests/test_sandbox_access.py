@@ -1,4 +1,4 @@
-"""Who may call the sandbox's API: signatures, consumer keys, rules, OAuth2, and the order of the checks."""
+"""Authentication at the sandbox's API: signatures, consumer keys, rules, OAuth2, and the order of the checks."""
 
 import threading
 import time
@@ -96,7 +96,7 @@ def test_signed_calls_from_many_threads(sandbox: Sandbox) -> None:
     ],
 )
 def test_wrong_credentials(sandbox: Sandbox, credentials: dict[str, str], error: type[APIError], words: str) -> None:
-    """Each wrong part of the credentials has its own answer."""
+    """Each wrong part of the credentials has its own error."""
     with library(sandbox, **credentials) as api, pytest.raises(error, match=words):
         api.get(RECORDS)
 
@@ -169,7 +169,7 @@ MINIMAL = [
 ]
 
 
-def test_rules_grant_what_they_say(sandbox: Sandbox) -> None:
+def test_rules_grant_exactly_their_calls(sandbox: Sandbox) -> None:
     """The smallest rights suffice for a record's life, and for nothing else."""
     with library(sandbox, consumer_key=sandbox.credentials.issue(rules=MINIMAL)) as api:
         number = api.post(RECORDS, fieldType="DKIM", subDomain="a._domainkey", target=KEY_2048)["id"]
@@ -206,7 +206,7 @@ def test_star_is_the_only_wildcard(sandbox: Sandbox, rule: str, path: str, grant
 
 
 def test_consumer_key_flow(sandbox: Sandbox) -> None:
-    """Ask for a key with rules, open its page, use it, look at it, log out: the library's own way."""
+    """Request a key with rules, open its page, use it, read it, log out: with the library's own functions."""
     with library(sandbox, consumer_key=None) as api:
         request = api.new_consumer_key_request()
         request.add_rule("GET", f"/domain/zone/{ZONE}/*")

@@ -1,4 +1,4 @@
-"""The sandbox's API without faults: what each call takes, answers and changes."""
+"""The sandbox's API without faults: the input, answer and effect of each call."""
 
 import http.client
 import json
@@ -32,7 +32,7 @@ def api(sandbox: Sandbox) -> Iterator[Any]:
 
 
 def post(api: Any, **changes: Any) -> Any:
-    """A new record, a plain DKIM but for the changes."""
+    """Create a record, a plain DKIM except for the changes."""
     return api.post(RECORDS, **{"fieldType": "DKIM", "subDomain": SELECTOR, "target": KEY_2048, "ttl": 0, **changes})
 
 
@@ -73,7 +73,7 @@ def test_prefixes_and_trailing_slash(sandbox: Sandbox, api: Any, path: str) -> N
     assert sandbox.calls[-1].path == "/domain/zone"
 
 
-def test_other_paths_are_not_there(sandbox: Sandbox, api: Any) -> None:
+def test_unknown_paths_are_404(sandbox: Sandbox, api: Any) -> None:
     """An unknown path is 404, a known one with a method it does not have is 405."""
     with pytest.raises(ResourceNotFoundError):
         api.get("/me")
@@ -146,7 +146,7 @@ def test_apex_is_the_empty_name(api: Any) -> None:
 
 @pytest.mark.parametrize(("sent", "stored"), [(None, 0), (0, 0), (1, 60), (59, 60), (60, 60), (86400, 86400)])
 def test_short_ttl_is_raised(api: Any, sent: int | None, stored: int) -> None:
-    """A TTL of 1 to 59 becomes 60 without a word; 0 and none are the zone's."""
+    """A TTL of 1 to 59 silently becomes 60; 0 and a missing one are the zone's default."""
     assert post(api, ttl=sent)["ttl"] == stored
 
 
@@ -175,7 +175,7 @@ def test_create_refuses(sandbox: Sandbox, api: Any, changes: dict[str, Any], wor
 
 
 def test_body_must_be_an_object(sandbox: Sandbox, api: Any) -> None:
-    """A list, nothing, and what is not JSON are 400."""
+    """A list, an empty body, and invalid JSON are 400."""
     for body in ([1], None):
         with pytest.raises(BadParametersError):
             api.call("POST", RECORDS, body)
@@ -275,7 +275,7 @@ def test_change(api: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["fieldType", "id", "zone"])
-def test_change_refuses_what_cannot_change(api: Any, name: str) -> None:
+def test_change_refuses_read_only_properties(api: Any, name: str) -> None:
     """PUT with a read-only property is 400 and says which."""
     made = post(api)
     with pytest.raises(BadParametersError, match=f"Try to alter read-only properties: {name}"):
@@ -293,7 +293,7 @@ def test_delete(api: Any) -> None:
 
 
 def test_served_only_after_refresh(sandbox: Sandbox, api: Any) -> None:
-    """What was edited is served after a refresh and not before; status, serial and task say so."""
+    """The edited zone is served only after a refresh; status, serial and task say so."""
     zone = sandbox.zone(ZONE)
     before, serial = zone.served, zone.serial
     assert api.get(f"/domain/zone/{ZONE}/status") == {"warnings": None, "errors": None, "isDeployed": True}
@@ -321,7 +321,7 @@ def test_soa(sandbox: Sandbox, api: Any) -> None:
 
 
 def test_export(api: Any) -> None:
-    """The export is a zone file: DKIM as TXT in parentheses and cut, a TTL only where a record has its own."""
+    """The export is a zone file: DKIM as split TXT in parentheses, a TTL only where a record has its own."""
     post(api)
     post(api, fieldType="TXT", subDomain="", target="v=spf1 -all", ttl=600)
     text = api.get(f"/domain/zone/{ZONE}/export")
@@ -346,7 +346,7 @@ def test_import_renumbers(sandbox: Sandbox, api: Any) -> None:
 
 
 def test_import_refuses_nonsense(sandbox: Sandbox, api: Any) -> None:
-    """A zone file that is none changes nothing."""
+    """An invalid zone file changes nothing."""
     before = sandbox.zone(ZONE).edited
     for body in ({"zoneFile": "@ IN A here"}, {"zoneFile": 5}, {}):
         with pytest.raises(BadParametersError):
@@ -379,7 +379,7 @@ def test_log_shows_calls_in_order(sandbox: Sandbox, api: Any) -> None:
     assert (get.method, get.path, get.body, get.status) == ("GET", f"{RECORDS}?subDomain=x+y", "", 200)
 
 
-def test_a_mistake_of_the_sandbox_is_an_answer(sandbox: Sandbox, api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_of_the_sandbox_is_an_answer(sandbox: Sandbox, api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A bug in a route reaches the client as a 500 that names it, not as a hung connection."""
     monkeypatch.setattr(type(sandbox.zone(ZONE)), "ids", None)
     with pytest.raises(APIError, match="the sandbox failed") as caught:

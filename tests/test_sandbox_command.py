@@ -20,7 +20,7 @@ from tests.conftest import Dkimctl, DkimctlInside, Scratch
 
 @contextmanager
 def running(scratch: Scratch, *arguments: str | Path) -> Iterator[subprocess.Popen[str]]:
-    """The command as a process of its own, ended by whoever starts it."""
+    """Start the command as a process of its own; the caller ends it."""
     process = subprocess.Popen(
         [sys.executable, "-m", "dkimctl", "sandbox", *map(str, arguments)],
         env=scratch.environment(),
@@ -36,7 +36,7 @@ def running(scratch: Scratch, *arguments: str | Path) -> Iterator[subprocess.Pop
 
 
 def printed_environment(process: subprocess.Popen[str]) -> dict[str, str]:
-    """What the command printed, as a shell would take it."""
+    """Return the printed environment as a shell would set it."""
     assert process.stdout is not None
     lines: list[str] = []
     while not lines or not lines[-1].startswith("export NO_PROXY="):  # the last one
@@ -46,8 +46,8 @@ def printed_environment(process: subprocess.Popen[str]) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
-def test_runs_until_told_to_stop(scratch: Scratch, sign: signal.Signals, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The printed environment leads the real library and a resolver to it; Ctrl-C ends it with exit code 0."""
+def test_runs_until_a_signal(scratch: Scratch, sign: signal.Signals, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real library and a resolver work with the printed environment; Ctrl-C ends it with exit code 0."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with running(scratch, "--zone", "example.com", "--zone", "Bücher.example") as process:
         variables = printed_environment(process)
@@ -121,7 +121,7 @@ def test_help_lists_every_switch(dkimctl_inside: Dkimctl) -> None:
     [
         (["--switch", "truncat-txt"], 2, ["no such switch: truncat-txt", "did you mean truncate-txt?"]),
         (["--switch", "void=5"], 2, ["not a value of the switch void: 5", "write void=null|204|empty"]),
-        (["--fault", "409@"], 2, ["cannot tell which call is meant", "409@3"]),
+        (["--fault", "409@"], 2, ["the call of this fault is unclear", "409@3"]),
         (["--fault", "408@1"], 2, ["no such fault: 408", "408-html"]),
         (["--zone", "a b"], 2, ["not a domain name"]),
         (["--api-port", "70000"], 2, ["--api-port"]),
@@ -139,7 +139,7 @@ def test_wrong_arguments(dkimctl_inside: Dkimctl, arguments: list[str], code: in
 
 
 def test_port_in_use(dkimctl_inside: Dkimctl) -> None:
-    """A taken port is said with the option that names it, and exit code 3."""
+    """A port in use is reported with its option, and exit code 3."""
     with Sandbox(["a.tld"]) as sandbox:
         ended = dkimctl_inside("sandbox", "--dns-port", str(sandbox.dns_address[1]))
     assert ended.code == 3
@@ -147,8 +147,8 @@ def test_port_in_use(dkimctl_inside: Dkimctl) -> None:
     assert "--dns-port" in ended.err
 
 
-def test_a_service_account_lacks_what_it_is_told_to(dkimctl_inside: DkimctlInside, scratch: Scratch) -> None:
-    """OAuth2 in place of the three keys; the refusal of a policy is named as publish meets it."""
+def test_a_service_account_without_some_actions(dkimctl_inside: DkimctlInside, scratch: Scratch) -> None:
+    """OAuth2 instead of the three keys; publish names the action that the policy refuses."""
     dkimctl_inside("genkey", "domain.tld", "-s", "mail", "-q")
     with running(scratch, "--without", "record/create") as process:
         variables = printed_environment(process)

@@ -1,4 +1,4 @@
-"""The sandbox's name servers: real questions over UDP and TCP, and their faults."""
+"""The sandbox's name servers: real queries over UDP and TCP, and their faults."""
 
 import socket
 import struct
@@ -61,7 +61,7 @@ def test_several_records(sandbox: Sandbox) -> None:
 
 
 def test_nxdomain_and_nodata(sandbox: Sandbox) -> None:
-    """A name that does not exist, and one that does without such records, are two answers; both carry the SOA."""
+    """A missing name and a missing type are two different answers; both contain the SOA."""
     sandbox.zone(ZONE).add("DKIM", "mail._domainkey", KEY_2048)
     for name, rdtype, rcode in (
         (f"nothing.{ZONE}", "TXT", dns.rcode.NXDOMAIN),
@@ -138,7 +138,7 @@ def test_cname_is_followed(sandbox: Sandbox) -> None:
 
 
 def test_cname_loop(sandbox: Sandbox) -> None:
-    """A loop is SERVFAIL from the resolver, and the chain as it stands from an authoritative server."""
+    """A loop is SERVFAIL from the resolver, and the unresolved chain from an authoritative server."""
     sandbox.zone(ZONE).add("CNAME", "a", "b")
     sandbox.zone(ZONE).add("CNAME", "b", "a")
     assert ask(sandbox, f"a.{ZONE}").rcode() == dns.rcode.SERVFAIL
@@ -147,7 +147,7 @@ def test_cname_loop(sandbox: Sandbox) -> None:
 
 
 def test_cname_hides_its_neighbours(sandbox: Sandbox) -> None:
-    """Where a CNAME stands beside a TXT, the CNAME is served."""
+    """With a CNAME and a TXT at one name, the CNAME is served."""
     sandbox.zone(ZONE).add("TXT", "a", "x")
     sandbox.zone(ZONE).add("CNAME", "a", "key.other.tld.")
     assert texts(ask(sandbox, f"a.{ZONE}")) == []
@@ -186,7 +186,7 @@ def test_names_relative_to_the_zone(sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("server", BOTH)
 def test_long_answer_needs_tcp(sandbox: Sandbox, server: str) -> None:
-    """What does not fit has TC and no records; over TCP, or with EDNS room, it comes whole."""
+    """An answer that does not fit has TC and no records; over TCP, or with enough EDNS payload, it is complete."""
     sandbox.zone(ZONE).add("DKIM", "mail._domainkey", KEY_4096)
     for payload in (None, 512, 700):
         short = ask(sandbox, NAME, server=server, payload=payload)
@@ -233,8 +233,8 @@ def test_many_questions_on_one_connection(sandbox: Sandbox) -> None:
         (dns.message.make_query(ZONE, "TXT", rdclass="CH", id=7).to_wire(), dns.rcode.REFUSED),
     ],
 )
-def test_odd_questions(sandbox: Sandbox, wire: bytes, rcode: dns.rcode.Rcode) -> None:
-    """What is no question, or none for this server, gets its RCODE."""
+def test_invalid_queries(sandbox: Sandbox, wire: bytes, rcode: dns.rcode.Rcode) -> None:
+    """Invalid queries, and queries that this server does not answer, get an RCODE."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
         client.settimeout(5)
         client.sendto(wire, sandbox.dns_address)
@@ -243,7 +243,7 @@ def test_odd_questions(sandbox: Sandbox, wire: bytes, rcode: dns.rcode.Rcode) ->
     assert answer[3] & 15 == rcode
 
 
-def test_a_mistake_of_the_sandbox_is_servfail(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_of_the_sandbox_is_servfail(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     """A bug in the look-up is an answer, and does not end the servers."""
     with monkeypatch.context() as broken:
         broken.setattr(dnsserver, "resolve", None)
@@ -253,7 +253,7 @@ def test_a_mistake_of_the_sandbox_is_servfail(sandbox: Sandbox, monkeypatch: pyt
 
 
 def test_noise_is_not_answered(sandbox: Sandbox) -> None:
-    """Neither noise nor an answer gets one, and both leave the server well."""
+    """Noise and answers get no answer, and the server works afterwards."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
         client.settimeout(0.1)
         for wire in (b"", b"x", bytes([0, 7, 0x81, 0x80]) + bytes(8), b"\xff" * 12):
@@ -267,7 +267,7 @@ def test_noise_is_not_answered(sandbox: Sandbox) -> None:
     ("role", "server", "recursive"), [("ns1", FIRST, False), ("ns2", SECOND, False), ("resolver", FIRST, True)]
 )
 def test_faults_hit_one_role(sandbox: Sandbox, role: Any, server: str, recursive: bool) -> None:
-    """A fault of one role leaves the other two well, and ends when cleared."""
+    """A fault of one role does not affect the other two, and ends when cleared."""
     roles = {("ns1", FIRST, False), ("ns2", SECOND, False), ("resolver", FIRST, True)}
     sandbox.dns_faults.set(role, "refuse")
     for name, address, rd in roles:
@@ -297,7 +297,7 @@ def test_servfail_and_lame(sandbox: Sandbox) -> None:
 
 
 def test_stale(sandbox: Sandbox) -> None:
-    """A server that lags serves the zone as it was, the old serial included, until the fault ends."""
+    """A stale server serves the old zone with the old serial until the fault ends."""
     zone = sandbox.zone(ZONE)
     zone.add("TXT", "a", "old")
     old_serial = zone.serial
@@ -311,7 +311,7 @@ def test_stale(sandbox: Sandbox) -> None:
 
 
 def test_no_tcp(sandbox: Sandbox) -> None:
-    """A server may close TCP connections while UDP works: a long record cannot be had."""
+    """A server may close TCP connections while UDP works: a long record cannot be read."""
     sandbox.zone(ZONE).add("DKIM", "mail._domainkey", KEY_4096)
     sandbox.dns_faults.set("ns2", "no-tcp")
     assert ask(sandbox, NAME, server=SECOND, payload=512).flags & dns.flags.TC
@@ -321,7 +321,7 @@ def test_no_tcp(sandbox: Sandbox) -> None:
 
 
 def test_truncate(sandbox: Sandbox) -> None:
-    """A server may want TCP for everything, however short."""
+    """A server may require TCP for every answer."""
     sandbox.dns_faults.set("ns2", "truncate")
     short = ask(sandbox, ZONE, "SOA", server=SECOND)
     assert short.flags & dns.flags.TC
@@ -330,7 +330,7 @@ def test_truncate(sandbox: Sandbox) -> None:
 
 
 def test_fault_for_some_answers(sandbox: Sandbox) -> None:
-    """`times=2` is two answers, then the server is well."""
+    """`times=2` affects two answers, then the server works."""
     sandbox.dns_faults.set("ns2", "servfail", times=2)
     codes = [ask(sandbox, ZONE, "SOA", server=SECOND).rcode() for _ in range(3)]
     assert codes == [dns.rcode.SERVFAIL, dns.rcode.SERVFAIL, dns.rcode.NOERROR]

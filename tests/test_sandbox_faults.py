@@ -1,4 +1,4 @@
-"""Faults of the sandbox's API: each kind as a client sees it, and whether the change was made."""
+"""Faults of the sandbox's API: each kind as seen by a client, and whether the change was made."""
 
 import contextlib
 import socket
@@ -60,7 +60,7 @@ def keys(sandbox: Sandbox) -> int:
     ],
 )
 def test_faults_instead_of_the_call(sandbox: Sandbox, api: Any, kind: Any, error: type[Exception], status: int) -> None:
-    """These happen in place of the call: an error for the client, no change, and the next call is fine."""
+    """These faults replace the call: an error for the client, no change, and the next call works."""
     sandbox.faults.add(Fault(kind, method="POST"))
     with pytest.raises(error):
         api.post(RECORDS, **POST)
@@ -180,7 +180,7 @@ def test_first_fault_wins(sandbox: Sandbox, api: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", sorted(FAULT_KINDS))
-def test_every_kind_leaves_the_server_well(kind: Any) -> None:
+def test_the_server_works_after_every_kind(kind: Any) -> None:
     """After any fault, on a call without and one with a body, the sandbox answers and stops cleanly."""
     with Sandbox([ZONE], Switches(void="204")) as sandbox, library(sandbox) as api:
         api.time_delta  # noqa: B018  # asks on first use
@@ -197,14 +197,14 @@ def test_every_kind_leaves_the_server_well(kind: Any) -> None:
 
 
 def test_body_without_length(sandbox: Sandbox, api: Any) -> None:
-    """A request whose length is not known is refused, and costs nobody else anything."""
+    """A request of unknown length is refused, without effect on other clients."""
     for headers in ({"Content-Length": "-1"}, {"Content-Length": "x"}, {"Transfer-Encoding": "chunked"}):
         assert raw(sandbox, "POST", f"/1.0{RECORDS}", headers=headers)[0] == 411
     assert api.get(RECORDS)
 
 
 def test_client_that_hangs_up(sandbox: Sandbox, api: Any, capfd: pytest.CaptureFixture[str]) -> None:
-    """A client that goes away in the middle disturbs nobody and prints nothing."""
+    """A client that disconnects has no effect on others, and nothing is printed."""
     host, port = sandbox.api_url.removeprefix("http://").removesuffix("/1.0").split(":")
     for start in (b"", b"GET /1.0/auth/time HTTP/1.1\r\nHost: x", b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\n{"):
         with socket.create_connection((host, int(port))) as connection:

@@ -23,7 +23,7 @@ POINTED = """
 import os, ovh.client
 ovh.client.ENDPOINTS["ovh-eu"] = os.environ["OVH_ENDPOINT"]
 """
-"""What points any program that uses python-ovh at the sandbox."""
+"""The code with which a program that uses python-ovh uses the sandbox."""
 ACME = f"_acme-challenge.{ZONE}"
 
 
@@ -35,7 +35,7 @@ def module(name: str) -> pytest.MarkDecorator:
 
 
 def python(sandbox: Sandbox, code: str, *arguments: str) -> str:
-    """What a Python program prints that was pointed at the sandbox."""
+    """Run a Python program that uses the sandbox. Return its output."""
     environment = {**os.environ, **sandbox.environment()}
     ran = subprocess.run(
         [sys.executable, "-c", POINTED + code, *arguments], env=environment, capture_output=True, text=True, timeout=120
@@ -46,7 +46,7 @@ def python(sandbox: Sandbox, code: str, *arguments: str) -> str:
 
 @module("octodns_ovh")
 def test_octodns(tmp_path: Path) -> None:
-    """A zone of octodns is planned, made, and is as planned when it is looked at again."""
+    """A zone of octodns is planned and created; the next plan is empty."""
     (tmp_path / f"{ZONE}.yaml").write_text("mail._domainkey:\n  type: TXT\n  value: v=DKIM1\\; k=rsa\\; p=\n")
     (tmp_path / "config.yaml").write_text(
         f"providers:\n  files:\n    class: octodns.provider.yaml.YamlProvider\n    directory: {tmp_path}\n"
@@ -84,7 +84,7 @@ with lexicon.client.Client(lexicon.config.ConfigResolver().with_dict(values)) as
 
 @module("lexicon")
 def test_dns_lexicon() -> None:
-    """A record is made, listed and taken out again."""
+    """A record is created, listed and deleted."""
     with Sandbox([ZONE]) as sandbox:
         made, gone = python(sandbox, LEXICON).splitlines()
         assert "token" in made
@@ -116,7 +116,7 @@ plugin._cleanup("{ZONE}", "{ACME}", "token")
 @module("certbot_dns_ovh")
 @module("certbot")
 def test_certbot() -> None:
-    """The record of a challenge comes and goes."""
+    """The record of a challenge is created and deleted."""
     with Sandbox([ZONE]) as sandbox:
         python(sandbox, CERTBOT)
         written = [call.method for call in sandbox.calls if call.path.startswith(RECORDS) and call.method != "GET"]
@@ -153,7 +153,7 @@ def test_node(tmp_path: Path) -> None:
         assert len(json.loads(ran.stdout)) == 1
 
 
-def test_any_client_behind_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_any_client_through_a_tls_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """python-ovh pointed at a https address signs that address."""
     import ovh
     import ovh.client
@@ -169,7 +169,7 @@ def test_any_client_behind_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 @contextmanager
 def tls_in_front(sandbox: Sandbox, directory: Path) -> Iterator[int]:
-    """The port of a proxy that takes TLS and hands on what it holds."""
+    """Start a TLS proxy. Return its port."""
     key, certificate = directory / "key.pem", directory / "certificate.pem"
     make = "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost -addext subjectAltName=DNS:localhost"
     subprocess.run([*make.split(), "-keyout", key, "-out", certificate], check=True, capture_output=True)
@@ -185,11 +185,11 @@ def tls_in_front(sandbox: Sandbox, directory: Path) -> Iterator[int]:
             target.shutdown(socket.SHUT_RDWR)
 
     def serve(plain: socket.socket) -> None:
-        behind = (address.hostname or "", address.port or 0)
+        target = (address.hostname or "", address.port or 0)
         with (
             suppress(OSError),
             context.wrap_socket(plain, server_side=True) as outer,
-            socket.create_connection(behind) as inner,
+            socket.create_connection(target) as inner,
         ):
             back = threading.Thread(target=copy, args=(inner, outer), daemon=True)
             back.start()

@@ -1,4 +1,4 @@
-"""What a web page or a stranger's request can do to the sandbox: nothing."""
+"""Hostile requests, such as those of a web page, have no effect on the sandbox."""
 
 import json
 import socket
@@ -13,7 +13,7 @@ from tests.sandbox_clients import RECORDS, ZONE, library, raw, raw_json
 
 
 def exchange(sandbox: Sandbox, request: bytes) -> bytes:
-    """Send these bytes; what comes back until the connection ends."""
+    """Send these bytes. Return the answer until the connection ends."""
     address = urlsplit(sandbox.api_url)
     with socket.create_connection((address.hostname or "", address.port or 0), timeout=10) as connection:
         connection.sendall(request)
@@ -26,7 +26,7 @@ def exchange(sandbox: Sandbox, request: bytes) -> bytes:
     ["localhost", "LOCALHOST:1", "127.0.0.1", "127.0.0.1:80", "127.9.8.7:65535", "[::1]", "[::1]:8080", "a.localhost"],
 )
 def test_names_of_this_machine_are_served(host: str) -> None:
-    """With any port: there may be a proxy in front."""
+    """Any port is accepted: there may be a proxy."""
     assert is_loopback_host(host)
     with Sandbox([ZONE]) as sandbox:
         assert exchange(sandbox, f"GET /1.0/auth/time HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()).startswith(
@@ -42,7 +42,7 @@ def test_names_of_this_machine_are_served(host: str) -> None:
     ],
 )  # fmt: skip
 def test_no_other_name_is_served(host: str) -> None:
-    """A page on the web may have a name that leads here (DNS rebinding): 421, and the call is not even logged."""
+    """A web page's name may resolve to this machine (DNS rebinding): 421, and the call is not even logged."""
     with Sandbox([ZONE]) as sandbox:
         got = exchange(sandbox, f"GET /1.0/auth/time HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
         assert got.startswith(b"HTTP/1.1 421")
@@ -51,7 +51,7 @@ def test_no_other_name_is_served(host: str) -> None:
 
 @pytest.mark.parametrize("hosts", [b"", b"Host: localhost\r\nHost: evil.example\r\n"])
 def test_a_request_has_one_host(hosts: bytes) -> None:
-    """RFC 9112 §3.2: none or several is a bad request."""
+    """No or several `Host` fields are a bad request (RFC 9112 §3.2)."""
     with Sandbox([ZONE]) as sandbox:
         assert exchange(sandbox, b"GET /1.0/auth/time HTTP/1.1\r\n" + hosts + b"\r\n").startswith(b"HTTP/1.1 400")
 
@@ -72,7 +72,7 @@ def test_no_page_may_read_an_answer() -> None:
     ],
 )  # fmt: skip
 def test_a_redirection_is_an_address(redirection: object) -> None:
-    """What would end a header or begin another is refused, as is whatever is no address of a page."""
+    """A value that ends a header or starts another is refused, as is anything but a URL."""
     with Sandbox([ZONE]) as sandbox:
         key = {"X-Ovh-Application": sandbox.credentials.application_key}
         body = {"accessRules": [{"method": "GET", "path": "/*"}], "redirection": redirection}
@@ -82,7 +82,7 @@ def test_a_redirection_is_an_address(redirection: object) -> None:
 
 @pytest.mark.parametrize("length", [http.MOST_OCTETS + 1, 10**12, int("9" * 4000)])
 def test_a_body_is_limited(length: int) -> None:
-    """What is too long is not read: 413."""
+    """A body that is too long is not read: 413."""
     with Sandbox([ZONE]) as sandbox:
         head = f"POST {RECORDS} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n"
         assert exchange(sandbox, head.encode()).startswith(b"HTTP/1.1 413")
@@ -93,7 +93,7 @@ def test_a_body_is_limited(length: int) -> None:
     ["[" * 100_000, '{"a":' * 100_000, "9" * 5000, '{"fieldType":["TXT"],"target":"x"}', '{"fieldType":{},"target":1}'],
 )
 def test_a_body_of_any_depth_is_a_bad_request(body: str) -> None:
-    """400, not a failure of the sandbox."""
+    """The answer is 400, not a failure of the sandbox."""
     with Sandbox([ZONE]) as sandbox:
         assert _signed(sandbox, "POST", RECORDS, body) == 400
 
@@ -111,8 +111,8 @@ def _signed(sandbox: Sandbox, method: str, path: str, body: str) -> int:
     return raw(sandbox, method, f"/1.0{path}", headers, body)[0]
 
 
-def test_what_may_have_been_signed() -> None:
-    """Both schemes, with the port and without; one that says nothing of a host signs nothing."""
+def test_accepted_signed_urls() -> None:
+    """Both schemes are accepted, with and without the port."""
     assert signed_urls("localhost:8443", "/1.0/x?y=1") == (
         "http://localhost:8443/1.0/x?y=1",
         "https://localhost:8443/1.0/x?y=1",
@@ -123,13 +123,13 @@ def test_what_may_have_been_signed() -> None:
 
 
 def test_a_number_of_any_length_in_a_path_is_not_found() -> None:
-    """404, not a failure of the sandbox."""
+    """The answer is 404, not a failure of the sandbox."""
     with Sandbox([ZONE]) as sandbox:
         assert _signed(sandbox, "GET", f"{RECORDS}/{'9' * 5000}", "") == 404
 
 
-def test_history_as_the_api_tells_it() -> None:
-    """Each refresh is a version: listed by its date, shown with the address of its text, and brought back."""
+def test_history() -> None:
+    """Each refresh is a version: listed by date, shown with the URL of its text, and restored."""
     with Sandbox([ZONE]) as sandbox, library(sandbox) as client:
         client.post(RECORDS, fieldType="TXT", subDomain="a", target="one")
         client.post(f"/domain/zone/{ZONE}/refresh")
@@ -148,8 +148,8 @@ def test_history_as_the_api_tells_it() -> None:
         assert len(client.get(RECORDS, fieldType="TXT")) == 1
 
 
-def test_service_infos_as_the_api_tells_them() -> None:
-    """The fields of every service of an account."""
+def test_service_infos() -> None:
+    """The answer has the fields of every service of an account."""
     with Sandbox([ZONE]) as sandbox, library(sandbox) as client:
         infos = client.get(f"/domain/zone/{ZONE}/serviceInfos")
     assert infos["domain"] == ZONE

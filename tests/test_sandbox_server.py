@@ -21,8 +21,8 @@ from dkimctl.sandbox.targets import character_strings, joined, quote, quote_whol
 from tests.sandbox_clients import KEY_2048, RECORDS, ZONE, ask, library, raw
 
 
-def test_environment_points_at_it() -> None:
-    """The variables hold the two addresses and credentials that work."""
+def test_the_environment_works() -> None:
+    """The variables hold the two addresses and valid credentials."""
     with Sandbox([ZONE]) as sandbox:
         host, port = sandbox.dns_address
         variables = sandbox.environment()
@@ -78,7 +78,7 @@ def test_two_at_once_share_nothing() -> None:
 
 
 def test_ports_can_be_chosen(free_port: Callable[[], int]) -> None:
-    """Both ports are taken as given, and a second sandbox on them is told which is in use."""
+    """Both ports are used as given, and the error of a second sandbox names the port in use."""
     api_port, dns_port = free_port(), free_port()
     with Sandbox([ZONE], api_port=api_port, dns_port=dns_port) as sandbox:
         assert sandbox.api_url == f"http://127.0.0.1:{api_port}/1.0"
@@ -114,7 +114,7 @@ def test_zones_by_name() -> None:
 
 
 def test_many_zones() -> None:
-    """A thousand zones are no trouble, and each is its own."""
+    """A thousand zones work, each independently."""
     with Sandbox([f"d{number}.tld" for number in range(1000)]) as sandbox, library(sandbox) as api:
         assert len(api.get("/domain/zone")) == 1000
         sandbox.zone("d999.tld").add("TXT", "a", "x")
@@ -136,7 +136,7 @@ def test_runs_in_a_script_without_network() -> None:
 
 
 def test_unknown_attribute() -> None:
-    """The lazy package still says what it does not have."""
+    """The lazy package raises AttributeError for an unknown name."""
     import dkimctl.sandbox
 
     with pytest.raises(AttributeError, match="Sandcastle"):
@@ -153,7 +153,7 @@ def test_callback_sees_every_call() -> None:
 
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=900))
 def test_quoting_keeps_the_text(text: str) -> None:
-    """Whatever a text holds, its quoted form has strings of at most 255 octets and means the same."""
+    """The quoted form of any text has strings of at most 255 octets and the same meaning."""
     octets = b"".join(character_strings(text))
     assert b"".join(character_strings(quote(text))) == octets
     assert b"".join(character_strings(quote_whole(text))) == octets
@@ -193,7 +193,7 @@ def test_glob_covers_the_whole_path() -> None:
     assert not glob("/domain/zone", "/domain/zone/x")
 
 
-def test_switches_from_words() -> None:
+def test_switches_from_text() -> None:
     """Every switch in the table can be set by its spelling, and has its type."""
     given_words = ["void=204", "truncate-txt", "soa-minimum=60", "refresh-delay=0.5", "clock-skew=-5", "max-target=9"]
     assert parse_switches(given_words) == Switches(
@@ -222,14 +222,14 @@ def test_switches_from_words() -> None:
     ],
 )
 def test_wrong_switches(word: str, hint: str) -> None:
-    """A wrong name or value is said, with what can be written instead."""
+    """A wrong name or value is reported, with a valid alternative."""
     with pytest.raises(UsageError) as caught:
         parse_switches([word])
     assert hint in caught.value.hint
 
 
-def test_faults_from_words() -> None:
-    """A fault by number, by method and pattern, and every kind."""
+def test_faults_from_text() -> None:
+    """Faults are parsed by number, by method and pattern, and of every kind."""
     assert parse_fault("409@3") == Fault("409", call=3)
     assert parse_fault("reset-after@POST:/domain/zone/*/record") == Fault(
         "reset-after", method="POST", path="/domain/zone/*/record"
@@ -244,7 +244,7 @@ def test_faults_from_words() -> None:
     "word", ["410@1", "409", "409@0", "409@x", "409@PATCH:/x", "409@POST:x", "409@", "409=1@1", "429=@1", "429=-1@1"]
 )
 def test_wrong_faults(word: str) -> None:
-    """What is no fault is said, with a hint."""
+    """An invalid fault is reported, with a hint."""
     with pytest.raises(UsageError) as caught:
         parse_fault(word)
     assert caught.value.hint

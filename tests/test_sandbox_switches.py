@@ -1,4 +1,4 @@
-"""Each switch of the sandbox: what its other position changes."""
+"""The effect of each switch of the sandbox."""
 
 import time
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ def sandbox_with(**switches: Any) -> Iterator[tuple[Sandbox, Any]]:
 
 
 def post(api: Any, **changes: Any) -> Any:
-    """A new record, a plain DKIM but for the changes."""
+    """Create a record, a plain DKIM except for the changes."""
     return api.post(RECORDS, **{"fieldType": "DKIM", "subDomain": SELECTOR, "target": KEY_2048, **changes})
 
 
@@ -81,7 +81,7 @@ def test_clock_skew(skew: float) -> None:
 
 
 def test_timestamp_window() -> None:
-    """How old a request may be can be set."""
+    """The allowed age of a request can be set."""
     with sandbox_with(timestamp_window=3600.0) as (_, api):
         api._time_delta = -3000
         assert api.get(RECORDS)
@@ -101,7 +101,7 @@ def test_pending_credential_readable() -> None:
 
 
 def test_token_lifetime() -> None:
-    """How long a token is good for can be set; one that is over is 401."""
+    """The lifetime of a token can be set; an expired one is 401."""
     for seconds, expected in ((3600.0, 200), (0.0, 401)):
         with sandbox_with(token_lifetime=seconds) as (sandbox, _):
             account = sandbox.accounts.create()
@@ -114,7 +114,7 @@ def test_token_lifetime() -> None:
 
 
 def test_sub_domain_filter_like() -> None:
-    """The older filter minds the case; the wildcards stay."""
+    """The older filter is case-sensitive; the wildcards are the same."""
     with sandbox_with(sub_domain_filter="like") as (_, api):
         number = post(api)["id"]
         assert api.get(RECORDS, subDomain="mail%") == [number]
@@ -158,7 +158,7 @@ def test_switches_of_one_zone_can_change() -> None:
 
 
 def test_max_target() -> None:
-    """The service may have a longest target."""
+    """The service may limit the length of a target."""
     with sandbox_with(max_target=400) as (_, api):
         assert post(api, target="v=DKIM1; p=MIIB")
         with pytest.raises(BadParametersError, match="longer than 400"):
@@ -177,7 +177,7 @@ def test_retype_txt() -> None:
 
 
 def test_refuse_dkim() -> None:
-    """The type is not among those of the enumeration; a TXT is taken."""
+    """The type is not in the enumeration; a TXT is accepted."""
     with sandbox_with(refuse_dkim=True) as (_, api):
         with pytest.raises(BadParametersError, match=r"\(DKIM\) does not belong to the NamedResolutionFieldTypeEnum"):
             api.post("/domain/zone/domain.tld/record", fieldType="DKIM", subDomain="a._domainkey", target="p=AAAA")
@@ -185,7 +185,7 @@ def test_refuse_dkim() -> None:
 
 
 def test_refuse_ed25519() -> None:
-    """An Ed25519 key may be refused as a DKIM while a TXT is taken."""
+    """An Ed25519 key may be refused as a DKIM and accepted as a TXT."""
     with sandbox_with(refuse_ed25519=True) as (_, api):
         with pytest.raises(BadParametersError, match="Invalid subfield found in DKIM : k=ed25519"):
             post(api, target=ED25519)
@@ -212,7 +212,7 @@ def test_dkim_name(switch: Any, taken: list[str]) -> None:
 
 
 def test_cname_clash() -> None:
-    """A CNAME beside other records is taken, or refused from both sides, also when a PUT would make it."""
+    """A CNAME beside other records is accepted, or refused in either order, also for a PUT."""
     with sandbox_with(cname_clash="accepted") as (_, api):
         assert post(api)
         assert post(api, fieldType="CNAME", target="else.tld.")
@@ -266,7 +266,7 @@ def test_get_404_after_post() -> None:
 
 
 def test_refresh_delay() -> None:
-    """Until the delay is over DNS serves the old zone, status and task say so, and what is edited meanwhile waits."""
+    """During the delay DNS serves the old zone, status and task say so, and later edits are not included."""
     with sandbox_with(refresh_delay=3600.0) as (sandbox, api):
         zone = sandbox.zone(ZONE)
         serial = zone.serial
@@ -296,7 +296,7 @@ def test_refresh_delay_ends_by_itself() -> None:
 
 
 def test_refresh_race() -> None:
-    """A refresh while another is under way is taken, or an error with the status that was chosen."""
+    """A refresh during another one is accepted, or an error with the chosen status."""
     with sandbox_with(refresh_delay=3600.0) as (sandbox, api):
         api.post(REFRESH)
         api.post(REFRESH)

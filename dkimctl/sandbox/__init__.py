@@ -5,13 +5,13 @@
         subprocess.run(["dkimctl", "publish", "domain.tld"], env={**os.environ, **sandbox.environment()})
         assert sandbox.zone("domain.tld").served
 
-Other clients of the API are pointed at it thus. lego takes `OVH_ENDPOINT` as it is. A program that uses python-ovh
+Other clients of the API can use it as well. lego accepts `OVH_ENDPOINT` unchanged. A program that uses python-ovh
 (octodns-ovh) needs `ovh.client.ENDPOINTS["ovh-eu"] = os.environ["OVH_ENDPOINT"]` before it starts; dns-lexicon and
-certbot-dns-ovh the same in `lexicon._private.providers.ovh.ENDPOINTS`. A client that speaks https only (Node's `ovh`)
-needs a proxy with TLS in front that hands `Host` on; signatures of either scheme, with the port and without, are
-accepted. Only requests for `localhost` or a loopback address are answered.
+certbot-dns-ovh need the same in `lexicon._private.providers.ovh.ENDPOINTS`. A client that supports https only (Node's
+`ovh`) needs a TLS proxy that passes `Host` on; signatures are accepted for both schemes, with and without the port.
+Only requests for `localhost` or a loopback address are answered.
 
-It is no part of the tool's work: only the commands `sandbox` and `demo` and the tests use it.
+The tool itself does not need it: only the commands `sandbox` and `demo` and the tests use it.
 """
 
 from typing import TYPE_CHECKING
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Fault", "LoggedCall", "Record", "Sandbox", "Switches"]
 
-_HOMES = {"Fault": "faults", "LoggedCall": "calls", "Record": "records", "Sandbox": "server"}
+_MODULES = {"Fault": "faults", "LoggedCall": "calls", "Record": "records", "Sandbox": "server"}
 
 
 def __getattr__(name: str) -> object:
-    """Import the rest when it is used: help texts need the switches only, not HTTP and DNS."""
-    if name not in _HOMES:
+    """Import the other names on first use: help texts need only the switches, not HTTP and DNS."""
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -1,4 +1,4 @@
-"""Who calls, and may they: the checks in the order of the sandbox, each with its own error."""
+"""Authentication and authorisation of a call: the checks in a fixed order, each with its own error."""
 
 import hmac
 import time
@@ -14,18 +14,18 @@ _DIGITS = 12
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """The checks before a call: identity, then right. Each failure is an ErrorAnswer."""
+    """The checks before a call: identity, then rights. Each failure raises an ErrorAnswer."""
 
     credentials: Credentials
     accounts: ServiceAccounts
     switches: Switches
 
     def now(self) -> float:
-        """The API's clock, seconds since 1970."""
+        """Return the API's time, in seconds since 1970."""
         return time.time() + self.switches.clock_skew
 
     def check(self, request: Request, action: str) -> Credential | ServiceAccount:
-        """Who calls, once every check passed: the rule for the path, or the IAM action."""
+        """Return the caller after all checks, including the rule for the path or the IAM action."""
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() == "bearer":
             return self._check_bearer(token, action)
@@ -38,7 +38,7 @@ class Access:
         return credential
 
     def check_application(self, request: Request) -> None:
-        """The application key is the sandbox's."""
+        """Check that the application key is the sandbox's."""
         key = request.headers.get("X-Ovh-Application")
         if key is None:
             raise ErrorAnswer(401, "You must login first", "NOT_LOGGED_IN")

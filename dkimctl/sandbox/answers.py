@@ -1,4 +1,4 @@
-"""Requests, answers and errors of the API, before any of them touches a socket."""
+"""Requests, answers and errors of the API, independent of HTTP connections."""
 
 import json
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from urllib.parse import parse_qs
 from dkimctl.sandbox.switches import Switches
 
 VOID: Final = object()
-"""What a route returns when the API describes its answer as void."""
+"""The return value of routes whose answer the API describes as void."""
 
 _CLASSES = {
     400: "Client::BadRequest",
@@ -26,9 +26,9 @@ _CLASSES = {
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTP request. `path` is without version prefix, query and trailing slash.
+    """An HTTP request. `path` has no version prefix, query or trailing slash.
 
-    `urls`: what may have been signed, the one without TLS first.
+    `urls`: the URLs that the client may have signed, the one without TLS first.
     """
 
     method: str
@@ -39,12 +39,12 @@ class Request:
     body: str
 
     def parameter(self, name: str) -> str | None:
-        """The last value of a query parameter."""
+        """Return the last value of a query parameter."""
         values = parse_qs(self.query, keep_blank_values=True).get(name)
         return values[-1] if values else None
 
     def json(self) -> Any:
-        """The body's value, None for no body. Raises ErrorAnswer 400 when it is not JSON."""
+        """Return the body's value, None without a body. Raises ErrorAnswer 400 when it is not JSON."""
         if not self.body:
             return None
         try:
@@ -55,7 +55,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """One HTTP answer, complete except for the headers that every answer has."""
+    """An HTTP answer without the headers that every answer has."""
 
     status: int
     body: bytes
@@ -64,7 +64,7 @@ class HttpAnswer:
 
 
 class ErrorAnswer(Exception):
-    """An error answer: HTTP status, message, `errorCode` of the legacy format, IAM details."""
+    """Raised for an error answer: HTTP status, message, `errorCode` of the legacy format, IAM details."""
 
     def __init__(self, status: int, message: str, code: str = "", details: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
@@ -74,7 +74,7 @@ class ErrorAnswer(Exception):
         self.details = details
 
     def answer(self, switches: Switches) -> HttpAnswer:
-        """The body in the format that the switches choose."""
+        """Return the answer in the format chosen by the switches."""
         body: dict[str, Any]
         if switches.error_format == "legacy":
             phrase = _phrase(self.status)
@@ -91,7 +91,7 @@ class ErrorAnswer(Exception):
 
 
 def value_answer(value: object, switches: Switches) -> HttpAnswer:
-    """200 with the value as JSON, or the form of void that the switches choose."""
+    """Return 200 with the value as JSON; for VOID, the form chosen by the switches."""
     if value is not VOID:
         return HttpAnswer(200, json.dumps(value, separators=(",", ":")).encode())
     if switches.void == "204":

@@ -1,7 +1,7 @@
-"""The API without its transport: a request in, an answer out, checks in the sandbox's order.
+"""The API without its transport: maps a request to an answer.
 
-Application key, consumer key, clock, signature, validation, right, zone, expiry. Error texts that `routes` and
-`checks` take from no recorded answer of the real service are this sandbox's own.
+The order of the checks: application key, consumer key, clock, signature, validation, rights, zone, expiry. Error texts
+in `routes` and `checks` without a recorded answer of the real service are this sandbox's own.
 """
 
 from collections.abc import Mapping
@@ -15,19 +15,19 @@ from dkimctl.sandbox.zonefile import text_of
 from dkimctl.sandbox.zones import Zone
 
 PREFIXES = ("/1.0", "/v1")
-"""Two names of the same API."""
+"""Two prefixes of the same API."""
 
 
 class Api:
-    """Everything that can be asked for: the zones, `/auth`, the token endpoint and the validation page."""
+    """All endpoints: the zones, `/auth`, the token endpoint and the validation page."""
 
     def __init__(self, zones: Mapping[str, Zone], access: Access) -> None:
         self._zones = zones
         self._access = access
-        self._routes = _every_route()
+        self._routes = _all_routes()
 
     def answer(self, request: Request, base_url: str, *, versioned: bool) -> HttpAnswer:
-        """The answer to a request; `versioned` when its path had one of the prefixes."""
+        """Return the answer to a request; `versioned`: its path had one of the prefixes."""
         switches = self._access.switches
         try:
             if not versioned:
@@ -50,7 +50,7 @@ class Api:
         raise ErrorAnswer(404, "Got an invalid (or empty) URL", "INVALID_URL")
 
     def _version(self, token: str) -> HttpAnswer:
-        """The text of an earlier version; its address is not guessed, and needs no key."""
+        """Return the text of an earlier version; its URL cannot be guessed, and needs no key."""
         for zone in self._zones.values():
             for version in zone.history.versions:
                 if version.token == token:
@@ -72,11 +72,11 @@ class Api:
 
 
 def every_action() -> list[str]:
-    """The IAM actions that the calls need, sorted."""
-    return sorted(_every_route().actions)
+    """Return the IAM actions that the calls need, sorted."""
+    return sorted(_all_routes().actions)
 
 
-def _every_route() -> Routes:
+def _all_routes() -> Routes:
     routes = Routes()
     record_routes.register(routes)
     zone_routes.register(routes)

@@ -11,7 +11,7 @@ AUTH_ACTION = "account:apiovh:auth"
 
 
 def answer_auth(access: Access, request: Request, base_url: str) -> object:
-    """The value of a call below `/auth`. Raises ErrorAnswer."""
+    """Return the value of a call below `/auth`. Raises ErrorAnswer."""
     match request.method, request.path:
         case "GET", "/auth/time":
             return int(access.now())
@@ -28,7 +28,7 @@ def answer_auth(access: Access, request: Request, base_url: str) -> object:
 
 
 def request_credential(access: Access, request: Request, base_url: str) -> dict[str, str]:
-    """A consumer key that a person still has to validate; needs only the application key."""
+    """Issue a consumer key that a person must validate; needs only the application key."""
     access.check_application(request)
     body = request.json()
     rules = body.get("accessRules") if isinstance(body, dict) else None
@@ -52,7 +52,7 @@ def request_credential(access: Access, request: Request, base_url: str) -> dict[
 
 
 def validation_page(access: Access, request: Request) -> HttpAnswer:
-    """Opening the validation URL is the person's consent; then the redirection, if one was asked for."""
+    """Validate the consumer key when its URL is opened; then redirect, if requested."""
     credential = access.credentials.find_token(request.parameter("credentialToken") or "")
     if credential is None:
         return HttpAnswer(404, b"no such token\n", "text/plain; charset=utf-8")
@@ -63,7 +63,7 @@ def validation_page(access: Access, request: Request) -> HttpAnswer:
 
 
 def _is_web_address(value: object) -> bool:
-    """Whether it can be sent as `Location`: nothing in it ends a header or begins another."""
+    """True when a URL can be sent as `Location`: it contains nothing that ends a header or starts another."""
     return isinstance(value, str) and re.fullmatch(r"https?://[!-~]{1,2000}", value) is not None
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class LoggedCall:
-    """One API call: path with query and without version prefix, status 0 when no answer was sent."""
+    """An API call: path with query and without version prefix; status 0 when no answer was sent."""
 
     method: str
     path: str
@@ -17,7 +17,7 @@ class LoggedCall:
 
 
 class CallLog:
-    """Calls in the order in which they arrived, each complete before its answer leaves."""
+    """The calls in order of arrival; each entry is complete before its answer is sent."""
 
     def __init__(self, on_call: Callable[[LoggedCall], None] | None = None) -> None:
         self._lock = threading.Lock()
@@ -31,12 +31,12 @@ class CallLog:
             return [call for call in self._slots if call is not None]
 
     def clear(self) -> None:
-        """Forget every call; the next one is number 1 again."""
+        """Clear the log; the next call is number 1 again."""
         with self._lock:
             self._slots = []
 
     def arrive(self) -> tuple[int, Callable[[LoggedCall], None]]:
-        """The number of a new call (from 1) and the function that completes its entry."""
+        """Add a new call. Return its number (from 1) and the function that completes its entry."""
         with self._lock:
             slots = self._slots
             slots.append(None)
@@ -52,6 +52,6 @@ class CallLog:
 
 
 def log_line(call: LoggedCall) -> str:
-    """A call as one line of JSON."""
+    """Return a call as one line of JSON."""
     fields = {"method": call.method, "path": call.path, "body": call.body, "status": call.status}
-    return json.dumps(fields)  # in ASCII: one line for every reader
+    return json.dumps(fields)  # in ASCII, so that no character ends the line for any reader

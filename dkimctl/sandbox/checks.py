@@ -1,4 +1,4 @@
-"""What the API says about a record before it takes it."""
+"""The API's checks of a record before it is stored."""
 
 from dataclasses import replace
 from typing import Any
@@ -17,7 +17,7 @@ READ_ONLY = ("fieldType", "id", "zone")
 
 
 def new_fields(body: Any) -> tuple[str, str, str, int]:
-    """Field type, name, target and TTL of a POST body."""
+    """Return field type, name, target and TTL of a POST body. Raises ErrorAnswer."""
     fields = _object(body, allowed=("fieldType", "subDomain", "target", "ttl"))
     for name in ("fieldType", "target"):
         if fields.get(name) is None:
@@ -29,14 +29,14 @@ def new_fields(body: Any) -> tuple[str, str, str, int]:
 
 
 def unknown_type(field_type: str) -> ErrorAnswer:
-    """The refusal of a type that the enumeration does not have."""
+    """Return the error for a type that is not in the enumeration."""
     return ErrorAnswer(
         400, f"[fieldType] Given data ({field_type}) does not belong to the NamedResolutionFieldTypeEnum enumeration"
     )
 
 
 def changed(record: Record, body: Any) -> Record:
-    """The record as a PUT body changes it."""
+    """Return the record as changed by a PUT body. Raises ErrorAnswer."""
     given = body if isinstance(body, dict) else {}
     read_only = [name for name in READ_ONLY if name in given]
     if read_only:
@@ -51,7 +51,7 @@ def changed(record: Record, body: Any) -> Record:
 
 
 def accepted(record: Record, zone: Zone) -> Record:
-    """The record as the API stores it. Raises ErrorAnswer 400 or 409."""
+    """Return the record as the API stores it. Raises ErrorAnswer 400 or 409."""
     switches = zone.switches
     if switches.max_target and len(record.target) > switches.max_target:
         raise ErrorAnswer(400, f"[target] Given data is longer than {switches.max_target} characters")
@@ -110,7 +110,7 @@ def _check_neighbours(record: Record, zone: Zone) -> None:
     ]
     cname = record.field_type == "CNAME" or any(other.field_type == "CNAME" for other in neighbours)
     if neighbours and cname and zone.switches.cname_clash == "refused":
-        raise ErrorAnswer(409, "A CNAME record cannot stand beside other records of the same subdomain")
+        raise ErrorAnswer(409, "A CNAME record cannot coexist with other records of the same subdomain")
     same = any((other.field_type, other.target) == (record.field_type, record.target) for other in neighbours)
     if same and zone.switches.duplicates == "refused":
         raise ErrorAnswer(409, "This record already exists")
@@ -135,7 +135,7 @@ def _text(fields: dict[str, Any], name: str) -> str:
 
 
 def _ttl(fields: dict[str, Any]) -> int:
-    """1 to 59 become 60 without a word; 0 and nothing are the zone's default."""
+    """Return the TTL: 1 to 59 silently become 60; 0 and a missing value are the zone's default."""
     value = fields.get("ttl") or 0
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 2147483647:
         raise ErrorAnswer(400, f"[ttl] Given data ({value}) is not valid for type long")

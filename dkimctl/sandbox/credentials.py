@@ -15,26 +15,26 @@ METHODS = ("GET", "POST", "PUT", "DELETE")
 
 
 def signature(application_secret: str, consumer_key: str, method: str, url: str, body: str, timestamp: str) -> str:
-    """The value of X-Ovh-Signature: `$1$` and the SHA-1 of the six parts joined by `+`."""
+    """Return the value of X-Ovh-Signature: `$1$` and the SHA-1 of the six parts joined by `+`."""
     signed = "+".join((application_secret, consumer_key, method, url, body, timestamp))
     return "$1$" + hashlib.sha1(signed.encode(), usedforsecurity=False).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A right: an HTTP method and a path in which `*` stands for anything, slashes included."""
+    """A right: an HTTP method and a path in which `*` matches anything, slashes included."""
 
     method: str
     path: str
 
     def covers(self, method: str, path: str) -> bool:
-        """Whether the rule grants a call."""
+        """True when the rule grants a call."""
         return self.method == method and glob(self.path, path)
 
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """A consumer key and what belongs to it."""
+    """A consumer key with its state and rights."""
 
     id: int
     consumer_key: str = field(repr=False)
@@ -53,11 +53,11 @@ class Credential:
         return "expired" if past else self.state
 
     def grants(self, method: str, path: str) -> bool:
-        """Whether one of the rules covers a call; `/auth` needs none."""
+        """True when one of the rules covers a call; `/auth` needs none."""
         return path.startswith("/auth/") or any(rule.covers(method, path) for rule in self.rules)
 
     def as_json(self) -> dict[str, Any]:
-        """The object of `GET /auth/currentCredential`."""
+        """Return the object of `GET /auth/currentCredential`."""
         return {
             "credentialId": self.id,
             "applicationId": 1,
@@ -72,7 +72,7 @@ class Credential:
 
 
 class Credentials:
-    """The one application of the sandbox and its consumer keys, the first of which may do everything."""
+    """The sandbox's application and its consumer keys; the first key may do everything."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -90,7 +90,7 @@ class Credentials:
         state: CredentialState = "validated",
         expiration: datetime | None = None,
     ) -> str:
-        """A new consumer key; rules are pairs of method and path, None grants every call."""
+        """Issue a new consumer key; rules are pairs of method and path, None grants every call."""
         granted = [(method, "/*") for method in METHODS] if rules is None else rules
         return self.request(granted, state=state, expiration=expiration).consumer_key
 
@@ -103,7 +103,7 @@ class Credentials:
         redirection: str | None = None,
         allowed_ips: tuple[str, ...] | None = None,
     ) -> Credential:
-        """A new credential as `POST /auth/credential` makes it."""
+        """Create a credential as `POST /auth/credential` does."""
         with self._lock:
             credential = Credential(
                 len(self._credentials) + 1,
@@ -120,25 +120,25 @@ class Credentials:
             return credential
 
     def validate(self, consumer_key: str) -> None:
-        """What the account's owner does on the validation page."""
+        """Validate a consumer key, as the account's owner does on the validation page."""
         self.set_state(consumer_key, "validated")
 
     def set_state(self, consumer_key: str, state: CredentialState) -> None:
-        """Put a consumer key into a state. KeyError when there is no such key."""
+        """Set the state of a consumer key. Raises KeyError for an unknown key."""
         with self._lock:
             self._credentials[consumer_key] = replace(self._credentials[consumer_key], state=state)
 
     def revoke(self, consumer_key: str) -> None:
-        """Forget a consumer key."""
+        """Delete a consumer key."""
         with self._lock:
             self._credentials.pop(consumer_key, None)
 
     def find(self, consumer_key: str) -> Credential | None:
-        """The credential of a consumer key."""
+        """Return the credential of a consumer key, or None."""
         with self._lock:
             return self._credentials.get(consumer_key)
 
     def find_token(self, token: str) -> Credential | None:
-        """The credential whose validation page has this token."""
+        """Return the credential whose validation page has this token, or None."""
         with self._lock:
             return next((found for found in self._credentials.values() if found.token == token), None)

@@ -1,4 +1,4 @@
-"""Faults of the DNS side: which server misbehaves, and how."""
+"""Faults of the name servers."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -13,7 +13,7 @@ DnsFaultKind = Literal["drop", "refuse", "servfail", "lame", "stale", "no-tcp", 
 
 @dataclass(slots=True)
 class DnsFault:
-    """One server's fault; `times` is how many answers are still affected, None for all."""
+    """The fault of one server; `times`: how many more answers are affected, None for all."""
 
     kind: DnsFaultKind
     times: int | None
@@ -21,12 +21,12 @@ class DnsFault:
 
 
 class DnsFaults:
-    """At most one fault a role.
+    """The current faults, at most one for each role.
 
-    `ns1` and `ns2` are the authoritative servers, `resolver` answers the questions with RD at the first address.
+    `ns1` and `ns2` are the authoritative servers, `resolver` answers queries with RD at the first address.
     `drop`: no answer. `refuse`, `servfail`: that RCODE. `lame`: an empty answer without AA. `stale`: the zones as
-    they were when the fault was set. `no-tcp`: TCP connections are closed at once (the first address has one for
-    both of its roles, under `ns1`). `truncate`: over UDP nothing but the TC bit, so that TCP is needed.
+    they were when the fault was set. `no-tcp`: TCP connections are closed at once (for both roles of the first
+    address under `ns1`). `truncate`: UDP answers with only the TC bit, so that TCP is needed.
     """
 
     def __init__(self, snapshots: Callable[[], Mapping[str, Served]]) -> None:
@@ -35,13 +35,13 @@ class DnsFaults:
         self._faults: dict[DnsRole, DnsFault] = {}
 
     def set(self, role: DnsRole, kind: DnsFaultKind, times: int | None = None) -> None:
-        """Let a role misbehave from now on, or for a number of answers."""
+        """Set the fault of a role, for all further answers or a number of them."""
         fault = DnsFault(kind, times, self._snapshots() if kind == "stale" else {})
         with self._lock:
             self._faults[role] = fault
 
     def clear(self, role: DnsRole | None = None) -> None:
-        """Let a role, or all, behave again."""
+        """Remove the fault of a role, or all faults."""
         with self._lock:
             if role is None:
                 self._faults.clear()
@@ -49,7 +49,7 @@ class DnsFaults:
                 self._faults.pop(role, None)
 
     def take(self, role: DnsRole, *, connecting: bool = False) -> DnsFault | None:
-        """The fault for a question, or for a TCP connection, used up by one."""
+        """Return the fault for a query, or for a TCP connection, and count it as used once."""
         with self._lock:
             fault = self._faults.get(role)
             if fault is None or (fault.kind == "no-tcp") != connecting:

@@ -1,4 +1,4 @@
-"""The name servers on sockets: UDP, TCP, EDNS, the TC bit, faults and delay."""
+"""The name servers' sockets: UDP, TCP, EDNS, the TC bit, faults and delay."""
 
 import contextlib
 import socket
@@ -20,10 +20,10 @@ from dkimctl.sandbox.listening import ConnectionServer, Loop
 from dkimctl.sandbox.resolution import Resolution, Tables, resolve
 
 PLAIN_LIMIT = 512
-"""Longest UDP answer without EDNS, in octets (RFC 1035, section 4.2.1)."""
+"""The longest UDP answer without EDNS, in octets (RFC 1035, section 4.2.1)."""
 
 OUR_PAYLOAD = 1232
-"""Longest UDP question that the servers announce to take, in octets."""
+"""The longest UDP query that the servers announce to accept, in octets."""
 
 TCP_LIMIT = 65535
 _TRANSFERS = (dns.rdatatype.AXFR, dns.rdatatype.IXFR)
@@ -34,8 +34,8 @@ _RCODES = {"refuse": dns.rcode.REFUSED, "servfail": dns.rcode.SERVFAIL}
 class NameServer:
     """One of the two servers, without its sockets.
 
-    The first is also the resolver, for questions with RD; like other servers that are both, it then sets RA and,
-    for its own zones, still AA.
+    The first is also the resolver, for queries with RD; like other servers that are both, it then sets RA and, for
+    its own zones, also AA.
     """
 
     role: DnsRole
@@ -43,14 +43,14 @@ class NameServer:
     faults: DnsFaults
 
     def answer(self, wire: bytes, *, tcp: bool) -> bytes | None:
-        """The answer to a message, None when there is to be none."""
+        """Return the answer to a message, or None for no answer."""
         try:
             query = dns.message.from_wire(wire)
         except (dns.exception.DNSException, ValueError):
             return _bare_answer(wire, dns.rcode.FORMERR)
         try:
             return self._answer(query, tcp)
-        except Exception:  # a mistake of the sandbox must not end the thread that serves everybody
+        except Exception:  # a bug of the sandbox must not end the thread that serves all clients
             return _bare_answer(wire, dns.rcode.SERVFAIL)
 
     def _answer(self, query: dns.message.Message, tcp: bool) -> bytes | None:
@@ -98,7 +98,7 @@ class DnsSockets:
             undo.pop_all()
 
     def watch(self, loop: Loop) -> None:
-        """Let a loop receive and accept."""
+        """Register the sockets with a loop."""
         loop.watch(self._udp, lambda: self._receive(loop))
         loop.watch(self._tcp, self._tcp.handle_request)
 
@@ -132,7 +132,7 @@ class _TcpHandler(socketserver.StreamRequestHandler):
     disable_nagle_algorithm = True
 
     def handle(self) -> None:
-        """Messages with a length before each (RFC 1035, section 4.2.2), until the client closes."""
+        """Answer messages with a length before each (RFC 1035, section 4.2.2), until the client closes."""
         server = cast(_TcpServer, self.server)
         if server.name_server.faults.take(server.name_server.role, connecting=True):
             return
@@ -153,7 +153,7 @@ def _fill(response: dns.message.Message, resolution: Resolution) -> None:
 
 
 def _to_wire(response: dns.message.Message, limit: int) -> bytes:
-    """The message, or without its records and with TC when it does not fit (RFC 2181, section 9)."""
+    """Return the message; when it does not fit, without its records and with TC (RFC 2181, section 9)."""
     try:
         return response.to_wire(max_size=limit)
     except dns.exception.TooBig:
@@ -163,7 +163,7 @@ def _to_wire(response: dns.message.Message, limit: int) -> bytes:
 
 
 def _bare_answer(wire: bytes, rcode: dns.rcode.Rcode) -> bytes | None:
-    """A header with an RCODE, for what has at least a header and is no answer itself."""
+    """Return a header with an RCODE, for a message that has at least a header and is not an answer itself."""
     if len(wire) < 12 or wire[2] & 0x80:
         return None
     return wire[:2] + bytes([0x80 | wire[2] & 0x79, int(rcode)]) + bytes(8)

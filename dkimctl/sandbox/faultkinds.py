@@ -1,4 +1,4 @@
-"""The names of the HTTP faults, apart from what they do: help texts need no more."""
+"""The names of the HTTP faults, in a module of their own because help texts need only these."""
 
 from typing import Literal, get_args
 

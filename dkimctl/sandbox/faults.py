@@ -1,4 +1,4 @@
-"""Faults of the HTTP side: which call they hit and what becomes of its answer."""
+"""Faults of the HTTP API: the calls that they affect, and the answers that they send."""
 
 import threading
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ from dkimctl.sandbox.patterns import glob
 from dkimctl.sandbox.switches import Switches
 
 AFTER = frozenset({"reset-after", "slow-body", "null", "empty-200", "truncated-json"})
-"""Kinds whose call is carried out and only its answer suffers; the others happen instead of the call."""
+"""The kinds for which the call is carried out and only its answer is affected; the others replace the call."""
 
 _ERRORS = {
     "500-json": ErrorAnswer(500, "Internal server error", "INTERNAL_ERROR"),
@@ -21,11 +21,11 @@ _ERRORS = {
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What goes wrong, and for which calls: every criterion given must hold.
+    """A fault and the calls that it affects: every given criterion must match.
 
-    `call` is the number of a call, counted from 1 since the log was last cleared (`sandbox.calls[call - 1]`
-    shows it). `path` is a pattern with `*` over the path without prefix and query. `times` is how many
-    calls it hits, None for all. `seconds` is how long a slow body takes, `retry_after` the header of a 429.
+    `call`: the number of a call, counted from 1 since the log was last cleared (`sandbox.calls[call - 1]`).
+    `path`: a pattern with `*` for the path without prefix and query. `times`: how many calls are affected, None for
+    all. `seconds`: how long a slow body takes. `retry_after`: the header of a 429.
     """
 
     kind: FaultKind
@@ -37,7 +37,7 @@ class Fault:
     seconds: float = 1.0
 
     def hits(self, number: int, method: str, path: str) -> bool:
-        """Whether this fault is meant for a call."""
+        """True when this fault affects a call."""
         return (
             self.call in (None, number)
             and self.method in (None, method)
@@ -45,7 +45,7 @@ class Fault:
         )
 
     def instead(self, switches: Switches) -> HttpAnswer:
-        """The answer in place of the call; for `reset-before` and `timeout` it is never sent."""
+        """Return the answer that replaces the call; for `reset-before` and `timeout` it is never sent."""
         if error := _ERRORS.get(self.kind):
             answer = error.answer(switches)
             if self.retry_after is not None:
@@ -57,8 +57,8 @@ class Fault:
         number = 200 if self.kind == "html-200" else int(status) if form == "html" else 0
         return HttpAnswer(number, _page(number), "text/html")
 
-    def spoil(self, answer: HttpAnswer) -> HttpAnswer:
-        """The answer of a call that was carried out, as the fault lets it arrive."""
+    def damage(self, answer: HttpAnswer) -> HttpAnswer:
+        """Return the answer of a call that was carried out, damaged by the fault."""
         bodies = {"null": b"null", "empty-200": b"", "truncated-json": answer.body[: len(answer.body) // 2]}
         if self.kind not in bodies:
             return answer
@@ -66,30 +66,30 @@ class Fault:
 
 
 class Faults:
-    """The faults still to come."""
+    """The faults that have not happened yet."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._faults: list[Fault] = []
 
     def add(self, fault: Fault) -> None:
-        """Let a fault happen; of several that hit one call the first added wins."""
+        """Add a fault; of several that affect one call, the first one added applies."""
         with self._lock:
             self._faults.append(fault)
 
     def clear(self) -> None:
-        """Forget the faults that have not happened."""
+        """Remove the faults that have not happened."""
         with self._lock:
             self._faults = []
 
     @property
     def pending(self) -> tuple[Fault, ...]:
-        """The faults that can still happen, `times` being what is left of each."""
+        """The faults that can still happen, with the remaining `times` of each."""
         with self._lock:
             return tuple(self._faults)
 
     def take(self, number: int, method: str, path: str) -> Fault | None:
-        """The fault for this call, used up by one."""
+        """Return the fault for this call, and count it as used once."""
         with self._lock:
             for index, fault in enumerate(self._faults):
                 if fault.hits(number, method, path):

@@ -1,4 +1,4 @@
-"""What a zone was at each of its refreshes."""
+"""The versions of a zone, one for each refresh."""
 
 import secrets
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from dkimctl.sandbox.records import Record
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """The records of one refresh. `token`: what its text can be fetched by."""
+    """The records at one refresh. `token`: part of the URL of its text."""
 
     date: datetime
     records: tuple[Record, ...]
@@ -18,7 +18,7 @@ class Version:
 
     @property
     def name(self) -> str:
-        """The date as the API writes it, which is the version's key."""
+        """The date in the API's form, which identifies the version."""
         return self.date.isoformat(timespec="seconds")
 
 
@@ -29,20 +29,20 @@ class History:
     versions: list[Version] = field(default_factory=list)
 
     def keep(self, records: Iterable[Record]) -> None:
-        """Add a version of now. Two never have the same second."""
+        """Add a version with the current time. Two versions never have the same second."""
         now = datetime.now(UTC).replace(microsecond=0)
         if self.versions:
             now = max(now, self.versions[-1].date + timedelta(seconds=1))
         self.versions.append(Version(now, tuple(records), secrets.token_hex(16)))
 
     def find(self, name: str) -> Version | None:
-        """Return the version of a date, written in whatever way ISO 8601 allows."""
+        """Return the version of a date in any form of ISO 8601, or None."""
         date = moment(name)
         return next((version for version in self.versions if version.date == date), None)
 
 
 def moment(text: str) -> datetime | None:
-    """Return a date of the API; None for what is none."""
+    """Parse a date of the API; return None when it is invalid."""
     try:
         found = datetime.fromisoformat(text.replace(" ", "+"))  # a `+` that a client has not encoded
     except ValueError:

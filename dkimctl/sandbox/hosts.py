@@ -1,4 +1,4 @@
-"""The `Host` of a request: whether it is this machine, and what a client may have signed."""
+"""The `Host` of a request: check that it is this machine, and derive the URLs that a client may have signed."""
 
 import ipaddress
 import re
@@ -7,7 +7,7 @@ _HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[^\[\]:]+)(?::(?P<port>[0-9]{1,
 
 
 def is_loopback_host(host: str) -> bool:
-    """Return whether a `Host` field names this machine: `localhost`, 127.0.0.0/8 or `[::1]`, with any port."""
+    """True when a `Host` field names this machine: `localhost`, 127.0.0.0/8 or `[::1]`, with any port."""
     match = _HOST.fullmatch(host)
     if match is None:
         return False
@@ -23,7 +23,7 @@ def is_loopback_host(host: str) -> bool:
 def signed_urls(host: str, target: str) -> tuple[str, ...]:
     """Return the URLs that a client may have signed for a request with this `Host` and target.
 
-    With TLS in a proxy in front the client speaks https; some clients sign the host without its port.
+    With a TLS proxy the client uses https; some clients sign the host without its port.
     """
     match = _HOST.fullmatch(host)
     hosts = dict.fromkeys((host, match["name"] if match else host))

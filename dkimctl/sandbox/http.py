@@ -1,4 +1,4 @@
-"""The API on a socket: HTTP/1.1 with keep-alive, faults, latency, and the log."""
+"""The HTTP server of the API: HTTP/1.1 with keep-alive, faults, latency, and the log."""
 
 import re
 import secrets
@@ -20,12 +20,12 @@ from dkimctl.sandbox.listening import ConnectionServer
 from dkimctl.sandbox.switches import Switches
 
 SLOW_PIECES = 20
-"""In how many pieces a slow body arrives."""
+"""The number of pieces in which a slow body is sent."""
 
 MOST_OCTETS = 16 * 1024 * 1024
-"""Of the body of a request: a zone of some 30,000 key records can be imported."""
+"""The limit for the body of a request: enough to import a zone of some 30,000 key records."""
 PATIENCE = 300.0
-"""Seconds after which a connection is closed on which nothing comes."""
+"""Seconds after which an idle connection is closed."""
 
 _DIGITS = 10
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
@@ -34,7 +34,7 @@ _SECRET_FORM = re.compile(r"(client_secret=)[^&]*")
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """What a connection needs to answer."""
+    """The objects with which a connection answers requests."""
 
     api: Api
     calls: CallLog
@@ -43,7 +43,7 @@ class Backend:
 
 
 class ApiServer(ConnectionServer):
-    """The listening side of the API."""
+    """The listening socket of the API."""
 
     def __init__(self, address: tuple[str, int], backend: Backend) -> None:
         self.backend = backend
@@ -59,7 +59,7 @@ class _Handler(BaseHTTPRequestHandler):
     wbufsize = -1
 
     def serve(self) -> None:
-        """One call, from the socket to the socket."""
+        """Read one request, carry it out, and send the answer."""
         refusal = self._refusal()
         if refusal:
             self.close_connection = True  # what follows may be the body
@@ -87,12 +87,12 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = do_DELETE = serve
 
     def log_message(self, format: str, *args: object) -> None:
-        """The log is `CallLog`."""
+        """Do nothing: calls are logged in `CallLog`."""
 
     def _refusal(self) -> HTTPStatus | None:
-        """Why this request is not looked at.
+        """Return the status with which this request is refused; None when it is accepted.
 
-        A page on the web whose name resolves to 127.0.0.1 sends that name as `Host` (RFC 9110 §7.4: 421).
+        A web page whose name resolves to 127.0.0.1 sends that name as `Host` (RFC 9110 §7.4: 421).
         """
         hosts = self.headers.get_all("Host") or []
         if len(hosts) != 1:
@@ -108,12 +108,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     @property
     def _base_url(self) -> str:
-        """How the client reaches this server; a proxy with TLS in front says so."""
+        """The URL at which the client reaches this server, also through a TLS proxy."""
         forwarded = self.headers.get("X-Forwarded-Proto", "")
         return f"{'https' if forwarded == 'https' else 'http'}://{self.headers.get('Host', '')}"
 
     def _request(self, body: str) -> tuple[Request, bool]:
-        """The request, and whether its path had a version prefix."""
+        """Return the request, and whether its path had a version prefix."""
         raw_path, _, query = self.path.partition("?")
         prefix = next((prefix for prefix in PREFIXES if raw_path.startswith(f"{prefix}/")), "")
         path = unquote(raw_path.removeprefix(prefix)).rstrip("/")
@@ -124,7 +124,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _deliver(self, answer: HttpAnswer, fault: Fault | None, log: Callable[[int], None]) -> None:
         kind = fault.kind if fault else ""
         if fault:
-            answer = fault.spoil(answer)
+            answer = fault.damage(answer)
         if kind in ("reset-before", "reset-after", "timeout"):
             log(0)
             self._hang() if kind == "timeout" else self._reset()
@@ -156,12 +156,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body[start : start + size])
 
     def _hang(self) -> None:
-        """No answer until the client gives up or the sandbox stops."""
+        """Send no answer until the client closes the connection or the sandbox stops."""
         self.close_connection = True
         self.connection.recv(1)
 
     def _reset(self) -> None:
-        """Close so that the client gets RST: with a linger time of zero nothing is sent any more."""
+        """Close the connection with RST: with a linger time of zero nothing more is sent."""
         self.close_connection = True
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.connection.close()

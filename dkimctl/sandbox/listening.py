@@ -1,4 +1,4 @@
-"""The sockets' common ground: one thread that waits on all of them, connections that can be ended."""
+"""The event loop for all sockets, and a TCP server whose connections can be ended."""
 
 import contextlib
 import heapq
@@ -14,7 +14,7 @@ from typing import Any
 
 
 class Loop:
-    """One thread that calls a function when its socket is readable, or when its time has come."""
+    """A thread that calls a function when its socket is readable, or after a time."""
 
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
@@ -25,7 +25,7 @@ class Loop:
         self._thread = threading.Thread(target=self._run, name="dkimctl-sandbox", daemon=True)
 
     def watch(self, source: Any, call: Callable[[], None]) -> None:
-        """Call a function whenever a socket (or a server) is readable; before `start` only."""
+        """Call a function whenever a socket (or a server) is readable; only before `start`."""
         self._selector.register(source, selectors.EVENT_READ, call)
 
     def later(self, seconds: float, call: Callable[[], None]) -> None:
@@ -33,7 +33,7 @@ class Loop:
         heapq.heappush(self._later, (time.monotonic() + seconds, next(self._order), call))
 
     def start(self) -> None:
-        """Begin to wait."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -46,19 +46,19 @@ class Loop:
 
     def _run(self) -> None:
         while True:
-            for key, _ in self._selector.select(self._patience()):
+            for key, _ in self._selector.select(self._timeout()):
                 if key.data is None:
                     return
                 key.data()
             while self._later and self._later[0][0] <= time.monotonic():
                 heapq.heappop(self._later)[2]()
 
-    def _patience(self) -> float | None:
+    def _timeout(self) -> float | None:
         return max(0.0, self._later[0][0] - time.monotonic()) if self._later else None
 
 
 class ConnectionServer(socketserver.ThreadingTCPServer):
-    """A TCP server, one thread a connection, that `Loop` accepts for and that ends its connections when it stops."""
+    """A TCP server with one thread for each connection; `Loop` accepts for it, and `stop` ends its connections."""
 
     allow_reuse_address = True
     daemon_threads = True
@@ -71,7 +71,7 @@ class ConnectionServer(socketserver.ThreadingTCPServer):
         super().__init__(address, handler)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """Serve one connection, known to `stop` meanwhile."""
+        """Serve one connection, and register it for `stop` meanwhile."""
         with self._connections_lock:
             self._connections[request] = threading.current_thread()
         if self.stopping.is_set():
@@ -82,7 +82,7 @@ class ConnectionServer(socketserver.ThreadingTCPServer):
             del self._connections[request]
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hung up is no news; anything else is a mistake of the sandbox."""
+        """Ignore a client that closed the connection; report anything else, which is a bug of the sandbox."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 

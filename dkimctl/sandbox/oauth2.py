@@ -1,4 +1,4 @@
-"""Service accounts: OAuth2 client credentials, access tokens, and the IAM actions they may do."""
+"""Service accounts: OAuth2 client credentials, access tokens, and the allowed IAM actions."""
 
 import base64
 import binascii
@@ -22,7 +22,7 @@ class ServiceAccount:
     actions: frozenset[str] | None
 
     def allows(self, action: str) -> bool:
-        """Whether the policy allows an action."""
+        """True when the policy allows an action."""
         return self.actions is None or action in self.actions
 
     def __repr__(self) -> str:
@@ -30,7 +30,7 @@ class ServiceAccount:
 
 
 class ServiceAccounts:
-    """The service accounts and the tokens they were given."""
+    """The service accounts and their access tokens."""
 
     def __init__(self, token_lifetime: float) -> None:
         self._lifetime = token_lifetime
@@ -39,7 +39,7 @@ class ServiceAccounts:
         self._tokens: dict[str, tuple[ServiceAccount, float]] = {}
 
     def create(self, actions: Iterable[str] | None = None) -> ServiceAccount:
-        """A new service account."""
+        """Create a service account."""
         allowed = None if actions is None else frozenset(actions)
         account = ServiceAccount(f"EU.{secrets.token_hex(8)}", secrets.token_hex(16), allowed)
         with self._lock:
@@ -47,13 +47,13 @@ class ServiceAccounts:
         return account
 
     def find(self, token: str) -> ServiceAccount | None:
-        """The account of an access token that is still good."""
+        """Return the account of a valid access token, or None."""
         with self._lock:
             account, end = self._tokens.get(token, (None, 0.0))
         return account if time.monotonic() < end else None
 
     def token_answer(self, request: Request) -> HttpAnswer:
-        """What the token endpoint says (RFC 6749, sections 4.4 and 5)."""
+        """Return the answer of the token endpoint (RFC 6749, sections 4.4 and 5)."""
         form = {name: values[-1] for name, values in parse_qs(request.body).items()}
         if form.get("grant_type") != "client_credentials":
             return _json(400, {"error": "unsupported_grant_type"})

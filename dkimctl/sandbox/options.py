@@ -1,4 +1,4 @@
-"""Switches and faults as a command line spells them."""
+"""Parse switches and faults of the command line."""
 
 import math
 from collections.abc import Iterable
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from dkimctl.sandbox.faults import Fault
 
 SIGNED = ("clock-skew",)
-"""Switches with numbers that may be negative."""
+"""Switches whose numbers may be negative."""
 
 TIMED = ("429", "slow-body")
-"""Faults with a time of their own."""
+"""Faults that take a time."""
 
 
 def switch_table() -> list[tuple[str, str]]:
-    """Each switch with its values (`void=null|204|empty`, the default first), and its meaning."""
+    """Return each switch with its values (`void=null|204|empty`, the default first), and its meaning."""
     types = get_type_hints(Switches)
     return [
         (_spelling(switch.name) + _values(types[switch.name], switch.default), switch.metadata["meaning"])
@@ -29,7 +29,7 @@ def switch_table() -> list[tuple[str, str]]:
 
 
 def parse_switches(texts: Iterable[str]) -> Switches:
-    """The switches from `NAME=VALUE`, or `NAME` for one that is on or off. Raises UsageError."""
+    """Parse switches from `NAME=VALUE`, or `NAME` for one that is on or off. Raises UsageError."""
     types = {_spelling(name): (name, kind) for name, kind in get_type_hints(Switches).items()}
     chosen: dict[str, Any] = {}
     for text in texts:
@@ -42,9 +42,9 @@ def parse_switches(texts: Iterable[str]) -> Switches:
 
 
 def parse_fault(text: str) -> "Fault":
-    """A fault from `KIND@N` (the N-th call) or `KIND@METHOD:PATTERN` (the next such call).
+    """Parse a fault from `KIND@N` (the N-th call) or `KIND@METHOD:PATTERN` (the next such call).
 
-    `429=SECONDS@…` sends Retry-After, `slow-body=SECONDS@…` takes so long. Raises UsageError.
+    `429=SECONDS@…` sends Retry-After, `slow-body=SECONDS@…` takes that long. Raises UsageError.
     """
     from dkimctl.sandbox.credentials import METHODS
     from dkimctl.sandbox.faults import Fault
@@ -55,7 +55,7 @@ def parse_fault(text: str) -> "Fault":
         raise UsageError(f"no such fault: {kind}", hint=_nearest(kind, list(FAULT_KINDS)))
     seconds = _number(float, value) if equals else None
     if equals and (kind not in TIMED or seconds is None or seconds < 0):
-        raise UsageError(f"not a fault: {what}", hint="seconds belong to 429=SECONDS and slow-body=SECONDS alone")
+        raise UsageError(f"not a fault: {what}", hint="only 429=SECONDS and slow-body=SECONDS take seconds")
     fault = Fault(cast(FaultKind, kind), retry_after=seconds if kind == "429" else None)
     if kind == "slow-body" and seconds is not None:
         fault = replace(fault, seconds=seconds)
@@ -65,15 +65,15 @@ def parse_fault(text: str) -> "Fault":
     if method in METHODS and path.startswith(("/", "*")):
         return replace(fault, method=method, path=path)
     raise UsageError(
-        f"cannot tell which call is meant: {text}",
+        f"the call of this fault is unclear: {text}",
         hint=f"write {kind}@3 for the third call, or {kind}@POST:/domain/zone/*/record",
     )
 
 
 def actions_without(lacking: Iterable[str]) -> list[str]:
-    """Every IAM action that a call needs, but for these; `record/edit` is short for `dnsZone:apiovh:record/edit`.
+    """Return every IAM action except these; `record/edit` is short for `dnsZone:apiovh:record/edit`.
 
-    Raises UsageError for one that no call needs.
+    Raises UsageError for an unknown action.
     """
     from dkimctl.sandbox.api import every_action
 

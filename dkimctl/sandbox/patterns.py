@@ -1,16 +1,16 @@
-"""The two pattern languages of the API: SQL's LIKE in list filters, `*` in the paths of rights."""
+"""The API's two pattern languages: SQL's LIKE in list filters, `*` in the paths of rights."""
 
 import re
 from functools import lru_cache
 
 
 def like(pattern: str, text: str, *, ignore_case: bool) -> bool:
-    """SQL's LIKE over the whole text: `_` is any character, `%` any run of them."""
+    """Match the whole text by SQL's LIKE: `_` is any character, `%` any run of them."""
     return _compiled(pattern, (("_", "."), ("%", ".*")), ignore_case).fullmatch(text) is not None
 
 
 def glob(pattern: str, path: str) -> bool:
-    """Whether a path fits a pattern in which `*` stands for any run of characters, slashes included."""
+    """True when a path matches a pattern in which `*` is any run of characters, slashes included."""
     return _compiled(pattern, (("*", ".*"),), False).fullmatch(path) is not None
 
 

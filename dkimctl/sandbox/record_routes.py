@@ -20,12 +20,12 @@ def register(routes: Routes) -> None:
 
 
 def list_records(zone: Zone, request: Request, parts: Mapping[str, str]) -> list[int]:
-    """The ids that pass the filters."""
+    """Return the ids that match the filters."""
     return zone.ids(request.parameter("fieldType"), request.parameter("subDomain"))
 
 
 def create_record(zone: Zone, request: Request, parts: Mapping[str, str]) -> dict[str, Any]:
-    """A new record; the same body twice makes two."""
+    """Create a record; the same body twice creates two."""
     field_type, sub_domain, target, ttl = new_fields(request.json())
     with zone.lock:
         wanted = accepted(Record(0, field_type, sub_domain, target, ttl), zone)
@@ -35,7 +35,7 @@ def create_record(zone: Zone, request: Request, parts: Mapping[str, str]) -> dic
 
 
 def read_record(zone: Zone, request: Request, parts: Mapping[str, str]) -> dict[str, Any]:
-    """One record, unless it is so new that the service does not find it yet."""
+    """Return a record, unless it is so new that the service does not find it yet."""
     record = _record(zone, parts["id"])
     if not zone.found_yet(record.id):
         raise _missing(parts["id"])
@@ -43,7 +43,7 @@ def read_record(zone: Zone, request: Request, parts: Mapping[str, str]) -> dict[
 
 
 def change_record(zone: Zone, request: Request, parts: Mapping[str, str]) -> object:
-    """Name, target, TTL; the type is for ever."""
+    """Change name, target or TTL; the type cannot be changed."""
     with zone.lock:
         record = _record(zone, parts["id"])
         zone.change(accepted(changed(record, request.json()), zone))
@@ -51,7 +51,7 @@ def change_record(zone: Zone, request: Request, parts: Mapping[str, str]) -> obj
 
 
 def delete_record(zone: Zone, request: Request, parts: Mapping[str, str]) -> object:
-    """Remove a record; a second time it is not found."""
+    """Delete a record; the second time it is not found."""
     with zone.lock:
         zone.remove(_record(zone, parts["id"]).id)
     return VOID

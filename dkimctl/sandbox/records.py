@@ -1,4 +1,4 @@
-"""One record of a zone as the API shows it."""
+"""A record of a zone in the API's form."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +12,7 @@ FIELD_TYPES = frozenset({
 """The enumeration of the 2025 description, with the three types of 2026."""
 
 TEXT_TYPES = frozenset({"TXT", "SPF", "DKIM", "DMARC"})
-"""Types that are an ordinary TXT in DNS."""
+"""The types that are an ordinary TXT in DNS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Record:
     ttl: int
 
     def as_json(self, zone: str) -> dict[str, Any]:
-        """The object of `GET record/{id}`, keys in the order of the real service."""
+        """Return the object of `GET record/{id}`, with keys in the order of the real service."""
         return {
             "target": self.target,
             "ttl": self.ttl,

@@ -1,4 +1,4 @@
-"""From a question to an answer: zones as tables of names, NXDOMAIN and NODATA, CNAMEs, wildcards."""
+"""Answer DNS queries: zones as tables of names, NXDOMAIN and NODATA, CNAMEs, wildcards."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -19,12 +19,12 @@ from dkimctl.sandbox.targets import character_strings
 
 IN = dns.rdataclass.IN
 MAXIMUM_CHAIN = 8
-"""How many CNAMEs an answer may follow."""
+"""The maximum number of CNAMEs that an answer follows."""
 
 
 @dataclass(slots=True)
 class Resolution:
-    """The parts of an answer; `authoritative` is about the first name."""
+    """The parts of an answer; `authoritative` refers to the first name."""
 
     rcode: dns.rcode.Rcode = dns.rcode.NOERROR
     authoritative: bool = True
@@ -34,7 +34,7 @@ class Resolution:
 
 
 class Table:
-    """One served zone, looked up by name. Names without records but with names below them exist."""
+    """A served zone, indexed by name. Names without records but with names below them exist."""
 
     def __init__(self, served: Served) -> None:
         self.served = served
@@ -52,7 +52,7 @@ class Table:
         self._sets: dict[str, dict[dns.rdatatype.RdataType, dns.rdataset.Rdataset]] = {}
 
     def find(self, name: dns.name.Name) -> dict[dns.rdatatype.RdataType, dns.rdataset.Rdataset] | None:
-        """The record sets of a name below the origin, those of a wildcard, or None when it does not exist."""
+        """Return the record sets of a name below the origin, those of a wildcard, or None when it does not exist."""
         relative = name.relativize(self.origin)
         text = "" if relative == dns.name.empty else relative.to_text().lower()
         if text in self._records:
@@ -65,7 +65,7 @@ class Table:
         return None
 
     def referral(self, name: dns.name.Name) -> dns.rrset.RRset | None:
-        """The NS set of a child zone that a name is in, when it was delegated."""
+        """Return the NS set of the delegated child zone that contains a name, or None."""
         cut, ancestor = "", name
         while self._cuts and ancestor != self.origin:
             text = ancestor.relativize(self.origin).to_text().lower()
@@ -75,14 +75,14 @@ class Table:
         return _rrset(dns.name.from_text(cut, self.origin), servers) if servers else None
 
     def soa(self) -> dns.rdataset.Rdataset:
-        """The SOA as a record set."""
+        """Return the SOA as a record set."""
         soa = self.served.soa
         numbers = f"{soa.serial} {soa.refresh} 3600 {soa.expire} {soa.minimum}"
         rdata = dns.rdata.from_text(IN, dns.rdatatype.SOA, f"{soa.server} {soa.email} {numbers}")
         return dns.rdataset.from_rdata(soa.ttl, rdata)
 
     def denial(self) -> dns.rrset.RRset:
-        """The SOA as the proof of a missing answer (RFC 2308, section 3)."""
+        """Return the SOA for the authority section of a negative answer (RFC 2308, section 3)."""
         soa = self.soa()
         return dns.rrset.from_rdata_list(self.origin, min(soa.ttl, self.served.soa.minimum), list(soa))
 
@@ -101,14 +101,14 @@ class Table:
 
 
 class Tables:
-    """The tables of all zones, rebuilt when a zone changed."""
+    """The tables of all zones, rebuilt when a zone changes."""
 
     def __init__(self, zones: Mapping[str, Callable[[], Served]]) -> None:
         self._zones = zones
         self._tables: dict[str, Table] = {}
 
     def find(self, name: dns.name.Name, instead: Mapping[str, Served]) -> Table:
-        """The table of the zone a name is in, at last the root's; `instead` holds older states to answer from."""
+        """Return the table of the zone that contains a name, or the root's; `instead`: older states to use."""
         text = name.to_text(omit_final_dot=True).lower()
         while text not in self._zones:
             text = text.partition(".")[2]
@@ -122,7 +122,7 @@ class Tables:
 
 
 def resolve(tables: Tables, question: dns.rrset.RRset, *, recursive: bool, instead: Mapping[str, Served]) -> Resolution:
-    """The answer to a question. A resolver knows the root, an authoritative server refuses what is not its own.
+    """Answer a query. A resolver knows the root; an authoritative server refuses names outside its zones.
 
     A delegation to outside and an endless chain of CNAMEs are a resolver's SERVFAIL.
     """
@@ -142,7 +142,7 @@ def resolve(tables: Tables, question: dns.rrset.RRset, *, recursive: bool, inste
 def _step(
     table: Table, name: dns.name.Name, rdtype: dns.rdatatype.RdataType, result: Resolution
 ) -> dns.name.Name | None:
-    """Add what a zone says about one name; the target when that is a CNAME to follow."""
+    """Add a zone's answer for one name. Return the target when it is a CNAME to follow."""
     if referral := table.referral(name):
         result.authority.append(referral)
         result.referred, result.authoritative = True, bool(result.answer)
@@ -169,7 +169,7 @@ def _rrset(name: dns.name.Name, rdataset: dns.rdataset.Rdataset) -> dns.rrset.RR
 
 
 def served_rdata(record: Record, origin: dns.name.Name) -> dns.rdata.Rdata | None:
-    """The record as DNS carries it, None for one that no name server would load."""
+    """Return the record's data for DNS, or None for a record that no name server would load."""
     if record.field_type in TEXT_TYPES:
         return dns.rdtypes.ANY.TXT.TXT(IN, dns.rdatatype.TXT, character_strings(record.target))
     try:

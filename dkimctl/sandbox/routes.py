@@ -1,4 +1,4 @@
-"""The table of API calls: what each matches, which IAM action it needs, and what carries it out."""
+"""The table of API calls: method and path, the IAM action needed, and the function that carries it out."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -28,11 +28,11 @@ class Routes:
 
     @property
     def actions(self) -> set[str]:
-        """The IAM actions that they need."""
+        """The IAM actions that the calls need."""
         return {action for _, _, action, _ in self._routes}
 
     def find(self, request: Request) -> tuple[ZoneRoute, str, dict[str, str]]:
-        """The function, the IAM action and the parts of the path. Raises ErrorAnswer 404 or 405."""
+        """Return the function, the IAM action and the parts of the path. Raises ErrorAnswer 404 or 405."""
         known_path = False
         for method, pattern, action, function in self._routes:
             if match := pattern.fullmatch(request.path):

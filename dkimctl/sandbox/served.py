@@ -1,4 +1,4 @@
-"""What name servers know of a zone at one moment."""
+"""An immutable state of a zone, as served by the name servers."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from dkimctl.sandbox.records import Record
 
 @dataclass(frozen=True, slots=True)
 class Soa:
-    """The start of authority; all but the names in seconds."""
+    """The SOA record; times in seconds."""
 
     server: str
     email: str
@@ -20,7 +20,7 @@ class Soa:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A zone; `name` without the trailing dot, records in no order."""
+    """A zone; `name` without final dot, records in no particular order."""
 
     name: str
     soa: Soa

@@ -28,7 +28,7 @@ FIRST, SECOND = "127.0.0.1", "127.0.0.2"
 NAME_SERVERS: dict[DnsRole, str] = {"ns1": FIRST, "ns2": SECOND}
 ATTEMPTS = 50
 INTERNAL = "sandbox.internal"
-"""The zone in which the name servers have their names and addresses."""
+"""The zone with the name servers' names and addresses."""
 
 
 class Sandbox:
@@ -74,7 +74,7 @@ class Sandbox:
         self.stop()
 
     def start(self) -> None:
-        """Open the sockets and answer. Raises Unavailable when a port is taken or not allowed."""
+        """Open the sockets and start to answer. Raises Unavailable when a port is in use or not permitted."""
         with contextlib.ExitStack() as undo:
             api_server = self._open_api(undo)
             name_servers = self._open_dns(undo)
@@ -87,23 +87,23 @@ class Sandbox:
             self._cleanup = undo.pop_all()
 
     def stop(self) -> None:
-        """Close every socket and end every thread; a second time does nothing."""
+        """Close every socket and end every thread; a second call does nothing."""
         self._cleanup.close()
 
     @property
     def api_url(self) -> str:
-        """The API's base, for OVH_ENDPOINT."""
+        """The API's base URL, for OVH_ENDPOINT."""
         host, port = self._api_address
         return f"http://{host}:{port}/1.0"
 
     @property
     def oauth2_token_url(self) -> str:
-        """Where a service account gets its token."""
+        """The URL at which a service account gets its token."""
         host, port = self._api_address
         return f"http://{host}:{port}/auth/oauth2/token"
 
     def environment(self, account: ServiceAccount | None = None) -> dict[str, str]:
-        """The variables that point dkimctl at this sandbox, with a consumer key that may do everything.
+        """Return the variables with which dkimctl uses this sandbox, with a consumer key for everything.
 
         `account`: a service account in place of the three keys.
         """
@@ -125,15 +125,15 @@ class Sandbox:
 
     @property
     def calls(self) -> list[LoggedCall]:
-        """The API calls so far, in the order of their arrival."""
+        """The API calls so far, in order of arrival."""
         return self._log.calls
 
     def clear_calls(self) -> None:
-        """Empty the log; the next call is number 1."""
+        """Clear the log; the next call is number 1."""
         self._log.clear()
 
     def zone(self, name: str) -> Zone:
-        """One of the zones. KeyError when the sandbox does not have it."""
+        """Return a zone. Raises KeyError when the sandbox does not have it."""
         return self.zones[_zone_name(name)]
 
     def _open_api(self, undo: contextlib.ExitStack) -> ApiServer:
@@ -149,7 +149,7 @@ class Sandbox:
         return server
 
     def _open_dns(self, undo: contextlib.ExitStack) -> list[DnsSockets]:
-        """Both transports of every name server on one port; for a free one several may have to be tried."""
+        """Open UDP and TCP of every name server on one port; for a free port several may have to be tried."""
         port = self._ports[1]
         for _ in range(ATTEMPTS):
             try:
@@ -200,7 +200,7 @@ def _zone_name(text: str) -> str:
 
 
 def _exists(address: str) -> bool:
-    """Whether this host has a loopback address; only Linux has all of 127.0.0.0/8."""
+    """True when this host has a loopback address; only Linux has all of 127.0.0.0/8."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.bind((address, 0))

@@ -18,7 +18,7 @@ def register(routes: Routes) -> None:
 
 
 def list_versions(zone: Zone, request: Request, parts: Mapping[str, str]) -> list[str]:
-    """The dates of the versions between `creationDate.from` and `creationDate.to`."""
+    """Return the dates of the versions between `creationDate.from` and `creationDate.to`."""
     since, until = (_date(request, f"creationDate.{end}") for end in ("from", "to"))
     return [
         version.name
@@ -28,19 +28,19 @@ def list_versions(zone: Zone, request: Request, parts: Mapping[str, str]) -> lis
 
 
 def show_version(zone: Zone, request: Request, parts: Mapping[str, str]) -> dict[str, Any]:
-    """One version and where its text is."""
+    """Return a version and the URL of its text."""
     version = _version(zone, parts["date"])
     origin = "/".join(request.urls[0].split("/", 3)[:3])
     return {"creationDate": version.name, "zoneFileUrl": f"{origin}/zonefile/{version.token}"}
 
 
 def restore(zone: Zone, request: Request, parts: Mapping[str, str]) -> dict[str, Any]:
-    """Edit the zone back to a version; every record gets a new id."""
+    """Restore a version as the edited zone; every record gets a new id."""
     return zone.replace_all(list(_version(zone, parts["date"]).records), "ZoneRestore")
 
 
 def service(zone: Zone, request: Request, parts: Mapping[str, str]) -> dict[str, Any]:
-    """What the account has paid for, and until when."""
+    """Return the properties of the paid service, with its expiry."""
     contact = "sandbox-ovh"
     return {
         "canDeleteAtExpiration": True,

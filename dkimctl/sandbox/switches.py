@@ -1,4 +1,4 @@
-"""Every behaviour of the OVH API that no source proves, or that changed over the years, as a switch."""
+"""Switches for the behaviours of the OVH API that are undocumented or changed over the years."""
 
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
@@ -12,10 +12,10 @@ def _switch(default: T, meaning: str) -> T:
 
 @dataclass(frozen=True, slots=True)
 class Switches:
-    """How the sandbox behaves where the real service is unknown, varies, or misbehaved once.
+    """The behaviour of the sandbox where that of the real service is unknown, varies, or was once wrong.
 
-    The defaults are today's API as its clients describe it. Durations are seconds. The meaning of each
-    field is its `metadata["meaning"]`, from where the command's help takes it too.
+    The defaults are today's API as described by its clients. Durations are in seconds. The meaning of each field is
+    its `metadata["meaning"]`, which is also shown in the command's help.
     """
 
     error_format: Literal["class", "legacy"] = _switch(
@@ -24,13 +24,13 @@ class Switches:
     void: Literal["null", "204", "empty"] = _switch(
         "null", "answer without a value: 200 with null, 204, or 200 with an empty body"
     )
-    latency: float = _switch(0.0, "time every API call takes before anything happens")
-    clock_skew: float = _switch(0.0, "how far the API's clock is ahead of this machine's")
-    timestamp_window: float = _switch(300.0, "how old or early a signed request may be")
+    latency: float = _switch(0.0, "delay before every API call is carried out")
+    clock_skew: float = _switch(0.0, "seconds by which the API's clock is ahead of this machine's")
+    timestamp_window: float = _switch(300.0, "how far the time of a signed request may differ")
     pending_credential_readable: bool = _switch(
         False, "GET /auth/currentCredential answers while the consumer key waits for validation"
     )
-    token_lifetime: float = _switch(3600.0, "how long an OAuth2 access token is good for")
+    token_lifetime: float = _switch(3600.0, "how long an OAuth2 access token is valid")
 
     sub_domain_filter: Literal["ilike", "like"] = _switch(
         "ilike", "record?subDomain=: both take _ and % as wildcards, ilike ignores case"
@@ -38,30 +38,30 @@ class Switches:
     txt_form: Literal["quoted", "raw"] = _switch(
         "quoted", "TXT comes back quoted and split at 255 bytes, or as it was sent (2018)"
     )
-    truncate_txt: bool = _switch(False, "a TXT longer than 255 bytes is cut there without a word")
-    truncate_dkim: bool = _switch(False, "a DKIM longer than 255 bytes is cut there without a word")
-    max_target: int = _switch(0, "longest target accepted, in characters; 0 is no limit")
+    truncate_txt: bool = _switch(False, "a TXT longer than 255 bytes is silently truncated")
+    truncate_dkim: bool = _switch(False, "a DKIM longer than 255 bytes is silently truncated")
+    max_target: int = _switch(0, "longest accepted target, in characters; 0: no limit")
     retype_txt: bool = _switch(False, "a TXT that is a valid key record becomes a DKIM")
-    refuse_dkim: bool = _switch(False, "the field type DKIM is none that the API knows")
+    refuse_dkim: bool = _switch(False, "the API does not know the field type DKIM")
     refuse_ed25519: bool = _switch(False, "k=ed25519 in a DKIM is a bad request")
     dkim_name: Literal["any", "label", "suffix"] = _switch(
-        "any", "names a DKIM may have: any, with a label _domainkey, or ending in it"
+        "any", "allowed names of a DKIM: any, with a label _domainkey, or ending in it"
     )
     cname_clash: Literal["accepted", "refused"] = _switch(
-        "accepted", "a CNAME beside other records of its name: taken, or 409"
+        "accepted", "a CNAME beside other records of its name: accepted, or 409"
     )
     duplicates: Literal["accepted", "refused"] = _switch(
         "accepted", "the same record a second time: a second record, or 409"
     )
     lower_case_names: bool = _switch(False, "names come back in lower case")
     post_id_zero: bool = _switch(False, "POST record answers with id 0")
-    get_404_after_post: int = _switch(0, "how many GETs of a new record answer 404 at first")
+    get_404_after_post: int = _switch(0, "how many GETs of a new record answer 404 first")
 
     refresh_delay: float = _switch(0.0, "time from POST refresh until DNS serves the zone")
-    refresh_race: int = _switch(0, "HTTP status of a refresh while another one is under way; 0 lets it through")
+    refresh_race: int = _switch(0, "HTTP status of a refresh during another one; 0: accepted")
     export_dkim: Literal["split", "whole"] = _switch(
         "split", "a DKIM longer than 255 bytes in an export: as several strings, or as one"
     )
 
     soa_minimum: Literal[300, 60] = _switch(300, "negative TTL of a zone: 300 in older zones, 60 in newer")
-    dns_delay: float = _switch(0.0, "time a DNS answer takes")
+    dns_delay: float = _switch(0.0, "delay before a DNS answer")

@@ -5,7 +5,7 @@ import binascii
 import re
 
 STRING_LIMIT = 255
-"""Longest character-string in octets (RFC 1035, section 3.3)."""
+"""The longest character-string in octets (RFC 1035, section 3.3)."""
 
 _ESCAPE = re.compile(rb"\\(\d{3}|.)", re.DOTALL)
 _QUOTED = re.compile(rb'\s*"((?:[^"\\]|\\.)*)"', re.DOTALL)
@@ -22,7 +22,7 @@ _DKIM_TAGS = {
 
 
 def character_strings(target: str) -> tuple[bytes, ...]:
-    """The strings a target stands for: each `"…"` one string, an unquoted text cut every 255 octets."""
+    """Return the strings of a target: each `"…"` is one string, an unquoted text is split every 255 octets."""
     octets = target.encode()
     quoted = _split_quoted(octets)
     if quoted and all(len(string) <= STRING_LIMIT for string in quoted):
@@ -31,27 +31,27 @@ def character_strings(target: str) -> tuple[bytes, ...]:
 
 
 def joined(target: str) -> str:
-    """The text that the strings of a target make."""
+    """Return the joined strings of a target."""
     return b"".join(character_strings(target)).decode(errors="replace")
 
 
 def quote(target: str) -> str:
-    """The target as today's API returns a TXT: strings of 255 octets in quotes, joined by a space."""
+    """Return the target in today's form of a TXT: strings of 255 octets in quotes, joined by a space."""
     return " ".join(_in_quotes(string) for string in _cut(b"".join(character_strings(target))))
 
 
 def quote_whole(target: str) -> str:
-    """The target as one quoted string, however long."""
+    """Return the target as one quoted string of any length."""
     return _in_quotes(b"".join(character_strings(target)))
 
 
 def truncate(target: str) -> str:
-    """The first 255 octets, which is what a form field with a limit lets through."""
+    """Return the first 255 octets, as a form field with a limit does."""
     return target.encode()[:STRING_LIMIT].decode(errors="ignore")
 
 
 def bad_dkim_subfield(target: str, *, ed25519: bool) -> str | None:
-    """The first tag the API would refuse in a DKIM, or None when all are good.
+    """Return the first tag that the API would refuse in a DKIM, or None when all are valid.
 
     Tags and values are those of OVH's own form; a quote is never part of one.
     """
@@ -65,7 +65,7 @@ def bad_dkim_subfield(target: str, *, ed25519: bool) -> str | None:
 
 
 def is_key_record(target: str) -> bool:
-    """Whether a TXT is so plainly a key record that the service may call it a DKIM."""
+    """True when a TXT is so clearly a key record that the service may store it as a DKIM."""
     text = joined(target)
     return text.replace(" ", "").startswith("v=DKIM1") and bad_dkim_subfield(text, ed25519=True) is None
 

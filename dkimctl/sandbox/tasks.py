@@ -1,11 +1,11 @@
-"""The tasks by which the API shows what it does in the background."""
+"""The tasks in which the API shows its background work."""
 
 import time
 from typing import Any
 
 
 def new_task(task_id: int, function: str, status: str) -> dict[str, Any]:
-    """The object of `GET task/{id}`."""
+    """Return the object of `GET task/{id}`."""
     now = timestamp()
     return {
         "id": task_id,
@@ -28,5 +28,5 @@ def finish_task(task: dict[str, Any]) -> None:
 
 
 def timestamp() -> str:
-    """Now, as the API writes it."""
+    """Return the current time in the API's form."""
     return time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())

@@ -26,7 +26,7 @@ def register(routes: Routes) -> None:
 
 
 def show_zone(zone: Zone, request: Request, parts: Mapping[str, str]) -> dict[str, Any]:
-    """The zone's properties."""
+    """Return the zone's properties."""
     urn = f"urn:v1:eu:resource:dnsZone:{zone.name}"
     return {
         "name": zone.name,
@@ -40,7 +40,7 @@ def show_zone(zone: Zone, request: Request, parts: Mapping[str, str]) -> dict[st
 
 
 def refresh(zone: Zone, request: Request, parts: Mapping[str, str]) -> object:
-    """Serve what was edited."""
+    """Serve the edited zone."""
     with zone.lock:
         if zone.switches.refresh_race and zone.refreshing:
             message = "cannot schedule more than one refresh at a time"
@@ -50,12 +50,12 @@ def refresh(zone: Zone, request: Request, parts: Mapping[str, str]) -> object:
 
 
 def status(zone: Zone, request: Request, parts: Mapping[str, str]) -> dict[str, Any]:
-    """Whether DNS serves what was edited."""
+    """Return whether DNS serves the edited zone."""
     return {"warnings": None, "errors": None, "isDeployed": zone.deployed}
 
 
 def show_soa(zone: Zone, request: Request, parts: Mapping[str, str]) -> dict[str, Any]:
-    """The SOA in the API's words."""
+    """Return the SOA in the API's form."""
     soa = zone.soa
     return {
         "server": soa.server,
@@ -69,7 +69,7 @@ def show_soa(zone: Zone, request: Request, parts: Mapping[str, str]) -> dict[str
 
 
 def change_soa(zone: Zone, request: Request, parts: Mapping[str, str]) -> object:
-    """Change durations; serial and names are the service's."""
+    """Change durations; serial and names cannot be changed."""
     body = request.json()
     names = {"refresh": "refresh", "expire": "expire", "nxDomainTtl": "minimum", "ttl": "ttl"}
     if not isinstance(body, dict):
@@ -83,12 +83,12 @@ def change_soa(zone: Zone, request: Request, parts: Mapping[str, str]) -> object
 
 
 def export(zone: Zone, request: Request, parts: Mapping[str, str]) -> str:
-    """The edited zone as text."""
+    """Return the edited zone as text."""
     return export_text(zone)
 
 
 def import_zone(zone: Zone, request: Request, parts: Mapping[str, str]) -> dict[str, Any]:
-    """Replace all records by those of a zone file."""
+    """Replace all records with those of a zone file."""
     body = request.json()
     if not isinstance(body, dict) or not isinstance(body.get("zoneFile"), str):
         raise ErrorAnswer(400, "[zoneFile] Missing input parameter")
@@ -96,12 +96,12 @@ def import_zone(zone: Zone, request: Request, parts: Mapping[str, str]) -> dict[
 
 
 def dnssec(zone: Zone, request: Request, parts: Mapping[str, str]) -> dict[str, str]:
-    """The sandbox does not sign."""
+    """Return the DNSSEC status, always disabled: the sandbox does not sign."""
     return {"status": "disabled"}
 
 
 def list_tasks(zone: Zone, request: Request, parts: Mapping[str, str]) -> list[int]:
-    """The ids of the tasks that pass the filters."""
+    """Return the ids of the tasks that match the filters."""
     wanted = {name: request.parameter(name) for name in ("function", "status")}
     return [
         task["id"] for task in zone.tasks if all(value is None or task[name] == value for name, value in wanted.items())
@@ -109,7 +109,7 @@ def list_tasks(zone: Zone, request: Request, parts: Mapping[str, str]) -> list[i
 
 
 def show_task(zone: Zone, request: Request, parts: Mapping[str, str]) -> dict[str, Any]:
-    """One task."""
+    """Return a task."""
     for task in zone.tasks:
         if str(task["id"]) == parts["id"]:
             return task

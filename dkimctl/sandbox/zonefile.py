@@ -1,4 +1,4 @@
-"""A zone as text: the export as the service writes it, and the import of a zone file."""
+"""The text of a zone: export in the service's form, and import of a zone file."""
 
 from collections.abc import Iterable
 
@@ -13,12 +13,12 @@ from dkimctl.sandbox.zones import Zone
 
 
 def export_text(zone: Zone) -> str:
-    """The edited zone as text."""
+    """Return the edited zone as text."""
     return text_of(zone, zone.edited)
 
 
 def text_of(zone: Zone, records: Iterable[Record]) -> str:
-    """These records of a zone; a DKIM is a TXT in parentheses, a TTL is shown when the record has its own."""
+    """Return these records as text; a DKIM is a TXT in parentheses, a TTL is written when the record has its own."""
     soa = zone.soa
     numbers = f"{soa.serial} {soa.refresh} 3600 {soa.expire} {soa.minimum}"
     head = [f"$TTL {soa.ttl}", f"@\tIN SOA {soa.server} {soa.email} ({numbers})"]
@@ -27,7 +27,7 @@ def text_of(zone: Zone, records: Iterable[Record]) -> str:
 
 
 def import_text(zone: Zone, text: str) -> list[Record]:
-    """The records of a zone file, without ids; SOA and default TTL stay as they are. Raises ErrorAnswer 400."""
+    """Parse a zone file. Return its records without ids; SOA and default TTL are unchanged. Raises ErrorAnswer 400."""
     try:
         parsed = dns.zone.from_text(text, origin=zone.name, relativize=True, check_origin=False)
     except (dns.exception.DNSException, ValueError) as error:

@@ -1,4 +1,4 @@
-"""A zone twice: as it is edited through the API, and as the name servers serve it since the last refresh."""
+"""A zone in two states: as edited through the API, and as served by the name servers since the last refresh."""
 
 import itertools
 import threading
@@ -16,10 +16,10 @@ from dkimctl.sandbox.targets import quote
 from dkimctl.sandbox.tasks import finish_task, new_task
 
 FIRST_ID = 5_295_328_894
-"""Ids of the real service no longer fit in 32 bits."""
+"""The first record id: those of the real service no longer fit in 32 bits."""
 
 ID_STEP = 733
-"""Other accounts' records come in between."""
+"""The gap between ids: records of other accounts have the ids in between."""
 
 
 @dataclass(slots=True)
@@ -58,7 +58,7 @@ class Zone:
         self._fill()
 
     def _fill(self) -> None:
-        """The records of a zone that was just made."""
+        """Create the records of a new zone."""
         records = [("NS", "", f"{server}.") for server in self.name_servers]
         records += [
             ("MX", "", "1 redirect.ovh.net."),
@@ -72,13 +72,13 @@ class Zone:
 
     @property
     def edited(self) -> tuple[Record, ...]:
-        """The records as the API shows them."""
+        """The edited records, as shown by the API."""
         with self.lock:
             return tuple(self._edited.values())
 
     @property
     def served(self) -> tuple[Record, ...]:
-        """The records as DNS shows them."""
+        """The served records, as shown in DNS."""
         return self.snapshot().records
 
     @property
@@ -88,35 +88,35 @@ class Zone:
 
     @property
     def soa(self) -> Soa:
-        """The SOA as edited; its serial is the served one."""
+        """The edited SOA; its serial is the served one."""
         with self.lock:
-            self._settle()
+            self._finish_due()
             return self._soa
 
     @property
     def tasks(self) -> tuple[dict[str, Any], ...]:
-        """Refreshes and imports, as `GET task/{id}` shows them."""
+        """Refreshes and imports, in the form of `GET task/{id}`."""
         with self.lock:
-            self._settle()
+            self._finish_due()
             return tuple(self._tasks)
 
     @property
     def deployed(self) -> bool:
-        """Whether DNS shows what was edited."""
+        """True when the edited zone is served."""
         with self.lock:
-            self._settle()
+            self._finish_due()
             return not self._deployments and self._edited == self._served
 
     def snapshot(self) -> Served:
-        """The served zone; the same object until something changes."""
+        """Return the served zone; the same object until it changes."""
         with self.lock:
-            self._settle()
+            self._finish_due()
             if self._snapshot is None:
                 self._snapshot = Served(self.name, self._soa, tuple(self._served.values()))
             return self._snapshot
 
     def add(self, field_type: str, sub_domain: str, target: str, ttl: int = 0, *, served: bool = True) -> Record:
-        """Plant a record as a person would in the panel, with no check; `served` puts it into DNS at once."""
+        """Add a record without checks, as in the control panel; `served`: also put it into DNS at once."""
         if field_type in TEXT_TYPES - {"DKIM", "DMARC"} and self.switches.txt_form == "quoted":
             target = quote(target)
         with self.lock:
@@ -128,12 +128,12 @@ class Zone:
             return record
 
     def find(self, record_id: int) -> Record | None:
-        """The edited record with an id, or None."""
+        """Return the edited record with an id, or None."""
         with self.lock:
             return self._edited.get(record_id)
 
     def found_yet(self, record_id: int) -> bool:
-        """False as often as the switches want a new record to be missing."""
+        """False for the number of reads for which the switches hide a new record."""
         with self.lock:
             left = self._unfound.pop(record_id, 0)
             if left > 1:
@@ -141,7 +141,7 @@ class Zone:
             return left == 0
 
     def ids(self, field_type: str | None, sub_domain: str | None) -> list[int]:
-        """The ids that pass the list filters, in no useful order."""
+        """Return the ids that match the list filters, in no particular order."""
         ignore_case = self.switches.sub_domain_filter == "ilike"
         with self.lock:
             found = [
@@ -153,7 +153,7 @@ class Zone:
         return sorted(found, key=lambda record_id: str(record_id)[::-1])
 
     def create(self, field_type: str, sub_domain: str, target: str, ttl: int) -> Record:
-        """A new edited record, as it will be shown."""
+        """Create an edited record. Return it with its id."""
         with self.lock:
             record = Record(self._ids(), field_type, sub_domain, target, ttl)
             self._edited[record.id] = record
@@ -161,23 +161,23 @@ class Zone:
             return record
 
     def change(self, record: Record) -> None:
-        """Put a record in the place of the edited one with its id."""
+        """Replace the edited record that has the same id."""
         with self.lock:
             self._edited[record.id] = record
 
     def remove(self, record_id: int) -> None:
-        """Take a record out of the edited zone, if it is there."""
+        """Remove a record from the edited zone, if it exists."""
         with self.lock:
             self._edited.pop(record_id, None)
 
     def change_soa(self, soa: Soa) -> None:
-        """Put another SOA in place; it is served at once, with the next serial."""
+        """Replace the SOA; it is served at once, with the next serial."""
         with self.lock:
             self._soa = soa
             self._bump()
 
     def replace_all(self, records: list[Record], function: str = "ZoneImport") -> dict[str, Any]:
-        """Edit the zone as a text: every record gets a new id. Returns the task."""
+        """Replace all edited records: every record gets a new id. Return the task."""
         with self.lock:
             self._edited = {}
             for record in records:
@@ -186,26 +186,26 @@ class Zone:
 
     @property
     def refreshing(self) -> bool:
-        """Whether a refresh is under way."""
+        """True while a refresh is in progress."""
         with self.lock:
-            self._settle()
+            self._finish_due()
             return bool(self._deployments)
 
     def refresh(self) -> None:
-        """Serve what is edited now, after the delay that the switches choose."""
+        """Serve the edited zone, after the delay chosen by the switches."""
         with self.lock:
             self.refreshes += 1
             self.history.keep(self._edited.values())
             due = time.monotonic() + self.switches.refresh_delay
             self._deployments.append(_Deployment(due, self._task("ZoneRefresh", "doing"), dict(self._edited)))
-            self._settle()
+            self._finish_due()
 
     def finish_refresh(self) -> None:
-        """End the delay of every refresh under way."""
+        """End the delay of every refresh in progress."""
         with self.lock:
-            self._settle(everything=True)
+            self._finish_due(everything=True)
 
-    def _settle(self, *, everything: bool = False) -> None:
+    def _finish_due(self, *, everything: bool = False) -> None:
         now = time.monotonic()
         while self._deployments and (everything or self._deployments[0].due <= now):
             deployment = self._deployments.pop(0)
