@@ -48,6 +48,7 @@ BRANCHES = ("signers", "providers")
 """Two rooms that never meet: this host, and the DNS account."""
 
 DOORS = {
+    "badkeys": ("keys.knownbad",),
     "click": ("cli", "manual"),
     "cryptography": ("keys",),
     "dkim": ("dkim",),

@@ -11,6 +11,7 @@ from dkimctl.host.keyfiles import Fault, key_demands, read_key
 from dkimctl.host.keysafety import Walk
 from dkimctl.host.openable import failure_text, open_results
 from dkimctl.host.world import World
+from dkimctl.keys.knownbad import weakness
 from dkimctl.opendkim.fitness import Unfit, unfit
 
 
@@ -23,6 +24,8 @@ class Judged:
     why: str = ""
     """Why it is not taken over; empty when it is."""
     hint: str = ""
+    weakness: str = ""
+    """Why others can sign with it as well; empty when nothing is known."""
     is_unknown: bool = False
     """True when it could not be looked at."""
 
@@ -84,4 +87,4 @@ def _fit(world: World, path: str, content: bytes) -> Judged:
             why=f"{path} has {held.bits} bits, and {who} {demands.accepted_bits}",
             hint="make a new key: dkimctl genkey",
         )
-    return Judged(held.algorithm.value, held.bits)
+    return Judged(held.algorithm.value, held.bits, weakness=weakness(held.public))

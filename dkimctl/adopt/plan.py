@@ -116,6 +116,9 @@ def _sorted_out(
         place = installed.signing.at(candidate.rows[0])
         known, why, hint = _known(store, candidate)
         why, hint = (verdict.why, verdict.hint) if verdict.why else (why, hint)
+        if verdict.weakness and not (known and known.phase is Phase.ACTIVE):
+            why = why or f"{candidate.entry.path} is known to be bad: {verdict.weakness}"
+            hint = hint or f"make another key: dkimctl setup {candidate.domain} -s SELECTOR"
         if why:
             unfit.append(Left(place, candidate.domain, why, hint))
         else:

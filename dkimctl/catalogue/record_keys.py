@@ -71,6 +71,23 @@ EDWARDS_FORM = entry(
     "publish the record again, copied from: dkimctl record DOMAIN",
     verifiers="opendkim and dkimpy refuse it",
 )
+KNOWN_BAD = entry(
+    309,
+    ERROR,
+    "the key is known to be bad",
+    "Others can sign with it: its private half was leaked, its generator was weak (Debian's of 2006 to 2008, ROCA), or "
+    "its modulus can be factored. The library badkeys says so; what it cannot check here is named in a note.",
+    "make another key under a new selector, sign with it, and revoke this one: dkimctl genkey DOMAIN",
+    verifiers="opendkim and dkimpy accept it, and so every forged signature as well",
+)
+SHARED = entry(
+    311,
+    INFO,
+    "one key for several domains",
+    "A choice: whoever gets the private half can sign for all of them, and it is rotated for all of them at once.",
+    "to have a key for each: dkimctl genkey DOMAIN",
+    verifiers="opendkim and dkimpy accept it",
+)
 EDWARDS = entry(
     308,
     INFO,

@@ -105,20 +105,25 @@ def _watch(app: App, outcome: "ReportPrinter", targets: "list[Target]", recursiv
 
 
 def _check_few(app: App, outcome: "ReportPrinter", targets: "list[Target]", recursive: bool, concurrency: int) -> int:
+    from dkimctl.keys.knownbad import not_checked
     from dkimctl.verify.check import check
     from dkimctl.verify.parallel import portions
+    from dkimctl.verify.sharing import with_shared_keys
 
     thorough = len(targets) <= _THOROUGH
     outcome.in_full = thorough or app.verbosity > 0
     brief, lookup = outcome.is_brief, app.settings.lookup
     reports = check(targets, lookup, recursive=recursive, thorough=thorough, brief=brief, concurrency=concurrency)
-    return outcome.show(map(outcome.portion, portions(reports)), len(targets))
+    outcome.not_checked = not_checked()
+    return outcome.show(map(outcome.portion, portions(with_shared_keys(reports))), len(targets))
 
 
 def _check_many(app: App, outcome: "ReportPrinter", source: "Source", recursive: bool, concurrency: int) -> int:
+    from dkimctl.cli.verify_names import WORTH_SHARING
     from dkimctl.verify.parallel import Manner, check_in_parallel
 
     outcome.in_full = app.verbosity > 0
+    outcome.not_checked = f"of {WORTH_SHARING} names and more, none is compared with the keys known to be bad"
     manner = Manner(source.targets, outcome.portion, outcome.is_brief, outcome.is_nameless, recursive, concurrency)
     return outcome.show(check_in_parallel(source.names, app.settings.lookup, manner), source.count)
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from dkimctl.config.settings import Lookup
 from dkimctl.dkim.signature import FindRecord
 from dkimctl.errors import Unavailable
+from dkimctl.keys.knownbad import not_looked_for
 from dkimctl.keys.store import KeyName, KeyReader
 from dkimctl.names import split_owner_name
 from dkimctl.record.from_key import record_of
@@ -27,7 +28,7 @@ def record_in_dns(lookup: Lookup) -> FindRecord:
 def records_in_dns(owners: Iterable[str], lookup: Lookup) -> Iterator[tuple[str, str | Unavailable | None]]:
     """The same for many names at once: each, as they come, with its record or why DNS cannot be asked."""
     targets = {Target(*split_owner_name(owner)): owner for owner in owners}
-    for report in check(targets, lookup):
+    for report in check(targets, lookup, weak=not_looked_for):
         found: str | Unavailable | None = report.text
         if report.verdict is Verdict.UNKNOWN:
             worst = report.findings[0]

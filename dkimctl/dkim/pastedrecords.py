@@ -10,6 +10,7 @@ from dkimctl.dkim.pasted import Pasted
 from dkimctl.dkim.recognise import Kind
 from dkimctl.dkim.words import key_tags
 from dkimctl.findings import Finding, finding
+from dkimctl.keys.knownbad import not_checked
 from dkimctl.record.parse import parse_record
 from dkimctl.verify.judge import judge
 from dkimctl.verify.report import Target
@@ -44,6 +45,8 @@ def _left_out(pasted: Pasted, findings: int) -> Iterator[str]:
         yield f"{len(pasted.texts) - _MOST} more records"
     if findings > _SHOWN:
         yield f"{findings - _SHOWN} more findings, and tags after the first {_SHOWN}"
+    if not_checked() and any(judge(text, _TARGET).key for text in pasted.texts[:_MOST]):
+        yield not_checked()
 
 
 def _record(text: str, subject: str) -> Record:

@@ -8,6 +8,7 @@ from itertools import permutations
 
 from dkimctl.catalogue import presence
 from dkimctl.catalogue import record_form as form
+from dkimctl.catalogue import record_keys as of_keys
 from dkimctl.catalogue import record_tags as of_tags
 from dkimctl.dkim.form import unquoted_printable
 from dkimctl.dkim.signature import FindRecord
@@ -24,6 +25,7 @@ FindRecords = Callable[[str], Sequence[str]]
 
 _LINT = frozenset(entry.code for entry in (form.TOO_LONG_TEXT, form.PKCS1, form.UNPADDED, form.LATE_VERSION))
 """Errors of a record that few verifiers mind: reported, but no verdict about the signature."""
+_FORGEABLE = of_keys.KNOWN_BAD.code  # verifiers accept it: the signature is valid, and proves nothing
 _DECIDED_HERE = of_tags.NO_SHA256.code  # depends on the hash that the signature uses
 _MOST = 4  # records at one name that are tried
 
@@ -71,7 +73,7 @@ def find_key(owner: str, tags: TagList, find: FindRecords, fits: Callable[[Publi
         f"{presence.SEVERAL.verifiers}"
     )
     if best:
-        return Key(best.text, best.public, best.remarks, (several,))
+        return Key(best.text, best.public, best.remarks, (several, *best.wrong))
     halves = next((two for two in permutations(texts[:_MOST], 2) if _is_one_key(two, owner, tags)), None)
     if halves:
         return DkimctlError(
@@ -90,7 +92,7 @@ def _usable(text: str, owner: str, tags: TagList) -> Key | DkimctlError:
     algorithm, _, hash_name = tags.get("a").lower().rpartition("-")
     found = judge(text, Target(tags.get("s").lower(), tags.get("d").lower()))
     errors = [f for f in found.findings if f.severity is Severity.ERROR and f.code != _DECIDED_HERE]
-    fatal = [f for f in errors if f.code not in _LINT]
+    fatal = [f for f in errors if f.code not in _LINT and f.code != _FORGEABLE]
     public = found.key or (_odd_key(found.record) if found.record and not fatal else None)
     if fatal or public is None or found.record is None:
         return DkimctlError(f"the key record at {owner} is not usable: {_listed(fatal)}", hint=_see(tags))
@@ -102,7 +104,10 @@ def _usable(text: str, owner: str, tags: TagList) -> Key | DkimctlError:
     if "s" in _items(found.record.get("t")) and _identity_domain(tags) != tags.get("d").lower():
         return DkimctlError(f"the key record says t=s, and i={tags.get('i')} is below d= (§3.6.1)")
     lint = tuple(f"{f.title} ({f.code}): {f.verifiers}" for f in errors if f.code in _LINT)
-    return Key(text, public, lint)
+    forgeable = tuple(
+        f"{f.title} ({f.code}), {f.seen}: anybody may have signed" for f in errors if f.code == _FORGEABLE
+    )
+    return Key(text, public, lint, forgeable)
 
 
 def _listed(fatal: Sequence[Finding]) -> str:

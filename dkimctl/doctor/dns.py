@@ -9,6 +9,7 @@ from dkimctl.findings import Severity
 from dkimctl.host.datasets import read_data_set
 from dkimctl.host.keyfiles import UsedKey, public_key, used_keys
 from dkimctl.host.world import World
+from dkimctl.keys.knownbad import not_looked_for
 from dkimctl.opendkim.tables import KeyEntry
 from dkimctl.signers.registry import signer_of
 from dkimctl.verify.check import check
@@ -16,12 +17,15 @@ from dkimctl.verify.report import Target
 
 
 def check_records(world: World, lookup: Lookup) -> Iterator[Diagnosis]:
-    """The findings of each key record, as verify-dns gives them; nothing about those that are right."""
+    """The findings of each key record, as verify-dns gives them; nothing about those that are right.
+
+    Whether a key is known to be bad is told of the file, which is the key that signs.
+    """
     if not signer_of(world.settings).explains:
         return  # its KeyTable is not what signs: `verify-dns` looks at every managed key
     pairs = ((key, entry) for key in used_keys(world) for entry in _entries(world, key))
     targets = [target for key, entry in pairs if (target := _target(world, key, entry)) is not None]
-    for report in check(dict.fromkeys(targets), lookup):
+    for report in check(dict.fromkeys(targets), lookup, weak=not_looked_for):
         for finding in report.findings:
             if finding.severity not in (Severity.OK, Severity.INFO):
                 yield Diagnosis(finding)

@@ -10,6 +10,7 @@ from dkimctl.catalogue import private_keys as c
 from dkimctl.doctor.base import Diagnosis, Repair, noticed, repairable, softened
 from dkimctl.doctor.commands import chain, set_parameter, silence
 from dkimctl.doctor.keycommands import another_key, decrypt, make_again, relocate_key, whole_path
+from dkimctl.doctor.knownbad import Comparison, shared_files
 from dkimctl.errors import DkimctlError, Unavailable, shell_word
 from dkimctl.files import read_regular
 from dkimctl.findings import Severity
@@ -44,19 +45,21 @@ def check_keys(world: World) -> Iterator[Diagnosis]:
     safety = world.opendkim.find("RequireSafeKeys")
     if safety and not world.opendkim.flag("RequireSafeKeys", True):
         seen = f"RequireSafeKeys {safety.value} ({safety.file} line {safety.line})"
-        fix = silence(world, safety.file, safety.line, words="the default is yes: first mend what is unsafe")
+        fix = silence(world, safety.file, safety.line, words="the default is yes: first fix what is unsafe")
         yield noticed(c.SAFETY_OFF, "RequireSafeKeys", seen, fix)
     account = world.account
     if account is None:
         return
     used = distinct_keys(world)
     blamed: set[tuple[Danger, str]] = set()
+    comparison = Comparison()
     count = 0
     while batch := list(islice(used, _BATCH)):
         yield from _paths(world, batch)
         files = [key for key in batch if _is_file(key)]
         count += len(files)
-        yield from _files(world, account, files, blamed)
+        yield from _files(world, account, files, blamed, comparison)
+    yield from shared_files(world)
     if count and not may_become(account):
         keys = "1 key" if count == 1 else f"{count} keys"
         yield noticed(c.NOT_TRIED, account.name, f"{keys}, as uid {os.geteuid()} instead of {account.name}")
@@ -73,7 +76,13 @@ def _paths(world: World, used: list[UsedKey]) -> Iterator[Diagnosis]:
             yield noticed(c.NOT_A_PATH, key.where, seen, whole_path(world, key))
 
 
-def _files(world: World, account: Account, used: list[UsedKey], blamed: set[tuple[Danger, str]]) -> Iterator[Diagnosis]:
+def _files(
+    world: World,
+    account: Account,
+    used: list[UsedKey],
+    blamed: set[tuple[Danger, str]],
+    comparison: Comparison,
+) -> Iterator[Diagnosis]:
     can_try = may_become(account)
     results: list[int] = []
     try:
@@ -90,7 +99,7 @@ def _files(world: World, account: Account, used: list[UsedKey], blamed: set[tupl
             if result != errno.EACCES:
                 continue
         yield from _safety(world, walk, key, blamed)
-        yield from _content(world, key, demands)
+        yield from _content(world, key, demands, comparison)
 
 
 def _unopened(world: World, account: Account, key: UsedKey, result: int) -> Diagnosis:
@@ -178,7 +187,7 @@ def _unsafe(world: World, account: Account, key: UsedKey, unsafe: Unsafe) -> Dia
     return noticed(entry, unsafe.node, seen, chain(*repair.commands(world)))
 
 
-def _content(world: World, key: UsedKey, demands: KeyDemands) -> Iterator[Diagnosis]:
+def _content(world: World, key: UsedKey, demands: KeyDemands, comparison: Comparison) -> Iterator[Diagnosis]:
     try:
         content = read_regular(world.at(key.path))
     except DkimctlError:
@@ -192,6 +201,7 @@ def _content(world: World, key: UsedKey, demands: KeyDemands) -> Iterator[Diagno
         yield noticed(entry, key.path, f"{key.path}: {held}", fix)
         return
     yield from _fitness(world, key, held, demands)
+    yield from comparison.look(world, key, held)
 
 
 def _fitness(world: World, key: UsedKey, pair: KeyPair, demands: KeyDemands) -> Iterator[Diagnosis]:

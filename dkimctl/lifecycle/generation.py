@@ -14,8 +14,9 @@ from dkimctl.config.settings import Settings
 from dkimctl.errors import DkimctlError, UsageError, disk_errors, shell_word
 from dkimctl.files import Owner, caller, create_file, make_directory, open_folder, refuse_shared_directory, write_file
 from dkimctl.keys.ahead import Make
+from dkimctl.keys.knownbad import refuse_known_bad
 from dkimctl.keys.metadata import Phase, Tags, new_metadata
-from dkimctl.keys.pair import KeyPair
+from dkimctl.keys.pair import KeyPair, parse_public, read
 from dkimctl.keys.store import Key, KeyName, KeyReader, KeyStore, taken
 from dkimctl.names import printable
 from dkimctl.owners import find_owner
@@ -128,12 +129,17 @@ def generate_keys(
     if_missing: bool = False,
     jobs: int = 1,
 ) -> Iterator[GenerationOutcome]:
-    """Make each key that is wanted; one that fails does not stop the others. `jobs`: how many at a time."""
+    """Make each key that is wanted; one that fails does not stop the others. `jobs`: how many at a time.
+
+    A key that is there is refused when it is known to be bad, unless it signs already.
+    """
 
     def make(request: KeyRequest) -> GenerationOutcome:
         try:
             there = _existing(store, request) if if_missing else None
             if there is not None:
+                if there.phase is not Phase.ACTIVE:
+                    refuse_known_bad(store.public(there), there.path)
                 store.settle(there)
                 return Kept(there.domain, there.selector, there.path)
             return _generate(request, style, store, now)
@@ -177,6 +183,7 @@ def generate_flat(
         with disk_errors(f"look at {directory}"), open_folder(directory) as folder:
             folder.remove_second_names()
         if if_missing:
+            refuse_known_bad(parse_public(read(private), str(private)), str(private))
             return Kept(request.domain, request.selector, str(private))
         raise taken(str(private))
     pair = style.make()

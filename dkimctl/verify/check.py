@@ -9,8 +9,9 @@ from dkimctl.dns.endpoints import resolvers
 from dkimctl.dns.engine import Engine
 from dkimctl.dns.questions import Work
 from dkimctl.dns.resolve import Resolution
+from dkimctl.keys.knownbad import weakness
 from dkimctl.verify.conclusion.conclude import Judge, conclude
-from dkimctl.verify.judge import judge
+from dkimctl.verify.judge import Judgement, Weakness, judge
 from dkimctl.verify.lookup.survey import survey
 from dkimctl.verify.report import Report, Target, in_brief
 
@@ -28,26 +29,31 @@ def check(
     brief: bool = False,
     nameless: bool = False,
     concurrency: int = CONCURRENCY,
+    weak: Weakness = weakness,
 ) -> Iterator[Report]:
     """Yield a report for each target as they are found; the order is not that of the targets.
 
     `recursive`: ask the resolvers for the record as well. `thorough`: look for wildcards, compare the serials and the
     delegation even where nothing seems wrong; a few questions more for each name. `brief`: every report as
     `in_brief` makes it, which is many times faster for right records. `nameless`: moreover one report may be yielded in
-    place of others that are right in the same way, which is enough to count them.
+    place of others that are right in the same way, which is enough to count them. `weak`: why others can sign with a
+    key, if they can; `not_looked_for` where that takes too long or must decide nothing.
 
     Raises UsageError for a malformed name server.
     """
     resolution = Resolution(resolvers(lookup), lookup.port, are_chosen=len(lookup.nameservers) > 1)
     asker, source = asker_for(targets, lookup.timeout)
 
-    def long_way(target: Target, judge: Judge = judge) -> Work[Report]:
-        return _one(target, resolution, judge, recursive=recursive, thorough=thorough, brief=brief)
+    def in_full(text: str, target: Target) -> Judgement:
+        return judge(text, target, weak)
+
+    def long_way(target: Target, by: Judge = in_full) -> Work[Report]:
+        return _one(target, resolution, by, recursive=recursive, thorough=thorough, brief=brief)
 
     with closing(asker):
         if isinstance(asker, Engine) and brief and not (recursive or thorough):
             patience = _PATIENCE * lookup.timeout
-            yield from _many(source, resolution, asker, long_way, patience, concurrency, nameless=nameless)
+            yield from _many(source, resolution, asker, long_way, patience, concurrency, weak, nameless=nameless)
         else:
             yield from asker.run(map(long_way, source), concurrency)
 
@@ -67,6 +73,7 @@ def _many(
     long_way: Callable[[Target, Judge], Work[Report]],
     patience: float,
     concurrency: int,
+    weak: Weakness,
     *,
     nameless: bool,
 ) -> Iterator[Report]:
@@ -74,7 +81,7 @@ def _many(
     from dkimctl.verify.bulk.cachedjudge import CachedJudge
     from dkimctl.verify.bulk.fastpath import FastPath
 
-    cached = CachedJudge()
+    cached = CachedJudge(weak)
     path = FastPath(
         resolution, cached, lambda target: long_way(target, cached), patience, engine.dead_servers, nameless=nameless
     )

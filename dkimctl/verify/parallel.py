@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from dkimctl.config.settings import Lookup
+from dkimctl.keys.knownbad import not_looked_for
 from dkimctl.verify.check import CONCURRENCY, check
 from dkimctl.verify.report import Report, Target
 
@@ -64,6 +65,7 @@ def _results(names: Iterable[Item], lookup: Lookup, manner: Manner[Item, T], con
         nameless=manner.nameless,
         recursive=manner.recursive,
         concurrency=concurrency,
+        weak=not_looked_for,
     )
     return map(manner.present, portions(reports))
 

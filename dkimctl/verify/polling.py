@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 
 from dkimctl.clock import SYSTEM_CLOCK, Clock
 from dkimctl.config.settings import Lookup
+from dkimctl.keys.knownbad import not_looked_for
 from dkimctl.verify.check import check
+from dkimctl.verify.judge import Weakness
 from dkimctl.verify.report import Report, Target
 
 _FIRST_PAUSE = 1.0  # seconds between two checks of a name; grows by half each time
@@ -36,6 +38,8 @@ class Polling:
     recursive: bool = False
     first_pause: float = _FIRST_PAUSE
     longest_pause: float = _LONGEST_PAUSE
+    weak: Weakness = not_looked_for
+    """As for `check`: that a key is known to be bad does not keep a record from being served."""
     _polled: dict[str, _Polled] = field(default_factory=dict)
     """By owner name."""
     _next_round: float = 0.0
@@ -65,7 +69,8 @@ class Polling:
         """Check the names that are due: each report, and whether it is done. The done and the overdue are dropped."""
         now = self.clock.monotonic()
         due = {owner: one for owner, one in self._polled.items() if one.due <= now + _TOGETHER}
-        for report in check([one.target for one in due.values()], self.lookup, recursive=self.recursive):
+        targets = [one.target for one in due.values()]
+        for report in check(targets, self.lookup, recursive=self.recursive, weak=self.weak):
             one = due[report.owner]
             is_done = self.is_done(report)
             one.due = self.clock.monotonic() + one.pause

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from dkimctl.clock import SYSTEM_CLOCK, Clock
 from dkimctl.config.settings import Lookup
+from dkimctl.keys.knownbad import weakness
 from dkimctl.verify.polling import Polling
 from dkimctl.verify.report import Report, Target
 
@@ -20,7 +21,9 @@ def watch(
     A record that is right is not checked again. `recursive`: as for `check`. The running down of a cache's seconds is
     no change.
     """
-    polling = Polling(lookup, clock, timeout, recursive=recursive, first_pause=_PAUSE, longest_pause=_PAUSE)
+    polling = Polling(
+        lookup, clock, timeout, recursive=recursive, first_pause=_PAUSE, longest_pause=_PAUSE, weak=weakness
+    )
     for target in targets:
         polling.add(target)
     known: dict[str, tuple[str, ...]] = {}

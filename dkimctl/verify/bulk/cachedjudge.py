@@ -1,8 +1,14 @@
-"""A judge with a memory: the tags before an expected key are judged once for each kind of key."""
+"""A judge with a memory: the tags before an expected key are judged once for each kind of key.
 
+Whether an expected key is known to be bad is asked for each key, where it is asked at all: up to some hundred names.
+In a long list nobody asks, since that takes longer than all the rest; `doctor` finds such keys, on the host that has
+them.
+"""
+
+from dkimctl.keys.knownbad import weakness
 from dkimctl.keys.public import PublicKey
 from dkimctl.record.model import KeyRecord
-from dkimctl.verify.judge import Judgement, judge
+from dkimctl.verify.judge import Judgement, Weakness, judge
 from dkimctl.verify.report import Target
 
 _Kind = tuple[str, str, int, bool]
@@ -17,7 +23,9 @@ class CachedJudge:
     is judged once; from then on the same tags before an expected key of that kind are right too.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, weak: Weakness = weakness) -> None:
+        """`weak`: why others can sign with a key; `not_looked_for` for a long list."""
+        self._weak = weak
         self._right: dict[_Kind, tuple[tuple[str, str], ...]] = {}
         self._usable: dict[tuple[str, bool], Judgement] = {}
 
@@ -25,9 +33,9 @@ class CachedJudge:
         """Return the judgement of a record from its text and the expected key."""
         expected = target.expected
         if expected is None:
-            return self._usable.get((text, target.subdomains)) or judge(text, target)
-        if not text.endswith(expected.base64):
-            return judge(text, target)
+            return self._usable.get((text, target.subdomains)) or judge(text, target, self._weak)
+        if not text.endswith(expected.base64) or self._weak(expected):
+            return judge(text, target, self._weak)
         kind = (text[: -len(expected.base64)], expected.algorithm, expected.bits, target.subdomains)
         tags = self._right.get(kind)
         if tags is not None:
@@ -40,7 +48,7 @@ class CachedJudge:
         if expected is None:
             return self._usable_key(text, target)
         key = expected.base64
-        if not text.endswith(key):
+        if not text.endswith(key) or self._weak(expected):
             return None
         kind = (text[: -len(key)], expected.algorithm, expected.bits, target.subdomains)
         if kind not in self._right:
@@ -50,7 +58,7 @@ class CachedJudge:
     def _usable_key(self, text: str, target: Target) -> PublicKey | None:
         known = self._usable.get((text, target.subdomains))
         if known is None:
-            known = judge(text, target)
+            known = judge(text, target, self._weak)
             if known.record is None or known.findings:
                 return None
             if len(self._usable) < _MOST_REMEMBERED:
@@ -60,7 +68,7 @@ class CachedJudge:
     def _learned(self, text: str, target: Target, kind: _Kind) -> Judgement:
         expected = target.expected
         assert expected is not None
-        judgement = judge(text, target)
+        judgement = judge(text, target, self._weak)
         if len(self._right) < _MOST_REMEMBERED and _is_plain(judgement, expected):
             assert judgement.record is not None
             self._right[kind] = judgement.record.tags[:-1]

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from dkimctl.catalogue import presence, record_keys
 from dkimctl.findings import Finding, finding
+from dkimctl.keys.knownbad import not_looked_for
 from dkimctl.keys.public import PublicKey
 from dkimctl.verify.conclusion.delegated import judge_delegation
 from dkimctl.verify.conclusion.resolvers import judge_through_resolvers
@@ -59,8 +60,10 @@ def conclude(target: Target, found: Survey, judge: Judge = judge) -> Report:
         findings = in_order([*findings, _right(found, target, said.key, len(answered))])
     elif publish is None and any(f.code in _FIXED_BY_PUBLISHING for f in findings):
         publish = right_text(target, said.record) or next(
-            (other.text for other in found.elsewhere if is_fit_to_publish(other.text, target)), None
+            (other.text for other in found.elsewhere if is_fit_to_publish(other.text, target, not_looked_for)), None
         )
+    if publish is not None and not texts and not judge(publish, target).is_usable:
+        publish = None  # a key that is known to be bad
     is_one = len(texts) == 1
     return Report(
         target=target,

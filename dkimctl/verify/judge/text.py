@@ -1,12 +1,14 @@
 """One record's text, judged: what it says, and everything that is wrong with it. Needs no network."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from dkimctl.catalogue import record_form as form
 from dkimctl.catalogue import record_keys as keys
 from dkimctl.catalogue import record_tags as tags
 from dkimctl.findings import Entry, Finding, Severity, finding
+from dkimctl.keys.knownbad import not_looked_for, weakness
 from dkimctl.keys.metadata import Tags
 from dkimctl.keys.public import PublicKey
 from dkimctl.names import printable
@@ -36,6 +38,7 @@ _NOT_FIXED_BY_PUBLISHING = {
         keys.WEAK,
         keys.TOO_LONG,
         keys.EDWARDS,
+        keys.KNOWN_BAD,
         tags.UNKNOWN_TAG,
         tags.ODD_FLAG,
         form.TOO_LONG_TEXT,
@@ -58,14 +61,21 @@ class Judgement:
         return all(f.severity is not Severity.ERROR for f in self.findings)
 
 
-def judge(text: str, target: Target) -> Judgement:
+Weakness = Callable[[PublicKey], str]
+"""Why others can sign with a key, in words; empty when nothing is known."""
+
+
+def judge(text: str, target: Target, weak: Weakness = weakness) -> Judgement:
     """Return everything that can be said about a record from its text and the expected key."""
     record = parse_record(text)
     if isinstance(record, UnreadableRecord):
         found = _mistakes(record, text, target)
-        return Judgement(None, None, tuple(found), _to_publish(text, None, target, found))
+        return Judgement(None, None, tuple(found), _to_publish(text, None, target, found, weak))
     key, noticed = _judge_record(record, text, target)
-    return Judgement(record, key, tuple(noticed), _to_publish(text, record, target, noticed))
+    why = weak(key) if key else ""
+    if why:
+        noticed.append(finding(keys.KNOWN_BAD, target.owner, why))
+    return Judgement(record, key, tuple(noticed), _to_publish(text, record, target, noticed, weak))
 
 
 def _judge_record(record: KeyRecord, text: str, target: Target) -> tuple[PublicKey | None, list[Finding]]:
@@ -105,22 +115,25 @@ def _form_entry(fault: RecordFault, text: str) -> Entry:
     return _FORM[fault]
 
 
-def _to_publish(text: str, record: KeyRecord | None, target: Target, noticed: list[Finding]) -> str | None:
+def _to_publish(
+    text: str, record: KeyRecord | None, target: Target, noticed: list[Finding], weak: Weakness
+) -> str | None:
     """Return the exact text that fixes what was noticed, where a change of the text can fix it."""
     if all(f.code in _NOT_FIXED_BY_PUBLISHING for f in noticed):
         return None
     if target.expected is not None:
-        return right_text(target, record)
+        return None if weak(target.expected) else right_text(target, record)
     better = repaired(text)
-    return better.text if better and better.text != text and is_fit_to_publish(better.text, target) else None
+    return better.text if better and better.text != text and is_fit_to_publish(better.text, target, weak) else None
 
 
-def is_fit_to_publish(text: str, target: Target) -> bool:
+def is_fit_to_publish(text: str, target: Target, weak: Weakness = weakness) -> bool:
     """True when the text has no error itself: nothing is proposed that would be refused afterwards."""
     record = parse_record(text)
     if isinstance(record, UnreadableRecord):
         return False
-    return all(one.severity is not Severity.ERROR for one in _judge_record(record, text, target)[1])
+    key, noticed = _judge_record(record, text, target)
+    return all(one.severity is not Severity.ERROR for one in noticed) and not (key and weak(key))
 
 
 def right_text(target: Target, found: KeyRecord | None) -> str | None:
@@ -135,4 +148,4 @@ def right_text(target: Target, found: KeyRecord | None) -> str | None:
         services = found.get("s") if found and found.get("s") in ("email", "*") else ""
         tags = Tags(service_types=services)
     text = record_for(target.expected, target.expected.algorithm, tags).text
-    return text if is_fit_to_publish(text, target) else None
+    return text if is_fit_to_publish(text, target, not_looked_for) else None
