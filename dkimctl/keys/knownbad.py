@@ -1,8 +1,8 @@
 """Keys that others can compute or already have: leaked, made by a broken generator, or easy to factor.
 
-The door to the library `badkeys`, an extra. Its arithmetic checks (close primes, ROCA, small or shared factors, patterns)
-need nothing else; leaked keys and those of Debian's weak generator (CVE-2008-0166) are known only by its blocklist, which
-its own command fetches. Each check is of public data: no private key is handed to it.
+The door to the library `badkeys`, an extra. Its arithmetic checks (close primes, ROCA, small or shared factors,
+patterns) need nothing else; leaked keys and those of Debian's weak generator (CVE-2008-0166) are known only by its
+blocklist, which its own command fetches. Each check is of public data: no private key is handed to it.
 """
 
 import os
