@@ -76,7 +76,7 @@ KNOWN_BAD = entry(
     ERROR,
     "the key is known to be bad",
     "Others can sign with it: its private half was leaked, its generator was weak (Debian's of 2006 to 2008, ROCA), or "
-    "its modulus can be factored. The library badkeys says so; what it cannot check here is named in a note.",
+    "its modulus can be factored. The library badkeys says so; opendkim signs with it, and no verifier minds.",
     "make another key under a new selector, sign with it, and revoke this one: dkimctl genkey DOMAIN",
     verifiers="opendkim and dkimpy accept it, and so every forged signature as well",
 )
@@ -84,7 +84,7 @@ SHARED = entry(
     311,
     INFO,
     "one key for several domains",
-    "A choice: whoever gets the private half can sign for all of them, and it is rotated for all of them at once.",
+    "A choice that RFC 6376 leaves: its private half signs for all of them, and it is rotated for all of them at once.",
     "to have a key for each: dkimctl genkey DOMAIN",
     verifiers="opendkim and dkimpy accept it",
 )
