@@ -20,7 +20,7 @@ _CHECKS = {
     "rsapoly": "its modulus has a pattern by which it can be factored",
     "sharedprimes": "it shares a prime with keys that are known to be factored",
     "smalld": "its private exponent is small (Wiener's attack)",
-    "smallfactors": "its modulus has a small factor",
+    "smallfactors": "its modulus has a small factor (a weak key, or one that was damaged)",
     "pattern": "its modulus repeats one octet, as no random number does",
 }
 """The arithmetic checks, and what each finds, in words."""

@@ -15,6 +15,7 @@ from dkimctl.names import printable
 from dkimctl.record.model import KeyRecord, record_for
 from dkimctl.record.parse import RecordFault, UnreadableRecord, parse_record
 from dkimctl.record.repaired import repaired
+from dkimctl.verify.judge.damage import difference
 from dkimctl.verify.judge.key import judge_key
 from dkimctl.verify.judge.tags import judge_tags
 from dkimctl.verify.report import Target
@@ -72,10 +73,15 @@ def judge(text: str, target: Target, weak: Weakness = weakness) -> Judgement:
         found = _mistakes(record, text, target)
         return Judgement(None, None, tuple(found), _to_publish(text, None, target, found, weak))
     key, noticed = _judge_record(record, text, target)
-    why = weak(key) if key else ""
+    why = weak(key) if key and not _is_damaged(key, target.expected) else ""
     if why:
         noticed.append(finding(keys.KNOWN_BAD, target.owner, why))
     return Judgement(record, key, tuple(noticed), _to_publish(text, record, target, noticed, weak))
+
+
+def _is_damaged(key: PublicKey, expected: PublicKey | None) -> bool:
+    """True for a key that is nearly the expected one: its number is accidental, so nearly always has small factors."""
+    return expected is not None and key != expected and bool(difference(key.base64, expected.base64))
 
 
 def _judge_record(record: KeyRecord, text: str, target: Target) -> tuple[PublicKey | None, list[Finding]]:
