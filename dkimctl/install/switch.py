@@ -111,7 +111,7 @@ def switch_back(switched: Switched, settings: Settings) -> tuple[ReloadResult, .
     if not settings.is_live:
         return ()
     # when it said nothing it ran before, and did not survive the new configuration
-    was_running = switched.daemon is None or switched.daemon.action is not Action.START
+    was_running = switched.daemon is None or switched.daemon.step is not Action.START
     result = _reload_signer(before, switched.installed, settings, was_running=was_running)
     return (result, _reload_postfix(settings)) if switched.installed.changed.postfix else (result,)
 

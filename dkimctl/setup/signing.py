@@ -129,7 +129,7 @@ def _configuration(switched: Switched, signer: str) -> SetupStep:
 
 
 def _reloaded(name: str, result: ReloadResult) -> SetupStep:
-    state = StepState.TODO if not result.done else StepState.ALREADY if result.action is Action.NONE else StepState.DONE
+    state = StepState.TODO if not result.done else StepState.ALREADY if result.step is Action.NONE else StepState.DONE
     return SetupStep(name, state, result.message, hint=result.hint, exit_code=0 if result.done else _TO_BE_CONTINUED)
 
 

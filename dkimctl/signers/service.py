@@ -62,7 +62,7 @@ class Action(StrEnum):
 class ReloadResult:
     """What was done about a daemon after its files changed."""
 
-    action: Action
+    step: Action
     done: bool
     """False when a person has to do it; `hint` says how."""
     message: str
