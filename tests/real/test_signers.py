@@ -145,7 +145,7 @@ def test_rspamd_takes_a_new_domain_up_without_a_restart(rspamd: Host) -> None:
     before = rspamd.machine.read("/run/rspamd/rspamd.pid")
     rspamd.machine.dkimctl("genkey", "-s", "new", "third.tld")
     done = rspamd.install()
-    assert (done["daemon"]["action"], done["daemon"]["done"]) == ("reload", True)
+    assert (done["daemon"]["step"], done["daemon"]["done"]) == ("reload", True)
     assert "rspamd signs mail from third.tld" in done["proof"]
     assert rspamd.machine.read("/run/rspamd/rspamd.pid") == before
     rspamd.machine.run("rm", "-r", "/etc/opendkim/keys/third.tld")
@@ -166,7 +166,7 @@ def test_rspamd_the_second_time_nothing_changes(rspamd: Host) -> None:
     rspamd.install()
     done = rspamd.install()
     assert not any(done["installed"]["changed"].values())
-    assert done["daemon"]["action"] == "none"
+    assert done["daemon"]["step"] == "none"
     assert rspamd.machine.read("/etc/rspamd/local.d/worker-proxy.inc").startswith('bind_socket = "127.0.0.1:')
     modes = rspamd.machine.run("sh", "-c", "stat -c '%a %U' /var/lib/dkimctl/rspamd /var/lib/dkimctl/rspamd/*").stdout
     assert modes.splitlines()[0] == "750 root"
@@ -210,7 +210,7 @@ def dkimpy(short_path: Path) -> Iterator[Host]:
 def test_dkimpy_milter_signs_twice_and_for_what_is_below(dkimpy: Host) -> None:
     """It is restarted, proven, and only then Postfix is told; a name without an Ed25519 key is signed once."""
     done = dkimpy.install()
-    assert (done["daemon"]["action"], done["daemon"]["done"]) == ("restart", True)
+    assert (done["daemon"]["step"], done["daemon"]["done"]) == ("restart", True)
     assert "dkimpy-milter signs mail from domain.tld, second.tld" in done["proof"]
     assert dkimpy.machine.run("postconf", "-h", "smtpd_milters").stdout == "unix:dkimpy-milter/dkimpy-milter.sock\n"
     assert dkimpy.seen("domain.tld") == dkimpy.seen("deep.sub.domain.tld") == BOTH
@@ -219,7 +219,7 @@ def test_dkimpy_milter_signs_twice_and_for_what_is_below(dkimpy: Host) -> None:
     assert dkimpy.seen("example.org") == dkimpy.seen("otherdomain.tld") == set()
     again = dkimpy.install()
     assert not any(again["installed"]["changed"].values())
-    assert again["daemon"]["action"] == "none"
+    assert again["daemon"]["step"] == "none"
 
 
 def test_a_signer_that_fails_leaves_postfix_with_the_one_before(dkimpy: Host) -> None:
