@@ -75,11 +75,11 @@ def test_the_running_daemon_signs_the_same_and_it_is_proven(machine: Machine, po
     pid = machine.read("/var/run/opendkim/opendkim.pid")
     change = json.loads(machine.dkimctl("adopt", "--install", "--json").stdout)["adoption"]["change"]
     assert change["switched"]["dry_run"] == "dry run: opendkim signs for domain.tld"
-    assert change["switched"]["daemon"]["action"] == "reload"
+    assert change["switched"]["daemon"]["step"] == "reload"
     assert "opendkim signs mail from domain.tld" in change["proof"]
     assert signed(machine, port) == before
     undone = json.loads(machine.dkimctl("adopt", "--undo", "--json").stdout)["undone"]
-    assert [daemon["action"] for daemon in undone["daemons"]] == ["reload"]
+    assert [daemon["step"] for daemon in undone["daemons"]] == ["reload"]
     assert signed(machine, port) == before
     assert (sums(machine), machine.read("/var/run/opendkim/opendkim.pid")) == (files, pid)
 

@@ -138,7 +138,7 @@ def _waiting_for_daemon(
 ) -> SetupStep:
     proof = result.message
     asks_there = rendering.postfix and (switched.postfix is None or switched.postfix.done)
-    if asks_there and result.action is Action.START:
+    if asks_there and result.step is Action.START:
         proof += f"; until then Postfix {_MEANWHILE[settings.signing.milter_default_action]}"
     hint = f"{result.hint}, then run this command again: it continues with the proof"
     return SetupStep(rendering.signer, StepState.TODO, proof, hint=hint, exit_code=_TO_BE_CONTINUED)

@@ -60,7 +60,7 @@ def test_before_the_first_start_it_is_proven_and_told(machine: Machine) -> None:
     """The dry run signs with the new files; no daemon runs, which is a warning with the command and no error."""
     done = install(machine)
     assert done["dry_run"] == "dry run: opendkim signs for domain.tld"
-    assert (done["daemon"]["action"], done["daemon"]["done"]) == ("start", False)
+    assert (done["daemon"]["step"], done["daemon"]["done"]) == ("start", False)
     assert done["daemon"]["hint"] == "start it: opendkim -x /etc/opendkim.conf"
     assert machine.run("stat", "-c", "%a %U:%G", "/var/spool/postfix/opendkim").stdout == "2750 opendkim:postfix\n"
     machine.start_opendkim()
@@ -75,13 +75,13 @@ def test_a_new_domain_is_a_reload_without_a_restart(machine: Machine) -> None:
     assert signature(machine, "example.org") == ""
     machine.dkimctl("genkey", "-s", "new", "example.org")
     done = install(machine)
-    assert (done["daemon"]["action"], done["daemon"]["done"]) == ("reload", True)
+    assert (done["daemon"]["step"], done["daemon"]["done"]) == ("reload", True)
     signature(
         machine, "example.org"
     )  # the daemon takes the reload up at a connection, and may answer it with the old one
     assert "d=example.org; s=new" in signature(machine, "example.org")
     assert daemon_id(machine) == before
-    assert install(machine)["daemon"]["action"] == "none"
+    assert install(machine)["daemon"]["step"] == "none"
 
 
 def test_another_socket_needs_a_restart_and_that_is_told_until_it_is_done(
@@ -94,12 +94,12 @@ def test_another_socket_needs_a_restart_and_that_is_told_until_it_is_done(
     option = f"--socket=inet:{port}@localhost"
     for _ in range(2):
         done = install(machine, option)
-        assert (done["daemon"]["action"], done["daemon"]["done"]) == ("restart", False)
+        assert (done["daemon"]["step"], done["daemon"]["done"]) == ("restart", False)
         assert "restart it: kill" in done["daemon"]["hint"]
     machine.run("sh", "-c", "kill -9 $(cat /run/opendkim/opendkim.pid); rm /run/opendkim/opendkim.pid")
     machine.start_opendkim()
     assert "d=domain.tld" in signature(machine, "domain.tld", f"inet:{port}@localhost")
-    assert install(machine, option)["daemon"]["action"] == "none"
+    assert install(machine, option)["daemon"]["step"] == "none"
 
 
 def refused(machine: Machine, *options: str) -> str:
@@ -124,10 +124,10 @@ def test_a_run_that_ended_before_the_daemon_was_told(machine: Machine) -> None:
     assert signature(machine, "domain.tld")
     machine.dkimctl("genkey", "-s", "new", "example.org")
     machine.run("mv", "/run/opendkim/opendkim.pid", "/run/opendkim/hidden")
-    assert install(machine)["daemon"]["action"] == "start", "as if it had been killed before the signal"
+    assert install(machine)["daemon"]["step"] == "start", "as if it had been killed before the signal"
     machine.run("mv", "/run/opendkim/hidden", "/run/opendkim/opendkim.pid")
     assert signature(machine, "example.org") == ""
-    assert install(machine)["daemon"]["action"] == "reload"
+    assert install(machine)["daemon"]["step"] == "reload"
     assert "d=example.org; s=new" in signature(machine, "example.org")
 
 
