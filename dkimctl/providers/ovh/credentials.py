@@ -16,6 +16,7 @@ from dkimctl.files import is_there
 from dkimctl.names import printable
 from dkimctl.providers.ovh.endpoint import ENDPOINTS, web_host
 from dkimctl.providers.secretfile import secret_text
+from dkimctl.providers.table import check_strings
 
 DEFAULT_ENDPOINT = "ovh-eu"
 KEYS = ("application_key", "application_secret", "consumer_key")
@@ -131,18 +132,8 @@ def stored_credentials(path: Path, endpoint: str) -> Credentials | None:
 
 
 def _check_options(options: Mapping[str, Option]) -> None:
-    problems = [
-        f"[providers.ovh] {key}: unknown; known here: {', '.join(OPTIONS)}" for key in options if key not in OPTIONS
-    ]
-    problems += [
-        f"[providers.ovh] {key}: must be a string" for key in OPTIONS if not isinstance(options.get(key, ""), str)
-    ]
-    if problems:
-        raise ConfigError(
-            "[providers.ovh] has mistakes",
-            hint='secrets do not belong in the configuration: name their file with credentials = "/path/ovh.conf"',
-            problems=problems,
-        )
+    hint = 'secrets do not belong in the configuration: name their file with credentials = "/path/ovh.conf"'
+    check_strings("ovh", options, OPTIONS, hint=hint)
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, str]:

@@ -7,6 +7,7 @@ from dkimctl.names import is_host, printable
 from dkimctl.providers.base import ProviderSetup
 from dkimctl.providers.rfc2136.client import UpdateClient
 from dkimctl.providers.rfc2136.key import read_key
+from dkimctl.providers.table import check_strings
 
 OWN_FILE = "/etc/dkimctl/rfc2136.key"
 OPTIONS = ("server", "key_file")
@@ -16,7 +17,8 @@ _IPV6 = re.compile(r"[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
 
 def client_for(setup: ProviderSetup) -> UpdateClient:
     """Return a client for the configured server. Raises ConfigError. Sends nothing."""
-    _check_options(setup)
+    hint = f'the secret does not belong there: name its file with key_file = "{OWN_FILE}"'
+    check_strings("rfc2136", setup.options, OPTIONS, hint=hint)
     server = setup.argument or str(setup.options.get("server", ""))
     if not server:
         raise ConfigError(
@@ -39,22 +41,3 @@ def server_address(text: str) -> tuple[str, int]:
             hint="write HOST or HOST:PORT, such as ns1.example.com or [2001:db8::1]:5353",
         )
     return match[1] or match[2], port
-
-
-def _check_options(setup: ProviderSetup) -> None:
-    problems = [
-        f"[providers.rfc2136] {key}: unknown; known here: {', '.join(OPTIONS)}"
-        for key in setup.options
-        if key not in OPTIONS
-    ]
-    problems += [
-        f"[providers.rfc2136] {key}: must be a string"
-        for key in OPTIONS
-        if not isinstance(setup.options.get(key, ""), str)
-    ]
-    if problems:
-        raise ConfigError(
-            "[providers.rfc2136] has mistakes",
-            hint=f'the secret does not belong there: name its file with key_file = "{OWN_FILE}"',
-            problems=problems,
-        )

@@ -8,6 +8,7 @@ from dkimctl.config.settings import Option, Settings
 from dkimctl.errors import ConfigError, Unavailable, shell_word
 from dkimctl.programs import run_program
 from dkimctl.programs.search import changeable_source
+from dkimctl.providers.table import unknown_keys
 
 RELOADING = "reload the name server (rndc reload, knotc zone-reload, nsd-control reload)"
 OPTIONS = ("directory", "reload")
@@ -27,8 +28,7 @@ class ZoneFileOptions:
 
 def options_from(options: Mapping[str, Option], settings: Settings) -> ZoneFileOptions:
     """Read the table. Raises ConfigError with every mistake."""
-    known = ", ".join(OPTIONS)
-    problems = [f"[providers.zonefile] {key}: unknown; known here: {known}" for key in options if key not in OPTIONS]
+    problems = unknown_keys("zonefile", options, OPTIONS)
     directory, command = options.get("directory", ""), options.get("reload", ())
     if not isinstance(directory, str) or (directory and not directory.startswith("/")):
         problems.append(f"[providers.zonefile] directory: must be an absolute path, not {directory!r}")
