@@ -200,7 +200,7 @@ def test_a_publication_says_that_a_firewall_is_in_the_way(place: Place) -> None:
     report = place.look("s", "walled.example", lookup)
     assert not is_served(wanted, report)
     error = not_served(wanted, report, 600)
-    assert "only resolvers can be asked from here" in error.message
+    assert "only resolvers can be queried from here" in error.message
     assert "--nameserver A --nameserver B" in error.hint
 
 

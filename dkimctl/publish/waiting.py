@@ -111,7 +111,7 @@ def not_served(wanted: Wanted, report: "Report", timeout: float) -> Unavailable:
     why = f"{worst.title} ({worst.seen})" if worst else "no name server was queried"
     check = f"dkimctl verify-dns {shell_word(wanted.domain)}"
     hint = f"name servers may need longer: check again with {check}, or raise --timeout"
-    if worst and worst.code == delivery.ONLY_RESOLVERS.code:
+    if worst and worst.severity is Severity.UNKNOWN:  # more time does not help: the finding names the cause
         hint = worst.fix
     return Unavailable(f"not served everywhere after {timeout:g} s: {why}", hint=hint)
 
