@@ -4,12 +4,16 @@ import re
 from collections.abc import Callable, Iterator
 
 from dkimctl.catalogue import conf as c
+from dkimctl.catalogue.machine import OTHER_SIGNER
 from dkimctl.doctor.base import Diagnosis, noticed
 from dkimctl.doctor.commands import chain, dkimctl, edit, rewrite, set_parameter, silence, without_mark
+from dkimctl.errors import Unavailable
 from dkimctl.host.datasets import DataSet, DataSetState, read_data_set
 from dkimctl.host.installation import DEFAULT_CONF, Installation, where, words
+from dkimctl.host.othersigners import MILTERS, OtherSigner, signers_instead
 from dkimctl.host.version import is_known_here
 from dkimctl.host.world import TABLES, World
+from dkimctl.milter.client import greet
 from dkimctl.opendkim.conf import Setting
 from dkimctl.opendkim.hosts import usable_hosts
 from dkimctl.opendkim.parameters import KNOWN, OTHER_BUILDS, value_problem
@@ -32,6 +36,13 @@ _MANY_PATTERNS = 1_000
 def check_conf(world: World) -> Iterator[Diagnosis]:
     """Everything about opendkim.conf but its tables' rows."""
     daemon = world.opendkim
+    others = signers_instead(world)
+    if others:
+        titles = ", ".join(f"{other.title}{_answer(world, other)}" for other in others)
+        seen = f"the opendkim of this host signs nothing; Postfix hands mail to {titles}"
+        fix = f"dkimctl selftest --via smtp  # shows whether mail is signed; {_of_other(others[0])}"
+        yield noticed(OTHER_SIGNER, others[0].program, seen, fix)
+        return
     if daemon.conf is None:
         if not any(unread.what == world.settings.paths.opendkim_conf for unread in world.unread):
             fix = dkimctl(world, "render-config --install")
@@ -50,6 +61,23 @@ def check_conf(world: World) -> Iterator[Diagnosis]:
         yield from family(world, daemon)
     for name, data_set in world.data_sets.items():
         yield from _data_set(world, name, data_set)
+
+
+def _answer(world: World, other: OtherSigner) -> str:
+    """What can be seen of a milter from here: whether it answers."""
+    if not world.is_live or other.socket is None or other.setting not in MILTERS:
+        return ""
+    try:
+        greet(other.socket)
+    except Unavailable as error:
+        return f": {error.message}"
+    return ": it answers"
+
+
+def _of_other(other: OtherSigner) -> str:
+    if other.program in ("rspamd", "dkimpy-milter") and not other.place:
+        return f'signer = "{other.program}" in dkimctl.toml has doctor and why ask it'
+    return f"its keys and settings are {other.place or 'its own'}"
 
 
 def _line(world: World, setting: Setting) -> Iterator[Diagnosis]:

@@ -21,6 +21,7 @@ from dkimctl.doctor.start import check_start
 from dkimctl.doctor.tables import check_tables
 from dkimctl.errors import DkimctlError, reason, shell_word
 from dkimctl.findings import Finding, Severity, severity_order
+from dkimctl.host.othersigners import signers_instead
 from dkimctl.host.world import World
 from dkimctl.signers.registry import signer_of
 
@@ -44,6 +45,8 @@ def diagnose(world: World, checks: Iterable[Check] = CHECKS) -> tuple[Diagnosis,
     """Everything that is noticed, the worst first; one `ok` finding when nothing is wrong."""
     if not signer_of(world.settings).explains:
         checks = [check for check in checks if check not in CHECKS or check in _OF_EVERY_SIGNER]
+    elif signers_instead(world):
+        checks = [check for check in checks if check not in CHECKS or check in (check_conf, check_clock)]
     found = [*_unread(world), *_counted(diagnosis for check in checks for diagnosis in _made(check, world))]
     found.sort(key=lambda d: severity_order(d.finding))
     if not any(d.finding.severity in (Severity.ERROR, Severity.UNKNOWN) for d in found):

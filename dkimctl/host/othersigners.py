@@ -57,6 +57,12 @@ def other_signers(world: World) -> tuple[OtherSigner, ...]:
     return tuple(found.values())
 
 
+def signers_instead(world: World) -> tuple[OtherSigner, ...]:
+    """Return the other signers where the opendkim of this host is told to sign nothing; none where it signs."""
+    settings = ("KeyTable", "SigningTable", "KeyFile", "SetupPolicyScript")
+    return () if any(map(world.opendkim.find, settings)) else other_signers(world)
+
+
 def _named(instance: PostfixInstance) -> Iterator[tuple[str, str]]:
     """Yield each milter and filter with the setting that names it, those of single services included."""
     levels = (instance.values, *(service.overrides for service in instance.services))

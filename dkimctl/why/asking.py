@@ -17,6 +17,7 @@ from dkimctl.opendkim.hosts import canonical_host
 from dkimctl.opendkim.sockets import parse_socket
 from dkimctl.record.taglist import TagList, parse_signature_tags
 from dkimctl.signers.registry import signer_of
+from dkimctl.signers.rspamd.effective import reasons_for_unsigned
 from dkimctl.why.answer import Mail, MailOutcome, Signing, WhyAnswer, WhyStep
 
 _OUTCOMES = {
@@ -34,7 +35,7 @@ def ask(world: World, mail: Mail) -> WhyAnswer:
     signer = world.settings.signing.signer
     if not world.is_live:
         raise Unavailable(f"{signer} can only be asked where it runs", hint="leave --root out, on that machine")
-    socket = parse_socket(world.settings.signing.socket)
+    socket = signer_of(world.settings).listens_at(world.settings) or parse_socket(world.settings.signing.socket)
     user, _, domain = mail.sender.rpartition("@")
     now = SYSTEM_CLOCK.now()
     message = probe_message(domain, now, user=user)
@@ -77,6 +78,9 @@ def _reason(world: World, mail: Mail, reply: Reply, outcome: MailOutcome) -> str
 def _known_reasons(world: World, mail: Mail) -> Iterator[str]:
     """What of our own settings keeps the mail from being signed."""
     signing, domain = world.settings.signing, mail.sender.rpartition("@")[2].lower()
+    if signing.signer == "rspamd" and not signer_of(world.settings).installed(world.settings):
+        yield from reasons_for_unsigned(domain, mail.client, mail.login)  # made by hand
+        return
     if not mail.login and not any(_covers(host, mail.client) for host in signing.trusted_hosts):
         yield f"{mail.client} is not among the trusted hosts ({', '.join(signing.trusted_hosts)}), not authenticated"
     domains = {name[0] for name in signer_of(world.settings).installed(world.settings)}

@@ -9,6 +9,7 @@ from dkimctl.host.datasets import DataSet, DataSetState, read_data_set
 from dkimctl.host.installation import where, words
 from dkimctl.host.internal import HostList, finder
 from dkimctl.host.lookup import Wanted, find_key, nearest_miss, resolved, wanted_keys
+from dkimctl.host.othersigners import signers_instead
 from dkimctl.host.version import as_read_here
 from dkimctl.host.world import World
 from dkimctl.opendkim.conf import Setting
@@ -49,6 +50,10 @@ def decide(world: World, mail: Mail) -> WhyAnswer:
 
 def _starts(world: World) -> None:
     """Stops where the daemon would not start."""
+    others = signers_instead(world)
+    if others:
+        named = ", ".join(other.title for other in others)
+        raise Decided(MailOutcome.UNKNOWN, f"the opendkim of this host signs nothing; Postfix hands mail to {named}")
     unread = next((u for u in world.unread if u.what != world.settings.paths.postfix_directory), None)
     if unread:
         raise Decided(MailOutcome.UNKNOWN, unread.why)

@@ -138,6 +138,12 @@ def test_another_signer_is_said_and_postfix_left_alone(relay: Relay, ovh: Sandbo
     assert adopt.returncode == 2
     assert "opendkim on signer.test" in " ".join(adopt.stderr.split())
     assert "begin with: dkimctl setup" not in adopt.stderr
+    why = relay.machine.dkimctl("why", "a@old.tld", "--no-dns", check=False)
+    assert why.returncode == 3
+    assert "opendkim on signer.test" in " ".join(why.stdout.split())
+    doctor = relay.machine.dkimctl("doctor", "--no-dns", check=False)
+    assert "opendkim on signer.test" in " ".join(doctor.stdout.split())
+    assert "render-config --install" not in doctor.stdout
     ran = relay.machine.dkimctl(*SETUP, "--json", check=False)
     assert ran.returncode == 3, ran.stderr
     steps = json.loads(ran.stdout)["steps"]

@@ -8,7 +8,7 @@ from dkimctl.config.settings import SIGNERS, Settings
 from dkimctl.opendkim.sockets import MilterSocket, parse_socket
 from dkimctl.signers.answering import is_answering
 from dkimctl.signers.base import Name, Notice, RenderedDirectory, RenderedFile, Rendering, Selection
-from dkimctl.signers.rspamd import dryrun, rendering
+from dkimctl.signers.rspamd import dryrun, effective, rendering
 from dkimctl.signers.service import Running, Service
 
 
@@ -46,8 +46,10 @@ class Rspamd:
         return ()
 
     def listens_at(self, settings: Settings) -> MilterSocket | None:
-        """Return where dkimctl was told that it listens: its own files are not read."""
-        return parse_socket(settings.signing.socket)
+        """Return where dkimctl was told that it listens; told nothing, where its own configuration says."""
+        is_told = settings.signing.socket != SIGNERS[self.name].socket
+        found = None if is_told or not settings.is_live else effective.milter_socket()
+        return found or parse_socket(settings.signing.socket)
 
     def check_socket(self, settings: Settings, before: Running) -> None:
         """Check nothing: Postfix is told of a new socket only when rspamd answers there."""

@@ -1,0 +1,125 @@
+"""rspamd's own configuration as it takes effect (`rspamadm configdump`): by whom it was written is all the same.
+
+Only the tables that decide about signing are kept: others hold passwords.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from functools import cache
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+from typing import Any
+
+from dkimctl.errors import DkimctlError, Unavailable
+from dkimctl.files import read_file
+from dkimctl.opendkim.sockets import MilterSocket
+from dkimctl.programs import find_program, run_program
+
+_PATH = "/var/lib/rspamd/dkim/$domain.$selector.key"
+_SELECTOR = "dkim"
+_PRIVATE = (
+    *("127.0.0.0/8", "::1", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"),
+    *("fd00::/8", "fe80::/10"),
+)
+"""Whose mail `sign_local` means: rspamd's local_addrs without settings of its own."""
+
+
+@cache
+def signing_options() -> Mapping[str, Any] | None:
+    """Return the table dkim_signing; None where rspamd is not installed or its configuration cannot be read."""
+    return next(iter(_dumped("dkim_signing")), None)
+
+
+@cache
+def milter_socket() -> MilterSocket | None:
+    """Return where its proxy speaks the milter protocol; None when it does nowhere, or that cannot be read."""
+    for worker in _dumped("worker"):
+        proxy = worker.get("rspamd_proxy")
+        if isinstance(proxy, dict) and proxy.get("milter"):
+            bound = proxy.get("bind_socket", "")
+            place = str(bound[0] if isinstance(bound, list) and bound else bound).split()
+            if place and place[0].startswith("/"):
+                return MilterSocket(path=place[0])
+            host, _, port = place[0].rpartition(":") if place else ("", "", "")
+            if port.isdigit():
+                return MilterSocket(port=int(port), host=host.strip("[]").replace("*", ""))
+    return None
+
+
+def _dumped(section: str) -> list[dict[str, Any]]:
+    """The documents of one section: one for each block of that name."""
+    if find_program("rspamadm") is None:
+        return []
+    try:
+        ended = run_program("rspamadm", "configdump", "-j", section)
+    except Unavailable:
+        return []
+    text, found = ended.out.lstrip(), list[dict[str, Any]]()
+    while text.startswith("{"):
+        try:
+            document, end = json.JSONDecoder().raw_decode(text)
+        except ValueError:
+            break
+        found.append(document)
+        text = text[end:].lstrip()
+    return found
+
+
+def reasons_for_unsigned(sender_domain: str, client: str, login: str) -> Iterator[str]:
+    """Yield what of rspamd's configuration keeps such mail from being signed, as far as it can be read."""
+    options = signing_options()
+    if options is None:
+        return
+    if not (login and options.get("sign_authenticated", True)) and not _is_trusted(options, client):
+        yield f"{client} is neither local nor in sign_networks, and is not authenticated (dkim_signing)"
+    selector, path, source = _key(options, sender_domain.lower())
+    named = path.replace("$domain", sender_domain.lower()).replace("$selector", selector)
+    if not Path(named).exists():
+        yield f"rspamd looks for the key of {sender_domain} at {named}, which does not exist ({source})"
+
+
+def _is_trusted(options: Mapping[str, Any], client: str) -> bool:
+    networks = options.get("sign_networks", ())
+    listed = [*_lines(networks)] if isinstance(networks, str) else [str(network) for network in networks]
+    listed += _PRIVATE if options.get("sign_local", True) else ()
+    return any(_covers(network, client) for network in listed)
+
+
+def _covers(network: str, client: str) -> bool:
+    try:
+        return ip_address(client) in ip_network(network, strict=False)
+    except (ValueError, TypeError):
+        return False
+
+
+def _key(options: Mapping[str, Any], domain: str) -> tuple[str, str, str]:
+    """The selector, the path with its variables, and what says so: a domain's own table, a map, or the default."""
+    own = options.get("domain", {}).get(domain) if isinstance(options.get("domain"), dict) else None
+    if isinstance(own, dict):
+        first = next(iter(own.get("selectors", ())), own)
+        path = first.get("path", own.get("path", options.get("path", _PATH)))
+        return str(first.get("selector", options.get("selector", _SELECTOR))), str(path), f"domain {domain}"
+    selector, path, source = options.get("selector", _SELECTOR), options.get("path", _PATH), "path"
+    for name in ("selector_map", "path_map"):
+        found = next((v for k, v in _map(options.get(name)) if k.lower() == domain), "")
+        if found:
+            selector, path = (found, path) if name == "selector_map" else (selector, found)
+            source = name
+    return str(selector), str(path), source
+
+
+def _map(place: object) -> Iterator[tuple[str, str]]:
+    """The rows of a map in a file: a domain and its value."""
+    for line in _lines(place) if isinstance(place, str) else ():
+        key, _, value = line.partition(" ")
+        yield key, value.strip()
+
+
+def _lines(place: str) -> list[str]:
+    path = place.removeprefix("file://").removeprefix("map://")
+    try:
+        content = read_file(Path(path)) if path.startswith("/") else None
+    except DkimctlError:
+        return []
+    lines = (line.partition(b"#")[0].decode("utf-8", "replace").strip() for line in (content or b"").splitlines())
+    return [" ".join(line.split()) for line in lines if line]

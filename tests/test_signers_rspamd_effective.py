@@ -1,0 +1,53 @@
+"""rspamd that was made by hand: what of its own configuration keeps mail unsigned, read with the real rspamadm."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import needs
+from tests.real.machine import Machine
+
+pytestmark = needs("rspamadm", "postfix", "postconf", root=True, namespaces=True)
+
+ASK = """
+import sys
+from dkimctl.signers.rspamd.effective import milter_socket, reasons_for_unsigned
+print(milter_socket())
+for client in ("127.0.0.1", "203.0.113.9"):
+    print(client, sys.argv[1], *reasons_for_unsigned(sys.argv[1], client, ""), sep=" | ")
+"""
+DOMAIN = 'domain { "old.tld" { selectors = [ { selector = "s1"; path = "/etc/dkimkeys/old.key"; } ] } }\n'
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[Machine]:
+    """A key for old.tld, and none for others."""
+    with Machine(tmp_path) as running:
+        running.run("mkdir", "-p", "/etc/dkimkeys", "/etc/rspamd/local.d")
+        running.write("/etc/dkimkeys/old.key", "-\n")
+        yield running
+
+
+@pytest.mark.parametrize(
+    "signing",
+    [
+        DOMAIN,
+        'selector = "s1";\npath = "/etc/dkimkeys/$domain.key";\nuse_esld = false;\nsign_networks = "/etc/rspamd/nets";\n',
+        'selector_map = "/etc/rspamd/selectors";\npath_map = "/etc/rspamd/paths";\n',
+    ],
+)
+def test_maps_paths_and_domains_are_read(machine: Machine, signing: str) -> None:
+    """A domain's own table, a path with variables, and maps: the reason names the file that is missing."""
+    machine.run("cp", "/etc/dkimkeys/old.key", "/etc/dkimkeys/old.tld.key")
+    machine.write("/etc/rspamd/local.d/dkim_signing.conf", signing)
+    machine.write("/etc/rspamd/nets", "192.0.2.0/24\n")
+    machine.write("/etc/rspamd/selectors", "old.tld s1\n")
+    machine.write("/etc/rspamd/paths", "old.tld /etc/dkimkeys/old.key\n")
+    told = machine.run(sys.executable, "-c", ASK, "old.tld").stdout.splitlines()
+    assert told[0] == "inet:11332@localhost"
+    assert told[1] == "127.0.0.1 | old.tld"
+    assert "neither local nor in sign_networks" in told[2]
+    other = machine.run(sys.executable, "-c", ASK, "new.tld").stdout.splitlines()
+    assert "looks for the key of new.tld at" in other[1]
