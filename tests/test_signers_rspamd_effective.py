@@ -34,7 +34,7 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
     "signing",
     [
         DOMAIN,
-        'selector = "s1";\npath = "/etc/dkimkeys/$domain.key";\nuse_esld = false;\nsign_networks = "/etc/rspamd/nets";\n',
+        'selector = "s1";\npath = "/etc/dkimkeys/$domain.key";\nsign_networks = "/etc/rspamd/nets";\n',
         'selector_map = "/etc/rspamd/selectors";\npath_map = "/etc/rspamd/paths";\n',
     ],
 )

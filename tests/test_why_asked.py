@@ -36,11 +36,12 @@ def test_a_message_that_it_signs(signer: str) -> None:
 
 def test_a_message_that_it_does_not_sign() -> None:
     """Not signed: what of our own settings keeps it from that."""
-    answer = asked(lambda _: [ACCEPT], Mail("bob@nobody.example", "203.0.113.9", "unknown"))
+    answer = asked(lambda _: [ACCEPT], Mail("bob@nobody.example", "203.0.113.9", "unknown"), "dkimpy-milter")
     assert answer.outcome is MailOutcome.UNSIGNED
     assert "203.0.113.9 is not among the trusted hosts" in answer.reason
     assert "no key of nobody.example" in answer.reason
-    assert "trusted" not in asked(lambda _: [ACCEPT], Mail("bob@nobody.example", "203.0.113.9", "x", "bob")).reason
+    login = Mail("bob@nobody.example", "203.0.113.9", "x", "bob")
+    assert "trusted" not in asked(lambda _: [ACCEPT], login, "dkimpy-milter").reason
 
 
 def test_a_message_that_it_refuses() -> None:
