@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import needs
 from tests.milters import saying
-from tests.real.machine import Machine
+from tests.real.machine import START, Machine
 
 pytestmark = needs("opendkim", "postfix", "postconf", root=True, namespaces=True)
 
@@ -117,15 +117,16 @@ def files(machine: Machine) -> str:
     return machine.run("sh", "-c", f"find {places} -type f -not -name .lock -exec md5sum {{}} + | sort").stdout
 
 
+@needs("strace")
 def test_a_run_that_ended_before_the_daemon_was_told(machine: Machine) -> None:
     """The files are right and the daemon has not read them: the same command again has it do so, and proves it."""
     install(machine)
     machine.start_opendkim()
     assert signature(machine, "domain.tld")
     machine.dkimctl("genkey", "-s", "new", "example.org")
-    machine.run("mv", "/run/opendkim/opendkim.pid", "/run/opendkim/hidden")
-    assert install(machine)["daemon"]["step"] == "start", "as if it had been killed before the signal"
-    machine.run("mv", "/run/opendkim/hidden", "/run/opendkim/opendkim.pid")
+    killed = ("strace", "-qq", "-o", "/dev/null", "-e", "trace=kill", "-e", "inject=kill:signal=SIGKILL:retval=0")
+    command = (sys.executable, "-c", START, machine.programs, "render-config", "--install")
+    assert machine.run(*killed, *command, check=False).returncode != 0, "killed instead of sending the signal"
     assert signature(machine, "example.org") == ""
     assert install(machine)["daemon"]["step"] == "reload"
     assert "d=example.org; s=new" in signature(machine, "example.org")
