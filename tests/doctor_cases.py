@@ -524,7 +524,7 @@ POSTFIX_CASES = [
         ),
     ),
     Case(
-        "strangers' mail comes back from a filter and is signed",
+        "mail from outside returns from a filter and is signed",
         11,
         "DKIM828",
         both(
@@ -555,7 +555,7 @@ POSTFIX_CASES = [
         ),
     ),
     Case(
-        "strangers' mail comes back over sendmail(1) and is signed",
+        "mail from outside returns over sendmail(1) and is signed",
         11,
         "DKIM828",
         lambda t: t.write(MASTER_PATH, f"{SMTP}  -o content_filter=scan:dummy\n{PIPE}"),
@@ -703,7 +703,7 @@ SOUND: list[tuple[str, Change]] = [
     ("key directory 0750", lambda t: t.change(DIRECTORY, 0o750)),
     ("key directory 0770 in the daemon's own group", lambda t: t.change(DIRECTORY, 0o770)),
     ("key directory of root 0755", lambda t: t.change(DIRECTORY, 0o755, (0, 0))),
-    ("a stranger's directory that nobody can write", lambda t: t.change(DIRECTORY, 0o555, NOBODY)),
+    ("another user's directory that nobody can write", lambda t: t.change(DIRECTORY, 0o555, NOBODY)),
     ("keys in /etc/dkimkeys", lambda t: t.move_key("/etc/dkimkeys/mail.private")),
     ("a link to the key", linked),
     ("PKCS#8 key with CRLF", lambda t: t.key(KEY, pem().replace(b"\n", b"\r\n"))),
@@ -751,7 +751,7 @@ SOUND: list[tuple[str, Change]] = [
         ),
     ),
     (
-        "behind postscreen",
+        "after postscreen",
         lambda t: t.write(MASTER_PATH, "smtp inet n - y - 1 postscreen\nsmtpd pass - - y - - smtpd\n"),
     ),
     (

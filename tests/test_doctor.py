@@ -1,4 +1,4 @@
-"""`doctor` on whole hosts: every broken one is found with the right code, and nothing is wrong with a sound one."""
+"""`doctor` on complete hosts: every broken one gets the right code, and a correct one gets no error."""
 
 import shutil
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from tests.ports import free_port_everywhere
 @needs("postconf", root=True)
 @pytest.mark.parametrize("case", BROKEN, ids=lambda case: case.name)
 def test_broken(dkimctl_inside: DkimctlInside, case: Case) -> None:
-    """The pitfall is found under its code, with evidence and with what to do about it."""
+    """The pitfall is found under its code, with evidence and a fix."""
     case.break_it(Tree(dkimctl_inside.root))
     ran = dkimctl_inside("doctor", "--json")
     found = {f["code"]: f for f in ran.json["findings"]}
@@ -30,7 +30,7 @@ def test_broken(dkimctl_inside: DkimctlInside, case: Case) -> None:
 @needs("postconf", root=True)
 @pytest.mark.parametrize(("name", "change"), SOUND, ids=lambda value: value if isinstance(value, str) else "")
 def test_sound(dkimctl_inside: DkimctlInside, name: str, change: Change) -> None:
-    """No error, nothing unknown and no warning in an installation that signs as it should."""
+    """An installation that signs correctly gets no error, no unknown and no warning."""
     change(Tree(dkimctl_inside.root))
     ran = dkimctl_inside("doctor", "--json")
     wrong = [f for f in ran.json["findings"] if f["severity"] in ("error", "unknown", "warning")]
@@ -40,7 +40,7 @@ def test_sound(dkimctl_inside: DkimctlInside, name: str, change: Change) -> None
 
 @needs("postconf", "opendkim", root=True)
 def test_what_dkimctl_installs_is_clean(dkimctl_inside: DkimctlInside) -> None:
-    """After render-config on a host that had nothing of it, doctor tells but Postfix's own default for bounces."""
+    """After render-config on a host that had nothing of it, doctor reports only Postfix's own default for bounces."""
     tree = Tree(dkimctl_inside.root)
     for path in (CONF_PATH, "/etc/opendkim", "/run/opendkim", "/var/spool/postfix/opendkim"):
         shutil.rmtree(tree.at(path)) if tree.at(path).is_dir() else tree.at(path).unlink()
@@ -53,14 +53,14 @@ def test_what_dkimctl_installs_is_clean(dkimctl_inside: DkimctlInside) -> None:
     assert {f["code"] for f in ran.json["findings"]} <= {"DKIM818", "DKIM900", "DKIM992"}, ran.out
 
 
-MENDED = ["key world-readable", "key of another user", "grandparent 0777", "key directory of another user"]
-MENDED += ["key 0600 of root", "key directory 0700 of root", "KeyTable 0600 of root", "the same domain twice"]
+REPAIRED = ["key world-readable", "key of another user", "grandparent 0777", "key directory of another user"]
+REPAIRED += ["key 0600 of root", "key directory 0700 of root", "KeyTable 0600 of root", "the same domain twice"]
 
 
 @needs("postconf", root=True)
-@pytest.mark.parametrize("case", [c for c in BROKEN if c.name in MENDED], ids=lambda case: case.name)
+@pytest.mark.parametrize("case", [c for c in BROKEN if c.name in REPAIRED], ids=lambda case: case.name)
 def test_fix(dkimctl_inside: DkimctlInside, case: Case) -> None:
-    """`--fix` says what it does, does it, and the pitfall is gone; a second run finds nothing to mend."""
+    """`--fix` prints each repair and applies it, and the pitfall is gone; a second run finds nothing to repair."""
     case.break_it(Tree(dkimctl_inside.root))
     fixed = dkimctl_inside("doctor", "--fix", "--json")
     assert case.code not in {f["code"] for f in fixed.json["findings"]}
@@ -71,7 +71,7 @@ def test_fix(dkimctl_inside: DkimctlInside, case: Case) -> None:
 
 @needs("postconf", root=True)
 def test_fix_leaves_alone_what_could_hurt(dkimctl_inside: DkimctlInside) -> None:
-    """A directory that others need, such as /tmp or somebody's home, keeps its mode: the key has to move."""
+    """A directory that others need, such as /tmp or a home, keeps its mode: the key has to move."""
     tree = Tree(dkimctl_inside.root)
     tree.move_key("/tmp/keys/mail.private")
     ran = dkimctl_inside("doctor", "--fix")
@@ -82,7 +82,7 @@ def test_fix_leaves_alone_what_could_hurt(dkimctl_inside: DkimctlInside) -> None
 
 @needs("postconf", root=True)
 def test_fix_does_not_follow_a_link(dkimctl_inside: DkimctlInside) -> None:
-    """A table that is a link stays one: what it leads to may be somebody else's, so a person has to mend it."""
+    """`--fix` leaves a table that is a link: its target may belong to somebody else and has to be repaired by hand."""
     tree = Tree(dkimctl_inside.root)
     row = "example.com mail._domainkey.example.com\n"
     tree.write("/srv/signing", row + row)
@@ -96,7 +96,7 @@ def test_fix_does_not_follow_a_link(dkimctl_inside: DkimctlInside) -> None:
 
 @needs("postconf", root=True)
 def test_a_long_table(dkimctl_inside: DkimctlInside) -> None:
-    """What is wrong among 20,000 rows is found; of one kind a thousand are told one by one, and the rest is counted."""
+    """Faults among 20,000 rows are found; a thousand of one code are reported one by one, the rest are counted."""
     tree = Tree(dkimctl_inside.root)
     rows = range(20_000)
     tree.write(KEYS, "".join(f"k{n} d{n}.example:mail:{KEY}\n" for n in rows) + "K9000 broken\n")
@@ -104,16 +104,16 @@ def test_a_long_table(dkimctl_inside: DkimctlInside) -> None:
     found = {f["code"]: f for f in dkimctl_inside("doctor", "--json").json["findings"]}
     assert "8001c d8000.example k8000'" in found["DKIM751"]["fix"]
     assert "line 20001" in found["DKIM752"]["seen"]
-    assert "line 8: d7.example k7, which counts; line 20001" in found["DKIM758"]["seen"]
+    assert "line 8: d7.example k7, which is used; line 20001" in found["DKIM758"]["seen"]
     tree.write(SIGNING, "d0.example k0\n")
     unused = [f for f in dkimctl_inside("doctor", "--json").json["findings"] if f["code"] == "DKIM768"]
     assert len(unused) == 1_001
-    assert unused[0]["seen"].startswith("20000 of the same kind, of which 1000 are told; one of the others: ")
+    assert unused[0]["seen"].startswith("20000 of the same kind, of which 1000 are shown; one of the others: ")
 
 
 @needs("postconf", root=True)
 def test_forms(dkimctl_inside: DkimctlInside) -> None:
-    """Text fits 80 columns but for commands, Nagios gets one status line first, Prometheus its metrics."""
+    """Text fits 80 columns except for commands, Nagios gets one status line first, Prometheus its metrics."""
     tree = Tree(dkimctl_inside.root)
     tree.change(KEY, 0o644)
     text = dkimctl_inside("doctor")
@@ -130,7 +130,7 @@ def test_forms(dkimctl_inside: DkimctlInside) -> None:
 
 @needs("postconf", root=True, namespaces=True)
 def test_a_user_who_may_not_look(dkimctl_of_nobody: DkimctlOfNobody) -> None:
-    """An ordinary user is told what could not be looked at: exit code 3, and never that all is well."""
+    """For an ordinary user, doctor names what could not be checked: exit code 3, and never a pass."""
     tree = Tree(dkimctl_of_nobody.root)
     ran = dkimctl_of_nobody("doctor", "--json")
     codes = {f["code"] for f in ran.json["findings"]}
@@ -181,7 +181,7 @@ def name_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
     ],
 )
 def test_key_records(dkimctl_inside: DkimctlInside, name_server: dict[str, str], selector: str, is_wrong: bool) -> None:
-    """With --dns the record of every key that signs is looked at: pitfalls 13 to 18, under the codes of verify-dns."""
+    """With --dns the record of every key that signs is checked: pitfalls 13 to 18, under the codes of verify-dns."""
     tree = Tree(dkimctl_inside.root)
     tree.swap(KEYS, "example.com:mail:", f"example.com:{selector}:")
     ran = dkimctl_inside("doctor", "--dns", "--json", env=name_server)
@@ -195,7 +195,7 @@ def test_key_records(dkimctl_inside: DkimctlInside, name_server: dict[str, str],
 def test_the_record_of_a_key_without_tables(
     dkimctl_inside: DkimctlInside, name_server: dict[str, str], selector: str, is_wrong: bool
 ) -> None:
-    """The record of Domain, Selector and KeyFile is looked at as well."""
+    """The record of Domain, Selector and KeyFile is checked as well."""
     tree = Tree(dkimctl_inside.root)
     key_file(tree)
     tree.conf("Selector", selector)
@@ -205,7 +205,7 @@ def test_the_record_of_a_key_without_tables(
 
 
 def test_nothing_there(dkimctl_inside: DkimctlInside) -> None:
-    """No opendkim.conf and no Postfix: said so, without a traceback."""
+    """No opendkim.conf and no Postfix are findings, without a traceback."""
     ran = dkimctl_inside("doctor", "--json")
     assert {"DKIM701", "DKIM822"} <= {f["code"] for f in ran.json["findings"]}
     assert ran.code == 1
@@ -229,7 +229,7 @@ BLOCK = "# BEGIN dkimctl: rewritten by dkimctl; your own lines go above or below
 @needs("postconf", root=True)
 @pytest.mark.parametrize(("selector", "is_repaired"), [("mail", True), ("old", False)])
 def test_a_row_of_people_before_one_of_dkimctl(dkimctl_inside: DkimctlInside, selector: str, is_repaired: bool) -> None:
-    """Of two equal rows the person's goes, as dkimctl would write its own again; another key is theirs to judge."""
+    """Of two equal rows the hand-written one is removed; with different keys the user has to decide."""
     tree = Tree(dkimctl_inside.root)
     row = f"mail._domainkey.example.com example.com:mail:{KEY}"
     tree.write(KEYS, row.replace(":mail:", f":{selector}:") + "\n" + BLOCK.format(row))
@@ -246,7 +246,7 @@ def test_a_row_of_people_before_one_of_dkimctl(dkimctl_inside: DkimctlInside, se
     ("path", "code"), [("/etc/postfix/main.cf", 3), ("/etc/opendkim/KeyTable", 3), ("/etc/opendkim.conf", 3)]
 )
 def test_a_link_that_leads_to_itself(dkimctl_inside: DkimctlInside, path: str, code: int) -> None:
-    """It is not taken for a file that is absent: what it hides is not known, and the command shows where it fails."""
+    """An unreadable file is not treated as absent: its content is unknown, and the command shows where access fails."""
     tree = Tree(dkimctl_inside.root)
     tree.at(path).unlink()
     tree.at(path).symlink_to(tree.at(path).name)
@@ -260,7 +260,7 @@ def test_a_link_that_leads_to_itself(dkimctl_inside: DkimctlInside, path: str, c
 
 @needs("postconf", root=True, namespaces=True)
 def test_a_postfix_that_is_closed_to_us(dkimctl_of_nobody: DkimctlOfNobody) -> None:
-    """An ordinary user before a directory that only root enters: not known, which is not "there is no Postfix"."""
+    """For an ordinary user a directory that only root may enter is "unknown", not "there is no Postfix"."""
     tree = Tree(dkimctl_of_nobody.root)
     tree.at("/etc/postfix").chmod(0o700)
     commands = (("selftest", "example.com", "--via", "smtp"), ("adopt",), ("doctor", "--json"))
@@ -272,7 +272,7 @@ def test_a_postfix_that_is_closed_to_us(dkimctl_of_nobody: DkimctlOfNobody) -> N
 
 @needs("postconf", root=True)
 def test_a_tree_that_counts_its_users_otherwise(dkimctl_inside: DkimctlInside) -> None:
-    """What is made in a tree belongs to its own opendkim and postfix, by their numbers there: doctor finds it right."""
+    """Files made in a tree belong to the tree's own opendkim and postfix users, by uid, and doctor accepts them."""
     tree = Tree(dkimctl_inside.root)
     for path in (KEYS, SIGNING):
         tree.at(path).unlink()

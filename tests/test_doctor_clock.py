@@ -38,17 +38,17 @@ from tests.hostile_http import dripping, fixed, hostile_server
     ],
 )
 def test_judgement(state: ClockState, code: str | None) -> None:
-    """A clock that is off is an error, one that nobody keeps a warning, one that nobody can tell about unknown."""
+    """A wrong clock is an error, an unsynchronised one a warning, one that cannot be checked unknown."""
     assert [d.finding.code for d in judge_clock(state)] == ([code] if code else [])
 
 
 def test_this_machine() -> None:
-    """adjtimex(2) answers here, with yes or no."""
+    """adjtimex(2) reports the state of the clock as yes or no."""
     assert read_clock_state().kernel in (True, False)
 
 
 def test_when_a_process_was_started() -> None:
-    """To a fraction of a second, whatever the second in which this machine was started."""
+    """The start of a process is known to a fraction of a second, whenever the machine was booted."""
     before = time.time()
     with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as process:
         began, after = started(process.pid), time.time()
@@ -66,16 +66,16 @@ def test_chrony() -> None:
 
 
 @contextmanager
-def server(behind: float | str | None, status: int = 200) -> Iterator[str]:
-    """An HTTP server whose Date is so many seconds behind; None: it sends no Date."""
+def server(slow_by: float | str | None, status: int = 200) -> Iterator[str]:
+    """An HTTP server whose Date is so many seconds slow; None: it sends no Date."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response_only(status)
-            if isinstance(behind, str):
-                self.send_header("Date", behind)
-            elif behind is not None:
-                now = datetime.now(UTC) - timedelta(seconds=behind)
+            if isinstance(slow_by, str):
+                self.send_header("Date", slow_by)
+            elif slow_by is not None:
+                now = datetime.now(UTC) - timedelta(seconds=slow_by)
                 self.send_header("Date", format_datetime(now, usegmt=True))
             self.send_header("Content-Length", "0")
             self.end_headers()
@@ -93,16 +93,16 @@ def server(behind: float | str | None, status: int = 200) -> Iterator[str]:
             thread.join()
 
 
-@pytest.mark.parametrize("behind", [0, 19, -19, 3600])
+@pytest.mark.parametrize("slow_by", [0, 19, -19, 3600])
 @pytest.mark.parametrize("status", [200, 403])
-def test_against_a_server(behind: int, status: int) -> None:
-    """The difference to a server's Date is found to the second, also when the server refuses the request."""
-    with server(behind, status) as url:
-        assert abs(ahead_of(url, SYSTEM_CLOCK) - behind) < 3
+def test_against_a_server(slow_by: int, status: int) -> None:
+    """The offset from a server's Date is found to the second, also when the server refuses the request."""
+    with server(slow_by, status) as url:
+        assert abs(ahead_of(url, SYSTEM_CLOCK) - slow_by) < 3
 
 
 def test_a_server_that_does_not_tell() -> None:
-    """No Date and no server are both "not known", never "right"."""
+    """A missing Date and an unreachable server are both "unknown", never "right"."""
     with server(None) as url, pytest.raises(Unavailable, match="sent no Date"):
         ahead_of(url, SYSTEM_CLOCK)
     with pytest.raises(Unavailable, match="does not answer"):
@@ -110,7 +110,7 @@ def test_a_server_that_does_not_tell() -> None:
 
 
 def test_a_redirect_is_an_answer_with_a_date() -> None:
-    """Where it leads, nobody is asked."""
+    """A redirect is not followed."""
     with hostile_server(lambda _: fixed(b"null")) as other:
         now = format_datetime(datetime.now(UTC), usegmt=True)
         redirect = fixed(b"", f"Location: {other.url}", f"Date: {now}", status="302 Found")
@@ -120,7 +120,7 @@ def test_a_redirect_is_an_answer_with_a_date() -> None:
 
 
 def test_a_server_that_drips_its_headers_is_given_up() -> None:
-    """One deadline for the whole answer."""
+    """The whole answer has one deadline."""
     with (
         hostile_server(lambda s: dripping(s, b"HTTP/1.1 200 OK\r\n", b"X: y\r\n")) as asked,
         pytest.raises(Unavailable, match=r"nothing within 0\.5 s"),
@@ -130,7 +130,7 @@ def test_a_server_that_drips_its_headers_is_given_up() -> None:
 
 @pytest.mark.parametrize("date", ["yesterday", "Wed, 99 Nov 2026 99:99:99 GMT", "Wed, 25 Nov 99999 10:00:00 GMT", ""])
 def test_a_date_that_is_none(date: str) -> None:
-    """Nonsense in its place is "not known", and no traceback."""
+    """An invalid Date is "unknown", and no traceback."""
     with server(date) as url, pytest.raises(Unavailable, match="sent no Date"):
         ahead_of(url, SYSTEM_CLOCK)
 
@@ -165,7 +165,7 @@ def test_whose_date(
     environment: dict[str, str],
     url: str,
 ) -> None:
-    """OVH is asked where it is used: named in the configuration, or with a credential on this host."""
+    """OVH's clock is asked where OVH is used: named in the configuration, or with a credential on this host."""
     (tmp_path / "etc/dkimctl").mkdir(parents=True)
     (tmp_path / "dkimctl.toml").write_text(config)
     if credentials:

@@ -1,4 +1,4 @@
-"""The commands that `doctor` prints: pasted into a shell they mend what was found, or open the place to decide at."""
+"""The commands that `doctor` prints: pasted into a shell they fix the finding, or open an editor at its place."""
 
 import os
 import subprocess
@@ -40,7 +40,7 @@ BY_HAND = {
     "DKIM825": "where users hand in their mail",
     "DKIM915": "somebody's script",
 }
-"""What a person has to decide, and the commands only lead to."""
+"""Codes that need a decision: their commands only open an editor."""
 STILL = {"KeyTable mdb:": "DKIM708", "a name that the chroot does not know": "DKIM815"}
 
 Paste = Callable[[str], "subprocess.CompletedProcess[str]"]
@@ -76,10 +76,10 @@ def found(dkimctl_inside: DkimctlInside) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("case", BROKEN, ids=lambda case: case.name)
-def test_what_is_printed_mends(
+def test_printed_commands_fix_the_finding(
     dkimctl_inside: DkimctlInside, paste: Paste, case: Case, record_property: Callable[[str, int], None]
 ) -> None:
-    """Every command is one that a shell understands; pasted, the finding is gone, unless a person has to decide."""
+    """Every command is valid shell; once pasted, the finding is gone, unless it needs a decision."""
     case.break_it(Tree(dkimctl_inside.root))
     findings = found(dkimctl_inside)
     for finding in findings:
@@ -91,14 +91,14 @@ def test_what_is_printed_mends(
             ended = paste(finding["fix"])
             assert ended.returncode == 0 or case.code in BY_HAND, (finding["fix"], ended.stderr)
     after = Counter(f["code"] for f in found(dkimctl_inside))
-    is_mended = case.code not in after
-    record_property("counted: broken hosts that doctor's printed command mends", int(is_mended))
-    assert is_mended or case.code in BY_HAND or STILL.get(case.name) == case.code, findings
+    is_fixed = case.code not in after
+    record_property("counted: broken hosts that doctor's printed command fixes", int(is_fixed))
+    assert is_fixed or case.code in BY_HAND or STILL.get(case.name) == case.code, findings
     assert after[case.code] <= before[case.code]
 
 
 def test_several_at_once(dkimctl_inside: DkimctlInside, paste: Paste) -> None:
-    """All commands of one run can be pasted one after the other: none moves the lines that another one names."""
+    """All commands of one run can be pasted one after the other: none moves the lines that another one changes."""
     tree = Tree(dkimctl_inside.root)
     tree.append(KEYS, "mail._domainkey.example.com example.com:new:/etc/k\n# a remark\n")
     tree.append(SIGNING, "*@example.net mail._domainkey.example.com\n*@example.org mail._domainkey.example.com\n")
@@ -114,7 +114,7 @@ def test_several_at_once(dkimctl_inside: DkimctlInside, paste: Paste) -> None:
 
 
 def test_a_last_line_without_its_end(dkimctl_inside: DkimctlInside, paste: Paste) -> None:
-    """What is added begins a line of its own."""
+    """An appended setting starts on a new line."""
     tree = Tree(dkimctl_inside.root)
     tree.write(HOSTS, "127.0.0.1")
     [fix] = [f["fix"] for f in found(dkimctl_inside) if f["code"] == "DKIM781"]
@@ -135,8 +135,8 @@ def test_a_link_stays_a_link(dkimctl_inside: DkimctlInside, paste: Paste) -> Non
     assert "\nexample.net mail" in tree.at("/srv/signing table's").read_text()
 
 
-def test_a_mark_and_a_blank_behind_a_link(dkimctl_inside: DkimctlInside, paste: Paste) -> None:
-    """A byte order mark and a blank are taken off behind the link too, and of a path that a shell would cut."""
+def test_a_byte_order_mark_and_a_blank_through_a_link(dkimctl_inside: DkimctlInside, paste: Paste) -> None:
+    """A byte order mark and a blank are removed through a link too, and for a path that needs quoting."""
     tree = Tree(dkimctl_inside.root)
     tree.at("/srv").mkdir()
     tree.write("/srv/my table", "\ufeff# mine\n *@example.com mail._domainkey.example.com\n")
@@ -150,7 +150,7 @@ def test_a_mark_and_a_blank_behind_a_link(dkimctl_inside: DkimctlInside, paste: 
 
 
 def test_tables_in_the_configuration_itself(dkimctl_inside: DkimctlInside) -> None:
-    """What is wrong with an inline list is said of the line on which it stands, and the command leads there."""
+    """A fault of an inline list is reported for its line, and the command opens that line."""
     tree = Tree(dkimctl_inside.root)
     tree.conf("KeyTable", f"csl:one=example.com:mail:{KEY},two=example.net:mail:{KEY}")
     tree.conf("SigningTable", "csl:example.com=one,example.org=three")
@@ -166,7 +166,7 @@ def test_tables_in_the_configuration_itself(dkimctl_inside: DkimctlInside) -> No
     [("-p inet:8891", "DKIM827"), ("-p inet:localhost:8891", "DKIM704"), ("-k /etc/k", "DKIM734"), ("-b v", "DKIM720")],
 )
 def test_the_line_that_starts_the_daemon(dkimctl_inside: DkimctlInside, option: str, code: str) -> None:
-    """What the unit says on the command line is for a person to change: no setting is written over its ExecStart."""
+    """A setting on the unit's command line has to be edited by hand: no command writes over its ExecStart."""
     tree = Tree(dkimctl_inside.root)
     tree.conf("Socket", None)
     drop_in = "/etc/systemd/system/opendkim.service.d/override.conf"
@@ -176,7 +176,7 @@ def test_the_line_that_starts_the_daemon(dkimctl_inside: DkimctlInside, option: 
 
 
 def test_a_relative_path_in_an_inline_list(dkimctl_inside: DkimctlInside) -> None:
-    """The line of an inline list is a setting, which no command writes over."""
+    """The line of an inline list is a setting, and no command overwrites it."""
     tree = Tree(dkimctl_inside.root)
     tree.key("/etc/opendkim/keys/mail.private")
     tree.conf("KeyTable", "csl:one=example.com:mail:keys/mail.private,two=example.net:mail:/etc/k")
@@ -185,7 +185,7 @@ def test_a_relative_path_in_an_inline_list(dkimctl_inside: DkimctlInside) -> Non
 
 
 def test_a_key_is_moved_and_its_namesakes_are_not(dkimctl_inside: DkimctlInside, paste: Paste) -> None:
-    """Every row that names the key is led to the copy; a row whose path only begins like it is left as it is."""
+    """Every row that names the key is repointed to the copy; a row whose path only begins with it is unchanged."""
     tree = Tree(dkimctl_inside.root)
     tree.move_key("/home/alice/k")
     tree.key("/home/alice/k2")
@@ -200,7 +200,7 @@ def test_a_key_is_moved_and_its_namesakes_are_not(dkimctl_inside: DkimctlInside,
 
 
 def test_a_pattern_of_hosts_beside_its_name(dkimctl_inside: DkimctlInside, paste: Paste) -> None:
-    """Where the name that was meant is there already, the pattern goes and the list is read as names all the same."""
+    """Where the intended name is already listed, the pattern is removed and the list still becomes a file: list."""
     tree = Tree(dkimctl_inside.root)
     tree.conf("InternalHosts", f"refile:{HOSTS}")
     tree.append(HOSTS, ".example.com\n*.example.com\n")
@@ -211,7 +211,7 @@ def test_a_pattern_of_hosts_beside_its_name(dkimctl_inside: DkimctlInside, paste
 
 
 def test_a_domain_that_a_shell_would_run(dkimctl_inside: DkimctlInside) -> None:
-    """Whatever stands in a table for a domain is one word of the command."""
+    """Any text of a table is quoted as one word of the command."""
     tree = Tree(dkimctl_inside.root)
     tree.write(KEYS, "k a;b.example:mail:/nowhere\n")
     tree.write(SIGNING, "c&d.test k\n")
@@ -221,7 +221,7 @@ def test_a_domain_that_a_shell_would_run(dkimctl_inside: DkimctlInside) -> None:
 
 
 def test_other_options_of_a_service_stay(dkimctl_inside: DkimctlInside, paste: Paste) -> None:
-    """A service that passes over the milters is led to them, and keeps what else it was told."""
+    """A service that bypasses the milters uses them again, and keeps its other options."""
     tree = Tree(dkimctl_inside.root)
     options = "no_milters,no_address_mappings"
     tree.append(MASTER_PATH, f"10.1.2.3:25 inet n - n - - smtpd\n  -o receive_override_options={options}\n")
@@ -232,7 +232,7 @@ def test_other_options_of_a_service_stay(dkimctl_inside: DkimctlInside, paste: P
 
 
 def test_nobody_s_home_is_given_away(dkimctl_inside: DkimctlInside, paste: Paste) -> None:
-    """A key in somebody's home is copied to where it belongs, and the daemon led there; the home stays theirs."""
+    """A key in a home directory is copied to the key directory and the KeyTable repointed; the home is unchanged."""
     tree = Tree(dkimctl_inside.root)
     tree.change("/home/alice", 0o755, (3200, 3200))
     tree.move_key("/home/alice/mail.private")
@@ -245,7 +245,7 @@ def test_nobody_s_home_is_given_away(dkimctl_inside: DkimctlInside, paste: Paste
 
 @pytest.mark.parametrize("directory", ["/var/spool/postfix", "/tmp", "/run/opendkim"])
 def test_no_directory_of_others_is_given_to_the_daemon(dkimctl_inside: DkimctlInside, directory: str) -> None:
-    """Where the socket lies among other things, another place for it is the answer, not another owner."""
+    """Where the socket's directory has other users, the socket moves; the directory keeps its owner."""
     tree = Tree(dkimctl_inside.root)
     tree.conf("Socket", f"local:{directory}/opendkim.sock")
     tree.main("smtpd_milters", f"unix:{directory}/opendkim.sock")
@@ -255,7 +255,7 @@ def test_no_directory_of_others_is_given_to_the_daemon(dkimctl_inside: DkimctlIn
 
 
 def test_a_key_that_lies_beside_the_path(dkimctl_inside: DkimctlInside, paste: Paste) -> None:
-    """Where the selector's own file is there, the daemon is led to it, and no new key is made."""
+    """Where the selector's own file exists, the KeyTable is repointed to it, and no new key is made."""
     tree = Tree(dkimctl_inside.root)
     tree.swap(KEYS, KEY, KEY.replace("mail.private", "old.private"))
     [fix] = [f["fix"] for f in found(dkimctl_inside) if f["code"] == "DKIM601"]
@@ -264,7 +264,7 @@ def test_a_key_that_lies_beside_the_path(dkimctl_inside: DkimctlInside, paste: P
 
 
 def test_another_key_has_another_selector(dkimctl_inside: DkimctlInside, paste: Paste) -> None:
-    """The command that makes one can be pasted as often as wanted, and never changes what DNS holds already."""
+    """The command that makes one can be pasted as often as wanted, and never changes a key that is already in DNS."""
     tree = Tree(dkimctl_inside.root)
     tree.conf("MinimumKeyBits", "4096")
     for _ in range(2):
@@ -274,7 +274,7 @@ def test_another_key_has_another_selector(dkimctl_inside: DkimctlInside, paste: 
 
 
 def test_all_commands_about_two_sockets_agree(dkimctl_inside: DkimctlInside, paste: Paste) -> None:
-    """A drop-in moves the daemon away from where Postfix asks: pasted one after the other, none undoes another."""
+    """A drop-in moves the daemon's socket away from Postfix's: pasted one after the other, none undoes another."""
     tree = Tree(dkimctl_inside.root)
     place = "/etc/systemd/system/opendkim.service.d/override.conf"
     tree.write(place, "[Service]\nExecStart=\nExecStart=/usr/sbin/opendkim -p inet:8891@localhost\n")
@@ -285,13 +285,13 @@ def test_all_commands_about_two_sockets_agree(dkimctl_inside: DkimctlInside, pas
 
 
 def users_filter(tree: Tree) -> None:
-    """Users' mail goes through a content filter and comes back; port 25 is not open."""
+    """Users' mail goes through a content filter and returns; port 25 is not open."""
     tree.main("content_filter", "scan:[127.0.0.1]:10024")
     tree.write(MASTER_PATH, f"{SUBMISSION}pickup unix n - n 60 1 pickup\n{BACK_IN}")
 
 
 def test_what_comes_back_from_a_filter_is_signed_once(dkimctl_inside: DkimctlInside, paste: Paste) -> None:
-    """The daemon is asked after the filter alone; before it, the other milters still are."""
+    """The daemon is used only after the filter; before it, the other milters still are."""
     tree = Tree(dkimctl_inside.root)
     others = "inet:127.0.0.1:8000, { inet:127.0.0.1:8001, connect_timeout = 5s }"
     tree.main("smtpd_milters", f"{others}, unix:opendkim/opendkim.sock")
@@ -303,7 +303,7 @@ def test_what_comes_back_from_a_filter_is_signed_once(dkimctl_inside: DkimctlIns
 
 
 def test_local_mail_is_signed_once(dkimctl_inside: DkimctlInside, paste: Paste) -> None:
-    """What sendmail(1) takes is signed by non_smtpd_milters or where it comes back from a filter, never by both."""
+    """Mail from sendmail(1) is signed by non_smtpd_milters or on its return from a filter, never by both."""
     tree = Tree(dkimctl_inside.root)
     users_filter(tree)
     paste(next(f["fix"] for f in found(dkimctl_inside) if f["code"] == "DKIM810" and "submission" in f["seen"]))
@@ -317,8 +317,8 @@ def test_local_mail_is_signed_once(dkimctl_inside: DkimctlInside, paste: Paste) 
 
 
 @pytest.mark.parametrize("way_back", [f"{BACK_IN}{LOCAL}", PIPE])
-def test_strangers_mail_is_signed_no_more(dkimctl_inside: DkimctlInside, paste: Paste, way_back: str) -> None:
-    """Once its command is pasted, nothing signs where strangers' mail comes back, and mail is signed at the doors."""
+def test_mail_from_outside_is_no_longer_signed(dkimctl_inside: DkimctlInside, paste: Paste, way_back: str) -> None:
+    """Once the command is pasted, mail is signed where it comes in, and not where it returns from the filter."""
     tree = Tree(dkimctl_inside.root)
     tree.write(MASTER_PATH, f"{SMTP}  -o content_filter=scan:[127.0.0.1]:10024\n{SUBMISSION}{way_back}")
     [hole] = [f for f in found(dkimctl_inside) if f["code"] == "DKIM828"]
@@ -338,7 +338,7 @@ def test_strangers_mail_is_signed_no_more(dkimctl_inside: DkimctlInside, paste: 
     ],
 )
 def test_a_fix_is_one_that_the_daemon_accepts(dkimctl_inside: DkimctlInside, line: str, code: str, words: str) -> None:
-    """What a command would write is judged before it is printed; where nothing right is known, a person decides."""
+    """The result of a command is checked before it is printed; where no valid value is known, an editor is opened."""
     Tree(dkimctl_inside.root).conf(line.split()[0], line.partition(" ")[2])
     [fix] = [f["fix"] for f in found(dkimctl_inside) if f["code"] == code]
     assert words in fix
@@ -355,7 +355,7 @@ def test_a_misspelt_address_of_the_daemon_is_replaced(dkimctl_inside: DkimctlIns
 
 
 def test_rows_that_do_nothing_are_put_away(dkimctl_inside: DkimctlInside) -> None:
-    """Patterns of a hand-made table beside dkimctl's own rows, and a row that stands twice: `--fix` silences all."""
+    """Patterns of a hand-made table beside dkimctl's own rows, and a duplicate row: `--fix` comments out all."""
     tree = Tree(dkimctl_inside.root)
     before = tree.at(SIGNING).read_text()
     tree.write(
@@ -370,7 +370,7 @@ def test_rows_that_do_nothing_are_put_away(dkimctl_inside: DkimctlInside) -> Non
 
 
 def test_a_unit_that_names_a_file_that_is_not_there(dkimctl_inside: DkimctlInside) -> None:
-    """The place to mend is the unit: what dkimctl installs would not be read."""
+    """The fix is made in the unit: a configuration that dkimctl installs would not be read."""
     tree = Tree(dkimctl_inside.root)
     place = "/etc/systemd/system/opendkim.service.d/override.conf"
     tree.write(place, "[Service]\nExecStart=\nExecStart=/usr/sbin/opendkim -x /etc/opendkim/other.conf\n")

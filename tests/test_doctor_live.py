@@ -40,7 +40,7 @@ def codes(relay: Relay) -> tuple[int, dict[str, str]]:
 
 
 def test_what_dkimctl_installs_is_sound(relay: Relay) -> None:
-    """Nothing is wrong on a machine that dkimctl set up, and why says so, as the mail that comes out does."""
+    """A machine that dkimctl set up has no finding; `why` and the outgoing mail agree."""
     code, found = codes(relay)
     # whether the clock of the machine that runs the tests is kept is not for us to say
     assert (
@@ -55,7 +55,7 @@ def test_what_dkimctl_installs_is_sound(relay: Relay) -> None:
 
 
 def test_daemon_down_and_changed(relay: Relay) -> None:
-    """No daemon, a daemon with another socket than the file says, and somebody silent at the socket: three findings."""
+    """No daemon, a daemon with another socket than configured, and a silent program at the socket: three findings."""
     relay.machine.run("sh", "-c", "echo 'Socket local:/var/spool/postfix/opendkim/other.sock' >> /etc/opendkim.conf")
     code, found = codes(relay)
     assert (code, "DKIM903" in found) == (1, True)
@@ -91,7 +91,7 @@ sys.exit(main())
 
 
 def test_a_user_who_may_not_see_the_daemon(relay: Relay) -> None:
-    """Debian's /run/opendkim is closed to others: what an ordinary user cannot look at is named, the rest is told."""
+    """Debian's /run/opendkim is closed to others: doctor names what it cannot check, and reports the rest."""
     ran = relay.machine.run(sys.executable, "-c", AS_NOBODY, check=False)
     found = {f["subject"]: f["code"] for f in json.loads(ran.stdout)["findings"]}
     assert (ran.returncode, ran.stderr) == (3, "")

@@ -1,4 +1,4 @@
-"""How many of the broken hosts other programs notice: `opendkim -n`, `opendkim-testkey` and `postfix check`.
+"""Number of broken hosts that other programs detect: `opendkim -n`, `opendkim-testkey` and `postfix check`.
 
 Every tool looks at the same trees, mounted over this machine's own files. The key's record is served to
 opendkim-testkey by its own resolver library, so that no network is needed. By default every second host;
@@ -36,7 +36,7 @@ def resolver() -> str:
 
 
 def verdicts(tree: Tree) -> dict[str, bool]:
-    """For each program: did it exit with an error, or did postfix complain?"""
+    """Return, for each program, whether it exited with an error or postfix printed a warning."""
     tree.write("/etc/resolver.conf", resolver())
     lines = tree.namespace(ASK.strip().replace("\n", "; ")).stdout.splitlines()
     return {name: code != "0" for name, code in (line.split() for line in lines)}
@@ -44,7 +44,7 @@ def verdicts(tree: Tree) -> dict[str, bool]:
 
 @needs("opendkim", "opendkim-testkey", "postfix", root=True, namespaces=True)
 def test_peers(tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
-    """A sound host satisfies all of them; of the broken ones doctor finds every one and each of them a few."""
+    """All programs accept a correct host; doctor finds every broken one, and each of the others a few."""
     assert verdicts(Tree(tmp_path / "sound")) == {"opendkim": False, "testkey": False, "postfix": False}
     cases = BROKEN[::STEP]
     found: Counter[str] = Counter()

@@ -37,7 +37,7 @@ def command(app: App, fix: bool, dns: bool | None, form: str) -> int:
     2 CRITICAL, 3 UNKNOWN.
     """
     from dkimctl.doctor.knownbad import what_was_not_compared
-    from dkimctl.doctor.repair import mend
+    from dkimctl.doctor.repair import apply_repairs
     from dkimctl.doctor.run import CHECKS, diagnose, findings
     from dkimctl.findings import exit_code
     from dkimctl.host.world import read_world
@@ -45,7 +45,7 @@ def command(app: App, fix: bool, dns: bool | None, form: str) -> int:
     app.refuse_json_with(form, ("nagios", "prometheus"))
     app.json = app.json or form == "json"
     if fix:
-        mend(app.settings, app.clock, app.terminal.note, app.terminal.failure)
+        apply_repairs(app.settings, app.clock, app.terminal.note, app.terminal.failure)
     world = read_world(app.settings)
     asks = world.is_live if dns is None else dns
     found = findings(diagnose(world, _checks_that_ask(app) if asks else CHECKS))

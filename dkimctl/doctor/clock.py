@@ -1,4 +1,4 @@
-"""Is this machine's clock right? A signature dated in the future is refused by some verifiers."""
+"""Check of the system clock: some verifiers refuse a signature dated in the future."""
 
 import os
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from dkimctl.catalogue import machine as c
 from dkimctl.clock import SYSTEM_CLOCK
-from dkimctl.doctor.base import Diagnosis, noticed
+from dkimctl.doctor.base import Diagnosis, diagnosis
 from dkimctl.errors import ConfigError, DkimctlError, Unavailable
 from dkimctl.host.clockstate import ClockState, ahead_of, read_clock_state
 from dkimctl.host.world import World
@@ -19,13 +19,13 @@ TOLERATED = 5.0
 
 
 def check_clock(world: World) -> Iterator[Diagnosis]:
-    """The clock, as this machine alone can tell."""
+    """Check the clock without asking another host."""
     if world.is_live:
         yield from judge_clock(read_clock_state())
 
 
 def check_clock_with_api(world: World) -> Iterator[Diagnosis]:
-    """The clock, compared with that of OVH's API where it is used. Makes one HTTP request."""
+    """Check the clock against that of OVH's API, where it is used. Makes one HTTP request."""
     if not world.is_live:
         return
     state = read_clock_state()
@@ -34,12 +34,12 @@ def check_clock_with_api(world: World) -> Iterator[Diagnosis]:
         if url:
             state = replace(state, remote=ahead_of(url, SYSTEM_CLOCK), remote_name=url)
     except (Unavailable, ConfigError) as error:
-        yield noticed(c.CLOCK_UNKNOWN, "the OVH API's clock", error.message, error.hint)
+        yield diagnosis(c.CLOCK_UNKNOWN, "the OVH API's clock", error.message, error.hint)
     yield from judge_clock(state)
 
 
 def time_url(world: World) -> str:
-    """Where OVH's API tells its time, when the configuration names it or a credential for it lies here; else empty.
+    """Return the URL of the OVH API's time; empty when OVH is neither configured nor has a credential here.
 
     Raises ConfigError.
     """
@@ -50,7 +50,7 @@ def time_url(world: World) -> str:
     try:
         found = find_credentials(options, settings, os.environ)
     except DkimctlError:
-        found = None  # `ovh whoami` tells what is wrong with it
+        found = None  # `ovh whoami` reports what is wrong with it
     if not (is_named or found):
         return ""
     endpoint = endpoint or (found.endpoint if found else DEFAULT_ENDPOINT)
@@ -59,19 +59,19 @@ def time_url(world: World) -> str:
 
 
 def judge_clock(state: ClockState) -> Iterator[Diagnosis]:
-    """What follows from what is known about the clock."""
+    """Yield the findings for a state of the clock."""
     offset, source = state.remote, state.remote_name
     fix = None if has_systemd() else "apt-get install chrony"
     if offset is None and state.chrony is not None:
         offset, source = state.chrony, "chrony"
     if offset is not None and abs(offset) > TOLERATED:
-        direction = "ahead" if offset > 0 else "behind"
-        yield noticed(c.CLOCK_WRONG, "clock", f"{abs(offset):.0f} seconds {direction}, compared with {source}", fix)
+        direction = "fast" if offset > 0 else "slow"
+        yield diagnosis(c.CLOCK_WRONG, "clock", f"{abs(offset):.0f} seconds {direction}, compared with {source}", fix)
     elif state.kernel is None and not state.is_synchronised:
-        yield noticed(
+        yield diagnosis(
             c.CLOCK_UNKNOWN, "clock", "adjtimex(2) is not allowed here, and neither chrony nor timesyncd runs"
         )
     elif not state.is_synchronised:
         agrees = f"; it agrees with {source} within {TOLERATED:.0f} seconds" if offset is not None else ""
         seen = f"adjtimex(2) says unsynchronised, no chrony or timesyncd{agrees}"
-        yield noticed(c.UNSYNCHRONISED, "clock", seen, fix)
+        yield diagnosis(c.UNSYNCHRONISED, "clock", seen, fix)

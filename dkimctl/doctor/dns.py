@@ -1,4 +1,4 @@
-"""Does DNS hold the key records of the keys that sign: `verify-dns` for every row of the KeyTable that is used."""
+"""Check of the key records in DNS: `verify-dns` for every KeyTable row in use."""
 
 from collections.abc import Iterator
 
@@ -17,12 +17,12 @@ from dkimctl.verify.report import Target
 
 
 def check_records(world: World, lookup: Lookup) -> Iterator[Diagnosis]:
-    """The findings of each key record, as verify-dns gives them; nothing about those that are right.
+    """Yield the findings of each key record, as verify-dns reports them, except ok and info.
 
-    Whether a key is known to be bad is told of the file, which is the key that signs.
+    Known bad keys are reported for the key file, which is the key that signs.
     """
     if not signer_of(world.settings).explains:
-        return  # its KeyTable is not what signs: `verify-dns` looks at every managed key
+        return  # the KeyTable does not decide what signs: `verify-dns` checks every managed key
     pairs = ((key, entry) for key in used_keys(world) for entry in _entries(world, key))
     targets = [target for key, entry in pairs if (target := _target(world, key, entry)) is not None]
     for report in check(dict.fromkeys(targets), lookup, weak=not_looked_for):
@@ -32,7 +32,7 @@ def check_records(world: World, lookup: Lookup) -> Iterator[Diagnosis]:
 
 
 def _entries(world: World, key: UsedKey) -> Iterator[KeyEntry]:
-    """The names under which a key signs: KeyFile has one for each Domain."""
+    """Yield the domains and selectors that a key signs for: KeyFile has one for each Domain."""
     if key.entry:
         yield from _with_domains(world, key.entry) if key.entry.domain == "%" else (key.entry,)
         return
@@ -42,7 +42,7 @@ def _entries(world: World, key: UsedKey) -> Iterator[KeyEntry]:
 
 
 def _with_domains(world: World, entry: KeyEntry) -> Iterator[KeyEntry]:
-    """A row whose d= is `%`, once for each domain that the SigningTable signs with it by name."""
+    """Yield a row whose d= is `%`, once for each domain that the SigningTable names with it."""
     signing = world.data_sets.get("SigningTable")
     for row in signing.rows if signing and signing.is_known else ():
         domain = row.key.rpartition("@")[2].removeprefix(".").lower()
@@ -51,7 +51,10 @@ def _with_domains(world: World, entry: KeyEntry) -> Iterator[KeyEntry]:
 
 
 def _target(world: World, key: UsedKey, entry: KeyEntry) -> Target | None:
-    """None for a key whose domain depends on the mail, or whose names DNS cannot hold: the tables' check tells."""
+    """Return the key to look up; None when its domain depends on the mail or its name is invalid in DNS.
+
+    The check of the tables reports the latter.
+    """
     if "%" in entry.domain:
         return None
     target = Target(

@@ -1,4 +1,4 @@
-"""Whose mail is signed: InternalHosts, alone and beside Postfix's mynetworks."""
+"""Checks of the host lists: InternalHosts, alone and against Postfix's mynetworks."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -6,8 +6,8 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from itertools import filterfalse
 
 from dkimctl.catalogue import tables as c
-from dkimctl.doctor.base import Diagnosis, noticed
-from dkimctl.doctor.commands import append, chain, edit_row, rewrite, rewrite_row, set_parameter, silence_row
+from dkimctl.doctor.base import Diagnosis, diagnosis
+from dkimctl.doctor.commands import append, chain, comment_out_row, edit_row, rewrite, rewrite_row, set_parameter
 from dkimctl.errors import UsageError
 from dkimctl.host.datasets import FILES, DataSet, is_marked
 from dkimctl.host.installation import words
@@ -21,7 +21,7 @@ _TWIN = {"0.0.0.0/0": "::/0", "::/0": "0.0.0.0/0"}
 
 
 def check_hosts(world: World) -> Iterator[Diagnosis]:
-    """Everything about the host lists."""
+    """Check the host lists."""
     for name in ("InternalHosts", "ExternalIgnoreList", "PeerList"):
         listed = world.data_sets.get(name)
         if listed and listed.is_known:
@@ -31,7 +31,7 @@ def check_hosts(world: World) -> Iterator[Diagnosis]:
         return
     yield from _everybody(world, internal)
     if world.opendkim.find("MTA") or world.opendkim.find("MacroList"):
-        return  # a macro of the service that takes the mail decides as well, whatever the client is
+        return  # a macro of the receiving service decides as well, whatever the client is
     yield from _loopback(world, internal, HostList(internal))
     yield from _relay_clients(world, internal)
 
@@ -40,25 +40,25 @@ def _spelling(world: World, name: str, listed: DataSet) -> Iterator[Diagnosis]:
     for row in filterfalse(is_marked, listed.rows):
         where = listed.at(row)
         if listed.patterns and row.key.startswith("*"):
-            yield noticed(c.HOST_PATTERN, where, f"{where}: {row.key} ({name})", _whole_names(world, listed, row))
+            yield diagnosis(c.HOST_PATTERN, where, f"{where}: {row.key} ({name})", _whole_names(world, listed, row))
             continue
         if row.key == "-" and listed.kind not in FILES:
-            continue  # how people write an empty list
+            continue  # the usual notation of an empty list
         problem = host_problem(row.key.removeprefix("!"))
         if problem:
             seen = f"{where}: {row.key} {problem} ({name})"
-            yield noticed(c.HOST_SPELLING, where, seen, _respelled(world, listed, row, meant_host(row.key)))
+            yield diagnosis(c.HOST_SPELLING, where, seen, _respelled(world, listed, row, meant_host(row.key)))
 
 
 def meant_host(entry: str) -> str:
-    """The entry in the spelling that fits; empty when nobody can tell what was meant."""
+    """Return the entry in the spelling that matches; empty when the intention is unclear."""
     with suppress(UsageError):
         return canonical_host(entry.replace("*.", ".", 1) if entry.startswith(("*.", "!*.")) else entry)
     return ""
 
 
 def _respelled(world: World, listed: DataSet, row: Row, meant: str) -> str:
-    """The command that writes `meant` in the place of an entry; without it a person has to."""
+    """Return the command that replaces an entry with `meant`; without `meant`, one that opens an editor."""
     if not meant:
         return edit_row(world, listed, row)
     if listed.kind not in FILES:
@@ -66,17 +66,17 @@ def _respelled(world: World, listed: DataSet, row: Row, meant: str) -> str:
         others = (meant if word == row.key else word for word in words(setting.value))
         return rewrite(world, setting.file, setting.line, f"{setting.name} csl:{','.join(others)}")
     if any(other.key == meant for other in listed.rows):
-        return silence_row(world, listed, row, f"{meant} is there already")
+        return comment_out_row(world, listed, row, f"{meant} is already in the table")
     return rewrite_row(world, listed, row, meant)
 
 
 def _whole_names(world: World, listed: DataSet, row: Row) -> str:
-    """A `file:` list instead, in which `.example.com` means all hosts below it."""
+    """Return the command that makes the list a `file:` one, where `.example.com` means all hosts below it."""
     setting, meant = listed.setting, meant_host(row.key)
     if not meant:
         return edit_row(world, listed, row, "write the networks themselves")
     plain = rewrite(world, setting.file, setting.line, f"{setting.name} file:{listed.place}")
-    return chain(plain, _respelled(world, listed, row, meant))  # the latter may end in a comment
+    return chain(plain, _respelled(world, listed, row, meant))  # the second one may end in a comment
 
 
 def _loopback(world: World, internal: DataSet, hosts: HostList) -> Iterator[Diagnosis]:
@@ -85,7 +85,7 @@ def _loopback(world: World, internal: DataSet, hosts: HostList) -> Iterator[Diag
         seen = (
             f"{' and '.join(missing)} not in InternalHosts ({internal.place if internal.kind in FILES else 'inline'})"
         )
-        yield noticed(c.LOOPBACK, "InternalHosts", seen, _add(world, internal, missing))
+        yield diagnosis(c.LOOPBACK, "InternalHosts", seen, _add(world, internal, missing))
 
 
 def _add(world: World, internal: DataSet, entries: list[str]) -> str:
@@ -101,10 +101,10 @@ def _everybody(world: World, internal: DataSet) -> Iterator[Diagnosis]:
         return
     keys = {row.key for row in wide}
     twin = _TWIN[wide[0].key] if len(keys) == 1 else ""
-    missing = f", and {'IPv6' if ':' in twin else 'IPv4'} clients are not among them" if twin else ""
+    missing = f", but not {'IPv6' if ':' in twin else 'IPv4'} clients" if twin else ""
     where = internal.at(wide[0])
     fix = edit_row(world, internal, wide[0], "name your own networks instead")
-    yield noticed(c.EVERYBODY, where, f"{where}: {' and '.join(sorted(keys))}{missing}", fix)
+    yield diagnosis(c.EVERYBODY, where, f"{where}: {' and '.join(sorted(keys))}{missing}", fix)
 
 
 def _relay_clients(world: World, internal: DataSet) -> Iterator[Diagnosis]:
@@ -113,8 +113,8 @@ def _relay_clients(world: World, internal: DataSet) -> Iterator[Diagnosis]:
         words = instance.values["mynetworks"].replace(",", " ").split()
         lacking = [str(n) for word in words if (n := _network(word)) is not None and not _covered(n, listed)]
         if lacking:
-            seen = f"mynetworks of {instance.directory} has {', '.join(lacking)}, InternalHosts has not"
-            yield noticed(c.RELAY_CLIENTS, "InternalHosts", seen, _add(world, internal, lacking))
+            seen = f"mynetworks of {instance.directory} has {', '.join(lacking)}, InternalHosts does not"
+            yield diagnosis(c.RELAY_CLIENTS, "InternalHosts", seen, _add(world, internal, lacking))
 
 
 def _network(text: str) -> Network | None:
@@ -126,7 +126,7 @@ def _network(text: str) -> Network | None:
 
 def _covered(network: Network, listed: list[Network]) -> bool:
     if network.network_address.is_loopback:
-        return True  # told apart, as mail from this machine itself
+        return True  # reported separately, as mail from this machine itself
     if isinstance(network, IPv6Network) and network.network_address.ipv4_mapped is not None:
         return True  # the same IPv4 clients in another spelling
     return any(n.version == network.version and network.subnet_of(n) for n in listed)  # type: ignore[arg-type]

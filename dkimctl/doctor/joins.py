@@ -1,10 +1,10 @@
-"""KeyTable and SigningTable seen from each other: dangling names, unused keys, d= and i= that do not suit senders."""
+"""Checks of KeyTable against SigningTable: missing keys, unused keys, d= and i= that do not match the senders."""
 
 from collections.abc import Iterator, Mapping
 from itertools import filterfalse
 
 from dkimctl.catalogue import tables as c
-from dkimctl.doctor.base import MOST, Diagnosis, noticed
+from dkimctl.doctor.base import MAX_PER_CODE, Diagnosis, diagnosis
 from dkimctl.doctor.commands import dkimctl, edit_row, rewrite_row
 from dkimctl.errors import shell_word
 from dkimctl.host.datasets import DataSet, is_marked
@@ -15,7 +15,7 @@ from dkimctl.opendkim.tables import KeyEntry, Patterns, Row, key_entry
 
 
 def check_joined(world: World, keys: DataSet, signing: DataSet) -> Iterator[Diagnosis]:
-    """Rows of one table seen from the other."""
+    """Check the rows of each table against the other table."""
     names = keys.by_name()
     is_any_used = False
     patterns = Patterns(tuple(keys.rows)) if keys.patterns else None
@@ -25,34 +25,34 @@ def check_joined(world: World, keys: DataSet, signing: DataSet) -> Iterator[Diag
         found = names.get(name) or _by_pattern(patterns, names, name)
         if found is not None:
             if not _is_plain(row, found):
-                yield from _suited(world, signing, row, found)
+                yield from _match(world, signing, row, found)
         elif name in ("", "%"):
             is_any_used = is_any_used or name == "%"
-        elif len(dangling) < MOST:
+        elif len(dangling) < MAX_PER_CODE:
             dangling.append((row, name))
         else:
             yield _dangling(world, keys, signing, row, name, {})
-    spelled = _spelled(keys, {name.lower() for _, name in dangling}) if dangling else {}
+    spelled = _spellings(keys, {name.lower() for _, name in dangling}) if dangling else {}
     for row, name in dangling:
         yield _dangling(world, keys, signing, row, name, spelled)
     for row in filterfalse(is_marked, () if is_any_used else names.never_asked()):
-        yield noticed(c.UNUSED, keys.at(row), f"{keys.at(row)}: {row.key}", "")
+        yield diagnosis(c.UNUSED, keys.at(row), f"{keys.at(row)}: {row.key}", "")
 
 
 def _by_pattern(patterns: Patterns | None, names: Names, name: str) -> Row | None:
-    """The row of a `refile:` KeyTable whose name fits as a pattern."""
+    """Return the row of a `refile:` KeyTable whose name matches as a pattern."""
     found = patterns.first(name) if patterns and name else None
     if found:
-        names.get(found.key)  # so that it is not told as unused
+        names.get(found.key)  # so that it is not reported as unused
     return found
 
 
 def _is_plain(row: Row, found: Row) -> bool:
-    """True when a domain's row names the domain's own key, as nearly all of a million do."""
+    """True when a domain's row names the domain's own key, the usual case in long tables."""
     return ":" not in row.value and found.value.startswith(f"{row.key.removeprefix('.')}:")
 
 
-def _suited(world: World, signing: DataSet, row: Row, found: Row) -> Iterator[Diagnosis]:
+def _match(world: World, signing: DataSet, row: Row, found: Row) -> Iterator[Diagnosis]:
     entry = key_entry(found)
     if entry is not None:
         yield from _alignment(world, signing, row, entry)
@@ -60,12 +60,12 @@ def _suited(world: World, signing: DataSet, row: Row, found: Row) -> Iterator[Di
 
 
 def key_name(row: Row) -> str:
-    """The key that a SigningTable row names; empty when it names none."""
+    """Return the name of the key in a SigningTable row; empty when it has none."""
     return row.value.partition(":")[0].strip()
 
 
-def _spelled(keys: DataSet, names: set[str]) -> dict[str, str]:
-    """The names of the KeyTable that are among `names`, in lower case, and how they are spelled there."""
+def _spellings(keys: DataSet, names: set[str]) -> dict[str, str]:
+    """Map those of `names` (in lower case) that are in the KeyTable to their spelling there."""
     found: dict[str, str] = {}
     for row in keys.rows:
         if row.key.lower() in names:
@@ -80,8 +80,10 @@ def _dangling(
     seen = f"{where}: {row.key} {row.value}; no row {name} in {keys.place}"
     fix = edit_row(world, signing, row, f"or add {name} to the KeyTable")
     if same:
-        fix = rewrite_row(world, signing, row, f"{row.key} {row.value.replace(name, same, 1)}", "case counts")
-    return noticed(c.DANGLING, where, seen, fix)
+        fix = rewrite_row(
+            world, signing, row, f"{row.key} {row.value.replace(name, same, 1)}", "names are case-sensitive"
+        )
+    return diagnosis(c.DANGLING, where, seen, fix)
 
 
 def _alignment(world: World, signing: DataSet, row: Row, entry: KeyEntry) -> Iterator[Diagnosis]:
@@ -90,8 +92,8 @@ def _alignment(world: World, signing: DataSet, row: Row, entry: KeyEntry) -> Ite
         return
     where = signing.at(row)
     seen = f"{where}: mail from {domain} gets d={entry.domain}"
-    fix = dkimctl(world, f"setup {shell_word(domain)}", "a key of its own; or leave it, where DMARC does not matter")
-    yield noticed(c.MISALIGNED, where, seen, fix)
+    fix = dkimctl(world, f"setup {shell_word(domain)}", "gives it its own key; optional where DMARC does not matter")
+    yield diagnosis(c.MISALIGNED, where, seen, fix)
 
 
 def _signer(world: World, signing: DataSet, row: Row, entry: KeyEntry) -> Iterator[Diagnosis]:
@@ -103,4 +105,4 @@ def _signer(world: World, signing: DataSet, row: Row, entry: KeyEntry) -> Iterat
         return
     where = signing.at(row)
     fix = rewrite_row(world, signing, row, f"{row.key} {key_name(row)}")
-    yield noticed(c.BAD_SIGNER, where, f"{where}: {row.key} {row.value}; d={entry.domain}", fix)
+    yield diagnosis(c.BAD_SIGNER, where, f"{where}: {row.key} {row.value}; d={entry.domain}", fix)

@@ -1,4 +1,4 @@
-"""Can the daemon read each key, does it trust the file, and can it sign with what is in it?"""
+"""Checks of the private keys: can the daemon read each one, does it accept the file, and can it sign with it?"""
 
 import errno
 import os
@@ -7,9 +7,9 @@ from itertools import islice
 from typing import assert_never
 
 from dkimctl.catalogue import private_keys as c
-from dkimctl.doctor.base import Diagnosis, Repair, noticed, repairable, softened
-from dkimctl.doctor.commands import chain, set_parameter, silence
-from dkimctl.doctor.keycommands import another_key, decrypt, make_again, relocate_key, whole_path
+from dkimctl.doctor.base import Diagnosis, Repair, diagnosis, with_repair, with_severity
+from dkimctl.doctor.commands import chain, comment_out, set_parameter
+from dkimctl.doctor.key_repairs import another_key, decrypt, make_again, relocate_key, whole_path
 from dkimctl.doctor.knownbad import Comparison, shared_files
 from dkimctl.errors import DkimctlError, Unavailable, shell_word
 from dkimctl.files import read_regular
@@ -32,37 +32,37 @@ _ENTRIES = {
     Danger.DIRECTORY_OWNER: c.DIRECTORY_OWNER,
 }
 _BATCH = 10_000
-"""So many keys are looked at with one process that is the daemon's user."""
-_OURS = ("/etc/dkimkeys", "/etc/opendkim", "/etc/mail/dkim-keys")
-"""Where directories hold keys and nothing else, so that their owner and mode may be set."""
+"""Keys checked by one process that runs as the daemon's user."""
+_KEY_DIRECTORIES = ("/etc/dkimkeys", "/etc/opendkim", "/etc/mail/dkim-keys")
+"""Directories that hold only keys, so that their owner and mode may be set."""
 
 
 def check_keys(world: World) -> Iterator[Diagnosis]:
-    """Everything about the private keys that opendkim is told of."""
+    """Check the private keys that opendkim is configured to use."""
     table = world.data_sets.get("KeyTable")
     if table and table.state is DataSetState.ELSEWHERE:
-        yield noticed(c.DATABASE, table.place, f"KeyTable {table.kind}: ({table.setting.file})")
+        yield diagnosis(c.DATABASE, table.place, f"KeyTable {table.kind}: ({table.setting.file})")
     safety = world.opendkim.find("RequireSafeKeys")
     if safety and not world.opendkim.flag("RequireSafeKeys", True):
         seen = f"RequireSafeKeys {safety.value} ({safety.file} line {safety.line})"
-        fix = silence(world, safety.file, safety.line, words="the default is yes: first fix what is unsafe")
-        yield noticed(c.SAFETY_OFF, "RequireSafeKeys", seen, fix)
+        fix = comment_out(world, safety.file, safety.line, comment="the default is yes: first fix the unsafe keys")
+        yield diagnosis(c.SAFETY_OFF, "RequireSafeKeys", seen, fix)
     account = world.account
     if account is None:
         return
     used = distinct_keys(world)
-    blamed: set[tuple[Danger, str]] = set()
+    reported: set[tuple[Danger, str]] = set()
     comparison = Comparison()
     count = 0
     while batch := list(islice(used, _BATCH)):
         yield from _paths(world, batch)
         files = [key for key in batch if _is_file(key)]
         count += len(files)
-        yield from _files(world, account, files, blamed, comparison)
+        yield from _files(world, account, files, reported, comparison)
     yield from shared_files(world)
     if count and not may_become(account):
         keys = "1 key" if count == 1 else f"{count} keys"
-        yield noticed(c.NOT_TRIED, account.name, f"{keys}, as uid {os.geteuid()} instead of {account.name}")
+        yield diagnosis(c.NOT_TRIED, account.name, f"{keys}, as uid {os.geteuid()} instead of {account.name}")
 
 
 def _is_file(key: UsedKey) -> bool:
@@ -73,14 +73,14 @@ def _paths(world: World, used: list[UsedKey]) -> Iterator[Diagnosis]:
     for key in used:
         if not _is_file(key) and not key.path.startswith("MII"):
             seen = f"{key.where}: {key.path[:40]}"
-            yield noticed(c.NOT_A_PATH, key.where, seen, whole_path(world, key))
+            yield diagnosis(c.NOT_A_PATH, key.where, seen, whole_path(world, key))
 
 
 def _files(
     world: World,
     account: Account,
     used: list[UsedKey],
-    blamed: set[tuple[Danger, str]],
+    reported: set[tuple[Danger, str]],
     comparison: Comparison,
 ) -> Iterator[Diagnosis]:
     can_try = may_become(account)
@@ -89,7 +89,7 @@ def _files(
         results = open_results(account, world.root, [key.path for key in used]) if can_try else []
     except Unavailable as error:
         can_try = False
-        yield noticed(c.NOT_TRIED, account.name, error.message)
+        yield diagnosis(c.NOT_TRIED, account.name, error.message)
     walk = Walk(account, world.accounts, world.root)
     demands = key_demands(world)
     for position, key in enumerate(used):
@@ -98,7 +98,7 @@ def _files(
             yield _unopened(world, account, key, result)
             if result != errno.EACCES:
                 continue
-        yield from _safety(world, walk, key, blamed)
+        yield from _safety(world, walk, key, reported)
         yield from _content(world, key, demands, comparison)
 
 
@@ -106,34 +106,36 @@ def _unopened(world: World, account: Account, key: UsedKey, result: int) -> Diag
     shown = world.shown(key.path)
     seen = f"{key.where}: {key.path}: {failure_text(result)}"
     if result == errno.ENOENT:
-        return noticed(c.MISSING, key.path, seen, make_again(world, key))
+        return diagnosis(c.MISSING, key.path, seen, make_again(world, key))
     if result == errno.EACCES:
         return _denied(world, account, key, seen)
-    return noticed(c.NOT_A_FILE, key.path, seen, f"namei -l {shell_word(shown)}  # a key file belongs there")
+    return diagnosis(c.NOT_A_FILE, key.path, seen, f"namei -l {shell_word(shown)}  # this must be a key file")
 
 
 def _denied(world: World, account: Account, key: UsedKey, seen: str) -> Diagnosis:
-    """The daemon may not open it: is it the file itself, or a directory above?"""
+    """Report a key that the daemon may not open: because of the file itself, or of a directory above."""
     shown = world.shown(key.path)
     group = world.accounts.group_name(account.gid)
     try:
         status = os.stat(shown)
     except OSError:
-        return noticed(c.UNREADABLE, key.path, seen, f"namei -l {shell_word(shown)}  # see who may pass")
+        return diagnosis(
+            c.UNREADABLE, key.path, seen, f"namei -l {shell_word(shown)}  # shows the owner and mode of each directory"
+        )
     blocked = _blocked_directory(world, account, key.path)
     if blocked:
         repair = Repair(blocked, owner=f"{account.name}:{group}", mode=0o700)
         seen = f"{seen}; {account.name} may not enter {blocked}"
-        if _is_ours(world, blocked):
-            return repairable(world, c.UNREADABLE, seen, repair)
-        return noticed(c.UNREADABLE, key.path, seen, relocate_key(world, account, key))
+        if _is_key_directory(world, blocked):
+            return with_repair(world, c.UNREADABLE, seen, repair)
+        return diagnosis(c.UNREADABLE, key.path, seen, relocate_key(world, account, key))
     mode = 0o600 if status.st_mode & 0o177 or not status.st_mode & 0o400 else None
     owner = f"{account.name}:{group}" if status.st_uid != account.uid else ""
-    return repairable(world, c.UNREADABLE, seen, Repair(key.path, owner=owner, mode=mode))
+    return with_repair(world, c.UNREADABLE, seen, Repair(key.path, owner=owner, mode=mode))
 
 
 def _blocked_directory(world: World, account: Account, path: str) -> str | None:
-    """The first directory above `path` that the user may not search, by its mode."""
+    """Return the first directory above `path` that the user may not search, by its mode."""
     parts = path.split("/")[1:-1]
     for count in range(len(parts) + 1):
         place = "/" + "/".join(parts[:count])
@@ -146,22 +148,22 @@ def _blocked_directory(world: World, account: Account, path: str) -> str | None:
     return None
 
 
-def _is_ours(world: World, path: str) -> bool:
-    places = (*_OURS, world.settings.paths.keys, world.settings.paths.opendkim_directory)
+def _is_key_directory(world: World, path: str) -> bool:
+    places = (*_KEY_DIRECTORIES, world.settings.paths.keys, world.settings.paths.opendkim_directory)
     return any(path == place or path.startswith(place + "/") for place in places)
 
 
-def _safety(world: World, walk: Walk, key: UsedKey, blamed: set[tuple[Danger, str]]) -> Iterator[Diagnosis]:
+def _safety(world: World, walk: Walk, key: UsedKey, reported: set[tuple[Danger, str]]) -> Iterator[Diagnosis]:
     try:
         unsafe = walk.judge(key.path)
     except OSError:
-        return  # already told: it could not be opened, or not tried
-    if unsafe is None or (unsafe.danger, unsafe.node) in blamed:
+        return  # reported before: it could not be opened, or not tried
+    if unsafe is None or (unsafe.danger, unsafe.node) in reported:
         return
-    blamed.add((unsafe.danger, unsafe.node))
-    diagnosis = _unsafe(world, walk.account, key, unsafe)
+    reported.add((unsafe.danger, unsafe.node))
+    found = _unsafe(world, walk.account, key, unsafe)
     is_required = world.opendkim.flag("RequireSafeKeys", True)
-    yield diagnosis if is_required else softened(diagnosis, Severity.WARNING)
+    yield found if is_required else with_severity(found, Severity.WARNING)
 
 
 def _unsafe(world: World, account: Account, key: UsedKey, unsafe: Unsafe) -> Diagnosis:
@@ -179,12 +181,12 @@ def _unsafe(world: World, account: Account, key: UsedKey, unsafe: Unsafe) -> Dia
             repair = Repair(unsafe.node, owner=owner)
         case _:
             assert_never(unsafe.danger)
-    if _is_ours(world, unsafe.node) or unsafe.node == key.path:
-        return repairable(world, entry, seen, repair)
-    # of a directory such as /tmp everybody needs the mode, and of somebody's home its owner
+    if _is_key_directory(world, unsafe.node) or unsafe.node == key.path:
+        return with_repair(world, entry, seen, repair)
+    # all users need the mode of a directory such as /tmp, and a home directory must keep its owner
     if unsafe.mode & 0o1000 or unsafe.danger is Danger.DIRECTORY_OWNER:
-        return noticed(entry, unsafe.node, seen, relocate_key(world, account, key))
-    return noticed(entry, unsafe.node, seen, chain(*repair.commands(world)))
+        return diagnosis(entry, unsafe.node, seen, relocate_key(world, account, key))
+    return diagnosis(entry, unsafe.node, seen, chain(*repair.commands(world)))
 
 
 def _content(world: World, key: UsedKey, demands: KeyDemands, comparison: Comparison) -> Iterator[Diagnosis]:
@@ -193,34 +195,34 @@ def _content(world: World, key: UsedKey, demands: KeyDemands, comparison: Compar
     except DkimctlError:
         content = None
     if content is None:
-        return  # told already: it could not be opened, or not tried
+        return  # reported before: it could not be opened, or not tried
     held = read_key(content, key.path)
     if isinstance(held, Fault):
         entry = c.ENCRYPTED if held is Fault.ENCRYPTED else c.NOT_A_KEY
         fix = decrypt(world, key) if held is Fault.ENCRYPTED else make_again(world, key)
-        yield noticed(entry, key.path, f"{key.path}: {held}", fix)
+        yield diagnosis(entry, key.path, f"{key.path}: {held}", fix)
         return
     yield from _fitness(world, key, held, demands)
     yield from comparison.look(world, key, held)
 
 
 def _fitness(world: World, key: UsedKey, pair: KeyPair, demands: KeyDemands) -> Iterator[Diagnosis]:
-    """Size and algorithm."""
+    """Check the size and the algorithm of a key."""
     wanted = key.algorithm or demands.algorithm
     seen = f"{key.path}: {pair.algorithm}, {pair.bits} bits"
     problem = unfit(pair.algorithm, pair.bits, demands, own_algorithm=key.algorithm)
     if problem is Unfit.INVALID_SIGNATURE:
         fix = set_parameter(world, "SignatureAlgorithm", "rsa-sha256")
-        yield noticed(c.INVALID_SIGNATURES, key.path, f"{seen}; SignatureAlgorithm {wanted}", fix)
+        yield diagnosis(c.INVALID_SIGNATURES, key.path, f"{seen}; SignatureAlgorithm {wanted}", fix)
     if problem is Unfit.OTHER_ALGORITHM:
         fix = another_key(world, key, f"one opendkim signs with {wanted} only")
-        yield noticed(c.OTHER_ALGORITHM, key.path, f"{seen}; SignatureAlgorithm {wanted}", fix)
+        yield diagnosis(c.OTHER_ALGORITHM, key.path, f"{seen}; SignatureAlgorithm {wanted}", fix)
     if pair.algorithm is not Algorithm.RSA:
         return
     fix = another_key(world, key, f"it has {USUAL_BITS} bits and another selector")
     if problem in (Unfit.REFUSED_SIZE, Unfit.WEAK):
-        yield noticed(c.TOO_SMALL, key.path, f"{seen}; MinimumKeyBits {demands.minimum_bits}", fix)
+        yield diagnosis(c.TOO_SMALL, key.path, f"{seen}; MinimumKeyBits {demands.minimum_bits}", fix)
     elif pair.bits < USUAL_BITS:
-        yield noticed(c.SHORT, key.path, seen, fix)
+        yield diagnosis(c.SHORT, key.path, seen, fix)
     elif pair.bits > MOST_BITS:
-        yield noticed(c.LONG, key.path, seen, fix)
+        yield diagnosis(c.LONG, key.path, seen, fix)

@@ -1,18 +1,18 @@
-"""Is a private key known to be bad, and is one key used for several domains?"""
+"""Checks for private keys that are known to be bad, or shared by several domains."""
 
 from collections.abc import Iterator
 
 from dkimctl.catalogue import record_keys as c
-from dkimctl.doctor.base import Diagnosis, noticed
-from dkimctl.doctor.keycommands import another_key
+from dkimctl.doctor.base import Diagnosis, diagnosis
+from dkimctl.doctor.key_repairs import another_key
 from dkimctl.host.keyfiles import UsedKey, used_keys
 from dkimctl.host.world import World
 from dkimctl.keys import knownbad
 from dkimctl.keys.pair import KeyPair
 
 COMPARED = 1_000
-"""So many keys are compared with known-bad ones, and with each other: a second, whatever the KeyTable holds."""
-_MOST_FILES = 20  # that several domains sign with: of which the domains are told
+"""Keys compared with known-bad ones and with each other: about a second, however long the KeyTable is."""
+_MOST_FILES = 20  # shared key files that are reported
 _NAMED = 5  # domains of one key
 
 
@@ -23,22 +23,22 @@ class Comparison:
         self._seen: dict[str, UsedKey] = {}
 
     def look(self, world: World, key: UsedKey, pair: KeyPair) -> Iterator[Diagnosis]:
-        """What is to be said about this key: DKIM309, or DKIM311 where another file holds the same key."""
+        """Report DKIM309 for this key, or DKIM311 where another file has the same key."""
         if len(self._seen) >= COMPARED:
             return
         first = self._seen.setdefault(pair.public.base64, key)
         if first is not key:
             if _domain(first) != _domain(key):
-                yield noticed(c.SHARED, key.path, f"{key.path} ({key.where}) is the same key as {first.path}")
+                yield diagnosis(c.SHARED, key.path, f"{key.path} ({key.where}) is the same key as {first.path}")
             return
         found = knownbad.weakness(pair.public)
         if found:
             fix = another_key(world, key, "sign with it, and revoke this one")
-            yield noticed(c.KNOWN_BAD, key.path, f"{key.path}: {found}", fix)
+            yield diagnosis(c.KNOWN_BAD, key.path, f"{key.path}: {found}", fix)
 
 
 def shared_files(world: World) -> Iterator[Diagnosis]:
-    """The key files that the KeyTable names for several domains."""
+    """Report the key files that the KeyTable names for several domains."""
     files = _files_named_twice(world)
     domains: dict[str, dict[str, None]] = {}
     for key in used_keys(world) if files else ():
@@ -46,11 +46,11 @@ def shared_files(world: World) -> Iterator[Diagnosis]:
             domains.setdefault(key.path, {})[_domain(key)] = None
     for path, names in domains.items():
         if len(names) > 1:
-            yield noticed(c.SHARED, path, f"{path} signs for {_listed(list(names))}")
+            yield diagnosis(c.SHARED, path, f"{path} signs for {_listed(list(names))}")
 
 
 def what_was_not_compared(world: World) -> str:
-    """Return what `Comparison` did not look for, in words; empty when it was all."""
+    """Return which comparisons were skipped, as text; empty when none."""
     table = world.data_sets.get("KeyTable")
     missing = knownbad.not_checked()
     if not missing and table and len(table.rows) > COMPARED:
@@ -59,7 +59,7 @@ def what_was_not_compared(world: World) -> str:
 
 
 def _files_named_twice(world: World) -> set[str]:
-    seen: set[int] = set()  # of hashes, because a million paths would fill the memory
+    seen: set[int] = set()  # hashes, because a million paths would fill the memory
     twice: set[str] = set()
     for key in used_keys(world):
         if "%" in key.path:

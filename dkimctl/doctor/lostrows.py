@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 
 from dkimctl.catalogue import tables as c
-from dkimctl.doctor.base import Diagnosis, noticed
+from dkimctl.doctor.base import Diagnosis, diagnosis
 from dkimctl.doctor.commands import dkimctl
 from dkimctl.errors import DkimctlError, disk_errors
 from dkimctl.files import read_file
@@ -30,7 +30,7 @@ def check_lost_rows(world: World) -> Iterator[Diagnosis]:
     others = list(_rows_of_others(world, table, set(lost)))
     if others:
         seen += f"; rows of others that its last copy has are gone as well: {_few(others)}"
-    yield noticed(c.LOST_ROWS, table.place, seen, dkimctl(world, "render-config --install"))
+    yield diagnosis(c.LOST_ROWS, table.place, seen, dkimctl(world, "render-config --install"))
 
 
 def _few(names: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""What runs on this machine now. Only of the running machine, never of a tree below `--root`."""
+"""Checks of the running machine: the daemon's process and socket. Never made for a tree below `--root`."""
 
 import os
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from dkimctl.catalogue import machine as c
 from dkimctl.clock import SYSTEM_CLOCK
-from dkimctl.doctor.base import Diagnosis, noticed
+from dkimctl.doctor.base import Diagnosis, diagnosis
 from dkimctl.doctor.commands import service
 from dkimctl.doctor.stale import signs_differently
 from dkimctl.errors import DkimctlError, Unavailable, shell_word
@@ -22,30 +22,30 @@ from dkimctl.opendkim.sockets import MilterSocket
 from dkimctl.programs import find_program, has_systemd
 from dkimctl.signers.registry import signer_of
 
-_TOLD = 86_400.0
-"""Seconds after which a table that changed is taken for one that the daemon was told of."""
+_RECENT = 86_400.0
+"""Seconds after a table's change for which a missing reload is reported."""
 
 
 def check_machine(world: World) -> Iterator[Diagnosis]:
-    """Is the signer installed, running, and listening where Postfix connects?"""
+    """Check that the signer is installed, running, and listening where Postfix connects."""
     if not world.is_live:
-        yield noticed(c.STAGING, str(world.root), f"--root {world.root}")
+        yield diagnosis(c.STAGING, str(world.root), f"--root {world.root}")
         return
     name = world.settings.signing.signer
     if find_program(name) is None:
         entry = replace(c.NOT_INSTALLED, title=f"{name} is not installed", fix=f"apt-get install {name}")
-        yield noticed(entry, name, f"no program {name} in /usr/sbin or /usr/bin")
+        yield diagnosis(entry, name, f"no program {name} in /usr/sbin or /usr/bin")
     elif signer_of(world.settings).explains:
         yield from _daemon(world)
     else:
-        yield from _another(world)
+        yield from _other_signer(world)
 
 
-def _another(world: World) -> Iterator[Diagnosis]:
-    """A signer other than opendkim: whether it listens where Postfix is to ask."""
+def _other_signer(world: World) -> Iterator[Diagnosis]:
+    """Check whether a signer other than opendkim listens where Postfix should connect."""
     signer = signer_of(world.settings)
     socket = signer.listens_at(world.settings)
-    yield noticed(c.OTHER_SIGNER, signer.name, f"{signer.name} listens at {socket}")
+    yield diagnosis(c.OTHER_SIGNER, signer.name, f"{signer.name} listens at {socket}")
     if socket is None:
         return
     start = f"systemctl start {signer.name}" if has_systemd() else signer.service(world.settings).start
@@ -60,20 +60,20 @@ def _daemon(world: World) -> Iterator[Diagnosis]:
     try:
         pid = daemon_pid(world.settings.signing.signer, [pid_file])
     except DkimctlError as error:
-        yield noticed(c.UNREAD, pid_file, error.message)
+        yield diagnosis(c.UNREAD, pid_file, error.message)
         pid = None
     trouble = list(_listening(socket, pid, service(world, "start"), service(world, "restart")))
     yield from trouble
     began = started(pid) if pid and not trouble else None
     changed = _last_change(world)
-    if began is not None and changed and changed[0] > max(began, _told(pid_file)):
+    if began is not None and changed and changed[0] > max(began, _last_reload(pid_file)):
         seen = f"opendkim (pid {pid}) was started before the last change of {changed[1]}"
         difference = signs_differently(world, socket)
         entry = c.SIGNS_OTHERWISE if difference else c.STALE_CONF
-        yield noticed(entry, changed[1], f"{seen}; {difference}" if difference else seen, service(world, "reload"))
+        yield diagnosis(entry, changed[1], f"{seen}; {difference}" if difference else seen, service(world, "reload"))
 
 
-def _told(pid_file: str) -> float:
+def _last_reload(pid_file: str) -> float:
     """Return when dkimctl last reloaded the daemon: see `signers.service.reload_daemon`."""
     with suppress(OSError):
         return os.stat(pid_file).st_mtime
@@ -81,15 +81,15 @@ def _told(pid_file: str) -> float:
 
 
 def _last_change(world: World) -> tuple[float, str] | None:
-    """When opendkim.conf or a table changed last, and which; of a table only within a day.
+    """Return the time and path of the last change of opendkim.conf or a table; of a table only within a day.
 
-    Tables change with every new key, and nobody can see that the daemon was told.
+    Tables change with every new key, and a reload of the daemon leaves no trace.
     """
     included = world.opendkim.conf.settings if world.opendkim.conf else ()
     files = {world.opendkim.conf_path, *(setting.file for setting in included)}
     tables = {data_set.place for data_set in world.data_sets.values() if data_set.kind in FILES}
     found = [(os.stat(path).st_mtime, path) for path in files | tables if os.path.exists(path)]
-    since = SYSTEM_CLOCK.now().timestamp() - _TOLD
+    since = SYSTEM_CLOCK.now().timestamp() - _RECENT
     return max((change for change in found if change[1] in files or change[0] > since), default=None)
 
 
@@ -98,12 +98,12 @@ def _listening(socket: MilterSocket, pid: int | None, start: str, restart: str) 
         greet(socket)
     except NobodyListens as error:
         if isinstance(error.__cause__, PermissionError):
-            yield noticed(c.UNREAD, str(socket), error.message)
+            yield diagnosis(c.UNREAD, str(socket), error.message)
         elif pid:
             seen = f"{error.message}, but opendkim runs (pid {pid})"
-            yield noticed(c.RESTART, str(socket), seen, restart)
+            yield diagnosis(c.RESTART, str(socket), seen, restart)
         else:
-            yield noticed(c.NOT_RUNNING, str(socket), error.message, start)
+            yield diagnosis(c.NOT_RUNNING, str(socket), error.message, start)
     except Unavailable as error:
-        fix = f"ss -lp | grep -F {shell_word(socket.path or f':{socket.port}')}  # shows who listens there"
-        yield noticed(c.NOT_A_MILTER, str(socket), error.message, fix)
+        fix = f"ss -lp | grep -F {shell_word(socket.path or f':{socket.port}')}  # shows the listening process"
+        yield diagnosis(c.NOT_A_MILTER, str(socket), error.message, fix)

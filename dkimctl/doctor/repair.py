@@ -1,4 +1,4 @@
-"""Mending what cannot hurt: owners, modes, and rows that the daemon never uses."""
+"""Safe repairs: owners, modes, and rows that the daemon never uses."""
 
 import stat
 from collections.abc import Callable, Iterator
@@ -12,20 +12,20 @@ from dkimctl.files import Owner, give, is_there, make_directory, read_with_statu
 from dkimctl.host.accounts import Accounts
 from dkimctl.host.world import World, read_world
 
-_MOST_ROUNDS = 12
-"""The daemon's walk stops at the first fault: behind a mended one may stand another."""
+_MAX_ROUNDS = 12
+"""The daemon's check of a path stops at the first fault: fixing one may reveal the next."""
 
 
-def mend(
+def apply_repairs(
     settings: Settings, clock: Clock, report: Callable[[str], None], failed: Callable[[DkimctlError], None]
 ) -> None:
-    """Apply every repair, again until none is left.
+    """Apply every repair, repeatedly until none is left.
 
-    `report` gets the commands of a round before any of them is done; `failed` gets the error of a repair that could
-    not be done. Raises what `read_world` raises.
+    `report` gets the commands of a round before any is applied; `failed` gets the error of a repair that could not
+    be applied. Raises what `read_world` raises.
     """
     tried: set[Repair] = set()
-    for _ in range(_MOST_ROUNDS):
+    for _ in range(_MAX_ROUNDS):
         world = read_world(settings)
         found = diagnose(world)
         waiting = [r for r in dict.fromkeys(_repairs(found)) if r not in tried]
@@ -75,6 +75,6 @@ def _drop(repair: Repair, world: World, clock: Clock) -> None:
         lines[number - 1] = b"#" + lines[number - 1]
     backup = world.settings.at(f"{world.settings.paths.backups}/{clock.now():%Y%m%dT%H%M%SZ}{repair.path}")
     make_directory(backup.parent, mode=0o700)
-    if not is_there(backup):  # made in this very second, it holds the file as it was before
+    if not is_there(backup):  # one from this second already has the original file
         write_file(backup, content, mode=mode, owner=owner)
     write_file(path, b"\n".join(lines), mode=mode, owner=owner)

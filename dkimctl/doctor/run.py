@@ -1,4 +1,4 @@
-"""All checks, one after the other."""
+"""The list of checks, and their execution."""
 
 import os
 from collections import Counter
@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from dkimctl.catalogue import machine as c
 from dkimctl.config.settings import Lookup
-from dkimctl.doctor.base import MOST, Check, Diagnosis, noticed
+from dkimctl.doctor.base import MAX_PER_CODE, Check, Diagnosis, diagnosis
 from dkimctl.doctor.clock import check_clock, check_clock_with_api
 from dkimctl.doctor.conf import check_conf
 from dkimctl.doctor.dns import check_records
@@ -37,78 +37,80 @@ CHECKS: tuple[Check, ...] = (
     check_machine,
     check_clock,
 )
-"""What this machine alone can tell: none of them asks DNS or another host."""
-_OF_EVERY_SIGNER: tuple[Check, ...] = (check_milters, check_filters, check_machine, check_clock)
+"""Checks of this machine alone: none of them queries DNS or another host."""
+_FOR_ANY_SIGNER: tuple[Check, ...] = (check_milters, check_filters, check_machine, check_clock)
 
 
 def diagnose(world: World, checks: Iterable[Check] = CHECKS) -> tuple[Diagnosis, ...]:
-    """Everything that is noticed, the worst first; one `ok` finding when nothing is wrong."""
+    """Run the checks and return their findings, the worst first; one `ok` finding when nothing is wrong."""
     if not signer_of(world.settings).explains:
-        checks = [check for check in checks if check not in CHECKS or check in _OF_EVERY_SIGNER]
+        checks = [check for check in checks if check not in CHECKS or check in _FOR_ANY_SIGNER]
     elif signers_instead(world):
         checks = [check for check in checks if check not in CHECKS or check in (check_conf, check_clock)]
-    found = [*_unread(world), *_counted(diagnosis for check in checks for diagnosis in _made(check, world))]
+    found = [*_unread(world), *_counted(item for check in checks for item in _made(check, world))]
     found.sort(key=lambda d: severity_order(d.finding))
     if not any(d.finding.severity in (Severity.ERROR, Severity.UNKNOWN) for d in found):
-        found.append(noticed(c.RIGHT, "this host", _praise(world)))
+        found.append(diagnosis(c.RIGHT, "this host", _summary(world)))
     return tuple(found)
 
 
 def _counted(found: Iterable[Diagnosis]) -> list[Diagnosis]:
-    """All that `--fix` mends, and of each code as many others as somebody may want to read; in front, how many."""
-    told: list[Diagnosis] = []
+    """Return all findings that `--fix` repairs, and up to MAX_PER_CODE others of each code, preceded by counts."""
+    kept: list[Diagnosis] = []
     last: dict[str, Finding] = {}
     counts: Counter[str] = Counter()
-    for diagnosis in found:
-        finding = diagnosis.finding
+    for item in found:
+        finding = item.finding
         counts[finding.code] += 1
-        if diagnosis.repair is not None or counts[finding.code] <= MOST:
-            told.append(diagnosis)
+        if item.repair is not None or counts[finding.code] <= MAX_PER_CODE:
+            kept.append(item)
         else:
             last[finding.code] = finding
     numbers = (
-        replace(f, seen=f"{counts[code]} of the same kind, of which {MOST} are told; one of the others: {f.seen}")
+        replace(
+            f, seen=f"{counts[code]} of the same kind, of which {MAX_PER_CODE} are shown; one of the others: {f.seen}"
+        )
         for code, f in last.items()
     )
-    return [*map(Diagnosis, numbers), *told]
+    return [*map(Diagnosis, numbers), *kept]
 
 
 def with_network(lookup: Lookup) -> tuple[Check, ...]:
-    """All checks, with the key records in DNS, and the clock compared with that of OVH's API."""
+    """Return all checks, including the key records in DNS and the clock against OVH's API."""
     local = (check for check in CHECKS if check is not check_clock)
     return (*local, check_clock_with_api, lambda world: check_records(world, lookup))
 
 
 def findings(diagnoses: Iterable[Diagnosis]) -> tuple[Finding, ...]:
-    """The findings alone."""
+    """Return the findings without their repairs."""
     return tuple(d.finding for d in diagnoses)
 
 
 def _made(check: Check, world: World) -> Iterator[Diagnosis]:
-    """What a check yields; where it cannot go on that is a finding too, and the other checks are made."""
+    """Run one check; an error in it becomes a finding, so that the other checks still run."""
     try:
         yield from check(world)
     except DkimctlError as error:
-        yield noticed(c.UNREAD, "a check", error.message, error.hint)
-    except OSError as error:  # a directory on the way that is closed to us
-        yield noticed(c.UNREAD, str(error.filename), f"{error.filename}: {reason(error)}")
+        yield diagnosis(c.UNREAD, "a check", error.message, error.hint)
+    except OSError as error:  # a directory above is not accessible
+        yield diagnosis(c.UNREAD, str(error.filename), f"{error.filename}: {reason(error)}")
 
 
 def _unread(world: World) -> Iterable[Diagnosis]:
     for unread in world.unread:
         is_closed = unread.why.startswith("cannot read")
-        yield noticed(c.UNREAD, unread.what, unread.why, _look_at(world, unread.what) if is_closed else unread.hint)
+        yield diagnosis(c.UNREAD, unread.what, unread.why, _look_at(world, unread.what) if is_closed else unread.hint)
     for name, data_set in world.data_sets.items():
         if data_set.why:
-            yield noticed(c.UNREAD, data_set.place, f"{name}: {data_set.why}", _look_at(world, data_set.place))
+            yield diagnosis(c.UNREAD, data_set.place, f"{name}: {data_set.why}", _look_at(world, data_set.place))
 
 
 def _look_at(world: World, path: str) -> str | None:
-    """Root sees each step of the path; everybody else becomes root first, which is the general advice."""
+    """Return the command with which root inspects the path; None for other users, whose advice is to use root."""
     return f"namei -l {shell_word(world.shown(path))}  # shows where it fails" if os.geteuid() == 0 else None
 
 
-def _praise(world: World) -> str:
+def _summary(world: World) -> str:
     table = world.data_sets.get("KeyTable")
     keys = len(table.rows) if table else int(world.opendkim.find("KeyFile") is not None)
     instances = len(world.postfix)

@@ -1,9 +1,9 @@
-"""What the sandbox of opendkim's unit hides or makes read-only (systemd.exec(5)), against the paths it needs."""
+"""Check of the sandbox of opendkim's unit (systemd.exec(5)): hidden or read-only paths that the daemon needs."""
 
 from collections.abc import Iterator
 
 from dkimctl.catalogue import conf as c
-from dkimctl.doctor.base import Diagnosis, noticed
+from dkimctl.doctor.base import Diagnosis, diagnosis
 from dkimctl.doctor.commands import edit
 from dkimctl.host.datasets import FILES
 from dkimctl.host.installation import where
@@ -20,7 +20,7 @@ _SYSTEM = {"full": ("/usr", "/boot", "/efi", "/etc")}
 
 
 def check_sandbox(world: World) -> Iterator[Diagnosis]:
-    """Each path that the daemon needs and its unit keeps from it."""
+    """Report each path that the daemon needs and its unit blocks."""
     unit = world.opendkim.service
     for path, use in _written(world):
         yield from _denied(world, _hides(unit, path) or _makes_read_only(unit, path), path, use)
@@ -33,11 +33,11 @@ def _denied(world: World, cause: Setting | None, path: str, use: str) -> Iterato
         return
     seen = f"{where(cause)}: {cause.name}={cause.value}; {use} is {path}"
     advice = f"allow {path} (ReadWritePaths=, BindPaths=, ProtectHome=no), then systemctl daemon-reload and restart"
-    yield noticed(c.SANDBOX, path, seen, edit(world, cause.file, cause.line, advice))
+    yield diagnosis(c.SANDBOX, path, seen, edit(world, cause.file, cause.line, advice))
 
 
 def _written(world: World) -> Iterator[tuple[str, str]]:
-    """The directories in which the daemon makes files."""
+    """Yield the directories in which the daemon creates files, each with its use."""
     socket = effective_socket(world.opendkim)
     if socket is not None and socket.is_unix:
         yield socket.path.rpartition("/")[0], "the socket's directory"
@@ -47,7 +47,7 @@ def _written(world: World) -> Iterator[tuple[str, str]]:
 
 
 def _read(world: World) -> Iterator[tuple[str, str]]:
-    """The files that the daemon reads, the first few keys as an example of all."""
+    """Yield the files that the daemon reads, with the first few keys as a sample."""
     for name, table in world.data_sets.items():
         if table.kind in FILES:
             yield table.place, name
@@ -55,7 +55,7 @@ def _read(world: World) -> Iterator[tuple[str, str]]:
 
 
 def _hides(unit: Service, path: str) -> Setting | None:
-    """The setting that makes a path invisible to the daemon."""
+    """Return the setting that hides a path from the daemon."""
     homes = unit.find("ProtectHome")
     if homes and homes.value.lower() in (*_ON, "tmpfs") and _is_below(path, _HOMES) and not _is_opened(unit, path):
         return homes
@@ -66,7 +66,7 @@ def _hides(unit: Service, path: str) -> Setting | None:
 
 
 def _makes_read_only(unit: Service, path: str) -> Setting | None:
-    """The setting that keeps the daemon from writing below a path."""
+    """Return the setting that makes a path read-only for the daemon."""
     if _is_opened(unit, path):
         return None
     system = unit.find("ProtectSystem")
@@ -82,7 +82,7 @@ def _makes_read_only(unit: Service, path: str) -> Setting | None:
 
 
 def _is_opened(unit: Service, path: str) -> bool:
-    """True when the unit says that the daemon may write here all the same."""
+    """True when another setting of the unit makes the path writable again."""
     opened = [p for name in ("ReadWritePaths", "BindPaths") for s in _settings(unit, name) for p in _paths(s)]
     places = {"RuntimeDirectory": "/run", "StateDirectory": "/var/lib", "CacheDirectory": "/var/cache"}
     for name, place in places.items():
@@ -91,7 +91,7 @@ def _is_opened(unit: Service, path: str) -> bool:
 
 
 def _settings(unit: Service, name: str) -> Iterator[Setting]:
-    """All assignments of a list; an empty one clears those before it."""
+    """Yield all assignments of a list; an empty one clears the earlier ones."""
     found: list[Setting] = []
     for line in unit.lines:
         if line.name == name:
@@ -109,5 +109,5 @@ def _is_below(path: str, places: tuple[str, ...] | list[str]) -> bool:
 
 
 def _plain(path: str) -> str:
-    """Without the link /var/run."""
+    """Return the path with /var/run resolved to /run."""
     return path.removeprefix("/var") if path.startswith("/var/run") else path

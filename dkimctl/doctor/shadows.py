@@ -1,9 +1,9 @@
-"""Patterns of a `refile:` SigningTable behind one that takes all their mail."""
+"""Patterns of a `refile:` SigningTable that are never reached, because an earlier one matches all their mail."""
 
 from collections.abc import Iterator
 
 from dkimctl.catalogue import tables as c
-from dkimctl.doctor.base import Diagnosis, noticed
+from dkimctl.doctor.base import Diagnosis, diagnosis
 from dkimctl.doctor.commands import move_up
 from dkimctl.host.datasets import DataSet
 from dkimctl.host.world import World
@@ -13,13 +13,13 @@ _MOST_ODD = 50
 
 
 def shadowed(world: World, signing: DataSet) -> Iterator[Diagnosis]:
-    """Patterns behind one that fits all that they fit."""
+    """Report patterns after one that matches everything they match."""
     earlier: dict[str, Row] = {}
     odd = Patterns(())
     for row in signing.rows:
         key = row.key.lower()
         if key in earlier:
-            continue  # told as a repeated row
+            continue  # reported as a duplicate row
         hiding = next((earlier[g] for g in _generalizations(key) if g in earlier), None) or odd.first(
             key.replace("*", SAMPLE)
         )
@@ -27,14 +27,14 @@ def shadowed(world: World, signing: DataSet) -> Iterator[Diagnosis]:
             where = signing.at(row)
             text = f"{where}: {row.key} comes after line {hiding.line}: {hiding.key} {hiding.value}"
             fix = move_up(world, signing.place, row.line, hiding.line, f"{row.key} {row.value}")
-            yield noticed(c.SHADOWED, where, text, fix)
+            yield diagnosis(c.SHADOWED, where, text, fix)
         earlier[key] = row
         if _is_odd(key) and len(odd.table) < _MOST_ODD:
             odd = Patterns((*odd.table, row))
 
 
 def _generalizations(key: str) -> Iterator[str]:
-    """The usual patterns that fit everything that `key` fits, itself excepted."""
+    """Yield the usual patterns, other than `key`, that match everything that `key` matches."""
     user, _, domain = key.rpartition("@")
     labels = domain.removeprefix("*.").split(".")
     parents = [".".join(labels[n:]) for n in range(0 if domain.startswith("*.") else 1, len(labels))]
@@ -43,6 +43,6 @@ def _generalizations(key: str) -> Iterator[str]:
 
 
 def _is_odd(key: str) -> bool:
-    """True for a pattern that is none of the usual ones."""
+    """True for a pattern not in one of the usual forms."""
     user, at, domain = key.rpartition("@")
     return "*" in (user.removeprefix("*") + domain.removeprefix("*.")) and not (at and domain == "*")

@@ -1,4 +1,4 @@
-"""How the daemon is started, and whether it can make its socket."""
+"""Checks of the daemon's start: command line, unit, PID file, and its socket."""
 
 import os
 import stat
@@ -8,8 +8,8 @@ from pathlib import Path
 
 from dkimctl.catalogue import conf as c
 from dkimctl.catalogue import machine, postfix
-from dkimctl.doctor.base import Diagnosis, noticed
-from dkimctl.doctor.commands import chain, dkimctl, edit, make_directory, service, set_parameter, silence
+from dkimctl.doctor.base import Diagnosis, diagnosis
+from dkimctl.doctor.commands import chain, comment_out, dkimctl, edit, make_directory, service, set_parameter
 from dkimctl.doctor.sandbox import check_sandbox
 from dkimctl.errors import DiskError, UsageError, shell_word
 from dkimctl.files import read_file
@@ -24,12 +24,12 @@ from dkimctl.programs import has_systemd
 
 _TMPFILES = ("/etc/tmpfiles.d", "/run/tmpfiles.d", "/usr/lib/tmpfiles.d")
 _USUAL_DIRECTORIES = ("opendkim", "dkim")
-"""How the directory of a daemon's socket is called where it holds nothing else."""
+"""Names of directories that hold only a daemon's socket."""
 _CRON = ("/etc/crontab", "/etc/cron.d", "/etc/cron.hourly", "/etc/cron.daily", "/etc/cron.weekly")
 
 
 def check_start(world: World) -> Iterator[Diagnosis]:
-    """Command line, unit, pid file, and the socket from the daemon's side."""
+    """Check the command line, the unit, the PID file, and the socket as the daemon sees it."""
     if world.opendkim.conf is None:
         return
     yield from _command_line(world)
@@ -46,16 +46,16 @@ def _command_line(world: World) -> Iterator[Diagnosis]:
     written = world.opendkim.conf.find("Socket") if world.opendkim.conf else None
     if option and written and not _same(option.value, written.value):
         seen = f"{where(option)}: -p {option.value}; {where(written)}: Socket {written.value}"
-        yield noticed(c.COMMAND_LINE, where(option), seen, without_option(world, option))
+        yield diagnosis(c.COMMAND_LINE, where(option), seen, without_option(world, option))
 
 
 def without_option(world: World, option: Setting) -> str:
-    """The command that leaves the socket to opendkim.conf."""
+    """Return the command that removes the socket option, so that opendkim.conf applies."""
     if option.file.startswith("/proc/"):
-        return "start opendkim without -p, so that the Socket of opendkim.conf counts"
+        return "start opendkim without -p, so that the Socket of opendkim.conf applies"
     if ".service.d/" not in option.file:
-        return edit(world, option.file, option.line, "take -p out, then have systemd read it and restart opendkim")
-    # without ExecStart the drop-in leaves the unit's own
+        return edit(world, option.file, option.line, "remove -p, then reload systemd and restart opendkim")
+    # without ExecStart in the drop-in the unit's own applies
     off = f"sed -i 's/^ExecStart=/#&/' {shell_word(world.shown(option.file))}"
     again = "systemctl daemon-reload" if world.is_live and has_systemd() else ""
     return chain(off, again, service(world, "restart"))
@@ -74,9 +74,9 @@ def _stale_default(world: World) -> Iterator[Diagnosis]:
     if not (stale and effective and world.opendkim.service.lines) or _same(stale.value, effective.value):
         return
     if stale.value.endswith("/run/opendkim/opendkim.sock"):
-        return  # as the package ships it
+        return  # the package's default
     seen = f"{where(stale)}: SOCKET={stale.value}; in effect is {where(effective)}: {effective.value}"
-    yield noticed(c.STALE_DEFAULT, where(stale), seen, silence(world, stale.file, stale.line))
+    yield diagnosis(c.STALE_DEFAULT, where(stale), seen, comment_out(world, stale.file, stale.line))
 
 
 def _pid_file(world: World) -> Iterator[Diagnosis]:
@@ -89,7 +89,7 @@ def _pid_file(world: World) -> Iterator[Diagnosis]:
         return
     seen = f"{where(written)}: PidFile {written.value}" if written else f"{world.opendkim.conf_path} has no PidFile"
     fix = set_parameter(world, "PidFile", wanted.value)
-    yield noticed(c.PID_FILE, "PidFile", f"{seen}; {where(wanted)}: PIDFile={wanted.value}", fix)
+    yield diagnosis(c.PID_FILE, "PidFile", f"{seen}; {where(wanted)}: PIDFile={wanted.value}", fix)
 
 
 def _run(path: str) -> str:
@@ -100,14 +100,14 @@ def _socket(world: World) -> Iterator[Diagnosis]:
     setting = world.opendkim.find("Socket")
     if setting is None:
         fix = dkimctl(world, "render-config --install")
-        yield noticed(c.NO_SOCKET, "Socket", f"{world.opendkim.conf_path} has no Socket", fix)
+        yield diagnosis(c.NO_SOCKET, "Socket", f"{world.opendkim.conf_path} has no Socket", fix)
         return
     socket = effective_socket(world.opendkim)
     if socket is None:
-        seen = f"{where(setting)}: Socket {setting.value}: local:/PATH or inet:PORT@HOST is wanted"
+        seen = f"{where(setting)}: Socket {setting.value}: expected local:/PATH or inet:PORT@HOST"
         right = _meant_socket(setting.value)
         fix = set_parameter(world, "Socket", right) if right else edit(world, setting.file, setting.line)
-        yield noticed(c.BAD_VALUE, where(setting), seen, fix)
+        yield diagnosis(c.BAD_VALUE, where(setting), seen, fix)
         return
     if socket.is_unix:
         yield from _place(world, setting, socket)
@@ -115,11 +115,11 @@ def _socket(world: World) -> Iterator[Diagnosis]:
     elif socket.host in EVERYWHERE:
         fix = set_parameter(world, "Socket", f"inet:{socket.port}@localhost")
         seen = f"{where(setting)}: {setting.value} listens at every address"
-        yield noticed(postfix.OPEN_PORT, "Socket", seen, fix)
+        yield diagnosis(postfix.OPEN_PORT, "Socket", seen, fix)
 
 
 def _meant_socket(text: str) -> str:
-    """The TCP socket that was meant, in a spelling that opendkim accepts; empty when nobody can tell."""
+    """Return the intended TCP socket in opendkim's syntax; empty when the intention is unclear."""
     kind, _, rest = text.partition(":")
     port, _, host = rest.partition("@")
     meant = milter_socket(text, "")
@@ -135,7 +135,7 @@ def _meant_socket(text: str) -> str:
 
 
 def _after_boot(world: World, setting: Setting, directory: str) -> Iterator[Diagnosis]:
-    """A directory below /run is gone after a boot, unless systemd makes it."""
+    """Check the socket's directory: below /run it is gone after a boot, unless systemd creates it."""
     place = _run(directory)
     if place == "/run" or not place.startswith("/run/"):
         return
@@ -150,12 +150,12 @@ def _after_boot(world: World, setting: Setting, directory: str) -> Iterator[Diag
     fix = chain(
         f"mkdir -p {shell_word(target)}", f"echo {shell_word(line)} > {shell_word(f'{target}/opendkim-socket.conf')}"
     )
-    seen = f"{where(setting)}: {setting.value}; neither tmpfiles.d nor the unit makes {place}"
-    yield noticed(postfix.NOT_AFTER_BOOT, directory, seen, fix)
+    seen = f"{where(setting)}: {setting.value}; neither tmpfiles.d nor the unit creates {place}"
+    yield diagnosis(postfix.NOT_AFTER_BOOT, directory, seen, fix)
 
 
 def _by_tmpfiles(world: World) -> Iterator[str]:
-    """The directories that systemd-tmpfiles makes at each boot."""
+    """Yield the directories that systemd-tmpfiles creates at each boot."""
     for place in _TMPFILES:
         for _, content in _contents(world.at(place), "*.conf"):
             rows = (line.split() for line in content.decode("utf-8", "replace").splitlines())
@@ -164,7 +164,7 @@ def _by_tmpfiles(world: World) -> Iterator[str]:
 
 
 def _contents(directory: Path, pattern: str = "*") -> Iterator[tuple[Path, bytes]]:
-    """The files of a directory that can be read, sorted."""
+    """Yield the readable files of a directory with their contents, sorted."""
     with suppress(OSError):
         for file in sorted(directory.glob(pattern)):
             with suppress(DiskError):
@@ -172,24 +172,25 @@ def _contents(directory: Path, pattern: str = "*") -> Iterator[tuple[Path, bytes
 
 
 def _place(world: World, setting: Setting, socket: MilterSocket) -> Iterator[Diagnosis]:
-    """The directory in which the socket is made, and what may lie there."""
+    """Check the socket's directory, and for another file in the socket's place."""
     account, directory = world.account, os.path.dirname(socket.path)
     if account is None or (not world.is_live and directory.startswith(("/run", "/var/run"))):
-        return  # made at boot: a staging tree has none
+        return  # created at boot: a staging tree has none
     shown = world.shown(directory)
     make = make_socket_directory(world, account, directory, "postfix")
     try:
         status = os.stat(shown)
     except FileNotFoundError:
-        yield noticed(postfix.NO_SOCKET_DIRECTORY, directory, f"{where(setting)}: {setting.value}", make)
+        yield diagnosis(postfix.NO_SOCKET_DIRECTORY, directory, f"{where(setting)}: {setting.value}", make)
         return
     except OSError as error:
-        yield noticed(machine.UNREAD, directory, str(error.strerror).lower())
+        yield diagnosis(machine.UNREAD, directory, str(error.strerror).lower())
         return
     if not account.may(0o3, status.st_mode, status.st_uid, status.st_gid):
         mode, owner = stat.S_IMODE(status.st_mode), world.accounts.user_name(status.st_uid)
-        seen = f"{directory} is {mode:04o} {owner}:{world.accounts.group_name(status.st_gid)}; {account.name} makes it"
-        yield noticed(postfix.NO_SOCKET_DIRECTORY, directory, seen, make)
+        group = world.accounts.group_name(status.st_gid)
+        seen = f"{directory} is {mode:04o} {owner}:{group}; {account.name} creates the socket"
+        yield diagnosis(postfix.NO_SOCKET_DIRECTORY, directory, seen, make)
     try:
         there = os.lstat(world.shown(socket.path))
     except OSError:
@@ -197,13 +198,16 @@ def _place(world: World, setting: Setting, socket: MilterSocket) -> Iterator[Dia
     if not stat.S_ISSOCK(there.st_mode) or (account.uid and there.st_uid != account.uid):
         kind = "a socket of " + world.accounts.user_name(there.st_uid) if stat.S_ISSOCK(there.st_mode) else "no socket"
         fix = chain(f"rm {shell_word(world.shown(socket.path))}", service(world, "restart"))
-        yield noticed(postfix.SOCKET_IN_WAY, socket.path, f"{socket.path} is {kind}", fix)
+        yield diagnosis(postfix.SOCKET_IN_WAY, socket.path, f"{socket.path} is {kind}", fix)
 
 
 def make_socket_directory(world: World, account: Account, directory: str, client_group: str) -> str:
-    """Give the socket's directory to the daemon, with Postfix's group; another socket where it serves others too."""
+    """Return the command that gives the socket's directory to the daemon, with Postfix's group.
+
+    Where others use the directory too, the command configures another socket.
+    """
     serves_others = os.path.basename(directory) not in (account.name, *_USUAL_DIRECTORIES)
-    if serves_others or directory.startswith(("/run", "/var/run")):  # the latter is made anew at each boot
+    if serves_others or directory.startswith(("/run", "/var/run")):  # the latter is created at each boot
         return dkimctl(world, "render-config --install")
     return make_directory(world, directory, account, client_group, 0o2750)
 
@@ -215,9 +219,9 @@ def _cron(world: World) -> Iterator[Diagnosis]:
             name = place if file == path else f"{place}/{file.name}"
             for number, line in enumerate(content.splitlines(), 1):
                 if _calls(line):
-                    advice = "dkimctl verify-dns exits 1 for what is wrong, 3 for what it could not ask"
+                    advice = "dkimctl verify-dns exits 1 for errors, 3 for what it could not query"
                     fix = edit(world, name, number, advice)
-                    yield noticed(machine.TESTKEY_CRON, f"{name} line {number}", f"{name} line {number}", fix)
+                    yield diagnosis(machine.TESTKEY_CRON, f"{name} line {number}", f"{name} line {number}", fix)
 
 
 def _calls(line: bytes) -> bool:

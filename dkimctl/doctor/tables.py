@@ -1,4 +1,4 @@
-"""KeyTable and SigningTable, joined: rows that break mail, rows that do nothing, and rows that were meant otherwise."""
+"""Checks of KeyTable and SigningTable: rows that break mail, have no effect, or another one than intended."""
 
 import os
 import re
@@ -7,22 +7,22 @@ from collections.abc import Iterator
 from itertools import filterfalse
 
 from dkimctl.catalogue import tables as c
-from dkimctl.doctor.base import Diagnosis, Repair, noticed, repairable
-from dkimctl.doctor.commands import edit, edit_row, rewrite_row, unindent, without_mark
+from dkimctl.doctor.base import Diagnosis, Repair, diagnosis, with_repair
+from dkimctl.doctor.commands import edit, edit_row, remove_bom, rewrite_row, unindent
+from dkimctl.doctor.duplicates import duplicate_rows
 from dkimctl.doctor.joins import check_joined
-from dkimctl.doctor.repeats import repeated
-from dkimctl.doctor.signingrows import a_labels, check_signing_rows
+from dkimctl.doctor.signing_rows import a_labels, check_signing_rows
 from dkimctl.host.datasets import FILES, DataSet, is_marked
 from dkimctl.host.version import as_read_here, has_algorithm, split_algorithm
 from dkimctl.host.world import World
 from dkimctl.opendkim.tables import KeyEntry, Row, key_entry
 
 _PLAIN_KEY = re.compile(rb"[!-\"$-)+-~]+[ \t]+[!-\"$-9;-~]+:[!-\"$-9;-~]+:[!-\"$-9;-~]+[ \t\r]*\n?")
-"""A KeyTable line about which nothing is to be said: ASCII, no `*` in the name, three parts, no blank, no comment."""
+"""A KeyTable line that needs no check: ASCII, no `*` in the name, three parts, no blank, no comment."""
 
 
 def check_tables(world: World) -> Iterator[Diagnosis]:
-    """Everything about the rows of KeyTable and SigningTable."""
+    """Check the rows of KeyTable and SigningTable."""
     keys, signing = world.data_sets.get("KeyTable"), world.data_sets.get("SigningTable")
     for name, data_set in world.data_sets.items():
         if data_set.is_known and data_set.kind in FILES:
@@ -36,17 +36,17 @@ def check_tables(world: World) -> Iterator[Diagnosis]:
 
 
 def _file(world: World, name: str, data_set: DataSet) -> Iterator[Diagnosis]:
-    """What every table in a file can have."""
+    """Check for the faults of any table in a file."""
     place = data_set.place
     if data_set.has_bom:
-        yield noticed(c.BOM, place, f"{name} {place}", without_mark(world, place))
+        yield diagnosis(c.BOM, place, f"{name} {place}", remove_bom(world, place))
     for line in data_set.long_lines:
         seen = f"{place} line {line}: a key belongs in a file of its own"
-        fix = edit(world, place, line, "put the key into a file, and name that")
-        yield noticed(c.LONG_LINE, f"{place} line {line}", seen, fix)
+        fix = edit(world, place, line, "put the key into a file, and write its path here")
+        yield diagnosis(c.LONG_LINE, f"{place} line {line}", seen, fix)
     for line in data_set.indented:
         seen = f"{place} line {line} begins with a blank"
-        yield noticed(c.INDENTED, f"{place} line {line}", seen, unindent(world, place, line))
+        yield diagnosis(c.INDENTED, f"{place} line {line}", seen, unindent(world, place, line))
     yield from _reload(world, name, data_set)
 
 
@@ -64,7 +64,7 @@ def _reload(world: World, name: str, data_set: DataSet) -> Iterator[Diagnosis]:
     mode = stat.S_IMODE(status.st_mode)
     seen = f"{name} {data_set.place} is {mode:04o} {owner}:{world.accounts.group_name(status.st_gid)}"
     repair = Repair(data_set.place, owner=f"{owner}:{group}", mode=(mode | 0o440) & ~0o022)
-    yield repairable(world, c.RELOAD, seen, repair)
+    yield with_repair(world, c.RELOAD, seen, repair)
 
 
 def _key_rows(world: World, keys: DataSet) -> Iterator[Diagnosis]:
@@ -73,26 +73,26 @@ def _key_rows(world: World, keys: DataSet) -> Iterator[Diagnosis]:
         where = keys.at(row)
         if entry is None or entry.selector != entry.selector.strip() or entry.path != entry.path.strip():
             seen = f"{where}: {row.key} {row.value}"[:200]
-            yield noticed(c.CORRUPT, where, seen, _key_row(world, keys, row, entry))
+            yield diagnosis(c.CORRUPT, where, seen, _key_row(world, keys, row, entry))
             continue
         if not entry.domain.isascii():
             fix = _key_row(world, keys, row, entry._replace(domain=a_labels(entry.domain)))
-            yield noticed(c.CRASH_NON_ASCII, where, f"{where}: d={entry.domain}", fix)
+            yield diagnosis(c.CRASH_NON_ASCII, where, f"{where}: d={entry.domain}", fix)
         if has_algorithm(entry.path) and as_read_here(world, entry.path)[0] == entry.path:
-            seen = f"{where}: {row.key} {row.value}: opendkim 2.11 takes the fourth field for a part of the path"
+            seen = f"{where}: {row.key} {row.value}: opendkim 2.11 reads the fourth field as a part of the path"
             fix = _key_row(world, keys, row, entry._replace(path=split_algorithm(entry.path)[0]))
-            yield noticed(c.CORRUPT, where, seen, fix)
+            yield diagnosis(c.CORRUPT, where, seen, fix)
         if keys.patterns and "*" in row.key:
-            seen = f"{where}: {row.key} takes every key that fits"
-            yield noticed(c.TOO_WIDE, where, seen, edit_row(world, keys, row, "name each key"))
+            seen = f"{where}: {row.key} matches every key of that form"
+            yield diagnosis(c.TOO_WIDE, where, seen, edit_row(world, keys, row, "name each key"))
         elif "*" in row.key:
             fix = edit_row(world, keys, row, "name each key")
-            yield noticed(c.PATTERN_IN_FILE, where, f"{where}: {row.key}", fix)
-    yield from repeated(world, keys, c.SAME_NAME, ignore_case=False)
+            yield diagnosis(c.PATTERN_IN_FILE, where, f"{where}: {row.key}", fix)
+    yield from duplicate_rows(world, keys, c.SAME_NAME, ignore_case=False)
 
 
 def _key_row(world: World, keys: DataSet, row: Row, entry: KeyEntry | None) -> str:
-    """The command that writes a row as it was meant."""
+    """Return the command that writes a row as intended."""
     if entry is None or not entry.domain.isascii():
         return edit_row(world, keys, row, f"{row.key} DOMAIN:SELECTOR:/PATH/TO/KEY")
     domain, selector, path = entry.domain.strip(), entry.selector.strip(), entry.path.strip()

@@ -1,4 +1,4 @@
-"""The rows of the SigningTable: names and patterns that do not fit the mail that they were meant for."""
+"""Checks of the SigningTable's rows: names and patterns that do not match the intended mail."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -6,9 +6,9 @@ from functools import cache
 from itertools import filterfalse
 
 from dkimctl.catalogue import tables as c
-from dkimctl.doctor.base import Diagnosis, Repair, noticed, repairable, softened
-from dkimctl.doctor.commands import edit_row, rewrite_row, silence_row
-from dkimctl.doctor.repeats import repeated
+from dkimctl.doctor.base import Diagnosis, Repair, diagnosis, with_repair, with_severity
+from dkimctl.doctor.commands import comment_out_row, edit_row, rewrite_row
+from dkimctl.doctor.duplicates import duplicate_rows
 from dkimctl.doctor.shadows import shadowed
 from dkimctl.errors import UsageError
 from dkimctl.findings import Severity
@@ -19,12 +19,12 @@ from dkimctl.names import domain_name
 from dkimctl.opendkim.tables import SAMPLE, Row, key_entry, pattern_regex
 
 _PLAIN_SIGNING = re.compile(rb"(?!@)[!-\"$-)+\--~]+(?<!\.)[ \t]+[!-\"$-~]+[ \t\r]*\n?")
-"""A line about which nothing is to be said in a `file:` table: one ASCII name without `*`, and a value."""
+"""A line of a `file:` table that needs no check: one ASCII name without `*`, and a value."""
 _SURELY_REGEX = re.compile(r"[\w.@*-]+")
 
 
 def check_signing_rows(world: World, signing: DataSet) -> Iterator[Diagnosis]:
-    """Everything about each row of the SigningTable, and about one beside another."""
+    """Check each row of the SigningTable, alone and against the others."""
     yield from _signing_rows(world, signing)
     yield from _patterns(world, signing) if signing.patterns else _names(world, signing)
 
@@ -34,30 +34,30 @@ def _signing_rows(world: World, signing: DataSet) -> Iterator[Diagnosis]:
     for row in filterfalse(is_marked, signing.odd(_PLAIN_SIGNING)):
         where = signing.at(row)
         if not row.value:
-            fix = silence_row(world, signing, row, "or add the name of a key")
-            yield noticed(c.CRASH_NO_KEY, where, f"{where}: {row.key}", fix)
+            fix = comment_out_row(world, signing, row, "or add the name of a key")
+            yield diagnosis(c.CRASH_NO_KEY, where, f"{where}: {row.key}", fix)
         if _fits_nothing(signing, row.key):
             fix = _written(world, signing, known, row, *_meant(signing, row.key))
-            yield noticed(c.FITS_NOTHING, where, f"{where}: {row.key} {row.value}", fix)
+            yield diagnosis(c.FITS_NOTHING, where, f"{where}: {row.key} {row.value}", fix)
         if not row.key.rpartition("@")[2].isascii():
             meant = a_labels(row.key)
             fix = edit_row(world, signing, row, "write its xn-- form")
             if meant.rpartition("@")[2].isascii():
                 fix = _written(world, signing, known, row, meant)
-            yield noticed(c.NON_ASCII, where, f"{where}: {row.key}", fix)
+            yield diagnosis(c.NON_ASCII, where, f"{where}: {row.key}", fix)
     if not world.opendkim.flag("MultipleSignatures"):
-        yield from repeated(world, signing, c.SAME_PATTERN, ignore_case=True)
+        yield from duplicate_rows(world, signing, c.SAME_PATTERN, ignore_case=True)
 
 
 def _fits_nothing(signing: DataSet, key: str) -> bool:
-    """True for a row that no address can fit, in a way that people write it."""
+    """True for a row that no address can match, in one of the forms found in practice."""
     if key.startswith("@") or key.endswith(".") or "," in key:
         return True
     return signing.patterns and key.startswith(".*")
 
 
 def _meant(signing: DataSet, key: str) -> list[str]:
-    """The rows that were meant by one that fits nothing, in the table's own form."""
+    """Return the intended rows for one that matches nothing, in the form of the table."""
     rows = []
     for part in filter(None, key.split(",")):
         address = part.removesuffix(".").removeprefix(".") if part.startswith(".*") else part.removesuffix(".")
@@ -67,7 +67,7 @@ def _meant(signing: DataSet, key: str) -> list[str]:
 
 
 def a_labels(key: str) -> str:
-    """The key of a row with its domain in A-labels, as it is where that cannot be."""
+    """Return the key of a row with its domain in A-labels; unchanged where that is impossible."""
     user, at, domain = key.rpartition("@")
     prefix = "*." if domain.startswith("*.") else "." if domain.startswith(".") else ""
     try:
@@ -77,7 +77,7 @@ def a_labels(key: str) -> str:
 
 
 Known = Callable[[], frozenset[str]]
-"""The keys of a table in lower case, looked for when they are asked for, and once."""
+"""The keys of a table in lower case, read at the first call."""
 
 
 def _known(signing: DataSet) -> Known:
@@ -85,15 +85,15 @@ def _known(signing: DataSet) -> Known:
 
 
 def _written(world: World, signing: DataSet, known: Known, row: Row, *meant: str) -> str:
-    """The command that writes `meant` in the place of a row's key; a comment of it where that is there already."""
+    """Return the command that replaces a row's key with `meant`; commented out where those rows exist already."""
     missing = [key for key in meant if key.lower() not in known()]
     if not missing:
-        return silence_row(world, signing, row, f"{' and '.join(meant)} is there already")
+        return comment_out_row(world, signing, row, f"{' and '.join(meant)} is already in the table")
     return rewrite_row(world, signing, row, "\n".join(f"{key} {row.value}" for key in missing))
 
 
 def _names(world: World, signing: DataSet) -> Iterator[Diagnosis]:
-    """A `file:` table compares whole names."""
+    """Check a `file:` table, which compares whole names."""
     known = _known(signing)
     idle: list[Row] = []
     for row in filterfalse(is_marked, signing.odd(_PLAIN_SIGNING)):
@@ -106,45 +106,45 @@ def _names(world: World, signing: DataSet) -> Iterator[Diagnosis]:
             idle.append(row)
             continue
         fix = _written(world, signing, known, row, exact)
-        found = noticed(c.PATTERN_IN_FILE, where, f"{where}: {row.key} {row.value}", fix)
-        # it does nothing, and need not, where another row signs that mail
+        found = diagnosis(c.PATTERN_IN_FILE, where, f"{where}: {row.key} {row.value}", fix)
+        # it has no effect, and needs none, where another row signs that mail
         sample = row.key.lower().replace("*", SAMPLE)
         is_idle = any(key in known() for key in lookup_keys(sample))
-        yield softened(found, Severity.WARNING) if is_idle else found
+        yield with_severity(found, Severity.WARNING) if is_idle else found
     if idle:
         more = f"; {len(idle)} such rows" if len(idle) > 1 else ""
-        seen = f"{signing.at(idle[0])}: {idle[0].key}, and what was meant has a row of its own{more}"
+        seen = f"{signing.at(idle[0])}: {idle[0].key}, and the intended name has its own row{more}"
         repair = Repair(signing.place, drop_lines=tuple(row.line for row in idle))
-        yield softened(repairable(world, c.PATTERN_IN_FILE, seen, repair), Severity.WARNING)
+        yield with_severity(with_repair(world, c.PATTERN_IN_FILE, seen, repair), Severity.WARNING)
 
 
 def _patterns(world: World, signing: DataSet) -> Iterator[Diagnosis]:
-    """A `refile:` table compares patterns with whole addresses, in order."""
+    """Check a `refile:` table, which compares patterns with whole addresses, in order."""
     known = _known(signing)
     for row in filterfalse(is_marked, signing.rows):
         where = signing.at(row)
         wrong = _regex_fault(row.key)
         if wrong:
             fix = edit_row(world, signing, row, "USER@DOMAIN with * for any text")
-            yield noticed(c.BAD_REGEX, where, f"{where}: {row.key}: {wrong}", fix)
+            yield diagnosis(c.BAD_REGEX, where, f"{where}: {row.key}: {wrong}", fix)
             continue
         if row.key in ("*", "*@*") and not _signs_each_domain(world, row):
             fix = edit_row(world, signing, row, "name your own domains instead")
-            yield noticed(c.FITS_ALL, where, f"{where}: {row.key} {row.value}", fix)
+            yield diagnosis(c.FITS_ALL, where, f"{where}: {row.key} {row.value}", fix)
         elif row.key.startswith("*.") and "@" not in row.key and f"*@{row.key[2:]}".lower() not in known():
             fix = _written(world, signing, known, row, f"*@{row.key[2:]}", f"*@{row.key}")
-            yield noticed(c.NO_APEX, where, f"{where}: {row.key}", fix)
+            yield diagnosis(c.NO_APEX, where, f"{where}: {row.key}", fix)
         elif _fits_nothing(signing, row.key):
             continue  # reported with every kind of table
         elif "@" not in row.key and "*" not in row.key:
             domain = row.key.removeprefix(".")
             star = "*@*." if row.key.startswith(".") else "*@"
             fix = _written(world, signing, known, row, f"{star}{domain}")
-            yield noticed(c.NAME_IN_REFILE, where, f"{where}: {row.key} {row.value}", fix)
+            yield diagnosis(c.NAME_IN_REFILE, where, f"{where}: {row.key} {row.value}", fix)
         elif row.key.startswith("*") and "@" not in row.key and row.key.strip("*.") and row.key[1] not in ".":
             domain = row.key.lstrip("*")
             fix = _written(world, signing, known, row, f"*@{domain}", f"*@*.{domain}")
-            yield noticed(c.TOO_WIDE, where, f"{where}: {row.key}", fix)
+            yield diagnosis(c.TOO_WIDE, where, f"{where}: {row.key}", fix)
     if not world.opendkim.flag("MultipleSignatures"):
         yield from shadowed(world, signing)
 
@@ -159,9 +159,9 @@ def _signs_each_domain(world: World, row: Row) -> bool:
 
 
 def _regex_fault(key: str) -> str:
-    """Why a pattern is no regular expression; empty when it is one."""
+    """Return why a pattern is not a regular expression; empty when it is one."""
     if _SURELY_REGEX.fullmatch(key):
-        return ""  # to compile one takes some hundred microseconds
+        return ""  # compiling one takes some hundred microseconds
     try:
         re.compile(pattern_regex(key))
     except re.error as error:

@@ -1,4 +1,4 @@
-"""The ways of mail: each Postfix instance with the daemon's socket, its doors, and its content filters."""
+"""Routes of mail: each Postfix instance with the daemon's socket, its smtpd services and content filters."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -16,40 +16,40 @@ LISTS = ("smtpd_milters", "non_smtpd_milters")
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
-    """One Postfix instance and the daemon's socket."""
+class MailRoute:
+    """One Postfix instance and the daemon's socket: which services sign, and where content filters return mail."""
 
     world: World
     instance: PostfixInstance
     socket: MilterSocket
 
-    def is_ours(self, milter: str) -> bool:
+    def is_daemon(self, milter: str) -> bool:
         """True when a milter of the list is the daemon."""
         return leads_to(milter, self.socket, self.instance.queue)
 
-    def asks(self, value: str) -> bool:
+    def includes_daemon(self, value: str) -> bool:
         """True when the daemon is in a list of milters."""
-        return any(self.is_ours(milter) for milter in split_milters(value))
+        return any(self.is_daemon(milter) for milter in split_milters(value))
 
     @property
     def spelling(self) -> str:
-        """The daemon as main.cf should name it."""
+        """The daemon's socket in the syntax of main.cf."""
         return postfix_spelling(self.socket, self.instance.queue)
 
     @property
     def postconf(self) -> str:
-        """The command that changes this instance."""
+        """The postconf command for this instance."""
         return f"postconf -c {shell_word(self.world.shown(self.instance.directory))}"
 
-    def listing(self, name: str, milters: Iterable[str]) -> str:
-        """The command that sets a list of milters, and the other one with it where both are the same today."""
+    def set_milters(self, name: str, milters: Iterable[str]) -> str:
+        """Return the command that sets a list of milters, and the other list too where both are the same now."""
         values = self.instance.values
         setting = shell_word(f"{name} = {', '.join(milters)}")
         is_both = name == LISTS[0] and values[LISTS[0]] == values[LISTS[1]]
         return f"{self.postconf} -e {setting}" + (" 'non_smtpd_milters = $smtpd_milters'" if is_both else "")
 
-    def admitting(self, service: Service) -> str:
-        """The setting of a service without `no_milters`, for `postconf -P`: its other options stay."""
+    def without_no_milters(self, service: Service) -> str:
+        """Return a service's receive_override_options without `no_milters`, for `postconf -P`."""
         options = self.instance.effective(service, "receive_override_options").replace(",", " ").split()
         return f"{service.place}/receive_override_options={','.join(o for o in options if o != 'no_milters')}"
 
@@ -58,31 +58,31 @@ class Way:
         """The path of main.cf."""
         return f"{self.instance.directory}/main.cf"
 
-    def doors(self) -> list[Service]:
-        """The smtpd services that take mail from elsewhere."""
-        # postscreen takes mail at port 25 and hands the connection over to a service of the kind `pass`
+    def smtpd_services(self) -> list[Service]:
+        """Return the smtpd services that accept mail from other hosts."""
+        # postscreen accepts connections at port 25 and passes them to a service of type `pass`
         found = self.instance.services_of("smtpd")
         return [s for s in found if s.kind == "pass" or (s.kind == "inet" and not s.is_loopback)]
 
     def filter_of(self, service: Service) -> str:
-        """The content filter that gets the mail of a service, before the queue or after it; empty for none."""
+        """Return the content filter of a service, before-queue or after-queue; empty for none."""
         effective = self.instance.effective
         return effective(service, "smtpd_proxy_filter") or effective(service, "content_filter")
 
     def signs(self, service: Service) -> bool:
-        """True when the daemon signs what a service takes."""
+        """True when the daemon signs mail that the service accepts."""
         if "no_milters" in self.instance.effective(service, "receive_override_options"):
             return False
-        return self.asks(self.instance.effective(service, "smtpd_milters"))
+        return self.includes_daemon(self.instance.effective(service, "smtpd_milters"))
 
     @property
     def trusts_loopback(self) -> bool:
-        """True when the daemon takes a client on this machine for internal, and so signs its mail."""
+        """True when the daemon treats clients on this machine as internal, and so signs their mail."""
         internal = self.world.internal_hosts
         return not internal.is_known or HostList(internal).has("127.0.0.1", "localhost")
 
-    def lets_strangers_sign(self, service: Service) -> bool:
-        """True when strangers' mail goes through the filter of a service and is signed where it comes back."""
+    def signs_outside_mail(self, service: Service) -> bool:
+        """True when mail from outside goes through the filter of a service and is signed on its return."""
         return (
             bool(self.filter_of(service))
             and self.instance.accepts_unknown_clients(service)
@@ -92,18 +92,18 @@ class Way:
 
     @property
     def signs_submissions(self) -> bool:
-        """True when a service for users' own mail signs: other services then need not."""
-        own = (s for s in self.doors() if s.is_submission or not self.instance.accepts_unknown_clients(s))
+        """True when a submission service signs: other services then need not."""
+        own = (s for s in self.smtpd_services() if s.is_submission or not self.instance.accepts_unknown_clients(s))
         return any(map(self.signs, own))
 
     def is_inbound(self, service: Service) -> bool:
-        """True for a service that takes strangers' mail, and no users' mail, beside one that signs users' mail."""
+        """True for a service that only accepts mail from outside, while another one signs submitted mail."""
         return not service.is_submission and self.instance.accepts_unknown_clients(service) and self.signs_submissions
 
     def is_piped(self, service: Service) -> bool:
-        """True when its content filter is a program, which hands the mail to sendmail(1) afterwards."""
+        """True when the content filter is a program that returns mail with sendmail(1)."""
         transport = self.filter_of(service).partition(":")[0]
-        return not self.returns(service) and any(s.name == transport for s in self.instance.services_of("pipe"))
+        return not self.return_services(service) and any(s.name == transport for s in self.instance.services_of("pipe"))
 
     @property
     def local_filter(self) -> str:
@@ -114,23 +114,23 @@ class Way:
 
     @property
     def signs_local_on_return(self) -> bool:
-        """True when mail from sendmail(1) goes through a filter, and the daemon signs what comes back."""
-        return bool(self.local_filter) and any(map(self.signs, self.returns()))
+        """True when mail from sendmail(1) goes through a filter, and is signed on its return."""
+        return bool(self.local_filter) and any(map(self.signs, self.return_services()))
 
-    def returns(self, service: Service | None = None) -> list[Service]:
-        """The services at which mail may come back from the filter of a service, or of pickup."""
+    def return_services(self, service: Service | None = None) -> list[Service]:
+        """Return the services at which mail may return from the filter of a service, or of pickup."""
         back = [s for s in self.instance.services_of("smtpd") if s.kind == "inet" and s.is_loopback]
         return [s for s in back if s != service]
 
     def is_signed_on_return(self, service: Service) -> bool:
-        """True when the daemon signs what comes back from the filter of a service."""
+        """True when the daemon signs mail on its return from the filter of a service."""
         if self.is_piped(service):
-            return self.asks(self.instance.values["non_smtpd_milters"])
-        return any(map(self.signs, self.returns(service)))
+            return self.includes_daemon(self.instance.values["non_smtpd_milters"])
+        return any(map(self.signs, self.return_services(service)))
 
 
-def ways(world: World) -> Iterator[Way]:
-    """Each instance with the daemon's socket; none when the daemon has no socket."""
+def mail_routes(world: World) -> Iterator[MailRoute]:
+    """Yield each instance with the daemon's socket; nothing when the daemon has no socket."""
     socket = signer_of(world.settings).listens_at(world.settings)
     if socket is not None:
-        yield from (Way(world, instance, socket) for instance in world.postfix)
+        yield from (MailRoute(world, instance, socket) for instance in world.postfix)

@@ -1,10 +1,10 @@
-"""The commands that mend what is wrong with a private key."""
+"""Shell commands that fix a private key."""
 
 import os
 from string import ascii_lowercase
 
 from dkimctl.clock import SYSTEM_CLOCK
-from dkimctl.doctor.commands import chain, copy_key, dkimctl, edit, lead_to, make_directory, rewrite, service
+from dkimctl.doctor.commands import chain, copy_key, dkimctl, edit, make_directory, repoint_keys, rewrite, service
 from dkimctl.errors import shell_word
 from dkimctl.host.accounts import Account
 from dkimctl.host.datasets import FILES
@@ -15,32 +15,32 @@ from dkimctl.opendkim.tables import KeyEntry
 
 
 def whole_path(world: World, key: UsedKey) -> str:
-    """Write the path that was meant, where there is one such file."""
+    """Return the command that writes the absolute path of the key, where exactly one file matches."""
     file, _, line = key.where.rpartition(" line ")
     bases = dict.fromkeys((os.path.dirname(file), world.settings.paths.opendkim_directory))
     meant = [path for base in bases if os.path.isfile(world.shown(path := f"{base}/{key.path}"))]
     if len(meant) != 1 or key.entry is None or not _has_rows(world):
-        return edit(world, file, int(line), "write the whole path")
+        return edit(world, file, int(line), "write the absolute path")
     entry = key.entry
     return rewrite(world, file, int(line), f"{entry.name} {entry.domain}:{entry.selector}:{meant[0]}")
 
 
 def _has_rows(world: World) -> bool:
-    """False for an inline list, whose line is a setting of opendkim.conf and no row to be written anew."""
+    """False for an inline list: its line is a setting of opendkim.conf, not a row that can be rewritten."""
     table = world.data_sets.get("KeyTable")
     return table is not None and table.kind in FILES
 
 
-def another_key(world: World, key: UsedKey, words: str) -> str:
-    """Make another key for the domain of this one, under a selector that was not used before."""
+def another_key(world: World, key: UsedKey, comment: str) -> str:
+    """Return the command that makes a new key for the same domain, under an unused selector."""
     if not key.entry or "%" in key.entry.domain:
-        return dkimctl(world, "genkey DOMAIN", f"then publish it; {words}")
+        return dkimctl(world, "genkey DOMAIN", f"then publish it; {comment}")
     made = f"genkey {shell_word(key.entry.domain)} -s {_free_selector(world, key.entry)}"
-    return dkimctl(world, made, f"then publish it; {words}")
+    return dkimctl(world, made, f"then publish it; {comment}")
 
 
 def _free_selector(world: World, entry: KeyEntry) -> str:
-    """The usual selector, with a letter behind it where that one is taken."""
+    """Return the default selector, with a letter appended where it is taken."""
     usual = selector_from_template(world.settings.keys.selector, SYSTEM_CLOCK.now())
     place = f"{world.settings.paths.keys}/{entry.domain}"
     free = (s for s in (usual, *(usual + letter for letter in ascii_lowercase[1:])) if s != entry.selector)
@@ -52,29 +52,29 @@ def relocate_key(world: World, account: Account, key: UsedKey) -> str:
     place = world.settings.paths.keys
     file, _, _ = key.where.rpartition(" line ")
     if not key.entry or "%" in key.entry.domain or key.path.startswith(place + "/") or not _has_rows(world):
-        return edit(world, file, 0, f"keep the keys in {place}, which is the daemon's alone")
+        return edit(world, file, 0, f"keep the keys in {place}, which only the daemon can access")
     directory = f"{place}/{key.entry.domain}"
     group = world.accounts.group_name(account.gid)
     target = f"{directory}/{key.entry.selector}.private"
     return chain(
         make_directory(world, directory, account, group, 0o700),
         copy_key(world, key.path, target, f"{account.name}:{group}"),
-        lead_to(world, file, key.path, target),
+        repoint_keys(world, file, key.path, target),
         service(world, "reload"),
-        words=f"then delete {shell_word(key.path)}",
+        comment=f"then delete {shell_word(key.path)}",
     )
 
 
 def decrypt(world: World, key: UsedKey) -> str:
-    """Take the passphrase off; owner and mode stay, because the file is written in place."""
+    """Return the command that removes the passphrase; the file is written in place and keeps its owner and mode."""
     path, plain = shell_word(world.shown(key.path)), shell_word(world.shown(f"{key.path}.plain"))
     return f"openssl pkey -in {path} -out {plain} && cat {plain} > {path} && rm {plain}"
 
 
 def make_again(world: World, key: UsedKey) -> str:
-    """Make another key in the place of one that is lost; what lies there, if anything, out of the way first.
+    """Return commands that replace a lost or unusable key; an existing file is renamed first.
 
-    Where the selector's own file lies beside it, or with the other keys, the path was wrong alone.
+    Where the selector's file is in the same directory or with the other keys, only the path is corrected.
     """
     entry = key.entry
     if entry and _has_rows(world):
@@ -82,7 +82,7 @@ def make_again(world: World, key: UsedKey) -> str:
             meant = f"{base}/{entry.selector}.private"
             if meant != key.path and os.path.isfile(world.shown(meant)):
                 file, _, _ = key.where.rpartition(" line ")
-                return chain(lead_to(world, file, key.path, meant), service(world, "reload"))
+                return chain(repoint_keys(world, file, key.path, meant), service(world, "reload"))
     path = shell_word(world.shown(key.path))
     away = f"mv {path} {path}.broken" if os.path.isfile(world.shown(key.path)) else ""
-    return chain(away, another_key(world, key, "the file from a backup is as good"))
+    return chain(away, another_key(world, key, "or restore the file from a backup"))
