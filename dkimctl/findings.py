@@ -1,4 +1,4 @@
-"""Findings: what a check noticed, how severe it is, and the exit code that follows."""
+"""Findings of checks: evidence, severity, and the resulting exit code."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ WORST_FIRST = (Severity.ERROR, Severity.UNKNOWN, Severity.WARNING, Severity.INFO
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry of the catalogue: what a code means, in general."""
+    """An entry of the catalogue: the meaning of a code."""
 
     code: str
     """`DKIM101`: never changed, never used again for anything else."""
@@ -32,26 +32,26 @@ class Entry:
     fix: str
     """What to do in general; a finding may have a more exact one."""
     verifiers: str = ""
-    """Which verifiers of mail accept it and which do not, as measured; empty where it does not matter to them."""
+    """Mail verifiers that accept or refuse it, as measured; empty where it does not concern them."""
     stops_daemon: bool = False
     """True when opendkim does not start with it."""
     about_dns: bool = False
-    """True when it is about how DNS serves a record (is it there, who could not be asked), not about its text."""
+    """True when it is about how DNS serves a record, not about the record's text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that a check noticed about one subject."""
+    """The result of a check for one subject."""
 
     code: str
     severity: Severity
     title: str
     subject: str
-    """What it is about: an owner name, a path, a parameter."""
+    """An owner name, a path, a parameter."""
     seen: str
-    """The evidence: what was there, where, in one line."""
+    """The evidence with its place, in one line."""
     fix: str
-    """What to do about it, exactly; empty when there is nothing to do."""
+    """The exact fix; empty when there is nothing to do."""
     verifiers: str = ""
     """As in the catalogue's entry."""
 

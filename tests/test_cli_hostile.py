@@ -82,7 +82,7 @@ def test_files_of_a_system_that_hold_nonsense(dkimctl: Dkimctl, place: str, cont
 
 
 def test_a_pipe_beside_a_cron_job(dkimctl_inside: DkimctlInside, monkeypatch: pytest.MonkeyPatch) -> None:
-    """doctor passes over what cannot be read, and tells of the file behind it."""
+    """doctor skips what cannot be read, and reports the file that depends on it."""
     monkeypatch.setattr("dkimctl.files.reading._PATIENCE", 0.01)
     cron = dkimctl_inside.root / "etc/cron.d"
     cron.mkdir(parents=True)

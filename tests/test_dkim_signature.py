@@ -101,7 +101,7 @@ def test_a_wrong_record_does_not_verify(record: str | None, why: str) -> None:
 
 @pytest.mark.parametrize("tags", [Tags(), Tags("sha1:sha256"), Tags("", "email"), Tags("", "*", "y:s")])
 def test_records_with_tags_that_allow_it(tags: Tags) -> None:
-    """h=, s= and t= that allow the signature do not stand in its way."""
+    """h=, s= and t= that allow the signature do not invalidate it."""
     assert verified(signed(), record_for(PAIR.public, "rsa", tags).text).valid
 
 

@@ -57,7 +57,7 @@ def _pattern(path: str) -> str:
 
 
 def touched(text: str) -> Iterator[tuple[str, str]]:
-    """Each path of a trace, and the line in which it stands; what other programs do, once started, is theirs."""
+    """Each path of a trace, with its line; the calls of other programs, once started, are left out."""
     for _, *run in (part.splitlines() for part in re.split(r"^## ", text, flags=re.MULTILINE)[1:]):
         others: set[str] = set()
         parents = {found[2]: found[1] for line in run if (found := _BIRTH.match(line))}

@@ -1,4 +1,4 @@
-"""Only dkimctl/files touches the disk: whoever makes, changes, renames or removes something does it by descriptor."""
+"""Only dkimctl/files changes the disk: everything is made, changed, renamed and removed by descriptor."""
 
 import ast
 from collections.abc import Iterator

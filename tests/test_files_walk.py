@@ -14,7 +14,7 @@ from dkimctl.files.rename import exchange, rename_new
 from dkimctl.files.walk import open_folder, open_parent
 from tests.conftest import needs
 
-STRANGER = 4242
+OTHER_USER = 4242
 """The number of a user who is neither root nor the caller."""
 
 
@@ -54,10 +54,10 @@ def test_link_where_others_can_write_is_refused_before_anything_is_made(tmp_path
 
 @needs(root=True)
 def test_link_of_another_user_is_refused(tmp_path: Path) -> None:
-    """A stranger's link is not followed, wherever it lies and whatever it leads to."""
+    """A link of another user is not followed, wherever it is and whatever its target."""
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real")
-    os.chown(tmp_path / "link", STRANGER, STRANGER, follow_symlinks=False)
+    os.chown(tmp_path / "link", OTHER_USER, OTHER_USER, follow_symlinks=False)
     with pytest.raises(Refused, match="a link that another user made"):
         files.make_directory(tmp_path / "link/keys", mode=0o700)
     with pytest.raises(Refused, match="a link that another user made"):
@@ -147,7 +147,7 @@ def test_directory_that_is_swapped_does_not_change_hands(tmp_path: Path) -> None
     hostile, victim = tmp_path / "hostile", tmp_path / "hostile/victim"
     victim.mkdir(parents=True)
     (victim / "precious").write_text("root's")
-    os.chown(hostile, STRANGER, STRANGER)
+    os.chown(hostile, OTHER_USER, OTHER_USER)
     stop = threading.Event()
     (hostile / "keys").mkdir()
     (hostile / "keys/full").touch()
@@ -155,7 +155,7 @@ def test_directory_that_is_swapped_does_not_change_hands(tmp_path: Path) -> None
     try:
         for _ in range(200):
             try:
-                files.settle_directory(hostile / "keys", mode=0o700, owner=files.Owner(STRANGER, STRANGER, "x"))
+                files.settle_directory(hostile / "keys", mode=0o700, owner=files.Owner(OTHER_USER, OTHER_USER, "x"))
             except Refused as error:
                 assert "others could have put it there" in error.message
             except DiskError:
@@ -173,7 +173,7 @@ def test_link_that_comes_and_goes_never_leads_outside(tmp_path: Path) -> None:
     (hostile / "keys").mkdir(parents=True)
     outside.mkdir()
     (hostile / "link").symlink_to(outside)
-    os.chown(hostile, STRANGER, STRANGER)
+    os.chown(hostile, OTHER_USER, OTHER_USER)
     stop = threading.Event()
     thread = swapping(hostile / "keys", hostile / "link", stop)
     refused = 0
@@ -206,20 +206,20 @@ def test_new_directory_has_its_owner_and_mode_before_its_name(tmp_path: Path, mo
         real(descriptor, uid, gid)
 
     monkeypatch.setattr(os, "fchown", fchown)
-    files.make_directory(tmp_path / "keys", mode=0o2750, owner=files.Owner(STRANGER, STRANGER, "x"))
+    files.make_directory(tmp_path / "keys", mode=0o2750, owner=files.Owner(OTHER_USER, OTHER_USER, "x"))
     assert seen == [False]
-    assert owned(tmp_path / "keys") == (STRANGER, 0o2750)
+    assert owned(tmp_path / "keys") == (OTHER_USER, 0o2750)
     assert os.listdir(tmp_path) == ["keys"]
 
 
 @needs(root=True)
 def test_directory_left_by_a_killed_run_gets_its_owner(tmp_path: Path) -> None:
     """An empty one of root's in the daemon's own directory is put right; one that holds something is named."""
-    os.chown(tmp_path, STRANGER, STRANGER)
-    daemon = files.Owner(STRANGER, STRANGER, "opendkim:opendkim")
+    os.chown(tmp_path, OTHER_USER, OTHER_USER)
+    daemon = files.Owner(OTHER_USER, OTHER_USER, "opendkim:opendkim")
     (tmp_path / "empty").mkdir(mode=0o755)
     files.settle_directory(tmp_path / "empty", mode=0o700, owner=daemon)
-    assert owned(tmp_path / "empty") == (STRANGER, 0o700)
+    assert owned(tmp_path / "empty") == (OTHER_USER, 0o700)
     (tmp_path / "full/of").mkdir(parents=True)
     with pytest.raises(Refused, match="belongs to 0:0, not to opendkim:opendkim"):
         files.settle_directory(tmp_path / "full", mode=0o700, owner=daemon)
@@ -234,7 +234,7 @@ def test_owner_and_mode_of_a_file_with_several_names_stay(tmp_path: Path) -> Non
     (tmp_path / "soft").symlink_to("shadow")
     for name, said in (("hard", "has several names"), ("soft", "is a symbolic link")):
         with pytest.raises(Refused, match=said):
-            files.give(tmp_path / name, mode=0o644, owner=files.Owner(STRANGER, STRANGER, "x"))
+            files.give(tmp_path / name, mode=0o644, owner=files.Owner(OTHER_USER, OTHER_USER, "x"))
     assert owned(tmp_path / "shadow")[0] == 0
 
 
@@ -278,17 +278,17 @@ def test_second_name_of_a_key_is_removed(tmp_path: Path) -> None:
 
 
 def found(folder: Path, name: str) -> bytes | None:
-    """A file read as untrusted, of the stranger's."""
+    """A file read as untrusted, from the other user."""
     with open_folder(folder) as opened:
-        return files.read_untrusted(opened, name, frozenset({STRANGER}))
+        return files.read_untrusted(opened, name, frozenset({OTHER_USER}))
 
 
 @needs(root=True)
 def test_found_file_must_be_a_regular_small_one_of_the_right_owner(tmp_path: Path) -> None:
     """A link, a pipe, a device, a directory, a huge hole, somebody else's file and a hard link are refused at once."""
-    os.chown(tmp_path, STRANGER, STRANGER)
+    os.chown(tmp_path, OTHER_USER, OTHER_USER)
     (tmp_path / "good").write_text("good")
-    os.chown(tmp_path / "good", STRANGER, STRANGER)
+    os.chown(tmp_path / "good", OTHER_USER, OTHER_USER)
     assert found(tmp_path, "good") == b"good"
     assert found(tmp_path, "missing") is None
     (tmp_path / "link").symlink_to("good")
@@ -298,7 +298,7 @@ def test_found_file_must_be_a_regular_small_one_of_the_right_owner(tmp_path: Pat
     (tmp_path / "sparse").touch()
     os.truncate(tmp_path / "sparse", 4 << 40)
     (tmp_path / "other").touch()
-    os.chown(tmp_path / "other", STRANGER + 1, 0)
+    os.chown(tmp_path / "other", OTHER_USER + 1, 0)
     (tmp_path / "root").write_text("secret")
     os.link(tmp_path / "root", tmp_path / "hard")
     for name in ("link", "pipe", "directory", "zero", "sparse", "other", "hard"):
@@ -307,7 +307,7 @@ def test_found_file_must_be_a_regular_small_one_of_the_right_owner(tmp_path: Pat
 
 
 def test_file_that_is_too_long_is_not_read(tmp_path: Path) -> None:
-    """A hole of 4 TB takes neither time nor memory, whoever is asked to read it."""
+    """A hole of 4 TB takes neither time nor memory, with any reader."""
     path = tmp_path / "sparse"
     path.touch()
     os.truncate(path, 4 << 40)
@@ -321,7 +321,7 @@ def test_file_that_is_too_long_is_not_read(tmp_path: Path) -> None:
 
 
 def test_log_is_added_to(tmp_path: Path) -> None:
-    """What is there stays, also behind a link of the caller's own."""
+    """Lines are appended to the existing file, also through a link of the caller's own."""
     (tmp_path / "real").write_text("old\n")
     (tmp_path / "link").symlink_to("real")
     with files.open_log(tmp_path / "link") as log:
@@ -330,7 +330,7 @@ def test_log_is_added_to(tmp_path: Path) -> None:
 
 
 @needs(root=True)
-@pytest.mark.parametrize("plant", ["hard", "stranger's", "link"])
+@pytest.mark.parametrize("plant", ["hard", "other's", "link"])
 def test_log_that_others_planted_is_refused(tmp_path: Path, plant: str) -> None:
     """In a directory that others can write, only a file of the caller's own is added to."""
     shared, victim = tmp_path / "shared", tmp_path / "victim"
@@ -342,7 +342,7 @@ def test_log_that_others_planted_is_refused(tmp_path: Path, plant: str) -> None:
         (shared / "log").symlink_to(victim)
     else:
         (shared / "log").touch()
-        os.chown(shared / "log", STRANGER, STRANGER)
+        os.chown(shared / "log", OTHER_USER, OTHER_USER)
     shared.chmod(0o777)
     with pytest.raises(Refused):
         files.open_log(shared / "log")

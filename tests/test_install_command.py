@@ -92,7 +92,7 @@ def test_the_configuration_file_says_the_same(managed: DkimctlInside) -> None:
 
 
 def test_options_that_the_next_run_would_undo_are_told(managed: DkimctlInside) -> None:
-    """Installed with an option that stands in no configuration file: the way to keep it is said."""
+    """Installed with an option that is in no configuration file: the output says how to keep it."""
     assert "[signing]" in managed("render-config", "--install", "--no-subdomains").err
     assert "[signing]" not in managed("render-config", "--install").err
 

@@ -111,7 +111,7 @@ def test_lines_of_people_stay_where_they_are(settings: Settings) -> None:
 
 
 def test_modes_and_owners_of_an_admin_stay_while_the_daemon_can_read(settings: Settings) -> None:
-    """A stricter mode is kept; one that would fail the next reload, or that strangers can write, is mended."""
+    """A stricter mode is kept; one that would fail the next reload, or lets others write, is corrected."""
     put(settings)
     table = settings.at("/etc/opendkim/KeyTable")
     mine = replace(settings, keys=settings.keys._replace(owner=f"{os.geteuid()}:{os.getegid()}"))
@@ -164,7 +164,7 @@ def test_our_own_conf_becomes_a_persons_when_it_is_edited(settings: Settings) ->
     assert settings.at(CONF).read_text().endswith(f"SubDomains yes\nInclude {OURS}\n")
 
 
-def test_the_include_line_is_moved_behind_what_would_win_over_it(settings: Settings) -> None:
+def test_the_include_line_is_moved_after_settings_that_would_override_it(settings: Settings) -> None:
     """A setting after the Include would silently replace ours: the Include goes last again, once."""
     write(settings.root, CONF, f"Syslog yes\nInclude {OURS}\nSocket inet:1@localhost\n\n# the end\n")
     put(settings)
@@ -172,7 +172,7 @@ def test_the_include_line_is_moved_behind_what_would_win_over_it(settings: Setti
 
 
 def test_a_symbolic_link_is_not_replaced(settings: Settings) -> None:
-    """Whoever keeps the file elsewhere keeps it: the link is named, and nothing is half-done."""
+    """A file kept elsewhere through a link stays there: the link is named, and nothing is half-done."""
     write(settings.root, "/srv/opendkim.conf", "Mode v\n")
     settings.at(CONF).symlink_to(settings.at("/srv/opendkim.conf"))
     before = tree(settings.root)

@@ -152,7 +152,7 @@ def test_second_name_of_a_key_is_found_by_the_next_run(settings: Settings) -> No
 
 
 def test_metadata_keeps_its_owner(settings: Settings) -> None:
-    """What a later command notes in `.json` can still be read by whoever could read it before."""
+    """A later command that records something in `.json` keeps its read permissions."""
     path = key_of(settings).with_suffix(".json")
     (key,) = store_of(settings).keys("example.com")
     KeyDirectory(settings.key_directory, shown=settings.paths.keys).advance(key, Phase.PUBLISHED, NOW)

@@ -61,7 +61,7 @@ def test_no_other_marker() -> None:
     assert set(re.findall(r"<!-- begin (\S+) -->", README)) == set(regenerate.BLOCKS)
 
 
-def test_lines_not_run_still_stand_there() -> None:
+def test_lines_not_run_are_still_in_the_readme() -> None:
     """The list of exceptions holds no line that README has lost."""
     lines = {line for block in fences("sh") for line in block.splitlines()}
     assert set(ELSEWHERE) <= lines

@@ -38,9 +38,9 @@ RECORD = record_for(PAIR.public, "rsa", Tags()).text
 CASES = list(cases("example.com", NOW, subdomains=True, thorough=True))
 
 
-def judged(case: Case, raw: bytes, *, behind: float = 0, after: str = "") -> Attempt:
-    """What is said of this message, on a machine whose clock is so many seconds behind the signer's."""
-    now = datetime.now(UTC) - timedelta(seconds=behind)
+def judged(case: Case, raw: bytes, *, slow_by: float = 0, after: str = "") -> Attempt:
+    """Assess this message on a machine whose clock is `slow_by` seconds slower than the signer's."""
+    now = datetime.now(UTC) - timedelta(seconds=slow_by)
     return assess(case, raw, Expected("example.com", lambda _: RECORD, now - timedelta(seconds=1), now, after))
 
 
@@ -90,10 +90,12 @@ def test_signed_twice() -> None:
     assert "signed 2 times by mail of example.com" in found.remarks[0]
 
 
-@pytest.mark.parametrize(("behind", "words"), [(19, "ahead of this machine's clock"), (-30, "behind this machine's")])
-def test_clocks_that_differ(behind: float, words: str) -> None:
+@pytest.mark.parametrize(
+    ("slow_by", "words"), [(19, "ahead of this machine's clock"), (-30, "earlier than this machine's")]
+)
+def test_clocks_that_differ(slow_by: float, words: str) -> None:
     """A `t=` that does not fit this machine's clock is a warning: the article's "-19 seconds in the future"."""
-    found = judged(CASES[0], signed(CASES[0].message).raw, behind=behind)
+    found = judged(CASES[0], signed(CASES[0].message).raw, slow_by=slow_by)
     assert found.state is AttemptState.WARNING
     assert words in found.remarks[0]
 

@@ -120,7 +120,7 @@ def test_encrypted_and_logged_in(dkimctl_inside: Dkimctl, relay: Relay) -> None:
 
 
 def test_a_wrong_password(dkimctl_inside: Dkimctl, relay: Relay) -> None:
-    """Refused by the relay is exit code 1, and the password stands in no message."""
+    """A refusal by the relay is exit code 1, and no message contains the password."""
     code, told = send(dkimctl_inside, relay, "--starttls", "--auth", "me", password="wrong battery")
     assert code == 1, told
     assert "refuses the user or the password" in told
@@ -129,7 +129,7 @@ def test_a_wrong_password(dkimctl_inside: Dkimctl, relay: Relay) -> None:
 
 
 def test_without_login(dkimctl_inside: Dkimctl, relay: Relay) -> None:
-    """What the relay answers to a stranger is shown."""
+    """The relay's refusal of a client without a login is shown."""
     code, told = send(dkimctl_inside, relay, "--starttls")
     assert code == 1
     assert "530 5.7.0 log in first" in told

@@ -1,4 +1,4 @@
-"""The article's example: the same meaning by option, and every difference a deliberate mend."""
+"""The article's example: the same meaning by option, and every difference a deliberate correction."""
 
 import subprocess
 from dataclasses import replace
@@ -34,7 +34,7 @@ AS_IN_THE_ARTICLE = {
     "trusted_hosts": ("127.0.0.1", "::1", "0.0.0.0/0"),
     "milter_default_action": "accept",
 }
-MENDS = {
+CORRECTIONS = {
     "UMask": ("2", "7"),  # 002 keeps Postfix out of a Unix socket; with inet it decides nothing
     "KeyTable": ("refile", "file"),  # its names are no patterns, and opendkim-testkey reads only file:
     "InternalHosts": ("refile", "file"),  # a pattern in a refile: host list means nobody
@@ -78,12 +78,12 @@ def kind(value: str | None) -> str:
 
 
 def test_our_reader_finds_the_same_parameters(both: tuple[Path, Path]) -> None:
-    """Every parameter of the article has its value, but for the mends; nothing else is set beside a `Socket`, once."""
+    """Every parameter of the article has its value, except for the corrections; only one `Socket` is added."""
     theirs, ours = (conf.read(str(path)) for path in both)
     assert theirs is not None
     assert ours is not None
     same = {name: kind(theirs.get(name)).lower() == kind(ours.get(name)).lower() for name in PARAMETERS}
-    assert {name for name, is_same in same.items() if not is_same} == {*MENDS, "PidFile"}
+    assert {name for name, is_same in same.items() if not is_same} == {*CORRECTIONS, "PidFile"}
     assert (ours.get("PidFile"), theirs.get("PidFile")) == (
         "/run/opendkim/opendkim.pid",
         "/var/run/opendkim/opendkim.pid",
@@ -98,7 +98,7 @@ def test_the_daemon_finds_the_same_parameters(both: tuple[Path, Path]) -> None:
     """The same, said by the real `opendkim -e`."""
     for name in set(PARAMETERS) - {"PidFile"}:
         theirs, ours = (kind(effective(path, name)) for path in both)
-        assert (theirs, ours) == MENDS.get(name, (theirs, theirs)), name
+        assert (theirs, ours) == CORRECTIONS.get(name, (theirs, theirs)), name
 
 
 def effective(path: Path, name: str) -> str:
@@ -120,7 +120,7 @@ def test_the_daemon_makes_the_same_signature(both: tuple[Path, Path], sender: st
 @needs("opendkim")
 @pytest.mark.parametrize("sender", ["a@example.com", "a@xdomain.tld", "a@domain.tld.example.com"])
 def test_the_daemon_leaves_the_same_mail_unsigned(both: tuple[Path, Path], sender: str, tmp_path: Path) -> None:
-    """Mail of strangers and of look-alikes is nobody's business."""
+    """Mail of other domains and of look-alikes is not signed."""
     assert [sign(path, sender, tmp_path) for path in both] == ["", ""]
 
 
@@ -149,7 +149,7 @@ def test_tables_and_hosts_say_the_same_and_trust_ipv6_loopback_too(both: tuple[P
 
 
 def found(path: Path) -> list[Row]:
-    """The rows of a table, numbered as if no comments stood between."""
+    """The rows of a table, numbered as if there were no comments."""
     read = rows(path.read_bytes().splitlines(keepends=True), patterns=False)
     return [row._replace(line=number) for number, row in enumerate(read)]
 

@@ -76,7 +76,7 @@ def test_lines_that_mean_what_they_say_get_no_word(settings: Settings, tables: s
 
 
 def test_a_line_below_ours_hides_nothing(settings: Settings) -> None:
-    """The first match counts: what stands after the managed lines does not take their mail."""
+    """The first match counts: rows after the managed lines do not match their mail."""
     install(rendering_for(settings), settings, now=NOW)
     write(settings.root, KEYS, settings.at(KEYS).read_text() + f"{KEY} example.com:mail:/elsewhere\nother a.b:s:/k\n")
     write(settings.root, TABLE, settings.at(TABLE).read_text() + "example.com other\n")
@@ -178,7 +178,7 @@ OLD = "*@example.com old\n*@*.example.com old\n"
         ("*@*.example.com other\n", "refile", {"sub": "other", "": KEY}),
         ("vip@sub.*.com other\n*@sub.example.com other\n", "refile", {"sub": "other"}),
         (OLD, "file", {"": KEY, "sub": KEY}),
-        (f"{OLD}*@sub.example.com other\n", "file", {"sub": KEY, "": KEY}),  # behind a pattern that takes its mail
+        (f"{OLD}*@sub.example.com other\n", "file", {"sub": KEY, "": KEY}),  # after a pattern that matches its mail
         ("*@example.com old\n*@sub.example.com old\n", "file", {"sub": KEY, "": KEY}),
         (f"*@sub.example.com {KEY}\n", "file", {"sub": KEY, "": KEY}),
     ],
@@ -284,7 +284,7 @@ def test_milters_for_other_mail_are_kept_too(with_postfix: Settings, now: str, w
 
 
 @needs("postconf")
-def test_what_stands_in_the_way_in_postfix_is_told(with_postfix: Settings) -> None:
+def test_obstacles_in_postfix_are_reported(with_postfix: Settings) -> None:
     """A service that overrides the list, a socket outside the chroot, a policy that loses signatures."""
     found = said(rendering_for(with_postfix))
     assert "master.cf overrides smtpd_milters for 25/inet" in found

@@ -30,7 +30,7 @@ def test_signed(dkimctl_inside: DkimctlInside) -> None:
 
 @pytest.mark.parametrize("sender", ["Bob <bob@example.com>", '"Example, Inc." <bob@Example.com>', "<bob@example.com>"])
 def test_a_whole_from_field(dkimctl_inside: DkimctlInside, sender: str) -> None:
-    """What stands in From: may be typed, or pasted from a mail, as it is."""
+    """The sender may be given as the whole From: field, pasted from a mail."""
     Tree(dkimctl_inside.root)
     ran = dkimctl_inside("why", sender)
     assert (ran.code, ran.out.lower().startswith("bob@example.com from 127.0.0.1: signed")) == (0, True), ran.out

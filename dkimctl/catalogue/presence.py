@@ -126,7 +126,7 @@ NO_ADDRESS = entry(
     115,
     UNKNOWN,
     "a name server's name has no address",
-    "The zone's NS records name a host that has neither an A nor an AAAA record: nobody can ask it (RFC 1912 §2.8).",
+    "The zone's NS records name a host that has neither an A nor an AAAA record: it cannot be queried (RFC 1912 §2.8).",
     "give the host an address, or remove it from the zone's NS records and from the delegation",
     about_dns=True,
 )

@@ -36,7 +36,7 @@ def command(app: App, fix: bool, dns: bool | None, form: str) -> int:
     found, 3 something could not be checked. With --format nagios those of a Nagios plug-in: 0 OK, 1 WARNING,
     2 CRITICAL, 3 UNKNOWN.
     """
-    from dkimctl.doctor.knownbad import what_was_not_compared
+    from dkimctl.doctor.knownbad import skipped_comparisons
     from dkimctl.doctor.repair import apply_repairs
     from dkimctl.doctor.run import CHECKS, diagnose, findings
     from dkimctl.findings import exit_code
@@ -50,7 +50,7 @@ def command(app: App, fix: bool, dns: bool | None, form: str) -> int:
     asks = world.is_live if dns is None else dns
     found = findings(diagnose(world, _checks_that_ask(app) if asks else CHECKS))
     _show(app, found, form)
-    if form == "text" and (missing := what_was_not_compared(world)):
+    if form == "text" and (missing := skipped_comparisons(world)):
         app.terminal.note(missing)
     if form == "nagios":
         from dkimctl.output import nagios

@@ -72,7 +72,7 @@ _MOST = 256 << 20  # octets: no server takes a mail of that size
 
 
 def _content(source: str) -> tuple[bytes, bool]:
-    """Return what is in the file or comes from stdin (`-`), and whether that is all of it."""
+    """Return the content of the file or of stdin (`-`), and whether it is complete."""
     import os
     import sys
 
@@ -85,7 +85,7 @@ def _content(source: str) -> tuple[bytes, bool]:
     if os.path.isfile(source):
         with disk_errors(f"read {source}"), open(source, "rb") as file:
             return _read(file)
-    # a pipe, to which perhaps nobody writes
+    # a pipe, perhaps without a writer
     content = read_named(source, hint="name a file, or the code of a finding: dkimctl inspect DKIM203")
     return content[:_MOST], len(content) <= _MOST
 

@@ -70,8 +70,8 @@ class ReportPrinter:
 
         self._notes = Notes(self._resume)
         if self._notes.in_words:
-            told = f", which {self._resume} lists" if Severity.ERROR in self._notes.severities else ""
-            self._app.terminal.note(f"done before: {self._notes.in_words}{told}")
+            errors = f", which {self._resume} lists" if Severity.ERROR in self._notes.severities else ""
+            self._app.terminal.note(f"done before: {self._notes.in_words}{errors}")
         done = self._notes.done
         return source.without(lambda target: target.owner in done)
 

@@ -1,1 +1,1 @@
-"""DKIM signatures read, verified and explained (RFC 6376). The only door to dkimpy."""
+"""DKIM signatures read, verified and explained (RFC 6376). The only importer of dkimpy."""

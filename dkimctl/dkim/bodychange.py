@@ -1,7 +1,7 @@
-"""What was changed in a body on the way: likely changes are undone one by one until the hash fits again.
+"""Changes of a body in transit: likely changes are undone one by one until the hash matches.
 
-A hash says that something differs and not what. But those who change mail are few and do few things: lists add a
-footer, gateways re-encode. Each is tried.
+A hash shows that something differs, but not what. The programs that change mail are few and make few changes: lists
+add a footer, gateways re-encode. Each is tried.
 """
 
 import hashlib
@@ -16,8 +16,8 @@ from dkimctl.dkim.olderbodies import older_bodies
 from dkimctl.names import printable
 
 _FOOTER = 20_000  # lines that may have been added at the end
-_BANNER = 40  # lines that may have been put in front
-_HASH_ONLY = 4  # what is hashed but not canonicalized costs a quarter
+_BANNER = 40  # lines that may have been inserted at the beginning
+_HASH_ONLY = 4  # hashing without canonicalization costs a quarter
 
 
 @dataclass(slots=True)
@@ -29,7 +29,7 @@ class BodySearch:
     _known: dict[BodyForm, dict[bytes, str]] = field(default_factory=dict)
 
     def difference(self, form: BodyForm, wanted: bytes, now: BodyHash) -> str:
-        """Return why the body's hash is not `wanted` (`bh=`), in a line; `now` is the hash as it is."""
+        """Return why the body's hash is not `wanted` (`bh=`), in one line; `now` is the current hash."""
         found = self._found(form, wanted, now)
         if not found:
             found = "its hash is not bh="
@@ -52,7 +52,7 @@ class BodySearch:
         return self._known[form].get(wanted, "")
 
     def _digests(self, form: BodyForm) -> Iterator[tuple[bytes, str]]:
-        """Yield the hash of every body that this one may have been, with the change in words."""
+        """Yield the hash of every body that this one may have been, with a description of the change."""
         if not self.effort.take(self.mail.body_size):
             return
         rows = b"".join(unix_pieces(self.mail.content, self.mail.start))
@@ -93,7 +93,7 @@ def shorter_bodies(rows: bytes, form: BodyForm) -> Iterator[tuple[bytes, str]]:
 
 
 def _last_lines(rows: bytes) -> list[int]:
-    """Return where each of the last lines starts, and where the last one ends."""
+    """Return the start of each of the last lines, and the end of the last one."""
     cuts = [len(rows)]
     while cuts[-1] > 0 and len(cuts) <= _FOOTER:
         cuts.append(rows.rfind(b"\n", 0, cuts[-1] - 1) + 1)

@@ -1,4 +1,4 @@
-"""What is hashed: the canonical forms of header and body (RFC 6376 §3.4), made in large pieces."""
+"""The canonical forms of header and body (RFC 6376 §3.4), computed in large pieces."""
 
 import hashlib
 import re
@@ -37,7 +37,7 @@ class CanonicalBody:
         self._empty += len(rows) - len(text)
 
     def finish(self) -> bytes:
-        """Return what an empty body ends with."""
+        """Return the line end of an empty body."""
         return b"" if self._any_text or self.relaxed else b"\r\n"
 
 
@@ -49,7 +49,7 @@ def _single_blanks(rows: bytes) -> bytes:
 
 
 def repeated(part: bytes, times: int) -> Iterator[bytes]:
-    """Yield `part` so many times, in pieces of bounded size."""
+    """Yield `part` repeated `times` times, in pieces of bounded size."""
     while times > 0:
         count = min(times, _PIECE)
         yield part * count
@@ -66,7 +66,7 @@ def unix_pieces(content: bytes, start: int = 0) -> Iterator[bytes]:
 
 
 def canonical_pieces(pieces: Iterable[bytes], *, relaxed: bool) -> Iterator[bytes]:
-    """Yield the canonical form of a body given as `unix_pieces` gives it."""
+    """Yield the canonical form of a body in the pieces of `unix_pieces`."""
     body = CanonicalBody(relaxed)
     for piece in pieces:
         yield from body.feed(piece)
@@ -89,11 +89,11 @@ class BodyHash:
 
     digest: bytes
     hashed: int
-    """Octets that were hashed: all, or as many as `l=` says."""
+    """Octets that were hashed: all, or up to `l=`."""
     total: int
     """Octets of the canonical body."""
     head: bytes
-    """Its beginning."""
+    """Beginning of the canonical body."""
 
 
 @dataclass(slots=True)
@@ -118,7 +118,7 @@ class _Hasher:
 def body_hashes(mail: Mail, forms: Iterable[BodyForm], *, keep: int = 0) -> dict[BodyForm, BodyHash]:
     """Return the body's hash in each form, all made in one pass for each canonicalization.
 
-    `keep`: how many octets of each canonical body to hand back.
+    `keep`: octets of each canonical body to return in `head`.
     """
     found = {}
     wanted = set(forms)

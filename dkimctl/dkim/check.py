@@ -1,4 +1,4 @@
-"""The signatures of one message verified (RFC 6376 §6.1), each part by itself: the key, the body, the header."""
+"""Verification of the signatures of one message (RFC 6376 §6.1): key, body and header separately."""
 
 import base64
 from collections.abc import Sequence
@@ -20,11 +20,11 @@ from dkimctl.keys.signatures import fits
 from dkimctl.record.taglist import TagList, items_in
 
 KEPT = 65536
-"""Octets of a hashed header and body that are kept to be shown."""
+"""Octets of a hashed header and body that are kept for output."""
 
 
 class SignatureVerdict(StrEnum):
-    """What became of one signature."""
+    """The result of verifying a signature."""
 
     VALID = "valid"
     INVALID = "invalid"
@@ -33,7 +33,7 @@ class SignatureVerdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Hashed:
-    """What went into the two hashes."""
+    """The input of the two hashes."""
 
     header: str
     """The canonical header fields in the order of `h=`, then the signature's own; octets above 127 as Latin-1."""
@@ -46,9 +46,9 @@ class Hashed:
     body_size: int
     """Octets that were hashed."""
     body_total: int
-    """Octets of the canonical body: more, when `l=` leaves out some."""
+    """Octets of the canonical body: more than `body_size` when `l=` excludes some."""
     body_hash: str
-    """Of the body as it is now, base64: `bh=` when it was not changed."""
+    """Hash of the current body, base64: equal to `bh=` when unchanged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +60,15 @@ class SignatureOutcome:
     """Why it is invalid or could not be verified; empty for a valid one."""
     hint: str = ""
     remarks: tuple[str, ...] = ()
-    """What does not make it invalid but should be known."""
+    """Remarks that do not make it invalid."""
     owner: str = ""
     """The name of the key record."""
     record: str = ""
-    """Its text; empty when there is none."""
+    """Text of the key record; empty when there is none."""
     key: str = ""
     """`RSA 2048 bits`; empty when there is none."""
     wrong: tuple[str, ...] = ()
-    """What is wrong with the message or its key although the signature fits."""
+    """Faults of the message or its key although the signature is valid."""
     body_fits: bool | None = None
     header_fits: bool | None = None
     hashed: Hashed | None = None
@@ -77,7 +77,7 @@ class SignatureOutcome:
 def check_signatures(
     mail: Mail, signatures: Sequence[tuple[Field, TagList]], find_records: FindRecords, now: datetime
 ) -> list[SignatureOutcome]:
-    """Verify these signatures of the message, each by itself. What could not be asked makes one "not verified"."""
+    """Verify these signatures of the message, each by itself. One whose key could not be queried is "not verified"."""
     run = _Run(mail, find_records, now)
     well_formed = [body_form(tags) for _, tags in signatures if not form_problems(tags)]
     run.bodies.update(body_hashes(mail, well_formed, keep=KEPT))
@@ -86,7 +86,7 @@ def check_signatures(
 
 @dataclass(slots=True)
 class _Run:
-    """What the signatures of one message share: so their number costs little."""
+    """State shared by the signatures of one message, so that their number costs little."""
 
     mail: Mail
     find_records: FindRecords
@@ -167,14 +167,14 @@ class _Run:
         )
 
     def _body_fits(self, tags: TagList, body: BodyHash) -> bool | None:
-        """Return whether the body is as it was signed, or None where that is not known."""
+        """Return whether the body is unchanged since signing, or None where unknown."""
         limit = body_form(tags).limit
         if not self.mail.is_whole and (limit is None or body.hashed < limit):
             return None
         return body.digest == decoded(tags.get("bh")) and (limit is None or body.hashed == limit)
 
     def _records(self, owner: str) -> Sequence[str]:
-        """Ask for the records at a name once, however many signatures name it."""
+        """Query the records at a name once for all signatures."""
         if owner not in self.records:
             try:
                 self.records[owner] = tuple(self.find_records(owner))
@@ -187,10 +187,10 @@ class _Run:
 
 
 def header_of(mail: Mail, own: Field, tags: TagList) -> Header:
-    """Return what is hashed of the header for the signature in the field `own`."""
+    """Return the header as hashed for the signature in the field `own`."""
     relaxed = is_relaxed(tags)[0]
     names = tuple(name.lower() for name in items_in(tags.get("h")))
-    others = [f for f in mail.fields if f is not own]  # a signature never covers itself but with b= empty
+    others = [f for f in mail.fields if f is not own]  # a signature covers itself only with b= empty
     fields = tuple(selected(others, names))
     pieces = [canonical_field(f.raw, relaxed=relaxed) if f else b"" for f in fields]
     return Header(own, relaxed, hash_name(tags), names, fields, (*pieces, without_signature(own.raw, relaxed=relaxed)))

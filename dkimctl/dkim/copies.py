@@ -1,4 +1,4 @@
-"""The copies of header fields in `z=` (RFC 6376 §3.5): what the fields were when they were signed."""
+"""The copies of header fields in `z=` (RFC 6376 §3.5): the fields at the time of signing."""
 
 import re
 
@@ -8,7 +8,7 @@ _HEX = re.compile(r"=([0-9A-F]{2})")
 
 
 def copies_in(tags: TagList) -> dict[str, list[bytes]]:
-    """Return the values in `z=` under their field names in lower case, in their order, white space as it was."""
+    """Return the values in `z=` under their field names in lower case, in order, with their original white space."""
     found: dict[str, list[bytes]] = {}
     for copy in tags.get("z").split("|") if "z" in tags else ():
         name, _, encoded = copy.partition(":")

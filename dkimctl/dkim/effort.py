@@ -1,4 +1,4 @@
-"""A limit to the work that one message may cause, counted in octets and not in seconds."""
+"""A limit on the work per message, counted in octets and not in seconds."""
 
 from dataclasses import dataclass
 
@@ -11,11 +11,11 @@ class Effort:
 
     left: int
     is_exhausted: bool = False
-    """True when an attempt was left out for lack of them."""
+    """True when an attempt was skipped for lack of octets."""
     taken: int = 0
 
     def take(self, octets: int) -> bool:
-        """Return True and count them when so many may be processed; note it when not."""
+        """Deduct octets from the budget and return True; return False when too few are left."""
         if octets > self.left:
             self.is_exhausted = True
             return False
@@ -25,10 +25,10 @@ class Effort:
 
 
 def body_effort() -> Effort:
-    """Return what the search for a changed body may cost per message: about half a second of one core."""
+    """Return the budget for finding a changed body, per message: about half a second of one core."""
     return Effort(40 * MEBIBYTE)
 
 
 def header_effort() -> Effort:
-    """Return what the search for a changed header may cost per message: about half a second of one core."""
+    """Return the budget for finding a changed header, per message: about half a second of one core."""
     return Effort(24 * MEBIBYTE)

@@ -1,4 +1,4 @@
-"""What somebody holds out to be explained: a signature, key records, a whole message, or a mailbox."""
+"""Explanation of an input: a signature, key records, a message, or a mailbox."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -19,26 +19,26 @@ from dkimctl.names import printable
 from dkimctl.record.taglist import TagList, parse_signature_tags
 
 MOST_SIGNATURES = 20
-"""So many signatures of one message are verified, as RFC 6376 §6.1 allows; mail has one to four."""
+"""Signatures verified per message, a limit that RFC 6376 §6.1 allows; mail has one to four."""
 MOST_TAGS = 100
-"""So many tags of one signature are explained; DKIM knows 14."""
+"""Tags explained per signature; DKIM has 14."""
 MOST_OTHERS = 100
-"""So many fields that are no DKIM-Signature, and signatures left out, are named."""
+"""Number of other fields, and of skipped signatures, that are named."""
 ARC = {
     "arc-seal": "ARC, the seal of one hop over the hops before it (RFC 8617 §4.1.3); not a DKIM signature",
     "arc-message-signature": "ARC, the signature of a hop on the way (RFC 8617 §4.1.2); not the sender's",
     "arc-authentication-results": "ARC, what a hop found when it checked the message (RFC 8617 §4.1.1)",
 }
 DKIM2 = {
-    "dkim2-signature": "DKIM2, a draft of the IETF: not verified here, and no DKIM signature for anybody else",
+    "dkim2-signature": "DKIM2, a draft of the IETF: not verified here, and not a DKIM signature",
     "message-instance": "DKIM2, a draft of the IETF: the hashes of one state of the message",
     "mail-version": "DKIM2, an old draft of the IETF: the hashes of one state of the message",
 }
-OLD = {"domainkey-signature": "DomainKeys (RFC 4870), the forerunner of DKIM: nobody verifies it any more"}
+OLD = {"domainkey-signature": "DomainKeys (RFC 4870), the predecessor of DKIM, which is no longer verified"}
 
 
 def explain(content: bytes, find_records: FindRecords, now: datetime, *, is_whole: bool = True) -> Inspection:
-    """Explain it, and verify the signatures of a message. Raises CheckFailed when it is none of the three.
+    """Explain the content, and verify the signatures of a message. Raises CheckFailed when it is none of these.
 
     `is_whole`: False when more follows that was not read.
     """
@@ -106,7 +106,7 @@ def _message(mail: Mail, find_records: FindRecords, now: datetime) -> Inspection
 
 
 def _left_out(too_many: list[tuple[Field, TagList]]) -> Iterator[str]:
-    """Say which signatures were not tried: a verifier may limit their number (RFC 6376 §6.1)."""
+    """Return which signatures were skipped: a verifier may limit their number (RFC 6376 §6.1)."""
     for field, tags in too_many[:MOST_OTHERS]:
         yield f"the signature in line {field.line}: d={printable(tags.get('d'))}, s={printable(tags.get('s'))}"
     if len(too_many) > MOST_OTHERS:

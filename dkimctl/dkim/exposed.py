@@ -1,4 +1,4 @@
-"""Header fields that a signature does not cover although people see them (RFC 6376 §5.4.2, §8.15)."""
+"""Header fields that a signature does not cover although readers see them (RFC 6376 §5.4.2, §8.15)."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ _SHOWN = ("from", "reply-to", "to", "cc", "subject", "date")
 
 
 def unsigned_doubles(mail: Mail, names: Sequence[str]) -> dict[str, str]:
-    """Return what is wrong with each field that is there more often than `names` (`h=`) covers; keys in lower case.
+    """Return a description of each field that occurs more often than `names` (`h=`) covers; keys in lower case.
 
     Verifiers count from the bottom; most programs show the topmost.
     """
@@ -42,7 +42,7 @@ def _words(fields: Sequence[Field], covered: int) -> str:
 
 
 def never_signed(mail: Mail, names: Sequence[str]) -> list[str]:
-    """Return the names of fields that people see and that the signature does not cover at all."""
+    """Return the names of fields that readers see and that the signature does not cover at all."""
     covered = {name.lower() for name in names}
     there = {field.name.lower(): field.name for field in mail.fields if field.name.lower() in _SHOWN}
     return [name for key, name in there.items() if key not in covered]

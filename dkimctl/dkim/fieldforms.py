@@ -1,4 +1,4 @@
-"""What one header field may have been before a change that mail systems are known to make."""
+"""Earlier forms of a header field: the known changes by mail systems, undone."""
 
 import re
 from collections.abc import Iterator
@@ -10,28 +10,28 @@ from dkimctl.dkim.effort import Effort
 from dkimctl.dkim.mail import Field
 from dkimctl.names import printable
 
-_MOST = 1 << 15  # octets of a field in which a change is looked for
+_MOST = 1 << 15  # octets of the longest field that is searched for a change
 _BLANKS = 20  # places at which a field may have been folded
 _MOST_WORDS = 200  # encoded words: the library's decoder is quadratic in them
 _ENCODINGS = (b"7bit", b"8bit", b"quoted-printable", b"base64", b"binary")
-# (?<!\s): a long run of blanks is gone through once, not again from each of them
+# (?<!\s): a long run of blanks is scanned once, not again from each of them
 _COMMENT = re.compile(rb"(?<!\s)\s*\([^()]*\)")
 _IN_FULL = re.compile(rb"(.*?)(?<!\s)\s*<([^<>]+)>", re.DOTALL)
 _TAG = re.compile(rb"(?:re|fwd?|aw|wg|sv|vs|tr|rv):\s*|\[[^\]]*\]\s*|\*+[^*]+\*+\s*", re.IGNORECASE)
 _LIST_TAG = re.compile(rb"\[[^\]]*\]\s*")
 
 Form = tuple[str, bytes, bool]
-"""The change in words, the field before it, and whether only white space was changed."""
+"""A description of the change, the field before it, and whether only white space was changed."""
 
 
 @dataclass(slots=True)
 class FieldForms:
-    """The forms of each field, made once for all signatures of a message."""
+    """The forms of each field, computed once for all signatures of a message."""
 
     _known: dict[tuple[int, bool], list[Form]] = field(default_factory=dict)
 
     def of(self, one: Field, *, relaxed: bool, effort: Effort) -> list[Form]:
-        """Return what the field may have been, without those that hash as it does now; none where it is too long."""
+        """Return the forms that the field may have had, except those with the current hash; none for a long field."""
         key = (one.line, relaxed)
         if key not in self._known:
             self._known[key] = []
@@ -46,7 +46,7 @@ def _different(one: Field, relaxed: bool) -> Iterator[Form]:
     if not relaxed:
         yield from ((words, raw, True) for words, raw in _foldings(one) if raw != one.raw)
     for words, raw in _older_forms(one):
-        # with c=simple, what differs in white space alone was called that already
+        # with c=simple, a difference in white space alone was reported as such before
         if _compared(raw, relaxed) != _compared(one.raw, relaxed):
             yield words, raw, False
 

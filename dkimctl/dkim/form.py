@@ -1,4 +1,4 @@
-"""The form of one signature: what makes it invalid or doubtful whatever the message is (RFC 6376 §6.1.1)."""
+"""Checks of a signature's tags: faults that do not depend on the message (RFC 6376 §6.1.1)."""
 
 import base64
 import binascii
@@ -13,13 +13,13 @@ from dkimctl.record.taglist import TagList, items_in
 
 _MOST_PROBLEMS = 20
 MOST_NAMES = 10_000
-"""So many header fields may be named in `h=`."""
+"""Limit of header fields in `h=`."""
 _REQUIRED = ("v", "a", "b", "bh", "d", "h", "s")
 _ALGORITHMS = ("rsa-sha256", "rsa-sha1", "ed25519-sha256")
 
 
 def form_problems(tags: TagList) -> list[str]:
-    """Return what makes a signature invalid whatever the message is (§6.1.1)."""
+    """Return the faults that make a signature invalid for any message (§6.1.1)."""
     problems = [problem.why for problem in tags.problems[:_MOST_PROBLEMS]]
     if len(tags.problems) > _MOST_PROBLEMS:
         problems.append(f"and {len(tags.problems) - _MOST_PROBLEMS} more mistakes of this kind")
@@ -47,7 +47,7 @@ def form_problems(tags: TagList) -> list[str]:
 
 
 def _data_problems(tags: TagList) -> list[str]:
-    """Return what is wrong with `b=` and `bh=` as such: no later check could give another reason."""
+    """Return the faults of `b=` and `bh=` themselves; these end the verification."""
     algorithm, _, hash_name = tags.get("a").lower().rpartition("-")
     size = {"sha256": 32, "sha1": 20}.get(hash_name)
     problems = []
@@ -79,7 +79,7 @@ def _name_problems(tags: TagList) -> list[str]:
 
 
 def foreign_domain(text: str) -> str:
-    """Return a domain that somebody else signs with: DNS holds underscores as well, and some have them."""
+    """Return a foreign signing domain, where underscores are allowed: DNS has them, and some signers use them."""
     return domain_name(text.replace("_", "x")) if "_" in text else domain_name(text)
 
 
@@ -110,14 +110,14 @@ def hash_name(tags: TagList) -> str:
 
 
 def refused(tags: TagList) -> list[str]:
-    """Return why verifiers refuse the signature whether it fits or not."""
+    """Return why verifiers refuse the signature even if it is correct."""
     if hash_name(tags) == "sha1":
         return ["it is made with rsa-sha1, which verifiers must not accept (RFC 8301 §3.1)"]
     return []
 
 
 def expired(tags: TagList, now: datetime) -> list[str]:
-    """Return why it is not valid any more by its own `x=`; empty when it is."""
+    """Return why the signature has expired by its `x=`; empty when it has not."""
     until, since = moment(tags.get("x")), moment(tags.get("t"))
     if until is None:
         return []
@@ -127,7 +127,7 @@ def expired(tags: TagList, now: datetime) -> list[str]:
 
 
 def remarks_on(tags: TagList, body: BodyHash, now: datetime) -> tuple[str, ...]:
-    """Return what does not make it invalid but should be known."""
+    """Return remarks that do not make the signature invalid."""
     remarks = []
     since = moment(tags.get("t"))
     if since is not None and since > now:
@@ -138,7 +138,7 @@ def remarks_on(tags: TagList, body: BodyHash, now: datetime) -> tuple[str, ...]:
 
 
 def decoded(value: str) -> bytes | None:
-    """Return the octets of a tag in base64, or None when it is none."""
+    """Return the decoded base64 of a tag, or None when it is invalid."""
     try:
         return base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError):

@@ -1,4 +1,4 @@
-"""What was changed in a header on the way, found as in a body: lists tag the subject, filters add a field."""
+"""Changes of a header in transit, found as in a body: lists tag the subject, filters add a field."""
 
 import hashlib
 import re
@@ -15,19 +15,19 @@ from dkimctl.dkim.ownfield import own_forms
 from dkimctl.names import printable
 from dkimctl.record.taglist import TagList
 
-_FIELDS = 60  # header fields in which a change is looked for
-_PAIRS = 150  # single changes of which two at once are tried
+_FIELDS = 60  # header fields searched for a change
+_PAIRS = 150  # single changes that are also tried in pairs
 _COST = 2048  # octets that one attempt costs beside those it hashes
 _COST_OF_NAME = 64
 _COST_OF_VERIFYING = 24 << 10  # an Ed25519 signature is verified for each attempt
 
 Accepts = Callable[[bytes], bool]
-"""Whether the signature was made over this digest."""
+"""Returns whether the signature was made over this digest."""
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What is hashed of the header, piece by piece."""
+    """The hashed header, piece by piece."""
 
     own: Field
     """The DKIM-Signature."""
@@ -52,7 +52,7 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One known change of the header, undone: the pieces as they were."""
+    """One known change of the header, undone: the earlier pieces."""
 
     words: str
     pieces: dict[int, bytes]
@@ -69,7 +69,7 @@ class HeaderSearch:
     forms: FieldForms = field(default_factory=FieldForms)
 
     def change(self, header: Header, tags: TagList, accepts: Accepts) -> Change | None:
-        """Return the change that makes the signature fit when it is undone, or None when none is known that does."""
+        """Return the change that makes the signature valid when undone, or None when no known one does."""
         cost = _COST if tags.get("a").lower().startswith("rsa") else _COST_OF_VERIFYING
         singles: list[Change] = []
         for change in self._changes(header, tags):
@@ -98,7 +98,7 @@ class HeaderSearch:
         return self.effort.take(sum(map(len, header.pieces)) + _COST_OF_NAME * len(header.pieces) + cost)
 
     def _changes(self, header: Header, tags: TagList) -> Iterator[Change]:
-        """Yield the known changes, likely ones first, and white space before what means something."""
+        """Yield the known changes, likely ones first, and white space before changes of content."""
         yield from self._in_own_field(header, tags)
         yield from self._additions(header)
         yield from self._by_copies(header, tags)
@@ -169,7 +169,7 @@ class HeaderSearch:
             yield Change("fields of one name were put in another order", pieces)
 
     def _all_at_once(self, header: Header) -> Iterator[Change]:
-        """Yield what a program does that folds every field anew."""
+        """Yield the change of a program that refolds every field."""
         every = (raw_forms(f.raw) for f in (*header.fields, header.own) if f)
         for raws in zip(*every, strict=True):
             left = iter(raws)
@@ -193,7 +193,7 @@ class HeaderSearch:
 
 
 def raw_forms(raw: bytes) -> tuple[bytes, bytes, bytes]:
-    """Return a field as it may have been folded: not at all, with a tab, with a blank."""
+    """Yield the field in each folding: none, with a tab, with a blank."""
     return unfolded(raw), raw.replace(b"\r\n ", b"\r\n\t"), raw.replace(b"\r\n\t", b"\r\n ")
 
 
@@ -206,7 +206,7 @@ ENCODINGS = (b"7bit", b"8bit", b"quoted-printable", b"base64", b"binary")
 
 
 def lost_values(name: str) -> tuple[bytes, ...]:
-    """Return the few values of a field that gateways drop or set."""
+    """Return the usual values of a field that gateways remove or set."""
     values: dict[str, tuple[bytes, ...]] = {
         "mime-version": (b"1.0",),
         "content-transfer-encoding": ENCODINGS,

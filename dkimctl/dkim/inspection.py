@@ -1,4 +1,4 @@
-"""What was found out about a signature, key records, a message or a mailbox."""
+"""The result of inspecting a signature, key records, a message or a mailbox."""
 
 from dataclasses import dataclass
 
@@ -14,16 +14,16 @@ class Signature:
 
     field: str
     line: int
-    """Of the file."""
+    """Line number in the file."""
     tags: tuple[Tag, ...]
     named: str = ""
-    """What it is, when it is no DKIM-Signature."""
+    """Kind of the field, when it is not a DKIM-Signature."""
     problems: tuple[str, ...] = ()
-    """What is wrong with its form."""
+    """Faults of its form."""
     outcome: SignatureOutcome | None = None
-    """None when it was not to be verified: without the message, or no DKIM-Signature."""
+    """None when it was not verified: without a message, or not a DKIM-Signature."""
     more_tags: int = 0
-    """Tags that are too many to be explained."""
+    """Number of tags that were not explained."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +37,15 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """Everything about it."""
+    """Everything found about the input."""
 
     kind: Kind
     signatures: tuple[Signature, ...] = ()
-    """Of a message, from the top."""
+    """Signatures of a message, from the top."""
     tags: tuple[Tag, ...] = ()
-    """Of a key record; of the first one where there are several."""
+    """Tags of a key record; of the first one where there are several."""
     findings: tuple[Finding, ...] = ()
-    """About a key record, or about all of several."""
+    """About the key record, or about all of several."""
     author: str = ""
     """`From:` of a message."""
     size: int = 0
@@ -53,12 +53,12 @@ class Inspection:
     passed_over: int = 0
     """Signatures or messages that were too many to verify."""
     left_out: tuple[str, ...] = ()
-    """What was not looked at, in words."""
+    """What was skipped, as text."""
     looks: str = ""
-    """What the input looks like, where it is more than the text of a record."""
+    """The recognised format of the input, other than the text of a record."""
     remarks: tuple[str, ...] = ()
-    """What should be known about the input."""
+    """Remarks about the input."""
     records: tuple[Record, ...] = ()
     """Each key record, where there are several."""
     messages: "tuple[Inspection, ...]" = ()
-    """Of a mailbox."""
+    """Messages of a mailbox."""

@@ -1,4 +1,4 @@
-"""Where a verifier finds key records: in DNS, or made from the keys on this disk."""
+"""Sources of key records for verification: DNS, or the keys on this disk."""
 
 from collections.abc import Iterable, Iterator
 
@@ -14,7 +14,7 @@ from dkimctl.verify.report import Target, Verdict
 
 
 def record_in_dns(lookup: Lookup) -> FindRecord:
-    """Return a finder that asks the authoritative servers: no cache is used, or learns that a record is missing."""
+    """Return a finder that queries the authoritative servers, so that no cache is used or stores a missing record."""
 
     def find(owner: str) -> str | None:
         [(_, found)] = records_in_dns([owner], lookup)
@@ -26,7 +26,7 @@ def record_in_dns(lookup: Lookup) -> FindRecord:
 
 
 def records_in_dns(owners: Iterable[str], lookup: Lookup) -> Iterator[tuple[str, str | Unavailable | None]]:
-    """The same for many names at once: each, as they come, with its record or why DNS cannot be asked."""
+    """Yield, for many names at once, each name with its record or the error, in order of arrival."""
     targets = {Target(*split_owner_name(owner)): owner for owner in owners}
     for report in check(targets, lookup, weak=not_looked_for):
         found: str | Unavailable | None = report.text
@@ -37,7 +37,7 @@ def records_in_dns(owners: Iterable[str], lookup: Lookup) -> Iterator[tuple[str,
 
 
 def record_on_disk(store: KeyReader) -> FindRecord:
-    """Finds key records as they would be published: made from the private keys of the store."""
+    """Finder of key records as they would be published, derived from the private keys of the store."""
 
     def find(owner: str) -> str | None:
         selector, domain = split_owner_name(owner)

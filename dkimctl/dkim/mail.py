@@ -9,24 +9,24 @@ from dkimctl.names import printable
 
 _NAME = re.compile(rb"([\x21-\x39\x3b-\x7e]+)[ \t]*:")  # RFC 5322 §3.6.8, with obs-optional's blanks before the colon
 _FOLDED = re.compile(rb"[^\n]*+(?:\n[ \t][^\n]*+)*+\n?")  # a field with its further lines
-_MOST = 4 << 20  # octets of header: more is no mail that any server takes
+_MOST = 4 << 20  # octets of header: no server accepts mail with more
 _MOST_FIELDS = 10_000
 _HINT = "give the whole message as it was received, header and body"
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One header field, as it is in the message."""
+    """A header field of the message, unchanged."""
 
     name: str
     raw: bytes
     """The whole field with CRLF at the end of each of its lines."""
     line: int
-    """Of the file, counted from 1."""
+    """Line number in the file, from 1."""
 
     @property
     def value(self) -> bytes:
-        """What follows the colon, folded as it is."""
+        """The text after the colon, still folded."""
         return self.raw.partition(b":")[2]
 
     @property
@@ -42,7 +42,7 @@ class Mail:
     fields: tuple[Field, ...]
     content: bytes = field(repr=False)
     start: int
-    """Where in `content` the body begins."""
+    """Offset of the body in `content`."""
     is_whole: bool = True
     """False when the end of the message was not read."""
 
@@ -57,7 +57,7 @@ class Mail:
 
 
 def parse_mail(content: bytes, *, is_whole: bool = True) -> Mail:
-    """Return the message in these bytes. Raises CheckFailed when they hold none."""
+    """Return the message in these bytes. Raises CheckFailed when they are not one."""
     end, start = _header_end(content)
     if end > _MOST:
         raise CheckFailed(f"not a mail message: no end of the header in {_MOST >> 20} MiB", hint=_HINT)

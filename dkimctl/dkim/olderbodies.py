@@ -1,4 +1,4 @@
-"""What a body may have been before a change that mail systems are known to make."""
+"""Earlier forms of a body: the known changes by mail systems, undone."""
 
 import binascii
 import quopri
@@ -6,14 +6,14 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 
-_PARTS = 10  # parts of a multipart in which the original text is looked for
+_PARTS = 10  # parts of a multipart searched for the original text
 _LONG = 900  # octets of a line that was broken: from here on
-# (?m)^ and possessive counts: every line is gone through once, whatever its length
+# (?m)^ and possessive counts: every line is scanned once, whatever its length
 _BROKEN_LINE = re.compile(rb"(?m)(?:^|(?<=\n ))([^\n]{%d,}+)\n " % _LONG)
 
 
 def older_bodies(rows: bytes) -> Iterator[tuple[str, bytes]]:
-    """Yield each change in words, with the body as it was before it; `rows` and what is yielded end lines with LF."""
+    """Yield a description of each change, with the body before it; all lines end with LF."""
     ahead = b"\n" + rows
     yield "8-bit text was re-encoded as quoted-printable", _lines(quopri.decodestring(rows))
     with suppress(binascii.Error, ValueError):

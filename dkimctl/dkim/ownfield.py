@@ -1,4 +1,4 @@
-"""What a DKIM-Signature field may have been before something on the way changed the field itself."""
+"""Earlier forms of a DKIM-Signature field that was itself changed in transit."""
 
 import re
 from collections.abc import Iterator
@@ -7,11 +7,11 @@ from dkimctl.dkim.mail import Field
 from dkimctl.record.taglist import TagList
 
 _OPTIONAL = ("l", "x", "t", "i", "q", "z", "c")
-_MOST = 1 << 16  # octets of a field in which a change is looked for
+_MOST = 1 << 16  # octets of the longest field that is searched for a change
 
 
 def own_forms(own: Field, tags: TagList, *, relaxed: bool) -> Iterator[tuple[str, bytes, bool]]:
-    """Yield each change in words, the whole field as it was before it, and whether only white space was changed."""
+    """Yield a description of each change, the field before it, and whether only white space was changed."""
     raw = own.raw
     if len(raw) > _MOST:
         return

@@ -1,4 +1,4 @@
-"""Who passed a message on and is known to change what was signed: a likely cause, where none was proven."""
+"""Relays known to change signed header fields: a likely cause where none was proven."""
 
 import re
 
@@ -13,11 +13,11 @@ _RELAYS = (
     (r"@(?:[a-z0-9.-]+\.)?mailjet\.com>", "Mailjet", "Message-ID"),
     (r"SMTPIN_ADDED_(?:MISSING|BROKEN)@mx\.google\.com>", "Gmail", "a Message-ID that is missing or malformed"),
 )
-"""What the Message-ID of a relay looks like, and the fields that it replaces by its own."""
+"""Pattern of a relay's Message-ID, and the fields that it replaces."""
 
 
 def likely_cause(mail: Mail, tags: TagList, *, relaxed: bool) -> str:
-    """Return who probably changed the header, as a hint; empty where nothing points to anybody."""
+    """Return the relay that probably changed the header, as a hint; empty without evidence."""
     signed = {name.lower() for name in items_in(tags.get("h"))}
     number = next((field.text for field in mail.named("Message-ID")), "")
     for pattern, relay, replaced in _RELAYS:

@@ -1,4 +1,4 @@
-"""Key records as people paste them: what `dig`, `nslookup`, a zone file, an API or a web page shows."""
+"""Pasted key records: output of `dig` and `nslookup`, zone files, API responses, web pages."""
 
 import json
 import re
@@ -36,16 +36,16 @@ _KNOWN_TAG = re.compile(r"(?:^|[;,\s\"'(_])[vhkpstng]\s*=")
 
 @dataclass(frozen=True, slots=True)
 class Pasted:
-    """The records in what was pasted, each with its strings joined, as DNS would hand it out."""
+    """The records in a pasted text, each with its strings joined."""
 
     texts: tuple[str, ...]
     looks: str = ""
-    """What it looks like; empty for the text of a record as it is."""
+    """The recognised format; empty for the bare text of a record."""
     remarks: tuple[str, ...] = ()
 
 
 def records_in(text: str) -> Pasted | None:
-    """Return the key records in `text`, octets above 127 as Latin-1; None when it does not look like any."""
+    """Return the key records in `text`, octets above 127 as Latin-1; None when no format is recognised."""
     text = text.strip(_SPACES)
     found = _in_json(text) or _in_entries(text) or _in_lines(text) or _in_strings(text) or _bare(text)
     if found and not all("bh=" in record for record in found.texts):
@@ -76,7 +76,7 @@ def _in_json(text: str) -> Pasted | None:
 
 
 def _strings(value: Any, depth: int = 0) -> Iterator[str]:
-    """Yield every text in a JSON value, at most so deep as answers are."""
+    """Yield every text in a JSON value, down to the depth of DNS responses."""
     if isinstance(value, str):
         yield value
     elif depth < 8 and isinstance(value, list | dict):
@@ -104,7 +104,7 @@ def _in_entries(text: str) -> Pasted | None:
 
 
 def _data(text: str, match: re.Match[str]) -> tuple[str, bool, int]:
-    """Return the data of one entry with its strings joined, whether it is without quotes, and where it ends."""
+    """Return the data of one entry with its strings joined, whether it is unquoted, and where it ends."""
     start, line_end = match.start("data"), match.end("data")
     line = text[start:line_end]
     if "(" in line.partition('"')[0]:
@@ -206,7 +206,7 @@ def _is_meant(text: str) -> bool:
 
 
 def nothing_found(text: str) -> str:
-    """Return what an answer of a DNS tool says that holds no TXT record; empty when it is no such answer."""
+    """Return the status of a DNS tool's output without a TXT record; empty for other text."""
     status = _STATUS.search(text)
     if status:
         code = status["dig"] or status["nslookup"]

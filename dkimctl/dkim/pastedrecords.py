@@ -1,4 +1,4 @@
-"""Key records judged as they were pasted: each by itself, and all together where only one may be."""
+"""Checks of pasted key records: each alone, and all together where only one is allowed."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -22,7 +22,7 @@ _OCTETS = 65_535  # of one TXT record: RFC 1035 §3.2.1
 
 
 def explain_records(pasted: Pasted) -> Inspection:
-    """Judge every record; several are an error of their own (RFC 6376 §3.6.2.2)."""
+    """Check every record; several are an error of their own (RFC 6376 §3.6.2.2)."""
     texts = tuple(text.strip()[:_OCTETS] for text in pasted.texts[:_MOST])
     records = tuple(_record(text, f"record {n}" if len(texts) > 1 else "the record") for n, text in enumerate(texts, 1))
     findings = tuple(found for record in records for found in record.findings)

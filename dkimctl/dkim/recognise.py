@@ -1,4 +1,4 @@
-"""What somebody holds out, recognised by its structure: a message, a signature, or key records in any wrapping."""
+"""Recognition of an input by its structure: a message, a signature, or key records in any format."""
 
 import codecs
 import re
@@ -26,7 +26,7 @@ _BLANK = b" \t\r\n"
 
 
 class Kind(StrEnum):
-    """What was held out."""
+    """Kind of the input."""
 
     SIGNATURE = "signature"
     RECORD = "key record"
@@ -36,7 +36,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Recognised:
-    """The input, and what it was taken for."""
+    """The input and its recognised kind."""
 
     kind: Kind
     content: bytes = b""
@@ -45,7 +45,7 @@ class Recognised:
 
 
 def recognise(content: bytes) -> Recognised:
-    """Return what it is. Raises CheckFailed when it is none of the three, with what it looks like."""
+    """Return the recognised kind. Raises CheckFailed, naming the apparent format, when it is none of the three."""
     content = _plain(content)
     start = len(content) - len(content.lstrip(_BLANK))
     head = content[start : start + _MOST].strip(_BLANK)
@@ -63,7 +63,7 @@ def recognise(content: bytes) -> Recognised:
 
 
 def _plain(content: bytes) -> bytes:
-    """Return the content in UTF-8 without the mark that editors put in front."""
+    """Return the content in UTF-8 without a byte order mark."""
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return content[: 2 * _MOST].decode("utf-16", "replace").encode() if len(content) <= 2 * _MOST else content
     return content.removeprefix(codecs.BOM_UTF8)
@@ -111,7 +111,7 @@ def _is_bare_signature(text: str) -> bool:
 
 
 def _in_armour(text: str, label: str) -> Pasted:
-    """Return what a PEM file holds as a record would have it. Raises CheckFailed for a private key."""
+    """Return the key of a PEM file as a record. Raises CheckFailed for a private key."""
     if "PRIVATE" in label:
         raise CheckFailed(
             "this is a private key, and nothing to be shown", hint="see its record: dkimctl record DOMAIN"

@@ -1,4 +1,4 @@
-"""DKIM signatures made and verified: the only door to dkimpy."""
+"""DKIM signatures made and verified: the only importer of dkimpy."""
 
 import logging
 from collections.abc import Callable
@@ -18,7 +18,7 @@ FindRecord = Callable[[str], str | None]
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """One DKIM-Signature of a message, and whether it holds."""
+    """A DKIM-Signature of a message, and whether it is valid."""
 
     domain: str
     """`d=`, the signing domain."""
@@ -34,9 +34,9 @@ class Signature:
 
 
 def verify(message: bytes, find_record: FindRecord) -> tuple[Signature, ...]:
-    """Every DKIM-Signature of `message`, from the top, verified as RFC 6376 §6.1 says; empty when there is none.
+    """Return every DKIM-Signature of `message`, from the top, verified by RFC 6376 §6.1; empty when there is none.
 
-    Raises CheckFailed when it is no message, Unavailable when a record or an algorithm cannot be had.
+    Raises CheckFailed when it is not a message, Unavailable when a record or an algorithm is not available.
     """
     import dkim
 
@@ -56,7 +56,7 @@ def _verify_one(message: bytes, index: int, find_record: FindRecord) -> Signatur
         found.append(find_record(name.decode("ascii", "replace").rstrip(".")))
         return found[0].encode("utf-8") if found[0] is not None else None
 
-    said = _Said()
+    said = _LogCollector()
     verifier = dkim.DKIM(message, logger=said.logger)
     try:
         holds = verifier.verify(idx=index, dnsfunc=text_of)
@@ -74,8 +74,8 @@ def _verify_one(message: bytes, index: int, find_record: FindRecord) -> Signatur
 _NACL = "install it where dkimctl is: pip install 'dkimctl[ed25519]'"
 
 
-class _Said(logging.Handler):
-    """Listens to dkimpy, which logs why a key is unusable instead of returning it."""
+class _LogCollector(logging.Handler):
+    """Collects dkimpy's log, which has the reason why a key is unusable."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
@@ -96,7 +96,7 @@ def _reason(found: list[str | None], said: str) -> str:
 
 
 def _not_allowed(found: list[str | None], algorithm: str) -> str:
-    """What the record forbids and dkimpy does not tell (RFC 6376 §3.6.1, §6.1.2 steps 6 and 7)."""
+    """Return a restriction of the record that dkimpy does not check (RFC 6376 §3.6.1, §6.1.2 steps 6 and 7)."""
     record = parse_record(found[0]) if found and found[0] is not None else None
     if not isinstance(record, KeyRecord):
         return ""
@@ -126,7 +126,7 @@ def _flat(value: Any) -> str:
 
 
 def sign(message: bytes, domain: str, selector: str, pair: KeyPair) -> str:
-    """The value of a DKIM-Signature for `message`, made without a daemon: relaxed/simple, From signed twice.
+    """Return the value of a DKIM-Signature for `message`, made without a daemon: relaxed/simple, From signed twice.
 
     For places where no opendkim is installed. Raises CheckFailed when the key cannot sign here.
     """
@@ -134,6 +134,6 @@ def sign(message: bytes, domain: str, selector: str, pair: KeyPair) -> str:
 
     if pair.algorithm is not Algorithm.RSA:
         raise CheckFailed("only RSA keys sign without a daemon", hint="install opendkim: apt-get install opendkim")
-    signer = dkim.DKIM(message, logger=_Said().logger)
+    signer = dkim.DKIM(message, logger=_LogCollector().logger)
     field: bytes = signer.sign(selector.encode("ascii"), domain.encode("ascii"), pair.private_pem)
     return field.decode("ascii").partition(":")[2].strip().replace("\r\n", "\n")

@@ -24,7 +24,7 @@ FindRecords = Callable[[str], Sequence[str]]
 """Every TXT record at an owner name, each with its strings joined. Raises Unavailable when DNS does not answer."""
 
 _LINT = frozenset(entry.code for entry in (form.TOO_LONG_TEXT, form.PKCS1, form.UNPADDED, form.LATE_VERSION))
-"""Errors of a record that few verifiers mind: reported, but no verdict about the signature."""
+"""Errors of a record that most verifiers ignore: reported, but without effect on the verdict."""
 _FORGEABLE = of_keys.KNOWN_BAD.code  # verifiers accept it: the signature is valid, and proves nothing
 _DECIDED_HERE = of_tags.NO_SHA256.code  # depends on the hash that the signature uses
 _MOST = 4  # records at one name that are tried
@@ -42,20 +42,20 @@ def every(find: FindRecord) -> FindRecords:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key that a verifier can use, and what some verifiers mind."""
+    """A key that a verifier can use, and the faults that some verifiers refuse."""
 
     text: str
     """The record."""
     public: PublicKey
     remarks: tuple[str, ...] = ()
     wrong: tuple[str, ...] = ()
-    """What is wrong at its name although this record is usable."""
+    """Faults at its name although this record is usable."""
 
 
 def find_key(owner: str, tags: TagList, find: FindRecords, fits: Callable[[PublicKey], bool]) -> Key | DkimctlError:
     """Return the key of a signature with these tags, or why there is none.
 
-    Of several records the one that `fits` is taken: a verifier may take any (RFC 6376 §3.6.2.2).
+    Of several records the one that `fits` is used: a verifier may use any (RFC 6376 §3.6.2.2).
     """
     try:
         texts = [*find(owner)]

@@ -1,4 +1,4 @@
-"""Why the hash of a header does not fit its signature: a cause that is proven, and none rather than a wrong one."""
+"""The reason why a header does not match its signature: only a proven cause is reported."""
 
 from collections.abc import Callable
 
@@ -9,11 +9,11 @@ from dkimctl.keys.public import PublicKey
 from dkimctl.keys.signatures import fits, signed_digest
 from dkimctl.record.taglist import TagList
 
-_NAMES = 20  # names of h= that are shown
+_NAMES = 20  # names of h= in the output
 
 
 def why_not(search: HeaderSearch, header: Header, tags: TagList, key: PublicKey) -> tuple[str, str]:
-    """Return why the signature does not fit this header and key, and a hint."""
+    """Return why the signature does not match this header and key, with a hint."""
     signature = decoded(tags.get("b")) or b""
     accepts: Callable[[bytes], bool]
     if key.algorithm == "rsa":

@@ -1,4 +1,4 @@
-"""Every tag of a signature and of a key record in words (RFC 6376 §3.5, §3.6.1; RFC 8617 §4 for ARC)."""
+"""Explanations of every tag of signatures and key records (RFC 6376 §3.5, §3.6.1; RFC 8617 §4 for ARC)."""
 
 import base64
 import binascii
@@ -12,7 +12,7 @@ from dkimctl.record.taglist import TagList, items_in
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """One tag and what it says."""
+    """A tag and its explanation."""
 
     name: str
     value: str
@@ -35,7 +35,7 @@ def key_tags(tags: tuple[tuple[str, str], ...]) -> tuple[Tag, ...]:
 
 
 def moment(seconds: str) -> datetime | None:
-    """Return the time in `t=` or `x=`, or None when it is none."""
+    """Return the time in `t=` or `x=`, or None when it is not a number."""
     if not seconds.isascii() or not seconds.isdigit() or len(seconds) > 12:
         return None
     try:
@@ -45,7 +45,7 @@ def moment(seconds: str) -> datetime | None:
 
 
 def span(time: timedelta) -> str:
-    """Return how long, in the largest unit that fits: `19 seconds`, `3 days`."""
+    """Return a time span in its largest unit: `19 seconds`, `3 days`."""
     seconds = int(abs(time).total_seconds())
     for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
         if seconds >= 2 * size:
@@ -69,7 +69,7 @@ def _version(value: str) -> str:
 
 def _algorithm(value: str) -> str:
     known = {
-        "rsa-sha256": "RSA over a SHA-256 hash: what everybody verifies",
+        "rsa-sha256": "RSA over a SHA-256 hash: which every verifier supports",
         "rsa-sha1": "RSA over a SHA-1 hash: verifiers must refuse it (RFC 8301)",
         "ed25519-sha256": "Ed25519 over a SHA-256 hash (RFC 8463): not every receiver verifies it yet",
     }
@@ -91,7 +91,7 @@ def _canonicalization(value: str) -> str:
 
 
 def _domain(_: str) -> str:
-    return "the signing domain (SDID): who vouches for the message; its DNS holds the key, and DMARC looks at it"
+    return "the signing domain (SDID): it vouches for the message; its DNS has the key, and DMARC compares it with From"
 
 
 def _selector(_: str) -> str:
@@ -133,7 +133,7 @@ def _identity(_: str) -> str:
 
 
 def _length(value: str) -> str:
-    return f"only the first {value} octets of the body are signed: anybody can append to it; better not used"
+    return f"only the first {value} octets of the body are signed: anyone can append to it, so do not use it"
 
 
 def _query(_: str) -> str:

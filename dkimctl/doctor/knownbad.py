@@ -49,7 +49,7 @@ def shared_files(world: World) -> Iterator[Diagnosis]:
             yield diagnosis(c.SHARED, path, f"{path} signs for {_listed(list(names))}")
 
 
-def what_was_not_compared(world: World) -> str:
+def skipped_comparisons(world: World) -> str:
     """Return which comparisons were skipped, as text; empty when none."""
     table = world.data_sets.get("KeyTable")
     missing = knownbad.not_checked()

@@ -23,7 +23,7 @@ from dkimctl.postfix.milters import milter_socket, names_opendkim, split_milters
 from dkimctl.signers.registry import signer_of
 
 _OWN_ACTION = re.compile(r"(default_action\s*=\s*)(\w+)")
-_UNPRIVILEGED = Account("anybody", -2, -2)
+_UNPRIVILEGED = Account("unprivileged", -2, -2)
 """A user without files and groups."""
 
 
@@ -210,7 +210,7 @@ def _permission(route: MailRoute) -> Iterator[Diagnosis]:
     try:
         denial = may_connect(world, route.socket, client, daemon)
         mode, _ = predicted(world, route.socket, daemon)
-        anybody = may_connect(world, route.socket, _UNPRIVILEGED, daemon) is None
+        is_open = may_connect(world, route.socket, _UNPRIVILEGED, daemon) is None
     except OSError as error:
         if world.is_live and error.errno != 2:
             yield diagnosis(machine.UNREAD, directory, f"{directory}: {error.strerror}".lower())
@@ -218,7 +218,7 @@ def _permission(route: MailRoute) -> Iterator[Diagnosis]:
     if denial:
         seen = f"{denial.node} is {denial.mode:04o} {denial.owner}; Postfix connects as {client.name}"
         yield diagnosis(c.SOCKET_DENIED, denial.node, seen, fix)
-    elif anybody:
+    elif is_open:
         yield diagnosis(c.OPEN_SOCKET, route.socket.path, f"{route.socket.path} gets {mode:04o} (UMask)", fix)
     members = world.accounts.by_gid.get(daemon.gid)
     if members and client.name in members.members and daemon.gid != client.gid:

@@ -1,1 +1,1 @@
-"""Facts about this machine, read and never judged here: accounts, units, data sets, Postfix, the clock."""
+"""Facts about this machine, read but never judged: accounts, units, data sets, Postfix, the clock."""

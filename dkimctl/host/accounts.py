@@ -19,7 +19,7 @@ class Account:
     uid: int
     gid: int
     groups: tuple[int, ...] = ()
-    """The primary group is among them."""
+    """Includes the primary group."""
 
     def may(self, bits: int, mode: int, uid: int, gid: int) -> bool:
         """Return True when a file of this mode, user and group grants all of `bits` (4 read, 2 write, 1 search)."""
@@ -38,7 +38,7 @@ class Group:
 
 @dataclass
 class Accounts:
-    """Who there is: `users` in the order of the data base as (name, uid, primary gid), and `groups`."""
+    """The users, in the order of the database as (name, uid, primary gid), and the groups."""
 
     users: tuple[tuple[str, int, int], ...]
     groups: tuple[Group, ...]
@@ -50,14 +50,14 @@ class Accounts:
 
     @cached_property
     def primary(self) -> Mapping[int, tuple[tuple[str, int], ...]]:
-        """By number of a group: the users whose primary group it is, with their numbers."""
+        """Users with their numbers, by the number of their primary group."""
         found: dict[int, list[tuple[str, int]]] = {}
         for name, uid, gid in self.users:
             found.setdefault(gid, []).append((name, uid))
         return {gid: tuple(users) for gid, users in found.items()}
 
     def account(self, name: str) -> Account | None:
-        """The user of this name or number, or None."""
+        """Return the user of this name or number, or None."""
         for user, uid, gid in self.users:
             if name in (user, str(uid)):
                 others = sorted(g.gid for g in self.groups if user in g.members and g.gid != gid)
@@ -65,21 +65,21 @@ class Accounts:
         return None
 
     def group(self, name: str) -> Group | None:
-        """The group of this name or number, or None."""
+        """Return the group of this name or number, or None."""
         return next((g for g in self.groups if name in (g.name, str(g.gid))), None)
 
     def user_name(self, uid: int) -> str:
-        """The name of a number, or the number."""
+        """Return the name for a number, or the number."""
         return next((name for name, number, _ in self.users if number == uid), str(uid))
 
     def group_name(self, gid: int) -> str:
-        """The name of a number, or the number."""
+        """Return the name for a number, or the number."""
         found = self.by_gid.get(gid)
         return found.name if found else str(gid)
 
 
 def read_accounts(root: Path) -> Accounts:
-    """The users and groups of the tree, where it has an /etc/passwd; else those of this machine."""
+    """Return the users and groups of the tree, where it has an /etc/passwd; else those of this machine."""
     if not is_live(root):
         passwd, group = read_file(root / "etc/passwd"), read_file(root / "etc/group")
         if passwd is not None and group is not None:
@@ -105,5 +105,5 @@ def _groups(content: bytes) -> list[Group]:
 
 
 def may_become(account: Account) -> bool:
-    """True when this process can do as that user does."""
+    """True when this process can run as that user."""
     return os.geteuid() in (0, account.uid)

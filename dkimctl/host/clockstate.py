@@ -1,4 +1,4 @@
-"""Is this machine's clock right: what the kernel, chrony and timesyncd say, and what a server's Date says."""
+"""State of this machine's clock, as reported by the kernel, chrony, timesyncd, and a server's Date."""
 
 import ctypes
 import os
@@ -23,7 +23,7 @@ _LEAP = re.compile(r"^Leap status\s*:\s*Normal", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class ClockState:
-    """What is known about the clock; None where nobody could say."""
+    """State of the clock; None where unknown."""
 
     kernel: bool | None
     """True when the kernel counts its clock as synchronised (adjtimex(2))."""
@@ -37,12 +37,12 @@ class ClockState:
 
     @property
     def is_synchronised(self) -> bool:
-        """True when anybody keeps it right. chrony without rtcsync does so without telling the kernel."""
+        """True when any of them synchronises the clock; chrony without rtcsync does not report it to the kernel."""
         return bool(self.kernel) or self.chrony is not None or self.timesyncd
 
 
 class _Timex(ctypes.Structure):
-    """The part of `struct timex` that is read; the rest is room enough for all of it."""
+    """The fields of `struct timex` that are used, padded to its full size."""
 
     _fields_ = (
         ("modes", ctypes.c_uint),
@@ -56,7 +56,7 @@ class _Timex(ctypes.Structure):
 
 
 def read_clock_state() -> ClockState:
-    """What this machine says about its own clock."""
+    """Return the state of the clock as this machine reports it."""
     return ClockState(_kernel(), _chrony(), os.path.exists(_TIMESYNCD))
 
 
@@ -81,7 +81,7 @@ def _chrony() -> float | None:
 
 
 def chrony_offset(tracking: str) -> float | None:
-    """Seconds ahead in the output of `chronyc tracking`; None when chrony is not synchronised."""
+    """Return the offset in the output of `chronyc tracking`, in seconds; None when chrony is not synchronised."""
     found = _SYSTEM_TIME.search(tracking)
     if found is None or not _LEAP.search(tracking):
         return None
@@ -91,8 +91,8 @@ def chrony_offset(tracking: str) -> float | None:
 def ahead_of(url: str, clock: Clock, timeout: float = 5.0) -> float:
     """Return by how many seconds this clock is ahead of the `Date` of an HTTP answer. Raises Unavailable.
 
-    The Date is cut to the second, so half a second and the way there and back are the error. `timeout`: seconds for
-    the whole answer. A redirect is an answer like any other and is not followed.
+    The Date is cut to the second, so the error is half a second plus the round trip. `timeout`: seconds for
+    the whole answer. A redirect is not followed: its Date counts.
     """
     from http.client import HTTPException
 
@@ -116,7 +116,7 @@ def _date_header(url: str, timeout: float) -> str | None:
 
     class NoRedirect(HTTPRedirectHandler):
         def redirect_request(self, *_: object) -> None:
-            """Leave the redirect as the answer."""
+            """Treat a redirect as the answer."""
 
     try:
         with build_opener(NoRedirect).open(url, timeout=timeout) as answer:
@@ -128,7 +128,7 @@ def _date_header(url: str, timeout: float) -> str | None:
 
 
 def _http_date(text: str) -> datetime | None:
-    """The time in a Date field, which is UTC in whatever words (RFC 9110 §5.6.7); None for nonsense."""
+    """Return the time in a Date field, always UTC (RFC 9110 §5.6.7); None for an invalid one."""
     try:
         found = parsedate_to_datetime(text)
         return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
@@ -137,10 +137,10 @@ def _http_date(text: str) -> datetime | None:
 
 
 def started(pid: int) -> float | None:
-    """When a process was started, in seconds since the epoch, to a hundredth; None when it has gone."""
+    """Return the start time of a process in seconds since the epoch, to a hundredth; None when it has ended."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return None
-    # the kernel's own `btime` is cut to whole seconds: a daemon would seem older than the file that it was started with
+    # the kernel's own `btime` is cut to whole seconds: a daemon would seem older than its own configuration file
     return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + int(fields[19]) / os.sysconf("SC_CLK_TCK")

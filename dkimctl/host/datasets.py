@@ -1,4 +1,4 @@
-"""opendkim's data sets on this disk: what they hold, and what of it the daemon reads otherwise than people do."""
+"""opendkim's data sets on this disk, including lines that the daemon reads differently than expected."""
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -15,21 +15,21 @@ from dkimctl.opendkim.tables import Row, data_set
 
 FILES = ("file", "refile")
 ELSEWHERE = ("db", "dsn", "ldap", "ldapi", "ldaps", "lua")
-"""Kinds that Debian's opendkim knows and that cannot be read from here."""
+"""Types that Debian's opendkim supports and that cannot be read here."""
 _BOM = b"\xef\xbb\xbf"
 
 
 class DataSetState(StrEnum):
-    """Whether the rows are known."""
+    """Whether the rows could be read."""
 
     READ = "read"
     MISSING = "missing"
     UNREADABLE = "unreadable"
-    """Not by us."""
+    """The file exists and could not be read."""
     ELSEWHERE = "elsewhere"
-    """In a data base."""
+    """In a database."""
     UNKNOWN_KIND = "unknown kind"
-    """opendkim does not start with it."""
+    """A type with which opendkim does not start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +42,16 @@ class DataSet:
     """The path of a `file:` or `refile:`; else the text after the colon."""
     state: DataSetState
     rows: Collection[Row] = ()
-    """Those of a file are read anew at each pass."""
+    """Rows of a file are read again at each iteration."""
     why: str = ""
     """Why it is unreadable."""
     has_bom: bool = False
     long_lines: tuple[int, ...] = ()
     """Lines that the daemon splits."""
     version: Version | None = None
-    """Of the file when it was read; None for what lies in no file."""
+    """Version of the file when it was read; None without a file."""
     indented: tuple[int, ...] = ()
-    """Lines that a `refile:` drops because a blank comes first."""
+    """Lines that a `refile:` table ignores because they begin with a blank."""
 
     @property
     def patterns(self) -> bool:
@@ -85,7 +85,7 @@ def is_marked(row: Row) -> bool:
 
 
 def read_data_set(setting: Setting, at: Callable[[str], Path], base: str = "/") -> DataSet:
-    """What a setting such as `KeyTable refile:/etc/opendkim/KeyTable` names. `base`: where relative paths start."""
+    """Return the data set of a setting such as `KeyTable refile:/etc/opendkim/KeyTable`; `base`: of relative paths."""
     kind, place = data_set(setting.value)
     if kind == "csl":
         return DataSet(setting, kind, place, DataSetState.READ, tuple(_inline(place, setting.line)))

@@ -1,4 +1,4 @@
-"""opendkim as it will start on this host: its configuration file and what the command line puts above it."""
+"""opendkim as it will start on this host: its configuration file, and the command line that overrides it."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -16,54 +16,54 @@ DEFAULT_CONF = "/etc/opendkim.conf"
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """Everything the daemon is told."""
+    """The daemon's configuration: file, unit and command line."""
 
     conf_path: str
-    """As the daemon is told it."""
+    """As the daemon gets it."""
     conf: Configuration | None
-    """None when there is no such file: the daemon then has its defaults."""
+    """None when the file is missing: the daemon then uses its defaults."""
     service: Service = field(default_factory=Service)
 
     def find(self, name: str) -> Setting | None:
-        """The setting that counts: of the command line where it has one, else of the file; None when neither."""
+        """Return the setting in effect: from the command line, else from the file; None when neither has it."""
         return self.service.option(name) or (self.conf.find(name) if self.conf else None)
 
     def get(self, name: str, default: str = "") -> str:
-        """The value that counts, or the default."""
+        """Return the value in effect, or the default."""
         found = self.find(name)
         return found.value if found else default
 
     def flag(self, name: str, default: bool = False) -> bool:
-        """A Boolean as the daemon reads it: by its first letter."""
+        """Return a Boolean as the daemon reads it: by its first letter."""
         value = self.get(name)
         return value[:1].lower() in ("t", "y", "1") if value else default
 
     def number(self, name: str, default: int) -> int:
-        """A whole number as the daemon reads it (base 0); the default when it is none."""
+        """Return an integer as the daemon reads it (base 0); the default when it is not one."""
         return whole_number(self.get(name), default)
 
     def is_on_command_line(self, setting: Setting) -> bool:
-        """True when it is on the command line: no command may write a setting over that."""
+        """True when the setting is on the command line, which must not be replaced by a setting."""
         return setting == self.service.option(setting.name)
 
     @property
     def user(self) -> str:
-        """The user that it becomes; empty when it stays root."""
+        """The user that the daemon switches to; empty when it stays root."""
         return self.get("UserID").partition(":")[0]
 
     @property
     def group(self) -> str:
-        """The group that UserID names; empty when it names none."""
+        """The group in UserID; empty when there is none."""
         return self.get("UserID").partition(":")[2]
 
     @property
     def signs(self) -> bool:
-        """True unless Mode leaves signing out."""
+        """True unless Mode excludes signing."""
         return "s" in self.get("Mode", "sv").lower()
 
 
 def whole_number(text: str, default: int) -> int:
-    """The number in strtol's base 0 (`0x`, leading 0 for octal), or the default when it is none."""
+    """Return the number in strtol's base 0 (`0x`, leading 0 for octal), or the default when it is not one."""
     value = text.strip()
     try:
         if len(value) > 1 and value[0] == "0" and value[1] in "01234567":
@@ -76,8 +76,7 @@ def whole_number(text: str, default: int) -> int:
 def read_installation(conf_path: str, at: Callable[[str], Path], running: Process | None = None) -> Installation:
     """Return the installation: as `running` (the daemon's process) was started, else as its unit starts it.
 
-    A configuration file that the command line names counts unless `conf_path` is one that the caller asked for. Raises
-    DiskError.
+    A configuration file on the command line is used unless the caller asked for another `conf_path`. Raises DiskError.
     """
     service = read_service(at)
     service = service.run_as(running) if running else service
@@ -96,12 +95,12 @@ def installation_of(settings: Settings, at: Callable[[str], Path] | None = None)
 
 
 def where(setting: Setting) -> str:
-    """`/etc/opendkim.conf line 7`; without a line for what is in no file."""
+    """Return `/etc/opendkim.conf line 7`; without the line for a setting that is not in a file."""
     return f"{setting.file} line {setting.line}" if setting.line else setting.file
 
 
 def words(value: str) -> Iterator[str]:
-    """The items of an inline list."""
+    """Return the items of an inline list."""
     for item in value.removeprefix("csl:").split(","):
         if item.strip():
             yield item.strip()

@@ -1,4 +1,4 @@
-"""Is a client internal: opendkim's own look into a host list (`dkimf_checkhost`, `dkimf_checkip`)."""
+"""Whether a client is internal: opendkim's search of a host list (`dkimf_checkhost`, `dkimf_checkip`)."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class Fit:
 
     row: Row
     negated: bool
-    """True for an entry with `!`: the search ends there, and the client is not internal by it."""
+    """True for an entry with `!`, which ends the search: the client is not internal."""
 
 
 class HostList:
@@ -28,7 +28,7 @@ class HostList:
         self._find = finder(data_set)
 
     def fit(self, address: str, name: str = "") -> Fit | None:
-        """The entry that makes the client internal, or that with `!` which excludes it; None when none fits."""
+        """Return the entry that makes the client internal, or the `!` entry that excludes it; None without a match."""
         excluded = None
         for questions in (_host_questions(name), _address_questions(address)):
             found = next(filter(None, map(self._ask, questions)), None)
@@ -51,7 +51,7 @@ class HostList:
 
 
 def finder(data_set: DataSet) -> Find:
-    """Looks a name up as the daemon does: by patterns in their order, or by exact names without regard to case."""
+    """Looks up a name as the daemon does: by patterns in their order, or by exact names, ignoring case."""
     if data_set.patterns:
         return Patterns(tuple(data_set.rows)).first
     exact: dict[str, Row] = {}

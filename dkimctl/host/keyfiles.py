@@ -1,4 +1,4 @@
-"""What a private key file holds, as opendkim reads it, and the keys that the tables lead to."""
+"""Private key files as opendkim reads them, and the keys named by the tables."""
 
 import base64
 import binascii
@@ -18,11 +18,11 @@ from dkimctl.opendkim.tables import KeyEntry, key_entry
 
 ENCRYPTED = re.compile(rb"BEGIN ENCRYPTED PRIVATE KEY|Proc-Type: 4,ENCRYPTED")
 _BARE = b"MII"
-"""How base64 of a DER key begins: opendkim takes such a file as well (`dkim_sign`)."""
+"""Beginning of a DER key in base64: opendkim accepts such a file as well (`dkim_sign`)."""
 
 
 class Fault(StrEnum):
-    """Why a file is no key that the daemon can sign with."""
+    """Reason why the daemon cannot sign with a file."""
 
     ENCRYPTED = "it is encrypted"
     EMPTY = "it is empty"
@@ -30,7 +30,7 @@ class Fault(StrEnum):
 
 
 class UsedKey(NamedTuple):
-    """A key file, and where opendkim is told of it."""
+    """A key file, and the place in the configuration that names it."""
 
     path: str
     where: str
@@ -38,11 +38,11 @@ class UsedKey(NamedTuple):
     entry: KeyEntry | None = None
     """None for KeyFile."""
     algorithm: str = ""
-    """Its own, where the KeyTable names one that the daemon knows; else SignatureAlgorithm counts."""
+    """The key's own algorithm, where the KeyTable names one that the daemon knows; else SignatureAlgorithm applies."""
 
 
 def used_keys(world: World) -> Iterator[UsedKey]:
-    """Yield every key that opendkim is told of, with `%` still in it."""
+    """Yield every key in opendkim's configuration, with `%` not replaced."""
     table = world.data_sets.get("KeyTable")
     for row in table.rows if table else ():
         entry = key_entry(row)
@@ -56,7 +56,7 @@ def used_keys(world: World) -> Iterator[UsedKey]:
 
 def distinct_keys(world: World) -> Iterator[UsedKey]:
     """Yield each key once, without those whose path depends on the mail."""
-    seen: set[int] = set()  # of hashes, because a million paths would fill the memory
+    seen: set[int] = set()  # hashes, because a million paths would fill the memory
     for key in used_keys(world):
         path = key.path
         if "%" in path and key.entry and key.entry.domain != "%":
@@ -67,12 +67,12 @@ def distinct_keys(world: World) -> Iterator[UsedKey]:
 
 
 def key_demands(world: World) -> KeyDemands:
-    """Return what opendkim's configuration demands of every key."""
+    """Return the requirements of opendkim's configuration for every key."""
     return KeyDemands.of(world.opendkim.get("SignatureAlgorithm"), world.opendkim.number("MinimumKeyBits", 0))
 
 
 def read_key(content: bytes, source: str) -> KeyPair | Fault:
-    """Return the key in a file's content, in each form that opendkim takes, or why it is none."""
+    """Return the key in a file's content, in any form that opendkim accepts, or why there is none."""
     if not content.strip():
         return Fault.EMPTY
     if ENCRYPTED.search(content):

@@ -1,7 +1,7 @@
 """opendkim's own judgement about a private key file, message for message (`dkimf_loadkey`, `dkimf_securefile`).
 
 The daemon opens the key as its own user for every message, then looks at each node of the resolved path from `/` to
-the file. A symbolic link's own directory does not count. Sticky bits do not help: nothing below /tmp is safe.
+the file. The directory of a symbolic link itself is not checked. Sticky bits do not help: nothing below /tmp is safe.
 """
 
 import errno
@@ -18,7 +18,7 @@ _MOST_LINKS = 40  # as the kernel
 
 
 class Danger(StrEnum):
-    """What makes a node unsafe."""
+    """Reason why a node is unsafe."""
 
     FILE_OWNER = "file owner"
     FILE_GROUP = "file group"
@@ -57,13 +57,13 @@ class Walk:
         self._before = "" if is_live(self.root) else str(self.root)
 
     def judge(self, path: str) -> Unsafe | None:
-        """What makes the key at `path` unsafe, or None. Raises OSError when a node cannot be looked at."""
+        """Return why the key at `path` is unsafe, or None. Raises OSError when a node cannot be examined."""
         real = self._resolve(path)
         place = os.path.dirname(real)
         return self._directory(place) or self._node(real)
 
     def _resolve(self, path: str) -> str:
-        """The same as `resolve`, with each directory looked at once."""
+        """Return the same as `resolve`, examining each directory once."""
         if path in self._resolved or path in ("", "/"):
             return self._resolved.get(path, "/")
         place, name = os.path.split(path)
@@ -110,7 +110,7 @@ class Walk:
     def _folder(self, path: str, status: os.stat_result) -> tuple[Danger, str] | None:
         if status.st_mode & 0o002:
             return Danger.DIRECTORY_OTHERS, f"{path} can be read or written by other users"
-        # the daemon names its user here, not the path
+        # the daemon's message has its user here, not the path
         if status.st_mode & 0o020 and (crowd := self._crowd(self.account.name, "e.g.,", status.st_gid)):
             return Danger.DIRECTORY_GROUP, crowd
         if status.st_mode & 0o200 and status.st_uid not in (0, self.account.uid):
@@ -123,7 +123,7 @@ class Walk:
         return " or the superuser" if self.account.uid else ""
 
     def _crowd(self, label: str, such_as: str, gid: int) -> str:
-        """The daemon's words when the group has somebody besides the daemon and root; empty when it has not."""
+        """Return the daemon's message when the group has other members than the daemon and root; else empty."""
         group = self.accounts.by_gid.get(gid)
         others = [name for name, uid in self.accounts.primary.get(gid, ()) if uid not in (self.account.uid, 0)]
         if not others and group is not None:
@@ -134,7 +134,7 @@ class Walk:
 
 
 def resolve(path: str, root: Path) -> str:
-    """realpath(3) as a process sees it whose `/` is `root`. Raises OSError."""
+    """Return realpath(3) for a process whose `/` is `root`. Raises OSError."""
     if is_live(root):
         return os.path.realpath(path, strict=True)
     done = ""

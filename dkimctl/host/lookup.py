@@ -1,4 +1,4 @@
-"""Looking into KeyTable and SigningTable as the daemon does for one message (`dkimf_apply_signtable`)."""
+"""Lookup in KeyTable and SigningTable, as the daemon does it for one message (`dkimf_apply_signtable`)."""
 
 import re
 from collections.abc import Iterator
@@ -15,17 +15,17 @@ _MOST_COMPARED = 5_000  # each takes some ten microseconds
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What one SigningTable row asks for."""
+    """A signature that a SigningTable row requests."""
 
     row: Row
     name: str
-    """The KeyTable's name of the key; empty when the row names none."""
+    """The key's name in the KeyTable; empty when the row has none."""
     signer: str = ""
-    """What becomes i=; empty to leave it out."""
+    """The value of i=; empty to omit it."""
 
 
 def wanted_keys(signing: DataSet, address: str, *, several: bool) -> Iterator[Wanted]:
-    """The rows that fit the address, in the order in which the daemon takes them: one, or all with `several`."""
+    """Return the rows that match the address, in the daemon's order: the first, or all with `several`."""
     for row in _fitting(signing, address):
         name, _, signer = row.value.partition(":")
         domain = address.rpartition("@")[2]
@@ -48,7 +48,7 @@ def _fitting(signing: DataSet, address: str) -> Iterator[Row]:
 
 
 def lookup_keys(address: str) -> Iterator[str]:
-    """What the daemon looks for in a `file:` SigningTable, in this order."""
+    """Return the keys that the daemon looks up in a `file:` SigningTable, in this order."""
     user, _, domain = address.lower().rpartition("@")
     yield f"{user}@{domain}"
     yield domain
@@ -62,7 +62,7 @@ def lookup_keys(address: str) -> Iterator[str]:
 
 
 def find_key(keys: DataSet, name: str) -> Row | None:
-    """The row of this name: case counts, and in a `refile:` the row's name is the pattern."""
+    """Return the row of this name: case-sensitive, and in a `refile:` table the row's name is a pattern."""
     if not keys.patterns:
         return next((row for row in keys.rows if row.key == name), None)
     for row in keys.rows:
@@ -75,7 +75,7 @@ def find_key(keys: DataSet, name: str) -> Row | None:
 
 
 def resolved(row: Row, domain: str) -> KeyEntry | None:
-    """The key for mail from `domain`: `%` replaced. None when a part is missing."""
+    """Return the key for mail from `domain`, with `%` replaced; None when a part is missing."""
     entry = key_entry(row)
     if entry is None:
         return None
@@ -86,14 +86,14 @@ def resolved(row: Row, domain: str) -> KeyEntry | None:
 
 @dataclass(frozen=True, slots=True)
 class Miss:
-    """The row that comes nearest to an address that none fits, and why it does not fit."""
+    """The row closest to an address that no row matches, and why it does not match."""
 
     row: Row
     why: str
 
 
 def nearest_miss(signing: DataSet, address: str) -> Miss | None:
-    """The row that was probably meant for this address; None when none looks like it."""
+    """Return the row that was probably intended for this address; None when none is similar."""
     domain = address.rpartition("@")[2].lower()
     parents = [domain, *_parents(domain)]
     wanted, first = set(parents), dict[str, Row]()
@@ -105,12 +105,12 @@ def nearest_miss(signing: DataSet, address: str) -> Miss | None:
         if meant in first:
             return Miss(first[meant], _why(signing, first[meant], meant == domain))
     for line in signing.indented:
-        return Miss(Row("", "", line), "a row that begins with a blank is dropped")
+        return Miss(Row("", "", line), "a row that begins with a blank is ignored")
     return _like(signing, domain)
 
 
 def _like(signing: DataSet, domain: str) -> Miss | None:
-    """The row of a domain that is spelled nearly so, among the first few."""
+    """Return the row of a similarly spelled domain, among the first rows."""
     row_of: dict[str, Row] = {}
     for row in islice(signing.rows, _MOST_COMPARED):
         row_of.setdefault(_domain(row.key), row)

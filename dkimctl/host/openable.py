@@ -14,12 +14,12 @@ from dkimctl.programs.opener import NOT_REGULAR, result_of
 
 
 def failure_text(result: int) -> str:
-    """Return why a file could not be opened, for people; `result`: one of `open_results`."""
+    """Return why a file could not be opened, as text for messages; `result`: one of `open_results`."""
     return "not a regular file" if result == NOT_REGULAR else os.strerror(result).lower()
 
 
 def open_results(account: Account, root: Path, paths: Sequence[str]) -> list[int]:
-    """For each path return the errno of opening it as that user with `root` as `/`; 0 when it can be opened.
+    """Return, for each path, the errno of opening it as that user with `root` as `/`; 0 when it can be opened.
 
     NOT_REGULAR stands for a directory or a device. Only root may name another user than the caller. Raises Unavailable
     when it could not be tried.
@@ -31,7 +31,7 @@ def open_results(account: Account, root: Path, paths: Sequence[str]) -> list[int
 
 
 def _own_result(path: str, root: Path) -> int:
-    """Return what opening gives this process. An ordinary user can't chroot, so links are resolved below `root`."""
+    """Return the errno of opening a file as this process, with links resolved below `root`, as chroot(2) needs root."""
     if is_live(root):
         return result_of(path)
     try:

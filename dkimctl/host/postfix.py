@@ -1,4 +1,4 @@
-"""Postfix as it is set up on this host: every instance, its milters, services and networks."""
+"""Postfix as configured on this host: every instance, its milters, services and networks."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -55,9 +55,9 @@ NOT_READ = {
     "milter_rcpt_macros": "the daemon needs none of them",
     "milter_unknown_command_macros": "the daemon needs none of them",
 }
-"""Parameters about milters whose values are not read here, and why."""
+"""Parameters about milters whose values are not read, each with the reason."""
 RESTRICTIONS = tuple(name for name in NAMES if name.endswith("_restrictions"))
-"""The lists that decide whose mail a service accepts."""
+"""The restriction lists that decide which clients' mail a service accepts."""
 _SUBMISSION = ("submission", "submissions", "smtps", "465", "587")
 
 
@@ -81,13 +81,13 @@ class Service:
 
     @property
     def is_loopback(self) -> bool:
-        """True when only this machine can reach it: a way back in for content filters, as a rule."""
+        """True when only this machine can reach it: usually the return port of a content filter."""
         host = self.name.rpartition(":")[0].strip("[]")
         return self.kind != "inet" or host in ("127.0.0.1", "localhost", "::1")
 
     @property
     def is_submission(self) -> bool:
-        """True at the ports where users hand in their mail (RFC 6409, RFC 8314)."""
+        """True at the submission ports (RFC 6409, RFC 8314)."""
         return self.name.rpartition(":")[2] in _SUBMISSION
 
 
@@ -98,7 +98,7 @@ class PostfixInstance:
     directory: str
     """As Postfix sees it (without `--root`)."""
     values: Mapping[str, str]
-    """The settings in NAMES with macros expanded, defaults included."""
+    """The parameters in NAMES with macros expanded, defaults included."""
     services: tuple[Service, ...]
 
     @property
@@ -107,24 +107,24 @@ class PostfixInstance:
         return self.values["queue_directory"].rstrip("/")
 
     def services_of(self, command: str) -> Iterator[Service]:
-        """The services that run this program."""
+        """Yield the services that run this program."""
         return (service for service in self.services if service.command == command)
 
     def accepts_unknown_clients(self, service: Service) -> bool:
-        """True when a service takes mail from clients that neither log in nor are known (port 25, as a rule).
+        """True when a service accepts mail from clients that are neither logged in nor known (usually port 25).
 
-        A list of restrictions that ends in a plain `reject` lets in those alone whom it permits by name.
+        A list of restrictions that ends in a plain `reject` accepts only the clients that it permits explicitly.
         """
         lists = (self.effective(service, name).replace(",", " ").split() for name in RESTRICTIONS)
         return not any("reject" in words or "defer" in words for words in lists)
 
     def effective(self, service: Service, name: str) -> str:
-        """A setting as one service sees it."""
+        """Return a parameter as it applies to one service."""
         return service.overrides.get(name, self.values[name])
 
 
 def read_instances(settings: Settings) -> tuple[PostfixInstance, ...]:
-    """Every instance: the one of the settings, then those it names and starts. None where Postfix is not set up.
+    """Return every instance: the configured one, then those that it starts; none where Postfix is not configured.
 
     Raises Unavailable when postconf fails.
     """

@@ -1,4 +1,4 @@
-"""Which daemon runs on this machine: by its PID file, or the only process of its name."""
+"""Running daemons of this machine, found by a PID file, or as the only process of the name."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,7 +10,7 @@ from dkimctl.host.process import Process, processes
 def find_running(pid_file: Path, name: str) -> int | None:
     """Return the process id of the daemon of this name that wrote this file, or None when none runs."""
     text = (read_regular(pid_file) or b"").strip()
-    if not text.isdigit() or len(text) > 9:  # what the daemon writes there is the daemon's
+    if not text.isdigit() or len(text) > 9:  # the content of the PID file is the daemon's, and not trusted
         return None
     process = (read_file(Path(f"/proc/{int(text)}/comm")) or b"").decode("utf-8", "replace").strip()
     return int(text) if process.partition(":")[0] == name[:15] else None  # the kernel keeps 15 characters

@@ -1,4 +1,4 @@
-"""The milter socket between the daemon and Postfix: one end as each of them sees it."""
+"""The milter socket between the daemon and Postfix, as each of them sees it."""
 
 import os
 import stat
@@ -11,12 +11,12 @@ from dkimctl.host.world import World
 from dkimctl.opendkim.sockets import MilterSocket, parse_socket
 from dkimctl.postfix.milters import milter_socket
 
-EVERYWHERE = ("", "0.0.0.0", "::")  # noqa: S104  what a daemon may be told, not where we listen
+EVERYWHERE = ("", "0.0.0.0", "::")  # noqa: S104  addresses in a daemon's configuration, not of a socket of ours
 SYSTEMD_UMASK = 0o022
 
 
 def effective_socket(daemon: Installation) -> MilterSocket | None:
-    """Where the daemon listens, command line and last line counted; None when that is nowhere."""
+    """Return the socket where the daemon listens, from the command line or the file; None when there is none."""
     setting = daemon.find("Socket")
     try:
         return parse_socket(setting.value) if setting else None
@@ -25,12 +25,12 @@ def effective_socket(daemon: Installation) -> MilterSocket | None:
 
 
 def leads_to(milter: str, socket: MilterSocket, queue: str) -> bool:
-    """True when this milter of Postfix's is the daemon at `socket`."""
+    """True when this entry of a milter list is the daemon at `socket`."""
     there = milter_socket(milter, queue)
     if there is None:
         return False
     if there.is_unix or socket.is_unix:
-        # chrooted, Postfix writes what lies in the queue directory from there
+        # a chrooted Postfix names paths relative to the queue directory
         return socket.is_unix and there.path in (socket.path, socket.path.removeprefix(queue))
     if socket.host in EVERYWHERE:
         return there.port == socket.port
@@ -39,7 +39,7 @@ def leads_to(milter: str, socket: MilterSocket, queue: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Denial:
-    """The node on the way to a socket that a user may not pass."""
+    """A node of a socket's path that a user may not pass."""
 
     node: str
     mode: int
@@ -48,7 +48,7 @@ class Denial:
 
 
 def may_connect(world: World, socket: MilterSocket, client: Account, daemon: Account) -> Denial | None:
-    """Where connecting fails by the modes, or None. The socket's own mode is what the daemon will give it.
+    """Return the node whose mode prevents a connection, or None; for the socket, its mode once the daemon runs.
 
     Raises OSError when a directory cannot be looked at.
     """
@@ -65,7 +65,7 @@ def may_connect(world: World, socket: MilterSocket, client: Account, daemon: Acc
 
 
 def predicted(world: World, socket: MilterSocket, daemon: Account) -> tuple[int, int]:
-    """Mode and group that the socket gets when the daemon makes it. Raises OSError."""
+    """Return mode and group of the socket that the daemon will create. Raises OSError."""
     directory = os.stat(world.shown(os.path.dirname(socket.path)))
     mask = world.opendkim.number("UMask", SYSTEMD_UMASK)
     named = world.accounts.group(world.opendkim.group) if world.opendkim.group else None

@@ -1,4 +1,4 @@
-"""How the daemon is started: its systemd unit with drop-ins, and /etc/default/opendkim of older days."""
+"""The start of the daemon: its systemd unit with drop-ins, and the older /etc/default/opendkim."""
 
 import os
 import shlex
@@ -19,7 +19,7 @@ PLACES = (
     "/usr/lib/systemd/system",
     "/lib/systemd/system",
 )
-"""From the strongest to the weakest: systemd.unit(5)."""
+"""Unit directories by precedence, the highest first: systemd.unit(5)."""
 DEFAULTS = "/etc/default/opendkim"
 _OPTIONS = {
     "p": "Socket",
@@ -39,29 +39,29 @@ _OTHER_VALUES = "eFLmMnoRrtTwy"
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """The `[Service]` lines that count, drop-ins after the unit itself."""
+    """The `[Service]` lines, drop-ins after the unit itself."""
 
     lines: tuple[Setting, ...] = ()
     defaults: tuple[Setting, ...] = ()
     """The variables of /etc/default/opendkim: only the old init script reads them."""
     running: Setting | None = None
-    """The command line of the daemon that runs, where it has other options than the unit; it counts then."""
+    """The running daemon's command line, where its options differ from the unit's; it then takes precedence."""
 
     def find(self, name: str) -> Setting | None:
-        """The assignment that counts, or None."""
+        """Return the assignment in effect, or None."""
         found = next((line for line in reversed(self.lines) if line.name == name), None)
         return found if found and found.value else None
 
     def option(self, name: str) -> Setting | None:
-        """What the command line sets: `-p` for Socket and so on; `conf` for `-x`. None when it says nothing."""
+        """Return a setting from the command line: `-p` for Socket and so on; `conf` for `-x`. None without it."""
         return _option(self.running, name) if self.running else self.unit_option(name)
 
     def unit_option(self, name: str) -> Setting | None:
-        """Return what the unit's ExecStart sets, whatever the daemon that runs was started with."""
+        """Return a setting from the unit's ExecStart, however the running daemon was started."""
         return _option(self.find("ExecStart"), name)
 
     def run_as(self, process: Process) -> "Service":
-        """Return the service with the options of the daemon that runs; itself where the unit has the same."""
+        """Return the service with the options of the running daemon; itself where the unit has the same."""
         running = Setting("ExecStart", shlex.join(process.arguments), f"/proc/{process.pid}/cmdline", 0)
         start = self.find("ExecStart")
         names = dict.fromkeys(_OPTIONS.values())
@@ -69,7 +69,7 @@ class Service:
         return self if same else replace(self, running=running)
 
     def default(self, name: str) -> Setting | None:
-        """The variable of /etc/default/opendkim, with the variables in it expanded, or None."""
+        """Return a variable of /etc/default/opendkim, with variables in it expanded, or None."""
         values = {line.name: line.value for line in self.defaults}
         found = next((line for line in reversed(self.defaults) if line.name == name), None)
         if found is None:
@@ -107,7 +107,7 @@ def _arguments(command: str) -> Iterator[tuple[str, str]]:
 
 
 def read_service(at: Callable[[str], Path]) -> Service:
-    """The service as systemd would run it; `at` finds a system path on this disk. Raises DiskError."""
+    """Return the service as systemd would run it; `at` maps a system path to this disk. Raises DiskError."""
     unit = next((path for place in PLACES if (path := f"{place}/{UNIT}") and os.path.isfile(at(path))), None)
     files = [unit] if unit else []
     drop_ins: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""What the opendkim that is installed knows beyond 2.11 beta 2, the one of Debian 12."""
+"""Features of the installed opendkim that 2.11 beta 2, the version of Debian 12, lacks."""
 
 from functools import cache
 
@@ -7,12 +7,12 @@ from dkimctl.host.world import World
 from dkimctl.programs import run_program
 
 _ALGORITHMS = (":rsa-sha256", ":ed25519-sha256")
-"""The fourth field of a KeyTable row, which a newer opendkim takes for the key's own algorithm."""
+"""The fourth field of a KeyTable row, which a newer opendkim reads as the key's own algorithm."""
 
 
 @cache
 def is_known_here(name: str) -> bool:
-    """True when the opendkim that is installed knows the parameter: it exits 65 for one that it does not know."""
+    """True when the installed opendkim knows the parameter: it exits 65 for an unknown one."""
     try:
         return run_program("opendkim", "-x", "/dev/null", "-e", name).code in (0, 78)
     except Unavailable:
@@ -25,13 +25,13 @@ def has_algorithm(path: str) -> bool:
 
 
 def split_algorithm(path: str) -> tuple[str, str]:
-    """The path and its fourth field; without one, or the path as it is, an empty algorithm."""
+    """Return the path and the algorithm of the fourth field; empty when there is none."""
     found = next((algorithm for algorithm in _ALGORITHMS if path.endswith(algorithm)), "")
     return path.removesuffix(found), found.removeprefix(":")
 
 
 def as_read_here(world: World, path: str) -> tuple[str, str]:
-    """The same as the opendkim of this host reads it: 2.11 takes the fourth field for a part of the path."""
+    """Return path and algorithm as this host's opendkim reads them: 2.11 reads the fourth field as part of the path."""
     if has_algorithm(path) and world.is_live and is_known_here("CheckSigningTable"):
         return split_algorithm(path)
     return path, ""

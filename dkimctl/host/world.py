@@ -1,4 +1,4 @@
-"""Everything on this host that decides whether mail is signed, read once: what every check and `why` look at."""
+"""Everything on this host that decides whether mail is signed, read once for all checks and `why`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from dkimctl.host.postfix import PostfixInstance, read_instances
 from dkimctl.opendkim.conf import Setting
 
 TABLES = ("KeyTable", "SigningTable", "InternalHosts", "ExternalIgnoreList", "PeerList", "ExemptDomains", "MTA")
-"""The settings whose data sets are read."""
+"""Settings whose data sets are read."""
 DEFAULT_INTERNAL = "csl:127.0.0.1,::1"
 """DEFINTERNAL of opendkim.h; the manual page forgets ::1."""
 ROOT = Account("root", 0, 0, (0,))
@@ -21,7 +21,7 @@ ROOT = Account("root", 0, 0, (0,))
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """Something that could not be looked at."""
+    """A file or directory that could not be read."""
 
     what: str
     why: str
@@ -36,9 +36,9 @@ class World:
     accounts: Accounts = field(repr=False)
     opendkim: Installation
     account: Account | None
-    """The daemon's user; None when UserID names nobody."""
+    """The daemon's user; None when UserID names an unknown user."""
     data_sets: dict[str, DataSet]
-    """By the setting's name as in TABLES; only those that are set."""
+    """Data sets by setting, as in TABLES; only those that are set."""
     postfix: tuple[PostfixInstance, ...]
     unread: tuple[Unread, ...]
     at: Callable[[str], Path]
@@ -56,18 +56,18 @@ class World:
 
     @property
     def internal_hosts(self) -> DataSet:
-        """InternalHosts, or what the daemon takes without it."""
+        """InternalHosts, or the daemon's default."""
         default = Setting("InternalHosts", DEFAULT_INTERNAL, "the default", 0)
         return self.data_sets.get("InternalHosts") or read_data_set(default, self.at)
 
     def shown(self, path: str) -> str:
-        """A system path as a command typed here must name it."""
+        """Return a system path as a command on this machine must name it."""
         # a string, because a Path costs more than looking at the file, and there may be 10,000
         return path if self.is_live else f"{self.settings.root}{path}"
 
 
 def read_world(settings: Settings, at: Callable[[str], Path] | None = None) -> World:
-    """Return the host as it is. What cannot be read is listed in `unread`.
+    """Return the state of the host. Files that cannot be read are listed in `unread`.
 
     `at`: system path → the file to read its content from; by default `settings.at`.
     """

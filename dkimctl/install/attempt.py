@@ -1,4 +1,4 @@
-"""A configuration installed, read by the daemons, and proven by messages: what every installation goes through.
+"""Installation of a configuration: files written, daemons reloaded, and signing proven by test messages.
 
     attempt(rendering, settings, keys, find_record) -> Attempt     installed, reloaded, probed
     take_back(attempt, settings) -> what the daemons did            the old configuration again
@@ -40,7 +40,7 @@ _BELOW = "probe"  # the label below a domain from which its sub-domains are prob
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A message that was not signed as it should be."""
+    """A test message that was not signed correctly."""
 
     key: SigningKey
     sender: str
@@ -50,18 +50,18 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What was done, and what the probes showed."""
+    """The steps of an installation and the results of its test messages."""
 
     switched: tuple[Switched, ...]
-    """In the order in which it was done; one, or two where Postfix was told after the signer was proven."""
+    """The switches in order: one, or two where Postfix was reloaded after the signer was proven."""
     reload_failed: ReloadFailed | None = None
-    """A daemon could not be reloaded; nothing was probed then."""
+    """The error of a failed reload; no test message was sent then."""
     failures: tuple[Failure, ...] = ()
     proven: tuple[SigningKey, ...] = ()
 
     @property
     def has_changed(self) -> bool:
-        """True when there is something to take back."""
+        """True when files were changed."""
         return any(not switched.installed.changed.is_empty for switched in self.switched)
 
     @property
@@ -82,10 +82,11 @@ def attempt(
 ) -> Attempt:
     """Install the rendering, reload the daemons, and show the signer a message for each of the keys.
 
-    A signer with `proven_before_postfix` signs these messages before Postfix is told of it, so that the one before it
-    signs until then. Of any other, Postfix's settings change with its files, unless only a person can restart it at a
-    new socket: then Postfix keeps the old one until the next time; with `postfix_waits` also while no signer runs that
-    could be restarted. `tell` is called for each switch as it ends.
+    A signer with `proven_before_postfix` signs these messages before Postfix is reconfigured, so that the previous one
+    signs until then. For other signers Postfix's settings change with the files, unless the signer has to be restarted
+    by hand to use a new socket: then Postfix keeps the old socket until the next run; with `postfix_waits` also while
+    no signer is running. `tell` is called for each switch as it ends.
+
     Raises what `switch.switch_to` raises, except ReloadFailed.
     """
     is_proven_first = signer_named(rendering.signer).proven_before_postfix
@@ -107,7 +108,7 @@ def attempt(
 
 
 def _postfix_waits(rendering: Rendering, settings: Settings, *, until_started: bool) -> bool:
-    """Return True when Postfix must not be told of the new socket yet."""
+    """Return True when Postfix must not use the new socket yet."""
     if not rendering.postfix:
         return False
     waits = needs_person_to_restart(settings) or (until_started and needs_person_to_start(settings))
@@ -124,14 +125,15 @@ def _waiting(signer: str) -> ReloadResult:
 
 
 def take_back(made: Attempt, settings: Settings) -> tuple[ReloadResult, ...]:
-    """Put back everything that changed; returns what was done about the
-    daemons. Raises what `switch.switch_back` raises.
+    """Undo all changes and return the results of the daemons' reloads.
+
+    Raises what `switch.switch_back` raises.
     """
-    told: list[ReloadResult] = []
+    results: list[ReloadResult] = []
     for switched in reversed(made.switched):
         if not switched.installed.changed.is_empty:
-            told += switch_back(switched, settings)
-    return tuple(told)
+            results += switch_back(switched, settings)
+    return tuple(results)
 
 
 def _switch(
@@ -142,7 +144,7 @@ def _switch(
     tell: Callable[[Switched], None],
     waiting: ReloadResult | None = None,
 ) -> Attempt:
-    """One switch after those before it. `waiting`: what is to be said of Postfix, which is told nothing."""
+    """Make one switch after those before it. `waiting`: the result to report for Postfix, which is not reloaded."""
     try:
         switched = switch_to(rendering, settings, clock=clock)
     except ReloadFailed as error:
@@ -177,12 +179,12 @@ def _probed_again(
 ) -> Attempt:
     """Return the proof again after a reload: an earlier run may have ended before the daemon read its files."""
     try:
-        told = reload_again(settings)
+        result = reload_again(settings)
     except Unavailable:
-        return made  # what the messages showed is what a person needs to know
-    last = replace(made.switched[-1], daemon=told)
+        return made  # the result of the messages matters more to the user
+    last = replace(made.switched[-1], daemon=result)
     again = replace(made, switched=(*made.switched[:-1], last))
-    return _probed(again, keys, settings, find_record, clock) if told.done else made
+    return _probed(again, keys, settings, find_record, clock) if result.done else made
 
 
 def _senders(key: SigningKey) -> Iterator[str]:
@@ -194,9 +196,9 @@ def _senders(key: SigningKey) -> Iterator[str]:
 def _probe(
     key: SigningKey, sender: str, settings: Settings, find_record: FindRecord, clock: Clock, since: float
 ) -> DkimctlError | None:
-    """Return why mail from this domain is not signed with a signature that verifies, or None when it is.
+    """Return why mail from this domain has no valid signature, or None when it has one.
 
-    Tries again for a while: `since` is when the daemon was reloaded.
+    Retries for a while; `since`: time of the daemon's reload.
     """
     socket, client = parse_socket(settings.signing.socket), _trusted_client(settings)
     service = signer_of(settings).service(settings)
@@ -208,9 +210,9 @@ def _probe(
                 return None
             log = f"see its log: {log_of(service.name, seen.job)}"
             error: DkimctlError = CheckFailed(seen.problem, hint=log)
-        except NobodyListens as nobody:
+        except NobodyListens as refused:
             log = f"see its log: {log_of(service.name)}"
-            error, patience = CheckFailed(nobody.message, hint=log), service.to_start
+            error, patience = CheckFailed(refused.message, hint=log), service.to_start
         except Unavailable as unavailable:
             error = unavailable
         if clock.monotonic() - since > patience:
@@ -219,7 +221,7 @@ def _probe(
 
 
 def _trusted_client(settings: Settings) -> Client:
-    """Return a client whose mail is to be signed: this machine where it is trusted, else the first address that is."""
+    """Return a client whose mail should be signed: this machine where it is trusted, else the first trusted one."""
     for host in settings.signing.trusted_hosts:
         try:
             address = ip_network(host.replace("[", "").replace("]", ""), strict=False).network_address

@@ -1,4 +1,4 @@
-"""Copies of what is about to change, complete on the disk before anything does."""
+"""Backups: copies of the files to be changed, complete on disk before the first change."""
 
 import os
 import stat
@@ -38,7 +38,7 @@ class Backup:
         _copy(copy, target, follow=True)
 
     def remove(self) -> None:
-        """Remove the copies: nothing has changed."""
+        """Remove the copies, when nothing has changed."""
         if self.shown:
             remove_tree(self.settings.at(self.shown))
 

@@ -1,4 +1,4 @@
-"""What is installed, compared with what should be."""
+"""Comparison of the installed configuration with the wanted one."""
 
 import os
 import stat
@@ -18,7 +18,7 @@ _CHUNK = 1 << 16
 
 
 class Change(StrEnum):
-    """What is to be done to a file or directory."""
+    """Kind of change to a file or directory."""
 
     NEW = "new"
     CONTENT = "content"
@@ -27,7 +27,7 @@ class Change(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FileChange:
-    """A file that is not as it should be."""
+    """A file that differs from the rendering."""
 
     path: str
     """As the daemons see it."""
@@ -39,7 +39,7 @@ class FileChange:
 
 @dataclass(frozen=True, slots=True)
 class DirectoryChange:
-    """A directory that is not as it should be."""
+    """A directory that differs from the rendering."""
 
     path: str
     change: Change
@@ -48,7 +48,7 @@ class DirectoryChange:
 
 @dataclass(frozen=True, slots=True)
 class PostfixChange:
-    """A setting of main.cf with another value in effect than the one wanted."""
+    """A parameter of main.cf whose effective value differs from the wanted one."""
 
     name: str
     now: str
@@ -63,16 +63,16 @@ class Difference:
     directories: tuple[DirectoryChange, ...] = ()
     postfix: tuple[PostfixChange, ...] = ()
     removed: tuple[str, ...] = ()
-    """Copies of revoked keys that are there, as system paths."""
+    """Existing copies of revoked keys, as system paths."""
 
     @property
     def is_empty(self) -> bool:
-        """True when all is as it should be."""
+        """True when nothing differs."""
         return not (self.files or self.directories or self.postfix or self.removed)
 
 
 def compare(rendering: Rendering, settings: Settings) -> Difference:
-    """What differs from the rendering. Raises DiskError when something cannot be read, Unavailable from postconf."""
+    """Return the differences from the rendering. Raises DiskError for an unreadable file, Unavailable from postconf."""
     return Difference(
         files=tuple(_file_changes(rendering.files, settings)),
         directories=tuple(_directory_changes(rendering.directories, settings)),
@@ -102,7 +102,7 @@ def _change(file: RenderedFile, change: Change, status: os.stat_result | None) -
 
 
 def _is_private(status: os.stat_result, file: RenderedFile, settings: Settings) -> bool:
-    """True when a private key has its mode, and its owner where one can be given."""
+    """True when a private key has the right mode, and the right owner where it can be set."""
     owner = find_daemon(file.owner, settings.root) if os.geteuid() == 0 else None
     return stat.S_IMODE(status.st_mode) == file.mode and (owner is None or status.st_uid == owner.uid)
 
@@ -116,9 +116,9 @@ def _same_content(path: Path, size: int, wanted: Iterable[bytes]) -> bool:
 
 
 def is_readable(status: os.stat_result, daemon: Owner | None) -> bool:
-    """Return True when the daemon can read the file after dropping root, as for a reload, and nobody else can write it.
+    """Return True when the daemon can read the file after dropping root, and no other user can write it.
 
-    `daemon` is None where its user does not exist (yet): then everybody must be able to read it.
+    `daemon` is None where its user does not exist (yet): then all users must be able to read it.
     """
     mode = status.st_mode
     if mode & stat.S_IWOTH:

@@ -1,4 +1,4 @@
-"""The keys that are eligible to sign: those that DNS was seen to serve, and those that sign already."""
+"""The keys that may sign: those that DNS was seen to serve, and those that sign already."""
 
 from collections.abc import Iterator
 

@@ -20,17 +20,17 @@ from dkimctl.signers.dryrun import sample
 
 @dataclass(frozen=True, slots=True)
 class Proven:
-    """What was done, and what showed that it is right."""
+    """The result of a proven installation."""
 
     switched: Switched
     proof: str
-    """What the probes showed, in one line; empty when there was nobody to ask."""
+    """The result of the test messages in one line; empty when no daemon was running."""
 
 
 def install_current(
     settings: Settings, store: KeyStore, *, clock: Clock, before: Callable[[Rendering], None] = lambda _: None
 ) -> tuple[Rendering, Proven]:
-    """Install what the keys and the installed files demand now: they are read and replaced under one lock.
+    """Install the configuration for the current keys and files, read and replaced under one lock.
 
     `before` is called with each rendering before it is installed. Raises what `desired` and `install` raise.
     """

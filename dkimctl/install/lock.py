@@ -1,4 +1,4 @@
-"""The lock of this host's configuration: what is read, decided and written is done under it, by one run at a time."""
+"""The lock of this host's configuration: one run at a time reads, decides and writes under it."""
 
 import errno
 from collections.abc import Callable, Iterator
@@ -14,16 +14,16 @@ T = TypeVar("T")
 _ATTEMPTS = 5
 _NOT_OURS = (errno.EACCES, errno.EPERM, errno.EROFS)
 _held: set[Path] = set()
-"""The directories whose lock this process has: it may ask for it again."""
+"""Directories whose lock this process holds, so that it can be acquired again."""
 _made: set[Path] = set()
-"""Those of them that had to be made for their lock."""
+"""Those of them that were created for their lock."""
 
 
 @contextmanager
 def configuration_lock(settings: Settings) -> Iterator[None]:
-    """Hold the lock of opendkim's directory, which stands for everything that an installation writes.
+    """Hold the lock of opendkim's directory, which protects everything that an installation writes.
 
-    Asked for again inside the block it is already held. Where this user cannot write the directory nothing is locked:
+    It can be acquired again inside the block. Where this user cannot write the directory nothing is locked:
     nothing can be installed there either. Raises Unavailable when another run holds it for too long, DiskError.
     """
     place = settings.at(settings.paths.opendkim_directory)
@@ -54,7 +54,7 @@ def is_made_for_lock(directory: Path) -> bool:
 def with_current_files(settings: Settings, work: Callable[[], T]) -> T:
     """Return the result of `work`, which reads, decides and installs, done under the configuration's lock.
 
-    It is done again when somebody without this lock, such as an editor, changed a file after it was read. Raises
+    It is repeated when a program without this lock, such as an editor, changed a file after it was read. Raises
     FileChanged when that goes on, and what `work` raises.
     """
     with configuration_lock(settings):

@@ -17,7 +17,7 @@ from dkimctl.install.write import Installed
 def restore(installed: Installed, settings: Settings) -> None:
     """Put back every file that the installation changed, and remove those it made; directories stay.
 
-    All of them or none. Raises FileChanged when somebody else changed one since, DiskError when one cannot be written;
+    All of them or none. Raises FileChanged when another program changed one, DiskError when one cannot be written;
     the copies in the backup stay in any case.
     """
     with configuration_lock(settings), ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""doctor's checks on files that are not in place yet: an installation must not bring an error with it."""
+"""doctor's checks on files that are not in place yet, so that an installation introduces no error."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -28,7 +28,7 @@ _NO_EFFECT = (HOST_SPELLING.code,)
 def check_staged(rendering: Rendering, settings: Settings, staged: Mapping[str, Path]) -> None:
     """Raise Refused when the new files have an error that the installed ones do not have.
 
-    `staged`: system path → where its new content can be read. Only the files of a signer
+    `staged`: system path → the file with its new content. Only the files of a signer
     that `explains` are checked, and only on the machine where it runs.
     """
     signer = signer_named(rendering.signer)
@@ -52,7 +52,7 @@ def _names(error: Finding) -> tuple[tuple[str, str], ...]:
 
 
 def _new_keys(coming: World, now: World) -> World:
-    """Return the world with the new keys only: to look at 100,000 that sign already would take half a minute."""
+    """Return the world with the new keys only: checking 100,000 that sign already would take half a minute."""
     table, old = coming.data_sets.get("KeyTable"), now.data_sets.get("KeyTable")
     if table is None or old is None or coming.account != now.account:
         return coming

@@ -24,13 +24,13 @@ _GREETING = 3.0  # seconds; a connection on this machine
 
 @dataclass(frozen=True, slots=True)
 class Switched:
-    """What was done."""
+    """The result of a switch."""
 
     installed: Installed
     dry_run: str
-    """What the dry run showed, or why there was none."""
+    """The result of the dry run, or why there was none."""
     daemon: ReloadResult | None
-    """None in a staging tree, where no daemon belongs to the files."""
+    """None in a staging tree, which has no daemon."""
     postfix: ReloadResult | None
     """None when main.cf did not change."""
 
@@ -44,7 +44,7 @@ class ReloadFailed(Unavailable):
 
 
 def switch_to(rendering: Rendering, settings: Settings, *, clock: Clock) -> Switched:
-    """Install the rendering and have the signer and Postfix read it. A second run changes nothing.
+    """Install the rendering and reload the signer and Postfix. A second run changes nothing.
 
     Raises what `write.install` raises, Refused when the new files have an error or the dry run fails, and ReloadFailed
     when a daemon could not be reloaded: the files are in place then.
@@ -72,7 +72,7 @@ def switch_to(rendering: Rendering, settings: Settings, *, clock: Clock) -> Swit
 
 
 def reload_again(settings: Settings) -> ReloadResult:
-    """Have the signer read files that did not change now: an earlier run may have ended before the reload.
+    """Reload the signer although no file changed: an earlier run may have ended before the reload.
 
     Raises Unavailable when it could not be reloaded.
     """
@@ -82,9 +82,9 @@ def reload_again(settings: Settings) -> ReloadResult:
 
 
 def needs_person_to_restart(settings: Settings) -> bool:
-    """Return True when the signer runs, does not listen at its new socket yet, and only a person can restart it.
+    """Return True when the signer runs, does not listen at its new socket yet, and can only be restarted by the admin.
 
-    Until then Postfix must keep asking at the old one.
+    Until then Postfix must keep using the old one.
     """
     if not settings.is_live or has_systemd() or signer_of(settings).running(settings).pid is None:
         return False

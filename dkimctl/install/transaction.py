@@ -1,4 +1,4 @@
-"""Several files changed together: all of them, or none; and whatever could not be put back is named, file by file."""
+"""Changes of several files together, all or none; each file that could not be restored is named."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,12 +9,12 @@ from dkimctl.files import Expected, FileChanged, Staged
 from dkimctl.install.backup import Backup
 
 Put = Callable[[Staged, Expected], None]
-"""Changes one file, if it is still as expected."""
+"""Changes one file, if it is still at the expected version."""
 
 
 @contextmanager
 def all_or_nothing(backup: Backup | None = None) -> Iterator[Put]:
-    """Yield what changes one file. When the block fails, each file that was changed is put back, the last one first.
+    """Yield a function that changes one file. When the block fails, each changed file is restored, the last one first.
 
     `backup`: copies of these files, for one that cannot be put back itself; they are removed when nothing was changed
     at all. Raises what the block raised, with what became of the files; DiskError when one could not be put back.
@@ -42,11 +42,11 @@ def all_or_nothing(backup: Backup | None = None) -> Iterator[Put]:
 
 
 def _is_put_back(staged: Staged, backup: Backup | None) -> bool:
-    """Put the old file back: itself where that can be done, else its copy. Return False when neither can be."""
+    """Restore the old file, or else its copy; return False when neither is possible."""
     try:
         staged.revert()
     except FileChanged:
-        return False  # somebody's change of it stays
+        return False  # another program's change stays
     except DkimctlError:
         if backup is None:
             return False

@@ -1,4 +1,4 @@
-"""A rendering written elsewhere: to look at, to copy to other hosts, to build an image from."""
+"""A rendering written to another directory, for review, other hosts, or images."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,9 +11,9 @@ POSTFIX_FILE = "postfix-settings"
 
 
 def write_tree(rendering: Rendering, directory: Path) -> tuple[Path, ...]:
-    """Every file below `directory` at its system path, and main.cf's settings; returns what was written.
+    """Write every file below `directory` at its system path, and main.cf's settings; return the paths written.
 
-    Private keys are left out: they never go anywhere but to the daemon.
+    Private keys are omitted: only the daemon gets them.
 
     Raises DiskError.
     """

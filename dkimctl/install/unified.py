@@ -1,4 +1,4 @@
-"""The difference for people: a unified diff of files and of main.cf's settings, line by line as it is made.
+"""Unified diff of files and of main.cf's settings, generated line by line.
 
 difflib alone takes quadratic time on tables of 100,000 rows that differ in every second one. Large files are therefore
 matched by the lines that occur once on each side (Bram Cohen's patience diff), which is exact for sorted tables.
@@ -21,7 +21,7 @@ _CONTEXT = 3
 
 
 def diff_lines(rendering: Rendering, difference: Difference, settings: Settings) -> Iterator[str]:
-    """The lines of the diff, each with its line feed; none when nothing differs."""
+    """Yield the lines of the diff, each with its newline; none when nothing differs."""
     for directory in difference.directories:
         wanted = directory.directory
         verb = "make" if directory.change is Change.NEW else "set"
@@ -70,7 +70,7 @@ def _lines(chunks: Iterable[bytes]) -> Iterator[str]:
 
 
 def unified(old: Sequence[str], new: Sequence[str]) -> Iterator[str]:
-    """The hunks that make `new` of `old`."""
+    """Yield the hunks that change `old` into `new`."""
     matcher = SequenceMatcher(None, old, new, autojunk=False) if len(old) + len(new) < _SMALL else _Anchored(old, new)
     for group in matcher.get_grouped_opcodes(_CONTEXT):
         first, last = group[0], group[-1]
@@ -88,14 +88,14 @@ def _range(start: int, stop: int) -> str:
 
 
 class _Anchored(SequenceMatcher[str]):
-    """Matches by the lines that occur once on each side, in the longest order that both sides share."""
+    """Matcher by the lines that occur once on each side, in their longest common order."""
 
     def __init__(self, old: Sequence[str], new: Sequence[str]) -> None:
         self.a, self.b = old, new
         self.opcodes = None
 
     def get_matching_blocks(self) -> list[Match]:
-        """Each run of equal lines, and an empty one at the end."""
+        """Return each run of equal lines, and an empty one at the end."""
         blocks: list[Match] = []
         for i, j in _longest_increasing(_once_on_both(self.a, self.b)):
             if blocks and (blocks[-1].a + blocks[-1].size, blocks[-1].b + blocks[-1].size) == (i, j):
@@ -106,14 +106,14 @@ class _Anchored(SequenceMatcher[str]):
 
 
 def _once_on_both(old: Sequence[str], new: Sequence[str]) -> list[tuple[int, int]]:
-    """(place in old, place in new) of each line that occurs once on each side, in the order of old."""
+    """Return (index in old, index in new) of each line that occurs once on each side, in the order of old."""
     in_old, in_new = Counter(old), Counter(new)
     places = {line: j for j, line in enumerate(new) if in_new[line] == 1}
     return [(i, places[line]) for i, line in enumerate(old) if in_old[line] == 1 and line in places]
 
 
 def _longest_increasing(pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The longest run of pairs whose second numbers increase (patience sorting)."""
+    """Return the longest subsequence of pairs with increasing second numbers (patience sorting)."""
     tops: list[int] = []
     ends: list[int] = []
     before = [-1] * len(pairs)

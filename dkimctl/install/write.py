@@ -1,9 +1,9 @@
-"""Putting a rendering in place: all of it or nothing, and never without a copy of what was there.
+"""Installation of a rendering: all of it or nothing, with backups of the old files.
 
-Everything new is complete on the disk beside its place before anything changes, and so are the copies. Then main.cf
-and the files are exchanged, the one that makes the daemon read the others last. When one cannot be, all that changed
-is put back. Killed between two of these steps, the same command completes the work: the old opendkim.conf still tells
-which milter in main.cf was ours.
+All new files and all backups are complete on disk before the first change. Then main.cf and the files are replaced,
+opendkim.conf, which makes the daemon read the others, last. When one replacement fails, all are undone. After a kill
+between two of these steps the same command completes the work: the old opendkim.conf still shows which milter in
+main.cf was dkimctl's.
 """
 
 import os
@@ -43,18 +43,18 @@ from dkimctl.postfix import postconf
 from dkimctl.signers.base import Rendering
 
 BeforeSwitch = Callable[[Mapping[str, Path]], None]
-"""Gets system path → where its new content can be read now, for each file of the rendering; raises to stop it all."""
+"""Called with system path → file with its new content, for each file of the rendering; raises to cancel."""
 
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """What an installation changed."""
+    """The changes of an installation."""
 
     changed: Difference
     backup: str
     """The directory with the old files, as a system path; empty when there was nothing to keep."""
     notes: tuple[str, ...] = ()
-    """What could not be done here, and who does it."""
+    """Steps that could not be done here, and how they are done."""
     versions: Mapping[str, Version | None] = field(default_factory=dict, repr=False)
     """Each changed file (by its system path) as the installation left it."""
 
@@ -62,10 +62,10 @@ class Installed:
 def install(
     rendering: Rendering, settings: Settings, *, now: datetime, before_switch: BeforeSwitch = lambda _: None
 ) -> Installed:
-    """Make this host as the rendering says; nothing is written when it is so already.
+    """Apply the rendering to this host; nothing is written when it is up to date.
 
     Raises Refused for a blocking notice, a symbolic link in a file's place, or what `before_switch` found; FileChanged
-    when somebody else changed a file since the rendering was made from it: render again; DiskError when something
+    when another program changed a file since the rendering was made from it: render again; DiskError when something
     cannot be written. Everything is as it was before then, or the error names each file that is not.
     """
     for notice in rendering.notices:
@@ -124,13 +124,13 @@ def _staged_main_cf(difference: Difference, settings: Settings) -> Iterator[Stag
 
 
 def remove_leftovers(installed: Installed, settings: Settings) -> None:
-    """Remove what no daemon reads any more, once it was told so. Raises DiskError."""
+    """Remove files that no daemon reads after its reload. Raises DiskError."""
     for path in map(settings.at, installed.changed.removed):
         remove_file(path)
 
 
 def _make(change: DirectoryChange, settings: Settings) -> None:
-    """Make the directory, or give it its owner and mode; the owner only where root works and the user exists."""
+    """Create the directory, or set its owner and mode; the owner only as root and where the user exists."""
     owner = _owner_to_give(change, settings)
     settle_directory(settings.at(change.path), mode=change.directory.mode, owner=owner)
 
@@ -163,7 +163,7 @@ def _staged(change: FileChange, settings: Settings) -> Iterator[Staged]:
 
 
 def _mode_and_owner(change: FileChange, path: Path, settings: Settings) -> tuple[int, Owner | None]:
-    """Those of the file that is there, unless the daemon could not read it so."""
+    """Return owner and mode of the existing file, unless the daemon could not read it with them."""
     if change.file.is_private:
         return change.file.mode, find_daemon(change.file.owner, settings.root) if os.geteuid() == 0 else None
     if change.change is Change.NEW:

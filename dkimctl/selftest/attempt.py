@@ -164,5 +164,5 @@ def _clock(tags: TagList, expected: Expected) -> list[str]:
         ahead = span(signed - expected.now)
         return [f"t= is {ahead} ahead of this machine's clock: receivers may refuse it; set the clock (chrony)"]
     if signed < expected.sent - _SKEW:
-        return [f"t= is {span(expected.sent - signed)} behind this machine's clock"]
+        return [f"t= is {span(expected.sent - signed)} earlier than this machine's clock"]
     return []

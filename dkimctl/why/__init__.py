@@ -1,1 +1,1 @@
-"""What the signer of this machine will do with mail from one sender, and each decision that leads there."""
+"""Predict what this machine's signer does with mail from one sender, with each decision."""

@@ -1,4 +1,4 @@
-"""The answer of `why`: what becomes of one mail, and each decision that led there."""
+"""The answer of `why`: the outcome of one mail, with each decision."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -8,25 +8,25 @@ from dkimctl.keys.public import PublicKey
 
 
 class MailOutcome(StrEnum):
-    """What becomes of the mail."""
+    """The outcome of a mail."""
 
     SIGNED = "signed"
     UNSIGNED = "not signed"
     DEFERRED = "deferred"
-    """Answered 4xx: the sender's queue keeps it."""
+    """Answered 4xx: the mail stays in the sender's queue."""
     REJECTED = "rejected"
     """Answered 550: lost."""
     CRASH = "crash"
-    """The daemon dies of it."""
+    """The daemon crashes."""
     NOT_STARTED = "no daemon"
-    """It does not start with this configuration."""
+    """The daemon does not start with this configuration."""
     UNKNOWN = "not known"
-    """Something on the way could not be looked at."""
+    """A file that decides could not be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class WhyStep:
-    """One decision on the way."""
+    """One decision of the daemon."""
 
     topic: str
     """client, sender, key, file, DMARC …"""
@@ -36,7 +36,7 @@ class WhyStep:
 
 @dataclass(frozen=True, slots=True)
 class Signing:
-    """One signature that the mail gets."""
+    """A signature that the mail gets."""
 
     domain: str
     selector: str
@@ -51,21 +51,21 @@ class Signing:
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """Whose mail, and from where."""
+    """A mail: its sender and client."""
 
     sender: str
-    """The first address in From: that decides, not the envelope."""
+    """The first address in From:, which decides; the envelope does not matter."""
     client: str = "127.0.0.1"
     """Address of the SMTP client."""
     name: str = "localhost"
-    """Its name as Postfix found it; `unknown` without one."""
+    """The client's host name as Postfix found it; `unknown` without one."""
     login: str = ""
-    """SMTP AUTH; empty without."""
+    """SMTP AUTH login; empty without."""
 
 
 @dataclass(frozen=True, slots=True)
 class WhyAnswer:
-    """What becomes of the mail, and each decision that led there."""
+    """The outcome of a mail, with each decision."""
 
     mail: Mail
     outcome: MailOutcome
@@ -76,7 +76,7 @@ class WhyAnswer:
 
 
 class Decided(Exception):
-    """The daemon looks no further."""
+    """Raised when the outcome is decided."""
 
     def __init__(self, outcome: MailOutcome, reason: str) -> None:
         super().__init__(reason)
@@ -85,7 +85,7 @@ class Decided(Exception):
 
 
 def severity_of(outcome: MailOutcome) -> Severity:
-    """How bad an outcome is."""
+    """Return the severity of an outcome."""
     if outcome is MailOutcome.SIGNED:
         return Severity.OK
     return Severity.UNKNOWN if outcome is MailOutcome.UNKNOWN else Severity.ERROR

@@ -1,4 +1,4 @@
-"""`why` where another daemon than opendkim signs: it is shown a message, because its own files are not read here."""
+"""`why` for a signer other than opendkim: it is sent a test message, because its own files are not read."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -28,7 +28,7 @@ _OUTCOMES = {
 
 
 def ask(world: World, mail: Mail) -> WhyAnswer:
-    """What the signer of this machine does with such a mail: the answer is its own, the reasons are what we wrote it.
+    """Return what this machine's signer does with such a mail: the answer is the daemon's, the reasons our settings'.
 
     Raises Unavailable when it does not answer, or below a `--root`.
     """
@@ -60,7 +60,7 @@ def _signing(world: World, tags: TagList, sender: str) -> Signing:
 
 
 def _public(world: World, path: str) -> PublicKey | None:
-    """The key on this disk, to compare the record with; None when it is not dkimctl's, or not ours to read."""
+    """Return the public key on this disk, to compare the record with; None when it is not dkimctl's or not readable."""
     with suppress(DkimctlError):
         held = read_key(read_file(world.at(path)) or b"", path)
         return None if isinstance(held, Fault) else held.public
@@ -76,7 +76,7 @@ def _reason(world: World, mail: Mail, reply: Reply, outcome: MailOutcome) -> str
 
 
 def _known_reasons(world: World, mail: Mail) -> Iterator[str]:
-    """What of our own settings keeps the mail from being signed."""
+    """Yield the reasons in dkimctl's settings why the mail is not signed."""
     signing, domain = world.settings.signing, mail.sender.rpartition("@")[2].lower()
     if signing.signer == "rspamd" and not signer_of(world.settings).installed(world.settings):
         yield from reasons_for_unsigned(domain, mail.client, mail.login)  # made by hand

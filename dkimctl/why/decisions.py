@@ -1,4 +1,4 @@
-"""What opendkim does with mail from one sender, and why: its own decisions, made here one after the other."""
+"""Prediction of what opendkim does with mail from one sender: its decisions, in its order."""
 
 from collections.abc import Iterator
 
@@ -22,9 +22,9 @@ from dkimctl.why.keyuse import Loaded, load, sign
 
 
 def decide(world: World, mail: Mail) -> WhyAnswer:
-    """What the signer of this host does with this mail.
+    """Return what this host's signer does with this mail.
 
-    Raises UsageError when the sender is no address, Unavailable where another daemon signs and does not answer.
+    Raises UsageError when the sender is not an address, Unavailable where another daemon signs and does not answer.
     """
     user, at, domain = mail.sender.rpartition("@")
     if not (user and at and domain):
@@ -72,10 +72,10 @@ def _starts(world: World) -> None:
 
 
 def _start_walk(world: World) -> str:
-    """Why the daemon refuses its tables at the start; empty when it takes them.
+    """Return why the daemon refuses its tables at the start; empty when it accepts them.
 
-    It walks through a `file:` SigningTable for keys that the KeyTable lacks, but stops at the first row without a
-    signer (`KEY:SIGNER`), which is as good as every row.
+    It searches a `file:` SigningTable for keys that the KeyTable lacks, but stops at the first row without a signer
+    (`KEY:SIGNER`), so usually at the first row.
     """
     keys, signing = world.data_sets.get("KeyTable"), world.data_sets.get("SigningTable")
     if keys is None or signing is None or signing.patterns or not world.opendkim.signs:
@@ -109,7 +109,7 @@ def _exempt(world: World, domain: str) -> None:
 
 
 def _origin(world: World, mail: Mail, steps: list[WhyStep]) -> str:
-    """Is the mail ours: an internal client, or an authenticated user? Returns what leaves that open, if anything."""
+    """Decide whether the client is internal or authenticated; return what could not be decided, if anything."""
     hosts = world.internal_hosts
     fit = HostList(hosts).fit(mail.client, mail.name)
     if fit and not fit.negated:
@@ -130,7 +130,7 @@ def _origin(world: World, mail: Mail, steps: list[WhyStep]) -> str:
 
 
 def _by_macro(world: World, macros: Setting) -> str:
-    """Which services' mail is signed by the name of the daemon that Postfix sends (`MTA`)."""
+    """Return the decision about services by the daemon name that Postfix sends (`MTA`)."""
     names = {word.lower() for word in words(macros.value)} if macros.name.lower() == "mta" else set()
     signed = [
         f"{service.place} of {instance.directory}"
@@ -144,7 +144,7 @@ def _by_macro(world: World, macros: Setting) -> str:
 
 
 def _signatures(world: World, address: str, steps: list[WhyStep]) -> Iterator[Signing]:
-    """The daemon loads every key first, then looks whether it may sign at all, then signs."""
+    """Decide about each signature: the daemon loads every key first, then checks whether it may sign, then signs."""
     keys, signing = world.data_sets.get("KeyTable"), world.data_sets.get("SigningTable")
     if keys is None or signing is None:
         entry = _single(world, address, steps)
@@ -209,7 +209,7 @@ def _entry(keys: DataSet, signing: DataSet, wanted: Wanted, address: str) -> tup
         raise Decided(MailOutcome.DEFERRED, f"{at} names the key {wanted.name}, which {keys.place} lacks")
     entry = resolved(row, address.rpartition("@")[2])
     if entry is None and not row.value:
-        # passes for a key until it is to sign: `sign` tells its name
+        # the daemon notices only when it signs: `sign` reports the name
         return row, KeyEntry(f"{keys.at(row)} lacks domain, selector or key: {row.key}", "", "", "")
     if entry is None:
         raise Decided(MailOutcome.DEFERRED, f"{keys.at(row)} lacks domain, selector or key: {row.key} {row.value}")
@@ -217,7 +217,7 @@ def _entry(keys: DataSet, signing: DataSet, wanted: Wanted, address: str) -> tup
 
 
 def _single(world: World, address: str, steps: list[WhyStep]) -> KeyEntry:
-    """Domain, Selector and KeyFile instead of tables."""
+    """Decide by Domain, Selector and KeyFile instead of tables."""
     setting, domain = world.opendkim.find("Domain"), address.rpartition("@")[2]
     if setting is None:
         raise Decided(MailOutcome.UNSIGNED, "there is neither a KeyTable nor a Domain")

@@ -1,4 +1,4 @@
-"""What the daemon does with a key that mail needs: it opens the file as its user, distrusts it, and signs with it."""
+"""The daemon's use of a key: it opens the file as its user, checks owner and modes, and signs."""
 
 from dataclasses import dataclass
 
@@ -17,12 +17,12 @@ from dkimctl.why.answer import Decided, MailOutcome, Signing, WhyStep
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A key that the daemon has in hand."""
+    """A key that the daemon has loaded."""
 
     entry: KeyEntry
     signer: str = ""
     algorithm: str = ""
-    """Its own; empty where SignatureAlgorithm counts."""
+    """The key's own algorithm; empty where SignatureAlgorithm applies."""
 
 
 def sign(world: World, loaded: Loaded, address: str, steps: list[WhyStep]) -> Signing:
@@ -62,7 +62,7 @@ def sign(world: World, loaded: Loaded, address: str, steps: list[WhyStep]) -> Si
 
 
 def load(world: World, entry: KeyEntry, steps: list[WhyStep]) -> None:
-    """Open and distrust the file as the daemon does."""
+    """Open the file and check its owner and modes, as the daemon does."""
     if not entry.path.startswith("/"):
         return
     account = world.account

@@ -37,7 +37,7 @@ class Machine:
         self.log = Syslog(directory / "dev/log")
         self.environment: dict[str, str] = {}
         self.programs = ""
-        """A directory inside whose programs come before the system's: stand-ins, such as for systemctl."""
+        """A directory inside whose programs come before the system's: replacements, such as for systemctl."""
 
     def __enter__(self) -> Self:
         self._make_directories()

@@ -1,4 +1,4 @@
-"""What stands at /dev/log: opendkim and Postfix log there and nowhere else."""
+"""The syslog socket /dev/log: opendkim and Postfix log there and nowhere else."""
 
 import re
 import socket

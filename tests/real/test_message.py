@@ -38,7 +38,7 @@ def sign_by_single_commands(relay: Relay, provider: str) -> None:
 
 
 def test_the_article(relay: Relay, ovh: Sandbox) -> None:
-    """Mail of the domain and of a sub-domain arrives signed and verifies; sendmail's too; a stranger's stays unsigned.
+    """Mail of the domain, of a sub-domain and of sendmail is signed and verifies; mail from outside stays unsigned.
 
     The key was published through the OVH API, and the record comes from DNS. Paths, owners, modes, chroot and
     opendkim's own check of its keys are those of a real machine, and this machine's files are not touched.

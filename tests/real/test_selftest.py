@@ -143,14 +143,14 @@ def test_a_second_postfix_that_takes_no_mail(signing: Relay) -> None:
 
 def test_no_header_check_leads_out(signing: Relay) -> None:
     """A FILTER action names a transport of its own: the probe ends there, and nobody else gets it."""
-    with socket.create_server(("127.0.0.1", 0)) as stranger:
-        stranger.setblocking(False)
-        place = f"smtp:[127.0.0.1]:{stranger.getsockname()[1]}"
+    with socket.create_server(("127.0.0.1", 0)) as outsider:
+        outsider.setblocking(False)
+        place = f"smtp:[127.0.0.1]:{outsider.getsockname()[1]}"
         signing.machine.write("/etc/postfix/checks", f"/^Subject:/ FILTER {place}\n")
         signing.machine.run("postconf", "-e", "header_checks = regexp:/etc/postfix/checks")
         ended = signing.machine.dkimctl("selftest", "domain.tld", "--via", "sendmail", "--json", check=False)
         with pytest.raises(BlockingIOError):
-            stranger.accept()
+            outsider.accept()
     attempts = json.loads(ended.stdout)["selftest"]["attempts"]
     assert ended.returncode in (1, 3)
     assert {a["seen"] for a in attempts} == {"it did not come out of Postfix in time"}

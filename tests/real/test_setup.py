@@ -153,7 +153,7 @@ def test_postfix_waits_for_the_restart(relay: Relay, ovh: Sandbox) -> None:
     assert seen.valid, seen.why
 
 
-# A stand-in for systemd's own, which cannot run here: the unit's commands and nothing else.
+# Replaces systemd's own, which cannot run here: the unit's commands and nothing else.
 SYSTEMCTL = """#!/bin/sh
 pid() { cat /run/opendkim/opendkim.pid 2>/dev/null; }
 running() { test -d "/proc/$(pid)"; }

@@ -84,7 +84,7 @@ def rspamd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
 
 
 def wait_for(place: MilterSocket) -> None:
-    """Returns when a milter answers there: rspamd takes up to half a minute to start."""
+    """Wait until a milter answers there: rspamd needs up to half a minute to start."""
     deadline = time.monotonic() + 90
     while time.monotonic() < deadline:
         with suppress(Unavailable):
@@ -134,7 +134,7 @@ def test_rspamd_signs_nothing_else(rspamd: Host) -> None:
     """A sender that is not managed, and a client that is not trusted, get no signature."""
     rspamd.install()
     assert rspamd.seen("example.org") == rspamd.seen("otherdomain.tld") == set()
-    assert rspamd.seen("domain.tld", Client("192.0.2.1", "stranger.example.org")) == set()
+    assert rspamd.seen("domain.tld", Client("192.0.2.1", "outside.example.org")) == set()
     assert rspamd.seen("domain.tld", Client("10.1.2.3", "private.example.org")) == set()
     assert rspamd.seen("domain.tld", Client("192.0.2.1", "client.example.org", login="bob")) == BOTH
 

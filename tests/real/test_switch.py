@@ -87,7 +87,7 @@ def test_a_new_domain_is_a_reload_without_a_restart(machine: Machine) -> None:
 def test_another_socket_needs_a_restart_and_that_is_told_until_it_is_done(
     machine: Machine, free_port: Callable[[], int]
 ) -> None:
-    """A reload would not move the socket. The next run says so again, and is content once the daemon listens there."""
+    """A reload would not move the socket. The next run reports it again, until the daemon listens there."""
     port = free_port()
     install(machine)
     machine.start_opendkim()
