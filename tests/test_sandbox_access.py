@@ -137,7 +137,7 @@ def test_validation_comes_before_rights_and_zone(sandbox: Sandbox) -> None:
 
 
 def test_signature_covers_query_and_v1(sandbox: Sandbox) -> None:
-    """What is signed is the URL as sent, with its query and its own prefix."""
+    """The signature covers the URL as sent, with its query and its own prefix."""
     for path in (f"/1.0{RECORDS}?subDomain=a%5Fb&fieldType=TXT", f"/v1{RECORDS}?subDomain=a+b"):
         assert raw_json(sandbox, "GET", path, headers=signed(sandbox, path)) == (200, [])
 

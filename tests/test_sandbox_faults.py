@@ -170,7 +170,7 @@ def test_fault_for_ever(sandbox: Sandbox, api: Any) -> None:
 
 
 def test_first_fault_wins(sandbox: Sandbox, api: Any) -> None:
-    """Of two faults for one call the one added first happens, and the other stays for the next."""
+    """If two faults match one call, the first one added happens, and the other affects the next call."""
     sandbox.faults.add(Fault("409"))
     sandbox.faults.add(Fault("460"))
     with pytest.raises(ResourceConflictError):

@@ -32,7 +32,7 @@ class ZoneResult:
     activated: bool
     """True when the provider was asked to serve the zone's current records."""
     is_active: bool | None
-    """Whether the provider already serves a zone in which nothing was changed; None: unknown, or not asked."""
+    """True when the provider already serves an unchanged zone; None: unknown, or not asked."""
 
 
 def apply(provider: Provider, planned: Plan, *, clock: Clock, overrides: Overrides = NO_OVERRIDES) -> ZoneResult:

@@ -79,7 +79,7 @@ class Publication:
     servers: int = 0
     """How many addresses of authoritative servers serve it; 0 when only resolvers could be reached."""
     next_step: str = ""
-    """What a person must still do before it is served."""
+    """The step that a person must still take before it is served."""
     error: DkimctlError | None = None
     """The error, if any; the outcome says how far the publication came nevertheless."""
 
