@@ -1,5 +1,6 @@
 """verify-dns against servers that break the rules: each gets its finding, and nothing hangs or falls over."""
 
+import os
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ from dkimctl.record.model import record_for
 from dkimctl.verify.check import check
 from dkimctl.verify.report import Report, Target, Verdict
 from tests.askers import ASKERS, timeless, use_asker
-from tests.conftest import needs
+from tests.conftest import DkimctlInside, needs
 from tests.dns_servers import Knot, name_servers, txt
 from tests.hostile_dns import Hostile, Script, Send, answer
 from tests.ports import free_port_everywhere
@@ -208,3 +209,18 @@ def test_both_askers_come_to_the_same_report(
         use_asker(asker, monkeypatch)
         reports.append(timeless(hostile(name)))
     assert reports[0] == reports[1]
+
+
+@pytest.mark.parametrize("option", ["--from-file", "--resume"])
+def test_a_list_that_is_a_hole_of_terabytes_is_an_error(
+    dkimctl_inside: DkimctlInside, tmp_path: Path, option: str
+) -> None:
+    """A named file without an end of line is not read into the memory until that is full: exit code 2 or 3 at once."""
+    names, hole = tmp_path / "names", tmp_path / "hole"
+    names.write_text("s1._domainkey.example.com\n")
+    hole.touch()
+    os.truncate(hole, 4 << 40)
+    listed = ["--from-file", names, "--resume", hole] if option == "--resume" else ["--from-file", hole]
+    ran = dkimctl_inside("verify-dns", *listed, "--nameserver", "127.0.0.1:9")
+    assert ran.code in (2, 3)
+    assert str(hole) in ran.err

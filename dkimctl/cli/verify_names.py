@@ -8,6 +8,7 @@ from dkimctl.cli.frame import App, managed_domains
 if TYPE_CHECKING:
     from dkimctl.verify.report import Target
 
+_LONGEST = 1 << 16  # octets of a line that are held at once
 WORTH_SHARING = 200  # names; for fewer, a second process costs more than it saves
 
 
@@ -101,15 +102,20 @@ def _with_key(key_file: str, domains: list[str], selector: str | None) -> "Targe
 
 
 def _lines(source: str) -> "Iterator[bytes]":
-    """Return the lines, streamed where `source` is a file or stdin."""
+    """Return the lines, streamed where `source` is a file or stdin; one of more than _LONGEST octets in parts."""
     import os
+    from pathlib import Path
 
     from dkimctl.errors import disk_errors
-    from dkimctl.files import read_named
+    from dkimctl.files import open_file, read_named
 
     if source == "-" or os.path.isfile(source):
-        with disk_errors(f"read {source}"), open(0 if source == "-" else source, "rb", closefd=source != "-") as stream:
-            yield from stream
+        with (
+            disk_errors(f"read {source}"),
+            open(0, "rb", closefd=False) if source == "-" else open_file(Path(source)) as stream,
+        ):
+            while line := stream.readline(_LONGEST):
+                yield line
     else:
         yield from read_named(source).splitlines(keepends=True)
 

@@ -14,6 +14,7 @@ from dkimctl.verify.report import Report, Verdict
 from dkimctl.verify.targets import SeenNames
 
 _NOTE = re.compile(f"(.+) ({Verdict.RIGHT}|{Verdict.WRONG})( {Severity.WARNING})?\n")
+_LONGEST = 4096  # octets of a line: a name has 255 at most
 _PART = re.compile("[^ ]+ [a-z ]+")  # of a note whose end was not written
 
 
@@ -56,9 +57,10 @@ class Notes:
 
     def _read(self) -> None:
         whole = 0
-        for number, line in enumerate(self._stream, 1):
+        for number, line in enumerate(iter(lambda: self._stream.readline(_LONGEST), ""), 1):
             note = _NOTE.fullmatch(line)
-            if note is None and not line.endswith("\n") and (whole or _PART.fullmatch(line)):
+            is_cut = not line.endswith("\n") and len(line) < _LONGEST
+            if note is None and is_cut and (whole or _PART.fullmatch(line)):
                 self._stream.truncate(whole)  # a full disk, or a machine that stopped: half a name may be another one's
                 return
             if note is None:  # a list of names, given by mistake, would make everything seem done and right

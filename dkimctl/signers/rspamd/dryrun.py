@@ -8,6 +8,9 @@ from dkimctl.files import copy_tree, make_directory, read_named, scratch_directo
 from dkimctl.programs import find_program, run_program
 from dkimctl.signers.rspamd.rendering import PLACE
 
+_PLACES = ("CONFDIR", "LOCAL_CONFDIR", "DBDIR", "RUNDIR", "LOGDIR")
+"""Where rspamd reads, and where it writes: root's configtest leaves its caches otherwise in the daemon's directory."""
+
 
 def dry_run(staged: Mapping[str, Path]) -> str:
     """Have rspamd read a copy of its whole configuration with the staged files in it; it signs no message.
@@ -24,7 +27,7 @@ def dry_run(staged: Mapping[str, Path]) -> str:
                 place = copy / path.removeprefix(f"{PLACE}/")
                 make_directory(place.parent, mode=0o700)
                 write_file(place, read_named(str(content)), mode=0o600)
-        places = (f"--var={variable}={copy}" for variable in ("CONFDIR", "LOCAL_CONFDIR"))
+        places = (f"--var={variable}={copy}" for variable in _PLACES)
         ended = run_program("rspamadm", *places, "configtest", "-c", str(copy / "rspamd.conf"))
     if ended.code != 0:
         raise Refused(
