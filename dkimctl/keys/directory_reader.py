@@ -1,0 +1,182 @@
+"""Keys read from a directory: `<domain>/<selector>.private`, `.txt` and `.json`, and opendkim-genkey's flat layout.
+
+An adopted key, whose private key file stays where it was, has only a `.json` here, which names that file. The directory
+of a domain belongs to the daemon's user: what is in it is read as untrusted input.
+"""
+
+import os
+import re
+from collections.abc import Callable, Container, Iterator
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+
+from dkimctl.clock import timestamp
+from dkimctl.errors import Refused, disk_errors
+from dkimctl.files import Folder, LinkFound, Owner, caller, read_file, read_found, read_untrusted
+from dkimctl.keys import metadata as meta
+from dkimctl.keys import pair as pairs
+from dkimctl.keys.folders import DomainFolders
+from dkimctl.keys.metadata import Metadata
+from dkimctl.keys.pair import KeyPair
+from dkimctl.keys.public import PublicKey
+from dkimctl.keys.store import Key, KeyName
+
+PRIVATE = ".private"
+_MADE_FOR = re.compile(rb";\s*-+\s*DKIM key (\S+) for (\S+)")  # the comment that ends opendkim-genkey's .txt
+
+
+class KeyDirectoryReader:
+    """A KeyReader over a directory on this disk.
+
+    `path`: the directory on this disk; `shown`: its path in the daemon's configuration (without `--root`); `owner`:
+    the owner of new keys; `named`: the key files in a table that only root can write, asked for only where metadata in
+    a directory of the daemon's names a file elsewhere. Domains and selectors are expected to be checked names (see
+    `dkimctl.names`).
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        shown: str | None = None,
+        owner: Owner | None = None,
+        named: Callable[[], Container[str]] = frozenset,
+    ) -> None:
+        self._path = path
+        self._shown = shown or str(path)
+        self._owner = owner or caller()
+        self._named = named
+        self._folders = DomainFolders(path)
+
+    def domains(self) -> Iterator[str]:
+        """Return every domain with a key, sorted. Raises DiskError when the directory cannot be read."""
+        flat = self._flat
+        for name in self.names():
+            if name in flat or self._has_keys(name):
+                yield name
+
+    def names(self) -> list[str]:
+        """Return every name that may be a domain with a key, sorted, without reading the keys. Raises as `domains`."""
+        with disk_errors(f"read the key directory {self._path}"):
+            base = self._folders.base()
+            names = sorted(base.names_of_directories()) if base else []
+        return sorted({*names, *self._flat}) if self._flat else names
+
+    def keys(self, domain: str) -> tuple[Key, ...]:
+        """Return the keys of a domain, oldest first. Raises DiskError, Refused or CheckFailed."""
+        keys: list[Key] = []
+        with self._folders.of(domain) as folder:
+            if folder is not None:
+                keys = [self._key(folder, domain, selector, f"{domain}/") for selector in self._selectors(folder)]
+        if flat := self._flat.get(domain):
+            with self._folders.of("") as folder:
+                keys += [self._key(folder, domain, selector, "") for selector in flat if folder is not None]
+        if len(keys) > 1:
+            taken_over = {key.metadata.path for key in keys} - {""}
+            # one private key file is one key, with the selector under which it was adopted
+            keys = [key for key in keys if key.metadata.path or key.path not in taken_over]
+            keys.sort(key=lambda key: (key.metadata.created, key.selector))
+        return tuple(keys)
+
+    def find(self, name: KeyName) -> Key | None:
+        """Return one key as it is now, or None when there is none of this name. Raises as `keys`."""
+        below = "" if name.selector in self._flat.get(name.domain, ()) else f"{name.domain}/"
+        with self._folders.of(below.rstrip("/")) as folder:
+            if folder is None:
+                return None
+            has_file = folder.has(name.selector + PRIVATE)
+            if not has_file and not folder.has(f"{name.selector}.json"):
+                return None
+            key = self._key(folder, name.domain, name.selector, below)
+            return key if has_file or key.metadata.path else None
+
+    def load(self, key: Key) -> KeyPair:
+        """Return the key pair. Raises DiskError, Refused or CheckFailed."""
+        return pairs.parse_private_key(*self._private(key))
+
+    def public(self, key: Key) -> PublicKey:
+        """Return the public half of the private key file. Raises DiskError, Refused or CheckFailed."""
+        content, path = self._private(key)
+        return key.metadata.public_of(content) or pairs.parse_public(content, path)
+
+    def _private(self, key: Key) -> tuple[bytes, str]:
+        """Return the content of the private key file, and its path."""
+        path = self._local(key.path)
+        directory = path.parent
+        if not key.metadata.path and self._path in (directory, directory.parent):  # the usual places, and the fast way
+            with self._folders.of("" if directory == self._path else directory.name) as folder:
+                content = self._read(folder, path.name) if folder is not None else None
+        else:
+            content = read_found(path, frozenset({self._owner.uid}))
+        if content is None:
+            raise pairs.no_such_key(path)
+        return content, str(path)
+
+    # --- files
+
+    def _local(self, shown: str) -> Path:
+        """Return the place on this disk of a path in the daemon's configuration."""
+        if shown.startswith(f"{self._shown}/"):
+            return self._path / shown[len(self._shown) + 1 :]
+        before = str(self._path).removesuffix(self._shown)
+        return self._path / f"{before}{shown}"  # below the same root, but elsewhere
+
+    def _has_keys(self, domain: str) -> bool:
+        with self._folders.of(domain) as folder:
+            return folder is not None and bool(self._selectors(folder))
+
+    def _selectors(self, folder: Folder) -> list[str]:
+        names = folder.names()
+        found = {name.removesuffix(PRIVATE) for name in names if name.endswith(PRIVATE) and name[0] != "."}
+        notes = [name.removesuffix(".json") for name in names if name.endswith(".json") and name[0] != "."]
+        alone = [selector for selector in notes if selector not in found]
+        return sorted(found.union(s for s in alone if self._metadata(folder, s).path) if alone else found)
+
+    @cached_property
+    def _flat(self) -> dict[str, list[str]]:
+        """The selectors of keys in the directory itself, by domain, which the comment in the `.txt` file names.
+
+        Searched once: dkimctl makes no such keys here, and with 100,000 domains the search takes long.
+        """
+        found: dict[str, list[str]] = {}
+        with self._folders.of("") as folder:
+            if folder is None:
+                return found
+            for selector in self._selectors(folder):
+                made_for = _MADE_FOR.search(self._read(folder, f"{selector}.txt") or b"")
+                if made_for:
+                    found.setdefault(made_for[2].decode("ascii", "replace").lower().rstrip("."), []).append(selector)
+        return found
+
+    def _key(self, folder: Folder, domain: str, selector: str, below: str) -> Key:
+        """Return a key in an open directory; `below`: its path below the store's, such as `example.com/`."""
+        metadata = self._metadata(folder, selector)
+        if metadata.path and not folder.is_ours and metadata.path not in self._named():
+            raise Refused(
+                f"{folder.shown(selector)}.json names the private key {metadata.path}, and no table of root's does",
+                hint="others can write that file: move it away, or add the key to the KeyTable",
+            )
+        return Key(domain, selector, metadata.path or f"{self._shown}/{below}{selector}{PRIVATE}", metadata)
+
+    def _metadata(self, folder: Folder, selector: str) -> Metadata:
+        content = self._read(folder, f"{selector}.json")
+        if content is not None:
+            return meta.from_json(content, f"{folder.shown(selector)}.json")
+        name = selector + PRIVATE
+        content = self._read(folder, name)
+        if content is None:
+            raise pairs.no_such_key(folder.shown(name))
+        public = pairs.parse_public(content, folder.shown(name))
+        made = datetime.fromtimestamp(os.stat(name, dir_fd=folder.descriptor).st_mtime, UTC)
+        # with its public half, so that `public` need not parse the same file again
+        return Metadata(public.algorithm, public.bits, timestamp(made)).with_public(public, content)
+
+    def _read(self, folder: Folder, name: str) -> bytes | None:
+        """Return the content of a file, or None. A link is followed where only root and the caller can make one."""
+        try:
+            return read_untrusted(folder, name, frozenset({folder.owner.uid, self._owner.uid}))
+        except LinkFound:
+            if not folder.is_ours:
+                raise
+        return read_file(self._path / folder.shown(name))
