@@ -271,8 +271,13 @@ def cases() -> list[tuple[Row, str, str]]:
         for attack in ATTACKS
         if not (row.is_directory and attack in ("hard link", "4 TB"))
         and (attack != "link at a parent" or any(row.path.startswith(f"{place}/") for place in KEPT if place != "/srv"))
+        and (attack, row.path) not in NOT_OURS
         for command in row.commands
     ]
+
+
+NOT_OURS = {("link at a parent", "/var/lib/rspamd/dkimctl")}
+"""Only root can put a link where /var/lib/rspamd is, and rspamadm itself has a cache there whatever it is told."""
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from dkimctl.adopt.refusals import nothing_to_adopt, refuse_command_line
 from dkimctl.adopt.survey import Candidate, Left, survey
 from dkimctl.config.settings import Settings
 from dkimctl.doctor.keys import check_keys
-from dkimctl.errors import DiskError, DkimctlError
+from dkimctl.errors import DiskError, DkimctlError, shell_word
 from dkimctl.findings import Finding, exit_code
 from dkimctl.host.accounts import may_become
 from dkimctl.host.world import Unread, World
@@ -118,7 +118,7 @@ def _sorted_out(
         why, hint = (verdict.why, verdict.hint) if verdict.why else (why, hint)
         if verdict.weakness and not (known and known.phase is Phase.ACTIVE):
             why = why or f"{candidate.entry.path} is known to be bad: {verdict.weakness}"
-            hint = hint or f"make another key: dkimctl setup {candidate.domain} -s SELECTOR"
+            hint = hint or f"make another key: dkimctl setup {shell_word(candidate.domain)} -s SELECTOR"
         if why:
             unfit.append(Left(place, candidate.domain, why, hint))
         else:

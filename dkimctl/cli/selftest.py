@@ -81,13 +81,15 @@ def _test(app: App, domains: tuple[str, ...], via: str) -> int:
 
 
 def _to_a_person(app: App, domains: tuple[str, ...], recipient: str, relay: str, starttls: bool, user: str) -> int:
-    from dkimctl.errors import UsageError
+    from dkimctl.errors import UsageError, shell_word
     from dkimctl.output.selftest import sent_blocks
     from dkimctl.selftest.person import Relay, password_from, recipient_from, relay_from, send
 
     named = managed_domains(app, domains)
     if len(named) != 1:
-        raise UsageError("--to needs one domain to send from", hint=f"such as: dkimctl selftest {named[0]} --to …")
+        raise UsageError(
+            "--to needs one domain to send from", hint=f"such as: dkimctl selftest {shell_word(named[0])} --to …"
+        )
     host, port = relay_from(relay)
     server = Relay(host, port, starttls, user, password_from() if user else "")
     # postmaster is an address that every domain with mail has (RFC 2142 §5): bounces arrive

@@ -27,7 +27,7 @@ class Repair:
     def commands(self, world: World) -> tuple[str, ...]:
         """Return the shell commands for this repair."""
         quoted = shell_word(world.shown(self.path))
-        owner = (f"chown {commands.owner(world, self.owner)} {quoted}",) if self.owner else ()
+        owner = (f"chown {shell_word(commands.owner(world, self.owner))} {quoted}",) if self.owner else ()
         mode = (f"chmod {self.mode:04o} {quoted}",) if self.mode is not None else ()
         lines = (commands.comment_out(world, self.path, *self.drop_lines),) if self.drop_lines else ()
         return (*owner, *mode, *lines)

@@ -137,13 +137,14 @@ def owner(world: World, name: str) -> str:
 def make_directory(world: World, path: str, account: Account, group: str, mode: int) -> str:
     """Create a directory, or set the owner and mode of an existing one."""
     user, _, members = owner(world, f"{account.name}:{group}").partition(":")
-    return f"install -d -o {user} -g {members} -m {mode:04o} {_quoted_path(world, path)}"
+    return f"install -d -o {shell_word(user)} -g {shell_word(members)} -m {mode:04o} {_quoted_path(world, path)}"
 
 
 def copy_key(world: World, path: str, target: str, name: str) -> str:
     """Copy a private key, readable only by its owner from the first octet; `name`: USER:GROUP."""
     user, _, members = owner(world, name).partition(":")
-    return f"install -o {user} -g {members} -m 0600 {_quoted_path(world, path)} {_quoted_path(world, target)}"
+    places = f"{_quoted_path(world, path)} {_quoted_path(world, target)}"
+    return f"install -o {shell_word(user)} -g {shell_word(members)} -m 0600 {places}"
 
 
 def _sed(world: World, path: str, *scripts: str) -> str:

@@ -90,5 +90,6 @@ def _overridden(directory: Path, ours: str, queue: str) -> Iterator[Notice]:
         if not any(milter_socket(m, queue) == wanted for m in split_milters(override.value)):
             yield Notice(
                 f"master.cf overrides {override.name} for {override.service}, so mail that arrives there is not signed",
-                f"if that is not meant: postconf -c {shell_word(directory)} -PX {override.service}/{override.name}",
+                f"if that is not meant: postconf -c {shell_word(directory)} -PX "
+                f"{shell_word(f'{override.service}/{override.name}')}",
             )

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 
 from dkimctl.config.settings import Settings
-from dkimctl.errors import UsageError
+from dkimctl.errors import UsageError, shell_word
 from dkimctl.keys.public import PublicKey
 from dkimctl.keys.store import Key, KeyName, KeyReader, published_keys
 from dkimctl.names import DOMAINKEY, domain_name, foreign_selector, owner_name, printable, split_owner_name
@@ -30,7 +30,7 @@ def targets_of(domains: Iterable[str], selector: str | None, settings: Settings,
         if not keys and selector is None:
             raise UsageError(
                 f"there is no key of {domain} on this disk, so the selector is not known",
-                hint=f"name it: dkimctl verify-dns {domain} -s SELECTOR",
+                hint=f"name it: dkimctl verify-dns {shell_word(domain)} -s SELECTOR",
             )
         if not keys and selector is not None:
             yield target_of(domain, selector)

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from dkimctl.errors import Refused, Unavailable
+from dkimctl.errors import Refused, Unavailable, shell_word
 from dkimctl.providers.zonefile.bindconf import BindZone, zones_in
 from dkimctl.providers.zonefile.knotjournal import newest_serial
 
@@ -35,17 +35,17 @@ def refuse_servers_file(path: Path, zone: str, serial: int, locate: Callable[[st
         raise Refused(
             f"{path} belongs to the name server: Knot's journal has serial {newest}, the file {serial}",
             hint=f"use dynamic updates: --provider rfc2136:127.0.0.1; or write the journal out first: "
-            f"knotc zone-flush {zone}",
+            f"knotc zone-flush {shell_word(zone)}",
         )
 
 
 def _owned(path: Path, zone: str, why: str, *, is_static: bool = False) -> Refused:
     if is_static:
-        hint = f"if that journal is left over, let BIND merge and remove it: rndc sync -clean {zone}"
+        hint = f"if that journal is left over, let BIND merge and remove it: rndc sync -clean {shell_word(zone)}"
     else:
         hint = (
-            f"use dynamic updates: --provider rfc2136:127.0.0.1; or by hand: rndc freeze {zone}, add the record "
-            f"(dkimctl record), rndc thaw {zone}"
+            f"use dynamic updates: --provider rfc2136:127.0.0.1; or by hand: rndc freeze {shell_word(zone)}, "
+            f"add the record (dkimctl record), rndc thaw {shell_word(zone)}"
         )
     return Refused(f"{path} belongs to the name server: {why}", hint=hint)
 
