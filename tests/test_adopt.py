@@ -199,7 +199,7 @@ def directories(tree: Tree) -> set[str]:
 
 @as_root
 def test_a_second_run_has_nothing_to_do(tree: Tree, adopt: Callable[..., Run]) -> None:
-    """The same command again changes nothing, and --check is content."""
+    """The same command again changes nothing, and --check exits 0."""
     assert adopt(tree, "--install").code == 0
     after = files(tree)
     assert adopt(tree, "--check").code == 0

@@ -34,10 +34,8 @@ WORDS = {
 """Pattern of a stock word → what to write instead. In identifiers a word is what `_` or a capital begins."""
 
 NOT_YET_CLEAN = (
-    "dkimctl/adopt/",
     "dkimctl/selftest/",
     "dkimctl/signers/",
-    "tests/test_adopt",
     "tests/test_dns",
     "tests/test_verify",
 )

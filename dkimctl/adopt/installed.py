@@ -1,4 +1,4 @@
-"""The tables of an installation as it stands, whatever form they have: files, inline lists, or Domain and KeyFile."""
+"""The tables of an installation as it is, in any form: files, inline lists, or Domain and KeyFile."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Table:
     """Of the file when its rows were read."""
 
     def at(self, row: Row) -> str:
-        """Where a row stands."""
+        """Return the place of a row: file and line."""
         return (
             f"{self.source} line {row.line}" if self.source.startswith("/") and " " not in self.source else self.source
         )

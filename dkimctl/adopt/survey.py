@@ -105,7 +105,7 @@ def _fault(signer: Signer, domain: str) -> str:
     if entry.domain != domain:
         return f"its key signs with d={entry.domain}"
     if not entry.path.startswith("/"):
-        return "its key stands in the table itself, not in a file"
+        return "its key is written in the table itself, not in a file"
     try:
         if domain_name(domain) == domain and selector_name(entry.selector) == entry.selector:
             return ""

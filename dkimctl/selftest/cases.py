@@ -68,7 +68,7 @@ def _eight_bit(sender: str, now: datetime) -> Message:
 
 
 def _many_fields(sender: str, now: datetime) -> Message:
-    """Many, a long folded one, and one that stands twice."""
+    """Many, a long folded one, and one that occurs twice."""
     references = "\n ".join(f"<{n}.{'r' * 40}@dkimctl.invalid>" for n in range(12))
     more = [("References", references), ("Comments", "first"), ("Comments", "second")]
     more += [(f"X-Probe-{n}", f"value  {n}") for n in range(_MANY)]

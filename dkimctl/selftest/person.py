@@ -36,7 +36,7 @@ class Relay:
 
     @property
     def is_local(self) -> bool:
-        """True when nobody stands between."""
+        """Return True when no other machine is in between."""
         try:
             return ip_address(self.host).is_loopback
         except ValueError:
@@ -131,7 +131,7 @@ def _accepted(answer: tuple[int, bytes]) -> str:
 
 def _context(relay: Relay) -> ssl.SSLContext:
     context = ssl.create_default_context()
-    if relay.is_local:  # no certificate names a loopback address, and nobody stands between
+    if relay.is_local:  # no certificate names a loopback address, and no other machine is in between
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context

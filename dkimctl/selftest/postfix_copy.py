@@ -18,7 +18,7 @@ from dkimctl.postfix.milters import milter_socket, split_milters
 _FILTERS = ("content_filter", "smtpd_proxy_filter")
 _OF_SERVICE = ("smtpd_milters", "milter_default_action", "milter_protocol", "receive_override_options")
 _PORT_25 = ("smtp/inet", "25/inet", "smtpd/pass")
-"""The last is behind postscreen, which itself has no milters."""
+"""The last gets its mail from postscreen, which itself has no milters."""
 _MILTERS = ("smtpd_milters", "non_smtpd_milters")
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "::1")
 _EMPTY = (
@@ -139,10 +139,10 @@ def copy_settings(place: Path, directory: Path, ports: Ports) -> Copied:
     smtpd += _smtpd(ports.back, _asking(returned, values)) if back else ""
     options = _options({"content_filter": detour["content_filter"]} if local and back else {})
     _write_copy(place, directory, "master.cf", _MASTER.format(smtpd=smtpd, pickup=options))
-    behind = _listed(returned, spelled, values) if back else []
+    milters_on_return = _listed(returned, spelled, values) if back else []
     milters = {
-        _MILTERS[0]: ", ".join([*_listed(door, spelled, values), *(behind if filters else [])]),
-        _MILTERS[1]: ", ".join([*split_milters(spelled[_MILTERS[1]]), *(behind if local else [])]),
+        _MILTERS[0]: ", ".join([*_listed(door, spelled, values), *(milters_on_return if filters else [])]),
+        _MILTERS[1]: ", ".join([*split_milters(spelled[_MILTERS[1]]), *(milters_on_return if local else [])]),
     }
     return Copied(milters, tuple(f"{name} = {value}" for name, value in filters.items()), back)
 

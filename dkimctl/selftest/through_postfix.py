@@ -130,7 +130,7 @@ def _hand_to_sendmail(case: Case, instance: Instance) -> None:
 
 
 def _what_comes_after(prober: Prober, instance: Instance, via: Via) -> str:
-    """The milters behind the signing one, and what Postfix itself may change on the way out."""
+    """The milters after the signing one, and what Postfix itself may change on the way out."""
     directory = prober.settings.at(prober.settings.paths.postfix_directory)
     value = instance.copied.milters["non_smtpd_milters" if via is Via.SENDMAIL else "smtpd_milters"]
     milters, signing = split_milters(value), _signing_milters(prober, value)
@@ -141,7 +141,7 @@ def _what_comes_after(prober: Prober, instance: Instance, via: Via) -> str:
 
 
 def _signing_milters(prober: Prober, value: str) -> list[int]:
-    """Where in a list of milters the daemon stands."""
+    """Return the position of the daemon in a list of milters."""
     place = daemon_socket(prober.settings)
     milters = split_milters(value)
     return [n for n, m in enumerate(milters) if names_opendkim(m, "", [place]) or milter_socket(m, "") == place]
