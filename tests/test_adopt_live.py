@@ -92,6 +92,8 @@ def test_render_config_goes_on_from_there(machine: Machine, port: int) -> None:
     machine.dkimctl("render-config", "--install")
     assert signed(machine, port) == before
     assert machine.run("postconf", "-h", "milter_default_action").stdout == "accept\n"
+    machine.dkimctl("genkey", "second.tld")
+    machine.dkimctl("render-config", "--install")
     refused = machine.dkimctl("adopt", "--undo", check=False)
     assert refused.returncode == 1
     assert "was changed after the adoption" in refused.stderr

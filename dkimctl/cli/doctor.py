@@ -50,7 +50,7 @@ def command(app: App, fix: bool, dns: bool | None, form: str) -> int:
     asks = world.is_live if dns is None else dns
     found = findings(diagnose(world, _checks_that_ask(app) if asks else CHECKS))
     _show(app, found, form)
-    if form == "text" and (missing := skipped_comparisons(world)):
+    if form == "text" and app.verbosity > 0 and (missing := skipped_comparisons(world)):
         app.terminal.note(missing)
     if form == "nagios":
         from dkimctl.output import nagios
