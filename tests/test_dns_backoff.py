@@ -171,7 +171,7 @@ def test_a_slow_server_is_not_taken_for_one_that_drops_questions(lookup: Lookup)
 
 @needs("knotd")
 def test_answers_over_tcp_take_turns(lookup: Lookup, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many answers need TCP, few connections are open at a time: descriptors run out, and servers bear few."""
+    """However many answers need TCP, few connections are open at a time: descriptors run out, servers accept few."""
     monkeypatch.setattr(connections, "_MOST", 4)
     most = 0
 

@@ -1,4 +1,4 @@
-"""Each command that is shown can be pasted into root's shell: what stands in it is quoted, or cannot need it."""
+"""Each command that is shown can be pasted into root's shell: every value in it is quoted, or cannot need it."""
 
 import ast
 import re
@@ -70,7 +70,7 @@ def is_quoted(value: ast.expr, assigned: dict[str, ast.expr]) -> bool:
 
 
 def unquoted(module: ast.Module) -> Iterator[tuple[int, str]]:
-    """Line and expression of what stands unquoted in a command; the message of an error is no command."""
+    """Line and expression of each value that is unquoted in a command; the message of an error is no command."""
     assigned: dict[str, ast.expr] = {}
     messages: set[int] = set()
     for node in ast.walk(module):
@@ -96,7 +96,7 @@ def _in_command(node: ast.JoinedStr, assigned: dict[str, ast.expr]) -> Iterator[
             before += "x"
 
 
-def test_what_stands_in_a_command_is_quoted() -> None:
+def test_every_value_in_a_command_is_quoted() -> None:
     """Every value in a command that is shown is quoted by shell_word, or listed with why it need not be."""
     found = {f"{path}:{line}: {text}" for path, module in modules() for line, text in unquoted(module)}
     assert found == set()

@@ -124,7 +124,7 @@ def test_a_resolver_to_which_no_socket_leads_is_a_finding(address: str) -> None:
 def test_only_the_answer_to_a_question_counts() -> None:
     """An answer with another id, to another question or from another port is never handed on; the right one is."""
     asked, other = question(NAME, Type.TXT), question("x." + NAME[2:], Type.TXT)
-    with socket.socket(type=socket.SOCK_DGRAM) as server, socket.socket(type=socket.SOCK_DGRAM) as stranger:
+    with socket.socket(type=socket.SOCK_DGRAM) as server, socket.socket(type=socket.SOCK_DGRAM) as third:
         server.bind((HOME, 0))
         questions: BatchedQueries[str] = BatchedQueries()
         with closing(questions):
@@ -138,7 +138,7 @@ def test_only_the_answer_to_a_question_counts() -> None:
             server.sendto(sent.replace(asked, other), asker)
             server.sendto(sent[:12], asker)
             server.sendto(b"", asker)
-            stranger.sendto(sent, asker)
+            third.sendto(sent, asker)
             assert questions.receive(0.1) == []
             server.sendto(sent, asker)
             server.sendto(sent, asker)
@@ -184,7 +184,7 @@ def test_right_names_take_the_short_way(
 ) -> None:
     """Of names that are right nearly all cost one question at the resolver and one at each server, and no more.
 
-    Another resolver that stands before it, and at which nothing listens, is passed over.
+    Another resolver that is listed before it, and at which nothing listens, is passed over.
     """
     lookup = replace(lookup, nameservers=(*before, *lookup.nameservers))
     case = next(case for case in CASES if case.pair is KEYS.usual and not case.codes)

@@ -118,7 +118,7 @@ def test_a_dname_is_said(place: Place) -> None:
 
 
 @needs("knotd", "unbound", "opendkim")
-def test_opendkim_cannot_verify_behind_a_dname(place: Place, tmp_path: Path) -> None:
+def test_opendkim_cannot_verify_after_a_dname(place: Place, tmp_path: Path) -> None:
     """As DKIM125 says, measured with the real one; without the DNAME it verifies."""
     assert not _is_verified("dname.example", "s", place, tmp_path)
     assert _is_verified("apart.example", "s", place, tmp_path)

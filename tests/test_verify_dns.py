@@ -100,14 +100,14 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         "com": name_servers(FIRST),
     }
     port = free_port_everywhere(FIRST, SECOND, NOBODY, "::1")
-    behind = {
+    aliased = {
         "example.com": zone,
         "delegated._domainkey.example.com": sub,
         "lagging.example": name_servers(FIRST, SECOND) + txt("good._domainkey", wrong),
     }
     knots = [
         Knot(directory / "first", FIRST, port, zones).start(),
-        Knot(directory / "second", SECOND, port, behind).start(),
+        Knot(directory / "second", SECOND, port, aliased).start(),
         Knot(directory / "six", "::1", port, {zone: zones[zone] for zone in ("six.example", "both.example")}).start(),
     ]
     nameserver = f"{FIRST}:{port}"
@@ -159,7 +159,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         ("good", "unknown.example", {"DKIM109"}),
     ],
 )
-def test_what_stands_in_dns_is_found_out(world: World, selector: str, domain: str, expected: set[str]) -> None:
+def test_what_dns_has_is_found_out(world: World, selector: str, domain: str, expected: set[str]) -> None:
     """Each state of a key record at real servers leads to its own findings, and to no others."""
     report = world.look(selector, domain)
     assert codes(report) == expected
@@ -201,7 +201,7 @@ def test_of_several_records_the_right_one_is_named(world: World, managed: Dkimct
 
 
 @needs("knotd")
-def test_servers_that_disagree_stand_side_by_side(world: World, managed: Dkimctl) -> None:
+def test_servers_that_disagree_are_shown_side_by_side(world: World, managed: Dkimctl) -> None:
     """Each text is shown once with a number, and the table says which server has which, and its serial."""
     run = managed("verify-dns", "lagging.example", "-s", "good", env=world.environment)
     numbers = re.findall(
@@ -291,7 +291,7 @@ def test_waiting_ends_with_the_right_record_or_with_the_time(world: World) -> No
 
 @needs("knotd")
 def test_a_verifier_s_view(world: World) -> None:
-    """txt_strings gives the text that a verifier would use, None where nothing stands, and says when it failed."""
+    """txt_strings gives the text that a verifier would use, None where there is nothing, and says when it failed."""
     good = record_for(world.pair.public, "rsa", Tags()).text.encode()
     assert txt_strings("good._domainkey.example.com.", world.lookup) == good
     assert txt_strings("alias._domainkey.example.com", world.lookup) == good
@@ -353,7 +353,7 @@ def test_the_report_reads_at_80_columns(world: World, managed: Dkimctl) -> None:
 
 @needs("knotd")
 def test_the_text_to_publish_is_a_zone_file(world: World, managed: Dkimctl) -> None:
-    """The record shown for a missing one can be pasted into a zone file as it stands."""
+    """The record shown for a missing one can be pasted into a zone file as it is."""
     import dns.zone
 
     run = managed("verify-dns", "example.com", "-s", "absent", env=world.environment)
@@ -386,7 +386,7 @@ def test_json_says_the_same(world: World, managed: Dkimctl) -> None:
 
 
 @needs("knotd")
-def test_a_list_goes_on_behind_bad_lines(world: World, managed: Dkimctl, tmp_path: Path) -> None:
+def test_a_list_goes_on_after_bad_lines(world: World, managed: Dkimctl, tmp_path: Path) -> None:
     """Comments, blank lines, CRLF and a BOM are fine; a bad line is named by number; repeats are asked once."""
     text = "\ufeffgood._domainkey.example.com\r\n# a comment\r\n\r\nexample.com wrong  # why\r\nhttp://x\r\n" * 2
     names = tmp_path / "names"

@@ -1,4 +1,4 @@
-"""verify-dns behind a real validating unbound: zones that real knots signed, and zones broken on purpose."""
+"""verify-dns with a real validating unbound: zones that real knots signed, and zones broken on purpose."""
 
 import re
 import socket
@@ -168,8 +168,10 @@ def test_a_signature_that_no_resolver_could_check_is_not_right(
     assert {report.verdict for report in check(targets, lookup)} == {"right"}  # unbound knows all of it from here on
     resolver = Hostile("127.0.8.9", free_port_everywhere("127.0.8.9"), without_texts).start()
     try:
-        behind = replace(lookup, nameservers=(f"{resolver.address}:{resolver.port}",), timeout=6.0 if answers else 2.0)
-        reports = list(check(targets, behind, brief=brief))
+        validating = replace(
+            lookup, nameservers=(f"{resolver.address}:{resolver.port}",), timeout=6.0 if answers else 2.0
+        )
+        reports = list(check(targets, validating, brief=brief))
     finally:
         resolver.stop()
     assert [report.verdict for report in reports] == ["unknown", "unknown"]

@@ -24,7 +24,7 @@ GOOD = record_for(PAIR.public, "rsa", Tags()).text
 
 @dataclass(frozen=True)
 class Place:
-    """How to ask, and the resolver's stand-in with older records."""
+    """How to ask, and the resolver's substitute with older records."""
 
     lookup: Lookup
     stale: Lookup
@@ -120,7 +120,7 @@ def test_a_wildcard_is_told_from_a_record(place: Place) -> None:
 
 
 @needs("knotd")
-def test_serials_stand_side_by_side(place: Place) -> None:
+def test_serials_are_shown_side_by_side(place: Place) -> None:
     """Servers with the same record and another serial are noticed by the thorough look, with both numbers."""
     assert codes(place.look("s", "lagging.example")) == {"DKIM300"}
     report = place.look("s", "lagging.example", thorough=True)

@@ -58,10 +58,10 @@ def forged_first(query: bytes, send: Send) -> None:
 
 def other_port(query: bytes, send: Send) -> None:
     """The right answer, from a socket that was not asked: it cannot know where to, so it only sends nothing."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
-        stranger.bind((HOME, 0))
-        stranger.connect(_last_source(send))
-        stranger.send(answer(query, GOOD))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind((HOME, 0))
+        other.connect(_last_source(send))
+        other.send(answer(query, GOOD))
 
 
 def _last_source(send: Send) -> tuple[str, int]:

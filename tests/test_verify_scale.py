@@ -99,7 +99,7 @@ def broken() -> Iterator[Target]:
 
 @needs("knotd")
 def test_an_error_of_the_source_is_told_after_what_is_known(lookup: Lookup) -> None:
-    """What the source raises arrives here as what it was, behind the reports of what it gave."""
+    """What the source raises arrives here as what it was, after the reports of what it gave."""
     found = []
     with pytest.raises(UsageError, match="no") as caught:
         for some in check_in_parallel(broken(), lookup, MANNER, processes=2):
@@ -154,7 +154,7 @@ def test_a_process_that_is_killed_is_told(lookup: Lookup) -> None:
 
 @needs("knotd")
 def test_no_process_outlives_the_first(lookup: Lookup, dkimctl: Dkimctl, tmp_path: Path) -> None:
-    """After a kill -9 of the first process the others come to their end as well."""
+    """After a kill -9 of the first process the others end as well."""
     names, environment = tmp_path / "names", dkimctl.scratch.environment()
     names.write_text("".join(f"d{n}.example.com s\n" for n in range(50_000)))
     environment |= {"DKIMCTL_NAMESERVERS": lookup.nameservers[0], "DKIMCTL_DNS_PORT": str(lookup.port)}
@@ -168,7 +168,7 @@ def test_no_process_outlives_the_first(lookup: Lookup, dkimctl: Dkimctl, tmp_pat
 
 @needs("knotd")
 def test_directories_that_are_no_domains_do_not_hinder_the_others(lookup: Lookup, dkimctl: Dkimctl) -> None:
-    """Among many keys those whose names cannot stand in DNS are wrong, and say why; all others are checked."""
+    """Among many keys those whose names cannot be in DNS are wrong, and say why; all others are checked."""
     too_long = ".".join(["x" * 60] * 4) + ".com"
     odd = {
         "a..example.com": "an empty label",
@@ -199,7 +199,7 @@ def test_many_directories_without_a_key_are_not_right(dkimctl: Dkimctl, form: st
 
 
 @needs("knotd")
-def test_a_name_is_asked_once_however_often_it_stands(lookup: Lookup, dkimctl: Dkimctl, tmp_path: Path) -> None:
+def test_a_name_is_asked_once_however_often_it_is_listed(lookup: Lookup, dkimctl: Dkimctl, tmp_path: Path) -> None:
     """Of a million lines with three names there are three reports, and each record is asked for once."""
     names = tmp_path / "names"
     names.write_text("s._domainkey.d1.once.example\nd2.once.example s\nS._domainkey.D3.once.example.\n" * 333_334)

@@ -53,7 +53,7 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A file's content, made anew each time it is read, so that 1,000,000 domains never stand in memory as text."""
+    """A file's content, made anew each time it is read, so that 1,000,000 domains are never in memory as text."""
 
     produce: Callable[[], Iterable[bytes]]
 

@@ -1,7 +1,7 @@
 """dkimpy-milter: its three tables, copies of the Ed25519 keys, and a managed block in its configuration.
 
 It reads the tables in opendkim's form with rules of its own (dkimpy_milter/__init__.py): one `*` in a pattern at most,
-the first that fits counts, and every name of the SigningTable must stand in both key tables, or mail is deferred: a
+the first that fits counts, and every name of the SigningTable must be in both key tables, or mail is deferred: a
 name without a key of that kind gets an empty file, which makes no signature. Keys are read while it is still root.
 """
 
@@ -98,7 +98,7 @@ def _key_line(domain: str, keys: tuple[SigningKey, ...], algorithm: str) -> str:
 
 
 def _signing_table(settings: Settings, keys: tuple[SigningKey, ...]) -> RenderedFile:
-    """Of patterns the first that fits counts, so those of the deepest domains stand first."""
+    """Of patterns the first that fits counts, so those of the deepest domains come first."""
     path = f"{PLACE}/SigningTable"
     foreign = read_foreign(settings.at(path))
 
@@ -148,7 +148,7 @@ def _notices(theirs: Foreign, selection: Selection, named: list[str]) -> Iterato
     if "macrolistverify" not in settings:
         yield Notice(
             "dkimpy-milter signs whatever has a managed domain in From, from every client that Postfix lets send",
-            "where this host also takes mail from strangers, see MacroListVerify in dkimpy-milter.conf(5)",
+            "where this host also takes mail from other networks, see MacroListVerify in dkimpy-milter.conf(5)",
         )
     if named:
         yield Notice(

@@ -24,7 +24,7 @@ def _key_row_notice(path: str, row: Row, ours: dict[str, str], foreign: Foreign)
     entry = key_entry(row)
     if entry is None:
         return Notice(
-            f"{where}: {row.key} has no DOMAIN:SELECTOR:FILE, so mail that needs it is deferred", f"mend {where}"
+            f"{where}: {row.key} has no DOMAIN:SELECTOR:FILE, so mail that needs it is deferred", f"fix {where}"
         )
     if not entry.domain.isascii():
         hint = f"write {entry.domain} as its xn-- form"
@@ -83,10 +83,10 @@ def _key_names(row: Row) -> Iterator[str]:
 def _signing_row_notice(path: str, row: Row, unknown: set[str], *, patterns: bool) -> Notice | None:
     where = f"{path} line {row.line}"
     if not row.value:
-        return Notice(f"{where}: {row.key} names no key, which makes opendkim crash", f"mend {where}", blocking=True)
+        return Notice(f"{where}: {row.key} names no key, which makes opendkim crash", f"fix {where}", blocking=True)
     missing = next((name for name in _key_names(row) if name in unknown), None)
     if missing:
-        return Notice(f"{where}: there is no key {missing} in the KeyTable, so this mail is deferred", f"mend {where}")
+        return Notice(f"{where}: there is no key {missing} in the KeyTable, so this mail is deferred", f"fix {where}")
     if patterns and not {"*", "@"} & set(row.key):
         return Notice(
             f"{where}: {row.key} never fits, because a refile: table compares whole addresses",

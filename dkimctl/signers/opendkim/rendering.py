@@ -127,7 +127,7 @@ def key_table(foreign: Foreign, keys: tuple[SigningKey, ...]) -> Content:
 def signing_table(foreign: Foreign, keys: tuple[SigningKey, ...], *, patterns: bool) -> Content:
     """The SigningTable: people's lines, and one or two for each key.
 
-    Of patterns the first that fits counts, so those of the deepest domains stand first.
+    Of patterns the first that fits counts, so those of the deepest domains come first.
     """
 
     def lines() -> Iterator[bytes]:

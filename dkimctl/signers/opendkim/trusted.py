@@ -40,8 +40,10 @@ def _everybody(entries: set[str]) -> tuple[Notice, ...]:
     if not open_nets:
         return ()
     twin = "" if len(open_nets) == 2 else ({"0.0.0.0/0": "::/0", "::/0": "0.0.0.0/0"}[open_nets[0]])
-    message = f"mail from every client in {' and '.join(open_nets)} is signed: whoever may send through this relay"
-    hint = "safe only where Postfix itself admits no stranger; better name your own networks"
+    message = (
+        f"mail from every client in {' and '.join(open_nets)} is signed: every client that may send through this relay"
+    )
+    hint = "safe only where Postfix itself admits no other clients; better name your own networks"
     return (Notice(message, f"{hint}; {twin} is not among them" if twin else hint),)
 
 

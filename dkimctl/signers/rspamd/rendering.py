@@ -1,6 +1,6 @@
 """rspamd: its dkim_signing module, its milter, and copies of the keys that its user may read.
 
-Everything of ours stands below /etc/rspamd/dkimctl. The files in local.d belong to people: a managed block at their end
+Everything of ours is below /etc/rspamd/dkimctl. The files in local.d belong to people: a managed block at their end
 includes ours with a higher priority, so that what people set there stays, and ours counts where both say something.
 """
 
