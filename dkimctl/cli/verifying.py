@@ -49,7 +49,7 @@ class ReportPrinter:
         self.in_full = False
         """True to show every report of the text format in full."""
         self.not_checked = ""
-        """What was not looked for, in words: a note below the text format."""
+        """What was not looked for, in words: a note below the text format, with -v."""
         self.bad_lines: list[int] = []
 
     @property
@@ -217,7 +217,7 @@ class ReportPrinter:
             terminal.show(verification_blocks(self._tally, in_full=self.in_full))
             if not self.in_full and any(report.publish for report in self._tally.reports):
                 terminal.note("-v shows each report in full, with the record to publish")
-            if self.not_checked:
+            if self.not_checked and terminal.verbosity > 0:
                 terminal.note(self.not_checked)
         elif self._form == "json":
             self._print_end("]}")
