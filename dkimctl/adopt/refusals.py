@@ -18,7 +18,7 @@ def nothing_to_adopt(world: World) -> UsageError:
 
 def _next(other: OtherSigner) -> str:
     """What can be checked from here."""
-    if other.program in ("rspamd", "dkimpy-milter") and not other.place:
+    if other.is_supported:
         return (
             f'see whether it signs: signer = "{other.program}" in dkimctl.toml, table [signing], then dkimctl why; '
             "adopt takes over opendkim only"

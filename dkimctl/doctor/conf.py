@@ -75,7 +75,7 @@ def _answer(world: World, other: OtherSigner) -> str:
 
 
 def _of_other(other: OtherSigner) -> str:
-    if other.program in ("rspamd", "dkimpy-milter") and not other.place:
+    if other.is_supported:
         return f'signer = "{other.program}" in dkimctl.toml has doctor and why ask it'
     return f"its keys and settings are {other.place or 'its own'}"
 

@@ -6,8 +6,9 @@ A milter or content filter is recognised by the process that listens at its sock
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from dkimctl.config.settings import SIGNERS
 from dkimctl.host.postfix import PostfixInstance
-from dkimctl.host.process import Process, listener
+from dkimctl.host.process import OPENDKIM, Process, listener
 from dkimctl.host.socketplace import effective_socket
 from dkimctl.host.world import World
 from dkimctl.opendkim.sockets import MilterSocket
@@ -40,6 +41,11 @@ class OtherSigner:
     """As Postfix names it."""
     socket: MilterSocket | None
     """None for a content filter whose socket is not known."""
+
+    @property
+    def is_supported(self) -> bool:
+        """True for a program on this host that dkimctl can configure and ask."""
+        return self.program in SIGNERS and not self.place
 
     @property
     def title(self) -> str:
@@ -85,7 +91,7 @@ def _recognised(world: World, instance: PostfixInstance, setting: str, value: st
     if not program:
         return None
     place = _place(socket, process, is_near=is_near)
-    if program == "opendkim" and not place:
+    if program == OPENDKIM and not place:
         if not world.is_live or (process is None and find_program("opendkim")):
             return None  # this host's, under another spelling or not started yet
         place = "" if process else "in a container or on another host"
@@ -102,7 +108,7 @@ def _address(value: str) -> str:
 def _is_own_opendkim(world: World, socket: MilterSocket, process: Process | None) -> bool:
     """Return True for the opendkim of this host: by its process, else by the socket that it is configured with."""
     if process is not None:
-        return process.name == "opendkim" and process.is_here
+        return process.is_local_opendkim
     own = effective_socket(world.opendkim)
     is_installed = not world.is_live or find_program("opendkim") is not None
     return own is not None and own.endpoint == socket.endpoint and is_installed

@@ -20,6 +20,10 @@ _LISTEN = "0A"
 """TCP_LISTEN in /proc/net/tcp."""
 
 
+OPENDKIM = "opendkim"
+"""The name of opendkim's processes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Process:
     """One process."""
@@ -32,6 +36,11 @@ class Process:
     """The command line; the first is the program."""
     is_here: bool
     """False in another mount namespace, such as a container: the files that it reads are not those of this host."""
+
+    @property
+    def is_local_opendkim(self) -> bool:
+        """True for an opendkim that reads the files of this host."""
+        return self.name == OPENDKIM and self.is_here
 
 
 def processes(name: str = "") -> Iterator[Process]:

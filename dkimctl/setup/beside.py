@@ -40,7 +40,7 @@ def _warning(other: OtherSigner, settings: Settings) -> SetupStep:
     signer = settings.signing.signer
     proof = f"Postfix hands mail to {other.title}: where that signs as well, mail gets two signatures"
     hint = f"see what mail looks like today: dkimctl selftest; to sign with it alone, leave {signer} out"
-    if other.program in ("rspamd", "dkimpy-milter") and not other.place:
+    if other.is_supported:
         hint = f'to sign with {other.program} instead: signer = "{other.program}" in dkimctl.toml, table [signing]'
     return SetupStep("signer", StepState.WARNING, proof, hint=hint)
 
@@ -73,7 +73,7 @@ def _refuse_replaced_milter(world: World) -> None:
             if socket is None or not names_opendkim(milter, instance.queue, ()) or socket == own:
                 continue
             process = listener(socket)
-            if process is not None and process.name == "opendkim" and process.is_here:
+            if process is not None and process.is_local_opendkim:
                 continue
             try:
                 greet(socket)

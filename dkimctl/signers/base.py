@@ -189,3 +189,6 @@ class Signer(Protocol):
 
         `before`: taken before they changed. `changed`: the system paths that changed; True for a new file.
         """
+
+    def reasons_for_unsigned(self, domain: str, client: str, login: str) -> tuple[str, ...] | None:
+        """Return why such mail is unsigned by its own files, made by hand; None where they are not read here."""

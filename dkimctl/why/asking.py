@@ -17,7 +17,6 @@ from dkimctl.opendkim.hosts import canonical_host
 from dkimctl.opendkim.sockets import parse_socket
 from dkimctl.record.taglist import TagList, parse_signature_tags
 from dkimctl.signers.registry import signer_of
-from dkimctl.signers.rspamd.effective import reasons_for_unsigned
 from dkimctl.why.answer import Mail, MailOutcome, Signing, WhyAnswer, WhyStep
 
 _OUTCOMES = {
@@ -78,9 +77,12 @@ def _reason(world: World, mail: Mail, reply: Reply, outcome: MailOutcome) -> str
 def _known_reasons(world: World, mail: Mail) -> Iterator[str]:
     """Yield the reasons in dkimctl's settings why the mail is not signed."""
     signing, domain = world.settings.signing, mail.sender.rpartition("@")[2].lower()
-    if signing.signer == "rspamd" and not signer_of(world.settings).installed(world.settings):
-        yield from reasons_for_unsigned(domain, mail.client, mail.login)  # made by hand
-        return
+    signer = signer_of(world.settings)
+    if not signer.installed(world.settings):  # made by hand
+        own = signer.reasons_for_unsigned(domain, mail.client, mail.login)
+        if own is not None:
+            yield from own
+            return
     if not mail.login and not any(_covers(host, mail.client) for host in signing.trusted_hosts):
         yield f"{mail.client} is not among the trusted hosts ({', '.join(signing.trusted_hosts)}), not authenticated"
     domains = {name[0] for name in signer_of(world.settings).installed(world.settings)}

@@ -74,3 +74,7 @@ class DkimpyMilter:
     def needs_restart(self, settings: Settings, before: Running, changed: Mapping[str, bool]) -> bool:
         """Return True when anything changed, or it does not answer."""
         return bool(changed) or not is_answering(settings.signing.socket)
+
+    def reasons_for_unsigned(self, domain: str, client: str, login: str) -> tuple[str, ...] | None:
+        """Return None: its own files are not read for this."""
+        return None

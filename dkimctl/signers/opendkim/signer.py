@@ -91,3 +91,7 @@ class OpenDkim:
     def needs_restart(self, settings: Settings, before: Running, changed: Mapping[str, bool]) -> bool:
         """Return True when such a setting changed, or it does not listen at its socket."""
         return restart.needs_restart(settings, before)
+
+    def reasons_for_unsigned(self, domain: str, client: str, login: str) -> tuple[str, ...] | None:
+        """Return None: its own files are not read for this."""
+        return None

@@ -9,6 +9,7 @@ from dkimctl.opendkim.sockets import MilterSocket, parse_socket
 from dkimctl.signers.answering import is_answering
 from dkimctl.signers.base import Name, Notice, RenderedDirectory, RenderedFile, Rendering, Selection
 from dkimctl.signers.rspamd import dryrun, effective, rendering
+from dkimctl.signers.rspamd.effective import reasons_for_unsigned
 from dkimctl.signers.service import Running, Service
 
 
@@ -80,6 +81,10 @@ class Rspamd:
         It listens long before it can handle a SIGHUP, which ends it until then: so it must answer.
         """
         return self._may_move(settings, changed) or not is_answering(settings.signing.socket)
+
+    def reasons_for_unsigned(self, domain: str, client: str, login: str) -> tuple[str, ...] | None:
+        """Return what its effective configuration (`rspamadm configdump`) says."""
+        return tuple(reasons_for_unsigned(domain, client, login))
 
     def _may_move(self, settings: Settings, changed: Mapping[str, bool]) -> bool:
         """Return True when the milter's socket may change: a reload that binds the same port in new words ends it."""
