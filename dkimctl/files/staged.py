@@ -77,6 +77,8 @@ class Staged:
 
     def put(self, expected: Expected = ANY) -> None:
         """Make the change. Raises FileChanged when what is there is not `expected`, DiskError, Refused."""
+        if self._new is None and not os.path.lexists(self.target.parent):
+            return  # removed already, with its directory
         with disk_errors(f"write {self.target}"), self._folder() as (folder, name):
             if self._new is None:
                 self._remove(folder, name, expected)
