@@ -61,7 +61,7 @@ QUOTED = entry(
     "The quotes and backslashes of zone-file syntax were stored as part of the text, and the version or the key "
     "is misread (RFC 6376 §3.2).",
     "publish the text without quotes and backslashes; a web form adds them itself",
-    verifiers="opendkim and dkimpy refuse it; inside p= both skip them, strict decoders do not",
+    verifiers="opendkim and dkimpy refuse it; inside p= both accept and skip them, strict decoders do not",
 )
 DUPLICATE_TAG = entry(
     208,
