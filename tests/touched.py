@@ -139,6 +139,7 @@ SYSTEM = (
     *("/run/host**", "/run/userdb**", "/etc/userdb**", "/var/lib/dpkg/status"),
     *("/etc/bind**", "/etc/knot**", "/etc/nsd**"),
     *("/etc/ovh.conf", "/etc/dkimctl/ovh.conf"),
+    f"{KEYS}/domain.tld/dk*.private",  # setup looks whether the month's selector is taken
     *("/etc/rspamd", "/etc/rspamd/*", "/etc/rspamd/*/*", "/run/rspamd/*", "/run/dkimpy-milter/*", "/run/opendkim"),
     *(
         "/var/run/opendkim/opendkim.pid",
