@@ -77,9 +77,16 @@ class Staged:
 
     def put(self, expected: Expected = ANY) -> None:
         """Make the change. Raises FileChanged when what is there is not `expected`, DiskError, Refused."""
-        if self._new is None and not os.path.lexists(self.target.parent):
-            return  # removed already, with its directory
-        with disk_errors(f"write {self.target}"), self._folder() as (folder, name):
+        with disk_errors(f"write {self.target}"):
+            try:
+                self._change(expected)
+            except FileNotFoundError:
+                if self._new is not None:
+                    raise
+                # removed already, with its directory
+
+    def _change(self, expected: Expected) -> None:
+        with self._folder() as (folder, name):
             if self._new is None:
                 self._remove(folder, name, expected)
             else:
