@@ -5,6 +5,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +20,8 @@ STEP = 1 if IS_FULL else 17
 _PATHS = re.compile(r'(?:AT_FDCWD|\d+)<([^>]*)>, "((?:[^"\\]|\\.)*)"|\w+\("((?:[^"\\]|\\.)*)"')
 _BY_DESCRIPTOR = re.compile(r"f(?:chown|chmod)\(\d+<([^>]*)>")
 _BIRTH = re.compile(r"(\d+) .*(?:clone3?|v?fork)\b.* = (\d+)")
+_OWN = {path for place in (REPOSITORY, Path(sys.prefix), Path(sys.base_prefix)) for path in (place, place.resolve())}
+"""Where the program and its interpreter are: only root can change them here, and they differ between machines."""
 pytestmark = [
     needs("opendkim", "postconf", "rspamadm", "strace", root=True, namespaces=True),
     pytest.mark.xdist_group("matrix"),
@@ -56,6 +59,11 @@ def _pattern(path: str) -> str:
     return re.escape(path).replace(r"\*\*", ".*").replace(r"\*", "[^/]*")
 
 
+def _pattern_of_own(place: Path) -> str:
+    """A directory, all that is in it, and what the interpreter looks at above it, as a regular expression."""
+    return "|".join((rf"{re.escape(str(place))}(/.*)?", *(re.escape(str(above)) for above in place.parents)))
+
+
 def touched(text: str) -> Iterator[tuple[str, str]]:
     """Each path of a trace, with its line; the calls of other programs, once started, are left out."""
     for _, *run in (part.splitlines() for part in re.split(r"^## ", text, flags=re.MULTILINE)[1:]):
@@ -84,7 +92,7 @@ def test_the_table_has_everything_that_the_commands_touch() -> None:
     script = '"$1" -m tests.attacks trace /tmp/trace >&2 && cat /tmp/trace'
     ended = run_in_box("sh", "-c", script, "sh", sys.executable, timeout=900, PYTHONPATH=str(REPOSITORY))
     assert ended.returncode == 0, ended.stderr[-3000:]
-    known = re.compile("|".join(map(_pattern, (*(row.path for row in TABLE), *SYSTEM))))
+    known = re.compile("|".join((*map(_pattern, (*(row.path for row in TABLE), *SYSTEM)), *map(_pattern_of_own, _OWN))))
     unknown = {}
     for path, line in touched(ended.stdout):
         clean = re.sub(r"\.dkimctl-[0-9a-f]{16}(/[0-9a-f]{16})?", ".dkimctl-*", path)
