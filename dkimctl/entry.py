@@ -16,7 +16,7 @@ def main() -> int:
 
 
 def _open_closed_streams() -> None:
-    """What was closed (`>&-`) leads to /dev/null: else the next file to be opened, a key even, would get its number."""
+    """Open closed standard streams (`>&-`) on /dev/null: else the next opened file, even a key, gets their number."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             descriptor = os.open(os.devnull, os.O_RDWR)  # the lowest number that is free

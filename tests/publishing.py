@@ -88,5 +88,5 @@ def records_at(running: Sandbox, name: str = "mail._domainkey", zone: str = ZONE
 
 
 def is_clean(running: Sandbox, zone: str = ZONE) -> bool:
-    """True when the account's records are the ones served."""
+    """Return whether the account's records are the ones served."""
     return sorted(map(str, running.zone(zone).edited)) == sorted(map(str, running.zone(zone).served))

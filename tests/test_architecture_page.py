@@ -24,7 +24,7 @@ def test_its_paths_exist() -> None:
 
 
 def _is_member(path: str) -> bool:
-    """True for `room/module` followed by a name in it, as in `providers/base.Provider`."""
+    """Return True for `room/module` followed by a name in it, as in `providers/base.Provider`."""
     return (PACKAGE / f"{path}.py").exists()
 
 

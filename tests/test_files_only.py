@@ -123,7 +123,7 @@ def _is_of_click(owner: str, name: str) -> bool:
 
 
 def _writes(call: ast.Call, position: int) -> bool:
-    """True for a call of open with a mode that writes; a number in place of a path is open already."""
+    """Return True for a call of open with a mode that writes; a number in place of a path is open already."""
     if position and call.args and isinstance(call.args[0], ast.Constant) and isinstance(call.args[0].value, int):
         return False
     modes = [*call.args[position : position + 1], *(k.value for k in call.keywords if k.arg == "mode")]

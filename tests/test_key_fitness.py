@@ -29,7 +29,7 @@ def weak_key(bits: int) -> bytes:
 
 
 def real_opendkim_signs(place: Path, bits: int, minimum: str) -> bool:
-    """True when the real daemon, in its test mode, signs with a key of this size."""
+    """Return whether the real daemon, in its test mode, signs with a key of this size."""
     (place / "key").write_bytes(weak_key(bits))
     (place / "message").write_bytes(MAIL)
     lines = ["Domain example.com", "Selector mail", f"KeyFile {place}/key", "Mode s", "RequireSafeKeys no"]

@@ -67,7 +67,7 @@ def test_reads_as_the_daemon_does(
 
 
 def effective(path: Path, name: str) -> str | None:
-    """What the real daemon takes `name` to be; it prints the value that counts first."""
+    """Return the value that the real daemon uses for `name`; it prints the value that counts first."""
     ended = subprocess.run(["opendkim", "-x", path, "-e", name], capture_output=True, text=True)
     return ended.stdout.split("\n")[0] if ended.returncode == 0 else None
 

@@ -54,7 +54,7 @@ def test_rendered_signing_lines_fit_the_domain_and_what_is_below(domain: str, su
 
 
 def ask(kind: str, path: Path, key: str) -> str | None:
-    """What the real daemon's query mode finds: the first field of the value, or None."""
+    """Return the result of the real daemon's query mode: the first field of the value, or None."""
     ended = subprocess.run(
         ["opendkim", "-Q", "-x", "/dev/null"], input=f"{kind}:{path}\n{key}/1\n".encode(), capture_output=True
     )

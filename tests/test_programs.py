@@ -142,7 +142,7 @@ def test_input_of_any_size() -> None:
 
 
 def is_ended(process: int) -> bool:
-    """True when it has ended, or ends soon: a signal takes its time on a busy machine."""
+    """Return whether it has ended, or ends soon: a signal takes its time on a busy machine."""
     deadline = time.monotonic() + 20
     while is_running(process) and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -150,7 +150,7 @@ def is_ended(process: int) -> bool:
 
 
 def is_running(process: int) -> bool:
-    """True when a process of this number runs (a dead one that nobody has waited for does not)."""
+    """Return whether a process of this number runs (a dead one that nobody has waited for does not)."""
     try:
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:

@@ -50,7 +50,7 @@ def refusal(path: Path, root: Path = Path("/nonexistent")) -> Refused:
 
 
 def is_taken(path: Path, root: Path) -> bool:
-    """True when the file is edited."""
+    """Return whether the file is edited."""
     ZoneFileProvider(path, manual_clock(), ZoneFileOptions(locate=Settings(root=root).at)).apply(ZONE, [Create(RECORD)])
     return RECORD.text[:50] in path.read_text()
 

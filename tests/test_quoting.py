@@ -60,7 +60,7 @@ def _is_the_function(node: ast.AST) -> bool:
 
 
 def is_quoted(value: ast.expr, assigned: dict[str, ast.expr]) -> bool:
-    """True for `shell_word(…)`, for a function that quotes, and for a name that was given the result of one."""
+    """Return True for `shell_word(…)`, for a function that quotes, and for a name that was given the result of one."""
     text = ast.unparse(value)
     called = {n.func for n in ast.walk(value) if isinstance(n, ast.Call)}
     names = {c.id if isinstance(c, ast.Name) else c.attr for c in called if isinstance(c, ast.Name | ast.Attribute)}

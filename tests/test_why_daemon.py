@@ -213,7 +213,7 @@ class Daemon:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> bool:
-        """True when it listens."""
+        """Return whether it listens."""
         self.stop()
         with suppress(FileNotFoundError):
             (self.host.place / "s").unlink()

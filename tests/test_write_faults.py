@@ -131,7 +131,7 @@ def judge(case: Case, root: Path, fault: Fault, *, code: int, err: str) -> list[
 
 
 def _own_key(case: Case, path: str) -> bool:
-    """True for a new key's files: each run makes another key."""
+    """Return True for a new key's files: each run makes another key."""
     return case.name == "genkey" and "/new.example/" in path
 
 

@@ -14,7 +14,7 @@ from dkimctl.signers.opendkim.rendering import key_table, signing_table
 
 @dataclass(frozen=True, slots=True)
 class Arranged:
-    """Both tables as they will be."""
+    """The new KeyTable and SigningTable."""
 
     signing: Content
     keys: Content
@@ -23,7 +23,7 @@ class Arranged:
 
 
 def arrange(installed: Installed, candidates: Iterable[Candidate]) -> Arranged:
-    """The new tables, tried on an address for every row of the old ones."""
+    """Return the new tables, compared with the old ones for an address of every row."""
     taken = list(candidates)
     taken_rows = {row for candidate in taken for row in candidate.rows}
     keys = tuple(sorted((*_managed(installed), *map(_signing_key, taken)), key=lambda key: key.domain))
@@ -42,7 +42,7 @@ def _signing_key(candidate: Candidate) -> SigningKey:
 
 
 def _managed(installed: Installed) -> Iterable[SigningKey]:
-    """What dkimctl's own lines say already."""
+    """Yield the keys of the table lines that dkimctl wrote earlier."""
     signing_numbers, key_numbers = _numbers(installed.signing), _numbers(installed.keys)
     own_rows = [row for row in installed.signing.rows if row.line not in signing_numbers]
     signed = {row.key.lower() for row in own_rows}
@@ -68,7 +68,7 @@ def _is_effective(tables: Tables, row: Row) -> bool:
 
 
 def _signing_lines(installed: Installed, taken: list[Candidate], gone: set[Row]) -> Foreign:
-    """A row that an earlier one hides goes below our lines, so that it does not hide them now."""
+    """Return the kept lines: a row that an earlier one hides goes below ours, so that it does not hide them now."""
     if not gone:
         return installed.signing.foreign
     table, tables = installed.signing, installed.tables
@@ -89,7 +89,7 @@ def _reaching(kept: list[Row], taken: list[Candidate]) -> set[Row]:
 
 
 def _key_lines(installed: Installed, gone: set[Row]) -> Foreign:
-    """Without the rows that only the taken rows named."""
+    """Return the kept lines of the KeyTable, without the rows that only the taken rows named."""
     if not gone:
         return installed.keys.foreign
     tables, numbers = installed.tables, _numbers(installed.keys)

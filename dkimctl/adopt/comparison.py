@@ -1,4 +1,4 @@
-"""Two configurations of opendkim compared: is mail that one of them signs signed in the same way by the other?"""
+"""Comparison of two configurations of opendkim: mail that one signs and the other does not, or signs differently."""
 
 from collections.abc import Iterator
 from ipaddress import ip_network
@@ -62,7 +62,7 @@ def _normal(name: str, value: str) -> str:
 
 
 def _hosts(now: DataSet, coming: DataSet) -> Iterator[str]:
-    """The hosts whose mail is signed today and would not be."""
+    """Yield the hosts whose mail is signed today and would not be."""
     kept = {_canonical(row.key) for row in coming.rows}
     for row in now.rows:
         host = _canonical(row.key)
@@ -87,7 +87,7 @@ def _is_inside(host: str, networks: set[str]) -> bool:
 
 
 def _addresses(before: Installed, after: Installed) -> Iterator[str]:
-    """One address for every row of today's table, and those below each domain of it."""
+    """Yield each address that would be signed differently, of one for every row and some below each domain."""
     patterns = before.signing.patterns
     tried = dict.fromkeys(sample(row, patterns=patterns) for row in before.signing.rows)
     domains = dict.fromkeys(address.rpartition("@")[2] for address in tried)

@@ -79,7 +79,7 @@ def _config_file(settings: Settings, wanted: tuple[kept.KeptSetting, ...]) -> It
 def _metadata_file(
     world: World, candidate: Candidate, known: Key | None, judged: Judged, now: datetime
 ) -> RenderedFile:
-    """Beside the key where dkimctl looks for it anyway; else in the domain's key directory, with the key's path."""
+    """Return the metadata file: beside a key that dkimctl finds, else in the domain's key directory, with the path."""
     entry = candidate.entry
     change = Change(Phase.ACTIVE, timestamp(now), NOTE)
     if known is not None:
@@ -101,7 +101,7 @@ def _metadata_file(
 
 
 def _metadata(world: World, path: str, metadata: Metadata) -> RenderedFile:
-    """Owner and mode as for every key's metadata."""
+    """Return a metadata file, with the owner and mode of every key's metadata."""
     owner = kept.daemon_owner(world)
     return RenderedFile(path, fixed(meta.to_json(metadata)), mode=0o600, owner=owner, is_shown=True)
 
@@ -116,7 +116,7 @@ def _directories(world: World, fit: list[Fit]) -> tuple[RenderedDirectory, ...]:
 
 
 def _tables_and_conf(world: World, installed: Installed, arranged: Arranged) -> Iterator[RenderedFile]:
-    """Both tables, and opendkim.conf: with an `Include` when the tables come to lie elsewhere."""
+    """Yield both tables, and opendkim.conf: with an `Include` when the tables come to lie elsewhere."""
     place = world.settings.paths.opendkim_directory
     yield _table(f"{place}/KeyTable", arranged.keys, installed.keys)
     yield _table(f"{place}/SigningTable", arranged.signing, installed.signing)
@@ -141,7 +141,7 @@ def _table(path: str, content: Content, installed: Table) -> RenderedFile:
 
 
 def _included(world: World, ours: str, moved: list[tuple[str, str]]) -> bytes:
-    """dkimctl.conf with these settings in place of its own of that name."""
+    """Return dkimctl.conf with these settings in place of its own of that name."""
     names = {name.lower() for name, _ in moved}
     there = conf.parse(read_file(world.settings.at(ours)) or b"", ours)
     kept = [(s.name, s.value) for s in there if s.key not in names and s.value]

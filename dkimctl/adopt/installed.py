@@ -15,7 +15,7 @@ from dkimctl.opendkim.tables import Row
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One table with the lines it is made of."""
+    """The KeyTable or SigningTable in use: its rows, and the lines that are to be kept."""
 
     rows: tuple[Row, ...]
     patterns: bool
@@ -37,7 +37,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """How mail is signed today."""
+    """The two tables that decide how mail is signed today."""
 
     signing: Table
     keys: Table
@@ -47,7 +47,7 @@ class Installed:
 
 
 def read_installed(world: World) -> Installed | None:
-    """The tables, or None when opendkim signs nothing. Raises DiskError, UsageError for tables in a data base."""
+    """Return the tables, or None when opendkim signs nothing. Raises DiskError, or UsageError for a data base."""
     if not world.opendkim.signs:
         return None
     keys, signing = world.data_sets.get("KeyTable"), world.data_sets.get("SigningTable")
@@ -95,7 +95,7 @@ def _halves(line: bytes) -> tuple[str, str]:
 
 
 def _from_domain(world: World) -> Installed | None:
-    """`Domain`, `Selector` and `KeyFile`, written as the two tables that do the same."""
+    """Return `Domain`, `Selector` and `KeyFile` as the two tables that do the same."""
     setting, path = world.opendkim.find("Domain"), world.opendkim.get("KeyFile")
     if setting is None or not path:
         return None

@@ -28,13 +28,13 @@ SCHEMA = 1
 
 @dataclass(frozen=True, slots=True)
 class Undone:
-    """What was put back."""
+    """The result of undoing an adoption."""
 
     files: tuple[str, ...]
     """Put back or removed, as system paths."""
     backup: str
     daemons: tuple[ReloadResult, ...]
-    """What each daemon was told; none below --root."""
+    """The result of reloading each daemon; none below --root."""
 
 
 def note_path(settings: Settings) -> str:
@@ -132,7 +132,7 @@ class _Note:
     changes: list[_Noted]
     directories: list[str]
     stamp: str
-    """When it was planned; the backup's name says the same, or a moment later."""
+    """The time of the plan; the backup's name has the same, or a moment later."""
     is_later: bool
     """True when it replaced an earlier note."""
     is_complete: bool
@@ -190,7 +190,7 @@ def _backup(note: _Note, settings: Settings) -> str:
 
 
 def _remove_directories(directories: list[str], settings: Settings) -> None:
-    """Those that were made, the deepest first, when nothing else lies in them."""
+    """Remove the directories that were made, the deepest first, when nothing else is in them."""
     for shown in sorted(directories, reverse=True):
         place = settings.at(shown)
         with suppress(OSError, Refused, DiskError):

@@ -1,4 +1,4 @@
-"""Can a key file be taken over: would the daemon sign with it, and what is it?"""
+"""Judgement of key files: would the daemon sign with each, and of what kind is it?"""
 
 import os
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from dkimctl.opendkim.fitness import Unfit, unfit
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What is known of a key file. Nothing of the private key is kept."""
+    """The judgement of a key file. Nothing of the private key is kept."""
 
     algorithm: str = ""
     bits: int = 0
@@ -31,7 +31,7 @@ class Judged:
 
 
 def judge_keys(world: World, paths: Sequence[str]) -> dict[str, Judged]:
-    """Each path with what was found. The keys are tried as the daemon's user where this process may."""
+    """Return the judgement of each path. The keys are tried as the daemon's user where this process may."""
     account = world.account
     if account is None:
         why = Judged(why=f"UserID names no user of this host: {world.opendkim.user}", hint="see: dkimctl doctor")
@@ -59,7 +59,7 @@ def _judge(world: World, walk: Walk, path: str, opened: int) -> Judged:
 
 
 def _unsafe(world: World, walk: Walk, path: str) -> str:
-    """Why the daemon refuses the path; below --root an ordinary user's own tree is not held against it."""
+    """Return why the daemon refuses the path; below --root an ordinary user's own tree is not held against it."""
     if not world.opendkim.flag("RequireSafeKeys", True) or not (world.is_live or may_become(walk.account)):
         return ""
     try:

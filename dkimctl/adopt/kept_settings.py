@@ -22,7 +22,7 @@ Value = str | bool | tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class KeptSetting:
-    """One setting of dkimctl.toml."""
+    """A setting that dkimctl.toml must have so that signing stays as it is."""
 
     table: str
     key: str
@@ -57,7 +57,7 @@ def with_kept_settings(world: World, wanted: tuple[KeptSetting, ...]) -> Setting
 
 
 def daemon_owner(world: World) -> str:
-    """USER:GROUP that the daemon becomes."""
+    """Return the USER:GROUP that the daemon becomes."""
     account = world.account
     user = world.opendkim.user or "root"
     group = world.opendkim.group or (world.accounts.group_name(account.gid) if account else user)
@@ -100,7 +100,7 @@ def _signing(world: World, patterns: bool) -> Iterator[KeptSetting]:
 
 
 def _hosts(world: World) -> tuple[str, ...] | None:
-    """Whose mail is signed; None when the lines of the list stay where they are, or nobody can tell what they mean.
+    """Return the hosts whose mail is signed; None when their list stays where it is, or its meaning is not known.
 
     No host at all for `InternalHosts -`: MTA, MacroList or a login decide alone.
     """
@@ -138,7 +138,7 @@ def hosts_notice(world: World) -> tuple[Notice, ...]:
 
 
 def _subdomains(candidates: list[Candidate]) -> Iterator[KeptSetting]:
-    """Whether domains sign for what is below them: for all of them at once when they agree."""
+    """Yield the settings for sub-domains: one for all domains when they agree."""
     without = [c.domain for c in candidates if not c.subdomains]
     if candidates and len(without) == len(candidates):
         yield KeptSetting("signing", "subdomains", False)

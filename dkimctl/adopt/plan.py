@@ -1,4 +1,4 @@
-"""What `adopt` would do, as one value: the keys it takes over, what stays, and every file it writes."""
+"""The plan of `adopt` as one value: the keys it takes over, what stays, and every file it writes."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -44,7 +44,7 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why something is written."""
+    """The reason for a file that is written."""
 
     what: str
     why: str
@@ -52,13 +52,13 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Adoption:
-    """The plan."""
+    """The plan of an adoption."""
 
     taken: tuple[Taken, ...]
     left: tuple[Left, ...]
     reasons: tuple[Reason, ...]
     findings: tuple[Finding, ...]
-    """What `doctor` says about the keys in use."""
+    """The findings of `doctor` about the keys in use."""
     unread: tuple[Unread, ...]
     rendering: Rendering = field(repr=False)
     settings: Settings = field(repr=False)
@@ -71,7 +71,7 @@ class Adoption:
 
 
 def plan_adoption(world: World, store: KeyReader, now: datetime) -> Adoption:
-    """The plan; nothing is written.
+    """Return the plan; nothing is written.
 
     Raises UsageError when nothing is signed here, or with tables in a data base, DiskError when they cannot be read.
     """
@@ -108,7 +108,7 @@ def plan_adoption(world: World, store: KeyReader, now: datetime) -> Adoption:
 def _sorted_out(
     store: KeyReader, installed: Installed, candidates: list[Candidate], judged: dict[str, Judged]
 ) -> tuple[list[Fit], list[Left]]:
-    """Each candidate that can be taken with the store's key for it, and those that cannot."""
+    """Return each candidate that can be taken, with the store's key for it, and those that cannot."""
     fit: list[Fit] = []
     unfit: list[Left] = []
     for candidate in candidates:
@@ -173,7 +173,7 @@ def _reasons(rendering: Rendering, taken: tuple[Taken, ...]) -> Iterator[Reason]
 
 
 def _findings(world: World) -> Iterator[Finding]:
-    """Those of `doctor` about keys; below --root only what the caller can try."""
+    """Yield the findings of `doctor` about keys; below --root only those that the caller can check."""
     if world.account is not None and (world.is_live or may_become(world.account)):
         yield from (diagnosis.finding for diagnosis in check_keys(world))
 

@@ -17,7 +17,7 @@ def nothing_to_adopt(world: World) -> UsageError:
 
 
 def _next(other: OtherSigner) -> str:
-    """What can be checked from here."""
+    """Return the command with which to continue."""
     if other.is_supported:
         return (
             f'see whether it signs: signer = "{other.program}" in dkimctl.toml, table [signing], then dkimctl why; '

@@ -1,4 +1,4 @@
-"""What of an installation can be taken over: the domains whose own key signs for them today."""
+"""The part of an installation that can be taken over: the domains whose own key signs for them today."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -84,7 +84,7 @@ def _candidate(installed: Installed, row: Row, ours: set[int]) -> Candidate | st
 
 
 def _is_free(tables: Tables, name: str, domain: str, entry: KeyEntry) -> bool:
-    """True when the KeyTable has this very key under the name, or nobody asks for the name."""
+    """Return whether the KeyTable has this very key under the name, or nobody asks for the name."""
     row = tables.named(name)
     if row is None:
         return name not in tables.wanted_names
@@ -96,7 +96,7 @@ def _same(one: tuple[Signer, ...], other: tuple[Signer, ...]) -> bool:
 
 
 def _fault(signer: Signer, domain: str) -> str:
-    """Why dkimctl cannot express it; empty when it can."""
+    """Return why dkimctl cannot express a row; empty when it can."""
     entry = signer.entry
     if entry is None:
         return f"there is no key {signer.name or '(none named)'} in the KeyTable, so this mail is deferred"

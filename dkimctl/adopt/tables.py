@@ -12,7 +12,7 @@ ELSEWHERE = f"{SAMPLE}.invalid"
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """What one SigningTable row leads to."""
+    """The KeyTable entry to which one SigningTable row leads."""
 
     entry: KeyEntry | None
     """None when the KeyTable lacks the key, or its row lacks a part."""
@@ -22,7 +22,7 @@ class Signer:
 
     @property
     def effect(self) -> tuple[str, ...]:
-        """Two signers with the same effect make the same signature."""
+        """A value that is equal for two signers that make the same signature."""
         if self.entry is None:
             return (self.name,)
         return (self.entry.domain, self.entry.selector, self.entry.path, self.identity)
@@ -50,7 +50,7 @@ class Tables:
             yield first
 
     def signers(self, address: str) -> tuple[Signer, ...]:
-        """What signs mail from an address."""
+        """Return the signers of mail from an address."""
         domain = address.rpartition("@")[2].lower()
         return tuple(self._signer(row, domain) for row in self.fitting(address))
 
@@ -60,15 +60,15 @@ class Tables:
         return self.named(domain if name == "%" else name)
 
     def named(self, name: str) -> Row | None:
-        """The KeyTable row that counts for a name."""
+        """Return the KeyTable row that counts for a name."""
         return self._key_patterns.first(name) if self.keys_patterns else self._key_names.get(name)
 
     def is_first(self, row: Row) -> bool:
-        """False for a row of a `file:` table whose key an earlier row has."""
+        """Return whether no earlier row of a `file:` table has the row's key."""
         return self._exact[row.key.lower()] == row
 
     def is_first_key(self, row: Row) -> bool:
-        """False for a KeyTable row whose name an earlier row has."""
+        """Return whether no earlier KeyTable row has the row's name."""
         return self._key_names[row.key] == row
 
     def _signer(self, row: Row, domain: str) -> Signer:
@@ -110,5 +110,5 @@ def sample(row: Row, *, patterns: bool) -> str:
 
 
 def samples(domain: str) -> tuple[str, str, str]:
-    """Addresses in a domain, below it, and two labels below it."""
+    """Return addresses in a domain, below it, and two labels below it."""
     return f"{SAMPLE}@{domain}", f"{SAMPLE}@{SAMPLE}.{domain}", f"{SAMPLE}@{SAMPLE}.{SAMPLE}.{domain}"

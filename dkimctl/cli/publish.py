@@ -51,7 +51,7 @@ def command(
     selector: str | None,
     resume: bool,
     form: str,
-    **wishes: Any,
+    **options: Any,
 ) -> int:
     """Publish the key record of each key that is not revoked, and prove it.
 
@@ -64,7 +64,7 @@ def command(
     from dkimctl.record.published_keys import chosen_keys
 
     app.json = app.json or form == "json"
-    choices = Choices(**wishes)
+    choices = Choices(**options)
     keys = chosen_keys(app.store, managed_domains(app, domains), selector)
     names = [key.name for key in (unfinished(keys, choices) if resume else keys)]
     view = PublicationView(app.terminal, lines=form == "jsonl", total=len(names), clock=app.clock)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from dkimctl.output.progress import Meter
-    from dkimctl.setup.setup import Wish
+    from dkimctl.setup.setup import SetupRequest
     from dkimctl.setup.steps import SetupStep, Site
 
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 @click.option("--timeout", type=Number(0), default=600, metavar="N", help="Seconds to wait for DNS (600).")
 @accept_limits_option
 @dns_options
-def command(app: App, domains: tuple[str, ...], selector: str | None, **wishes: Any) -> int:
+def command(app: App, domains: tuple[str, ...], selector: str | None, **options: Any) -> int:
     """Do everything for new domains: key, record, proof, signing.
 
     Each step shows its proof, and is skipped where that holds already: after an interruption run the same command
@@ -42,7 +42,7 @@ def command(app: App, domains: tuple[str, ...], selector: str | None, **wishes: 
     from dkimctl.setup.setup import set_up
 
     with Meter(app.terminal, "setup", total=1, clock=app.clock) as meter:
-        steps = set_up(_site(app, meter), _wish(app, domains, selector, wishes))
+        steps = set_up(_site(app, meter), _request(app, domains, selector, options))
     app.terminal.document("steps", steps)
     return max((step.exit_code for step in steps), default=0)
 
@@ -58,24 +58,24 @@ def _site(app: App, meter: "Meter") -> "Site":
         terminal.warning(choice.warning, choice.hint)
     store = app.store_of(choice.owner)
 
-    def tell(step: "SetupStep") -> None:
+    def report(step: "SetupStep") -> None:
         meter.wait_for("")
         show_step(step, terminal)
 
-    return Site(settings, store, app.clock, tell, meter.step)
+    return Site(settings, store, app.clock, report, meter.step)
 
 
-def _wish(app: App, domains: tuple[str, ...], selector: str | None, wishes: "Mapping[str, Any]") -> "Wish":
+def _request(app: App, domains: tuple[str, ...], selector: str | None, options: "Mapping[str, Any]") -> "SetupRequest":
     from dkimctl.keys.ahead import generator
     from dkimctl.keys.metadata import Tags
     from dkimctl.keys.pair import Algorithm
     from dkimctl.lifecycle.generation import KeyStyle
     from dkimctl.lifecycle.requests import in_slots, requests_for
     from dkimctl.names import selector_from_template
-    from dkimctl.setup.setup import Wish
+    from dkimctl.setup.setup import SetupRequest
 
     defaults = app.settings.keys
     chosen = selector or selector_from_template(defaults.selector, app.clock.now())
     requests = in_slots(requests_for(domains, chosen, any_selector=selector is None), app.settings, app.store)
     style = KeyStyle(generator(Algorithm(defaults.algorithm), defaults.bits), Tags())
-    return Wish(tuple(requests), style, **wishes)
+    return SetupRequest(tuple(requests), style, **options)

@@ -54,12 +54,12 @@ class ReportPrinter:
 
     @property
     def is_brief(self) -> bool:
-        """True when right names are shown without details."""
+        """Return whether right names are shown without details."""
         return self._form in ("text", "nagios", "prometheus") and not self.in_full
 
     @property
     def is_nameless(self) -> bool:
-        """True when right names are only counted."""
+        """Return whether right names are only counted."""
         return self.is_brief and self._form != "prometheus" and not self._resume
 
     def still_to_do(self, source: Source) -> Source:

@@ -75,7 +75,7 @@ def canonical_pieces(pieces: Iterable[bytes], *, relaxed: bool) -> Iterator[byte
 
 @dataclass(frozen=True, slots=True)
 class BodyForm:
-    """How a signature hashes the body: `c=`, `a=` and `l=`."""
+    """The way in which a signature hashes the body: `c=`, `a=` and `l=`."""
 
     relaxed: bool
     hash_name: str

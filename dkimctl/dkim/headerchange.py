@@ -52,7 +52,7 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One known change of the header, undone: the earlier pieces."""
+    """A known change of the header, undone: the earlier pieces."""
 
     words: str
     pieces: dict[int, bytes]

@@ -28,7 +28,7 @@ class Signature:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One key record of several."""
+    """A key record among several in one text."""
 
     text: str
     tags: tuple[Tag, ...]

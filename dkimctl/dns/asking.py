@@ -45,7 +45,7 @@ def asker_for(items: Iterable[Item], timeout: float) -> tuple[Asker, Iterator[It
 
 
 def _is_in_a_loop() -> bool:
-    """True inside a program's own asyncio loop, in which no second one can run."""
+    """Return True inside a program's own asyncio loop, in which no second one can run."""
     import sys
 
     asyncio = sys.modules.get("asyncio")

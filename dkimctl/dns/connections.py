@@ -20,7 +20,7 @@ class Connections:
         self._by_descriptor: dict[int, tuple[Exchange, Stream]] = {}
 
     def __contains__(self, descriptor: int) -> bool:
-        """True when this is one of them."""
+        """Return whether this is one of them."""
         return descriptor in self._by_descriptor
 
     def close(self) -> None:

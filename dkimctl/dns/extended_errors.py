@@ -62,7 +62,7 @@ def shown_text(text: str) -> str:
 
 
 def gives_a_reason(errors: Errors) -> bool:
-    """True when asking again would get the same answer: a broken signature, no reachable server, a blocked name."""
+    """Return whether asking again would get the same answer: broken signature, no reachable server, blocked name."""
     return any(code not in _MAY_PASS for code, _ in errors)
 
 

@@ -102,7 +102,7 @@ class Message:
 
     @property
     def has_a_reason(self) -> bool:
-        """True when a failure comes with an extended error that has nothing to do with how much was asked."""
+        """Return whether a failure comes with an extended error that has nothing to do with how much was asked."""
         return gives_a_reason(self.errors)
 
     @property
@@ -154,7 +154,7 @@ _OPT_RECORD = b"\0" + _RECORD.pack(_OPT, PAYLOAD, 0, 0)
 
 
 def answers_to(data: bytes, asked: bytes) -> bool:
-    """True when the bytes are a response with exactly this question; the id is the caller's to compare."""
+    """Return whether the bytes are a response with exactly this question; the id is the caller's to compare."""
     if len(data) < 12 or not data[2] & 0x80:
         return False
     if data[4:6] == b"\0\0" and (data[3] & 15) in _WITHOUT_QUESTION:

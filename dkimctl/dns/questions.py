@@ -21,7 +21,7 @@ _MOST_REMEMBERED = 20_000  # answers of one kind: a million zones must not fill 
 
 
 class Trouble(StrEnum):
-    """Why no answer could be had."""
+    """The reason for which there is no answer."""
 
     TIMEOUT = "no answer in time"
     GIVEN_UP = "no answer to the questions before it"
@@ -101,11 +101,11 @@ class Shared(Generic[T]):
     _gates: dict[Hashable, Gate] = field(default_factory=dict)
 
     def known(self, key: Hashable) -> T | None:
-        """What was found for this key, if it is remembered."""
+        """Return the remembered result for a key, or None."""
         return self._known.get(key)
 
     async def get(self, key: Hashable, find: Callable[[], Awaitable[T]]) -> T:
-        """What `find` gives for this key; it is called once."""
+        """Return the result of `find` for a key; it is called once for each key."""
         while key not in self._known:
             if gate := self._gates.get(key):
                 await _pass(gate)

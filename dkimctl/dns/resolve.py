@@ -14,7 +14,7 @@ _TELLING = (Rcode.NOERROR, Rcode.NXDOMAIN)
 
 
 class Security(StrEnum):
-    """What the resolver says about DNSSEC (RFC 4035 §4.3)."""
+    """The resolver's verdict about DNSSEC (RFC 4035 §4.3)."""
 
     SECURE = "secure"
     INSECURE = "insecure"
@@ -48,7 +48,7 @@ class Zone:
 
 @dataclass(frozen=True, slots=True)
 class _Cut:
-    """Where a zone begins, and what came with it."""
+    """The start of a zone, with what came in the same reply."""
 
     zone: str
     security: Security
@@ -57,7 +57,7 @@ class _Cut:
 
 @dataclass(frozen=True, slots=True)
 class NoZone:
-    """Why no zone could be found."""
+    """The reason for which no zone was found."""
 
     why: str
     is_failing: bool = False
@@ -65,7 +65,7 @@ class NoZone:
 
 
 class Resolution:
-    """What the resolvers know; every answer is asked for once in the life of this object."""
+    """Cached answers of the resolvers; every answer is asked for once in the life of this object."""
 
     def __init__(self, resolvers: tuple[Endpoint, ...], port: int, *, are_chosen: bool = False) -> None:
         """`port`: the one at which authoritative servers are asked. `are_chosen`: somebody named these resolvers."""

@@ -67,7 +67,7 @@ class ServerQueue:
 
     @property
     def is_dead(self) -> bool:
-        """True when many questions in a row got no answer: from now on most are given up at once."""
+        """Return whether many questions in a row got no answer: from now on most are given up at once."""
         return self._silences >= (_DEAD if self._is_willing else _SILENT)
 
     def wait(self, exchange: "Exchange") -> None:

@@ -41,7 +41,7 @@ class Stream:
 
     @property
     def wants(self) -> int:
-        """What to wait for: EPOLLOUT while there is something to send, then EPOLLIN."""
+        """The events to wait for: EPOLLOUT while there is something to send, then EPOLLIN."""
         return select.EPOLLOUT if self._outgoing else select.EPOLLIN
 
     def close(self) -> None:

@@ -21,7 +21,7 @@ def write_labels(name: str) -> bytes:
 
 
 def write_label(label: str) -> bytes:
-    """One label with its length in front. Raises MalformedMessage when DNS cannot hold it."""
+    """Return a label with its length in front. Raises MalformedMessage when DNS cannot hold it."""
     try:
         octets = _unescaped(label) if "\\" in label else label.encode("latin-1")
     except UnicodeEncodeError as error:

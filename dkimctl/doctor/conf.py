@@ -64,7 +64,7 @@ def check_conf(world: World) -> Iterator[Diagnosis]:
 
 
 def _answer(world: World, other: OtherSigner) -> str:
-    """What can be seen of a milter from here: whether it answers."""
+    """Return whether a milter answers, in words."""
     if not world.is_live or other.socket is None or other.setting not in MILTERS:
         return ""
     try:
@@ -239,7 +239,7 @@ def _fields(setting: Setting) -> set[str]:
 
 
 def _adds(chosen: Setting | None) -> bool:
-    """True when SignHeaders adds to the default list: `SignHeaders *,+X`, or no SignHeaders."""
+    """Return whether SignHeaders adds to the default list: `SignHeaders *,+X`, or no SignHeaders."""
     return chosen is None or "*" in words(chosen.value)
 
 

@@ -48,7 +48,7 @@ def _by_pattern(patterns: Patterns | None, names: Names, name: str) -> Row | Non
 
 
 def _is_plain(row: Row, found: Row) -> bool:
-    """True when a domain's row names the domain's own key, the usual case in long tables."""
+    """Return whether a domain's row names the domain's own key, the usual case in long tables."""
     return ":" not in row.value and found.value.startswith(f"{row.key.removeprefix('.')}:")
 
 

@@ -26,7 +26,7 @@ def whole_path(world: World, key: UsedKey) -> str:
 
 
 def _has_rows(world: World) -> bool:
-    """False for an inline list: its line is a setting of opendkim.conf, not a row that can be rewritten."""
+    """Return whether the table has rows that can be rewritten; an inline list is a setting of opendkim.conf."""
     table = world.data_sets.get("KeyTable")
     return table is not None and table.kind in FILES
 

@@ -39,7 +39,7 @@ def _few(names: list[str]) -> str:
 
 
 def _finder(table: DataSet) -> Callable[[str], bool]:
-    """What tells whether mail of a domain has a row."""
+    """Return a function that says whether mail of a domain has a row."""
     exact = {row.key.lower() for row in table.rows}
     if not table.patterns:
         return lambda domain: domain in exact
@@ -62,7 +62,7 @@ def _lost(world: World, has_row: Callable[[str], bool]) -> Iterator[str]:
 
 
 def _rows_of_others(world: World, table: DataSet, lost: set[str]) -> Iterator[str]:
-    """The rows of the newest copy that the table lacks now, without those of the domains that are named already."""
+    """Return the rows of the newest copy that the table lacks now, without those of domains already named."""
     backups = world.at(world.settings.paths.backups)
     with disk_errors(f"read {backups}"):
         copies = sorted(backups.glob(f"*T*Z*{table.place}"), reverse=True)

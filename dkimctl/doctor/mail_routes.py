@@ -24,11 +24,11 @@ class MailRoute:
     socket: MilterSocket
 
     def is_daemon(self, milter: str) -> bool:
-        """True when a milter of the list is the daemon."""
+        """Return whether a milter of the list is the daemon."""
         return leads_to(milter, self.socket, self.instance.queue)
 
     def includes_daemon(self, value: str) -> bool:
-        """True when the daemon is in a list of milters."""
+        """Return whether the daemon is in a list of milters."""
         return any(self.is_daemon(milter) for milter in split_milters(value))
 
     @property
@@ -70,19 +70,19 @@ class MailRoute:
         return effective(service, "smtpd_proxy_filter") or effective(service, "content_filter")
 
     def signs(self, service: Service) -> bool:
-        """True when the daemon signs mail that the service accepts."""
+        """Return whether the daemon signs mail that the service accepts."""
         if "no_milters" in self.instance.effective(service, "receive_override_options"):
             return False
         return self.includes_daemon(self.instance.effective(service, "smtpd_milters"))
 
     @property
     def trusts_loopback(self) -> bool:
-        """True when the daemon treats clients on this machine as internal, and so signs their mail."""
+        """Return whether the daemon treats clients on this machine as internal, and so signs their mail."""
         internal = self.world.internal_hosts
         return not internal.is_known or HostList(internal).has("127.0.0.1", "localhost")
 
     def signs_outside_mail(self, service: Service) -> bool:
-        """True when mail from outside goes through the filter of a service and is signed on its return."""
+        """Return whether mail from outside goes through the filter of a service and is signed on its return."""
         return (
             bool(self.filter_of(service))
             and self.instance.accepts_unknown_clients(service)
@@ -92,16 +92,16 @@ class MailRoute:
 
     @property
     def signs_submissions(self) -> bool:
-        """True when a submission service signs: other services then need not."""
+        """Return whether a submission service signs: other services then need not."""
         own = (s for s in self.smtpd_services() if s.is_submission or not self.instance.accepts_unknown_clients(s))
         return any(map(self.signs, own))
 
     def is_inbound(self, service: Service) -> bool:
-        """True for a service that only accepts mail from outside, while another one signs submitted mail."""
+        """Return True for a service that only accepts mail from outside, while another one signs submitted mail."""
         return not service.is_submission and self.instance.accepts_unknown_clients(service) and self.signs_submissions
 
     def is_piped(self, service: Service) -> bool:
-        """True when the content filter is a program that returns mail with sendmail(1)."""
+        """Return whether the content filter is a program that returns mail with sendmail(1)."""
         transport = self.filter_of(service).partition(":")[0]
         return not self.return_services(service) and any(s.name == transport for s in self.instance.services_of("pipe"))
 
@@ -114,7 +114,7 @@ class MailRoute:
 
     @property
     def signs_local_on_return(self) -> bool:
-        """True when mail from sendmail(1) goes through a filter, and is signed on its return."""
+        """Return whether mail from sendmail(1) goes through a filter, and is signed on its return."""
         return bool(self.local_filter) and any(map(self.signs, self.return_services()))
 
     def return_services(self, service: Service | None = None) -> list[Service]:
@@ -123,7 +123,7 @@ class MailRoute:
         return [s for s in back if s != service]
 
     def is_signed_on_return(self, service: Service) -> bool:
-        """True when the daemon signs mail on its return from the filter of a service."""
+        """Return whether the daemon signs mail on its return from the filter of a service."""
         if self.is_piped(service):
             return self.includes_daemon(self.instance.values["non_smtpd_milters"])
         return any(map(self.signs, self.return_services(service)))

@@ -102,7 +102,7 @@ def _asked(route: MailRoute) -> Iterator[Diagnosis]:
 
 
 def _is_same_port(route: MailRoute, milter: str) -> bool:
-    """True for a milter at the daemon's port under another host name: the daemon, misspelled."""
+    """Return True for a milter at the daemon's port under another host name: the daemon, misspelled."""
     socket = milter_socket(milter, route.instance.queue)
     return socket is not None and not socket.is_unix and not route.socket.is_unix and socket.port == route.socket.port
 
@@ -133,7 +133,7 @@ def _local(route: MailRoute) -> Iterator[Diagnosis]:
 
 
 def _chroot(route: MailRoute) -> Iterator[Diagnosis]:
-    """What a chrooted service can see of the socket."""
+    """Check that a chrooted service can reach the socket."""
     chrooted = _chrooted(route)
     if not chrooted:
         return
@@ -160,7 +160,7 @@ def _chroot(route: MailRoute) -> Iterator[Diagnosis]:
 
 
 def _resolves_in_chroot(route: MailRoute, milter: str) -> bool:
-    """Whether a chrooted service can find the address of a milter's host."""
+    """Check that a chrooted service can find the address of a milter's host."""
     socket = milter_socket(milter, route.instance.queue)
     if socket is None or ":" in socket.host or socket.host.replace(".", "").isdecimal():
         return True

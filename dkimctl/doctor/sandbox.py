@@ -82,7 +82,7 @@ def _makes_read_only(unit: Service, path: str) -> Setting | None:
 
 
 def _is_opened(unit: Service, path: str) -> bool:
-    """True when another setting of the unit makes the path writable again."""
+    """Return whether another setting of the unit makes the path writable again."""
     opened = [p for name in ("ReadWritePaths", "BindPaths") for s in _settings(unit, name) for p in _paths(s)]
     places = {"RuntimeDirectory": "/run", "StateDirectory": "/var/lib", "CacheDirectory": "/var/cache"}
     for name, place in places.items():

@@ -43,6 +43,6 @@ def _generalizations(key: str) -> Iterator[str]:
 
 
 def _is_odd(key: str) -> bool:
-    """True for a pattern not in one of the usual forms."""
+    """Return True for a pattern not in one of the usual forms."""
     user, at, domain = key.rpartition("@")
     return "*" in (user.removeprefix("*") + domain.removeprefix("*.")) and not (at and domain == "*")

@@ -50,7 +50,7 @@ def _signing_rows(world: World, signing: DataSet) -> Iterator[Diagnosis]:
 
 
 def _fits_nothing(signing: DataSet, key: str) -> bool:
-    """True for a row that no address can match, in one of the forms found in practice."""
+    """Return True for a row that no address can match, in one of the forms found in practice."""
     if key.startswith("@") or key.endswith(".") or "," in key:
         return True
     return signing.patterns and key.startswith(".*")
@@ -150,7 +150,7 @@ def _patterns(world: World, signing: DataSet) -> Iterator[Diagnosis]:
 
 
 def _signs_each_domain(world: World, row: Row) -> bool:
-    """True when the row's key signs with the sender's own domain (`%`)."""
+    """Return whether the row's key signs with the sender's own domain (`%`)."""
     keys = world.data_sets.get("KeyTable")
     name = row.value.partition(":")[0]
     found = keys.by_name().get(name) if keys and keys.is_known else None

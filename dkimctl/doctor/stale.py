@@ -1,4 +1,4 @@
-"""Whether the running daemon signs as the tables on disk say: probes through its socket, none of them delivered."""
+"""Check that the daemon signs as the tables on disk say: probes through its socket, none of them delivered."""
 
 from collections.abc import Iterator
 from itertools import chain, islice
@@ -49,7 +49,7 @@ def _is_probed(world: World) -> bool:
 
 
 def _domains(signing: DataSet) -> Iterator[str]:
-    """A few domains that have a row by name, from the end and from the beginning of the table."""
+    """Return a few domains that have a row by name, from the end and from the beginning of the table."""
     rows = [row for row in signing.rows if "*" not in row.key.removeprefix("*@")]
     ends = chain(islice(reversed(rows), _MOST), islice(rows, _MOST))
     names = (row.key.rpartition("@")[2] for row in ends if not row.key.startswith("."))

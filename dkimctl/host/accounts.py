@@ -105,5 +105,5 @@ def _groups(content: bytes) -> list[Group]:
 
 
 def may_become(account: Account) -> bool:
-    """True when this process can run as that user."""
+    """Return whether this process can run as that user."""
     return os.geteuid() in (0, account.uid)

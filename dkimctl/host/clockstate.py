@@ -37,7 +37,7 @@ class ClockState:
 
     @property
     def is_synchronised(self) -> bool:
-        """True when any of them synchronises the clock; chrony without rtcsync does not report it to the kernel."""
+        """Return whether any of them synchronises the clock; chrony without rtcsync does not tell the kernel."""
         return bool(self.kernel) or self.chrony is not None or self.timesyncd
 
 

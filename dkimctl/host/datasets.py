@@ -20,7 +20,7 @@ _BOM = b"\xef\xbb\xbf"
 
 
 class DataSetState(StrEnum):
-    """Whether the rows could be read."""
+    """The result of reading a data set."""
 
     READ = "read"
     MISSING = "missing"
@@ -55,12 +55,12 @@ class DataSet:
 
     @property
     def patterns(self) -> bool:
-        """True when keys are patterns."""
+        """Return whether keys are patterns."""
         return self.kind == "refile"
 
     @property
     def is_known(self) -> bool:
-        """True when `rows` is all there is."""
+        """Return whether `rows` is all there is."""
         return self.state is DataSetState.READ
 
     def odd(self, plain: re.Pattern[bytes]) -> Iterable[Row]:
@@ -68,7 +68,7 @@ class DataSet:
         return self.rows.odd(plain) if isinstance(self.rows, Rows) else self.rows
 
     def by_name(self) -> Names:
-        """What finds the first row with a key, with regard to case."""
+        """A function that finds the first row with a key, with regard to case."""
         if isinstance(self.rows, Rows):
             return self.rows.names()
         lines = "".join(f"{row.key} {row.value}\n" for row in self.rows)

@@ -43,7 +43,7 @@ class Installation:
         return whole_number(self.get(name), default)
 
     def is_on_command_line(self, setting: Setting) -> bool:
-        """True when the setting is on the command line, which must not be replaced by a setting."""
+        """Return whether the setting is on the command line, which must not be replaced by a setting."""
         return setting == self.service.option(setting.name)
 
     @property
@@ -58,7 +58,7 @@ class Installation:
 
     @property
     def signs(self) -> bool:
-        """True unless Mode excludes signing."""
+        """Return True unless Mode excludes signing."""
         return "s" in self.get("Mode", "sv").lower()
 
 

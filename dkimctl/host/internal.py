@@ -38,7 +38,7 @@ class HostList:
         return excluded
 
     def has(self, address: str, name: str = "") -> bool:
-        """True when the client is internal."""
+        """Return whether the client is internal."""
         found = self.fit(address, name)
         return found is not None and not found.negated
 

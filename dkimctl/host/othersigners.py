@@ -1,4 +1,4 @@
-"""Who else may sign: the programs that Postfix hands mail to, other than the opendkim of this host.
+"""Other possible signers: the programs that Postfix hands mail to, other than the opendkim of this host.
 
 A milter or content filter is recognised by the process that listens at its socket, else by where it is.
 """
@@ -44,12 +44,12 @@ class OtherSigner:
 
     @property
     def is_supported(self) -> bool:
-        """True for a program on this host that dkimctl can configure and ask."""
+        """Return True for a program on this host that dkimctl can configure and ask."""
         return self.program in SIGNERS and not self.place
 
     @property
     def title(self) -> str:
-        """`rspamd in a container (smtpd_milters: inet:127.0.0.1:11332)`."""
+        """The name and place, such as `rspamd in a container (smtpd_milters: inet:127.0.0.1:11332)`."""
         return f"{self.program}{' ' if self.place else ''}{self.place} ({self.setting}: {self.value})"
 
 
@@ -99,7 +99,7 @@ def _recognised(world: World, instance: PostfixInstance, setting: str, value: st
 
 
 def _address(value: str) -> str:
-    """HOST:PORT of `TRANSPORT:[HOST]:PORT` or `HOST:PORT`; empty for anything else."""
+    """Return HOST:PORT of `TRANSPORT:[HOST]:PORT` or `HOST:PORT`; empty for anything else."""
     host, _, port = value.rpartition(":")
     host = host.rpartition(":")[2] if "[" not in host else host.partition("[")[2].rstrip("]")
     return f"{host or 'localhost'}:{port}" if port.isdigit() else ""

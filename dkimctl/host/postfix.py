@@ -81,13 +81,13 @@ class Service:
 
     @property
     def is_loopback(self) -> bool:
-        """True when only this machine can reach it: usually the return port of a content filter."""
+        """Return whether only this machine can reach it: usually the return port of a content filter."""
         host = self.name.rpartition(":")[0].strip("[]")
         return self.kind != "inet" or host in ("127.0.0.1", "localhost", "::1")
 
     @property
     def is_submission(self) -> bool:
-        """True at the submission ports (RFC 6409, RFC 8314)."""
+        """Return True at the submission ports (RFC 6409, RFC 8314)."""
         return self.name.rpartition(":")[2] in _SUBMISSION
 
 
@@ -111,7 +111,7 @@ class PostfixInstance:
         return (service for service in self.services if service.command == command)
 
     def accepts_unknown_clients(self, service: Service) -> bool:
-        """True when a service accepts mail from clients that are neither logged in nor known (usually port 25).
+        """Return whether a service accepts mail from clients that are neither logged in nor known (usually port 25).
 
         A list of restrictions that ends in a plain `reject` accepts only the clients that it permits explicitly.
         """

@@ -26,7 +26,7 @@ OPENDKIM = "opendkim"
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """One process."""
+    """A running process: its program, user and arguments."""
 
     pid: int
     parent: int
@@ -39,7 +39,7 @@ class Process:
 
     @property
     def is_local_opendkim(self) -> bool:
-        """True for an opendkim that reads the files of this host."""
+        """Return True for an opendkim that reads the files of this host."""
         return self.name == OPENDKIM and self.is_here
 
 
@@ -87,7 +87,7 @@ def _text(name: str) -> str:
 
 
 def _mounts(pid: int | str) -> str:
-    """The mount namespace; that of this process for one that this user may not look into."""
+    """Return the mount namespace; that of this process for one that this user may not look into."""
     try:
         return str((_PROC / str(pid) / "ns/mnt").readlink())
     except OSError:
@@ -95,7 +95,7 @@ def _mounts(pid: int | str) -> str:
 
 
 def _unix(path: str) -> Iterator[str]:
-    """The inodes of the listening sockets of this path."""
+    """Return the inodes of the listening sockets of this path."""
     for line in _text("net/unix").splitlines()[1:]:
         fields = line.split(None, 7)
         if len(fields) == 8 and fields[7] == path:
@@ -103,7 +103,7 @@ def _unix(path: str) -> Iterator[str]:
 
 
 def _tcp(port: int) -> Iterator[str]:
-    """The inodes of the sockets that listen at this port."""
+    """Return the inodes of the sockets that listen at this port."""
     for table in ("net/tcp", "net/tcp6"):
         for line in _text(table).splitlines()[1:]:
             fields = line.split()

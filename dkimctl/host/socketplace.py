@@ -25,7 +25,7 @@ def effective_socket(daemon: Installation) -> MilterSocket | None:
 
 
 def leads_to(milter: str, socket: MilterSocket, queue: str) -> bool:
-    """True when this entry of a milter list is the daemon at `socket`."""
+    """Return whether this entry of a milter list is the daemon at `socket`."""
     there = milter_socket(milter, queue)
     if there is None:
         return False

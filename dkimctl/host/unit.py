@@ -81,7 +81,7 @@ class Service:
 
 
 def _option(start: Setting | None, name: str) -> Setting | None:
-    """What a command line sets."""
+    """Return the setting that an option of the command line makes."""
     found = [value for option, value in _arguments(start.value) if _OPTIONS.get(option) == name] if start else []
     return Setting(name, found[-1], start.file, start.line) if start and found else None
 

@@ -12,7 +12,7 @@ _ALGORITHMS = (":rsa-sha256", ":ed25519-sha256")
 
 @cache
 def is_known_here(name: str) -> bool:
-    """True when the installed opendkim knows the parameter: it exits 65 for an unknown one."""
+    """Return whether the installed opendkim knows the parameter: it exits 65 for an unknown one."""
     try:
         return run_program("opendkim", "-x", "/dev/null", "-e", name).code in (0, 78)
     except Unavailable:

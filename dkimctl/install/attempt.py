@@ -61,7 +61,7 @@ class Attempt:
 
     @property
     def has_changed(self) -> bool:
-        """True when files were changed."""
+        """Return whether files were changed."""
         return any(not switched.installed.changed.is_empty for switched in self.switched)
 
     @property
@@ -78,14 +78,14 @@ def attempt(
     *,
     clock: Clock,
     postfix_waits: bool = False,
-    tell: Callable[[Switched], None] = lambda _: None,
+    report: Callable[[Switched], None] = lambda _: None,
 ) -> Attempt:
     """Install the rendering, reload the daemons, and show the signer a message for each of the keys.
 
     A signer with `proven_before_postfix` signs these messages before Postfix is reconfigured, so that the previous one
     signs until then. For other signers Postfix's settings change with the files, unless the signer has to be restarted
     by hand to use a new socket: then Postfix keeps the old socket until the next run; with `postfix_waits` also while
-    no signer is running. `tell` is called for each switch as it ends.
+    no signer is running. `report` is called for each switch as it ends.
 
     Raises what `switch.switch_to` raises, except ReloadFailed.
     """
@@ -93,7 +93,7 @@ def attempt(
     waits = not is_proven_first and _postfix_waits(rendering, settings, until_started=postfix_waits)
     later = waits or (is_proven_first and settings.is_live)
     first = replace(rendering, postfix=MappingProxyType({})) if later else rendering
-    made = _switch((), first, settings, clock, tell, _waiting(rendering.signer) if waits else None)
+    made = _switch((), first, settings, clock, report, _waiting(rendering.signer) if waits else None)
     daemon = made.switched[-1].daemon
     if made.reload_failed or daemon is None or not daemon.done:
         return made
@@ -103,7 +103,7 @@ def attempt(
         made = _probed_again(made, shown, settings, find_record, clock)
     if not later or made.failures:
         return made
-    second = _switch(made.switched, rendering, settings, clock, tell)
+    second = _switch(made.switched, rendering, settings, clock, report)
     return replace(second, proven=made.proven)
 
 
@@ -141,7 +141,7 @@ def _switch(
     rendering: Rendering,
     settings: Settings,
     clock: Clock,
-    tell: Callable[[Switched], None],
+    report: Callable[[Switched], None],
     waiting: ReloadResult | None = None,
 ) -> Attempt:
     """Make one switch after those before it. `waiting`: the result to report for Postfix, which is not reloaded."""
@@ -152,7 +152,7 @@ def _switch(
     if waiting:
         switched = replace(switched, postfix=waiting)
     if not before or not switched.installed.changed.is_empty:
-        tell(switched)
+        report(switched)
     return Attempt((*before, switched))
 
 

@@ -67,7 +67,7 @@ class Difference:
 
     @property
     def is_empty(self) -> bool:
-        """True when nothing differs."""
+        """Return whether nothing differs."""
         return not (self.files or self.directories or self.postfix or self.removed)
 
 
@@ -102,7 +102,7 @@ def _change(file: RenderedFile, change: Change, status: os.stat_result | None) -
 
 
 def _is_private(status: os.stat_result, file: RenderedFile, settings: Settings) -> bool:
-    """True when a private key has the right mode, and the right owner where it can be set."""
+    """Return whether a private key has the right mode, and the right owner where it can be set."""
     owner = find_daemon(file.owner, settings.root) if os.geteuid() == 0 else None
     return stat.S_IMODE(status.st_mode) == file.mode and (owner is None or status.st_uid == owner.uid)
 

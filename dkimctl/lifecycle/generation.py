@@ -25,7 +25,7 @@ from dkimctl.record.text import genkey_text, quoted_printable
 
 
 class KeyRequest(NamedTuple):
-    """One key that is wanted."""
+    """A key to be made, or found."""
 
     domain: str
     selector: str
@@ -34,7 +34,7 @@ class KeyRequest(NamedTuple):
 
 
 class KeyStyle(NamedTuple):
-    """What all keys of one run have in common."""
+    """The properties that all keys of one run share."""
 
     make: Make
     """Makes the pair, of the algorithm and the size that are wanted."""

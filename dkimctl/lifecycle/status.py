@@ -15,7 +15,7 @@ from dkimctl.providers.ovh.credential_check import credential_findings
 
 @dataclass(frozen=True, slots=True)
 class KeyStatus:
-    """One key."""
+    """The status of one key."""
 
     domain: str
     selector: str

@@ -24,7 +24,7 @@ _CHUNK = 65535  # MILTER_CHUNK_SIZE
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Who hands the message in, as Postfix would tell it."""
+    """The SMTP client that hands the message in, as Postfix describes it to a milter."""
 
     address: str = "127.0.0.1"
     """IPv4 or IPv6."""
@@ -34,7 +34,7 @@ class Client:
 
 
 class MilterVerdict(StrEnum):
-    """What the daemon wants done with the message."""
+    """The daemon's decision about the message, with its changes."""
 
     ACCEPT = "accept"
     TEMPFAIL = "tempfail"
@@ -129,7 +129,7 @@ class Offered:
     connection: ExitStack
 
     def reply(self) -> Reply:
-        """What the daemon answers; ends the talk. Raises Unavailable."""
+        """Return the daemon's answer and close the connection. Raises Unavailable."""
         with self.connection:
             return _early(self.wire, self.awaited) or _end(self.wire)
 

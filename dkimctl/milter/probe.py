@@ -11,7 +11,7 @@ from dkimctl.opendkim.sockets import MilterSocket
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What became of one probe message."""
+    """The result of one probe message."""
 
     sender: str
     socket: str

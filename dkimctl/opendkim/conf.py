@@ -20,7 +20,7 @@ _COLUMN = 20
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One line that sets something."""
+    """A setting, and the line it comes from."""
 
     name: str
     """As it was written; the daemon ignores its case."""

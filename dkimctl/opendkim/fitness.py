@@ -9,7 +9,7 @@ DEFAULT_ALGORITHM = "rsa-sha256"
 
 
 class Unfit(StrEnum):
-    """Why no valid signature comes of a key."""
+    """The reason for which a key makes no valid signature."""
 
     OTHER_ALGORITHM = "other algorithm"
     """The daemon cannot sign: mail is deferred."""
@@ -23,7 +23,7 @@ class Unfit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class KeyDemands:
-    """What the configuration demands of every key."""
+    """The demands of the configuration on every key."""
 
     algorithm: str
     """SignatureAlgorithm in lower case."""

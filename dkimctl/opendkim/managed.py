@@ -16,7 +16,7 @@ _END_LINE = END + b"\n"
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a person, verbatim with its line feed, and its number from 1."""
+    """A line that a person wrote, verbatim with its line feed, and its number from 1."""
 
     number: int
     text: bytes

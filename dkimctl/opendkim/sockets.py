@@ -23,7 +23,7 @@ class MilterSocket:
 
     @property
     def is_unix(self) -> bool:
-        """True for a Unix socket."""
+        """Return True for a Unix socket."""
         return bool(self.path)
 
     @property

@@ -57,7 +57,7 @@ class _WithStatus(Progress):
 
 
 class _Rate(ProgressColumn):
-    """How many are done in a second."""
+    """The rate: items done in a second."""
 
     def render(self, task: Task) -> Text:
         """Return the mean over the last while."""
@@ -65,7 +65,7 @@ class _Rate(ProgressColumn):
 
 
 class _Time(ProgressColumn):
-    """How long the work takes already, and how long it is still going to take where that is known."""
+    """The time so far, and the time that remains where that is known."""
 
     def render(self, task: Task) -> Text:
         """Return both in minutes and seconds."""

@@ -9,7 +9,7 @@ from dkimctl.output.layout import GAP, Block, Line, Tone, heading, labelled, lin
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One thing that was shown and held."""
+    """A fact that the demo showed and verified."""
 
     title: str
     command: str

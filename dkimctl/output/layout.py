@@ -13,7 +13,7 @@ from dkimctl.findings import Severity
 
 
 class Tone(StrEnum):
-    """What a piece of text is; on a terminal it decides the colour. No meaning depends on the colour alone."""
+    """The kind of a piece of text; on a terminal it decides the colour. No meaning depends on the colour alone."""
 
     NONE = "none"
     OK = "ok"

@@ -11,7 +11,7 @@ from dkimctl.record.presentation import quoted_strings
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One kind of form."""
+    """The form of a provider's web panel."""
 
     who: str
     name: str

@@ -18,7 +18,7 @@ _FEW = 3  # of so many the steps are printed, of more they are shown beside the 
 
 
 class Meter:
-    """How far work has come. Nothing is shown with -q, and no bar for work that takes less than a second.
+    """Progress of long work. Nothing is shown with -q, and no bar for work that takes less than a second.
 
     `what` is counted, in the plural; `total`: how many, where that is known. A total of 1 is shown as a spinner.
     """

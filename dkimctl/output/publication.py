@@ -94,7 +94,7 @@ class PublicationView:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """What the summary needs of one name."""
+    """The part of one name's result that the summary needs."""
 
     group: str
     exit_code: int

@@ -108,7 +108,7 @@ def _where(answer: ServerAnswer) -> str:
 
 
 def _said(answer: ServerAnswer, texts: list[str], *, is_known: bool) -> str:
-    """What one server said. `is_known`: the `texts` are those of authoritative servers, of which one answered."""
+    """The answer of one server. `is_known`: the `texts` are those of authoritative servers, of which one answered."""
     if answer.state is AnswerState.ALIAS:
         return f"CNAME {answer.alias}"
     if answer.state is not AnswerState.TEXT:

@@ -34,7 +34,7 @@ _PIECE = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a program ended."""
+    """The result of a program that ended."""
 
     code: int
     """Its exit code; negative for the signal that ended it."""
@@ -201,7 +201,7 @@ class _Running:
 
 
 def _has_ended(child: "subprocess.Popen[bytes]") -> bool:
-    """True when it has ended; it is not reaped yet, so that its number is not given to another process."""
+    """Return whether it has ended; it is not reaped yet, so that its number is not given to another process."""
     return os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
 
 

@@ -25,5 +25,5 @@ class Identity(NamedTuple):
 
     @property
     def is_ours(self) -> bool:
-        """True when this process runs as that user already."""
+        """Return whether this process runs as that user already."""
         return self.uid == os.geteuid()

@@ -6,7 +6,7 @@ _SYSTEMD = Path("/run/systemd/system")
 
 
 def has_systemd() -> bool:
-    """True when systemd runs this machine."""
+    """Return whether systemd runs this machine."""
     return _SYSTEMD.is_dir()
 
 

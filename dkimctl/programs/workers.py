@@ -23,7 +23,7 @@ _SIZE = 8  # octets of the number that tells how long a message is
 
 
 def results_of(names: Iterable[Item], work: Callable[[Iterator[Item]], Iterable[object]], count: int) -> Iterator[Any]:
-    """What `work` yields in so many processes, each of which gets its share of the names, as it comes.
+    """Yield the results of `work`, run in so many processes, each with its share of the names, as they come.
 
     Raises what the names or a process raise, and Unavailable when a process ends before its time.
     """

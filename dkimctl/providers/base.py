@@ -120,7 +120,7 @@ class Provider(Protocol):
         """Make the applied changes effective (OVH: refresh). Harmless when there is nothing to do."""
 
     def is_active(self, zone: str) -> bool | None:
-        """True when all applied changes are being served; None when unknown."""
+        """Return whether all applied changes are being served; None when unknown."""
 
 
 @runtime_checkable

@@ -12,7 +12,7 @@ from dkimctl.record.model import KeyRecord
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """One key record that should be published."""
+    """A key record that should be published."""
 
     domain: str
     selector: str

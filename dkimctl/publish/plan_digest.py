@@ -42,11 +42,11 @@ class PlanDigest:
             self._fingerprints.add(fingerprint(provider, zone, name, changes))
 
     def __bool__(self) -> bool:
-        """True when the plan changes anything."""
+        """Return whether the plan changes anything."""
         return bool(self._fingerprints)
 
     def __contains__(self, changes: object) -> bool:
-        """True when a fingerprint is in this plan."""
+        """Return whether a fingerprint is in this plan."""
         return changes in self._fingerprints
 
     @property

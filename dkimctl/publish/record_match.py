@@ -11,7 +11,7 @@ _NOISE = re.compile(r'[\s"\\]')  # added by control panels and by pasting; no ke
 
 
 class RecordMatch(StrEnum):
-    """How an existing record relates to the wanted one."""
+    """The relation of an existing record to the wanted one."""
 
     SAME = "the same record"
     OTHER_FORM = "the same key, written differently"

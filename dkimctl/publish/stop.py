@@ -25,7 +25,7 @@ class Stop:
 
     @property
     def is_requested(self) -> bool:
-        """True after `request`."""
+        """Return True after `request`."""
         return self._requested.is_set()
 
     def clock(self, clock: Clock) -> Clock:

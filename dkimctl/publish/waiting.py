@@ -82,7 +82,7 @@ def _target(wanted: Wanted) -> "Target":
 
 
 def is_served(wanted: Wanted, report: "Report") -> bool:
-    """True when every authoritative server answered, with exactly the wanted record and no other.
+    """Return whether every authoritative server answered, with exactly the wanted record and no other.
 
     A flaw of the wanted record itself, such as a weak key, is the same at every server and does not count.
     """
@@ -92,7 +92,7 @@ def is_served(wanted: Wanted, report: "Report") -> bool:
 
 
 def _is_about_dns(found: Finding) -> bool:
-    """True when a server lacks the record, could not be queried, or fails DNSSEC."""
+    """Return whether a server lacks the record, could not be queried, or fails DNSSEC."""
     return found.severity in (Severity.ERROR, Severity.UNKNOWN) and CATALOGUE[found.code].about_dns
 
 

@@ -32,7 +32,7 @@ class WorkerPool(Generic[T, R]):
             thread.start()
 
     def __bool__(self) -> bool:
-        """True until every thread has ended and its last result was collected."""
+        """Return True until every thread has ended and its last result was collected."""
         return self._running > 0
 
     def collect(self, timeout: float | None) -> Iterator[tuple[T, R]]:

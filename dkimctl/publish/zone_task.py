@@ -74,7 +74,7 @@ class ZoneTask:
         return Wanted(key.domain, key.selector, name, record_of(self.store, key), ttl)
 
     def _may_be_here(self, zone: str) -> bool:
-        """False when the account is known not to have the zone; some providers say so only when it is read."""
+        """Return whether the account may have the zone; some providers refuse it only when it is read."""
         if self.provider.capabilities.knows_its_zones:
             return True
         try:

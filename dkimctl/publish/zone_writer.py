@@ -129,7 +129,7 @@ class ZoneWriter:
         return next((record for record in wrong if self._is_of_this_run(name.wanted.name, record)), None)
 
     def _is_of_this_run(self, name: str, record: ProviderRecord) -> bool:
-        """False for a record that was there before, also when an edit of the whole zone has given it another id."""
+        """Return whether this run made a record; an old one may have another id since the whole zone was edited."""
         before = {old.id: old for old in self._before[name]}
         if record.id in before:
             return name in self._replaced or record.text != before[record.id].text

@@ -23,7 +23,7 @@ class KeyRecord:
 
     @property
     def is_revoked(self) -> bool:
-        """True when `p=` is there and empty (RFC 6376 §3.6.1)."""
+        """Return whether `p=` is there and empty (RFC 6376 §3.6.1)."""
         return dict(self.tags).get("p") == ""
 
 

@@ -63,7 +63,7 @@ def validation_page(access: Access, request: Request) -> HttpAnswer:
 
 
 def _is_web_address(value: object) -> bool:
-    """True when a URL can be sent as `Location`: it contains nothing that ends a header or starts another."""
+    """Return whether a URL can be sent as `Location`: it contains nothing that ends a header or starts another."""
     return isinstance(value, str) and re.fullmatch(r"https?://[!-~]{1,2000}", value) is not None
 
 

@@ -28,7 +28,7 @@ class Rule:
     path: str
 
     def covers(self, method: str, path: str) -> bool:
-        """True when the rule grants a call."""
+        """Return whether the rule grants a call."""
         return self.method == method and glob(self.path, path)
 
 
@@ -53,7 +53,7 @@ class Credential:
         return "expired" if past else self.state
 
     def grants(self, method: str, path: str) -> bool:
-        """True when one of the rules covers a call; `/auth` needs none."""
+        """Return whether one of the rules covers a call; `/auth` needs none."""
         return path.startswith("/auth/") or any(rule.covers(method, path) for rule in self.rules)
 
     def as_json(self) -> dict[str, Any]:

@@ -32,7 +32,7 @@ _RCODES = {"refuse": dns.rcode.REFUSED, "servfail": dns.rcode.SERVFAIL}
 
 @dataclass(frozen=True, slots=True)
 class NameServer:
-    """One of the two servers, without its sockets.
+    """The logic of one of the two DNS servers, without its sockets.
 
     The first is also the resolver, for queries with RD; like other servers that are both, it then sets RA and, for
     its own zones, also AA.

@@ -37,7 +37,7 @@ class Fault:
     seconds: float = 1.0
 
     def hits(self, number: int, method: str, path: str) -> bool:
-        """True when this fault affects a call."""
+        """Return whether this fault affects a call."""
         return (
             self.call in (None, number)
             and self.method in (None, method)

@@ -7,7 +7,7 @@ _HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[^\[\]:]+)(?::(?P<port>[0-9]{1,
 
 
 def is_loopback_host(host: str) -> bool:
-    """True when a `Host` field names this machine: `localhost`, 127.0.0.0/8 or `[::1]`, with any port."""
+    """Return whether a `Host` field names this machine: `localhost`, 127.0.0.0/8 or `[::1]`, with any port."""
     match = _HOST.fullmatch(host)
     if match is None:
         return False

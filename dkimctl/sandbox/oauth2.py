@@ -22,7 +22,7 @@ class ServiceAccount:
     actions: frozenset[str] | None
 
     def allows(self, action: str) -> bool:
-        """True when the policy allows an action."""
+        """Return whether the policy allows an action."""
         return self.actions is None or action in self.actions
 
     def __repr__(self) -> str:

@@ -10,7 +10,7 @@ def like(pattern: str, text: str, *, ignore_case: bool) -> bool:
 
 
 def glob(pattern: str, path: str) -> bool:
-    """True when a path matches a pattern in which `*` is any run of characters, slashes included."""
+    """Return whether a path matches a pattern in which `*` is any run of characters, slashes included."""
     return _compiled(pattern, (("*", ".*"),), False).fullmatch(path) is not None
 
 

@@ -200,7 +200,7 @@ def _zone_name(text: str) -> str:
 
 
 def _exists(address: str) -> bool:
-    """True when this host has a loopback address; only Linux has all of 127.0.0.0/8."""
+    """Return whether this host has a loopback address; only Linux has all of 127.0.0.0/8."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.bind((address, 0))

@@ -65,7 +65,7 @@ def bad_dkim_subfield(target: str, *, ed25519: bool) -> str | None:
 
 
 def is_key_record(target: str) -> bool:
-    """True when a TXT is so clearly a key record that the service may store it as a DKIM."""
+    """Return whether a TXT is so clearly a key record that the service may store it as a DKIM."""
     text = joined(target)
     return text.replace(" ", "").startswith("v=DKIM1") and bad_dkim_subfield(text, ed25519=True) is None
 

@@ -102,7 +102,7 @@ class Zone:
 
     @property
     def deployed(self) -> bool:
-        """True when the edited zone is served."""
+        """Return whether the edited zone is served."""
         with self.lock:
             self._finish_due()
             return not self._deployments and self._edited == self._served
@@ -133,7 +133,7 @@ class Zone:
             return self._edited.get(record_id)
 
     def found_yet(self, record_id: int) -> bool:
-        """False for the number of reads for which the switches hide a new record."""
+        """Return whether a new record may be seen: the switches hide it for a number of reads."""
         with self.lock:
             left = self._unfound.pop(record_id, 0)
             if left > 1:
@@ -186,7 +186,7 @@ class Zone:
 
     @property
     def refreshing(self) -> bool:
-        """True while a refresh is in progress."""
+        """Return True while a refresh is in progress."""
         with self.lock:
             self._finish_due()
             return bool(self._deployments)

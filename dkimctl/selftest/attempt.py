@@ -20,7 +20,7 @@ _SKEW = timedelta(seconds=2)  # t= counts whole seconds, and the message takes a
 
 
 class AttemptState(StrEnum):
-    """How it ended."""
+    """The result of one test message."""
 
     SIGNED = "signed"
     WARNING = "warning"
@@ -30,7 +30,7 @@ class AttemptState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One message and what is said of it."""
+    """A test message and its result."""
 
     domain: str
     case: str
@@ -47,7 +47,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What a message of the selftest is measured by."""
+    """The expected result of a test message."""
 
     domain: str
     """The signing domain."""

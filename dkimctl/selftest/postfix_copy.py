@@ -111,7 +111,7 @@ class Ports:
 
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """What of the real one's settings decides about signatures."""
+    """The settings of the real Postfix that decide about signatures."""
 
     milters: Mapping[str, str]
     """What is asked about mail over SMTP and about local mail, macros expanded, in the order in which it is asked."""
@@ -175,7 +175,7 @@ def _detour(port: int) -> dict[str, str]:
 
 
 def _overrides(directory: Path, places: Sequence[str]) -> dict[str, str]:
-    """What master.cf gives these services of the settings that matter here."""
+    """Return the copied settings that master.cf overrides for these services."""
     found = postconf.service_overrides(directory, (*_OF_SERVICE, *_FILTERS))
     return {override.name: override.value for override in found if override.service in places}
 

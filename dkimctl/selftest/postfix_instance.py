@@ -47,7 +47,7 @@ class Instance:
 
     @property
     def logged(self) -> int:
-        """How long the log is by now, in octets."""
+        """Return the present length of the log, in octets."""
         return self.log.stat().st_size if self.log.exists() else 0
 
 

@@ -21,7 +21,7 @@ from dkimctl.signers.registry import signer_of
 
 
 class Via(StrEnum):
-    """How the messages are handed in."""
+    """The way in which messages are handed in."""
 
     MILTER = "milter"
     SMTP = "smtp"
@@ -30,7 +30,7 @@ class Via(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Selftest:
-    """What came of all messages."""
+    """The results of all test messages."""
 
     via: Via
     where: str
@@ -48,7 +48,7 @@ class Selftest:
 
 @dataclass(frozen=True, slots=True)
 class Prober:
-    """What a selftest works with."""
+    """The context of a selftest: settings, clients, keys."""
 
     settings: Settings
     store: KeyReader
@@ -108,14 +108,14 @@ class Finder:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Which keys were taken from this disk."""
+        """Return notes about the keys that were taken from this disk."""
         return tuple(
             f"{name} is not published yet: verified with the key on this disk; nobody else can verify it"
             for name in self._unpublished
         )
 
     def is_unpublished(self, owner: str) -> bool:
-        """True when its key came from this disk."""
+        """Return whether the key of this owner name came from this disk."""
         return owner in self._unpublished
 
     def _on_disk(self, owner: str, *, made_here: bool = False) -> str | None:

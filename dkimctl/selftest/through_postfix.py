@@ -83,7 +83,7 @@ def _sent(
 
 
 def _not_asked(prober: Prober, instance: Instance, via: Via) -> str:
-    """Why the daemon did not see it, where Postfix does not ask it on this way."""
+    """Return why the daemon did not see the message: Postfix does not ask it on this path."""
     name = "non_smtpd_milters" if via is Via.SENDMAIL else "smtpd_milters"
     milters = instance.copied.milters[name]
     if _signing_milters(prober, milters):
@@ -92,7 +92,7 @@ def _not_asked(prober: Prober, instance: Instance, via: Via) -> str:
 
 
 def _said(instance: Instance, since: int, patience: float = 0.0) -> str:
-    """What Postfix logged of this message, in a line: about a milter where it did; or nothing.
+    """Return the line that Postfix logged about this message, one about a milter first; or nothing.
 
     `patience`: seconds to wait for it, because another process writes the log.
     """

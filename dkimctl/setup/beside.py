@@ -1,4 +1,4 @@
-"""What signs on this host already: a setup beside it must leave that as it is, or nothing is installed."""
+"""Existing signing on this host: a setup must leave it as it is, or nothing is installed."""
 
 from collections.abc import Iterator
 
@@ -33,7 +33,7 @@ def check_beside(site: Site) -> None:
         _refuse_replaced_milter(world)
     for other in other_signers(world):
         if other.place or other.program != site.settings.signing.signer:
-            site.tell(_warning(other, site.settings))
+            site.report(_warning(other, site.settings))
 
 
 def _warning(other: OtherSigner, settings: Settings) -> SetupStep:
@@ -46,7 +46,7 @@ def _warning(other: OtherSigner, settings: Settings) -> SetupStep:
 
 
 def _refuse_other_configuration(world: World) -> None:
-    """opendkim that was started with another configuration than the one that would be written."""
+    """Raise Refused when opendkim was started with another configuration than the one that would be written."""
     daemon, wanted = world.opendkim, world.settings.paths.opendkim_conf
     if daemon.conf_path != wanted:
         raise Refused(
@@ -63,7 +63,7 @@ def _refuse_other_configuration(world: World) -> None:
 
 
 def _refuse_replaced_milter(world: World) -> None:
-    """A milter that is taken for opendkim by its name or port, and is not the opendkim of this host."""
+    """Raise Refused when a milter that looks like opendkim by name or port is not the opendkim of this host."""
     if not world.is_live:
         return
     own = effective_socket(world.opendkim)

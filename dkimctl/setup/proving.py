@@ -14,25 +14,27 @@ from dkimctl.setup.steps import SetupStep, Site, StepState, failed
 def prove(site: Site, keys: Sequence[Key], provider: str | None, choices: Choices) -> list[Key]:
     """Publish the record of each key and wait until DNS serves it; returns the keys for which it does.
 
-    Tells two steps for each key. One that fails does not stop the others.
+    Reports two steps for each key. One that fails does not stop the others.
     """
     known = {(key.domain, key.selector): key for key in keys}
 
-    def hear(event: Event) -> None:
+    def on_event(event: Event) -> None:
         if isinstance(event, Progress):
             site.progress(f"{event.subject}: {event.text}")
             return
         for step in _steps(event, known[event.domain, event.selector]):
-            site.tell(step)
+            site.report(step)
 
     settings, clock, stop = site.settings, site.clock, site.stop
-    publications = publish_at_each(settings, site.store, provider, keys, choices, clock=clock, stop=stop, report=hear)
+    publications = publish_at_each(
+        settings, site.store, provider, keys, choices, clock=clock, stop=stop, report=on_event
+    )
     served = {(p.domain, p.selector) for p in publications if p.served and not p.error}
     return [key for name, key in known.items() if name in served]
 
 
 def _steps(publication: Publication, key: Key) -> list[SetupStep]:
-    """What one publication means; a provider that leaves the writing to a person is heard of twice."""
+    """Return the steps that one publication completes; one written by a person reports twice, before and after."""
     if publication.error and publication.outcome in (PublishOutcome.FAILED, PublishOutcome.NOT_BEGUN):
         return [failed("record", publication.error, publication.domain)]
     if publication.outcome is PublishOutcome.BY_HAND and publication.served is None and not publication.error:

@@ -1,7 +1,7 @@
 """Everything for new domains in one go: key, record, proof in DNS, configuration, proof by a signature.
 
-set_up(site, wish) → every step as it ended. Each is idempotent, so the same command goes on where it was stopped. The
-order keeps the first promise: a key signs only after every authoritative server was seen to serve it.
+set_up(site, request) → every step as it ended. Each is idempotent, so the same command continues after an interruption.
+The order keeps the first promise: a key signs only after every authoritative server was seen to serve it.
 """
 
 from dataclasses import dataclass, replace
@@ -19,10 +19,10 @@ from dkimctl.setup.steps import SetupStep, Site, StepState, failed
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What is to be set up."""
+class SetupRequest:
+    """The domains and keys to set up, and how."""
 
-    requests: tuple[KeyRequest, ...]
+    keys: tuple[KeyRequest, ...]
     """One for each domain."""
     style: KeyStyle
     provider: str | None
@@ -33,62 +33,62 @@ class Wish:
     """As `Choices` has it."""
 
 
-def set_up(site: Site, wish: Wish) -> tuple[SetupStep, ...]:
-    """Do all of it; one domain that fails does not stop the others.
+def set_up(site: Site, request: SetupRequest) -> tuple[SetupStep, ...]:
+    """Make the keys, publish them, and have the daemons sign; a domain that fails does not stop the others.
 
     Raises UsageError or ConfigError before anything is made: for an unknown provider, and for missing credentials.
     """
-    open_providers([r.domain for r in wish.requests], wish.provider, site.settings, site.clock)
+    open_providers([key.domain for key in request.keys], request.provider, site.settings, site.clock)
     steps: list[SetupStep] = []
 
-    def tell(step: SetupStep) -> None:
+    def report(step: SetupStep) -> None:
         steps.append(step)
-        site.tell(step)
+        site.report(step)
 
-    _do(replace(site, tell=tell), wish)
+    _do(replace(site, report=report), request)
     return tuple(steps)
 
 
-def _do(site: Site, wish: Wish) -> None:
+def _do(site: Site, request: SetupRequest) -> None:
     try:
         check_beside(site)
     except DkimctlError as error:
-        site.tell(failed("signer", error))
+        site.report(failed("signer", error))
         return
-    keys = _make_keys(site, wish)
-    choices = Choices(wait=True, timeout=wish.timeout, accept_limits=wish.accept_limits)
-    served = prove(site, keys, wish.provider, choices) if keys else []
+    keys = _make_keys(site, request)
+    choices = Choices(wait=True, timeout=request.timeout, accept_limits=request.accept_limits)
+    served = prove(site, keys, request.provider, choices) if keys else []
     if site.stop.is_requested:
         return  # after Ctrl-C nothing new is begun
     try:
         start_signing(site, served)
     except DkimctlError as error:
-        site.tell(failed("config", error))
+        site.report(failed("config", error))
 
 
-def _make_keys(site: Site, wish: Wish) -> list[Key]:
-    """The key of each domain: the one that is there, or a new one."""
+def _make_keys(site: Site, request: SetupRequest) -> list[Key]:
+    """Return the key of each domain: the existing one, or a new one."""
     requests = []
-    for request in wish.requests:
+    for wanted in request.keys:
         try:
-            requests.append(_settled(request, site.store))
+            requests.append(_for_signing_key(wanted, site.store))
         except DkimctlError as error:
-            site.tell(failed("key", error, request.domain))
+            site.report(failed("key", error, wanted.domain))
     keys = []
-    for outcome in generate_keys(requests, wish.style, site.store, now=site.clock.now(), if_missing=True):
+    for outcome in generate_keys(requests, request.style, site.store, now=site.clock.now(), if_missing=True):
         if isinstance(outcome, Failed):
-            site.tell(failed("key", outcome.error, outcome.domain))
+            site.report(failed("key", outcome.error, outcome.domain))
             continue
         key = current_key(site.store, KeyName(outcome.domain, outcome.selector))
         state = StepState.DONE if isinstance(outcome, Generated) else StepState.ALREADY
         size = f"{key.metadata.algorithm} {key.metadata.bits}"
-        site.tell(SetupStep("key", state, f"{key.selector} ({size}) {key.path}", key.domain))
+        site.report(SetupStep("key", state, f"{key.selector} ({size}) {key.path}", key.domain))
         keys.append(key)
     return keys
 
 
-def _settled(request: KeyRequest, store: KeyReader) -> KeyRequest:
-    """The request for the key that signs already, where there is one. Raises Refused when another one was asked for."""
+def _for_signing_key(request: KeyRequest, store: KeyReader) -> KeyRequest:
+    """Return the request, for the key that signs already if there is one. Raises Refused when another was requested."""
     signs = signing_key(store.keys(request.domain))
     if signs is None:
         return request

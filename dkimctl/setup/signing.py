@@ -41,26 +41,26 @@ def _start_signing(site: Site, keys: Sequence[Key]) -> None:
     rejected: frozenset[Name] = frozenset()
     while keys:
         rendering = desired(site.settings, EligibleKeys(site.store, before, without=rejected))
-        keys = _those_that_sign(site, keys, rendering)
+        keys = _used_keys(site, keys, rendering)
         if not keys:
             return
         refuse_changed_signing(site.settings, rendering)
         made = _attempt(site, rendering, {_name(key) for key in keys})
         if made.reload_failed:
-            site.tell(failed(rendering.signer, made.reload_failed))
+            site.report(failed(rendering.signer, made.reload_failed))
             _take_back(site, made)
         if not (made.proven or made.failures):
             return
         for failure in made.failures:
-            site.tell(failed("signature", failure.error, failure.sender))
-        spoilt = made.wrong - before
+            site.report(failed("signature", failure.error, failure.sender))
+        wrong = made.wrong - before
         right = [key for key in keys if _name(key) not in made.wrong]
-        if not spoilt or not made.has_changed:  # nothing that this run could take back
+        if not wrong or not made.has_changed:  # nothing that this run could take back
             for key in right:
                 _activate(site, key)
             return
         _take_back(site, made)
-        rejected |= spoilt
+        rejected |= wrong
         keys = right
 
 
@@ -68,8 +68,8 @@ def _name(key: Key | SigningKey) -> Name:
     return key.domain, key.selector
 
 
-def _those_that_sign(site: Site, keys: Sequence[Key], rendering: Rendering) -> list[Key]:
-    """The keys that the rendering uses; of the others it is told that they are not."""
+def _used_keys(site: Site, keys: Sequence[Key], rendering: Rendering) -> list[Key]:
+    """Return the keys that the rendering uses, and report each of the others as a failed step."""
     used = {_name(key) for key in rendering.keys}
     for key in keys:
         if _name(key) not in used:
@@ -78,7 +78,7 @@ def _those_that_sign(site: Site, keys: Sequence[Key], rendering: Rendering) -> l
             error = Refused(
                 f"{key.selector} is not used: {why}", hint="see the warnings above, and: dkimctl render-config"
             )
-            site.tell(failed("config", error, key.domain))
+            site.report(failed("config", error, key.domain))
     return [key for key in keys if _name(key) in used]
 
 
@@ -86,10 +86,10 @@ def _those_that_sign(site: Site, keys: Sequence[Key], rendering: Rendering) -> l
 
 
 def _attempt(site: Site, rendering: Rendering, names: Set[Name]) -> Attempt:
-    """Install the rendering and probe these keys, telling what the daemons do."""
+    """Install the rendering and probe these keys; each switch of the daemons is reported."""
     for notice in rendering.notices:
         if not notice.blocking:  # a blocking one is the error of the installation
-            site.tell(SetupStep("config", StepState.WARNING, notice.message, hint=notice.hint))
+            site.report(SetupStep("config", StepState.WARNING, notice.message, hint=notice.hint))
     keys = (key for key in rendering.keys if _name(key) in names)
     return attempt(
         rendering,
@@ -98,23 +98,23 @@ def _attempt(site: Site, rendering: Rendering, names: Set[Name]) -> Attempt:
         record_in_dns(site.settings.lookup),
         clock=site.clock,
         postfix_waits=True,
-        tell=lambda switched: _tell(site, rendering, switched),
+        report=lambda switched: _report(site, rendering, switched),
     )
 
 
-def _tell(site: Site, rendering: Rendering, switched: Switched) -> None:
+def _report(site: Site, rendering: Rendering, switched: Switched) -> None:
     signer = rendering.signer
-    site.tell(_configuration(switched, signer))
+    site.report(_configuration(switched, signer))
     if switched.postfix:
-        site.tell(_reloaded("Postfix", switched.postfix))
+        site.report(_reloaded("Postfix", switched.postfix))
     if switched.daemon is None:
-        site.tell(
+        site.report(
             SetupStep(signer, StepState.TODO, "no daemon belongs to a staging tree", hint="run it on the host itself")
         )
     elif switched.daemon.done:
-        site.tell(_reloaded(signer, switched.daemon))
+        site.report(_reloaded(signer, switched.daemon))
     else:
-        site.tell(_waiting_for_daemon(switched, switched.daemon, rendering, site.settings))
+        site.report(_waiting_for_daemon(switched, switched.daemon, rendering, site.settings))
 
 
 def _configuration(switched: Switched, signer: str) -> SetupStep:
@@ -147,13 +147,13 @@ def _waiting_for_daemon(
 def _take_back(site: Site, made: Attempt) -> None:
     if not made.has_changed:
         return
-    told = take_back(made, site.settings)
-    site.tell(
+    results = take_back(made, site.settings)
+    site.report(
         SetupStep(
             "config",
             StepState.DONE,
             "put back as it was before, because of what failed above",
-            details=tuple(result.message for result in told),
+            details=tuple(result.message for result in results),
         )
     )
 
@@ -162,11 +162,11 @@ def _take_back(site: Site, made: Attempt) -> None:
 
 
 def _activate(site: Site, key: Key) -> None:
-    """Note that it signs, and tell it."""
+    """Note in the key's metadata that it signs, and report it."""
     now = current_key(site.store, key.name)
     state = StepState.ALREADY if now.phase is Phase.ACTIVE else StepState.DONE
     if now.phase is not Phase.ACTIVE:
         site.store.advance(now, Phase.ACTIVE, site.clock.now(), note="a probe's signature verified")
     signer = site.settings.signing.signer
     proof = f"{signer} signs with {key.selector}, and the signature verifies with the key from DNS"
-    site.tell(SetupStep("signature", state, proof, key.domain))
+    site.report(SetupStep("signature", state, proof, key.domain))

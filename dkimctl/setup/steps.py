@@ -1,4 +1,4 @@
-"""What a longer procedure tells about each of its steps: how it ended, and the proof."""
+"""One step of `setup` as it is reported, and the context in which the steps run."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from dkimctl.publish.stop import Stop
 
 
 class StepState(StrEnum):
-    """How a step ended."""
+    """The result of one step."""
 
     DONE = "done"
     ALREADY = "already"
@@ -23,37 +23,37 @@ class StepState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SetupStep:
-    """One step of a procedure."""
+    """One finished step of `setup`, with its proof."""
 
     name: str
     """One or two words: `key`, `record`, `in DNS`."""
     state: StepState
     proof: str
-    """What was seen, in one line: for a failed step what is wrong, for one to do what is missing."""
+    """The evidence in one line: for a failed step the error, for one to do what is missing."""
     subject: str = ""
     """The domain it is about; empty when it is about the whole machine."""
     details: tuple[str, ...] = ()
     """More of the proof, a line each, shown as they are."""
     hint: str = ""
-    """What to type next, when there is something to type."""
+    """The next command to type, or empty."""
     exit_code: int = 0
 
 
 def failed(name: str, error: DkimctlError, subject: str = "") -> SetupStep:
-    """The step that ended with this error."""
+    """Return the failed step for an error."""
     return SetupStep(name, StepState.FAILED, error.message, subject, hint=error.hint, exit_code=error.exit_code)
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Where a procedure works, and who hears of it."""
+    """The context of one setup: configuration, key store, clock, and the callbacks that report it."""
 
     settings: Settings
     store: KeyStore
     clock: Clock
-    tell: Callable[[SetupStep], None]
-    """Gets each step as it ends."""
+    report: Callable[[SetupStep], None]
+    """Called with each step as it ends."""
     progress: Callable[[str], None]
-    """Gets what happens inside a step, in a line."""
+    """Called with one line for each event inside a step."""
     stop: Stop = field(default_factory=Stop)
     """Requested by Ctrl-C: then no further step begins."""

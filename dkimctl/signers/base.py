@@ -13,7 +13,7 @@ from dkimctl.signers.service import Running, Service
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """One domain and the key that signs for it."""
+    """A domain and the key that signs for it."""
 
     domain: str
     selector: str
@@ -68,7 +68,7 @@ def fixed(content: bytes) -> Content:
 
 @dataclass(frozen=True, slots=True)
 class RenderedFile:
-    """One file as it should be."""
+    """The wanted content, owner and mode of one file."""
 
     path: str
     """As the daemons see it (without `--root`)."""
@@ -83,12 +83,12 @@ class RenderedFile:
 
     @property
     def is_private(self) -> bool:
-        """True for a file that its owner alone may read."""
+        """Return True for a file that its owner alone may read."""
         return bool(self.owner)
 
     @property
     def is_secret(self) -> bool:
-        """True for a private key: never shown, and never written anywhere else."""
+        """Return True for a private key: never shown, and never written anywhere else."""
         return self.is_private and not self.is_shown
 
 

@@ -19,7 +19,7 @@ _ENDING = ".key"
 
 
 def derived_path(directory: str, key: SigningKey) -> str:
-    """Where the copy of a key lies."""
+    """Return the path of the copy of a key."""
     return f"{directory}/{key.name}{_ENDING}"
 
 
@@ -73,7 +73,7 @@ def _copies(settings: Settings, directory: str) -> list[str]:
 
 
 def _is_revoked(store: KeyReader, owner: str) -> bool:
-    """False for a key that is not known: the copy may be all there is of it."""
+    """Return whether a key is known to be revoked; of an unknown key the copy may be all there is."""
     try:
         selector, domain = split_owner_name(owner)
     except UsageError:

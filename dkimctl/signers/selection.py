@@ -21,7 +21,7 @@ _UNPROVEN = (Phase.GENERATED, Phase.PUBLISHED)
 
 @dataclass(slots=True)
 class _Found:
-    """What one walk over the store found. Only a few hundred bytes stay of each domain."""
+    """The keys that one walk over the store found. Only a few hundred bytes stay of each domain."""
 
     rsa: list[SigningKey] = field(default_factory=list)
     ed25519: list[SigningKey] = field(default_factory=list)
@@ -80,7 +80,7 @@ def _sort_in(found: _Found, settings: Settings, domain: str, keys: tuple[Key, ..
 
 
 def _is_usable(key: Key) -> bool:
-    """True when the daemon reads the key's table lines as they are meant."""
+    """Return whether the daemon reads the key's table lines as they are meant."""
     length = 2 * len(key.domain) + 2 * len(key.selector) + len(key.path) + len("._domainkey. ::\n")
     return length <= LONGEST_LINE and _USABLE.fullmatch(f"{key.domain} {key.selector} {key.path}") is not None
 

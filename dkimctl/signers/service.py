@@ -16,7 +16,7 @@ from dkimctl.programs import has_systemd, run_program
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One daemon."""
+    """A daemon, with the names of its program and files."""
 
     name: str
     """Of its program, its process, its systemd unit, and its package in Debian."""
@@ -35,7 +35,7 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """What a daemon runs with, noted before its files change."""
+    """The state of a running daemon, noted before its files change."""
 
     name: str
     pid_files: tuple[str, ...]
@@ -45,12 +45,12 @@ class Running:
 
     @property
     def pid(self) -> int | None:
-        """Its process id now; None when it does not run."""
+        """The present process id; None when the daemon does not run."""
         return daemon_pid(self.name, self.pid_files)
 
 
 class Action(StrEnum):
-    """What makes a daemon use changed files."""
+    """The action that makes a daemon use changed files."""
 
     NONE = "none"
     RELOAD = "reload"
@@ -60,7 +60,7 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ReloadResult:
-    """What was done about a daemon after its files changed."""
+    """The result of reloading a daemon after its files changed."""
 
     step: Action
     done: bool

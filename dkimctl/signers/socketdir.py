@@ -34,7 +34,7 @@ def socket_directory(settings: Settings, socket: MilterSocket) -> tuple[Rendered
 
 
 def _is_shared(settings: Settings, path: str, socket_name: str) -> bool:
-    """True when the directory is not the daemon's and holds anything besides the socket."""
+    """Return whether the directory is not the daemon's and holds anything besides the socket."""
     place = settings.at(path)
     daemon = find_daemon(settings.keys.owner, settings.root)
     with suppress(OSError):  # not there, or not ours to look into: then it is not ours to change either
@@ -44,7 +44,7 @@ def _is_shared(settings: Settings, path: str, socket_name: str) -> bool:
 
 
 def tmpfiles(directories: tuple[RenderedDirectory, ...], settings: Settings) -> Iterator[RenderedFile]:
-    """What has systemd-tmpfiles make the directory at each start of the machine (tmpfiles.d(5))."""
+    """Return the line with which systemd-tmpfiles makes the directory at each boot (tmpfiles.d(5))."""
     for directory in directories:
         user, _, group = directory.owner.partition(":")
         line = f"# Written by dkimctl.\nd {directory.path} {directory.mode:o} {user} {group} - -\n".encode()

@@ -18,13 +18,13 @@ _SOON = 0.05  # seconds after which they are not waited for
 
 
 def cores() -> int:
-    """How many of the machine's cores this process may use."""
+    """Return the number of the machine's cores that this process may use."""
     return len(os.sched_getaffinity(0))
 
 
 @dataclass(frozen=True, slots=True)
 class Manner(Generic[Item, T]):
-    """How the names are checked; all of it happens in the other processes."""
+    """The options of a check; all of it happens in the worker processes."""
 
     targets: Callable[[Iterable[Item]], Iterable[Target]]
     """Makes targets of the names: keys are loaded here."""
@@ -42,7 +42,7 @@ class Manner(Generic[Item, T]):
 def check_in_parallel(
     names: Iterable[Item], lookup: Lookup, manner: Manner[Item, T], *, processes: int | None = None
 ) -> Iterator[T]:
-    """What `manner.present` makes of the reports, some at a time, as they come; on one core without other processes.
+    """Yield what `manner.present` makes of the reports, in batches, as they come; on one core in this process.
 
     Raises what the names or a process raise, and Unavailable when a process ends before its time.
     """

@@ -40,12 +40,12 @@ class Tally:
 
     @property
     def untold(self) -> int:
-        """How many were not right and are not among the reports."""
+        """The number of names that were not right and are not among the reports."""
         return self.count - self.verdicts[Verdict.RIGHT] - sum(not report.is_right for report in self.reports)
 
     @property
     def count(self) -> int:
-        """How many reports."""
+        """The number of reports."""
         return sum(self.verdicts.values())
 
     @property

@@ -95,7 +95,7 @@ def listed_targets(names: Iterable[tuple[str, str]], settings: Settings, store: 
 
 
 class SeenNames:
-    """Which names there were; 16 octets each, since a million of them as text would fill the memory."""
+    """The set of names seen so far; 16 octets each, since a million of them as text would fill the memory."""
 
     def __init__(self) -> None:
         from hashlib import blake2b

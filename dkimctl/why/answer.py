@@ -26,7 +26,7 @@ class MailOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WhyStep:
-    """One decision of the daemon."""
+    """A decision of the daemon, with its reason."""
 
     topic: str
     """client, sender, key, file, DMARC …"""

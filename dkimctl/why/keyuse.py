@@ -88,6 +88,6 @@ def _content(world: World, entry: KeyEntry) -> bytes:
 
 
 def signer_fits(signer: str, domain: str) -> bool:
-    """True when i= is of the signing domain or below it (RFC 6376 §3.5)."""
+    """Return whether i= is of the signing domain or below it (RFC 6376 §3.5)."""
     place = signer.rpartition("@")[2].lower()
     return place == domain.lower() or place.endswith("." + domain.lower())

@@ -66,7 +66,7 @@ class Claim:
 
     @property
     def holds(self) -> bool:
-        """True when it was kept."""
+        """Return whether it was kept."""
         return self.measured >= self.limit if self.at_least else self.measured <= self.limit
 
 

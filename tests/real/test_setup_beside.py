@@ -39,7 +39,7 @@ def ovh(relay: Relay) -> Iterator[Sandbox]:
 
 @pytest.fixture
 def port(relay: Relay, free_port: Callable[[], int]) -> int:
-    """Where the milter of this host listens; old.tld has a key, and Postfix asks there and accepts without it."""
+    """The port of this host's milter; old.tld has a key, and Postfix asks there and accepts without it."""
     number = free_port()
     machine = relay.machine
     machine.run("mkdir", "-p", "/etc/opendkim/keys")
@@ -63,7 +63,7 @@ def signed(relay: Relay, port: int, domain: str = "old.tld") -> str:
 
 
 def installed(relay: Relay) -> str:
-    """What Postfix and opendkim are told."""
+    """The present settings of Postfix and opendkim."""
     names = "/etc/opendkim.conf /etc/opendkim/*Table /etc/opendkim/dkimctl.conf /etc/postfix/main.cf"
     return relay.machine.run("sh", "-c", f"cat {names} 2>/dev/null", check=False).stdout
 

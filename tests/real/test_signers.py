@@ -42,7 +42,7 @@ class Host:
         return json.loads(self.machine.dkimctl("render-config", "--install", "--json", *options).stdout)["installed"]
 
     def sign(self, domain: str, client: Client | None = None) -> tuple[Signature, ...]:
-        """What the daemon adds to a message from that domain, each signature verified with the key from DNS."""
+        """Return the signatures that the daemon adds to a message of that domain, verified with the keys in DNS."""
         message = probe_message(domain, datetime.now(UTC))
         found: tuple[Signature, ...] = ()
         for value in offer(self.socket, message, client=client, job="SIGNERS").signatures:

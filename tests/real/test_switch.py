@@ -47,7 +47,7 @@ def install(machine: Machine, *options: str) -> Any:
 
 
 def signature(machine: Machine, domain: str, socket: str = SOCKET) -> str:
-    """What the running daemon adds to a message from that domain; empty for nothing."""
+    """Return the signature that the running daemon adds to a message from that domain; empty for none."""
     return machine.run(sys.executable, "-c", ASK, socket, domain).stdout.strip()
 
 
@@ -103,7 +103,7 @@ def test_another_socket_needs_a_restart_and_that_is_told_until_it_is_done(
 
 
 def refused(machine: Machine, *options: str) -> str:
-    """What an installation that must fail with exit 1 says; nothing may have changed."""
+    """Return the error of an installation that must fail with exit 1 and change nothing."""
     before = files(machine)
     ended = machine.dkimctl("render-config", "--install", *options, check=False)
     assert ended.returncode == 1, ended.stderr

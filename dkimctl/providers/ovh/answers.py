@@ -26,7 +26,7 @@ class ApiAnswer:
 
     @property
     def is_success(self) -> bool:
-        """True when the call was carried out."""
+        """Return whether the call was carried out."""
         return 200 <= self.status < 300
 
     def value(self) -> Any:

@@ -34,7 +34,7 @@ def credential_findings(settings: Settings, store: KeyReader, clock: Clock) -> t
 
 
 def _is_used(settings: Settings, store: KeyReader) -> bool:
-    """True when a managed domain is at OVH, according to the configuration or its key's metadata."""
+    """Return whether a managed domain is at OVH, according to the configuration or its key's metadata."""
     if _OVH in (settings.provider, *(domain.provider for domain in settings.domains.values())):
         return True
     try:

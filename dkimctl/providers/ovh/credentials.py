@@ -40,7 +40,7 @@ class Credentials:
 
     @property
     def is_oauth2(self) -> bool:
-        """True for a service account."""
+        """Return True for a service account."""
         return bool(self.client_id)
 
 

@@ -28,7 +28,7 @@ def web_host(endpoint: str) -> str:
 
 
 def is_url(endpoint: str) -> bool:
-    """True when an endpoint is a URL rather than one of OVH's names."""
+    """Return whether an endpoint is a URL rather than one of OVH's names."""
     return "://" in endpoint
 
 

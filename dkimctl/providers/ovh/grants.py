@@ -18,7 +18,7 @@ class Rule:
         return f"{self.method} {self.path}"
 
     def covers(self, other: "Rule") -> bool:
-        """True when it grants everything that `other` grants."""
+        """Return whether it grants everything that `other` grants."""
         pattern = ".*".join(re.escape(part) for part in self.path.split("*"))
         return self.method == other.method and re.fullmatch(pattern, other.path) is not None
 

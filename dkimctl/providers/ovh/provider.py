@@ -81,7 +81,7 @@ class OvhProvider:
         )
 
     def _has_zone(self, zone: str) -> bool:
-        """True when the account has the zone."""
+        """Return whether the account has the zone."""
         return self._servers_of(zone) is not None
 
     def name_servers(self, zone: str) -> tuple[str, ...]:

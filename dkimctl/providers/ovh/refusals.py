@@ -53,7 +53,7 @@ class OvhError(ApiError):
 
     @property
     def is_transient(self) -> bool:
-        """True when the same call may succeed a little later."""
+        """Return whether the same call may succeed a little later."""
         return self.kind in (Kind.BUSY, Kind.LOST, Kind.OUT_OF_TIME)
 
 

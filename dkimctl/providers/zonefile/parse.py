@@ -106,7 +106,7 @@ class _ZoneParts:
 
     @property
     def is_too_large(self) -> bool:
-        """True when the limits on includes are exceeded: nested includes multiply."""
+        """Return whether the limits on includes are exceeded: nested includes multiply."""
         return self._includes > _MOST_INCLUDES or self._repeated > _MOST_REPEATED
 
 

@@ -50,7 +50,7 @@ class Entry:
 
     @property
     def has_owner(self) -> bool:
-        """True when it names its owner; a line that begins with a blank has the owner of the previous entry."""
+        """Return whether it names its owner; a line that begins with a blank has the owner of the previous entry."""
         return self.tokens[0].start == self.start
 
 

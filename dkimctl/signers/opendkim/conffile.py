@@ -28,7 +28,7 @@ def sealed(body: bytes) -> bytes:
 
 
 def belongs_to_person(settings: Settings, content: bytes | None) -> bool:
-    """True when a person has had a hand in opendkim.conf, so that it must be kept."""
+    """Return whether a person has had a hand in opendkim.conf, so that it must be kept."""
     return not (content is None or _is_sealed(content) or _is_package_own(settings, content))
 
 
@@ -56,12 +56,12 @@ def with_include_last(content: bytes, included: str) -> bytes:
 
 
 def settings_of_person(installed: Configuration, ours: str) -> dict[str, Setting]:
-    """What counts in a person's opendkim.conf without our own file, by lower-case name."""
+    """Return the settings of a person's opendkim.conf without our own file, by lower-case name."""
     return {s.key: s for s in installed.settings if s.file != ours}
 
 
 def stays(name: str, theirs: Mapping[str, Setting], settings: Settings, *, same_socket: bool) -> bool:
-    """True for a setting that a person has chosen and that does as well as ours, which would only be a default.
+    """Return True for a setting that a person has chosen and that does as well as ours, which would only be a default.
 
     `same_socket`: the daemon goes on listening where it does. How mail is signed must not change because dkimctl came.
     """
@@ -82,7 +82,7 @@ def stays(name: str, theirs: Mapping[str, Setting], settings: Settings, *, same_
 
 
 def _is_same_owner(value: str, settings: Settings) -> bool:
-    """True when UserID means the user and group that dkimctl would name."""
+    """Return whether UserID means the user and group that dkimctl would name."""
     theirs, ours = (find_daemon(owner, settings.root) for owner in (value, settings.keys.owner))
     if theirs is None or ours is None:
         return value == settings.keys.owner

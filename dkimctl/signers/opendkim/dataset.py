@@ -48,12 +48,12 @@ def patterns_needed(foreign: Foreign, selection: Selection) -> tuple[Row, ...]:
 
 
 def is_pattern(key: str) -> bool:
-    """True for a SigningTable key that only a `refile:` table understands; `*` and `user@*` have a meaning in both."""
+    """Return whether only a `refile:` table understands a SigningTable key; `*` and `user@*` have a meaning in both."""
     return "*" in key and key != "*" and not key.endswith("@*")
 
 
 class Replaced:
-    """Which rows of a person's table, of either kind, our own lines replace.
+    """The rows of a person's table, of either kind, that our own lines replace.
 
     A row is replaced when our lines sign all the mail that it signs, and its key is ours, or the one that signs today
     for the managed domain itself, which ours succeeds. A row with yet another key is a person's exception.
@@ -70,7 +70,7 @@ class Replaced:
         return row.value == key.name or (key.domain, row.value) in self._succeeded
 
     def is_ours(self, row: Row) -> bool:
-        """True when our lines sign all the mail of this row, with whatever key."""
+        """Return whether our lines sign all the mail of this row, with whatever key."""
         return self._covering(row) is not None
 
     def _covering(self, row: Row) -> SigningKey | None:
@@ -88,7 +88,7 @@ class Replaced:
 
 
 def _is_whole_domain(row: Row) -> bool:
-    """True for `example.com` and `*@example.com`: all users of a domain itself."""
+    """Return True for `example.com` and `*@example.com`: all users of a domain itself."""
     user, _, address = row.key.rpartition("@")
     return user in ("", "*") and not address.startswith((".", "*")) and not row.value.startswith("%")
 

@@ -14,7 +14,7 @@ _SHOWN = 4  # of several records: the report shows them whole
 
 
 def judge_reach(found: Survey, noticed: list[Finding]) -> None:
-    """What could not be asked, and where the search ended."""
+    """Judge which servers could not be asked, and where the search ended."""
     name = found.aliases[-1]
     if found.not_a_name:
         noticed.append(finding(presence.NOT_A_NAME, name, found.not_a_name))
@@ -45,7 +45,7 @@ def judge_reach(found: Survey, noticed: list[Finding]) -> None:
 
 
 def _no_zone(found: Survey, name: str) -> list[Finding]:
-    """Why there is no zone: a resolver that fails, or the servers to which the zone above delegates this one."""
+    """Report why no zone was found: a resolver fails, or the servers to which the zone above delegates it."""
     failing = [answer for answer in found.delegated if not answer.has_answered]
     if not failing or len(failing) < len(found.delegated):
         return [finding(presence.NO_ZONE, name, found.no_zone)]
@@ -110,7 +110,7 @@ def judge_presence(
 
 
 def _fix_for_difference(answered: list[ServerAnswer]) -> str | None:
-    """What to do when the serials are equal: then no server waits for a transfer."""
+    """Return the fix for equal serials: then no server waits for a transfer."""
     serials = {answer.serial for answer in answered}
     if len(serials) > 1 or None in serials:
         return None
@@ -125,7 +125,7 @@ def _abridged(text: str) -> str:
 
 
 def judge_delivery(found: Survey, answered: list[ServerAnswer], noticed: list[Finding]) -> None:
-    """How the answers arrive: serials, delegation, TCP, EDNS, TTL, DNSSEC, and what resolvers hold."""
+    """Judge how the answers arrive: serials, delegation, TCP, EDNS, TTL, DNSSEC, and what resolvers hold."""
     owner = found.owner
     serials = sorted({answer.serial for answer in answered if answer.serial is not None})
     if len(serials) > 1:

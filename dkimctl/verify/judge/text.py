@@ -58,7 +58,7 @@ class Judgement:
 
     @property
     def is_usable(self) -> bool:
-        """True when nothing in the text itself keeps a signature from being verified."""
+        """Return whether nothing in the text itself keeps a signature from being verified."""
         return all(f.severity is not Severity.ERROR for f in self.findings)
 
 
@@ -80,7 +80,7 @@ def judge(text: str, target: Target, weak: Weakness = weakness) -> Judgement:
 
 
 def _is_damaged(key: PublicKey, expected: PublicKey | None) -> bool:
-    """True for a key that is nearly the expected one: its number is accidental, so nearly always has small factors."""
+    """Return whether a key is nearly the expected one: damaged numbers are random, and mostly have small factors."""
     return expected is not None and key != expected and bool(difference(key.base64, expected.base64))
 
 
@@ -134,7 +134,7 @@ def _to_publish(
 
 
 def is_fit_to_publish(text: str, target: Target, weak: Weakness = weakness) -> bool:
-    """True when the text has no error itself: nothing is proposed that would be refused afterwards."""
+    """Return whether the text has no error itself: nothing is proposed that would be refused afterwards."""
     record = parse_record(text)
     if isinstance(record, UnreadableRecord):
         return False

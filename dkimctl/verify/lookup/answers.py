@@ -12,7 +12,7 @@ REFERRAL = "it refers to other servers"
 
 
 async def ask_servers(name: str, zone: Zone) -> tuple[ServerAnswer, ...]:
-    """What every address of every server of the zone says about the TXT records at `name`."""
+    """Return the answer of every address of every server of the zone about the TXT records at `name`."""
     asked = [(server, endpoint) for server in zone.servers for endpoint in server.endpoints]
     replies = await ask(*(Question(endpoint, name, Type.TXT) for _, endpoint in asked))
     answers = [
@@ -28,7 +28,7 @@ def nowhere(name: str, server: NameServer) -> ServerAnswer:
 
 
 async def ask_resolvers(owner: str, resolution: Resolution) -> tuple[ServerAnswer, ...]:
-    """What each resolver says about the TXT records at the end of `owner`'s CNAMEs."""
+    """Return each resolver's answer about the TXT records at the end of `owner`'s CNAMEs."""
     replies = await ask(*(Question(e, owner, Type.TXT, recursive=True) for e in resolution.resolvers))
     return tuple(
         server_answer(owner, str(endpoint), str(endpoint), reply, authoritative=False)
@@ -37,7 +37,7 @@ async def ask_resolvers(owner: str, resolution: Resolution) -> tuple[ServerAnswe
 
 
 def server_answer(name: str, server: str, address: str, reply: Reply, *, authoritative: bool) -> ServerAnswer:
-    """One reply. From an authoritative server only what it says about this very name counts."""
+    """Return the answer in one reply. Of an authoritative server only records at this very name count."""
     if isinstance(reply, Failure):
         state = AnswerState.NOT_ASKED if reply.trouble is Trouble.NO_ROUTE else AnswerState.SILENT
         state = AnswerState.NEEDS_TCP if reply.trouble is Trouble.STREAM_REFUSED else state

@@ -69,7 +69,7 @@ async def find_misplaced(
 
 
 async def is_wildcard(name: str, zone: Zone, answers: tuple[ServerAnswer, ...]) -> bool:
-    """True when a name beside this one that nobody can have published has the same texts, or the same CNAME."""
+    """Return whether a name beside this one that nobody can have published has the same texts, or the same CNAME."""
     endpoint = _reachable(zone, answers)
     if endpoint is None:
         return False

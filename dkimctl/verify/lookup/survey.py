@@ -19,7 +19,7 @@ MOST_ALIASES = 10  # resolvers follow about as many: unbound 11, BIND 16 restart
 
 @dataclass(slots=True)
 class Survey:
-    """What was found out about one target, step by step along its CNAMEs."""
+    """The answers about one target, step by step along its CNAMEs."""
 
     owner: str
     zones: list[Zone] = field(default_factory=list)
@@ -67,7 +67,7 @@ class Survey:
 
     @property
     def is_walled(self) -> bool:
-        """True when no authoritative server can be reached from here, and a resolver can reach them."""
+        """Return whether no authoritative server can be reached from here, and a resolver can reach them."""
         reached = not self.answers or any(not _is_unreached(answer) for answer in self.answers)
         return not reached and any(answer.has_answered for answer in self.resolvers)
 
@@ -95,12 +95,12 @@ async def survey(target: Target, resolution: Resolution, *, recursive: bool, tho
 
 
 def _is_out_of_reach(found: Survey) -> bool:
-    """True when every address of the zone's servers is silent: perhaps a firewall lets only the resolvers out."""
+    """Return whether every address of the zone's servers is silent: perhaps a firewall lets only the resolvers out."""
     return bool(found.last) and all(map(_is_unreached, found.last))
 
 
 def _is_unreached(answer: ServerAnswer) -> bool:
-    """True when nothing at all came back, not even a reply that cannot be used."""
+    """Return whether nothing at all came back, not even a reply that cannot be used."""
     return answer.state in (AnswerState.SILENT, AnswerState.NOT_ASKED) and answer.why not in _CAME_BACK
 
 
@@ -172,7 +172,7 @@ def _is_expected(text: str, target: Target) -> bool:
 
 
 def _is_record(text: str, target: Target) -> bool:
-    """True for any key record; the expected key alone is proof enough, and found faster."""
+    """Return True for any key record; the expected key alone is proof enough, and found faster."""
     if target.expected is not None and _is_expected(text, target):
         return True
     return isinstance(parse_record(text), KeyRecord)

@@ -7,7 +7,7 @@ from dkimctl.names import printable
 
 
 class AnswerState(StrEnum):
-    """What a server's answer comes to."""
+    """The kind of a server's answer."""
 
     TEXT = "text"
     ALIAS = "alias"
@@ -21,7 +21,7 @@ class AnswerState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ServerAnswer:
-    """What one address of one server said about one name."""
+    """The answer of one address of one server about one name."""
 
     name: str
     """The name that was asked for: the owner name, or where a CNAME led."""
@@ -48,12 +48,12 @@ class ServerAnswer:
 
     @property
     def has_answered(self) -> bool:
-        """True when it said with authority what is at the name."""
+        """Return whether it said with authority what is at the name."""
         return self.state in (AnswerState.TEXT, AnswerState.ALIAS, AnswerState.NO_NAME, AnswerState.NO_TEXT)
 
     @property
     def in_short(self) -> str:
-        """What it said, in a few words."""
+        """The answer in a few words."""
         if self.alias:
             return f"a CNAME to {printable(self.alias)}"
         if len(self.texts) > 1:
@@ -65,5 +65,5 @@ class ServerAnswer:
 
     @property
     def content(self) -> tuple[str, ...]:
-        """What two servers must agree about."""
+        """The part of the answer that all servers must agree on."""
         return (f"CNAME {self.alias}",) if self.alias else tuple(sorted(self.texts))

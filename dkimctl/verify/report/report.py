@@ -45,7 +45,7 @@ class Report:
 
     @property
     def is_right(self) -> bool:
-        """True when every authoritative server was asked and serves one right record."""
+        """Return whether every authoritative server was asked and serves one right record."""
         return self.verdict is Verdict.RIGHT
 
 

@@ -8,7 +8,7 @@ from dkimctl.names import DOMAINKEY
 
 
 class Target(NamedTuple):
-    """One key record to look for."""
+    """A key record to look for."""
 
     selector: str
     domain: str
