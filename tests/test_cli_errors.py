@@ -189,6 +189,15 @@ def test_stdout_on_a_full_disk(dkimctl: Dkimctl, typed: str) -> None:
     ]
 
 
+def test_stdout_that_cannot_be_written(dkimctl: Dkimctl) -> None:
+    """Whatever the reason is, it is no bug: exit code 3, and no traceback."""
+    assert dkimctl("genkey", "example.com", "-s", "mail", "--algorithm", "ed25519").code == 0
+    ended = _in_shell(dkimctl, "record example.com 1</dev/null")
+    assert ended.returncode == 3
+    assert ended.stderr.startswith("dkimctl: error: cannot write the output: ")
+    assert "Traceback" not in ended.stderr
+
+
 def test_an_error_document_on_a_full_disk(dkimctl: Dkimctl) -> None:
     """The error itself is told on stderr all the same."""
     ended = _in_shell(dkimctl, "nonsense --json > /dev/full")

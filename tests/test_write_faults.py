@@ -87,14 +87,13 @@ def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     made.clean()
 
 
-def faults(threads: list[Counter[str]], *, in_child: bool) -> list[Fault]:
+def faults(counts: Counter[str], *, in_child: bool) -> list[Fault]:
     """Each kind of fault at each call; and each rename after which no other works, so that nothing is put back."""
-    counts = {name: max(thread[name] for thread in threads) for name in {name for thread in threads for name in thread}}
     found = [
         Fault(call, number, kind, in_child)
+        for kind in (KILL, *ERRORS)
         for call, count in sorted(counts.items())
         for number in range(1, count + 1)
-        for kind in (*ERRORS, KILL)
     ]
     if not in_child:
         renames = [name for name in counts if name.startswith("rename")]
@@ -168,10 +167,11 @@ def test_whatever_fails_it_is_old_new_or_named(
 ) -> None:
     """Judged right after the fault and after the next run, faults in the rollback itself included."""
     counts = {in_child: case.count(tmp_path / "count", in_child=in_child) for in_child in (False, True)}
+    assert not case.threads or counts[False] == case.count_threads(tmp_path / "count")
     chosen = [fault for in_child in counts for fault in faults(counts[in_child], in_child=in_child)]
-    calls = sum(thread.total() for threads in counts.values() for thread in threads)
-    if not case.threads:  # where there are some, the same number is met in each of them
-        assert len([fault for fault in chosen if not fault.goes_on]) == len((*ERRORS, KILL)) * calls
+    calls = sum(count.total() for count in counts.values())
+    single = [fault for fault in chosen if not fault.goes_on]
+    assert len(single) == len((*ERRORS, KILL)) * calls
     if not FULL:
         chosen = random.Random(20261129).sample(chosen, min(SAMPLE, len(chosen)))
     places = [tmp_path / f"worker-{number}" for number in range(2)]
@@ -183,8 +183,8 @@ def test_whatever_fails_it_is_old_new_or_named(
         results = [result for part in pool.map(work, range(len(places))) for result in part]
     wrong = [text for _, _, texts in results for text in texts]
     hit = sum(1 for _, injected, _ in results if injected)
-    name = f"counted: {case.name}: calls that change the disk"
-    record_property(name, calls)
-    record_property(f"counted: {case.name}: faults injected, of {len(chosen)} chosen", hit)
+    name = f"counted: {case.name}: "
+    record_property(f"{name}calls that strace counts ({counts[True].total()} of them by postconf)", calls)
+    record_property(f"{name}faults injected, of {len(chosen)} ({len(single)} = 5 kinds at {calls} calls)", hit)
     assert wrong == [], "\n".join(wrong[:20])
     assert hit == len(results), [fault for fault, injected, _ in results if not injected]

@@ -67,7 +67,7 @@ class Case:
     again: tuple[str, ...] = ()
     """The command that completes it; empty: the same one."""
     threads: bool = False
-    """True when it writes in threads; they are followed then."""
+    """True when it writes in threads; they are run where they are started then, to be counted in one row."""
     keeps_copies: bool = True
     """True when whatever it changes has a copy below /var/backups."""
     before: Files = field(default_factory=dict)
@@ -90,16 +90,28 @@ class Case:
         subprocess.run(["cp", "-a", self._pristine, root], check=True)
         return root
 
-    def run(self, root: Path, *, again: bool = False, strace: tuple[str, ...] = (), child: tuple[str, ...] = ()) -> Run:
-        """Run the command, under strace where options for that are given; `child`: those for its postconf."""
+    def run(
+        self,
+        root: Path,
+        *,
+        again: bool = False,
+        strace: tuple[str, ...] = (),
+        child: tuple[str, ...] = (),
+        one_thread: bool | None = None,
+    ) -> Run:
+        """Run the command, under strace where options for that are given; `child`: those for its postconf.
+
+        `one_thread`: whether its threads are run where they are started; None: below strace, where it has some.
+        """
         arguments = [*((self.again or self.arguments) if again else self.arguments)]
         environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(REPOSITORY), "COLUMNS": "200"}
         environment |= {"PYTHONDONTWRITEBYTECODE": "1", "DKIMCTL_ROOT": str(root), "HOME": str(root)}
         if child:
             environment["DKIMCTL_CONFIG"] = str(self._wrapped(root, child))
-        traced = ["strace", *(["-f"] if self.threads else []), "-qq", "-s", "0", *strace] if strace else []
+        traced = ["strace", "-qq", "-s", "0", *strace] if strace else []
+        alone = self.threads and bool(strace) if one_thread is None else one_thread
         ended = subprocess.run(
-            [*traced, sys.executable, "-m", "dkimctl", *arguments],
+            [*traced, sys.executable, "-m", "tests.one_thread" if alone else "dkimctl", *arguments],
             env=environment,
             cwd="/",
             stdin=subprocess.DEVNULL,
@@ -131,20 +143,26 @@ class Case:
         for place in Path("/run").glob(f"dkimctl-tests-{os.getpid()}-*"):
             shutil.rmtree(place)
 
-    def count(self, root: Path, *, in_child: bool = False) -> list[Counter[str]]:
-        """How many calls of each name the command makes, or its postconf: for each thread, as strace numbers them."""
-        log = root.parent / f"{root.name}.log"
-        log.unlink(missing_ok=True)
-        options = ("-o", str(log), "-e", f"trace={','.join(TRACED)}")
-        self.fresh(root)
+    def count(self, root: Path, *, in_child: bool = False) -> Counter[str]:
+        """How many calls of each name the command makes, or its postconf, as strace numbers them."""
+        log, options = self._tracing(root)
         ran = self.run(root, child=options) if in_child else self.run(root, strace=options)
         assert ran.code == 0, ran.err
-        lines = log.read_text().splitlines() if log.exists() else []
-        # a line that was interrupted by another thread is there twice: its second half has no name before the bracket
-        threads: dict[str, Counter[str]] = {}
-        for match in filter(None, map(_LINE.match, lines)):
-            threads.setdefault(match[1] or "", Counter())[match[2]] += 1
-        return list(threads.values())
+        return _calls_in(log)
+
+    def count_threads(self, root: Path) -> Counter[str]:
+        """How many calls of each name the program makes as it is, in all its threads."""
+        log, options = self._tracing(root)
+        ran = self.run(root, strace=("-f", *options, "--signal=none"), one_thread=False)
+        assert ran.code == 0, ran.err
+        return _calls_in(log)
+
+    def _tracing(self, root: Path) -> tuple[Path, tuple[str, ...]]:
+        """A new copy of the tree; the log of the calls that will be made on it, and the options that write it."""
+        log = root.parent / f"{root.name}.log"
+        log.unlink(missing_ok=True)
+        self.fresh(root)
+        return log, ("-o", str(log), "-e", f"trace={','.join(TRACED)}")
 
     def inject(self, root: Path, fault: Fault) -> tuple[Run, int]:
         """How the command ends with this fault, and how many calls strace made fail."""
@@ -155,6 +173,12 @@ class Case:
         ran = self.run(root, child=options) if fault.in_child else self.run(root, strace=options)
         text = log.read_text() if log.exists() else ""
         return ran, text.count("(INJECTED)") or text.count(KILL)
+
+
+def _calls_in(log: Path) -> Counter[str]:
+    # a line that was interrupted by another thread is there twice: its second half has no name before the bracket
+    lines = log.read_text().splitlines() if log.exists() else []
+    return Counter(match[2] for match in filter(None, map(_LINE.match, lines)))
 
 
 def files_of(root: Path) -> Files:

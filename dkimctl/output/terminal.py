@@ -87,8 +87,8 @@ class Terminal(NamedTuple):
             self._out(document(kind, value, **more))
 
     def flush(self) -> None:
-        """Flush stdout. Raises DiskError when the disk is full, BrokenPipeError when the reader has gone."""
-        with self.writing():
+        """Flush stdout. Raises DiskError when it takes no more, BrokenPipeError when the reader has gone."""
+        with self.writing(nothing_else=True):
             sys.stdout.flush()
 
     def abandon(self, stream: TextIO | None = None) -> None:
@@ -136,16 +136,21 @@ class Terminal(NamedTuple):
         self._err(text + "\n")
 
     def _out(self, text: str) -> None:
-        with self.writing():
+        with self.writing(nothing_else=True):
             sys.stdout.write(text)
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
-        """Turn a full disk into a DiskError; BrokenPipeError passes through to the caller."""
+    def writing(self, *, nothing_else: bool = False) -> Iterator[None]:
+        """Turn a full disk into a DiskError; BrokenPipeError passes through to the caller.
+
+        `nothing_else`: the block only writes to stdout, so that every error is about that.
+        """
         try:
             yield
+        except BrokenPipeError:
+            raise
         except OSError as error:
-            if error.errno not in _FULL:
+            if not nothing_else and error.errno not in _FULL:
                 raise
             self.abandon()
             raise DiskError(f"cannot write the output: {reason(error)}", hint="see where stdout goes") from error
