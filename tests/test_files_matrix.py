@@ -95,7 +95,7 @@ def test_the_table_has_everything_that_the_commands_touch() -> None:
     known = re.compile("|".join((*map(_pattern, (*(row.path for row in TABLE), *SYSTEM)), *map(_pattern_of_own, _OWN))))
     unknown = {}
     for path, line in touched(ended.stdout):
-        clean = re.sub(r"\.dkimctl-[0-9a-f]{16}(/[0-9a-f]{16})?", ".dkimctl-*", path)
+        clean = re.sub(r"\.dkimctl-[0-9a-f]{8}-[0-9a-f]+-[0-9a-f]{16}(/[0-9a-f]{16})?", ".dkimctl-*", path)
         if not known.fullmatch(clean) and not clean.endswith(".dkimctl-*"):
             unknown.setdefault(clean, line)
     assert unknown == {}

@@ -270,7 +270,7 @@ def test_second_name_of_a_key_is_removed(tmp_path: Path) -> None:
     os.link(tmp_path / "s1.private", tmp_path / ".dkimctl-0123")
     (tmp_path / ".dkimctl-4567").write_text("somebody writes this now")
     with open_folder(tmp_path) as folder:
-        folder.remove_second_names()
+        folder.remove_leftovers()
     assert sorted(os.listdir(tmp_path)) == [".dkimctl-4567", "s1.private"]
 
 

@@ -17,7 +17,7 @@ from tests.conftest import needs
 from tests.handmade import plain_files
 from tests.host_tree import MAIN, Tree
 from tests.rendering import manage, settings_for, write
-from tests.write_faults import ERRORS, KILL, Case, Fault, Files, copies_in, files_of
+from tests.write_faults import ERRORS, KILL, Case, Fault, Files, copies_in, files_of, temporary_in
 
 FULL = bool(os.environ.get("DKIMCTL_TEST_FULL"))
 SAMPLE = 14
@@ -155,6 +155,8 @@ def one(case: Case, root: Path, fault: Fault) -> tuple[int, list[str]]:
     is_done = again.code == 0 or (case.name == "undo" and "nothing to undo" in again.err)
     if not (is_done and _same(case, now, case.after)):
         wrong.append(f"the next run does not complete it: {again.code} {again.err} {_differing(now, case.after)}")
+    if temporary_in(root):
+        wrong.append(f"left under temporary names: {temporary_in(root)}")
     if case.name == "adopt" and not wrong:
         undone = case.run_undo(root)
         if files_of(root) != case.before:

@@ -196,6 +196,11 @@ def files_of(root: Path) -> Files:
     return found
 
 
+def temporary_in(root: Path) -> list[str]:
+    """Every file and directory below the root that still has a temporary name."""
+    return sorted(str(path) for path in root.rglob(".dkimctl-*"))
+
+
 def _without_times(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _without_times(item) for key, item in value.items() if key not in ("at", "created", "history")}

@@ -3,6 +3,7 @@
     place        a path that stays below a tree's root
     walk         a path becomes an open directory and a name in it; no link is followed that others could have planted
     folder       what is done in an open directory: make, write, create, read, remove
+    temporary    the names until then, and how one sees that their run was killed
     rename       a name given without replacing another, and two names exchanged (renameat2)
     paths        the same by path: write_file, create_file, make_directory, remove_file, …
     version      which version of a file was read
@@ -15,10 +16,11 @@
     scratch      directories for as long as a block lasts, below a place that only root can write
 
 No other module makes, changes, renames or removes anything on the disk. `kill -9` at any moment leaves the old file or
-the new one, never half of one. A leftover temporary file starts with `.dkimctl-` and is harmless.
+the new one, never half of one. What a killed run leaves has a name that starts with `.dkimctl-`; the next run that
+writes in the directory removes it.
 """
 
-from dkimctl.files.folder import TEMPORARY_PREFIX, Content, Folder
+from dkimctl.files.folder import Content, Folder
 from dkimctl.files.growing import open_log
 from dkimctl.files.lock import file_locked, folder_locked, locked
 from dkimctl.files.owner import Owner, caller
@@ -32,6 +34,7 @@ from dkimctl.files.paths import (
     remove_tree,
     resolved,
     settle_directory,
+    tidy,
     touch,
     write_file,
 )
@@ -57,7 +60,6 @@ from dkimctl.files.walk import open_folder
 
 __all__ = [
     "ANY",
-    "TEMPORARY_PREFIX",
     "Content",
     "Expected",
     "FileChanged",
@@ -101,6 +103,7 @@ __all__ = [
     "staged_file",
     "staged_removal",
     "status_of",
+    "tidy",
     "touch",
     "tree_of",
     "version_at",

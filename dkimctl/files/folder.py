@@ -9,21 +9,23 @@ from contextlib import contextmanager, suppress
 from dkimctl.errors import Refused, shell_word
 from dkimctl.files.owner import Owner
 from dkimctl.files.rename import rename_new
+from dkimctl.files.temporary import TEMPORARY_PREFIX, is_left, temporary_name
 
 Content = bytes | Iterable[bytes]
-TEMPORARY_PREFIX = ".dkimctl-"
 READABLE = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_tidied: set[tuple[int, int]] = set()  # directories in which this run has looked for what killed ones have left
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Folder:
     """A directory by its descriptor. `path`: as the walk came to it, for messages."""
 
-    __slots__ = ("descriptor", "is_ours", "is_sticky", "owner", "path")
+    __slots__ = ("descriptor", "identity", "is_ours", "is_sticky", "owner", "path")
 
     def __init__(self, descriptor: int, path: str, status: os.stat_result) -> None:
         self.descriptor = descriptor
         self.path = path
+        self.identity = _file(status)
         self.owner = Owner.of(status)
         self.is_ours = is_ours(status)
         self.is_sticky = status.st_uid == 0 and bool(status.st_mode & stat.S_ISVTX)
@@ -137,7 +139,8 @@ class Folder:
     @contextmanager
     def temporary(self, mode: int, owner: Owner | None) -> Iterator[tuple[str, int]]:
         """A new file under a temporary name, with its final owner and mode, and its descriptor; removed on failure."""
-        name = f"{TEMPORARY_PREFIX}{os.urandom(8).hex()}"
+        self.tidy()
+        name = temporary_name()
         descriptor = os.open(name, _NEW, 0o600, dir_fd=self.descriptor)
         try:
             give_descriptor(descriptor, mode, owner)
@@ -157,23 +160,53 @@ class Folder:
             return False
         return True
 
-    def remove_second_names(self) -> None:
-        """Remove temporary names of files that have their real one too: a run was killed between link and unlink.
+    def tidy(self) -> None:
+        """Remove what killed runs have left here, as far as that can be done; once in a run."""
+        if self.identity not in _tidied:
+            with suppress(OSError):
+                self.remove_leftovers()
 
-        Another run that is between the two right now does not mind. Raises OSError.
+    def remove_leftovers(self) -> None:
+        """Remove what runs that were killed have left: what has a temporary name, or a second name that is one.
+
+        A run that is between link and unlink right now does not mind the latter. Raises OSError.
         """
+        _tidied.add(self.identity)
         names = self.names()
-        leftovers = [name for name in names if name.startswith(TEMPORARY_PREFIX)]
-        finished = {self._identity(name) for name in names if name not in leftovers} if leftovers else set()
-        for name in leftovers:
-            if self._identity(name) in finished:
+        found = [(name, self._status(name)) for name in names if name.startswith(TEMPORARY_PREFIX)]
+        temporary = [(name, status) for name, status in found if status is not None]
+        finished: set[tuple[int, int] | None] = set()
+        if any(status.st_nlink > 1 and not stat.S_ISDIR(status.st_mode) for _, status in temporary):
+            finished = {self._identity(name) for name in names if not name.startswith(TEMPORARY_PREFIX)}
+        for name, status in temporary:
+            if stat.S_ISDIR(status.st_mode):
+                self._remove_aside(name, status)
+            elif _file(status) in finished or is_left(name, status):
                 self.remove(name)
+
+    def _remove_aside(self, name: str, status: os.stat_result) -> None:
+        """Remove a directory in which another one was made, and that one if it is empty, when its run was killed."""
+        if not is_left(name, status):
+            return
+        with suppress(OSError):
+            inner = self.enter(name)
+            try:
+                for made in inner.names() if inner.is_ours else ():
+                    os.rmdir(made, dir_fd=inner.descriptor)
+            finally:
+                inner.close()
+        with suppress(OSError):
+            os.rmdir(name, dir_fd=self.descriptor)
+
+    def _status(self, name: str) -> os.stat_result | None:
+        with suppress(FileNotFoundError):
+            return self.status(name)
+        return None
 
     def _identity(self, name: str) -> tuple[int, int] | None:
         """What two names of one file have in common; None when the name is gone."""
-        with suppress(FileNotFoundError):
-            return _file(self.status(name))
-        return None
+        status = self._status(name)
+        return None if status is None else _file(status)
 
     def _require_same(self, name: str, descriptor: int) -> None:
         """Raise OSError when somebody who can write here has put another file under the name meanwhile."""
@@ -191,7 +224,8 @@ class Folder:
         It is made in a directory of its own that only the caller can write, wherever others can write in this one:
         so nobody can swap it for another that would then change hands.
         """
-        aside = f"{TEMPORARY_PREFIX}{os.urandom(8).hex()}"
+        self.tidy()
+        aside = temporary_name()
         os.mkdir(aside, 0o700, dir_fd=self.descriptor)
         try:
             return self._make_aside(aside, name, mode, owner)

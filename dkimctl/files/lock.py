@@ -43,6 +43,7 @@ def locked(directory: Path, *, clock: Clock = SYSTEM_CLOCK, patience: float = PA
     """
     with disk_errors(f"lock {directory}"), open_folder(directory) as folder:
         descriptor = _open_lock_file(folder)
+        folder.tidy()
         status, is_ours = os.fstat(folder.descriptor), folder.is_ours and _is_closed(os.fstat(descriptor))
     with _held(descriptor, status, directory, _Waiting(clock, patience, others_can_hold=not is_ours)):
         yield
@@ -52,6 +53,7 @@ def locked(directory: Path, *, clock: Clock = SYSTEM_CLOCK, patience: float = PA
 def folder_locked(directory: Path, *, clock: Clock = SYSTEM_CLOCK, patience: float = PATIENCE) -> Iterator[None]:
     """Hold the lock of a directory that is not ours, such as that of zone files. Waits and raises as `locked`."""
     with disk_errors(f"lock {directory}"), open_folder(directory, any_link=True) as folder:
+        folder.tidy()
         descriptor = os.open(".", READABLE, dir_fd=folder.descriptor)
         status = os.fstat(descriptor)
     with _held(descriptor, status, directory, _Waiting(clock, patience, others_can_hold=not _is_closed(status))):

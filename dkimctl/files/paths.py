@@ -73,6 +73,23 @@ def remove_tree(path: Path) -> None:
         shutil.rmtree(name, ignore_errors=True, dir_fd=folder.descriptor)
 
 
+def tidy(directory: Path, *, below: bool = False) -> None:
+    """Remove what killed runs have left in a directory, `below`: and in those below it; as far as that can be done."""
+    with suppress(OSError, Refused), open_folder(directory) as folder:
+        _tidy(folder, below=below)
+
+
+def _tidy(folder: Folder, *, below: bool) -> None:
+    folder.tidy()
+    for name in folder.names_of_directories() if below else ():
+        with suppress(OSError):  # a link, which is not followed
+            inner = folder.enter(name)
+            try:
+                _tidy(inner, below=True)
+            finally:
+                inner.close()
+
+
 def resolved(path: Path) -> Path:
     """Return the path of the file itself where `path` is a link that may be followed, else `path`, from `/` on.
 

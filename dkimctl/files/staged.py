@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Final
 
 from dkimctl.errors import Refused, disk_errors, shell_word
-from dkimctl.files.folder import TEMPORARY_PREFIX, Content, Folder, fill
+from dkimctl.files.folder import Content, Folder, fill
 from dkimctl.files.owner import Owner
 from dkimctl.files.rename import exchange, rename_new
+from dkimctl.files.temporary import temporary_name
 from dkimctl.files.version import FileChanged, Version
 from dkimctl.files.walk import open_parent
 
@@ -215,7 +216,7 @@ def staged_file(
 @contextmanager
 def staged_removal(path: Path) -> Iterator[Staged]:
     """Yield the removal of the file at `path`; at the end of the block it is gone for good if it was put."""
-    staged = Staged(path, f"{TEMPORARY_PREFIX}{os.urandom(8).hex()}", None, follow=False)
+    staged = Staged(path, temporary_name(), None, follow=False)
     try:
         yield staged
     finally:

@@ -137,6 +137,8 @@ class _Walk:
 
     def _step(self, name: str, make: MakeFolder | None, *, is_last: bool) -> list[str]:
         """Enter one directory; for a link return the components of its target instead."""
+        if make is not None and self.here.is_ours:
+            self.here.tidy()
         while True:
             try:
                 descriptor = os.open(name, _DIRECTORY, dir_fd=self.here.descriptor)

@@ -9,6 +9,7 @@ from typing import TypeVar
 from dkimctl.config.settings import Settings
 from dkimctl.errors import DiskError
 from dkimctl.files import FileChanged, locked, make_directory
+from dkimctl.install.leftovers import tidy_configuration
 
 T = TypeVar("T")
 _ATTEMPTS = 5
@@ -39,6 +40,7 @@ def configuration_lock(settings: Settings) -> Iterator[None]:
             if not (isinstance(error.__cause__, OSError) and error.__cause__.errno in _NOT_OURS):
                 raise
         _held.add(place)
+        tidy_configuration(settings)
         try:
             yield
         finally:

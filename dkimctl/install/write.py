@@ -36,6 +36,7 @@ from dkimctl.install.compare import (
     compare,
     is_readable,
 )
+from dkimctl.install.leftovers import tidy_beside
 from dkimctl.install.lock import configuration_lock
 from dkimctl.install.transaction import all_or_nothing
 from dkimctl.owners import find_daemon
@@ -71,6 +72,7 @@ def install(
     for notice in rendering.notices:
         if notice.blocking:
             raise Refused(notice.message, hint=notice.hint)
+    tidy_beside([*(file.path for file in rendering.files), *(d.path for d in rendering.directories)], settings)
     if compare(rendering, settings).is_empty:
         return Installed(Difference(), "")
     with configuration_lock(settings):

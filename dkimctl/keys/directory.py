@@ -28,7 +28,7 @@ class KeyDirectory(KeyDirectoryReader):
         make_domain_directory(directory, self._owner)
         metadata = metadata.with_public(pair.public, pair.private_pem)
         with locked(directory), disk_errors(f"write {directory / name}"), open_folder(directory) as folder:
-            folder.remove_second_names()
+            folder.remove_leftovers()
             if name in folder.names():
                 raise taken(f"{directory}/{name}")
             if selector in self._selectors(folder):
@@ -58,7 +58,7 @@ class KeyDirectory(KeyDirectoryReader):
         stem = key.selector if key.metadata.path else Path(key.path).name.removesuffix(PRIVATE)
         path = directory / f"{stem}.json"
         with locked(directory), disk_errors(f"write {path}"), open_folder(directory) as folder:
-            folder.remove_second_names()
+            folder.remove_leftovers()
             current = self._metadata(folder, stem)
             if current.phase is not key.phase:
                 raise Refused(

@@ -25,7 +25,7 @@ def settle_key_file(path: Path, owner: Owner, *, is_ours: bool) -> None:
     """
     with disk_errors(f"look at {path}"), open_folder(path.parent) as folder:
         if is_ours:
-            folder.remove_second_names()
+            folder.remove_leftovers()
         status = os.stat(path.name, dir_fd=folder.descriptor)
     if os.geteuid() == 0 and not owner.has(status, stat.S_IRUSR):
         mode = stat.S_IMODE(status.st_mode)

@@ -181,7 +181,7 @@ def generate_flat(
     private = directory / f"{request.selector}.private"
     if os.path.lexists(private):
         with disk_errors(f"look at {directory}"), open_folder(directory) as folder:
-            folder.remove_second_names()
+            folder.remove_leftovers()
         if if_missing:
             refuse_known_bad(parse_public(read(private), str(private)), str(private))
             return Kept(request.domain, request.selector, str(private))
