@@ -8,6 +8,7 @@ import ssl
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
@@ -17,6 +18,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from dkimctl.sandbox import Sandbox
+from tests.conftest import needs
+from tests.ports import free_port_everywhere
 from tests.sandbox_clients import RECORDS, ZONE
 
 POINTED = """
@@ -124,6 +127,68 @@ def test_certbot() -> None:
         assert sandbox.zone(ZONE).refreshes == 2
 
 
+# --- lego proves a name to an ACME server, which asks the sandbox's DNS
+
+
+@needs("lego", "pebble", "openssl")
+def test_lego(tmp_path: Path) -> None:
+    """A certificate by the DNS challenge: pebble finds the record in the sandbox's zone, and lego removes it."""
+    with Sandbox([ZONE]) as sandbox, pebble(sandbox, tmp_path) as directory:
+        variables = {
+            **os.environ,
+            **sandbox.environment(),
+            "LEGO_CA_CERTIFICATES": str(tmp_path / "certificate.pem"),
+            "OVH_POLLING_INTERVAL": "1",
+        }
+        asked = ("--dns.resolvers", _resolver(sandbox), "--dns.disable-cp", "--dns", "ovh", "--domains", f"www.{ZONE}")
+        account = ("--accept-tos", "--email", f"me@{ZONE}", "--path", str(tmp_path / "lego"), "--server", directory)
+        ran = subprocess.run(
+            ["lego", *account, *asked, "run"], env=variables, capture_output=True, text=True, timeout=120
+        )
+        assert ran.returncode == 0, ran.stderr
+        assert (tmp_path / f"lego/certificates/www.{ZONE}.crt").exists()
+        written = [call.method for call in sandbox.calls if call.path.startswith(RECORDS) and call.method != "GET"]
+        assert written == ["POST", "DELETE"]
+
+
+def wait_until_open(port: int, started: "subprocess.Popen[bytes]") -> None:
+    """Wait until a program listens; fail when it ended."""
+    for _ in range(600):
+        assert started.poll() is None, "it ended at once"
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"nothing listens on port {port}")
+
+
+def _resolver(sandbox: Sandbox) -> str:
+    return sandbox.environment()["DKIMCTL_NAMESERVERS"].split(",")[0]
+
+
+@contextmanager
+def pebble(sandbox: Sandbox, directory: Path) -> Iterator[str]:
+    """Start an ACME server that asks the sandbox's name server. Return the address of its directory."""
+    key, certificate = self_signed(directory)
+    port, other = (free_port_everywhere("127.0.0.1") for _ in range(2))
+    settings = {
+        "listenAddress": f"127.0.0.1:{port}",
+        "managementListenAddress": f"127.0.0.1:{other}",
+        "certificate": str(certificate),
+        "privateKey": str(key),
+    }
+    (directory / "pebble.json").write_text(json.dumps({"pebble": settings}))
+    started = ["pebble", "-config", str(directory / "pebble.json"), "-dnsserver", _resolver(sandbox)]
+    quick = {"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "0"}
+    with (directory / "pebble.log").open("wb") as log:
+        running = subprocess.Popen(started, env={**os.environ, **quick}, stdout=log, stderr=log)
+    try:
+        wait_until_open(port, running)
+        yield f"https://localhost:{port}/dir"
+    finally:
+        running.kill()
+        running.wait()
+
+
 # --- Node's client speaks https to a name without a port, so there is a proxy with TLS in front
 
 NODE = """
@@ -135,17 +200,21 @@ ovh.requestPromised('POST', '/domain/zone/ZONE/record', {fieldType: 'TXT', subDo
 """
 
 
-def _has_node_module() -> bool:
-    if shutil.which("node") is None:
-        return False
-    return subprocess.run(["node", "-e", "require('ovh')"], capture_output=True, check=False).returncode == 0
+NODE_MODULES = Path(sys.prefix) / "node_modules"  # where tests/run puts them
 
 
-@pytest.mark.skipif(not _has_node_module(), reason="Node's module ovh is not installed (npm install ovh; NODE_PATH)")
+@pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
+@pytest.mark.skipif(not (NODE_MODULES / "ovh").exists(), reason=f"npm install --prefix {sys.prefix} ovh was not run")
 def test_node(tmp_path: Path) -> None:
     """A signed call, which signs https and a host without its port."""
     with Sandbox([ZONE]) as sandbox, tls_in_front(sandbox, tmp_path) as port:
-        variables = {**os.environ, **sandbox.environment(), "PORT": str(port), "NODE_TLS_REJECT_UNAUTHORIZED": "0"}
+        variables = {
+            **os.environ,
+            **sandbox.environment(),
+            "NODE_PATH": str(NODE_MODULES),
+            "PORT": str(port),
+            "NODE_TLS_REJECT_UNAUTHORIZED": "0",
+        }
         ran = subprocess.run(
             ["node", "-e", NODE.replace("ZONE", ZONE)], env=variables, capture_output=True, text=True, timeout=60
         )
@@ -170,9 +239,7 @@ def test_any_client_through_a_tls_proxy(tmp_path: Path, monkeypatch: pytest.Monk
 @contextmanager
 def tls_in_front(sandbox: Sandbox, directory: Path) -> Iterator[int]:
     """Start a TLS proxy. Return its port."""
-    key, certificate = directory / "key.pem", directory / "certificate.pem"
-    make = "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost -addext subjectAltName=DNS:localhost"
-    subprocess.run([*make.split(), "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    key, certificate = self_signed(directory)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     address = urlsplit(sandbox.api_url)
@@ -208,3 +275,11 @@ def tls_in_front(sandbox: Sandbox, directory: Path) -> Iterator[int]:
         yield listening.getsockname()[1]
         listening.shutdown(socket.SHUT_RDWR)
         thread.join(10)
+
+
+def self_signed(directory: Path) -> tuple[Path, Path]:
+    """Return the key and the certificate of localhost."""
+    key, certificate = directory / "key.pem", directory / "certificate.pem"
+    make = "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=localhost -addext subjectAltName=DNS:localhost"
+    subprocess.run([*make.split(), "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    return key, certificate
