@@ -1,0 +1,149 @@
+"""The facts about one domain's keys: what was seen, and when. Phases are derived from them, for people.
+
+Every time is an instant in seconds since 1970-01-01 UTC. A fact is noted only after it was read back; one that is
+missing delays a rotation, and harms nothing.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Leak(StrEnum):
+    """What is known to be in the hands of others."""
+
+    NONE = ""
+    KEY = "key"
+    HOST = "host"
+
+
+class KeyOnRelay(NamedTuple):
+    """What is known about one key on one relay."""
+
+    is_held: bool = False
+    """True when the private key is on the relay."""
+    is_used: bool = False
+    """True when the relay's installed configuration signs with it, as read just now."""
+    tried: int | None = None
+    """When a switch to it last began, noted before anything is changed: mail may have been signed with it since."""
+    since: int | None = None
+    """When the relay began to sign with it, proven by a message."""
+    proven: int | None = None
+    """When a message that the relay signed with it last verified."""
+    failed: int | None = None
+    """Since when messages that it should have signed are found unsigned or wrong; None when the last one was right."""
+    left: int | None = None
+    """The last instant at which the relay may have signed with it; None while it may, or never has."""
+    pinned: tuple[str, ...] = ()
+    """The milter connections and processes that were open when the relay stopped using it, and may still sign with it.
+
+    opendkim keeps its configuration for as long as a connection is open (measured: a reload does not reach it).
+    """
+
+    @property
+    def has_signed(self) -> bool:
+        """True when the relay may have signed with it at some time."""
+        noted = (self.tried, self.proven, self.left)
+        return self.is_used or bool(self.pinned) or any(at is not None for at in noted)
+
+    @property
+    def may_sign(self) -> bool:
+        """True while a message may be signed with it."""
+        return self.has_signed and (self.is_used or self.left is None)
+
+
+class RecordFacts(NamedTuple):
+    """What was seen of a key record: at the provider, and at every address of every authoritative server."""
+
+    written: int | None = None
+    """When it was read back from the provider, after it was written or found there."""
+    seen: int | None = None
+    """The first time that every address gave exactly this key, without a look since that said otherwise."""
+    confirmed: int | None = None
+    """The first time, at least the policy's `proof_interval` after `seen`, that every address gave it again."""
+    last_seen: int | None = None
+    """The last time that every address gave it."""
+    missing: int | None = None
+    """Since when looks find it missing, or another one, at an address; None when the last look found it right."""
+    ttl: int = 0
+    """The largest TTL seen, in seconds."""
+    negative_ttl: int = 0
+    """For how many seconds a resolver may remember that the name does not exist (RFC 2308)."""
+    revoked: int | None = None
+    """When an empty `p=` was read back from the provider."""
+    gone: int | None = None
+    """When every address gave an empty `p=`, or nothing."""
+    removed: int | None = None
+    """When the record's absence was read back from the provider."""
+    absent: int | None = None
+    """When every address gave nothing."""
+
+
+class KeyFacts(NamedTuple):
+    """What is known about one key."""
+
+    id: str
+    """The identity of the key material: a digest of its public half. A selector may be used by several in turn."""
+    selector: str
+    algorithm: str
+    created: int
+    """The age that counts is that of the key material."""
+    is_ours: bool = True
+    """True for a key that was made here. The record of any other key is never removed, nor its private key."""
+    leak: Leak = Leak.NONE
+    record: RecordFacts = RecordFacts()
+    in_slot: bool = False
+    """True for a selector that is used again: a slot of a delegated domain."""
+    relays: Mapping[str, KeyOnRelay] = {}
+    """By the relay's name, for every relay that is in service."""
+    is_purged: bool = False
+    """True when the private key was removed from every relay."""
+
+    @property
+    def is_used(self) -> bool:
+        """True when a relay signs with it."""
+        return any(relay.is_used for relay in self.relays.values())
+
+    @property
+    def has_signed(self) -> bool:
+        """True when mail may have been signed with it at some time."""
+        return any(relay.has_signed for relay in self.relays.values())
+
+    @property
+    def left(self) -> int | None:
+        """The last instant at which any relay may have signed with it; None while one may, or none ever has."""
+        ends = [relay.left for relay in self.relays.values() if relay.has_signed]
+        if not ends or any(relay.may_sign for relay in self.relays.values()):
+            return None
+        return max(end for end in ends if end is not None)
+
+    @property
+    def is_served(self) -> bool:
+        """True when the last look saw it at every address."""
+        return self.record.seen is not None and self.record.missing is None
+
+    @property
+    def is_revoked(self) -> bool:
+        """True when its record was, or is being, taken away for good: such a key never signs again."""
+        record = self.record
+        return self.is_purged or record.revoked is not None or record.gone is not None or record.removed is not None
+
+
+class Facts(NamedTuple):
+    """What is known about one domain."""
+
+    domain: str
+    keys: tuple[KeyFacts, ...]
+    """Oldest first."""
+    is_held: bool = False
+    """True after `dkimctl hold`: no new key, no switch, no removal by itself."""
+    may_write: bool = True
+    """False when a person adds the records: the provider is `manual`, or none is configured."""
+    free_selector: bool = True
+    """False when every slot of a delegated domain is taken."""
+    slot_free_at: int | None = None
+    """When the next slot is expected to be free, where that is known."""
+    oldest_queued: int | None = None
+    """When the oldest message in the relays' queues arrived; None when they are empty."""
+    careful_until: int | None = None
+    """Until when nothing is taken away: the clock jumped, or no run has looked for longer than the keep time."""

@@ -1,0 +1,79 @@
+"""The policy of a domain: how old a key may become, and how long each step waits. All times are in seconds."""
+
+from hashlib import sha256
+from typing import NamedTuple
+
+HOUR = 3600
+DAY = 24 * HOUR
+
+
+class Policy(NamedTuple):
+    """The rules of one domain."""
+
+    rotate_after: int = 180 * DAY
+    """The age of the key material at which a new key takes over (M3AAWG: six months), jitter included."""
+    proof_interval: int = 5 * 60
+    """A key must be seen at every address twice, at least so far apart."""
+    publication_margin: int = HOUR
+    """A proven key waits so long before it signs, or for the negative TTL seen where that is longer."""
+    standby_lead: int = 1 * DAY
+    """So long before it is needed the next key is made, at the latest."""
+    keep_after: int = 14 * DAY
+    """The old record stays so long after the last signature with it (DKIM2: a signature is good for 14 days)."""
+    revoked_for: int = 30 * DAY
+    """So long the record says `p=` (RFC 6376 §3.6.1) before it is removed."""
+    private_key_for: int = 90 * DAY
+    """So long after its last signature a private key is removed from the disk, at the latest."""
+    check_every: int = 1 * DAY
+    """So often the record of a key that signs is looked up."""
+    checks_after_switch: tuple[int, ...] = (HOUR, DAY)
+    """When, after a switch, DNS and a signature are proven again."""
+    publish_again: int = HOUR
+    """A record that was read back from the provider and is not served is written again after so long."""
+    retry: int = HOUR
+    """A switch that failed is tried again after so long."""
+    fresh: int = 10 * 60
+    """A key is looked up again right before it takes over, unless it was seen so recently."""
+    standby: bool = True
+    """The next key is published right after a switch, so that a rotation never waits for DNS."""
+    automation: str = "full"
+    """`full`; `until-switch`: prepares, and leaves the switch to a person; `off`: only looks."""
+    signature_ttl: int = 0
+    """The lifetime of a signature (`x=`); 0: none."""
+    window: tuple[tuple[int, int], ...] = ()
+    """Hours of the week, as seconds from Monday 00:00 UTC, in which a switch may happen; empty: always."""
+
+
+def jitter(domain: str, rotate_after: int) -> int:
+    """Return the age at which this domain's keys are replaced: ± 10 %, always the same for a domain."""
+    spread = int.from_bytes(sha256(domain.encode()).digest()[:4]) / 0xFFFFFFFF
+    return round(rotate_after * (0.9 + 0.2 * spread))
+
+
+def in_window(policy: Policy, now: int) -> bool:
+    """Return True when a switch may happen now."""
+    return not policy.window or any(start <= _in_week(now) < end for start, end in policy.window)
+
+
+def window_opens(policy: Policy, now: int) -> int:
+    """Return when a switch may happen next: now, or the start of the next window."""
+    if in_window(policy, now):
+        return now
+    week, at = 7 * DAY, _in_week(now)
+    return now + min((start - at) % week for start, _ in policy.window)
+
+
+def _in_week(now: int) -> int:
+    return (now + 3 * DAY) % (7 * DAY)  # 1970-01-01 was a Thursday
+
+
+def problems(policy: Policy) -> list[str]:
+    """Return why this policy cannot work; empty when it can."""
+    found = []
+    steps = policy.proof_interval + policy.publication_margin + policy.standby_lead + policy.keep_after
+    if policy.automation != "off" and policy.rotate_after <= steps:
+        found.append(
+            f"rotate_after ({policy.rotate_after // DAY} d) is shorter than one rotation takes: "
+            f"{-(-steps // DAY)} d with keep_after ({policy.keep_after // DAY} d)"
+        )
+    return found
