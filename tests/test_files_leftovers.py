@@ -69,7 +69,7 @@ def test_the_next_run_removes_what_a_killed_one_left(tmp_path: Path, kind: str) 
 
 
 @pytest.mark.parametrize("act", ["make_directory", "locked", "folder_locked", "tidy"])
-def test_whoever_is_about_to_write_there_looks(tmp_path: Path, act: str) -> None:
+def test_each_step_towards_a_write_looks(tmp_path: Path, act: str) -> None:
     """Also where all is done already, and nothing is written: the directory above, one that is locked, a backup."""
     place = tmp_path / "below" if act == "tidy" else tmp_path
     place.mkdir(exist_ok=True)

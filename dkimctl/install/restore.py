@@ -9,6 +9,7 @@ from dkimctl.config.settings import Settings
 from dkimctl.errors import DkimctlError, disk_errors
 from dkimctl.files import ANY, Owner, Staged, open_file, staged_file, staged_removal
 from dkimctl.install.compare import Change
+from dkimctl.install.leftovers import tidy_beside
 from dkimctl.install.lock import configuration_lock
 from dkimctl.install.transaction import all_or_nothing
 from dkimctl.install.write import Installed
@@ -21,6 +22,7 @@ def restore(installed: Installed, settings: Settings) -> None:
     the copies in the backup stay in any case.
     """
     with configuration_lock(settings), ExitStack() as stack:
+        tidy_beside([change.path for change in installed.changed.files], settings)
         steps: list[tuple[str, Staged]] = []
         if installed.changed.postfix:
             main_cf = f"{settings.paths.postfix_directory}/main.cf"

@@ -17,6 +17,7 @@ from dkimctl.files import (
     read_with_status,
     resolved,
     staged_file,
+    tidy,
     write_file,
 )
 from dkimctl.providers.base import Capabilities, Change, Found, ProviderSetup
@@ -49,6 +50,8 @@ class ZoneFileProvider:
         self._clock = clock
         self._options = options
         self._lock = threading.Lock()
+        self._directories = {path.parent}
+        """Those of the files that were read."""
         self.capabilities = Capabilities(field_type="TXT", next_step="" if options.reload else RELOADING)
 
     def zone_of(self, name: str) -> str:
@@ -107,7 +110,12 @@ class ZoneFileProvider:
             reload(self._options.reload, zone, self._path)
 
     def is_active(self, zone: str) -> bool | None:
-        """Return None: only DNS shows whether the name server has read the file."""
+        """Return None: only DNS shows whether the name server has read the file.
+
+        It is asked about a zone that has nothing to change, whose last run may have been killed.
+        """
+        for directory in self._directories:
+            tidy(directory)
         return None
 
     def _parse(self, zone: str, instead: Mapping[str, str] | None = None) -> ZoneText:
@@ -125,6 +133,7 @@ class ZoneFileProvider:
             if not is_there(path):
                 return None
             path = resolved(path)
+            self._directories.add(path.parent)
             text = texts[str(path)] if str(path) in texts else _text(path)
             return None if text is None else (str(path), text)
 
