@@ -1,18 +1,24 @@
 """inspect, its bounds: the work grows with the input and not faster, and what was left out is said."""
 
 import hashlib
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 import pytest
 
 from dkimctl.dkim import canonical, check
+from dkimctl.dkim import mail as mail_module
 from dkimctl.dkim.bodychange import BodySearch
 from dkimctl.dkim.canonical import BodyForm, body_hashes
 from dkimctl.dkim.effort import Effort
 from dkimctl.dkim.explain import MOST_OTHERS, MOST_SIGNATURES, MOST_TAGS, exit_code, explain
 from dkimctl.dkim.headerchange import HeaderSearch
 from dkimctl.dkim.inspection import Inspection
-from dkimctl.dkim.mail import Mail, parse_mail
+from dkimctl.dkim.mail import Mail, Rest, parse_mail
 from dkimctl.dkim.olderbodies import older_bodies
 from dkimctl.errors import CheckFailed
 from dkimctl.keys.metadata import Tags
@@ -28,9 +34,14 @@ RECORD = record_for(PAIR.public, "rsa", Tags()).text
 FIELD = signed_by_hand(MESSAGE, PAIR).partition(b"From:")[0]
 
 
-def seen(content: bytes, *, is_whole: bool = True) -> Inspection:
+def seen(content: bytes, rest: Rest | None = None) -> Inspection:
     """What inspect makes of it."""
-    return explain(content, lambda _: (RECORD,), NOW, is_whole=is_whole)
+    return explain(content, lambda _: (RECORD,), NOW, rest)
+
+
+def never_read() -> Rest:
+    """More, of which nothing is read."""
+    return Rest(io.BytesIO(b"more"), 0)
 
 
 def test_an_effort_counts_and_says_when_it_ends() -> None:
@@ -42,13 +53,13 @@ def test_an_effort_counts_and_says_when_it_ends() -> None:
 
 @pytest.mark.parametrize("signatures", [1, MOST_SIGNATURES])
 def test_the_body_is_read_once_for_all_signatures(signatures: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many signatures a message has, its body is canonicalized once for each canonicalization."""
-    passes: list[int] = []
+    """However many signatures a message has, its body is read once."""
+    passes: list[object] = []
     whole = canonical.unix_pieces
 
-    def counted(content: bytes, start: int = 0) -> object:
-        passes.append(start)
-        return whole(content, start)
+    def counted(parts: Iterable[bytes]) -> Iterator[bytes]:
+        passes.append(parts)
+        return whole(parts)
 
     monkeypatch.setattr(canonical, "unix_pieces", counted)
     found = seen(FIELD * signatures + MESSAGE)
@@ -119,8 +130,8 @@ def test_a_header_search_is_bounded() -> None:
         b"\r\r\n\rx\r",
     ],
 )
-def test_canonical_bodies_are_those_of_dkimpy(body: bytes, relaxed: bool) -> None:
-    """Made in large pieces, a canonical body is what dkimpy makes of the whole, piece borders included."""
+def test_canonical_bodies_are_those_of_dkimpy(body: bytes, relaxed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Made in pieces that are cut anywhere, a canonical body is what dkimpy makes of the whole."""
     from dkim.canonicalization import Relaxed, Simple
 
     mail = Mail((), body, 0)
@@ -129,7 +140,13 @@ def test_canonical_bodies_are_those_of_dkimpy(body: bytes, relaxed: bool) -> Non
     theirs = (Relaxed if relaxed else Simple).canonicalize_body(
         network + (b"" if network.endswith(b"\r\n") or not network else b"\r\n")
     )
-    assert body_hashes(mail, [form])[form].digest == hashlib.sha256(theirs).digest()
+    ours = [body_hashes(mail, [form])[form]]
+    for size in (1, 2, 3, 7) if len(body) < 1000 else (9999,):
+        monkeypatch.setattr(mail_module, "_PIECE", size)
+        ours.append(body_hashes(mail, [form])[form])
+        ours.append(body_hashes(Mail((), body[:5], 0, Rest(io.BytesIO(body[5:]), 1 << 30)), [form])[form])
+    assert {one.digest for one in ours} == {hashlib.sha256(theirs).digest()}
+    assert len({one.total for one in ours}) == 1
 
 
 def test_older_bodies_of_long_lines() -> None:
@@ -182,20 +199,21 @@ def test_a_header_without_end_is_refused() -> None:
 def test_a_message_that_was_not_read_whole() -> None:
     """Without its end the body is not verified, unless l= ends before: said, exit code 3, never "invalid"."""
     raw = signed_by_hand(MESSAGE, PAIR)
-    found = seen(raw[:-5], is_whole=False)
+    found = seen(raw[:-5], never_read())
     [outcome] = [s.outcome for s in found.signatures if s.outcome]
     assert (outcome.verdict, outcome.body_fits, outcome.header_fits) == ("not verified", None, True)
     assert "was not read" in outcome.reasons[0]
     assert any("it was not read" in words for words in found.left_out)
     assert exit_code(found) == 3
     limited = signed_by_hand(MESSAGE, PAIR, "a=rsa-sha256; l=5; h=from:to")
-    assert exit_code(seen(limited[:-5], is_whole=False)) == 0
+    assert exit_code(seen(limited[:-5], never_read())) == 0
 
 
 def test_a_large_file_is_read_in_part(dkimctl_inside: Dkimctl, monkeypatch: pytest.MonkeyPatch) -> None:
     """The command reads no more than it says, however large the file is."""
     from dkimctl.cli import inspect
 
+    monkeypatch.setattr(inspect, "_KEPT", 1 << 20)
     monkeypatch.setattr(inspect, "_MOST", 1 << 20)
     path = dkimctl_inside.scratch.root / "large.eml"
     path.write_bytes(MESSAGE)
@@ -204,6 +222,65 @@ def test_a_large_file_is_read_in_part(dkimctl_inside: Dkimctl, monkeypatch: pyte
     run = dkimctl_inside("inspect", path)
     assert run.code == 1
     assert "all that follows the first 1 MiB of the message: it was not read" in run.out.replace("\n  ", " ")
+
+
+def test_a_large_message_is_verified_without_being_kept() -> None:
+    """What follows the part in memory is hashed while it is read; a change there is found, and none is guessed at."""
+    raw = signed_by_hand(MESSAGE + b"line\r\n" * 100_000, PAIR)
+    found = seen(raw[:5000], Rest(io.BytesIO(raw[5000:]), 1 << 30))
+    assert (exit_code(found), found.left_out, found.size) == (0, (), len(raw))
+    changed = seen(raw[:5000], Rest(io.BytesIO(raw[5000:].replace(b"line", b"lone", 1)), 1 << 30))
+    assert exit_code(changed) == 1
+    assert "not every known change was tried" in str(changed.signatures[0].outcome)
+    cut = seen(raw[:5000], Rest(io.BytesIO(raw[5000:]), 1 << 10))
+    assert exit_code(cut) == 3
+
+
+def test_a_mailbox_that_was_not_read_whole() -> None:
+    """Its last message, which may be cut, is not called changed; what follows is named."""
+    raw = signed_by_hand(MESSAGE, PAIR)
+    found = seen(b"From a@b.example\n" + raw + b"\nFrom a@b.example\n" + raw[:-5], never_read())
+    verdicts = [str(one.outcome.verdict) for m in found.messages for one in m.signatures if one.outcome]
+    assert verdicts == ["valid", "not verified"]
+    assert any("of the mailbox: it was not read" in words for words in found.left_out)
+
+
+_IN_CHILD = """
+import resource, subprocess, sys
+command = [sys.executable, "-m", "dkimctl", *sys.argv[1:]]
+ended = subprocess.run(command, stdin=sys.stdin, capture_output=True, text=True)
+print(ended.returncode, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss >> 10, ended.stdout, ended.stderr)
+"""
+
+
+@pytest.mark.parametrize("way", ["file", "stdin", "pipe", "named pipe"])
+@pytest.mark.parametrize("is_signed", [True, False], ids=["signed", "not signed"])
+def test_memory_does_not_grow_with_what_follows(dkimctl: Dkimctl, way: str, is_signed: bool) -> None:
+    """A mail with 20 GB after it, however it is given: at most 200 MiB, and what was not read is named."""
+    path = dkimctl.root / "mail"
+    path.write_bytes((FIELD if is_signed else b"") + MESSAGE)
+    os.truncate(path, 20 << 30)
+    fifo = dkimctl.root / "fifo"
+    os.mkfifo(fifo)
+    source = {"file": str(path), "named pipe": str(fifo)}.get(way, "-")
+    cat = f"cat {path}" + (f" > {fifo}" if way == "named pipe" else "")
+    with (
+        subprocess.Popen(["sh", "-c", f"exec {cat}"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as writer,
+        path.open("rb") as file,
+    ):
+        ended = subprocess.run(
+            [sys.executable, "-c", _IN_CHILD, "inspect", source, "--nameserver", "127.0.0.1:9"],
+            env=dkimctl.scratch.environment(),
+            stdin={"stdin": file, "pipe": writer.stdout}.get(way, subprocess.DEVNULL),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        writer.kill()
+    code, memory, said = ended.stdout.split(" ", 2)
+    assert int(code) == (3 if is_signed else 1), said
+    assert int(memory) <= 200
+    assert "MiB of the message: it was not read" in said.replace("\n  ", " ")
 
 
 def test_records_are_cut_where_dns_ends() -> None:

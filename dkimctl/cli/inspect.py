@@ -1,7 +1,8 @@
 """`dkimctl inspect`: explain a signature, a key record, a message or the code of a finding."""
 
 import re
-from typing import IO, TYPE_CHECKING
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,6 +11,9 @@ from dkimctl.cli.frame import command as make_command
 from dkimctl.cli.layout import FILE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from io import BufferedReader
+
     from dkimctl.dkim.usable_key import FindRecords
 
 _CODE = re.compile(r"[A-Za-z]{2,8}[0-9]{3}")
@@ -33,6 +37,7 @@ def command(app: App, subjects: tuple[str, ...]) -> int:
     doctor. Exit code: 0 right, 1 wrong or not signed, 3 not verified.
     """
     from dkimctl.dkim.explain import exit_code, explain
+    from dkimctl.dkim.mail import Rest
     from dkimctl.errors import UsageError
     from dkimctl.output.inspection import inspection_blocks
 
@@ -40,8 +45,10 @@ def command(app: App, subjects: tuple[str, ...]) -> int:
         return _explain_codes(app, subjects)
     if len(subjects) > 1:
         raise UsageError("more than one file", hint="one at a time: dkimctl inspect message.eml")
-    content, is_whole = _content(subjects[0])
-    inspection = explain(content, _find_records(app), app.clock.now(), is_whole=is_whole)
+    with _opened(subjects[0]) as stream:
+        content = stream.read(_KEPT)
+        rest = Rest(stream, _MOST - _KEPT) if len(content) == _KEPT and stream.peek(1) else None
+        inspection = explain(content, _find_records(app), app.clock.now(), rest)
     app.terminal.show(inspection_blocks(inspection, app.terminal.verbosity))
     app.terminal.document("inspection", inspection)
     return exit_code(inspection)
@@ -68,30 +75,27 @@ def _explain_codes(app: App, codes: tuple[str, ...]) -> int:
     return 0
 
 
+_KEPT = 16 << 20  # octets in memory; of a longer message the body is hashed while it is read
 _MOST = 256 << 20  # octets: no server takes a mail of that size
 
 
-def _content(source: str) -> tuple[bytes, bool]:
-    """Return the content of the file or of stdin (`-`), and whether it is complete."""
-    import os
+@contextmanager
+def _opened(source: str) -> "Iterator[BufferedReader]":
+    """Yield the file, or stdin (`-`). Raises DiskError."""
     import sys
+    from pathlib import Path
 
     from dkimctl.errors import disk_errors
-    from dkimctl.files import read_named
+    from dkimctl.files import is_there, open_file, read_named
 
     if source == "-":
         with disk_errors("read stdin"):
-            return _read(sys.stdin.buffer)
-    if os.path.isfile(source):
-        with disk_errors(f"read {source}"), open(source, "rb") as file:
-            return _read(file)
-    # a pipe, perhaps without a writer
-    content = read_named(source, hint="name a file, or the code of a finding: dkimctl inspect DKIM203")
-    return content[:_MOST], len(content) <= _MOST
-
-
-def _read(file: IO[bytes]) -> tuple[bytes, bool]:
-    return file.read(_MOST), not file.read(1)
+            yield sys.stdin.buffer  # type: ignore[misc]
+        return
+    if not is_there(source):
+        read_named(source, hint="name a file, or the code of a finding: dkimctl inspect DKIM203")
+    with disk_errors(f"read {source}"), open_file(Path(source), most=sys.maxsize) as file:
+        yield file
 
 
 def _find_records(app: App) -> "FindRecords":

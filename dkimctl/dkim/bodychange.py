@@ -53,9 +53,11 @@ class BodySearch:
 
     def _digests(self, form: BodyForm) -> Iterator[tuple[bytes, str]]:
         """Yield the hash of every body that this one may have been, with a description of the change."""
-        if not self.effort.take(self.mail.body_size):
+        if self.mail.rest:
+            self.effort.is_exhausted = True
+        if self.mail.rest or not self.effort.take(self.mail.body_size):
             return
-        rows = b"".join(unix_pieces(self.mail.content, self.mail.start))
+        rows = b"".join(unix_pieces(self.mail.body_parts()))
         other = BodyForm(not form.relaxed, form.hash_name, form.limit)
         words = f"it fits {'simple' if form.relaxed else 'relaxed'} canonicalization, which c= does not say"
         yield _digest(canonical_pieces([rows], relaxed=other.relaxed), other), words
@@ -87,7 +89,9 @@ def shorter_bodies(rows: bytes, form: BodyForm) -> Iterator[tuple[bytes, str]]:
     for number, (start, end) in enumerate(pairwise(cuts)):
         line = rows[start:end]
         if line.strip() or (line != b"\n" and not form.relaxed):
-            yield hasher.digest(), f"{_count(len(cuts) - 1 - number)} added at its end, with {_shown(line)}"
+            ended = hasher.copy()
+            ended.update(body.finish())
+            yield ended.digest(), f"{_count(len(cuts) - 1 - number)} added at its end, with {_shown(line)}"
         for part in body.feed(line):
             hasher.update(part)
 

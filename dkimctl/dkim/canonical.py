@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from dkimctl.dkim.mail import Field, Mail
 
-_PIECE = 1 << 20  # octets of a body that are canonicalized at once; a longer line makes a longer piece
+_PIECE = 1 << 20  # octets of empty lines that are made at once
 _BLANKS = re.compile(rb"[ \t]+")
 _FOLD = re.compile(rb"\r\n(?=[ \t])")
 _B_TAG = re.compile(rb"((?:^|;)[ \t\r\n]*b[ \t\r\n]*=)[^;]*")
@@ -18,27 +18,32 @@ _B_TAG = re.compile(rb"((?:^|;)[ \t\r\n]*b[ \t\r\n]*=)[^;]*")
 
 @dataclass(slots=True)
 class CanonicalBody:
-    """Turns whole lines into their canonical form (§3.4.3, §3.4.4), piece by piece."""
+    """Turns a body into its canonical form (§3.4.3, §3.4.4), piece by piece, wherever it is cut."""
 
     relaxed: bool
-    _empty: int = 0
-    """Empty lines that are hashed only when a line with text follows."""
+    _ends: int = 0
+    """Line ends that are hashed only when text follows."""
     _any_text: bool = False
+    _blank: bool = False
+    """True when a blank precedes the next piece, which is hashed only when its line goes on."""
 
     def feed(self, rows: bytes) -> Iterator[bytes]:
-        """Yield the canonical form of these lines; each ends with LF and has no CR before it."""
+        """Yield the canonical form of a piece in which each line ends with LF and has no CR before it."""
         if self.relaxed:
-            rows = _single_blanks(rows.replace(b"\t", b" ")).replace(b" \n", b"\n")
+            rows = rows.replace(b"\t", b" ")
+            rows = _single_blanks(b" " + rows if self._blank else rows).replace(b" \n", b"\n")
+            self._blank = rows.endswith(b" ")
+            rows = rows.removesuffix(b" ")
         text = rows.rstrip(b"\n")
         if text:
-            yield from repeated(b"\r\n", self._empty)
-            yield text.replace(b"\n", b"\r\n") + b"\r\n"
-            self._empty, self._any_text = -1, True
-        self._empty += len(rows) - len(text)
+            yield from repeated(b"\r\n", self._ends)
+            yield text.replace(b"\n", b"\r\n")
+            self._ends, self._any_text = 0, True
+        self._ends += len(rows) - len(text)
 
     def finish(self) -> bytes:
-        """Return the line end of an empty body."""
-        return b"" if self._any_text or self.relaxed else b"\r\n"
+        """Return the line end of the last line with text, or that of an empty body."""
+        return b"" if self.relaxed and not self._any_text else b"\r\n"
 
 
 def _single_blanks(rows: bytes) -> bytes:
@@ -56,13 +61,18 @@ def repeated(part: bytes, times: int) -> Iterator[bytes]:
         times -= count
 
 
-def unix_pieces(content: bytes, start: int = 0) -> Iterator[bytes]:
-    """Yield the lines from `start` on in large pieces: LF for each CRLF, and one after the last line."""
-    while start < len(content):
-        end = content.find(b"\n", min(start + _PIECE, len(content)) - 1) + 1 or len(content)
-        piece = content[start:end].replace(b"\r\n", b"\n")
-        yield piece if piece.endswith(b"\n") else piece + b"\n"
-        start = end
+def unix_pieces(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield a body that is cut anywhere: LF for each CRLF, and one after the last line."""
+    held, last = b"", b"\n"
+    for part in parts:
+        whole = held + part
+        held = b"\r" if whole.endswith(b"\r") else b""  # an LF may follow in the next part
+        piece = whole.removesuffix(held).replace(b"\r\n", b"\n")
+        if piece:
+            yield piece
+            last = piece[-1:]
+    if held or last != b"\n":
+        yield held + b"\n"
 
 
 def canonical_pieces(pieces: Iterable[bytes], *, relaxed: bool) -> Iterator[bytes]:
@@ -116,22 +126,27 @@ class _Hasher:
 
 
 def body_hashes(mail: Mail, forms: Iterable[BodyForm], *, keep: int = 0) -> dict[BodyForm, BodyHash]:
-    """Return the body's hash in each form, all made in one pass for each canonicalization.
+    """Return the body's hash in each form, all made in one pass. Raises OSError, for what is not in memory.
 
     `keep`: octets of each canonical body to return in `head`.
     """
-    found = {}
-    wanted = set(forms)
-    for relaxed in (False, True):
-        hashers = [_Hasher(form, keep) for form in wanted if form.relaxed is relaxed]
-        total = 0
-        for piece in canonical_pieces(unix_pieces(mail.content, mail.start), relaxed=relaxed) if hashers else ():
-            total += len(piece)
-            for hasher in hashers:
+    hashers = [_Hasher(form, keep) for form in set(forms)]
+    bodies = {relaxed: CanonicalBody(relaxed) for relaxed in {hasher.form.relaxed for hasher in hashers}}
+    totals = dict.fromkeys(bodies, 0)
+
+    def take(piece: bytes, relaxed: bool) -> None:
+        totals[relaxed] += len(piece)
+        for hasher in hashers:
+            if hasher.form.relaxed is relaxed:
                 hasher.update(piece)
-        for h in hashers:
-            found[h.form] = BodyHash(h.hasher.digest(), h.hashed, total, bytes(h.head))
-    return found
+
+    for rows in unix_pieces(mail.body_parts()) if hashers else ():
+        for relaxed, body in bodies.items():
+            for piece in body.feed(rows):
+                take(piece, relaxed)
+    for relaxed, body in bodies.items():
+        take(body.finish(), relaxed)
+    return {h.form: BodyHash(h.hasher.digest(), h.hashed, totals[h.form.relaxed], bytes(h.head)) for h in hashers}
 
 
 # --- the header

@@ -7,7 +7,7 @@ from datetime import datetime
 from dkimctl.dkim.check import SignatureVerdict, check_signatures
 from dkimctl.dkim.form import form_problems
 from dkimctl.dkim.inspection import Inspection, Signature
-from dkimctl.dkim.mail import Field, Mail, parse_mail
+from dkimctl.dkim.mail import Field, Mail, Rest, parse_mail
 from dkimctl.dkim.mailbox import messages_in
 from dkimctl.dkim.pastedrecords import explain_records
 from dkimctl.dkim.recognise import Kind, recognise
@@ -37,10 +37,11 @@ DKIM2 = {
 OLD = {"domainkey-signature": "DomainKeys (RFC 4870), the predecessor of DKIM, which is no longer verified"}
 
 
-def explain(content: bytes, find_records: FindRecords, now: datetime, *, is_whole: bool = True) -> Inspection:
+def explain(content: bytes, find_records: FindRecords, now: datetime, rest: Rest | None = None) -> Inspection:
     """Explain the content, and verify the signatures of a message. Raises CheckFailed when it is none of these.
 
-    `is_whole`: False when more follows that was not read.
+    `rest`: what follows, where it was too much to be kept: it is read for the hash of a message's body, and nothing
+    else. Raises OSError when that fails.
     """
     seen = recognise(content)
     if seen.records is not None:
@@ -48,8 +49,8 @@ def explain(content: bytes, find_records: FindRecords, now: datetime, *, is_whol
     if seen.kind is Kind.SIGNATURE:
         return _signature(seen.content, now)
     if seen.kind is Kind.MAILBOX:
-        return _mailbox(seen.content, find_records, now, is_whole=is_whole)
-    return _message(parse_mail(seen.content, is_whole=is_whole), find_records, now)
+        return _mailbox(seen.content, find_records, now, rest)
+    return _message(parse_mail(seen.content, rest), find_records, now)
 
 
 def _signature(text: bytes, now: datetime) -> Inspection:
@@ -73,12 +74,18 @@ def _explained(field: Field, tags: TagList, now: datetime) -> Signature:
 # --- a message
 
 
-def _mailbox(content: bytes, find_records: FindRecords, now: datetime, *, is_whole: bool) -> Inspection:
+def _mailbox(content: bytes, find_records: FindRecords, now: datetime, rest: Rest | None) -> Inspection:
     parts, more = messages_in(content)
     if len(parts) == 1:
-        return _message(parse_mail(content, is_whole=is_whole), find_records, now)
-    messages = tuple(_message(parse_mail(part), find_records, now) for part in parts)
-    left_out = (f"{more} more messages: the first {len(parts)} were looked at",) if more else ()
+        return _message(parse_mail(content, rest and replace(rest, most=0)), find_records, now)
+    cut = len(parts) - 1 if rest and not more else None
+    messages = tuple(
+        _message(parse_mail(part, rest and replace(rest, most=0) if number == cut else None), find_records, now)
+        for number, part in enumerate(parts)
+    )
+    left_out: tuple[str, ...] = (f"{more} more messages: the first {len(parts)} were looked at",) if more else ()
+    if rest:
+        left_out += (f"all that follows the first {len(content) >> 20} MiB of the mailbox: it was not read",)
     looks = f"a mailbox (mbox) of {len(parts) + more} messages"
     return Inspection(Kind.MAILBOX, (), (), (), "", len(content), more, left_out, looks, (), (), messages)
 
@@ -99,7 +106,7 @@ def _message(mail: Mail, find_records: FindRecords, now: datetime) -> Inspection
         Kind.MESSAGE,
         tuple(sorted(explained, key=lambda s: s.line)),
         author=next((printable(f.text[:1000]) for f in mail.named("From")), ""),
-        size=len(mail.content),
+        size=mail.size,
         passed_over=len(too_many),
         left_out=(*_left_out(too_many), *_left_out_others(others), *_unread(mail)),
     )
@@ -120,7 +127,7 @@ def _left_out_others(others: list[Field]) -> Iterator[str]:
 
 def _unread(mail: Mail) -> Iterator[str]:
     if not mail.is_whole:
-        yield f"all that follows the first {len(mail.content) >> 20} MiB of the message: it was not read"
+        yield f"all that follows the first {mail.size >> 20} MiB of the message: it was not read"
 
 
 def exit_code(inspection: Inspection) -> int:

@@ -1,8 +1,12 @@
-"""A message as bytes: its header fields and where its body begins. The body is never copied."""
+"""A message as bytes: its header fields and where its body begins. The body is never copied.
+
+Of a large message the beginning alone is in memory; the rest is read once, piece by piece, while the body is hashed.
+"""
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import IO
 
 from dkimctl.errors import CheckFailed
 from dkimctl.names import printable
@@ -11,6 +15,7 @@ _NAME = re.compile(rb"([\x21-\x39\x3b-\x7e]+)[ \t]*:")  # RFC 5322 §3.6.8, with
 _FOLDED = re.compile(rb"[^\n]*+(?:\n[ \t][^\n]*+)*+\n?")  # a field with its further lines
 _MOST = 4 << 20  # octets of header: no server accepts mail with more
 _MOST_FIELDS = 10_000
+_PIECE = 1 << 20  # octets of a body that are looked at together
 _HINT = "give the whole message as it was received, header and body"
 
 
@@ -35,6 +40,25 @@ class Field:
         return " ".join(self.value.decode("latin-1").split())
 
 
+@dataclass(slots=True)
+class Rest:
+    """What follows the octets that were kept: a stream that is read once, of which at most `most` octets count."""
+
+    stream: IO[bytes] = field(repr=False)
+    most: int
+    size: int = 0
+    """Octets that were read."""
+    is_read: bool = False
+    """True when that was all."""
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield it piece by piece. Raises OSError."""
+        while piece := self.stream.read(min(_PIECE, max(self.most - self.size, 0))):
+            self.size += len(piece)
+            yield piece
+        self.is_read = not self.stream.read(1)
+
+
 @dataclass(frozen=True, slots=True)
 class Mail:
     """A message."""
@@ -43,21 +67,38 @@ class Mail:
     content: bytes = field(repr=False)
     start: int
     """Offset of the body in `content`."""
-    is_whole: bool = True
-    """False when the end of the message was not read."""
+    rest: Rest | None = None
+    """What follows `content`."""
 
     def named(self, name: str) -> Iterator[Field]:
         """Return the fields of this name, from the top."""
         return (f for f in self.fields if f.name.lower() == name.lower())
 
     @property
+    def is_whole(self) -> bool:
+        """False when the end of the message was not read."""
+        return self.rest is None or self.rest.is_read
+
+    @property
+    def size(self) -> int:
+        """Octets of the message, as far as they were read."""
+        return len(self.content) + (self.rest.size if self.rest else 0)
+
+    @property
     def body_size(self) -> int:
-        """Octets of the body as it is in the file."""
+        """Octets of the body as it is in the file, as far as they are in memory."""
         return len(self.content) - self.start
 
+    def body_parts(self) -> Iterator[bytes]:
+        """Yield the body piece by piece; what is not in memory only the first time. Raises OSError."""
+        for start in range(self.start, len(self.content), _PIECE):
+            yield self.content[start : start + _PIECE]
+        if self.rest:
+            yield from self.rest.pieces()
 
-def parse_mail(content: bytes, *, is_whole: bool = True) -> Mail:
-    """Return the message in these bytes. Raises CheckFailed when they are not one."""
+
+def parse_mail(content: bytes, rest: Rest | None = None) -> Mail:
+    """Return the message in these bytes and the rest. Raises CheckFailed when they are not one."""
     end, start = _header_end(content)
     if end > _MOST:
         raise CheckFailed(f"not a mail message: no end of the header in {_MOST >> 20} MiB", hint=_HINT)
@@ -76,7 +117,7 @@ def parse_mail(content: bytes, *, is_whole: bool = True) -> Mail:
             shown = printable(one[0][:200].decode("latin-1").rstrip("\r\n"), 40)
             raise CheckFailed(f"not a mail message: line {number} is no header field: {shown}", hint=_HINT)
         number, position = number + one[0].count(b"\n"), one.end()
-    return Mail(tuple(fields), content, start, is_whole)
+    return Mail(tuple(fields), content, start, rest)
 
 
 def _header_end(content: bytes) -> tuple[int, int]:

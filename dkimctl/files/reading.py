@@ -3,8 +3,8 @@
 import errno
 import os
 import stat
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from dkimctl.errors import Refused, disk_error, disk_errors, shell_word
 from dkimctl.files.folder import Folder, is_ours
@@ -161,14 +161,15 @@ def _distrusted(folder: Folder, name: str, problem: str, kind: type[Refused] = R
     return kind(f"{shown} {problem}; it is not read", hint=f"see what it is and whose: ls -l {shell_word(shown)}")
 
 
-def open_file(path: Path) -> BinaryIO:
+def open_file(path: Path, *, most: int = _LONGEST) -> BufferedReader:
     """A file to be read line by line, because it may be too long to hold.
 
-    Raises OSError: that of open(), for a pipe to which nobody writes, a device without an end, and a file too long.
+    Raises OSError: that of open(), for a pipe to which nobody writes, a device without an end, and a file that is
+    longer than `most` octets.
     """
     descriptor = _open(path)
     try:
-        _require_an_end(descriptor, _LONGEST)
+        _require_an_end(descriptor, most)
     except BaseException:
         os.close(descriptor)
         raise
