@@ -64,6 +64,100 @@ ZONE = (
 )
 
 
+TWO = f'"{RECORD[:250]}" "{RECORD[250:]}"'
+SHOWN = f"{{{RECORD[:250]}, {RECORD[250:]}}}"
+TABLE = "Name             Type   TTL   Section    Strings\r\n----             ----   ---   -------    -------\r\n"
+ROUTE53 = {"Name": f"{OWNER}.", "Type": "TXT", "TTL": 300, "ResourceRecords": [{"Value": TWO}]}
+AZURE = {"properties": {"TTL": 3600, "TXTRecords": [{"value": [RECORD[:250], RECORD[250:]]}]}}
+DATA = RECORD.encode()
+COUNTED = b"\xc8" + DATA[:200] + bytes([len(DATA) - 200]) + DATA[200:]
+OTHERS = f'$TTL 1h\n@ NS ns1\n@ TXT "v=spf1 -all"\nmail._domainkey TXT {STRINGS}\n_dmarc TXT "v=DMARC1; p=none"\n'
+LINES = [RECORD[i : i + 64] for i in range(0, len(RECORD), 64)]
+
+
+@pytest.mark.parametrize(
+    ("text", "looks"),
+    [
+        (f"| Name | Type | Value |\n|---|---|---|\n| mail._domainkey | TXT | {RECORD} |\n", "a table of Markdown"),
+        (f"| Name | Value |\n|---|---|\n| `mail._domainkey` | `{TWO}` |\n", "a table of Markdown"),
+        (f"```dns\n{ZONE}```", "code in Markdown"),
+        (f"`{RECORD}`", "code in Markdown"),
+        ("".join(f"> {line}\n" for line in LINES), "text quoted in a mail"),
+        ("".join(f"> > {line}\r\n" for line in LINES), "text quoted in a mail"),
+        (f"<tr><td>mail._domainkey</td><td>TXT</td><td>{RECORD}</td></tr>", "a piece of a web page"),
+        (f"<code>{RECORD[:250]}<br>\n{RECORD[250:]}</code>", "a piece of a web page"),
+        (f"<p>&quot;{RECORD[:250]}&quot; &quot;{RECORD[250:]}&quot;</p>", "a piece of a web page"),
+        (f'TXT,mail._domainkey,"""{RECORD[:250]}"" ""{RECORD[250:]}""",3600\n', "a record within other text"),
+        (f"Host: mail._domainkey\nTXT Value: {RECORD}\nTTL: 3600\n", "a record within other text"),
+        (f"TXT\nmail._domainkey\n{RECORD}\n1 Hour\n", "a record within other text"),
+        (
+            f"DNS Host name (TXT record name):\nmail._domainkey\nTXT record value:\n{RECORD}",
+            "a record within other text",
+        ),
+        (f'resource "x" "dkim" {{\n  content = "{RECORD}"\n}}\n', "a record within other text"),
+        (f'  target = "\\"{RECORD[:250]}\\" \\"{RECORD[250:]}\\""\n', "a record within other text"),
+        (f"mail._domainkey:\n  value: {RECORD.replace(';', chr(92) + ';')}\n", "a record within other text"),
+        (f"value: >-\n  {RECORD[:250]}\n  {RECORD[250:]}\n", "a record within other text"),
+        (f"TXT('mail._domainkey', '{RECORD}'),", "a record within other text"),
+        (f"Selector1CNAME : s._domainkey.t.example\nSelector1PublicKey : {RECORD}\n", "a record within other text"),
+        (json.dumps({"ResourceRecordSets": [ROUTE53]}), "JSON of a program"),
+        (json.dumps(AZURE), "JSON of a program"),
+        (f"{TABLE}{OWNER}   TXT    300   Answer     {SHOWN}\r\n", "the answer of Resolve-DnsName"),
+        (
+            f"Name    : {OWNER}\r\nStrings : {SHOWN[:300]}\r\n          {SHOWN[300:]}\r\n",
+            "the answer of Resolve-DnsName",
+        ),
+        (f"update add {OWNER}. 3600 TXT {TWO}", "a line of a zone file"),
+        (f"mail._domainkey\tTXT\t3600\t{RECORD}", "a line of a zone file"),
+        (f"mail._domainkey TYPE16 \\# {len(COUNTED)} {COUNTED.hex()}", "a line of a zone file"),
+        (OTHERS, "lines of a zone file"),
+        (f"{OWNER}.\t1\tIN\tTXT\t{TWO} ; cf_tags=\n", "a line of a zone file"),
+        (RECORD.encode("utf-16-le"), ""),
+    ],
+)
+def test_a_right_record_among_other_words(text: str | bytes, looks: str) -> None:
+    """Records as documents, configuration and panels hold them: what surrounds a record is no part of it."""
+    found = seen(text)
+    assert (found.kind, found.looks) == (Kind.RECORD, looks)
+    assert not [f for f in found.findings if f.severity == "error"], found.findings
+    assert "".join({tag.name: tag.value for tag in found.tags}["p"].split()) == P
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"'{RECORD}'",
+        f"; {RECORD.partition('; ')[2]}",
+        f";  p={P}",
+        f"k=rsa; p={P}; v=DKIM1",
+        f"words k=rsa; p={P}",
+        f"&quot;{RECORD}&quot;",
+        f'mail._domainkey TXT "\'{RECORD[:200]}" "{RECORD[200:]}\'"',
+        f"v%3DDKIM1%3B%20k%3Drsa%3B%20p%3D{P}",
+        P,
+    ],
+)
+def test_what_may_stand_in_dns_is_judged(text: str) -> None:
+    """Marks that panels publish together with the record make it unreadable, and are not left out as its wrapping."""
+    found = seen(text)
+    assert found.kind is Kind.RECORD
+    assert exit_code(found) == 1
+
+
+def test_records_of_two_selectors_are_not_two_at_one_name() -> None:
+    """A zone may hold many keys; only those of one name are too many."""
+    first, second = f"s1._domainkey TXT {STRINGS}\n", f"s2._domainkey TXT {STRINGS}\n"
+    assert exit_code(seen(first + second)) == 0
+    assert "DKIM102" in {f.code for f in seen(first + second + f" TXT {STRINGS}\n").findings}
+
+
+def test_powershell_cuts() -> None:
+    """Its table shows what fits in the window: that is said, with the command that shows all."""
+    found = seen(f"{TABLE}{OWNER}   TXT    300   Answer     {{{RECORD[:40]}...\r\n")
+    assert exit_code(found) == 1
+    assert "-join" in found.remarks[0]
+
+
 @pytest.mark.parametrize(
     ("text", "looks"),
     [

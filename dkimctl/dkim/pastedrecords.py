@@ -26,7 +26,7 @@ def explain_records(pasted: Pasted) -> Inspection:
     texts = tuple(text.strip()[:_OCTETS] for text in pasted.texts[:_MOST])
     records = tuple(_record(text, f"record {n}" if len(texts) > 1 else "the record") for n, text in enumerate(texts, 1))
     findings = tuple(found for record in records for found in record.findings)
-    together = (_several(texts),) if len(texts) > 1 else ()
+    together = tuple(_several(same) for same in _at_one_name(texts, pasted.owners) if len(same) > 1)
     return Inspection(
         Kind.RECORD,
         tags=records[0].tags,
@@ -53,6 +53,13 @@ def _record(text: str, subject: str) -> Record:
     found = judge(text, _TARGET)
     findings = tuple(replace(f, subject=subject) for f in found.findings)
     return Record(text, key_tags(parse_record(text).tags[:_SHOWN]), findings)
+
+
+def _at_one_name(texts: tuple[str, ...], owners: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """Return the records of each name."""
+    names = owners[: len(texts)] or ("",) * len(texts)
+    pairs = [*zip(names, texts, strict=True)]
+    return [tuple(text for owner, text in pairs if owner == name) for name in dict.fromkeys(names)]
 
 
 def _several(texts: tuple[str, ...]) -> Finding:

@@ -22,6 +22,7 @@ _OF_MAIL = re.compile(
     re.IGNORECASE,
 )
 _ARMOUR = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----")
+_BASE64 = re.compile(r"[A-Za-z0-9+/\s]{40,}={0,2}")
 _BLANK = b" \t\r\n"
 
 
@@ -66,6 +67,8 @@ def _plain(content: bytes) -> bytes:
     """Return the content in UTF-8 without a byte order mark."""
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return content[: 2 * _MOST].decode("utf-16", "replace").encode() if len(content) <= 2 * _MOST else content
+    if len(content) > 8 and len(content) <= 2 * _MOST and not any(content[1:200:2]):
+        return content.decode("utf-16-le", "replace").encode()  # as Windows writes it, its mark lost
     return content.removeprefix(codecs.BOM_UTF8)
 
 
@@ -96,7 +99,7 @@ def _something_else(head: bytes) -> Recognised | None:
             f"no mail message, and too large for key records: more than {_MOST_OF_RECORDS >> 10} KiB",
             hint="give a whole message, or the answer of a DNS tool for one name",
         )
-    records = records_in(text)
+    records = records_in(text) or _key_alone(text)
     if records:
         return Recognised(Kind.RECORD, records=records)
     nothing = nothing_found(text)
@@ -116,7 +119,15 @@ def _in_armour(text: str, label: str) -> Pasted:
         raise CheckFailed(
             "this is a private key, and nothing to be shown", hint="see its record: dkimctl record DOMAIN"
         )
-    body = re.sub(r"-----[A-Z0-9 ]+-----", "", text)
-    record = repaired("p=" + "".join(body.split()))
-    made = (f"the record with this key is: {record.text}",) if record else ()
-    return Pasted((text,), f"PEM ({label}) and no key record: only what is between its lines belongs after p=", made)
+    looks = f"PEM ({label}) and no key record: only what is between its lines belongs after p="
+    return Pasted((text,), looks, _made_of(re.sub(r"-----[A-Z0-9 ]+-----", "", text)))
+
+
+def _made_of(base64: str) -> tuple[str, ...]:
+    record = repaired("p=" + "".join(base64.split()))
+    return (f"the record with this key is: {record.text}",) if record else ()
+
+
+def _key_alone(text: str) -> Pasted | None:
+    made = _made_of(text) if _BASE64.fullmatch(text) else ()
+    return Pasted((text,), "a public key and no key record: it belongs after p=", made) if made else None
