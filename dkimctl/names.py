@@ -5,7 +5,7 @@ more labels (RFC 6376 §3.1). The *owner name* of a key record is `<selector>._d
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from dkimctl.errors import UsageError
@@ -172,9 +172,14 @@ def relative_name(name: str, zone: str) -> str:
     """Return `name` relative to `zone`: empty at the apex. Raises UsageError when it is outside the zone."""
     if name == zone:
         return ""
-    if not name.endswith("." + zone):
+    if not is_within(name, zone):
         raise UsageError(f"{name} is not in the zone {zone}", hint="name the zone that holds it")
     return name[: -len(zone) - 1]
+
+
+def is_within(name: str, domain: str) -> bool:
+    """Return whether a name is the domain or below it; both in lower case, without final dot."""
+    return name == domain or name.endswith(f".{domain}")
 
 
 def is_aligned(sender: str, signing: str) -> bool:
@@ -182,11 +187,17 @@ def is_aligned(sender: str, signing: str) -> bool:
 
     Two siblings such as a.example.com and b.example.com count as aligned when they share two labels or more.
     """
-    if sender == signing or sender.endswith("." + signing) or signing.endswith("." + sender):
+    if is_within(sender, signing) or is_within(signing, sender):
         return True
     ours, theirs = sender.split(".")[::-1], signing.split(".")[::-1]
     shared = next((n for n, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b), 0)
     return shared >= (3 if len(ours[0]) == 2 and len(ours) > 1 and len(ours[1]) <= 3 else 2)
+
+
+def first_few(names: Sequence[str], limit: int = 3) -> str:
+    """Return at most so many names, and the number of the others: `a, b and 3 more`."""
+    more = len(names) - limit
+    return ", ".join(names[:limit]) + (f" and {more} more" if more > 0 else "")
 
 
 def printable(text: str, limit: int = 70) -> str:

@@ -12,14 +12,13 @@ import pytest
 
 from dkimctl.dkim import canonical, check
 from dkimctl.dkim import mail as mail_module
-from dkimctl.dkim.bodychange import BodySearch
+from dkimctl.dkim.bodychange import BodySearch, older_bodies
 from dkimctl.dkim.canonical import BodyForm, body_hashes
 from dkimctl.dkim.effort import Effort
 from dkimctl.dkim.explain import MOST_OTHERS, MOST_SIGNATURES, MOST_TAGS, exit_code, explain
 from dkimctl.dkim.headerchange import HeaderSearch
 from dkimctl.dkim.inspection import Inspection
 from dkimctl.dkim.mail import Mail, Rest, parse_mail
-from dkimctl.dkim.olderbodies import older_bodies
 from dkimctl.errors import CheckFailed
 from dkimctl.keys.metadata import Tags
 from dkimctl.keys.pair import Algorithm, generate

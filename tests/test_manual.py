@@ -17,7 +17,7 @@ from dkimctl.manual.roff import escape
 from dkimctl.providers.lexicon import options as lexicon
 from dkimctl.providers.ovh.credentials import OPTIONS as OVH_OPTIONS
 from dkimctl.providers.registry import BUILT_IN
-from dkimctl.providers.rfc2136.server import OPTIONS as RFC2136_OPTIONS
+from dkimctl.providers.rfc2136.provider import OPTIONS as RFC2136_OPTIONS
 from dkimctl.providers.zonefile.options import OPTIONS as ZONE_FILE_OPTIONS
 
 PAGES = dict(manual_pages(cli))

@@ -25,9 +25,8 @@ from dkimctl.providers.base import Create, Delete, ProviderRecord, ProviderSetup
 from dkimctl.providers.registry import open_provider
 from dkimctl.providers.rfc2136 import client
 from dkimctl.providers.rfc2136.key import keys_in, read_key
-from dkimctl.providers.rfc2136.provider import UpdateProvider, open_rfc2136
+from dkimctl.providers.rfc2136.provider import UpdateProvider, open_rfc2136, server_address
 from dkimctl.providers.rfc2136.refusals import Asked, Kind, UpdateError, refused
-from dkimctl.providers.rfc2136.server import server_address
 from tests.conftest import Dkimctl, DkimctlInside, needs
 from tests.provider_suite import Account, ProviderSuite
 from tests.publishing import invented_record, manual_clock

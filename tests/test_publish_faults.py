@@ -25,7 +25,7 @@ from dkimctl.lifecycle.generation import KeyRequest, KeyStyle, generate_keys
 from dkimctl.providers.ovh.credentials import Credentials
 from dkimctl.providers.ovh.provider import OvhProvider
 from dkimctl.publish.publish import Choices, publish
-from dkimctl.record.from_key import record_of
+from dkimctl.record.published_keys import record_of
 from dkimctl.sandbox import Fault, LoggedCall, Sandbox
 from tests.conftest import Dkimctl
 from tests.gate import Gate

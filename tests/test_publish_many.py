@@ -16,8 +16,8 @@ from dkimctl.keys.pair import Algorithm
 from dkimctl.keys.store import Key, KeyName
 from dkimctl.lifecycle.generation import KeyRequest, KeyStyle, generate_keys
 from dkimctl.providers.base import ProviderRecord
-from dkimctl.providers.ovh.export import records_in
-from dkimctl.providers.ovh.pace import Pacer
+from dkimctl.providers.ovh.calls import Pacer
+from dkimctl.providers.ovh.records import records_in
 from dkimctl.providers.ovh.rights import RULES
 from dkimctl.publish.apply import ZoneResult, apply
 from dkimctl.publish.plan import Wanted, plan

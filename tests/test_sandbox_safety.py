@@ -8,7 +8,7 @@ import pytest
 
 from dkimctl.sandbox import Sandbox, http
 from dkimctl.sandbox.credentials import signature
-from dkimctl.sandbox.hosts import is_loopback_host, signed_urls
+from dkimctl.sandbox.http import is_loopback_host, signed_urls
 from tests.sandbox_clients import RECORDS, ZONE, library, raw, raw_json
 
 

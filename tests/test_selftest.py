@@ -17,8 +17,8 @@ from dkimctl.keys.metadata import Tags
 from dkimctl.keys.pair import Algorithm, generate
 from dkimctl.milter.message import Message
 from dkimctl.opendkim.sockets import MilterSocket
-from dkimctl.record.from_key import record_of
 from dkimctl.record.model import record_for
+from dkimctl.record.published_keys import record_of
 from dkimctl.sandbox import Sandbox
 from dkimctl.selftest.attempt import Attempt, AttemptState, Expected, assess
 from dkimctl.selftest.cases import Case, cases

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dkimctl.config.settings import Settings
-from dkimctl.install.tree import write_tree
+from dkimctl.install.write import write_tree
 from dkimctl.opendkim import conf
 from dkimctl.opendkim.managed import read_foreign
 from dkimctl.opendkim.sockets import parse_socket

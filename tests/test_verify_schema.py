@@ -14,7 +14,7 @@ from dkimctl.findings import Finding, Severity, finding
 from dkimctl.keys.metadata import Tags
 from dkimctl.keys.pair import Algorithm, generate
 from dkimctl.output.machine import document, line
-from dkimctl.output.schema import schema_text
+from dkimctl.output.verification_machine import schema_text
 from dkimctl.record.model import KeyRecord, record_for
 from dkimctl.verify.report import AnswerState, Report, ServerAnswer, Target, Verdict
 from tests.conftest import Dkimctl, needs

@@ -7,7 +7,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 
 from dkimctl.output.machine import line
-from dkimctl.output.schema import schema_text
+from dkimctl.output.verification_machine import schema_text
 from dkimctl.verify.report import Report
 
 

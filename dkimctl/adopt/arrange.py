@@ -9,6 +9,7 @@ from dkimctl.adopt.tables import Tables, sample, samples
 from dkimctl.opendkim.managed import Foreign, Line
 from dkimctl.opendkim.tables import Patterns, Row, key_entry, rows
 from dkimctl.signers.base import Content, SigningKey
+from dkimctl.signers.opendkim.dataset import row_domain
 from dkimctl.signers.opendkim.rendering import key_table, signing_table
 
 
@@ -103,7 +104,7 @@ def _key_lines(installed: Installed, gone: set[Row]) -> Foreign:
 
 
 def _named(tables: Tables, row: Row) -> Row | None:
-    return tables.key_row(row, row.key.lower().rpartition("@")[2].removeprefix("*").removeprefix("."))
+    return tables.key_row(row, row_domain(row))
 
 
 def _split(foreign: Foreign, gone: set[int], lower: set[int]) -> Foreign:

@@ -2,23 +2,26 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from types import MappingProxyType
 
 from dkimctl.adopt import kept_settings as kept
 from dkimctl.adopt.arrange import Arranged
 from dkimctl.adopt.installed import Installed, Table
 from dkimctl.adopt.judge import Judged
-from dkimctl.adopt.record import record_tags
 from dkimctl.adopt.survey import Candidate
 from dkimctl.clock import timestamp
 from dkimctl.config.settings import Settings
-from dkimctl.errors import disk_errors
-from dkimctl.files import ANY, Version, is_there, read_file, read_with_status
+from dkimctl.errors import DkimctlError, disk_errors
+from dkimctl.files import ANY, Version, is_there, read_file, read_regular, read_with_status
 from dkimctl.host.world import World
 from dkimctl.keys import metadata as meta
-from dkimctl.keys.metadata import Change, Metadata, Phase
+from dkimctl.keys.metadata import Change, Metadata, Phase, Tags
 from dkimctl.keys.store import Key
 from dkimctl.opendkim import conf
+from dkimctl.record.model import KeyRecord
+from dkimctl.record.parse import parse_record
+from dkimctl.record.presentation import strings_in
 from dkimctl.signers.base import (
     Content,
     Notice,
@@ -147,3 +150,15 @@ def _included(world: World, ours: str, moved: list[tuple[str, str]]) -> bytes:
     kept = [(s.name, s.value) for s in there if s.key not in names and s.value]
     lines = b"".join(conf.setting_line(name, value) for name, value in (*kept, *moved))
     return b"# Written by dkimctl, which replaces every change made here.\n\n" + lines
+
+
+def record_tags(private: Path, otherwise: Tags) -> Tags:
+    """The tags in the `.txt` file beside a private key; `otherwise` when there is none that can be read."""
+    try:
+        content = read_regular(private.with_suffix(".txt")) or b""
+    except DkimctlError:
+        return otherwise
+    record = parse_record(strings_in(content.decode("latin-1")))
+    if not isinstance(record, KeyRecord):
+        return otherwise
+    return Tags(record.get("h"), record.get("s"), record.get("t"), record.get("n"))

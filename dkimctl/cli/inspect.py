@@ -63,7 +63,7 @@ def _is_code(subject: str) -> bool:
 def _explain_codes(app: App, codes: tuple[str, ...]) -> int:
     from dkimctl.catalogue import CATALOGUE
     from dkimctl.errors import UsageError
-    from dkimctl.output.catalogue import entry_blocks
+    from dkimctl.output.findings import entry_blocks
     from dkimctl.output.layout import separated
 
     unknown = [code for code in codes if code.upper() not in CATALOGUE]

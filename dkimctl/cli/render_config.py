@@ -124,7 +124,7 @@ def _compare(app: App, settings: "Settings", rendering: "Rendering", *, check: b
 def _write(app: App, rendering: "Rendering", output: str) -> int:
     from pathlib import Path
 
-    from dkimctl.install.tree import POSTFIX_FILE, write_tree
+    from dkimctl.install.write import POSTFIX_FILE, write_tree
 
     written = write_tree(rendering, Path(output))
     app.terminal.result("".join(f"{path}\n" for path in written))

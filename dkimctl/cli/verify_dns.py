@@ -95,7 +95,7 @@ def command(
 
 def _watch(app: App, outcome: "ReportPrinter", targets: "list[Target]", recursive: bool, timeout: float) -> int:
     from dkimctl.output.progress import Meter
-    from dkimctl.verify.watch import watch
+    from dkimctl.verify.polling import watch
 
     outcome.in_full = len(targets) <= _THOROUGH or app.verbosity > 0
     changes = watch(targets, app.settings.lookup, recursive=recursive, timeout=timeout, clock=app.clock)
@@ -130,7 +130,7 @@ def _check_many(app: App, outcome: "ReportPrinter", source: "Source", recursive:
 
 
 def _show_schema(app: App) -> int:
-    from dkimctl.output.schema import schema_text
+    from dkimctl.output.verification_machine import schema_text
 
     app.json = False  # the schema is the one document
     app.terminal.result(schema_text())

@@ -131,7 +131,7 @@ def _length(source: str) -> int | None:
 
 def _from_message(app: App, source: str, bad_signatures: list[int]) -> "list[tuple[str, str]]":
     from dkimctl.errors import UsageError
-    from dkimctl.verify.signatures import signed_names
+    from dkimctl.verify.targets import signed_names
 
     def bad_signature(number: int, error: UsageError) -> None:
         bad_signatures.append(number)

@@ -8,9 +8,8 @@ from dkimctl.dkim.check import SignatureVerdict, check_signatures
 from dkimctl.dkim.form import form_problems
 from dkimctl.dkim.inspection import Inspection, Signature
 from dkimctl.dkim.mail import Field, Mail, Rest, parse_mail
-from dkimctl.dkim.mailbox import messages_in
 from dkimctl.dkim.pastedrecords import explain_records
-from dkimctl.dkim.recognise import Kind, recognise
+from dkimctl.dkim.recognise import Kind, messages_in, recognise
 from dkimctl.dkim.signature import FIELD
 from dkimctl.dkim.usable_key import FindRecords
 from dkimctl.dkim.words import arc_tags, signature_tags

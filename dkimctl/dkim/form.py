@@ -1,4 +1,4 @@
-"""Checks of a signature's tags: faults that do not depend on the message (RFC 6376 §6.1.1)."""
+"""A signature's tags: faults that do not depend on the message (RFC 6376 §6.1.1), and the values decoded."""
 
 import base64
 import binascii
@@ -8,7 +8,7 @@ from datetime import datetime
 from dkimctl.dkim.canonical import BodyForm, BodyHash
 from dkimctl.dkim.words import moment, span
 from dkimctl.errors import UsageError
-from dkimctl.names import domain_name, foreign_selector
+from dkimctl.names import domain_name, foreign_selector, is_within
 from dkimctl.record.taglist import TagList, items_in
 
 _MOST_PROBLEMS = 20
@@ -16,6 +16,7 @@ MOST_NAMES = 10_000
 """Limit of header fields in `h=`."""
 _REQUIRED = ("v", "a", "b", "bh", "d", "h", "s")
 _ALGORITHMS = ("rsa-sha256", "rsa-sha1", "ed25519-sha256")
+_HEX = re.compile(r"=([0-9A-F]{2})")
 
 
 def form_problems(tags: TagList) -> list[str]:
@@ -73,7 +74,7 @@ def _name_problems(tags: TagList) -> list[str]:
             problems.append(f"{name}=: {error.message}")
     domain = tags.get("d").lower()
     identity = unquoted_printable(tags.get("i", f"@{domain}")).lower().rpartition("@")[2]
-    if identity != domain and not identity.endswith(f".{domain}"):
+    if not is_within(identity, domain):
         problems.append(f"i={tags.get('i')} is not at or below d={domain} (§3.5)")
     return problems
 
@@ -143,3 +144,13 @@ def decoded(value: str) -> bytes | None:
         return base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError):
         return None
+
+
+def copies_in(tags: TagList) -> dict[str, list[bytes]]:
+    """Return the values in `z=` under their field names in lower case, in order, with their original white space."""
+    found: dict[str, list[bytes]] = {}
+    for copy in tags.get("z").split("|") if "z" in tags else ():
+        name, _, encoded = copy.partition(":")
+        text = _HEX.sub(lambda match: chr(int(match[1], 16)), re.sub(r"[ \t\r\n]+", "", encoded))
+        found.setdefault(name.strip().lower(), []).append(text.encode("latin-1", "replace"))
+    return found

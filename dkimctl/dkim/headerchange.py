@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from dkimctl.dkim.canonical import canonical_field, without_signature
-from dkimctl.dkim.copies import copies_in
 from dkimctl.dkim.effort import Effort, header_effort
-from dkimctl.dkim.fieldforms import FieldForms
+from dkimctl.dkim.fieldforms import FieldForms, own_forms
+from dkimctl.dkim.form import copies_in
 from dkimctl.dkim.mail import Field, Mail
-from dkimctl.dkim.ownfield import own_forms
 from dkimctl.names import printable
 from dkimctl.record.taglist import TagList
 

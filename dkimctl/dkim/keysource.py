@@ -8,7 +8,7 @@ from dkimctl.errors import Unavailable
 from dkimctl.keys.knownbad import not_looked_for
 from dkimctl.keys.store import KeyName, KeyReader
 from dkimctl.names import split_owner_name
-from dkimctl.record.from_key import record_of
+from dkimctl.record.published_keys import record_of
 from dkimctl.verify.check import check
 from dkimctl.verify.report import Target, Verdict
 

@@ -1,7 +1,8 @@
-"""Recognition of an input by its structure: a message, a signature, or key records in any format."""
+"""Recognition of an input by its structure: a message, a signature, or a mailbox, or key records in any format."""
 
 import codecs
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -24,6 +25,7 @@ _OF_MAIL = re.compile(
 _ARMOUR = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----")
 _BASE64 = re.compile(r"[A-Za-z0-9+/\s]{40,}={0,2}")
 _BLANK = b" \t\r\n"
+MOST_MESSAGES = 20
 
 
 class Kind(StrEnum):
@@ -131,3 +133,26 @@ def _made_of(base64: str) -> tuple[str, ...]:
 def _key_alone(text: str) -> Pasted | None:
     made = _made_of(text) if _BASE64.fullmatch(text) else ()
     return Pasted((text,), "a public key and no key record: it belongs after p=", made) if made else None
+
+
+def messages_in(content: bytes) -> tuple[list[bytes], int]:
+    """Return the first messages, and how many more there are; each begins with its line "From "."""
+    starts = [*_starts(content)]
+    ends = [*starts[1:], len(content)]
+    parts = [content[start:end] for start, end in zip(starts[:MOST_MESSAGES], ends, strict=False)]
+    return parts, max(len(starts) - MOST_MESSAGES, 0)
+
+
+def _starts(content: bytes) -> Iterator[int]:
+    yield 0
+    position = content.find(b"\nFrom ")
+    while position >= 0:
+        follows_empty_line = content[max(position - 2, 0) : position].endswith((b"\n", b"\n\r"))
+        if follows_empty_line and _is_header(content, content.find(b"\n", position + 1) + 1):
+            yield position + 1
+        position = content.find(b"\nFrom ", position + 1)
+
+
+def _is_header(content: bytes, start: int) -> bool:
+    name, colon, _ = content[start : start + 80].partition(b":") if start else (b"", b"", b"")
+    return bool(colon) and name.strip(b" \t").replace(b"-", b"").isalnum()

@@ -9,6 +9,7 @@ from dkimctl.dns.endpoints import Endpoint
 from dkimctl.dns.extended_errors import in_words
 from dkimctl.dns.message import Message, Rcode, Type
 from dkimctl.dns.questions import Failure, Question, Reply, Shared, Trouble, ask
+from dkimctl.names import is_within
 
 _TELLING = (Rcode.NOERROR, Rcode.NXDOMAIN)
 
@@ -149,7 +150,7 @@ class Resolution:
             return NoZone(why, is_failing=reply.rcode == Rcode.SERVFAIL)
         is_alias = any(r.type == Type.CNAME for r in reply.answers)
         found = [r.name for r in (*reply.answers, *reply.authority) if r.type == Type.SOA]
-        if found and not is_alias and (found[0] == name or name.endswith("." + found[0]) or not found[0]):
+        if found and not is_alias and (is_within(name, found[0]) or not found[0]):
             return _Cut(found[0], _security(reply), reply.bogus)
         parent = name.partition(".")[2]
         if not parent:

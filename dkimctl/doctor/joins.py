@@ -9,7 +9,7 @@ from dkimctl.doctor.commands import dkimctl, edit_row, rewrite_row
 from dkimctl.errors import shell_word
 from dkimctl.host.datasets import DataSet, is_marked
 from dkimctl.host.world import World
-from dkimctl.names import is_aligned
+from dkimctl.names import is_aligned, is_within
 from dkimctl.opendkim.longtable import Names
 from dkimctl.opendkim.tables import KeyEntry, Patterns, Row, key_entry
 
@@ -101,7 +101,7 @@ def _signer(world: World, signing: DataSet, row: Row, entry: KeyEntry) -> Iterat
     if not signer:
         return
     place, domain = signer.rpartition("@")[2].lower(), entry.domain.lower()
-    if "@" in signer and ("%" in place + domain or place == domain or place.endswith("." + domain)):
+    if "@" in signer and ("%" in place + domain or is_within(place, domain)):
         return
     where = signing.at(row)
     fix = rewrite_row(world, signing, row, f"{row.key} {key_name(row)}")

@@ -9,6 +9,7 @@ from dkimctl.host.keyfiles import UsedKey, used_keys
 from dkimctl.host.world import World
 from dkimctl.keys import knownbad
 from dkimctl.keys.pair import KeyPair
+from dkimctl.names import first_few
 
 COMPARED = 1_000
 """Keys compared with known-bad ones and with each other: about a second, however long the KeyTable is."""
@@ -46,7 +47,7 @@ def shared_files(world: World) -> Iterator[Diagnosis]:
             domains.setdefault(key.path, {})[_domain(key)] = None
     for path, names in domains.items():
         if len(names) > 1:
-            yield diagnosis(c.SHARED, path, f"{path} signs for {_listed(list(names))}")
+            yield diagnosis(c.SHARED, path, f"{path} signs for {first_few(list(names), _NAMED)}")
 
 
 def skipped_comparisons(world: World) -> str:
@@ -74,8 +75,3 @@ def _files_named_twice(world: World) -> set[str]:
 
 def _domain(key: UsedKey) -> str:
     return key.entry.domain.lower() if key.entry else ""
-
-
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more

@@ -12,8 +12,10 @@ from dkimctl.host.datasets import DataSet
 from dkimctl.host.world import World
 from dkimctl.keys.directory import KeyDirectory
 from dkimctl.keys.metadata import Phase
+from dkimctl.names import first_few
 from dkimctl.opendkim.named import named_keys
-from dkimctl.opendkim.tables import Patterns, Row, rows
+from dkimctl.opendkim.tables import Patterns, rows
+from dkimctl.signers.opendkim.dataset import row_domain
 
 _SHOWN = 10
 
@@ -26,16 +28,11 @@ def check_lost_rows(world: World) -> Iterator[Diagnosis]:
     lost = list(_lost(world, _finder(table)))
     if not lost:
         return
-    seen = f"{table.place} has no row for {_few(lost)}, whose keys are active"
+    seen = f"{table.place} has no row for {first_few(lost, _SHOWN)}, whose keys are active"
     others = list(_rows_of_others(world, table, set(lost)))
     if others:
-        seen += f"; rows of others that its last copy has are gone as well: {_few(others)}"
+        seen += f"; rows of others that its last copy has are gone as well: {first_few(others, _SHOWN)}"
     yield diagnosis(c.LOST_ROWS, table.place, seen, dkimctl(world, "render-config --install"))
-
-
-def _few(names: list[str]) -> str:
-    more = len(names) - _SHOWN
-    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def _finder(table: DataSet) -> Callable[[str], bool]:
@@ -71,9 +68,5 @@ def _rows_of_others(world: World, table: DataSet, lost: set[str]) -> Iterator[st
     lines = (read_file(copies[0]) or b"").splitlines(keepends=True)
     now = {row.key.lower() for row in table.rows}
     for row in rows(lines, patterns=table.patterns):
-        if row.key.lower() not in now and _domain(row) not in lost:
+        if row.key.lower() not in now and row_domain(row) not in lost:
             yield row.key
-
-
-def _domain(row: Row) -> str:
-    return row.key.lower().rpartition("@")[2].removeprefix("*").removeprefix(".")

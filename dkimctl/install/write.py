@@ -20,12 +20,14 @@ from dkimctl.files import (
     Owner,
     Staged,
     Version,
+    as_place,
     make_directory,
     remove_file,
     settle_directory,
     staged_file,
     status_of,
     version_at,
+    write_file,
 )
 from dkimctl.install.backup import backed_up
 from dkimctl.install.compare import (
@@ -45,6 +47,8 @@ from dkimctl.signers.base import Rendering
 
 BeforeSwitch = Callable[[Mapping[str, Path]], None]
 """Called with system path → file with its new content, for each file of the rendering; raises to cancel."""
+POSTFIX_FILE = "postfix-settings"
+"""Lines `name = value`, as `xargs -d '\\n' postconf -e` takes them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,3 +180,27 @@ def _mode_and_owner(change: FileChange, path: Path, settings: Settings) -> tuple
     owner = Owner.of(status)
     keeps = is_readable(status, find_daemon(settings.keys.owner, settings.root))
     return (stat.S_IMODE(status.st_mode) if keeps else change.file.mode), owner
+
+
+def write_tree(rendering: Rendering, directory: Path) -> tuple[Path, ...]:
+    """Write every file below `directory` at its system path, and main.cf's settings; return the paths written.
+
+    Private keys are omitted: only the daemon gets them.
+
+    Raises DiskError.
+    """
+    return tuple(_write(rendering, directory))
+
+
+def _write(rendering: Rendering, directory: Path) -> Iterator[Path]:
+    for file in rendering.files:
+        if file.is_secret:
+            continue
+        path = as_place(directory, file.path)
+        make_directory(path.parent, mode=0o755)
+        write_file(path, file.content, mode=file.mode)
+        yield path
+    if rendering.postfix:
+        path = as_place(directory, POSTFIX_FILE)
+        write_file(path, (f"{name} = {value}\n".encode() for name, value in rendering.postfix.items()))
+        yield path

@@ -1,6 +1,8 @@
-"""A finding for people: severity, code and title; what was seen, which verifiers reject it, what to do."""
+"""Findings and entries of their catalogue for people: severity, code and title; evidence, verifiers, fix."""
 
-from dkimctl.findings import Finding, Severity
+from collections.abc import Iterator
+
+from dkimctl.findings import Entry, Finding, Severity
 from dkimctl.output.layout import Block, Prose, Tone, paragraph, severity_tone
 
 INDENT = 11
@@ -27,3 +29,14 @@ def title(finding: Finding, *, margin: int = 0) -> Prose:
 def wants_fix(finding: Finding) -> bool:
     """Return True when there is something to fix, and how is known."""
     return bool(finding.fix) and finding.severity is not Severity.OK
+
+
+def entry_blocks(entry: Entry) -> Iterator[Block]:
+    """Return a finding's title, why it matters, which verifiers reject it, and how to fix it."""
+    head = f"{entry.code}  {entry.title} ({entry.severity.value})"
+    yield Prose(head, indent=2, text_tone=severity_tone(entry.severity))
+    yield paragraph(entry.meaning, 2, breaks_words=True)
+    if entry.verifiers:
+        yield paragraph(f"verifiers: {entry.verifiers}", 2, breaks_words=True)
+    if entry.fix:
+        yield paragraph(f"fix: {entry.fix}", 2, breaks_words=True)

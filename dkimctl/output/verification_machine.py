@@ -1,13 +1,16 @@
-"""Reports about key records for programs: JSON lines, Nagios, Prometheus."""
+"""Reports about key records for programs: JSON lines and their schema, Nagios, Prometheus."""
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
+from importlib.resources import files
 
 from dkimctl.findings import Severity
 from dkimctl.output.escapes import OF_LABELS
 from dkimctl.output.nagios import STATES, plain
 from dkimctl.verify.report import Report, Verdict
 from dkimctl.verify.tally import Tally
+
+FILE = "verify-dns.schema.json"
 
 
 def nagios_text(tally: Tally, exit_code: int) -> str:
@@ -47,3 +50,8 @@ def prometheus_lines(samples: Callable[[], Iterable[str]], tally: Tally, now: da
     yield "# HELP dkimctl_last_check_timestamp_seconds When this was found out.\n"
     yield "# TYPE dkimctl_last_check_timestamp_seconds gauge\n"
     yield f"dkimctl_last_check_timestamp_seconds {now.timestamp():.0f}\n"
+
+
+def schema_text() -> str:
+    """Return the schema as a JSON document (draft 2020-12), ending with a line feed."""
+    return files("dkimctl.output").joinpath(FILE).read_text("utf-8")

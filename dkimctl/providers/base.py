@@ -1,4 +1,4 @@
-"""The provider protocol, and the values passed to and from a provider.
+"""The provider protocol, the check of its table in the configuration, and the values passed to and from a provider.
 
 A provider finds the records at exact names and applies changes. `dkimctl.publish` decides what to change, from the
 records that `find` returned. Other packages add providers through the entry-point group `dkimctl.providers`.
@@ -10,6 +10,7 @@ from typing import Protocol, runtime_checkable
 
 from dkimctl.clock import Clock
 from dkimctl.config.settings import Option, Settings
+from dkimctl.errors import ConfigError
 
 DEFAULT_RATE = 20.0
 DEFAULT_JOBS = 4
@@ -167,3 +168,19 @@ class ProviderSetup:
 
 ProviderFactory = Callable[[ProviderSetup], Provider]
 """The type of the entry points in the group `dkimctl.providers`. Raises ConfigError."""
+
+
+def unknown_keys(provider: str, options: Mapping[str, Option], known: Sequence[str]) -> list[str]:
+    """Return a problem for each key that the provider does not know."""
+    listed = ", ".join(known)
+    return [f"[providers.{provider}] {key}: unknown; known here: {listed}" for key in options if key not in known]
+
+
+def check_strings(provider: str, options: Mapping[str, Option], known: Sequence[str], *, hint: str) -> None:
+    """Raise ConfigError with every unknown key, and every known one that is not a string."""
+    problems = unknown_keys(provider, options, known)
+    problems += [
+        f"[providers.{provider}] {key}: must be a string" for key in known if not isinstance(options.get(key, ""), str)
+    ]
+    if problems:
+        raise ConfigError(f"[providers.{provider}] has mistakes", hint=hint, problems=problems)

@@ -21,7 +21,7 @@ from dkimctl.publish.waiting import Waiting
 from dkimctl.publish.worker_pool import WorkerPool
 from dkimctl.publish.zone_task import ZoneTask, ZoneTaskResult
 from dkimctl.publish.zones import ZoneGroup, ask_for_zones, sort_by_zone
-from dkimctl.record.from_key import record_of
+from dkimctl.record.published_keys import record_of
 from dkimctl.record.text import cname_line
 
 

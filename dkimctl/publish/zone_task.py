@@ -14,7 +14,7 @@ from dkimctl.publish.plan_digest import PlanDigest, fingerprint
 from dkimctl.publish.publication import Choices
 from dkimctl.publish.stop import Interrupted, Stop
 from dkimctl.publish.zones import ZoneGroup
-from dkimctl.record.from_key import record_of
+from dkimctl.record.published_keys import record_of
 
 
 @dataclass(frozen=True, slots=True)

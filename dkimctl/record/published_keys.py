@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from dkimctl.config.settings import Settings
 from dkimctl.errors import UsageError, shell_word
+from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import Key, KeyReader, published_keys
 from dkimctl.names import SLOTS, owner_name, selector_name
-from dkimctl.record.from_key import record_of
-from dkimctl.record.model import KeyRecord
+from dkimctl.record.model import KeyRecord, record_for
 from dkimctl.record.presentation import character_strings
 
 
@@ -73,3 +73,14 @@ def _named(settings: Settings, store: KeyReader, key: Key) -> NamedRecord:
     aliases = aliases_of(settings, key.domain, [key.selector])
     strings = tuple(character_strings(record.text))
     return NamedRecord(key.domain, key.selector, owner, record.text, strings, record, aliases)
+
+
+def record_of(store: KeyReader, key: Key) -> KeyRecord:
+    """Return the record to publish for this key, made from the private key on disk.
+
+    A revoked key has the record that says so (empty `p=`). Raises DiskError or CheckFailed when the key is unreadable.
+    """
+    if key.phase in (Phase.REVOKED, Phase.PURGED):
+        return record_for(None, key.metadata.algorithm, key.metadata.tags)
+    public = store.public(key)
+    return record_for(public, public.algorithm, key.metadata.tags)

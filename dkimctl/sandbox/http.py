@@ -1,5 +1,6 @@
 """The HTTP server of the API: HTTP/1.1 with keep-alive, faults, latency, and the log."""
 
+import ipaddress
 import re
 import secrets
 import socket
@@ -15,7 +16,6 @@ from dkimctl.sandbox.answers import HttpAnswer, Request
 from dkimctl.sandbox.api import PREFIXES, Api
 from dkimctl.sandbox.calls import CallLog, LoggedCall
 from dkimctl.sandbox.faults import AFTER, Fault, Faults
-from dkimctl.sandbox.hosts import is_loopback_host, signed_urls
 from dkimctl.sandbox.listening import ConnectionServer
 from dkimctl.sandbox.switches import Switches
 
@@ -30,6 +30,7 @@ PATIENCE = 300.0
 _DIGITS = 10
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
 _SECRET_FORM = re.compile(r"(client_secret=)[^&]*")
+_HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[^\[\]:]+)(?::(?P<port>[0-9]{1,5}))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,3 +170,27 @@ class _Handler(BaseHTTPRequestHandler):
 
 def _query_id() -> str:
     return f"EU.ext-2.{secrets.token_hex(4)}.{secrets.randbelow(10000)}.{secrets.token_hex(16)}"
+
+
+def is_loopback_host(host: str) -> bool:
+    """Return whether a `Host` field names this machine: `localhost`, 127.0.0.0/8 or `[::1]`, with any port."""
+    match = _HOST.fullmatch(host)
+    if match is None:
+        return False
+    name = match["name"].strip("[]").lower().removesuffix(".")
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def signed_urls(host: str, target: str) -> tuple[str, ...]:
+    """Return the URLs that a client may have signed for a request with this `Host` and target.
+
+    With a TLS proxy the client uses https; some clients sign the host without its port.
+    """
+    match = _HOST.fullmatch(host)
+    hosts = dict.fromkeys((host, match["name"] if match else host))
+    return tuple(f"{scheme}://{name}{target}" for name in hosts for scheme in ("http", "https"))

@@ -14,7 +14,7 @@ from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import KeyName, KeyReader, published_keys
 from dkimctl.names import owner_name, split_owner_name
 from dkimctl.opendkim.sockets import MilterSocket, parse_socket
-from dkimctl.record.from_key import record_of
+from dkimctl.record.published_keys import record_of
 from dkimctl.selftest.attempt import Attempt, AttemptState
 from dkimctl.selftest.cases import Case, cases
 from dkimctl.signers.registry import signer_of

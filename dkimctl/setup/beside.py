@@ -11,7 +11,7 @@ from dkimctl.host.othersigners import OtherSigner, other_signers
 from dkimctl.host.process import listener
 from dkimctl.host.socketplace import effective_socket
 from dkimctl.host.world import World, read_world
-from dkimctl.install.tree import write_tree
+from dkimctl.install.write import write_tree
 from dkimctl.milter.client import greet
 from dkimctl.postfix.milters import milter_socket, names_opendkim, split_milters
 from dkimctl.setup.steps import SetupStep, Site, StepState

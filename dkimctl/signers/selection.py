@@ -8,6 +8,7 @@ from dkimctl.config.settings import Settings
 from dkimctl.errors import UsageError, shell_word
 from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import Key, KeyReader, signing_key
+from dkimctl.names import first_few
 from dkimctl.opendkim.tables import LONGEST_LINE
 from dkimctl.signers.base import Notice, Selection, SigningKey
 
@@ -15,7 +16,6 @@ RSA, ED25519 = "rsa", "ed25519"
 _LABELS = r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)"
 # domain, selector and path; ASCII without blanks, and without #, which would end the line
 _USABLE = re.compile(rf"{_LABELS}+ {_LABELS}* /[!-\"$-~]+")
-_SHOWN = 3
 _UNPROVEN = (Phase.GENERATED, Phase.PUBLISHED)
 
 
@@ -105,22 +105,22 @@ def _with_subdomains(settings: Settings, key: Key) -> bool:
 def _notices(found: _Found) -> Iterable[Notice]:
     if found.unusable:
         yield Notice(
-            f"left out, because opendkim cannot take their names: {_few(found.unusable)}",
+            f"left out, because opendkim cannot take their names: {first_few(found.unusable)}",
             "name key directories as domains in lower case, IDNs as xn-- labels",
         )
     if found.leaving:
         yield Notice(
-            f"no key signs for {_few(found.leaving)}: all their keys are on their way out",
+            f"no key signs for {first_few(found.leaving)}: all their keys are on their way out",
             f"make a new one: dkimctl genkey {shell_word(found.leaving[0])}",
         )
     if keyless := sorted(found.keyless):
-        yield Notice(f"no key yet for {_few(keyless)}", f"make one: dkimctl genkey {shell_word(keyless[0])}")
+        yield Notice(f"no key yet for {first_few(keyless)}", f"make one: dkimctl genkey {shell_word(keyless[0])}")
 
 
 def _unproven(found: _Found, settings: Settings, chosen: Iterable[SigningKey]) -> Iterable[Notice]:
     unproven = list(dict.fromkeys(key.domain for key in chosen if (key.domain, key.selector) in found.unproven))
     if unproven:
-        message = f"DNS has not been seen to serve the key of {_few(unproven)} yet; its signatures may not verify"
+        message = f"DNS has not been seen to serve the key of {first_few(unproven)} yet; its signatures may not verify"
         yield Notice(message, _publish(settings, unproven[0]))
 
 
@@ -133,13 +133,14 @@ def _algorithm_notices(found: _Found, algorithm: str) -> Iterable[Notice]:
         return
     only = [key.domain for key in found.ed25519 if key.domain not in found.both]
     if only:
+        why = "an Ed25519 key only, and one opendkim signs with one algorithm"
         yield Notice(
-            f"mail stays unsigned for {_few(only)}: an Ed25519 key only, and one opendkim signs with one algorithm",
+            f"mail stays unsigned for {first_few(only)}: {why}",
             f"make an RSA key: dkimctl genkey {shell_word(only[0])} --algorithm rsa",
         )
     if found.both:
         yield Notice(
-            f"the Ed25519 key is not used for {_few(sorted(found.both))}: one opendkim signs with one algorithm",
+            f"the Ed25519 key is not used for {first_few(sorted(found.both))}: one opendkim signs with one algorithm",
             "leave it, or sign with a second opendkim of your own",
         )
 
@@ -147,8 +148,3 @@ def _algorithm_notices(found: _Found, algorithm: str) -> Iterable[Notice]:
 def _publish(settings: Settings, domain: str) -> str:
     provider = settings.domain(domain).provider or settings.provider
     return f"publish it: dkimctl publish {shell_word(domain)}" + ("" if provider else " --provider ovh")
-
-
-def _few(names: list[str]) -> str:
-    more = len(names) - _SHOWN
-    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")

@@ -11,6 +11,8 @@ from signal import Signals
 from dkimctl.errors import DiskError, Refused, Unavailable, reason
 from dkimctl.files import touch
 from dkimctl.host.running import daemon_pid
+from dkimctl.milter.client import greet
+from dkimctl.opendkim.sockets import parse_socket
 from dkimctl.programs import has_systemd, run_program
 
 
@@ -129,3 +131,12 @@ def _note_reload(service: Service) -> None:
     """Note the time of the reload as the pid file's own: `doctor` reads it there, and nothing else records it."""
     with suppress(OSError, Refused):
         touch(Path(service.pid_file))
+
+
+def is_answering(socket: str) -> bool:
+    """Return True when a milter at this socket (in opendkim's spelling) answers."""
+    try:
+        greet(parse_socket(socket))
+    except Unavailable:
+        return False
+    return True

@@ -11,7 +11,7 @@ from posixpath import basename, dirname
 
 from dkimctl.config.settings import Settings
 from dkimctl.errors import UsageError
-from dkimctl.opendkim.sockets import MilterSocket
+from dkimctl.opendkim.sockets import parse_socket
 from dkimctl.owners import find_daemon
 from dkimctl.signers.base import RenderedDirectory, RenderedFile, fixed
 
@@ -19,8 +19,9 @@ POSTFIX_GROUP = "postfix"
 _MODE = 0o2750
 
 
-def socket_directory(settings: Settings, socket: MilterSocket) -> tuple[RenderedDirectory, ...]:
-    """The directory, or none for a TCP socket. Raises UsageError when it is used for other things as well."""
+def socket_directory(settings: Settings) -> tuple[RenderedDirectory, ...]:
+    """Return the socket's directory; none for a TCP socket. Raises UsageError when it holds other things as well."""
+    socket = parse_socket(settings.signing.socket)
     if not socket.is_unix:
         return ()
     path = dirname(socket.path)
@@ -43,9 +44,9 @@ def _is_shared(settings: Settings, path: str, socket_name: str) -> bool:
     return False
 
 
-def tmpfiles(directories: tuple[RenderedDirectory, ...], settings: Settings) -> Iterator[RenderedFile]:
-    """Return the line with which systemd-tmpfiles makes the directory at each boot (tmpfiles.d(5))."""
-    for directory in directories:
+def tmpfiles(settings: Settings) -> Iterator[RenderedFile]:
+    """Yield the file with which systemd-tmpfiles makes the directory at each boot (tmpfiles.d(5))."""
+    for directory in socket_directory(settings):
         user, _, group = directory.owner.partition(":")
         line = f"# Written by dkimctl.\nd {directory.path} {directory.mode:o} {user} {group} - -\n".encode()
         yield RenderedFile(f"{settings.paths.tmpfiles_directory}/dkimctl.conf", fixed(line))

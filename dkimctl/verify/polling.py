@@ -1,11 +1,12 @@
-"""Checking again and again until the records are right: one mechanism for one key, for a watch, for a publication."""
+"""Polling until the records are right: one mechanism for one key, for `--watch`, and for a publication."""
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from dkimctl.clock import SYSTEM_CLOCK, Clock
 from dkimctl.config.settings import Lookup
-from dkimctl.keys.knownbad import not_looked_for
+from dkimctl.keys.knownbad import not_looked_for, weakness
 from dkimctl.verify.check import check
 from dkimctl.verify.judge import Weakness
 from dkimctl.verify.report import Report, Target
@@ -13,6 +14,8 @@ from dkimctl.verify.report import Report, Target
 _FIRST_PAUSE = 1.0  # seconds between two checks of a name; grows by half each time
 _LONGEST_PAUSE = 15.0
 _TOGETHER = 0.5  # seconds: names that are due within are checked in one round
+_SECONDS = re.compile(r"\d+ s\b")
+_PAUSE = 5.0  # seconds between two checks
 
 
 @dataclass(slots=True)
@@ -105,3 +108,24 @@ def await_key(
     for last, _ in polling.run():
         report(last)
     return last
+
+
+def watch(
+    targets: Sequence[Target], lookup: Lookup, *, recursive: bool, timeout: float, clock: Clock = SYSTEM_CLOCK
+) -> Iterator[Report]:
+    """Yield the report about each target, and again each time it changes, for at most `timeout` seconds.
+
+    A record that is right is not checked again. `recursive`: as for `check`. The running down of a cache's seconds is
+    no change.
+    """
+    polling = Polling(
+        lookup, clock, timeout, recursive=recursive, first_pause=_PAUSE, longest_pause=_PAUSE, weak=weakness
+    )
+    for target in targets:
+        polling.add(target)
+    known: dict[str, tuple[str, ...]] = {}
+    for report, _ in polling.run():
+        state = tuple(f"{f.code} {_SECONDS.sub('', f.seen)}" for f in report.findings)
+        if known.get(report.owner) != state:
+            known[report.owner] = state
+            yield report

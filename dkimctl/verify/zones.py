@@ -14,7 +14,7 @@ from dkimctl.dns.endpoints import resolvers
 from dkimctl.dns.message import Message, Type
 from dkimctl.dns.questions import Question, ask
 from dkimctl.dns.resolve import Resolution, Zone
-from dkimctl.names import DOMAINKEY
+from dkimctl.names import DOMAINKEY, is_within
 from dkimctl.verify.check import CONCURRENCY
 
 _MOST_SERVERS = 3  # of a zone that are asked until one answers
@@ -50,11 +50,7 @@ async def _below(zone: Zone, name: str) -> str | None:
         if not isinstance(reply, Message):
             continue
         owners = [r.name for r in (*reply.answers, *reply.authority) if r.type in (Type.SOA, Type.NS)]
-        within = [owner for owner in owners if _is_within(name, owner) and _is_within(owner, zone.name)]
+        within = [owner for owner in owners if is_within(name, owner) and is_within(owner, zone.name)]
         if within:
             return max(within, key=len)
     return None
-
-
-def _is_within(name: str, domain: str) -> bool:
-    return name == domain or name.endswith(f".{domain}")

@@ -9,7 +9,7 @@ from dkimctl.host.keyfiles import Fault, key_demands, read_key
 from dkimctl.host.keysafety import Walk
 from dkimctl.host.openable import failure_text, open_results
 from dkimctl.host.world import World
-from dkimctl.names import is_aligned
+from dkimctl.names import is_aligned, is_within
 from dkimctl.opendkim.fitness import Unfit, unfit
 from dkimctl.opendkim.tables import KeyEntry
 from dkimctl.why.answer import Decided, MailOutcome, Signing, WhyStep
@@ -89,5 +89,4 @@ def _content(world: World, entry: KeyEntry) -> bytes:
 
 def signer_fits(signer: str, domain: str) -> bool:
     """Return whether i= is of the signing domain or below it (RFC 6376 §3.5)."""
-    place = signer.rpartition("@")[2].lower()
-    return place == domain.lower() or place.endswith("." + domain.lower())
+    return is_within(signer.rpartition("@")[2].lower(), domain.lower())

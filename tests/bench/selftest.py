@@ -27,7 +27,7 @@ from measure import Case, Claim, command, interleaved, report
 
 from dkimctl.keys.directory import KeyDirectory
 from dkimctl.milter.message import Message
-from dkimctl.record.from_key import record_of
+from dkimctl.record.published_keys import record_of
 from dkimctl.selftest.cases import cases
 from tests.dns_servers import Knot, name_servers, txt
 from tests.ports import free_port_everywhere

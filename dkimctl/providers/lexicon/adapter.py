@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
 
+from dkimctl.deadline import within
 from dkimctl.errors import RUN_AGAIN, ApiError, ConfigError, DkimctlError
 from dkimctl.names import printable
 from dkimctl.providers.lexicon.options import ServiceOptions
@@ -125,23 +126,10 @@ def _split(domain: str) -> SimpleNamespace:
 
 def _in_time(function: Callable[[], Any], service: str) -> Any:
     """Return the function's result. Raises ApiError when it takes too long; its thread then runs on."""
-    done: list[Any] = []
-    failed: list[DkimctlError] = []
-
-    def run() -> None:
-        try:
-            done.append(function())
-        except DkimctlError as error:
-            failed.append(error)
-
-    thread = threading.Thread(target=run, daemon=True, name=f"lexicon:{service}")
-    thread.start()
-    thread.join(TIMEOUT)
-    if failed:
-        raise failed[0]
-    if not done:
-        raise ApiError(f"the service {service} gave no answer within {TIMEOUT:g} s", hint=RUN_AGAIN)
-    return done[0]
+    try:
+        return within(TIMEOUT, function, f"lexicon:{service}")
+    except TimeoutError as error:
+        raise ApiError(f"the service {service} gave no answer within {TIMEOUT:g} s", hint=RUN_AGAIN) from error
 
 
 def _explained(error: Exception, options: ServiceOptions, zone: str) -> DkimctlError:

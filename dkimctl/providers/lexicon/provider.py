@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from dkimctl.errors import ApiError, ConfigError, DkimctlError, Refused
-from dkimctl.names import DOMAINKEY, printable
+from dkimctl.names import DOMAINKEY, is_within, printable
 from dkimctl.providers.base import Change, Create, Delete, Found, ProviderRecord, ProviderSetup, Replace
 from dkimctl.providers.lexicon.adapter import Session, known_services
 from dkimctl.providers.lexicon.options import ServiceOptions, service_options
@@ -144,4 +144,4 @@ def _absolute(name: str, zone: str) -> str:
     lower = name.lower()
     if lower.endswith("."):
         return lower[:-1]
-    return lower if lower == zone or lower.endswith("." + zone) else f"{lower}.{zone}"
+    return lower if is_within(lower, zone) else f"{lower}.{zone}"

@@ -14,9 +14,9 @@ from dkimctl.config.settings import Option, Settings
 from dkimctl.errors import ConfigError
 from dkimctl.files import is_there
 from dkimctl.names import printable
+from dkimctl.providers.base import check_strings
 from dkimctl.providers.ovh.endpoint import ENDPOINTS, web_host
 from dkimctl.providers.secretfile import secret_text
-from dkimctl.providers.table import check_strings
 
 DEFAULT_ENDPOINT = "ovh-eu"
 KEYS = ("application_key", "application_secret", "consumer_key")

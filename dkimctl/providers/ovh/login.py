@@ -11,6 +11,7 @@ from pathlib import Path
 from dkimctl.clock import Clock
 from dkimctl.errors import CheckFailed, Refused, Unavailable, shell_word
 from dkimctl.findings import Severity
+from dkimctl.names import first_few
 from dkimctl.providers.ovh.calls import Calls
 from dkimctl.providers.ovh.client import ApiClient
 from dkimctl.providers.ovh.conffile import refuse_unstorable, store
@@ -99,8 +100,7 @@ def _if_sufficient(stored: Credentials, request: LoginRequest, clock: Clock) -> 
     if lost_rights:
         raise Refused(
             f"{request.target} holds a consumer key with rights that the new one would not have: "
-            + ", ".join(map(str, lost_rights[:3]))
-            + (f" and {len(lost_rights) - 3} more" if len(lost_rights) > 3 else ""),
+            + first_few([*map(str, lost_rights)]),
             hint=f"request one key for all: {request.command(_all_zones(identity, request))}; "
             "or drop the old rights with --replace",
         )

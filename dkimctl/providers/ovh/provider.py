@@ -20,9 +20,8 @@ from dkimctl.providers.base import (
 from dkimctl.providers.ovh.calls import UNPACED, Calls
 from dkimctl.providers.ovh.client import ApiClient
 from dkimctl.providers.ovh.credentials import Credentials, read_credentials
-from dkimctl.providers.ovh.export import records_in
 from dkimctl.providers.ovh.parallel import in_parallel
-from dkimctl.providers.ovh.records import RELEVANT_TYPES, from_wire, to_wire, zone_path
+from dkimctl.providers.ovh.records import RELEVANT_TYPES, from_wire, records_in, to_wire, zone_path
 from dkimctl.providers.ovh.refusals import Kind, OvhError, lost
 
 _FEW = 3  # names; more are cheaper to find by reading the whole zone

@@ -7,7 +7,7 @@ from dkimctl.catalogue import ovh_credential as catalogue
 from dkimctl.clock import Clock, timestamp
 from dkimctl.errors import UsageError, shell_word
 from dkimctl.findings import Finding, finding
-from dkimctl.names import DOMAINKEY
+from dkimctl.names import DOMAINKEY, first_few
 from dkimctl.providers.ovh.calls import Calls
 from dkimctl.providers.ovh.client import ApiClient
 from dkimctl.providers.ovh.credentials import Credentials
@@ -148,7 +148,7 @@ def _missing(key: ConsumerKey, lacking: dict[str, tuple[Rule, ...]]) -> Iterable
 def _excess(key: ConsumerKey, wanted: Sequence[str]) -> Iterable[Finding]:
     more = excess(key.rules)
     if more:
-        seen = ", ".join(map(str, more[:4])) + (f" and {len(more) - 4} more" if len(more) > 4 else "")
+        seen = first_few([*map(str, more)], 4)
         zones = " ".join(map(shell_word, sorted({*zones_of(key.rules), *wanted}))) or "ZONE"
         yield finding(
             catalogue.MORE, f"consumer key {key.id}", f"it may {seen}", fix=f"dkimctl ovh login {zones} --replace"

@@ -7,6 +7,7 @@ from secrets import token_hex
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from dkimctl.names import is_within
 from dkimctl.providers.rfc2136 import refusals
 from dkimctl.providers.rfc2136.key import TsigKey
 from dkimctl.providers.rfc2136.refusals import Asked, Kind, UpdateError
@@ -40,7 +41,7 @@ class UpdateClient:
             for rrset in (*answer.answer, *answer.authority)
             if rrset.rdtype == dns.rdatatype.SOA
         ]
-        zone = next((owner for owner in owners if name == owner or name.endswith("." + owner)), None)
+        zone = next((owner for owner in owners if is_within(name, owner)), None)
         if zone is None or not answer.flags & dns.flags.AA:
             raise refusals.refused(Asked(self.server, self._key.name, "", name), "NOTAUTH")
         return zone

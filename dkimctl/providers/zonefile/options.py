@@ -8,7 +8,7 @@ from dkimctl.config.settings import Option, Settings
 from dkimctl.errors import ConfigError, Unavailable, shell_word
 from dkimctl.programs import run_program
 from dkimctl.programs.search import changeable_source
-from dkimctl.providers.table import unknown_keys
+from dkimctl.providers.base import unknown_keys
 
 RELOADING = "reload the name server (rndc reload, knotc zone-reload, nsd-control reload)"
 OPTIONS = ("directory", "reload")

@@ -5,16 +5,19 @@ journal, and the server does not load the zone at its next start.
 """
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 from dkimctl.errors import Refused, Unavailable, shell_word
+from dkimctl.programs.child import run_program
 from dkimctl.providers.zonefile.bindconf import BindZone, zones_in
-from dkimctl.providers.zonefile.knotjournal import newest_serial
 
 _BIND = ("/etc/bind/named.conf", "/etc/named.conf", "/usr/local/etc/namedb/named.conf")
 _KNOT = "/etc/knot/knot.conf"
 _JOURNAL = ".jnl"
+_CHANGED = re.compile(r"zone versions: \d{1,10} -> (\d{1,10})")
+_WHOLE = re.compile(r"^;; Zone-in-journal, serial: (\d{1,10})", re.MULTILINE)
 
 
 def refuse_servers_file(path: Path, zone: str, serial: int, locate: Callable[[str], Path]) -> None:
@@ -69,3 +72,13 @@ def _bind_zone(path: Path, locate: Callable[[str], Path]) -> BindZone | None:
                 None,
             )
     return None
+
+
+def newest_serial(configuration: Path, zone: str) -> int | None:
+    """Return the serial of the newest change in the journal; None when it is empty or cannot be read."""
+    try:
+        ended = run_program("kjournalprint", "-n", "-l", "1", "-c", str(configuration), zone)
+    except Unavailable:
+        return None
+    found = [*_WHOLE.findall(ended.out), *_CHANGED.findall(ended.out)]
+    return int(found[-1]) if ended.code == 0 and found else None

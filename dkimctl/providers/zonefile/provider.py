@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dkimctl.clock import Clock
-from dkimctl.errors import ConfigError, UsageError
+from dkimctl.errors import ConfigError, Refused, UsageError
 from dkimctl.files import (
     FileChanged,
     Owner,
@@ -20,8 +20,8 @@ from dkimctl.files import (
     tidy,
     write_file,
 )
+from dkimctl.names import is_within
 from dkimctl.providers.base import Capabilities, Change, Found, ProviderSetup
-from dkimctl.providers.zonefile.cuts import refuse_below_cut
 from dkimctl.providers.zonefile.edit import changed_texts, records_at
 from dkimctl.providers.zonefile.options import RELOADING, ZoneFileOptions, options_from, reload
 from dkimctl.providers.zonefile.ownership import refuse_servers_file
@@ -60,7 +60,7 @@ class ZoneFileProvider:
         Raises UsageError when `name` is not in that zone, Refused when the file cannot be parsed.
         """
         zone = self._parse_with(self._origin_from_name(name)).zone
-        if name != zone and not name.endswith("." + zone):
+        if not is_within(name, zone):
             raise UsageError(f"{name} is not in {zone}, the zone of {self._path}", hint="name the file of its zone")
         return zone
 
@@ -174,3 +174,19 @@ def _encoded(text: str) -> bytes:
 def _text(path: Path) -> str | None:
     content = read_file(path)
     return None if content is None else content.decode("utf-8", "surrogateescape")
+
+
+def refuse_below_cut(zone: ZoneText, name: str) -> None:
+    """Raise Refused for a name at or below an NS record, or below a DNAME: a record there would not be visible.
+
+    RFC 1034 §4.2.1 (zone cuts), RFC 6672 §2.3 (DNAME).
+    """
+    for record in zone.records:
+        is_cut = record.type == "NS" and record.owner != zone.zone and is_within(name, record.owner)
+        is_redirected = record.type == "DNAME" and name != record.owner and is_within(name, record.owner)
+        if is_cut or is_redirected:
+            what = "is a zone of its own (NS records)" if is_cut else "is redirected (a DNAME)"
+            raise Refused(
+                f"{record.owner} {what} in {zone.path}: a record at {name} would not be visible",
+                hint=f"publish it in the zone of {record.owner}: name that zone and its provider in the configuration",
+            )

@@ -45,7 +45,7 @@ def files(settings: Settings, selection: Selection) -> tuple[tuple[RenderedFile,
         *(derived_key(settings, KEYS, key) for key in selection.keys if key.algorithm == ED25519),
         *(_key_table(settings, selection, algorithm) for algorithm in TABLES),
         _signing_table(settings, selection.keys),
-        *tmpfiles(_socket_directory(settings), settings),
+        *tmpfiles(settings),
         RenderedFile(CONF, _configuration(settings, theirs, hosts), made_from=theirs.version),
     )
     return found, tuple(_notices(theirs, selection, others))
@@ -64,11 +64,7 @@ def _key_table(settings: Settings, selection: Selection, algorithm: str) -> Rend
 
 def directories(settings: Settings) -> tuple[RenderedDirectory, ...]:
     """Return the directory of the keys, and that of the socket where it is a Unix one."""
-    return (derived_directory(settings, KEYS), *_socket_directory(settings))
-
-
-def _socket_directory(settings: Settings) -> tuple[RenderedDirectory, ...]:
-    return socket_directory(settings, parse_socket(settings.signing.socket))
+    return (derived_directory(settings, KEYS), *socket_directory(settings))
 
 
 def installed_sockets(settings: Settings) -> Iterator[MilterSocket]:

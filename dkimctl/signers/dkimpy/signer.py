@@ -5,10 +5,9 @@ from pathlib import Path
 
 from dkimctl.config.settings import Settings
 from dkimctl.opendkim.sockets import MilterSocket, parse_socket
-from dkimctl.signers.answering import is_answering
 from dkimctl.signers.base import Name, Notice, RenderedDirectory, RenderedFile, Rendering, Selection
 from dkimctl.signers.dkimpy import rendering
-from dkimctl.signers.service import Running, Service
+from dkimctl.signers.service import Running, Service, is_answering
 
 
 class DkimpyMilter:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
+from dkimctl.names import first_few
 from dkimctl.opendkim.managed import Foreign
 from dkimctl.opendkim.tables import SAMPLE, Patterns, Row, key_entry
 from dkimctl.signers.base import Notice, Selection
@@ -67,8 +68,8 @@ def _without_effect(found: tuple[Row, ...], selection: Selection) -> tuple[Row, 
 def _idle_notice(path: str, idle: tuple[Row, ...]) -> tuple[Notice, ...]:
     if not idle:
         return ()
-    where = f"{path} line{'s' if len(idle) > 1 else ''} {', '.join(str(row.line) for row in idle[:_SHOWN])}"
-    where += f" and {len(idle) - _SHOWN} more" if len(idle) > _SHOWN else ""
+    lines = first_few([str(row.line) for row in idle], _SHOWN)
+    where = f"{path} line{'s' if len(idle) > 1 else ''} {lines}"
     message = f"{where}: patterns do nothing in a file: table; dkimctl's own lines sign that mail"
     return (Notice(message, "delete them when you like"),)
 

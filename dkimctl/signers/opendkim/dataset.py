@@ -61,7 +61,7 @@ class Replaced:
 
     def __init__(self, found: Iterable[Row], selection: Selection) -> None:
         self._keys = {key.domain: key for key in selection.keys}
-        self._succeeded = {(_domain(row), row.value) for row in found if self._keys and _is_whole_domain(row)}
+        self._succeeded = {(row_domain(row), row.value) for row in found if self._keys and _is_whole_domain(row)}
 
     def __contains__(self, row: Row) -> bool:
         key = self._covering(row)
@@ -79,7 +79,7 @@ class Replaced:
         below = address.startswith(("*.", "."))
         if address.startswith("*") and not below:
             return None  # `*example.com` and `*` reach beyond any domain of ours
-        domain = _domain(row)
+        domain = row_domain(row)
         key = self._keys.get(domain)
         if key is not None:
             return key if key.subdomains or not below else None
@@ -93,7 +93,8 @@ def _is_whole_domain(row: Row) -> bool:
     return user in ("", "*") and not address.startswith((".", "*")) and not row.value.startswith("%")
 
 
-def _domain(row: Row) -> str:
+def row_domain(row: Row) -> str:
+    """Return the domain of a SigningTable row: without user, `*` and leading dot, in lower case."""
     return row.key.lower().rpartition("@")[2].removeprefix("*").removeprefix(".")
 
 

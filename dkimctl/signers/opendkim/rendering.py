@@ -11,7 +11,7 @@ from dkimctl.opendkim.hosts import canonical_host
 from dkimctl.opendkim.managed import Foreign, read_foreign
 from dkimctl.opendkim.sockets import MilterSocket, parse_socket
 from dkimctl.opendkim.tables import key_line, signing_lines
-from dkimctl.signers.base import Content, Notice, RenderedDirectory, RenderedFile, Selection, SigningKey, fixed
+from dkimctl.signers.base import Content, Notice, RenderedFile, Selection, SigningKey, fixed
 from dkimctl.signers.opendkim.cautions import key_table_notices, signing_table_notices
 from dkimctl.signers.opendkim.conffile import (
     belongs_to_person,
@@ -23,7 +23,7 @@ from dkimctl.signers.opendkim.conffile import (
 )
 from dkimctl.signers.opendkim.dataset import table_kind
 from dkimctl.signers.opendkim.trusted import host_list, host_notices, widened_notices
-from dkimctl.signers.socketdir import socket_directory, tmpfiles
+from dkimctl.signers.socketdir import tmpfiles
 
 _CHUNK = 256  # domains a write: fewer, larger writes
 
@@ -54,12 +54,7 @@ def files(settings: Settings, selection: Selection) -> tuple[tuple[RenderedFile,
         *widened_notices(settings.signing.trusted_hosts),
         *conf_notices,
     )
-    return (*tables, *tmpfiles(directories(settings), settings), *configuration), notices
-
-
-def directories(settings: Settings) -> tuple[RenderedDirectory, ...]:
-    """Return the socket's own directory; none for a TCP socket."""
-    return socket_directory(settings, parse_socket(settings.signing.socket))
+    return (*tables, *tmpfiles(settings), *configuration), notices
 
 
 def parameters(settings: Settings, selection: Selection, kind: str) -> tuple[tuple[str, str], ...]:

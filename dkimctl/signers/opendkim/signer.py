@@ -14,6 +14,7 @@ from dkimctl.signers.base import Name, Notice, RenderedDirectory, RenderedFile, 
 from dkimctl.signers.opendkim import dryrun, rendering, restart
 from dkimctl.signers.opendkim.continuity import lost_signatures
 from dkimctl.signers.service import Running, Service
+from dkimctl.signers.socketdir import socket_directory
 
 
 class OpenDkim:
@@ -31,7 +32,7 @@ class OpenDkim:
 
     def directories(self, settings: Settings) -> tuple[RenderedDirectory, ...]:
         """Return the socket's own directory."""
-        return rendering.directories(settings)
+        return socket_directory(settings)
 
     def transition_notices(self, settings: Settings, selection: Selection) -> tuple[Notice, ...]:
         """Return a blocking notice when a domain would lose the signature that the installed files give it."""

@@ -66,7 +66,7 @@ def files(settings: Settings, selection: Selection) -> tuple[tuple[RenderedFile,
         RenderedFile(f"{OURS}/{NETWORKS}", fixed(_HEADER + b"".join(f"{n}\n".encode() for n in networks))),
         RenderedFile(f"{OURS}/{SIGNING}", _signing(selection.keys, alone=not _says_something(theirs[SIGNING]))),
         RenderedFile(f"{OURS}/{PROXY}", fixed(_HEADER + _proxy(parse_socket(settings.signing.socket)))),
-        *tmpfiles(_socket_directory(settings), settings),
+        *tmpfiles(settings),
         *(
             RenderedFile(f"{PLACE}/local.d/{name}", _including(name, foreign), made_from=foreign.version)
             for name, foreign in theirs.items()
@@ -77,11 +77,7 @@ def files(settings: Settings, selection: Selection) -> tuple[tuple[RenderedFile,
 
 def directories(settings: Settings) -> tuple[RenderedDirectory, ...]:
     """Return the directory of the keys, and that of the socket where it is a Unix one."""
-    return (derived_directory(settings, KEYS), *_socket_directory(settings))
-
-
-def _socket_directory(settings: Settings) -> tuple[RenderedDirectory, ...]:
-    return socket_directory(settings, parse_socket(settings.signing.socket))
+    return (derived_directory(settings, KEYS), *socket_directory(settings))
 
 
 def installed_keys(settings: Settings) -> frozenset[Name]:

@@ -6,11 +6,10 @@ from signal import SIGHUP
 
 from dkimctl.config.settings import SIGNERS, Settings
 from dkimctl.opendkim.sockets import MilterSocket, parse_socket
-from dkimctl.signers.answering import is_answering
 from dkimctl.signers.base import Name, Notice, RenderedDirectory, RenderedFile, Rendering, Selection
 from dkimctl.signers.rspamd import dryrun, effective, rendering
 from dkimctl.signers.rspamd.effective import reasons_for_unsigned
-from dkimctl.signers.service import Running, Service
+from dkimctl.signers.service import Running, Service, is_answering
 
 
 class Rspamd:

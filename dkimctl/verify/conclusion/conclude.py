@@ -1,14 +1,13 @@
-"""From what the servers said to findings and a verdict."""
+"""Findings and a verdict from the servers' answers; a delegated domain, and resolvers alone, are judged otherwise."""
 
 from collections.abc import Callable
 from dataclasses import replace
 
-from dkimctl.catalogue import presence, record_keys
+from dkimctl.catalogue import delivery, presence, record_keys
 from dkimctl.findings import Finding, finding
 from dkimctl.keys.knownbad import not_looked_for
 from dkimctl.keys.public import PublicKey
-from dkimctl.verify.conclusion.delegated import judge_delegation
-from dkimctl.verify.conclusion.resolvers import judge_through_resolvers
+from dkimctl.names import printable
 from dkimctl.verify.conclusion.servers import judge_delivery, judge_presence, judge_reach
 from dkimctl.verify.judge import Judgement, is_fit_to_publish, judge, right_text
 from dkimctl.verify.lookup.survey import Survey
@@ -32,6 +31,9 @@ _FIXED_BY_PUBLISHING = {
 
 
 _JUDGED = 8  # of several records at one name: enough to tell the right one and what the others are
+_SAID_BETTER = {presence.MISSING.code, presence.BROKEN_ALIAS.code}
+_NOTHING = Judgement(None, None, (), None)
+_UNREACHED = {presence.UNREACHABLE.code, presence.NOT_ASKED.code}
 
 
 def conclude(target: Target, found: Survey, judge: Judge = judge) -> Report:
@@ -110,3 +112,74 @@ def _right(found: Survey, target: Target, key: PublicKey | None, count: int) -> 
     entry = record_keys.RIGHT if target.expected is not None else record_keys.USABLE
     where = f"{count} server address{'es' if count != 1 else ''}" if count else f"{len(found.resolvers)} resolvers"
     return finding(entry, found.owner, f"{kind}, at {where}")
+
+
+def judge_delegation(found: Survey, target: Target, noticed: list[Finding]) -> None:
+    """Say of a delegated name whose turn it is, in place of what is said of other names."""
+    if not target.alias:
+        return
+    is_missing = any(one.code in _SAID_BETTER for one in noticed)
+    noticed[:] = [one for one in noticed if one.code not in _SAID_BETTER]
+    if target.alias in found.aliases:
+        if is_missing:
+            noticed.append(
+                finding(presence.DELEGATE_EMPTY, found.owner, _seen(found.last) + f" at {found.aliases[-1]}")
+            )
+        return
+    if not any(answer.has_answered for answer in found.answers):
+        return  # what could not be asked is said already
+    wanted = f"it should be a CNAME to {target.alias}"
+    if len(found.aliases) > 1:
+        noticed.append(
+            finding(
+                presence.DELEGATED_ELSEWHERE, found.owner, f"a CNAME to {printable(found.aliases[1], 100)}; {wanted}"
+            )
+        )
+    elif is_missing:
+        noticed.append(finding(presence.NOT_YET_DELEGATED, found.owner, f"{_seen(found.last)}; {wanted}"))
+    else:
+        noticed.append(finding(presence.OWN_RECORD, found.owner, f"a TXT record; {wanted}"))
+    _judge_operator(found, target, noticed)
+
+
+def _judge_operator(found: Survey, target: Target, noticed: list[Finding]) -> None:
+    """The other side, where the chain did not lead there."""
+    answered = [answer for answer in found.at_delegate if answer.has_answered]
+    if not answered:
+        noticed.append(finding(presence.UNREACHABLE, target.alias, "no server of the operator's zone answers"))
+    elif not all(answer.texts for answer in answered):
+        noticed.append(finding(presence.DELEGATE_EMPTY, found.owner, f"{_seen(found.at_delegate)} at {target.alias}"))
+    elif target.expected and not all(target.expected.base64 in text for a in answered for text in a.texts):
+        noticed.append(finding(presence.DELEGATE_EMPTY, found.owner, f"another key at {target.alias}"))
+
+
+def _seen(answers: tuple[ServerAnswer, ...]) -> str:
+    return next((answer.state.value for answer in answers if answer.has_answered and not answer.texts), "no answer")
+
+
+def judge_through_resolvers(
+    found: Survey, target: Target, judge: Callable[[str, Target], Judgement], noticed: list[Finding]
+) -> Judgement:
+    """Accept what at least two resolvers that somebody named all serve, if it is right; else say what they hold.
+
+    What nobody serves yet may be a memory of theirs (RFC 2308), so no error is concluded from it.
+    """
+    said = _judgement(found, target, judge)
+    if said.is_usable and said.record is not None:
+        noticed[:] = [one for one in noticed if one.code not in _UNREACHED]
+        noticed += [finding(delivery.BY_RESOLVERS, found.owner, _held(found.resolvers)), *said.findings]
+        return said
+    noticed.append(finding(delivery.ONLY_RESOLVERS, found.owner, _held(found.resolvers)))
+    return _NOTHING
+
+
+def _judgement(found: Survey, target: Target, judge: Callable[[str, Target], Judgement]) -> Judgement:
+    contents = {answer.content for answer in found.resolvers}
+    if not found.resolvers_are_chosen or len(found.resolvers) < 2 or len(contents) != 1:
+        return _NOTHING
+    texts = found.resolvers[0].texts
+    return judge(texts[0], target) if len(texts) == 1 else _NOTHING
+
+
+def _held(resolvers: tuple[ServerAnswer, ...]) -> str:
+    return "; ".join(f"{answer.server}: {answer.in_short}" for answer in resolvers)

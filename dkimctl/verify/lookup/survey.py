@@ -9,8 +9,14 @@ from dkimctl.names import DOMAINKEY
 from dkimctl.record.model import KeyRecord
 from dkimctl.record.parse import parse_record
 from dkimctl.verify.lookup.answers import REFERRAL, ROOT, ask_resolvers, ask_servers, server_answer
-from dkimctl.verify.lookup.followup import MisplacedRecord, delegation, find_misplaced, is_wildcard, with_serials
-from dkimctl.verify.lookup.lame import ask_delegated
+from dkimctl.verify.lookup.followup import (
+    MisplacedRecord,
+    ask_delegated,
+    delegation,
+    find_misplaced,
+    is_wildcard,
+    with_serials,
+)
 from dkimctl.verify.report import AnswerState, ServerAnswer, Target
 
 _CAME_BACK = (Trouble.MALFORMED, Trouble.STREAM_STALLED)
