@@ -92,8 +92,8 @@ def test_every_mistake_is_reported_with_its_table_and_key(tmp_path: Path) -> Non
     problems = caught.value.problems
     assert len(problems) == 3
     assert caught.value.exit_code == 2
-    assert any("[keys] bits: a whole number is wanted, not 'many'" in line for line in problems)
-    assert any("[signing] tables: one of file, refile is wanted, not 'hash'" in line for line in problems)
+    assert any("[keys] bits: must be a whole number, not 'many'" in line for line in problems)
+    assert any("[signing] tables: must be one of file, refile, not 'hash'" in line for line in problems)
     assert any('[domains."example.com"] sellector: unknown; known here:' in line for line in problems)
     assert all(str(tmp_path / "dkimctl.toml") in line for line in problems)
 
@@ -152,7 +152,7 @@ def test_text_that_no_file_name_can_hold(tmp_path: Path, text: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load(tmp_path, text)
     assert len(caught.value.problems) == 1
-    assert "what can be printed is wanted" in caught.value.problems[0]
+    assert "must be printable" in caught.value.problems[0]
     assert caught.value.problems[0].isprintable()
 
 

@@ -1,6 +1,7 @@
 """Results and messages on a real terminal: laid out at its width, in colours, and never so that a copy is broken."""
 
 import re
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -120,6 +121,20 @@ def test_diff_is_coloured_and_complete(relay: Relay) -> None:
     seen = relay.on_terminal("render-config", columns=40)
     assert set(relay.piped("render-config").out.splitlines()) <= set(seen.text.splitlines())
     assert "\x1b[32m+127.0.0.1" in seen.raw
+
+
+def test_doctor_names_the_check_that_takes_long(scratch: Scratch) -> None:
+    """While a check takes longer than a second its name is shown on a terminal; a pipe gets nothing of it."""
+    dkimctl = Dkimctl(scratch)
+    assert dkimctl("genkey", "example.com").code == 0
+    assert dkimctl("render-config", "--install").code == 0
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        words = ("doctor", "--dns", "--nameserver", f"127.0.0.1:{silent.getsockname()[1]}")
+        seen, piped = on_terminal(scratch, *words), dkimctl(*words)
+    assert "checking: dns" in seen.text
+    assert "checking:" not in piped.out + piped.err
+    assert seen.code == piped.code
 
 
 def test_record_to_paste_is_unchanged(relay: Relay) -> None:

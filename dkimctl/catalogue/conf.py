@@ -119,8 +119,8 @@ ED25519 = entry(
     722,
     WARNING,
     "mail is signed with Ed25519 alone",
-    "Many receivers verify RSA only (RFC 8463 §3 asks for both). opendkim 2.11 signs with one "
-    "algorithm; a second instance after it can add the other.",
+    "Many receivers verify RSA only, so a message should have an RSA signature as well, with a selector of its own "
+    "(RFC 8463 §6). opendkim 2.11 signs with one algorithm; a second instance after it can add the other.",
 )
 NO_LOGGING = entry(
     723,

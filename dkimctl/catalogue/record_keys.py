@@ -92,6 +92,7 @@ EDWARDS = entry(
     308,
     INFO,
     "an Ed25519 key",
-    "Many receivers do not verify Ed25519 signatures yet: sign with an RSA key as well (RFC 8463 §3).",
+    "Many receivers do not verify Ed25519 signatures yet: sign with an RSA key as well, under a selector of its own "
+    "(RFC 8463 §6).",
     verifiers="opendkim and dkimpy accept it; Gmail, Outlook and Yahoo do not verify it, as senders report",
 )

@@ -41,14 +41,18 @@ def command(app: App, fix: bool, dns: bool | None, form: str) -> int:
     from dkimctl.doctor.run import CHECKS, diagnose, findings
     from dkimctl.findings import exit_code
     from dkimctl.host.world import read_world
+    from dkimctl.output.progress import Meter
 
     app.refuse_json_with(form, ("nagios", "prometheus"))
     app.json = app.json or form == "json"
-    if fix:
-        apply_repairs(app.settings, app.clock, app.terminal.note, app.terminal.failure)
-    world = read_world(app.settings)
-    asks = world.is_live if dns is None else dns
-    found = findings(diagnose(world, _checks_that_ask(app) if asks else CHECKS))
+    with Meter(app.terminal, "doctor", total=1, clock=app.clock) as meter:
+        meter.wait_for("reading the configuration")
+        if fix:
+            apply_repairs(app.settings, app.clock, app.terminal.note, app.terminal.failure)
+        world = read_world(app.settings)
+        asks = world.is_live if dns is None else dns
+        checks = _checks_that_ask(app) if asks else CHECKS
+        found = findings(diagnose(world, checks, begins=lambda name: meter.wait_for(f"checking: {name}")))
     _show(app, found, form)
     if form == "text" and app.verbosity > 0 and (missing := skipped_comparisons(world)):
         app.terminal.note(missing)

@@ -81,7 +81,7 @@ def _paths(table: Table, source: Path) -> Paths:
         programs=table.texts("programs", default.programs),
     )
     if not all(place.startswith("/") for place in paths.programs):
-        table.problem("programs", "absolute paths of directories are wanted")
+        table.problem("programs", "must be absolute paths of directories")
     if paths.programs and (node := search.changeable_source(source)):
         table.problem("programs", f"not taken as root from a file that others can change ({node})")
     table.finish()

@@ -64,7 +64,7 @@ class Table:
         if value is None:
             return None
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-            self.problem(key, f"{words} is wanted, not {_shown(value)}")
+            self.problem(key, f"must be {words}, not {_shown(value)}")
             return None
         return value if self._is_printable(key, value) else None
 
@@ -73,7 +73,7 @@ class Table:
         texts = value if isinstance(value, list) else [value]
         if all(text.isprintable() for text in texts if isinstance(text, str)):
             return True
-        self.problem(key, f"what can be printed is wanted, not {_shown(value)}")
+        self.problem(key, f"must be printable, not {_shown(value)}")
         return False
 
     def table(self, key: str) -> "Table":
@@ -97,7 +97,7 @@ class Table:
         """Return a string of this form."""
         value = self.text(key)
         if value is not None and not re.fullmatch(pattern, value):
-            self.problem(key, f"{words} is wanted, not {_shown(value)}")
+            self.problem(key, f"must be {words}, not {_shown(value)}")
             return default
         return value or default
 
@@ -105,7 +105,7 @@ class Table:
         """Return one of these words."""
         value = self.text(key)
         if value is not None and value not in choices:
-            self.problem(key, f"one of {', '.join(choices)} is wanted, not {_shown(value)}")
+            self.problem(key, f"must be one of {', '.join(choices)}, not {_shown(value)}")
             return default
         return value or default
 
@@ -117,7 +117,7 @@ class Table:
         """Return a whole number between these."""
         value = self._take(key, int, "a whole number")
         if isinstance(value, int) and not least <= value <= most:
-            self.problem(key, f"a number from {least} to {most} is wanted, not {_shown(value)}")
+            self.problem(key, f"must be a number from {least} to {most}, not {_shown(value)}")
             return default
         return value if isinstance(value, int) else default
 
@@ -136,7 +136,7 @@ class Table:
         if value is None:
             return default
         if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
-            self.problem(key, f"a list of strings is wanted, not {_shown(value)}")
+            self.problem(key, f"must be a list of strings, not {_shown(value)}")
             return default
         return tuple(value)
 
@@ -151,5 +151,5 @@ class Table:
             elif isinstance(value, str | int | bool):
                 options[key] = value
             else:
-                self.problem(key, "a string, a number, true, false or a list of strings is wanted")
+                self.problem(key, "must be a string, a number, true, false or a list of strings")
         return options

@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from dkimctl.catalogue import machine as c
@@ -41,13 +41,18 @@ CHECKS: tuple[Check, ...] = (
 _FOR_ANY_SIGNER: tuple[Check, ...] = (check_milters, check_filters, check_machine, check_clock)
 
 
-def diagnose(world: World, checks: Iterable[Check] = CHECKS) -> tuple[Diagnosis, ...]:
-    """Run the checks and return their findings, the worst first; one `ok` finding when nothing is wrong."""
+def diagnose(
+    world: World, checks: Iterable[Check] = CHECKS, *, begins: Callable[[str], None] = lambda _: None
+) -> tuple[Diagnosis, ...]:
+    """Run the checks and return their findings, the worst first; one `ok` finding when nothing is wrong.
+
+    `begins` is called with the name of each check before it runs.
+    """
     if not signer_of(world.settings).explains:
         checks = [check for check in checks if check not in CHECKS or check in _FOR_ANY_SIGNER]
     elif signers_instead(world):
         checks = [check for check in checks if check not in CHECKS or check in (check_conf, check_clock)]
-    found = [*_unread(world), *_counted(item for check in checks for item in _made(check, world))]
+    found = [*_unread(world), *_counted(item for check in checks for item in _made(check, world, begins))]
     found.sort(key=lambda d: severity_order(d.finding))
     if not any(d.finding.severity in (Severity.ERROR, Severity.UNKNOWN) for d in found):
         found.append(diagnosis(c.RIGHT, "this host", _summary(world)))
@@ -78,7 +83,11 @@ def _counted(found: Iterable[Diagnosis]) -> list[Diagnosis]:
 def with_network(lookup: Lookup) -> tuple[Check, ...]:
     """Return all checks, including the key records in DNS and the clock against OVH's API."""
     local = (check for check in CHECKS if check is not check_clock)
-    return (*local, check_clock_with_api, lambda world: check_records(world, lookup))
+
+    def check_dns(world: World) -> Iterator[Diagnosis]:
+        return check_records(world, lookup)
+
+    return (*local, check_clock_with_api, check_dns)
 
 
 def findings(diagnoses: Iterable[Diagnosis]) -> tuple[Finding, ...]:
@@ -86,8 +95,9 @@ def findings(diagnoses: Iterable[Diagnosis]) -> tuple[Finding, ...]:
     return tuple(d.finding for d in diagnoses)
 
 
-def _made(check: Check, world: World) -> Iterator[Diagnosis]:
+def _made(check: Check, world: World, begins: Callable[[str], None]) -> Iterator[Diagnosis]:
     """Run one check; an error in it becomes a finding, so that the other checks still run."""
+    begins(check.__name__.removeprefix("check_").replace("_", " "))
     try:
         yield from check(world)
     except DkimctlError as error:

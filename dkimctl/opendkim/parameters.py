@@ -100,17 +100,17 @@ def value_problem(setting: Setting) -> str:
     """Return why the daemon does not start with this value; empty when it does."""
     value = setting.value
     if setting.key in BOOLEANS:
-        return "" if is_boolean(value) else "yes or no is wanted"
+        return "" if is_boolean(value) else "must be yes or no"
     if setting.key in NUMBERS:
-        return "" if is_number(value) else "a whole number is wanted; a leading 0 makes it octal"
+        return "" if is_number(value) else "must be a whole number; a leading 0 makes it octal"
     return _word_problem(setting.key, value.lower())
 
 
 def _word_problem(key: str, value: str) -> str:
     if key == "mode" and (not value or set(value) - set("sv")):
-        return "s, v or sv is wanted"
+        return "must be s, v or sv"
     if key == "canonicalization" and any(part not in ("simple", "relaxed") for part in value.split("/")):
-        return "simple or relaxed is wanted, or two of them such as relaxed/simple"
+        return "must be simple or relaxed, or two of them such as relaxed/simple"
     if key == "signaturealgorithm" and value not in ALGORITHMS:
-        return f"one of {', '.join(ALGORITHMS)} is wanted"
+        return f"must be one of {', '.join(ALGORITHMS)}"
     return ""
