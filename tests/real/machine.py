@@ -78,7 +78,7 @@ class Machine:
             stdin=subprocess.DEVNULL if input is None else None,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=600,
         )
         if check and ended.returncode != 0:
             raise AssertionError(f"{command} ended with {ended.returncode}\n{ended.stdout}{ended.stderr}{self.log}")

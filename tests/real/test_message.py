@@ -18,7 +18,7 @@ OURS = ("/etc/opendkim.conf", "/etc/opendkim", "/etc/postfix/main.cf", "/etc/pos
 
 def signatures(message: bytes, dns_port: int) -> tuple[Signature, ...]:
     """The message's signatures, verified as a receiver does: with what the name server on this port says."""
-    lookup = Lookup(nameservers=(f"127.0.0.1:{dns_port}",), port=dns_port)
+    lookup = Lookup(nameservers=(f"127.0.0.1:{dns_port}",), port=dns_port, timeout=60)
 
     def find(owner: str) -> str | None:
         text = txt_strings(owner, lookup)

@@ -25,6 +25,8 @@ from tests.real.test_setup import SYSTEMCTL
 
 pytestmark = needs("rspamd", "dkimpy-milter", "opendkim", "postfix", "postconf", root=True, namespaces=True)
 
+PATIENCE = 300.0
+"""Seconds after which what has not come will not: no test waits so long, but on a machine that hangs."""
 ZONES = ["domain.tld", "second.tld"]
 BOTH = {("rsa-sha256", "mail", True), ("ed25519-sha256", "ed", True)}
 
@@ -38,14 +40,25 @@ class Host:
     socket: MilterSocket
 
     def install(self, *options: str) -> Any:
-        """`render-config --install`, its JSON document."""
-        return json.loads(self.machine.dkimctl("render-config", "--install", "--json", *options).stdout)["installed"]
+        """`render-config --install`, its JSON document; returns when no process with the old configuration is left."""
+        before = self.workers()
+        done = json.loads(self.machine.dkimctl("render-config", "--install", "--json", *options).stdout)["installed"]
+        deadline = time.monotonic() + PATIENCE
+        while done["daemon"]["step"] == "reload" and before & self.workers():
+            assert time.monotonic() < deadline, "the old processes go on"
+            time.sleep(0.1)
+        return done
+
+    def workers(self) -> set[str]:
+        """The processes of rspamd that talk to others; none of another signer."""
+        script = "pid=$(cat /run/rspamd/rspamd.pid) && cat /proc/$pid/task/$pid/children"
+        return set(self.machine.run("sh", "-c", script, check=False).stdout.split())
 
     def sign(self, domain: str, client: Client | None = None) -> tuple[Signature, ...]:
         """Return the signatures that the daemon adds to a message of that domain, verified with the keys in DNS."""
         message = probe_message(domain, datetime.now(UTC))
         found: tuple[Signature, ...] = ()
-        for value in offer(self.socket, message, client=client, job="SIGNERS").signatures:
+        for value in offer(self.socket, message, client=client, job="SIGNERS", timeout=PATIENCE).signatures:
             found += signatures(message.with_header(FIELD, value).raw, self.sandbox.dns_address[1])
         return found
 
@@ -84,11 +97,11 @@ def rspamd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
 
 
 def wait_for(place: MilterSocket) -> None:
-    """Wait until a milter answers there: rspamd needs up to half a minute to start."""
-    deadline = time.monotonic() + 90
+    """Wait until a milter answers there: rspamd needs up to half a minute to start, and minutes on a busy machine."""
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         with suppress(Unavailable):
-            greet(place)
+            greet(place, PATIENCE)
             return
         time.sleep(0.2)
     raise AssertionError(f"nothing answers at {place}")
