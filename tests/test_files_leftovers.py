@@ -1,5 +1,6 @@
 """What killed runs leave under temporary names: removed by the next run, and nothing that another one still needs."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -117,6 +118,23 @@ def test_a_directory_with_something_in_it_is_not_removed(tmp_path: Path) -> None
     (tmp_path / aside / inner / "precious").write_text("")
     files.write_file(tmp_path / "other", b"")
     assert (tmp_path / aside / inner / "precious").exists()
+
+
+def test_what_cannot_be_removed_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The change counts all the same; the old file that lies beside it is named."""
+
+    def fails(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, "I/O error")
+
+    (tmp_path / "there").write_text("old")
+    with files.staged_file(tmp_path / "there", b"new") as staged:
+        staged.put()
+        monkeypatch.setattr(os, "unlink", fails)
+    (left,) = temporary_in(tmp_path)
+    assert (tmp_path / "there").read_text() == "new"
+    assert f"{tmp_path}/{left} could not be removed" in caplog.text
 
 
 @needs(root=True)

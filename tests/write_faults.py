@@ -172,7 +172,7 @@ class Case:
         self.fresh(root)
         ran = self.run(root, child=options) if fault.in_child else self.run(root, strace=options)
         text = log.read_text() if log.exists() else ""
-        return ran, text.count("(INJECTED)") or text.count(KILL)
+        return ran, text.count("(INJECTED)") or int(fault.kind == KILL and ran.code in (-9, 137))
 
 
 def _calls_in(log: Path) -> Counter[str]:

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from dkimctl.errors import Refused, shell_word
 from dkimctl.files.owner import Owner
 from dkimctl.files.rename import rename_new
-from dkimctl.files.temporary import TEMPORARY_PREFIX, is_left, temporary_name
+from dkimctl.files.temporary import TEMPORARY_PREFIX, is_left, removing, temporary_name
 
 Content = bytes | Iterable[bytes]
 READABLE = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -146,7 +146,7 @@ class Folder:
             give_descriptor(descriptor, mode, owner)
             yield name, descriptor
         except BaseException:
-            with suppress(OSError):
+            with removing(self.shown(name)):
                 os.unlink(name, dir_fd=self.descriptor)
             raise
         finally:
@@ -182,7 +182,8 @@ class Folder:
             if stat.S_ISDIR(status.st_mode):
                 self._remove_aside(name, status)
             elif _file(status) in finished or is_left(name, status):
-                self.remove(name)
+                with removing(self.shown(name)):
+                    self.remove(name)
 
     def _remove_aside(self, name: str, status: os.stat_result) -> None:
         """Remove a directory in which another one was made, and that one if it is empty, when its run was killed."""
@@ -195,7 +196,7 @@ class Folder:
                     os.rmdir(made, dir_fd=inner.descriptor)
             finally:
                 inner.close()
-        with suppress(OSError):
+        with removing(self.shown(name)):
             os.rmdir(name, dir_fd=self.descriptor)
 
     def _status(self, name: str) -> os.stat_result | None:
@@ -230,7 +231,7 @@ class Folder:
         try:
             return self._make_aside(aside, name, mode, owner)
         finally:
-            with suppress(OSError):
+            with removing(self.shown(aside)):
                 os.rmdir(aside, dir_fd=self.descriptor)
 
     def _make_aside(self, aside: str, name: str, mode: int, owner: Owner | None) -> bool:
@@ -245,7 +246,7 @@ class Folder:
                     give_descriptor(descriptor, mode, owner)
                 rename_new(new, name, above.descriptor, self.descriptor)
             except BaseException as error:
-                with suppress(OSError):
+                with removing(above.shown(new)):
                     os.rmdir(new, dir_fd=above.descriptor)
                 if isinstance(error, FileExistsError):
                     return False

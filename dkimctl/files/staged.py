@@ -19,7 +19,7 @@ from dkimctl.errors import Refused, disk_errors, shell_word
 from dkimctl.files.folder import Content, Folder, fill
 from dkimctl.files.owner import Owner
 from dkimctl.files.rename import exchange, rename_new
-from dkimctl.files.temporary import temporary_name
+from dkimctl.files.temporary import removing, temporary_name
 from dkimctl.files.version import FileChanged, Version
 from dkimctl.files.walk import open_parent
 
@@ -176,8 +176,8 @@ class Staged:
             raise Refused(f"somebody replaced {self.path}", hint=f"see who can: ls -ld {shell_word(folder.path)}")
 
     def discard(self) -> None:
-        """Remove what has the temporary name, as far as that can be done."""
-        with suppress(OSError, Refused), self._folder() as (folder, _):
+        """Remove what has the temporary name; name it where that cannot be done."""
+        with suppress(OSError, Refused), self._folder() as (folder, _), removing(folder.shown(self._temporary)):
             folder.remove(self._temporary)
 
     def _folder(self) -> AbstractContextManager[tuple[Folder, str]]:

@@ -6,10 +6,13 @@ has ended. Where it cannot, as after a reboot or in another container, only age 
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from hashlib import blake2b
 
 from dkimctl.clock import SYSTEM_CLOCK
+from dkimctl.errors import reason
 
 TEMPORARY_PREFIX = ".dkimctl-"
 _NAME = re.compile(re.escape(TEMPORARY_PREFIX) + r"(?:([0-9a-f]{8})-([0-9a-f]{1,8})-)?[0-9a-f]{16}")
@@ -31,6 +34,19 @@ def is_left(name: str, status: os.stat_result) -> bool:
     if match[1] is not None and match[1] == _mark() != _UNKNOWN:
         return not _is_alive(int(match[2], 16))
     return status.st_ctime < SYSTEM_CLOCK.now().timestamp() - _OLD
+
+
+@contextmanager
+def removing(path: str) -> Iterator[None]:
+    """Name what the block cannot remove, and go on: the next run that writes there removes it."""
+    try:
+        yield
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        import logging  # only here: it takes longer to load than all the rest
+
+        logging.getLogger(__name__).warning("%s could not be removed: %s", path, reason(error))
 
 
 def _is_alive(pid: int) -> bool:
