@@ -57,7 +57,7 @@ def test_configuration_example_is_the_defaults(tmp_path: Path) -> None:
     file.write_text(example_file())
     loaded, default = load_settings(str(file), "/", {}), Settings()
     assert (loaded.paths, loaded.keys, loaded.signing) == (default.paths, default.keys, default.signing)
-    assert loaded.lookup == default.lookup
+    assert (loaded.lookup, loaded.lifecycle) == (default.lookup, default.lifecycle)
     assert loaded.provider in BUILT_IN
     assert loaded.domains["example.com"] != DomainSettings()
     assert tomllib.loads(example_file())["providers"]["ovh"]["endpoint"] == "ovh-eu"

@@ -6,8 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
+from dkimctl.config.lifecycle import DEFAULT_TTL, common_rules, rules_of
 from dkimctl.config.schema import Problems, Table, read_document
-from dkimctl.config.settings import SIGNERS, DomainSettings, KeyDefaults, Lookup, Paths, Settings, Signing
+from dkimctl.config.settings import SIGNERS, DomainSettings, KeyDefaults, Lifecycle, Lookup, Paths, Settings, Signing
 from dkimctl.errors import ConfigError, UsageError, disk_errors, shell_word
 from dkimctl.files import read_file
 from dkimctl.names import SLOTS, delegated_name, domain_name, port_number
@@ -46,6 +47,7 @@ def _from_document(settings: Settings, path: Path, text: bytes) -> Settings:
     top = Table(document, "", problems)
     signing = top.table("signing")
     signer = signing.choice("signer", settings.signing.signer, tuple(SIGNERS))
+    lifecycle = common_rules(top.table("lifecycle"))
     loaded = replace(
         settings,
         source=path,
@@ -53,9 +55,10 @@ def _from_document(settings: Settings, path: Path, text: bytes) -> Settings:
         paths=_paths(top.table("paths"), path),
         keys=_keys(top.table("keys")),
         signing=_signing(signing),
+        lifecycle=lifecycle,
         lookup=_lookup(top.table("dns")),
         providers=_providers(top.table("providers")),
-        domains=_domains(top.table("domains")),
+        domains=_domains(top.table("domains"), lifecycle),
     )
     top.finish()
     if problems.found:
@@ -138,17 +141,21 @@ def _providers(table: Table) -> MappingProxyType[str, Mapping[str, str | int | b
     return MappingProxyType({name: table.table(name).options() for name in table.names()})
 
 
-def _domains(table: Table) -> MappingProxyType[str, DomainSettings]:
+def _domains(table: Table, lifecycle: Lifecycle) -> MappingProxyType[str, DomainSettings]:
     domains = {}
     for name in table.names():
         entry = table.table(name)
+        delegate, ttl = _delegate(entry, name), entry.number("ttl", None, 60, 604800)
+        own = rules_of(entry, lifecycle, slot_ttl=(ttl or DEFAULT_TTL) if delegate else None)
         settings = DomainSettings(
             selector=entry.text("selector"),
             provider=entry.text("provider"),
             zone=entry.text("zone"),
-            ttl=entry.number("ttl", None, 60, 604800),
+            ttl=ttl,
             subdomains=entry.flag("subdomains", None),
-            delegate=_delegate(entry, name),
+            delegate=delegate,
+            lifecycle=None if own == lifecycle else own,
+            automation=own.automation if "automation" in entry.names() else None,
         )
         entry.finish()
         try:

@@ -63,6 +63,61 @@ REFERENCE: tuple[TableReference, ...] = (
         ),
     ),
     TableReference(
+        "lifecycle",
+        "When `rotate` replaces keys. A duration is a number with its unit: d (days), h, m (minutes) or s.",
+        (
+            _K(
+                "rotate_after",
+                '"180d"',
+                "The age of a key at which the next one takes over, 10 % more or less by the domain.",
+            ),
+            _K(
+                "publication_margin",
+                '"1h"',
+                "A key that every name server was seen to serve waits so long before it signs, or for the negative TTL "
+                "of its zone where that is longer.",
+            ),
+            _K(
+                "keep_after",
+                '"14d"',
+                "The old record stays so long after the last signature with its key, and at least two days longer than "
+                "Postfix keeps mail in its queue. With signature_ttl it may be as short as that.",
+            ),
+            _K(
+                "revoked_for",
+                '"30d"',
+                "So long a record says that its key is revoked (an empty p=) before it is removed.",
+            ),
+            _K("private_key_for", '"90d"', "An old private key is removed so long after its last signature."),
+            _K(
+                "standby",
+                "true",
+                "Publish the next key right after a switch, so that a rotation, or a leaked key, never waits for DNS.",
+            ),
+            _K(
+                "automation",
+                '"full"',
+                '"full"; "until-switch": prepare the next key, and leave the switch to a person (rotate --now DOMAIN); '
+                '"off": only look. Keys that adopt took over are "off" until their domain\'s own table, or resume '
+                "DOMAIN, says otherwise.",
+            ),
+            _K("hours", '"00:00-24:00"', "The hours in which a switch may happen, in UTC; they may go over midnight."),
+            _K(
+                "days",
+                '["mon", "tue", "wed", "thu", "fri", "sat", "sun"]',
+                "The days, in UTC, on which those hours may begin.",
+            ),
+            _K("canary", "true", "Switch one domain, then 1 % of them, then the rest."),
+            _K("most_new_keys", "50", "Make at most so many new keys in one run."),
+            _K(
+                "signature_ttl",
+                '"0"',
+                "How long a signature is valid (x=, opendkim's SignatureTTL). 0: for ever. rspamd and dkimpy-milter "
+                "cannot set it.",
+            ),
+        ),
+    ),
+    TableReference(
         "dns",
         "How DNS is queried.",
         (
@@ -152,6 +207,15 @@ REFERENCE: tuple[TableReference, ...] = (
                 "For a customer's domain: its records are published below this domain of yours, and the customer adds "
                 "one CNAME for each slot, as `dkimctl record DOMAIN` prints them.",
             ),
+            _K("rotate_after", '"90d"', "As in [lifecycle], like all that follow."),
+            _K("publication_margin", '"2h"', "The wait before a new key signs."),
+            _K("keep_after", '"21d"', "How long an old record stays."),
+            _K("revoked_for", '"14d"', "How long it says that its key is revoked."),
+            _K("private_key_for", '"30d"', "How long an old private key stays."),
+            _K("standby", "false", "Publish the next key right after a switch."),
+            _K("automation", '"until-switch"', "What happens by itself, also to keys that adopt took over."),
+            _K("hours", '"02:00-05:00"', "When a switch may happen, in UTC."),
+            _K("days", '["tue", "wed"]', "The days on which those hours may begin."),
         ),
     ),
 )

@@ -9,6 +9,8 @@ from dkimctl.config.settings import Option
 from dkimctl.errors import ConfigError, shell_word
 from dkimctl.names import printable
 
+_UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
+
 
 @dataclass(slots=True)
 class Problems:
@@ -120,6 +122,25 @@ class Table:
             self.problem(key, f"must be a number from {least} to {most}, not {_shown(value)}")
             return default
         return value if isinstance(value, int) else default
+
+    def duration(self, key: str, default: int, least: int, most: int) -> int:
+        """Return a time in seconds, written with its unit: "180d", "14h", "90m" or "30s"."""
+        if isinstance(self._values.get(key), int | float):
+            self._asked.add(key)
+            self.problem(key, f'write the unit: "{_shown(self._values[key])}d" for days, or h, m, s')
+            return default
+        value = self.text(key)
+        if value is None:
+            return default
+        found = re.fullmatch(r"([0-9]{1,9})([dhms])", "0s" if value == "0" else value)
+        if found is None:
+            self.problem(key, f'a duration such as "180d", "12h", "90m" or "30s" is wanted, not {_shown(value)}')
+            return default
+        seconds = int(found[1]) * _UNITS[found[2]]
+        if not least <= seconds <= most:
+            self.problem(key, f"a duration from {least} to {most} seconds is wanted, not {_shown(value)}")
+            return default
+        return seconds
 
     @overload
     def flag(self, key: str, default: bool) -> bool: ...

@@ -62,15 +62,19 @@ class Signing(NamedTuple):
 
 
 class SignerDefaults(NamedTuple):
-    """The defaults of a signer: where it listens, and the USER:GROUP it runs as."""
+    """The defaults of a signer, and what it cannot do."""
 
     socket: str
+    """Where it listens."""
     owner: str
+    """The USER:GROUP it runs as."""
+    has_signature_ttl: bool = False
+    """True when it can put an end (`x=`) on its signatures."""
 
 
 SIGNERS: Mapping[str, SignerDefaults] = MappingProxyType(
     {
-        "opendkim": SignerDefaults(Signing().socket, KeyDefaults().owner),
+        "opendkim": SignerDefaults(Signing().socket, KeyDefaults().owner, has_signature_ttl=True),
         "rspamd": SignerDefaults("inet:11332@localhost", "_rspamd:_rspamd"),
         "dkimpy-milter": SignerDefaults(
             "local:/var/spool/postfix/dkimpy-milter/dkimpy-milter.sock", "dkimpy-milter:dkimpy-milter"
@@ -78,6 +82,38 @@ SIGNERS: Mapping[str, SignerDefaults] = MappingProxyType(
     }
 )
 """The daemons that can sign, by the name of their service."""
+
+
+_DAY = 24 * 3600
+
+
+class Lifecycle(NamedTuple):
+    """The rules by which keys are replaced. All times are in seconds."""
+
+    rotate_after: int = 180 * _DAY
+    """The age of a key at which the next one takes over, ± 10 % by the domain."""
+    publication_margin: int = 3600
+    """A key that was proven in DNS waits so long before it signs."""
+    keep_after: int = 14 * _DAY
+    """The record stays so long after the last signature with its key."""
+    revoked_for: int = 30 * _DAY
+    """So long the record says `p=` before it is removed."""
+    private_key_for: int = 90 * _DAY
+    """So long after its last signature a private key stays on the disk, at most."""
+    standby: bool = True
+    """The next key is published right after a switch."""
+    automation: str = "full"
+    """`full`, `until-switch` (a person switches) or `off`."""
+    hours: tuple[int, int] = (0, _DAY)
+    """The time of the day in which a switch may happen, in UTC; over midnight when the second is the smaller."""
+    days: tuple[int, ...] = tuple(range(7))
+    """The days on which those hours may begin; Monday is 0."""
+    canary: bool = True
+    """One domain switches first, then 1 %, then the rest."""
+    most_new_keys: int = 50
+    """Of one run."""
+    signature_ttl: int = 0
+    """The lifetime of a signature (`x=`), for a signer that can set it; 0: none."""
 
 
 class DomainSettings(NamedTuple):
@@ -92,6 +128,10 @@ class DomainSettings(NamedTuple):
     subdomains: bool | None = None
     delegate: str | None = None
     """A domain of the operator, below which the records are published; the customer's names are CNAMEs to them."""
+    lifecycle: Lifecycle | None = None
+    """Its own rules, complete; None where all of them are those of `[lifecycle]`."""
+    automation: str | None = None
+    """What its table says of automation, which also counts for keys that were taken over; None when it says nothing."""
 
 
 _NO_TABLE = DomainSettings()
@@ -120,6 +160,7 @@ class Settings:
     paths: Paths = field(default_factory=Paths)
     keys: KeyDefaults = field(default_factory=KeyDefaults)
     signing: Signing = field(default_factory=Signing)
+    lifecycle: Lifecycle = field(default_factory=Lifecycle)
     lookup: Lookup = Lookup()
     provider: str | None = None
     """The provider for domains that name none."""
@@ -152,6 +193,10 @@ class Settings:
     def domain(self, name: str) -> DomainSettings:
         """Return the settings of one domain; defaults when it has no table."""
         return self.domains.get(name, _NO_TABLE)
+
+    def lifecycle_for(self, name: str) -> Lifecycle:
+        """Return the rules of one domain."""
+        return self.domain(name).lifecycle or self.lifecycle
 
     def published_at(self, selector: str, domain: str) -> str:
         """Return the name of a key's record: its owner name, or where the CNAME of a delegated domain leads."""

@@ -3,6 +3,8 @@
 from hashlib import sha256
 from typing import NamedTuple
 
+from dkimctl.config.settings import SIGNERS, Lifecycle, Settings
+
 HOUR = 3600
 DAY = 24 * HOUR
 
@@ -67,13 +69,39 @@ def _in_week(now: int) -> int:
     return (now + 3 * DAY) % (7 * DAY)  # 1970-01-01 was a Thursday
 
 
-def problems(policy: Policy) -> list[str]:
-    """Return why this policy cannot work; empty when it can."""
+def policy_for(settings: Settings, domain: str, *, is_adopted: bool = False, queue_lifetime: int = 5 * DAY) -> Policy:
+    """Return the policy of a domain.
+
+    `is_adopted`: its key was taken over, and nobody has said that no other host signs with it. `queue_lifetime`:
+    the longest time that Postfix keeps a message in its queue, in seconds.
+    """
+    rules = settings.lifecycle_for(domain)
+    own = settings.domain(domain).automation
+    ttl = rules.signature_ttl if SIGNERS[settings.signing.signer].has_signature_ttl else 0
+    under_way = queue_lifetime + 2 * DAY
+    return Policy(
+        rotate_after=jitter(domain, rules.rotate_after),
+        publication_margin=rules.publication_margin,
+        keep_after=max(rules.keep_after, min(under_way, ttl + HOUR) if ttl else under_way),
+        revoked_for=rules.revoked_for,
+        private_key_for=rules.private_key_for,
+        standby=rules.standby,
+        automation=own or ("off" if is_adopted else rules.automation),
+        signature_ttl=ttl,
+        window=_window(rules),
+    )
+
+
+def _window(rules: Lifecycle) -> tuple[tuple[int, int], ...]:
+    """Return the hours of the week in which a switch may happen; one that goes past Sunday is cut in two."""
+    start, end = rules.hours
+    length = (end - start) % DAY or DAY
+    if length == DAY and len(rules.days) == 7:
+        return ()
     found = []
-    steps = policy.proof_interval + policy.publication_margin + policy.standby_lead + policy.keep_after
-    if policy.automation != "off" and policy.rotate_after <= steps:
-        found.append(
-            f"rotate_after ({policy.rotate_after // DAY} d) is shorter than one rotation takes: "
-            f"{-(-steps // DAY)} d with keep_after ({policy.keep_after // DAY} d)"
-        )
-    return found
+    for day in rules.days:
+        opens = day * DAY + start
+        found.append((opens, min(opens + length, 7 * DAY)))
+        if opens + length > 7 * DAY:
+            found.append((0, opens + length - 7 * DAY))
+    return tuple(sorted(found))

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from types import MappingProxyType
 
-from dkimctl.config.settings import Settings
+from dkimctl.config.settings import SIGNERS, Settings
 from dkimctl.files import version_at
 from dkimctl.keys.store import KeyReader
-from dkimctl.signers.base import Rendering, Selection, Signer
+from dkimctl.signers.base import Notice, Rendering, Selection, Signer
 from dkimctl.signers.derived import moved_copies, revoked_copies
 from dkimctl.signers.postfix import postfix_settings
 from dkimctl.signers.registry import all_signers, signer_of
@@ -33,10 +33,18 @@ def desired(settings: Settings, store: KeyReader) -> Rendering:
         files=files,
         directories=daemon.directories(settings),
         postfix=MappingProxyType(postfix),
-        notices=(*selection.notices, *transition, *notices, *postfix_notices),
+        notices=(*selection.notices, *transition, *notices, *_no_signature_ttl(settings), *postfix_notices),
         main_cf=main_cf,
         leftovers=tuple(dict.fromkeys(_leftovers(settings, store, daemon, selection))),
     )
+
+
+def _no_signature_ttl(settings: Settings) -> Iterator[Notice]:
+    if settings.lifecycle.signature_ttl and not SIGNERS[settings.signing.signer].has_signature_ttl:
+        yield Notice(
+            f"{settings.signing.signer} cannot put an end on its signatures: signature_ttl has no effect",
+            "leave signature_ttl out, or sign with opendkim",
+        )
 
 
 def _leftovers(settings: Settings, store: KeyReader, daemon: Signer, selection: Selection) -> Iterator[str]:

@@ -74,6 +74,7 @@ def parameters(settings: Settings, selection: Selection, kind: str) -> tuple[tup
         ("Canonicalization", settings.signing.canonicalization),
         ("SignatureAlgorithm", f"{selection.algorithm}-sha256"),
         ("OversignHeaders", "From"),
+        *([("SignatureTTL", str(settings.lifecycle.signature_ttl))] if settings.lifecycle.signature_ttl else []),
         ("KeyTable", f"file:{place}/KeyTable"),
         ("SigningTable", f"{kind}:{place}/SigningTable"),
         ("InternalHosts", f"file:{place}/TrustedHosts"),
