@@ -12,8 +12,8 @@ import pytest
 
 from dkimctl.cli.frame import App
 from dkimctl.errors import CheckFailed, ConfigError, DkimctlError, Refused, Unavailable
-from dkimctl.providers.ovh.conffile import with_credentials
 from dkimctl.providers.ovh.credentials import Credentials, stored_credentials
+from dkimctl.providers.ovh.credentials_store import with_credentials
 from dkimctl.providers.ovh.grants import Rule, rules_for
 from dkimctl.providers.ovh.login import POLL, Login, LoginRequest, Pending, log_in
 from dkimctl.providers.ovh.refusals import OvhError

@@ -124,7 +124,7 @@ def _options(app: App) -> "Mapping[str, Option]":
 def _target(app: App, named: str | None) -> "Path":
     from pathlib import Path
 
-    from dkimctl.providers.ovh.credentials import OWN_FILE
+    from dkimctl.providers.ovh.credentials_file import OWN_FILE
 
     if named:
         return Path(named)

@@ -4,7 +4,6 @@ The `ovh` library would also read `./ovh.conf`, which is unsafe for a tool run b
 passed explicitly.
 """
 
-import configparser
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,15 +14,21 @@ from dkimctl.errors import ConfigError
 from dkimctl.files import is_there
 from dkimctl.names import printable
 from dkimctl.providers.base import check_strings
+from dkimctl.providers.ovh.credentials_file import (
+    KEYS,
+    OAUTH2,
+    OWN_FILE,
+    CredentialsFile,
+    cleaned,
+    find_file,
+    home_directory,
+    read_file,
+)
 from dkimctl.providers.ovh.endpoint import ENDPOINTS, web_host
 from dkimctl.providers.secretfile import secret_text
 
 DEFAULT_ENDPOINT = "ovh-eu"
-KEYS = ("application_key", "application_secret", "consumer_key")
-OAUTH2 = ("client_id", "client_secret")
-OWN_FILE = "/etc/dkimctl/ovh.conf"
 OPTIONS = ("endpoint", "credentials")
-_AROUND = " \t\r\n\v\f\u00a0\u200b\u200c\u200d\u2028\u2029\u2060\ufeff"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,7 @@ def find_credentials(
     return _whole(endpoint, values, file) if values else None
 
 
-def _whole(endpoint: str, values: dict[str, str], file: "_File") -> Credentials:
+def _whole(endpoint: str, values: dict[str, str], file: CredentialsFile) -> Credentials:
     kind = OAUTH2 if any(name in values for name in OAUTH2) else KEYS
     _refuse_incomplete(values, file.path, kind, _where_from(endpoint))
     return Credentials(endpoint, **values)
@@ -70,11 +75,11 @@ def _whole(endpoint: str, values: dict[str, str], file: "_File") -> Credentials:
 
 def _found(
     options: Mapping[str, Option], settings: Settings, environment: Mapping[str, str], home: Path | None
-) -> "tuple[str, dict[str, str], _File]":
+) -> tuple[str, dict[str, str], CredentialsFile]:
     """Return the endpoint, the values of one kind, and the file that was read."""
     _check_options(options)
     given = _from_environment(environment)
-    file = _File.none() if _is_complete(given) else _find_file(options, settings, home or _home())
+    file = CredentialsFile.none() if _is_complete(given) else find_file(options, settings, home or home_directory())
     endpoint = given.pop("endpoint", "") or str(options.get("endpoint", "")) or file.endpoint or DEFAULT_ENDPOINT
     values = file.values(endpoint)
     if not values and file.sections and not _is_complete(given):
@@ -82,7 +87,7 @@ def _found(
     return endpoint, _one_kind(given, values), file
 
 
-def _other_section(file: "_File", endpoint: str) -> ConfigError:
+def _other_section(file: CredentialsFile, endpoint: str) -> ConfigError:
     """Return the error for a file with keys for other endpoints only."""
     there = " and ".join(f"[{printable(name, 40)}]" for name in file.sections)
     first = file.sections[0]
@@ -110,7 +115,7 @@ def read_application(
     given = _from_environment(environment)
     given.pop("consumer_key", None)
     elsewhere = options if is_there(settings.at(str(options.get("credentials", "")))) else {}
-    file = _read_file(target) if is_there(target) else _find_file(elsewhere, settings, home or _home())
+    file = read_file(target) if is_there(target) else find_file(elsewhere, settings, home or home_directory())
     endpoint = given.pop("endpoint", "") or str(options.get("endpoint", "")) or file.endpoint or DEFAULT_ENDPOINT
     values = {name: value for name, value in _one_kind(given, file.values(endpoint)).items() if name != "consumer_key"}
     if any(name in values for name in OAUTH2):
@@ -127,7 +132,7 @@ def read_application(
 
 def stored_credentials(path: Path, endpoint: str) -> Credentials | None:
     """Return the three keys in a file for an endpoint, or None when they are incomplete. Raises ConfigError."""
-    values = _read_file(path).values(endpoint) if is_there(path) else {}
+    values = read_file(path).values(endpoint) if is_there(path) else {}
     return Credentials(endpoint, **values) if all(name in values for name in KEYS) else None
 
 
@@ -151,79 +156,8 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, str]:
     return values
 
 
-def cleaned(value: str) -> str:
-    """Return a value without the blanks, line feeds and quotes that pasting leaves around it."""
-    value = value.strip(_AROUND)
-    if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
-        value = value[1:-1].strip(_AROUND)
-    return value
-
-
 def _is_complete(values: Mapping[str, str]) -> bool:
     return all(name in values for name in KEYS) or all(name in values for name in OAUTH2)
-
-
-@dataclass(frozen=True, slots=True)
-class _File:
-    """A parsed `ovh.conf`, or none."""
-
-    path: Path | None
-    parser: configparser.RawConfigParser = field(repr=False)
-
-    @staticmethod
-    def none() -> "_File":
-        return _File(None, configparser.RawConfigParser())
-
-    @property
-    def endpoint(self) -> str:
-        return cleaned(self.parser.get("default", "endpoint", fallback=""))
-
-    def values(self, endpoint: str) -> dict[str, str]:
-        found = {name: cleaned(self.parser.get(endpoint, name, fallback="")) for name in (*KEYS, *OAUTH2)}
-        return {name: value for name, value in found.items() if value}
-
-    @property
-    def sections(self) -> list[str]:
-        """The sections with complete or incomplete credentials."""
-        return [name for name in ("DEFAULT", *self.parser.sections()) if self._has_keys(name)]
-
-    def _has_keys(self, section: str) -> bool:
-        options = self.parser.defaults() if section == "DEFAULT" else self.parser[section]
-        return any(options.get(name) for name in (*KEYS, *OAUTH2))
-
-
-def _home() -> Path | None:
-    try:
-        return Path.home()
-    except RuntimeError:  # a user without a name and without HOME
-        return None
-
-
-def _find_file(options: Mapping[str, Option], settings: Settings, home: Path | None) -> _File:
-    named = options.get("credentials")
-    if named:
-        path = settings.at(str(named))
-        if not is_there(path):
-            raise ConfigError(f"no such credentials file: {path}", hint="see [providers.ovh] credentials")
-        return _read_file(path)
-    personal = [home / ".ovh.conf"] if home else []
-    for path in (settings.at(OWN_FILE), *personal, settings.at("/etc/ovh.conf")):
-        if is_there(path):
-            return _read_file(path)
-    return _File.none()
-
-
-def _read_file(path: Path) -> _File:
-    parser = configparser.RawConfigParser()
-    try:
-        parser.read_string(secret_text(path, hint="correct the credentials file"))
-    except configparser.Error as error:
-        # the parser's message would quote lines of the file, and a line may hold a secret
-        line = f" (line {error.lineno})" if isinstance(getattr(error, "lineno", None), int) else ""  # type: ignore[attr-defined]
-        raise ConfigError(
-            f"{path} is not an ovh.conf{line}", hint="it looks like: [ovh-eu], then application_key=… and so on"
-        ) from None
-    return _File(path, parser)
 
 
 def _one_kind(given: dict[str, str], filed: dict[str, str]) -> dict[str, str]:

@@ -14,8 +14,8 @@ from dkimctl.findings import Severity
 from dkimctl.names import first_few
 from dkimctl.providers.ovh.calls import Calls
 from dkimctl.providers.ovh.client import ApiClient
-from dkimctl.providers.ovh.conffile import refuse_unstorable, store
 from dkimctl.providers.ovh.credentials import Credentials, stored_credentials
+from dkimctl.providers.ovh.credentials_store import refuse_unstorable, store
 from dkimctl.providers.ovh.grants import Rule, rules_for, uncovered, zones_of
 from dkimctl.providers.ovh.identity import PATH, ConsumerKey, consumer_key
 from dkimctl.providers.ovh.refusals import Kind, OvhError, lost

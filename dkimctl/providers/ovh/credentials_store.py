@@ -19,7 +19,8 @@ from dkimctl.files import (
     status_of,
     write_file,
 )
-from dkimctl.providers.ovh.credentials import KEYS, Credentials
+from dkimctl.providers.ovh.credentials import Credentials
+from dkimctl.providers.ovh.credentials_file import KEYS
 
 MODE = 0o600
 HEAD = "# Credentials of the OVH API, for dkimctl and for the ovh library. Nobody else may read this file.\n"
