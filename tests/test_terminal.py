@@ -69,10 +69,11 @@ def relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Relay]:
 @pytest.mark.parametrize("columns", WIDTHS)
 @pytest.mark.parametrize("words", SHOWN, ids=" ".join)
 def test_same_words_at_every_width(relay: Relay, words: tuple[str, ...], columns: int) -> None:
-    """No word is broken or lost; a line longer than the terminal is wide is one command, one word, or a record."""
+    """No word is broken or lost, no line ends with a blank; a longer one is one command, one word, or a record."""
     seen, piped = relay.on_terminal(*words, columns=columns), relay.piped(*words)
     assert seen.code == piped.code
     assert sorted(words_of(seen.text)) == sorted(words_of(piped.out + piped.err))
+    assert [line for line in seen.text.splitlines() if line.endswith(" ") and not line.startswith("+")] == []
     for line in seen.lines:
         assert len(line) <= columns or " " not in line.strip() or is_kept_whole(line), line
 

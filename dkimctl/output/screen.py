@@ -101,7 +101,7 @@ class _Page:
             if piece.is_whole:
                 yield line
             elif line.plain:
-                yield from line.wrap(self._console, width)
+                yield from map(_stripped, line.wrap(self._console, width))
 
     def _table(self, table: Table) -> Iterator[RenderableType]:
         cells = [[self._text(cell, table.tones.get(cell, Tone.NONE)) for cell in row] for row in table.rows]
@@ -129,9 +129,9 @@ class _Page:
                 yield Text.assemble(Text(f"  {head:{column}}", _STYLES[Tone.FAINT]), cell)
 
 
-def _stripped(label: Text) -> Text:
-    label.rstrip()
-    return label
+def _stripped(line: Text) -> Text:
+    line.rstrip()
+    return line
 
 
 def _wholes(text: str, width: int | None) -> Iterator[Piece]:
