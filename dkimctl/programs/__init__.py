@@ -4,9 +4,19 @@
 `openings` finds out what another user can open, `workers` are processes of our own that share a long list.
 """
 
-from dkimctl.programs.child import Ended, run_program
+from dkimctl.programs.child import Ended, environment, run_program
 from dkimctl.programs.identity import Identity
-from dkimctl.programs.search import find_program
-from dkimctl.programs.systemd import has_systemd, log_of
+from dkimctl.programs.search import changeable_at, find_program
+from dkimctl.programs.systemd import can_start_units, has_systemd, log_of
 
-__all__ = ["Ended", "Identity", "find_program", "has_systemd", "log_of", "run_program"]
+__all__ = [
+    "Ended",
+    "Identity",
+    "can_start_units",
+    "changeable_at",
+    "environment",
+    "find_program",
+    "has_systemd",
+    "log_of",
+    "run_program",
+]

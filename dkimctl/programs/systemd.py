@@ -1,13 +1,20 @@
 """Whether systemd runs this machine, and what follows from it for the commands that are advised."""
 
+import os
 from pathlib import Path
 
 _SYSTEMD = Path("/run/systemd/system")
+_BUS = Path("/run/dbus/system_bus_socket")
 
 
 def has_systemd() -> bool:
     """Return whether systemd runs this machine."""
     return _SYSTEMD.is_dir()
+
+
+def can_start_units() -> bool:
+    """Return whether `systemd-run` can start a unit and wait for it: root, and D-Bus, with systemd."""
+    return os.geteuid() == 0 and has_systemd() and _BUS.exists()
 
 
 def log_of(daemon: str, word: str = "") -> str:
