@@ -39,10 +39,10 @@ def _tables(world: World, daemon: Installation) -> Iterator[Diagnosis]:
         there = single or selector
         assert there is not None
         seen = f"{where(there)}: {there.name} {there.value}, and no {'Selector' if single else 'KeyFile'}"
-        off = comment_out(world, there.file, there.line)
+        fix = dkimctl(world, "render-config --install")  # with tables, one of the two alone is ignored
         if daemon.is_on_command_line(there):
-            off = edit(world, there.file, there.line, f"remove {there.name}, or add the other setting")
-        yield diagnosis(c.HALF_TABLES, where(there), seen, off)
+            fix = edit(world, there.file, there.line, f"remove {there.name}, or add the other setting")
+        yield diagnosis(c.HALF_TABLES, where(there), seen, fix)
     alone = daemon.find("Domain")
     if alone and daemon.signs and not (keys or signing or single or selector or has_script):
         seen = f"{where(alone)}: Domain {alone.value}, and neither Selector nor KeyFile"

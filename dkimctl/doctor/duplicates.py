@@ -18,7 +18,7 @@ def duplicate_rows(world: World, data_set: DataSet, entry: Entry, *, ignore_case
     dead = list(data_set.rows.repeated(ignore_case=ignore_case)) if isinstance(data_set.rows, Rows) else []
     if not dead:
         return
-    theirs = _lines_of_people(world, data_set)
+    theirs = lines_of_people(world, data_set)
     ours_dead = {(a, b) for a, b in dead if a.line in theirs and b.line not in theirs}
     # of two equal rows, remove the one that dkimctl would not write again
     lines = tuple(sorted({a.line if (a, b) in ours_dead and a.value == b.value else b.line for a, b in dead}))
@@ -35,7 +35,7 @@ def duplicate_rows(world: World, data_set: DataSet, entry: Entry, *, ignore_case
     yield with_repair(world, entry, seen, Repair(data_set.place, drop_lines=lines))
 
 
-def _lines_of_people(world: World, data_set: DataSet) -> set[int]:
+def lines_of_people(world: World, data_set: DataSet) -> set[int]:
     """Return the numbers of the lines outside dkimctl's block; empty when the file cannot be read."""
     with suppress(DkimctlError):
         return {line.number for line in read_foreign(world.at(data_set.place)).lines}

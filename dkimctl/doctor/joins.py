@@ -5,8 +5,9 @@ from itertools import filterfalse
 
 from dkimctl.catalogue import tables as c
 from dkimctl.doctor.base import MAX_PER_CODE, Diagnosis, diagnosis
-from dkimctl.doctor.commands import dkimctl, edit_row, rewrite_row
-from dkimctl.errors import shell_word
+from dkimctl.doctor.commands import edit_row, rewrite_row
+from dkimctl.doctor.key_repairs import own_key
+from dkimctl.doctor.signing_rows import fits_nothing
 from dkimctl.host.datasets import DataSet, is_marked
 from dkimctl.host.world import World
 from dkimctl.names import is_aligned, is_within
@@ -25,7 +26,7 @@ def check_joined(world: World, keys: DataSet, signing: DataSet) -> Iterator[Diag
         found = names.get(name) or _by_pattern(patterns, names, name)
         if found is not None:
             if not _is_plain(row, found):
-                yield from _match(world, signing, row, found)
+                yield from _match(world, keys, signing, row, found)
         elif name in ("", "%"):
             is_any_used = is_any_used or name == "%"
         elif len(dangling) < MAX_PER_CODE:
@@ -52,10 +53,10 @@ def _is_plain(row: Row, found: Row) -> bool:
     return ":" not in row.value and found.value.startswith(f"{row.key.removeprefix('.')}:")
 
 
-def _match(world: World, signing: DataSet, row: Row, found: Row) -> Iterator[Diagnosis]:
+def _match(world: World, keys: DataSet, signing: DataSet, row: Row, found: Row) -> Iterator[Diagnosis]:
     entry = key_entry(found)
     if entry is not None:
-        yield from _alignment(world, signing, row, entry)
+        yield from _alignment(world, keys, signing, row, entry)
         yield from _signer(world, signing, row, entry)
 
 
@@ -86,14 +87,22 @@ def _dangling(
     return diagnosis(c.DANGLING, where, seen, fix)
 
 
-def _alignment(world: World, signing: DataSet, row: Row, entry: KeyEntry) -> Iterator[Diagnosis]:
+def _alignment(world: World, keys: DataSet, signing: DataSet, row: Row, entry: KeyEntry) -> Iterator[Diagnosis]:
     domain = row.key.rpartition("@")[2].lower().lstrip("*").lstrip(".")
     if entry.domain == "%" or not domain or is_aligned(domain, entry.domain.lower()):
         return
+    if not _is_in_effect(signing, row.key):
+        return  # another finding has the row rewritten first
     where = signing.at(row)
     seen = f"{where}: mail from {domain} gets d={entry.domain}"
-    fix = dkimctl(world, f"setup {shell_word(domain)}", "gives it its own key; optional where DMARC does not matter")
-    yield diagnosis(c.MISALIGNED, where, seen, fix)
+    yield diagnosis(c.MISALIGNED, where, seen, own_key(world, keys, signing, row, domain))
+
+
+def _is_in_effect(signing: DataSet, key: str) -> bool:
+    """Return True when the row matches mail as it is written."""
+    if not key.isascii() or fits_nothing(signing, key):
+        return False
+    return ("@" in key or "*" in key) if signing.patterns else "*" not in key
 
 
 def _signer(world: World, signing: DataSet, row: Row, entry: KeyEntry) -> Iterator[Diagnosis]:

@@ -109,7 +109,8 @@ def _unopened(world: World, account: Account, key: UsedKey, result: int) -> Diag
         return diagnosis(c.MISSING, key.path, seen, make_again(world, key))
     if result == errno.EACCES:
         return _denied(world, account, key, seen)
-    return diagnosis(c.NOT_A_FILE, key.path, seen, f"namei -l {shell_word(shown)}  # this must be a key file")
+    fix = f"namei -l {shell_word(shown)}  # this must be a key file"
+    return diagnosis(c.NOT_A_FILE, key.path, seen, make_again(world, key) if os.path.lexists(shown) else fix)
 
 
 def _denied(world: World, account: Account, key: UsedKey, seen: str) -> Diagnosis:

@@ -90,6 +90,10 @@ class MailRoute:
             and self.trusts_loopback
         )
 
+    def would_sign_outside_mail(self, service: Service) -> bool:
+        """Return True when mail from outside returns by sendmail(1), so that non_smtpd_milters would have it signed."""
+        return self.is_piped(service) and self.instance.accepts_unknown_clients(service) and self.trusts_loopback
+
     @property
     def signs_submissions(self) -> bool:
         """Return whether a submission service signs: other services then need not."""

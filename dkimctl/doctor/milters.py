@@ -8,7 +8,7 @@ from dataclasses import replace
 from dkimctl.catalogue import postfix as c
 from dkimctl.config.settings import Signing
 from dkimctl.doctor.base import Diagnosis, diagnosis
-from dkimctl.doctor.commands import dkimctl
+from dkimctl.doctor.commands import dkimctl, edit
 from dkimctl.doctor.mail_routes import LISTS, MailRoute, mail_routes
 from dkimctl.doctor.milter_socket import (
     check_chroot,
@@ -129,6 +129,9 @@ def _local(route: MailRoute) -> Iterator[Diagnosis]:
     if route.includes_daemon(value) or route.signs_local_on_return:
         return
     fix = f"{route.postconf} -e 'non_smtpd_milters = $smtpd_milters'"
+    if any(map(route.would_sign_outside_mail, route.smtpd_services())):
+        why = "not non_smtpd_milters: mail from outside returns by sendmail(1); have the filter return it over SMTP"
+        fix = edit(route.world, f"{route.instance.directory}/master.cf", 0, why)
     yield diagnosis(
         c.LOCAL_NOT_ASKED, "non_smtpd_milters", f"{route.main_cf}: non_smtpd_milters = {value or '(empty)'}", fix
     )

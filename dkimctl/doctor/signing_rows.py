@@ -36,7 +36,7 @@ def _signing_rows(world: World, signing: DataSet) -> Iterator[Diagnosis]:
         if not row.value:
             fix = comment_out_row(world, signing, row, "or add the name of a key")
             yield diagnosis(c.CRASH_NO_KEY, where, f"{where}: {row.key}", fix)
-        if _fits_nothing(signing, row.key):
+        if fits_nothing(signing, row.key):
             fix = _written(world, signing, known, row, *_meant(signing, row.key))
             yield diagnosis(c.FITS_NOTHING, where, f"{where}: {row.key} {row.value}", fix)
         if not row.key.rpartition("@")[2].isascii():
@@ -49,7 +49,7 @@ def _signing_rows(world: World, signing: DataSet) -> Iterator[Diagnosis]:
         yield from duplicate_rows(world, signing, c.SAME_PATTERN, ignore_case=True)
 
 
-def _fits_nothing(signing: DataSet, key: str) -> bool:
+def fits_nothing(signing: DataSet, key: str) -> bool:
     """Return True for a row that no address can match, in one of the forms found in practice."""
     if key.startswith("@") or key.endswith(".") or "," in key:
         return True
@@ -134,7 +134,7 @@ def _patterns(world: World, signing: DataSet) -> Iterator[Diagnosis]:
         elif row.key.startswith("*.") and "@" not in row.key and f"*@{row.key[2:]}".lower() not in known():
             fix = _written(world, signing, known, row, f"*@{row.key[2:]}", f"*@{row.key}")
             yield diagnosis(c.NO_APEX, where, f"{where}: {row.key}", fix)
-        elif _fits_nothing(signing, row.key):
+        elif fits_nothing(signing, row.key):
             continue  # reported with every kind of table
         elif "@" not in row.key and "*" not in row.key:
             domain = row.key.removeprefix(".")
