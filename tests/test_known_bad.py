@@ -18,9 +18,10 @@ from dkimctl.dkim.explain import exit_code, explain
 from dkimctl.findings import finding
 from dkimctl.keys import knownbad
 from dkimctl.keys.metadata import Tags
-from dkimctl.keys.pair import KeyPair, parse_private_key
+from dkimctl.keys.pair import KeyPair, parse_private_key, parse_public
 from dkimctl.keys.public import PublicKey
 from dkimctl.record.model import record_for
+from dkimctl.sandbox import Sandbox
 from dkimctl.verify.bulk.cachedjudge import CachedJudge
 from dkimctl.verify.judge import judge, right_text
 from dkimctl.verify.report import Report, Target, Verdict
@@ -254,6 +255,36 @@ def test_adopt_leaves_it_where_it_is(dkimctl_inside: DkimctlInside, tmp_path: Pa
     privates[0].write_bytes(close_primes().private_pem)
     ran = dkimctl_inside("adopt", "--root", tree.root, "--json")
     assert any("known to be bad" in left["why"] for left in ran.json["adoption"]["left"]), ran.out
+    assert ran.code == 1
+    shutil.rmtree(tree.root)
+
+
+def test_setup_refuses_a_listed_key(dkimctl_inside: DkimctlInside, cache_home: Path) -> None:
+    """A key of the list is neither published nor configured, whoever put it there; the other domain is finished."""
+    zones = ("domain.tld", "other.tld")
+    assert dkimctl_inside("genkey", "-s", "s", *zones).code == 0
+    keys = dkimctl_inside.root / "etc/opendkim/keys"
+    listed(cache_home, parse_public((keys / "domain.tld/s.private").read_bytes(), "s.private"))
+    with Sandbox(zones=zones) as sandbox:
+        ran = dkimctl_inside("setup", *zones, "--selector", "s", "--provider", "ovh", env=sandbox.environment())
+        served = {name: [r for r in sandbox.zone(name).served if "_domainkey" in r.sub_domain] for name in zones}
+    assert ran.code == 1
+    assert "known to be bad" in ran.err
+    assert "debianssl" in ran.err
+    assert [len(served[name]) for name in zones] == [0, 1]
+    table = (dkimctl_inside.root / "etc/opendkim/SigningTable").read_text()
+    assert "other.tld" in table
+    assert "domain.tld" not in table.replace("other.tld", "")
+
+
+@needs("opendkim", root=True)
+def test_adopt_leaves_a_listed_key(dkimctl_inside: DkimctlInside, tmp_path: Path, cache_home: Path) -> None:
+    """A key of the list is not taken over, and the name of its list is said."""
+    tree = article(tmp_path / "host")
+    private = sorted(tree.root.rglob("*.private"))[0]
+    listed(cache_home, parse_public(private.read_bytes(), "s.private"))
+    ran = dkimctl_inside("adopt", "--root", tree.root, "--json")
+    assert any("debianssl" in left["why"] for left in ran.json["adoption"]["left"]), ran.out
     assert ran.code == 1
     shutil.rmtree(tree.root)
 
