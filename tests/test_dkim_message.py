@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import dkim
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -184,6 +185,8 @@ def test_a_clock_in_the_future_is_told() -> None:
         (b"c=relaxed/simple", b"c=relaxed/loose", "no canonicalization"),
         (b"d=example.com", b"d=", "not a domain name"),
         (b"i=@example.com", b"i=@example.org", "not at or below"),
+        (b"i=@example.com", b"i=@badexample.com", "not at or below"),
+        (b"i=@example.com", b"i=example.com", "has no @"),
         (b"q=dns/txt", b"q=http", "dns/txt"),
         (b"t=", b"l=many; t=", "not a number"),
         (b"v=1;", b"v=1; x=1;", "never valid"),
@@ -195,6 +198,65 @@ def test_a_malformed_signature(old: bytes, new: bytes, words: str) -> None:
     raw = signed()
     assert old in raw
     assert words in why(raw.replace(old, new, 1))
+
+
+def _dkimpy(raw: bytes) -> bool:
+    try:
+        return dkim.verify(raw, dnsfunc=lambda name, timeout=5: RECORD.encode())
+    except (IndexError, dkim.DKIMException):  # i= without @
+        return False
+
+
+@pytest.mark.parametrize(
+    ("tags", "theirs", "remark"),
+    [
+        ("a=rsa-sha256; c=relaxed/simple; h=from:to; i=J=C3=B6rg@sub.example.com", True, ""),
+        ("a=rsa-sha256; c=relaxed; h=FROM:To: SUBJECT:x-none: :date", True, ""),
+        ("a=rsa-sha256; h=from:to; foo=bar; z=From:A=20<a@example.com>", True, ""),
+        ("a=rsa-sha256; h=from; l=0", True, "not signed (l=)"),
+        ("a=rsa-sha256; h=from; l=5", True, "not signed (l=)"),
+        ("a=rsa-sha256; c=relaxed/relaxed; h=from:to; q=foo:dns/txt", False, "dkimpy refuses"),
+        ("a=rsa-sha256; c=Relaxed/Simple; h=from:to", False, "c=Relaxed/Simple has capitals"),
+        ("a=RSA-SHA256; h=from:to", False, "a=RSA-SHA256 has capitals"),
+        ("a=rsa-sha256; h=from:to; t=99999999999999999999", False, "in the future"),
+        ("a=rsa-sha256; h=from:to; t=4000000000", False, "in the future"),
+        ("a=rsa-sha256; h=from:to:dkim-signature", False, "must not mean this field itself"),
+    ],
+)
+def test_where_verifiers_differ_it_is_said(tags: str, theirs: bool, remark: str) -> None:
+    """A signature that the RFC lets verify is valid, and what one of the verifiers refuses is remarked upon."""
+    raw = signed_by_hand(MESSAGE, PAIR, tags)
+    seen = outcome(raw)
+    assert seen.verdict is SignatureVerdict.VALID, seen.reasons
+    assert _dkimpy(raw) == theirs
+    about = [words for words in seen.remarks if "people see" not in words]
+    assert [remark in words for words in about] == ([True] if remark else []), about
+
+
+@pytest.mark.parametrize(
+    ("tags", "theirs", "words"),
+    [
+        ("a=rsa-sha256; h=to:subject", True, "does not name From"),
+        ("a=rsa-sha256; h=from:to; l=500", True, "shorter than l= says"),
+        ("a=rsa-sha256; h=from:to; x=1700000000; t=1690000000", False, "it expired"),
+        ("a=rsa-sha256; h=from:to; t=-5", False, "not a number"),
+    ],
+)
+def test_what_the_rfc_forbids_is_invalid(tags: str, theirs: bool, words: str) -> None:
+    """§3.5 and §6.1.1 decide, whether or not one verifier lets it pass."""
+    raw = signed_by_hand(MESSAGE, PAIR, tags)
+    assert words in why(raw)
+    assert _dkimpy(raw) == theirs
+
+
+def test_an_unfinished_signature_has_its_reason() -> None:
+    """An empty b=, folded or not, and a message in UTF-16 or with a byte order mark that holds as it is."""
+    raw = signed()
+    value = re.compile(rb" b=[^\r]*(?:\r\n [^\r]*)*")
+    for empty in (b" b=", b" b= \r\n "):
+        assert "b= is empty" in why(value.sub(empty, raw, count=1))
+    for content in (b"\xef\xbb\xbf" + raw, raw.decode().encode("utf-16"), b"\r\n\r\n" + raw):
+        assert outcome(content).verdict is SignatureVerdict.VALID
 
 
 TEXT = st.text(st.sampled_from("ab \t.\n>="), max_size=60)

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from dkimctl.dkim.bodychange import BodySearch
 from dkimctl.dkim.canonical import BodyForm, BodyHash, body_hashes, canonical_field, selected, without_signature
-from dkimctl.dkim.exposed import never_signed, unsigned_doubles
+from dkimctl.dkim.exposed import never_signed, signs_itself, unsigned_doubles
 from dkimctl.dkim.form import body_form, decoded, expired, form_problems, hash_name, is_relaxed, refused, remarks_on
 from dkimctl.dkim.headerchange import Header, HeaderSearch
 from dkimctl.dkim.mail import Field, Mail
@@ -143,7 +143,7 @@ class _Run:
         doubles = unsigned_doubles(self.mail, header.names)
         forged = (doubles.pop("from"),) if "from" in doubles else ()
         unsigned = never_signed(self.mail, header.names)
-        remarks = (*remarks, *key.remarks, *doubles.values())
+        remarks = (*remarks, *key.remarks, *doubles.values(), *signs_itself(self.mail, header.names, header.fields))
         if unsigned:
             remarks = (*remarks, f"not signed, though people see it: {', '.join(unsigned)}")
         verdict = SignatureVerdict.INVALID if reasons else SignatureVerdict.VALID

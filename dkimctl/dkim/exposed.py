@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
+from dkimctl.dkim.canonical import selected
 from dkimctl.dkim.mail import Field, Mail
 from dkimctl.names import printable
 
@@ -46,3 +47,13 @@ def never_signed(mail: Mail, names: Sequence[str]) -> list[str]:
     covered = {name.lower() for name in names}
     there = {field.name.lower(): field.name for field in mail.fields if field.name.lower() in _SHOWN}
     return [name for key, name in there.items() if key not in covered]
+
+
+def signs_itself(mail: Mail, names: Sequence[str], fields: Sequence[Field | None]) -> tuple[str, ...]:
+    """Return a remark where `h=` can be read as naming the signature's own field, which is not in `fields`."""
+    if "dkim-signature" not in names or [*selected(mail.fields, names)] == [*fields]:
+        return ()
+    return (
+        "h= names DKIM-Signature, which must not mean this field itself (§3.5): opendkim, dkimpy and Mail::DKIM take "
+        "it nevertheless, and find the signature invalid",
+    )

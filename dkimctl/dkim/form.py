@@ -3,7 +3,7 @@
 import base64
 import binascii
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from dkimctl.dkim.canonical import BodyForm, BodyHash
 from dkimctl.dkim.words import moment, span
@@ -73,8 +73,10 @@ def _name_problems(tags: TagList) -> list[str]:
         except UsageError as error:
             problems.append(f"{name}=: {error.message}")
     domain = tags.get("d").lower()
-    identity = unquoted_printable(tags.get("i", f"@{domain}")).lower().rpartition("@")[2]
-    if not is_within(identity, domain):
+    _, at, identity = unquoted_printable(tags.get("i", f"@{domain}")).lower().rpartition("@")
+    if not at:
+        problems.append(f"i={tags.get('i')} has no @ (§3.5)")
+    elif not is_within(identity, domain):
         problems.append(f"i={tags.get('i')} is not at or below d={domain} (§3.5)")
     return problems
 
@@ -130,9 +132,16 @@ def expired(tags: TagList, now: datetime) -> list[str]:
 def remarks_on(tags: TagList, body: BodyHash, now: datetime) -> tuple[str, ...]:
     """Return remarks that do not make the signature invalid."""
     remarks = []
-    since = moment(tags.get("t"))
-    if since is not None and since > now:
+    since = moment(tags.get("t", "0"))
+    if since is None:
+        remarks.append("t= is thousands of years in the future: some receivers refuse that; set the signer's clock")
+    elif since >= now + timedelta(seconds=1):
         remarks.append(f"t= is {span(since - now)} in the future: some receivers refuse that; set the signer's clock")
+    remarks += [
+        f"{n}={tags.get(n)} has capitals: dkimpy refuses that" for n in ("a", "c") if tags.get(n) != tags.get(n).lower()
+    ]
+    if tags.get("q", "dns/txt") != "dns/txt":
+        remarks.append(f"q={tags.get('q')} is more than dns/txt: dkimpy refuses that")
     if body.hashed < body.total:
         remarks.append(f"the last {body.total - body.hashed} octets of the body are not signed (l=)")
     return tuple(remarks)
