@@ -20,16 +20,14 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 class Folder:
     """A directory by its descriptor. `path`: as the walk came to it, for messages."""
 
-    __slots__ = ("descriptor", "identity", "is_ours", "is_sticky", "owner", "path")
+    __slots__ = ("_at_first", "descriptor", "is_ours", "path")
 
     def __init__(self, descriptor: int, path: str, status: os.stat_result) -> None:
         self.descriptor = descriptor
         self.path = path
-        self.identity = _file(status)
-        self.owner = Owner.of(status)
         self.is_ours = is_ours(status)
-        self.is_sticky = status.st_uid == 0 and bool(status.st_mode & stat.S_ISVTX)
         """True when only root and the caller can make, rename or remove names in it."""
+        self._at_first = status
 
     @classmethod
     def opened(cls, descriptor: int, path: str) -> "Folder":
@@ -39,6 +37,21 @@ class Folder:
         except BaseException:
             os.close(descriptor)
             raise
+
+    @property
+    def identity(self) -> tuple[int, int]:
+        """What tells it from every other directory: device and inode."""
+        return _file(self._at_first)
+
+    @property
+    def owner(self) -> Owner:
+        """Whom it belonged to when it was opened."""
+        return Owner.of(self._at_first)
+
+    @property
+    def is_sticky(self) -> bool:
+        """True when it is root's and others can rename or remove only what is theirs in it, as in /tmp."""
+        return self._at_first.st_uid == 0 and bool(self._at_first.st_mode & stat.S_ISVTX)
 
     def close(self) -> None:
         """Close the descriptor."""

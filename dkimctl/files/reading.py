@@ -110,7 +110,7 @@ def read_found(path: Path, owners: frozenset[int] = frozenset()) -> bytes | None
         try:
             with open_parent(path) as (folder, name):
                 if not folder.is_ours:
-                    return read_untrusted(folder, name, owners | {folder.owner.uid})
+                    return read_untrusted(folder, name, owners)
         except (FileNotFoundError, NotADirectoryError, ValueError):
             return None
     return read_file(path)
@@ -119,9 +119,9 @@ def read_found(path: Path, owners: frozenset[int] = frozenset()) -> bytes | None
 def read_untrusted(folder: Folder, name: str, owners: frozenset[int]) -> bytes | None:
     """The content of a file that was found in a directory, such as the daemon's; None when there is none.
 
-    `owners`: where others can write in the directory, whose files are taken besides those of root and of the caller.
-    Raises Refused for a link (LinkFound), a pipe, a file of somebody else, a second name of such a file, and one
-    larger than LARGEST_KEY; OSError.
+    `owners`: where others can write in the directory, whose files are taken besides those of root, of the caller and of
+    the directory's owner. Raises Refused for a link (LinkFound), a pipe, a file of somebody else, a second name of such
+    a file, and one larger than LARGEST_KEY; OSError.
     """
     try:
         descriptor = os.open(name, _READ | os.O_NOFOLLOW, dir_fd=folder.descriptor)
@@ -134,9 +134,11 @@ def read_untrusted(folder: Folder, name: str, owners: frozenset[int]) -> bytes |
             raise _distrusted(folder, name, "is a socket") from error
         raise
     try:
-        if problem := _problem(os.fstat(descriptor), None if folder.is_ours else owners):
+        status = os.fstat(descriptor)
+        if problem := _problem(status, None if folder.is_ours else owners | {folder.owner.uid}):
             raise _distrusted(folder, name, problem)
-        return _content(descriptor, LARGEST_KEY)
+        found = os.read(descriptor, status.st_size + 1)  # as long as it says: then there is no need to look for more
+        return found if len(found) == status.st_size else found + _content(descriptor, LARGEST_KEY)
     finally:
         os.close(descriptor)
 

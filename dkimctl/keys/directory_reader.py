@@ -24,6 +24,7 @@ from dkimctl.keys.store import Key, KeyName
 
 PRIVATE = ".private"
 _MADE_FOR = re.compile(rb";\s*-+\s*DKIM key (\S+) for (\S+)")  # the comment that ends opendkim-genkey's .txt
+_USUAL = re.compile("(?:/([^/]+))?/([^/]+)")  # a key file below the store: the domain, unless it lies flat; the name
 
 
 class KeyDirectoryReader:
@@ -46,6 +47,7 @@ class KeyDirectoryReader:
         self._path = path
         self._shown = shown or str(path)
         self._owner = owner or caller()
+        self._owners = frozenset({self._owner.uid})
         self._named = named
         self._folders = DomainFolders(path)
 
@@ -102,16 +104,18 @@ class KeyDirectoryReader:
 
     def _private(self, key: Key) -> tuple[bytes, str]:
         """Return the content of the private key file, and its path."""
-        path = self._local(key.path)
-        directory = path.parent
-        if not key.metadata.path and self._path in (directory, directory.parent):  # the usual places, and the fast way
-            with self._folders.of("" if directory == self._path else directory.name) as folder:
-                content = self._read(folder, path.name) if folder is not None else None
+        usual = _USUAL.fullmatch(key.path.removeprefix(self._shown)) if not key.metadata.path else None
+        if usual:  # as text: path objects would take longer than reading the file
+            domain, name = usual.groups("")
+            shown = f"{self._folders.at(domain)}/{name}"
+            with self._folders.of(domain) as folder:
+                content = self._read(folder, name) if folder is not None else None
         else:
-            content = read_found(path, frozenset({self._owner.uid}))
+            path = self._local(key.path)
+            content, shown = read_found(path, self._owners), str(path)
         if content is None:
-            raise pairs.no_such_key(path)
-        return content, str(path)
+            raise pairs.no_such_key(shown)
+        return content, shown
 
     # --- files
 
@@ -175,7 +179,7 @@ class KeyDirectoryReader:
     def _read(self, folder: Folder, name: str) -> bytes | None:
         """Return the content of a file, or None. A link is followed where only root and the caller can make one."""
         try:
-            return read_untrusted(folder, name, frozenset({folder.owner.uid, self._owner.uid}))
+            return read_untrusted(folder, name, self._owners)
         except LinkFound:
             if not folder.is_ours:
                 raise

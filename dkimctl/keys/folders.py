@@ -2,12 +2,10 @@
 
 import errno
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from dkimctl.errors import disk_errors
-from dkimctl.files import Folder, is_live, open_folder, tree_of
+from dkimctl.errors import disk_error
+from dkimctl.files import Folder, open_folder
 
 
 class DomainFolders:
@@ -15,44 +13,57 @@ class DomainFolders:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._shown = str(path)
         self._base: Folder | None = None
+        self._nearest: Folder | None = None
+        self._missing = ""
 
     def __del__(self) -> None:
-        if self._base is not None:
-            self._base.close()
+        for folder in (self._base, self._nearest):
+            if folder is not None:
+                folder.close()
 
     def base(self) -> Folder | None:
         """Return the store's own directory, kept open while it exists; None when it does not. Raises OSError."""
-        if self._base is not None and not self._base.is_removed:
-            return self._base
-        try:
-            if is_live(tree_of(self._path)):  # below --root the kernel would follow absolute links out of the tree
-                os.stat(self._path)  # for each name of a list: one call, where the walk to nothing needs dozens
-            with open_folder(self._path) as folder:
-                self._base = folder.again()
-        except (FileNotFoundError, NotADirectoryError):
-            return None
+        if self._base is not None:
+            if not self._base.is_removed:
+                return self._base
+            self._base.close()
+            self._base = None
+        if not self._is_still_missing():
+            try:
+                with open_folder(self._path, self._note) as folder:
+                    self._base = folder.again()
+            except (FileNotFoundError, NotADirectoryError):
+                return None
         return self._base
 
-    @contextmanager
-    def of(self, domain: str) -> Iterator[Folder | None]:
-        """Open the directory of a domain, or the store's own for an empty name; None when missing.
+    def _note(self, folder: Folder, name: str, _is_last: bool) -> None:
+        """Remember where the way to the store ends: one call tells of each name of a list that it still does."""
+        if self._nearest is not None:
+            self._nearest.close()
+        self._nearest, self._missing = Folder.opened(os.dup(folder.descriptor), folder.path), name
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), folder.shown(name))
 
-        Raises DiskError, and Refused for a link that others could have planted.
+    def _is_still_missing(self) -> bool:
+        return self._nearest is not None and not self._nearest.is_removed and not self._nearest.has(self._missing)
+
+    def of(self, domain: str) -> "_Visit":
+        """Open the directory of a domain for a block, or the store's own for an empty name; None when missing.
+
+        The block raises DiskError instead of OSError, and Refused for a link that others could have planted.
         """
-        with disk_errors(f"read {self._path}/{domain}"):
-            base = self.base()
-            if base is None or not domain:
-                yield base
-                return
-            folder = self._enter(base, domain)
-            try:
-                yield folder
-            finally:
-                if folder is not None:
-                    folder.close()
+        return _Visit(self, domain)
 
-    def _enter(self, base: Folder, domain: str) -> Folder | None:
+    def at(self, domain: str) -> str:
+        """The path of a domain's directory, for messages."""
+        return f"{self._shown}/{domain}"
+
+    def enter(self, domain: str) -> Folder | None:
+        """Open the directory of a domain, which the caller closes; None when missing. Raises OSError, Refused."""
+        base = self.base()
+        if base is None:
+            return None
         try:
             return base.enter(domain)
         except FileNotFoundError:
@@ -65,3 +76,29 @@ class DomainFolders:
                 return folder.again()
         except (FileNotFoundError, NotADirectoryError):
             return None
+
+
+class _Visit:
+    """The context manager of `DomainFolders.of`: as a generator it would take a third of the time to read a key."""
+
+    __slots__ = ("_domain", "_entered", "_folders")
+
+    def __init__(self, folders: DomainFolders, domain: str) -> None:
+        self._folders = folders
+        self._domain = domain
+        self._entered: Folder | None = None
+
+    def __enter__(self) -> Folder | None:
+        try:
+            if not self._domain:
+                return self._folders.base()
+            self._entered = self._folders.enter(self._domain)
+        except OSError as error:
+            raise disk_error(f"read {self._folders.at(self._domain)}", error) from error
+        return self._entered
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if self._entered is not None:
+            self._entered.close()
+        if isinstance(error, OSError):
+            raise disk_error(f"read {self._folders.at(self._domain)}", error) from error

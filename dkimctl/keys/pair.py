@@ -120,24 +120,26 @@ def _private_key(content: bytes, source: str) -> "RSAPrivateKey | Ed25519Private
     from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-    form = "a key file starts with -----BEGIN PRIVATE KEY----- and has no passphrase"
-    hint = (
-        f"{form}; restore it from a backup, or move the file away: mv {shell_word(source)} {shell_word(source)}.broken"
-    )
     try:
         # the library's own check tests the primes, 50 ms a key; the arithmetic below finds damage in 0.02 ms
         key = load_pem_private_key(content, password=None, unsafe_skip_rsa_key_validation=True)
     except TypeError as error:
-        raise CheckFailed(f"{source} is encrypted, and opendkim cannot ask for a passphrase", hint=hint) from error
+        raise _unusable(source, "is encrypted, and opendkim cannot ask for a passphrase") from error
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise CheckFailed(f"{source} is not a private key in PEM form", hint=hint) from error
+        raise _unusable(source, "is not a private key in PEM form") from error
     if isinstance(key, rsa.RSAPrivateKey):
         if not _numbers_fit(key):
-            raise CheckFailed(f"{source} is damaged: its numbers do not belong together", hint=hint)
+            raise _unusable(source, "is damaged: its numbers do not belong together")
         return key
     if isinstance(key, ed25519.Ed25519PrivateKey):
         return key
-    raise CheckFailed(f"{source} is a key of an algorithm that DKIM does not use: neither RSA nor Ed25519", hint=hint)
+    raise _unusable(source, "is a key of an algorithm that DKIM does not use: neither RSA nor Ed25519")
+
+
+def _unusable(source: str, why: str) -> CheckFailed:
+    form = "a key file starts with -----BEGIN PRIVATE KEY----- and has no passphrase"
+    away = f"mv {shell_word(source)} {shell_word(source)}.broken"
+    return CheckFailed(f"{source} {why}", hint=f"{form}; restore it from a backup, or move the file away: {away}")
 
 
 def _numbers_fit(key: "RSAPrivateKey") -> bool:
