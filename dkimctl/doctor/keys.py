@@ -10,7 +10,7 @@ from dkimctl.catalogue import private_keys as c
 from dkimctl.doctor.base import Diagnosis, Repair, diagnosis, with_repair, with_severity
 from dkimctl.doctor.commands import chain, comment_out, set_parameter
 from dkimctl.doctor.key_repairs import another_key, decrypt, make_again, relocate_key, whole_path
-from dkimctl.doctor.knownbad import Comparison, shared_files
+from dkimctl.doctor.knownbad import Comparison, SharedFiles
 from dkimctl.errors import DkimctlError, Unavailable, shell_word
 from dkimctl.files import read_regular
 from dkimctl.findings import Severity
@@ -50,7 +50,8 @@ def check_keys(world: World) -> Iterator[Diagnosis]:
     account = world.account
     if account is None:
         return
-    used = distinct_keys(world)
+    shared = SharedFiles()
+    used = distinct_keys(world, shared.add)
     reported: set[tuple[Danger, str]] = set()
     comparison = Comparison()
     count = 0
@@ -59,7 +60,7 @@ def check_keys(world: World) -> Iterator[Diagnosis]:
         files = [key for key in batch if _is_file(key)]
         count += len(files)
         yield from _files(world, account, files, reported, comparison)
-    yield from shared_files(world)
+    yield from shared.found(world)
     if count and not may_become(account):
         keys = "1 key" if count == 1 else f"{count} keys"
         yield diagnosis(c.NOT_TRIED, account.name, f"{keys}, as uid {os.geteuid()} instead of {account.name}")

@@ -38,16 +38,32 @@ class Comparison:
             yield diagnosis(c.KNOWN_BAD, key.path, f"{key.path}: {found}", fix)
 
 
-def shared_files(world: World) -> Iterator[Diagnosis]:
-    """Report the key files that the KeyTable names for several domains."""
-    files = _files_named_twice(world)
-    domains: dict[str, dict[str, None]] = {}
-    for key in used_keys(world) if files else ():
-        if key.path in files and _domain(key):
-            domains.setdefault(key.path, {})[_domain(key)] = None
-    for path, names in domains.items():
-        if len(names) > 1:
-            yield diagnosis(c.SHARED, path, f"{path} signs for {first_few(list(names), _NAMED)}")
+class SharedFiles:
+    """Key files that the KeyTable names more than once, collected while its keys are checked."""
+
+    def __init__(self) -> None:
+        self._domains: dict[str, dict[str, None]] = {}  # of all rows but the first
+
+    def add(self, key: UsedKey) -> None:
+        """Note a row whose file an earlier one named."""
+        domains = self._domains.get(key.path)
+        if domains is None:
+            if len(self._domains) == _MOST_FILES:
+                return
+            domains = self._domains[key.path] = {}
+        domains[_domain(key)] = None
+
+    def found(self, world: World) -> Iterator[Diagnosis]:
+        """Report the files that are named for several domains."""
+        waiting = set(self._domains)
+        for key in used_keys(world) if waiting else ():
+            if key.path in waiting:
+                waiting.remove(key.path)
+                names = [name for name in {_domain(key): None} | self._domains[key.path] if name]
+                if len(names) > 1:
+                    yield diagnosis(c.SHARED, key.path, f"{key.path} signs for {first_few(names, _NAMED)}")
+                if not waiting:
+                    return
 
 
 def skipped_comparisons(world: World) -> str:
@@ -57,20 +73,6 @@ def skipped_comparisons(world: World) -> str:
     if not missing and table and len(table.rows) > COMPARED:
         return f"only the first {COMPARED} keys were compared with those known to be bad"
     return missing
-
-
-def _files_named_twice(world: World) -> set[str]:
-    seen: set[int] = set()  # hashes, because a million paths would fill the memory
-    twice: set[str] = set()
-    for key in used_keys(world):
-        if "%" in key.path:
-            continue
-        if hash(key.path) in seen:
-            twice.add(key.path)
-            if len(twice) == _MOST_FILES:
-                break
-        seen.add(hash(key.path))
-    return twice
 
 
 def _domain(key: UsedKey) -> str:

@@ -1,6 +1,6 @@
 """Domains whose rows a SigningTable has lost, such as to a panel or script that wrote the whole file anew."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
 
 from dkimctl.catalogue import tables as c
@@ -25,7 +25,7 @@ def check_lost_rows(world: World) -> Iterator[Diagnosis]:
     table = world.data_sets.get("SigningTable")
     if table is None or not table.is_known or table.place != f"{world.settings.paths.opendkim_directory}/SigningTable":
         return
-    lost = list(_lost(world, _finder(table)))
+    lost = list(_lost(world, table))
     if not lost:
         return
     seen = f"{table.place} has no row for {first_few(lost, _SHOWN)}, whose keys are active"
@@ -35,27 +35,30 @@ def check_lost_rows(world: World) -> Iterator[Diagnosis]:
     yield diagnosis(c.LOST_ROWS, table.place, seen, dkimctl(world, "render-config --install"))
 
 
-def _finder(table: DataSet) -> Callable[[str], bool]:
-    """Return a function that says whether mail of a domain has a row."""
-    exact = {row.key.lower() for row in table.rows}
-    if not table.patterns:
-        return lambda domain: domain in exact
+def _without_row(table: DataSet, domains: list[str]) -> list[str]:
+    """Return those of the domains for whose mail there is no row. A long table is read as far as that takes."""
+    missing = {f"*@{domain}" if table.patterns else domain: domain for domain in domains}
+    for row in table.rows if missing else ():
+        missing.pop(row.key.lower(), None)
+        if not missing:
+            return []
+    if not (table.patterns and missing):
+        return list(missing.values())
     patterns = Patterns(tuple(table.rows))
-    return lambda domain: f"*@{domain}" in exact or patterns.first(f"postmaster@{domain}") is not None
+    return [domain for domain in missing.values() if patterns.first(f"postmaster@{domain}") is None]
 
 
-def _lost(world: World, has_row: Callable[[str], bool]) -> Iterator[str]:
+def _lost(world: World, table: DataSet) -> Iterator[str]:
     settings = world.settings
     named = cache(lambda: named_keys(settings))
     store = KeyDirectory(settings.key_directory, shown=settings.paths.keys, named=named)
-    for domain in store.names():
-        if not has_row(domain):
-            try:
-                keys = store.keys(domain)
-            except DkimctlError:
-                continue  # check_keys reports what cannot be read
-            if any(key.phase is Phase.ACTIVE for key in keys):
-                yield domain
+    for domain in _without_row(table, store.names()):
+        try:
+            keys = store.keys(domain)
+        except DkimctlError:
+            continue  # check_keys reports what cannot be read
+        if any(key.phase is Phase.ACTIVE for key in keys):
+            yield domain
 
 
 def _rows_of_others(world: World, table: DataSet, lost: set[str]) -> Iterator[str]:

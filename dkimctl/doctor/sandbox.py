@@ -1,6 +1,7 @@
 """Check of the sandbox of opendkim's unit (systemd.exec(5)): hidden or read-only paths that the daemon needs."""
 
 from collections.abc import Iterator
+from itertools import islice
 
 from dkimctl.catalogue import conf as c
 from dkimctl.doctor.base import Diagnosis, diagnosis
@@ -14,6 +15,7 @@ from dkimctl.host.world import World
 from dkimctl.opendkim.conf import Setting
 
 _ON = ("yes", "true", "on", "1")
+_LOOKED_AT, _SAMPLE = 1_000, 10  # rows, and keys among them
 _HOMES = ("/home", "/root", "/run/user")
 _TEMPORARY = ("/tmp", "/var/tmp")  # noqa: S108  # paths that PrivateTmp= replaces
 _SYSTEM = {"full": ("/usr", "/boot", "/efi", "/etc")}
@@ -51,7 +53,7 @@ def _read(world: World) -> Iterator[tuple[str, str]]:
     for name, table in world.data_sets.items():
         if table.kind in FILES:
             yield table.place, name
-    yield from ((key.path, "a key") for key, _ in zip(distinct_keys(world), range(10), strict=False))
+    yield from ((key.path, "a key") for key in islice(distinct_keys(world, rows=_LOOKED_AT), _SAMPLE))
 
 
 def _hides(unit: Service, path: str) -> Setting | None:

@@ -3,8 +3,9 @@
 import base64
 import binascii
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import StrEnum
+from itertools import islice
 from typing import NamedTuple
 
 from dkimctl.errors import CheckFailed, DkimctlError
@@ -54,16 +55,25 @@ def used_keys(world: World) -> Iterator[UsedKey]:
         yield UsedKey(single.value, f"{single.file} line {single.line}")
 
 
-def distinct_keys(world: World) -> Iterator[UsedKey]:
-    """Yield each key once, without those whose path depends on the mail."""
+def distinct_keys(
+    world: World, repeated: Callable[[UsedKey], None] = lambda _: None, *, rows: int | None = None
+) -> Iterator[UsedKey]:
+    """Yield each key once, without those whose path depends on the mail.
+
+    `repeated` is called with each further row that names a file which an earlier one named; `rows`: look at no more.
+    """
     seen: set[int] = set()  # hashes, because a million paths would fill the memory
-    for key in used_keys(world):
+    for key in islice(used_keys(world), rows):
         path = key.path
         if "%" in path and key.entry and key.entry.domain != "%":
             path = path.replace("%", key.entry.domain)
-        if "%" not in path and hash(path) not in seen:
+        if "%" in path:
+            continue
+        if hash(path) not in seen:
             seen.add(hash(path))
             yield key._replace(path=path)
+        elif path == key.path:
+            repeated(key)
 
 
 def key_demands(world: World) -> KeyDemands:
