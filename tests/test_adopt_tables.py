@@ -3,14 +3,14 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dkimctl.adopt.arrange import arrange
+from dkimctl.adopt.candidates import survey
 from dkimctl.adopt.installed import Installed, Table
-from dkimctl.adopt.survey import survey
+from dkimctl.adopt.new_tables import arrange
 from dkimctl.adopt.tables import Tables
 from dkimctl.host.datasets import DataSet, DataSetState
-from dkimctl.host.lookup import find_key, resolved, wanted_keys
+from dkimctl.host.table_lookup import find_key, resolved, wanted_keys
 from dkimctl.opendkim.conf import Setting
-from dkimctl.opendkim.managed import Foreign, Line
+from dkimctl.opendkim.managed_block import Foreign, Line
 from dkimctl.opendkim.tables import Row, rows
 
 DOMAINS = ("a.tld", "b.tld", "s.a.tld", "x.s.a.tld", "A.tld")

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from dkimctl.host.accounts import read_accounts
+from dkimctl.host.file_access import open_results
 from dkimctl.host.keysafety import Walk
-from dkimctl.host.openable import open_results
 from tests.conftest import needs
 from tests.host_tree import key_pair
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from dkimctl.host.datasets import read_data_set
 from dkimctl.host.installation import read_installation
-from dkimctl.host.internal import HostList
-from dkimctl.host.lookup import find_key, wanted_keys
+from dkimctl.host.internal_hosts import HostList
+from dkimctl.host.table_lookup import find_key, wanted_keys
 from dkimctl.host.unit import read_service
 from dkimctl.host.version import is_known_here
 from dkimctl.opendkim.conf import Setting

@@ -15,7 +15,7 @@ from dkimctl.install.compare import Change, compare
 from dkimctl.install.unified import diff_lines
 from dkimctl.install.write import Installed, install, remove_leftovers
 from dkimctl.keys.metadata import Phase
-from dkimctl.opendkim.managed import BEGIN
+from dkimctl.opendkim.managed_block import BEGIN
 from dkimctl.signers.registry import signer_named
 from tests.conftest import REPOSITORY, needs
 from tests.rendering import (

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dkimctl.adopt.judge import judge_keys
+from dkimctl.adopt.key_files import judge_keys
 from dkimctl.config.settings import Settings
 from dkimctl.doctor.keys import check_keys
 from dkimctl.host.world import World, read_world

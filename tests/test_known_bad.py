@@ -25,7 +25,7 @@ from dkimctl.sandbox import Sandbox
 from dkimctl.verify.bulk.cachedjudge import CachedJudge
 from dkimctl.verify.judge import judge, right_text
 from dkimctl.verify.report import Report, Target, Verdict
-from dkimctl.verify.sharing import with_shared_keys
+from dkimctl.verify.shared_keys import with_shared_keys
 from tests.conftest import Dkimctl, DkimctlInside, needs
 from tests.handmade import article
 from tests.host_tree import KEY, Tree, key_pair
@@ -260,7 +260,7 @@ def test_adopt_leaves_it_where_it_is(dkimctl_inside: DkimctlInside, tmp_path: Pa
 
 
 def test_setup_refuses_a_listed_key(dkimctl_inside: DkimctlInside, cache_home: Path) -> None:
-    """A key of the list is neither published nor configured, whoever put it there; the other domain is finished."""
+    """A key of the list is neither published nor configured, anyone who put it there; the other domain is finished."""
     zones = ("domain.tld", "other.tld")
     assert dkimctl_inside("genkey", "-s", "s", *zones).code == 0
     keys = dkimctl_inside.root / "etc/opendkim/keys"

@@ -57,7 +57,7 @@ DOORS = {
     "lexicon": ("providers.lexicon.adapter",),
     "ovh": ("providers.ovh.client",),
     "oauthlib": ("providers.ovh.client",),  # with `requests` what `ovh` is built on: its errors come from there
-    "requests": ("providers.ovh.client", "providers.bounded"),
+    "requests": ("providers.ovh.client", "providers.limited_http"),
     "rich": ("output",),
 }
 """Each foreign library, and the only modules that may import it."""

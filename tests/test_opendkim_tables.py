@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dkimctl.errors import Refused
 from dkimctl.opendkim.longtable import Rows
-from dkimctl.opendkim.managed import BEGIN, END, read_foreign
+from dkimctl.opendkim.managed_block import BEGIN, END, read_foreign
 from dkimctl.opendkim.tables import (
     KeyEntry,
     Patterns,

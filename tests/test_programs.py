@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from dkimctl.errors import ConfigError, Unavailable
-from dkimctl.programs import Identity, child, find_program, has_systemd, openings, run_program, search
+from dkimctl.programs import Identity, child, find_program, has_systemd, open_as_user, run_program, search
 from dkimctl.programs.opener import NOT_REGULAR
 from tests.conftest import REPOSITORY, Dkimctl, needs, open_to_others
 
@@ -336,10 +336,10 @@ def test_what_another_user_can_open(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("/open")
     nobody = Identity.named("nobody")
     names = ["/open", "/closed", "/fifo", "/link", "/absent", "/nul\0", "/" + "x" * 300]
-    assert openings.open_results(names, nobody, tmp_path) == [0, 13, NOT_REGULAR, 0, 2, 22, 36]
-    assert openings.open_results([], nobody, tmp_path) == []
+    assert open_as_user.open_results(names, nobody, tmp_path) == [0, 13, NOT_REGULAR, 0, 2, 22, 36]
+    assert open_as_user.open_results([], nobody, tmp_path) == []
     many = [str(tmp_path / "open")] * 50_000
-    assert set(openings.open_results(many, nobody, Path("/"))) == {0}
+    assert set(open_as_user.open_results(many, nobody, Path("/"))) == {0}
 
 
 @needs(root=True)
@@ -351,11 +351,11 @@ def test_answers_are_numbers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
             return os.mkdir, (str(tmp_path / "unpickled"),)
 
     opener = tmp_path / "opener.py"
-    monkeypatch.setattr(openings, "_OPENER", opener)
+    monkeypatch.setattr(open_as_user, "_OPENER", opener)
     for answer in (b"", b"\0", b"\0" * 5, pickle.dumps(Evil())):
         opener.write_text(f"import sys; sys.stdout.buffer.write({answer!r})")
         with pytest.raises(Unavailable, match="cannot try to open files"):
-            openings.open_results(["/a", "/b"], Identity.named("nobody"), Path("/"))
+            open_as_user.open_results(["/a", "/b"], Identity.named("nobody"), Path("/"))
     assert not (tmp_path / "unpickled").exists()
 
 
@@ -399,8 +399,8 @@ def test_doctor_goes_on_when_it_cannot_be_tried(
     Tree(dkimctl_inside.root)
     stopping = tmp_path / "opener.py"
     stopping.write_text("import os, signal; os.kill(os.getpid(), signal.SIGSTOP)\n")
-    monkeypatch.setattr(openings, "_OPENER", stopping)
-    monkeypatch.setattr(openings, "PATIENCE", 0.5)
+    monkeypatch.setattr(open_as_user, "_OPENER", stopping)
+    monkeypatch.setattr(open_as_user, "PATIENCE", 0.5)
     ran = dkimctl_inside("doctor", "--json", "--no-dns")
     assert ran.code == 3
     assert "did not end in time" in " ".join(f["seen"] for f in ran.json["findings"])

@@ -12,10 +12,10 @@ from dkimctl.clock import SYSTEM_CLOCK
 from dkimctl.config.settings import Option, Settings
 from dkimctl.errors import ApiError, ConfigError, DkimctlError, Refused
 from dkimctl.providers.base import Provider, Replace
-from dkimctl.providers.bounded import BoundedAdapter, BoundedSession
 from dkimctl.providers.lexicon import adapter
 from dkimctl.providers.lexicon.services import FORMS, REMAKING, TextForm
 from dkimctl.providers.lexicon.text import from_service, to_service
+from dkimctl.providers.limited_http import BoundedAdapter, BoundedSession
 from dkimctl.providers.registry import open_provider
 from dkimctl.record.presentation import character_strings, quoted
 from dkimctl.sandbox import Sandbox

@@ -9,7 +9,7 @@ import pytest
 from dkimctl.config.settings import Settings
 from dkimctl.install.write import write_tree
 from dkimctl.opendkim import conf
-from dkimctl.opendkim.managed import read_foreign
+from dkimctl.opendkim.managed_block import read_foreign
 from dkimctl.opendkim.sockets import parse_socket
 from dkimctl.opendkim.tables import Row, key_entry, rows
 from dkimctl.postfix import postconf

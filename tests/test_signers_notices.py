@@ -7,7 +7,7 @@ import pytest
 
 from dkimctl.config.settings import Settings
 from dkimctl.errors import Refused, UsageError
-from dkimctl.host.lookup import lookup_keys
+from dkimctl.host.table_lookup import lookup_keys
 from dkimctl.install.write import install
 from tests.conftest import needs
 from tests.rendering import NOW, manage, rendering_for, said, settings_for, text_of, write

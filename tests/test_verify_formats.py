@@ -11,16 +11,16 @@ import pytest
 
 from dkimctl.catalogue import CATALOGUE
 from dkimctl.cli.frame import App
+from dkimctl.cli.report_printer import ReportPrinter
 from dkimctl.cli.verify_names import Source
-from dkimctl.cli.verifying import ReportPrinter
 from dkimctl.errors import UsageError
 from dkimctl.findings import Finding, Severity
 from dkimctl.keys.metadata import Tags
 from dkimctl.keys.pair import Algorithm, generate
 from dkimctl.output.verification_machine import nagios_text, prometheus_sample
 from dkimctl.record.model import record_for
-from dkimctl.verify.notes import Notes
 from dkimctl.verify.report import Report, Target, Verdict
+from dkimctl.verify.resume_file import Notes
 from dkimctl.verify.tally import tally_of
 from tests.conftest import Dkimctl, needs
 from tests.dns_servers import Knot, name_servers, txt

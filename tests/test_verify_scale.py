@@ -13,7 +13,7 @@ from pathlib import Path
 import dns.message
 import pytest
 
-from dkimctl.cli import verifying
+from dkimctl.cli import report_printer
 from dkimctl.config.settings import Lookup
 from dkimctl.errors import Unavailable, UsageError
 from dkimctl.keys.metadata import Tags
@@ -248,7 +248,7 @@ def test_what_is_kept_of_many_names_is_bounded(
 ) -> None:
     """Of names that are not right the first are told, the others counted; metrics wait on the disk for their turn."""
     monkeypatch.setattr(tally, "MOST_TOLD", 10)
-    monkeypatch.setattr(verifying, "_IN_MEMORY", 100)
+    monkeypatch.setattr(report_printer, "_IN_MEMORY", 100)
     names = tmp_path / "names"
     names.write_text("".join(f"d{n}.example.com s\n" for n in range(COUNT)))
     environment = {"DKIMCTL_NAMESERVERS": lookup.nameservers[0], "DKIMCTL_DNS_PORT": str(lookup.port)}

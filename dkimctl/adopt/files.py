@@ -6,10 +6,10 @@ from pathlib import Path
 from types import MappingProxyType
 
 from dkimctl.adopt import kept_settings as kept
-from dkimctl.adopt.arrange import Arranged
+from dkimctl.adopt.candidates import Candidate
 from dkimctl.adopt.installed import Installed, Table
-from dkimctl.adopt.judge import Judged
-from dkimctl.adopt.survey import Candidate
+from dkimctl.adopt.key_files import Judged
+from dkimctl.adopt.new_tables import Arranged
 from dkimctl.clock import timestamp
 from dkimctl.config.settings import Settings
 from dkimctl.errors import DkimctlError, disk_errors

@@ -9,7 +9,7 @@ from dkimctl.files import Version
 from dkimctl.host.datasets import FILES, DataSet, DataSetState, read_data_set
 from dkimctl.host.installation import where
 from dkimctl.host.world import World
-from dkimctl.opendkim.managed import Foreign, Line, read_foreign
+from dkimctl.opendkim.managed_block import Foreign, Line, read_foreign
 from dkimctl.opendkim.tables import Row
 
 

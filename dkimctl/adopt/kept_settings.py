@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dkimctl.adopt.survey import Candidate
+from dkimctl.adopt.candidates import Candidate
 from dkimctl.config.load import DEFAULT_FILE
 from dkimctl.config.settings import KeyDefaults, Paths, Settings, Signing
 from dkimctl.errors import UsageError

@@ -7,12 +7,12 @@ from datetime import datetime
 from pathlib import PurePosixPath
 
 from dkimctl.adopt import kept_settings as kept
-from dkimctl.adopt.arrange import arrange
+from dkimctl.adopt.candidates import Candidate, Left, survey
 from dkimctl.adopt.files import Fit, rendering_of
 from dkimctl.adopt.installed import Installed, read_installed
-from dkimctl.adopt.judge import Judged, judge_keys
+from dkimctl.adopt.key_files import Judged, judge_keys
+from dkimctl.adopt.new_tables import arrange
 from dkimctl.adopt.refusals import nothing_to_adopt, refuse_command_line
-from dkimctl.adopt.survey import Candidate, Left, survey
 from dkimctl.config.settings import Settings
 from dkimctl.doctor.keys import check_keys
 from dkimctl.errors import DiskError, DkimctlError, shell_word

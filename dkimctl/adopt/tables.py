@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from dkimctl.host.lookup import lookup_keys, resolved
+from dkimctl.host.table_lookup import lookup_keys, resolved
 from dkimctl.opendkim.tables import SAMPLE, KeyEntry, Patterns, Row
 
 ELSEWHERE = f"{SAMPLE}.invalid"

@@ -88,7 +88,7 @@ class App:
         settings = self.settings
 
         def named() -> frozenset[str]:
-            from dkimctl.opendkim.named import named_keys
+            from dkimctl.opendkim.named_keys import named_keys
 
             return named_keys(settings)
 

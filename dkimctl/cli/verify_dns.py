@@ -9,8 +9,8 @@ from dkimctl.cli.frame import command as make_command
 from dkimctl.cli.layout import FILE
 
 if TYPE_CHECKING:
+    from dkimctl.cli.report_printer import ReportPrinter
     from dkimctl.cli.verify_names import Source
-    from dkimctl.cli.verifying import ReportPrinter
     from dkimctl.verify.report import Target
 
 _THOROUGH = 3  # up to so many names are checked with every available query
@@ -76,8 +76,8 @@ def command(
     app.refuse_json_with(form, ("nagios", "prometheus"))
     from itertools import chain, islice
 
+    from dkimctl.cli.report_printer import ReportPrinter
     from dkimctl.cli.verify_names import WORTH_SHARING, raise_nothing_named, source_of
-    from dkimctl.cli.verifying import ReportPrinter
 
     form = "json" if app.json and form == "text" else form
     app.json = app.json or form == "json"
@@ -109,7 +109,7 @@ def _check_few(app: App, outcome: "ReportPrinter", targets: "list[Target]", recu
     from dkimctl.keys.knownbad import not_checked
     from dkimctl.verify.check import check
     from dkimctl.verify.parallel import portions
-    from dkimctl.verify.sharing import with_shared_keys
+    from dkimctl.verify.shared_keys import with_shared_keys
 
     thorough = len(targets) <= _THOROUGH
     outcome.in_full = thorough or app.verbosity > 0

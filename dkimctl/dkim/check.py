@@ -8,10 +8,10 @@ from enum import StrEnum
 
 from dkimctl.dkim.bodychange import BodySearch
 from dkimctl.dkim.canonical import BodyForm, BodyHash, body_hashes, canonical_field, selected, without_signature
-from dkimctl.dkim.exposed import never_signed, signs_itself, unsigned_doubles
 from dkimctl.dkim.form import body_form, decoded, expired, form_problems, hash_name, is_relaxed, refused, remarks_on
 from dkimctl.dkim.headerchange import Header, HeaderSearch
 from dkimctl.dkim.mail import Field, Mail
+from dkimctl.dkim.unsigned_fields import never_signed, signs_itself, unsigned_doubles
 from dkimctl.dkim.usable_key import FindRecords, Key, find_key
 from dkimctl.dkim.whynot import why_not
 from dkimctl.errors import DkimctlError, Unavailable

@@ -18,7 +18,7 @@ _OWNER = re.compile(r"[\w*.-]{0,255}_domainkey[\w.-]{0,255}")
 
 
 def embedded_records(text: str) -> list[tuple[str, str]]:
-    """Return owner and text of each key record that stands within other words; none where the text is a record.
+    """Return owner and text of each key record that is within other words; none where the text is a record.
 
     A record begins after a quote, a bracket, a separator or a line's end, and words come before it. An owner is empty
     where no name of a key record precedes.

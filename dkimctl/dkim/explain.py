@@ -11,8 +11,8 @@ from dkimctl.dkim.mail import Field, Mail, Rest, parse_mail
 from dkimctl.dkim.pastedrecords import explain_records
 from dkimctl.dkim.recognise import Kind, messages_in, recognise
 from dkimctl.dkim.signature import FIELD
+from dkimctl.dkim.tag_explanations import arc_tags, signature_tags
 from dkimctl.dkim.usable_key import FindRecords
-from dkimctl.dkim.words import arc_tags, signature_tags
 from dkimctl.errors import CheckFailed
 from dkimctl.names import printable
 from dkimctl.record.taglist import TagList, parse_signature_tags

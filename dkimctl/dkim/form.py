@@ -6,7 +6,7 @@ import re
 from datetime import datetime, timedelta
 
 from dkimctl.dkim.canonical import BodyForm, BodyHash
-from dkimctl.dkim.words import moment, span
+from dkimctl.dkim.tag_explanations import moment, span
 from dkimctl.errors import UsageError
 from dkimctl.names import domain_name, foreign_selector, is_within
 from dkimctl.record.taglist import TagList, items_in

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from dkimctl.dkim.check import SignatureOutcome
 from dkimctl.dkim.recognise import Kind
-from dkimctl.dkim.words import Tag
+from dkimctl.dkim.tag_explanations import Tag
 from dkimctl.findings import Finding
 
 

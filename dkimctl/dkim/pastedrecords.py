@@ -8,7 +8,7 @@ from dkimctl.catalogue import presence
 from dkimctl.dkim.inspection import Inspection, Record
 from dkimctl.dkim.pasted import Pasted
 from dkimctl.dkim.recognise import Kind
-from dkimctl.dkim.words import key_tags
+from dkimctl.dkim.tag_explanations import key_tags
 from dkimctl.findings import Finding, finding
 from dkimctl.keys.knownbad import not_checked
 from dkimctl.record.parse import parse_record

@@ -32,5 +32,5 @@ def _cells(row: str) -> list[str]:
 
 
 def _between(tag: re.Match[str]) -> str:
-    """Return what stands where a tag was: cells and paragraphs begin a line, a break within a text is nothing."""
+    """Return what is where a tag was: cells and paragraphs begin a line, a break within a text is nothing."""
     return "" if tag[2].lower() in _INLINE else "\n"

@@ -10,7 +10,7 @@ from dkimctl.findings import Entry
 from dkimctl.host.datasets import DataSet
 from dkimctl.host.world import World
 from dkimctl.opendkim.longtable import Rows
-from dkimctl.opendkim.managed import read_foreign
+from dkimctl.opendkim.managed_block import read_foreign
 
 
 def duplicate_rows(world: World, data_set: DataSet, entry: Entry, *, ignore_case: bool) -> Iterator[Diagnosis]:

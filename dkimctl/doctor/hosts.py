@@ -11,7 +11,7 @@ from dkimctl.doctor.commands import append, chain, comment_out_row, edit_row, re
 from dkimctl.errors import UsageError
 from dkimctl.host.datasets import FILES, DataSet, is_marked
 from dkimctl.host.installation import words
-from dkimctl.host.internal import HostList
+from dkimctl.host.internal_hosts import HostList
 from dkimctl.host.world import World
 from dkimctl.opendkim.hosts import LOOPBACK, canonical_host, host_problem, is_everybody, usable_hosts
 from dkimctl.opendkim.tables import Row

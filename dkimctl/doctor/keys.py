@@ -16,9 +16,9 @@ from dkimctl.files import read_regular
 from dkimctl.findings import Severity
 from dkimctl.host.accounts import Account, may_become
 from dkimctl.host.datasets import DataSetState
+from dkimctl.host.file_access import failure_text, open_results
 from dkimctl.host.keyfiles import Fault, UsedKey, distinct_keys, key_demands, read_key
 from dkimctl.host.keysafety import Danger, Unsafe, Walk
-from dkimctl.host.openable import failure_text, open_results
 from dkimctl.host.world import World
 from dkimctl.keys.pair import MOST_BITS, USUAL_BITS, Algorithm, KeyPair
 from dkimctl.opendkim.fitness import KeyDemands, Unfit, unfit

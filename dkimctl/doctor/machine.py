@@ -9,7 +9,7 @@ from dkimctl.catalogue import machine as c
 from dkimctl.clock import SYSTEM_CLOCK
 from dkimctl.doctor.base import Diagnosis, diagnosis
 from dkimctl.doctor.commands import service
-from dkimctl.doctor.stale import signs_differently
+from dkimctl.doctor.stale_tables import signs_differently
 from dkimctl.errors import DkimctlError, Unavailable, shell_word
 from dkimctl.host.clockstate import started
 from dkimctl.host.datasets import FILES

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from dkimctl.errors import shell_word
-from dkimctl.host.internal import HostList
+from dkimctl.host.internal_hosts import HostList
 from dkimctl.host.postfix import PostfixInstance, Service
 from dkimctl.host.socketplace import leads_to
 from dkimctl.host.world import World

@@ -14,7 +14,7 @@ from dkimctl.doctor.dns import check_records
 from dkimctl.doctor.filters import check_filters
 from dkimctl.doctor.hosts import check_hosts
 from dkimctl.doctor.keys import check_keys
-from dkimctl.doctor.lostrows import check_lost_rows
+from dkimctl.doctor.lost_rows import check_lost_rows
 from dkimctl.doctor.machine import check_machine
 from dkimctl.doctor.milters import check_milters
 from dkimctl.doctor.start import check_start

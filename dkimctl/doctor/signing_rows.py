@@ -9,11 +9,11 @@ from dkimctl.catalogue import tables as c
 from dkimctl.doctor.base import Diagnosis, Repair, diagnosis, with_repair, with_severity
 from dkimctl.doctor.commands import comment_out_row, edit_row, rewrite_row
 from dkimctl.doctor.duplicates import duplicate_rows
-from dkimctl.doctor.shadows import shadowed
+from dkimctl.doctor.shadowed_rows import shadowed
 from dkimctl.errors import UsageError
 from dkimctl.findings import Severity
 from dkimctl.host.datasets import FILES, DataSet, is_marked
-from dkimctl.host.lookup import lookup_keys
+from dkimctl.host.table_lookup import lookup_keys
 from dkimctl.host.world import World
 from dkimctl.names import domain_name
 from dkimctl.opendkim.tables import SAMPLE, Row, key_entry, pattern_regex

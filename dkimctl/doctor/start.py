@@ -10,7 +10,7 @@ from dkimctl.catalogue import conf as c
 from dkimctl.catalogue import machine, postfix
 from dkimctl.doctor.base import Diagnosis, diagnosis
 from dkimctl.doctor.commands import chain, comment_out, dkimctl, edit, make_directory, service, set_parameter
-from dkimctl.doctor.sandbox import check_sandbox
+from dkimctl.doctor.unit_sandbox import check_sandbox
 from dkimctl.errors import DiskError, UsageError, shell_word
 from dkimctl.files import read_file
 from dkimctl.host.accounts import Account

@@ -8,7 +8,7 @@ from dkimctl.config.settings import Settings
 from dkimctl.dkim.keysource import record_on_disk
 from dkimctl.errors import CheckFailed, DkimctlError, Unavailable
 from dkimctl.install.attempt import Attempt, attempt, take_back
-from dkimctl.install.eligible import installed_keys
+from dkimctl.install.eligible_keys import installed_keys
 from dkimctl.install.lock import with_current_files
 from dkimctl.install.switch import Switched
 from dkimctl.install.write import Installed

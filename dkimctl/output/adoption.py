@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
 
+from dkimctl.adopt.candidates import Left
 from dkimctl.adopt.journal import Undone
 from dkimctl.adopt.plan import Adoption, Taken
-from dkimctl.adopt.survey import Left
 from dkimctl.findings import Severity
 from dkimctl.install.compare import Difference
 from dkimctl.install.install import Proven

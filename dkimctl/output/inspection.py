@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dkimctl.dkim.check import Hashed, SignatureOutcome, SignatureVerdict
 from dkimctl.dkim.inspection import Inspection, Signature
 from dkimctl.dkim.recognise import Kind
-from dkimctl.dkim.words import Tag
+from dkimctl.dkim.tag_explanations import Tag
 from dkimctl.names import printable
 from dkimctl.output.findings import INDENT, finding_blocks
 from dkimctl.output.layout import Block, Line, Prose, Tone, heading, labelled, message, paragraph, separated

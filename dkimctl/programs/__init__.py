@@ -1,7 +1,7 @@
 """Child processes: the only place that starts any.
 
 `search` finds programs where only root can put them, `child` runs one with nothing of ours but its arguments,
-`openings` finds out what another user can open, `workers` are processes of our own that share a long list.
+`open_as_user` finds out what another user can open, `workers` are processes of our own that share a long list.
 """
 
 from dkimctl.programs.child import Ended, environment, run_program

@@ -1,4 +1,4 @@
-"""Run by `openings` as a program of its own: try to open files as another user, and answer with numbers alone.
+"""Run by `open_as_user` as a program of its own: try to open files as another user, and answer with numbers alone.
 
 Arguments: user, group, all groups (with commas), the directory that becomes `/`. stdin: the paths, each ended by NUL.
 stdout: for each path two octets, the errno of opening it, 0 when it can be opened, NOT_REGULAR for a directory or a

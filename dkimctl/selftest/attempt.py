@@ -10,8 +10,8 @@ from dkimctl.dkim.check import SignatureVerdict as Judged
 from dkimctl.dkim.explain import explain
 from dkimctl.dkim.mail import parse_mail
 from dkimctl.dkim.signature import FIELD, FindRecord, verify
+from dkimctl.dkim.tag_explanations import moment, span
 from dkimctl.dkim.usable_key import every
-from dkimctl.dkim.words import moment, span
 from dkimctl.errors import DkimctlError, Unavailable, shell_word
 from dkimctl.record.taglist import TagList, parse_signature_tags
 from dkimctl.selftest.cases import Case

@@ -12,8 +12,8 @@ from dkimctl.keys.store import Key, KeyName, KeyReader, current_key, signing_key
 from dkimctl.lifecycle.generation import Failed, Generated, KeyRequest, KeyStyle, generate_keys
 from dkimctl.publish.publication import Choices
 from dkimctl.publish.publish import open_providers
-from dkimctl.setup.beside import check_beside
-from dkimctl.setup.proving import prove
+from dkimctl.setup.existing_signing import check_beside
+from dkimctl.setup.publishing import prove
 from dkimctl.setup.signing import start_signing
 from dkimctl.setup.steps import SetupStep, Site, StepState, failed
 

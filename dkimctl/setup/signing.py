@@ -6,12 +6,12 @@ from dkimctl.config.settings import Settings
 from dkimctl.dkim.keysource import record_in_dns
 from dkimctl.errors import Refused
 from dkimctl.install.attempt import Attempt, attempt, take_back
-from dkimctl.install.eligible import EligibleKeys, installed_keys
+from dkimctl.install.eligible_keys import EligibleKeys, installed_keys
 from dkimctl.install.lock import with_current_files
 from dkimctl.install.switch import Switched
 from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import Key, current_key
-from dkimctl.setup.beside import refuse_changed_signing
+from dkimctl.setup.existing_signing import refuse_changed_signing
 from dkimctl.setup.steps import SetupStep, Site, StepState, failed
 from dkimctl.signers.base import Name, Rendering, SigningKey
 from dkimctl.signers.desired import desired

@@ -7,7 +7,7 @@ from dkimctl.config.settings import SIGNERS, Settings
 from dkimctl.files import version_at
 from dkimctl.keys.store import KeyReader
 from dkimctl.signers.base import Notice, Rendering, Selection, Signer
-from dkimctl.signers.derived import moved_copies, revoked_copies
+from dkimctl.signers.key_copies import moved_copies, revoked_copies
 from dkimctl.signers.postfix import postfix_settings
 from dkimctl.signers.registry import all_signers, signer_of
 from dkimctl.signers.selection import select_keys

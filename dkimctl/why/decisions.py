@@ -7,9 +7,9 @@ from dkimctl.doctor.conf import check_conf
 from dkimctl.errors import UsageError
 from dkimctl.host.datasets import DataSet, DataSetState, read_data_set
 from dkimctl.host.installation import where, words
-from dkimctl.host.internal import HostList, finder
-from dkimctl.host.lookup import Wanted, find_key, nearest_miss, resolved, wanted_keys
+from dkimctl.host.internal_hosts import HostList, finder
 from dkimctl.host.othersigners import signers_instead
+from dkimctl.host.table_lookup import Wanted, find_key, nearest_miss, resolved, wanted_keys
 from dkimctl.host.version import as_read_here
 from dkimctl.host.world import World
 from dkimctl.opendkim.conf import Setting
@@ -17,7 +17,7 @@ from dkimctl.opendkim.parameters import MAY_REFUSE
 from dkimctl.opendkim.tables import KeyEntry, Row, key_entry
 from dkimctl.signers.registry import signer_of
 from dkimctl.why.answer import Decided, Mail, MailOutcome, Signing, WhyAnswer, WhyStep
-from dkimctl.why.asking import ask
+from dkimctl.why.ask_signer import ask
 from dkimctl.why.keyuse import Loaded, load, sign
 
 

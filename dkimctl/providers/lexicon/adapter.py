@@ -112,7 +112,7 @@ def _limit_requests(provider: type) -> None:
 
     The library's code for a service calls `requests` itself; services with a kit of their own (route53, azure) do not.
     """
-    from dkimctl.providers.bounded import bound_module
+    from dkimctl.providers.limited_http import bound_module
 
     for module in {one.__module__ for one in provider.__mro__}:
         if module.startswith("lexicon."):
@@ -134,7 +134,7 @@ def _in_time(function: Callable[[], Any], service: str) -> Any:
 
 def _explained(error: Exception, options: ServiceOptions, zone: str) -> DkimctlError:
     """Return our error for any exception of the library, without secrets."""
-    from dkimctl.providers.bounded import UnusableAnswer
+    from dkimctl.providers.limited_http import UnusableAnswer
 
     if isinstance(error, DkimctlError):
         return error

@@ -14,7 +14,7 @@ def unreached(error: "RequestException", method: str, path: str) -> OvhError:
     """Return the error for a call without a usable answer."""
     from requests.exceptions import ConnectTimeout, ProxyError, ReadTimeout, SSLError
 
-    from dkimctl.providers.bounded import UnusableAnswer
+    from dkimctl.providers.limited_http import UnusableAnswer
 
     call = f"{method} {path.partition('?')[0]}"
     if isinstance(error, UnusableAnswer):

@@ -25,7 +25,7 @@ def new_client(credentials: Credentials, timeout: tuple[float, float]) -> Any:
 
     `timeout`: seconds to connect, and between two pieces of an answer.
     """
-    from dkimctl.providers.bounded import bound
+    from dkimctl.providers.limited_http import bound
 
     ovh = load()
     endpoint = credentials.endpoint

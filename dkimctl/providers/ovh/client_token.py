@@ -21,7 +21,7 @@ def fetch_token(client: Any, timeout: tuple[float, float]) -> None:
     from ovh.oauth2 import RefreshOAuth2Session
     from requests import RequestException
 
-    from dkimctl.providers.bounded import bound
+    from dkimctl.providers.limited_http import bound
 
     for library in ("requests_oauthlib", "oauthlib"):
         logging.getLogger(library).setLevel(logging.WARNING)  # at DEBUG they log the token

@@ -13,7 +13,7 @@ from dkimctl.errors import UsageError, shell_word
 from dkimctl.files import read_file
 from dkimctl.opendkim import conf
 from dkimctl.opendkim.hosts import canonical_host
-from dkimctl.opendkim.managed import Foreign, read_foreign
+from dkimctl.opendkim.managed_block import Foreign, read_foreign
 from dkimctl.opendkim.sockets import MilterSocket, parse_socket
 from dkimctl.opendkim.tables import data_set, key_entry, key_line, rows
 from dkimctl.signers.base import (
@@ -25,7 +25,7 @@ from dkimctl.signers.base import (
     Selection,
     SigningKey,
 )
-from dkimctl.signers.derived import derived_directory, derived_key, derived_path
+from dkimctl.signers.key_copies import derived_directory, derived_key, derived_path
 from dkimctl.signers.selection import ED25519, RSA
 from dkimctl.signers.socketdir import socket_directory, tmpfiles
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 
 from dkimctl.names import first_few
-from dkimctl.opendkim.managed import Foreign
+from dkimctl.opendkim.managed_block import Foreign
 from dkimctl.opendkim.tables import SAMPLE, Patterns, Row, key_entry
 from dkimctl.signers.base import Notice, Selection
 from dkimctl.signers.opendkim.dataset import Replaced, foreign_rows, is_pattern

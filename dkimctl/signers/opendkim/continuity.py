@@ -5,7 +5,7 @@ from dkimctl.errors import shell_word
 from dkimctl.files import read_file
 from dkimctl.opendkim import conf
 from dkimctl.opendkim.longtable import Rows
-from dkimctl.opendkim.managed import read_foreign
+from dkimctl.opendkim.managed_block import read_foreign
 from dkimctl.opendkim.tables import Row, data_set
 from dkimctl.signers.base import Notice, Selection
 from dkimctl.signers.opendkim.dataset import Replaced, foreign_rows

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from dkimctl.config.settings import Settings
 from dkimctl.opendkim import conf
-from dkimctl.opendkim.managed import Foreign
+from dkimctl.opendkim.managed_block import Foreign
 from dkimctl.opendkim.tables import SAMPLE, Patterns, Row, data_set, rows
 from dkimctl.signers.base import Notice, Selection, SigningKey
 

@@ -8,7 +8,7 @@ from dkimctl.errors import UsageError
 from dkimctl.files import Version, read_with_status
 from dkimctl.opendkim import conf
 from dkimctl.opendkim.hosts import canonical_host
-from dkimctl.opendkim.managed import Foreign, read_foreign
+from dkimctl.opendkim.managed_block import Foreign, read_foreign
 from dkimctl.opendkim.sockets import MilterSocket, parse_socket
 from dkimctl.opendkim.tables import key_line, signing_lines
 from dkimctl.signers.base import Content, Notice, RenderedFile, Selection, SigningKey, fixed

@@ -1,7 +1,7 @@
 """TrustedHosts: whose mail is signed."""
 
 from dkimctl.opendkim.hosts import LOOPBACK, canonical_host, host_problem, is_everybody
-from dkimctl.opendkim.managed import Foreign
+from dkimctl.opendkim.managed_block import Foreign
 from dkimctl.signers.base import Content, Notice
 from dkimctl.signers.opendkim.cautions import few
 from dkimctl.signers.opendkim.dataset import foreign_rows

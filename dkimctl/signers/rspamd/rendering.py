@@ -13,7 +13,7 @@ from dkimctl.config.settings import Settings, Signing
 from dkimctl.errors import shell_word
 from dkimctl.files import read_file
 from dkimctl.opendkim.hosts import canonical_host
-from dkimctl.opendkim.managed import Foreign, read_foreign
+from dkimctl.opendkim.managed_block import Foreign, read_foreign
 from dkimctl.opendkim.sockets import MilterSocket, parse_socket
 from dkimctl.signers.base import (
     Content,
@@ -25,7 +25,7 @@ from dkimctl.signers.base import (
     SigningKey,
     fixed,
 )
-from dkimctl.signers.derived import derived_directory, derived_key, derived_path
+from dkimctl.signers.key_copies import derived_directory, derived_key, derived_path
 from dkimctl.signers.socketdir import socket_directory, tmpfiles
 
 PLACE = "/etc/rspamd"

@@ -13,7 +13,7 @@ from dkimctl.host.world import World
 from dkimctl.keys.directory import KeyDirectory
 from dkimctl.keys.metadata import Phase
 from dkimctl.names import first_few
-from dkimctl.opendkim.named import named_keys
+from dkimctl.opendkim.named_keys import named_keys
 from dkimctl.opendkim.tables import Patterns, rows
 from dkimctl.signers.opendkim.dataset import row_domain
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from dkimctl.errors import DkimctlError, shell_word
 from dkimctl.files import read_regular
 from dkimctl.host.accounts import may_become
+from dkimctl.host.file_access import failure_text, open_results
 from dkimctl.host.keyfiles import Fault, key_demands, read_key
 from dkimctl.host.keysafety import Walk
-from dkimctl.host.openable import failure_text, open_results
 from dkimctl.host.world import World
 from dkimctl.keys.knownbad import weakness
 from dkimctl.opendkim.fitness import Unfit, unfit

@@ -8,7 +8,7 @@ from pathlib import Path
 from dkimctl.files import is_live
 from dkimctl.host.accounts import Account
 from dkimctl.host.keysafety import resolve
-from dkimctl.programs import openings
+from dkimctl.programs import open_as_user
 from dkimctl.programs.identity import Identity
 from dkimctl.programs.opener import NOT_REGULAR, result_of
 
@@ -27,7 +27,7 @@ def open_results(account: Account, root: Path, paths: Sequence[str]) -> list[int
     user = Identity(account.uid, account.gid, account.groups)
     if user.is_ours:
         return [_own_result(path, root) for path in paths]
-    return openings.open_results(paths, user, root)
+    return open_as_user.open_results(paths, user, root)
 
 
 def _own_result(path: str, root: Path) -> int:

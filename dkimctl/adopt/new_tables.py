@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from dkimctl.adopt.candidates import Candidate
 from dkimctl.adopt.installed import Installed, Table
-from dkimctl.adopt.survey import Candidate
 from dkimctl.adopt.tables import Tables, sample, samples
-from dkimctl.opendkim.managed import Foreign, Line
+from dkimctl.opendkim.managed_block import Foreign, Line
 from dkimctl.opendkim.tables import Patterns, Row, key_entry, rows
 from dkimctl.signers.base import Content, SigningKey
 from dkimctl.signers.opendkim.dataset import row_domain

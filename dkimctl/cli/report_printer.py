@@ -16,7 +16,7 @@ from dkimctl.verify.report import Report
 from dkimctl.verify.tally import Tally, tally_of
 
 if TYPE_CHECKING:
-    from dkimctl.verify.notes import Notes
+    from dkimctl.verify.resume_file import Notes
 
 _IN_MEMORY = 1 << 20  # octets
 _SAMPLES = "write a temporary file (see TMPDIR)"
@@ -66,7 +66,7 @@ class ReportPrinter:
         """Return the source without the names in the file of --resume, which from now on records finished names."""
         if self._resume is None:
             return source
-        from dkimctl.verify.notes import Notes
+        from dkimctl.verify.resume_file import Notes
 
         self._notes = Notes(self._resume)
         if self._notes.in_words:
@@ -79,7 +79,7 @@ class ReportPrinter:
         """Return what is shown of some reports; called where they are, which may be another process."""
         notes: tuple[str, ...] = ()
         if self._resume:
-            from dkimctl.verify.notes import notes_of
+            from dkimctl.verify.resume_file import notes_of
 
             notes = notes_of(reports)
         tally = tally_of(reports, keeps_all=self.in_full)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from dkimctl.adopt.installed import Installed
 from dkimctl.adopt.tables import Signer, Tables, sample, samples
 from dkimctl.errors import UsageError
-from dkimctl.host.lookup import resolved
+from dkimctl.host.table_lookup import resolved
 from dkimctl.names import domain_name, owner_name, selector_name
 from dkimctl.opendkim.tables import KeyEntry, Row
 

@@ -6,8 +6,8 @@ from itertools import chain, islice
 from dkimctl.clock import SYSTEM_CLOCK
 from dkimctl.errors import Unavailable
 from dkimctl.host.datasets import DataSet
-from dkimctl.host.internal import HostList
-from dkimctl.host.lookup import find_key, resolved, wanted_keys
+from dkimctl.host.internal_hosts import HostList
+from dkimctl.host.table_lookup import find_key, resolved, wanted_keys
 from dkimctl.host.world import World
 from dkimctl.milter.client import Client, offer
 from dkimctl.milter.message import probe_message
