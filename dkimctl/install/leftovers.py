@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from dkimctl.config.settings import Settings
 from dkimctl.files import tidy
+from dkimctl.postfix import postconf
 
 
 def tidy_configuration(settings: Settings) -> None:
@@ -13,6 +14,7 @@ def tidy_configuration(settings: Settings) -> None:
     for directory in (paths.opendkim_directory, paths.postfix_directory, paths.tmpfiles_directory):
         tidy(settings.at(directory))
     tidy(settings.at(paths.backups), below=True)
+    postconf.tidy(settings.at(paths.postfix_directory))
 
 
 def tidy_beside(paths: Iterable[str], settings: Settings) -> None:

@@ -2,15 +2,17 @@
 
 import stat
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from dkimctl.errors import DiskError, Unavailable, disk_errors, shell_word
+from dkimctl.errors import DiskError, Refused, Unavailable, disk_errors, shell_word
 from dkimctl.files import file_locked, is_there, read_file, scratch_directory, status_of, write_file
 from dkimctl.programs import find_program, run_program
 
 _LARGEST = 1 << 26  # octets
+_LOCK = "main.cf.tmp"
+"""Who holds the lock of this file may change main.cf; it is there only meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,14 @@ def expand(directory: Path, text: str) -> str:
     return read_settings(directory, [name], expanded=True).get(name, text)
 
 
+def tidy(directory: Path) -> None:
+    """Remove the lock's file that a killed run has left; it stays while another program holds the lock."""
+    with suppress(Unavailable, Refused):
+        if is_there(directory / _LOCK):
+            with file_locked(directory / _LOCK, patience=0):
+                pass
+
+
 @contextmanager
 def edited(directory: Path, values: Mapping[str, str]) -> Iterator[bytes]:
     """Yield main.cf with these values set, written nowhere yet; meanwhile no other postconf changes main.cf.
@@ -74,7 +84,7 @@ def edited(directory: Path, values: Mapping[str, str]) -> Iterator[bytes]:
     It is postconf that edits it, in a copy. Raises DiskError when it could not.
     """
     main = directory / "main.cf"
-    with file_locked(directory / "main.cf.tmp"), scratch_directory("postfix") as place:
+    with file_locked(directory / _LOCK), scratch_directory("postfix") as place:
         content = read_file(main)
         write_file(place / "main.cf", content or b"", mode=0o600)
         try:
