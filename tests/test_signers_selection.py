@@ -109,9 +109,9 @@ def table_keys(settings: Settings) -> list[str]:
 
 
 def test_names_that_opendkim_cannot_take_are_left_out(settings: Settings) -> None:
-    """A directory with a blank, a `#` or Unicode in its name would break a table or the daemon: it is left out."""
+    """A directory with capitals or Unicode in its name would break a table or the daemon: it is left out."""
     manage(settings, "example.com")
-    for name in ("bücher.example", "a#b.example", "a b.example", "Upper.example"):
+    for name in ("bücher.example", "büro.example", "Upper.example", "OTHER.example"):
         place = settings.key_directory / name
         place.mkdir()
         for file in (settings.key_directory / "example.com").iterdir():

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Container, Iterator
 from datetime import UTC, datetime
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 
 from dkimctl.clock import timestamp
@@ -21,8 +22,14 @@ from dkimctl.keys.metadata import Metadata
 from dkimctl.keys.pair import KeyPair
 from dkimctl.keys.public import PublicKey
 from dkimctl.keys.store import Key, KeyName
+from dkimctl.names import printable
 
 PRIVATE = ".private"
+_NAME = re.compile(r"\w[\w.-]*")
+"""What is taken for a domain or a selector. Who names the files is not trusted: a line end, a quote or a bracket would
+change the zone file, or the table, that the name gets into."""
+_MOST_NAMED = 3
+_named: set[tuple[str, str]] = set()  # directories and names that were passed over, and somebody was told
 _MADE_FOR = re.compile(rb";\s*-+\s*DKIM key (\S+) for (\S+)")  # the comment that ends opendkim-genkey's .txt
 _USUAL = re.compile("(?:/([^/]+))?/([^/]+)")  # a key file below the store: the domain, unless it lies flat; the name
 
@@ -62,7 +69,8 @@ class KeyDirectoryReader:
         """Return every name that may be a domain with a key, sorted, without reading the keys. Raises as `domains`."""
         with disk_errors(f"read the key directory {self._path}"):
             base = self._folders.base()
-            names = sorted(base.names_of_directories()) if base else []
+            found = sorted(base.names_of_directories()) if base else []
+        names = self._plain(found, self._has_keys)
         return sorted({*names, *self._flat}) if self._flat else names
 
     def keys(self, domain: str) -> tuple[Key, ...]:
@@ -132,10 +140,24 @@ class KeyDirectoryReader:
 
     def _selectors(self, folder: Folder) -> list[str]:
         names = folder.names()
-        found = {name.removesuffix(PRIVATE) for name in names if name.endswith(PRIVATE) and name[0] != "."}
-        notes = [name.removesuffix(".json") for name in names if name.endswith(".json") and name[0] != "."]
+        keys = [name.removesuffix(PRIVATE) for name in names if name.endswith(PRIVATE) and name[0] != "."]
+        found = set(self._plain(keys))
+        notes = [name.removesuffix(".json") for name in names if name.endswith(".json") and _NAME.fullmatch(name)]
         alone = [selector for selector in notes if selector not in found]
         return sorted(found.union(s for s in alone if self._metadata(folder, s).path) if alone else found)
+
+    def _plain(self, names: list[str], counts: Callable[[str], bool] = lambda _: True) -> list[str]:
+        """Return those that can be domains or selectors; the others are named once, where they count."""
+        plain = [name for name in names if _NAME.fullmatch(name)]
+        odd = (name for name in names if not _NAME.fullmatch(name)) if len(plain) < len(names) else ()
+        for name in islice(odd, _MOST_NAMED):
+            if (told := (str(self._path), name)) not in _named and counts(name):
+                _named.add(told)
+                import logging  # only here: it takes longer to load than all the rest
+
+                message = "below %s, %s is no name of a domain or a selector: passed over"
+                logging.getLogger(__name__).warning(message, self._path, printable(name, 80))
+        return plain
 
     @cached_property
     def _flat(self) -> dict[str, list[str]]:
@@ -149,8 +171,9 @@ class KeyDirectoryReader:
                 return found
             for selector in self._selectors(folder):
                 made_for = _MADE_FOR.search(self._read(folder, f"{selector}.txt") or b"")
-                if made_for:
-                    found.setdefault(made_for[2].decode("ascii", "replace").lower().rstrip("."), []).append(selector)
+                domain = made_for[2].decode("ascii", "replace").lower().rstrip(".") if made_for else ""
+                if domain and self._plain([domain]):
+                    found.setdefault(domain, []).append(selector)
         return found
 
     def _key(self, folder: Folder, domain: str, selector: str, below: str) -> Key:
