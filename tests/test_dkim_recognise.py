@@ -137,7 +137,7 @@ def test_a_right_record_among_other_words(text: str | bytes, looks: str) -> None
         P,
     ],
 )
-def test_what_may_stand_in_dns_is_judged(text: str) -> None:
+def test_what_may_be_in_dns_is_judged(text: str) -> None:
     """Marks that panels publish together with the record make it unreadable, and are not left out as its wrapping."""
     found = seen(text)
     assert found.kind is Kind.RECORD
