@@ -260,7 +260,7 @@ def test_adopt_leaves_it_where_it_is(dkimctl_inside: DkimctlInside, tmp_path: Pa
 
 
 def test_setup_refuses_a_listed_key(dkimctl_inside: DkimctlInside, cache_home: Path) -> None:
-    """A key of the list is neither published nor configured, no matter who put it there; the other domain is finished."""
+    """A listed key is neither published nor configured, no matter who put it there; the other domain is finished."""
     zones = ("domain.tld", "other.tld")
     assert dkimctl_inside("genkey", "-s", "s", *zones).code == 0
     keys = dkimctl_inside.root / "etc/opendkim/keys"

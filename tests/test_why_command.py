@@ -3,7 +3,7 @@
 import pytest
 
 from tests.conftest import DkimctlInside, needs
-from tests.doctor_cases import both, key_file, refile
+from tests.doctor_cases import both, key_file, refile_tables
 from tests.host_tree import CONF_PATH, HOSTS, KEY, KEYS, MAIN_PATH, SIGNING, Tree
 
 pytestmark = needs("postconf", root=True)
@@ -84,7 +84,7 @@ def test_not_internal(dkimctl_inside: DkimctlInside, arguments: list[str], words
         (lambda t: t.write(SIGNING, f".example.com {NAME}\n"), SENDER, "it fits only what is below the domain"),
         (lambda t: t.write(SIGNING, f"*@example.com {NAME}\n"), SENDER, "a file: table has no patterns"),
         (lambda t: t.conf("SigningTable", f"refile:{SIGNING}"), SENDER, "a refile: table compares whole addresses"),
-        (both(refile, lambda t: t.write(SIGNING, f"bob@example.com {NAME}\n")), SENDER, "it fits bob alone"),
+        (both(refile_tables, lambda t: t.write(SIGNING, f"bob@example.com {NAME}\n")), SENDER, "it fits bob alone"),
         (lambda t: t.write(SIGNING, f"\ufeffexample.com {NAME}\n"), SENDER, "a byte order mark"),
         (lambda t: t.write(SIGNING, f"exmaple.com {NAME}\n"), SENDER, "another domain"),
     ],
