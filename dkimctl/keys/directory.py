@@ -1,13 +1,14 @@
 """Keys written to a directory: made, moved from phase to phase, repaired after a run that was killed."""
 
 import os
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 
 from dkimctl.errors import Refused, disk_errors
 from dkimctl.files import Folder, Owner, locked, make_directory, open_folder, refuse_shared_directory
 from dkimctl.keys import metadata as meta
-from dkimctl.keys.directory_reader import PRIVATE, KeyDirectoryReader
+from dkimctl.keys.directory_reader import DOMAIN_NOTES, PRIVATE, KeyDirectoryReader
 from dkimctl.keys.leftovers import make_domain_directory, settle_key_file
 from dkimctl.keys.metadata import Metadata, Phase
 from dkimctl.keys.pair import KeyPair
@@ -54,20 +55,52 @@ class KeyDirectory(KeyDirectoryReader):
 
     def advance(self, key: Key, phase: Phase, now: datetime, note: str = "") -> Key:
         """Move a key to another phase. Raises Refused when its phase was changed by another program meanwhile."""
-        directory = self._path / key.domain if key.metadata.path else self._local(key.path).parent
-        stem = key.selector if key.metadata.path else Path(key.path).name.removesuffix(PRIVATE)
-        path = directory / f"{stem}.json"
-        with locked(directory), disk_errors(f"write {path}"), open_folder(directory) as folder:
-            folder.remove_leftovers()
-            current = self._metadata(folder, stem)
+
+        def change(current: Metadata) -> Metadata:
             if current.phase is not key.phase:
                 raise Refused(
                     f"{key.selector} of {key.domain} changed from {key.phase} to {current.phase} meanwhile",
                     hint="another dkimctl is running: look at dkimctl status, then run the command again",
                 )
-            changed = current._replace(provider=key.metadata.provider or current.provider).advanced(phase, now, note)
-            folder.write(path.name, meta.to_json(changed), mode=0o600, owner=_owner_of(folder, path.name))
+            return current._replace(provider=key.metadata.provider or current.provider).advanced(phase, now, note)
+
+        return self.note(key, change)
+
+    def note(self, key: Key, change: Callable[[Metadata], Metadata]) -> Key:
+        """Return the key with `change` applied to its metadata as they are now, and stored. Raises DiskError."""
+        directory, stem = self._notes_of(key)
+        path = directory / f"{stem}.json"
+        with locked(directory), disk_errors(f"write {path}"), open_folder(directory) as folder:
+            folder.remove_leftovers()
+            current = self._metadata(folder, stem)
+            changed = change(current)
+            if changed != current:
+                folder.write(path.name, meta.to_json(changed), mode=0o600, owner=_owner_of(folder, path.name))
         return key._replace(metadata=changed)
+
+    def purge(self, key: Key) -> None:
+        """Remove a private key of our making and its `.txt`. Its metadata stay: no selector is used twice."""
+        directory, stem = self._notes_of(key)
+        with locked(directory), disk_errors(f"remove {key.path}"), open_folder(directory) as folder:
+            folder.remove_leftovers()
+            folder.remove(stem + PRIVATE)
+            folder.remove(f"{stem}.txt")
+            os.fsync(folder.descriptor)
+
+    def note_domain(self, domain: str, notes: Mapping[str, object]) -> None:
+        """Store what is noted of the domain as a whole."""
+        import json
+
+        directory = self._path / domain
+        content = json.dumps({"schema": meta.SCHEMA, **notes}, indent=2).encode() + b"\n"
+        with locked(directory), disk_errors(f"write {directory / DOMAIN_NOTES}"), open_folder(directory) as folder:
+            folder.write(DOMAIN_NOTES, content, mode=0o600, owner=_owner_of(folder, DOMAIN_NOTES))
+
+    def _notes_of(self, key: Key) -> tuple[Path, str]:
+        """Return the directory of a key's metadata, and their name there without `.json`."""
+        if key.metadata.path:
+            return self._path / key.domain, key.selector
+        return self._local(key.path).parent, Path(key.path).name.removesuffix(PRIVATE)
 
 
 def _owner_of(folder: Folder, name: str) -> Owner | None:

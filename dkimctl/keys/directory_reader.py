@@ -6,7 +6,7 @@ of a domain belongs to the daemon's user: what is in it is read as untrusted inp
 
 import os
 import re
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
 from itertools import islice
@@ -18,13 +18,15 @@ from dkimctl.files import Folder, LinkFound, Owner, caller, read_file, read_foun
 from dkimctl.keys import metadata as meta
 from dkimctl.keys import pair as pairs
 from dkimctl.keys.folders import DomainFolders
-from dkimctl.keys.metadata import Metadata
+from dkimctl.keys.metadata import Metadata, Phase
 from dkimctl.keys.pair import KeyPair
 from dkimctl.keys.public import PublicKey
 from dkimctl.keys.store import Key, KeyName
 from dkimctl.names import printable
 
 PRIVATE = ".private"
+DOMAIN_NOTES = ".lifecycle.json"
+"""What is noted of a domain as a whole; the dot hides it from version 0.1."""
 _NAME = re.compile(r"\w[\w.-]*")
 """What is taken for a domain or a selector. Who names the files is not trusted: a line end, a quote or a bracket would
 change the zone file, or the table, that the name gets into."""
@@ -100,6 +102,21 @@ class KeyDirectoryReader:
                 return None
             key = self._key(folder, name.domain, name.selector, below)
             return key if has_file or key.metadata.path else None
+
+    def ended(self, domain: str) -> frozenset[str]:
+        """Return the selectors of keys that were purged: their metadata are there, and no private key."""
+        with self._folders.of(domain) as folder:
+            if folder is None:
+                return frozenset()
+            names = set(folder.names())
+            alone = {n[:-5] for n in names if n.endswith(".json") and n[0] != "." and n[:-5] + PRIVATE not in names}
+            return frozenset(stem for stem in alone if self._metadata(folder, stem).phase is Phase.PURGED)
+
+    def domain_notes(self, domain: str) -> Mapping[str, object]:
+        """Return what is noted of the domain as a whole; empty when nothing is. Raises CheckFailed when damaged."""
+        with self._folders.of(domain) as folder:
+            content = self._read(folder, DOMAIN_NOTES) if folder is not None and folder.has(DOMAIN_NOTES) else None
+        return meta.domain_notes_from_json(content, f"{domain}/{DOMAIN_NOTES}") if content is not None else {}
 
     def load(self, key: Key) -> KeyPair:
         """Return the key pair. Raises DiskError, Refused or CheckFailed."""

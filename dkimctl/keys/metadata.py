@@ -1,9 +1,11 @@
 """The metadata of a key, `<selector>.json`: schema 1."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
 from hashlib import sha256
+from types import MappingProxyType
 from typing import NamedTuple
 
 from dkimctl.clock import timestamp
@@ -11,6 +13,9 @@ from dkimctl.errors import CheckFailed
 from dkimctl.keys.public import PublicKey
 
 SCHEMA = 1
+
+
+NO_FACTS: Mapping[str, object] = MappingProxyType({})
 
 
 class Phase(StrEnum):
@@ -68,6 +73,8 @@ class Metadata(NamedTuple):
 
     Comparing the digest takes a tenth of the time that parsing the private key file takes.
     """
+    facts: Mapping[str, object] = NO_FACTS
+    """What was seen of the key, as JSON: `lifecycle.notes` reads and writes it. Version 0.1 passes over it."""
 
     def public_of(self, content: bytes) -> PublicKey | None:
         """Return the stored public half, if it was read from a private key file with exactly this content."""
@@ -117,6 +124,7 @@ def to_json(metadata: Metadata) -> bytes:
         "history": [{"phase": c.phase.value, "at": c.at, "note": c.note} for c in metadata.history],
         **({"path": metadata.path} if metadata.path else {}),
         **({"public": metadata.public, "source_digest": metadata.source_digest} if metadata.public else {}),
+        **({"facts": dict(metadata.facts)} if metadata.facts else {}),
     }
     return json.dumps(document, indent=2, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n"
 
@@ -146,12 +154,30 @@ def from_json(content: bytes, source: str) -> Metadata:
             path=document.get("path", ""),
             public=str(document.get("public", "")),
             source_digest=str(document.get("source_digest", document.get("seal", ""))),  # seal: its former name
+            facts=document.get("facts", NO_FACTS),
         )
         # raises TypeError for what is no text
         "".join([metadata.algorithm, metadata.created, metadata.provider or "", metadata.path, *tags])
         "".join([change.at + change.note for change in history])
-        if type(metadata.bits) is not int:
-            raise TypeError("bits is not a number")
+        if type(metadata.bits) is not int or not isinstance(metadata.facts, Mapping):
+            raise TypeError("a value of another type")
         return metadata
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise CheckFailed(f"{source} is not the metadata of a key", hint=hint) from error
+
+
+def domain_notes_from_json(content: bytes, source: str) -> Mapping[str, object]:
+    """Return what is noted of a domain as a whole. Raises CheckFailed when it is damaged or of a newer version."""
+    import json
+
+    try:
+        document = json.loads(content)
+        if document["schema"] != SCHEMA:
+            raise CheckFailed(
+                f"{source} has schema {document['schema']}; this dkimctl knows {SCHEMA}", hint="upgrade dkimctl"
+            )
+        if not isinstance(document.get("held"), bool | None):
+            raise TypeError("held")
+        return {"held": document.get("held")}
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise CheckFailed(f"{source} is damaged", hint=f"restore it from a backup, or remove it: {source}") from error

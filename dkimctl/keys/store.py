@@ -1,6 +1,6 @@
 """The database of keys: what a store offers to readers and writers, and the key as a value."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
@@ -70,6 +70,25 @@ class KeyStore(KeyReader, Protocol):
 
     def advance(self, key: Key, phase: Phase, now: datetime, note: str = "") -> Key:
         """Move a key to another phase. Raises Refused when its phase was changed by another program meanwhile."""
+
+
+class LifecycleStore(KeyStore, Protocol):
+    """A store in which the life of keys is noted as well."""
+
+    def note(self, key: Key, change: Callable[[Metadata], Metadata]) -> Key:
+        """Return the key with `change` applied to its metadata as they are now, and stored. Raises DiskError."""
+
+    def purge(self, key: Key) -> None:
+        """Remove a private key and its `.txt`; its metadata stay for ever, so that no selector is used twice."""
+
+    def ended(self, domain: str) -> frozenset[str]:
+        """Return the selectors of keys that were purged."""
+
+    def domain_notes(self, domain: str) -> Mapping[str, object]:
+        """Return what is noted of the domain as a whole; empty when nothing is. Raises CheckFailed when damaged."""
+
+    def note_domain(self, domain: str, notes: Mapping[str, object]) -> None:
+        """Store what is noted of the domain as a whole."""
 
 
 def current_key(store: KeyReader, name: KeyName) -> Key:

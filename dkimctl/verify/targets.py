@@ -37,10 +37,11 @@ def targets_of(domains: Iterable[str], selector: str | None, settings: Settings,
         if not keys and selector is not None:
             yield target_of(domain, selector)
         for key in keys:
-            yield _managed(key, settings, store)
+            yield managed_target(key, settings, store)
 
 
-def _managed(key: Key, settings: Settings, store: KeyReader) -> Target:
+def managed_target(key: Key, settings: Settings, store: KeyReader) -> Target:
+    """Return the target for a key on this disk. Raises as `KeyReader.public`."""
     own = settings.domain(key.domain)
     return Target(
         selector=key.selector,
@@ -59,7 +60,7 @@ def managed_targets(names: Iterable[str], settings: Settings, store: KeyReader) 
         if not keys and name in settings.domains:
             yield from targets_of([name], None, settings, store)
         for key in keys:
-            yield _managed(key, settings, store)
+            yield managed_target(key, settings, store)
 
 
 def listed_names(lines: Iterable[str], bad_line: Callable[[int, UsageError], None]) -> Iterator[tuple[str, str]]:
@@ -93,7 +94,7 @@ def listed_targets(names: Iterable[tuple[str, str]], settings: Settings, store: 
     """A target for each selector and domain; keys on this disk are compared."""
     for selector, domain in names:
         own = store.find(KeyName(domain, selector))
-        yield _managed(own, settings, store) if own else target_of(domain, selector)
+        yield managed_target(own, settings, store) if own else target_of(domain, selector)
 
 
 class SeenNames:

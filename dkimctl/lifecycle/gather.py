@@ -1,0 +1,131 @@
+"""The facts about one domain: what was noted in its keys' metadata, and what is read from this machine just now."""
+
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import NamedTuple
+
+from dkimctl.config.settings import Settings
+from dkimctl.keys.metadata import Phase
+from dkimctl.keys.store import Key, LifecycleStore
+from dkimctl.lifecycle.facts import Facts, KeyFacts, KeyOnRelay
+from dkimctl.lifecycle.notes import HERE, instant, read_leak, read_on_relay, read_record, with_on_relay
+from dkimctl.names import SLOTS
+from dkimctl.signers.base import Name
+
+
+class Machine(NamedTuple):
+    """What is read from this machine once for all domains."""
+
+    installed: frozenset[Name]
+    """Domain and selector of each key that the installed configuration names."""
+    pinned: frozenset[str]
+    """The connections and processes that are open now, and may go on with the configuration they began with."""
+    oldest_queued: int | None = None
+    careful_until: int | None = None
+    may_advance: bool = True
+    """False while the clock cannot be trusted: then nothing is changed."""
+
+
+class Gathered(NamedTuple):
+    """The facts about a domain, with the keys that they are about."""
+
+    facts: Facts
+    keys: Mapping[str, Key]
+    """By identity."""
+
+
+def gather(settings: Settings, store: LifecycleStore, domain: str, machine: Machine, now: int) -> Gathered:
+    """Return the facts about a domain, and note since when an old key cannot sign any more.
+
+    Raises DiskError or Refused for what cannot be read, CheckFailed for what is damaged: this domain then stops.
+    """
+    keys = store.keys(domain)
+    proven = _is_proven(keys, machine, now)
+    found = {}
+    facts = []
+    for key in keys:
+        noted = read_on_relay(key.metadata, now)
+        relay = noted._replace(is_held=True, is_used=(domain, key.selector) in machine.installed)
+        if proven and not relay.is_used and relay.has_signed and relay.left is None:
+            key, relay = _note_left(store, key, relay, machine, now)
+        one = _key_facts(settings, store, key, relay, now)
+        found[one.id] = key
+        facts.append(one)
+    notes = store.domain_notes(domain)
+    held = notes.get("held")
+    is_held = held is True or (held is None and any(key.metadata.path for key in keys)) or not machine.may_advance
+    delegated = settings.domain(domain).delegate is not None
+    return Gathered(
+        Facts(
+            domain,
+            tuple(sorted(facts, key=lambda one: (one.created, one.id))),
+            is_held=is_held,
+            may_write=_may_write(settings, domain, keys),
+            free_selector=not delegated or any(s not in {key.selector for key in keys} for s in SLOTS),
+            oldest_queued=machine.oldest_queued,
+            careful_until=machine.careful_until,
+        ),
+        found,
+    )
+
+
+def provider_of(settings: Settings, domain: str, keys: tuple[Key, ...]) -> str | None:
+    """Return the provider of a domain: as configured, else where its newest key was published."""
+    noted = (key.metadata.provider for key in reversed(keys) if key.metadata.provider)
+    return settings.provider_for(domain) or next(noted, None)
+
+
+def identity(store: LifecycleStore, key: Key) -> str:
+    """Return the identity of a key: a digest of its public half. Raises as `KeyReader.public`."""
+    public = key.metadata.public or store.public(key).base64
+    return sha256(public.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def _key_facts(settings: Settings, store: LifecycleStore, key: Key, relay: KeyOnRelay, now: int) -> KeyFacts:
+    known = key.metadata
+    return KeyFacts(
+        identity(store, key),
+        key.selector,
+        known.algorithm,
+        _created(key, now),
+        is_ours=not known.path and bool(known.history) and known.history[0].phase is Phase.GENERATED,
+        leak=read_leak(known),
+        record=read_record(known, now),
+        in_slot=settings.domain(key.domain).delegate is not None,
+        relays={HERE: relay},
+    )
+
+
+def _created(key: Key, now: int) -> int:
+    from datetime import datetime
+
+    try:
+        return min(instant(datetime.fromisoformat(key.metadata.created)), now)
+    except ValueError:
+        return now
+
+
+def _is_proven(keys: tuple[Key, ...], machine: Machine, now: int) -> bool:
+    """Return True when the key that the tables name has proven a signature: the daemon has read these tables."""
+    used = [key for key in keys if (key.domain, key.selector) in machine.installed]
+    return bool(used) and all(read_on_relay(key.metadata, now).since is not None for key in used)
+
+
+def _note_left(
+    store: LifecycleStore, key: Key, relay: KeyOnRelay, machine: Machine, now: int
+) -> tuple[Key, KeyOnRelay]:
+    """Note which connections may still sign with a key that the tables do not name, or that none can any more."""
+    still = machine.pinned & frozenset(relay.pinned) if relay.pinned else machine.pinned
+    changed = KeyOnRelay(is_held=relay.is_held, left=None if still else now, pinned=tuple(sorted(still)))
+    if changed.pinned != relay.pinned or changed.left is not None:
+        key = store.note(key, lambda metadata: with_on_relay(metadata, changed))
+        if changed.left is not None and key.phase is Phase.ACTIVE:
+            from datetime import UTC, datetime
+
+            key = store.advance(key, Phase.RETIRING, datetime.fromtimestamp(now, UTC), note="signs no more")
+    return key, changed
+
+
+def _may_write(settings: Settings, domain: str, keys: tuple[Key, ...]) -> bool:
+    named = provider_of(settings, domain, keys)
+    return named is not None and named != "manual"
