@@ -159,9 +159,8 @@ def _switch(
 # --- the proof
 
 
-def _probed(
-    made: Attempt, keys: tuple[SigningKey, ...], settings: Settings, find_record: FindRecord, clock: Clock
-) -> Attempt:
+def prove(keys: Iterable[SigningKey], settings: Settings, find_record: FindRecord, clock: Clock) -> tuple[Failure, ...]:
+    """Show the signer a message for each of these keys; return those that were not signed as they should be."""
     since = clock.monotonic()
     failures = []
     for key in keys:
@@ -170,8 +169,15 @@ def _probed(
             if error is not None:
                 failures.append(Failure(key, sender, error))
                 break
+    return tuple(failures)
+
+
+def _probed(
+    made: Attempt, keys: tuple[SigningKey, ...], settings: Settings, find_record: FindRecord, clock: Clock
+) -> Attempt:
+    failures = prove(keys, settings, find_record, clock)
     wrong = [failure.key for failure in failures]
-    return replace(made, failures=tuple(failures), proven=tuple(key for key in keys if key not in wrong))
+    return replace(made, failures=failures, proven=tuple(key for key in keys if key not in wrong))
 
 
 def _probed_again(

@@ -172,12 +172,10 @@ def domain_notes_from_json(content: bytes, source: str) -> Mapping[str, object]:
 
     try:
         document = json.loads(content)
-        if document["schema"] != SCHEMA:
-            raise CheckFailed(
-                f"{source} has schema {document['schema']}; this dkimctl knows {SCHEMA}", hint="upgrade dkimctl"
-            )
-        if not isinstance(document.get("held"), bool | None):
-            raise TypeError("held")
-        return {"held": document.get("held")}
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        if document.pop("schema") != SCHEMA:
+            raise CheckFailed(f"{source} has another schema; this dkimctl knows {SCHEMA}", hint="upgrade dkimctl")
+        if not isinstance(document.get("held"), bool | None) or not isinstance(document.get("begun"), str | None):
+            raise TypeError("a value of another type")
+        return dict(document)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CheckFailed(f"{source} is damaged", hint=f"restore it from a backup, or remove it: {source}") from error

@@ -32,6 +32,8 @@ class Gathered(NamedTuple):
     facts: Facts
     keys: Mapping[str, Key]
     """By identity."""
+    begun: bool = False
+    """True from `rotate --now` until the switch."""
 
 
 def gather(settings: Settings, store: LifecycleStore, domain: str, machine: Machine, now: int) -> Gathered:
@@ -44,7 +46,7 @@ def gather(settings: Settings, store: LifecycleStore, domain: str, machine: Mach
     found = {}
     facts = []
     for key in keys:
-        noted = read_on_relay(key.metadata, now)
+        noted = _on_relay(key, now)
         relay = noted._replace(is_held=True, is_used=(domain, key.selector) in machine.installed)
         if proven and not relay.is_used and relay.has_signed and relay.left is None:
             key, relay = _note_left(store, key, relay, machine, now)
@@ -66,6 +68,7 @@ def gather(settings: Settings, store: LifecycleStore, domain: str, machine: Mach
             careful_until=machine.careful_until,
         ),
         found,
+        begun=notes.get("begun") is not None,
     )
 
 
@@ -79,6 +82,14 @@ def identity(store: LifecycleStore, key: Key) -> str:
     """Return the identity of a key: a digest of its public half. Raises as `KeyReader.public`."""
     public = key.metadata.public or store.public(key).base64
     return sha256(public.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def _on_relay(key: Key, now: int) -> KeyOnRelay:
+    """Return what was noted of a key on this host; of version 0.1's keys, whether they have signed."""
+    noted = read_on_relay(key.metadata, now)
+    if "signing" not in key.metadata.facts and key.phase in (Phase.ACTIVE, Phase.RETIRING):
+        return noted._replace(tried=_created(key, now))
+    return noted
 
 
 def _key_facts(settings: Settings, store: LifecycleStore, key: Key, relay: KeyOnRelay, now: int) -> KeyFacts:

@@ -46,7 +46,7 @@ def read_on_relay(metadata: Metadata, now: int) -> KeyOnRelay:
 def read_leak(metadata: Metadata) -> Leak:
     """Return what is known to be in the hands of others. Raises CheckFailed when it is damaged."""
     try:
-        return Leak(metadata.facts.get("leak", ""))
+        return Leak(str(metadata.facts.get("leak", "")))
     except ValueError as error:
         raise _damaged("leak") from error
 

@@ -288,7 +288,7 @@ class _Planner:
                 self._do(Do.REMOVE, key, "its empty record has been there long enough")
             else:
                 self._do(Do.LOOK, key, "the removal of its record must be seen at every address")
-        if record.gone is not None and not key.is_purged:
+        if record.absent is not None and not key.is_purged:
             self._purge(key, left)
 
     def _may_take_away(self, used: list[KeyFacts]) -> bool:

@@ -84,10 +84,12 @@ class Machine:
             raise AssertionError(f"{command} ended with {ended.returncode}\n{ended.stdout}{ended.stderr}{self.log}")
         return ended
 
-    def dkimctl(self, *arguments: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
+    def dkimctl(
+        self, *arguments: str, check: bool = True, env: dict[str, str] | None = None
+    ) -> "subprocess.CompletedProcess[str]":
         """Run dkimctl inside, as root would type it a while later: postconf waits until main.cf is two seconds old."""
         self.run("touch", "--date=@0", "/etc/postfix/main.cf")
-        return self.run(sys.executable, "-c", START, self.programs, *arguments, check=check)
+        return self.run(sys.executable, "-c", START, self.programs, *arguments, check=check, env=env)
 
     def start_opendkim(self, *options: str) -> None:
         """Start the daemon; returns when it listens, and its pid file is there: its parent waits for neither."""

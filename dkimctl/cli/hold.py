@@ -1,0 +1,16 @@
+"""`dkimctl hold`: no rotation of a domain by itself, until `dkimctl resume`."""
+
+from dkimctl.cli.frame import App, domains_argument
+from dkimctl.cli.frame import command as make_command
+from dkimctl.cli.holding import set_held
+
+
+@make_command("hold", example="sudo dkimctl hold example.com")
+@domains_argument(required=True)
+def command(app: App, domains: tuple[str, ...]) -> int:
+    """Stop the rotation of domains until `dkimctl resume`.
+
+    No key is made, switched or taken away by itself. Looking goes on: a key record that vanishes is still reported,
+    and a leaked key is still revoked.
+    """
+    return set_held(app, domains, is_held=True)

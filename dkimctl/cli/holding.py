@@ -1,0 +1,16 @@
+"""What `hold` and `resume` share."""
+
+from dkimctl.cli.frame import App, managed_domains
+
+
+def set_held(app: App, domains: tuple[str, ...], *, is_held: bool) -> int:
+    """Note of each domain whether its rotation is held. Raises UsageError for a domain without a key."""
+    from dkimctl.lifecycle.hold import hold
+
+    named = managed_domains(app, domains)
+    changed = hold(app.store, named, is_held=is_held)
+    for domain in named:
+        what = "is held: dkimctl resume ends it" if is_held else "goes on"
+        app.terminal.line_step(f"{domain}: the rotation of its keys {what}")
+    app.terminal.document("hold", {"domains": named, "held": is_held, "changed": changed})
+    return 0

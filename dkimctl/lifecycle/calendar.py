@@ -1,0 +1,76 @@
+"""The calendar of the rotations to come: what is due now, and what each key waits for, domain by domain."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from dkimctl.clock import Clock, timestamp
+from dkimctl.config.settings import Settings
+from dkimctl.errors import DkimctlError
+from dkimctl.keys.store import LifecycleStore
+from dkimctl.lifecycle.facts import Facts, KeyFacts
+from dkimctl.lifecycle.plan import Plan
+from dkimctl.lifecycle.policy import Policy
+from dkimctl.lifecycle.rotate import preview
+
+
+@dataclass(frozen=True, slots=True)
+class Appointment:
+    """One step to come."""
+
+    at: str
+    """RFC 3339, UTC; a step that is due is dated now."""
+    domain: str
+    selector: str
+    step: str
+    is_due: bool
+
+
+def calendar(
+    settings: Settings, store: LifecycleStore, domains: Iterable[str], clock: Clock
+) -> tuple[Appointment, ...]:
+    """Return the steps to come, earliest first; nothing is done. What cannot be read is a step of its own."""
+    found: list[Appointment] = []
+    now = int(clock.now().timestamp())
+    for domain in domains:
+        try:
+            gathered, policy, planned = preview(settings, store, domain, clock)
+        except DkimctlError as error:
+            found.append(Appointment(_text(now), domain, "", error.message, is_due=True))
+            continue
+        found += _due(domain, gathered.facts, planned, now)
+        found += _to_come(domain, gathered.facts, policy, now)
+    return tuple(sorted(found, key=lambda one: (one.at, one.domain, one.selector)))
+
+
+def _due(domain: str, facts: Facts, planned: Plan, now: int) -> Iterable[Appointment]:
+    selectors = {key.id: key.selector for key in facts.keys}
+    for action in planned.actions:
+        selector = selectors.get(action.key, "")
+        yield Appointment(_text(now), domain, selector, f"{action.do}: {action.why}", is_due=True)
+    for wait in planned.waits:
+        yield Appointment(_text(wait.until or now), domain, "", f"waits for {wait.on}", is_due=False)
+
+
+def _to_come(domain: str, facts: Facts, policy: Policy, now: int) -> Iterable[Appointment]:
+    for key in facts.keys:
+        for at, step in _steps(key, policy):
+            if at > now:
+                yield Appointment(_text(at), domain, key.selector, step, is_due=False)
+
+
+def _steps(key: KeyFacts, policy: Policy) -> Iterable[tuple[int, str]]:
+    if key.is_used:
+        yield key.created + policy.rotate_after, "the next key takes over"
+    left = key.left
+    if left is not None and key.is_ours:
+        record = key.record
+        if record.revoked is None:
+            yield left + policy.keep_after, "its record is emptied (p=)"
+        gone = record.gone or left + policy.keep_after
+        yield gone + policy.revoked_for, "its record is removed"
+        yield max(gone + policy.revoked_for, left + policy.private_key_for), "its private key is removed"
+
+
+def _text(at: int) -> str:
+    return timestamp(datetime.fromtimestamp(at, UTC))

@@ -1,0 +1,276 @@
+"""The effects of a plan's actions: each is done, read back, and noted as a fact."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
+
+from dkimctl.clock import Clock
+from dkimctl.config.settings import Settings
+from dkimctl.errors import DkimctlError, UsageError
+from dkimctl.keys.metadata import Metadata, Phase
+from dkimctl.keys.phases import reach
+from dkimctl.keys.store import Key, LifecycleStore
+from dkimctl.lifecycle.facts import KeyOnRelay, RecordFacts
+from dkimctl.lifecycle.gather import Gathered, provider_of
+from dkimctl.lifecycle.next_key import make_next
+from dkimctl.lifecycle.notes import instant, read_on_relay, read_record, with_on_relay, with_record
+from dkimctl.lifecycle.plan import Action, Do
+from dkimctl.lifecycle.policy import Policy
+from dkimctl.lifecycle.records import look, noted
+from dkimctl.lifecycle.steps import TO_BE_CONTINUED, RotationStep, StepOutcome, failed_step
+from dkimctl.lifecycle.switching import prove_keys, switch
+from dkimctl.providers.base import Provider
+from dkimctl.publish.publication import Choices, PublishOutcome
+from dkimctl.publish.publish import open_providers, publish_at_each
+from dkimctl.publish.withdraw import remove_record, revoke_record
+from dkimctl.signers.base import Name
+
+Report = Callable[[RotationStep], None]
+
+
+class Due(NamedTuple):
+    """One action that is due, with what it was decided from."""
+
+    gathered: Gathered
+    policy: Policy
+    action: Action
+
+    @property
+    def domain(self) -> str:
+        """The domain that it is for."""
+        return self.gathered.facts.domain
+
+    @property
+    def key(self) -> Key:
+        """The key that it is for; not of an action that makes one."""
+        return self.gathered.keys[self.action.key]
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """Does actions, all of one kind at a time."""
+
+    settings: Settings
+    store: LifecycleStore
+    clock: Clock
+    report: Report
+
+    def perform(self, do: Do, dues: Sequence[Due]) -> bool:
+        """Do these actions; each reports its step. Returns False when a switch failed for too many domains."""
+        match do:
+            case Do.MAKE:
+                self._each(dues, self._make)
+            case Do.PUBLISH:
+                self._publish(dues)
+            case Do.LOOK:
+                self._look(dues)
+            case Do.SWITCH:
+                return self._switch(dues)
+            case Do.PROVE:
+                self._prove(dues)
+            case Do.REVOKE:
+                self._each(dues, self._revoke)
+            case Do.REMOVE:
+                self._each(dues, self._remove)
+            case Do.PURGE:
+                self._each(dues, self._purge)
+        return True
+
+    @property
+    def _now(self) -> int:
+        return instant(self.clock.now())
+
+    def _each(self, dues: Sequence[Due], work: Callable[[Due], tuple[str, str]]) -> None:
+        for due in dues:
+            try:
+                selector, proof = work(due)
+                self._done(due, proof, selector)
+            except DkimctlError as error:
+                selector = due.key.selector if due.action.key else ""
+                self.report(failed_step(due.domain, selector, due.action.do, error))
+
+    def _done(self, due: Due, proof: str, selector: str = "") -> None:
+        name = selector or due.key.selector
+        self.report(RotationStep(due.domain, name, due.action.do, StepOutcome.DONE, proof))
+
+    def _note_record(self, key: Key, change: Callable[[RecordFacts], RecordFacts]) -> Key:
+        return self.store.note(key, lambda now: with_record(now, change(read_record(now, self._now))))
+
+    def _note_signing(self, key: Key, change: Callable[[KeyOnRelay], KeyOnRelay]) -> Key:
+        return self.store.note(key, lambda now: with_on_relay(now, change(read_on_relay(now, self._now))))
+
+    # --- keys and records
+
+    def _make(self, due: Due) -> tuple[str, str]:
+        key = make_next(self.settings, self.store, due.domain, due.action.algorithm, self.clock.now())
+        return key.selector, f"{key.metadata.algorithm} {key.metadata.bits}, {key.path}"
+
+    def _provider_text(self, domain: str) -> str:
+        named = provider_of(self.settings, domain, self.store.keys(domain))
+        if named is None:
+            raise UsageError(f"no provider is known for {domain}", hint='set provider = "NAME" in the configuration')
+        return named
+
+    def _provider(self, domain: str) -> Provider:
+        text = self._provider_text(domain)
+        return open_providers([domain], text, self.settings, self.clock)[text]
+
+    def _publish(self, dues: Sequence[Due]) -> None:
+        by_provider: dict[str, list[Due]] = {}
+        for due in dues:
+            try:
+                by_provider.setdefault(self._provider_text(due.domain), []).append(due)
+            except DkimctlError as error:
+                self.report(failed_step(due.domain, due.key.selector, Do.PUBLISH, error))
+        for text, group in by_provider.items():
+            try:
+                self._publish_at(text, group)
+            except DkimctlError as error:
+                for due in group:
+                    self.report(failed_step(due.domain, due.key.selector, Do.PUBLISH, error))
+
+    def _publish_at(self, text: str, dues: Sequence[Due]) -> None:
+        keys = [due.key for due in dues]
+        choices = Choices(wait=False)
+        for due, made in zip(
+            dues, publish_at_each(self.settings, self.store, text, keys, choices, clock=self.clock), strict=True
+        ):
+            if made.error:
+                self.report(failed_step(due.domain, due.key.selector, Do.PUBLISH, made.error))
+            elif made.outcome is PublishOutcome.BY_HAND:
+                self._waits(due, made.next_step, person=True)
+            else:
+                self._note_written(due.key)
+                self._done(due, f"{made.name} at {made.provider}, read back and equal ({len(made.text)} characters)")
+
+    def _note_written(self, key: Key) -> None:
+        now = self._now
+        self._note_record(key, lambda record: record._replace(written=now))
+
+    def _look(self, dues: Sequence[Due]) -> None:
+        by_name = {due.key.name: due for due in dues}
+        try:
+            for key, report in look(self.settings, self.store, [due.key for due in dues]):
+                due, now, public = by_name.pop(key.name), self._now, self.store.public(key).base64
+                before = read_record(key.metadata, now)
+                after = noted(before, report, public, due.policy, now)
+                self.store.note(key, partial(with_record, record=after))
+                self._say_seen(due, before, after, report.findings[0].title if report.findings else "")
+        except DkimctlError as error:
+            for due in by_name.values():
+                self.report(failed_step(due.domain, due.key.selector, Do.LOOK, error))
+
+    def _say_seen(self, due: Due, before: RecordFacts, after: RecordFacts, why: str) -> None:
+        if after.gone is not None and before.gone is None:
+            return self._done(due, "no name server gives the key any more")
+        if after.absent is not None and before.absent is None:
+            return self._done(due, "no name server has the record any more")
+        if after.last_seen is not None and after.missing is None and after.last_seen != before.last_seen:
+            key = self.store.find(due.key.name) or due.key
+            if key.phase in (Phase.GENERATED, Phase.PUBLISHED):
+                reach(self.store, key, Phase.VERIFIED, self.clock.now(), provider=key.metadata.provider or "")
+            if before.last_seen is None or before.missing is not None or after.confirmed != before.confirmed:
+                self._done(due, "every address of every name server gives exactly this key")
+            return None
+        return self._waits(due, why or "a name server does not give it")
+
+    def _waits(self, due: Due, on: str, *, person: bool = False) -> None:
+        code = TO_BE_CONTINUED if person or (due.action.do is Do.LOOK and self._is_bad(due)) else 0
+        self.report(RotationStep(due.domain, due.key.selector, due.action.do, StepOutcome.WAITS, on, exit_code=code))
+
+    def _is_bad(self, due: Due) -> bool:
+        """Return True when the record of a key that signs is not served."""
+        return any(key.is_used for key in due.gathered.facts.keys if key.id == due.action.key)
+
+    # --- the switch
+
+    def _switch(self, dues: Sequence[Due]) -> bool:
+        """Switch one domain, then 1 % of them, then the rest; stop after three failures, or at 1 %."""
+        failures = 0
+        for batch in _canary(dues):
+            failures += self._switch_all(batch)
+            if failures and (failures >= 3 or 100 * failures >= len(dues)):
+                return False
+        return True
+
+    def _switch_all(self, dues: Sequence[Due]) -> int:
+        now = self._now
+        for due in dues:
+            self._note_signing(due.key, lambda facts: facts._replace(tried=now, left=None, pinned=()))
+        try:
+            result = switch(self.settings, self.store, [due.key for due in dues], clock=self.clock)
+        except DkimctlError as error:
+            for due in dues:
+                self.report(failed_step(due.domain, due.key.selector, Do.SWITCH, error))
+            return len(dues)
+        for due in dues:
+            name = (due.domain, due.key.selector)
+            if name in result.proven:
+                self._note_proof(due.key)
+                self.store.note_domain(due.domain, {**self.store.domain_notes(due.domain), "begun": None})
+                self._done(due, "it signs now, and its signature verifies with the record in DNS")
+            else:
+                self.report(failed_step(due.domain, due.key.selector, Do.SWITCH, result.failed[name]))
+        return len(result.failed)
+
+    def _note_proof(self, key: Key) -> None:
+        now = self._now
+
+        def proven(facts: KeyOnRelay) -> KeyOnRelay:
+            since = now if facts.since is None else facts.since
+            return KeyOnRelay(since=since, proven=now)
+
+        key = self._note_signing(key, proven)
+        if key.phase is not Phase.ACTIVE:
+            self.store.advance(key, Phase.ACTIVE, self.clock.now(), note="a probe's signature verified")
+
+    def _prove(self, dues: Sequence[Due]) -> None:
+        result: Mapping[Name, DkimctlError | None]
+        try:
+            result = prove_keys(self.settings, self.store, [due.key for due in dues], clock=self.clock)
+        except DkimctlError as problem:
+            result = dict.fromkeys(((due.domain, due.key.selector) for due in dues), problem)
+        now = self._now
+        for due in dues:
+            error = result.get((due.domain, due.key.selector))
+            if error is None:
+                self._note_proof(due.key)
+                continue
+            self._note_signing(
+                due.key, lambda facts: facts._replace(failed=now if facts.failed is None else facts.failed)
+            )
+            self.report(failed_step(due.domain, due.key.selector, Do.PROVE, error))
+
+    # --- what is taken away
+
+    def _revoke(self, due: Due) -> tuple[str, str]:
+        proof = revoke_record(self.settings, self.store, self._provider(due.domain), due.key)
+        now = self._now
+        key = self._note_record(due.key, lambda record: RecordFacts(revoked=now, ttl=record.ttl))
+        if key.phase is not Phase.REVOKED:
+            self.store.advance(key, Phase.REVOKED, self.clock.now())
+        return key.selector, proof
+
+    def _remove(self, due: Due) -> tuple[str, str]:
+        proof = remove_record(self.settings, self.store, self._provider(due.domain), due.key)
+        now = self._now
+        self._note_record(due.key, lambda record: record._replace(removed=now))
+        return due.key.selector, proof
+
+    def _purge(self, due: Due) -> tuple[str, str]:
+        def purged(now: Metadata) -> Metadata:
+            return now if now.phase is Phase.PURGED else now.advanced(Phase.PURGED, self.clock.now())
+
+        key = self.store.note(due.key, purged)
+        self.store.purge(key)
+        return key.selector, f"{key.path} was removed"
+
+
+def _canary(dues: Sequence[Due]) -> Iterator[Sequence[Due]]:
+    percent = max(1, len(dues) // 100)
+    yield dues[:1]
+    if len(dues) > 1:
+        yield dues[1 : 1 + percent]
+    if len(dues) > 1 + percent:
+        yield dues[1 + percent :]

@@ -1,0 +1,86 @@
+"""What a rotation reads of this machine: the keys in use, open connections, the mail queue, and whether time passed."""
+
+import json
+from contextlib import suppress
+from datetime import UTC, datetime
+
+from dkimctl.clock import timestamp
+from dkimctl.config.settings import Settings
+from dkimctl.errors import DkimctlError
+from dkimctl.files import caller, make_directory, read_file, settle_directory, write_file
+from dkimctl.host.milterconnections import open_connections
+from dkimctl.install.eligible import installed_keys
+from dkimctl.lifecycle.gather import Machine
+from dkimctl.lifecycle.notes import instant
+from dkimctl.lifecycle.policy import DAY, Policy
+from dkimctl.programs import run_program
+from dkimctl.signers.registry import signer_of
+
+STATE_DIRECTORY = "/var/lib/dkimctl"
+_STATE = f"{STATE_DIRECTORY}/rotate.json"
+_BACKWARDS = 300
+"""The clock may be set back by so many seconds without a word."""
+_LONGEST_GAP = 400 * DAY
+
+
+def read_machine(settings: Settings, now: int, policy: Policy, *, queue: bool) -> Machine:
+    """Return what is read from this machine once for all domains. `queue`: look for the oldest message too.
+
+    Raises DiskError for what cannot be read.
+    """
+    socket = signer_of(settings).listens_at(settings) if settings.is_live else None
+    state = _read_state(settings)
+    last = state.get("last_run")
+    gap = now - last if last is not None else 0
+    careful = state.get("careful_until")
+    if gap < -_BACKWARDS or gap > policy.keep_after:
+        careful = now + DAY
+    return Machine(
+        installed_keys(settings),
+        open_connections(socket) if socket else frozenset(),
+        oldest_queued=oldest_queued(settings) if queue and settings.is_live else None,
+        careful_until=careful,
+        may_advance=-_BACKWARDS <= gap <= _LONGEST_GAP,
+    )
+
+
+def note_run(settings: Settings, machine: Machine, now: datetime) -> None:
+    """Note that a run has looked at everything. Raises DiskError."""
+    state = {"schema": 1, "last_run": timestamp(now)}
+    if machine.careful_until is not None and machine.careful_until > instant(now):
+        state["careful_until"] = timestamp(datetime.fromtimestamp(machine.careful_until, UTC))
+    make_state_directory(settings)
+    write_file(settings.at(_STATE), json.dumps(state).encode() + b"\n", mode=0o644, durable=False)
+
+
+def make_state_directory(settings: Settings) -> None:
+    """Make the directory of what lasts from run to run, root's own. Raises DiskError, Refused."""
+    place = settings.at(STATE_DIRECTORY)
+    if not make_directory(place, mode=0o755):
+        settle_directory(place, mode=0o755, owner=caller())
+
+
+def _read_state(settings: Settings) -> dict[str, int]:
+    """Return the instants that the last run noted; what is damaged counts as never noted."""
+    found: dict[str, int] = {}
+    with suppress(ValueError, TypeError, AttributeError, OverflowError):
+        for name, text in json.loads(read_file(settings.at(_STATE)) or b"{}").items():
+            if name != "schema":
+                found[name] = instant(datetime.fromisoformat(text))
+    return found
+
+
+def oldest_queued(settings: Settings) -> int | None:
+    """Return when the oldest message in Postfix's queue arrived; None when it is empty, or there is no Postfix."""
+    directory = str(settings.at(settings.paths.postfix_directory))
+    with suppress(DkimctlError):
+        listed = run_program("postqueue", "-c", directory, "-j")
+        times = (_arrival(line) for line in listed.out.splitlines())
+        return min((at for at in times if at is not None), default=None)
+    return None
+
+
+def _arrival(line: str) -> int | None:
+    with suppress(ValueError, KeyError, TypeError):
+        return int(json.loads(line)["arrival_time"])
+    return None

@@ -1,0 +1,169 @@
+"""`rotate`: what is due, and nothing else. An action is done, read back and noted; then the plan is made anew.
+
+rotate(settings, store, domains) → Rotated; each step is reported as it ends. After a kill the next run goes on.
+"""
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from dkimctl.clock import Clock, timestamp
+from dkimctl.config.settings import Settings
+from dkimctl.errors import DkimctlError
+from dkimctl.files import locked
+from dkimctl.keys.store import LifecycleStore
+from dkimctl.lifecycle.effects import Due, Effects, Report
+from dkimctl.lifecycle.gather import Gathered, Machine, gather
+from dkimctl.lifecycle.machine import STATE_DIRECTORY, make_state_directory, note_run, read_machine
+from dkimctl.lifecycle.notes import instant
+from dkimctl.lifecycle.plan import Do, Plan, plan
+from dkimctl.lifecycle.policy import Policy, policy_for
+from dkimctl.lifecycle.steps import TO_BE_CONTINUED, RotationStep, StepOutcome
+
+MOST_NEW_KEYS = 50
+"""New keys in one run, so that a first run does not make ten thousand at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rotated:
+    """The result of a run."""
+
+    steps: tuple[RotationStep, ...]
+    waits: tuple[RotationStep, ...]
+    """What the domains of this run wait for now."""
+    due: str | None
+    """When a run has something to do again, if nothing happens until then: RFC 3339, UTC."""
+
+    @property
+    def exit_code(self) -> int:
+        """The worst of the steps and waits."""
+        return max((step.exit_code for step in (*self.steps, *self.waits)), default=0)
+
+
+def rotate(
+    settings: Settings,
+    store: LifecycleStore,
+    domains: Iterable[str],
+    *,
+    clock: Clock,
+    begin: Collection[str] = (),
+    single: bool = False,
+    report: Report = lambda _: None,
+) -> Rotated:
+    """Do what is due for these domains. `begin`: domains whose rotation begins now. `single`: one step, then end.
+
+    One run at a time: another one waits for its end. Raises DiskError, Refused and Unavailable for what concerns the
+    whole machine; what concerns a domain or a key is a failed step, and the others go on.
+    """
+    make_state_directory(settings)
+    with locked(settings.at(STATE_DIRECTORY), clock=clock):
+        for domain in begin:
+            store.note_domain(domain, {**store.domain_notes(domain), "begun": timestamp(clock.now())})
+        run = _Run(settings, store, clock, report)
+        run.work(list(domains), single=single)
+        note_run(settings, run.machine(), clock.now())
+        return Rotated(tuple(run.steps), tuple(run.waits.values()), run.due)
+
+
+def preview(settings: Settings, store: LifecycleStore, domain: str, clock: Clock) -> tuple[Gathered, Policy, Plan]:
+    """Return the facts, the policy and the plan of a domain; nothing is done. Raises as `gather`."""
+    now, policy = instant(clock.now()), policy_for(settings, domain)
+    machine = read_machine(settings, now, policy, queue=False)
+    found = gather(settings, store, domain, machine, now)
+    return found, policy, plan(policy, found.facts, now, begin=found.begun)
+
+
+@dataclass(slots=True)
+class _Run:
+    settings: Settings
+    store: LifecycleStore
+    clock: Clock
+    report: Report
+    steps: list[RotationStep] = field(default_factory=list)
+    waits: dict[str, RotationStep] = field(default_factory=dict)
+    due: str | None = None
+    _attempted: set[tuple[str, Do, str]] = field(default_factory=set)
+    _new_keys: int = 0
+    _may_switch: bool = True
+    _machine: Machine | None = None
+
+    def machine(self) -> Machine:
+        """Return what was read of the machine; read anew after a switch."""
+        if self._machine is None:
+            self._machine = read_machine(self.settings, self._now, Policy(), queue=True)
+        return self._machine
+
+    @property
+    def _now(self) -> int:
+        return instant(self.clock.now())
+
+    def work(self, pending: list[str], *, single: bool) -> None:
+        """Do what is due, one action of each domain at a time, actions of one kind together."""
+        effects = Effects(self.settings, self.store, self.clock, self._say)
+        while pending:
+            dues = list(self._choose(pending))
+            first = [due for due in dues if due.action.do is not Do.SWITCH] or dues
+            if single:
+                first = first[:1]
+            for do in dict.fromkeys(due.action.do for due in first):
+                group = [due for due in first if due.action.do is do]
+                self._attempted.update((due.domain, do, due.action.key) for due in group)
+                self._may_switch &= effects.perform(do, group)
+            if single:
+                return
+            self._machine = None if any(due.action.do is Do.SWITCH for due in first) else self._machine
+            self._new_keys += sum(due.action.do is Do.MAKE for due in first)
+            self._look_again(first)
+            pending = [due.domain for due in dues]
+
+    def _look_again(self, dues: Iterable[Due]) -> None:
+        """After a record was changed its name is looked up again in the same run."""
+        for due in dues:
+            if due.action.do in (Do.PUBLISH, Do.REVOKE, Do.REMOVE):
+                self._attempted.discard((due.domain, Do.LOOK, due.action.key))
+
+    def _choose(self, domains: Iterable[str]) -> Iterator[Due]:
+        """Yield the next action of each domain that has one, and note what the others wait for."""
+        for domain in domains:
+            try:
+                now, policy = self._now, policy_for(self.settings, domain)
+                found = gather(self.settings, self.store, domain, self.machine(), now)
+                planned = plan(policy, found.facts, now, begin=found.begun)
+            except DkimctlError as error:
+                self._say(_unreadable(domain, error))
+                continue
+            action = next((one for one in planned.actions if self._may(domain, one.do, one.key)), None)
+            if action is not None:
+                self.waits.pop(domain, None)
+                yield Due(found, policy, action)
+            else:
+                self._note_waits(domain, planned)
+
+    def _may(self, domain: str, do: Do, key: str) -> bool:
+        if (domain, do, key) in self._attempted:
+            return False
+        return not (do is Do.MAKE and self._new_keys >= MOST_NEW_KEYS) and not (
+            do is Do.SWITCH and not self._may_switch
+        )
+
+    def _note_waits(self, domain: str, planned: Plan) -> None:
+        due = _text(planned.due)
+        if due is not None:
+            self.due = min(self.due or due, due)
+        for wait in planned.waits:
+            code = TO_BE_CONTINUED if wait.needs_person else 0
+            until = _text(wait.until)
+            self.waits[domain] = RotationStep(domain, "", None, StepOutcome.WAITS, wait.on, until=until, exit_code=code)
+
+    def _say(self, step: RotationStep) -> None:
+        self.steps.append(step)
+        self.report(step)
+
+
+def _unreadable(domain: str, error: DkimctlError) -> RotationStep:
+    step = RotationStep(domain, "", None, StepOutcome.FAILED, error.message, hint=error.hint)
+    return replace(step, exit_code=error.exit_code)
+
+
+def _text(at: int | None) -> str | None:
+    return None if at is None else timestamp(datetime.fromtimestamp(at, UTC))

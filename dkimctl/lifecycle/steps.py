@@ -1,0 +1,42 @@
+"""What a rotation says of each of its steps."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from dkimctl.errors import DkimctlError
+from dkimctl.lifecycle.plan import Do
+
+TO_BE_CONTINUED = 3
+"""The exit code of what waits for a person."""
+
+
+class StepOutcome(StrEnum):
+    """How a step ended."""
+
+    DONE = "done"
+    WAITS = "waits"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class RotationStep:
+    """One step of one key's life, with its proof."""
+
+    domain: str
+    selector: str
+    action: Do | None
+    """None for what a domain waits for."""
+    outcome: StepOutcome
+    proof: str
+    """What was read back; of a failed step what is wrong, else what is waited for."""
+    hint: str = ""
+    until: str | None = None
+    """When it goes on by itself: RFC 3339, UTC."""
+    exit_code: int = 0
+
+
+def failed_step(domain: str, selector: str, action: Do, error: DkimctlError) -> RotationStep:
+    """Return the step that ended with this error."""
+    return RotationStep(
+        domain, selector, action, StepOutcome.FAILED, error.message, hint=error.hint, exit_code=error.exit_code
+    )

@@ -1,0 +1,106 @@
+"""The switch: one change of the tables for any number of domains, a reload, and a proof for each of them."""
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import NamedTuple
+
+from dkimctl.clock import Clock
+from dkimctl.config.settings import Settings
+from dkimctl.dkim.keysource import record_in_dns
+from dkimctl.errors import DkimctlError, Refused
+from dkimctl.install.attempt import attempt, prove, take_back
+from dkimctl.install.compare import compare
+from dkimctl.install.eligible import installed_keys
+from dkimctl.install.lock import with_current_files
+from dkimctl.install.switch import reload_again
+from dkimctl.keys.store import Key, KeyReader
+from dkimctl.lifecycle.chosen import ChosenKeys
+from dkimctl.signers.base import Name, SigningKey
+from dkimctl.signers.desired import desired
+
+
+class Switched(NamedTuple):
+    """The result of a switch."""
+
+    proven: frozenset[Name]
+    """The keys with which the signer now signs, each proven by a message verified with the record in DNS."""
+    failed: Mapping[Name, DkimctlError]
+    """Why each of the others does not: for its domain everything is as it was before."""
+
+
+def switch(settings: Settings, store: KeyReader, keys: Collection[Key], *, clock: Clock) -> Switched:
+    """Have the signer sign with these keys instead of the ones of the same algorithm that it uses now.
+
+    A key whose proof fails goes back by itself, the others go on. Raises Refused when the installed configuration is
+    not the one that would be written for the keys it has now, and what an installation raises.
+    """
+    return with_current_files(settings, lambda: _switch(settings, store, keys, clock))
+
+
+def _switch(settings: Settings, store: KeyReader, keys: Collection[Key], clock: Clock) -> Switched:
+    before = installed_keys(settings)
+    _refuse_other_changes(settings, ChosenKeys(store, before, {}))
+    failed: dict[Name, DkimctlError] = {}
+    left = {(key.domain, key.selector): key for key in keys}
+    while left:
+        rendering = desired(settings, ChosenKeys(store, before, _selectors(store, before, left.values())))
+        wanted = [key for key in rendering.keys if (key.domain, key.selector) in left]
+        made = attempt(rendering, settings, wanted, record_in_dns(settings.lookup), clock=clock)
+        if made.reload_failed:
+            take_back(made, settings)
+            raise made.reload_failed
+        if not made.failures:
+            proven = frozenset((key.domain, key.selector) for key in made.proven)
+            for name in left.keys() - proven:
+                failed[name] = _unproven(made.switched[-1].daemon)
+            return Switched(proven, failed)
+        take_back(made, settings)
+        for failure in made.failures:
+            name = (failure.key.domain, failure.key.selector)
+            failed[name] = failure.error
+            left.pop(name, None)
+    return Switched(frozenset(), failed)
+
+
+def _unproven(daemon: object) -> DkimctlError:
+    from dkimctl.errors import Unavailable
+
+    hint = getattr(daemon, "hint", "") or "start the signer, then: dkimctl rotate"
+    return Unavailable("the tables are in place, but no daemon answered: nothing is proven", hint=hint)
+
+
+def _refuse_other_changes(settings: Settings, now: KeyReader) -> None:
+    """Raise Refused when a switch would change more than keys."""
+    difference = compare(desired(settings, now), settings)
+    if not difference.is_empty:
+        raise Refused(
+            "the installed configuration is not the one that dkimctl would write for the keys that sign now",
+            hint="look at the difference: dkimctl render-config; install it (--install), then: dkimctl rotate",
+        )
+
+
+def _selectors(store: KeyReader, before: frozenset[Name], keys: Iterable[Key]) -> dict[str, frozenset[str]]:
+    """Return, for each domain that changes, the selectors that are to sign: of other algorithms those that do now."""
+    chosen: dict[str, frozenset[str]] = {}
+    for key in keys:
+        others = (k for k in store.keys(key.domain) if k.metadata.algorithm != key.metadata.algorithm)
+        kept = {k.selector for k in others if (k.domain, k.selector) in before}
+        chosen[key.domain] = chosen.get(key.domain, frozenset()) | {key.selector, *kept}
+    return chosen
+
+
+def prove_keys(
+    settings: Settings, store: KeyReader, keys: Collection[Key], *, clock: Clock
+) -> Mapping[Name, DkimctlError | None]:
+    """Show the signer a message for each of these keys, which its tables name; return why each fails, or None.
+
+    A run that was killed may have left a daemon that has not read its tables: it is reloaded when messages fail.
+    """
+    names = {(key.domain, key.selector) for key in keys}
+    rendering = desired(settings, ChosenKeys(store, installed_keys(settings), {}))
+    wanted: list[SigningKey] = [key for key in rendering.keys if (key.domain, key.selector) in names]
+    failures = prove(wanted, settings, record_in_dns(settings.lookup), clock)
+    if failures:
+        reload_again(settings)
+        failures = prove(wanted, settings, record_in_dns(settings.lookup), clock)
+    wrong = {(failure.key.domain, failure.key.selector): failure.error for failure in failures}
+    return {(key.domain, key.selector): wrong.get((key.domain, key.selector)) for key in wanted}

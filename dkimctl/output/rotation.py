@@ -1,0 +1,42 @@
+"""A rotation for people: each step with its proof, what is waited for, the calendar."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from dkimctl.lifecycle.calendar import Appointment
+from dkimctl.lifecycle.rotate import Rotated
+from dkimctl.lifecycle.steps import RotationStep, StepOutcome
+from dkimctl.output.layout import Block, Table, Tone
+
+if TYPE_CHECKING:
+    from dkimctl.output.terminal import Terminal
+
+_TONES = {StepOutcome.DONE: Tone.OK, StepOutcome.WAITS: Tone.INFO, StepOutcome.FAILED: Tone.ERROR}
+
+
+def show_step(step: RotationStep, terminal: "Terminal") -> None:
+    """Show a step as it ends; a failed one as an error with its hint."""
+    subject = " ".join(filter(None, (step.domain, step.selector)))
+    action = f"{step.action}: " if step.action else ""
+    if step.outcome is StepOutcome.FAILED:
+        terminal.warning(f"{subject}: {action}{step.proof}", step.hint)
+    else:
+        mark = "waits: " if step.outcome is StepOutcome.WAITS else ""
+        terminal.line_step(f"{subject}: {action}{mark}{step.proof}")
+
+
+def show_result(result: Rotated, terminal: "Terminal") -> None:
+    """Show what the domains of a run wait for: always what needs a person, else as a note with -v."""
+    for wait in result.waits:
+        until = f", until {wait.until}" if wait.until else ""
+        text = f"{wait.domain}: waits for {wait.proof}{until}"
+        if wait.exit_code:
+            terminal.warning(text, wait.hint)
+        elif result.steps:
+            terminal.note(text)
+
+
+def calendar_blocks(found: Sequence[Appointment]) -> Iterator[Block]:
+    """Return a table with a row for each step to come."""
+    rows = [(one.at[:16].replace("T", " "), one.domain, one.selector or "-", one.step) for one in found]
+    yield Table(("WHEN (UTC)", "DOMAIN", "SELECTOR", "STEP"), rows, {})
