@@ -214,6 +214,7 @@ metadatas = st.builds(
     history=st.lists(st.builds(meta.Change, st.sampled_from(Phase), times | st.text(), texts), max_size=3).map(tuple),
     public=st.just("") | st.binary(min_size=1, max_size=9).map(lambda data: base64.b64encode(data).decode()),
     source_digest=st.binary(min_size=32, max_size=32).map(bytes.hex),
+    facts=st.dictionaries(texts, st.none() | st.booleans() | st.integers() | texts | st.lists(texts), max_size=3),
 ).map(lambda made: made if made.public else made._replace(source_digest=""))
 
 

@@ -9,6 +9,8 @@ COMMANDS: dict[str, str] = {
     "verify-dns": "Check key records in DNS against the private keys.",
     "status": "Show the state of every key: phase, kind, provider, age.",
     "rotate": "Make, publish, switch and retire keys: what is due.",
+    "revoke": "Take a leaked key out of use, then out of DNS.",
+    "delete": "Delete an unused key: its record, then its private key.",
     "hold": "Stop the rotation of domains.",
     "resume": "Let the keys of domains be rotated again.",
     "inspect": "Explain a message, a signature, a key record, or a code.",

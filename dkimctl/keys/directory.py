@@ -85,7 +85,7 @@ class KeyDirectory(KeyDirectoryReader):
             folder.remove_leftovers()
             folder.remove(stem + PRIVATE)
             folder.remove(f"{stem}.txt")
-            os.fsync(folder.descriptor)
+            folder.sync()
 
     def note_domain(self, domain: str, notes: Mapping[str, object]) -> None:
         """Store what is noted of the domain as a whole."""

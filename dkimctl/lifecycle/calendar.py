@@ -9,6 +9,7 @@ from dkimctl.config.settings import Settings
 from dkimctl.errors import DkimctlError
 from dkimctl.keys.store import LifecycleStore
 from dkimctl.lifecycle.facts import Facts, KeyFacts
+from dkimctl.lifecycle.machine import read_machine
 from dkimctl.lifecycle.plan import Plan
 from dkimctl.lifecycle.policy import Policy
 from dkimctl.lifecycle.rotate import preview
@@ -32,9 +33,10 @@ def calendar(
     """Return the steps to come, earliest first; nothing is done. What cannot be read is a step of its own."""
     found: list[Appointment] = []
     now = int(clock.now().timestamp())
+    machine = read_machine(settings, now)
     for domain in domains:
         try:
-            gathered, policy, planned = preview(settings, store, domain, clock)
+            gathered, policy, planned = preview(settings, store, domain, machine, clock)
         except DkimctlError as error:
             found.append(Appointment(_text(now), domain, "", error.message, is_due=True))
             continue

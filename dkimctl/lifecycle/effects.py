@@ -25,6 +25,9 @@ from dkimctl.publish.publication import Choices, PublishOutcome
 from dkimctl.publish.publish import open_providers, publish_at_each
 from dkimctl.publish.withdraw import remove_record, revoke_record
 from dkimctl.signers.base import Name
+from dkimctl.signers.registry import signer_of
+from dkimctl.signers.service import Action as Reload
+from dkimctl.signers.service import reload_daemon
 
 Report = Callable[[RotationStep], None]
 
@@ -188,7 +191,7 @@ class Effects:
     def _switch(self, dues: Sequence[Due]) -> bool:
         """Switch one domain, then 1 % of them, then the rest; stop after three failures, or at 1 %."""
         failures = 0
-        for batch in _canary(dues):
+        for batch in _canary(dues) if self.settings.lifecycle.canary else [dues]:
             failures += self._switch_all(batch)
             if failures and (failures >= 3 or 100 * failures >= len(dues)):
                 return False
@@ -204,6 +207,8 @@ class Effects:
             for due in dues:
                 self.report(failed_step(due.domain, due.key.selector, Do.SWITCH, error))
             return len(dues)
+        if any(key.leak and key.is_used for due in dues for key in due.gathered.facts.keys):
+            self._restart(dues)
         for due in dues:
             name = (due.domain, due.key.selector)
             if name in result.proven:
@@ -213,6 +218,19 @@ class Effects:
             else:
                 self.report(failed_step(due.domain, due.key.selector, Do.SWITCH, result.failed[name]))
         return len(result.failed)
+
+    def _restart(self, dues: Sequence[Due]) -> None:
+        """Restart the signer: connections that were open at the reload still sign with the leaked key."""
+        signer = signer_of(self.settings)
+        if not self.settings.is_live:
+            return
+        try:
+            made = reload_daemon(Reload.RESTART, signer.service(self.settings), signer.running(self.settings).pid)
+            outcome = StepOutcome.DONE if made.done else StepOutcome.WAITS
+            code = 0 if made.done else TO_BE_CONTINUED
+            self.report(RotationStep("", "", Do.SWITCH, outcome, made.message, hint=made.hint, exit_code=code))
+        except DkimctlError as error:
+            self.report(failed_step(dues[0].domain, dues[0].key.selector, Do.SWITCH, error))
 
     def _note_proof(self, key: Key) -> None:
         now = self._now

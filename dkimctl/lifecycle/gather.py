@@ -9,6 +9,7 @@ from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import Key, LifecycleStore
 from dkimctl.lifecycle.facts import Facts, KeyFacts, KeyOnRelay
 from dkimctl.lifecycle.notes import HERE, instant, read_leak, read_on_relay, read_record, with_on_relay
+from dkimctl.lifecycle.policy import DAY
 from dkimctl.names import SLOTS
 from dkimctl.signers.base import Name
 
@@ -21,6 +22,9 @@ class Machine(NamedTuple):
     pinned: frozenset[str]
     """The connections and processes that are open now, and may go on with the configuration they began with."""
     oldest_queued: int | None = None
+    """When the oldest message in Postfix's queue arrived."""
+    queue_lifetime: int = 5 * DAY
+    """For how many seconds Postfix keeps a message in its queue."""
     careful_until: int | None = None
     may_advance: bool = True
     """False while the clock cannot be trusted: then nothing is changed."""
@@ -34,6 +38,8 @@ class Gathered(NamedTuple):
     """By identity."""
     begun: bool = False
     """True from `rotate --now` until the switch."""
+    is_adopted: bool = False
+    """True for a domain with a key that was taken over, until somebody says that no other host signs with it."""
 
 
 def gather(settings: Settings, store: LifecycleStore, domain: str, machine: Machine, now: int) -> Gathered:
@@ -55,7 +61,7 @@ def gather(settings: Settings, store: LifecycleStore, domain: str, machine: Mach
         facts.append(one)
     notes = store.domain_notes(domain)
     held = notes.get("held")
-    is_held = held is True or (held is None and any(key.metadata.path for key in keys)) or not machine.may_advance
+    is_held = held is True or not machine.may_advance
     delegated = settings.domain(domain).delegate is not None
     return Gathered(
         Facts(
@@ -69,6 +75,7 @@ def gather(settings: Settings, store: LifecycleStore, domain: str, machine: Mach
         ),
         found,
         begun=notes.get("begun") is not None,
+        is_adopted=held is None and any(key.metadata.path for key in keys),
     )
 
 

@@ -1,6 +1,7 @@
 """What a rotation reads of this machine: the keys in use, open connections, the mail queue, and whether time passed."""
 
 import json
+import re
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -12,7 +13,8 @@ from dkimctl.host.milterconnections import open_connections
 from dkimctl.install.eligible import installed_keys
 from dkimctl.lifecycle.gather import Machine
 from dkimctl.lifecycle.notes import instant
-from dkimctl.lifecycle.policy import DAY, Policy
+from dkimctl.lifecycle.policy import DAY, HOUR
+from dkimctl.postfix.postconf import read_settings
 from dkimctl.programs import run_program
 from dkimctl.signers.registry import signer_of
 
@@ -21,10 +23,11 @@ _STATE = f"{STATE_DIRECTORY}/rotate.json"
 _BACKWARDS = 300
 """The clock may be set back by so many seconds without a word."""
 _LONGEST_GAP = 400 * DAY
+_UNITS = {"s": 1, "m": 60, "h": HOUR, "d": DAY, "w": 7 * DAY}  # postconf(5)
 
 
-def read_machine(settings: Settings, now: int, policy: Policy, *, queue: bool) -> Machine:
-    """Return what is read from this machine once for all domains. `queue`: look for the oldest message too.
+def read_machine(settings: Settings, now: int) -> Machine:
+    """Return what is read from this machine once for all domains.
 
     Raises DiskError for what cannot be read.
     """
@@ -33,12 +36,13 @@ def read_machine(settings: Settings, now: int, policy: Policy, *, queue: bool) -
     last = state.get("last_run")
     gap = now - last if last is not None else 0
     careful = state.get("careful_until")
-    if gap < -_BACKWARDS or gap > policy.keep_after:
+    if gap < -_BACKWARDS or gap > settings.lifecycle.keep_after:
         careful = now + DAY
     return Machine(
         installed_keys(settings),
         open_connections(socket) if socket else frozenset(),
-        oldest_queued=oldest_queued(settings) if queue and settings.is_live else None,
+        oldest_queued=_oldest_queued(settings) if settings.is_live else None,
+        queue_lifetime=_queue_lifetime(settings) if settings.is_live else 5 * DAY,
         careful_until=careful,
         may_advance=-_BACKWARDS <= gap <= _LONGEST_GAP,
     )
@@ -70,7 +74,17 @@ def _read_state(settings: Settings) -> dict[str, int]:
     return found
 
 
-def oldest_queued(settings: Settings) -> int | None:
+def _queue_lifetime(settings: Settings) -> int:
+    """Return for how many seconds Postfix keeps a message; its default, 5 days, where that cannot be read."""
+    name = "maximal_queue_lifetime"
+    with suppress(DkimctlError):
+        text = read_settings(settings.at(settings.paths.postfix_directory), [name], expanded=True).get(name, "")
+        if found := re.fullmatch(r"(\d{1,9})([smhdw]?)", text):
+            return int(found[1]) * _UNITS[found[2] or "d"]
+    return 5 * DAY
+
+
+def _oldest_queued(settings: Settings) -> int | None:
     """Return when the oldest message in Postfix's queue arrived; None when it is empty, or there is no Postfix."""
     directory = str(settings.at(settings.paths.postfix_directory))
     with suppress(DkimctlError):

@@ -46,12 +46,6 @@ class Policy(NamedTuple):
     """Hours of the week, as seconds from Monday 00:00 UTC, in which a switch may happen; empty: always."""
 
 
-def policy_for(settings: Settings, domain: str) -> Policy:
-    """Return the policy of a domain, as configured."""
-    policy = Policy()
-    return policy._replace(rotate_after=jitter(domain, policy.rotate_after))
-
-
 def jitter(domain: str, rotate_after: int) -> int:
     """Return the age at which this domain's keys are replaced: ± 10 %, always the same for a domain."""
     spread = int.from_bytes(sha256(domain.encode()).digest()[:4]) / 0xFFFFFFFF

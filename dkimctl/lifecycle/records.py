@@ -55,7 +55,7 @@ def _seen(record: RecordFacts, policy: Policy, now: int) -> RecordFacts:
 
 
 def _last_names(report: Report) -> list[ServerAnswer]:
-    """Return the answers for the name at which the record itself is, behind CNAMEs."""
+    """Return the answers for the name at which the record itself is, at the end of its CNAMEs."""
     last = report.answers[-1].name if report.answers else ""
     return [answer for answer in report.answers if answer.name == last]
 

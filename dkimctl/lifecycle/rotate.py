@@ -20,9 +20,6 @@ from dkimctl.lifecycle.plan import Do, Plan, plan
 from dkimctl.lifecycle.policy import Policy, policy_for
 from dkimctl.lifecycle.steps import TO_BE_CONTINUED, RotationStep, StepOutcome
 
-MOST_NEW_KEYS = 50
-"""New keys in one run, so that a first run does not make ten thousand at once."""
-
 
 @dataclass(frozen=True, slots=True)
 class Rotated:
@@ -65,12 +62,21 @@ def rotate(
         return Rotated(tuple(run.steps), tuple(run.waits.values()), run.due)
 
 
-def preview(settings: Settings, store: LifecycleStore, domain: str, clock: Clock) -> tuple[Gathered, Policy, Plan]:
+def preview(
+    settings: Settings, store: LifecycleStore, domain: str, machine: Machine, clock: Clock
+) -> tuple[Gathered, Policy, Plan]:
     """Return the facts, the policy and the plan of a domain; nothing is done. Raises as `gather`."""
-    now, policy = instant(clock.now()), policy_for(settings, domain)
-    machine = read_machine(settings, now, policy, queue=False)
-    found = gather(settings, store, domain, machine, now)
+    now = instant(clock.now())
+    found, policy = _look_at(settings, store, domain, machine, now)
     return found, policy, plan(policy, found.facts, now, begin=found.begun)
+
+
+def _look_at(
+    settings: Settings, store: LifecycleStore, domain: str, machine: Machine, now: int
+) -> tuple[Gathered, Policy]:
+    found = gather(settings, store, domain, machine, now)
+    policy = policy_for(settings, domain, is_adopted=found.is_adopted, queue_lifetime=machine.queue_lifetime)
+    return found, policy
 
 
 @dataclass(slots=True)
@@ -90,7 +96,7 @@ class _Run:
     def machine(self) -> Machine:
         """Return what was read of the machine; read anew after a switch."""
         if self._machine is None:
-            self._machine = read_machine(self.settings, self._now, Policy(), queue=True)
+            self._machine = read_machine(self.settings, self._now)
         return self._machine
 
     @property
@@ -126,8 +132,8 @@ class _Run:
         """Yield the next action of each domain that has one, and note what the others wait for."""
         for domain in domains:
             try:
-                now, policy = self._now, policy_for(self.settings, domain)
-                found = gather(self.settings, self.store, domain, self.machine(), now)
+                now = self._now
+                found, policy = _look_at(self.settings, self.store, domain, self.machine(), now)
                 planned = plan(policy, found.facts, now, begin=found.begun)
             except DkimctlError as error:
                 self._say(_unreadable(domain, error))
@@ -142,7 +148,7 @@ class _Run:
     def _may(self, domain: str, do: Do, key: str) -> bool:
         if (domain, do, key) in self._attempted:
             return False
-        return not (do is Do.MAKE and self._new_keys >= MOST_NEW_KEYS) and not (
+        return not (do is Do.MAKE and self._new_keys >= self.settings.lifecycle.most_new_keys) and not (
             do is Do.SWITCH and not self._may_switch
         )
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from dkimctl.lifecycle.calendar import Appointment
+from dkimctl.lifecycle.revoke import Revocation
 from dkimctl.lifecycle.rotate import Rotated
 from dkimctl.lifecycle.steps import RotationStep, StepOutcome
 from dkimctl.output.layout import Block, Table, Tone
@@ -34,6 +35,19 @@ def show_result(result: Rotated, terminal: "Terminal") -> None:
             terminal.warning(text, wait.hint)
         elif result.steps:
             terminal.note(text)
+
+
+def show_revocation(result: Revocation, terminal: "Terminal") -> None:
+    """Show of each leaked key what remains exposed, and until when."""
+    for one in result.exposed:
+        subject = f"{one.domain} {one.selector}"
+        if not one.revoked:
+            again = "run the same command again: it goes on from here"
+            terminal.warning(f"{subject}: name servers still give the leaked key", again)
+        elif one.until:
+            terminal.line_step(f"{subject}: revoked; resolvers may believe its old record until {one.until}")
+        else:
+            terminal.line_step(f"{subject}: revoked")
 
 
 def calendar_blocks(found: Sequence[Appointment]) -> Iterator[Block]:

@@ -1,0 +1,53 @@
+"""`dkimctl revoke`: a key that others may hold, out of use and out of DNS."""
+
+import click
+
+from dkimctl.cli.frame import App, Number, complete_domains, dns_options
+from dkimctl.cli.frame import command as make_command
+
+
+@make_command(
+    "revoke",
+    example="sudo dkimctl revoke example.com --leaked key\nsudo dkimctl revoke example.com dk202611 --leaked key --now",
+    waits=True,
+)
+@click.argument("domain", shell_complete=complete_domains)
+@click.argument("selector", required=False)
+@click.option(
+    "--leaked",
+    type=click.Choice(("key", "host")),
+    required=True,
+    help="What others may hold: the private key, or everything on this host.",
+)
+@click.option("--now", "at_once", is_flag=True, help="Empty the record first: mail under way fails from then on.")
+@click.option("--timeout", type=Number(0), default=600, metavar="N", help="Seconds to wait for DNS (600).")
+@dns_options
+def command(app: App, domain: str, selector: str | None, leaked: str, at_once: bool, timeout: float) -> int:
+    """Take a leaked key out of use, then out of DNS.
+
+    The standby signs from now on, or a new key once every name server gives it; the daemon is restarted, and then the
+    record says an empty p=. Repeating it is safe. It says until when resolvers may still believe the old record.
+    """
+    from dkimctl.lifecycle.facts import Leak
+    from dkimctl.lifecycle.generation import key_owner
+    from dkimctl.lifecycle.revoke import leaked_keys, revoke
+    from dkimctl.names import domain_name, selector_name
+    from dkimctl.output.rotation import show_result, show_revocation, show_step
+
+    store = app.store_of(key_owner(app.settings).owner)
+    named = selector_name(selector) if selector else None
+    keys = leaked_keys(app.settings, store, domain_name(domain), named, Leak(leaked))
+    result = revoke(
+        app.settings,
+        store,
+        keys,
+        Leak(leaked),
+        clock=app.clock,
+        at_once=at_once,
+        timeout=timeout,
+        report=lambda step: show_step(step, app.terminal),
+    )
+    show_result(result.rotated, app.terminal)
+    show_revocation(result, app.terminal)
+    app.terminal.document("revocation", result)
+    return result.exit_code

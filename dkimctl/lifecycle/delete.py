@@ -1,0 +1,75 @@
+"""`delete`: a key that never signed, or a domain that does not sign any more, out of DNS and off the disk."""
+
+from collections.abc import Sequence
+
+from dkimctl.clock import Clock
+from dkimctl.config.settings import Settings
+from dkimctl.errors import Refused, UsageError, shell_word
+from dkimctl.keys.metadata import Phase
+from dkimctl.keys.store import Key, LifecycleStore
+from dkimctl.lifecycle.effects import Report
+from dkimctl.lifecycle.gather import gather, provider_of
+from dkimctl.lifecycle.machine import read_machine
+from dkimctl.lifecycle.notes import instant
+from dkimctl.lifecycle.plan import Do
+from dkimctl.lifecycle.policy import policy_for
+from dkimctl.lifecycle.steps import RotationStep, StepOutcome
+from dkimctl.publish.publish import open_providers
+from dkimctl.publish.withdraw import remove_record
+
+
+def unused_keys(
+    settings: Settings, store: LifecycleStore, domain: str, selector: str | None, clock: Clock
+) -> tuple[Key, ...]:
+    """Return the keys that may be deleted: the named one, or all of the domain.
+
+    Raises UsageError when there is none, Refused for a key that signs, or whose mail may be under way.
+    """
+    now = instant(clock.now())
+    found = gather(settings, store, domain, read_machine(settings, now), now)
+    keep = policy_for(settings, domain).keep_after
+    chosen = [facts for facts in found.facts.keys if selector in (None, facts.selector)]
+    if not chosen:
+        raise UsageError(
+            f"{domain} has no key {selector or ''}".rstrip(), hint=f"see its keys: dkimctl status {shell_word(domain)}"
+        )
+    for facts in chosen:
+        if facts.is_used:
+            raise Refused(
+                f"{facts.selector} signs for {domain}: without it mail goes out unsigned",
+                hint=f"replace it: dkimctl rotate --now {shell_word(domain)}",
+            )
+        if facts.has_signed and (facts.left is None or facts.left + keep > now):
+            raise Refused(
+                f"mail signed with {facts.selector} of {domain} may be under way",
+                hint="dkimctl rotate takes it away when that is through; a leaked key: dkimctl revoke",
+            )
+    return tuple(found.keys[facts.id] for facts in chosen)
+
+
+def delete(
+    settings: Settings, store: LifecycleStore, keys: Sequence[Key], *, clock: Clock, report: Report = lambda _: None
+) -> tuple[RotationStep, ...]:
+    """Remove the record of each of these keys, read its absence back, and only then the private key.
+
+    Raises what the provider raises, Refused where another record is at the name: the key is then left as it was.
+    """
+    steps = []
+    for key in keys:
+        if key.phase is not Phase.GENERATED or key.metadata.provider:
+            text = provider_of(settings, key.domain, (key,))
+            if text is None or text == "manual":
+                raise Refused(
+                    f"the record of {key.selector} of {key.domain} is kept by hand",
+                    hint=f"remove it there first; see whether it is gone: dkimctl verify-dns {shell_word(key.domain)}",
+                )
+            provider = open_providers([key.domain], text, settings, clock)[text]
+            proof = remove_record(settings, store, provider, key)
+            steps.append(RotationStep(key.domain, key.selector, Do.REMOVE, StepOutcome.DONE, proof))
+            report(steps[-1])
+        store.advance(key, Phase.PURGED, clock.now(), note="deleted")
+        store.purge(key)
+        proof = f"{key.path} was removed"
+        steps.append(RotationStep(key.domain, key.selector, Do.PURGE, StepOutcome.DONE, proof))
+        report(steps[-1])
+    return tuple(steps)

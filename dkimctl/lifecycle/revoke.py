@@ -1,0 +1,127 @@
+"""`revoke`: a key that others may hold is taken out of use, then out of DNS; margins are skipped, proof never is.
+
+Repeating it is safe. A revoked key never signs again.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from dkimctl.clock import Clock, timestamp
+from dkimctl.config.settings import Settings
+from dkimctl.errors import UsageError, shell_word
+from dkimctl.install.eligible import installed_keys
+from dkimctl.keys.store import Key, LifecycleStore
+from dkimctl.lifecycle.effects import Report
+from dkimctl.lifecycle.facts import Leak, RecordFacts
+from dkimctl.lifecycle.notes import instant, read_record, with_leak, with_record
+from dkimctl.lifecycle.rotate import Rotated, rotate
+from dkimctl.providers.base import Provider
+from dkimctl.publish.publish import open_providers
+from dkimctl.publish.withdraw import revoke_record
+
+_PAUSE = 5.0  # seconds between two looks at the name servers
+_CACHED = 86400  # seconds; assumed for a record whose TTL was never seen
+
+
+@dataclass(frozen=True, slots=True)
+class Exposed:
+    """One leaked key, and until when what was signed with it may still be believed."""
+
+    domain: str
+    selector: str
+    revoked: bool
+    """True when no name server gives the key any more."""
+    until: str | None
+    """When the last resolver has forgotten the record: RFC 3339, UTC. None while it is still served."""
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """The result of a revocation."""
+
+    rotated: Rotated
+    exposed: tuple[Exposed, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """3 while a leaked key is still served, else the worst of the steps."""
+        unfinished = 0 if all(one.revoked for one in self.exposed) else 3
+        return max(self.rotated.exit_code, unfinished)
+
+
+def leaked_keys(settings: Settings, store: LifecycleStore, domain: str, selector: str | None, leak: Leak) -> list[Key]:
+    """Return the keys of a domain that are to be revoked: the named one, those that sign, or all of a leaked host.
+
+    Raises UsageError when there is none.
+    """
+    keys = store.keys(domain)
+    if selector is not None:
+        found = [key for key in keys if key.selector == selector]
+    elif leak is Leak.HOST:
+        found = list(keys)
+    else:
+        installed = installed_keys(settings)
+        found = [key for key in keys if (domain, key.selector) in installed]
+    if not found:
+        what = f"no key {selector}" if selector else "no key that signs"
+        raise UsageError(f"{domain} has {what}", hint=f"see its keys: dkimctl status {shell_word(domain)}")
+    return found
+
+
+def revoke(
+    settings: Settings,
+    store: LifecycleStore,
+    keys: Sequence[Key],
+    leak: Leak,
+    *,
+    clock: Clock,
+    at_once: bool = False,
+    timeout: float = 600.0,
+    report: Report = lambda _: None,
+) -> Revocation:
+    """Take these keys out of use and out of DNS.
+
+    `at_once`: their records are emptied first, although mail signed with them fails from then on. `timeout`: seconds to
+    wait for the name servers; after that the same command goes on. Raises as `rotate`, and what a provider raises.
+    """
+    for key in keys:
+        store.note(key, lambda metadata: with_leak(metadata, leak))
+    if at_once:
+        for key in keys:
+            _empty(settings, store, key, clock)
+    domains = list(dict.fromkeys(key.domain for key in keys))
+    deadline = clock.monotonic() + timeout
+    while True:
+        rotated = rotate(settings, store, domains, clock=clock, begin=domains, report=report)
+        exposed = tuple(_exposed(store, key, instant(clock.now())) for key in keys)
+        if all(one.revoked for one in exposed) or clock.monotonic() + _PAUSE > deadline:
+            return Revocation(rotated, exposed)
+        clock.sleep(_PAUSE)
+
+
+def _empty(settings: Settings, store: LifecycleStore, key: Key, clock: Clock) -> None:
+    from dkimctl.lifecycle.gather import provider_of
+
+    text = provider_of(settings, key.domain, store.keys(key.domain))
+    if text is None:
+        raise UsageError(f"no provider is known for {key.domain}", hint='set provider = "NAME" in the configuration')
+    provider: Provider = open_providers([key.domain], text, settings, clock)[text]
+    revoke_record(settings, store, provider, key)
+    now = instant(clock.now())
+    store.note(key, lambda metadata: with_record(metadata, _emptied(read_record(metadata, now), now)))
+
+
+def _emptied(record: RecordFacts, now: int) -> RecordFacts:
+    return record if record.revoked is not None else RecordFacts(revoked=now, ttl=record.ttl)
+
+
+def _exposed(store: LifecycleStore, key: Key, now: int) -> Exposed:
+    current = store.find(key.name)
+    if current is None:
+        return Exposed(key.domain, key.selector, revoked=True, until=None)
+    record = read_record(current.metadata, now)
+    if record.gone is None:
+        return Exposed(key.domain, key.selector, revoked=False, until=None)
+    until = timestamp(datetime.fromtimestamp(record.gone + (record.ttl or _CACHED), UTC))
+    return Exposed(key.domain, key.selector, revoked=True, until=until)
