@@ -12,7 +12,7 @@ from dkimctl.keys.directory_reader import DOMAIN_NOTES, PRIVATE, KeyDirectoryRea
 from dkimctl.keys.leftovers import make_domain_directory, settle_key_file
 from dkimctl.keys.metadata import Metadata, Phase
 from dkimctl.keys.pair import KeyPair
-from dkimctl.keys.store import Key, taken
+from dkimctl.keys.store import Key, taken, used_before
 
 
 class KeyDirectory(KeyDirectoryReader):
@@ -34,6 +34,8 @@ class KeyDirectory(KeyDirectoryReader):
                 raise taken(f"{directory}/{name}")
             if selector in self._selectors(folder):
                 raise taken(f"{directory}/{selector}.json")
+            if f"{selector}.json" in folder.names() and self._metadata(folder, selector).phase is Phase.PURGED:
+                raise used_before(domain, selector)
             owner, notes = self._owner, meta.to_json(metadata)
             folder.write(f"{selector}.txt", record, mode=0o600, owner=owner, durable=False)
             folder.write(f"{selector}.json", notes, mode=0o600, owner=owner, durable=False)

@@ -109,6 +109,14 @@ def taken(path: str) -> Refused:
     )
 
 
+def used_before(domain: str, selector: str) -> Refused:
+    """Return the error for a selector that another key had once."""
+    return Refused(
+        f"the selector {selector} of {domain} belonged to a key that was removed; no name gets a second key",
+        hint="choose another selector (-s)",
+    )
+
+
 def signing_key(keys: tuple[Key, ...]) -> Key | None:
     """Return the key that signs: the active one; while none is active, the newest that is not retired or revoked."""
     active = [key for key in keys if key.phase is Phase.ACTIVE]

@@ -10,7 +10,7 @@ from dkimctl.config.settings import Settings
 from dkimctl.errors import DkimctlError
 from dkimctl.files import caller, make_directory, read_file, settle_directory, write_file
 from dkimctl.host.milterconnections import open_connections
-from dkimctl.install.eligible import installed_keys
+from dkimctl.install.eligible_keys import installed_keys
 from dkimctl.lifecycle.gather import Machine
 from dkimctl.lifecycle.notes import instant
 from dkimctl.lifecycle.policy import DAY, HOUR

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from dkimctl.clock import Clock, timestamp
 from dkimctl.config.settings import Settings
 from dkimctl.errors import UsageError, shell_word
-from dkimctl.install.eligible import installed_keys
+from dkimctl.install.eligible_keys import installed_keys
 from dkimctl.keys.store import Key, LifecycleStore
 from dkimctl.lifecycle.effects import Report
 from dkimctl.lifecycle.facts import Leak, RecordFacts

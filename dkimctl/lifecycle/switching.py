@@ -9,7 +9,7 @@ from dkimctl.dkim.keysource import record_in_dns
 from dkimctl.errors import DkimctlError, Refused
 from dkimctl.install.attempt import attempt, prove, take_back
 from dkimctl.install.compare import compare
-from dkimctl.install.eligible import installed_keys
+from dkimctl.install.eligible_keys import installed_keys
 from dkimctl.install.lock import with_current_files
 from dkimctl.install.switch import reload_again
 from dkimctl.keys.store import Key, KeyReader
