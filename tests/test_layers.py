@@ -38,7 +38,7 @@ ROWS: tuple[frozenset[str], ...] = (
     frozenset({"signers", "host"}),
     frozenset({"doctor", "why", "selftest", "install"}),
     frozenset({"lifecycle"}),
-    frozenset({"setup", "adopt"}),
+    frozenset({"setup", "adopt", "timer"}),
     frozenset({"output"}),
     frozenset({"cli", "manual", "entry", "__main__", "__init__"}),
 )

@@ -18,6 +18,7 @@ COMMANDS: dict[str, str] = {
     "ovh": "Request an OVH consumer key; show what one may do.",
     "why": "Predict whether mail from a sender is signed, and why.",
     "adopt": "Take over an opendkim installation configured by hand.",
+    "init": "Install a daily timer, hook directories, a configuration.",
     "selftest": "Send messages and verify their signatures.",
     "sandbox": "Run an OVH-compatible API and a DNS server on loopback.",
     "demo": "Show the whole loop on the sandbox; no root, no account.",

@@ -35,7 +35,7 @@ class Process:
     arguments: tuple[str, ...]
     """The command line; the first is the program."""
     is_here: bool
-    """False in another mount namespace, such as a container: the files that it reads are not those of this host."""
+    """False in a container: the files that it reads are not those of this host."""
 
     @property
     def is_local_opendkim(self) -> bool:
@@ -58,7 +58,7 @@ def read_process(pid: int) -> Process | None:
     if not (status.get("PPid", "").isdigit() and arguments[0]):
         return None
     name = status.get("Name", "").partition(":")[0]
-    return Process(pid, int(status["PPid"]), name, arguments, _mounts(pid) == _mounts("self"))
+    return Process(pid, int(status["PPid"]), name, arguments, _files(pid) == _files("self"))
 
 
 def listener(socket: MilterSocket) -> Process | None:
@@ -86,12 +86,18 @@ def _text(name: str) -> str:
     return ""
 
 
-def _mounts(pid: int | str) -> str:
-    """Return the mount namespace; that of this process for one that this user may not look into."""
+def _files(pid: int | str) -> tuple[tuple[int, int], ...]:
+    """Return which `/` and `/etc` a process sees; those of this process for one that this user may not look into.
+
+    Its mount namespace says less: systemd gives one of its own to a service, ours included, that may not write
+    everywhere, and its files are those of this host.
+    """
     try:
-        return str((_PROC / str(pid) / "ns/mnt").readlink())
+        root = _PROC / str(pid) / "root"
+        seen = (os.stat(root), os.lstat(root / "etc"))
     except OSError:
-        return str((_PROC / "self/ns/mnt").readlink())
+        return _files("self") if pid != "self" else ()
+    return tuple((status.st_dev, status.st_ino) for status in seen)
 
 
 def _unix(path: str) -> Iterator[str]:

@@ -1,0 +1,24 @@
+"""`dkimctl init`: a daily timer for `rotate`, directories for hooks, a configuration to begin with."""
+
+import click
+
+from dkimctl.cli.frame import App
+from dkimctl.cli.frame import command as make_command
+
+
+@make_command("init", example="sudo dkimctl init\nsudo dkimctl init --uninstall")
+@click.option("--uninstall", is_flag=True, help="Stop the timer and remove what init installed, unless it was changed.")
+def command(app: App, uninstall: bool) -> int:
+    """Install a daily timer for rotate, hook directories, and a commented dkimctl.toml.
+
+    What is there already stays: a file that a person wrote or changed is neither replaced nor removed. It may be run
+    again, after an upgrade or a change of the paths or hours in dkimctl.toml.
+    """
+    from dkimctl.output.initial import show_init
+    from dkimctl.timer import init
+    from dkimctl.timer.program import own_program
+
+    done = init.uninstall(app.settings) if uninstall else init.install(app.settings, own_program(app.settings))
+    show_init(done, app.terminal)
+    app.terminal.document("init", done)
+    return 0

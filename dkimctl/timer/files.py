@@ -1,0 +1,49 @@
+"""What `init` puts in place."""
+
+from collections.abc import Sequence
+from types import MappingProxyType
+
+from dkimctl.config.commented import commented_file
+from dkimctl.config.load import DEFAULT_FILE
+from dkimctl.config.settings import Settings
+from dkimctl.lifecycle.hooks import PLACE, Stage
+from dkimctl.timer import units
+
+UNITS = "/etc/systemd/system"
+STATE = "/var/lib/dkimctl"
+_HOOKS_README = """\
+Executable files in these directories are run around the rotation of a DKIM key, in the order of their names:
+
+    pre.d       before the first change of a domain's rotation
+    deploy.d    after a switch to a new key that was proven by a message
+    post.d      once, at the end of a run that changed something
+
+They belong to root and nobody else can write them, or they are not run. Each is told, in its environment:
+DKIMCTL_HOOK (pre, deploy, post), DKIMCTL_DOMAIN, DKIMCTL_SELECTOR, DKIMCTL_OLD_SELECTOR, DKIMCTL_PHASE and
+DKIMCTL_ACTION. It has five minutes. One that fails is reported, and stops no mail and no rotation.
+"""
+
+
+def wanted_directories(settings: Settings) -> MappingProxyType[str, int]:
+    """Return each directory, as a system path, with its mode; those above it come first."""
+    hooks = {f"{PLACE}/{stage}.d": 0o755 for stage in Stage}
+    return MappingProxyType(
+        {"/etc/dkimctl": 0o755, PLACE: 0o755, **hooks, UNITS: 0o755, STATE: 0o755, settings.paths.backups: 0o700}
+    )
+
+
+def wanted_files(settings: Settings, program: Sequence[str]) -> MappingProxyType[str, bytes]:
+    """Return the content of each file by its system path. `program`: how dkimctl is run.
+
+    The configuration is among them where none was read.
+    """
+    named = ["--config", str(settings.source)] if settings.source not in (None, settings.at(DEFAULT_FILE)) else []
+    texts = {
+        f"{UNITS}/{units.SERVICE}": units.service(settings, [*program, "rotate", *named]),
+        f"{UNITS}/{units.TIMER}": units.timer(settings),
+        f"{UNITS}/{units.FAILED}": units.failed(),
+        f"{PLACE}/README": _HOOKS_README,
+    }
+    if not named:
+        texts[DEFAULT_FILE] = commented_file()
+    return MappingProxyType({path: text.encode() for path, text in texts.items()})
