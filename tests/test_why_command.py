@@ -2,11 +2,24 @@
 
 import pytest
 
+from dkimctl.config.settings import Settings
+from dkimctl.host.daemonnames import name_to_send
+from dkimctl.host.world import read_world
 from tests.conftest import DkimctlInside, needs
 from tests.doctor_cases import both, key_file, refile_tables
-from tests.host_tree import CONF_PATH, HOSTS, KEY, KEYS, MAIN_PATH, SIGNING, Tree
+from tests.host_tree import CONF_PATH, HOSTS, KEY, KEYS, MAIN_PATH, MASTER_PATH, SIGNING, Tree
+from tests.judging import Mails, unsigned
 
 pytestmark = needs("postconf", root=True)
+
+
+def submission(tree: Tree) -> None:
+    """Mail handed in at the submission service is signed by its name."""
+    tree.conf("MTA", "ORIGINATING")
+    row = "submission inet n - y - - smtpd\n  -o milter_macro_daemon_name=ORIGINATING\n"
+    tree.append(MASTER_PATH, row)
+
+
 SENDER = "contact@example.com"
 NAME = "mail._domainkey.example.com"
 
@@ -118,7 +131,11 @@ def test_no_match(dkimctl_inside: DkimctlInside, change: object, sender: str, wo
         (lambda t: t.conf("OmitHeaders", "Subject,From"), "not signed … OmitHeaders leaves out From"),
         (
             both(lambda t: t.conf("MTA", "ORIGINATING"), lambda t: t.write(HOSTS, "::1\n")),
-            "not known … MTA ORIGINATING",
+            "not signed … Postfix sends the daemon name relay.example.com, which MTA",
+        ),
+        (
+            both(submission, lambda t: t.write(HOSTS, "::1\n")),
+            "not known … it is signed when it comes in by submission",
         ),
     ],
 )
@@ -132,6 +149,53 @@ def test_other_outcomes(dkimctl_inside: DkimctlInside, change: object, words: st
     assert outcome in ran.out.splitlines()[0], ran.out
     assert reason in " ".join(ran.out.split()), ran.out
     assert ran.code == (3 if outcome == "not known" else 1)
+
+
+@pytest.mark.parametrize(
+    ("listed", "is_signed"),
+    [
+        ("ORIGINATING", True),
+        ("csl:other,ORIGINATING", True),
+        ("file:/etc/opendkim/mtas", True),
+        ("originating", False),
+        ("ORIGIN", False),
+    ],
+)
+@needs("opendkim", "postfix", namespaces=True)
+def test_the_daemon_name_decides(dkimctl_inside: DkimctlInside, listed: str, is_signed: bool) -> None:
+    """MTA, with regard to case, against the name that Postfix sends: `why`, a probe and the real opendkim agree."""
+    tree = Tree(dkimctl_inside.root)
+    tree.conf("InternalHosts", "-")
+    tree.conf("MTA", listed)
+    tree.write("/etc/opendkim/mtas", "ORIGINATING\n")
+    tree.main("milter_macro_daemon_name", "ORIGINATING")
+    assert (dkimctl_inside("why", SENDER, "--client", "203.0.113.9").code == 0) is is_signed
+    name, is_listed = name_to_send(read_world(Settings(root=tree.root)))
+    assert (name, is_listed) == ("ORIGINATING", is_signed)
+    assert (unsigned(tree, Mails(client=("203.0.113.9", "unknown", "", name))) == []) is is_signed
+
+
+@pytest.mark.parametrize(
+    ("line", "mode", "outcome"),
+    [
+        ("On-NoSignature reject", "sv", "rejected"),
+        ("On-NoSignature tempfail", "v", "deferred"),
+        ("On-Default discard", "sv", "rejected"),
+        ("On-NoSignature reject", "s", "not signed"),
+        ("On-NoSignature quarantine", "sv", "not signed"),
+    ],
+)
+def test_mail_that_is_verified(dkimctl_inside: DkimctlInside, line: str, mode: str, outcome: str) -> None:
+    """Mail that is not to be signed is verified where Mode has v: On-NoSignature applies, and is named."""
+    tree = Tree(dkimctl_inside.root)
+    tree.conf("Mode", mode)
+    tree.conf(*line.split())
+    for arguments in (("a@other.example",), (SENDER, "--client", "203.0.113.9")):
+        answer = dkimctl_inside("why", *arguments, "--json").json["answer"]["answer"]
+        assert answer["outcome"] == outcome
+        assert (line in answer["reason"]) is (outcome != "not signed")
+    if "s" in mode:
+        assert dkimctl_inside("why", SENDER).code == 0
 
 
 def test_what_is_wrong_with_postfix_is_not_asked(dkimctl_inside: DkimctlInside) -> None:

@@ -48,6 +48,9 @@ HOSTS = (
 )
 
 
+ACTIONS = ("accept", "reject", "tempfail", "discard", "quarantine")
+
+
 @dataclass
 class Host:
     """A directory that opendkim accepts, with everything for one configuration."""
@@ -88,6 +91,10 @@ class Host:
             lines.append(
                 self.random.choice(("PeerList 203.0.113.9", "ExemptDomains other.example", "Foo bar", "UMask 9"))
             )
+        if self.random.random() < 0.2:  # what becomes of mail that is not to be signed
+            lines.append(f"{self.random.choice(('On-NoSignature', 'On-Default'))} {self.random.choice(ACTIONS)}")
+        if self.random.random() < 0.05:
+            lines.append("On-NoSignature accept")
         if self.random.random() < 0.15:  # beside tables the daemon ignores one of these alone
             lines.append(self.random.choice(("Selector lone", f"KeyFile {self.place}/keys/good")))
         lines += ["UserID opendkim", "Syslog no", f"Socket local:{self.place}/s", "UMask 000"]
@@ -245,7 +252,7 @@ class Daemon:
         signatures = tuple(_tags(value) for name, value in reply.added if name == "DKIM-Signature")
         if reply.verdict is MilterVerdict.TEMPFAIL:
             return MailOutcome.DEFERRED, ()
-        if reply.verdict is MilterVerdict.REJECT:
+        if reply.verdict in (MilterVerdict.REJECT, MilterVerdict.DISCARD):
             return MailOutcome.REJECTED, ()
         return (MailOutcome.SIGNED if signatures else MailOutcome.UNSIGNED), signatures
 

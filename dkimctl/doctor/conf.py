@@ -131,6 +131,9 @@ def _data_set(world: World, name: str, data_set: DataSet) -> Iterator[Diagnosis]
         yield diagnosis(c.BERKELEY, where(setting), seen, dkimctl(world, "render-config --install"))
     elif data_set.kind in ("dsn", "ldap", "ldaps", "ldapi") and name in ("KeyTable", "SigningTable"):
         yield diagnosis(c.SQL, where(setting), f"{where(setting)}: {setting.name} {data_set.kind}:…", "")
+    elif data_set.kind == "refile" and name == "MTA":
+        plain = rewrite(world, setting.file, setting.line, f"{setting.name} file:{data_set.place}")
+        yield diagnosis(c.BAD_KIND, where(setting), seen, plain)
     elif data_set.kind == "refile" and name == "KeyTable":
         plain = rewrite(world, setting.file, setting.line, f"{setting.name} file:{data_set.place}")
         has_patterns = any("*" in row.key for row in data_set.rows)

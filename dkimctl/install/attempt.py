@@ -15,6 +15,8 @@ from dkimctl.clock import Clock
 from dkimctl.config.settings import Settings
 from dkimctl.dkim.signature import FindRecord
 from dkimctl.errors import CheckFailed, DkimctlError, Unavailable
+from dkimctl.host.daemonnames import name_to_send
+from dkimctl.host.world import read_world
 from dkimctl.install.compare import compare
 from dkimctl.install.switch import (
     ReloadFailed,
@@ -35,6 +37,7 @@ from dkimctl.signers.registry import signer_named, signer_of
 from dkimctl.signers.service import Action, ReloadResult
 
 _PAUSE = 0.2
+_ELSEWHERE, _UNKNOWN = "192.0.2.1", "client.invalid"  # a client that no list has (RFC 5737)
 _BELOW = "probe"  # the label below a domain from which its sub-domains are probed
 
 
@@ -227,12 +230,18 @@ def _probe(
 
 
 def _trusted_client(settings: Settings) -> Client:
-    """Return a client whose mail should be signed: this machine where it is trusted, else the first trusted one."""
+    """Return a client whose mail should be signed, with the daemon name that Postfix sends.
+
+    This machine where it is trusted, else the first trusted host; without any, a client of a service that MTA lists,
+    else one that has logged in.
+    """
+    name, is_listed = name_to_send(read_world(settings)) if settings.is_live else ("", False)
+    known = Client(service=name) if name else Client()
     for host in settings.signing.trusted_hosts:
         try:
             address = ip_network(host.replace("[", "").replace("]", ""), strict=False).network_address
         except ValueError:
             continue
         everywhere = int(address) == 0
-        return Client() if address.is_loopback or everywhere else Client(str(address), "client.invalid")
-    return Client(login="dkimctl")
+        return known if address.is_loopback or everywhere else replace(known, address=str(address), name=_UNKNOWN)
+    return replace(known, address=_ELSEWHERE, name=_UNKNOWN) if is_listed else replace(known, login="dkimctl")

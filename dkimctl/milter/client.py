@@ -31,6 +31,8 @@ class Client:
     name: str = "localhost"
     login: str = ""
     """The name of SMTP AUTH; empty without."""
+    service: str = "dkimctl"
+    """The name of the service that took the message: `{daemon_name}`, Postfix's `milter_macro_daemon_name`."""
 
 
 class MilterVerdict(StrEnum):
@@ -154,7 +156,7 @@ def _negotiate(wire: Wire) -> int:
 
 def _events(message: Message, client: Client, job: str, spaced: bool) -> Iterator[tuple[_Step, bytes, dict[str, str]]]:
     """The whole talk up to the end of the body: step, data, macros."""
-    yield _CONNECT, _address(client), {"j": client.name, "{daemon_name}": "dkimctl", "v": "dkimctl"}
+    yield _CONNECT, _address(client), {"j": client.name, "{daemon_name}": client.service, "v": "dkimctl"}
     yield _HELO, _text(client.name), {}
     login = {"{auth_type}": "PLAIN", "{auth_authen}": client.login} if client.login else {}
     yield _MAIL, _text(f"<{message.sender}>"), {"i": job, "{mail_addr}": message.sender, **login}

@@ -78,10 +78,12 @@ class WhyAnswer:
 class Decided(Exception):
     """Raised when the outcome is decided."""
 
-    def __init__(self, outcome: MailOutcome, reason: str) -> None:
+    def __init__(self, outcome: MailOutcome, reason: str, *, is_sure: bool = False) -> None:
+        """`is_sure`: whichever client hands the mail in, and whatever macros go with it."""
         super().__init__(reason)
         self.outcome = outcome
         self.reason = reason
+        self.is_sure = is_sure or outcome is MailOutcome.UNSIGNED
 
 
 def severity_of(outcome: MailOutcome) -> Severity:

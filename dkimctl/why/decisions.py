@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dkimctl.catalogue import CATALOGUE
 from dkimctl.doctor.conf import check_conf
 from dkimctl.errors import UsageError
+from dkimctl.host.daemonnames import listed_names, names_sent
 from dkimctl.host.datasets import DataSet, DataSetState, read_data_set
 from dkimctl.host.installation import where, words
 from dkimctl.host.internal_hosts import HostList, finder
@@ -41,7 +42,7 @@ def decide(world: World, mail: Mail) -> WhyAnswer:
         doubt = _origin(world, mail, steps)
         signatures += _signatures(world, f"{user}@{domain.lower()}", steps)
     except Decided as end:
-        is_sure = not doubt or end.outcome is MailOutcome.UNSIGNED
+        is_sure = not doubt or end.is_sure
         return WhyAnswer(mail, end.outcome if is_sure else MailOutcome.UNKNOWN, end.reason, tuple(steps))
     if doubt:
         return WhyAnswer(mail, MailOutcome.UNKNOWN, doubt, tuple(steps), tuple(signatures))
@@ -116,28 +117,60 @@ def _origin(world: World, mail: Mail, steps: list[WhyStep]) -> str:
         steps.append(WhyStep("client", f"{mail.client} is internal: {hosts.at(fit.row)}: {fit.row.key}"))
     elif mail.login:
         steps.append(WhyStep("client", f"authenticated as {mail.login}: signed from any address"))
-    elif (macros := world.opendkim.find("MTA") or world.opendkim.find("MacroList")) is not None:
+    elif _is_listed_everywhere(world):
+        names = ", ".join(dict.fromkeys(name for _, name in names_sent(world.postfix)))
+        steps.append(WhyStep("client", f"MTA lists {names}, the daemon name that every service of Postfix sends"))
+    elif (macros := world.opendkim.find("MacroList") or _doubtful_mta(world)) is not None:
         steps.append(WhyStep("client", f"{mail.client} is not internal, not authenticated"))
         return f"{where(macros)}: {macros.name} {macros.value}: {_by_macro(world, macros)}"
     elif fit:
-        raise Decided(MailOutcome.UNSIGNED, f"{mail.client} is excluded by {hosts.at(fit.row)}: {fit.row.key}")
+        raise _verified(world, f"{mail.client} is excluded by {hosts.at(fit.row)}: {fit.row.key}{_no_name(world)}")
     else:
         listed = hosts.place if hosts.kind in ("file", "refile") else f"{where(hosts.setting)}: {hosts.place}"
-        raise Decided(
-            MailOutcome.UNSIGNED, f"{mail.client} is not internal (nothing in {listed} fits), not authenticated"
-        )
+        reason = f"{mail.client} is not internal (nothing in {listed} fits), not authenticated{_no_name(world)}"
+        raise _verified(world, reason)
     return ""
+
+
+def _verified(world: World, reason: str) -> Decided:
+    """Return the outcome of mail that is not to be signed: with `v` in Mode, On-NoSignature applies to it."""
+    action = world.opendkim.find("On-NoSignature") or world.opendkim.find("On-Default")
+    outcomes = {
+        "reject": MailOutcome.REJECTED,
+        "discard": MailOutcome.REJECTED,
+        "tempfail": MailOutcome.DEFERRED,
+    }
+    outcome = outcomes.get(action.value.lower()) if action else None
+    if action is None or outcome is None or "v" not in world.opendkim.get("Mode", "sv").lower():
+        return Decided(MailOutcome.UNSIGNED, reason)
+    more = f"; so it is verified, and has no signature ({where(action)}: {action.name} {action.value})"
+    return Decided(outcome, reason + more, is_sure=True)
+
+
+def _is_listed_everywhere(world: World) -> bool:
+    """Return True when every service of Postfix sends a daemon name that MTA lists."""
+    listed = listed_names(world)
+    sent = [name for _, name in names_sent(world.postfix)]
+    return bool(sent) and all(name in listed for name in sent)
+
+
+def _doubtful_mta(world: World) -> Setting | None:
+    """Return the setting MTA where it depends on the service whether mail is signed, or Postfix is not known."""
+    sent = {name for _, name in names_sent(world.postfix)}
+    return world.opendkim.find("MTA") if not sent or sent & listed_names(world) else None
+
+
+def _no_name(world: World) -> str:
+    """Return that MTA helps no mail; empty without MTA."""
+    setting = world.opendkim.find("MTA")
+    sent = ", ".join(dict.fromkeys(name for _, name in names_sent(world.postfix)))
+    return f"; Postfix sends the daemon name {sent}, which MTA ({where(setting)}) does not list" if setting else ""
 
 
 def _by_macro(world: World, macros: Setting) -> str:
     """Return the decision about services by the daemon name that Postfix sends (`MTA`)."""
-    names = {word.lower() for word in words(macros.value)} if macros.name.lower() == "mta" else set()
-    signed = [
-        f"{service.place} of {instance.directory}"
-        for instance in world.postfix
-        for service in instance.services_of("smtpd")
-        if instance.effective(service, "milter_macro_daemon_name").lower() in names
-    ]
+    listed = listed_names(world)
+    signed = [place for place, name in names_sent(world.postfix) if name in listed]
     if signed:
         return f"it is signed when it comes in by {', '.join(signed)}, whose milter_macro_daemon_name is listed"
     return "whether it is signed depends on the macros of the service that takes it, such as milter_macro_daemon_name"
@@ -181,7 +214,7 @@ def _from_tables(world: World, keys: DataSet, signing: DataSet, address: str, st
     if not found:
         miss = nearest_miss(signing, address)
         near = f"; nearest is line {miss.row.line}: {miss.row.key} ({miss.why})" if miss else ""
-        raise Decided(MailOutcome.UNSIGNED, f"no row of {signing.place} fits {address}{near}")
+        raise _verified(world, f"no row of {signing.place} fits {address}{near}")
     entries = []
     for wanted in found:
         steps.append(WhyStep("sender", f"{signing.at(wanted.row)}: {wanted.row.key} → {wanted.name or '(no key)'}"))
@@ -227,7 +260,7 @@ def _single(world: World, address: str, steps: list[WhyStep]) -> KeyEntry:
     candidates = [domain, *(parents if world.opendkim.flag("SubDomains") else [])]
     fit = next((d for d in candidates if find(d) or (d == domain and find("*"))), None)
     if fit is None:
-        raise Decided(MailOutcome.UNSIGNED, f"{domain} is not in Domain ({where(setting)}: {setting.value})")
+        raise _verified(world, f"{domain} is not in Domain ({where(setting)}: {setting.value})")
     steps.append(WhyStep("sender", f"{where(setting)}: Domain {setting.value}"))
     found, selector = world.opendkim.find("KeyFile"), world.opendkim.get("Selector")
     if found is None:

@@ -80,6 +80,12 @@ HOST_CASES = [
     Case(
         "mynetworks wider than InternalHosts", 9, "DKIM784", lambda t: t.main("mynetworks", "127.0.0.0/8 192.0.2.0/24")
     ),
+    Case(
+        "MTA refile:",
+        9,
+        "DKIM708",
+        both(lambda t: t.conf("MTA", "refile:/etc/opendkim/mta"), lambda t: t.write("/etc/opendkim/mta", "A\n")),
+    ),
     Case("InternalHosts file missing", 9, "DKIM709", lambda t: t.at(HOSTS).unlink()),
 ]
 

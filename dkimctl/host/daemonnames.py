@@ -1,0 +1,32 @@
+"""The daemon name that Postfix sends to milters (`milter_macro_daemon_name`), and those that opendkim signs (MTA)."""
+
+from collections.abc import Iterator
+
+from dkimctl.host.postfix import PostfixInstance
+from dkimctl.host.world import World
+
+NAME = "milter_macro_daemon_name"
+
+
+def names_sent(instances: tuple[PostfixInstance, ...]) -> Iterator[tuple[str, str]]:
+    """Yield each service that takes mail over SMTP, as `submission/inet of /etc/postfix`, with the name it sends."""
+    for instance in instances:
+        for service in instance.services_of("smtpd"):
+            yield f"{service.place} of {instance.directory}", instance.effective(service, NAME)
+
+
+def listed_names(world: World) -> frozenset[str]:
+    """Return the names in MTA, which opendkim compares with regard to case; empty without the setting."""
+    listed = world.data_sets.get("MTA")
+    return frozenset(row.key for row in listed.rows) if listed else frozenset()
+
+
+def name_to_send(world: World) -> tuple[str, bool]:
+    """Return the name that a probe sends as this host's Postfix would, and whether MTA has its mail signed.
+
+    That of a service that MTA lists, where there is one; else main.cf's own; empty without Postfix.
+    """
+    listed = listed_names(world)
+    signed = next((name for _, name in names_sent(world.postfix) if name in listed), "")
+    usual = next((instance.values[NAME] for instance in world.postfix), "")
+    return (signed, True) if signed else (usual, False)
