@@ -15,8 +15,9 @@ _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 MAXIMUM_NAME = 253  # octets in presentation form, without the final dot: RFC 1035 §2.3.4
 DOMAINKEY = "_domainkey"
 DEFAULT_SELECTOR = "dk%Y%m"
-SLOTS = ("dk1", "dk2")
-"""The selectors of a delegated domain: fixed, so that its CNAMEs stay valid at every rotation."""
+SLOTS = ("dk1", "dk2", "dk3")
+"""The selectors of a delegated domain: fixed, so that its CNAMEs stay valid at every rotation. Three: one signs, one is
+the standby, one is retiring. A customer with two CNAMEs, as version 0.1 asked for, rotates without a standby."""
 
 
 def domain_name(text: str) -> str:

@@ -45,12 +45,17 @@ def dkimctl(dkimctl_inside: DkimctlInside) -> DkimctlInside:
 
 
 def test_keys_take_the_slots_in_turn(dkimctl: DkimctlInside) -> None:
-    """Fixed selectors: the first key gets dk1, the second dk2; a third has no slot and overwrites nothing."""
+    """Fixed selectors: dk1, dk2 and dk3 in turn; a fourth key has no slot and overwrites nothing."""
     with sandbox(CUSTOMER, OPERATOR) as running:
         w = World(dkimctl, running)
         assert w("genkey", CUSTOMER).code == 0
+        assert w("genkey", CUSTOMER).code == 0
         keys = dkimctl.root / f"etc/opendkim/keys/{CUSTOMER}"
-        assert sorted(path.name for path in keys.glob("*.private")) == ["dk1.private", "dk2.private"]
+        assert sorted(path.name for path in keys.glob("*.private")) == [
+            "dk1.private",
+            "dk2.private",
+            "dk3.private",
+        ]
         assert w("genkey", CUSTOMER).code != 0
         assert w("genkey", CUSTOMER, "--if-missing").code == 0
 
@@ -61,7 +66,7 @@ def test_the_record_and_the_cnames_are_printed(dkimctl: DkimctlInside, form: str
     with sandbox(CUSTOMER, OPERATOR) as running:
         run = World(dkimctl, running)("record", CUSTOMER, "--format", form)
         assert f"dk1.{CUSTOMER}._domainkey" in run.out
-        for slot in ("dk1", "dk2"):
+        for slot in ("dk1", "dk2", "dk3"):
             line = f"{slot}._domainkey.{CUSTOMER}. IN CNAME {slot}.{CUSTOMER}._domainkey.dkim.{OPERATOR}."
             assert run.out.count(line) == 1
 

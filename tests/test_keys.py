@@ -441,3 +441,44 @@ def test_key_directory_that_may_not_be_read_is_no_empty_directory(tmp_path: Path
     finally:
         os.seteuid(0)
     assert "sudo" in caught.value.hint
+
+
+def test_a_slot_gets_its_next_key_beside_the_purged_one(tmp_path: Path) -> None:
+    """The selector is used again, the file has another name, and the key is found by its selector as before."""
+    store, now = KeyDirectory(tmp_path), datetime(2026, 11, 1, tzinfo=UTC)
+    made = []
+    for _ in range(2):
+        pair = generate(Algorithm.ED25519)
+        metadata = new_metadata(pair.algorithm, pair.bits, Tags(), now)
+        key = store.create("a.example", "dk1", pair, b"", metadata, in_slot=True)
+        made.append(pair.public)
+        assert store.find(key.name) == store.keys("a.example")[0] == key
+        assert store.public(key) == pair.public
+        if len(made) == 1:
+            store.purge(store.advance(key, Phase.PURGED, now))
+            assert store.keys("a.example") == ()
+            assert store.ended("a.example") == {"dk1"}
+            with pytest.raises(Refused):
+                store.create("a.example", "dk1", pair, b"", metadata)
+    assert next(p.name for p in (tmp_path / "a.example").glob("*.private")).startswith("dk1-")
+    with pytest.raises(Refused):
+        store.create("a.example", "dk1", pair, b"", metadata, in_slot=True)
+
+
+def test_a_domain_that_had_a_proven_key_never_goes_back_to_an_unproven_one() -> None:
+    """The installed key stays before a newer proven one; what nobody has seen in DNS signs only at the very first."""
+
+    def key(selector: str, phase: Phase) -> Key:
+        return Key(
+            "a.example",
+            selector,
+            "",
+            new_metadata("rsa", 2048, Tags(), datetime(2026, 11, 1, tzinfo=UTC))._replace(phase=phase),
+        )
+
+    old, new = key("old", Phase.VERIFIED), key("new", Phase.VERIFIED)
+    assert signing_key((old, new)) == new
+    assert signing_key((old, new), {("a.example", "old")}) == old
+    assert signing_key((old, key("made", Phase.GENERATED))) == old
+    assert signing_key((key("gone", Phase.REVOKED), key("made", Phase.GENERATED))) is None
+    assert signing_key((key("made", Phase.GENERATED),)) is not None

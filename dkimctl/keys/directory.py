@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 
 from dkimctl.errors import Refused, disk_errors
@@ -18,32 +19,49 @@ from dkimctl.keys.store import Key, taken, used_before
 class KeyDirectory(KeyDirectoryReader):
     """A KeyStore over a directory on this disk; its arguments are those of KeyDirectoryReader."""
 
-    def create(self, domain: str, selector: str, pair: KeyPair, record: bytes, metadata: Metadata) -> Key:
+    def create(
+        self, domain: str, selector: str, pair: KeyPair, record: bytes, metadata: Metadata, *, in_slot: bool = False
+    ) -> Key:
         """Store a new key, the private file last: a run killed before that leaves no key and can be repeated.
 
+        `in_slot`: the selector may have belonged to a key that was purged; the files of this one get other names then.
         Raises Refused when the selector is taken or when other users can write to the directory: nothing is made then.
         """
-        directory, name = self._path / domain, f"{selector}{PRIVATE}"
+        directory = self._path / domain
         refuse_shared_directory(directory, self._owner)
         make_directory(self._path, mode=0o755)
         make_domain_directory(directory, self._owner)
         metadata = metadata.with_public(pair.public, pair.private_pem)
-        with locked(directory), disk_errors(f"write {directory / name}"), open_folder(directory) as folder:
+        with locked(directory), disk_errors(f"write {directory}/{selector}"), open_folder(directory) as folder:
             folder.remove_leftovers()
-            if name in folder.names():
-                raise taken(f"{directory}/{name}")
-            if selector in self._selectors(folder):
-                raise taken(f"{directory}/{selector}.json")
-            if f"{selector}.json" in folder.names() and self._metadata(folder, selector).phase is Phase.PURGED:
-                raise used_before(domain, selector)
-            owner, notes = self._owner, meta.to_json(metadata)
-            folder.write(f"{selector}.txt", record, mode=0o600, owner=owner, durable=False)
-            folder.write(f"{selector}.json", notes, mode=0o600, owner=owner, durable=False)
+            self._refuse_taken(folder, directory, selector)
+            stem = selector
+            if self._is_ended(folder, selector):
+                if not in_slot:
+                    raise used_before(domain, selector)
+                stem = f"{selector}-{sha256(pair.public.base64.encode()).hexdigest()[:8]}"
+                metadata = metadata._replace(selector=selector)
+            owner, name = self._owner, f"{stem}{PRIVATE}"
+            folder.write(f"{stem}.txt", record, mode=0o600, owner=owner, durable=False)
+            folder.write(f"{stem}.json", meta.to_json(metadata), mode=0o600, owner=owner, durable=False)
             try:
                 folder.create(name, pair.private_pem, mode=0o600, owner=owner)
             except FileExistsError as error:
                 raise taken(f"{directory}/{name}") from error
         return Key(domain, selector, f"{self._shown}/{domain}/{name}", metadata)
+
+    def _refuse_taken(self, folder: Folder, directory: Path, selector: str) -> None:
+        if f"{selector}{PRIVATE}" in folder.names():
+            raise taken(f"{directory}/{selector}{PRIVATE}")
+        for stem in self._selectors(folder):
+            if stem == selector or (
+                stem.startswith(f"{selector}-") and self._metadata(folder, stem).selector == selector
+            ):
+                raise taken(f"{directory}/{stem}.json")
+
+    def _is_ended(self, folder: Folder, selector: str) -> bool:
+        """Return True when a key that was purged had this selector."""
+        return f"{selector}.json" in folder.names() and self._metadata(folder, selector).phase is Phase.PURGED
 
     def settle(self, key: Key) -> None:
         """Repair what a killed run has left: a second name of the key file, a directory that the daemon cannot enter.

@@ -101,7 +101,14 @@ class KeyDirectoryReader:
             if not has_file and not folder.has(f"{name.selector}.json"):
                 return None
             key = self._key(folder, name.domain, name.selector, below)
-            return key if has_file or key.metadata.path else None
+            return key if has_file or key.metadata.path else self._later_in_slot(folder, name, below)
+
+    def _later_in_slot(self, folder: Folder, name: KeyName, below: str) -> Key | None:
+        """Return the key that has the selector of one that was purged."""
+        start = f"{name.selector}-"
+        stems = (n.removesuffix(PRIVATE) for n in folder.names() if n.startswith(start) and n.endswith(PRIVATE))
+        later = (self._key(folder, name.domain, stem, below) for stem in stems)
+        return next((key for key in later if key.selector == name.selector), None)
 
     def ended(self, domain: str) -> frozenset[str]:
         """Return the selectors of keys that were purged: their metadata are there, and no private key."""
@@ -110,7 +117,8 @@ class KeyDirectoryReader:
                 return frozenset()
             names = set(folder.names())
             alone = {n[:-5] for n in names if n.endswith(".json") and n[0] != "." and n[:-5] + PRIVATE not in names}
-            return frozenset(stem for stem in alone if self._metadata(folder, stem).phase is Phase.PURGED)
+            ended = ((stem, found) for stem in alone if (found := self._metadata(folder, stem)).phase is Phase.PURGED)
+            return frozenset(found.selector or stem for stem, found in ended)
 
     def domain_notes(self, domain: str) -> Mapping[str, object]:
         """Return what is noted of the domain as a whole; empty when nothing is. Raises CheckFailed when damaged."""
@@ -201,7 +209,8 @@ class KeyDirectoryReader:
                 f"{folder.shown(selector)}.json names the private key {metadata.path}, and no table of root's does",
                 hint="others can write that file: move it away, or add the key to the KeyTable",
             )
-        return Key(domain, selector, metadata.path or f"{self._shown}/{below}{selector}{PRIVATE}", metadata)
+        path = metadata.path or f"{self._shown}/{below}{selector}{PRIVATE}"
+        return Key(domain, metadata.selector or selector, path, metadata)
 
     def _metadata(self, folder: Folder, selector: str) -> Metadata:
         content = self._read(folder, f"{selector}.json")

@@ -13,6 +13,8 @@ from dkimctl.errors import CheckFailed
 from dkimctl.keys.public import PublicKey
 
 SCHEMA = 1
+_SCHEMA_OF_SLOTS = 2
+"""Of a later key in a slot: version 0.1 would take the file's name for its selector, and refuses this one instead."""
 
 
 NO_FACTS: Mapping[str, object] = MappingProxyType({})
@@ -73,6 +75,8 @@ class Metadata(NamedTuple):
 
     Comparing the digest takes a tenth of the time that parsing the private key file takes.
     """
+    selector: str = ""
+    """The selector of a key whose file is not named after it: of a later key in a slot. Else empty."""
     facts: Mapping[str, object] = NO_FACTS
     """What was seen of the key, as JSON: `lifecycle.notes` reads and writes it. Version 0.1 passes over it."""
 
@@ -109,7 +113,7 @@ def to_json(metadata: Metadata) -> bytes:
     import json
 
     document = {
-        "schema": SCHEMA,
+        "schema": _SCHEMA_OF_SLOTS if metadata.selector else SCHEMA,
         "algorithm": metadata.algorithm,
         "bits": metadata.bits,
         "tags": {
@@ -123,6 +127,7 @@ def to_json(metadata: Metadata) -> bytes:
         "provider": metadata.provider,
         "history": [{"phase": c.phase.value, "at": c.at, "note": c.note} for c in metadata.history],
         **({"path": metadata.path} if metadata.path else {}),
+        **({"selector": metadata.selector} if metadata.selector else {}),
         **({"public": metadata.public, "source_digest": metadata.source_digest} if metadata.public else {}),
         **({"facts": dict(metadata.facts)} if metadata.facts else {}),
     }
@@ -136,9 +141,9 @@ def from_json(content: bytes, source: str) -> Metadata:
     hint = f"restore {source} from a backup, or move it away: the key is then treated as one of another program"
     try:
         document = json.loads(content.decode("utf-8", "surrogatepass"))  # bytes: it would guess the encoding
-        if document["schema"] != SCHEMA:
+        if document["schema"] not in (SCHEMA, _SCHEMA_OF_SLOTS):
             raise CheckFailed(
-                f"{source} has schema {document['schema']}; this dkimctl knows {SCHEMA}",
+                f"{source} has schema {document['schema']}; this dkimctl knows {SCHEMA} and {_SCHEMA_OF_SLOTS}",
                 hint="upgrade dkimctl",
             )
         tags = [document["tags"][name] for name in "hstn"]
@@ -154,10 +159,13 @@ def from_json(content: bytes, source: str) -> Metadata:
             path=document.get("path", ""),
             public=str(document.get("public", "")),
             source_digest=str(document.get("source_digest", document.get("seal", ""))),  # seal: its former name
+            selector=document.get("selector", ""),
             facts=document.get("facts", NO_FACTS),
         )
         # raises TypeError for what is no text
-        "".join([metadata.algorithm, metadata.created, metadata.provider or "", metadata.path, *tags])
+        "".join(
+            [metadata.algorithm, metadata.created, metadata.provider or "", metadata.path, metadata.selector, *tags]
+        )
         "".join([change.at + change.note for change in history])
         if type(metadata.bits) is not int or not isinstance(metadata.facts, Mapping):
             raise TypeError("a value of another type")

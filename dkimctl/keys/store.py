@@ -1,6 +1,6 @@
 """The database of keys: what a store offers to readers and writers, and the key as a value."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
@@ -62,8 +62,13 @@ class KeyReader(Protocol):
 class KeyStore(KeyReader, Protocol):
     """Read and write access to keys: a directory, or a database for many relays."""
 
-    def create(self, domain: str, selector: str, pair: KeyPair, record: bytes, metadata: Metadata) -> Key:
-        """Store a new key; `record` is its key record in zone-file form. Raises Refused when the selector is taken."""
+    def create(
+        self, domain: str, selector: str, pair: KeyPair, record: bytes, metadata: Metadata, *, in_slot: bool = False
+    ) -> Key:
+        """Store a new key; `record` is its key record in zone-file form. `in_slot`: its selector may be used again.
+
+        Raises Refused when the selector is taken.
+        """
 
     def settle(self, key: Key) -> None:
         """Finish what an interrupted run has left of a key. Raises Refused when the daemon cannot use it as it is."""
@@ -117,12 +122,19 @@ def used_before(domain: str, selector: str) -> Refused:
     )
 
 
-def signing_key(keys: tuple[Key, ...]) -> Key | None:
-    """Return the key that signs: the active one; while none is active, the newest that is not retired or revoked."""
-    active = [key for key in keys if key.phase is Phase.ACTIVE]
-    waiting = [key for key in keys if key.phase in (Phase.GENERATED, Phase.PUBLISHED, Phase.VERIFIED)]
-    candidates = active or waiting
-    return candidates[-1] if candidates else None
+def signing_key(keys: tuple[Key, ...], installed: Container[tuple[str, str]] = ()) -> Key | None:
+    """Return the key that signs: the active one, else a verified one, first of all one that is installed.
+
+    `installed`: domain and selector of the keys in the installed tables. A domain that never had a proven key may be
+    set up with its newest; one that had never goes back to an unproven one.
+    """
+    for phase in (Phase.ACTIVE, Phase.VERIFIED):
+        found = [key for key in keys if key.phase is phase]
+        if found:
+            return next((key for key in reversed(found) if (key.domain, key.selector) in installed), found[-1])
+    signed = [key for key in keys if key.phase in (Phase.RETIRING, Phase.REVOKED, Phase.PURGED)]
+    waiting = [key for key in keys if key.phase in (Phase.GENERATED, Phase.PUBLISHED)]
+    return waiting[-1] if waiting and not signed else None
 
 
 def published_keys(keys: tuple[Key, ...]) -> tuple[Key, ...]:

@@ -13,7 +13,7 @@ from dkimctl.keys.phases import reach
 from dkimctl.keys.store import Key, LifecycleStore
 from dkimctl.lifecycle.facts import KeyOnRelay, RecordFacts
 from dkimctl.lifecycle.gather import Gathered, provider_of
-from dkimctl.lifecycle.next_key import make_next
+from dkimctl.lifecycle.next_key import NoFreeSlot, make_next
 from dkimctl.lifecycle.notes import instant, read_on_relay, read_record, with_on_relay, with_record
 from dkimctl.lifecycle.plan import Action, Do
 from dkimctl.lifecycle.policy import Policy
@@ -89,6 +89,8 @@ class Effects:
             try:
                 selector, proof = work(due)
                 self._done(due, proof, selector)
+            except NoFreeSlot as error:
+                self.report(RotationStep(due.domain, "", due.action.do, StepOutcome.WAITS, error.message, error.hint))
             except DkimctlError as error:
                 selector = due.key.selector if due.action.key else ""
                 self.report(failed_step(due.domain, selector, due.action.do, error))

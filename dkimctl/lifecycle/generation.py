@@ -31,6 +31,8 @@ class KeyRequest(NamedTuple):
     selector: str
     any_selector: bool = False
     """True when nobody asked for this very selector: any living key of the domain then counts as being there."""
+    in_slot: bool = False
+    """True for a slot of a delegated domain: its selector may have belonged to a key that was purged."""
 
 
 class KeyStyle(NamedTuple):
@@ -165,7 +167,8 @@ def _generate(request: KeyRequest, style: KeyStyle, store: KeyStore, now: dateti
         raise taken(there.path)
     pair = style.make()
     metadata = new_metadata(pair.algorithm, pair.bits, style.tags, now)
-    key = store.create(request.domain, request.selector, pair, _text(request, pair, style), metadata)
+    text = _text(request, pair, style)
+    key = store.create(request.domain, request.selector, pair, text, metadata, in_slot=request.in_slot)
     return Generated(key.domain, key.selector, key.path, pair.algorithm, pair.bits)
 
 

@@ -42,7 +42,7 @@ def requests_from_lines(lines: Iterable[str], source: str, selector: str, *, any
 def in_slots(requests: Iterable[KeyRequest], settings: Settings, store: KeyReader) -> list[KeyRequest]:
     """Return the requests, with a free slot as the selector of each delegated domain without a named one."""
     return [
-        request._replace(selector=_slot(request.domain, store))
+        request._replace(selector=_slot(request.domain, store), in_slot=True)
         if request.any_selector and settings.domain(request.domain).delegate
         else request
         for request in requests

@@ -21,9 +21,12 @@ def show_step(step: RotationStep, terminal: "Terminal") -> None:
     action = f"{step.action}: " if step.action else ""
     if step.outcome is StepOutcome.FAILED:
         terminal.warning(f"{subject}: {action}{step.proof}", step.hint)
+    elif step.outcome is StepOutcome.DONE:
+        terminal.line_step(f"{subject}: {action}{step.proof}")
+    elif step.exit_code:
+        terminal.warning(f"{subject}: {action}waits: {step.proof}", step.hint)
     else:
-        mark = "waits: " if step.outcome is StepOutcome.WAITS else ""
-        terminal.line_step(f"{subject}: {action}{mark}{step.proof}")
+        terminal.detail(f"{subject}: {action}waits: {step.proof}")
 
 
 def show_result(result: Rotated, terminal: "Terminal") -> None:

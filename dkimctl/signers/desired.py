@@ -21,7 +21,7 @@ def desired(settings: Settings, store: KeyReader) -> Rendering:
     """
     daemon = signer_of(settings)
     everyone = all_signers()
-    selection = select_keys(settings, store, both=daemon.signs_twice)
+    selection = select_keys(settings, store, both=daemon.signs_twice, installed=daemon.installed(settings))
     files, notices = daemon.files(settings, selection)
     retired = (socket for other in everyone if other is not daemon for socket in other.retired_sockets(settings))
     main_cf = version_at(settings.at(settings.paths.postfix_directory) / "main.cf")

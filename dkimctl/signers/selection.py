@@ -1,7 +1,7 @@
 """Which key signs for each managed domain, and what is left out because opendkim cannot use it safely."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 
 from dkimctl.config.settings import Settings
@@ -10,7 +10,7 @@ from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import Key, KeyReader, signing_key
 from dkimctl.names import first_few
 from dkimctl.opendkim.tables import LONGEST_LINE
-from dkimctl.signers.base import Notice, Selection, SigningKey
+from dkimctl.signers.base import Name, Notice, Selection, SigningKey
 
 RSA, ED25519 = "rsa", "ed25519"
 _LABELS = r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)"
@@ -36,7 +36,9 @@ class _Found:
     leaving: list[str] = field(default_factory=list)
 
 
-def select_keys(settings: Settings, store: KeyReader, *, both: bool = False) -> Selection:
+def select_keys(
+    settings: Settings, store: KeyReader, *, both: bool = False, installed: Container[Name] = ()
+) -> Selection:
     """The key that signs for each managed domain: all of one algorithm, because opendkim has one for all of them.
 
     With `both` a domain's RSA key and its Ed25519 key, for signers that make two signatures.
@@ -45,7 +47,7 @@ def select_keys(settings: Settings, store: KeyReader, *, both: bool = False) -> 
     """
     found = _Found(keyless=set(settings.domains))
     for domain in store.domains():
-        _sort_in(found, settings, domain, store.keys(domain))
+        _sort_in(found, settings, domain, store.keys(domain), installed)
     algorithm, keys = (RSA, found.rsa) if found.wants_rsa else (ED25519, found.ed25519)
     if both:
         keys = sorted(found.rsa + found.ed25519, key=lambda key: key.domain)  # stable: RSA stays first
@@ -58,12 +60,12 @@ def select_keys(settings: Settings, store: KeyReader, *, both: bool = False) -> 
     return Selection(tuple(keys), algorithm, (*notices, *_unproven(found, settings, keys)))
 
 
-def _sort_in(found: _Found, settings: Settings, domain: str, keys: tuple[Key, ...]) -> None:
+def _sort_in(found: _Found, settings: Settings, domain: str, keys: tuple[Key, ...], installed: Container[Name]) -> None:
     found.keyless.discard(domain)
     if not all(map(_is_usable, keys)):
         found.unusable += [key.path for key in keys if not _is_usable(key)]
         keys = tuple(filter(_is_usable, keys))
-    rsa, ed25519 = _signing_key(keys, RSA), _signing_key(keys, ED25519)
+    rsa, ed25519 = (_signing_key(keys, algorithm, installed) for algorithm in (RSA, ED25519))
     if not (rsa or ed25519):
         found.leaving.append(domain)
     if rsa and ed25519:
@@ -85,9 +87,9 @@ def _is_usable(key: Key) -> bool:
     return length <= LONGEST_LINE and _USABLE.fullmatch(f"{key.domain} {key.selector} {key.path}") is not None
 
 
-def _signing_key(keys: tuple[Key, ...], algorithm: str) -> Key | None:
+def _signing_key(keys: tuple[Key, ...], algorithm: str, installed: Container[Name]) -> Key | None:
     found = [key for key in keys if key.metadata.algorithm == algorithm]
-    return signing_key(tuple(found)) if found else None
+    return signing_key(tuple(found), installed) if found else None
 
 
 def _is_active(key: Key | None) -> bool:
