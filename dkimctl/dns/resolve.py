@@ -95,16 +95,11 @@ class Resolution:
         """Return where a name server is asked: each address of its name; none when it has none."""
         return await self._hosts.get(host, partial(self._find_host, host))
 
-    async def cut_of(self, name: str) -> str | None:
-        """The name alone of the zone that holds `name`; None when the resolvers do not tell."""
-        cut = await self._cut(name)
-        return None if isinstance(cut, NoZone) else cut.zone
-
     async def _cut(self, name: str) -> _Cut | NoZone:
         return await self._cuts.get(name, lambda: self._find_cut(name))
 
     def known_zone(self, name: str) -> Zone | None:
-        """The zone that begins at `name`, if that is known already; its `security` is not."""
+        """Return the zone that begins at `name`, if that is known already; its `security` is not."""
         zone = self._zones.known(name)
         return zone if isinstance(zone, Zone) else None
 
