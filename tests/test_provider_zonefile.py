@@ -133,7 +133,7 @@ def test_serials_are_raised_in_their_own_form(serial: int, expected: int) -> Non
     ("text", "words"),
     [
         ("$INCLUDE\n", r"line 1, column 1: \$INCLUDE takes a file and perhaps an origin"),
-        ("$GENERATE 1-9 h$ A 127.0.0.$\n", r"\$GENERATE is not supported"),
+        ("$GENERATE 1-9 h$ TXT a$\n", r"\$GENERATE is not supported"),
         ("@ IN SOA a b ( 1 2 3 4 5\n", "line 1, column 14: this parenthesis is never closed"),
         ("@ IN SOA a b 1 2 3 4 5 )\n", "was never opened"),
         ('@ IN SOA a b 1 2 3 4 5\nx TXT "open\n', "line 2, column 7: this quote is not closed"),

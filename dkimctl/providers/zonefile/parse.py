@@ -5,17 +5,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from dkimctl.names import printable
+from dkimctl.providers.zonefile.rules import may_stand_beside_cname, wrong_escape, wrong_name, wrong_string
 from dkimctl.providers.zonefile.scan import Entry, SyntaxProblem, Token, entries
-from dkimctl.record.presentation import MOST_OCTETS
 
 _TTL = re.compile(r"\d+|(?:\d+[smhdw])+", re.IGNORECASE)
-_ESCAPE = re.compile(r"\\([0-9]{3}|.)", re.DOTALL)
 _SERIAL = re.compile(r"[0-9]{1,10}")
 _MOST_INCLUDES = 1000
 _DEEPEST = 20
 _MOST_REPEATED = 1 << 20  # characters of files that are included again
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-_CLASSES = ("IN", "CH", "CS", "HS")
+_CLASSES = ("IN", "CLASS1")
+_OTHER_CLASSES = ("CH", "CS", "HS")
+_GENERATED = ("A", "AAAA", "MX", "PTR")  # types of $GENERATE that cannot concern a key
+_GENERIC = ("TYPE5", "TYPE16")  # CNAME and TXT: RFC 3597
 _TYPE = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 _DIRECTIVES = {"$ORIGIN": 1, "$TTL": 1, "$INCLUDE": 2}  # how many values each may have
 _SIGNED = ("RRSIG", "NSEC", "NSEC3")
@@ -86,7 +88,19 @@ def parse_zone(text: str, path: str, origin: str = "", read: Read = lambda _: No
     soa = apexes[0]
     if len(soa.data) != 7 or not _SERIAL.fullmatch(soa.data[2].value) or int(soa.data[2].value) >= 2**32:
         raise SyntaxProblem(soa.path, zone.texts[soa.path], soa.header, "a SOA record has two names and five numbers")
+    _refuse_beside_cname(zone)
     return ZoneText(path, zone.texts, frozenset(zone.shared), soa.owner, tuple(zone.records))
+
+
+def _refuse_beside_cname(zone: "_ZoneParts") -> None:
+    """Refuse a CNAME with other records at its name: a name server refuses the whole file (RFC 1034 §3.6.2)."""
+    targets = {record.owner: record.target for record in zone.records if record.type == "CNAME"}
+    for record in zone.records if targets else ():
+        cname = targets.get(record.owner)
+        if cname is None or may_stand_beside_cname(record.type, record.target, cname):
+            continue
+        why = f"{printable(record.owner)} has a CNAME, and nothing else may be there: a name server refuses this file"
+        raise SyntaxProblem(record.path, zone.texts[record.path], record.header, why)
 
 
 class _ZoneParts:
@@ -154,6 +168,8 @@ class _Reader:
 
     def _direct(self, entry: Entry) -> None:
         name, *values = entry.tokens
+        if name.value.upper() == "$GENERATE" and any(value.value.upper() in _GENERATED for value in values[2:5]):
+            return
         most = _DIRECTIVES.get(name.value.upper())
         if most is None:
             why = f"{name.value.upper()} is not supported, so there may be records that dkimctl does not see"
@@ -162,7 +178,10 @@ class _Reader:
             wanted = "one value" if most == 1 else "a file and perhaps an origin"
             raise self._problem(entry.start, f"{name.value.upper()} takes {wanted}")
         if name.value.upper() == "$ORIGIN":
-            self._origin = self._absolute(values[0])
+            self._origin = self._absolute(values[0]) or "."
+        elif name.value.upper() == "$TTL":
+            if not _TTL.fullmatch(values[0].value):
+                raise self._problem(values[0].start, f"{printable(values[0].value)} is no TTL")
         elif name.value.upper() == "$INCLUDE":
             self._include(values[0], self._absolute(values[1]) if values[1:] else self._origin)
 
@@ -188,36 +207,56 @@ class _Reader:
         below.read_all()
 
     def _absolute(self, token: Token) -> str:
+        self._refuse(wrong_escape(self._text[token.start : token.end]), token)
         name = self._text[token.start : token.end].lower()
+        name = name[1:-1] if token.is_quoted else name
         name = re.sub(r"\\(\d{3})", lambda match: chr(int(match[1]) & 0xFF), name).lower()
         if name.endswith(".") and not name.endswith("\\."):
-            return name[:-1]
+            return self._checked(name[:-1], token)
         if not self._origin:
             raise self._problem(
                 token.start,
                 "a relative name, but the zone of the file is unknown",
                 hint='start the file with $ORIGIN, or name the zone: [domains."example.com"] zone = "example.com"',
             )
-        return self._origin if name == "@" else f"{name}.{self._origin}"
+        below = self._origin.removeprefix(".")
+        return below if name == "@" else self._checked(f"{name}.{below}" if below else name, token)
+
+    def _checked(self, name: str, token: Token) -> str:
+        """Return the name. Raises SyntaxProblem for one that DNS cannot carry."""
+        self._refuse(wrong_name(name), token)
+        return name
+
+    def _refuse(self, why: str, token: Token) -> None:
+        if why:
+            raise self._problem(token.start, why)
 
     def _record(self, entry: Entry, rest: list[Token]) -> Placed:
         ttl: int | None = None
+        has_class = False
         header = rest[0].start if rest else entry.body_end
         while rest and not rest[0].is_quoted:
             word = rest[0].value.upper()
-            if word in _CLASSES:
+            if word in _CLASSES and not has_class:
+                has_class = True
                 rest.pop(0)
+            elif word in _OTHER_CLASSES:
+                raise self._problem(rest[0].start, f"the class {word}: this is no zone of the internet")
             elif ttl is None and _TTL.fullmatch(word):
                 ttl = self._seconds(rest.pop(0))
             else:
                 break
-        if not rest or rest[0].is_quoted or not _TYPE.fullmatch(rest[0].value):
+        if not rest or rest[0].is_quoted or not _TYPE.fullmatch(rest[0].value) or rest[0].value.upper() in _CLASSES:
             raise self._problem(rest[0].start if rest else entry.body_end, "a record type is expected here")
         kind = rest.pop(0).value.upper()
         if kind in _SIGNED:
             raise self._problem(header, f"a signed zone ({kind}): edit the unsigned file from which it is made")
         if not rest:
             raise self._problem(entry.body_end, f"a {kind} record without data")
+        if kind in _GENERIC or (kind in ("TXT", "CNAME") and self._text.startswith("\\#", rest[0].start)):
+            raise self._problem(rest[0].start, f"generic data ({kind} \\#) is not supported: write it as text")
+        if kind == "CNAME" and len(rest) > 1:
+            raise self._problem(rest[1].start, "a CNAME has one target")
         for token in rest:
             self._check_data(token, is_text=kind in ("TXT", "SPF"))
         target = self._absolute(rest[0]) if kind == "CNAME" else ""
@@ -225,14 +264,9 @@ class _Reader:
 
     def _check_data(self, token: Token, *, is_text: bool) -> None:
         """Refuse data for which a name server would refuse the whole file."""
-        for escape in _ESCAPE.findall(self._text, token.start, token.end):
-            if len(escape) == 3 and escape > "255":
-                raise self._problem(token.start, f"\\{escape} is no octet: 255 is the largest")
-        if is_text and (size := len(token.value)) > MOST_OCTETS:
-            raise self._problem(
-                token.start,
-                f"a character-string of {size} octets; a name server allows {MOST_OCTETS} and refuses this file",
-            )
+        self._refuse(wrong_escape(self._text[token.start : token.end]), token)
+        if is_text:
+            self._refuse(wrong_string(token.value), token)
 
     def _seconds(self, token: Token) -> int:
         """Return a TTL in seconds, from `3600` or `1h30m` (RFC 2181 §8: 31 bits)."""

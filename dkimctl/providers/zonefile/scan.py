@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from dkimctl.errors import Refused
 from dkimctl.record.presentation import unescaped
 
-_BARE = re.compile(r'(?:[^\s;()"\\]|\\.)+')
+_BLANKS = " \t\r\n"  # nothing else separates: a no-break space belongs to the word, as for BIND
+_BARE = re.compile(r'(?:[^ \t\r\n;()"\\]|\\.)+')
 _QUOTED = re.compile(r'"((?:[^"\\\n]|\\.)*)"')
 
 
@@ -72,7 +73,7 @@ def _entry(text: str, start: int, path: str) -> tuple[Entry, int]:
         if char == "\n" and not opened:
             position += 1
             break
-        if char.isspace():
+        if char in _BLANKS:
             position += 1
             continue
         if char == ";":
