@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -9,6 +10,7 @@ from dkimctl.config.settings import Lookup
 from dkimctl.keys.metadata import Tags
 from dkimctl.keys.pair import Algorithm, generate
 from dkimctl.record.model import record_for
+from dkimctl.verify.bulk.template import ReportTemplate
 from dkimctl.verify.check import check
 from dkimctl.verify.report import Report, Target
 from tests.conftest import needs
@@ -72,6 +74,23 @@ def test_a_dead_server_is_asked_now_and_then(served: tuple[Lookup, Sleeping], br
             ("ns1.half.example", "text", 300),
             ("ns2.half.example", "no answer", None),
         ]
+
+
+@needs("knotd")
+def test_names_return_to_the_fast_path(served: tuple[Lookup, Sleeping], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once the server is known to be dead, most names are asked for at the living one alone, and quickly."""
+    lookup, _ = served
+    quick: list[str] = []
+    real = ReportTemplate.report
+
+    def counted(self: ReportTemplate, target: Target, *more: Any) -> Report:
+        quick.append(target.owner)
+        return real(self, target, *more)
+
+    monkeypatch.setattr(ReportTemplate, "report", counted)
+    names = targets(False) * 5
+    assert len(list(check(names, lookup, brief=True, concurrency=256))) == len(names)
+    assert len(quick) > len(names) / 2
 
 
 def _essence(report: Report) -> tuple[str, str]:

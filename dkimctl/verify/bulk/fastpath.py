@@ -137,6 +137,7 @@ class FastPath:
                 some = list(islice(targets, room))
                 has_more = bool(some)
                 waiting.extend(some)
+            self._look_for_the_dead()  # also while no name is on this path: a dead server may be why
             while waiting and self._begins(waiting[0]):
                 waiting.popleft()
             if self._count:
@@ -204,10 +205,13 @@ class FastPath:
         self._windows[zone_name] = window
         return window
 
-    def _listen(self) -> None:
+    def _look_for_the_dead(self) -> None:
+        """Ask the engine now and then only: there may be thousands of servers."""
         now = time.monotonic()
-        if now >= self._dead_until:  # now and then only: there may be thousands of servers
+        if now >= self._dead_until:
             self._dead, self._dead_until = self._dead_servers(), now + _TICK
+
+    def _listen(self) -> None:
         self._queries.send()
         is_idle = not self._left and not self._right
         for name, asked, data in self._queries.receive(_TICK if is_idle else 0.0):
