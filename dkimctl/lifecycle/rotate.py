@@ -11,9 +11,11 @@ from dkimctl.clock import Clock, timestamp
 from dkimctl.config.settings import Settings
 from dkimctl.errors import DkimctlError
 from dkimctl.files import locked
+from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import LifecycleStore
 from dkimctl.lifecycle.effects import Due, Effects, Report
 from dkimctl.lifecycle.gather import Gathered, Machine, gather
+from dkimctl.lifecycle.hooks import Occasion, Stage, run_hooks
 from dkimctl.lifecycle.machine import STATE_DIRECTORY, make_state_directory, note_run, read_machine
 from dkimctl.lifecycle.notes import instant
 from dkimctl.lifecycle.plan import Do, Plan, plan
@@ -58,6 +60,7 @@ def rotate(
             store.note_domain(domain, {**store.domain_notes(domain), "begun": timestamp(clock.now())})
         run = _Run(settings, store, clock, report)
         run.work(list(domains), single=single)
+        run.end()
         note_run(settings, run.machine(), clock.now())
         return Rotated(tuple(run.steps), tuple(run.waits.values()), run.due)
 
@@ -89,6 +92,8 @@ class _Run:
     waits: dict[str, RotationStep] = field(default_factory=dict)
     due: str | None = None
     _attempted: set[tuple[str, Do, str]] = field(default_factory=set)
+    _changed: dict[str, None] = field(default_factory=dict)
+    """The domains of which something was changed, in order."""
     _new_keys: int = 0
     _may_switch: bool = True
     _machine: Machine | None = None
@@ -112,15 +117,47 @@ class _Run:
             if single:
                 first = first[:1]
             for do in dict.fromkeys(due.action.do for due in first):
-                group = [due for due in first if due.action.do is do]
-                self._attempted.update((due.domain, do, due.action.key) for due in group)
-                self._may_switch &= effects.perform(do, group)
+                self._perform(effects, do, [due for due in first if due.action.do is do])
             if single:
                 return
             self._machine = None if any(due.action.do is Do.SWITCH for due in first) else self._machine
             self._new_keys += sum(due.action.do is Do.MAKE for due in first)
             self._look_again(first)
             pending = [due.domain for due in dues]
+
+    def _perform(self, effects: Effects, do: Do, group: list[Due]) -> None:
+        """Do one kind of action, with the hooks before a domain's first change and after a switch."""
+        self._attempted.update((due.domain, do, due.action.key) for due in group)
+        if do not in (Do.LOOK, Do.PROVE):
+            for due in group:
+                if due.domain not in self._changed:
+                    self._changed[due.domain] = None
+                    self._run_hooks(Stage.PRE, due)
+        begin = len(self.steps)
+        self._may_switch &= effects.perform(do, group)
+        if do is Do.SWITCH:
+            done = {step.domain for step in self.steps[begin:] if step.outcome is StepOutcome.DONE}
+            for due in group:
+                if due.domain in done:
+                    self._run_hooks(Stage.DEPLOY, due)
+
+    def _run_hooks(self, stage: Stage, due: Due) -> None:
+        old = next((key.selector for key in due.gathered.facts.keys if key.is_used), "")
+        selector = due.key.selector if due.action.key else ""
+        phase = Phase.ACTIVE if stage is Stage.DEPLOY else due.key.phase if due.action.key else ""
+        self._report_hooks(stage, Occasion(due.domain, selector, old, phase, due.action.do))
+
+    def _report_hooks(self, stage: Stage, occasion: Occasion) -> None:
+        for result in run_hooks(self.settings, stage, occasion):
+            if result.problem:
+                hint = "fix it, and do by hand what it should have done: it does not run again for this step"
+                step = RotationStep(occasion.domain, "", None, StepOutcome.FAILED, result.problem, hint, exit_code=1)
+                self._say(step)
+
+    def end(self) -> None:
+        """Run the hooks of the end of a run, where it changed anything."""
+        if self._changed:
+            self._report_hooks(Stage.POST, Occasion(" ".join(self._changed)))
 
     def _look_again(self, dues: Iterable[Due]) -> None:
         """After a record was changed its name is looked up again in the same run."""
