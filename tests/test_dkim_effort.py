@@ -282,6 +282,20 @@ def test_memory_does_not_grow_with_what_follows(dkimctl: Dkimctl, way: str, is_s
     assert "MiB of the message: it was not read" in said.replace("\n  ", " ")
 
 
+def test_a_stream_without_anything_yet_is_an_error(dkimctl: Dkimctl) -> None:
+    """A pipe that does not block, and holds nothing yet, is a failure in words and no bug; its end is not made up."""
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    command = [sys.executable, "-m", "dkimctl", "inspect", "-"]
+    environment = dkimctl.scratch.environment()
+    ended = subprocess.run(command, env=environment, stdin=reading, capture_output=True, text=True)
+    assert ended.returncode == 3
+    assert ended.stderr.startswith("dkimctl: error: cannot read stdin: ")
+    os.close(writing)
+    with os.fdopen(reading, "rb") as stream:
+        assert list(Rest(stream, 10).pieces()) == []
+
+
 def test_records_are_cut_where_dns_ends() -> None:
     """A record over 65,535 octets, or thousands of findings, are judged in part, and it is said."""
     found = seen(b"v=DKIM1; p=" + b"A" * 100_000)

@@ -37,7 +37,7 @@ def command(app: App, subjects: tuple[str, ...]) -> int:
     doctor. Exit code: 0 right, 1 wrong or not signed, 3 not verified.
     """
     from dkimctl.dkim.explain import exit_code, explain
-    from dkimctl.dkim.mail import Rest
+    from dkimctl.dkim.mail import Rest, portion
     from dkimctl.errors import UsageError
     from dkimctl.output.inspection import inspection_blocks
 
@@ -46,7 +46,7 @@ def command(app: App, subjects: tuple[str, ...]) -> int:
     if len(subjects) > 1:
         raise UsageError("more than one file", hint="one at a time: dkimctl inspect message.eml")
     with _opened(subjects[0]) as stream:
-        content = stream.read(_KEPT)
+        content = portion(stream, _KEPT)
         rest = Rest(stream, _MOST - _KEPT) if len(content) == _KEPT and stream.peek(1) else None
         inspection = explain(content, _find_records(app), app.clock.now(), rest)
     app.terminal.show(inspection_blocks(inspection, app.terminal.verbosity))

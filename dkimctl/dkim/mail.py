@@ -3,6 +3,8 @@
 Of a large message the beginning alone is in memory; the rest is read once, piece by piece, while the body is hashed.
 """
 
+import errno
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -53,10 +55,18 @@ class Rest:
 
     def pieces(self) -> Iterator[bytes]:
         """Yield it piece by piece. Raises OSError."""
-        while piece := self.stream.read(min(_PIECE, max(self.most - self.size, 0))):
+        while piece := portion(self.stream, min(_PIECE, max(self.most - self.size, 0))):
             self.size += len(piece)
             yield piece
-        self.is_read = not self.stream.read(1)
+        self.is_read = not portion(self.stream, 1)
+
+
+def portion(stream: IO[bytes], most: int) -> bytes:
+    """Return the next octets, empty at the end. Raises OSError, also where more may come, but nothing is there yet."""
+    octets: bytes | None = stream.read(most)
+    if octets is None:  # not blocking, such as /proc/kmsg, which has no end
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+    return octets
 
 
 @dataclass(frozen=True, slots=True)
