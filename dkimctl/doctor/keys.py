@@ -221,10 +221,12 @@ def _fitness(world: World, key: UsedKey, pair: KeyPair, demands: KeyDemands) -> 
         yield diagnosis(c.OTHER_ALGORITHM, key.path, f"{seen}; SignatureAlgorithm {wanted}", fix)
     if pair.algorithm is not Algorithm.RSA:
         return
-    fix = another_key(world, key, f"it has {USUAL_BITS} bits and another selector")
     if problem in (Unfit.REFUSED_SIZE, Unfit.WEAK):
-        yield diagnosis(c.TOO_SMALL, key.path, f"{seen}; MinimumKeyBits {demands.minimum_bits}", fix)
+        entry, seen = c.TOO_SMALL, f"{seen}; MinimumKeyBits {demands.minimum_bits}"
     elif pair.bits < USUAL_BITS:
-        yield diagnosis(c.SHORT, key.path, seen, fix)
+        entry = c.SHORT
     elif pair.bits > MOST_BITS:
-        yield diagnosis(c.LONG, key.path, seen, fix)
+        entry = c.LONG
+    else:
+        return
+    yield diagnosis(entry, key.path, seen, another_key(world, key, f"it has {USUAL_BITS} bits and another selector"))

@@ -5,7 +5,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dkimctl.errors import CheckFailed, DiskError, Refused, shell_word
+from dkimctl.errors import DiskError, Refused
 from dkimctl.files import read_file
 from dkimctl.keys.public import PublicKey
 
@@ -94,7 +94,9 @@ def load(path: Path) -> KeyPair:
 
 def parse_public(content: bytes, source: str) -> PublicKey:
     """Return only the public half of a private key, which is parsed and checked. Raises as `parse_private_key`."""
-    return _public(_private_key(content, source))
+    from dkimctl.keys.pem import private_key, public_half
+
+    return public_half(private_key(content, source))
 
 
 def read(path: Path | str) -> bytes:
@@ -112,62 +114,12 @@ def no_such_key(path: Path | str) -> DiskError:
 
 def parse_private_key(content: bytes, source: str) -> KeyPair:
     """Return the key pair in PEM text; errors name `source`. Raises CheckFailed when it is not a usable key."""
-    return _pair(_private_key(content, source))
+    from dkimctl.keys.pem import private_key
 
-
-def _private_key(content: bytes, source: str) -> "RSAPrivateKey | Ed25519PrivateKey":
-    from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
-    try:
-        # the library's own check tests the primes, 50 ms a key; the arithmetic below finds damage in 0.02 ms
-        key = load_pem_private_key(content, password=None, unsafe_skip_rsa_key_validation=True)
-    except TypeError as error:
-        raise _unusable(source, "is encrypted, and opendkim cannot ask for a passphrase") from error
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise _unusable(source, "is not a private key in PEM form") from error
-    if isinstance(key, rsa.RSAPrivateKey):
-        if not _numbers_fit(key):
-            raise _unusable(source, "is damaged: its numbers do not belong together")
-        return key
-    if isinstance(key, ed25519.Ed25519PrivateKey):
-        return key
-    raise _unusable(source, "is a key of an algorithm that DKIM does not use: neither RSA nor Ed25519")
-
-
-def _unusable(source: str, why: str) -> CheckFailed:
-    form = "a key file starts with -----BEGIN PRIVATE KEY----- and has no passphrase"
-    away = f"mv {shell_word(source)} {shell_word(source)}.broken"
-    return CheckFailed(f"{source} {why}", hint=f"{form}; restore it from a backup, or move the file away: {away}")
-
-
-def _numbers_fit(key: "RSAPrivateKey") -> bool:
-    """RFC 8017 §3.2; from e·dP ≡ 1 and d ≡ dP follows e·d ≡ 1, in shorter numbers."""
-    private = key.private_numbers()
-    e, p, q = private.public_numbers.e, private.p, private.q
-    return (
-        min(p, q) > 1
-        and p * q == private.public_numbers.n
-        and e * private.dmp1 % (p - 1) == 1
-        and e * private.dmq1 % (q - 1) == 1
-        and private.d % (p - 1) == private.dmp1
-        and private.d % (q - 1) == private.dmq1
-        and private.iqmp * q % p == 1
-    )
-
-
-def _public(key: "RSAPrivateKey | Ed25519PrivateKey") -> PublicKey:
-    from cryptography.hazmat.primitives.asymmetric import rsa
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
-    if isinstance(key, rsa.RSAPrivateKey):
-        der = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        return PublicKey.of("rsa", key.key_size, der)
-    return PublicKey.of("ed25519", 256, key.public_key().public_bytes_raw())
+    return _pair(private_key(content, source))
 
 
 def _pair(key: "RSAPrivateKey | Ed25519PrivateKey") -> KeyPair:
-    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+    from dkimctl.keys.pem import private_text, public_half
 
-    return KeyPair(_public(key), key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return KeyPair(public_half(key), private_text(key))
