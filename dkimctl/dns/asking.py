@@ -14,10 +14,11 @@ T = TypeVar("T")
 Item = TypeVar("Item")
 
 FEW = 16
-"""Up to so many names are asked for with dnspython.
+"""Up to so many names are asked for with dnspython, because a well-kept library is worth its time where that is short.
 
-Measured on loopback: loading dnspython takes 0.1 s and a question 0.8 ms of the processor, against nothing and 0.1 ms
-with the code of our own. So many names with two questions each add 30 ms to the 0.25 s that a whole process takes.
+Measured with one to 64 names at a server on loopback, processor time of a check, imports included: dnspython takes
+135 ms for one name, 162 for 16 and 281 for 64; the code of our own 24, 29 and 48. So the two never cross: nearly all of
+the difference is loading dnspython, and 16 names add 27 ms to that where 64 add 146.
 """
 
 
