@@ -5,7 +5,6 @@ stdout: for each path two octets, the errno of opening it, 0 when it can be open
 device. Nothing is imported from anywhere but Python's own library, and nothing after the rights are given up.
 """
 
-import ctypes
 import errno
 import os
 import resource
@@ -19,6 +18,8 @@ _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 4, 38
 
 def main(uid: int, gid: int, groups: list[int], root: str) -> None:
     """Give up everything that is not the user's, then try the paths."""
+    import ctypes  # only here: whoever imports NOT_REGULAR from this file does without
+
     paths = sys.stdin.buffer.read().split(b"\0")[:-1]
     prctl = ctypes.CDLL(None).prctl
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
