@@ -4,6 +4,7 @@ import base64
 import contextlib
 import json
 import os
+import shutil
 import stat
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +24,7 @@ from hypothesis import strategies as st
 
 from dkimctl.config.settings import KeyDefaults
 from dkimctl.errors import CheckFailed, DiskError, Refused
+from dkimctl.files import as_place, open_folder, read_untrusted
 from dkimctl.keys import metadata as meta
 from dkimctl.keys.ahead import Ahead, generator
 from dkimctl.keys.directory import KeyDirectory
@@ -482,3 +484,29 @@ def test_a_domain_that_had_a_proven_key_never_goes_back_to_an_unproven_one() -> 
     assert signing_key((old, key("made", Phase.GENERATED))) == old
     assert signing_key((key("gone", Phase.REVOKED), key("made", Phase.GENERATED))) is None
     assert signing_key((key("made", Phase.GENERATED),)) is not None
+
+
+def test_store_that_was_missing_is_seen_as_soon_as_it_is_there(tmp_path: Path) -> None:
+    """It is told missing for each name of a list, and found once it is made, removed, made elsewhere behind a link."""
+    place, name = as_place(tmp_path, "/etc/opendkim/keys"), KeyName("example.com", "s1")
+    store = KeyDirectory(place)
+    assert store.find(name) is store.find(name) is None
+    (tmp_path / "etc").mkdir()
+    assert store.find(name) is None
+    create(KeyDirectory(place), *name)
+    assert store.find(name)
+    shutil.rmtree(tmp_path / "etc")
+    assert store.find(name) is store.find(name) is None
+    create(KeyDirectory(tmp_path / "elsewhere"), *name)
+    place.parent.mkdir(parents=True)
+    place.symlink_to("/elsewhere")  # within the tree
+    assert store.find(name)
+
+
+def test_key_files_are_read_whole_whatever_their_status_says(tmp_path: Path) -> None:
+    """A file of the size that its status gives is read at once; files of /proc say 0 and are read to their end."""
+    with open_folder("/proc/self") as folder:
+        assert b"VmRSS" in (read_untrusted(folder, "status", frozenset()) or b"")
+    (tmp_path / "empty").touch()
+    with open_folder(tmp_path) as folder:
+        assert read_untrusted(folder, "empty", frozenset()) == b""
