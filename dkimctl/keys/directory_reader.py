@@ -137,7 +137,8 @@ class KeyDirectoryReader:
 
     def _private(self, key: Key) -> tuple[bytes, str]:
         """Return the content of the private key file, and its path."""
-        usual = _USUAL.fullmatch(key.path.removeprefix(self._shown)) if not key.metadata.path else None
+        is_here = not key.metadata.path and key.path.startswith(self._shown)
+        usual = _USUAL.fullmatch(key.path, len(self._shown)) if is_here else None
         if usual:  # as text: path objects would take longer than reading the file
             domain, name = usual.groups("")
             shown = f"{self._folders.at(domain)}/{name}"
