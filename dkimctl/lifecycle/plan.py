@@ -68,7 +68,7 @@ class Plan(NamedTuple):
 def plan(policy: Policy, facts: Facts, now: int, *, begin: bool = False) -> Plan:
     """Return what to do for a domain. `begin`: a person asked for a rotation now (`rotate --now`, `revoke`)."""
     found = _Found()
-    living = [key for key in facts.keys if not (key.is_purged and key.record.absent is not None)]
+    living = [key for key in facts.keys if not (key.is_purged and _is_away(key, facts))]
     for algorithm in dict.fromkeys(key.algorithm for key in living):
         keys = tuple(key for key in living if key.algorithm == algorithm)
         _Planner(policy, facts, keys, algorithm, now, begin, found).work()
@@ -188,9 +188,13 @@ class _Planner:
         if new and (good or any(key.is_served for key in new)):
             return min(new, key=_progress)
         if used and not good:  # rather an older key whose record is there than one whose record is not
-            older = (key for key in reversed(self.keys) if not key.is_used and _is_usable(key) and key.is_served)
+            older = (key for key in reversed(self.keys) if not key.is_used and self._is_kept(key))
             return next(older, None) or (min(new, key=_progress) if new else None)
         return None
+
+    def _is_kept(self, key: KeyFacts) -> bool:
+        """Return True for a key whose record is there and stays: a killed run may have revoked one kept enough."""
+        return _is_usable(key) and key.is_served and (key.left is None or key.left + self.policy.keep_after > self.now)
 
     def _is_new(self, key: KeyFacts, used: list[KeyFacts]) -> bool:
         """Return True for a key that may be the next one: a switch to it may have failed before."""
@@ -203,7 +207,7 @@ class _Planner:
             return
         lead = self.policy.standby_lead + self.policy.proof_interval + self.policy.publication_margin
         wanted = self.begin or self.policy.standby or any(key.leak for key in used)
-        if not (wanted or self._is_due(min(key.created for key in used) + self.policy.rotate_after - lead)):
+        if not (wanted or self._is_due(self._grows_old(used) - lead)):
             return
         if self.facts.free_selector:
             self._do(Do.MAKE, None, "the next key is made ready")
@@ -254,8 +258,11 @@ class _Planner:
     def _is_wanted(self, used: list[KeyFacts], bad: list[KeyFacts]) -> bool:
         if not self.may_change and not any(key.leak for key in used):
             return False
-        oldest = min(key.created for key in used)
-        return bool(bad) or self.begin or self._is_due(oldest + self.policy.rotate_after)
+        return bool(bad) or self.begin or self._is_due(self._grows_old(used))
+
+    def _grows_old(self, used: list[KeyFacts]) -> int:
+        """Return when the next key is to take over."""
+        return min(_starts_to_age(key, self.policy) for key in used) + self.policy.rotate_after
 
     def _is_ready(self, key: KeyFacts) -> bool:
         confirmed = key.record.confirmed
@@ -283,7 +290,7 @@ class _Planner:
                 self._revoke(key)
         elif record.gone is None:
             self._do(Do.LOOK, key, "the end of its record must be seen at every address")
-        elif record.absent is None and self._is_due(record.gone + self.policy.revoked_for):
+        elif not _is_away(key, self.facts) and self._is_due(record.gone + self.policy.revoked_for):
             if record.removed is None and self.facts.may_write:
                 self._do(Do.REMOVE, key, "its empty record has been there long enough")
             else:
@@ -335,10 +342,28 @@ def _is_usable(key: KeyFacts) -> bool:
     return key.leak is Leak.NONE and not key.is_revoked
 
 
+def _is_away(key: KeyFacts, facts: Facts) -> bool:
+    """Return True when nothing is at its name. What never was there looks so before its empty record is served."""
+    record = key.record
+    return record.absent is not None and not (record.revoked is not None and record.removed is None and facts.may_write)
+
+
 def _works(key: KeyFacts) -> bool:
     """Return True when mail signed with this key now can be verified, as far as was seen."""
     failed = any(relay.failed is not None and relay.since is None for relay in key.relays.values() if relay.is_used)
     return _is_usable(key) and key.is_served and not failed
+
+
+def _starts_to_age(key: KeyFacts, policy: Policy) -> int:
+    """Return the instant from which the age of a key counts: that of the key material, less the time as a standby.
+
+    A standby is made right after a switch. If that time counted, it would be due on the day it takes over. No more
+    than `rotate_after` of it is left out, and none for a key that was made elsewhere.
+    """
+    starts = [relay.since for relay in key.relays.values() if relay.since is not None]
+    if not starts or not key.is_ours:
+        return key.created
+    return min(max(key.created, min(starts)), key.created + policy.rotate_after)
 
 
 def _is_proven(key: KeyFacts) -> bool:
