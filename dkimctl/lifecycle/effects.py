@@ -200,9 +200,11 @@ class Effects:
         return True
 
     def _switch_all(self, dues: Sequence[Due]) -> int:
-        now = self._now
+        begun = KeyOnRelay(
+            tried=self._now
+        )  # no proof from before counts: the tables change before the daemon reads them
         for due in dues:
-            self._note_signing(due.key, lambda facts: facts._replace(tried=now, left=None, pinned=()))
+            self._note_signing(due.key, lambda facts: begun._replace(failed=facts.failed))
         try:
             result = switch(self.settings, self.store, [due.key for due in dues], clock=self.clock)
         except DkimctlError as error:
@@ -275,7 +277,7 @@ class Effects:
     def _remove(self, due: Due) -> tuple[str, str]:
         proof = remove_record(self.settings, self.store, self._provider(due.domain), due.key)
         now = self._now
-        self._note_record(due.key, lambda record: record._replace(removed=now))
+        self._note_record(due.key, lambda record: record._replace(removed=now, absent=None))
         return due.key.selector, proof
 
     def _purge(self, due: Due) -> tuple[str, str]:
