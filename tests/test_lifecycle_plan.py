@@ -388,6 +388,91 @@ def test_a_domain_without_a_signing_key_is_told_so_and_left_alone(decide: Decide
     assert any(wait.needs_person for wait in made.waits)
 
 
+LOST = served(missing=NOW, seen=None, confirmed=None)
+
+
+def test_on_hold_a_vanished_record_waits_for_a_person(decide: Decide) -> None:
+    """Neither a held domain nor a manual provider is written to."""
+    for changes in ({"is_held": True}, {"may_write": False}):
+        made = decide(POLICY, domain(signing(record=LOST), **changes), NOW)
+        assert Do.PUBLISH not in done(made)
+        assert any(wait.needs_person for wait in made.waits)
+
+
+def test_on_hold_the_next_key_is_not_published(decide: Decide) -> None:
+    """A key that was made before the hold waits."""
+    facts = domain(signing(), ready(record=RecordFacts()), is_held=True)
+    assert Do.PUBLISH not in done(decide(POLICY, facts, NOW))
+
+
+def test_the_record_of_the_next_key_is_written_again_after_an_hour(decide: Decide) -> None:
+    """A name server that lags is not written at again and again."""
+    lost = ready(record=LOST._replace(written=NOW - HOUR))
+    assert Do.PUBLISH in done(decide(POLICY, domain(signing(), lost), NOW), "b")
+    recent = ready(record=LOST._replace(written=NOW - HOUR + 1))
+    assert done(decide(POLICY, domain(signing(), recent), NOW), "b") == [Do.LOOK]
+
+
+@pytest.mark.parametrize("changes", [{"leak": Leak.KEY}, {"record": RecordFacts(revoked=NOW, missing=NOW)}])
+def test_a_leaked_or_revoked_record_is_not_put_back(decide: Decide, changes: dict[str, Any]) -> None:
+    """What was taken away on purpose stays away."""
+    old = retired(NOW - DAY, **({"record": LOST} | changes))
+    assert Do.PUBLISH not in done(decide(POLICY, domain(old, signing()), NOW), "o")
+
+
+@pytest.mark.parametrize("changes", [{"leak": Leak.HOST}, {"is_ours": False}])
+def test_a_leaked_standby_and_a_key_made_elsewhere_never_take_over(decide: Decide, changes: dict[str, Any]) -> None:
+    """The next key is one that was made here and is in nobody else's hands."""
+    assert Do.SWITCH not in done(decide(POLICY, domain(signing(OLD), ready(**changes)), NOW))
+
+
+def test_a_leaked_standby_is_revoked_although_it_never_signed(decide: Decide) -> None:
+    """It leaked with the host; its record goes at once."""
+    assert Do.REVOKE in done(decide(POLICY, domain(signing(), ready(leak=Leak.HOST)), NOW), "b")
+
+
+def test_a_person_who_begins_and_a_leak_need_no_age(decide: Decide) -> None:
+    """`rotate --now` and a leak make a key and switch whatever the age."""
+    assert Do.MAKE in done(decide(POLICY, domain(signing()), NOW, begin=True))
+    assert Do.MAKE in done(decide(POLICY, domain(signing(leak=Leak.KEY)), NOW))
+    assert Do.SWITCH in done(decide(POLICY, domain(signing(), ready()), NOW, begin=True), "b")
+    assert Do.SWITCH not in done(decide(POLICY, domain(signing(), ready()), NOW), "b")
+
+
+def test_of_two_new_keys_the_one_that_was_confirmed_first_takes_over(decide: Decide) -> None:
+    """A key that is being published does not hold up one that is ready."""
+    later = ready(id="c", selector="dk3", record=RecordFacts(NOW - 60))
+    assert Do.SWITCH in done(decide(POLICY, domain(signing(OLD), ready(), later), NOW), "b")
+    assert Do.SWITCH not in done(decide(POLICY, domain(signing(OLD), ready(), later), NOW), "c")
+
+
+def test_one_unproven_relay_is_enough_to_keep_what_is_old(decide: Decide) -> None:
+    """Every relay has to be proven, and every key that signs has to be served, before anything is taken away."""
+    used = signing().relays["mx"]
+    half = signing(relays={"mx1": used, "mx2": used._replace(proven=None)})
+    assert done(decide(POLICY, domain(retired(NOW - 20 * DAY), half), NOW), "o") == []
+    other = signing(id="c", selector="dk3", record=LOST)
+    assert done(decide(POLICY, domain(retired(NOW - 20 * DAY), signing(), other), NOW), "o") == []
+
+
+def test_a_key_whose_probe_fails_is_left_for_one_that_works(decide: Decide) -> None:
+    """A relay that was never proven with the new key, and whose probes fail, goes back to the old one."""
+    failing = on_relay(signing(), since=None, proven=None, failed=NOW - 60)
+    assert Do.SWITCH in done(decide(POLICY, domain(retired(NOW - 60), failing), NOW), "o")
+    once = on_relay(signing(), failed=NOW - 60)
+    assert Do.SWITCH not in done(decide(POLICY, domain(retired(NOW - 60), once), NOW))
+
+
+def test_an_empty_record_outlives_its_private_key_and_is_still_removed(decide: Decide) -> None:
+    """A purged key is forgotten only once nothing is at its name; an absence from before does not count."""
+    gone = RecordFacts(revoked=NOW - 31 * DAY, gone=NOW - 31 * DAY, absent=NOW - 31 * DAY)
+    for record in (gone, gone._replace(absent=None)):
+        old = retired(NOW - 99 * DAY, record=record, is_purged=True)
+        assert done(decide(POLICY, domain(old, signing()), NOW), "o") == [Do.REMOVE]
+    manual = retired(NOW - 99 * DAY, record=gone._replace(absent=None), is_purged=True)
+    assert done(decide(POLICY, domain(manual, signing(), may_write=False), NOW), "o") == [Do.LOOK]
+
+
 # --- the policy
 
 
