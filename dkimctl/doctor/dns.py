@@ -4,10 +4,12 @@ from collections.abc import Iterator
 
 from dkimctl.config.settings import Lookup
 from dkimctl.doctor.base import Diagnosis
+from dkimctl.doctor.configured_keys import configured_targets
 from dkimctl.errors import DkimctlError
 from dkimctl.findings import Severity
 from dkimctl.host.datasets import read_data_set
 from dkimctl.host.keyfiles import UsedKey, public_key, used_keys
+from dkimctl.host.othersigners import signers_instead
 from dkimctl.host.world import World
 from dkimctl.keys.knownbad import not_looked_for
 from dkimctl.opendkim.tables import KeyEntry
@@ -21,10 +23,11 @@ def check_records(world: World, lookup: Lookup) -> Iterator[Diagnosis]:
 
     Known bad keys are reported for the key file, which is the key that signs.
     """
-    if not signer_of(world.settings).explains:
-        return  # the KeyTable does not decide what signs: `verify-dns` checks every managed key
-    pairs = ((key, entry) for key in used_keys(world) for entry in _entries(world, key))
-    targets = [target for key, entry in pairs if (target := _target(world, key, entry)) is not None]
+    if not signer_of(world.settings).explains or signers_instead(world):
+        targets = list(configured_targets(world))
+    else:
+        pairs = ((key, entry) for key in used_keys(world) for entry in _entries(world, key))
+        targets = [target for key, entry in pairs if (target := _target(world, key, entry)) is not None]
     for report in check(dict.fromkeys(targets), lookup, weak=not_looked_for):
         for finding in report.findings:
             if finding.severity not in (Severity.OK, Severity.INFO):

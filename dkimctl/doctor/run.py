@@ -10,6 +10,7 @@ from dkimctl.config.settings import Lookup
 from dkimctl.doctor.base import MAX_PER_CODE, Check, Diagnosis, diagnosis
 from dkimctl.doctor.clock import check_clock, check_clock_with_api
 from dkimctl.doctor.conf import check_conf
+from dkimctl.doctor.configured_keys import check_configured_keys
 from dkimctl.doctor.dns import check_records
 from dkimctl.doctor.filters import check_filters
 from dkimctl.doctor.hosts import check_hosts
@@ -31,6 +32,7 @@ CHECKS: tuple[Check, ...] = (
     check_tables,
     check_lost_rows,
     check_keys,
+    check_configured_keys,
     check_hosts,
     check_milters,
     check_filters,
@@ -38,7 +40,16 @@ CHECKS: tuple[Check, ...] = (
     check_clock,
 )
 """Checks of this machine alone: none of them queries DNS or another host."""
-_FOR_ANY_SIGNER: tuple[Check, ...] = (check_milters, check_filters, check_machine, check_clock)
+_FOR_ANY_SIGNER: tuple[Check, ...] = (
+    check_configured_keys,
+    check_milters,
+    check_filters,
+    check_machine,
+    check_clock,
+)
+
+_FOR_OTHERS_ALONE: tuple[Check, ...] = (check_conf, check_configured_keys, check_clock)
+"""Checks where the opendkim of this host signs nothing and another signer does."""
 
 
 def diagnose(
@@ -51,7 +62,11 @@ def diagnose(
     if not signer_of(world.settings).explains:
         checks = [check for check in checks if check not in CHECKS or check in _FOR_ANY_SIGNER]
     elif signers_instead(world):
-        checks = [check for check in checks if check not in CHECKS or check in (check_conf, check_clock)]
+        checks = [
+            check
+            for check in checks
+            if check not in CHECKS or check in (check_conf, check_configured_keys, check_clock)
+        ]
     found = [*_unread(world), *_counted(item for check in checks for item in _made(check, world, begins))]
     found.sort(key=lambda d: severity_order(d.finding))
     if not any(d.finding.severity in (Severity.ERROR, Severity.UNKNOWN) for d in found):

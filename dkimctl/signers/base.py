@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from dkimctl.config.settings import Settings
 from dkimctl.files import ANY, Expected
@@ -124,6 +124,18 @@ Name = tuple[str, str]
 """Domain and selector."""
 
 
+class ConfiguredKey(NamedTuple):
+    """A private key that a signer's effective configuration names."""
+
+    domain: str
+    selector: str
+    path: str
+    source: str
+    """The part of the configuration that names it, such as `domain example.com`."""
+    user: str
+    """The user that reads the file."""
+
+
 class Signer(Protocol):
     """A daemon that signs: one folder below this one each, found by `registry.signer_of`."""
 
@@ -189,6 +201,9 @@ class Signer(Protocol):
 
         `before`: taken before they changed. `changed`: the system paths that changed; True for a new file.
         """
+
+    def configured_keys(self, settings: Settings) -> tuple[ConfiguredKey, ...]:
+        """Return the keys that its effective configuration on this machine names; none where it is not read here."""
 
     def reasons_for_unsigned(self, domain: str, client: str, login: str) -> tuple[str, ...] | None:
         """Return why such mail is unsigned by its own files, made by hand; None where they are not read here."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from dkimctl.config.settings import Settings
 from dkimctl.opendkim.sockets import MilterSocket, parse_socket
-from dkimctl.signers.base import Name, Notice, RenderedDirectory, RenderedFile, Rendering, Selection
+from dkimctl.signers.base import ConfiguredKey, Name, Notice, RenderedDirectory, RenderedFile, Rendering, Selection
 from dkimctl.signers.dkimpy import rendering
 from dkimctl.signers.service import Running, Service, is_answering
 
@@ -73,6 +73,10 @@ class DkimpyMilter:
     def needs_restart(self, settings: Settings, before: Running, changed: Mapping[str, bool]) -> bool:
         """Return True when anything changed, or it does not answer."""
         return bool(changed) or not is_answering(settings.signing.socket)
+
+    def configured_keys(self, settings: Settings) -> tuple[ConfiguredKey, ...]:
+        """Return none: its own files are not read for this."""
+        return ()
 
     def reasons_for_unsigned(self, domain: str, client: str, login: str) -> tuple[str, ...] | None:
         """Return None: its own files are not read for this."""

@@ -10,7 +10,7 @@ from dkimctl.host.installation import installation_of
 from dkimctl.opendkim import conf
 from dkimctl.opendkim.sockets import MilterSocket, parse_socket
 from dkimctl.opendkim.tables import key_entry, rows
-from dkimctl.signers.base import Name, Notice, RenderedDirectory, RenderedFile, Rendering, Selection
+from dkimctl.signers.base import ConfiguredKey, Name, Notice, RenderedDirectory, RenderedFile, Rendering, Selection
 from dkimctl.signers.opendkim import dryrun, rendering, restart
 from dkimctl.signers.opendkim.continuity import lost_signatures
 from dkimctl.signers.service import Running, Service
@@ -92,6 +92,10 @@ class OpenDkim:
     def needs_restart(self, settings: Settings, before: Running, changed: Mapping[str, bool]) -> bool:
         """Return True when such a setting changed, or it does not listen at its socket."""
         return restart.needs_restart(settings, before)
+
+    def configured_keys(self, settings: Settings) -> tuple[ConfiguredKey, ...]:
+        """Return none: its own files are not read for this."""
+        return ()
 
     def reasons_for_unsigned(self, domain: str, client: str, login: str) -> tuple[str, ...] | None:
         """Return None: its own files are not read for this."""

@@ -6,6 +6,7 @@ Only the tables that decide about signing are kept: others hold passwords.
 import json
 from collections.abc import Iterator, Mapping
 from functools import cache
+from glob import escape
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,11 @@ from dkimctl.errors import DkimctlError, Unavailable
 from dkimctl.files import read_file
 from dkimctl.opendkim.sockets import MilterSocket
 from dkimctl.programs import find_program, run_program
+from dkimctl.signers.base import ConfiguredKey
 
 _PATH = "/var/lib/rspamd/dkim/$domain.$selector.key"
 _SELECTOR = "dkim"
+_USER = "_rspamd"
 _PRIVATE = (
     *("127.0.0.0/8", "::1", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"),
     *("fd00::/8", "fe80::/10"),
@@ -76,6 +79,49 @@ def reasons_for_unsigned(sender_domain: str, client: str, login: str) -> Iterato
     named = path.replace("$domain", sender_domain.lower()).replace("$selector", selector)
     if not Path(named).exists():
         yield f"rspamd looks for the key of {sender_domain} at {named}, which does not exist ({source})"
+
+
+def configured_keys() -> Iterator[ConfiguredKey]:
+    """Yield each key that the configuration names: in tables of domains, in maps, and files that its path fits."""
+    options = signing_options()
+    if options is None:
+        return
+    tables = options.get("domain")
+    for domain, own in tables.items() if isinstance(tables, dict) else ():
+        for selector, path in _selectors(options, own if isinstance(own, dict) else {}):
+            yield _configured(domain, selector, path, f"domain {domain}")
+    mapped = dict.fromkeys(d.lower() for name in ("selector_map", "path_map") for d, _ in _map(options.get(name)))
+    for domain in mapped:
+        yield _configured(domain, *_key(options, domain))
+    named = {str(domain).lower() for domain in (*mapped, *(tables if isinstance(tables, dict) else ()))}
+    selector = str(options.get("selector", _SELECTOR))
+    for domain in _domains_with_file(str(options.get("path", _PATH)).replace("$selector", selector)):
+        if domain not in named:
+            yield _configured(domain, *_key(options, domain))
+
+
+def _selectors(options: Mapping[str, Any], own: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield selector and path of each key in the table of a domain."""
+    several = own.get("selectors", own)
+    usual = {"selector": _SELECTOR, "path": _PATH, **options, **own}
+    for one in several if isinstance(several, list) else [several]:
+        found = {**usual, **one} if isinstance(one, dict) else usual
+        yield str(found["selector"]), str(found["path"])
+
+
+def _configured(domain: str, selector: str, path: str, source: str) -> ConfiguredKey:
+    named = path.replace("$domain", domain.lower()).replace("$selector", selector)
+    return ConfiguredKey(domain.lower(), selector, named, source, _USER)
+
+
+def _domains_with_file(path: str) -> Iterator[str]:
+    """Yield the domains for which a file exists whose name has the domain in place of `$domain`."""
+    before, variable, after = path.partition("$domain")
+    if not variable or "$" in after or not before.startswith("/"):
+        return
+    directory, _, start = before.rpartition("/")
+    for name in sorted(file.name for file in Path(directory).glob(f"{escape(start)}*{escape(after)}")):
+        yield name.removeprefix(start).removesuffix(after).lower()
 
 
 def _is_trusted(options: Mapping[str, Any], client: str) -> bool:

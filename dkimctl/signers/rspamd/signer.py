@@ -6,7 +6,7 @@ from signal import SIGHUP
 
 from dkimctl.config.settings import SIGNERS, Settings
 from dkimctl.opendkim.sockets import MilterSocket, parse_socket
-from dkimctl.signers.base import Name, Notice, RenderedDirectory, RenderedFile, Rendering, Selection
+from dkimctl.signers.base import ConfiguredKey, Name, Notice, RenderedDirectory, RenderedFile, Rendering, Selection
 from dkimctl.signers.rspamd import dryrun, effective, rendering
 from dkimctl.signers.rspamd.effective import reasons_for_unsigned
 from dkimctl.signers.service import Running, Service, is_answering
@@ -80,6 +80,10 @@ class Rspamd:
         It listens long before it can handle a SIGHUP, which ends it until then: so it must answer.
         """
         return self._may_move(settings, changed) or not is_answering(settings.signing.socket)
+
+    def configured_keys(self, settings: Settings) -> tuple[ConfiguredKey, ...]:
+        """Return the keys in its effective configuration (`rspamadm configdump`)."""
+        return tuple(effective.configured_keys()) if settings.is_live else ()
 
     def reasons_for_unsigned(self, domain: str, client: str, login: str) -> tuple[str, ...] | None:
         """Return what its effective configuration (`rspamadm configdump`) says."""
