@@ -190,3 +190,10 @@ SANDBOX = entry(
     "service: the daemon cannot create its socket or PID file (it does not start, exit 69), or cannot read a key "
     "or a table.",
 )
+SIGNATURE_TTL = entry(
+    736,
+    INFO,
+    "signatures end before Postfix gives up on mail",
+    "With SignatureTTL (x=, RFC 6376 §3.5) a message that is delivered late arrives with a signature that has expired, "
+    "which verifiers treat as none. signature_ttl in dkimctl.toml sets it.",
+)

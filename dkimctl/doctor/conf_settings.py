@@ -9,6 +9,7 @@ from dkimctl.doctor.commands import chain, comment_out, dkimctl, edit, set_param
 from dkimctl.host.installation import Installation, where, words
 from dkimctl.host.world import World
 from dkimctl.opendkim.conf import Setting
+from dkimctl.postfix.durations import QUEUE_LIFETIME, queue_lifetime
 
 _RATE = re.compile(r"\d+(?:/\d+[smhdSMHD]?)?")
 _SHOULD_BE_SIGNED = {"from", "to", "cc", "subject", "date", "message-id", "reply-to", "mime-version", "content-type"}
@@ -140,12 +141,24 @@ def _chroot(world: World, daemon: Installation) -> Iterator[Diagnosis]:
         yield diagnosis(c.CHROOT, where(setting), f"{where(setting)}: ChangeRootDirectory {setting.value}")
 
 
+def _signature_ttl(world: World, daemon: Installation) -> Iterator[Diagnosis]:
+    setting = daemon.find("SignatureTTL")
+    if setting is None or not setting.value.isdecimal():
+        return
+    lifetime = max((queue_lifetime(each.values[QUEUE_LIFETIME]) for each in world.postfix), default=0)
+    if 0 < int(setting.value) < lifetime:
+        seen = f"{where(setting)}: SignatureTTL {setting.value}; Postfix keeps mail for {lifetime} s"
+        fix = set_parameter(world, setting.name, str(lifetime), f"or a shorter {QUEUE_LIFETIME} in main.cf")
+        yield diagnosis(c.SIGNATURE_TTL, where(setting), seen, fix)
+
+
 SETTING_CHECKS: tuple[Callable[[World, Installation], Iterator[Diagnosis]], ...] = (
     _tables,
     _user,
     _algorithm,
     _headers,
     _restarts,
+    _signature_ttl,
     _logging,
     _chroot,
 )

@@ -13,6 +13,7 @@ NAMES = (
     "internal_mail_filter_classes",
     "master_service_disable",
     "mail_owner",
+    "maximal_queue_lifetime",
     "mail_version",
     "milter_default_action",
     "milter_macro_daemon_name",

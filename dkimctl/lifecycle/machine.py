@@ -1,7 +1,6 @@
 """What a rotation reads of this machine: the keys in use, open connections, the mail queue, and whether time passed."""
 
 import json
-import re
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -13,7 +12,8 @@ from dkimctl.host.milterconnections import open_connections
 from dkimctl.install.eligible_keys import installed_keys
 from dkimctl.lifecycle.gather import Machine
 from dkimctl.lifecycle.notes import instant
-from dkimctl.lifecycle.policy import DAY, HOUR
+from dkimctl.lifecycle.policy import DAY
+from dkimctl.postfix.durations import QUEUE_LIFETIME, queue_lifetime
 from dkimctl.postfix.postconf import read_settings
 from dkimctl.programs import run_program
 from dkimctl.signers.registry import signer_of
@@ -23,7 +23,6 @@ _STATE = f"{STATE_DIRECTORY}/rotate.json"
 _BACKWARDS = 300
 """The clock may be set back by so many seconds without a word."""
 _LONGEST_GAP = 400 * DAY
-_UNITS = {"s": 1, "m": 60, "h": HOUR, "d": DAY, "w": 7 * DAY}  # postconf(5)
 
 
 def read_machine(settings: Settings, now: int) -> Machine:
@@ -75,13 +74,12 @@ def _read_state(settings: Settings) -> dict[str, int]:
 
 
 def _queue_lifetime(settings: Settings) -> int:
-    """Return for how many seconds Postfix keeps a message; its default, 5 days, where that cannot be read."""
-    name = "maximal_queue_lifetime"
+    """Return for how many seconds Postfix keeps a message; its default where that cannot be read."""
+    value = ""
     with suppress(DkimctlError):
-        text = read_settings(settings.at(settings.paths.postfix_directory), [name], expanded=True).get(name, "")
-        if found := re.fullmatch(r"(\d{1,9})([smhdw]?)", text):
-            return int(found[1]) * _UNITS[found[2] or "d"]
-    return 5 * DAY
+        place = settings.at(settings.paths.postfix_directory)
+        value = read_settings(place, [QUEUE_LIFETIME], expanded=True).get(QUEUE_LIFETIME, "")
+    return queue_lifetime(value)
 
 
 def _oldest_queued(settings: Settings) -> int | None:

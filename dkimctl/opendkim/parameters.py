@@ -68,7 +68,7 @@ NOT_MODELLED = {
         NoHeaderB On-BadSignature On-DNSError On-Default On-InternalError On-KeyNotFound On-NoSignature On-Security
         On-SignatureError QueryCache RedirectFailuresTo RemoveARAll RemoveARFrom RemoveOldSignatures ReplaceRules
         ReportAddress ReportBccAddress RequestReports ResolverConfiguration ResolverTracing
-        SelectCanonicalizationHeader SendReports SignatureTTL SoftStart SoftwareHeader Statistics StatisticsName
+        SelectCanonicalizationHeader SendReports SoftStart SoftwareHeader Statistics StatisticsName
         StatisticsPrefix StrictTestMode SyslogFacility SyslogName TemporaryDirectory TestDNSData TestPublicKeys
         TrustAnchorFile TrustSignaturesFrom UnprotectedKey VBR-Certifiers VBR-PurgeFields VBR-TrustedCertifiers
         VBR-TrustedCertifiersOnly VBR-Type WeakSyntaxChecks X-Header

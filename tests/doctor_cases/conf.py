@@ -57,6 +57,7 @@ CONF_CASES = [
     Case("oversigned and not signed", 25, "DKIM719", lambda t: t.conf("OversignHeaders", "From,Message-ID")),
     Case("AutoRestart without a limit", 25, "DKIM716", lambda t: t.conf("AutoRestart", "yes")),
     Case("AutoRestartRate typo", 25, "DKIM717", lambda t: t.conf("AutoRestartRate", "10/hour")),
+    Case("SignatureTTL of two days", 25, "DKIM736", lambda t: t.conf("SignatureTTL", "172800")),
     Case("LogWhy off", 9, "DKIM723", lambda t: t.conf("LogWhy", "no")),
 ]
 
