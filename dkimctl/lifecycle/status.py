@@ -8,9 +8,11 @@ from dkimctl.clock import Clock
 from dkimctl.config.settings import Settings
 from dkimctl.errors import DkimctlError, UsageError, shell_word
 from dkimctl.findings import Finding, finding
+from dkimctl.install.eligible_keys import installed_keys
 from dkimctl.keys.metadata import Metadata, Phase
 from dkimctl.keys.store import Key, KeyReader
 from dkimctl.providers.ovh.credential_check import credential_findings
+from dkimctl.signers.base import Name
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +58,14 @@ class Status:
 
 def status(settings: Settings, store: KeyReader, domains: Iterable[str], clock: Clock) -> Status:
     """Return the keys of these domains. Raises UsageError for a domain without keys that no configuration knows."""
+    installed = _installed(settings)
     keys: list[KeyStatus] = []
     keyless: list[Keyless] = []
     findings: list[Finding] = []
     now = clock.now()
     for domain in domains:
         try:
-            found = store.keys(domain)
+            found = tuple(_as_it_signs(key, installed) for key in store.keys(domain))
         except DkimctlError as error:
             from dkimctl.catalogue.machine import UNREAD
 
@@ -71,8 +74,25 @@ def status(settings: Settings, store: KeyReader, domains: Iterable[str], clock: 
         if not found:
             keyless.append(_keyless(domain, settings))
         signs = any(key.phase is Phase.ACTIVE for key in found)
-        keys += [_status(key, now, None if signs and key.phase is Phase.VERIFIED else _next(key)) for key in found]
+        for key in found:
+            then = None if signs and key.phase is Phase.VERIFIED else _next(key, settings)
+            keys.append(_status(key, now, then))
     return Status(tuple(keys), tuple(keyless), (*findings, *credential_findings(settings, store, clock)))
+
+
+def _installed(settings: Settings) -> frozenset[Name]:
+    """Return the keys that the installed configuration names; none where it cannot be read."""
+    try:
+        return installed_keys(settings)
+    except DkimctlError:
+        return frozenset()
+
+
+def _as_it_signs(key: Key, installed: frozenset[Name]) -> Key:
+    """Return the key as active when it is proven in DNS and the installed tables name it, whoever installed them."""
+    if key.phase is Phase.VERIFIED and (key.domain, key.selector) in installed:
+        return key._replace(metadata=key.metadata._replace(phase=Phase.ACTIVE))
+    return key
 
 
 def _keyless(domain: str, settings: Settings) -> Keyless:
@@ -110,10 +130,12 @@ def _since(known: Metadata) -> str | None:
     return next((change.at for change in reversed(known.history) if change.phase is known.phase), None)
 
 
-def _next(key: Key) -> str | None:
+def _next(key: Key, settings: Settings) -> str | None:
     match key.phase:
         case Phase.GENERATED | Phase.PUBLISHED:
-            return f"dkimctl publish {shell_word(key.domain)}"
+            noted = None if settings.provider_for(key.domain) else key.metadata.provider
+            named = f" --provider {shell_word(noted)}" if noted else ""
+            return f"dkimctl publish {shell_word(key.domain)}{named}"
         case Phase.VERIFIED:
             return f"dkimctl setup {shell_word(key.domain)}"
         case _:
