@@ -17,7 +17,7 @@ from dkimctl.publish.waiting import is_served, not_served
 from dkimctl.record.model import record_for
 from dkimctl.verify.check import check
 from dkimctl.verify.report import Report, Target
-from tests.conftest import needs
+from tests.conftest import DkimctlInside, needs
 from tests.dns_servers import SOA, Knot, Unbound, name_servers, txt
 from tests.hostile_dns import Hostile, Send, answer
 from tests.ports import free_port_everywhere
@@ -202,6 +202,25 @@ def test_a_publication_says_that_a_firewall_is_in_the_way(place: Place) -> None:
     error = not_served(wanted, report, 600)
     assert "only resolvers can be queried from here" in error.message
     assert "--nameserver A --nameserver B" in error.hint
+
+
+@needs("knotd", "unbound")
+def test_every_command_says_that_the_proof_is_weaker(place: Place, dkimctl_inside: DkimctlInside) -> None:
+    """Behind a firewall publish and setup finish by what two resolvers serve, and say so, in JSON too."""
+    assert dkimctl_inside("genkey", "-s", "s", "walled.example").code == 0
+    key = dkimctl_inside.root / "etc/opendkim/keys/walled.example/s"
+    key.with_suffix(".private").write_bytes(PAIR.private_pem)
+    key.with_suffix(".json").unlink()
+    zone = dkimctl_inside.root / "walled.zone"
+    zone.write_text(f"$ORIGIN walled.example.\n$TTL 300\n{name_servers(DEAD)}{txt('s._domainkey', GOOD)}")
+    [one] = place.lookup.nameservers
+    resolvers = ("--nameserver", one, "--nameserver", one.replace(HOME, OTHER))
+    asked = ("walled.example", "--provider", "zonefile:/walled.zone", *resolvers, "--json")
+    world = {"DKIMCTL_DNS_PORT": str(place.lookup.port)}
+    [publication] = dkimctl_inside("publish", "--wait", *asked, env=world).json["publications"]
+    assert (publication["served"], publication["servers"]) == (True, 0)
+    steps = dkimctl_inside("setup", *asked, env=world).json["steps"]
+    assert "weaker" in next(step["proof"] for step in steps if step["name"] == "in DNS")
 
 
 @needs("knotd", "unbound")
