@@ -8,6 +8,7 @@ from typing import NamedTuple
 from dkimctl.clock import Clock
 from dkimctl.config.settings import Settings
 from dkimctl.errors import DkimctlError, UsageError
+from dkimctl.host.milterconnections import open_connections
 from dkimctl.keys.metadata import Metadata, Phase
 from dkimctl.keys.phases import reach
 from dkimctl.keys.store import Key, LifecycleStore
@@ -226,7 +227,8 @@ class Effects:
     def _restart(self, dues: Sequence[Due]) -> None:
         """Restart the signer: connections that were open at the reload still sign with the leaked key."""
         signer = signer_of(self.settings)
-        if not self.settings.is_live:
+        socket = signer.listens_at(self.settings) if self.settings.is_live else None
+        if socket is None or not open_connections(socket):
             return
         try:
             made = reload_daemon(Reload.RESTART, signer.service(self.settings), signer.running(self.settings).pid)
