@@ -1,7 +1,7 @@
 """What a wrong core is caught by: the tests of `plan` in real time, or the exploration of the model.
 
-Every mutant meets the tests in real time. Of those that pass them `DKIMCTL_TEST_FULL=1` explores all, CI a sample. The
-table goes to the report of the run.
+Every mutant meets the tests in real time; what passes them is explored: with `DKIMCTL_TEST_FULL=1` in three worlds and
+to a larger size. The table goes to the report of the run.
 """
 
 import inspect
@@ -18,9 +18,8 @@ FULL = os.environ.get("DKIMCTL_TEST_FULL") == "1"
 SIZES = [Size(), Size(faults=1), Size(slots=True)] if FULL else [Size()]
 LIMIT = 60_000 if FULL else 3_000
 """The states that one mutant's exploration may take."""
-STEP = 1 if FULL else 9
-PASSING = 68
-"""So many mutants at most may pass the tests in real time: what is left is for the exploration."""
+SURVIVING = 61
+"""So many mutants at most may pass everything: equivalent, or such as only delay. The number may not grow."""
 
 
 def _scenarios() -> Iterator[tuple[str, Callable[[Decide], None]]]:
@@ -71,7 +70,7 @@ def caught_by_exploration(mutant: Mutant) -> str:
 def test_a_core_with_one_thing_wrong_is_caught(record_property: Callable[[str, object], None]) -> None:
     """Each guard dropped or negated, each wait 0, each `all` an `any`, each proof an attempt: most are seen at once.
 
-    What passes the tests is equivalent, only delays, or is the exploration's to find; its number may not grow.
+    What passes is equivalent or only delays; its number may not grow.
     """
     table: Counter[str] = Counter()
     passing = []
@@ -81,9 +80,12 @@ def test_a_core_with_one_thing_wrong_is_caught(record_property: Callable[[str, o
             table[catch] += 1
         else:
             passing.append(mutant)
-    assert len(passing) <= PASSING, "\n".join(mutant.name for mutant in passing)
-    for mutant in passing[::STEP]:
-        table[caught_by_exploration(mutant) or f"nothing: {mutant.name}"] += 1
+    survived = []
+    for mutant in passing:
+        catch = caught_by_exploration(mutant)
+        table[catch or "nothing"] += 1
+        survived += [] if catch else [mutant.name]
     for catch, count in table.most_common():
         record_property(f"counted: wrong cores caught by {catch}", count)
     assert any(catch.startswith("I") for catch in table)
+    assert len(survived) <= SURVIVING, "\n".join(survived)
