@@ -34,8 +34,8 @@ def rejecting(text: str) -> Answer:
 
 
 @contextmanager
-def milter(answer: Answer) -> Iterator[MilterSocket]:
-    """A milter that answers so at the end of every message."""
+def milter(answer: Answer, port: int = 0) -> Iterator[MilterSocket]:
+    """A milter that answers so at the end of every message; at a port of its own unless one is named."""
 
     class Session(socketserver.StreamRequestHandler):
         def handle(self) -> None:
@@ -60,8 +60,8 @@ def milter(answer: Answer) -> Iterator[MilterSocket]:
         def _send(self, command: bytes, data: bytes) -> None:
             self.wfile.write(struct.pack("!I", len(data) + 1) + command + data)
 
-    with _serving(Session) as port:
-        yield MilterSocket(port=port, host="127.0.0.1")
+    with _serving(Session, port) as own:
+        yield MilterSocket(port=own, host="127.0.0.1")
 
 
 @contextmanager
@@ -79,13 +79,14 @@ def saying(text: bytes) -> Iterator[MilterSocket]:
 
 
 class _Server(socketserver.ThreadingTCPServer):
+    allow_reuse_address = True
     daemon_threads = True
     block_on_close = False
 
 
 @contextmanager
-def _serving(session: type[socketserver.BaseRequestHandler]) -> Iterator[int]:
-    with _Server(("127.0.0.1", 0), session) as server:
+def _serving(session: type[socketserver.BaseRequestHandler], port: int = 0) -> Iterator[int]:
+    with _Server(("127.0.0.1", port), session) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
         try:

@@ -78,11 +78,16 @@ def test_a_table_that_a_panel_rewrote(machine: Machine, port: int) -> None:
     machine.write("/etc/opendkim.conf", conf(port, "InternalHosts 127.0.0.1\n"))
     machine.start_opendkim()
     machine.dkimctl("adopt", "--install")
+    machine.run("sh", "-c", "echo 'theirs theirs.example:mail:/etc/dkimkeys/mail.private' >> /etc/opendkim/KeyTable")
+    machine.run("sh", "-c", "echo '*@theirs.example theirs' >> /etc/opendkim/SigningTable")
+    machine.dkimctl("genkey", "new.example")
+    machine.dkimctl("render-config", "--install")  # keeps the rows of others, and a copy of them
     machine.write("/etc/opendkim/SigningTable", "*@next.example next\n")
     told = machine.dkimctl("doctor", "--no-dns", "--json", check=False)
     found = [f for f in json.loads(told.stdout)["findings"] if f["code"] == "DKIM776"]
     assert found, told.stdout
     assert "domain.tld" in found[0]["seen"]
+    assert any("theirs.example" in f["seen"] for f in found), found
     assert found[0]["fix"] == "dkimctl render-config --install"
     machine.run("sh", "-c", "echo 'next next.example:mail:/etc/dkimkeys/mail.private' >> /etc/opendkim/KeyTable")
     ran = machine.dkimctl("render-config", "--install", check=False)

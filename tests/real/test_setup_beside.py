@@ -11,6 +11,7 @@ import pytest
 
 from dkimctl.sandbox import Sandbox
 from tests.conftest import needs
+from tests.milters import milter, with_field
 from tests.real.relay import Relay
 from tests.test_adopt_live import ASK
 
@@ -152,3 +153,10 @@ def test_another_signer_is_said_and_postfix_left_alone(relay: Relay, ovh: Sandbo
     assert "rspamd" in told
     assert max(step["exit_code"] for step in steps) == 3
     assert relay.machine.read("/etc/postfix/main.cf") == before
+
+
+def test_a_milter_that_is_taken_for_opendkim_and_is_not_is_not_replaced(relay: Relay, ovh: Sandbox, port: int) -> None:
+    """Something else answers at opendkim's usual port: mail that it signs would go unsigned; nothing is installed."""
+    relay.machine.run("postconf", "-e", "smtpd_milters = inet:127.0.0.1:8891")
+    with milter(with_field("X-Signed", "by somebody else"), port=8891):
+        assert_refused(relay, "is not the opendkim of this host", "a setup would replace it")
