@@ -58,6 +58,22 @@ def test_a_pipe_in_a_systems_place(
     assert path.is_fifo()
 
 
+@pytest.mark.parametrize("name", ["main.cf", "master.cf"])
+@pytest.mark.parametrize("command", ["doctor", "render-config"])
+def test_postconf_is_not_sent_out_of_the_tree(dkimctl_inside: DkimctlInside, name: str, command: str) -> None:
+    """A link of Postfix's files to a device ends nowhere in the tree: postconf, which would follow it, is not run."""
+    postfix = dkimctl_inside.root / "etc/postfix"
+    postfix.mkdir(parents=True)
+    (postfix / "main.cf").write_text("compatibility_level = 3.6\n")
+    (postfix / "master.cf").write_text("smtp inet n - y - - smtpd\n")
+    (postfix / name).unlink()
+    (postfix / name).symlink_to("/dev/zero")
+    assert dkimctl_inside("genkey", "x.example", "-s", "mail", "--algorithm", "ed25519").code == 0
+    ran = dkimctl_inside(command)
+    said = "is a link that leads out of the tree" in " ".join((ran.out + ran.err).split())
+    assert (ran.code != 70, said) == (True, name == "master.cf"), "without a main.cf there is no Postfix"
+
+
 @pytest.mark.parametrize(
     ("place", "content"),
     [

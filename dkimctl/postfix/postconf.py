@@ -1,5 +1,6 @@
 """main.cf and master.cf, read and changed by Postfix's own postconf(1)."""
 
+import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -115,13 +116,31 @@ def service_fields(directory: Path) -> tuple[tuple[str, ...], ...]:
 
 
 def _refuse_endless(directory: Path) -> None:
-    """Raise DiskError for a configuration file that postconf would read for ever: a pipe, a device, a huge hole."""
+    """Raise DiskError for a configuration file that postconf would read for ever: a pipe, a device, a huge hole.
+
+    Raises Refused for a link that leads out of the tree below `--root`: postconf, which knows no tree, would follow it.
+    """
     for path in (directory / "main.cf", directory / "master.cf"):
         status = status_of(path)
+        if _file(status) != _file(_seen_by_others(path)):
+            raise Refused(
+                f"{path} is a link that leads out of the tree", hint=f"see where it leads: ls -l {shell_word(path)}"
+            )
         if status is not None and (not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST):
             raise DiskError(
                 f"{path} is no regular file of a usual size", hint=f"see what it is: ls -l {shell_word(path)}"
             )
+
+
+def _seen_by_others(path: Path) -> os.stat_result | None:
+    """Return what a program finds that follows every link."""
+    with suppress(OSError):
+        return os.stat(path)
+    return None
+
+
+def _file(status: os.stat_result | None) -> tuple[int, int] | None:
+    return status and (status.st_dev, status.st_ino)
 
 
 def _postconf(directory: Path, *arguments: str) -> str:
