@@ -31,7 +31,7 @@ def command(app: App, domains: tuple[str, ...], is_now: bool, is_single: bool, d
         return _preview(app, named)
     from dkimctl.lifecycle.generation import key_owner
     from dkimctl.lifecycle.rotate import rotate
-    from dkimctl.output.rotation import show_result, show_step
+    from dkimctl.output.rotation import show_next, show_result, show_step
 
     store = app.store_of(key_owner(app.settings).owner)
     result = rotate(
@@ -44,6 +44,8 @@ def command(app: App, domains: tuple[str, ...], is_now: bool, is_single: bool, d
         report=lambda step: show_step(step, app.terminal),
     )
     show_result(result, app.terminal)
+    if is_single:
+        show_next(result, app.terminal)
     app.terminal.document("rotation", result)
     return result.exit_code
 

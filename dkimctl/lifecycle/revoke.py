@@ -85,6 +85,8 @@ def revoke(
     `at_once`: their records are emptied first, although mail signed with them fails from then on. `timeout`: seconds to
     wait for the name servers; after that the same command goes on. Raises as `rotate`, and what a provider raises.
     """
+    if not settings.is_live:
+        raise UsageError("no daemon belongs to a tree below --root", hint="run it on the host itself")
     for key in keys:
         store.note(key, lambda metadata: with_leak(metadata, leak))
     if at_once:

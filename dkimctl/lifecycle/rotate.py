@@ -32,6 +32,8 @@ class Rotated:
     """What the domains of this run wait for now."""
     due: str | None
     """When a run has something to do again, if nothing happens until then: RFC 3339, UTC."""
+    next: str | None = None
+    """After `single`: the step that comes next, where one is due."""
 
     @property
     def exit_code(self) -> int:
@@ -62,7 +64,7 @@ def rotate(
         run.work(list(domains), single=single)
         run.end()
         note_run(settings, run.machine(), clock.now())
-        return Rotated(tuple(run.steps), tuple(run.waits.values()), run.due)
+        return Rotated(tuple(run.steps), tuple(run.waits.values()), run.due, run.next)
 
 
 def preview(
@@ -91,6 +93,7 @@ class _Run:
     steps: list[RotationStep] = field(default_factory=list)
     waits: dict[str, RotationStep] = field(default_factory=dict)
     due: str | None = None
+    next: str | None = None
     _attempted: set[tuple[str, Do, str]] = field(default_factory=set)
     _changed: dict[str, None] = field(default_factory=dict)
     """The domains of which something was changed, in order."""
@@ -119,6 +122,9 @@ class _Run:
             for do in dict.fromkeys(due.action.do for due in first):
                 self._perform(effects, do, [due for due in first if due.action.do is do])
             if single:
+                self._machine = None
+                following = next(self._choose([due.domain for due in first]), None)
+                self.next = _following(following) if following else None
                 return
             self._machine = None if any(due.action.do is Do.SWITCH for due in first) else self._machine
             self._new_keys += sum(due.action.do is Do.MAKE for due in first)
@@ -185,6 +191,8 @@ class _Run:
     def _may(self, domain: str, do: Do, key: str) -> bool:
         if (domain, do, key) in self._attempted:
             return False
+        if do in (Do.SWITCH, Do.PROVE) and not self.settings.is_live:
+            return False  # no daemon belongs to a tree below --root
         return not (do is Do.MAKE and self._new_keys >= self.settings.lifecycle.most_new_keys) and not (
             do is Do.SWITCH and not self._may_switch
         )
@@ -201,6 +209,11 @@ class _Run:
     def _say(self, step: RotationStep) -> None:
         self.steps.append(step)
         self.report(step)
+
+
+def _following(due: Due) -> str:
+    selector = f" {due.key.selector}" if due.action.key else ""
+    return f"{due.domain}{selector}: {due.action.do} ({due.action.why})"
 
 
 def _unreadable(domain: str, error: DkimctlError) -> RotationStep:

@@ -40,6 +40,14 @@ def show_result(result: Rotated, terminal: "Terminal") -> None:
             terminal.note(text)
 
 
+def show_next(result: Rotated, terminal: "Terminal") -> None:
+    """Show what comes after a single step, and when."""
+    if result.next:
+        terminal.line_step(f"next: {result.next}")
+    elif result.due:
+        terminal.line_step(f"next: nothing before {result.due}")
+
+
 def show_revocation(result: Revocation, terminal: "Terminal") -> None:
     """Show of each leaked key what remains exposed, and until when."""
     for one in result.exposed:

@@ -1,0 +1,117 @@
+"""`dkimctl rotate`, `hold`, `delete` below --root: what needs no daemon, and what is typed wrong."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from dkimctl.sandbox import Sandbox
+from tests.conftest import DkimctlInside
+from tests.publishing import ZONE, sandbox
+
+PROVIDER = 'provider = "ovh"\n'
+
+
+@pytest.fixture
+def dkimctl(dkimctl_inside: DkimctlInside) -> DkimctlInside:
+    """One key of our making that was not published yet; the provider is OVH."""
+    path = dkimctl_inside.root / "etc/dkimctl/dkimctl.toml"
+    path.parent.mkdir(parents=True)
+    path.write_text(PROVIDER)
+    assert dkimctl_inside("genkey", ZONE, "-s", "mail", "--algorithm", "ed25519", "-q").code == 0
+    return dkimctl_inside
+
+
+def notes(dkimctl: DkimctlInside, selector: str = "mail") -> dict[str, object]:
+    """The metadata of a key."""
+    path = dkimctl.root / f"etc/opendkim/keys/{ZONE}/{selector}.json"
+    return dict(json.loads(path.read_text()))
+
+
+def test_nothing_is_done_for_a_domain_that_does_not_sign(dkimctl: DkimctlInside) -> None:
+    """Its first key is setup's: rotate says that nothing signs, exit 3, and publishes what is there."""
+    with sandbox() as running:
+        run = dkimctl("rotate", "--json", env=running.environment())
+        assert run.code == 3
+        assert [wait["proof"] for wait in run.json["rotation"]["waits"]] == ["no key of this domain signs yet"]
+
+
+def test_the_dry_run_changes_nothing(dkimctl: DkimctlInside) -> None:
+    """A calendar; no metadata, no state directory."""
+    before = notes(dkimctl)
+    run = dkimctl("rotate", "--dry-run")
+    assert run.code == 0
+    assert "WHEN (UTC)" in run.out
+    assert notes(dkimctl) == before
+    assert not (dkimctl.root / "var/lib/dkimctl").exists()
+
+
+def test_damaged_facts_stop_one_domain_and_no_other(dkimctl: DkimctlInside) -> None:
+    """The failed step names the domain, with a hint; the other domain is looked at."""
+    assert dkimctl("genkey", "other.example", "-s", "mail", "--algorithm", "ed25519", "-q").code == 0
+    path = dkimctl.root / "etc/opendkim/keys/other.example/mail.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "facts": {"record": {"written": "yesterday"}}}))
+    with sandbox() as running:
+        run = dkimctl("rotate", "--json", env=running.environment())
+    failed = [step for step in run.json["rotation"]["steps"] if step["outcome"] == "failed"]
+    assert [(step["domain"], step["exit_code"]) for step in failed] == [("other.example", 1)]
+    assert failed[0]["hint"]
+    assert [wait["domain"] for wait in run.json["rotation"]["waits"]] == [ZONE]
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("rotate", "--now"), 2),
+        (("rotate", "nobody.example"), 0),
+        (("hold", "nobody.example"), 2),
+        (("resume",), 2),
+        (("delete", ZONE, "other"), 2),
+        (("delete", "not a domain"), 2),
+        (("revoke", ZONE), 2),
+        (("revoke", ZONE, "mail", "--leaked", "key"), 2),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_what_is_typed_wrong(dkimctl: DkimctlInside, words: tuple[str, ...], code: int) -> None:
+    """An error with a hint, and nothing is changed."""
+    before = notes(dkimctl)
+    run = dkimctl(*words)
+    assert run.code == code, run.out + run.err
+    assert not code or "hint: " in run.err
+    assert notes(dkimctl) == before
+
+
+def test_an_unpublished_key_is_deleted_without_a_provider(dkimctl: DkimctlInside) -> None:
+    """Nothing is in DNS, so nobody is asked; the selector stays taken."""
+    run = dkimctl("delete", ZONE, "mail")
+    assert (run.code, run.err) == (0, "")
+    assert not (dkimctl.root / f"etc/opendkim/keys/{ZONE}/mail.private").exists()
+    assert notes(dkimctl)["phase"] == "purged"
+    again = dkimctl("genkey", ZONE, "-s", "mail")
+    assert again.code == 1
+    assert "belonged to a key that was removed" in again.err
+
+
+def key_records(running: Sandbox) -> list[str]:
+    """The names of the key records in the zone."""
+    return [record.sub_domain for record in running.zone(ZONE).edited if record.field_type == "DKIM"]
+
+
+def test_a_published_key_is_deleted_with_its_record_and_no_other(dkimctl: DkimctlInside) -> None:
+    """The record goes first. Where another text is at the name, nothing is touched: exit 1, the key stays."""
+    with sandbox() as running:
+        env = running.environment()
+        assert dkimctl("publish", ZONE, "--no-wait", env=env).code == 0
+        assert key_records(running) == ["mail._domainkey"]
+        run = dkimctl("delete", ZONE, "mail", env=env)
+        assert run.code == 0, run.err
+        assert key_records(running) == []
+        assert dkimctl("genkey", ZONE, "-s", "second", "--algorithm", "ed25519", "-q").code == 0
+        assert dkimctl("publish", ZONE, "--no-wait", env=env).code == 0
+        [record] = [one for one in running.zone(ZONE).edited if one.field_type == "DKIM"]
+        running.zone(ZONE).change(replace(record, target="v=DKIM1; p=somebodyelses"))
+        run = dkimctl("delete", ZONE, "second", env=env)
+        assert run.code == 1
+        assert "was not made by this key" in " ".join(run.err.split())
+        assert (dkimctl.root / f"etc/opendkim/keys/{ZONE}/second.private").exists()
