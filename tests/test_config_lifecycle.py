@@ -27,7 +27,9 @@ def problem_of(tmp_path: Path, text: str) -> str:
 def test_defaults_are_those_of_the_core() -> None:
     """What an empty file gives and what the pure core takes for granted are the same."""
     policy = policy_for(Settings(), "example.com")
-    assert policy == Policy(rotate_after=jitter("example.com", Policy().rotate_after))
+    own = Policy(rotate_after=jitter("example.com", Policy().rotate_after), overdue_spread=policy.overdue_spread)
+    assert policy == own
+    assert 0 <= policy.overdue_spread <= 90 * DAY
 
 
 def test_every_rule_is_read(tmp_path: Path) -> None:

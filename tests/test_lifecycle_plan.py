@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dkimctl.lifecycle.facts import Facts, KeyFacts, KeyOnRelay, Leak, RecordFacts
-from dkimctl.lifecycle.plan import Action, Do, Plan, plan, plans_due
+from dkimctl.lifecycle.plan import Action, Do, Plan, plan
 from dkimctl.lifecycle.policy import DAY, HOUR, Policy, in_window, jitter, window_opens
 from tests.lifecycle_model import Decide
 
@@ -105,6 +105,17 @@ def test_the_time_as_a_standby_does_not_make_a_key_old(decide: Decide) -> None:
     assert Do.SWITCH not in done(decide(POLICY, domain(waited, ready()), NOW))
     ancient = on_relay(signing(NOW - 360 * DAY), since=NOW - 10 * DAY)
     assert Do.SWITCH in done(decide(POLICY, domain(ancient, ready()), NOW))
+
+
+def test_keys_that_were_too_old_at_the_first_run_are_spread(decide: Decide) -> None:
+    """After an upgrade not every domain is due at once: each waits its own part of 90 days, counted from that run."""
+    policy = POLICY._replace(overdue_spread=30 * DAY)
+    overdue = on_relay(signing(NOW - 400 * DAY), since=NOW - DAY)
+    made = decide(policy, domain(overdue, ready()), NOW)
+    assert Do.SWITCH not in done(made)
+    assert Do.SWITCH in done(decide(policy, domain(on_relay(overdue, since=NOW - 30 * DAY), ready()), NOW))
+    regular = on_relay(signing(NOW - 181 * DAY), since=NOW - 181 * DAY)
+    assert Do.SWITCH in done(decide(policy, domain(regular, ready()), NOW)), "others wait for nothing"
 
 
 def test_a_key_made_elsewhere_is_as_old_as_its_material(decide: Decide) -> None:
@@ -481,9 +492,3 @@ def test_the_jitter_of_a_domain_is_stable_and_a_tenth_at_most() -> None:
     ages = [jitter(f"d{number}.example", 180 * DAY) for number in range(500)]
     assert ages == [jitter(f"d{number}.example", 180 * DAY) for number in range(500)]
     assert 162 * DAY <= min(ages) < 165 * DAY and 195 * DAY < max(ages) <= 198 * DAY
-
-
-def test_the_next_run_is_when_the_first_plan_is_due() -> None:
-    """Plans that are never due do not count."""
-    assert plans_due([Plan((), 9, ()), Plan((), None, ()), Plan((), 7, ())]) == 7
-    assert plans_due([Plan((), None, ())]) is None

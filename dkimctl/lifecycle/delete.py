@@ -34,6 +34,11 @@ def unused_keys(
             f"{domain} has no key {selector or ''}".rstrip(), hint=f"see its keys: dkimctl status {shell_word(domain)}"
         )
     for facts in chosen:
+        if found.keys[facts.id].metadata.path:
+            raise Refused(
+                f"{facts.selector} of {domain} was taken over, and its files are not dkimctl's to remove",
+                hint="remove its record and its file by hand, then its .json in the key directory",
+            )
         if facts.is_used:
             raise Refused(
                 f"{facts.selector} signs for {domain}: without it mail goes out unsigned",

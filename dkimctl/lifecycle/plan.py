@@ -5,7 +5,7 @@ every waiting time counts from a noted fact, and a fact is noted only after it w
 is BIND's: an invariant is broken now, or it holds afterwards; while it is broken nothing is taken away.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
@@ -262,7 +262,7 @@ class _Planner:
 
     def _grows_old(self, used: list[KeyFacts]) -> int:
         """Return when the next key is to take over."""
-        return min(_starts_to_age(key, self.policy) for key in used) + self.policy.rotate_after
+        return min(_is_old_at(key, self.policy) for key in used)
 
     def _is_ready(self, key: KeyFacts) -> bool:
         confirmed = key.record.confirmed
@@ -354,6 +354,13 @@ def _works(key: KeyFacts) -> bool:
     return _is_usable(key) and key.is_served and not failed
 
 
+def _is_old_at(key: KeyFacts, policy: Policy) -> int:
+    """Return when a key is old. Keys that were old already when a run first saw them sign are not all due at once."""
+    since = min((relay.since for relay in key.relays.values() if relay.since is not None), default=None)
+    old = _starts_to_age(key, policy) + policy.rotate_after
+    return since + policy.overdue_spread if since is not None and old <= since else old
+
+
 def _starts_to_age(key: KeyFacts, policy: Policy) -> int:
     """Return the instant from which the age of a key counts: that of the key material, less the time as a standby.
 
@@ -374,8 +381,3 @@ def _progress(key: KeyFacts) -> tuple[bool, int, int]:
     """Sort keys that never signed by how far they are: the one that was confirmed first, then the newest."""
     confirmed = key.record.confirmed if key.is_served else None
     return confirmed is None, confirmed or 0, -key.created
-
-
-def plans_due(plans: Iterable[Plan]) -> int | None:
-    """Return the earliest instant at which one of the plans is due; None when none ever is."""
-    return min((plan.due for plan in plans if plan.due is not None), default=None)

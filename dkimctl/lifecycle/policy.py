@@ -7,6 +7,7 @@ from dkimctl.config.settings import SIGNERS, Lifecycle, Settings
 
 HOUR = 3600
 DAY = 24 * HOUR
+_OVERDUE = 90 * DAY
 
 
 class Policy(NamedTuple):
@@ -36,6 +37,8 @@ class Policy(NamedTuple):
     """A switch that failed is tried again after so long."""
     fresh: int = 10 * 60
     """A key is looked up again right before it takes over, unless it was seen so recently."""
+    overdue_spread: int = 0
+    """A key that was too old when a run first saw it sign is replaced so long after that: up to 90 days, by a hash."""
     standby: bool = True
     """The next key is published right after a switch, so that a rotation never waits for DNS."""
     automation: str = "full"
@@ -48,8 +51,12 @@ class Policy(NamedTuple):
 
 def jitter(domain: str, rotate_after: int) -> int:
     """Return the age at which this domain's keys are replaced: ± 10 %, always the same for a domain."""
-    spread = int.from_bytes(sha256(domain.encode()).digest()[:4]) / 0xFFFFFFFF
-    return round(rotate_after * (0.9 + 0.2 * spread))
+    return round(rotate_after * (0.9 + 0.2 * _share(domain)))
+
+
+def _share(domain: str) -> float:
+    """Return a number from 0 to 1, always the same for a domain."""
+    return int.from_bytes(sha256(domain.encode()).digest()[:4]) / 0xFFFFFFFF
 
 
 def in_window(policy: Policy, now: int) -> bool:
@@ -81,6 +88,7 @@ def policy_for(settings: Settings, domain: str, *, is_adopted: bool = False, que
     under_way = queue_lifetime + 2 * DAY
     return Policy(
         rotate_after=jitter(domain, rules.rotate_after),
+        overdue_spread=round(_OVERDUE * _share(domain)),
         publication_margin=rules.publication_margin,
         keep_after=max(rules.keep_after, min(under_way, ttl + HOUR) if ttl else under_way),
         revoked_for=rules.revoked_for,
