@@ -487,7 +487,7 @@ def test_a_domain_that_had_a_proven_key_never_goes_back_to_an_unproven_one() -> 
 
 
 def test_store_that_was_missing_is_seen_as_soon_as_it_is_there(tmp_path: Path) -> None:
-    """It is told missing for each name of a list, and found once it is made, removed, made elsewhere behind a link."""
+    """It is told missing for each name of a list, and found once it is made, removed, made elsewhere through a link."""
     place, name = as_place(tmp_path, "/etc/opendkim/keys"), KeyName("example.com", "s1")
     store = KeyDirectory(place)
     assert store.find(name) is store.find(name) is None

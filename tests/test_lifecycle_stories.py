@@ -2,7 +2,7 @@
 
 Not here: what only the executor can show (a lost answer at the provider, hooks, locks, splitting of strings, timers),
 and what cannot happen to us: key tables with patterns (domains are rendered one by one), signer caches of other
-daemons, keys shipped in a repository or made by a web site, and receivers that fail behind a DNAME.
+daemons, keys shipped in a repository or made by a web site, and receivers that fail after a DNAME.
 """
 
 import importlib

@@ -48,6 +48,7 @@ HOSTS = (
 )
 
 
+ON = ("On-NoSignature", "On-Default", "On-InternalError", "On-SignatureError", "On-KeyNotFound")
 ACTIONS = ("accept", "reject", "tempfail", "discard", "quarantine")
 
 
@@ -92,7 +93,7 @@ class Host:
                 self.random.choice(("PeerList 203.0.113.9", "ExemptDomains other.example", "Foo bar", "UMask 9"))
             )
         if self.random.random() < 0.2:  # what becomes of mail that is not to be signed
-            lines.append(f"{self.random.choice(('On-NoSignature', 'On-Default'))} {self.random.choice(ACTIONS)}")
+            lines.append(f"{self.random.choice(ON)} {self.random.choice(ACTIONS)}")
         if self.random.random() < 0.05:
             lines.append("On-NoSignature accept")
         if self.random.random() < 0.15:  # beside tables the daemon ignores one of these alone

@@ -89,7 +89,7 @@ def _installed(settings: Settings) -> frozenset[Name]:
 
 
 def _as_it_signs(key: Key, installed: frozenset[Name]) -> Key:
-    """Return the key as active when it is proven in DNS and the installed tables name it, whoever installed them."""
+    """Return the key as active when it is proven in DNS and the installed tables name it, no matter by whom."""
     if key.phase is Phase.VERIFIED and (key.domain, key.selector) in installed:
         return key._replace(metadata=key.metadata._replace(phase=Phase.ACTIVE))
     return key

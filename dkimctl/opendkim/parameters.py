@@ -65,8 +65,8 @@ NOT_MODELLED = {
         KeepTemporaryFiles LDAPAuthMechanism LDAPAuthName LDAPAuthRealm LDAPAuthUser LDAPBindPassword LDAPBindUser
         LDAPDisableCache LDAPKeepaliveIdle LDAPKeepaliveInterval LDAPKeepaliveProbes LDAPTimeout LDAPUseTLS LogResults
         MTACommand MaximumSignaturesToVerify MaximumSignedBytes MilterDebug Minimum MustBeSigned Nameservers
-        NoHeaderB On-BadSignature On-DNSError On-Default On-InternalError On-KeyNotFound On-NoSignature On-Security
-        On-SignatureError QueryCache RedirectFailuresTo RemoveARAll RemoveARFrom RemoveOldSignatures ReplaceRules
+        NoHeaderB On-BadSignature On-DNSError On-KeyNotFound On-Security QueryCache RedirectFailuresTo RemoveARAll
+        RemoveARFrom RemoveOldSignatures ReplaceRules
         ReportAddress ReportBccAddress RequestReports ResolverConfiguration ResolverTracing
         SelectCanonicalizationHeader SendReports SoftStart SoftwareHeader Statistics StatisticsName
         StatisticsPrefix StrictTestMode SyslogFacility SyslogName TemporaryDirectory TestDNSData TestPublicKeys

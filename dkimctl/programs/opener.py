@@ -18,7 +18,7 @@ _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 4, 38
 
 def main(uid: int, gid: int, groups: list[int], root: str) -> None:
     """Give up everything that is not the user's, then try the paths."""
-    import ctypes  # only here: whoever imports NOT_REGULAR from this file does without
+    import ctypes  # only here: importers of NOT_REGULAR do without it
 
     paths = sys.stdin.buffer.read().split(b"\0")[:-1]
     prctl = ctypes.CDLL(None).prctl

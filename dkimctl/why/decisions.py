@@ -20,6 +20,7 @@ from dkimctl.signers.registry import signer_of
 from dkimctl.why.answer import Decided, Mail, MailOutcome, Signing, WhyAnswer, WhyStep
 from dkimctl.why.ask_signer import ask
 from dkimctl.why.keyuse import Loaded, load, sign
+from dkimctl.why.on_settings import handling
 
 
 def decide(world: World, mail: Mail) -> WhyAnswer:
@@ -134,17 +135,10 @@ def _origin(world: World, mail: Mail, steps: list[WhyStep]) -> str:
 
 def _verified(world: World, reason: str) -> Decided:
     """Return the outcome of mail that is not to be signed: with `v` in Mode, On-NoSignature applies to it."""
-    action = world.opendkim.find("On-NoSignature") or world.opendkim.find("On-Default")
-    outcomes = {
-        "reject": MailOutcome.REJECTED,
-        "discard": MailOutcome.REJECTED,
-        "tempfail": MailOutcome.DEFERRED,
-    }
-    outcome = outcomes.get(action.value.lower()) if action else None
-    if action is None or outcome is None or "v" not in world.opendkim.get("Mode", "sv").lower():
+    found = handling(world, "On-NoSignature", MailOutcome.UNSIGNED)
+    if found.outcome is MailOutcome.UNSIGNED or "v" not in world.opendkim.get("Mode", "sv").lower():
         return Decided(MailOutcome.UNSIGNED, reason)
-    more = f"; so it is verified, and has no signature ({where(action)}: {action.name} {action.value})"
-    return Decided(outcome, reason + more, is_sure=True)
+    return Decided(found.outcome, f"{reason}; so it is verified, and has no signature ({found.setting})", is_sure=True)
 
 
 def _is_listed_everywhere(world: World) -> bool:

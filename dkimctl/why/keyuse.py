@@ -13,6 +13,7 @@ from dkimctl.names import is_aligned, is_within
 from dkimctl.opendkim.fitness import Unfit, unfit
 from dkimctl.opendkim.tables import KeyEntry
 from dkimctl.why.answer import Decided, MailOutcome, Signing, WhyStep
+from dkimctl.why.on_settings import handling
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,19 +34,18 @@ def sign(world: World, loaded: Loaded, address: str, steps: list[WhyStep]) -> Si
     content = _content(world, entry)
     held = read_key(content, entry.path)
     if isinstance(held, Fault):
-        raise Decided(MailOutcome.DEFERRED, f"{entry.path}: {held}")
+        raise _failed(world, "On-InternalError", MailOutcome.DEFERRED, f"{entry.path}: {held}")
     if not entry.domain.isascii():
         raise Decided(MailOutcome.CRASH, f"d={entry.domain} is not ASCII: the daemon aborts")
     demands = key_demands(world)
     wanted = loaded.algorithm or demands.algorithm
     problem = unfit(held.algorithm, held.bits, demands, own_algorithm=loaded.algorithm)
     if problem is Unfit.OTHER_ALGORITHM:
-        raise Decided(
-            MailOutcome.DEFERRED, f"{entry.path} holds an {held.algorithm} key, SignatureAlgorithm is {wanted}"
-        )
+        reason = f"{entry.path} holds an {held.algorithm} key, SignatureAlgorithm is {wanted}"
+        raise _failed(world, "On-InternalError", MailOutcome.DEFERRED, reason)
     if problem is Unfit.REFUSED_SIZE:
-        least = demands.minimum_bits
-        raise Decided(MailOutcome.REJECTED, f"{entry.path} has {held.bits} bits, MinimumKeyBits is {least}")
+        reason = f"{entry.path} has {held.bits} bits, MinimumKeyBits is {demands.minimum_bits}"
+        raise _failed(world, "On-SignatureError", MailOutcome.REJECTED, reason)
     if loaded.signer and "@" not in loaded.signer:
         raise Decided(MailOutcome.UNSIGNED, f"the signer {loaded.signer} has no @: syntax error in signer value")
     is_valid = problem is None
@@ -59,6 +59,12 @@ def sign(world: World, loaded: Loaded, address: str, steps: list[WhyStep]) -> Si
     )
     steps.append(WhyStep("DMARC", f"d={entry.domain} {'is aligned' if counts else 'does not count'} for {sender}"))
     return Signing(entry.domain, entry.selector, entry.path, wanted, is_valid, counts, held.public)
+
+
+def _failed(world: World, setting: str, usual: MailOutcome, reason: str) -> Decided:
+    """Return the outcome of mail that could not be signed, by the setting that opendkim applies to it."""
+    found = handling(world, setting, usual)
+    return Decided(found.outcome, f"{reason} ({found.setting})" if found.setting else reason)
 
 
 def load(world: World, entry: KeyEntry, steps: list[WhyStep]) -> None:

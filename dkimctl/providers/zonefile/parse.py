@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from dkimctl.names import printable
-from dkimctl.providers.zonefile.rules import may_stand_beside_cname, wrong_escape, wrong_name, wrong_string
+from dkimctl.providers.zonefile.rules import is_allowed_beside_cname, wrong_escape, wrong_name, wrong_string
 from dkimctl.providers.zonefile.scan import Entry, SyntaxProblem, Token, entries
 
 _TTL = re.compile(r"\d+|(?:\d+[smhdw])+", re.IGNORECASE)
@@ -97,7 +97,7 @@ def _refuse_beside_cname(zone: "_ZoneParts") -> None:
     targets = {record.owner: record.target for record in zone.records if record.type == "CNAME"}
     for record in zone.records if targets else ():
         cname = targets.get(record.owner)
-        if cname is None or may_stand_beside_cname(record.type, record.target, cname):
+        if cname is None or is_allowed_beside_cname(record.type, record.target, cname):
             continue
         why = f"{printable(record.owner)} has a CNAME, and nothing else may be there: a name server refuses this file"
         raise SyntaxProblem(record.path, zone.texts[record.path], record.header, why)

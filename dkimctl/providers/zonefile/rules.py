@@ -31,6 +31,6 @@ def wrong_string(value: str) -> str:
     return ""
 
 
-def may_stand_beside_cname(kind: str, target: str, cname: str) -> bool:
+def is_allowed_beside_cname(kind: str, target: str, cname: str) -> bool:
     """Return whether a record of this type is allowed at a name with a CNAME (RFC 1034 §3.6.2, RFC 4034 §2.5)."""
     return kind in _BESIDE_CNAME or (kind == "CNAME" and target == cname)
