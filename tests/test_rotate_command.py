@@ -59,6 +59,20 @@ def test_damaged_facts_stop_one_domain_and_no_other(dkimctl: DkimctlInside) -> N
     assert [wait["domain"] for wait in run.json["rotation"]["waits"]] == [ZONE]
 
 
+@pytest.mark.parametrize("last", ["2099-01-01T00:00:00Z", "2020-01-01T00:00:00Z"])
+def test_a_clock_that_jumped_changes_nothing(dkimctl: DkimctlInside, last: str) -> None:
+    """Back, or ahead by years: it says so, exit 3, and the time of the last run stays what it was."""
+    state = dkimctl.root / "var/lib/dkimctl/rotate.json"
+    state.parent.mkdir(parents=True)
+    state.write_text(json.dumps({"schema": 1, "last_run": last}))
+    with sandbox() as running:
+        run = dkimctl("rotate", env=running.environment())
+        assert run.code == 3
+        assert f"the last run was at {last}" in " ".join(run.err.split())
+        assert key_records(running) == []
+    assert json.loads(state.read_text())["last_run"] == last
+
+
 @pytest.mark.parametrize(
     ("words", "code"),
     [

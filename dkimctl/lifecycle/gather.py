@@ -26,8 +26,8 @@ class Machine(NamedTuple):
     queue_lifetime: int = 5 * DAY
     """For how many seconds Postfix keeps a message in its queue."""
     careful_until: int | None = None
-    may_advance: bool = True
-    """False while the clock cannot be trusted: then nothing is changed."""
+    clock_problem: str = ""
+    """Why the clock cannot be trusted: while there is a reason, nothing is changed."""
 
 
 class Gathered(NamedTuple):
@@ -61,7 +61,7 @@ def gather(settings: Settings, store: LifecycleStore, domain: str, machine: Mach
         facts.append(one)
     notes = store.domain_notes(domain)
     held = notes.get("held")
-    is_held = held is True or not machine.may_advance
+    is_held = held is True or bool(machine.clock_problem)
     delegated = settings.domain(domain).delegate is not None
     return Gathered(
         Facts(

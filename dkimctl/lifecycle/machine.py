@@ -43,8 +43,15 @@ def read_machine(settings: Settings, now: int) -> Machine:
         oldest_queued=_oldest_queued(settings) if settings.is_live else None,
         queue_lifetime=_queue_lifetime(settings) if settings.is_live else 5 * DAY,
         careful_until=careful,
-        may_advance=-_BACKWARDS <= gap <= _LONGEST_GAP,
+        clock_problem=_clock_problem(gap, last),
     )
+
+
+def _clock_problem(gap: int, last: int | None) -> str:
+    if -_BACKWARDS <= gap <= _LONGEST_GAP or last is None:
+        return ""
+    before = timestamp(datetime.fromtimestamp(last, UTC))
+    return f"the last run was at {before}, {'after' if gap < 0 else 'more than a year before'} this machine's clock"
 
 
 def note_run(settings: Settings, machine: Machine, now: datetime) -> None:

@@ -63,7 +63,8 @@ def rotate(
         run = _Run(settings, store, clock, report)
         run.work(list(domains), single=single)
         run.end()
-        note_run(settings, run.machine(), clock.now())
+        if not run.machine().clock_problem:
+            note_run(settings, run.machine(), clock.now())
         return Rotated(tuple(run.steps), tuple(run.waits.values()), run.due, run.next)
 
 
@@ -113,6 +114,10 @@ class _Run:
 
     def work(self, pending: list[str], *, single: bool) -> None:
         """Do what is due, one action of each domain at a time, actions of one kind together."""
+        if problem := self.machine().clock_problem:
+            hint = f"set the clock (chrony); if it is right: rm {STATE_DIRECTORY}/rotate.json"
+            step = RotationStep("", "", None, StepOutcome.WAITS, f"{problem}: nothing is changed", hint)
+            self._say(replace(step, exit_code=TO_BE_CONTINUED))
         effects = Effects(self.settings, self.store, self.clock, self._say)
         while pending:
             dues = list(self._choose(pending))

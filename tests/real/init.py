@@ -15,6 +15,7 @@ BOUND = {
     "spool": "/var/spool/postfix",
     "lib": "/var/lib/postfix",
     "backups": "/var/backups",
+    "state": "/var/lib/dkimctl",
     "dev": "/dev",
 }
 DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
@@ -32,6 +33,7 @@ def main(directory: Path, commands: str) -> None:
     for name in DEVICES:
         (directory / "dev" / name).touch()
         mount("--bind", f"/dev/{name}", directory / "dev" / name)
+    os.makedirs(BOUND["state"], exist_ok=True)  # to have a place to mount at
     for source, target in BOUND.items():
         mount("--rbind", directory / source, target)
     (directory / "dev/fd").symlink_to("/proc/self/fd")

@@ -110,7 +110,7 @@ class Machine:
         return {"PATH": path, "HOME": "/root", "LANG": "C.UTF-8", "PYTHONPATH": str(REPOSITORY), "COLUMNS": "80"}
 
     def _make_directories(self) -> None:
-        for name in ("spool", "lib", "backups", "dev"):
+        for name in ("spool", "lib", "backups", "state", "dev"):
             (self.directory / name).mkdir()
             (self.directory / name).chmod(0o755)
         subprocess.run(["cp", "-a", "/etc", self.directory / "etc"], check=True)
