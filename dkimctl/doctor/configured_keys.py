@@ -78,12 +78,12 @@ def _unopened(key: ConfiguredKey, result: int) -> Diagnosis:
         names = f"-b {USUAL_BITS} -d {shell_word(key.domain)} -s {shell_word(key.selector)}"
         made = chain(
             f"rspamadm dkim_keygen {names} -k {path}",
-            f"chown {key.user}: {path}",
+            f"chown {shell_word(key.user)}: {path}",
             comment="publish the record that it prints",
         )
         return diagnosis(replace(c.MISSING, meaning=_UNSIGNED), key.path, seen, made)
     entry = c.UNREADABLE if result == errno.EACCES else c.NOT_A_FILE
-    fix = f"namei -l {path}  # {key.user} must be able to read it"
+    fix = f"namei -l {path}  # {shell_word(key.user)} must be able to read it"
     return diagnosis(replace(entry, meaning=_UNSIGNED), key.path, seen, fix)
 
 

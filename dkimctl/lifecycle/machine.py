@@ -19,7 +19,7 @@ from dkimctl.programs import run_program
 from dkimctl.signers.registry import signer_of
 
 STATE_DIRECTORY = "/var/lib/dkimctl"
-_STATE = f"{STATE_DIRECTORY}/rotate.json"
+STATE = f"{STATE_DIRECTORY}/rotate.json"
 _BACKWARDS = 300
 """The clock may be set back by so many seconds without a word."""
 _LONGEST_GAP = 400 * DAY
@@ -60,7 +60,7 @@ def note_run(settings: Settings, machine: Machine, now: datetime) -> None:
     if machine.careful_until is not None and machine.careful_until > instant(now):
         state["careful_until"] = timestamp(datetime.fromtimestamp(machine.careful_until, UTC))
     make_state_directory(settings)
-    write_file(settings.at(_STATE), json.dumps(state).encode() + b"\n", mode=0o644, durable=False)
+    write_file(settings.at(STATE), json.dumps(state).encode() + b"\n", mode=0o644, durable=False)
 
 
 def make_state_directory(settings: Settings) -> None:
@@ -74,7 +74,7 @@ def _read_state(settings: Settings) -> dict[str, int]:
     """Return the instants that the last run noted; what is damaged counts as never noted."""
     found: dict[str, int] = {}
     with suppress(ValueError, TypeError, AttributeError, OverflowError):
-        for name, text in json.loads(read_file(settings.at(_STATE)) or b"{}").items():
+        for name, text in json.loads(read_file(settings.at(STATE)) or b"{}").items():
             if name != "schema":
                 found[name] = instant(datetime.fromisoformat(text))
     return found

@@ -9,14 +9,14 @@ from datetime import UTC, datetime
 
 from dkimctl.clock import Clock, timestamp
 from dkimctl.config.settings import Settings
-from dkimctl.errors import DkimctlError
+from dkimctl.errors import DkimctlError, shell_word
 from dkimctl.files import locked
 from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import LifecycleStore
 from dkimctl.lifecycle.effects import Due, Effects, Report
 from dkimctl.lifecycle.gather import Gathered, Machine, gather
 from dkimctl.lifecycle.hooks import Occasion, Stage, run_hooks
-from dkimctl.lifecycle.machine import STATE_DIRECTORY, make_state_directory, note_run, read_machine
+from dkimctl.lifecycle.machine import STATE, STATE_DIRECTORY, make_state_directory, note_run, read_machine
 from dkimctl.lifecycle.notes import instant
 from dkimctl.lifecycle.plan import Do, Plan, plan
 from dkimctl.lifecycle.policy import Policy, policy_for
@@ -115,7 +115,7 @@ class _Run:
     def work(self, pending: list[str], *, single: bool) -> None:
         """Do what is due, one action of each domain at a time, actions of one kind together."""
         if problem := self.machine().clock_problem:
-            hint = f"set the clock (chrony); if it is right: rm {STATE_DIRECTORY}/rotate.json"
+            hint = f"set the clock (chrony); if it is right: rm {shell_word(STATE)}"
             step = RotationStep("", "", None, StepOutcome.WAITS, f"{problem}: nothing is changed", hint)
             self._say(replace(step, exit_code=TO_BE_CONTINUED))
         effects = Effects(self.settings, self.store, self.clock, self._say)

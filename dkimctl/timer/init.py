@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from dkimctl.config.settings import Settings
-from dkimctl.errors import CheckFailed, DiskError, Refused, Unavailable
+from dkimctl.errors import CheckFailed, DiskError, Refused, Unavailable, shell_word
 from dkimctl.files import is_there, make_directory, read_file, remove_directory, remove_file, write_file
 from dkimctl.programs import has_systemd, run_program
 from dkimctl.timer.files import STATE, UNITS, wanted_directories, wanted_files
@@ -150,7 +150,8 @@ def _read_note(settings: Settings) -> _Note:
         return _Note(digests, tuple(str(directory) for directory in document["directories"]))
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise CheckFailed(
-            f"{NOTE} is damaged", hint=f"it only says what init put in place: rm {NOTE}, then run init again"
+            f"{NOTE} is damaged",
+            hint=f"it only says what init put in place: rm {shell_word(NOTE)}, then run init again",
         ) from error
 
 
@@ -170,12 +171,12 @@ def _digest(content: bytes) -> str:
 
 def _start(settings: Settings) -> tuple[str, bool]:
     if not settings.is_live:
-        return f"not started below --root; in the tree: systemctl enable {TIMER}", True
+        return f"not started below --root; in the tree: systemctl enable {shell_word(TIMER)}", True
     if not has_systemd():
         return "systemd does not run this machine: have cron run `dkimctl rotate` every day", True
     _systemctl("daemon-reload")
     _systemctl("enable", "--now", TIMER)
-    return f"{TIMER} is enabled: systemctl list-timers {TIMER}", False
+    return f"{TIMER} is enabled: systemctl list-timers {shell_word(TIMER)}", False
 
 
 def _stop(settings: Settings) -> tuple[str, bool]:
