@@ -96,6 +96,6 @@ def _days(table: Table, default: tuple[int, ...]) -> tuple[int, ...]:
     if "days" not in table.names():
         return default
     if not value or not set(value) <= set(DAYS):
-        table.problem("days", f"a list of {', '.join(DAYS)} is wanted, with at least one")
+        table.problem("days", f"must be a list of {', '.join(DAYS)}, with at least one")
         return default
     return tuple(number for number, day in enumerate(DAYS) if day in value)

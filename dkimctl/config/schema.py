@@ -134,11 +134,11 @@ class Table:
             return default
         found = re.fullmatch(r"([0-9]{1,9})([dhms])", "0s" if value == "0" else value)
         if found is None:
-            self.problem(key, f'a duration such as "180d", "12h", "90m" or "30s" is wanted, not {_shown(value)}')
+            self.problem(key, f'must be a duration such as "180d", "12h", "90m" or "30s", not {_shown(value)}')
             return default
         seconds = int(found[1]) * _UNITS[found[2]]
         if not least <= seconds <= most:
-            self.problem(key, f"a duration from {least} to {most} seconds is wanted, not {_shown(value)}")
+            self.problem(key, f"must be a duration from {least} to {most} seconds, not {_shown(value)}")
             return default
         return seconds
 
