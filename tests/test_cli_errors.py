@@ -23,6 +23,7 @@ from tests.conftest import Dkimctl, DkimctlInside
     [
         (("nonsense",), "no such command: nonsense", "see the commands: dkimctl --help"),
         (("genkye", "example.com"), "no such command: genkye", "did you mean: dkimctl genkey"),
+        (("remove", "example.com"), "no such command: remove", "did you mean: dkimctl delete"),
         (("verify", "example.com"), "no such command: verify", "did you mean: dkimctl verify-dns"),
         (("genkey", "--xyzzy"), "no such option: --xyzzy", "see: dkimctl genkey --help"),
         (("record", "--selecto", "mail"), "no such option: --selecto", "did you mean: --selector"),

@@ -63,9 +63,17 @@ class LazyGroup(click.Group):
             return super().resolve_command(ctx, args)
         from difflib import get_close_matches
 
-        near = get_close_matches(args[0], COMMANDS, n=1)
+        meant = _OTHER_WORDS.get(args[0])
+        near = [meant] if meant else get_close_matches(args[0], COMMANDS, n=1)
         hint = f"did you mean: {PROGRAM} {near[0]}" if near else f"see the commands: {PROGRAM} --help"
         raise UsageError(f"no such command: {args[0]}", hint=hint)
+
+
+_OTHER_WORDS = {
+    **dict.fromkeys(("remove", "rm", "del"), "delete"),
+    **dict.fromkeys(("renew", "roll"), "rotate"),
+}
+"""What other programs call it; a word that only looks like a command of ours could do harm."""
 
 
 @click.group(cls=LazyGroup, context_settings=CONTEXT)

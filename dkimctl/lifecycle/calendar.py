@@ -51,7 +51,7 @@ def _due(domain: str, facts: Facts, planned: Plan, now: int) -> Iterable[Appoint
         selector = selectors.get(action.key, "")
         yield Appointment(_text(now), domain, selector, f"{action.do}: {action.why}", is_due=True)
     for wait in planned.waits:
-        yield Appointment(_text(wait.until or now), domain, "", f"waits for {wait.on}", is_due=False)
+        yield Appointment(_text(wait.until or now), domain, "", f"waits: {wait.on}", is_due=False)
 
 
 def _to_come(domain: str, facts: Facts, policy: Policy, now: int) -> Iterable[Appointment]:

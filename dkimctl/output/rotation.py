@@ -33,7 +33,7 @@ def show_result(result: Rotated, terminal: "Terminal") -> None:
     """Show what the domains of a run wait for: always what needs a person, else as a note with -v."""
     for wait in result.waits:
         until = f", until {wait.until}" if wait.until else ""
-        text = f"{wait.domain}: waits for {wait.proof}{until}"
+        text = f"{wait.domain}: waits: {wait.proof}{until}"
         if wait.exit_code:
             terminal.warning(text, wait.hint)
         elif result.steps:
