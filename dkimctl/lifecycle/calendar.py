@@ -2,15 +2,15 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
-from dkimctl.clock import Clock, timestamp
+from dkimctl.clock import Clock
 from dkimctl.config.settings import Settings
 from dkimctl.errors import DkimctlError
 from dkimctl.keys.store import LifecycleStore
 from dkimctl.lifecycle.facts import Facts, KeyFacts
 from dkimctl.lifecycle.machine import read_machine
-from dkimctl.lifecycle.plan import Plan
+from dkimctl.lifecycle.notes import at_text, instant
+from dkimctl.lifecycle.plan import Plan, old_at
 from dkimctl.lifecycle.policy import Policy
 from dkimctl.lifecycle.rotate import preview
 
@@ -32,13 +32,13 @@ def calendar(
 ) -> tuple[Appointment, ...]:
     """Return the steps to come, earliest first; nothing is done. What cannot be read is a step of its own."""
     found: list[Appointment] = []
-    now = int(clock.now().timestamp())
+    now = instant(clock.now())
     machine = read_machine(settings, now)
     for domain in domains:
         try:
             gathered, policy, planned = preview(settings, store, domain, machine, clock)
         except DkimctlError as error:
-            found.append(Appointment(_text(now), domain, "", error.message, is_due=True))
+            found.append(Appointment(at_text(now), domain, "", error.message, is_due=True))
             continue
         found += _due(domain, gathered.facts, planned, now)
         found += _to_come(domain, gathered.facts, policy, now)
@@ -49,21 +49,21 @@ def _due(domain: str, facts: Facts, planned: Plan, now: int) -> Iterable[Appoint
     selectors = {key.id: key.selector for key in facts.keys}
     for action in planned.actions:
         selector = selectors.get(action.key, "")
-        yield Appointment(_text(now), domain, selector, f"{action.do}: {action.why}", is_due=True)
+        yield Appointment(at_text(now), domain, selector, f"{action.do}: {action.why}", is_due=True)
     for wait in planned.waits:
-        yield Appointment(_text(wait.until or now), domain, "", f"waits: {wait.on}", is_due=False)
+        yield Appointment(at_text(wait.until or now), domain, "", f"waits: {wait.on}", is_due=False)
 
 
 def _to_come(domain: str, facts: Facts, policy: Policy, now: int) -> Iterable[Appointment]:
     for key in facts.keys:
         for at, step in _steps(key, policy):
             if at > now:
-                yield Appointment(_text(at), domain, key.selector, step, is_due=False)
+                yield Appointment(at_text(at), domain, key.selector, step, is_due=False)
 
 
 def _steps(key: KeyFacts, policy: Policy) -> Iterable[tuple[int, str]]:
     if key.is_used:
-        yield key.created + policy.rotate_after, "the next key takes over"
+        yield old_at(key, policy), "the next key takes over"
     left = key.left
     if left is not None and key.is_ours:
         record = key.record
@@ -72,7 +72,3 @@ def _steps(key: KeyFacts, policy: Policy) -> Iterable[tuple[int, str]]:
         gone = record.gone or left + policy.keep_after
         yield gone + policy.revoked_for, "its record is removed"
         yield max(gone + policy.revoked_for, left + policy.private_key_for), "its private key is removed"
-
-
-def _text(at: int) -> str:
-    return timestamp(datetime.fromtimestamp(at, UTC))

@@ -2,7 +2,7 @@
 
 import json
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
 
 from dkimctl.clock import timestamp
 from dkimctl.config.settings import Settings
@@ -11,7 +11,7 @@ from dkimctl.files import caller, make_directory, read_file, settle_directory, w
 from dkimctl.host.milterconnections import open_connections
 from dkimctl.install.eligible_keys import installed_keys
 from dkimctl.lifecycle.gather import Machine
-from dkimctl.lifecycle.notes import instant
+from dkimctl.lifecycle.notes import at_text, instant
 from dkimctl.lifecycle.policy import DAY
 from dkimctl.postfix.durations import QUEUE_LIFETIME, queue_lifetime
 from dkimctl.postfix.postconf import read_settings
@@ -50,7 +50,7 @@ def read_machine(settings: Settings, now: int) -> Machine:
 def _clock_problem(gap: int, last: int | None) -> str:
     if -_BACKWARDS <= gap <= _LONGEST_GAP or last is None:
         return ""
-    before = timestamp(datetime.fromtimestamp(last, UTC))
+    before = at_text(last)
     return f"the last run was at {before}, {'after' if gap < 0 else 'more than a year before'} this machine's clock"
 
 
@@ -58,7 +58,7 @@ def note_run(settings: Settings, machine: Machine, now: datetime) -> None:
     """Note that a run has looked at everything. Raises DiskError."""
     state = {"schema": 1, "last_run": timestamp(now)}
     if machine.careful_until is not None and machine.careful_until > instant(now):
-        state["careful_until"] = timestamp(datetime.fromtimestamp(machine.careful_until, UTC))
+        state["careful_until"] = at_text(machine.careful_until)
     make_state_directory(settings)
     write_file(settings.at(STATE), json.dumps(state).encode() + b"\n", mode=0o644, durable=False)
 

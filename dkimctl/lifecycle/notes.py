@@ -53,7 +53,7 @@ def read_leak(metadata: Metadata) -> Leak:
 
 def with_record(metadata: Metadata, record: RecordFacts) -> Metadata:
     """Return a copy with these facts about the record."""
-    times = {name: _text(getattr(record, name)) for name in _RECORD_TIMES if getattr(record, name) is not None}
+    times = {name: at_text(getattr(record, name)) for name in _RECORD_TIMES if getattr(record, name) is not None}
     spans = {name: getattr(record, name) for name in _SPANS if getattr(record, name)}
     return metadata._replace(facts={**metadata.facts, "record": times | spans})
 
@@ -61,7 +61,7 @@ def with_record(metadata: Metadata, record: RecordFacts) -> Metadata:
 def with_on_relay(metadata: Metadata, facts: KeyOnRelay) -> Metadata:
     """Return a copy with these facts about the key on this host."""
     noted: dict[str, Any] = {
-        name: _text(getattr(facts, name)) for name in _RELAY_TIMES if getattr(facts, name) is not None
+        name: at_text(getattr(facts, name)) for name in _RELAY_TIMES if getattr(facts, name) is not None
     }
     if facts.pinned:
         noted["pinned"] = list(facts.pinned)
@@ -73,7 +73,8 @@ def with_leak(metadata: Metadata, leak: Leak) -> Metadata:
     return metadata._replace(facts={**metadata.facts, "leak": leak.value})
 
 
-def _text(at: int) -> str:
+def at_text(at: int) -> str:
+    """Return an instant as in metadata and JSON: RFC 3339, UTC."""
     return timestamp(datetime.fromtimestamp(at, UTC))
 
 

@@ -262,7 +262,7 @@ class _Planner:
 
     def _grows_old(self, used: list[KeyFacts]) -> int:
         """Return when the next key is to take over."""
-        return min(_is_old_at(key, self.policy) for key in used)
+        return min(old_at(key, self.policy) for key in used)
 
     def _is_ready(self, key: KeyFacts) -> bool:
         confirmed = key.record.confirmed
@@ -354,7 +354,7 @@ def _works(key: KeyFacts) -> bool:
     return _is_usable(key) and key.is_served and not failed
 
 
-def _is_old_at(key: KeyFacts, policy: Policy) -> int:
+def old_at(key: KeyFacts, policy: Policy) -> int:
     """Return when a key is old. Keys that were old already when a run first saw them sign are not all due at once."""
     since = min((relay.since for relay in key.relays.values() if relay.since is not None), default=None)
     old = _starts_to_age(key, policy) + policy.rotate_after

@@ -5,16 +5,15 @@ Repeating it is safe. A revoked key never signs again.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
-from dkimctl.clock import Clock, timestamp
+from dkimctl.clock import Clock
 from dkimctl.config.settings import Settings
 from dkimctl.errors import UsageError, shell_word
 from dkimctl.install.eligible_keys import installed_keys
 from dkimctl.keys.store import Key, LifecycleStore
 from dkimctl.lifecycle.effects import Report
 from dkimctl.lifecycle.facts import Leak, RecordFacts
-from dkimctl.lifecycle.notes import instant, read_record, with_leak, with_record
+from dkimctl.lifecycle.notes import at_text, instant, read_record, with_leak, with_record
 from dkimctl.lifecycle.rotate import Rotated, rotate
 from dkimctl.providers.base import Provider
 from dkimctl.publish.publish import open_providers
@@ -125,5 +124,5 @@ def _exposed(store: LifecycleStore, key: Key, now: int) -> Exposed:
     record = read_record(current.metadata, now)
     if record.gone is None:
         return Exposed(key.domain, key.selector, revoked=False, until=None)
-    until = timestamp(datetime.fromtimestamp(record.gone + (record.ttl or _CACHED), UTC))
+    until = at_text(record.gone + (record.ttl or _CACHED))
     return Exposed(key.domain, key.selector, revoked=True, until=until)

@@ -5,7 +5,6 @@ rotate(settings, store, domains) → Rotated; each step is reported as it ends. 
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 
 from dkimctl.clock import Clock, timestamp
 from dkimctl.config.settings import Settings
@@ -17,7 +16,7 @@ from dkimctl.lifecycle.effects import Due, Effects, Report
 from dkimctl.lifecycle.gather import Gathered, Machine, gather
 from dkimctl.lifecycle.hooks import Occasion, Stage, run_hooks
 from dkimctl.lifecycle.machine import STATE, STATE_DIRECTORY, make_state_directory, note_run, read_machine
-from dkimctl.lifecycle.notes import instant
+from dkimctl.lifecycle.notes import at_text, instant
 from dkimctl.lifecycle.plan import Do, Plan, plan
 from dkimctl.lifecycle.policy import Policy, policy_for
 from dkimctl.lifecycle.steps import TO_BE_CONTINUED, RotationStep, StepOutcome
@@ -227,4 +226,4 @@ def _unreadable(domain: str, error: DkimctlError) -> RotationStep:
 
 
 def _text(at: int | None) -> str | None:
-    return None if at is None else timestamp(datetime.fromtimestamp(at, UTC))
+    return None if at is None else at_text(at)

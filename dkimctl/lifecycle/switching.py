@@ -13,7 +13,7 @@ from dkimctl.install.eligible_keys import installed_keys
 from dkimctl.install.lock import with_current_files
 from dkimctl.install.switch import reload_again
 from dkimctl.keys.store import Key, KeyReader
-from dkimctl.lifecycle.chosen import ChosenKeys
+from dkimctl.lifecycle.chosen import chosen_keys
 from dkimctl.signers.base import Name, SigningKey
 from dkimctl.signers.desired import desired
 
@@ -38,11 +38,11 @@ def switch(settings: Settings, store: KeyReader, keys: Collection[Key], *, clock
 
 def _switch(settings: Settings, store: KeyReader, keys: Collection[Key], clock: Clock) -> Switched:
     before = installed_keys(settings)
-    _refuse_other_changes(settings, ChosenKeys(store, before, {}))
+    _refuse_other_changes(settings, chosen_keys(store, before, {}))
     failed: dict[Name, DkimctlError] = {}
     left = {(key.domain, key.selector): key for key in keys}
     while left:
-        rendering = desired(settings, ChosenKeys(store, before, _selectors(store, before, left.values())))
+        rendering = desired(settings, chosen_keys(store, before, _selectors(store, before, left.values())))
         wanted = [key for key in rendering.keys if (key.domain, key.selector) in left]
         made = attempt(rendering, settings, wanted, record_in_dns(settings.lookup), clock=clock)
         if made.reload_failed:
@@ -96,7 +96,7 @@ def prove_keys(
     A run that was killed may have left a daemon that has not read its tables: it is reloaded when messages fail.
     """
     names = {(key.domain, key.selector) for key in keys}
-    rendering = desired(settings, ChosenKeys(store, installed_keys(settings), {}))
+    rendering = desired(settings, chosen_keys(store, installed_keys(settings), {}))
     wanted: list[SigningKey] = [key for key in rendering.keys if (key.domain, key.selector) in names]
     failures = prove(wanted, settings, record_in_dns(settings.lookup), clock)
     if failures:

@@ -6,7 +6,7 @@ from dkimctl.config.settings import Settings
 from dkimctl.dkim.keysource import record_in_dns
 from dkimctl.errors import Refused
 from dkimctl.install.attempt import Attempt, attempt, take_back
-from dkimctl.install.eligible_keys import EligibleKeys, installed_keys
+from dkimctl.install.eligible_keys import eligible_keys, installed_keys
 from dkimctl.install.lock import with_current_files
 from dkimctl.install.switch import Switched
 from dkimctl.keys.metadata import Phase
@@ -40,7 +40,7 @@ def _start_signing(site: Site, keys: Sequence[Key]) -> None:
     before = installed_keys(site.settings)
     rejected: frozenset[Name] = frozenset()
     while keys:
-        rendering = desired(site.settings, EligibleKeys(site.store, before, without=rejected))
+        rendering = desired(site.settings, eligible_keys(site.store, before, without=rejected))
         keys = _used_keys(site, keys, rendering)
         if not keys:
             return

@@ -1,0 +1,40 @@
+"""Some of the keys of a store: what a rendering is made from when not every key may sign."""
+
+from collections.abc import Callable, Iterator
+
+from dkimctl.keys.pair import KeyPair
+from dkimctl.keys.public import PublicKey
+from dkimctl.keys.store import Key, KeyName, KeyReader
+
+
+class FilteredKeys:
+    """A KeyReader over another. `select`: returns a key as it is to be seen, or None for one that is left out."""
+
+    def __init__(self, store: KeyReader, select: Callable[[Key], Key | None]) -> None:
+        self._store = store
+        self._select = select
+
+    def names(self) -> list[str]:
+        """Return every name that may be a domain with a key, sorted."""
+        return self._store.names()
+
+    def domains(self) -> Iterator[str]:
+        """Yield every domain with a key that is selected, sorted."""
+        return (domain for domain in self._store.domains() if self.keys(domain))
+
+    def keys(self, domain: str) -> tuple[Key, ...]:
+        """Return the keys of a domain that are selected, oldest first."""
+        return tuple(key for key in map(self._select, self._store.keys(domain)) if key is not None)
+
+    def find(self, name: KeyName) -> Key | None:
+        """Return the key of this name, if there is one and it is selected."""
+        key = self._store.find(name)
+        return self._select(key) if key else None
+
+    def load(self, key: Key) -> KeyPair:
+        """Return the pair. Raises DiskError or CheckFailed."""
+        return self._store.load(key)
+
+    def public(self, key: Key) -> PublicKey:
+        """Return the public half. Raises DiskError or CheckFailed."""
+        return self._store.public(key)
