@@ -129,3 +129,22 @@ def test_a_published_key_is_deleted_with_its_record_and_no_other(dkimctl: Dkimct
         assert run.code == 1
         assert "was not made by this key" in " ".join(run.err.split())
         assert (dkimctl.root / f"etc/opendkim/keys/{ZONE}/second.private").exists()
+
+
+def test_looking_notes_nothing(dkimctl: DkimctlInside) -> None:
+    """A key whose end is seen only now, because another one signs: --dry-run says so, and leaves it to `rotate`."""
+    table = dkimctl.root / "etc/opendkim/KeyTable"
+    table.write_text(f"new._domainkey.{ZONE} {ZONE}:new:/etc/opendkim/keys/{ZONE}/new.private\n")
+    assert dkimctl("genkey", ZONE, "-s", "new", "--algorithm", "ed25519", "-q").code == 0
+    for selector, signing in (
+        ("mail", {"proven": "2026-11-01T00:00:00Z", "since": "2026-11-01T00:00:00Z"}),
+        ("new", {"since": "2026-11-20T00:00:00Z", "proven": "2026-11-20T00:00:00Z"}),
+    ):
+        path = dkimctl.root / f"etc/opendkim/keys/{ZONE}/{selector}.json"
+        path.write_text(json.dumps({**notes(dkimctl, selector), "phase": "active", "facts": {"signing": signing}}))
+    before = notes(dkimctl)
+    assert "its record is emptied" in dkimctl("rotate", "--dry-run").out
+    assert notes(dkimctl) == before
+    with sandbox() as running:
+        dkimctl("rotate", env=running.environment())
+    assert notes(dkimctl)["phase"] == "retiring"

@@ -1,7 +1,7 @@
 """Keys written to a directory: made, moved from phase to phase, repaired after a run that was killed."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
@@ -107,14 +107,18 @@ class KeyDirectory(KeyDirectoryReader):
             folder.remove(f"{stem}.txt")
             folder.sync()
 
-    def note_domain(self, domain: str, notes: Mapping[str, object]) -> None:
-        """Store what is noted of the domain as a whole."""
+    def note_domain(self, domain: str, **notes: object) -> bool:
+        """Change some of what is noted of the domain as a whole; return whether anything was different before."""
         import json
 
         directory = self._path / domain
-        content = json.dumps({"schema": meta.SCHEMA, **notes}, indent=2).encode() + b"\n"
         with locked(directory), disk_errors(f"write {directory / DOMAIN_NOTES}"), open_folder(directory) as folder:
+            before = self.domain_notes(domain)
+            if all(before.get(name) == value for name, value in notes.items()):
+                return False
+            content = json.dumps({"schema": meta.SCHEMA, **before, **notes}, indent=2).encode() + b"\n"
             folder.write(DOMAIN_NOTES, content, mode=0o600, owner=_owner_of(folder, DOMAIN_NOTES))
+        return True
 
     def _notes_of(self, key: Key) -> tuple[Path, str]:
         """Return the directory of a key's metadata, and their name there without `.json`."""

@@ -92,8 +92,8 @@ class LifecycleStore(KeyStore, Protocol):
     def domain_notes(self, domain: str) -> Mapping[str, object]:
         """Return what is noted of the domain as a whole; empty when nothing is. Raises CheckFailed when damaged."""
 
-    def note_domain(self, domain: str, notes: Mapping[str, object]) -> None:
-        """Store what is noted of the domain as a whole."""
+    def note_domain(self, domain: str, **notes: object) -> bool:
+        """Change some of what is noted of the domain as a whole; return whether anything was different before."""
 
 
 def current_key(store: KeyReader, name: KeyName) -> Key:

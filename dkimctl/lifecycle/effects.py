@@ -218,7 +218,7 @@ class Effects:
             name = (due.domain, due.key.selector)
             if name in result.proven:
                 self._note_proof(due.key)
-                self.store.note_domain(due.domain, {**self.store.domain_notes(due.domain), "begun": None})
+                self.store.note_domain(due.domain, begun=None)
                 self._done(due, "it signs now, and its signature verifies with the record in DNS")
             else:
                 self.report(failed_step(due.domain, due.key.selector, Do.SWITCH, result.failed[name]))

@@ -1,6 +1,8 @@
 """The facts about one domain: what was noted in its keys' metadata, and what is read from this machine just now."""
 
 from collections.abc import Mapping
+from datetime import datetime
+from functools import partial
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -36,6 +38,8 @@ class Gathered(NamedTuple):
     facts: Facts
     keys: Mapping[str, Key]
     """By identity."""
+    left: Mapping[str, KeyOnRelay]
+    """By identity, of keys that the tables do not name any more: what is new about who may still sign with them."""
     begun: bool = False
     """True from `rotate --now` until the switch."""
     is_adopted: bool = False
@@ -43,22 +47,23 @@ class Gathered(NamedTuple):
 
 
 def gather(settings: Settings, store: LifecycleStore, domain: str, machine: Machine, now: int) -> Gathered:
-    """Return the facts about a domain, and note since when an old key cannot sign any more.
+    """Return the facts about a domain; nothing is noted.
 
     Raises DiskError or Refused for what cannot be read, CheckFailed for what is damaged: this domain then stops.
     """
     keys = store.keys(domain)
-    proven = _is_proven(keys, machine, now)
-    found = {}
-    facts = []
-    for key in keys:
-        noted = _on_relay(key, now)
-        relay = noted._replace(is_held=True, is_used=(domain, key.selector) in machine.installed)
-        if proven and not relay.is_used and relay.has_signed and relay.left is None:
-            key, relay = _note_left(store, key, relay, machine, now)
-        one = _key_facts(settings, store, key, relay, now)
+    noted = [(key, _on_relay(key, (domain, key.selector) in machine.installed, now)) for key in keys]
+    used = [relay for _, relay in noted if relay.is_used]
+    is_proven = bool(used) and all(relay.since is not None for relay in used)  # the daemon has read its tables
+    found, facts, left = {}, [], {}
+    for key, relay in noted:
+        ends = is_proven and not relay.is_used and relay.has_signed and relay.left is None
+        known = _left(relay, machine, now) if ends else relay
+        one = _key_facts(settings, store, key, known, now)
         found[one.id] = key
         facts.append(one)
+        if known != relay:
+            left[one.id] = known
     notes = store.domain_notes(domain)
     held = notes.get("held")
     is_held = held is True or bool(machine.clock_problem)
@@ -74,6 +79,7 @@ def gather(settings: Settings, store: LifecycleStore, domain: str, machine: Mach
             careful_until=machine.careful_until,
         ),
         found,
+        left,
         begun=notes.get("begun") is not None,
         is_adopted=held is None and any(key.metadata.path for key in keys),
     )
@@ -91,9 +97,9 @@ def identity(store: LifecycleStore, key: Key) -> str:
     return sha256(public.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def _on_relay(key: Key, now: int) -> KeyOnRelay:
+def _on_relay(key: Key, is_used: bool, now: int) -> KeyOnRelay:
     """Return what was noted of a key on this host; of version 0.1's keys, whether they have signed."""
-    noted = read_on_relay(key.metadata, now)
+    noted = read_on_relay(key.metadata, now)._replace(is_held=True, is_used=is_used)
     if "signing" not in key.metadata.facts and key.phase in (Phase.ACTIVE, Phase.RETIRING):
         return noted._replace(tried=_created(key, now))
     return noted
@@ -115,33 +121,29 @@ def _key_facts(settings: Settings, store: LifecycleStore, key: Key, relay: KeyOn
 
 
 def _created(key: Key, now: int) -> int:
-    from datetime import datetime
-
     try:
         return min(instant(datetime.fromisoformat(key.metadata.created)), now)
     except ValueError:
         return now
 
 
-def _is_proven(keys: tuple[Key, ...], machine: Machine, now: int) -> bool:
-    """Return True when the key that the tables name has proven a signature: the daemon has read these tables."""
-    used = [key for key in keys if (key.domain, key.selector) in machine.installed]
-    return bool(used) and all(read_on_relay(key.metadata, now).since is not None for key in used)
-
-
-def _note_left(
-    store: LifecycleStore, key: Key, relay: KeyOnRelay, machine: Machine, now: int
-) -> tuple[Key, KeyOnRelay]:
-    """Note which connections may still sign with a key that the tables do not name, or that none can any more."""
+def _left(relay: KeyOnRelay, machine: Machine, now: int) -> KeyOnRelay:
+    """Return which connections may still sign with a key that the tables do not name, or that none can any more."""
     still = machine.pinned & frozenset(relay.pinned) if relay.pinned else machine.pinned
-    changed = KeyOnRelay(is_held=relay.is_held, left=None if still else now, pinned=tuple(sorted(still)))
-    if changed.pinned != relay.pinned or changed.left is not None:
-        key = store.note(key, lambda metadata: with_on_relay(metadata, changed))
-        if changed.left is not None and key.phase is Phase.ACTIVE:
-            from datetime import UTC, datetime
+    return KeyOnRelay(is_held=relay.is_held, left=None if still else now, pinned=tuple(sorted(still)))
 
-            key = store.advance(key, Phase.RETIRING, datetime.fromtimestamp(now, UTC), note="signs no more")
-    return key, changed
+
+def note_left(store: LifecycleStore, found: Gathered, now: datetime) -> Gathered:
+    """Note what is new about keys that the tables do not name any more; return the same facts, with the keys as noted.
+
+    Raises DiskError.
+    """
+    keys = dict(found.keys)
+    for id, relay in found.left.items():
+        keys[id] = store.note(keys[id], partial(with_on_relay, facts=relay))
+        if relay.left is not None and keys[id].phase is Phase.ACTIVE:
+            keys[id] = store.advance(keys[id], Phase.RETIRING, now, note="signs no more")
+    return found._replace(keys=keys, left={})
 
 
 def _may_write(settings: Settings, domain: str, keys: tuple[Key, ...]) -> bool:

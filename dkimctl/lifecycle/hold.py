@@ -14,10 +14,5 @@ def hold(store: LifecycleStore, domains: Sequence[str], *, is_held: bool) -> boo
     for domain in domains:
         if not store.keys(domain):
             raise UsageError(f"{domain} has no key", hint=f"make one: dkimctl genkey {shell_word(domain)}")
-    changed = False
-    for domain in domains:
-        notes = store.domain_notes(domain)
-        if notes.get("held") is not is_held:
-            store.note_domain(domain, {**notes, "held": is_held})
-            changed = True
-    return changed
+    changed = [store.note_domain(domain, held=is_held) for domain in domains]
+    return any(changed)

@@ -13,7 +13,7 @@ from dkimctl.files import locked
 from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import LifecycleStore
 from dkimctl.lifecycle.effects import Due, Effects, Report
-from dkimctl.lifecycle.gather import Gathered, Machine, gather
+from dkimctl.lifecycle.gather import Gathered, Machine, gather, note_left
 from dkimctl.lifecycle.hooks import Occasion, Stage, run_hooks
 from dkimctl.lifecycle.machine import STATE, STATE_DIRECTORY, make_state_directory, note_run, read_machine
 from dkimctl.lifecycle.notes import at_text, instant
@@ -58,7 +58,7 @@ def rotate(
     make_state_directory(settings)
     with locked(settings.at(STATE_DIRECTORY), clock=clock):
         for domain in begin:
-            store.note_domain(domain, {**store.domain_notes(domain), "begun": timestamp(clock.now())})
+            store.note_domain(domain, begun=timestamp(clock.now()))
         run = _Run(settings, store, clock, report)
         run.work(list(domains), single=single)
         run.end()
@@ -181,6 +181,7 @@ class _Run:
             try:
                 now = self._now
                 found, policy = _look_at(self.settings, self.store, domain, self.machine(), now)
+                found = note_left(self.store, found, self.clock.now())
                 planned = plan(policy, found.facts, now, begin=found.begun)
             except DkimctlError as error:
                 self._say(_unreadable(domain, error))
