@@ -7,14 +7,14 @@ from dkimctl.config.settings import Settings
 from dkimctl.errors import Refused, UsageError, shell_word
 from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import Key, LifecycleStore
+from dkimctl.lifecycle.account import open_account, provider_of
 from dkimctl.lifecycle.effects import Report
-from dkimctl.lifecycle.gather import gather, provider_of
+from dkimctl.lifecycle.gather import gather
 from dkimctl.lifecycle.machine import read_machine
 from dkimctl.lifecycle.notes import instant
 from dkimctl.lifecycle.plan import Do
 from dkimctl.lifecycle.policy import policy_for
 from dkimctl.lifecycle.steps import RotationStep, StepOutcome
-from dkimctl.publish.publish import open_providers
 from dkimctl.publish.withdraw import remove_record
 
 
@@ -62,14 +62,13 @@ def delete(
     steps = []
     for key in keys:
         if key.phase is not Phase.GENERATED or key.metadata.provider:
-            text = provider_of(settings, key.domain, (key,))
-            if text is None or text == "manual":
+            if provider_of(settings, key.domain, [key]) in (None, "manual"):
                 raise Refused(
                     f"the record of {key.selector} of {key.domain} is kept by hand",
                     hint=f"remove it there first; see whether it is gone: dkimctl verify-dns {shell_word(key.domain)}",
                 )
-            provider = open_providers([key.domain], text, settings, clock)[text]
-            proof = remove_record(settings, store, provider, key)
+            account = open_account(settings, key.domain, [key], clock)
+            proof = remove_record(settings, store, account, key)
             steps.append(RotationStep(key.domain, key.selector, Do.REMOVE, StepOutcome.DONE, proof))
             report(steps[-1])
         store.advance(key, Phase.PURGED, clock.now(), note="deleted")

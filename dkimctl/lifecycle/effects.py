@@ -7,13 +7,14 @@ from typing import NamedTuple
 
 from dkimctl.clock import Clock
 from dkimctl.config.settings import Settings
-from dkimctl.errors import DkimctlError, UsageError
+from dkimctl.errors import DkimctlError
 from dkimctl.host.milterconnections import open_connections
 from dkimctl.keys.metadata import Metadata, Phase
 from dkimctl.keys.phases import reach
 from dkimctl.keys.store import Key, LifecycleStore
+from dkimctl.lifecycle.account import open_account, provider_text
 from dkimctl.lifecycle.facts import KeyOnRelay, RecordFacts
-from dkimctl.lifecycle.gather import Gathered, provider_of
+from dkimctl.lifecycle.gather import Gathered
 from dkimctl.lifecycle.next_key import NoFreeSlot, make_next
 from dkimctl.lifecycle.notes import instant, read_on_relay, read_record, with_on_relay, with_record
 from dkimctl.lifecycle.plan import Action, Do
@@ -23,7 +24,7 @@ from dkimctl.lifecycle.steps import TO_BE_CONTINUED, RotationStep, StepOutcome, 
 from dkimctl.lifecycle.switching import prove_keys, switch
 from dkimctl.providers.base import Provider
 from dkimctl.publish.publication import Choices, PublishOutcome
-from dkimctl.publish.publish import open_providers, publish_at_each
+from dkimctl.publish.publish import publish_at_each
 from dkimctl.publish.withdraw import remove_record, revoke_record
 from dkimctl.signers.base import Name
 from dkimctl.signers.registry import signer_of
@@ -112,21 +113,15 @@ class Effects:
         key = make_next(self.settings, self.store, due.domain, due.action.algorithm, self.clock.now())
         return key.selector, f"{key.metadata.algorithm} {key.metadata.bits}, {key.path}"
 
-    def _provider_text(self, domain: str) -> str:
-        named = provider_of(self.settings, domain, self.store.keys(domain))
-        if named is None:
-            raise UsageError(f"no provider is known for {domain}", hint='set provider = "NAME" in the configuration')
-        return named
-
     def _provider(self, domain: str) -> Provider:
-        text = self._provider_text(domain)
-        return open_providers([domain], text, self.settings, self.clock)[text]
+        return open_account(self.settings, domain, self.store.keys(domain), self.clock)
 
     def _publish(self, dues: Sequence[Due]) -> None:
         by_provider: dict[str, list[Due]] = {}
         for due in dues:
             try:
-                by_provider.setdefault(self._provider_text(due.domain), []).append(due)
+                text = provider_text(self.settings, due.domain, self.store.keys(due.domain))
+                by_provider.setdefault(text, []).append(due)
             except DkimctlError as error:
                 self.report(failed_step(due.domain, due.key.selector, Do.PUBLISH, error))
         for text, group in by_provider.items():
@@ -269,12 +264,16 @@ class Effects:
     # --- what is taken away
 
     def _revoke(self, due: Due) -> tuple[str, str]:
-        proof = revoke_record(self.settings, self.store, self._provider(due.domain), due.key)
+        return due.key.selector, self.empty(due.key)
+
+    def empty(self, key: Key) -> str:
+        """Have the record of a key say an empty `p=`, and note it. Returns the proof; raises as `revoke_record`."""
+        proof = revoke_record(self.settings, self.store, self._provider(key.domain), key)
         now = self._now
-        key = self._note_record(due.key, lambda record: RecordFacts(revoked=now, ttl=record.ttl))
+        key = self._note_record(key, lambda record: _emptied(record, now))
         if key.phase is not Phase.REVOKED:
             self.store.advance(key, Phase.REVOKED, self.clock.now())
-        return key.selector, proof
+        return proof
 
     def _remove(self, due: Due) -> tuple[str, str]:
         proof = remove_record(self.settings, self.store, self._provider(due.domain), due.key)
@@ -289,6 +288,10 @@ class Effects:
         key = self.store.note(due.key, purged)
         self.store.purge(key)
         return key.selector, f"{key.path} was removed"
+
+
+def _emptied(record: RecordFacts, now: int) -> RecordFacts:
+    return record if record.revoked is not None else RecordFacts(revoked=now, ttl=record.ttl)
 
 
 def _canary(dues: Sequence[Due]) -> Iterator[Sequence[Due]]:

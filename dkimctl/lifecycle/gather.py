@@ -9,6 +9,7 @@ from typing import NamedTuple
 from dkimctl.config.settings import Settings
 from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import Key, LifecycleStore
+from dkimctl.lifecycle.account import provider_of
 from dkimctl.lifecycle.facts import Facts, KeyFacts, KeyOnRelay
 from dkimctl.lifecycle.notes import HERE, instant, read_leak, read_on_relay, read_record, with_on_relay
 from dkimctl.lifecycle.policy import DAY
@@ -83,12 +84,6 @@ def gather(settings: Settings, store: LifecycleStore, domain: str, machine: Mach
         begun=notes.get("begun") is not None,
         is_adopted=held is None and any(key.metadata.path for key in keys),
     )
-
-
-def provider_of(settings: Settings, domain: str, keys: tuple[Key, ...]) -> str | None:
-    """Return the provider of a domain: as configured, else where its newest key was published."""
-    noted = (key.metadata.provider for key in reversed(keys) if key.metadata.provider)
-    return settings.provider_for(domain) or next(noted, None)
 
 
 def identity(store: LifecycleStore, key: Key) -> str:

@@ -11,13 +11,10 @@ from dkimctl.config.settings import Settings
 from dkimctl.errors import UsageError, shell_word
 from dkimctl.install.eligible_keys import installed_keys
 from dkimctl.keys.store import Key, LifecycleStore
-from dkimctl.lifecycle.effects import Report
-from dkimctl.lifecycle.facts import Leak, RecordFacts
-from dkimctl.lifecycle.notes import at_text, instant, read_record, with_leak, with_record
+from dkimctl.lifecycle.effects import Effects, Report
+from dkimctl.lifecycle.facts import Leak
+from dkimctl.lifecycle.notes import at_text, instant, read_record, with_leak
 from dkimctl.lifecycle.rotate import Rotated, rotate
-from dkimctl.providers.base import Provider
-from dkimctl.publish.publish import open_providers
-from dkimctl.publish.withdraw import revoke_record
 
 _PAUSE = 5.0  # seconds between two looks at the name servers
 _CACHED = 86400  # seconds; assumed for a record whose TTL was never seen
@@ -89,8 +86,9 @@ def revoke(
     for key in keys:
         store.note(key, lambda metadata: with_leak(metadata, leak))
     if at_once:
+        effects = Effects(settings, store, clock, report)
         for key in keys:
-            _empty(settings, store, key, clock)
+            effects.empty(key)
     domains = list(dict.fromkeys(key.domain for key in keys))
     deadline = clock.monotonic() + timeout
     while True:
@@ -99,22 +97,6 @@ def revoke(
         if all(one.revoked for one in exposed) or clock.monotonic() + _PAUSE > deadline:
             return Revocation(rotated, exposed)
         clock.sleep(_PAUSE)
-
-
-def _empty(settings: Settings, store: LifecycleStore, key: Key, clock: Clock) -> None:
-    from dkimctl.lifecycle.gather import provider_of
-
-    text = provider_of(settings, key.domain, store.keys(key.domain))
-    if text is None:
-        raise UsageError(f"no provider is known for {key.domain}", hint='set provider = "NAME" in the configuration')
-    provider: Provider = open_providers([key.domain], text, settings, clock)[text]
-    revoke_record(settings, store, provider, key)
-    now = instant(clock.now())
-    store.note(key, lambda metadata: with_record(metadata, _emptied(read_record(metadata, now), now)))
-
-
-def _emptied(record: RecordFacts, now: int) -> RecordFacts:
-    return record if record.revoked is not None else RecordFacts(revoked=now, ttl=record.ttl)
 
 
 def _exposed(store: LifecycleStore, key: Key, now: int) -> Exposed:

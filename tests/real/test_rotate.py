@@ -150,6 +150,15 @@ def test_a_leaked_key_is_revoked_at_once(signing: Relay, ovh: Sandbox) -> None:
     assert "revoke" not in [step["action"] for step in again["revocation"]["rotated"]["steps"]]
 
 
+def test_a_leaked_key_can_be_emptied_before_another_signs(signing: Relay, ovh: Sandbox) -> None:
+    """`--now`: the record says p= first; at the end the new key signs, and the old one is revoked all the same."""
+    relay, old = signing, selector_of(signing, ovh)
+    found = at(relay, 0, "revoke", DOMAIN, "--leaked", "key", "--now", "--timeout", "60")
+    assert [(one["selector"], one["revoked"]) for one in found["revocation"]["exposed"]] == [(old, True)]
+    assert selector_of(relay, ovh) != old
+    assert phases(relay)[old] == "revoked"
+
+
 def test_only_an_unused_key_is_deleted(signing: Relay, ovh: Sandbox) -> None:
     """The key that signs is refused; one made by mistake goes out of DNS and off the disk; its name stays taken."""
     relay, old = signing, selector_of(signing, ovh)
