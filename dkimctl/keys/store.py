@@ -122,16 +122,19 @@ def used_before(domain: str, selector: str) -> Refused:
     )
 
 
-def signing_key(keys: tuple[Key, ...], installed: Container[tuple[str, str]] = ()) -> Key | None:
+def signing_key(keys: tuple[Key, ...], installed: Callable[[], Container[tuple[str, str]]] = frozenset) -> Key | None:
     """Return the key that signs: the active one, else a verified one, first of all one that is installed.
 
-    `installed`: domain and selector of the keys in the installed tables. A domain that never had a proven key may be
+    `installed`: returns domain and selector of the keys in the installed tables; asked only where several may sign,
+    since a table may have a million rows. A domain that never had a proven key may be
     set up with its newest; one that had never goes back to an unproven one.
     """
     for phase in (Phase.ACTIVE, Phase.VERIFIED):
         found = [key for key in keys if key.phase is phase]
+        if len(found) == 1:
+            return found[0]
         if found:
-            return next((key for key in reversed(found) if (key.domain, key.selector) in installed), found[-1])
+            return next((key for key in reversed(found) if (key.domain, key.selector) in installed()), found[-1])
     signed = [key for key in keys if key.phase in (Phase.RETIRING, Phase.REVOKED, Phase.PURGED)]
     waiting = [key for key in keys if key.phase in (Phase.GENERATED, Phase.PUBLISHED)]
     return waiting[-1] if waiting and not signed else None

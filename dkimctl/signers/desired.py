@@ -1,6 +1,7 @@
 """Everything this host should be told, as one value."""
 
 from collections.abc import Iterator
+from functools import cache
 from types import MappingProxyType
 
 from dkimctl.config.settings import SIGNERS, Settings
@@ -21,7 +22,9 @@ def desired(settings: Settings, store: KeyReader) -> Rendering:
     """
     daemon = signer_of(settings)
     everyone = all_signers()
-    selection = select_keys(settings, store, both=daemon.signs_twice, installed=daemon.installed(settings))
+    selection = select_keys(
+        settings, store, both=daemon.signs_twice, installed=cache(lambda: daemon.installed(settings))
+    )
     files, notices = daemon.files(settings, selection)
     retired = (socket for other in everyone if other is not daemon for socket in other.retired_sockets(settings))
     main_cf = version_at(settings.at(settings.paths.postfix_directory) / "main.cf")

@@ -1,7 +1,7 @@
 """Which key signs for each managed domain, and what is left out because opendkim cannot use it safely."""
 
 import re
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field
 
 from dkimctl.config.settings import Settings
@@ -37,7 +37,7 @@ class _Found:
 
 
 def select_keys(
-    settings: Settings, store: KeyReader, *, both: bool = False, installed: Container[Name] = ()
+    settings: Settings, store: KeyReader, *, both: bool = False, installed: Callable[[], Container[Name]] = frozenset
 ) -> Selection:
     """The key that signs for each managed domain: all of one algorithm, because opendkim has one for all of them.
 
@@ -60,7 +60,9 @@ def select_keys(
     return Selection(tuple(keys), algorithm, (*notices, *_unproven(found, settings, keys)))
 
 
-def _sort_in(found: _Found, settings: Settings, domain: str, keys: tuple[Key, ...], installed: Container[Name]) -> None:
+def _sort_in(
+    found: _Found, settings: Settings, domain: str, keys: tuple[Key, ...], installed: Callable[[], Container[Name]]
+) -> None:
     found.keyless.discard(domain)
     if not all(map(_is_usable, keys)):
         found.unusable += [key.path for key in keys if not _is_usable(key)]
@@ -87,7 +89,7 @@ def _is_usable(key: Key) -> bool:
     return length <= LONGEST_LINE and _USABLE.fullmatch(f"{key.domain} {key.selector} {key.path}") is not None
 
 
-def _signing_key(keys: tuple[Key, ...], algorithm: str, installed: Container[Name]) -> Key | None:
+def _signing_key(keys: tuple[Key, ...], algorithm: str, installed: Callable[[], Container[Name]]) -> Key | None:
     found = [key for key in keys if key.metadata.algorithm == algorithm]
     return signing_key(tuple(found), installed) if found else None
 
