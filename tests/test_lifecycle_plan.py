@@ -365,6 +365,16 @@ def test_an_old_key_kept_enough_never_signs_again(decide: Decide) -> None:
     assert Do.SWITCH not in done(decide(POLICY, domain(retired(NOW - 14 * DAY), leaked), NOW))
 
 
+@pytest.mark.parametrize(
+    "changes", [{"leak": Leak.KEY}, {"leak": Leak.HOST}, {"record": RecordFacts(revoked=NOW, missing=NOW)}]
+)
+def test_no_message_is_to_verify_with_a_leaked_or_revoked_key(decide: Decide, changes: dict[str, Any]) -> None:
+    """A proof of what must not verify would only fail: `revoke --now` is no failure because of it."""
+    for proven in (None, NOW - 2 * HOUR):
+        key = on_relay(signing(**changes), proven=proven, since=NOW - HOUR)
+        assert Do.PROVE not in done(decide(POLICY, domain(key), NOW))
+
+
 @pytest.mark.parametrize("record", [{"revoked": NOW}, {"gone": NOW}, {"removed": NOW}])
 def test_a_revoked_key_never_signs_again(decide: Decide, record: dict[str, int]) -> None:
     """Whatever else is broken, and although a server still shows it."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
-from dkimctl.lifecycle.facts import Facts, KeyFacts, Leak
+from dkimctl.lifecycle.facts import Facts, KeyFacts, KeyOnRelay, Leak
 from dkimctl.lifecycle.policy import DAY, Policy, in_window, window_opens
 
 
@@ -26,7 +26,7 @@ class Do(StrEnum):
     SWITCH = "switch"
     """Every relay signs with this key from now on, proven by a message; it goes back where that fails."""
     PROVE = "prove"
-    """A message signed with the key that signs, verified."""
+    """A message signed with the key that signs, verified. Not asked of a leaked or revoked key: none is to verify."""
     REVOKE = "revoke"
     """The record says an empty `p=`, read back from the provider."""
     REMOVE = "remove"
@@ -142,10 +142,11 @@ class _Planner:
             self._do(Do.LOOK, key, "it signs, and its record is looked up regularly")
         elif self._is_check_due(key, last):
             self._do(Do.LOOK, key, "a check after the switch is due")
-        for relay in key.relays.values():
-            if relay.is_used and (relay.proven is None or self._is_check_due(key, relay.proven)):
-                self._do(Do.PROVE, key, "a signature is to be proven")
-                break
+        if _is_usable(key) and any(self._is_proof_due(key, relay) for relay in key.relays.values()):
+            self._do(Do.PROVE, key, "a signature is to be proven")
+
+    def _is_proof_due(self, key: KeyFacts, relay: KeyOnRelay) -> bool:
+        return relay.is_used and (relay.proven is None or self._is_check_due(key, relay.proven))
 
     def _is_check_due(self, key: KeyFacts, last: int) -> bool:
         starts = [relay.since for relay in key.relays.values() if relay.is_used and relay.since is not None]
