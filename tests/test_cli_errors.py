@@ -156,6 +156,30 @@ def test_interrupted(dkimctl: Dkimctl) -> None:
     assert list(keys.glob("**/.dkimctl-*")) == []
 
 
+def test_interrupted_while_a_class_is_made(dkimctl: Dkimctl, tmp_path: Path) -> None:
+    """Ctrl-C while Python runs a source text, as dataclasses do: `python -m` ends with 130, not by the signal."""
+    (tmp_path / "interrupted.py").write_text(
+        "import sys\n"
+        "from dkimctl.cli import main\n"
+        "from dkimctl.entry import main as run\n"
+        "def interrupted():\n"
+        "    try:\n"
+        "        exec('raise KeyboardInterrupt')\n"
+        "    except KeyboardInterrupt:\n"
+        "        return 130\n"
+        "main.run = interrupted\n"
+        "sys.exit(run())\n"
+    )
+    process = subprocess.run(
+        [sys.executable, "-m", "interrupted"],
+        cwd=tmp_path,
+        env=dkimctl.scratch.environment(),
+        capture_output=True,
+        text=True,
+    )
+    assert process.returncode == 130, process.stderr
+
+
 def test_a_reader_who_has_gone(dkimctl: Dkimctl) -> None:
     """`dkimctl … | head` is no error, and says nothing; an error stays one, and is told on stderr."""
     assert dkimctl("genkey", "example.com", "-s", "mail", "--algorithm", "ed25519").code == 0
