@@ -28,6 +28,8 @@ COMMANDS = [
     ("why", "a@example.com"),
     ("render-config",),
     ("status",),
+    ("status", "--format", "nagios"),
+    ("status", "--format", "prometheus"),
     ("selftest", "example.com"),
 ]
 

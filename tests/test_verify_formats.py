@@ -99,7 +99,7 @@ def test_a_directory_of_any_name_breaks_no_format() -> None:
     ]
 
 
-@pytest.mark.parametrize("command", [("verify-dns", "example.com", "-s", "x"), ("doctor", "--no-dns")])
+@pytest.mark.parametrize("command", [("verify-dns", "example.com", "-s", "x"), ("doctor", "--no-dns"), ("status",)])
 @pytest.mark.parametrize("form", ["nagios", "prometheus"])
 @pytest.mark.parametrize("before", [True, False])
 def test_json_excludes_other_formats(

@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from dkimctl.errors import shell_word
+from dkimctl.findings import severity_order
 from dkimctl.keys.metadata import Phase
 from dkimctl.lifecycle.status import Keyless, KeyStatus, Status
 from dkimctl.output.findings import finding_blocks
@@ -25,10 +27,10 @@ _NAMED = 3  # domains in a line that says what is next
 
 
 def status_blocks(status: Status) -> Iterator[Block]:
-    """Return a table with a row for each key, then the findings."""
-    yield Table(_HEAD, [*map(_row, status.keys), *map(_row, status.keyless)], _TONES)
-    for found in status.findings:
+    """Return the findings, the worst first, then a table with a row for each key."""
+    for found in sorted(status.findings, key=severity_order):
         yield from finding_blocks(found)
+    yield Table(_HEAD, [*map(_row, status.keys), *map(_row, status.keyless)], _TONES)
 
 
 def _row(line: KeyStatus | Keyless) -> tuple[str, ...]:
@@ -41,16 +43,25 @@ def _row(line: KeyStatus | Keyless) -> tuple[str, ...]:
 
 
 def next_lines(status: Status) -> list[str]:
-    """Return the next command for the keys that do not sign yet: a line for each kind of them."""
-    waiting: dict[str, dict[str, None]] = {}
-    counts: Counter[str] = Counter()
+    """Return the next command for the keys that do not sign yet: a line for each kind of them and each provider."""
+    waiting: dict[tuple[str, str], dict[str, None]] = {}
+    counts: Counter[tuple[str, str]] = Counter()
     lines: tuple[KeyStatus | Keyless, ...] = (*status.keyless, *status.keys)
     for line in lines:
         if line.next is not None:
             state = "have no key" if isinstance(line, Keyless) else _STATES[line.phase]
-            waiting.setdefault(state, {})[line.domain] = None
-            counts[state] += 1
-    return [f"{_subject(state, counts[state])}: {_command(state, list(waiting[state]))}" for state in waiting]
+            kind = (state, _options(line.domain, line.next))
+            waiting.setdefault(kind, {})[line.domain] = None
+            counts[kind] += 1
+    return [
+        f"{_subject(state, counts[state, options])}: {_command(state, list(domains), options)}"
+        for (state, options), domains in waiting.items()
+    ]
+
+
+def _options(domain: str, command: str) -> str:
+    """Return what follows the domain in its command, such as ` --provider manual`."""
+    return command.partition(f" {shell_word(domain)}")[2]
 
 
 _STATES = {
@@ -72,8 +83,10 @@ def _subject(state: str, count: int) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'} {words}"
 
 
-def _command(state: str, domains: Sequence[str]) -> str:
+def _command(state: str, domains: Sequence[str], options: str) -> str:
     command = _COMMANDS[state]
     if len(domains) <= _NAMED:
-        return f"{command} {' '.join(domains)}"
-    return command if command == "dkimctl publish" else f"{command} {domains[0]} …"  # publish alone means all of them
+        return f"{command} {' '.join(map(shell_word, domains))}{options}"
+    if command == "dkimctl publish" and not options:
+        return command  # alone it means all of them
+    return f"{command} {shell_word(domains[0])}{options} …"
