@@ -175,8 +175,8 @@ class _Planner:
             self._do(Do.PUBLISH, key, "mail is signed with it, and its record is missing")
 
     def _may_write_again(self, key: KeyFacts) -> bool:
-        written, missing = key.record.written, key.record.missing
-        return written is None or (missing is not None and self._is_due(written + self.policy.publish_again))
+        written = key.record.written
+        return written is None or self._is_due(written + self.policy.publish_again)
 
     # --- the next key
 
