@@ -59,6 +59,19 @@ def test_damaged_facts_stop_one_domain_and_no_other(dkimctl: DkimctlInside) -> N
     assert [wait["domain"] for wait in run.json["rotation"]["waits"]] == [ZONE]
 
 
+def test_lone_damaged_metadata_stop_one_domain_and_no_other(dkimctl: DkimctlInside) -> None:
+    """Without a private key beside them as well; a directory in which there is no key is passed over without a word."""
+    keys = dkimctl.root / "etc/opendkim/keys"
+    for name in ("damaged.example", "empty.example"):
+        (keys / name).mkdir()
+    (keys / "damaged.example/mail.json").write_text("{")
+    with sandbox() as running:
+        run = dkimctl("rotate", "--json", env=running.environment())
+    failed = [step["domain"] for step in run.json["rotation"]["steps"] if step["outcome"] == "failed"]
+    assert failed == ["damaged.example"]
+    assert [wait["domain"] for wait in run.json["rotation"]["waits"]] == [ZONE]
+
+
 @pytest.mark.parametrize("last", ["2099-01-01T00:00:00Z", "2020-01-01T00:00:00Z"])
 def test_a_clock_that_jumped_changes_nothing(dkimctl: DkimctlInside, last: str) -> None:
     """Back, or ahead by years: it says so, exit 3, and the time of the last run stays what it was."""

@@ -245,3 +245,12 @@ def managed_domains(app: App, named: tuple[str, ...]) -> list[str]:
             hint="make a key first: dkimctl genkey example.com",
         )
     return list(dict.fromkeys(domains))
+
+
+def possible_domains(app: App, named: tuple[str, ...]) -> list[str]:
+    """Return the same with the directories in which there is no key, for a command that reads every domain anyway.
+
+    What cannot be read in one of them then stops this domain and no other. Raises as `managed_domains`.
+    """
+    every = [] if named else sorted({*app.store.names(), *app.settings.domains})
+    return every or managed_domains(app, named)

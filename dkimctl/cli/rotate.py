@@ -2,7 +2,7 @@
 
 import click
 
-from dkimctl.cli.frame import App, dns_options, domains_argument, managed_domains
+from dkimctl.cli.frame import App, dns_options, domains_argument, managed_domains, possible_domains
 from dkimctl.cli.frame import command as make_command
 
 
@@ -26,13 +26,13 @@ def command(app: App, domains: tuple[str, ...], is_now: bool, is_single: bool, d
 
     if is_now and not domains:
         raise UsageError("--now needs the domains", hint="dkimctl rotate --now example.com")
-    named = managed_domains(app, domains)
     if dry_run:
-        return _preview(app, named)
+        return _preview(app, managed_domains(app, domains))
     from dkimctl.lifecycle.generation import key_owner
     from dkimctl.lifecycle.rotate import rotate
     from dkimctl.output.rotation import show_next, show_result, show_step
 
+    named = possible_domains(app, domains)
     store = app.store_of(key_owner(app.settings).owner)
     result = rotate(
         app.settings,

@@ -168,8 +168,8 @@ class KeyDirectoryReader:
         names = folder.names()
         keys = [name.removesuffix(PRIVATE) for name in names if name.endswith(PRIVATE) and name[0] != "."]
         found = set(self._plain(keys))
-        notes = [name.removesuffix(".json") for name in names if name.endswith(".json") and _NAME.fullmatch(name)]
-        alone = [selector for selector in notes if selector not in found]
+        stems = [name.removesuffix(".json") for name in names if name.endswith(".json")]
+        alone = [stem for stem in stems if stem not in found and _NAME.fullmatch(f"{stem}.json")]
         return sorted(found.union(s for s in alone if self._metadata(folder, s).path) if alone else found)
 
     def _plain(self, names: list[str], counts: Callable[[str], bool] = lambda _: True) -> list[str]:

@@ -28,9 +28,8 @@ def instant(moment: datetime) -> int:
 def read_record(metadata: Metadata, now: int) -> RecordFacts:
     """Return what was noted of the record. Raises CheckFailed when it is damaged."""
     noted = _mapping(metadata.facts.get("record"))
-    values: dict[str, Any] = {name: _instant(noted.get(name), now) for name in _RECORD_TIMES}
-    values |= {name: _span(noted.get(name, 0)) for name in _SPANS}
-    return RecordFacts(**values)
+    spans = {name: _span(noted[name]) for name in _SPANS if name in noted}
+    return RecordFacts(**_times(noted, _RECORD_TIMES, now), **spans)
 
 
 def read_on_relay(metadata: Metadata, now: int) -> KeyOnRelay:
@@ -39,8 +38,7 @@ def read_on_relay(metadata: Metadata, now: int) -> KeyOnRelay:
     pinned = noted.get("pinned", [])
     if not isinstance(pinned, list) or not all(isinstance(one, str) for one in pinned):
         raise _damaged("pinned")
-    times: dict[str, Any] = {name: _instant(noted.get(name), now) for name in _RELAY_TIMES}
-    return KeyOnRelay(pinned=tuple(pinned[:_MOST_PINNED]), **times)
+    return KeyOnRelay(pinned=tuple(pinned[:_MOST_PINNED]), **_times(noted, _RELAY_TIMES, now))
 
 
 def read_leak(metadata: Metadata) -> Leak:
@@ -78,10 +76,13 @@ def at_text(at: int) -> str:
     return timestamp(datetime.fromtimestamp(at, UTC))
 
 
-def _instant(text: object, now: int) -> int | None:
+def _times(noted: Mapping[str, object], names: tuple[str, ...], now: int) -> dict[str, Any]:
+    """Return those of these instants that were noted: few of them are, and there may be a million keys."""
+    return {name: _instant(noted[name], now) for name in names if noted.get(name) is not None}
+
+
+def _instant(text: object, now: int) -> int:
     """Return an instant; one in the future, noted under a wrong clock, counts from now."""
-    if text is None:
-        return None
     try:
         return min(instant(datetime.fromisoformat(str(text))), now)
     except (ValueError, OverflowError) as error:

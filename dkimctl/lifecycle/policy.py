@@ -1,5 +1,6 @@
 """The policy of a domain: how old a key may become, and how long each step waits. All times are in seconds."""
 
+from functools import lru_cache
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -100,6 +101,7 @@ def policy_for(settings: Settings, domain: str, *, is_adopted: bool = False, que
     )
 
 
+@lru_cache
 def _window(rules: Lifecycle) -> tuple[tuple[int, int], ...]:
     """Return the hours of the week in which a switch may happen; one that goes past Sunday is cut in two."""
     start, end = rules.hours

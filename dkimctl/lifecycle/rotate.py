@@ -64,7 +64,7 @@ def rotate(
         run.end()
         if not run.machine().clock_problem:
             note_run(settings, run.machine(), clock.now())
-        return Rotated(tuple(run.steps), tuple(run.waits.values()), run.due, run.next)
+        return Rotated(tuple(run.steps), tuple(run.waits.values()), _text(run.due), run.next)
 
 
 def preview(
@@ -92,7 +92,7 @@ class _Run:
     report: Report
     steps: list[RotationStep] = field(default_factory=list)
     waits: dict[str, RotationStep] = field(default_factory=dict)
-    due: str | None = None
+    due: int | None = None
     next: str | None = None
     _attempted: set[tuple[str, Do, str]] = field(default_factory=set)
     _changed: dict[str, None] = field(default_factory=dict)
@@ -203,9 +203,8 @@ class _Run:
         )
 
     def _note_waits(self, domain: str, planned: Plan) -> None:
-        due = _text(planned.due)
-        if due is not None:
-            self.due = min(self.due or due, due)
+        if planned.due is not None:
+            self.due = min(self.due or planned.due, planned.due)
         for wait in planned.waits:
             code = TO_BE_CONTINUED if wait.needs_person else 0
             until = _text(wait.until)
