@@ -28,6 +28,8 @@ LARGER = {
     "two relays, one cut off": Size(relays=2, faults=1, kinds=("relay cut off",)),
     "two relays, a key leaked": Size(relays=2, faults=1, kinds=("key leaked",)),
 }
+EMPTIED = {"a switch that fails", "slots", "a person who asks for a rotation at any time", "two relays"}
+"""The larger worlds that are explored to the end: 176,209, 119,697, 53,117 and 292,593 states."""
 LIMIT = 1_000_000
 """A larger world is explored, nearest states first, up to so many."""
 
@@ -60,6 +62,7 @@ def test_faults_relays_and_slots_break_nothing_that_is_not_exempt(
     size = LARGER[name]
     found: Explored = explore(plan, size, limit=LIMIT, live_every=20)
     assert (found.wrong, found.trace) == ("", ())
+    assert found.is_complete or name not in EMPTIED
     if size.faults:
         assert [kind for kind in size.kinds if not found.hits[kind] and kind != "switch fails"] == []
     end = f"complete, depth {found.depth}" if found.is_complete else f"the nearest, to depth {found.depth}"
