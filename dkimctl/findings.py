@@ -16,6 +16,7 @@ class Severity(StrEnum):
 
 
 WORST_FIRST = (Severity.ERROR, Severity.UNKNOWN, Severity.WARNING, Severity.INFO, Severity.OK)
+NOTHING_WRONG = frozenset({Severity.OK, Severity.INFO})
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,52 @@ def test_errors_as_json(dkimctl_inside: DkimctlInside) -> None:
         assert f"dkimctl: error: {ran.json['error']['message']}\n" in ran.err
 
 
+@pytest.mark.parametrize("command", ["verify-dns", "doctor"])
+@pytest.mark.parametrize("form", [("--format", "nagios"), ("--format=nagios",)])
+@pytest.mark.parametrize(
+    ("mistake", "message"),
+    [
+        (("--xyzzy",), "no such option: --xyzzy"),
+        (("--nameserver", "not|one"), "not the address of a name server: not/one"),
+        (("--config", "/nonexistent/dkimctl.toml"), "no such configuration file: /nonexistent/dkimctl.toml"),
+        (("--root", "/nonexistent"), "--root /nonexistent is not a directory"),
+    ],
+)
+def test_every_error_is_a_status_line_for_nagios(
+    dkimctl_inside: DkimctlInside, command: str, form: tuple[str, ...], mistake: tuple[str, ...], message: str
+) -> None:
+    """With --format nagios an error is UNKNOWN on stdout, without performance data, and nothing else is printed."""
+    ran = dkimctl_inside(command, *form, *mistake)
+    first, *_ = ran.out.splitlines()
+    assert (ran.code, ran.err, "|" in ran.out) == (3, "", False)
+    assert first.startswith(f"DKIM UNKNOWN - {message}")
+
+
+def test_for_nagios_no_key_and_a_bug_are_unknown(
+    dkimctl_inside: DkimctlInside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a host without keys nor an internal error looks like a wrong record; the hint follows the status line."""
+    ran = dkimctl_inside("verify-dns", "--format", "nagios")
+    assert (ran.code, ran.err) == (3, "")
+    assert ran.out.startswith("DKIM UNKNOWN - no managed domain: ")
+    assert "\nhint: " in ran.out
+    monkeypatch.setattr("dkimctl.cli.frame.App.store", property(lambda _: 1 // 0))
+    monkeypatch.setattr("tempfile.tempdir", str(dkimctl_inside.scratch.home))
+    ran = dkimctl_inside("verify-dns", "--format", "nagios")
+    assert (ran.code, ran.err) == (3, "")
+    assert ran.out.startswith("DKIM UNKNOWN - this is a bug in dkimctl (ZeroDivisionError)")
+
+
+def test_for_nagios_an_unreadable_key_is_unknown(dkimctl_inside: DkimctlInside) -> None:
+    """A damaged private key ends the check before anything is known: UNKNOWN, not CRITICAL."""
+    assert dkimctl_inside("genkey", "example.com", "-s", "mail").code == 0
+    (key,) = dkimctl_inside.root.rglob("mail.private")
+    key.write_text("no key")
+    ran = dkimctl_inside("verify-dns", "--format", "nagios")
+    assert ran.code == 3
+    assert ran.out.startswith("DKIM UNKNOWN - ")
+
+
 def test_all_mistakes_of_a_configuration_file_at_once(dkimctl_inside: DkimctlInside) -> None:
     """Three mistakes are three lines, each with file, table and key, in one run."""
     file = dkimctl_inside.scratch.home / "dkimctl.toml"

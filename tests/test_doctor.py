@@ -128,6 +128,16 @@ def test_forms(dkimctl_inside: DkimctlInside) -> None:
     assert (text.code, nagios.code, prometheus.code) == (1, 2, 1)
 
 
+@needs("postconf", root=True)
+def test_quiet_is_silent_only_while_nothing_is_wrong(dkimctl_inside: DkimctlInside) -> None:
+    """With -q cron has nothing to mail of a host that is right; what is wrong is printed as without."""
+    tree = Tree(dkimctl_inside.root)
+    right = dkimctl_inside("doctor", "-q")
+    assert (right.code, right.out, right.err) == (0, "", "")
+    tree.change(KEY, 0o644)
+    assert "DKIM606" in dkimctl_inside("doctor", "-q").out
+
+
 @needs("postconf", root=True, namespaces=True)
 def test_a_user_who_may_not_look(dkimctl_of_nobody: DkimctlOfNobody) -> None:
     """For an ordinary user, doctor names what could not be checked: exit code 3, and never a pass."""

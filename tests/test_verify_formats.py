@@ -88,6 +88,24 @@ def test_nagios_gets_one_status_line(world: dict[str, str], names: Path, dkimctl
     assert run.code == 3
 
 
+@needs("knotd")
+def test_quiet_is_silent_only_while_all_is_right(
+    world: dict[str, str], names: Path, tmp_path: Path, dkimctl_inside: Dkimctl
+) -> None:
+    """With -q cron has nothing to mail for right records, of few names or many; a warning and an error are printed."""
+    right = tmp_path / "right"
+    right.write_text("\n".join(NAMES) + "\n")
+    for which in (("--from-file", right), ("example.com", "-s", "s1")):
+        run = dkimctl_inside("verify-dns", *which, "-q", env=world)
+        assert (run.code, run.out, run.err) == (0, "", "")
+        assert dkimctl_inside("verify-dns", *which, env=world).out
+    warned = dkimctl_inside("verify-dns", "example.com", "-s", "testing", "-q", env=world)
+    assert (warned.code, "warning" in warned.out) == (0, True)
+    wrong = dkimctl_inside("verify-dns", "--from-file", names, "-q", env=world)
+    assert (wrong.code, "bad._domainkey.example.com: wrong" in wrong.out) == (1, True)
+    assert '"schema"' in dkimctl_inside("verify-dns", "example.com", "-s", "s1", "-q", "--json", env=world).out
+
+
 def test_a_directory_of_any_name_breaks_no_format() -> None:
     """What would end a label or a line of the output is escaped."""
     name = 'a "b"\nc\\d|e'

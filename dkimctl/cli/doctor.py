@@ -34,12 +34,12 @@ def command(app: App, fix: bool, dns: bool | None, form: str) -> int:
 
     Every finding has a code, the exact file and line, and the command that fixes it. Exit code: 0 right, 1 an error was
     found, 3 something could not be checked. With --format nagios those of a Nagios plug-in: 0 OK, 1 WARNING,
-    2 CRITICAL, 3 UNKNOWN.
+    2 CRITICAL, 3 UNKNOWN, also for every error. -q prints nothing while nothing is wrong.
     """
     from dkimctl.doctor.knownbad import skipped_comparisons
     from dkimctl.doctor.repair import apply_repairs
     from dkimctl.doctor.run import CHECKS, diagnose, findings
-    from dkimctl.findings import exit_code
+    from dkimctl.findings import NOTHING_WRONG, exit_code
     from dkimctl.host.world import read_world
     from dkimctl.output.progress import Meter
 
@@ -53,7 +53,8 @@ def command(app: App, fix: bool, dns: bool | None, form: str) -> int:
         asks = world.is_live if dns is None else dns
         checks = _checks_that_ask(app) if asks else CHECKS
         found = findings(diagnose(world, checks, begins=lambda name: meter.wait_for(f"checking: {name}")))
-    _show(app, found, form)
+    if form != "text" or app.verbosity >= 0 or not NOTHING_WRONG.issuperset(f.severity for f in found):
+        _show(app, found, form)
     if form == "text" and app.verbosity > 0 and (missing := skipped_comparisons(world)):
         app.terminal.note(missing)
     if form == "nagios":

@@ -27,10 +27,11 @@ class App:
     Not a dataclass for the same reason: importing `dataclasses` takes as long as all of our own modules.
     """
 
-    def __init__(self, *, json: bool = False) -> None:
+    def __init__(self, *, json: bool = False, nagios: bool = False) -> None:
         self.config_file: str | None = None
         self.root: str | None = None
         self.json = json
+        self.nagios = nagios
         self.verbosity = 0
         self.nameservers: tuple[str, ...] = ()
         self.dns_port: int | None = None
@@ -65,7 +66,7 @@ class App:
         """Return the terminal that the command prints on."""
         from dkimctl.output.terminal import Terminal
 
-        return Terminal(json=self.json, verbosity=self.verbosity, typed=self._typed)
+        return Terminal(json=self.json, verbosity=self.verbosity, typed=self._typed, nagios=self.nagios)
 
     def _typed(self, text: str) -> str:
         """Return the message with --root and --config, as they were given, after each command that it proposes."""

@@ -107,7 +107,8 @@ def run() -> int:
         return _complete()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # so that every line can be printed without UTF-8
-    app = App(json=_wants_json(sys.argv))  # until the command line has been parsed
+    json = "--json" in sys.argv or _wants("json", sys.argv)  # until the command line has been parsed
+    app = App(json=json, nagios=_wants("nagios", sys.argv) and not json)
     code = 0
     try:
         code = _run(app)
@@ -149,8 +150,8 @@ def _run(app: App) -> int:
         return _failed(error, app)
 
 
-def _wants_json(words: list[str]) -> bool:
-    return "--json" in words or "--format=json" in words or ("--format", "json") in pairwise(words)
+def _wants(form: str, words: list[str]) -> bool:
+    return f"--format={form}" in words or ("--format", form) in pairwise(words)
 
 
 def _invoke(app: App) -> int:
@@ -188,6 +189,8 @@ def _as_failure(error: OSError | MemoryError) -> Unavailable:
 def _interrupted(app: App, what: str = "") -> int:
     if sys.stderr.isatty():
         sys.stderr.write("\n")  # after the terminal's own ^C
+    if app.nagios:
+        return _failed(Unavailable(f"interrupted; {what or 'not everything was checked'}"), app)
     app.terminal.note(what or "interrupted; what was finished stays, and run the same command again to continue")
     return INTERRUPTED
 
@@ -198,10 +201,17 @@ def _failed(error: Exception, app: App) -> int:
             app.terminal.error(error)
         except BrokenPipeError:  # of stdout, which with --json gets the error as well
             app.terminal.abandon()
-        return error.exit_code
+        return _code(error.exit_code, app)
     if isinstance(error, OSError | MemoryError):  # caused by the environment, not a bug
         return _failed(_as_failure(error), app)
     from dkimctl.cli.bug import report_bug
 
     report_bug(error, app.terminal)
-    return BUG
+    return _code(BUG, app)
+
+
+def _code(code: int, app: App) -> int:
+    """Return the exit code of an error: for Nagios UNKNOWN, as 2 would mean a wrong record and 70 nothing."""
+    from dkimctl.output.nagios import UNKNOWN
+
+    return UNKNOWN if app.nagios else code

@@ -10,7 +10,7 @@ from dkimctl.cli.frame import App
 from dkimctl.cli.interrupts import undisturbed
 from dkimctl.cli.verify_names import Source
 from dkimctl.errors import UsageError, disk_errors
-from dkimctl.findings import Severity
+from dkimctl.findings import NOTHING_WRONG, Severity
 from dkimctl.output.terminal import Terminal
 from dkimctl.verify.report import Report
 from dkimctl.verify.tally import Tally, tally_of
@@ -174,15 +174,22 @@ class ReportPrinter:
 
         For Nagios that of its plug-ins.
         """
-        found = self._tally.severities
-        if self._notes:
-            found = found | self._notes.severities
+        found = self._severities
         wrong, unknown = Severity.ERROR in found, Severity.UNKNOWN in found
         if self._form == "nagios":
             from dkimctl.output import nagios
 
             return nagios.exit_code({*found, Severity.UNKNOWN} if self.bad_lines else found)
         return 3 if unknown else 1 if wrong else 2 if self.bad_lines else 0
+
+    @property
+    def _severities(self) -> frozenset[Severity]:
+        return frozenset(self._tally.severities) | frozenset(self._notes.severities if self._notes else ())
+
+    @property
+    def _is_all_right(self) -> bool:
+        """Return whether nobody needs to hear of it: for cron, which mails what -q prints."""
+        return self._severities <= NOTHING_WRONG and not self.bad_lines
 
     def _watched(self, portions: Iterable[Portion], total: int | None) -> Iterator[Portion]:
         from dkimctl.output.progress import watched
@@ -211,7 +218,7 @@ class ReportPrinter:
             terminal.result(nagios_text(self._tally, self.exit_code))
         elif self._samples is not None:
             self._show_metrics(self._samples)
-        elif self._form == "text":
+        elif self._form == "text" and not (terminal.verbosity < 0 and self._is_all_right):
             from dkimctl.output.verification import verification_blocks
 
             terminal.show(verification_blocks(self._tally, in_full=self.in_full))

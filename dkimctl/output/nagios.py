@@ -1,11 +1,13 @@
 """Output and exit code of every check as a Nagios plug-in."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from dkimctl.findings import Severity
 from dkimctl.output.escapes import OF_MESSAGES
 
 STATES = {0: "OK", 1: "WARNING", 2: "CRITICAL", 3: "UNKNOWN"}
+UNKNOWN = 3
+"""The exit code of every check that ended before it knew."""
 
 
 def exit_code(severities: Collection[Severity]) -> int:
@@ -15,6 +17,11 @@ def exit_code(severities: Collection[Severity]) -> int:
     if Severity.UNKNOWN in severities:
         return 3
     return 1 if Severity.WARNING in severities else 0
+
+
+def unknown_text(message: str, more: Sequence[str] = ()) -> str:
+    """Return the status line of a check that ended with this error, then a line for each of its problems and hints."""
+    return "".join(f"{plain(line)}\n" for line in (f"DKIM {STATES[UNKNOWN]} - {message}", *more))
 
 
 def plain(text: str) -> str:

@@ -24,12 +24,16 @@ _TOGETHER = 500  # blocks printed at a time
 
 
 class Terminal(NamedTuple):
-    """The output of a command. `json`: stdout holds one JSON document; `verbosity`: -1 quiet, 0, 1, 2."""
+    """The output of a command. `json`: stdout holds one JSON document; `verbosity`: -1 quiet, 0, 1, 2.
+
+    `nagios`: stdout is read as that of a Nagios plug-in.
+    """
 
     json: bool = False
     verbosity: int = 0
     typed: Callable[[str], str] = str
     """Adds the global options that were given to each command that a message proposes."""
+    nagios: bool = False
 
     def show(self, blocks: "Iterable[Block]") -> None:
         """Print results for people: laid out on a terminal, plain text elsewhere; nothing with `--json`."""
@@ -120,9 +124,19 @@ class Terminal(NamedTuple):
             self._line("hint", error.hint)
 
     def error(self, error: DkimctlError) -> None:
-        """Print the error that ended the command; with `--json` as a document on stdout as well."""
-        self.failure(error)
+        """Print the error that ended the command; with `--json` as a document on stdout as well.
+
+        For Nagios it is the status line, and nothing is printed on stderr: Icinga shows both as one text.
+        """
         problems = error.problems if isinstance(error, ConfigError) else ()
+        if self.nagios:
+            from dkimctl.output.nagios import unknown_text
+
+            hints = [f"hint: {error.hint}"] if error.hint else []
+            message, *more = (masked(self.typed(text)) for text in (error.message, *problems, *hints))
+            self._out(unknown_text(message, more))
+            return
+        self.failure(error)
         value = {
             "message": error.message,
             "hint": error.hint,
