@@ -144,6 +144,6 @@ class Facts(NamedTuple):
     slot_free_at: int | None = None
     """When the next slot is expected to be free, where that is known."""
     oldest_queued: int | None = None
-    """When the oldest message in the relays' queues arrived; None when they are empty."""
+    """When the oldest message in the relays' queues arrived; 0 when not listed, None when empty."""
     careful_until: int | None = None
     """Until when nothing is taken away: the clock jumped, or no run has looked for longer than the keep time."""

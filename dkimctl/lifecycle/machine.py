@@ -15,7 +15,7 @@ from dkimctl.lifecycle.notes import at_text, instant
 from dkimctl.lifecycle.policy import DAY
 from dkimctl.postfix.durations import QUEUE_LIFETIME, queue_lifetime
 from dkimctl.postfix.postconf import read_settings
-from dkimctl.programs import run_program
+from dkimctl.programs import find_program, run_program
 from dkimctl.signers.registry import signer_of
 
 STATE_DIRECTORY = "/var/lib/dkimctl"
@@ -23,6 +23,8 @@ STATE = f"{STATE_DIRECTORY}/rotate.json"
 _BACKWARDS = 300
 """The clock may be set back by so many seconds without a word."""
 _LONGEST_GAP = 400 * DAY
+_ANY_AGE = 0
+"""The arrival of the oldest message in a queue that could not be listed."""
 
 
 def read_machine(settings: Settings, now: int) -> Machine:
@@ -90,13 +92,19 @@ def _queue_lifetime(settings: Settings) -> int:
 
 
 def _oldest_queued(settings: Settings) -> int | None:
-    """Return when the oldest message in Postfix's queue arrived; None when it is empty, or there is no Postfix."""
+    """Return when the oldest message in Postfix's queue arrived; None when it is empty, or there is no Postfix.
+
+    A queue that could not be listed, such as one whose listing is too long or does not end, may hold mail of any age.
+    """
+    if find_program("postqueue") is None:
+        return None
     directory = str(settings.at(settings.paths.postfix_directory))
-    with suppress(DkimctlError):
+    try:
         listed = run_program("postqueue", "-c", directory, "-j")
-        times = (_arrival(line) for line in listed.out.splitlines())
-        return min((at for at in times if at is not None), default=None)
-    return None
+    except DkimctlError:
+        return _ANY_AGE
+    times = (_arrival(line) for line in listed.out.splitlines())
+    return min((at for at in times if at is not None), default=None)
 
 
 def _arrival(line: str) -> int | None:

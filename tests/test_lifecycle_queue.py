@@ -1,0 +1,36 @@
+"""What a rotation knows of the mail queue: a queue that could not be read is never an empty one."""
+
+import pytest
+
+from dkimctl.config.settings import Settings
+from dkimctl.errors import Unavailable
+from dkimctl.lifecycle import machine
+from dkimctl.programs import Ended
+
+
+def test_queue_that_cannot_be_listed_may_hold_mail_of_any_age(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A listing that is too long or does not end keeps an old key's record; it does not count as an empty queue."""
+
+    def fail(*_: str) -> Ended:
+        raise Unavailable("postqueue writes too much", hint="")
+
+    monkeypatch.setattr(machine, "find_program", lambda _: "/usr/sbin/postqueue")
+    monkeypatch.setattr(machine, "run_program", fail)
+    assert machine._oldest_queued(Settings()) == 0
+
+
+@pytest.mark.parametrize(
+    ("listing", "oldest"),
+    [("", None), ('{"arrival_time": 70}\n{"arrival_time": 50}\nnot JSON\n', 50)],
+)
+def test_oldest_message_of_a_listed_queue(monkeypatch: pytest.MonkeyPatch, listing: str, oldest: int | None) -> None:
+    """The oldest arrival counts, and an empty listing is an empty queue."""
+    monkeypatch.setattr(machine, "find_program", lambda _: "/usr/sbin/postqueue")
+    monkeypatch.setattr(machine, "run_program", lambda *_: Ended(0, listing, ""))
+    assert machine._oldest_queued(Settings()) == oldest
+
+
+def test_host_without_postfix_has_no_queue(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is no postqueue nothing waits for mail."""
+    monkeypatch.setattr(machine, "find_program", lambda _: None)
+    assert machine._oldest_queued(Settings()) is None
