@@ -186,7 +186,7 @@ def test_a_record_that_a_person_emptied_is_not_emptied_again(decide: Decide) -> 
 
 
 def test_a_private_key_goes_after_the_absence_was_seen_and_not_after_the_removal(decide: Decide) -> None:
-    """Nor does the slot become free: one TTL counts from what the name servers said, no matter who removed the record."""
+    """Nor is the slot free: one TTL counts from what the name servers said, no matter who removed the record."""
     removed = RecordFacts(revoked=NOW - 99 * DAY, gone=NOW - 98 * DAY, removed=NOW - DAY, ttl=3600)
     assert done(decide(POLICY, domain(retired(NOW - 100 * DAY, record=removed), signing()), NOW), "o") == [Do.LOOK]
     fresh = retired(NOW - 100 * DAY, record=removed._replace(absent=NOW - 9), in_slot=True)
