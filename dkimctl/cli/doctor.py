@@ -53,7 +53,8 @@ def command(app: App, fix: bool, dns: bool | None, form: str) -> int:
         asks = world.is_live if dns is None else dns
         checks = _checks_that_ask(app) if asks else CHECKS
         found = findings(diagnose(world, checks, begins=lambda name: meter.wait_for(f"checking: {name}")))
-    if form != "text" or app.verbosity >= 0 or not NOTHING_WRONG.issuperset(f.severity for f in found):
+    is_quiet = form == "text" and app.verbosity < 0
+    if not (is_quiet and NOTHING_WRONG.issuperset(f.severity for f in found)):
         _show(app, found, form)
     if form == "text" and app.verbosity > 0 and (missing := skipped_comparisons(world)):
         app.terminal.note(missing)

@@ -212,6 +212,8 @@ def _failed(error: Exception, app: App) -> int:
 
 def _code(code: int, app: App) -> int:
     """Return the exit code of an error: for Nagios UNKNOWN, as 2 would mean a wrong record and 70 nothing."""
+    if not app.nagios:
+        return code
     from dkimctl.output.nagios import UNKNOWN
 
-    return UNKNOWN if app.nagios else code
+    return UNKNOWN

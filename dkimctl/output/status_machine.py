@@ -2,17 +2,16 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from dkimctl.findings import Severity
 from dkimctl.keys.metadata import Phase
+from dkimctl.lifecycle.notes import instant
 from dkimctl.lifecycle.status import KeyStatus, Status
-from dkimctl.output.escapes import OF_LABELS
-from dkimctl.output.nagios import STATES, exit_code, plain
+from dkimctl.output.nagios import BAD, STATES, exit_code, plain, problem_line
+from dkimctl.output.prometheus import finding_counts, head, labels, last_check
 
-_BAD = (Severity.ERROR, Severity.UNKNOWN, Severity.WARNING)
 _NAMED = 20  # domains that get a line of their own
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def nagios_exit_code(status: Status) -> int:
@@ -25,11 +24,11 @@ def nagios_text(status: Status) -> str:
     """Return one status line with performance data, then a line for each problem (Nagios plugin output)."""
     unsigned, phases = _unsigned(status), Counter(key.phase for key in status.keys)
     signing = len({key.domain for key in status.keys if key.phase is Phase.ACTIVE})
-    bad = [found for found in status.findings if found.severity in _BAD]
+    bad = [found for found in status.findings if found.severity in BAD]
     counts = (f"{signing} signing", f"{len(unsigned)} without an active key", f"{len(bad)} findings")
     data = " ".join(f"{phase.value}={phases[phase]}" for phase in Phase)
     lines = [f"DKIM KEYS {STATES[nagios_exit_code(status)]} - {', '.join(counts)} | {data}"]
-    lines += [f"{found.code} {found.title} ({plain(found.seen)})" for found in bad]
+    lines += [problem_line(found) for found in bad]
     lines += [plain(f"{domain}: no active key{_hint(then)}") for domain, then in list(unsigned.items())[:_NAMED]]
     if len(unsigned) > _NAMED:
         lines.append(f"and {len(unsigned) - _NAMED} more")
@@ -53,30 +52,23 @@ def _unsigned(status: Status) -> dict[str, str | None]:
 
 def prometheus_lines(status: Status, now: datetime) -> Iterator[str]:
     """Yield metrics in the text format, for the textfile collector of node_exporter."""
-    yield from _head("dkimctl_key_info", "The kind, the phase and the provider of a key; always 1.")
+    yield head("dkimctl_key_info", "The kind, the phase and the provider of a key; always 1.")
     yield from (f"dkimctl_key_info{_info(key)} 1\n" for key in status.keys)
-    yield from _head("dkimctl_key_created_timestamp_seconds", "When the key was made; absent where nobody knows.")
+    yield head("dkimctl_key_created_timestamp_seconds", "When the key was made; absent where nobody knows.")
     yield from _moments("dkimctl_key_created_timestamp_seconds", [(key, key.created) for key in status.keys])
-    yield from _head("dkimctl_key_phase_timestamp_seconds", "When the key came into its phase; absent where not noted.")
+    yield head("dkimctl_key_phase_timestamp_seconds", "When the key came into its phase; absent where not noted.")
     yield from _moments("dkimctl_key_phase_timestamp_seconds", [(key, key.since) for key in status.keys])
-    yield from _head("dkimctl_domain_active", "1 when the domain has a key that signs.")
+    yield head("dkimctl_domain_active", "1 when the domain has a key that signs.")
     unsigned = _unsigned(status)
     for domain in sorted({key.domain for key in status.keys}.union(unsigned)):
-        yield f"dkimctl_domain_active{_labels(domain=domain)} {int(domain not in unsigned)}\n"
-    yield from _head("dkimctl_status_findings", "What dkimctl status found, by code.")
-    counts = Counter((found.code, found.severity) for found in status.findings if found.severity is not Severity.OK)
-    for (code, severity), count in sorted(counts.items()):
-        yield f"dkimctl_status_findings{_labels(code=code, severity=severity.value)} {count}\n"
-    yield from _head("dkimctl_status_last_check_timestamp_seconds", "When this was found out.")
-    yield f"dkimctl_status_last_check_timestamp_seconds {now.timestamp():.0f}\n"
-
-
-def _head(name: str, text: str) -> tuple[str, str]:
-    return f"# HELP {name} {text}\n", f"# TYPE {name} gauge\n"
+        yield f"dkimctl_domain_active{labels(domain=domain)} {int(domain not in unsigned)}\n"
+    counts = Counter((found.code, found.severity) for found in status.findings)
+    yield from finding_counts("dkimctl_status_findings", "What dkimctl status found, by code.", counts)
+    yield last_check("dkimctl_status_last_check_timestamp_seconds", now)
 
 
 def _info(key: KeyStatus) -> str:
-    return _labels(
+    return labels(
         domain=key.domain,
         selector=key.selector,
         phase=key.phase.value,
@@ -90,7 +82,7 @@ def _moments(name: str, moments: list[tuple[KeyStatus, str | None]]) -> Iterator
     for key, text in moments:
         seconds = _seconds(text)
         if seconds is not None:
-            yield f"{name}{_labels(domain=key.domain, selector=key.selector)} {seconds}\n"
+            yield f"{name}{labels(domain=key.domain, selector=key.selector)} {seconds}\n"
 
 
 def _seconds(text: str | None) -> int | None:
@@ -99,8 +91,4 @@ def _seconds(text: str | None) -> int | None:
         moment = datetime.fromisoformat(text or "")
     except ValueError:
         return None
-    return None if moment.tzinfo is None else (moment - _EPOCH) // timedelta(seconds=1)
-
-
-def _labels(**labels: str) -> str:
-    return "{" + ",".join(f'{name}="{value.translate(OF_LABELS)}"' for name, value in labels.items()) + "}"
+    return None if moment.tzinfo is None else instant(moment)
