@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dkimctl.cli.frame import App, dns_options
+from dkimctl.cli.frame import App, dns_options, monitoring_format_option
 from dkimctl.cli.frame import command as make_command
 
 if TYPE_CHECKING:
@@ -21,13 +21,7 @@ if TYPE_CHECKING:
     default=None,
     help="Also check the key records in DNS and the OVH credential (default: unless --root is given).",
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json", "nagios", "prometheus"]),
-    default="text",
-    help="How to print (default: text).",
-)
+@monitoring_format_option
 @dns_options
 def command(app: App, fix: bool, dns: bool | None, form: str) -> int:
     """Check this host: keys, opendkim, Postfix, sockets, clock.

@@ -210,48 +210,12 @@ def accept_limits_option(body: Callable[..., Any]) -> Callable[..., Any]:
     )(body)
 
 
-def complete_domains(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
-    """Return the managed domains for shell completion; none where they cannot be read."""
-    from dkimctl.errors import DkimctlError
-
-    try:
-        return [name for name in App().store.domains() if name.startswith(incomplete)]
-    except DkimctlError:
-        return []
-
-
-def domains_argument(*, required: bool = False) -> Decorator:
-    """Add the argument `DOMAIN…`: none given means every managed domain, unless required."""
-    return click.argument(
-        "domains",
-        nargs=-1,
-        required=required,
-        metavar="DOMAIN..." if required else "[DOMAIN]...",
-        shell_complete=complete_domains,
-    )
-
-
-def managed_domains(app: App, named: tuple[str, ...]) -> list[str]:
-    """Return the named domains, validated and without duplicates; every managed one when none is named.
-
-    Raises UsageError for a malformed name, or when no domain is managed.
-    """
-    from dkimctl.errors import UsageError
-    from dkimctl.names import domain_name
-
-    domains = [domain_name(name) for name in named] or sorted({*app.store.domains(), *app.settings.domains})
-    if not domains:
-        raise UsageError(
-            f"no managed domain: {app.settings.key_directory} holds no key",
-            hint="make a key first: dkimctl genkey example.com",
-        )
-    return list(dict.fromkeys(domains))
-
-
-def possible_domains(app: App, named: tuple[str, ...]) -> list[str]:
-    """Return the same with the directories in which there is no key, for a command that reads every domain anyway.
-
-    What cannot be read in one of them then stops this domain and no other. Raises as `managed_domains`.
-    """
-    every = [] if named else sorted({*app.store.names(), *app.settings.domains})
-    return every or managed_domains(app, named)
+def monitoring_format_option(body: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--format` of the commands that show a state; `App.refuse_json_with` says what excludes --json."""
+    return click.option(
+        "--format",
+        "form",
+        type=click.Choice(["text", "json", "nagios", "prometheus"]),
+        default="text",
+        help="How to print (default: text).",
+    )(body)

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dkimctl.cli.frame import App, domains_argument
+from dkimctl.cli.domains import domains_argument
+from dkimctl.cli.frame import App
 from dkimctl.cli.frame import command as make_command
 from dkimctl.cli.layout import DIRECTORY, FILE
 

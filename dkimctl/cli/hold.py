@@ -1,6 +1,7 @@
 """`dkimctl hold`: no rotation of a domain by itself, until `dkimctl resume`."""
 
-from dkimctl.cli.frame import App, domains_argument
+from dkimctl.cli.domains import domains_argument
+from dkimctl.cli.frame import App
 from dkimctl.cli.frame import command as make_command
 from dkimctl.cli.holding import set_held
 

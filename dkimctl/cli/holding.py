@@ -1,6 +1,7 @@
 """What `hold` and `resume` share."""
 
-from dkimctl.cli.frame import App, managed_domains
+from dkimctl.cli.domains import managed_domains
+from dkimctl.cli.frame import App
 
 
 def set_held(app: App, domains: tuple[str, ...], *, is_held: bool) -> int:

@@ -2,7 +2,8 @@
 
 import click
 
-from dkimctl.cli.frame import App, domains_argument, managed_domains
+from dkimctl.cli.domains import domains_argument, managed_domains
+from dkimctl.cli.frame import App
 from dkimctl.cli.frame import command as make_command
 
 

@@ -1,6 +1,7 @@
 """`dkimctl resume`: rotate the keys of a domain by itself again."""
 
-from dkimctl.cli.frame import App, domains_argument
+from dkimctl.cli.domains import domains_argument
+from dkimctl.cli.frame import App
 from dkimctl.cli.frame import command as make_command
 from dkimctl.cli.holding import set_held
 

@@ -2,7 +2,8 @@
 
 import click
 
-from dkimctl.cli.frame import App, Number, complete_domains, dns_options
+from dkimctl.cli.domains import complete_domains
+from dkimctl.cli.frame import App, Number, dns_options
 from dkimctl.cli.frame import command as make_command
 
 

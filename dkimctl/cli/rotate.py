@@ -2,7 +2,8 @@
 
 import click
 
-from dkimctl.cli.frame import App, dns_options, domains_argument, managed_domains, possible_domains
+from dkimctl.cli.domains import domains_argument, managed_domains, possible_domains
+from dkimctl.cli.frame import App, dns_options
 from dkimctl.cli.frame import command as make_command
 
 

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dkimctl.cli.frame import App, dns_options, domains_argument, managed_domains
+from dkimctl.cli.domains import domains_argument, managed_domains
+from dkimctl.cli.frame import App, dns_options
 from dkimctl.cli.frame import command as make_command
 
 if TYPE_CHECKING:

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dkimctl.cli.frame import App, Number, accept_limits_option, dns_options, domains_argument
+from dkimctl.cli.domains import domains_argument
+from dkimctl.cli.frame import App, Number, accept_limits_option, dns_options
 from dkimctl.cli.frame import command as make_command
 
 if TYPE_CHECKING:

@@ -2,9 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-import click
-
-from dkimctl.cli.frame import App, domains_argument, managed_domains
+from dkimctl.cli.domains import domains_argument, managed_domains
+from dkimctl.cli.frame import App, monitoring_format_option
 from dkimctl.cli.frame import command as make_command
 
 if TYPE_CHECKING:
@@ -13,13 +12,7 @@ if TYPE_CHECKING:
 
 @make_command("status", example="dkimctl status\ndkimctl status example.com --json\ndkimctl status --format prometheus")
 @domains_argument()
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json", "nagios", "prometheus"]),
-    default="text",
-    help="How to print (default: text).",
-)
+@monitoring_format_option
 def command(app: App, domains: tuple[str, ...], form: str) -> int:
     """Show the state of every key: phase, kind, provider, age.
 

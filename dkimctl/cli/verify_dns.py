@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dkimctl.cli.frame import App, Number, dns_options, domains_argument
+from dkimctl.cli.domains import domains_argument
+from dkimctl.cli.frame import App, Number, dns_options
 from dkimctl.cli.frame import command as make_command
 from dkimctl.cli.layout import FILE
 

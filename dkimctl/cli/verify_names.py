@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from dkimctl.cli.frame import App, managed_domains
+from dkimctl.cli.domains import managed_domains
+from dkimctl.cli.frame import App
 
 if TYPE_CHECKING:
     from dkimctl.verify.report import Target
