@@ -12,10 +12,13 @@ from tests.conftest import needs
 
 
 @contextmanager
-def sleeping(script: str) -> Iterator[int]:
-    """The process id of a sleep in a mount namespace of its own, changed by a script."""
-    command = ["unshare", "-m", "sh", "-c", f"{script} && echo ready && exec sleep 100"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+def waiting(script: str) -> Iterator[int]:
+    """The process id of a shell in a mount namespace of its own, changed by a script.
+
+    It waits by itself: a program that it became would have no command line for a moment.
+    """
+    command = ["unshare", "-m", "sh", "-c", f"{script} && echo ready && read -r line"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         try:
@@ -35,7 +38,7 @@ def sleeping(script: str) -> Iterator[int]:
 )
 def test_process_whose_files_are_ours_is_here(tmp_path: Path, script: str, is_here: bool) -> None:
     """A service that systemd lets write in few places only has mounts of its own, and reads this host's files."""
-    with sleeping(script.replace("{tmp}", str(tmp_path))) as pid:
+    with waiting(script.replace("{tmp}", str(tmp_path))) as pid:
         process = read_process(pid)
         assert process is not None
         assert process.is_here is is_here
