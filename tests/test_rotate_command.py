@@ -1,6 +1,9 @@
 """`dkimctl rotate`, `hold`, `delete` below --root: what needs no daemon, and what is typed wrong."""
 
 import json
+import subprocess
+import sys
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -46,17 +49,30 @@ def test_the_dry_run_changes_nothing(dkimctl: DkimctlInside) -> None:
     assert not (dkimctl.root / "var/lib/dkimctl").exists()
 
 
-def test_damaged_facts_stop_one_domain_and_no_other(dkimctl: DkimctlInside) -> None:
-    """The failed step names the domain, with a hint; the other domain is looked at."""
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: json.dumps({**json.loads(text), "facts": {"record": {"written": "yesterday"}}}),
+        lambda text: json.dumps({**json.loads(text), "schema": 99}),
+        lambda text: json.dumps({**json.loads(text), "phase": "resting"}),
+        lambda text: text[: len(text) // 2],
+        lambda text: "",
+        lambda text: "[]",
+    ],
+    ids=["facts", "newer version", "phase", "cut off", "empty", "list"],
+)
+def test_damaged_metadata_stops_one_domain_and_no_other(dkimctl: DkimctlInside, damage: Callable[[str], str]) -> None:
+    """The failed step names the domain, with a hint; the file stays as it is; the other domain is looked at."""
     assert dkimctl("genkey", "other.example", "-s", "mail", "--algorithm", "ed25519", "-q").code == 0
     path = dkimctl.root / "etc/opendkim/keys/other.example/mail.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "facts": {"record": {"written": "yesterday"}}}))
+    path.write_text(damaged := damage(path.read_text()))
     with sandbox() as running:
         run = dkimctl("rotate", "--json", env=running.environment())
     failed = [step for step in run.json["rotation"]["steps"] if step["outcome"] == "failed"]
     assert [(step["domain"], step["exit_code"]) for step in failed] == [("other.example", 1)]
     assert failed[0]["hint"]
     assert [wait["domain"] for wait in run.json["rotation"]["waits"]] == [ZONE]
+    assert path.read_text() == damaged
 
 
 def test_lone_damaged_metadata_stop_one_domain_and_no_other(dkimctl: DkimctlInside) -> None:
@@ -144,8 +160,8 @@ def test_a_published_key_is_deleted_with_its_record_and_no_other(dkimctl: Dkimct
         assert (dkimctl.root / f"etc/opendkim/keys/{ZONE}/second.private").exists()
 
 
-def test_looking_notes_nothing(dkimctl: DkimctlInside) -> None:
-    """A key whose end is seen only now, because another one signs: --dry-run says so, and leaves it to `rotate`."""
+def another_signs(dkimctl: DkimctlInside) -> None:
+    """Make the first key one that has signed until another key took its place."""
     table = dkimctl.root / "etc/opendkim/KeyTable"
     table.write_text(f"new._domainkey.{ZONE} {ZONE}:new:/etc/opendkim/keys/{ZONE}/new.private\n")
     assert dkimctl("genkey", ZONE, "-s", "new", "--algorithm", "ed25519", "-q").code == 0
@@ -155,9 +171,36 @@ def test_looking_notes_nothing(dkimctl: DkimctlInside) -> None:
     ):
         path = dkimctl.root / f"etc/opendkim/keys/{ZONE}/{selector}.json"
         path.write_text(json.dumps({**notes(dkimctl, selector), "phase": "active", "facts": {"signing": signing}}))
+
+
+def test_looking_notes_nothing(dkimctl: DkimctlInside) -> None:
+    """A key whose end is seen only now, because another one signs: --dry-run says so, and leaves it to `rotate`."""
+    another_signs(dkimctl)
     before = notes(dkimctl)
     assert "its record is emptied" in dkimctl("rotate", "--dry-run").out
     assert notes(dkimctl) == before
     with sandbox() as running:
         dkimctl("rotate", env=running.environment())
     assert notes(dkimctl)["phase"] == "retiring"
+
+
+def test_two_at_once_do_a_thing_once(dkimctl: DkimctlInside) -> None:
+    """One does what is due; the other waits for it, and finds nothing due. Nothing temporary is left."""
+    another_signs(dkimctl)
+    with sandbox() as running:
+        both = [
+            subprocess.Popen(
+                [sys.executable, "-m", "dkimctl", "rotate"],
+                env=dkimctl.scratch.environment(running.environment()),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            for _ in range(2)
+        ]
+        said = [one.communicate(timeout=120) for one in both]
+        assert sorted(one.returncode for one in both) == [0, 3], said
+        assert key_records(running) == ["new._domainkey"]
+    phases = [entry["phase"] for entry in notes(dkimctl)["history"]]  # type: ignore[attr-defined]
+    assert phases.count("retiring") == 1
+    assert list(dkimctl.root.rglob(".dkimctl-*")) == []
