@@ -244,6 +244,16 @@ def test_mail_in_the_queue_keeps_the_record_but_not_for_ever(decide: Decide) -> 
     assert done(decide(POLICY, domain(retired(NOW - 28 * DAY), signing(), oldest_queued=1), NOW), "o") == [Do.REVOKE]
 
 
+def test_mail_that_keeps_a_record_is_named(decide: Decide) -> None:
+    """Only where it is what is waited for; the first fortnight passes without it."""
+    facts = domain(retired(NOW - 14 * DAY), signing(), oldest_queued=1, queued_as="4ABC on hold in the queue")
+    assert [wait.on for wait in decide(POLICY, facts, NOW).waits] == [
+        "mail signed with dk0 that is under way, such as 4ABC on hold in the queue"
+    ]
+    soon = facts._replace(keys=(retired(NOW - DAY), signing()))
+    assert [wait.on for wait in decide(POLICY, soon, NOW).waits] == ["mail signed with dk0 that is under way"]
+
+
 def test_nothing_is_taken_away_after_a_jump_of_the_clock(decide: Decide) -> None:
     """Until `careful_until` there are proofs only; a leaked key goes all the same."""
     facts = domain(retired(NOW - 20 * DAY), signing(), careful_until=NOW + DAY)

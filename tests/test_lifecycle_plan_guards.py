@@ -201,6 +201,32 @@ def test_a_revoked_key_that_never_signed_is_removed(decide: Decide) -> None:
     assert done(decide(POLICY, domain(signing(), emptied), NOW), "b") == [Do.REMOVE]
 
 
+def test_a_revoked_key_that_never_signed_is_purged(decide: Decide) -> None:
+    """As long after the end of its record as another one after its last signature; it is told when."""
+    gone = RecordFacts(revoked=NOW - 91 * DAY, gone=NOW - 90 * DAY, removed=NOW - 50 * DAY, absent=NOW - 50 * DAY)
+    assert done(decide(POLICY, domain(signing(), ready(record=gone)), NOW), "b") == [Do.PURGE]
+    early = decide(POLICY, domain(signing(), ready(record=gone._replace(gone=NOW - 90 * DAY + 5))), NOW)
+    assert Do.PURGE not in done(early)
+    assert early.due == NOW + 5
+
+
+def test_a_key_that_was_never_looked_up_is_looked_up_before_all_else(decide: Decide) -> None:
+    """Not known is not missing: no haste, no new key; what is known to be wrong is mended all the same."""
+    unseen = signing(OLD, record=RecordFacts())
+    assert done(decide(POLICY, domain(unseen), NOW)) == [Do.LOOK]
+    assert done(decide(POLICY, domain(unseen, ready()), NOW, begin=True)) == [Do.LOOK]
+    assert done(decide(POLICY, domain(unseen, ready(record=RecordFacts())), NOW)) == [Do.LOOK]
+    former = retired(NOW - 60)
+    assert done(decide(POLICY, domain(former, unseen), NOW)) == [Do.LOOK]
+    assert Do.SWITCH in done(decide(POLICY, domain(unseen._replace(leak=Leak.KEY), ready()), NOW), "b")
+    assert Do.SWITCH in done(decide(POLICY, domain(unseen, other(leak=Leak.KEY), ready()), NOW), "b")
+    failing = on_relay(unseen, since=None, proven=None, failed=NOW - 60)
+    assert Do.SWITCH in done(decide(POLICY, domain(failing, ready()), NOW), "b")
+    revoked = other(record=RecordFacts(revoked=NOW))
+    assert Do.SWITCH in done(decide(POLICY, domain(unseen, revoked, ready()), NOW), "b")
+    assert Do.SWITCH in done(decide(POLICY, domain(unseen, other(record=LOST), ready()), NOW), "b")
+
+
 def test_the_reason_of_a_revocation_is_told(decide: Decide) -> None:
     """A person reads why a record was emptied."""
     for leak, why in ((Leak.KEY, "leaked"), (Leak.NONE, "mail")):

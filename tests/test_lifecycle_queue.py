@@ -16,7 +16,29 @@ def test_queue_that_cannot_be_listed_may_hold_mail_of_any_age(monkeypatch: pytes
 
     monkeypatch.setattr(machine, "find_program", lambda _: "/usr/sbin/postqueue")
     monkeypatch.setattr(machine, "run_program", fail)
-    assert machine._oldest_queued(Settings()) == 0
+    assert machine._oldest_queued(Settings()) == machine._UNLISTED
+
+
+def test_a_listing_that_fails_is_not_an_empty_queue(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An exit code other than 0 counts as mail of any age, whatever was listed before it."""
+    monkeypatch.setattr(machine, "find_program", lambda _: "/usr/sbin/postqueue")
+    monkeypatch.setattr(machine, "run_program", lambda *_: Ended(69, '{"arrival_time": 70}\n', "fatal: queue"))
+    found = machine._oldest_queued(Settings())
+    assert found is not None
+    assert found.arrival == 0
+    assert "could not list" in found.text
+
+
+def test_the_oldest_message_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its queue id, since when it is there, and whether it is on hold: what a person looks for."""
+    listing = (
+        '{"queue_name": "hold", "queue_id": "4ABC", "arrival_time": 50}\n{"queue_id": "4DEF", "arrival_time": 70}\n'
+    )
+    monkeypatch.setattr(machine, "find_program", lambda _: "/usr/sbin/postqueue")
+    monkeypatch.setattr(machine, "run_program", lambda *_: Ended(0, listing, ""))
+    found = machine._oldest_queued(Settings())
+    assert found is not None
+    assert found.text == "4ABC on hold in the queue since 1970-01-01T00:00:50Z"
 
 
 @pytest.mark.parametrize(
@@ -27,7 +49,8 @@ def test_oldest_message_of_a_listed_queue(monkeypatch: pytest.MonkeyPatch, listi
     """The oldest arrival counts, and an empty listing is an empty queue."""
     monkeypatch.setattr(machine, "find_program", lambda _: "/usr/sbin/postqueue")
     monkeypatch.setattr(machine, "run_program", lambda *_: Ended(0, listing, ""))
-    assert machine._oldest_queued(Settings()) == oldest
+    found = machine._oldest_queued(Settings())
+    assert (found and found.arrival) == oldest
 
 
 def test_host_without_postfix_has_no_queue(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """The effects of a plan's actions: each is done, read back, and noted as a fact."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -30,6 +31,9 @@ from dkimctl.signers.base import Name
 from dkimctl.signers.registry import signer_of
 from dkimctl.signers.service import Action as Reload
 from dkimctl.signers.service import reload_daemon
+from dkimctl.verify.report import Report as DnsReport
+from dkimctl.verify.report import Target
+from dkimctl.verify.targets import managed_target
 
 Report = Callable[[RotationStep], None]
 
@@ -97,6 +101,17 @@ class Effects:
                 selector = due.key.selector if due.action.key else ""
                 self.report(failed_step(due.domain, selector, due.action.do, error))
 
+    def _fail(self, due: Due, error: DkimctlError) -> None:
+        self.report(failed_step(due.domain, due.key.selector, due.action.do, error))
+
+    @contextmanager
+    def _alone(self, due: Due) -> Iterator[None]:
+        """Make an error in here a failed step of this key: the others of its group go on."""
+        try:
+            yield
+        except DkimctlError as error:
+            self._fail(due, error)
+
     def _done(self, due: Due, proof: str, selector: str = "") -> None:
         name = selector or due.key.selector
         self.report(RotationStep(due.domain, name, due.action.do, StepOutcome.DONE, proof))
@@ -119,17 +134,15 @@ class Effects:
     def _publish(self, dues: Sequence[Due]) -> None:
         by_provider: dict[str, list[Due]] = {}
         for due in dues:
-            try:
+            with self._alone(due):
                 text = provider_text(self.settings, due.domain, self.store.keys(due.domain))
                 by_provider.setdefault(text, []).append(due)
-            except DkimctlError as error:
-                self.report(failed_step(due.domain, due.key.selector, Do.PUBLISH, error))
         for text, group in by_provider.items():
             try:
                 self._publish_at(text, group)
             except DkimctlError as error:
                 for due in group:
-                    self.report(failed_step(due.domain, due.key.selector, Do.PUBLISH, error))
+                    self._fail(due, error)
 
     def _publish_at(self, text: str, dues: Sequence[Due]) -> None:
         keys = [due.key for due in dues]
@@ -138,29 +151,40 @@ class Effects:
             dues, publish_at_each(self.settings, self.store, text, keys, choices, clock=self.clock), strict=True
         ):
             if made.error:
-                self.report(failed_step(due.domain, due.key.selector, Do.PUBLISH, made.error))
+                self._fail(due, made.error)
             elif made.outcome is PublishOutcome.BY_HAND:
                 self._waits(due, made.next_step, person=True)
             else:
-                self._note_written(due.key)
-                self._done(due, f"{made.name} at {made.provider}, read back and equal ({len(made.text)} characters)")
+                with self._alone(due):
+                    self._note_written(due.key)
+                    proof = f"{made.name} at {made.provider}, read back and equal ({len(made.text)} characters)"
+                    self._done(due, proof)
 
     def _note_written(self, key: Key) -> None:
         now = self._now
         self._note_record(key, lambda record: record._replace(written=now))
 
     def _look(self, dues: Sequence[Due]) -> None:
-        by_name = {due.key.name: due for due in dues}
+        targets: dict[Target, Due] = {}
+        for due in dues:
+            with self._alone(due):
+                targets[managed_target(due.key, self.settings, self.store)] = due
+        left = dict(targets)
         try:
-            for key, report in look(self.settings, self.store, [due.key for due in dues]):
-                due, now, public = by_name.pop(key.name), self._now, self.store.public(key).base64
-                before = read_record(key.metadata, now)
-                after = noted(before, report, public, due.policy, now)
-                self.store.note(key, partial(with_record, record=after))
-                self._say_seen(due, before, after, report.findings[0].title if report.findings else "")
+            for report in look(self.settings, targets):
+                due = left.pop(report.target)
+                with self._alone(due):
+                    self._note_seen(due, report)
         except DkimctlError as error:
-            for due in by_name.values():
-                self.report(failed_step(due.domain, due.key.selector, Do.LOOK, error))
+            for due in left.values():
+                self._fail(due, error)
+
+    def _note_seen(self, due: Due, report: DnsReport) -> None:
+        now, public = self._now, self.store.public(due.key).base64
+        before = read_record(due.key.metadata, now)
+        after = noted(before, report, public, due.policy, now)
+        self.store.note(due.key, partial(with_record, record=after))
+        self._say_seen(due, before, after, report.findings[0].title if report.findings else "")
 
     def _say_seen(self, due: Due, before: RecordFacts, after: RecordFacts, why: str) -> None:
         if after.gone is not None and before.gone is None:
@@ -199,24 +223,25 @@ class Effects:
         begun = KeyOnRelay(
             tried=self._now
         )  # no proof from before counts: the tables change before the daemon reads them
-        for due in dues:
-            self._note_signing(due.key, lambda facts: begun._replace(failed=facts.failed))
         try:
+            for due in dues:
+                self._note_signing(due.key, lambda facts: begun._replace(failed=facts.failed))
             result = switch(self.settings, self.store, [due.key for due in dues], clock=self.clock)
         except DkimctlError as error:
             for due in dues:
-                self.report(failed_step(due.domain, due.key.selector, Do.SWITCH, error))
+                self._fail(due, error)
             return len(dues)
         if any(key.leak and key.is_used for due in dues for key in due.gathered.facts.keys):
             self._restart(dues)
         for due in dues:
             name = (due.domain, due.key.selector)
-            if name in result.proven:
+            if name in result.failed:
+                self._fail(due, result.failed[name])
+                continue
+            with self._alone(due):
                 self._note_proof(due.key)
                 self.store.note_domain(due.domain, begun=None)
                 self._done(due, "it signs now, and its signature verifies with the record in DNS")
-            else:
-                self.report(failed_step(due.domain, due.key.selector, Do.SWITCH, result.failed[name]))
         return len(result.failed)
 
     def _restart(self, dues: Sequence[Due]) -> None:
@@ -250,16 +275,16 @@ class Effects:
             result = prove_keys(self.settings, self.store, [due.key for due in dues], clock=self.clock)
         except DkimctlError as problem:
             result = dict.fromkeys(((due.domain, due.key.selector) for due in dues), problem)
-        now = self._now
         for due in dues:
             error = result.get((due.domain, due.key.selector))
-            if error is None:
-                self._note_proof(due.key)
-                continue
-            self._note_signing(
-                due.key, lambda facts: facts._replace(failed=now if facts.failed is None else facts.failed)
-            )
-            self.report(failed_step(due.domain, due.key.selector, Do.PROVE, error))
+            with self._alone(due):
+                self._note_proof(due.key) if error is None else self._note_failure(due.key)
+            if error is not None:
+                self._fail(due, error)
+
+    def _note_failure(self, key: Key) -> None:
+        now = self._now
+        self._note_signing(key, lambda facts: facts._replace(failed=now if facts.failed is None else facts.failed))
 
     # --- what is taken away
 

@@ -145,5 +145,7 @@ class Facts(NamedTuple):
     """When the next slot is expected to be free, where that is known."""
     oldest_queued: int | None = None
     """When the oldest message in the relays' queues arrived; 0 when not listed, None when empty."""
+    queued_as: str = "mail in the queue"
+    """What is that oldest message, in words."""
     careful_until: int | None = None
     """Until when nothing is taken away: the clock jumped, or no run has looked for longer than the keep time."""

@@ -26,6 +26,8 @@ class Machine(NamedTuple):
     """The connections and processes that are open now, and may go on with the configuration they began with."""
     oldest_queued: int | None = None
     """When the oldest message in Postfix's queue arrived."""
+    queued_as: str = ""
+    """What that message is, in words."""
     queue_lifetime: int = 5 * DAY
     """For how many seconds Postfix keeps a message in its queue."""
     careful_until: int | None = None
@@ -77,6 +79,7 @@ def gather(settings: Settings, store: LifecycleStore, domain: str, machine: Mach
             may_write=_may_write(settings, domain, keys),
             free_selector=not delegated or any(s not in {key.selector for key in keys} for s in SLOTS),
             oldest_queued=machine.oldest_queued,
+            queued_as=machine.queued_as,
             careful_until=machine.careful_until,
         ),
         found,

@@ -3,6 +3,7 @@
 import json
 from contextlib import suppress
 from datetime import datetime
+from typing import NamedTuple
 
 from dkimctl.clock import timestamp
 from dkimctl.config.settings import Settings
@@ -13,6 +14,7 @@ from dkimctl.install.eligible_keys import installed_keys
 from dkimctl.lifecycle.gather import Machine
 from dkimctl.lifecycle.notes import at_text, instant
 from dkimctl.lifecycle.policy import DAY
+from dkimctl.names import printable
 from dkimctl.postfix.durations import QUEUE_LIFETIME, queue_lifetime
 from dkimctl.postfix.postconf import read_settings
 from dkimctl.programs import find_program, run_program
@@ -23,8 +25,17 @@ STATE = f"{STATE_DIRECTORY}/rotate.json"
 _BACKWARDS = 300
 """The clock may be set back by so many seconds without a word."""
 _LONGEST_GAP = 400 * DAY
-_ANY_AGE = 0
-"""The arrival of the oldest message in a queue that could not be listed."""
+
+
+class Queued(NamedTuple):
+    """A message in Postfix's queue."""
+
+    arrival: int
+    text: str
+    """What it is, in words."""
+
+
+_UNLISTED = Queued(0, "mail of any age in the queue, which postqueue -j could not list")
 
 
 def read_machine(settings: Settings, now: int) -> Machine:
@@ -36,13 +47,15 @@ def read_machine(settings: Settings, now: int) -> Machine:
     state = _read_state(settings)
     last = state.get("last_run")
     gap = now - last if last is not None else 0
-    careful = state.get("careful_until")
+    careful = min(state["careful_until"], now + DAY) if "careful_until" in state else None
     if gap < -_BACKWARDS or gap > settings.lifecycle.keep_after:
         careful = now + DAY
+    queued = _oldest_queued(settings) if settings.is_live else None
     return Machine(
         installed_keys(settings),
         open_connections(socket) if socket else frozenset(),
-        oldest_queued=_oldest_queued(settings) if settings.is_live else None,
+        oldest_queued=queued.arrival if queued else None,
+        queued_as=queued.text if queued else "",
         queue_lifetime=_queue_lifetime(settings) if settings.is_live else 5 * DAY,
         careful_until=careful,
         clock_problem=_clock_problem(gap, last),
@@ -91,8 +104,8 @@ def _queue_lifetime(settings: Settings) -> int:
     return queue_lifetime(value)
 
 
-def _oldest_queued(settings: Settings) -> int | None:
-    """Return when the oldest message in Postfix's queue arrived; None when it is empty, or there is no Postfix.
+def _oldest_queued(settings: Settings) -> Queued | None:
+    """Return the oldest message in Postfix's queue; None when it is empty, or there is no Postfix.
 
     A queue that could not be listed, such as one whose listing is too long or does not end, may hold mail of any age.
     """
@@ -102,12 +115,18 @@ def _oldest_queued(settings: Settings) -> int | None:
     try:
         listed = run_program("postqueue", "-c", directory, "-j")
     except DkimctlError:
-        return _ANY_AGE
-    times = (_arrival(line) for line in listed.out.splitlines())
-    return min((at for at in times if at is not None), default=None)
+        return _UNLISTED
+    if listed.code != 0:
+        return _UNLISTED
+    return min(filter(None, map(_queued, listed.out.splitlines())), default=None)
 
 
-def _arrival(line: str) -> int | None:
+def _queued(line: str) -> Queued | None:
     with suppress(ValueError, KeyError, TypeError):
-        return int(json.loads(line)["arrival_time"])
+        message = json.loads(line)
+        arrival = int(message["arrival_time"])
+        hold = " on hold" if message.get("queue_name") == "hold" else ""
+        return Queued(
+            arrival, f"{printable(str(message.get('queue_id')), 40)}{hold} in the queue since {at_text(arrival)}"
+        )
     return None

@@ -102,12 +102,14 @@ class _Planner:
             self._watch(key)
         for key in self._kept():
             self._restore(key)
-        target = self._target(used)
-        if target is not None:
-            self._prepare(target)
-            self._switch(target, used)
-        elif used:
-            self._make(used)
+        target = None
+        if not _must_be_seen_first(used):
+            target = self._target(used)
+            if target is not None:
+                self._prepare(target)
+                self._switch(target, used)
+            elif used:
+                self._make(used)
         for key in self.keys:
             if not key.is_used and key is not target:
                 self._retire(key, used)
@@ -318,7 +320,8 @@ class _Planner:
             end = max(end, min(self.now + 2 * DAY, left + 2 * self.policy.keep_after))
         if self._is_due(end):
             return True
-        self._wait(f"mail signed with {key.selector} that is under way", end)
+        held = f", such as {self.facts.queued_as}" if end > left + self.policy.keep_after else ""
+        self._wait(f"mail signed with {key.selector} that is under way{held}", end)
         return False
 
     def _revoke(self, key: KeyFacts) -> None:
@@ -333,7 +336,8 @@ class _Planner:
         if key.in_slot:  # a slot is free for its next key once no cache holds this one
             is_due = record.absent is not None and self._is_due(record.absent + record.ttl)
         else:
-            is_due = bool(key.leak) or (left is not None and self._is_due(left + self.policy.private_key_for))
+            end = record.gone if left is None else left  # one that never signed ends with its record
+            is_due = bool(key.leak) or (end is not None and self._is_due(end + self.policy.private_key_for))
         if is_due:
             self._do(Do.PURGE, key, "nothing needs its private key any more")
 
@@ -351,8 +355,12 @@ def _is_away(key: KeyFacts, facts: Facts) -> bool:
 
 def _works(key: KeyFacts) -> bool:
     """Return True when mail signed with this key now can be verified, as far as was seen."""
-    failed = any(relay.failed is not None and relay.since is None for relay in key.relays.values() if relay.is_used)
-    return _is_usable(key) and key.is_served and not failed
+    return _is_usable(key) and key.is_served and not _failed(key)
+
+
+def _failed(key: KeyFacts) -> bool:
+    """Return True when a relay never signed rightly with this key, and was seen to fail."""
+    return any(relay.failed is not None and relay.since is None for relay in key.relays.values() if relay.is_used)
 
 
 def old_at(key: KeyFacts, policy: Policy) -> int:
@@ -372,6 +380,15 @@ def _starts_to_age(key: KeyFacts, policy: Policy) -> int:
     if not starts or not key.is_ours:
         return key.created
     return min(max(key.created, min(starts)), key.created + policy.rotate_after)
+
+
+def _must_be_seen_first(used: list[KeyFacts]) -> bool:
+    """Return True when a key that signs was never looked up, and nothing is known to be wrong.
+
+    A record of which nothing is known is no lost one: nothing is done in haste because of it.
+    """
+    unseen = [key for key in used if key.record.last_seen is None and key.record.missing is None]
+    return bool(unseen) and not any(key.leak or key.is_revoked or key.record.missing or _failed(key) for key in used)
 
 
 def _is_proven(key: KeyFacts) -> bool:

@@ -4,24 +4,20 @@ from collections.abc import Iterable, Iterator
 
 from dkimctl.config.settings import Settings
 from dkimctl.keys.knownbad import not_looked_for
-from dkimctl.keys.store import Key, KeyReader
 from dkimctl.lifecycle.facts import RecordFacts
 from dkimctl.lifecycle.policy import Policy
 from dkimctl.publish.record_match import key_value
 from dkimctl.record.model import KeyRecord
 from dkimctl.record.parse import parse_record
 from dkimctl.verify.check import check
-from dkimctl.verify.report import AnswerState, Report, ServerAnswer
-from dkimctl.verify.targets import managed_target
+from dkimctl.verify.report import AnswerState, Report, ServerAnswer, Target
 
 _NOTHING = (AnswerState.NO_NAME, AnswerState.NO_TEXT)
 
 
-def look(settings: Settings, store: KeyReader, keys: Iterable[Key]) -> Iterator[tuple[Key, Report]]:
-    """Yield each key with what every authoritative server says at its name."""
-    by_target = {managed_target(key, settings, store): key for key in keys}
-    for report in check(by_target, settings.lookup, weak=not_looked_for):
-        yield by_target[report.target], report
+def look(settings: Settings, targets: Iterable[Target]) -> Iterator[Report]:
+    """Yield what every authoritative server says at the name of each of these keys."""
+    yield from check(targets, settings.lookup, weak=not_looked_for)
 
 
 def noted(record: RecordFacts, report: Report, public: str, policy: Policy, now: int) -> RecordFacts:

@@ -30,6 +30,8 @@ class Exposed:
     """True when no name server gives the key any more."""
     until: str | None
     """When the last resolver has forgotten the record: RFC 3339, UTC. None while it is still served."""
+    is_assumed: bool = False
+    """True when the record's TTL was never seen, and a day is taken for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,4 +109,4 @@ def _exposed(store: LifecycleStore, key: Key, now: int) -> Exposed:
     if record.gone is None:
         return Exposed(key.domain, key.selector, revoked=False, until=None)
     until = at_text(record.gone + (record.ttl or _CACHED))
-    return Exposed(key.domain, key.selector, revoked=True, until=until)
+    return Exposed(key.domain, key.selector, revoked=True, until=until, is_assumed=not record.ttl)

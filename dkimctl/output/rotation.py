@@ -56,7 +56,8 @@ def show_revocation(result: Revocation, terminal: "Terminal") -> None:
             again = "run the same command again: it goes on from here"
             terminal.warning(f"{subject}: name servers still give the leaked key", again)
         elif one.until:
-            terminal.line_step(f"{subject}: revoked; resolvers may believe its old record until {one.until}")
+            why = " (its TTL was never seen: a day is assumed)" if one.is_assumed else ""
+            terminal.line_step(f"{subject}: revoked; resolvers may believe its old record until {one.until}{why}")
         else:
             terminal.line_step(f"{subject}: revoked")
 
