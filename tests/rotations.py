@@ -88,7 +88,7 @@ class Rotation:
 
     def run(self, hours: float, *arguments: str, strace: tuple[str, ...] = ()) -> Run:
         """Run `rotate` under that clock, below strace where options for that are given."""
-        environment = self._faked(hours)
+        environment = self._faked(hours) | {"PYTHONDONTWRITEBYTECODE": "1"}
         machine = self.relay.machine
         command = (sys.executable, "-c", START, machine.programs, "rotate", *arguments)
         if strace:

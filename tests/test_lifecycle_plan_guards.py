@@ -216,8 +216,8 @@ def test_a_key_that_was_never_looked_up_is_looked_up_before_all_else(decide: Dec
     assert done(decide(POLICY, domain(unseen), NOW)) == [Do.LOOK]
     assert done(decide(POLICY, domain(unseen, ready()), NOW, begin=True)) == [Do.LOOK]
     assert done(decide(POLICY, domain(unseen, ready(record=RecordFacts())), NOW)) == [Do.LOOK]
-    former = retired(NOW - 60)
-    assert done(decide(POLICY, domain(former, unseen), NOW)) == [Do.LOOK]
+    assert done(decide(POLICY, domain(retired(NOW - 60), unseen), NOW)) == [Do.LOOK]
+    assert done(decide(POLICY, domain(unseen, other()), NOW)) == [Do.LOOK]
     assert Do.SWITCH in done(decide(POLICY, domain(unseen._replace(leak=Leak.KEY), ready()), NOW), "b")
     assert Do.SWITCH in done(decide(POLICY, domain(unseen, other(leak=Leak.KEY), ready()), NOW), "b")
     failing = on_relay(unseen, since=None, proven=None, failed=NOW - 60)

@@ -387,8 +387,8 @@ def _must_be_seen_first(used: list[KeyFacts]) -> bool:
 
     A record of which nothing is known is no lost one: nothing is done in haste because of it.
     """
-    unseen = [key for key in used if key.record.last_seen is None and key.record.missing is None]
-    return bool(unseen) and not any(key.leak or key.is_revoked or key.record.missing or _failed(key) for key in used)
+    is_wrong = any(key.leak or key.is_revoked or key.record.missing is not None or _failed(key) for key in used)
+    return any(key.record.last_seen is None for key in used) and not is_wrong
 
 
 def _is_proven(key: KeyFacts) -> bool:
