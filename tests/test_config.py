@@ -7,6 +7,7 @@ import pytest
 from dkimctl.config.load import load_settings
 from dkimctl.config.settings import Settings
 from dkimctl.errors import ConfigError, UsageError
+from tests.conftest import DkimctlOfNobody, needs
 
 
 def load(tmp_path: Path, text: str, **environment: str) -> Settings:
@@ -167,3 +168,15 @@ def test_a_file_that_is_nested_too_deeply(tmp_path: Path) -> None:
     """It is told as a mistake of the file."""
     with pytest.raises(ConfigError, match="nested too deeply"):
         load(tmp_path, "a = " + "[" * 100_000)
+
+
+@needs(root=True, namespaces=True)
+def test_a_directory_that_the_user_may_not_pass_counts_as_no_configuration(dkimctl_of_nobody: DkimctlOfNobody) -> None:
+    """The package's /etc/dkimctl is for root alone; what is public can be asked without it, unless a file is named."""
+    directory = dkimctl_of_nobody.scratch.root / "etc/dkimctl"
+    directory.mkdir(parents=True)
+    (directory / "dkimctl.toml").write_text("broken")
+    directory.chmod(0o750)
+    assert "dkimctl.toml" not in dkimctl_of_nobody("record", "example.com").err
+    named = dkimctl_of_nobody("record", "example.com", "--config", str(directory / "dkimctl.toml"))
+    assert (named.code, "dkimctl.toml" in named.err) == (3, True)

@@ -24,7 +24,7 @@ README = (REPOSITORY / "README.md").read_text()
 ELSEWHERE = {
     "python3 -m venv .venv && .venv/bin/pip install . && .venv/bin/dkimctl demo": "tests/test_packaging.py runs it",
     "sh tests/run": "it runs these tests",
-    "sudo apt-get install opendkim opendkim-tools python3-venv": "changes the machine",
+    "sudo apt install ../dkimctl_*.deb": "tests/release installs it",
     "sudo python3 -m venv /opt/dkimctl": "changes the machine",
     "sudo /opt/dkimctl/bin/pip install .": "changes the machine",
     "sudo ln -s /opt/dkimctl/bin/dkimctl /usr/bin/dkimctl": "changes the machine",

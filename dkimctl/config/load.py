@@ -22,6 +22,7 @@ def load_settings(
 ) -> Settings:
     """Return the settings from `file` (absent is fine unless it was named), the environment, and the defaults.
 
+    A default file in a directory that this user cannot pass counts as absent: what is public can be asked without it.
     Raises ConfigError with every problem found, DiskError when the file cannot be read.
     """
     top = Path(root or environment.get("DKIMCTL_ROOT") or "/")
@@ -32,13 +33,23 @@ def load_settings(
     named = file or environment.get("DKIMCTL_CONFIG")
     settings = Settings(root=top)
     path = Path(named) if named else settings.at(DEFAULT_FILE)
-    text = read_file(path)
+    text = read_file(path) if named or _may_pass(path.parent) else None
     if text is None and named:
         raise ConfigError(f"no such configuration file: {path}", hint="check --config and DKIMCTL_CONFIG")
     if text is not None:
         settings = _from_document(settings, path, text)
     search.configure(settings.paths.programs)
     return replace(settings, lookup=_lookup_from_environment(settings.lookup, environment))
+
+
+def _may_pass(directory: Path) -> bool:
+    try:
+        os.stat(f"{directory}/.")
+    except PermissionError:
+        return False
+    except OSError:
+        return True  # reading the file says what is wrong, or that there is none
+    return True
 
 
 def _from_document(settings: Settings, path: Path, text: bytes) -> Settings:
