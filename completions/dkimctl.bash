@@ -2,6 +2,11 @@ _dkimctl_completion() {
     local IFS=$'\n'
     local response
 
+    if [[ ${COMP_WORDS[COMP_CWORD]} == : || ${COMP_WORDS[COMP_CWORD-1]} == : ]]; then
+        compopt -o default
+        return 0
+    fi
+
     response=$(env COMP_WORDS="${COMP_WORDS[*]}" COMP_CWORD=$COMP_CWORD _DKIMCTL_COMPLETE=bash_complete $1)
 
     for completion in $response; do
@@ -15,6 +20,7 @@ _dkimctl_completion() {
             compopt -o default
         elif [[ $type == 'plain' ]]; then
             COMPREPLY+=($value)
+            [[ $value != *: ]] || compopt -o nospace
         fi
     done
 

@@ -29,10 +29,29 @@ class ZshFunction(ZshComplete):
     source_template = ZshComplete.source_template.replace(FIRST_CALL, EVERY_CALL)
 
 
+class BashFunction(BashComplete):
+    """Click's script; what follows a colon, which bash takes for a word of its own, is a file name."""
+
+    source_template = BashComplete.source_template.replace(
+        "    response=",
+        "    if [[ ${COMP_WORDS[COMP_CWORD]} == : || ${COMP_WORDS[COMP_CWORD-1]} == : ]]; then\n"
+        "        compopt -o default\n        return 0\n    fi\n\n    response=",
+    ).replace(
+        "            COMPREPLY+=($value)\n",
+        "            COMPREPLY+=($value)\n            [[ $value != *: ]] || compopt -o nospace\n",
+    )
+
+
+class FishFunction(FishComplete):
+    """Click's script; as it comes, a description ends at its first comma."""
+
+    source_template = FishComplete.source_template.replace('string split ","', 'string split --max 1 ","')
+
+
 COMPLETIONS: dict[str, type[ShellComplete]] = {
-    "dkimctl.bash": BashComplete,
+    "dkimctl.bash": BashFunction,
     "_dkimctl": ZshFunction,
-    "dkimctl.fish": FishComplete,
+    "dkimctl.fish": FishFunction,
 }
 
 

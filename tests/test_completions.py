@@ -7,10 +7,15 @@ import shlex
 import subprocess
 import sys
 import time
+from pathlib import Path
 
+import click
 import pytest
 
+from dkimctl.catalogue import CATALOGUE
 from dkimctl.cli.commands import COMMANDS
+from dkimctl.cli.completing import complete_providers
+from dkimctl.cli.main import cli
 from tests import regenerate
 from tests.conftest import REPOSITORY, Dkimctl, Scratch, needs
 
@@ -78,23 +83,30 @@ def test_nothing_is_said_where_completion_fails(dkimctl: Dkimctl, env: dict[str,
 
 @needs("fish")
 def test_fish(shell_environment: dict[str, str]) -> None:
-    """fish completes a command, an option, a choice and a managed domain."""
+    """fish completes a command, an option, a choice and what is managed here; descriptions are whole."""
 
-    def complete(line: str) -> list[str]:
+    def described(line: str) -> dict[str, str]:
         script = f"source {SCRIPTS}/dkimctl.fish; complete --do-complete {shlex.quote(line)}"
         ended = subprocess.run(
             ["fish", "--no-config", "-c", script], env=shell_environment, capture_output=True, text=True, timeout=60
         )
-        return [offered.split("\t")[0] for offered in ended.stdout.splitlines()]
+        return dict(offered.partition("\t")[::2] for offered in ended.stdout.splitlines())
+
+    def complete(line: str) -> list[str]:
+        return list(described(line))
+
+    assert described("dkimctl publish --provider rf") == {"rfc2136:": complete_providers_help("rfc2136:")}
+    assert described("dkimctl inspect DKIM10")["DKIM101"] == CATALOGUE["DKIM101"].title
 
     assert complete("dkimctl gen") == ["genkey"]
     assert complete("dkimctl record --for") == ["--format"]
     assert complete("dkimctl record --format o") == ["oneline", "ovh"]
     assert complete("dkimctl record exam") == ["example.com"]
+    assert complete("dkimctl record example.com -s m") == ["mail"]
 
 
 def test_bash(shell_environment: dict[str, str]) -> None:
-    """bash completes a command, an option, a choice and a managed domain."""
+    """bash completes a command, an option, a choice, and what is managed here."""
 
     def complete(line: str) -> list[str]:
         words = line.split(" ")
@@ -111,6 +123,7 @@ def test_bash(shell_environment: dict[str, str]) -> None:
     assert complete("dkimctl record --for") == ["--format"]
     assert complete("dkimctl record --format o") == ["oneline", "ovh"]
     assert complete("dkimctl record exam") == ["example.com"]
+    assert complete("dkimctl record example.com -s m") == ["mail"]
 
 
 @needs("zsh")
@@ -120,7 +133,51 @@ def test_zsh(shell_environment: dict[str, str]) -> None:
         zsh.type(f"fpath=({SCRIPTS} $fpath); autoload -Uz compinit; compinit -u -D; PS1='re''ady: '\n", until="ready:")
         zsh.type("dkimctl rec\t", until="record ")
         zsh.type("exam\t", until="example.com")
+        zsh.type("-s ma\t", until="mail ")
         zsh.type("--for\t", until="--format ")
+        zsh.type("onel\t", until="oneline ")
+    with Typist(["zsh", "-f", "-i"], shell_environment) as zsh:
+        zsh.type(f"fpath=({SCRIPTS} $fpath); autoload -Uz compinit; compinit -u -D; PS1='re''ady: '\n", until="ready:")
+        zsh.type("dkimctl publish --provider rfc\t", until="rfc2136:")
+        zsh.type("\x15dkimctl inspect DKIM10\t\t", until=CATALOGUE["DKIM101"].title)
+
+
+def test_bash_on_a_terminal(shell_environment: dict[str, str], tmp_path: Path) -> None:
+    """The tab key completes a provider without a space behind its colon, then a path, and the code of a finding."""
+    (tmp_path / "db.example.com").touch()
+    with Typist(["bash", "--norc", "-i"], shell_environment) as bash:
+        bash.type(f"PS1='re''ady: '; source {SCRIPTS}/dkimctl.bash\n", until="ready:")
+        bash.type("dkimctl publish --provider zo\t", until="zonefile:")
+        bash.type(f"{tmp_path}/db\t", until="db.example.com")
+        bash.type("\x15dkimctl inspect DKIM10\t\t", until="DKIM101")
+
+
+@pytest.mark.parametrize("name", list(regenerate.every_command()))
+def test_every_domain_selector_and_provider_is_completed(name: str) -> None:
+    """Wherever a command takes one that may be there, the shell is offered those that are there."""
+    command: click.Command = cli
+    for word in name.split():
+        assert isinstance(command, click.Group)
+        found = command.get_command(click.Context(command), word)
+        assert found is not None
+        command = found
+    own = {"domains", "domain", "selector", "provider"}
+    new = {
+        "genkey": {"domains", "selector"},
+        "setup": {"selector"},
+        "ovh login": {"domains"},
+        "ovh whoami": {"domains"},
+    }
+    for parameter in command.params:
+        if parameter.name in own - new.get(name, set()):
+            assert parameter._custom_shell_complete is not None, parameter.name
+
+
+def complete_providers_help(form: str) -> str:
+    """What is said of a provider."""
+    [item] = complete_providers(click.Context(cli), cli.params[0], form)
+    assert item.help and "," in item.help
+    return item.help
 
 
 class Typist:

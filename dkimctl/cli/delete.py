@@ -2,14 +2,14 @@
 
 import click
 
-from dkimctl.cli.domains import complete_domains
+from dkimctl.cli.completing import complete_domains, complete_selectors
 from dkimctl.cli.frame import App
 from dkimctl.cli.frame import command as make_command
 
 
 @make_command("delete", example="sudo dkimctl delete example.com dk202611")
 @click.argument("domain", shell_complete=complete_domains)
-@click.argument("selector", required=False)
+@click.argument("selector", required=False, shell_complete=complete_selectors)
 def command(app: App, domain: str, selector: str | None) -> int:
     """Delete an unused key: its record, then its private key.
 

@@ -1,18 +1,9 @@
-"""The argument `DOMAIN…` of commands, and the domains that it means."""
+"""The argument `DOMAIN…` and the option `-s SELECTOR` of commands, and the domains that are meant."""
 
 import click
 
+from dkimctl.cli.completing import complete_domains, complete_selectors
 from dkimctl.cli.frame import App, Decorator
-
-
-def complete_domains(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
-    """Return the managed domains for shell completion; none where they cannot be read."""
-    from dkimctl.errors import DkimctlError
-
-    try:
-        return [name for name in App().store.domains() if name.startswith(incomplete)]
-    except DkimctlError:
-        return []
 
 
 def domains_argument(*, required: bool = False) -> Decorator:
@@ -24,6 +15,11 @@ def domains_argument(*, required: bool = False) -> Decorator:
         metavar="DOMAIN..." if required else "[DOMAIN]...",
         shell_complete=complete_domains,
     )
+
+
+def selector_option(help: str) -> Decorator:
+    """Add the option `-s SELECTOR` for a key that is there."""
+    return click.option("-s", "--selector", metavar="NAME", help=help, shell_complete=complete_selectors)
 
 
 def managed_domains(app: App, named: tuple[str, ...]) -> list[str]:

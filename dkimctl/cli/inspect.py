@@ -6,17 +6,29 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dkimctl.cli.completing import complete_codes
 from dkimctl.cli.frame import App, dns_options
 from dkimctl.cli.frame import command as make_command
-from dkimctl.cli.layout import FILE
+from dkimctl.cli.layout import Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from io import BufferedReader
 
+    from click.shell_completion import CompletionItem
+
     from dkimctl.dkim.usable_key import FindRecords
 
 _CODE = re.compile(r"[A-Za-z]{2,8}[0-9]{3}")
+
+
+class _Subject(Place):
+    """A file, completed by the shell, or a code, completed from the catalogue once it has begun."""
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> "list[CompletionItem]":
+        """Return the codes that begin like this, or the marker for files."""
+        found = complete_codes(incomplete) if incomplete else []
+        return found or super().shell_complete(ctx, param, incomplete)
 
 
 @make_command(
@@ -26,7 +38,7 @@ _CODE = re.compile(r"[A-Za-z]{2,8}[0-9]{3}")
     "dig +short TXT mail._domainkey.example.com | dkimctl inspect -\n"
     "dkimctl inspect DKIM203",
 )
-@click.argument("subjects", nargs=-1, type=FILE, metavar="[FILE|-|CODE]...")
+@click.argument("subjects", nargs=-1, type=_Subject("file"), metavar="[FILE|-|CODE]...")
 @dns_options
 def command(app: App, subjects: tuple[str, ...]) -> int:
     """Explain a message, a DKIM-Signature, a key record, or findings by their CODE.

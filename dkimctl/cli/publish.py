@@ -4,7 +4,8 @@ from typing import Any
 
 import click
 
-from dkimctl.cli.domains import domains_argument, managed_domains
+from dkimctl.cli.completing import complete_providers
+from dkimctl.cli.domains import domains_argument, managed_domains, selector_option
 from dkimctl.cli.frame import App, Number, accept_limits_option, dns_options
 from dkimctl.cli.frame import command as make_command
 
@@ -21,9 +22,10 @@ from dkimctl.cli.frame import command as make_command
 @click.option(
     "--provider",
     metavar="NAME",
+    shell_complete=complete_providers,
     help="ovh, rfc2136:HOST, lexicon:NAME, zonefile:PATH or manual; default: as configured.",
 )
-@click.option("-s", "--selector", metavar="NAME", help="Only keys with this selector.")
+@selector_option("Only keys with this selector.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and its digest, and change nothing.")
 @click.option("--plan-digest", metavar="D", help="Apply the plan with this digest or nothing; see --dry-run.")
 @click.option("--ttl", type=click.IntRange(1, 604800), metavar="N", help="TTL of the records in seconds.")

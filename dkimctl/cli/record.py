@@ -2,14 +2,14 @@
 
 import click
 
-from dkimctl.cli.domains import domains_argument, managed_domains
+from dkimctl.cli.domains import domains_argument, managed_domains, selector_option
 from dkimctl.cli.frame import App
 from dkimctl.cli.frame import command as make_command
 
 
 @make_command("record", example="dkimctl record example.com\ndkimctl record example.com --format ovh")
 @domains_argument()
-@click.option("-s", "--selector", metavar="NAME", help="Only keys with this selector.")
+@selector_option("Only keys with this selector.")
 @click.option(
     "--format",
     "form",

@@ -2,7 +2,7 @@
 
 import click
 
-from dkimctl.cli.domains import complete_domains
+from dkimctl.cli.completing import complete_domains, complete_selectors
 from dkimctl.cli.frame import App, Number, dns_options
 from dkimctl.cli.frame import command as make_command
 
@@ -13,7 +13,7 @@ from dkimctl.cli.frame import command as make_command
     waits=True,
 )
 @click.argument("domain", shell_complete=complete_domains)
-@click.argument("selector", required=False)
+@click.argument("selector", required=False, shell_complete=complete_selectors)
 @click.option(
     "--leaked",
     type=click.Choice(("key", "host")),

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dkimctl.cli.completing import complete_providers
 from dkimctl.cli.domains import domains_argument
 from dkimctl.cli.frame import App, Number, accept_limits_option, dns_options
 from dkimctl.cli.frame import command as make_command
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 @click.option(
     "--provider",
     metavar="NAME",
+    shell_complete=complete_providers,
     help="ovh, rfc2136:HOST, lexicon:NAME, zonefile:PATH or manual; default: as configured.",
 )
 @click.option("-s", "--selector", metavar="NAME", help="Selector of new keys; default from the configured pattern.")

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dkimctl.cli.domains import domains_argument
+from dkimctl.cli.domains import domains_argument, selector_option
 from dkimctl.cli.frame import App, Number, dns_options
 from dkimctl.cli.frame import command as make_command
 from dkimctl.cli.layout import FILE
@@ -25,7 +25,7 @@ _THOROUGH = 3  # up to so many names are checked with every available query
     "dkimctl verify-dns --from-file names.txt --format jsonl",
 )
 @domains_argument()
-@click.option("-s", "--selector", metavar="NAME", help="Only this selector; needed for a domain without a key here.")
+@selector_option("Only this selector; needed for a domain without a key here.")
 @click.option("--key", "key_file", type=FILE, help="Compare with this private key file; needs -s and one domain.")
 @click.option(
     "--from-file",
