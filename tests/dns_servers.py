@@ -102,6 +102,8 @@ class Unbound(_Server):
     anchors: dict[str, list[str]] = field(default_factory=dict)
     options: str = ""
     """More lines for the `server:` section."""
+    before: tuple[str, ...] = ()
+    """Words before its command: `env NAME=VALUE …`."""
 
     def start(self) -> "Unbound":
         """Write its configuration and run it, until it answers for the last of the zones."""
@@ -120,7 +122,9 @@ class Unbound(_Server):
             f'    ede: yes\n    val-log-level: 2\n    local-zone: "example." nodefault\n{self.options}{anchors}{stubs}'
             "remote-control:\n    control-enable: no\n"
         )
-        self._run(["unbound", "-d", "-c", str(conf)], self.directory, home, self.port, list(self.stubs)[-1:])
+        self._run(
+            [*self.before, "unbound", "-d", "-c", str(conf)], self.directory, home, self.port, list(self.stubs)[-1:]
+        )
         return self
 
 

@@ -19,10 +19,12 @@ from tests.real.syslog import Syslog
 
 DISTRIBUTED = Path("/usr/share/postfix")
 START = """
-import sys
+import os, sys, threading, time
 from dkimctl.entry import main
 from dkimctl.programs import search
 
+if "FAKETIME" in os.environ:
+    time.sleep = threading.Event().wait  # libfaketime 0.9.10 refuses the system call by which Python sleeps
 if place := sys.argv.pop(1):
     search.SYSTEM = (place, *search.SYSTEM)  # PATH has no say in what root runs
 sys.exit(main())
