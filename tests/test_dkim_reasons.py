@@ -99,6 +99,22 @@ def test_white_space_with_c_simple(edit: Edit) -> None:
     assert "relaxed" in outcome(changed).hint
 
 
+@pytest.mark.parametrize(
+    ("edits", "words"),
+    [
+        ({b"meeting\r\n": b"meeting\r\n", b"To: bob": b"To:\r\n bob"}, "To was "),
+        ({b"To: bob": b"To:\r\n bob", b"From: Alice": b"From:\r\n Alice"}, "From and To were folded anew"),
+    ],
+)
+def test_only_what_was_folded_is_named(edits: dict[bytes, bytes], words: str) -> None:
+    """Not "every signed header field" where a few were."""
+    changed = signed_by_hand(MESSAGE, PAIR, SIMPLE)
+    for old, new in edits.items():
+        changed = changed.replace(old, new)
+    assert words in why(changed)
+    assert "every" not in why(changed)
+
+
 def test_a_list_that_folds_every_field_anew() -> None:
     """All fields unfolded at once is found, with the hint to sign relaxed."""
     source = FOLDED.replace(b"To: bob@example.org", b"To: bob@example.org,\r\n\tcarol@example.org")

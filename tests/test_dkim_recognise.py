@@ -7,7 +7,7 @@ import pytest
 
 from dkimctl.dkim.explain import exit_code, explain
 from dkimctl.dkim.inspection import Inspection
-from dkimctl.dkim.recognise import Kind
+from dkimctl.dkim.recognise import Kind, recognise
 from dkimctl.errors import CheckFailed
 from dkimctl.keys.metadata import Tags
 from dkimctl.keys.pair import Algorithm, generate
@@ -368,3 +368,32 @@ def test_a_late_version_is_an_error() -> None:
     found = seen(f"k=rsa; v=DKIM1; p={P}")
     assert [(f.code, f.severity) for f in found.findings] == [("DKIM213", "error")]
     assert exit_code(found) == 1
+
+
+def test_dns_over_https_names_an_alias_only_where_there_is_one() -> None:
+    """The owner's name is no target; a CNAME (type 5) is, with or without its last dot."""
+    answer = json.loads(HTTPS)
+    for one in answer["Answer"]:
+        one["name"] = one["name"].rstrip(".") + "."
+    assert seen(json.dumps(answer)).remarks == ()
+    answer["Answer"].insert(0, {"name": f"{OWNER}.", "type": 5, "TTL": 300, "data": "k1.provider.example"})
+    assert seen(json.dumps(answer)).remarks == ("the name is a CNAME to k1.provider.example",)
+
+
+@pytest.mark.parametrize("text", ["k=dsa; v=DKIM2; h=md5; s=tlsrpt; p=!!", "p=; k=rsa", "g=*; p=x"])
+def test_tags_alone_are_a_record(text: str) -> None:
+    """Whatever their values and their order: nothing else looks like that."""
+    assert recognise(text.encode()).kind is Kind.RECORD
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        (f"\u201cv=DKIM1; k=rsa; p={P}\u201d", "LEFT DOUBLE QUOTATION MARK, U+201C"),
+        (f"v=DKIM1;\u00a0k=rsa; p={P}", "NO-BREAK SPACE, U+00A0"),
+        (f"v=DKIM1; k=rsa; p=\u200b{P}", "ZERO WIDTH SPACE, U+200B"),
+    ],
+)
+def test_a_character_that_looks_like_another_is_named(text: str, name: str) -> None:
+    """Octets alone tell nobody that a word processor was at work."""
+    assert name in " ".join(finding.seen for finding in seen(text).findings)

@@ -16,6 +16,7 @@ from dkimctl.providers.zonefile.options import ZoneFileOptions, options_from
 from dkimctl.providers.zonefile.parse import parse_zone
 from dkimctl.providers.zonefile.provider import ZoneFileProvider
 from dkimctl.providers.zonefile.scan import SyntaxProblem
+from dkimctl.providers.zonefile.servercheck import refuse_unloadable
 from tests import update_servers
 from tests.conftest import DkimctlInside, needs
 from tests.dns_servers import name_servers
@@ -121,6 +122,47 @@ def test_zones_that_are_dynamic_in_binds_configuration(zone: str, why: str, tmp_
 def test_zones_that_are_static_in_binds_configuration(zone: str, tmp_path: Path) -> None:
     """They are edited, whatever clients may query them, and whether or not they are signed into another file."""
     assert is_taken(configured(tmp_path, zone), tmp_path)
+
+
+BROKEN_ADDRESS = "www A 192.0.2.999\n"
+
+
+@needs("named", "named-checkzone")
+def test_a_file_that_bind_does_not_load_is_not_edited(tmp_path: Path) -> None:
+    """A record published there would never be served: the refusal says what BIND's checker says, with the line."""
+    path = configured(tmp_path, STATIC[0])
+    path.write_text(TEXT + BROKEN_ADDRESS)
+    error = refusal(path, tmp_path)
+    line = (TEXT + BROKEN_ADDRESS).count("\n")
+    assert "named-checkzone refuses the zone file" in error.message
+    assert f"{path}:{line}:" in error.message
+    path.write_text(TEXT + "www A 192.0.2.9\n")
+    assert is_taken(path, tmp_path)
+
+
+@needs("named-checkzone")
+def test_a_file_of_another_server_is_left_to_it(tmp_path: Path) -> None:
+    """Knot loads some zones that BIND refuses: only a change that makes a file unloadable is refused."""
+    path = zone_file(tmp_path, TEXT + BROKEN_ADDRESS)
+    assert is_taken(path, tmp_path)
+    zone = parse_zone(TEXT, str(path))
+    refuse_unloadable(zone, {str(path): TEXT + "www A 192.0.2.9\n"}, str, is_binds=False)
+    with pytest.raises(Refused, match="nothing was changed"):
+        refuse_unloadable(zone, {str(path): TEXT + BROKEN_ADDRESS}, str, is_binds=False)
+
+
+@needs("named", "named-checkzone")
+def test_included_files_are_checked_as_they_will_be(tmp_path: Path) -> None:
+    """The checker sees the new text of every file, not what is on the disk."""
+    path = configured(tmp_path, STATIC[0])
+    included = path.with_name("keys.inc")
+    included.write_text(f'{NAME}. TXT "old"\n')
+    path.write_text(TEXT + "$INCLUDE keys.inc\n")
+    assert not is_taken(path, tmp_path)
+    assert RECORD.text[:50] in included.read_text()
+    path.with_name(f"{path.name}.bak").unlink()
+    included.write_text(BROKEN_ADDRESS)
+    assert str(included) in refusal(path, tmp_path).message
 
 
 @needs("named")

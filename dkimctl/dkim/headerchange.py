@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -168,13 +168,13 @@ class HeaderSearch:
             yield Change("fields of one name were put in another order", pieces)
 
     def _all_at_once(self, header: Header) -> Iterator[Change]:
-        """Yield the change of a program that refolds every field."""
+        """Yield the change of a program that refolds fields: all that it would fold otherwise, with and without ours."""
         every = (raw_forms(f.raw) for f in (*header.fields, header.own) if f)
         for raws in zip(*every, strict=True):
             left = iter(raws)
             pieces = {index: next(left) for index, one in enumerate(header.fields) if one}
             own = without_signature(next(left), relaxed=False)
-            words = "every signed header field was folded anew; c=relaxed would forgive that"
+            words = f"{_folded(header, pieces)} folded anew; c=relaxed would forgive that"
             yield Change(words, pieces | {len(header.fields): own}, is_space=True)
             yield Change(words, pieces, is_space=True)
 
@@ -189,6 +189,14 @@ class HeaderSearch:
             raw = b"%s: %s\r\n" % (_capitalized(name), value)
             words = f"{name} was lost: it was {value.decode()}"
             yield Change(words, {index: canonical_field(raw, relaxed=header.relaxed)})
+
+
+def _folded(header: Header, pieces: Mapping[int, bytes]) -> str:
+    """Return which of the signed fields differ from these pieces, as the subject of a sentence."""
+    other = [one.name for index, one in enumerate(header.fields) if one and pieces[index] != header.pieces[index]]
+    if len(other) == len(pieces):
+        return "every signed header field was"
+    return f"{' and '.join(dict.fromkeys(other)) or 'the field DKIM-Signature'} {'were' if len(other) > 1 else 'was'}"
 
 
 def raw_forms(raw: bytes) -> tuple[bytes, bytes, bytes]:

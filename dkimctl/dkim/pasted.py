@@ -23,6 +23,8 @@ _HAS_KEY = re.compile(r"(?:^|;)\s*p\s*=\s*[A-Za-z0-9+/\s]{40}")
 _MEANT = re.compile(r"[\W_]*(?:txt[\W_]*)?v[\W_]*[=:][\W_]*d?k?im?\d?", re.IGNORECASE)
 _START = re.compile(r"[a-z]\s*=\s*\w+\s*;|v=")
 _AROUND = "what surrounds the record was left out: in DNS it makes the record unreadable"
+_TAGS = frozenset("vhkpstng")
+_MOST_TAGS = 50
 _KNOWN_TAG = re.compile(r"(?:^|[;,\s\"'(_])[vhkpstng]\s*=")
 
 
@@ -66,14 +68,16 @@ def _in_json(text: str) -> Pasted | None:
         return None
     answers = data.get("Answer") if isinstance(data, dict) else None
     looks = "the answer of DNS over HTTPS" if answers is not None or "Status" in data else "JSON of a program"
-    found, aliases = [], []
-    for value in _strings(answers if answers is not None else data):
-        record = joined(value) if '"' in value else value
-        if _MEANT.match(record) or re.search(r"(?:^|;)\s*p\s*=", record):
-            found.append(record)
-        elif _HOST.fullmatch(value) and value.endswith("."):
-            aliases.append(value)
-    return Pasted(tuple(found), looks, _of_aliases(aliases if answers is not None else [])) if found else None
+    values = (joined(value) if '"' in value else value for value in _strings(data if answers is None else answers))
+    found = tuple(value for value in values if _MEANT.match(value) or re.search(r"(?:^|;)\s*p\s*=", value))
+    return Pasted(found, looks, _of_aliases([*_targets(answers)])) if found else None
+
+
+def _targets(answers: Any) -> Iterator[str]:
+    """Yield the targets of the CNAMEs (type 5) in the answer of DNS over HTTPS."""
+    for answer in answers if isinstance(answers, list) else ():
+        if isinstance(answer, dict) and answer.get("type") in (5, "CNAME"):
+            yield str(answer.get("data", ""))
 
 
 def _is_cut(values: list[Any]) -> bool:
@@ -192,8 +196,16 @@ def _is_meant(text: str) -> bool:
         return True
     if _MEANT.match(text) or re.match(r"[\"'(]*v\s*=", text, re.IGNORECASE) or _HAS_KEY.match(text.lstrip("; ")):
         return True
+    if _is_tag_list(text):
+        return True
     # curly quotes and the like in front; a message has a line that starts with a field's name
     return len(_KNOWN_TAG.findall(text)) > 1 and re.search(r"\bp\s*=\s*[\"']?[A-Za-z0-9+/]{40}", text) is not None
+
+
+def _is_tag_list(text: str) -> bool:
+    """Return whether it is nothing but tags of a key record, whatever their values are."""
+    names = [part.partition("=")[0].strip() for part in text.split(";", _MOST_TAGS) if part.strip()]
+    return "p" in names and len(names) > 1 and all(name in _TAGS for name in names)
 
 
 def nothing_found(text: str) -> str:

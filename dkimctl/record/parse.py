@@ -1,6 +1,7 @@
 """Parsing of key records: RFC 6376 §3.6.1 (its tags), and §3.2 for the form."""
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -61,7 +62,8 @@ def _faults(text: str, found: TagList) -> Iterator[tuple[RecordFault, str]]:
         yield RecordFault.DUPLICATE_TAG if problem.is_repeated else RecordFault.MALFORMED, problem.why
     odd = _ODD_OCTET.search(text)
     if odd:
-        yield RecordFault.ODD_OCTET, f"octet {ord(odd[0]):#04x} at position {odd.start() + 1}"
+        what = f"octet {ord(odd[0]):#04x} at position {odd.start() + 1}{_character(text[odd.start() :])}"
+        yield RecordFault.ODD_OCTET, what
     version = found.get("v", "DKIM1")
     if version != "DKIM1":
         yield RecordFault.VERSION, f"v={shown(version)} is not DKIM1"
@@ -73,3 +75,15 @@ def _is_meant_as_key(text: str) -> bool:
     """Return False for what somebody meant as another kind of record: SPF, DMARC, a token."""
     version = _VERSION.match(text)
     return version[1].lower().startswith("dkim") if version else _KEY.search(text) is not None
+
+
+def _character(text: str) -> str:
+    """Return the name of the UTF-8 character that begins here, for octets as Latin-1; empty when none does.
+
+    Word processors and web pages put in curly quotes and no-break spaces, which look like what was meant.
+    """
+    try:
+        first = text[:4].encode("latin-1").decode("utf-8", "ignore")[0]
+        return f" ({unicodedata.name(first)}, U+{ord(first):04X})" if ord(first) > 0x7F else ""
+    except (UnicodeError, ValueError, IndexError):
+        return ""

@@ -26,7 +26,7 @@ def refuse_servers_file(path: Path, zone: str, serial: int, locate: Callable[[st
     `serial`: the serial of the SOA record in the file. `locate`: maps a system path to its place below `--root`.
     """
     path = Path(os.path.realpath(path))
-    known = _bind_zone(path, locate)
+    known = bind_zone(path, locate)
     if known and known.dynamic:
         raise _owned(path, zone, f"in BIND's configuration its zone has {known.dynamic}")
     journal = known.journal if known and known.journal else path.with_name(path.name + _JOURNAL)
@@ -53,7 +53,7 @@ def _owned(path: Path, zone: str, why: str, *, is_static: bool = False) -> Refus
     return Refused(f"{path} belongs to the name server: {why}", hint=hint)
 
 
-def _bind_zone(path: Path, locate: Callable[[str], Path]) -> BindZone | None:
+def bind_zone(path: Path, locate: Callable[[str], Path]) -> BindZone | None:
     """Return the zone of a file in BIND's configuration; None when it has none or cannot be read."""
     for name in _BIND:
         configuration = locate(name)

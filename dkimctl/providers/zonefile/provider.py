@@ -1,5 +1,6 @@
 """The zone file provider: it reads a zone's files for each request and replaces each changed file atomically."""
 
+import os
 import re
 import threading
 from collections.abc import Mapping, Sequence
@@ -24,8 +25,9 @@ from dkimctl.names import is_within
 from dkimctl.providers.base import Capabilities, Change, Found, ProviderSetup
 from dkimctl.providers.zonefile.edit import changed_texts, records_at
 from dkimctl.providers.zonefile.options import RELOADING, ZoneFileOptions, options_from, reload
-from dkimctl.providers.zonefile.ownership import refuse_servers_file
+from dkimctl.providers.zonefile.ownership import bind_zone, refuse_servers_file
 from dkimctl.providers.zonefile.parse import ZoneText, parse_zone
+from dkimctl.providers.zonefile.servercheck import refuse_unloadable
 
 _NAMING = re.compile(r"(?:db\.)?(.+?)(?:\.zone|\.db|\.hosts|\.txt)?")  # the usual names of zone files
 BACKUP = ".bak"
@@ -75,6 +77,8 @@ class ZoneFileProvider:
         """Return the records at these names."""
         parsed = self._parse(zone)
         self._refuse(parsed, names)
+        if self._is_binds:
+            refuse_unloadable(parsed, {}, self._file_of, is_binds=True)
         return {name: records_at(parsed, name) for name in names}
 
     def apply(self, zone: str, changes: Sequence[Change]) -> None:
@@ -95,6 +99,7 @@ class ZoneFileProvider:
         self._refuse(before, [change.name for change in changes])
         after = changed_texts(before, changes, self._clock.now().date())
         self._parse(zone, {**before.texts, **after})  # never write a text that could not be parsed again
+        refuse_unloadable(before, after, self._file_of, is_binds=self._is_binds)
         for path, text in after.items():
             self._write(path, before.texts[path], text)
 
@@ -143,6 +148,13 @@ class ZoneFileProvider:
     def _included(self, name: str) -> Path:
         """Return the path of an included file: relative names use one directory at every depth of includes."""
         return self._options.locate(name) if name.startswith("/") else self._directory / name
+
+    def _file_of(self, name: str) -> str:
+        return str(resolved(self._included(name)))
+
+    @property
+    def _is_binds(self) -> bool:
+        return bind_zone(Path(os.path.realpath(self._path)), self._options.locate) is not None
 
     @property
     def _directory(self) -> Path:
