@@ -168,7 +168,7 @@ class HeaderSearch:
             yield Change("fields of one name were put in another order", pieces)
 
     def _all_at_once(self, header: Header) -> Iterator[Change]:
-        """Yield the change of a program that refolds fields: all that it would fold otherwise, with and without ours."""
+        """Yield the change of a program that refolds fields, with and without the signature's own."""
         every = (raw_forms(f.raw) for f in (*header.fields, header.own) if f)
         for raws in zip(*every, strict=True):
             left = iter(raws)
