@@ -100,8 +100,19 @@ def disk_error(doing: str, error: OSError, *, hint: str = "") -> DiskError:
 
 
 def reason(error: OSError) -> str:
-    """Return the text of an OSError, without its number and the path."""
-    return (error.strerror or str(error)).lower()
+    """Return the text of an OSError, without its number and the path; of one that wraps another, the other's."""
+    inner = getattr(error, "reason", None)  # of urllib, whose own text is `<urlopen error …>`
+    if isinstance(inner, OSError):
+        return reason(inner)
+    certificate = getattr(error, "verify_message", "")
+    if certificate:
+        return f"its certificate does not verify: {certificate}"
+    return (error.strerror or str(inner or error)).lower()
+
+
+def is_denied(error: DkimctlError) -> bool:
+    """Return True where the caller may not read or write the file, so that root can."""
+    return isinstance(error.__cause__, PermissionError)
 
 
 def shell_word(text: object) -> str:

@@ -20,6 +20,7 @@ from dkimctl.host.clockstate import ClockState, ahead_of, chrony_offset, read_cl
 from dkimctl.host.world import read_world
 from tests.conftest import DkimctlInside
 from tests.hostile_http import dripping, fixed, hostile_server
+from tests.rendering import manage, settings_for
 
 
 @pytest.mark.parametrize(
@@ -208,6 +209,7 @@ def test_without_dns_no_other_host_is_asked(
 ) -> None:
     """`doctor --no-dns` makes no request, not even at a round of `--fix`; with DNS, OVH's clock is asked once."""
     monkeypatch.setattr("dkimctl.host.world.World.is_live", property(lambda _: True))
+    manage(settings_for(dkimctl_inside.root), "example.com")
     config = tmp_path / "dkimctl.toml"
     with counting() as (endpoint, asked):
         config.write_text(f'provider = "ovh"\n[providers.ovh]\nendpoint = "{endpoint}"\n')

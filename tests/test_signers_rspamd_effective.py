@@ -48,6 +48,6 @@ def test_maps_paths_and_domains_are_read(machine: Machine, signing: str) -> None
     told = machine.run(sys.executable, "-c", ASK, "old.tld").stdout.splitlines()
     assert told[0] == "inet:11332@localhost"
     assert told[1] == "127.0.0.1 | old.tld"
-    assert "neither local nor in sign_networks" in told[2]
+    assert "not local, not in sign_networks" in told[2]
     other = machine.run(sys.executable, "-c", ASK, "new.tld").stdout.splitlines()
     assert "looks for the key of new.tld at" in other[1]

@@ -1,13 +1,16 @@
 """Settings of the installation that differ from dkimctl's defaults: kept by writing them to dkimctl.toml."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from dkimctl.adopt.candidates import Candidate
 from dkimctl.config.load import DEFAULT_FILE
+from dkimctl.config.schema import read_document
 from dkimctl.config.settings import KeyDefaults, Paths, Settings, Signing
 from dkimctl.errors import UsageError
+from dkimctl.files import read_file
 from dkimctl.host.world import World
 from dkimctl.opendkim.hosts import canonical_host
 from dkimctl.opendkim.sockets import parse_socket
@@ -149,15 +152,16 @@ def _subdomains(candidates: list[Candidate]) -> Iterator[KeptSetting]:
 
 def toml(settings: tuple[KeptSetting, ...]) -> bytes:
     """The file."""
-    text = _HEADER
-    table = ""
-    order = list(dict.fromkeys(s.table for s in settings))
-    for setting in sorted(settings, key=lambda s: order.index(s.table)):
-        if setting.table != table:
-            table = setting.table
-            text += f"\n[{table}]\n"
-        text += f"{setting.line}\n"
-    return text.encode()
+    return "\n".join((_HEADER, *_lines(settings), "")).encode()
+
+
+def _lines(settings: Iterable[KeptSetting]) -> list[str]:
+    """Return the settings as lines of TOML, each table under its header."""
+    tables: dict[str, list[str]] = {}
+    for setting in settings:
+        tables.setdefault(setting.table, []).append(setting.line)
+    blocks = ("\n".join((f"[{table}]", *lines)) for table, lines in tables.items())
+    return "\n\n".join(blocks).splitlines()
 
 
 def _toml(value: Value) -> str:
@@ -170,12 +174,26 @@ def _toml(value: Value) -> str:
 
 
 def missing_settings(settings: Settings, wanted: tuple[KeptSetting, ...]) -> tuple[Notice, ...]:
-    """Return a notice of the settings that are missing from the existing configuration file."""
+    """Return notices of the settings that are missing from the existing configuration file, as lines to paste."""
     missing = [s for s in wanted if not _says(settings, s)]
     if not missing or settings.source is None:
         return ()
-    lines = "; ".join(f"[{s.table}] {s.line}" for s in missing)
-    return (Notice(f"{settings.source} does not say what this installation does", f"add to it: {lines}"),)
+    message = f"{settings.source} does not say what this installation does"
+    present = _tables_of(settings.source)
+    new = [s for s in missing if s.table not in present]
+    notices = [Notice(message, "add these lines at its end:", lines=tuple(_lines(new)))] if new else []
+    for table in dict.fromkeys(s.table for s in missing if s.table in present):
+        lines = tuple(s.line for s in missing if s.table == table)
+        notices.append(Notice(message, f"add these lines right after its line [{table}]:", lines=lines))
+    return tuple(notices)
+
+
+def _tables_of(source: Path) -> frozenset[str]:
+    """Return the tables that the file has already: TOML allows each once."""
+    document = read_document(source, read_file(source) or b"")
+    domains = document.get("domains")
+    names = [f'domains."{name}"' for name in domains] if isinstance(domains, dict) else []
+    return frozenset((*document, *names))
 
 
 def _says(settings: Settings, wanted: KeptSetting) -> bool:

@@ -112,7 +112,7 @@ NOTHING_SIGNS = entry(
     ERROR,
     "signing is not configured",
     "There is neither a KeyTable with a SigningTable nor Domain, Selector and KeyFile, or Mode excludes signing.",
-    "dkimctl render-config --install",
+    "sudo dkimctl setup DOMAIN",
 )
 SHA1 = entry(721, ERROR, "mail is signed with SHA-1", "Verifiers must not accept rsa-sha1 (RFC 8301 §3.1).")
 ED25519 = entry(

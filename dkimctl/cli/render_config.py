@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Write what differs, keep a backup, reload, prove it by mail.",
 )
+@click.option("--allow-unproven", is_flag=True, help="Install keys, too, that DNS was not seen to serve.")
 @click.option("--output", type=DIRECTORY, help="Write everything below DIR instead.")
 @click.option(
     "--signer",
@@ -51,11 +52,20 @@ if TYPE_CHECKING:
     help="What Postfix does while opendkim is down (default tempfail: mail waits, none is sent unsigned).",
 )
 @click.option("--no-subdomains", is_flag=True, help="Do not sign for the sub-domains.")
-def command(app: App, show_diff: bool, check: bool, do_install: bool, output: str | None, **choices: object) -> int:
+def command(
+    app: App,
+    show_diff: bool,
+    check: bool,
+    do_install: bool,
+    allow_unproven: bool,
+    output: str | None,
+    **choices: object,
+) -> int:
     """Show the configuration of the signer and Postfix as a diff against what is installed.
 
     Your own lines in the tables are kept, and so are other milters of Postfix; the signer is put last. --install checks
-    the new files first, and restores the old ones when a test message is not signed afterwards.
+    the new files first, and restores the old ones when a test message is not signed afterwards. It refuses a key that
+    DNS was not seen to serve.
     """
     _exclude(do_install, check or show_diff, output)
     from dkimctl.output.rendering import show_notices
@@ -63,7 +73,7 @@ def command(app: App, show_diff: bool, check: bool, do_install: bool, output: st
 
     settings = _chosen(app.settings, **choices)  # type: ignore[arg-type]
     if do_install:
-        return _install(app, settings)
+        return _install(app, settings, allow_unproven=allow_unproven)
     rendering = desired(settings, app.store)
     show_notices(rendering.notices, app.terminal)
     if output:
@@ -134,20 +144,22 @@ def _write(app: App, rendering: "Rendering", output: str) -> int:
     return 0
 
 
-def _install(app: App, settings: "Settings") -> int:
+def _install(app: App, settings: "Settings", *, allow_unproven: bool) -> int:
     from dkimctl.install.install import install_current
     from dkimctl.output.rendering import installed_document, show_installation, show_notices
 
     shown: set[object] = set()
 
     def show(rendering: "Rendering") -> None:
-        show_notices([notice for notice in rendering.notices if notice not in shown], app.terminal)
+        error = next((notice for notice in rendering.notices if notice.blocking), None)
+        show_notices([n for n in rendering.notices if n is not error and n not in shown], app.terminal)
         shown.update(rendering.notices)
 
-    rendering, proven = install_current(settings, app.store, clock=app.clock, before=show)
+    rendering, proven = install_current(
+        settings, app.store, clock=app.clock, allow_unproven=allow_unproven, before=show
+    )
     show_installation(proven, app.terminal)
     app.terminal.document("installed", installed_document(proven, rendering))
     if settings != app.settings:
-        file = app.settings.source or app.settings.at("/etc/dkimctl/dkimctl.toml")
-        app.terminal.note(f"set the same in {file} under [signing]; the next run without these options reverts it")
+        app.note_of_options()
     return 0

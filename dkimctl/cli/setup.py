@@ -8,6 +8,7 @@ from dkimctl.cli.completing import complete_providers
 from dkimctl.cli.domains import domains_argument
 from dkimctl.cli.frame import App, Number, accept_limits_option, dns_options
 from dkimctl.cli.frame import command as make_command
+from dkimctl.config.settings import SIGNERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,11 +32,12 @@ if TYPE_CHECKING:
     shell_complete=complete_providers,
     help="ovh, rfc2136:HOST, lexicon:NAME, zonefile:PATH or manual; default: as configured.",
 )
+@click.option("--signer", type=click.Choice(tuple(SIGNERS)), help="The daemon that signs (default opendkim).")
 @click.option("-s", "--selector", metavar="NAME", help="Selector of new keys; default from the configured pattern.")
 @click.option("--timeout", type=Number(0), default=600, metavar="N", help="Seconds to wait for DNS (600).")
 @accept_limits_option
 @dns_options
-def command(app: App, domains: tuple[str, ...], selector: str | None, **options: Any) -> int:
+def command(app: App, domains: tuple[str, ...], signer: str | None, selector: str | None, **options: Any) -> int:
     """Do everything for new domains: key, record, proof, signing.
 
     Each step shows its proof, and is skipped where that holds already: after an interruption run the same command
@@ -44,6 +46,7 @@ def command(app: App, domains: tuple[str, ...], selector: str | None, **options:
     from dkimctl.output.progress import Meter
     from dkimctl.setup.setup import set_up
 
+    app.sign_by(signer)
     with Meter(app.terminal, "setup", total=1, clock=app.clock) as meter:
         steps = set_up(_site(app, meter), _request(app, domains, selector, options))
     app.terminal.document("steps", steps)

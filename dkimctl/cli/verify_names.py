@@ -76,7 +76,16 @@ def source_of(
         if len(every) >= WORTH_SHARING:  # too many to read twice
             return Source(every, partial(managed_targets, settings=app.settings, store=store), len(every))
     named = managed_domains(app, domains)
-    return Source(named, partial(targets_of, selector=wanted, settings=app.settings, store=store), len(named))
+    targets = partial(
+        targets_of,
+        selector=wanted,
+        settings=app.settings,
+        store=store,
+        not_compared=lambda error: app.terminal.warning(
+            f"{error.message}: the record is not compared with the key on this disk", "sudo dkimctl verify-dns compares"
+        ),
+    )
+    return Source(named, targets, len(named))
 
 
 def raise_nothing_named() -> NoReturn:

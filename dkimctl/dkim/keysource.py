@@ -2,13 +2,16 @@
 
 from collections.abc import Iterable, Iterator
 
-from dkimctl.config.settings import Lookup
+from dkimctl.config.settings import Lookup, Settings
 from dkimctl.dkim.signature import FindRecord
-from dkimctl.errors import Unavailable
+from dkimctl.errors import CheckFailed, Unavailable
 from dkimctl.keys.knownbad import not_looked_for
 from dkimctl.keys.store import KeyName, KeyReader
 from dkimctl.names import split_owner_name
-from dkimctl.record.published_keys import record_of
+from dkimctl.record.model import KeyRecord
+from dkimctl.record.parse import parse_record
+from dkimctl.record.presentation import character_strings
+from dkimctl.record.published_keys import NamedRecord, record_of
 from dkimctl.verify.check import check
 from dkimctl.verify.report import Target, Verdict
 
@@ -34,6 +37,27 @@ def records_in_dns(owners: Iterable[str], lookup: Lookup) -> Iterator[tuple[str,
             worst = report.findings[0]
             found = Unavailable(f"{report.owner}: {worst.title}: {worst.seen}", hint=worst.fix)
         yield targets[report.target], found
+
+
+def served_records(names: Iterable[KeyName], settings: Settings) -> list[NamedRecord]:
+    """Return the key records of these names as DNS serves them.
+
+    Raises CheckFailed for a name without a well-formed key record, Unavailable when DNS gives no answer.
+    """
+    owners = {settings.published_at(name.selector, name.domain): name for name in names}
+    return [_served(owner, owners[owner], found) for owner, found in records_in_dns(owners, settings.lookup)]
+
+
+def _served(owner: str, name: KeyName, found: str | Unavailable | None) -> NamedRecord:
+    if isinstance(found, Unavailable):
+        raise found
+    record = parse_record(found) if found else None
+    if not found or not isinstance(record, KeyRecord):
+        raise CheckFailed(
+            f"DNS serves no well-formed key record at {owner}", hint="print the one to publish: sudo dkimctl record"
+        )
+    strings = tuple(character_strings(found))
+    return NamedRecord(name.domain, name.selector, owner, found, strings, record)
 
 
 def record_on_disk(store: KeyReader) -> FindRecord:

@@ -7,6 +7,7 @@ from dkimctl.catalogue.machine import OTHER_SIGNER
 from dkimctl.doctor.base import Diagnosis, diagnosis
 from dkimctl.doctor.commands import comment_out, dkimctl, edit, remove_bom, rewrite
 from dkimctl.doctor.conf_settings import SETTING_CHECKS
+from dkimctl.doctor.untouched import configure
 from dkimctl.errors import Unavailable
 from dkimctl.host.datasets import DataSet, DataSetState, read_data_set
 from dkimctl.host.installation import DEFAULT_CONF, where
@@ -35,7 +36,7 @@ def check_conf(world: World) -> Iterator[Diagnosis]:
         return
     if daemon.conf is None:
         if not any(unread.what == world.settings.paths.opendkim_conf for unread in world.unread):
-            fix = dkimctl(world, "render-config --install")
+            fix = configure(world)
             named = daemon.service.option("conf")
             if named and named.value == daemon.conf_path != world.settings.paths.opendkim_conf:
                 fix = edit(world, named.file, named.line, f"-x names it; without -x {DEFAULT_CONF} is used")

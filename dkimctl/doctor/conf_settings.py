@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dkimctl.catalogue import conf as c
 from dkimctl.doctor.base import Diagnosis, diagnosis
 from dkimctl.doctor.commands import chain, comment_out, dkimctl, edit, set_parameter
+from dkimctl.doctor.untouched import configure
 from dkimctl.host.installation import Installation, where, words
 from dkimctl.host.world import World
 from dkimctl.opendkim.conf import Setting
@@ -56,8 +57,8 @@ def _tables(world: World, daemon: Installation) -> Iterator[Diagnosis]:
         fix = set_parameter(world, "Mode", "sv" if "v" in mode.value.lower() else "s")
         yield diagnosis(c.NOTHING_SIGNS, where(mode), f"{where(mode)}: Mode {mode.value}", fix)
     elif not (keys or signing or has_single or has_script):
-        fix = dkimctl(world, "render-config --install")
-        yield diagnosis(c.NOTHING_SIGNS, daemon.conf_path, f"{daemon.conf_path} has neither KeyTable nor KeyFile", fix)
+        seen = f"{daemon.conf_path} has neither KeyTable nor KeyFile"
+        yield diagnosis(c.NOTHING_SIGNS, daemon.conf_path, seen, configure(world))
 
 
 def _user(world: World, daemon: Installation) -> Iterator[Diagnosis]:

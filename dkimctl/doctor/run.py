@@ -20,6 +20,7 @@ from dkimctl.doctor.machine import check_machine
 from dkimctl.doctor.milters import check_milters
 from dkimctl.doctor.start import check_start
 from dkimctl.doctor.tables import check_tables
+from dkimctl.doctor.untouched import untouched
 from dkimctl.errors import DkimctlError, reason, shell_word
 from dkimctl.findings import Finding, Severity, severity_order
 from dkimctl.host.othersigners import signers_instead
@@ -57,16 +58,15 @@ def diagnose(
 ) -> tuple[Diagnosis, ...]:
     """Run the checks and return their findings, the worst first; one `ok` finding when nothing is wrong.
 
-    `begins` is called with the name of each check before it runs.
+    On a host that was never set up one finding says how to begin, and nothing else is checked. `begins` is called with
+    the name of each check before it runs.
     """
+    if beginning := untouched(world):
+        return (beginning,)
     if not signer_of(world.settings).explains:
         checks = [check for check in checks if check not in CHECKS or check in _FOR_ANY_SIGNER]
     elif signers_instead(world):
-        checks = [
-            check
-            for check in checks
-            if check not in CHECKS or check in (check_conf, check_configured_keys, check_clock)
-        ]
+        checks = [check for check in checks if check not in CHECKS or check in _FOR_OTHERS_ALONE]
     found = [*_unread(world), *_counted(item for check in checks for item in _made(check, world, begins))]
     found.sort(key=lambda d: severity_order(d.finding))
     if not any(d.finding.severity in (Severity.ERROR, Severity.UNKNOWN) for d in found):

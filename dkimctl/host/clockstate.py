@@ -11,7 +11,7 @@ from pathlib import Path
 
 from dkimctl.clock import Clock
 from dkimctl.deadline import within
-from dkimctl.errors import Unavailable
+from dkimctl.errors import Unavailable, reason
 from dkimctl.programs import find_program, run_program
 
 _UNSYNCHRONISED = 0x0040  # STA_UNSYNC of <sys/timex.h>
@@ -99,8 +99,10 @@ def ahead_of(url: str, clock: Clock, timeout: float = 5.0) -> float:
     before = clock.now()
     try:
         date = within(timeout, lambda: _date_header(url, timeout), url)
-    except (OSError, HTTPException, ValueError) as error:
-        raise Unavailable(f"{url} does not answer: {error}", hint="run it again") from error
+    except OSError as error:
+        raise Unavailable(f"{url} does not answer: {reason(error)}", hint="run it again") from error
+    except (HTTPException, ValueError) as error:
+        raise Unavailable(f"{url} does not answer as a web server", hint="is there a proxy between?") from error
     after = clock.now()
     theirs = _http_date(date or "")
     if theirs is None:

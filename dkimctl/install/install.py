@@ -28,15 +28,21 @@ class Proven:
 
 
 def install_current(
-    settings: Settings, store: KeyStore, *, clock: Clock, before: Callable[[Rendering], None] = lambda _: None
+    settings: Settings,
+    store: KeyStore,
+    *,
+    clock: Clock,
+    allow_unproven: bool = False,
+    before: Callable[[Rendering], None] = lambda _: None,
 ) -> tuple[Rendering, Proven]:
     """Install the configuration for the current keys and files, read and replaced under one lock.
 
-    `before` is called with each rendering before it is installed. Raises what `desired` and `install` raise.
+    `allow_unproven`: also keys that DNS was not seen to serve. `before` is called with each rendering before it is
+    installed. Raises what `desired` and `install` raise.
     """
 
     def work() -> tuple[Rendering, Proven]:
-        rendering = desired(settings, store)
+        rendering = desired(settings, store, allow_unproven=allow_unproven)
         before(rendering)
         return rendering, install(rendering, settings, store, clock=clock)
 

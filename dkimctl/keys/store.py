@@ -37,6 +37,11 @@ class Key(NamedTuple):
         return self.metadata.phase
 
 
+def awaits_proof(key: Key) -> bool:
+    """Return True for a key made by dkimctl that DNS was not seen to serve; of other keys nothing is known."""
+    return key.phase in (Phase.GENERATED, Phase.PUBLISHED) and bool(key.metadata.history)
+
+
 class KeyReader(Protocol):
     """Read access to keys. Every method raises DiskError for what cannot be read, CheckFailed for what is damaged."""
 

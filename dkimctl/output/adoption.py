@@ -11,6 +11,7 @@ from dkimctl.install.compare import Difference
 from dkimctl.install.install import Proven
 from dkimctl.output.findings import INDENT, finding_blocks
 from dkimctl.output.layout import Block, Line, Tone, labelled, paragraph
+from dkimctl.output.rendering import show_notices
 from dkimctl.output.terminal import Terminal
 
 _SHOWN = 20
@@ -21,8 +22,7 @@ def show_adoption(adoption: Adoption, terminal: Terminal) -> None:
     terminal.show(adoption_blocks(adoption))
     for unread in adoption.unread:
         terminal.warning(unread.why, unread.hint)
-    for notice in adoption.rendering.notices:
-        terminal.warning(notice.message, notice.hint)
+    show_notices(adoption.rendering.notices, terminal)
 
 
 def adoption_blocks(adoption: Adoption) -> Iterator[Block]:

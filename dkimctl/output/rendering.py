@@ -18,7 +18,7 @@ _WORDS = {Change.NEW: "new", Change.CONTENT: "changed", Change.MODE: "other mode
 def show_notices(notices: Iterable[Notice], terminal: Terminal) -> None:
     """Show each as a warning with its hint."""
     for notice in notices:
-        terminal.warning(notice.message, notice.hint)
+        terminal.warning(notice.message, notice.hint, notice.lines)
 
 
 def with_notices(value: Difference | Switched, rendering: Rendering) -> dict[str, object]:

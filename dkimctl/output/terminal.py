@@ -109,11 +109,13 @@ class Terminal(NamedTuple):
         if self.verbosity > 0:
             self._line("note", text)
 
-    def warning(self, text: str, hint: str = "") -> None:
-        """Print a warning: it works, but needs attention."""
+    def warning(self, text: str, hint: str = "", lines: Iterable[str] = ()) -> None:
+        """Print a warning: it works, but needs attention. `lines`: printed as they are, to be pasted."""
         self._line("warning", text)
         if hint:
             self._line("hint", hint)
+        for line in lines:
+            self._err(masked(line).translate(OF_MESSAGES) + "\n")
 
     def failure(self, error: DkimctlError) -> None:
         """Print an error that does not end the command: all its problems and its hint."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from dkimctl.errors import ApiError, ConfigError, DkimctlError
+from dkimctl.errors import ApiError, ConfigError, DkimctlError, reason
 from dkimctl.names import printable
 from dkimctl.providers.base import (
     Capabilities,
@@ -113,4 +113,5 @@ class IsolatedProvider:
 
 
 def _described(error: BaseException) -> str:
-    return f"{type(error).__name__}: {printable(str(error), 160)}"
+    words = reason(error) if isinstance(error, OSError) else str(error)
+    return f"{type(error).__name__}: {printable(words, 160)}"

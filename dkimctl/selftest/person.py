@@ -142,7 +142,9 @@ def _errors(relay: Relay) -> Iterator[None]:
     try:
         yield
     except smtplib.SMTPNotSupportedError as error:
-        raise CheckFailed(f"{relay} does not offer it: {error}", hint="leave --starttls or --auth out") from error
+        raise CheckFailed(
+            f"{relay} does not offer it: {reason(error)}", hint="leave --starttls or --auth out"
+        ) from error
     except smtplib.SMTPAuthenticationError as error:
         raise CheckFailed(f"{relay} refuses the user or the password ({error.smtp_code})", hint=_AUTH) from None
     except smtplib.SMTPResponseException as error:
@@ -156,8 +158,8 @@ def _errors(relay: Relay) -> Iterator[None]:
             f"no TLS with {relay}: {reason(error)}", hint="name the relay as its certificate does"
         ) from error
     except (OSError, smtplib.SMTPException) as error:
-        why = str(error) if isinstance(error, smtplib.SMTPException) else reason(error)
-        raise Unavailable(f"{relay} does not answer as an SMTP server: {why}", hint="check --relay") from error
+        message = f"{relay} does not answer as an SMTP server: {reason(error)}"
+        raise Unavailable(message, hint="check --relay") from error
 
 
 _AUTH = f"check --auth and {PASSWORD}_FILE"

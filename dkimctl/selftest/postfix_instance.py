@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dkimctl.clock import SYSTEM_CLOCK
-from dkimctl.errors import Unavailable
+from dkimctl.errors import Unavailable, reason
 from dkimctl.files import is_there, scratch_directory
 from dkimctl.milter.client import greet
 from dkimctl.postfix import postconf
@@ -104,7 +104,7 @@ def _wait_until_ready(instance: Instance) -> None:
             if SYSTEM_CLOCK.monotonic() > deadline or isinstance(error, smtplib.SMTPResponseException):
                 said = instance.said()
                 fatal = [line for line in said if "fatal: " in line]
-                why = (fatal or said or (_silent(instance) or str(error),))[-1]
+                why = (fatal or said or (_silent(instance) or reason(error),))[-1]
                 raise Unavailable(f"the second Postfix does not take mail: {why}", hint=_HINT) from error
         SYSTEM_CLOCK.sleep(0.05)
 

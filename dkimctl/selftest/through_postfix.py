@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from dkimctl.clock import SYSTEM_CLOCK
-from dkimctl.errors import CheckFailed, DkimctlError, Unavailable
+from dkimctl.errors import CheckFailed, DkimctlError, Unavailable, reason
 from dkimctl.postfix.milters import milter_socket, names_opendkim, split_milters
 from dkimctl.postfix.postconf import read_settings
 from dkimctl.programs import run_program
@@ -117,7 +117,7 @@ def _hand_to_smtpd(case: Case, instance: Instance) -> None:
         code, text = next(iter(error.recipients.values()))
         raise CheckFailed(f"Postfix refuses it: {code} {_text(text)}") from error
     except (OSError, smtplib.SMTPException) as error:
-        raise Unavailable(f"Postfix does not take it: {error}") from error
+        raise Unavailable(f"Postfix does not take it: {reason(error)}") from error
 
 
 def _hand_to_sendmail(case: Case, instance: Instance) -> None:

@@ -41,7 +41,7 @@ def _warning(other: OtherSigner, settings: Settings) -> SetupStep:
     proof = f"Postfix hands mail to {other.title}: where that signs as well, mail gets two signatures"
     hint = f"see what mail looks like today: dkimctl selftest; to sign with it alone, leave {signer} out"
     if other.is_supported:
-        hint = f'to sign with {other.program} instead: signer = "{other.program}" in dkimctl.toml, table [signing]'
+        hint = f"to sign with {other.program} instead: the same command with --signer {other.program}"
     return SetupStep("signer", StepState.WARNING, proof, hint=hint)
 
 

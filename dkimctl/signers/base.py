@@ -49,6 +49,8 @@ class Notice:
     hint: str = ""
     blocking: bool = False
     """True when mail would be lost or go unsigned: it is then not installed."""
+    lines: tuple[str, ...] = ()
+    """What the hint says to add, as it is to be pasted."""
 
 
 @dataclass(frozen=True, slots=True)

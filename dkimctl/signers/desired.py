@@ -14,8 +14,10 @@ from dkimctl.signers.registry import all_signers, signer_of
 from dkimctl.signers.selection import select_keys
 
 
-def desired(settings: Settings, store: KeyReader) -> Rendering:
+def desired(settings: Settings, store: KeyReader, *, allow_unproven: bool = True) -> Rendering:
     """Return the rendering for every managed domain. Reads the keys and what is installed, and writes nothing.
+
+    Without `allow_unproven` it cannot be installed with a new key that DNS was not seen to serve.
 
     Raises UsageError when no domain has a key or a setting cannot be used, DiskError when something cannot be read,
     Refused when a table's managed block is broken, Unavailable when postconf fails.
@@ -23,7 +25,11 @@ def desired(settings: Settings, store: KeyReader) -> Rendering:
     daemon = signer_of(settings)
     everyone = all_signers()
     selection = select_keys(
-        settings, store, both=daemon.signs_twice, installed=cache(lambda: daemon.installed(settings))
+        settings,
+        store,
+        both=daemon.signs_twice,
+        installed=cache(lambda: daemon.installed(settings)),
+        allow_unproven=allow_unproven,
     )
     files, notices = daemon.files(settings, selection)
     retired = (socket for other in everyone if other is not daemon for socket in other.retired_sockets(settings))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from dkimctl.config.settings import Settings
 from dkimctl.errors import UsageError, shell_word
 from dkimctl.keys.metadata import Phase
-from dkimctl.keys.store import Key, KeyReader, signing_key
+from dkimctl.keys.store import Key, KeyReader, awaits_proof, signing_key
 from dkimctl.names import first_few
 from dkimctl.opendkim.tables import LONGEST_LINE
 from dkimctl.signers.base import Name, Notice, Selection, SigningKey
@@ -30,18 +30,26 @@ class _Found:
     """Domains with a key of each kind."""
     keyless: set[str] = field(default_factory=set)
     """Domains of the configuration without a key."""
-    unproven: set[tuple[str, str]] = field(default_factory=set)
+    unproven: set[Name] = field(default_factory=set)
     """Domain and selector of the keys that DNS was not seen to serve."""
+    waiting: set[Name] = field(default_factory=set)
+    """Those of them that dkimctl made."""
     unusable: list[str] = field(default_factory=list)
     leaving: list[str] = field(default_factory=list)
 
 
 def select_keys(
-    settings: Settings, store: KeyReader, *, both: bool = False, installed: Callable[[], Container[Name]] = frozenset
+    settings: Settings,
+    store: KeyReader,
+    *,
+    both: bool = False,
+    installed: Callable[[], Container[Name]] = frozenset,
+    allow_unproven: bool = True,
 ) -> Selection:
     """The key that signs for each managed domain: all of one algorithm, because opendkim has one for all of them.
 
-    With `both` a domain's RSA key and its Ed25519 key, for signers that make two signatures.
+    With `both` a domain's RSA key and its Ed25519 key, for signers that make two signatures. Without `allow_unproven`
+    the notice about keys that DNS was not seen to serve blocks, unless they sign already.
 
     Raises UsageError when no domain has a key, DiskError when the keys cannot be listed.
     """
@@ -57,7 +65,8 @@ def select_keys(
             hint="make a key first: dkimctl genkey example.com",
         )
     notices = (*_notices(found), *(() if both else _algorithm_notices(found, algorithm)))
-    return Selection(tuple(keys), algorithm, (*notices, *_unproven(found, settings, keys)))
+    refused = () if allow_unproven or not found.waiting else _refused(found.waiting, settings, keys, installed())
+    return Selection(tuple(keys), algorithm, (*notices, *(refused or _unproven(found, settings, keys))))
 
 
 def _sort_in(
@@ -81,6 +90,7 @@ def _sort_in(
             )
             if key.phase in _UNPROVEN:
                 found.unproven.add((domain, key.selector))
+                found.waiting.update([(domain, key.selector)] if awaits_proof(key) else [])
 
 
 def _is_usable(key: Key) -> bool:
@@ -126,6 +136,17 @@ def _unproven(found: _Found, settings: Settings, chosen: Iterable[SigningKey]) -
     if unproven:
         message = f"DNS has not been seen to serve the key of {first_few(unproven)} yet; its signatures may not verify"
         yield Notice(message, _publish(settings, unproven[0]))
+
+
+def _refused(
+    waiting: set[Name], settings: Settings, chosen: Iterable[SigningKey], installed: Container[Name]
+) -> tuple[Notice, ...]:
+    names = dict.fromkeys((key.domain, key.selector) for key in chosen)
+    new = [name[0] for name in names if name in waiting and name not in installed]
+    if not new:
+        return ()
+    message = f"DNS has not been seen to serve the key of {first_few(new)}: its signatures would not verify"
+    return (Notice(message, f"{_publish(settings, new[0])}; to sign all the same: --allow-unproven", blocking=True),)
 
 
 def _algorithm_notices(found: _Found, algorithm: str) -> Iterable[Notice]:

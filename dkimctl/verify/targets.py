@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from email.parser import BytesHeaderParser
 
 from dkimctl.config.settings import Settings
-from dkimctl.errors import CheckFailed, UsageError, shell_word
+from dkimctl.errors import CheckFailed, DiskError, UsageError, is_denied, shell_word
 from dkimctl.keys.public import PublicKey
 from dkimctl.keys.store import Key, KeyName, KeyReader, published_keys
 from dkimctl.names import DOMAINKEY, domain_name, foreign_selector, owner_name, printable, split_owner_name
@@ -20,24 +20,44 @@ def target_of(domain: str, selector: str, expected: PublicKey | None = None) -> 
     return Target(selector, domain, expected)
 
 
-def targets_of(domains: Iterable[str], selector: str | None, settings: Settings, store: KeyReader) -> Iterator[Target]:
+def targets_of(
+    domains: Iterable[str],
+    selector: str | None,
+    settings: Settings,
+    store: KeyReader,
+    not_compared: Callable[[DiskError], None] = lambda _: None,
+) -> Iterator[Target]:
     """For each domain the keys that belong in DNS, or the named selector, compared with its key where there is one.
 
+    `not_compared` gets the error where the caller may not read the key of a named selector: its record is public.
     Raises UsageError for a domain without keys when no selector is named.
     """
     for domain in domains:
-        keys = [key for key in store.keys(domain) if selector in (None, key.selector)]
         if selector is None:
-            keys = list(published_keys(tuple(keys)))
-        if not keys and selector is None:
-            raise UsageError(
-                f"there is no key of {domain} on this disk, so the selector is not known",
-                hint=f"name it: dkimctl verify-dns {shell_word(domain)} -s SELECTOR",
-            )
-        if not keys and selector is not None:
+            yield from _own_targets(domain, None, settings, store)
+            continue
+        try:
+            yield from list(_own_targets(domain, selector, settings, store))
+        except DiskError as error:
+            if not is_denied(error):
+                raise
+            not_compared(error)
             yield target_of(domain, selector)
-        for key in keys:
-            yield managed_target(key, settings, store)
+
+
+def _own_targets(domain: str, selector: str | None, settings: Settings, store: KeyReader) -> Iterator[Target]:
+    keys = [key for key in store.keys(domain) if selector in (None, key.selector)]
+    if selector is None:
+        keys = list(published_keys(tuple(keys)))
+    if not keys and selector is None:
+        raise UsageError(
+            f"there is no key of {domain} on this disk, so the selector is not known",
+            hint=f"name it: dkimctl verify-dns {shell_word(domain)} -s SELECTOR",
+        )
+    if not keys and selector is not None:
+        yield target_of(domain, selector)
+    for key in keys:
+        yield managed_target(key, settings, store)
 
 
 def managed_target(key: Key, settings: Settings, store: KeyReader) -> Target:

@@ -33,7 +33,7 @@ def sign_by_single_commands(relay: Relay, provider: str) -> None:
     run("genkey", "--subdomains", "-r", "-s", "mail", "domain.tld")
     run("publish", "domain.tld", "--provider", provider)
     run("verify-dns", "domain.tld")
-    run("render-config", "--install")
+    run("render-config", "--install", "--allow-unproven")
     relay.start_signing()
 
 
@@ -81,7 +81,7 @@ def test_over_the_socket_of_the_article(relay: Relay, ovh: Sandbox, free_port: C
     run = relay.machine.dkimctl
     run("genkey", "-s", "mail", "domain.tld")
     run("publish", "domain.tld", "--provider", "ovh")
-    run("render-config", "--install", "--socket", f"inet:{free_port()}@localhost")
+    run("render-config", "--install", "--allow-unproven", "--socket", f"inet:{free_port()}@localhost")
     relay.start_signing()
     (seen,) = signatures(relay.send("contact@domain.tld"), ovh.dns_address[1])
     assert seen.valid, seen.why
@@ -99,7 +99,7 @@ def test_published_in_a_zone_file(relay: Relay, tmp_path: Path, free_port: Calla
         run("publish", "domain.tld", "--provider", f"zonefile:{tmp_path}/knot/domain.tld.zone", "--no-wait")
         relay.machine.run("knotc", "--blocking", "-c", f"{tmp_path}/knot/knot.conf", "zone-reload", "domain.tld")
         run("verify-dns", "domain.tld")
-        run("render-config", "--install")
+        run("render-config", "--install", "--allow-unproven")
         relay.start_signing()
         (seen,) = signatures(relay.send("contact@domain.tld"), port)
         assert seen.valid, seen.why

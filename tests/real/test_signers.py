@@ -42,7 +42,9 @@ class Host:
     def install(self, *options: str) -> Any:
         """`render-config --install`, its JSON document; returns when no process with the old configuration is left."""
         before = self.workers()
-        done = json.loads(self.machine.dkimctl("render-config", "--install", "--json", *options).stdout)["installed"]
+        done = json.loads(
+            self.machine.dkimctl("render-config", "--install", "--allow-unproven", "--json", *options).stdout
+        )["installed"]
         deadline = time.monotonic() + PATIENCE
         while done["daemon"]["step"] == "reload" and before & self.workers():
             assert time.monotonic() < deadline, "the old processes go on"
@@ -190,7 +192,7 @@ def test_what_rspamd_cannot_read_is_not_installed(rspamd: Host) -> None:
     """A person's slip in local.d is found by rspamd's own parser before anything is written."""
     rspamd.install()
     rspamd.machine.write("/etc/rspamd/local.d/dkim_signing.conf", "path = {;\n")
-    ended = rspamd.machine.dkimctl("render-config", "--install", check=False)
+    ended = rspamd.machine.dkimctl("render-config", "--install", "--allow-unproven", check=False)
     assert ended.returncode == 1, ended.stderr
     assert "nothing was installed: rspamd cannot read the new configuration" in ended.stderr
     assert rspamd.machine.read("/etc/rspamd/local.d/dkim_signing.conf") == "path = {;\n"
@@ -239,7 +241,7 @@ def test_a_signer_that_fails_leaves_postfix_with_the_one_before(dkimpy: Host) ->
     """opendkim signs; dkimpy-milter is told and cannot: everything is put back, and Postfix never heard of it."""
     machine = dkimpy.machine
     machine.run("sh", "-c", "mv /etc/dkimctl/dkimctl.toml /root/; rmdir /run/systemd/system")
-    machine.dkimctl("render-config", "--install")
+    machine.dkimctl("render-config", "--install", "--allow-unproven")
     machine.start_opendkim()
     machine.run("sh", "-c", "mv /root/dkimctl.toml /etc/dkimctl/; mkdir -p /run/systemd/system")
     before = machine.read("/etc/postfix/main.cf")
@@ -247,7 +249,7 @@ def test_a_signer_that_fails_leaves_postfix_with_the_one_before(dkimpy: Host) ->
         "/run/bin/systemctl",
         DKIMPY_SYSTEMCTL.replace("stop; start", "stop; test ! -e /etc/dkimpy-milter/KeyTable && start"),
     )
-    ended = machine.dkimctl("render-config", "--install", check=False)
+    ended = machine.dkimctl("render-config", "--install", "--allow-unproven", check=False)
     assert ended.returncode in (1, 3), ended.stderr
     assert "everything was put back as it was before" in ended.stderr
     assert machine.read("/etc/postfix/main.cf") == before

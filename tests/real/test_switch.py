@@ -43,7 +43,9 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
 
 def install(machine: Machine, *options: str) -> Any:
     """`render-config --install`, its JSON document."""
-    return json.loads(machine.dkimctl("render-config", "--install", "--json", *options).stdout)["installed"]
+    return json.loads(machine.dkimctl("render-config", "--install", "--allow-unproven", "--json", *options).stdout)[
+        "installed"
+    ]
 
 
 def signature(machine: Machine, domain: str, socket: str = SOCKET) -> str:
@@ -105,7 +107,7 @@ def test_another_socket_needs_a_restart_and_that_is_told_until_it_is_done(
 def refused(machine: Machine, *options: str) -> str:
     """Return the error of an installation that must fail with exit 1 and change nothing."""
     before = files(machine)
-    ended = machine.dkimctl("render-config", "--install", *options, check=False)
+    ended = machine.dkimctl("render-config", "--install", "--allow-unproven", *options, check=False)
     assert ended.returncode == 1, ended.stderr
     assert files(machine) == before, ended.stderr
     return ended.stderr
@@ -125,7 +127,7 @@ def test_a_run_that_ended_before_the_daemon_was_told(machine: Machine) -> None:
     assert signature(machine, "domain.tld")
     machine.dkimctl("genkey", "-s", "new", "example.org")
     killed = ("strace", "-qq", "-o", "/dev/null", "-e", "trace=kill", "-e", "inject=kill:signal=SIGKILL:retval=0")
-    command = (sys.executable, "-c", START, machine.programs, "render-config", "--install")
+    command = (sys.executable, "-c", START, machine.programs, "render-config", "--install", "--allow-unproven")
     assert machine.run(*killed, *command, check=False).returncode != 0, "killed instead of sending the signal"
     assert signature(machine, "example.org") == ""
     assert install(machine)["daemon"]["step"] == "reload"
@@ -243,13 +245,13 @@ def test_a_host_made_after_a_guide(machine: Machine, free_port: Callable[[], int
     port = free_port()
     machine.run("sh", "-c", ARTICLE.format(port=port))
     before = machine.run("postconf", "-h", "smtpd_milters").stdout
-    ended = machine.dkimctl("render-config", "--install")
+    ended = machine.dkimctl("render-config", "--install", "--allow-unproven")
     assert "Postfix is left as it is until opendkim answers" in ended.stderr
     assert machine.run("postconf", "-h", "smtpd_milters").stdout == before
     assert "d=domain.tld; s=mail" in signature(machine, "domain.tld", f"inet:{port}@localhost")
     machine.run("sh", "-c", "kill -9 $(cat /run/opendkim/opendkim.pid); rm /run/opendkim/opendkim.pid; opendkim")
     assert "d=domain.tld; s=mail" in signature(machine, "sub.domain.tld")
-    assert machine.dkimctl("render-config", "--install").returncode == 0
+    assert machine.dkimctl("render-config", "--install", "--allow-unproven").returncode == 0
     assert machine.run("postconf", "-h", "smtpd_milters").stdout == "unix:opendkim/opendkim.sock\n"
     found = json.loads(machine.dkimctl("doctor", "--no-dns", "--json").stdout)["findings"]
     for finding in found:

@@ -191,11 +191,9 @@ def _where_from(endpoint: str) -> str:
 def _refuse_incomplete(values: Mapping[str, str], path: Path | None, kind: tuple[str, ...], hint: str) -> None:
     missing = [name for name in kind if name not in values]
     if missing:
-        place = f" and not in {path}" if path else ""
+        places = "none of OVH_{0}, OVH_{0}_FILE and {1}" if path else "neither OVH_{0} nor OVH_{0}_FILE"
         raise ConfigError(
             f"OVH credentials are missing: {', '.join(missing)}",
             hint=hint,
-            problems=[
-                f"{name}: neither in OVH_{name.upper()} nor in OVH_{name.upper()}_FILE{place}" for name in missing
-            ],
+            problems=[f"{name}: in {places.format(name.upper(), path)}" for name in missing],
         )

@@ -7,6 +7,7 @@ from secrets import token_hex
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from dkimctl.errors import reason
 from dkimctl.names import is_within
 from dkimctl.providers.rfc2136 import refusals
 from dkimctl.providers.rfc2136.key import TsigKey
@@ -129,7 +130,7 @@ class UpdateClient:
         except ConnectionRefusedError:
             raise refusals.silent(asked, "is not there: nothing listens at that port") from None
         except OSError as error:
-            raise refusals.silent(asked, f"cannot be reached: {(error.strerror or str(error)).lower()}") from None
+            raise refusals.silent(asked, f"cannot be reached: {reason(error)}") from None
         if len(answer) < 12 or len(answer) != size or answer[:2] != wire[:2]:
             raise refusals.silent(asked, "closed the connection without a usable answer")
         return answer

@@ -74,7 +74,7 @@ def reasons_for_unsigned(sender_domain: str, client: str, login: str) -> Iterato
     if options is None:
         return
     if not (login and options.get("sign_authenticated", True)) and not _is_trusted(options, client):
-        yield f"{client} is neither local nor in sign_networks, and is not authenticated (dkim_signing)"
+        yield f"{client} is not local, not in sign_networks, and not authenticated (dkim_signing)"
     selector, path, source = _key(options, sender_domain.lower())
     named = path.replace("$domain", sender_domain.lower()).replace("$selector", selector)
     if not Path(named).exists():
