@@ -1,7 +1,6 @@
 """What all commands share: the common options, the settings and the terminal."""
 
 import functools
-import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +35,6 @@ class App:
         self.verbosity = 0
         self.nameservers: tuple[str, ...] = ()
         self.dns_port: int | None = None
-        self.needs_no_rights = False
         self._settings: Settings | None = None
 
     @property
@@ -45,7 +43,9 @@ class App:
         if self._settings is None:
             from dataclasses import replace
 
-            loaded = self._load()
+            from dkimctl.config.load import load_settings
+
+            loaded = load_settings(self.config_file, self.root)
             lookup = replace(
                 loaded.lookup,
                 nameservers=self.nameservers or loaded.lookup.nameservers,
@@ -53,19 +53,6 @@ class App:
             )
             self._settings = replace(loaded, lookup=lookup)
         return self._settings
-
-    def _load(self) -> "Settings":
-        """Return the settings of the file; the defaults where only root may read it and the command needs no rights."""
-        from dkimctl.config.load import load_settings
-        from dkimctl.errors import DiskError, is_denied
-
-        try:
-            return load_settings(self.config_file, self.root)
-        except DiskError as error:
-            if not self.needs_no_rights or self.config_file or not is_denied(error):
-                raise
-            self.terminal.warning(f"{error.message}: the defaults are used")
-            return load_settings(os.devnull, self.root)
 
     def sign_by(self, signer: str | None) -> None:
         """Let this daemon sign, whatever the configuration says; a note says how to keep it."""
@@ -129,12 +116,12 @@ class App:
         return SYSTEM_CLOCK
 
 
-def command(name: str, *, example: str, waits: bool = False, public: bool = False) -> Callable[[Body], click.Command]:
+def command(name: str, *, example: str, waits: bool = False) -> Callable[[Body], click.Command]:
     """Return a decorator that makes a command with the common options of a function that takes the App first and
     returns the exit code.
 
     `example` is shown at the end of `--help`, line by line as it is typed. `waits`: an API may delay the command, so
-    the notes about that are shown without -v. `public`: it shows what is public, to users without rights as well.
+    the notes about that are shown without -v.
     """
 
     def decorate(body: Body) -> click.Command:
@@ -145,7 +132,6 @@ def command(name: str, *, example: str, waits: bool = False, public: bool = Fals
             app = click.get_current_context().ensure_object(App)
             app.config_file = config_file
             app.root = root
-            app.needs_no_rights = public
             app.json = json
             app.verbosity = -1 if quiet else verbose
             app.nameservers = tuple(options.pop("nameservers", ()))

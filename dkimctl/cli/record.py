@@ -13,9 +13,7 @@ if TYPE_CHECKING:
     from dkimctl.record.published_keys import NamedRecord
 
 
-@make_command(
-    "record", example="sudo dkimctl record example.com\nsudo dkimctl record example.com --format ovh", public=True
-)
+@make_command("record", example="sudo dkimctl record example.com\nsudo dkimctl record example.com --format ovh")
 @domains_argument()
 @selector_option("Only keys with this selector.")
 @click.option(

@@ -23,7 +23,6 @@ _THOROUGH = 3  # up to so many names are checked with every available query
     "dkimctl verify-dns example.com -s mail --recursive\n"
     "dkimctl verify-dns example.com --watch --timeout 600\n"
     "dkimctl verify-dns --from-file names.txt --format jsonl",
-    public=True,
 )
 @domains_argument()
 @selector_option("Only this selector; needed for a domain without a key here.")
