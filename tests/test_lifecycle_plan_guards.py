@@ -38,6 +38,10 @@ def test_a_key_that_signs_without_a_record_is_left_for_an_older_one_that_is_serv
     assert Do.SWITCH in done(decide(POLICY, domain(retired(NOW - 60), lost, ready(), two), NOW), "b")
     assert Do.SWITCH in done(decide(POLICY, domain(ready(), retired(NOW - 60), lost), NOW), "b")
     assert Do.SWITCH in done(decide(POLICY, domain(ready(), two, retired(NOW - 60), lost), NOW), "b")
+    deleted = retired(NOW - 60, relays={"mx1": HELD._replace(left=NOW - 60), "mx2": KeyOnRelay(left=NOW - 60)})
+    leaked = signing(leak=Leak.KEY)
+    assert Do.MAKE not in done(decide(POLICY, domain(retired(NOW - 60), leaked), NOW))
+    assert Do.MAKE in done(decide(POLICY, domain(deleted, leaked), NOW)), "its private key is not everywhere"
     pinned = on_relay(retired(0), left=None, pinned=("4711",))
     assert Do.SWITCH in done(decide(POLICY, domain(pinned, lost), NOW), "o")
 

@@ -13,7 +13,7 @@ from dkimctl.keys.directory_reader import DOMAIN_NOTES, PRIVATE, KeyDirectoryRea
 from dkimctl.keys.leftovers import make_domain_directory, settle_key_file
 from dkimctl.keys.metadata import Metadata, Phase
 from dkimctl.keys.pair import KeyPair
-from dkimctl.keys.store import Key, taken, used_before
+from dkimctl.keys.store import Key, lost_key, taken, used_before
 
 
 class KeyDirectory(KeyDirectoryReader):
@@ -58,6 +58,9 @@ class KeyDirectory(KeyDirectoryReader):
                 stem.startswith(f"{selector}-") and self._metadata(folder, stem).selector == selector
             ):
                 raise taken(f"{directory}/{stem}.json")
+        for lost in self.lost(directory.name):
+            if lost.selector == selector:
+                raise lost_key(lost)
 
     def _is_ended(self, folder: Folder, selector: str) -> bool:
         """Return True when a key that was purged had this selector."""

@@ -6,7 +6,7 @@ of a domain belongs to the daemon's user: what is in it is read as untrusted inp
 
 import os
 import re
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from itertools import islice
@@ -33,6 +33,9 @@ change the zone file, or the table, that the name gets into."""
 _MOST_NAMED = 3
 _named: set[tuple[str, str]] = set()  # directories and names that were passed over, and somebody was told
 _MADE_FOR = re.compile(rb";\s*-+\s*DKIM key (\S+) for (\S+)")  # the comment that ends opendkim-genkey's .txt
+_WITHOUT_FILE = (Phase.RETIRING, Phase.REVOKED)
+"""The phases in which a key does without its private key: what is left to do is done to its record."""
+_IN_USE = (Phase.PUBLISHED, Phase.VERIFIED, Phase.ACTIVE)
 _USUAL = re.compile("(?:/([^/]+))?/([^/]+)")  # a key file below the store: the domain, unless it lies flat; the name
 
 
@@ -101,7 +104,7 @@ class KeyDirectoryReader:
             if not has_file and not folder.has(f"{name.selector}.json"):
                 return None
             key = self._key(folder, name.domain, name.selector, below)
-            return key if has_file or key.metadata.path else self._later_in_slot(folder, name, below)
+            return key if has_file or _needs_no_file(key.metadata) else self._later_in_slot(folder, name, below)
 
     def _later_in_slot(self, folder: Folder, name: KeyName, below: str) -> Key | None:
         """Return the key that has the selector of one that was purged."""
@@ -126,14 +129,35 @@ class KeyDirectoryReader:
             content = self._read(folder, DOMAIN_NOTES) if folder is not None and folder.has(DOMAIN_NOTES) else None
         return meta.domain_notes_from_json(content, f"{domain}/{DOMAIN_NOTES}") if content is not None else {}
 
+    def lost(self, domain: str) -> tuple[Key, ...]:
+        """Return the keys that were published and whose private key is gone although they have not come to their end.
+
+        What a `genkey` that was killed has left is none of them. Raises as `keys`.
+        """
+        with self._folders.of(domain) as folder:
+            if folder is None:
+                return ()
+            found = [self._key(folder, domain, stem, f"{domain}/") for stem in _alone(folder.names())]
+        return tuple(key for key in found if not key.metadata.path and key.phase in _IN_USE)
+
     def load(self, key: Key) -> KeyPair:
         """Return the key pair. Raises DiskError, Refused or CheckFailed."""
         return pairs.parse_private_key(*self._private(key))
 
     def public(self, key: Key) -> PublicKey:
-        """Return the public half of the private key file. Raises DiskError, Refused or CheckFailed."""
+        """Return the public half of the private key file. Raises DiskError, Refused or CheckFailed.
+
+        Of a key that signs no more and whose file is gone, the public half that was noted.
+        """
+        known = key.metadata
+        if known.phase in _WITHOUT_FILE and known.public and not known.path and not self.holds(key):
+            return PublicKey(known.algorithm, known.bits, known.public)
         content, path = self._private(key)
         return key.metadata.public_of(content) or pairs.parse_public(content, path)
+
+    def holds(self, key: Key) -> bool:
+        """Return True when the private key file is there."""
+        return os.path.lexists(self._local(key.path))
 
     def _private(self, key: Key) -> tuple[bytes, str]:
         """Return the content of the private key file, and its path."""
@@ -168,9 +192,9 @@ class KeyDirectoryReader:
         names = folder.names()
         keys = [name.removesuffix(PRIVATE) for name in names if name.endswith(PRIVATE) and name[0] != "."]
         found = set(self._plain(keys))
-        stems = [name.removesuffix(".json") for name in names if name.endswith(".json")]
-        alone = [stem for stem in stems if stem not in found and _NAME.fullmatch(f"{stem}.json")]
-        return sorted(found.union(s for s in alone if self._metadata(folder, s).path) if alone else found)
+        if alone := _alone(names):
+            found.update(stem for stem in alone if _needs_no_file(self._metadata(folder, stem)))
+        return sorted(found)
 
     def _plain(self, names: list[str], counts: Callable[[str], bool] = lambda _: True) -> list[str]:
         """Return those that can be domains or selectors; the others are named once, where they count."""
@@ -234,3 +258,15 @@ class KeyDirectoryReader:
             if not folder.is_ours:
                 raise
         return read_file(self._path / folder.shown(name))
+
+
+def _needs_no_file(known: Metadata) -> bool:
+    """Return True for a key that is there without a private key beside its metadata."""
+    return bool(known.path) or known.phase in _WITHOUT_FILE
+
+
+def _alone(names: Sequence[str]) -> list[str]:
+    """Return the stems of the metadata among these names beside which there is no private key."""
+    stems = [name.removesuffix(".json") for name in names if name.endswith(".json")]
+    there = {name.removesuffix(PRIVATE) for name in names if name.endswith(PRIVATE)} if stems else set()
+    return [stem for stem in stems if stem not in there and _NAME.fullmatch(f"{stem}.json")]

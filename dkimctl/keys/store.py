@@ -4,7 +4,7 @@ from collections.abc import Callable, Container, Iterator, Mapping
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-from dkimctl.errors import DiskError, Refused
+from dkimctl.errors import DiskError, Refused, shell_word
 from dkimctl.keys.metadata import Metadata, Phase
 from dkimctl.keys.pair import KeyPair
 from dkimctl.keys.public import PublicKey
@@ -91,6 +91,12 @@ class LifecycleStore(KeyStore, Protocol):
     def purge(self, key: Key) -> None:
         """Remove a private key and its `.txt`; its metadata stay for ever, so that no selector is used twice."""
 
+    def holds(self, key: Key) -> bool:
+        """Return True when the private key is there."""
+
+    def lost(self, domain: str) -> tuple[Key, ...]:
+        """Return the published keys whose private key is gone; those that sign no more need none."""
+
     def ended(self, domain: str) -> frozenset[str]:
         """Return the selectors of keys that were purged."""
 
@@ -116,6 +122,15 @@ def taken(path: str) -> Refused:
     return Refused(
         f"{path} exists already; a private key is never overwritten",
         hint="choose another selector (-s), or use --if-missing to keep the existing key",
+    )
+
+
+def lost_key(key: Key) -> Refused:
+    """Return the error for a published key whose private key is gone."""
+    return Refused(
+        f"the private key of {key.selector} of {key.domain} is gone, and its record may be in DNS: {key.path}",
+        hint="put it back from a backup; if there is none, make a key under another selector: "
+        f"dkimctl genkey {shell_word(key.domain)}",
     )
 
 

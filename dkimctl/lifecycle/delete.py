@@ -26,10 +26,17 @@ def unused_keys(
     Raises UsageError when there is none, Refused for a key that signs, or whose mail may be under way.
     """
     now = instant(clock.now())
-    found = gather(settings, store, domain, read_machine(settings, now), now)
+    machine = read_machine(settings, now)
+    found = gather(settings, store, domain, machine, now)
     keep = policy_for(settings, domain).keep_after
     chosen = [facts for facts in found.facts.keys if selector in (None, facts.selector)]
-    if not chosen:
+    lost = [key for key in store.lost(domain) if selector in (None, key.selector)]
+    if any(key.phase is Phase.ACTIVE or (domain, key.selector) in machine.installed for key in lost):
+        raise Refused(
+            f"the private key of {lost[0].selector} of {domain} is gone, but mail signed with it may be under way",
+            hint="dkimctl rotate says what to do, and takes its record away once that mail is through",
+        )
+    if not (chosen or lost):
         raise UsageError(
             f"{domain} has no key {selector or ''}".rstrip(), hint=f"see its keys: dkimctl status {shell_word(domain)}"
         )
@@ -49,7 +56,7 @@ def unused_keys(
                 f"mail signed with {facts.selector} of {domain} may be under way",
                 hint="dkimctl rotate takes it away when that is through; a leaked key: dkimctl revoke",
             )
-    return tuple(found.keys[facts.id] for facts in chosen)
+    return (*(found.keys[facts.id] for facts in chosen), *lost)
 
 
 def delete(
@@ -68,6 +75,8 @@ def delete(
                     hint=f"remove it there first; see whether it is gone: dkimctl verify-dns {shell_word(key.domain)}",
                 )
             account = open_account(settings, key.domain, [key], clock)
+            if not store.holds(key):  # in this phase its record is known without its private key
+                key = store.advance(key, Phase.REVOKED, clock.now(), note="its private key is gone")
             proof = remove_record(settings, store, account, key)
             steps.append(RotationStep(key.domain, key.selector, Do.REMOVE, StepOutcome.DONE, proof))
             report(steps[-1])

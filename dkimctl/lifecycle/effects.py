@@ -19,7 +19,7 @@ from dkimctl.lifecycle.gather import Gathered
 from dkimctl.lifecycle.next_key import NoFreeSlot, make_next
 from dkimctl.lifecycle.notes import instant, read_on_relay, read_record, with_on_relay, with_record
 from dkimctl.lifecycle.plan import Action, Do
-from dkimctl.lifecycle.policy import Policy
+from dkimctl.lifecycle.policy import DAY, Policy
 from dkimctl.lifecycle.records import look, noted
 from dkimctl.lifecycle.steps import TO_BE_CONTINUED, RotationStep, StepOutcome, failed_step
 from dkimctl.lifecycle.switching import prove_keys, switch
@@ -205,8 +205,10 @@ class Effects:
         self.report(RotationStep(due.domain, due.key.selector, due.action.do, StepOutcome.WAITS, on, exit_code=code))
 
     def _is_bad(self, due: Due) -> bool:
-        """Return True when the record of a key that signs is not served."""
-        return any(key.is_used for key in due.gathered.facts.keys if key.id == due.action.key)
+        """Return True when the record of a key that signs is not served, or a change is not for more than a day."""
+        key = next(key for key in due.gathered.facts.keys if key.id == due.action.key)
+        changed = max(key.record.written or 0, key.record.revoked or 0, key.record.removed or 0)
+        return key.is_used or 0 < changed < self._now - DAY
 
     # --- the switch
 

@@ -11,7 +11,7 @@ from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import Key, LifecycleStore
 from dkimctl.lifecycle.account import provider_of
 from dkimctl.lifecycle.facts import Facts, KeyFacts, KeyOnRelay
-from dkimctl.lifecycle.notes import HERE, instant, read_leak, read_on_relay, read_record, with_on_relay
+from dkimctl.lifecycle.notes import HERE, instant, not_ahead, read_leak, read_on_relay, read_record, with_on_relay
 from dkimctl.lifecycle.policy import DAY
 from dkimctl.names import SLOTS
 from dkimctl.signers.base import Name
@@ -43,6 +43,8 @@ class Gathered(NamedTuple):
     """By identity."""
     left: Mapping[str, KeyOnRelay]
     """By identity, of keys that the tables do not name any more: what is new about who may still sign with them."""
+    ahead: frozenset[str] = frozenset()
+    """By identity, the keys with facts that may be dated in the future: noted under a wrong clock."""
     begun: bool = False
     """True from `rotate --now` until the switch."""
     is_adopted: bool = False
@@ -55,16 +57,18 @@ def gather(settings: Settings, store: LifecycleStore, domain: str, machine: Mach
     Raises DiskError or Refused for what cannot be read, CheckFailed for what is damaged: this domain then stops.
     """
     keys = store.keys(domain)
-    noted = [(key, _on_relay(key, (domain, key.selector) in machine.installed, now)) for key in keys]
+    noted = [(key, _on_relay(store, key, (domain, key.selector) in machine.installed, now)) for key in keys]
     used = [relay for _, relay in noted if relay.is_used]
     is_proven = bool(used) and all(relay.since is not None for relay in used)  # the daemon has read its tables
-    found, facts, left = {}, [], {}
+    found, facts, left, ahead = {}, [], {}, set()
     for key, relay in noted:
         ends = is_proven and not relay.is_used and relay.has_signed and relay.left is None
         known = _left(relay, machine, now) if ends else relay
         one = _key_facts(settings, store, key, known, now)
         found[one.id] = key
         facts.append(one)
+        if now in one.record or now in relay or one.created == now:  # what lies in the future is read as now
+            ahead.add(one.id)
         if known != relay:
             left[one.id] = known
     notes = store.domain_notes(domain)
@@ -84,6 +88,7 @@ def gather(settings: Settings, store: LifecycleStore, domain: str, machine: Mach
         ),
         found,
         left,
+        frozenset() if machine.clock_problem else frozenset(ahead),
         begun=notes.get("begun") is not None,
         is_adopted=held is None and any(key.metadata.path for key in keys),
     )
@@ -95,9 +100,10 @@ def identity(store: LifecycleStore, key: Key) -> str:
     return sha256(public.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def _on_relay(key: Key, is_used: bool, now: int) -> KeyOnRelay:
+def _on_relay(store: LifecycleStore, key: Key, is_used: bool, now: int) -> KeyOnRelay:
     """Return what was noted of a key on this host; of version 0.1's keys, whether they have signed."""
-    noted = read_on_relay(key.metadata, now)._replace(is_held=True, is_used=is_used)
+    is_held = key.phase not in (Phase.RETIRING, Phase.REVOKED) or store.holds(key)
+    noted = read_on_relay(key.metadata, now)._replace(is_held=is_held, is_used=is_used)
     if "signing" not in key.metadata.facts and key.phase in (Phase.ACTIVE, Phase.RETIRING):
         return noted._replace(tried=_created(key, now))
     return noted
@@ -134,9 +140,12 @@ def _left(relay: KeyOnRelay, machine: Machine, now: int) -> KeyOnRelay:
 def note_left(store: LifecycleStore, found: Gathered, now: datetime) -> Gathered:
     """Note what is new about keys that the tables do not name any more; return the same facts, with the keys as noted.
 
-    Raises DiskError.
+    Facts that are dated in the future are set right: they would stay as young as now until that future. Raises
+    DiskError.
     """
     keys = dict(found.keys)
+    for id in found.ahead:
+        keys[id] = store.note(keys[id], partial(not_ahead, now=instant(now)))
     for id, relay in found.left.items():
         keys[id] = store.note(keys[id], partial(with_on_relay, facts=relay))
         if relay.left is not None and keys[id].phase is Phase.ACTIVE:

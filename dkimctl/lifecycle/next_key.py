@@ -33,7 +33,7 @@ class NoFreeSlot(Refused):
 
 def free_selector(settings: Settings, store: LifecycleStore, domain: str, now: datetime) -> str:
     """Return a selector for a new key. Raises NoFreeSlot when every slot of a delegated domain is taken."""
-    living = {key.selector for key in store.keys(domain)}
+    living = {key.selector for key in (*store.keys(domain), *store.lost(domain))}
     if settings.domain(domain).delegate:
         return _free_slot(settings, domain, [slot for slot in SLOTS if slot not in living])
     first = selector_from_template(settings.domain(domain).selector or settings.keys.selector, now)

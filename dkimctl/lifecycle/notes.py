@@ -4,6 +4,7 @@ Instants are written in RFC 3339. What lies there belongs to the daemon's user: 
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -69,6 +70,18 @@ def with_on_relay(metadata: Metadata, facts: KeyOnRelay) -> Metadata:
 def with_leak(metadata: Metadata, leak: Leak) -> Metadata:
     """Return a copy that says what is leaked."""
     return metadata._replace(facts={**metadata.facts, "leak": leak.value})
+
+
+def not_ahead(metadata: Metadata, now: int) -> Metadata:
+    """Return a copy in which no fact is later than now, nor the key made later. Raises CheckFailed when damaged."""
+    if "record" in metadata.facts:
+        metadata = with_record(metadata, read_record(metadata, now))
+    if "signing" in metadata.facts:
+        metadata = with_on_relay(metadata, read_on_relay(metadata, now))
+    with suppress(ValueError, OverflowError):  # a moment that is none counts as now, and is left for people to see
+        if instant(datetime.fromisoformat(metadata.created)) > now:
+            return metadata._replace(created=at_text(now))
+    return metadata
 
 
 def at_text(at: int) -> str:

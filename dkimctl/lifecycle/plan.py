@@ -197,7 +197,9 @@ class _Planner:
 
     def _is_kept(self, key: KeyFacts) -> bool:
         """Return True for a key whose record is there and stays: a killed run may have revoked one kept enough."""
-        return _is_usable(key) and key.is_served and (key.left is None or key.left + self.policy.keep_after > self.now)
+        is_held = all(relay.is_held for relay in key.relays.values())  # a person may have deleted its private key
+        is_left = key.left is not None and key.left + self.policy.keep_after <= self.now
+        return _is_usable(key) and key.is_served and is_held and not is_left
 
     def _is_new(self, key: KeyFacts, used: list[KeyFacts]) -> bool:
         """Return True for a key that may be the next one: a switch to it may have failed before."""

@@ -15,6 +15,7 @@ from dkimctl.keys.store import LifecycleStore
 from dkimctl.lifecycle.effects import Due, Effects, Report
 from dkimctl.lifecycle.gather import Gathered, Machine, gather, note_left
 from dkimctl.lifecycle.hooks import Occasion, Stage, run_hooks
+from dkimctl.lifecycle.lost import lost_keys
 from dkimctl.lifecycle.machine import STATE, STATE_DIRECTORY, make_state_directory, note_run, read_machine
 from dkimctl.lifecycle.notes import at_text, instant
 from dkimctl.lifecycle.plan import Do, Plan, plan
@@ -95,6 +96,8 @@ class _Run:
     due: int | None = None
     next: str | None = None
     _attempted: set[tuple[str, Do, str]] = field(default_factory=set)
+    _checked: set[str] = field(default_factory=set)
+    """The domains of which was said what is wrong with the files of their keys."""
     _changed: dict[str, None] = field(default_factory=dict)
     """The domains of which something was changed, in order."""
     _new_keys: int = 0
@@ -180,6 +183,7 @@ class _Run:
         for domain in domains:
             try:
                 now = self._now
+                self._check_files(domain)
                 found, policy = _look_at(self.settings, self.store, domain, self.machine(), now)
                 found = note_left(self.store, found, self.clock.now())
                 planned = plan(policy, found.facts, now, begin=found.begun)
@@ -191,7 +195,14 @@ class _Run:
                 self.waits.pop(domain, None)
                 yield Due(found, policy, action)
             else:
-                self._note_waits(domain, planned)
+                self._note_waits(domain, planned, found)
+
+    def _check_files(self, domain: str) -> None:
+        """Say once of each key that its file was deleted by hand."""
+        if domain not in self._checked:
+            self._checked.add(domain)
+            for step in lost_keys(self.store, domain, self.machine().installed, self.clock.now()):
+                self._say(step)
 
     def _may(self, domain: str, do: Do, key: str) -> bool:
         if (domain, do, key) in self._attempted:
@@ -202,13 +213,27 @@ class _Run:
             do is Do.SWITCH and not self._may_switch
         )
 
-    def _note_waits(self, domain: str, planned: Plan) -> None:
+    def _note_waits(self, domain: str, planned: Plan, found: Gathered) -> None:
+        signs = any(key.is_used for key in found.facts.keys)
+        hint = "" if signs else f"have one sign: dkimctl setup {shell_word(domain)}"
+        if not signs:
+            self._name_unusable(found)
         if planned.due is not None:
             self.due = min(self.due or planned.due, planned.due)
         for wait in planned.waits:
             code = TO_BE_CONTINUED if wait.needs_person else 0
             until = _text(wait.until)
-            self.waits[domain] = RotationStep(domain, "", None, StepOutcome.WAITS, wait.on, until=until, exit_code=code)
+            self.waits[domain] = RotationStep(
+                domain, "", None, StepOutcome.WAITS, wait.on, hint if wait.needs_person else "", until, code
+            )
+
+    def _name_unusable(self, found: Gathered) -> None:
+        """Say of each key of a domain that signs with none what keeps its file from being used."""
+        for key in found.keys.values():
+            try:
+                self.store.public(key)
+            except DkimctlError as error:
+                self._say(_unreadable(key.domain, error))
 
     def _say(self, step: RotationStep) -> None:
         self.steps.append(step)

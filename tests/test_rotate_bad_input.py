@@ -1,0 +1,397 @@
+"""What `rotate` does with what it should never find: it is said with the next step, and harms no other domain."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dkimctl.sandbox import Sandbox
+from dkimctl.sandbox.credentials import METHODS
+from tests.conftest import DkimctlInside, Run
+from tests.publishing import ZONE, sandbox
+
+OTHER = "other.tld"
+NOW = datetime.now(UTC).replace(microsecond=0)
+
+
+def ago(**span: float) -> str:
+    """That long before now, as in metadata."""
+    return (NOW - timedelta(**span)).isoformat().replace("+00:00", "Z")
+
+
+SERVED = {
+    "written": ago(days=30),
+    "seen": ago(days=30),
+    "confirmed": ago(days=29),
+    "last_seen": ago(hours=1),
+    "ttl": 60,
+}
+SIGNS = {"since": ago(days=20), "proven": ago(hours=1)}
+LEFT = {"since": ago(days=200), "proven": ago(days=20), "left": ago(days=20)}
+
+
+class Host:
+    """A tree with keys that have come to any point of their life, and an account that has their records."""
+
+    def __init__(self, dkimctl: DkimctlInside, running: Sandbox) -> None:
+        self.dkimctl, self.running = dkimctl, running
+        self.config = dkimctl.root / "etc/dkimctl/dkimctl.toml"
+        self.config.parent.mkdir(parents=True)
+        self.config.write_text('provider = "ovh"\n')
+
+    def __call__(self, *words: str) -> Run:
+        return self.dkimctl(*words, env=self.running.environment())
+
+    def rotate(self, *words: str) -> Run:
+        """A run for timers, as JSON."""
+        return self("rotate", *words, "--json")
+
+    def directory(self, domain: str = ZONE) -> Path:
+        """The domain's key directory."""
+        return self.dkimctl.root / f"etc/opendkim/keys/{domain}"
+
+    def notes(self, selector: str, domain: str = ZONE) -> dict[str, Any]:
+        """A key's metadata."""
+        return dict(json.loads((self.directory(domain) / f"{selector}.json").read_text()))
+
+    def note(self, selector: str, domain: str = ZONE, **changes: object) -> None:
+        """Change a key's metadata."""
+        path = self.directory(domain) / f"{selector}.json"
+        path.write_text(json.dumps({**self.notes(selector, domain), **changes}))
+
+    def key(self, selector: str, domain: str = ZONE, *, published: bool = True, **changes: object) -> None:
+        """Make a key, publish it, and note this of it."""
+        assert self("genkey", domain, "-s", selector, "--algorithm", "ed25519", "-q").code == 0
+        if published:
+            assert self("publish", domain, "-s", selector, "--no-wait").code == 0
+        self.note(selector, domain, **changes)
+
+    def active(self, selector: str, domain: str = ZONE) -> None:
+        """Make a key that signs."""
+        self.key(selector, domain, phase="active", created=ago(days=30), facts={"record": SERVED, "signing": SIGNS})
+        table = self.dkimctl.root / "etc/opendkim/KeyTable"
+        line = f"{selector}._domainkey.{domain} {domain}:{selector}:/etc/opendkim/keys/{domain}/{selector}.private\n"
+        table.write_text((table.read_text() if table.exists() else "") + line)
+
+    def standby(self, selector: str, domain: str = ZONE) -> None:
+        """Make a key that is proven and waits."""
+        self.key(selector, domain, phase="verified", facts={"record": SERVED})
+
+    def retiring(self, selector: str, domain: str = ZONE) -> None:
+        """Make a key whose mail is through: its record is to be emptied now."""
+        self.key(selector, domain, phase="retiring", created=ago(days=300), facts={"record": SERVED, "signing": LEFT})
+
+    def records(self, domain: str = ZONE) -> dict[str, str]:
+        """Selector → text of the key records in the account."""
+        found = {one.sub_domain: one.target for one in self.running.zone(domain).edited if one.field_type == "DKIM"}
+        return {name.partition(".")[0]: text for name, text in found.items()}
+
+    def state(self, **changes: str) -> None:
+        """What the last run noted of itself."""
+        path = self.dkimctl.root / "var/lib/dkimctl/rotate.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"schema": 1, **changes}))
+
+
+@pytest.fixture
+def host(dkimctl_inside: DkimctlInside) -> Iterator[Host]:
+    """No key; two zones."""
+    with sandbox(ZONE, OTHER) as running:
+        yield Host(dkimctl_inside, running)
+
+
+def steps(run: Run, *outcomes: str) -> list[dict[str, Any]]:
+    """The steps with these outcomes."""
+    return [step for step in run.json["rotation"]["steps"] if step["outcome"] in outcomes]
+
+
+def said(run: Run) -> list[tuple[str, str]]:
+    """Domain and action of each thing that was done."""
+    return [(step["domain"], step["action"]) for step in steps(run, "done")]
+
+
+def is_emptied(text: str) -> bool:
+    """True for a record with an empty `p=`."""
+    return text.replace('"', "").rstrip("; ").endswith("p=")
+
+
+# --- keys deleted by hand, and rubbish in their place
+
+
+def test_the_private_key_that_signs_is_gone(host: Host) -> None:
+    """It is said at each run, with what to do; with a proven standby that is one command. Exit 1."""
+    host.active("old")
+    host.standby("next")
+    (host.directory() / "old.private").unlink()
+    for _ in range(2):
+        run = host.rotate()
+        assert run.code in (1, 3)
+        [failed] = [step for step in steps(run, "failed") if step["selector"] == "old"]
+        assert "the private key is gone, and the signer's tables name it" in failed["proof"]
+        assert "old.private" in failed["proof"]
+        assert failed["hint"].endswith("dkimctl render-config --install")
+    assert not is_emptied(host.records()["old"])
+
+
+def test_without_a_standby_another_key_is_made_for_it(host: Host) -> None:
+    """No selector is used twice: the next step names another one."""
+    host.active("old")
+    (host.directory() / "old.private").unlink()
+    [failed] = [step for step in steps(host.rotate(), "failed") if step["selector"] == "old"]
+    assert failed["hint"].endswith(f"dkimctl setup {ZONE} -s SELECTOR")
+    again = host("genkey", ZONE, "-s", "old", "--algorithm", "ed25519")
+    assert again.code == 1
+    assert "the private key of old" in " ".join(again.err.split())
+    assert host("genkey", ZONE, "-s", "new", "--algorithm", "ed25519").code == 0
+
+
+def test_a_lost_key_that_signs_no_more_comes_to_its_end(host: Host) -> None:
+    """Once another one signs it is retired: its record stays for the mail under way, then it is emptied."""
+    host.active("old")
+    host.active("new")
+    (host.directory() / "old.private").unlink()
+    table = host.dkimctl.root / "etc/opendkim/KeyTable"
+    table.write_text("".join(line for line in table.read_text().splitlines(keepends=True) if ":new:" in line))
+    run = host.rotate()
+    assert steps(run, "failed") == [], run.out
+    assert host.notes("old")["phase"] == "retiring"
+    assert host.notes("old")["facts"]["signing"]["left"]
+    host.note("old", facts={"record": SERVED, "signing": LEFT})
+    assert (ZONE, "revoke") in said(host.rotate())
+    assert is_emptied(host.records()["old"])
+
+
+def test_a_private_key_that_is_deleted_while_its_mail_is_under_way(host: Host) -> None:
+    """Many do that after a switch: nothing is wrong, and its record is taken away as ever."""
+    host.active("new")
+    host.retiring("old")
+    (host.directory() / "old.private").unlink()
+    run = host.rotate()
+    assert steps(run, "failed") == [], run.out
+    assert is_emptied(host.records()["old"])
+    assert host.notes("old")["phase"] == "revoked"
+    assert host("verify-dns", ZONE, "-s", "old").code in (0, 1)
+
+
+def test_a_lost_standby_is_said_and_can_be_deleted(host: Host) -> None:
+    """It is never switched to; a new one is made meanwhile; `delete` takes its record away without its private key."""
+    host.active("now")
+    host.standby("next")
+    (host.directory() / "next.private").unlink()
+    run = host.rotate()
+    assert run.code == 1
+    [failed] = steps(run, "failed")
+    assert failed["selector"] == "next"
+    assert failed["hint"].endswith(f"dkimctl delete {ZONE} next")
+    assert (ZONE, "make") in said(run)
+    assert "next" in host.records()
+    assert host("delete", ZONE, "next").code == 0
+    assert "next" not in host.records()
+    assert host.notes("next")["phase"] == "purged"
+    assert steps(host.rotate(), "failed") == []
+
+
+def test_what_a_killed_genkey_left_is_no_lost_key(host: Host) -> None:
+    """Metadata of a key that was never published, without a private key: not a word, and the name can be used."""
+    host.active("now")
+    host.key("next", published=False)
+    (host.directory() / "next.private").unlink()
+    assert steps(host.rotate(), "failed") == []
+    assert host("genkey", ZONE, "-s", "next", "--algorithm", "ed25519").code == 0
+
+
+@pytest.mark.parametrize("content", ["rubbish\n", "", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"])
+def test_a_private_key_that_is_rubbish_is_named(host: Host, content: str) -> None:
+    """The file and what is wrong with it, not only that no key signs; the other domain goes on."""
+    host.active("now", OTHER)
+    host.key("mail")
+    (host.directory() / "mail.private").write_text(content)
+    run = host.rotate()
+    assert run.code in (1, 3)
+    failed = [step for step in steps(run, "failed") if "mail.private" in step["proof"]]
+    assert failed, run.out
+    assert all(step["hint"] and step["domain"] == ZONE for step in failed)
+    assert (OTHER, "make") in said(run)
+
+
+def test_rubbish_in_place_of_the_key_that_signs_stops_one_domain(host: Host) -> None:
+    """It fails when it is looked up; looks at the keys of other domains are done in the same run."""
+    host.active("mail")
+    host.active("now", OTHER)
+    for domain, selector in ((ZONE, "mail"), (OTHER, "now")):
+        old = {**SERVED, "last_seen": ago(days=2)}
+        host.note(selector, domain, facts={"record": old, "signing": SIGNS})
+    (host.directory() / "mail.private").write_text("rubbish\n")
+    run = host.rotate()
+    assert {step["domain"] for step in steps(run, "failed")} == {ZONE}
+    assert any("mail.private" in step["proof"] for step in steps(run, "failed"))
+    assert host.notes("now", OTHER)["facts"]["record"]["last_seen"] > ago(hours=1)
+
+
+# --- the clock
+
+
+def test_after_a_long_gap_the_first_run_only_proves(host: Host) -> None:
+    """Nothing is taken away before a run that comes a day later; what was noted of that survives the runs between."""
+    host.active("new")
+    host.retiring("old")
+    host.state(last_run=ago(days=15))
+    for _ in range(2):
+        assert (ZONE, "revoke") not in said(host.rotate())
+    assert not is_emptied(host.records()["old"])
+    host.state(last_run=ago(days=1), careful_until=ago(hours=1))
+    assert (ZONE, "revoke") in said(host.rotate())
+
+
+def test_care_of_a_wrong_clock_ends(host: Host) -> None:
+    """A date in the far future, noted under a wrong clock, counts as a day from now."""
+    host.active("new")
+    host.state(last_run=ago(hours=1), careful_until=ago(days=-3000))
+    assert host.rotate().code == 0
+    noted = json.loads((host.dkimctl.root / "var/lib/dkimctl/rotate.json").read_text())
+    assert noted["careful_until"] < ago(days=-2)
+
+
+def test_facts_dated_in_the_future_are_set_right(host: Host) -> None:
+    """They count from the first run under the right clock, and not as just now until that future has come."""
+    ahead = ago(days=-1000)
+    host.active("new")
+    host.retiring("old")
+    host.note("old", created=ahead, facts={"record": SERVED, "signing": {**LEFT, "left": ahead}})
+    host.note("new", facts={"record": {**SERVED, "last_seen": ahead}, "signing": {**SIGNS, "since": ahead}})
+    host.rotate()
+    for selector in ("old", "new"):
+        assert ahead not in json.dumps({**host.notes(selector), "history": []})
+    assert host.notes("old")["facts"]["signing"]["left"] >= ago(seconds=0)
+
+
+def test_nothing_is_set_right_while_the_clock_is_wrong(host: Host) -> None:
+    """The last run is in the future too: which of the two is wrong is not known."""
+    ahead = ago(days=-30)
+    host.active("new")
+    host.note("new", facts={"record": {**SERVED, "last_seen": ahead}, "signing": SIGNS})
+    host.state(last_run=ahead)
+    assert host.rotate().code == 3
+    assert host.notes("new")["facts"]["record"]["last_seen"] == ahead
+
+
+# --- the account and the zone change in mid-rotation
+
+
+def test_a_record_that_somebody_else_changed_is_never_removed(host: Host) -> None:
+    """It is named; what is there stays, at this run and the next; the other domain's goes."""
+    for domain in (ZONE, OTHER):
+        host.active("new", domain)
+        host.retiring("old", domain)
+    zone = host.running.zone(ZONE)
+    [record] = [one for one in zone.edited if one.sub_domain.startswith("old.")]
+    zone.change(replace(record, target="v=DKIM1; p=somebodyelses"))
+    zone.refresh()
+    for _ in range(2):
+        run = host.rotate()
+        [failed] = [step for step in steps(run, "failed") if step["domain"] == ZONE]
+        assert "was not made by this key" in failed["proof"]
+        assert failed["hint"]
+        assert "somebodyelses" in host.records()["old"]
+    assert is_emptied(host.records(OTHER)["old"])
+
+
+@pytest.mark.parametrize(
+    ("provider", "words"),
+    [("manual", "emptied by hand"), ("zonefile:/nowhere", "nowhere"), ("nonsense", "nonsense")],
+)
+def test_the_provider_is_changed_in_mid_rotation(host: Host, provider: str, words: str) -> None:
+    """What is to be done at the new one is said; the key that signs, and both records, stay as they are."""
+    host.active("new")
+    host.retiring("old")
+    before = host.records()
+    host.config.write_text(f'provider = "{provider}"\n')
+    run = host.rotate()
+    assert run.code in (1, 2, 3)
+    assert words in run.out + run.err
+    assert host.records() == before
+    host.config.write_text('provider = "ovh"\n')
+    assert (ZONE, "revoke") in said(host.rotate())
+
+
+def test_a_zone_that_left_the_account(host: Host) -> None:
+    """The steps of that zone fail with a hint, the other zone's are done; where it is back, all goes on."""
+    for domain in (ZONE, OTHER):
+        host.active("new", domain)
+        host.retiring("old", domain)
+    moved = host.running.zones.pop(ZONE)
+    run = host.rotate()
+    failed = [step for step in steps(run, "failed") if step["domain"] == ZONE]
+    assert failed, run.out
+    assert all(step["hint"] for step in failed)
+    assert is_emptied(host.records(OTHER)["old"])
+    host.running.zones[ZONE] = moved
+    assert (ZONE, "revoke") in said(host.rotate())
+
+
+def test_a_consumer_key_that_expired(host: Host) -> None:
+    """It says so and how to get another one; with that the same command goes on."""
+    host.active("new")
+    host.retiring("old")
+    expired = host.running.credentials.issue(expiration=datetime.now(UTC) - timedelta(days=1))
+    run = host.dkimctl("rotate", "--json", env={**host.running.environment(), "OVH_CONSUMER_KEY": expired})
+    failed = steps(run, "failed")
+    assert failed
+    assert any("dkimctl ovh login" in step["hint"] for step in failed), failed
+    assert not is_emptied(host.records()["old"])
+    assert (ZONE, "revoke") in said(host.rotate())
+
+
+def test_a_domain_that_was_removed_from_the_configuration_is_looked_after(host: Host) -> None:
+    """While its key signs it is managed: at the provider where it was published."""
+    host.config.write_text(f'[domains."{ZONE}"]\nprovider = "ovh"\n')
+    host.active("new")
+    host.retiring("old")
+    host.config.write_text("")
+    run = host.rotate()
+    assert steps(run, "failed") == []
+    assert is_emptied(host.records()["old"])
+    assert (ZONE, "make") in said(run)
+
+
+def test_a_consumer_key_that_lacks_one_zone(host: Host) -> None:
+    """That zone's step fails with the right that is missing; the other zone's is done."""
+    for domain in (ZONE, OTHER):
+        host.active("new", domain)
+        host.retiring("old", domain)
+    lesser = host.running.credentials.issue([(method, f"/domain/zone/{OTHER}*") for method in METHODS])
+    run = host.dkimctl("rotate", "--json", env={**host.running.environment(), "OVH_CONSUMER_KEY": lesser})
+    failed = steps(run, "failed")
+    assert {step["domain"] for step in failed} == {ZONE}
+    assert all(step["hint"] for step in failed)
+    assert is_emptied(host.records(OTHER)["old"])
+    assert not is_emptied(host.records()["old"])
+
+
+@pytest.mark.parametrize("kind", ["drop", "servfail"])
+def test_a_name_server_that_is_dead_for_weeks(host: Host, kind: Any) -> None:
+    """The rotation waits and says so with exit 3, every time; the proven key signs on, and nothing is taken away."""
+    host.active("new")
+    host.key("next", phase="published", facts={"record": {"written": ago(days=20)}})
+    host.running.dns_faults.set("ns2", kind)
+    run = host.rotate()
+    assert run.code == 3
+    [wait] = [step for step in steps(run, "waits") if step["selector"] == "next"]
+    assert wait["exit_code"] == 3
+    assert wait["proof"]
+    assert "seen" not in host.notes("next")["facts"]["record"]
+    assert "switch" not in [step["action"] for step in run.json["rotation"]["steps"]]
+    host.running.dns_faults.clear()
+    assert (ZONE, "look") in said(host.rotate())
+
+
+def test_a_new_record_may_take_a_day(host: Host) -> None:
+    """Until then it waits without a word to timers: name servers need their time."""
+    host.active("new")
+    host.key("next", phase="published", facts={"record": {"written": ago(hours=2)}})
+    host.running.dns_faults.set("ns2", "drop")
+    assert host.rotate().code == 0
