@@ -215,7 +215,7 @@ def test_a_revoked_key_that_never_signed_is_purged(decide: Decide) -> None:
 
 
 def test_a_key_that_was_never_looked_up_is_looked_up_before_all_else(decide: Decide) -> None:
-    """Not known is not missing: no haste, no new key; what is known to be wrong is mended all the same."""
+    """Not known is not missing: no haste, no new key; what is known to be wrong is put right all the same."""
     unseen = signing(OLD, record=RecordFacts())
     assert done(decide(POLICY, domain(unseen), NOW)) == [Do.LOOK]
     assert done(decide(POLICY, domain(unseen, ready()), NOW, begin=True)) == [Do.LOOK]

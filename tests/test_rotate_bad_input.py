@@ -149,7 +149,7 @@ def test_without_a_standby_another_key_is_made_for_it(host: Host) -> None:
     assert host("genkey", ZONE, "-s", "new", "--algorithm", "ed25519").code == 0
 
 
-def test_a_lost_key_that_signs_no_more_comes_to_its_end(host: Host) -> None:
+def test_a_lost_key_that_signs_no_more_is_retired(host: Host) -> None:
     """Once another one signs it is retired: its record stays for the mail under way, then it is emptied."""
     host.active("old")
     host.active("new")

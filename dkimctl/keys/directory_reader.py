@@ -130,7 +130,7 @@ class KeyDirectoryReader:
         return meta.domain_notes_from_json(content, f"{domain}/{DOMAIN_NOTES}") if content is not None else {}
 
     def lost(self, domain: str) -> tuple[Key, ...]:
-        """Return the keys that were published and whose private key is gone although they have not come to their end.
+        """Return the keys that were published and whose private key is gone although they were not taken out of use.
 
         What a `genkey` that was killed has left is none of them. Raises as `keys`.
         """

@@ -1,4 +1,4 @@
-"""Keys whose private key was deleted by hand: said at every run, and those that sign no more come to their end."""
+"""Keys whose private key was deleted by hand: said at every run, and those that sign no more are retired as ever."""
 
 from collections.abc import Iterator
 from datetime import datetime
