@@ -124,6 +124,18 @@ def test_a_key_made_elsewhere_is_as_old_as_its_material(decide: Decide) -> None:
     assert Do.SWITCH in done(decide(POLICY, domain(adopted, ready()), NOW))
 
 
+@pytest.mark.parametrize("changes", [{}, {"is_held": True}, {"may_write": False}, {"free_selector": False}])
+def test_a_key_that_signs_a_month_too_long_is_told_of(decide: Decide, changes: dict[str, bool]) -> None:
+    """Whatever keeps it, a person hears of it from then on, and not a second earlier."""
+    key = signing(NOW - 210 * DAY)
+    for policy in (POLICY, POLICY._replace(automation="off")):
+        told = [wait.on for wait in decide(policy, domain(key, **changes), NOW).waits if wait.needs_person]
+        assert f"{key.selector} still signs and is overdue: dkimctl rotate --now" in told
+        before = decide(policy, domain(key, **changes), NOW - 1)
+        assert not any("overdue" in wait.on for wait in before.waits)
+        assert before.due == NOW
+
+
 def test_a_standby_is_made_at_once_and_otherwise_when_it_is_needed(decide: Decide) -> None:
     """With `standby` the next key is there always; without, a day and the margins before the switch."""
     assert done(decide(Policy(), domain(signing()), NOW)) == [Do.MAKE]

@@ -62,6 +62,11 @@ def read_machine(settings: Settings, now: int) -> Machine:
     )
 
 
+def has_daemon(settings: Settings) -> bool:
+    """Return True when a daemon may sign with these tables: none belongs to a tree below `--root`."""
+    return settings.is_live
+
+
 def _clock_problem(gap: int, last: int | None) -> str:
     if -_BACKWARDS <= gap <= _LONGEST_GAP or last is None:
         return ""

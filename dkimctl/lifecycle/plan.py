@@ -110,6 +110,8 @@ class _Planner:
                 self._switch(target, used)
             elif used:
                 self._make(used)
+        for key in used:
+            self._tell_overdue(key)
         for key in self.keys:
             if not key.is_used and key is not target:
                 self._retire(key, used)
@@ -154,6 +156,11 @@ class _Planner:
         starts = [relay.since for relay in key.relays.values() if relay.is_used and relay.since is not None]
         checks = [start + after for start in starts for after in self.policy.checks_after_switch]
         return any(last < check and self._is_due(check) for check in checks)
+
+    def _tell_overdue(self, key: KeyFacts) -> None:
+        """Tell a person of a key that should have been replaced long ago, whatever keeps it."""
+        if self._is_due(old_at(key, self.policy) + self.policy.told_after):
+            self._wait(f"{key.selector} still signs and is overdue: dkimctl rotate --now", person=True)
 
     # --- records that must be there
 

@@ -40,6 +40,8 @@ class Policy(NamedTuple):
     """A key is looked up again right before it takes over, unless it was seen so recently."""
     overdue_spread: int = 0
     """A key that was too old when a run first saw it sign is replaced so long after that: up to 90 days, by a hash."""
+    told_after: int = 30 * DAY
+    """A key that still signs so long after it should have been replaced is told of at every run."""
     standby: bool = True
     """The next key is published right after a switch, so that a rotation never waits for DNS."""
     automation: str = "full"

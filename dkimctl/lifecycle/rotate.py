@@ -5,6 +5,7 @@ rotate(settings, store, domains) → Rotated; each step is reported as it ends. 
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 from dkimctl.clock import Clock, timestamp
 from dkimctl.config.settings import Settings
@@ -16,9 +17,9 @@ from dkimctl.lifecycle.effects import Due, Effects, Report
 from dkimctl.lifecycle.gather import Gathered, Machine, gather, note_left
 from dkimctl.lifecycle.hooks import Occasion, Stage, run_hooks
 from dkimctl.lifecycle.lost import lost_keys
-from dkimctl.lifecycle.machine import STATE, STATE_DIRECTORY, make_state_directory, note_run, read_machine
+from dkimctl.lifecycle.machine import STATE, STATE_DIRECTORY, has_daemon, make_state_directory, note_run, read_machine
 from dkimctl.lifecycle.notes import at_text, instant
-from dkimctl.lifecycle.plan import Do, Plan, plan
+from dkimctl.lifecycle.plan import Do, Plan, Wait, plan
 from dkimctl.lifecycle.policy import Policy, policy_for
 from dkimctl.lifecycle.steps import TO_BE_CONTINUED, RotationStep, StepOutcome
 
@@ -65,7 +66,7 @@ def rotate(
         run.end()
         if not run.machine().clock_problem:
             note_run(settings, run.machine(), clock.now())
-        return Rotated(tuple(run.steps), tuple(run.waits.values()), _text(run.due), run.next)
+        return Rotated(tuple(run.steps), tuple(chain.from_iterable(run.waits.values())), _text(run.due), run.next)
 
 
 def preview(
@@ -92,7 +93,7 @@ class _Run:
     clock: Clock
     report: Report
     steps: list[RotationStep] = field(default_factory=list)
-    waits: dict[str, RotationStep] = field(default_factory=dict)
+    waits: dict[str, list[RotationStep]] = field(default_factory=dict)
     due: int | None = None
     next: str | None = None
     _attempted: set[tuple[str, Do, str]] = field(default_factory=set)
@@ -207,8 +208,8 @@ class _Run:
     def _may(self, domain: str, do: Do, key: str) -> bool:
         if (domain, do, key) in self._attempted:
             return False
-        if do in (Do.SWITCH, Do.PROVE) and not self.settings.is_live:
-            return False  # no daemon belongs to a tree below --root
+        if do in (Do.SWITCH, Do.PROVE) and not has_daemon(self.settings):
+            return False
         return not (do is Do.MAKE and self._new_keys >= self.settings.lifecycle.most_new_keys) and not (
             do is Do.SWITCH and not self._may_switch
         )
@@ -220,12 +221,7 @@ class _Run:
             self._name_unusable(found)
         if planned.due is not None:
             self.due = min(self.due or planned.due, planned.due)
-        for wait in planned.waits:
-            code = TO_BE_CONTINUED if wait.needs_person else 0
-            until = _text(wait.until)
-            self.waits[domain] = RotationStep(
-                domain, "", None, StepOutcome.WAITS, wait.on, hint if wait.needs_person else "", until, code
-            )
+        self.waits[domain] = [_waiting(domain, wait, hint) for wait in planned.waits]
 
     def _name_unusable(self, found: Gathered) -> None:
         """Say of each key of a domain that signs with none what keeps its file from being used."""
@@ -238,6 +234,11 @@ class _Run:
     def _say(self, step: RotationStep) -> None:
         self.steps.append(step)
         self.report(step)
+
+
+def _waiting(domain: str, wait: Wait, hint: str) -> RotationStep:
+    code, shown = (TO_BE_CONTINUED, hint) if wait.needs_person else (0, "")
+    return RotationStep(domain, "", None, StepOutcome.WAITS, wait.on, shown, _text(wait.until), code)
 
 
 def _following(due: Due) -> str:

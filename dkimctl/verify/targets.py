@@ -5,6 +5,7 @@ from email.parser import BytesHeaderParser
 
 from dkimctl.config.settings import Settings
 from dkimctl.errors import CheckFailed, DiskError, UsageError, is_denied, shell_word
+from dkimctl.keys.metadata import Phase
 from dkimctl.keys.public import PublicKey
 from dkimctl.keys.store import Key, KeyName, KeyReader, published_keys
 from dkimctl.names import DOMAINKEY, domain_name, foreign_selector, owner_name, printable, split_owner_name
@@ -48,7 +49,7 @@ def targets_of(
 def _own_targets(domain: str, selector: str | None, settings: Settings, store: KeyReader) -> Iterator[Target]:
     keys = [key for key in store.keys(domain) if selector in (None, key.selector)]
     if selector is None:
-        keys = list(published_keys(tuple(keys)))
+        keys = list(_in_dns(tuple(keys)))
     if not keys and selector is None:
         raise UsageError(
             f"there is no key of {domain} on this disk, so the selector is not known",
@@ -76,11 +77,17 @@ def managed_target(key: Key, settings: Settings, store: KeyReader) -> Target:
 def managed_targets(names: Iterable[str], settings: Settings, store: KeyReader) -> Iterator[Target]:
     """The keys that belong in DNS of every domain that has some. Raises UsageError for a configured one without."""
     for name in names:
-        keys = published_keys(store.keys(name))
+        keys = _in_dns(store.keys(name))
         if not keys and name in settings.domains:
             yield from targets_of([name], None, settings, store)
         for key in keys:
             yield managed_target(key, settings, store)
+
+
+def _in_dns(keys: tuple[Key, ...]) -> tuple[Key, ...]:
+    """Return the keys that belong in DNS: without the next one, as long as nobody has published it beside another."""
+    found = published_keys(keys)
+    return tuple(key for key in found if key.phase is not Phase.GENERATED) or found
 
 
 def listed_names(lines: Iterable[str], bad_line: Callable[[int, UsageError], None]) -> Iterator[tuple[str, str]]:
