@@ -139,7 +139,7 @@ STORIES = {
         f"{_RUN}.test_the_least_privilege_token_got_403_in_the_wrong_zone",
     ),
     32: Story(
-        "OpenDKIM: receivers fail when the name lies behind a DNAME",
+        "OpenDKIM: receivers fail when the name is found through a DNAME",
         "test_verify_causes.test_opendkim_cannot_verify_after_a_dname",
     ),
     33: Story(

@@ -141,6 +141,6 @@ def _play_the_daemon(made: Rotating, monkeypatch: pytest.MonkeyPatch) -> None:
         (switching, "prove"): proven,
         (switching, "reload_again"): lambda _: None,
     }
-    for (module, name), stand_in in played.items():
-        monkeypatch.setattr(module, name, stand_in)
+    for (module, name), double in played.items():
+        monkeypatch.setattr(module, name, double)
     monkeypatch.setattr(App, "clock", made.clock)

@@ -403,7 +403,7 @@ def test_it_was_stuck_and_nobody_could_see_on_what(machine: Rotating) -> None:
 
 
 def test_a_checker_demanded_an_unpublished_standby_and_retired_selectors(machine: Rotating) -> None:
-    """`verify-dns` is content with the key that signs, beside one that was only made and one whose time is over."""
+    """`verify-dns` asks for the key that signs, not for one that was only made, or one whose time is over."""
     machine.complete()
     machine.for_days(50)
     assert "mail" not in machine.records()
