@@ -46,14 +46,17 @@ KEPT = (
     "/run/opendkim",
 )
 """What is put back before each case."""
-STATES = {"adopt": "by hand", "undo": "adopted"}
-"""The commands that need another host than the one with keys of dkimctl's: an installation by hand, and one adopted."""
+STATES = {"adopt": "by hand", "undo": "adopted", "rotate": "dkimctl"}
+"""The commands that need another host than the one before has left: by hand, adopted, with keys of dkimctl's."""
 LASTS = {"sandbox": 2.0}
 """Seconds after which a command that only ends when it is told so is told so."""
 ZONE = """$TTL 3600
 @ IN SOA ns.example.com. host.example.com. 1 3600 600 86400 300
 @ IN NS ns
 ns IN A 127.0.0.1
+"""
+CONFIGURATION = """[domains."example.com"]
+provider = "zonefile:/srv/zones/example.com.zone"
 """
 LIMIT = 10.0
 """Seconds beyond what the command takes when nobody attacks, measured in the same run, after which it hangs."""
@@ -66,7 +69,7 @@ def prepare() -> None:
             _remove(Path(place))
     for place in ("/srv/zones", "/srv/out", "/etc/opendkim", "/etc/dkimctl", "/etc/tmpfiles.d", "/etc/dkimpy-milter"):
         Path(place).mkdir(parents=True, exist_ok=True)
-    Path("/etc/dkimctl/dkimctl.toml").write_text("")
+    Path("/etc/dkimctl/dkimctl.toml").write_text(CONFIGURATION)
     Path("/etc/postfix").mkdir(exist_ok=True)
     Path("/etc/postfix/main.cf").write_text("compatibility_level = 3.6\n")
     Path("/etc/postfix/master.cf").write_text("smtp inet n - y - - smtpd\n")

@@ -30,6 +30,8 @@ $TTL 3600
 @ IN NS ns1
 ns1 IN A 192.0.2.1
 """
+HELD = "/etc/opendkim/keys/c.example.net"
+SIGNING = "/etc/opendkim/SigningTable"
 ZONE_PATH, TABLE, MAIN = "/etc/bind/db.example.net", "/etc/opendkim/KeyTable", "/etc/postfix/main.cf"
 PUBLISH = ("--no-wait", "--provider", f"zonefile:{ZONE_PATH}")
 
@@ -42,6 +44,8 @@ class Writer:
 
     commands: tuple[tuple[str, ...], ...]
     is_there: Callable[[Path], bool]
+    codes: tuple[int, ...] = (0,)
+    """How its commands may end when they did their work."""
 
 
 def text(root: Path, path: str) -> str:
@@ -55,6 +59,25 @@ def saved(path: str) -> tuple[str, ...]:
     return ("sh", "-c", script, "sh", path, EDITED[path])
 
 
+def is_published_anew(root: Path, domain: str) -> bool:
+    """True when a second key of the domain is on the disk, and its record in the zone file."""
+    keys = [path.stem for path in (root / f"etc/opendkim/keys/{domain}").glob("*.private")]
+    zone, label = text(root, ZONE_PATH), domain.partition(".")[0]
+    return len(keys) == 2 and all(key == "mail" or f"{key}._domainkey.{label}" in zone for key in keys)
+
+
+def add_rows(root: Path, *domains: str) -> None:
+    """Have the daemon sign for these domains, with their key `mail`."""
+    for domain in domains:
+        name = f"mail._domainkey.{domain}"
+        for path, row in (
+            (TABLE, f"{name} {domain}:mail:/etc/opendkim/keys/{domain}/mail.private"),
+            (SIGNING, f"*@{domain} {name}"),
+        ):
+            with (root / path.lstrip("/")).open("a") as table:
+                table.write(f"{row}\n")
+
+
 EDITED = {ZONE_PATH: "edited IN A 192.0.2.9", TABLE: "# edited", MAIN: "header_size_limit = 204800"}
 
 FIRST = {
@@ -66,7 +89,17 @@ FIRST = {
         (("publish", "a.example.net", *PUBLISH),), lambda root: "mail._domainkey.a" in text(root, ZONE_PATH)
     ),
     "render-config": Writer((("render-config", "--install"),), lambda root: "c.example.net:mail" in text(root, TABLE)),
-    "adopt": Writer((("adopt", "--install"),), lambda root: "s1._domainkey.example.com" in text(root, TABLE)),
+    "adopt": Writer(
+        (("adopt", "--install"),), lambda root: "s1._domainkey.example.com" in text(root, TABLE), (0, 1)
+    ),  # 1 for a key in use that is at fault
+    "rotate": Writer(
+        (("rotate", "--now", "d.example.net"),), lambda root: is_published_anew(root, "d.example.net"), (3,)
+    ),  # 3: no name server and no daemon of such a tree prove anything
+    "hold": Writer((("hold", "c.example.net"),), lambda root: '"held": true' in text(root, f"{HELD}/.lifecycle.json")),
+    "delete": Writer(
+        (("delete", "f.example.net"),),
+        lambda root: not (root / "etc/opendkim/keys/f.example.net/mail.private").exists(),
+    ),
 }
 SECOND = {
     "genkey": Writer(
@@ -81,13 +114,18 @@ SECOND = {
         lambda root: "two.example.net:n:" in text(root, TABLE),
     ),
     "adopt": FIRST["adopt"],
+    "hold": FIRST["hold"],
+    "delete": FIRST["delete"],
+    "rotate": Writer(
+        (("rotate", "--now", "e.example.net"),), lambda root: is_published_anew(root, "e.example.net"), (3,)
+    ),
     "postconf": Writer((("postconf", "-c", MAIN, "-e", EDITED[MAIN]),), lambda root: EDITED[MAIN] in text(root, MAIN)),
     **{
         f"editor of {Path(path).name}": Writer((saved(path),), lambda root, path=path: EDITED[path] in text(root, path))  # type: ignore[misc]
         for path in (ZONE_PATH, TABLE)
     },
 }
-PAIRS = [pair for pair in product(FIRST, SECOND) if pair != ("adopt", "adopt")]
+PAIRS = [pair for pair in product(FIRST, SECOND) if pair[0] != pair[1] or pair[0] not in ("adopt", "delete", "hold")]
 
 
 @pytest.fixture(scope="module")
@@ -97,8 +135,11 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     plain_files(root)
     settings = settings_for(root)
     manage(settings, "a.example.net", "b.example.net")
-    manage(settings, "c.example.net", phase=Phase.ACTIVE)
+    manage(settings, "c.example.net", "d.example.net", "e.example.net", phase=Phase.ACTIVE)
+    manage(settings, "f.example.net", phase=Phase.GENERATED)
+    add_rows(root, "d.example.net", "e.example.net")
     write(root, ZONE_PATH, ZONE)
+    write(root, "/etc/dkimctl/dkimctl.toml", f'provider = "zonefile:{ZONE_PATH}"\n')
     return root
 
 
@@ -129,12 +170,10 @@ def between(root: Path, first: Writer, second: Writer | None, moment: int) -> tu
     errors = []
     if second is not None:
         ends = _run_all(root, second, stopped if said == "paused" else None)
-        # adopt: 1 for a key in use that is at fault
-        fine = (0, 1) if second.commands[0][0] == "adopt" else (0,)
-        errors = [f"the second ended with {code}: {err}" for code, err in ends if code not in fine]
+        errors = [f"the second ended with {code}: {err}" for code, err in ends if code not in second.codes]
     rest, err = stopped.communicate("\n", timeout=120)
     words = (rest if said == "paused" else said).split()
-    if len(words) != 3 or words[2] not in ("0", "1" if first.commands[0][0] == "adopt" else "0"):
+    if len(words) != 3 or int(words[2]) not in first.codes:
         errors.append(f"the first: {words} {err}")
     return int(words[1]) if len(words) == 3 else 0, errors
 

@@ -27,6 +27,10 @@ def command(app: App, domains: tuple[str, ...], is_now: bool, is_single: bool, d
 
     if is_now and not domains:
         raise UsageError("--now needs the domains", hint="dkimctl rotate --now example.com")
+    from dkimctl.keys.store import refuse_keyless
+
+    if domains:
+        refuse_keyless(app.store, managed_domains(app, domains))
     if dry_run:
         return _preview(app, managed_domains(app, domains))
     from dkimctl.lifecycle.generation import key_owner

@@ -1,10 +1,11 @@
 """The database of keys: what a store offers to readers and writers, and the key as a value."""
 
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-from dkimctl.errors import DiskError, Refused, shell_word
+from dkimctl.errors import DiskError, DkimctlError, Refused, UsageError, shell_word
 from dkimctl.keys.metadata import Metadata, Phase
 from dkimctl.keys.pair import KeyPair
 from dkimctl.keys.public import PublicKey
@@ -115,6 +116,24 @@ def current_key(store: KeyReader, name: KeyName) -> Key:
             f"the key {name.selector} of {name.domain} does not exist any more", hint="list the keys: dkimctl record"
         )
     return key
+
+
+def refuse_keyless(store: KeyReader, domains: Iterable[str]) -> None:
+    """Raise UsageError for the first of these domains that has no key; what cannot be read is no reason to."""
+    for domain in domains:
+        if not _may_have_keys(store, domain):
+            raise no_key(domain)
+
+
+def no_key(domain: str) -> UsageError:
+    """Return the error for a domain without a key."""
+    return UsageError(f"{domain} has no key", hint=f"make one: dkimctl genkey {shell_word(domain)}")
+
+
+def _may_have_keys(store: KeyReader, domain: str) -> bool:
+    with suppress(DkimctlError):
+        return bool(store.keys(domain))
+    return True
 
 
 def taken(path: str) -> Refused:

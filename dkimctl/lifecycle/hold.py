@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-from dkimctl.errors import UsageError, shell_word
-from dkimctl.keys.store import LifecycleStore
+from dkimctl.keys.store import LifecycleStore, refuse_keyless
 
 
 def hold(store: LifecycleStore, domains: Sequence[str], *, is_held: bool) -> bool:
@@ -11,8 +10,6 @@ def hold(store: LifecycleStore, domains: Sequence[str], *, is_held: bool) -> boo
 
     Raises UsageError for a domain without a key, before anything is noted; DiskError.
     """
-    for domain in domains:
-        if not store.keys(domain):
-            raise UsageError(f"{domain} has no key", hint=f"make one: dkimctl genkey {shell_word(domain)}")
+    refuse_keyless(store, domains)
     changed = [store.note_domain(domain, held=is_held) for domain in domains]
     return any(changed)

@@ -6,11 +6,11 @@ from datetime import datetime
 
 from dkimctl.clock import Clock
 from dkimctl.config.settings import Settings
-from dkimctl.errors import DkimctlError, UsageError, shell_word
+from dkimctl.errors import DkimctlError, shell_word
 from dkimctl.findings import Finding, finding
 from dkimctl.install.eligible_keys import installed_keys
 from dkimctl.keys.metadata import Metadata, Phase
-from dkimctl.keys.store import Key, KeyReader
+from dkimctl.keys.store import Key, KeyReader, no_key
 from dkimctl.providers.ovh.credential_check import credential_findings
 from dkimctl.signers.base import Name
 
@@ -96,10 +96,9 @@ def _as_it_signs(key: Key, installed: frozenset[Name]) -> Key:
 
 
 def _keyless(domain: str, settings: Settings) -> Keyless:
-    command = f"dkimctl genkey {shell_word(domain)}"
     if domain not in settings.domains:
-        raise UsageError(f"{domain} has no key", hint=f"make one: {command}")
-    return Keyless(domain, command)
+        raise no_key(domain)
+    return Keyless(domain, f"dkimctl genkey {shell_word(domain)}")
 
 
 def _status(key: Key, now: datetime, then: str | None) -> KeyStatus:
