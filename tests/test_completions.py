@@ -143,7 +143,7 @@ def test_zsh(shell_environment: dict[str, str]) -> None:
 
 
 def test_bash_on_a_terminal(shell_environment: dict[str, str], tmp_path: Path) -> None:
-    """The tab key completes a provider without a space behind its colon, then a path, and the code of a finding."""
+    """The tab key completes a provider without a space after its colon, then a path, and the code of a finding."""
     (tmp_path / "db.example.com").touch()
     with Typist(["bash", "--norc", "-i"], shell_environment) as bash:
         bash.type(f"PS1='re''ady: '; source {SCRIPTS}/dkimctl.bash\n", until="ready:")
