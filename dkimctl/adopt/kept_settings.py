@@ -8,7 +8,7 @@ from typing import Any
 from dkimctl.adopt.candidates import Candidate
 from dkimctl.config.load import DEFAULT_FILE
 from dkimctl.config.schema import read_document
-from dkimctl.config.settings import KeyDefaults, Paths, Settings, Signing
+from dkimctl.config.settings import MILTER_ACTIONS, KeyDefaults, Paths, Settings, Signing
 from dkimctl.errors import UsageError
 from dkimctl.files import read_file
 from dkimctl.host.world import World
@@ -98,7 +98,7 @@ def _signing(world: World, patterns: bool) -> Iterator[KeptSetting]:
     if hosts is not None and set(hosts) != set(default.trusted_hosts):
         yield KeptSetting("signing", "trusted_hosts", hosts)
     action = next((p.values.get("milter_default_action", "") for p in world.postfix), "")
-    if action in ("accept", "reject", "quarantine"):
+    if action in MILTER_ACTIONS and action != default.milter_default_action:
         yield KeptSetting("signing", "milter_default_action", action)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dkimctl.cli.layout import DIRECTORY, FILE, Command, CommonOption
+from dkimctl.config.settings import MILTER_ACTIONS
 
 if TYPE_CHECKING:
     from dkimctl.clock import Clock
@@ -58,6 +59,15 @@ class App:
         """Let this daemon sign, whatever the configuration says; a note says how to keep it."""
         if signer and signer != self.settings.signing.signer:
             self._settings = self.settings.signed_by(signer)
+            self.note_of_options()
+
+    def answer_by(self, action: str | None) -> None:
+        """Let Postfix do this while the signer is down, whatever the configuration says; likewise noted."""
+        if action and action != self.settings.signing.milter_default_action:
+            from dataclasses import replace
+
+            signing = self.settings.signing._replace(milter_default_action=action)
+            self._settings = replace(self.settings, signing=signing)
             self.note_of_options()
 
     def note_of_options(self) -> None:
@@ -210,6 +220,15 @@ def dns_options(body: Callable[..., Any]) -> Callable[..., Any]:
         help="Resolver that finds zones and server addresses; repeatable (env DKIMCTL_NAMESERVERS).",
     )
     return server(port(body))
+
+
+def milter_action_option(body: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--milter-default-action`, for commands that configure Postfix."""
+    return click.option(
+        "--milter-default-action",
+        type=click.Choice(MILTER_ACTIONS),
+        help="What Postfix does while the signer is down (default tempfail: mail waits, none is sent unsigned).",
+    )(body)
 
 
 def accept_limits_option(body: Callable[..., Any]) -> Callable[..., Any]:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dkimctl.cli.frame import App
+from dkimctl.cli.frame import App, milter_action_option
 from dkimctl.cli.frame import command as make_command
 from dkimctl.cli.layout import DIRECTORY
 from dkimctl.config.settings import SIGNERS
@@ -46,11 +46,7 @@ if TYPE_CHECKING:
     metavar="HEADER/BODY",
     help="Each relaxed or simple (default relaxed/simple).",
 )
-@click.option(
-    "--milter-default-action",
-    type=click.Choice(["tempfail", "accept", "reject", "quarantine"]),
-    help="What Postfix does while opendkim is down (default tempfail: mail waits, none is sent unsigned).",
-)
+@milter_action_option
 @click.option("--no-subdomains", is_flag=True, help="Do not sign for the sub-domains.")
 def command(
     app: App,

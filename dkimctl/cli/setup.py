@@ -6,7 +6,7 @@ import click
 
 from dkimctl.cli.completing import complete_providers
 from dkimctl.cli.domains import domains_argument
-from dkimctl.cli.frame import App, Number, accept_limits_option, dns_options
+from dkimctl.cli.frame import App, Number, accept_limits_option, dns_options, milter_action_option
 from dkimctl.cli.frame import command as make_command
 from dkimctl.config.settings import SIGNERS
 
@@ -33,11 +33,19 @@ if TYPE_CHECKING:
     help="ovh, rfc2136:HOST, lexicon:NAME, zonefile:PATH or manual; default: as configured.",
 )
 @click.option("--signer", type=click.Choice(tuple(SIGNERS)), help="The daemon that signs (default opendkim).")
+@milter_action_option
 @click.option("-s", "--selector", metavar="NAME", help="Selector of new keys; default from the configured pattern.")
 @click.option("--timeout", type=Number(0), default=600, metavar="N", help="Seconds to wait for DNS (600).")
 @accept_limits_option
 @dns_options
-def command(app: App, domains: tuple[str, ...], signer: str | None, selector: str | None, **options: Any) -> int:
+def command(
+    app: App,
+    domains: tuple[str, ...],
+    signer: str | None,
+    milter_default_action: str | None,
+    selector: str | None,
+    **options: Any,
+) -> int:
     """Do everything for new domains: key, record, proof, signing.
 
     Each step shows its proof, and is skipped where that holds already: after an interruption run the same command
@@ -47,6 +55,7 @@ def command(app: App, domains: tuple[str, ...], signer: str | None, selector: st
     from dkimctl.setup.setup import set_up
 
     app.sign_by(signer)
+    app.answer_by(milter_default_action)
     with Meter(app.terminal, "setup", total=1, clock=app.clock) as meter:
         steps = set_up(_site(app, meter), _request(app, domains, selector, options))
     app.terminal.document("steps", steps)

@@ -32,6 +32,10 @@ class Paths(NamedTuple):
     """Directories searched for programs before the system's; of this machine, also with `--root`."""
 
 
+MILTER_ACTIONS = ("tempfail", "shutdown", "accept", "reject", "quarantine")
+"""What Postfix can do while the signer does not answer (postconf(5)); `shutdown` in newer versions only."""
+
+
 class KeyDefaults(NamedTuple):
     """The defaults of new keys."""
 

@@ -21,6 +21,7 @@ from dkimctl.doctor.start import without_option
 from dkimctl.errors import UsageError, shell_word
 from dkimctl.host.world import World
 from dkimctl.opendkim.sockets import parse_socket
+from dkimctl.postfix.actions import known_actions
 from dkimctl.postfix.milters import milter_socket, names_opendkim, split_milters
 from dkimctl.signers.registry import signer_of
 
@@ -148,17 +149,10 @@ def _failure_action(route: MailRoute) -> Iterator[Diagnosis]:
             corrected = _OWN_ACTION.sub(r"\1tempfail", milter)
             fix = route.set_milters("smtpd_milters", (corrected if m == milter else m for m in milters))
     entry = {"accept": c.ACCEPTS, "reject": c.REJECTS, "quarantine": c.REJECTS}.get(action)
-    if entry is None and action not in _known_actions(route):
+    if entry is None and action not in known_actions(route.instance.values["mail_version"]):
         entry = c.BAD_ACTION
     if entry:
         yield diagnosis(entry, "milter_default_action", f"{route.main_cf}: milter_default_action = {action}", fix)
-
-
-def _known_actions(route: MailRoute) -> tuple[str, ...]:
-    """Return the actions of this version of Postfix: `shutdown` was added in 3.10 and 3.7.20."""
-    numbers = [int(part) for part in route.instance.values["mail_version"].split(".") if part.isdecimal()]
-    is_new = numbers >= [3, 10] or [3, 7, 20] <= numbers < [3, 8]
-    return ("accept", "reject", "tempfail", "quarantine", *(("shutdown",) if is_new else ()))
 
 
 def _kept_away(route: MailRoute) -> Iterator[Diagnosis]:

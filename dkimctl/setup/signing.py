@@ -21,6 +21,7 @@ _TO_BE_CONTINUED = 3
 """The exit code of a step that waits for a person: nothing failed, and nothing is proven yet."""
 _MEANWHILE = {
     "tempfail": "keeps mail waiting",
+    "shutdown": "keeps mail waiting",
     "accept": "sends mail unsigned",
     "reject": "rejects mail",
     "quarantine": "holds mail",

@@ -1,18 +1,19 @@
 """The settings of main.cf that bring mail to the signer."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
 from dkimctl.config.settings import Settings
-from dkimctl.errors import shell_word
+from dkimctl.errors import ConfigError, shell_word
 from dkimctl.opendkim.sockets import MilterSocket
 from dkimctl.postfix import postconf
+from dkimctl.postfix.actions import known_actions
 from dkimctl.postfix.milters import milter_socket, names_opendkim, postfix_spelling, split_milters, with_milter_last
 from dkimctl.signers.base import Notice
 
 LISTS = ("smtpd_milters", "non_smtpd_milters")
-_READ = (*LISTS, "milter_default_action", "queue_directory")
+_READ = (*LISTS, "milter_default_action", "mail_version", "queue_directory")
 _ALSO_SMTPD = "$smtpd_milters"
 
 
@@ -22,13 +23,15 @@ def postfix_settings(
     """The settings and what is to be said about them; none where Postfix is not configured.
 
     `sockets`: where the signer will listen, then where it, or one that gives its place up, listened so far. Other
-    milters stay and ours is put last, after those that may change the mail. Raises Unavailable when postconf fails.
+    milters stay and ours is put last, after those that may change the mail. Raises Unavailable when postconf fails, ConfigError for an action
+    that this Postfix does not know.
     """
     directory = settings.at(settings.paths.postfix_directory)
     if not postconf.is_configured(directory):
         hint = "install and configure Postfix, then run this command again"
         return {}, (Notice(f"no Postfix is configured in {directory}, so only the signer is set up", hint),)
     now = postconf.read_settings(directory, _READ)
+    action = _action(settings.signing.milter_default_action, now)
     queue = now["queue_directory"]
     ours = postfix_spelling(sockets[0], queue)
 
@@ -42,17 +45,30 @@ def postfix_settings(
     wanted = {
         "smtpd_milters": with_milter_last(now["smtpd_milters"], ours, is_ours, macro),
         "non_smtpd_milters": _local_milters(now["non_smtpd_milters"], ours, is_ours),
-        "milter_default_action": settings.signing.milter_default_action,
+        "milter_default_action": action,
     }
     return wanted, (
-        *_policy(now["milter_default_action"], settings),
+        *_policy(now["milter_default_action"], action, settings.signing.signer),
         *_unreachable(sockets[0], queue),
         *_overridden(directory, ours, queue),
     )
 
 
-def _policy(now: str, settings: Settings) -> Iterator[Notice]:
-    wanted, signer = settings.signing.milter_default_action, settings.signing.signer
+def _action(wanted: str, now: Mapping[str, str]) -> str:
+    """Return the action to set. A `shutdown` stays where mail is to wait: with it, mail waits as well.
+
+    It is the default of newer versions of Postfix, and ends the connection, so that a client that keeps one open for
+    long meets the signer again once it is up (postconf(5)).
+    """
+    if wanted not in known_actions(now["mail_version"]):  # every mail would get a 451 while the signer is down
+        raise ConfigError(
+            f"Postfix {now['mail_version']} does not know milter_default_action = {wanted}",
+            hint="with tempfail mail waits as well: --milter-default-action tempfail",
+        )
+    return "shutdown" if wanted == "tempfail" and now["milter_default_action"] == "shutdown" else wanted
+
+
+def _policy(now: str, wanted: str, signer: str) -> Iterator[Notice]:
     if now != wanted and wanted == "tempfail":
         yield Notice(
             f"milter_default_action: {now} becomes tempfail; while {signer} is down mail waits, none leaves unsigned",
