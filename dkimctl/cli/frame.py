@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dkimctl.cli.layout import DIRECTORY, FILE, Command, CommonOption
-from dkimctl.config.settings import MILTER_ACTIONS
 
 if TYPE_CHECKING:
     from dkimctl.clock import Clock
@@ -220,15 +219,6 @@ def dns_options(body: Callable[..., Any]) -> Callable[..., Any]:
         help="Resolver that finds zones and server addresses; repeatable (env DKIMCTL_NAMESERVERS).",
     )
     return server(port(body))
-
-
-def milter_action_option(body: Callable[..., Any]) -> Callable[..., Any]:
-    """Add `--milter-default-action`, for commands that configure Postfix."""
-    return click.option(
-        "--milter-default-action",
-        type=click.Choice(MILTER_ACTIONS),
-        help="What Postfix does while the signer is down (default tempfail: mail waits, none is sent unsigned).",
-    )(body)
 
 
 def accept_limits_option(body: Callable[..., Any]) -> Callable[..., Any]:

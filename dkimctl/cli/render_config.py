@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dkimctl.cli.frame import App, milter_action_option
+from dkimctl.cli.frame import App
 from dkimctl.cli.frame import command as make_command
 from dkimctl.cli.layout import DIRECTORY
+from dkimctl.cli.milter_action import milter_action_option
 from dkimctl.config.settings import SIGNERS
 
 if TYPE_CHECKING:

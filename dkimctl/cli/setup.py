@@ -6,8 +6,9 @@ import click
 
 from dkimctl.cli.completing import complete_providers
 from dkimctl.cli.domains import domains_argument
-from dkimctl.cli.frame import App, Number, accept_limits_option, dns_options, milter_action_option
+from dkimctl.cli.frame import App, Number, accept_limits_option, dns_options
 from dkimctl.cli.frame import command as make_command
+from dkimctl.cli.milter_action import milter_action_option
 from dkimctl.config.settings import SIGNERS
 
 if TYPE_CHECKING:

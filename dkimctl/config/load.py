@@ -8,7 +8,17 @@ from types import MappingProxyType
 
 from dkimctl.config.lifecycle import DEFAULT_TTL, common_rules, rules_of
 from dkimctl.config.schema import Problems, Table, read_document
-from dkimctl.config.settings import MILTER_ACTIONS, SIGNERS, DomainSettings, KeyDefaults, Lifecycle, Lookup, Paths, Settings, Signing
+from dkimctl.config.settings import (
+    MILTER_ACTIONS,
+    SIGNERS,
+    DomainSettings,
+    KeyDefaults,
+    Lifecycle,
+    Lookup,
+    Paths,
+    Settings,
+    Signing,
+)
 from dkimctl.errors import ConfigError, UsageError, disk_errors, shell_word
 from dkimctl.files import read_file
 from dkimctl.names import SLOTS, delegated_name, domain_name, port_number
@@ -127,9 +137,7 @@ def _signing(table: Table) -> Signing:
         ),
         subdomains=table.flag("subdomains", default.subdomains),
         trusted_hosts=table.texts("trusted_hosts", default.trusted_hosts),
-        milter_default_action=table.choice(
-            "milter_default_action", default.milter_default_action, MILTER_ACTIONS
-        ),
+        milter_default_action=table.choice("milter_default_action", default.milter_default_action, MILTER_ACTIONS),
     )
     table.finish()
     return signing

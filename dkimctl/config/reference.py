@@ -58,7 +58,7 @@ REFERENCE: tuple[TableReference, ...] = (
                 "milter_default_action",
                 '"tempfail"',
                 'What Postfix does while the signer does not answer: "tempfail" (mail waits in the sender\'s queue; a '
-                '"shutdown", the default of newer versions of Postfix, with which it waits as well, stays), "shutdown", '
+                '"shutdown", default of newer versions of Postfix, with which it waits as well, stays), "shutdown", '
                 '"accept" (mail leaves unsigned), "reject" or "quarantine".',
             ),
         ),

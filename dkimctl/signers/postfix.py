@@ -23,8 +23,8 @@ def postfix_settings(
     """The settings and what is to be said about them; none where Postfix is not configured.
 
     `sockets`: where the signer will listen, then where it, or one that gives its place up, listened so far. Other
-    milters stay and ours is put last, after those that may change the mail. Raises Unavailable when postconf fails, ConfigError for an action
-    that this Postfix does not know.
+    milters stay and ours is put last, after those that may change the mail. Raises Unavailable when postconf
+    fails, ConfigError for an action that this Postfix does not know.
     """
     directory = settings.at(settings.paths.postfix_directory)
     if not postconf.is_configured(directory):
@@ -60,12 +60,14 @@ def _action(wanted: str, now: Mapping[str, str]) -> str:
     It is the default of newer versions of Postfix, and ends the connection, so that a client that keeps one open for
     long meets the signer again once it is up (postconf(5)).
     """
-    if wanted not in known_actions(now["mail_version"]):  # every mail would get a 451 while the signer is down
+    known = known_actions(now["mail_version"])
+    if wanted not in known:  # every mail would get a 451 while the signer is down
         raise ConfigError(
             f"Postfix {now['mail_version']} does not know milter_default_action = {wanted}",
             hint="with tempfail mail waits as well: --milter-default-action tempfail",
         )
-    return "shutdown" if wanted == "tempfail" and now["milter_default_action"] == "shutdown" else wanted
+    stays = wanted == "tempfail" and now["milter_default_action"] == "shutdown" and "shutdown" in known
+    return "shutdown" if stays else wanted
 
 
 def _policy(now: str, wanted: str, signer: str) -> Iterator[Notice]:
