@@ -9,6 +9,7 @@ _SHUTDOWN_SINCE = {(3, 7): 20, (3, 8): 15, (3, 9): 9, (3, 10): 8}
 def known_actions(mail_version: str) -> tuple[str, ...]:
     """Return the actions that a version of Postfix, such as `3.10.5`, knows."""
     numbers = [int(part) for part in mail_version.split("-")[0].split(".") if part.isdecimal()]
-    version, level = (*numbers, 0, 0)[:2], (*numbers, 0, 0, 0)[2]
-    has_shutdown = version > max(_SHUTDOWN_SINCE) or level >= _SHUTDOWN_SINCE.get(version, level + 1)
+    major, minor, level = (*numbers, 0, 0, 0)[:3]
+    newest = (major, minor) > max(_SHUTDOWN_SINCE)
+    has_shutdown = newest or level >= _SHUTDOWN_SINCE.get((major, minor), level + 1)
     return tuple(action for action in MILTER_ACTIONS if has_shutdown or action != "shutdown")
