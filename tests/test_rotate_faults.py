@@ -1,7 +1,7 @@
 """Killed, or with a full disk, at every call of a whole rotation: nothing is lost, and the next `rotate` completes it.
 
 `DKIMCTL_TEST_FULL=1` tries SIGKILL, no space and an I/O error at every call that strace counts, and SIGKILL after every
-answer of the API; without it a seeded sample is tried.
+answer of the API; without it a seeded sample of two of the steps is tried.
 """
 
 import os
@@ -14,8 +14,10 @@ from tests.conftest import needs
 from tests.rotations import KILL, LATER, STEPS, Fault, Rotation, State, Step, faults, rotation
 
 FULL = bool(os.environ.get("DKIMCTL_TEST_FULL"))
-SAMPLE = 1
-"""Faults of each step, without DKIMCTL_TEST_FULL."""
+SAMPLE = 3
+"""Faults of each step that is tried, without DKIMCTL_TEST_FULL."""
+TRIED = () if FULL else ("begun by hand: the switch", "the old record is emptied")
+"""The steps that are tried, and then nothing more is done; empty: all."""
 WORKERS = 2 if FULL else 1
 
 pytestmark = needs("opendkim", "postfix", "postconf", "strace", "faketime", root=True, namespaces=True)
@@ -60,7 +62,7 @@ def whole(worker: int, port: int) -> tuple[Counter[str], list[str]]:
     with rotation(port) as made:
         for step in STEPS:
             made.save()
-            if step.is_tried:
+            if step.is_tried and (not TRIED or step.name in TRIED):
                 calls = made.count(step)
                 after = _reference(made, step)
                 chosen = list(faults(calls))
@@ -73,6 +75,8 @@ def whole(worker: int, port: int) -> tuple[Counter[str], list[str]]:
                     counts["tried"] += 1
                     counts["hit"] += is_injected
                     wrong += texts
+                if TRIED and step.name == TRIED[-1]:
+                    break
                 made.restore()
             ran = made.run(step.hours, *step.arguments, "--json")
             assert ran.code == 0, ran.out + ran.err

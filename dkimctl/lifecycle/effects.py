@@ -261,15 +261,15 @@ class Effects:
             self.report(failed_step(dues[0].domain, dues[0].key.selector, Do.SWITCH, error))
 
     def _note_proof(self, key: Key) -> None:
+        """Note a proof, and the phase that follows from it, in one write: a run may be killed after any."""
         now = self._now
 
-        def proven(facts: KeyOnRelay) -> KeyOnRelay:
-            since = now if facts.since is None else facts.since
-            return KeyOnRelay(since=since, proven=now)
+        def proven(known: Metadata) -> Metadata:
+            facts = read_on_relay(known, now)
+            known = with_on_relay(known, KeyOnRelay(since=now if facts.since is None else facts.since, proven=now))
+            return _in_phase(known, Phase.ACTIVE, self.clock, "a probe's signature verified")
 
-        key = self._note_signing(key, proven)
-        if key.phase is not Phase.ACTIVE:
-            self.store.advance(key, Phase.ACTIVE, self.clock.now(), note="a probe's signature verified")
+        self.store.note(key, proven)
 
     def _prove(self, dues: Sequence[Due]) -> None:
         result: Mapping[Name, DkimctlError | None]
@@ -297,9 +297,12 @@ class Effects:
         """Have the record of a key say an empty `p=`, and note it. Returns the proof; raises as `revoke_record`."""
         proof = revoke_record(self.settings, self.store, self._provider(key.domain), key)
         now = self._now
-        key = self._note_record(key, lambda record: _emptied(record, now))
-        if key.phase is not Phase.REVOKED:
-            self.store.advance(key, Phase.REVOKED, self.clock.now())
+
+        def emptied(known: Metadata) -> Metadata:
+            known = with_record(known, _emptied(read_record(known, now), now))
+            return _in_phase(known, Phase.REVOKED, self.clock)
+
+        self.store.note(key, emptied)
         return proof
 
     def _remove(self, due: Due) -> tuple[str, str]:
@@ -309,12 +312,13 @@ class Effects:
         return due.key.selector, proof
 
     def _purge(self, due: Due) -> tuple[str, str]:
-        def purged(now: Metadata) -> Metadata:
-            return now if now.phase is Phase.PURGED else now.advanced(Phase.PURGED, self.clock.now())
-
-        key = self.store.note(due.key, purged)
+        key = self.store.note(due.key, lambda known: _in_phase(known, Phase.PURGED, self.clock))
         self.store.purge(key)
         return key.selector, f"{key.path} was removed"
+
+
+def _in_phase(known: Metadata, phase: Phase, clock: Clock, note: str = "") -> Metadata:
+    return known if known.phase is phase else known.advanced(phase, clock.now(), note)
 
 
 def _emptied(record: RecordFacts, now: int) -> RecordFacts:

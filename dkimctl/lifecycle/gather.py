@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from dkimctl.config.settings import Settings
-from dkimctl.keys.metadata import Phase
+from dkimctl.keys.metadata import Metadata, Phase
 from dkimctl.keys.store import Key, LifecycleStore
 from dkimctl.lifecycle.account import provider_of
 from dkimctl.lifecycle.facts import Facts, KeyFacts, KeyOnRelay
@@ -147,10 +147,15 @@ def note_left(store: LifecycleStore, found: Gathered, now: datetime) -> Gathered
     for id in found.ahead:
         keys[id] = store.note(keys[id], partial(not_ahead, now=instant(now)))
     for id, relay in found.left.items():
-        keys[id] = store.note(keys[id], partial(with_on_relay, facts=relay))
-        if relay.left is not None and keys[id].phase is Phase.ACTIVE:
-            keys[id] = store.advance(keys[id], Phase.RETIRING, now, note="signs no more")
+        keys[id] = store.note(keys[id], partial(_with_end, relay=relay, now=now))
     return found._replace(keys=keys, left={})
+
+
+def _with_end(known: Metadata, relay: KeyOnRelay, now: datetime) -> Metadata:
+    """Return the metadata with what is new, and the phase that follows from it: in one write."""
+    known = with_on_relay(known, relay)
+    has_left = relay.left is not None and known.phase is Phase.ACTIVE
+    return known.advanced(Phase.RETIRING, now, "signs no more") if has_left else known
 
 
 def _may_write(settings: Settings, domain: str, keys: tuple[Key, ...]) -> bool:
