@@ -503,6 +503,33 @@ def test_store_that_was_missing_is_seen_as_soon_as_it_is_there(tmp_path: Path) -
     assert store.find(name)
 
 
+def test_what_is_read_in_one_visit_is_what_is_read_piece_by_piece(tmp_path: Path) -> None:
+    """Long lists read a domain at once; keys with metadata, without, and taken over come out the same as one by one."""
+    store = KeyDirectory(tmp_path / "keys")
+    create(store, "example.com", "noted", RSA)
+    (tmp_path / "keys/example.com/foreign.private").write_bytes(ED25519.private_pem)
+    (tmp_path / "elsewhere.private").write_bytes(RSA.private_pem)
+    taken_over = Metadata("rsa", 1024, "2026-01-01T00:00:00Z", path=str(tmp_path / "elsewhere.private"))
+    (tmp_path / "keys/example.com/old.json").write_bytes(meta.to_json(taken_over))
+    store.note_domain("example.com", held=True)
+    keys = store.keys("example.com")
+    assert {key.selector for key in keys} == {"noted", "foreign", "old"}
+    assert store.keys_with_public("example.com", lambda keys: keys) == [(key, store.public(key)) for key in keys]
+    assert store.keys_and_notes("example.com") == (keys, store.domain_notes("example.com"))
+    assert [k.selector for k, _ in store.keys_with_public("example.com", lambda keys: keys[:1])] == ["old"]
+    assert store.keys_with_public("nothing.example", lambda keys: keys) == []
+    assert store.keys_and_notes("nothing.example") == ((), {})
+
+
+@pytest.mark.parametrize("damage", [b"\xff", b"*", b"=", b"\0"])
+def test_a_key_file_with_what_is_no_base64_is_refused_as_opendkim_refuses_it(damage: bytes) -> None:
+    """No reader passes over what does not belong there: the daemon, which does not either, could not sign."""
+    text = RSA.private_pem
+    middle = text.index(b"\n", 200) - 20
+    with pytest.raises(CheckFailed, match="is not a private key in PEM form"):
+        parse_private_key(text[:middle] + damage + text[middle:], "test")
+
+
 def test_key_files_are_read_whole_whatever_their_status_says(tmp_path: Path) -> None:
     """A file of the size that its status gives is read at once; files of /proc say 0 and are read to their end."""
     with open_folder("/proc/self") as folder:

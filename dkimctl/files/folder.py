@@ -49,6 +49,11 @@ class Folder:
         return Owner.of(self._at_first)
 
     @property
+    def uid(self) -> int:
+        """The user to whom it belonged when it was opened."""
+        return self._at_first.st_uid
+
+    @property
     def is_sticky(self) -> bool:
         """True when it is root's and others can rename or remove only what is theirs in it, as in /tmp."""
         return self._at_first.st_uid == 0 and bool(self._at_first.st_mode & stat.S_ISVTX)

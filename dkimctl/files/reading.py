@@ -135,7 +135,7 @@ def read_untrusted(folder: Folder, name: str, owners: frozenset[int]) -> bytes |
         raise
     try:
         status = os.fstat(descriptor)
-        if problem := _problem(status, None if folder.is_ours else owners | {folder.owner.uid}):
+        if problem := _problem(status, None if folder.is_ours else owners | {folder.uid}):
             raise _distrusted(folder, name, problem)
         found = os.read(descriptor, status.st_size + 1)  # as long as it says: then there is no need to look for more
         return found if len(found) == status.st_size else found + _content(descriptor, LARGEST_KEY)

@@ -11,9 +11,10 @@ from datetime import UTC, datetime
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 
 from dkimctl.clock import timestamp
-from dkimctl.errors import Refused, disk_errors
+from dkimctl.errors import DkimctlError, Refused, disk_errors
 from dkimctl.files import Folder, LinkFound, Owner, caller, read_file, read_found, read_untrusted
 from dkimctl.keys import metadata as meta
 from dkimctl.keys import pair as pairs
@@ -21,7 +22,7 @@ from dkimctl.keys.folders import DomainFolders
 from dkimctl.keys.metadata import Metadata, Phase
 from dkimctl.keys.pair import KeyPair
 from dkimctl.keys.public import PublicKey
-from dkimctl.keys.store import Key, KeyName
+from dkimctl.keys.store import Key, KeyName, Select
 from dkimctl.names import printable
 
 PRIVATE = ".private"
@@ -36,6 +37,8 @@ _MADE_FOR = re.compile(rb";\s*-+\s*DKIM key (\S+) for (\S+)")  # the comment tha
 _WITHOUT_FILE = (Phase.RETIRING, Phase.REVOKED)
 """The phases in which a key does without its private key: what is left to do is done to its record."""
 _IN_USE = (Phase.PUBLISHED, Phase.VERIFIED, Phase.ACTIVE)
+_PARSED: Mapping[str, object] = MappingProxyType({})
+"""The facts of a key without metadata: this object says that all that is known of it was read from its file."""
 _USUAL = re.compile("(?:/([^/]+))?/([^/]+)")  # a key file below the store: the domain, unless it lies flat; the name
 
 
@@ -64,7 +67,10 @@ class KeyDirectoryReader:
         self._folders = DomainFolders(path)
 
     def domains(self) -> Iterator[str]:
-        """Return every domain with a key, sorted. Raises DiskError when the directory cannot be read."""
+        """Return every domain with a key, sorted, and those of which that cannot be read. Raises DiskError.
+
+        What cannot be read is an error for whoever reads the keys of that domain, and of no other.
+        """
         flat = self._flat
         for name in self.names():
             if name in flat or self._has_keys(name):
@@ -80,19 +86,37 @@ class KeyDirectoryReader:
 
     def keys(self, domain: str) -> tuple[Key, ...]:
         """Return the keys of a domain, oldest first. Raises DiskError, Refused or CheckFailed."""
-        keys: list[Key] = []
         with self._folders.of(domain) as folder:
-            if folder is not None:
-                keys = [self._key(folder, domain, selector, f"{domain}/") for selector in self._selectors(folder)]
+            return tuple(self._keys(folder, domain))
+
+    def keys_with_public(self, domain: str, select: Select) -> list[tuple[Key, PublicKey]]:
+        """Return those of a domain's keys that are selected, each with what `public` says. Raises as that.
+
+        For long lists: the directory is opened once, and the private key file of a key without metadata read once.
+        """
+        with self._folders.of(domain) as folder:
+            selected = select(tuple(self._keys(folder, domain)))
+            return [(key, _just_parsed(key.metadata) or self._public(key, folder)) for key in selected]
+
+    def keys_and_notes(self, domain: str) -> tuple[tuple[Key, ...], Mapping[str, object]]:
+        """Return what `keys` and `domain_notes` return. Raises as they do."""
+        with self._folders.of(domain) as folder:
+            return tuple(self._keys(folder, domain)), self._notes(folder, domain)
+
+    def _keys(self, folder: Folder | None, domain: str) -> list[Key]:
+        """Return the keys of a domain, oldest first; `folder`: its directory, where it has one."""
+        keys: list[Key] = []
+        if folder is not None:
+            keys = [self._key(folder, domain, selector, f"{domain}/") for selector in self._selectors(folder)]
         if flat := self._flat.get(domain):
-            with self._folders.of("") as folder:
-                keys += [self._key(folder, domain, selector, "") for selector in flat if folder is not None]
+            with self._folders.of("") as base:
+                keys += [self._key(base, domain, selector, "") for selector in flat if base is not None]
         if len(keys) > 1:
             taken_over = {key.metadata.path for key in keys} - {""}
             # one private key file is one key, with the selector under which it was adopted
             keys = [key for key in keys if key.metadata.path or key.path not in taken_over]
             keys.sort(key=lambda key: (key.metadata.created, key.selector))
-        return tuple(keys)
+        return keys
 
     def find(self, name: KeyName) -> Key | None:
         """Return one key as it is now, or None when there is none of this name. Raises as `keys`."""
@@ -126,7 +150,10 @@ class KeyDirectoryReader:
     def domain_notes(self, domain: str) -> Mapping[str, object]:
         """Return what is noted of the domain as a whole; empty when nothing is. Raises CheckFailed when damaged."""
         with self._folders.of(domain) as folder:
-            content = self._read(folder, DOMAIN_NOTES) if folder is not None and folder.has(DOMAIN_NOTES) else None
+            return self._notes(folder, domain)
+
+    def _notes(self, folder: Folder | None, domain: str) -> Mapping[str, object]:
+        content = self._read(folder, DOMAIN_NOTES) if folder is not None else None
         return meta.domain_notes_from_json(content, f"{domain}/{DOMAIN_NOTES}") if content is not None else {}
 
     def lost(self, domain: str) -> tuple[Key, ...]:
@@ -149,25 +176,31 @@ class KeyDirectoryReader:
 
         Of a key that signs no more and whose file is gone, the public half that was noted.
         """
+        return self._public(key)
+
+    def _public(self, key: Key, folder: Folder | None = None) -> PublicKey:
         known = key.metadata
         if known.phase in _WITHOUT_FILE and known.public and not known.path and not self.holds(key):
             return PublicKey(known.algorithm, known.bits, known.public)
-        content, path = self._private(key)
-        return key.metadata.public_of(content) or pairs.parse_public(content, path)
+        content, path = self._private(key, folder)
+        return known.public_of(content) or pairs.parse_public(content, path)
 
     def holds(self, key: Key) -> bool:
         """Return True when the private key file is there."""
         return os.path.lexists(self._local(key.path))
 
-    def _private(self, key: Key) -> tuple[bytes, str]:
-        """Return the content of the private key file, and its path."""
+    def _private(self, key: Key, opened: Folder | None = None) -> tuple[bytes, str]:
+        """Return the content of the private key file, and its path; `opened`: the domain's directory."""
         is_here = not key.metadata.path and key.path.startswith(self._shown)
         usual = _USUAL.fullmatch(key.path, len(self._shown)) if is_here else None
         if usual:  # as text: path objects would take longer than reading the file
             domain, name = usual.groups("")
             shown = f"{self._folders.at(domain)}/{name}"
-            with self._folders.of(domain) as folder:
-                content = self._read(folder, name) if folder is not None else None
+            if opened is not None and domain == key.domain:
+                content = self._read(opened, name)
+            else:
+                with self._folders.of(domain) as folder:
+                    content = self._read(folder, name) if folder is not None else None
         else:
             path = self._local(key.path)
             content, shown = read_found(path, self._owners), str(path)
@@ -185,8 +218,11 @@ class KeyDirectoryReader:
         return self._path / f"{before}{shown}"  # below the same root, but elsewhere
 
     def _has_keys(self, domain: str) -> bool:
-        with self._folders.of(domain) as folder:
-            return folder is not None and bool(self._selectors(folder))
+        try:
+            with self._folders.of(domain) as folder:
+                return folder is not None and bool(self._selectors(folder))
+        except DkimctlError:
+            return True
 
     def _selectors(self, folder: Folder) -> list[str]:
         names = folder.names()
@@ -198,8 +234,10 @@ class KeyDirectoryReader:
 
     def _plain(self, names: list[str], counts: Callable[[str], bool] = lambda _: True) -> list[str]:
         """Return those that can be domains or selectors; the others are named once, where they count."""
-        plain = [name for name in names if _NAME.fullmatch(name)]
-        odd = (name for name in names if not _NAME.fullmatch(name)) if len(plain) < len(names) else ()
+        plain = list(filter(_NAME.fullmatch, names))
+        if len(plain) == len(names):
+            return plain
+        odd = (name for name in names if not _NAME.fullmatch(name))
         for name in islice(odd, _MOST_NAMED):
             if (told := (str(self._path), name)) not in _named and counts(name):
                 _named.add(told)
@@ -248,7 +286,8 @@ class KeyDirectoryReader:
         public = pairs.parse_public(content, folder.shown(name))
         made = datetime.fromtimestamp(os.stat(name, dir_fd=folder.descriptor).st_mtime, UTC)
         # with its public half, so that `public` need not parse the same file again
-        return Metadata(public.algorithm, public.bits, timestamp(made)).with_public(public, content)
+        known = Metadata(public.algorithm, public.bits, timestamp(made), facts=_PARSED)
+        return known.with_public(public, content)
 
     def _read(self, folder: Folder, name: str) -> bytes | None:
         """Return the content of a file, or None. A link is followed where only root and the caller can make one."""
@@ -270,3 +309,8 @@ def _alone(names: Sequence[str]) -> list[str]:
     stems = [name.removesuffix(".json") for name in names if name.endswith(".json")]
     there = {name.removesuffix(PRIVATE) for name in names if name.endswith(PRIVATE)} if stems else set()
     return [stem for stem in stems if stem not in there and _NAME.fullmatch(f"{stem}.json")]
+
+
+def _just_parsed(known: Metadata) -> PublicKey | None:
+    """Return the public half of a key without metadata, whose private key file was parsed for want of them."""
+    return PublicKey(known.algorithm, known.bits, known.public) if known.facts is _PARSED else None

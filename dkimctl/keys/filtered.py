@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 from dkimctl.keys.pair import KeyPair
 from dkimctl.keys.public import PublicKey
-from dkimctl.keys.store import Key, KeyName, KeyReader
+from dkimctl.keys.store import Key, KeyName, KeyReader, Select
 
 
 class FilteredKeys:
@@ -25,6 +25,10 @@ class FilteredKeys:
     def keys(self, domain: str) -> tuple[Key, ...]:
         """Return the keys of a domain that are selected, oldest first."""
         return tuple(key for key in map(self._select, self._store.keys(domain)) if key is not None)
+
+    def keys_with_public(self, domain: str, select: Select) -> list[tuple[Key, PublicKey]]:
+        """Return those of a domain's keys that are selected here and there, each with its public half."""
+        return [(key, self.public(key)) for key in select(self.keys(domain))]
 
     def find(self, name: KeyName) -> Key | None:
         """Return the key of this name, if there is one and it is selected."""

@@ -61,13 +61,14 @@ class DomainFolders:
 
     def enter(self, domain: str) -> Folder | None:
         """Open the directory of a domain, which the caller closes; None when missing. Raises OSError, Refused."""
-        base = self.base()
+        base = self._base or self.base()
         if base is None:
             return None
         try:
             return base.enter(domain)
         except FileNotFoundError:
-            return None
+            # nothing is in a directory that was removed, and another one may have its name by now
+            return self.enter(domain) if base.is_removed and self.base() else None
         except OSError as error:
             if error.errno not in (errno.ENOTDIR, errno.ELOOP):
                 raise

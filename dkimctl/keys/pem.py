@@ -4,6 +4,9 @@ A module of its own, because imports in its functions are repeated at each call:
 keys that need none, a key without metadata took a third longer to read (242 µs of processor time instead of 183).
 """
 
+from binascii import a2b_base64
+from typing import TYPE_CHECKING
+
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -12,18 +15,26 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
     PublicFormat,
+    load_der_private_key,
     load_pem_private_key,
 )
 
 from dkimctl.errors import CheckFailed, shell_word
 from dkimctl.keys.public import PublicKey
 
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+
+_BEGIN, _END = b"-----BEGIN PRIVATE KEY-----\n", b"\n-----END PRIVATE KEY-----\n"
+
 
 def private_key(content: bytes, source: str) -> RSAPrivateKey | Ed25519PrivateKey:
     """Return the private key in PEM text; errors name `source`. Raises CheckFailed when it is not a usable key."""
     try:
         # the library's own check tests the primes, 50 ms a key; the arithmetic below finds damage in 0.02 ms
-        key = load_pem_private_key(content, password=None, unsafe_skip_rsa_key_validation=True)
+        key = _of_usual_form(content) or load_pem_private_key(
+            content, password=None, unsafe_skip_rsa_key_validation=True
+        )
     except TypeError as error:
         raise _unusable(source, "is encrypted, and opendkim cannot ask for a passphrase") from error
     except (ValueError, UnsupportedAlgorithm) as error:
@@ -35,6 +46,21 @@ def private_key(content: bytes, source: str) -> RSAPrivateKey | Ed25519PrivateKe
     if isinstance(key, Ed25519PrivateKey):
         return key
     raise _unusable(source, "is a key of an algorithm that DKIM does not use: neither RSA nor Ed25519")
+
+
+def _of_usual_form(content: bytes) -> "PrivateKeyTypes | None":
+    """Return the key in a file that has nothing but one key in PKCS#8; None for any other form.
+
+    Its base64 is decoded here: the library's reader of PEM takes twice as long as this and its reader of DER (21 µs of
+    processor time a key instead of 11).
+    """
+    if not (content.startswith(_BEGIN) and content.endswith(_END)):
+        return None
+    try:
+        der = a2b_base64(content[len(_BEGIN) : -len(_END)].translate(None, b"\n"), strict_mode=True)
+        return load_der_private_key(der, password=None, unsafe_skip_rsa_key_validation=True)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return None
 
 
 def _unusable(source: str, why: str) -> CheckFailed:

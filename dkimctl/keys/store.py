@@ -43,6 +43,10 @@ def awaits_proof(key: Key) -> bool:
     return key.phase in (Phase.GENERATED, Phase.PUBLISHED) and bool(key.metadata.history)
 
 
+Select = Callable[[tuple[Key, ...]], tuple[Key, ...]]
+"""Returns some of a domain's keys."""
+
+
 class KeyReader(Protocol):
     """Read access to keys. Every method raises DiskError for what cannot be read, CheckFailed for what is damaged."""
 
@@ -50,10 +54,13 @@ class KeyReader(Protocol):
         """Return every name that may be a domain with a key, sorted, without reading the keys."""
 
     def domains(self) -> Iterator[str]:
-        """Return every domain with a key, sorted."""
+        """Return every domain with a key, sorted, and those of which that cannot be read."""
 
     def keys(self, domain: str) -> tuple[Key, ...]:
         """Return the keys of a domain, oldest first; empty when it has none."""
+
+    def keys_with_public(self, domain: str, select: Select) -> list[tuple[Key, PublicKey]]:
+        """Return those of a domain's keys that are selected, each with what `public` says."""
 
     def find(self, name: KeyName) -> Key | None:
         """Return one key as it is now, or None when there is none of this name. No other key is read."""
@@ -103,6 +110,9 @@ class LifecycleStore(KeyStore, Protocol):
 
     def domain_notes(self, domain: str) -> Mapping[str, object]:
         """Return what is noted of the domain as a whole; empty when nothing is. Raises CheckFailed when damaged."""
+
+    def keys_and_notes(self, domain: str) -> tuple[tuple[Key, ...], Mapping[str, object]]:
+        """Return what `keys` and `domain_notes` return. Raises as they do."""
 
     def note_domain(self, domain: str, **notes: object) -> bool:
         """Change some of what is noted of the domain as a whole; return whether anything was different before."""

@@ -56,32 +56,31 @@ def gather(settings: Settings, store: LifecycleStore, domain: str, machine: Mach
 
     Raises DiskError or Refused for what cannot be read, CheckFailed for what is damaged: this domain then stops.
     """
-    keys = store.keys(domain)
+    keys, notes = store.keys_and_notes(domain)
     noted = [(key, _on_relay(store, key, (domain, key.selector) in machine.installed, now)) for key in keys]
     used = [relay for _, relay in noted if relay.is_used]
     is_proven = bool(used) and all(relay.since is not None for relay in used)  # the daemon has read its tables
+    in_slots = settings.domain(domain).delegate is not None
     found, facts, left, ahead = {}, [], {}, set()
     for key, relay in noted:
         ends = is_proven and not relay.is_used and relay.has_signed and relay.left is None
         known = _left(relay, machine, now) if ends else relay
-        one = _key_facts(settings, store, key, known, now)
+        one = _key_facts(store, key, known, now, in_slot=in_slots)
         found[one.id] = key
         facts.append(one)
         if now in one.record or now in relay or one.created == now:  # what lies in the future is read as now
             ahead.add(one.id)
         if known != relay:
             left[one.id] = known
-    notes = store.domain_notes(domain)
     held = notes.get("held")
     is_held = held is True or bool(machine.clock_problem)
-    delegated = settings.domain(domain).delegate is not None
     return Gathered(
         Facts(
             domain,
             tuple(sorted(facts, key=lambda one: (one.created, one.id))),
             is_held=is_held,
             may_write=_may_write(settings, domain, keys),
-            free_selector=not delegated or any(s not in {key.selector for key in keys} for s in SLOTS),
+            free_selector=not in_slots or any(s not in {key.selector for key in keys} for s in SLOTS),
             oldest_queued=machine.oldest_queued,
             queued_as=machine.queued_as,
             careful_until=machine.careful_until,
@@ -103,13 +102,13 @@ def identity(store: LifecycleStore, key: Key) -> str:
 def _on_relay(store: LifecycleStore, key: Key, is_used: bool, now: int) -> KeyOnRelay:
     """Return what was noted of a key on this host; of version 0.1's keys, whether they have signed."""
     is_held = key.phase not in (Phase.RETIRING, Phase.REVOKED) or store.holds(key)
-    noted = read_on_relay(key.metadata, now)._replace(is_held=is_held, is_used=is_used)
+    noted = read_on_relay(key.metadata, now, is_held=is_held, is_used=is_used)
     if "signing" not in key.metadata.facts and key.phase in (Phase.ACTIVE, Phase.RETIRING):
         return noted._replace(tried=_created(key, now))
     return noted
 
 
-def _key_facts(settings: Settings, store: LifecycleStore, key: Key, relay: KeyOnRelay, now: int) -> KeyFacts:
+def _key_facts(store: LifecycleStore, key: Key, relay: KeyOnRelay, now: int, *, in_slot: bool) -> KeyFacts:
     known = key.metadata
     return KeyFacts(
         identity(store, key),
@@ -119,7 +118,7 @@ def _key_facts(settings: Settings, store: LifecycleStore, key: Key, relay: KeyOn
         is_ours=not known.path and bool(known.history) and known.history[0].phase is Phase.GENERATED,
         leak=read_leak(known),
         record=read_record(known, now),
-        in_slot=settings.domain(key.domain).delegate is not None,
+        in_slot=in_slot,
         relays={HERE: relay},
     )
 

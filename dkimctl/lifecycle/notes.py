@@ -19,6 +19,7 @@ _RECORD_TIMES = ("written", "seen", "confirmed", "last_seen", "missing", "revoke
 _SPANS = ("ttl", "negative_ttl")
 _RELAY_TIMES = ("tried", "since", "proven", "failed", "left")
 _MOST_PINNED = 10_000
+_NOTHING_SEEN = RecordFacts()
 
 
 def instant(moment: datetime) -> int:
@@ -29,23 +30,28 @@ def instant(moment: datetime) -> int:
 def read_record(metadata: Metadata, now: int) -> RecordFacts:
     """Return what was noted of the record. Raises CheckFailed when it is damaged."""
     noted = _mapping(metadata.facts.get("record"))
+    if not noted:
+        return _NOTHING_SEEN
     spans = {name: _span(noted[name]) for name in _SPANS if name in noted}
     return RecordFacts(**_times(noted, _RECORD_TIMES, now), **spans)
 
 
-def read_on_relay(metadata: Metadata, now: int) -> KeyOnRelay:
+def read_on_relay(metadata: Metadata, now: int, *, is_held: bool = False, is_used: bool = False) -> KeyOnRelay:
     """Return what was noted of the key on this host. Raises CheckFailed when it is damaged."""
     noted = _mapping(metadata.facts.get("signing"))
+    if not noted:
+        return KeyOnRelay(is_held, is_used)
     pinned = noted.get("pinned", [])
     if not isinstance(pinned, list) or not all(isinstance(one, str) for one in pinned):
         raise _damaged("pinned")
-    return KeyOnRelay(pinned=tuple(pinned[:_MOST_PINNED]), **_times(noted, _RELAY_TIMES, now))
+    return KeyOnRelay(is_held, is_used, pinned=tuple(pinned[:_MOST_PINNED]), **_times(noted, _RELAY_TIMES, now))
 
 
 def read_leak(metadata: Metadata) -> Leak:
     """Return what is known to be in the hands of others. Raises CheckFailed when it is damaged."""
+    noted = metadata.facts.get("leak", "")
     try:
-        return Leak(str(metadata.facts.get("leak", "")))
+        return Leak(str(noted)) if noted else Leak.NONE
     except ValueError as error:
         raise _damaged("leak") from error
 
@@ -91,7 +97,7 @@ def at_text(at: int) -> str:
 
 def _times(noted: Mapping[str, object], names: tuple[str, ...], now: int) -> dict[str, Any]:
     """Return those of these instants that were noted: few of them are, and there may be a million keys."""
-    return {name: _instant(noted[name], now) for name in names if noted.get(name) is not None}
+    return {name: _instant(text, now) for name, text in noted.items() if text is not None and name in names}
 
 
 def _instant(text: object, now: int) -> int:

@@ -153,9 +153,12 @@ class _Planner:
         return relay.is_used and (relay.proven is None or self._is_check_due(key, relay.proven))
 
     def _is_check_due(self, key: KeyFacts, last: int) -> bool:
-        starts = [relay.since for relay in key.relays.values() if relay.is_used and relay.since is not None]
-        checks = [start + after for start in starts for after in self.policy.checks_after_switch]
-        return any(last < check and self._is_due(check) for check in checks)
+        for relay in key.relays.values():
+            if relay.is_used and relay.since is not None:
+                for after in self.policy.checks_after_switch:
+                    if last < relay.since + after and self._is_due(relay.since + after):
+                        return True
+        return False
 
     def _tell_overdue(self, key: KeyFacts) -> None:
         """Tell a person of a key that should have been replaced long ago, whatever keeps it."""

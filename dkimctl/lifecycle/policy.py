@@ -57,6 +57,7 @@ def jitter(domain: str, rotate_after: int) -> int:
     return round(rotate_after * (0.9 + 0.2 * _share(domain)))
 
 
+@lru_cache(maxsize=1)  # asked for twice in a row
 def _share(domain: str) -> float:
     """Return a number from 0 to 1, always the same for a domain."""
     return int.from_bytes(sha256(domain.encode()).digest()[:4]) / 0xFFFFFFFF

@@ -1,7 +1,6 @@
 """The key records to check: of managed keys, of a key file, named in a list, or by a message's signatures."""
 
 from collections.abc import Callable, Iterable, Iterator
-from email.parser import BytesHeaderParser
 
 from dkimctl.config.settings import Settings
 from dkimctl.errors import CheckFailed, DiskError, UsageError, is_denied, shell_word
@@ -63,12 +62,16 @@ def _own_targets(domain: str, selector: str | None, settings: Settings, store: K
 
 def managed_target(key: Key, settings: Settings, store: KeyReader) -> Target:
     """Return the target for a key on this disk. Raises as `KeyReader.public`."""
+    return _target(key, store.public(key), settings)
+
+
+def _target(key: Key, public: PublicKey, settings: Settings) -> Target:
     own = settings.domain(key.domain)
     return Target(
-        selector=key.selector,
-        domain=key.domain,
-        expected=store.public(key),
-        tags=key.metadata.tags,
+        key.selector,
+        key.domain,
+        public,
+        key.metadata.tags,
         subdomains=settings.signing.subdomains if own.subdomains is None else own.subdomains,
         alias=settings.alias_of(key.selector, key.domain) if own.delegate else "",
     )
@@ -77,11 +80,11 @@ def managed_target(key: Key, settings: Settings, store: KeyReader) -> Target:
 def managed_targets(names: Iterable[str], settings: Settings, store: KeyReader) -> Iterator[Target]:
     """The keys that belong in DNS of every domain that has some. Raises UsageError for a configured one without."""
     for name in names:
-        keys = _in_dns(store.keys(name))
+        keys = store.keys_with_public(name, _in_dns)
         if not keys and name in settings.domains:
             yield from targets_of([name], None, settings, store)
-        for key in keys:
-            yield managed_target(key, settings, store)
+        for key, public in keys:
+            yield _target(key, public, settings)
 
 
 def _in_dns(keys: tuple[Key, ...]) -> tuple[Key, ...]:
@@ -182,6 +185,8 @@ def signed_names(message: bytes, bad_signature: Callable[[int, UsageError], None
 
 def _fields(message: bytes) -> Iterator[str]:
     """Every DKIM-Signature with its octets as they came: a domain may be UTF-8 (RFC 8616 §3)."""
+    from email.parser import BytesHeaderParser  # only here: it takes as long to load as 50 keys
+
     for name, value in BytesHeaderParser().parsebytes(message).raw_items():
         if name.lower() == "dkim-signature":
             yield value.encode("ascii", "surrogateescape").decode("utf-8", "replace")
