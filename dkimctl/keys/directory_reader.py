@@ -69,7 +69,7 @@ class KeyDirectoryReader:
     def domains(self) -> Iterator[str]:
         """Return every domain with a key, sorted, and those of which that cannot be read. Raises DiskError.
 
-        What cannot be read is an error for whoever reads the keys of that domain, and of no other.
+        What cannot be read is an error where the keys of that domain are read, and of no other.
         """
         flat = self._flat
         for name in self.names():
