@@ -1,17 +1,22 @@
-"""Mutants of `lifecycle.plan`, made from its syntax tree: each has one thing wrong that a core could have wrong."""
+"""Mutants of the core, made from its syntax trees: each has one thing wrong that a core could have wrong.
+
+The files of the core are joined to one module, so that what is wrong in one of them is so for all.
+"""
 
 import ast
 import copy
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
-from dkimctl.lifecycle import plan
+from dkimctl.lifecycle import fitness, plan, planning, retiring, succession, watching
 from dkimctl.lifecycle.policy import Policy
 from tests.lifecycle_model import Decide
 
+CORE = (planning, fitness, watching, succession, retiring, plan)
+"""Each file after those from which it imports."""
 EARLIER = {
     "confirmed": "seen",
     "seen": "written",
@@ -36,14 +41,24 @@ class Mutant(NamedTuple):
 
 def mutants() -> Iterator[Mutant]:
     """Yield every mutant, in the order of the source."""
-    source = Path(plan.__file__).read_text()
-    tree = ast.parse(source)
-    for node in list(ast.walk(tree)):
-        for what, change in list(_changes(node)):
-            line = ast.unparse(node).splitlines()[0][:70]
-            _replace(tree, node, change)
-            yield Mutant(f"{getattr(node, 'lineno', 0)}: {line} → {what}", _compiled(tree))
-            _replace(tree, change, node)
+    trees = {file: ast.parse(Path(file.__file__ or "").read_text()) for file in CORE}
+    for file, tree in trees.items():
+        for node in list(ast.walk(tree)):
+            for what, change in list(_changes(node)):
+                line = ast.unparse(node).splitlines()[0][:70]
+                place = f"{file.__name__.rpartition('.')[2]} {getattr(node, 'lineno', 0)}"
+                _replace(tree, node, change)
+                yield Mutant(f"{place}: {line} → {what}", _compiled(_joined(trees.values())))
+                _replace(tree, change, node)
+
+
+def _joined(trees: Iterable[ast.Module]) -> ast.Module:
+    """Return the files of the core as one module: none imports from another then."""
+    own = {file.__name__ for file in CORE}
+    body = [
+        line for tree in trees for line in tree.body if not (isinstance(line, ast.ImportFrom) and line.module in own)
+    ]
+    return ast.Module(body, [])
 
 
 def _changes(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:

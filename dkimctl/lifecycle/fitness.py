@@ -1,0 +1,64 @@
+"""What follows from the facts about one key: whether it may sign, whether it works, how old it is."""
+
+from dkimctl.lifecycle.facts import Facts, KeyFacts, Leak
+from dkimctl.lifecycle.policy import Policy
+
+
+def is_usable(key: KeyFacts) -> bool:
+    """Return True when a domain may sign with this key."""
+    return key.leak is Leak.NONE and not key.is_revoked
+
+
+def is_away(key: KeyFacts, facts: Facts) -> bool:
+    """Return True when nothing is at its name. What never was there looks so before its empty record is served."""
+    record = key.record
+    return record.absent is not None and not (record.revoked is not None and record.removed is None and facts.may_write)
+
+
+def works(key: KeyFacts) -> bool:
+    """Return True when mail signed with this key now can be verified, as far as was seen."""
+    return is_usable(key) and key.is_served and not has_failed(key)
+
+
+def has_failed(key: KeyFacts) -> bool:
+    """Return True when a relay never signed rightly with this key, and was seen to fail."""
+    return any(relay.failed is not None and relay.since is None for relay in key.relays.values() if relay.is_used)
+
+
+def old_at(key: KeyFacts, policy: Policy) -> int:
+    """Return when a key is old. Keys that were old already when a run first saw them sign are not all due at once."""
+    since = min((relay.since for relay in key.relays.values() if relay.since is not None), default=None)
+    old = _starts_to_age(key, policy) + policy.rotate_after
+    return since + policy.overdue_spread if since is not None and old <= since else old
+
+
+def _starts_to_age(key: KeyFacts, policy: Policy) -> int:
+    """Return the instant from which the age of a key counts: that of the key material, less the time as a standby.
+
+    A standby is made right after a switch. If that time counted, it would be due on the day it takes over. No more
+    than `rotate_after` of it is left out, and none for a key that was made elsewhere.
+    """
+    starts = [relay.since for relay in key.relays.values() if relay.since is not None]
+    if not starts or not key.is_ours:
+        return key.created
+    return min(max(key.created, min(starts)), key.created + policy.rotate_after)
+
+
+def must_be_seen_first(used: list[KeyFacts]) -> bool:
+    """Return True when a key that signs was never looked up, and nothing is known to be wrong.
+
+    A record of which nothing is known is no lost one: nothing is done in haste because of it.
+    """
+    is_wrong = any(key.leak or key.is_revoked or key.record.missing is not None or has_failed(key) for key in used)
+    return any(key.record.last_seen is None for key in used) and not is_wrong
+
+
+def is_proven(key: KeyFacts) -> bool:
+    """Return True when every relay that signs with it was proven to."""
+    return all(relay.proven is not None for relay in key.relays.values() if relay.is_used)
+
+
+def progress(key: KeyFacts) -> tuple[bool, int, int]:
+    """Sort keys that never signed by how far they are: the one that was confirmed first, then the newest."""
+    confirmed = key.record.confirmed if key.is_served else None
+    return confirmed is None, confirmed or 0, -key.created

@@ -1,0 +1,107 @@
+"""The words of a plan, and what its parts share while it is made: `watching`, `succession`, `retiring`."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple
+
+from dkimctl.lifecycle.facts import Facts, KeyFacts
+from dkimctl.lifecycle.policy import Policy
+
+
+class Do(StrEnum):
+    """The kinds of action."""
+
+    MAKE = "make"
+    """A new key pair, under a selector that was never used, or in a free slot."""
+    PUBLISH = "publish"
+    """The record of a key at the provider, read back."""
+    LOOK = "look"
+    """Every address of every authoritative server is asked for the record of a key."""
+    SWITCH = "switch"
+    """Every relay signs with this key from now on, proven by a message; it goes back where that fails."""
+    PROVE = "prove"
+    """A message signed with the key that signs, verified. Not asked of a leaked or revoked key: none is to verify."""
+    REVOKE = "revoke"
+    """The record says an empty `p=`, read back from the provider."""
+    REMOVE = "remove"
+    """The record is deleted, its absence read back from the provider."""
+    PURGE = "purge"
+    """The private key is removed from every relay."""
+
+
+class Action(NamedTuple):
+    """One step, for one key."""
+
+    do: Do
+    algorithm: str
+    key: str = ""
+    """The identity of the key; empty for a key that is to be made."""
+    why: str = ""
+
+
+class Wait(NamedTuple):
+    """What a domain waits for."""
+
+    on: str
+    until: int | None = None
+    """When it ends, where that is known."""
+    needs_person: bool = False
+    """True when nothing goes on before somebody acts."""
+
+
+class Plan(NamedTuple):
+    """What to do for one domain."""
+
+    actions: tuple[Action, ...]
+    """What may be done now, in this order; after each the plan is made anew. One that fails does not bar the next."""
+    due: int | None
+    """When the plan is to be made again although nothing happened; None: never."""
+    waits: tuple[Wait, ...]
+
+
+@dataclass(slots=True)
+class Found:
+    """The actions, instants and waits found so far, of all algorithms."""
+
+    actions: list[Action] = field(default_factory=list)
+    dues: list[int] = field(default_factory=list)
+    waits: list[Wait] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Planning:
+    """What is planned for the keys of one algorithm of a domain, from what; each algorithm rotates by itself."""
+
+    policy: Policy
+    facts: Facts
+    keys: tuple[KeyFacts, ...]
+    algorithm: str
+    now: int
+    begin: bool
+    found: Found
+
+    @property
+    def may_change(self) -> bool:
+        """True when new keys, switches and removals may happen by themselves."""
+        return self.begin or not (self.facts.is_held or self.policy.automation == "off")
+
+    def do(self, do: Do, key: KeyFacts | None, why: str) -> None:
+        """Plan an action."""
+        self.found.actions.append(Action(do, self.algorithm, key.id if key else "", why))
+
+    def wait(self, on: str, until: int | None = None, *, person: bool = False) -> None:
+        """Say what is waited for."""
+        self.found.waits.append(Wait(on, until, person))
+        if until is not None:
+            self.found.dues.append(until)
+
+    def is_due(self, at: int) -> bool:
+        """Return True when this instant has come; it is noted as due when it has not."""
+        if at > self.now:
+            self.found.dues.append(at)
+        return at <= self.now
+
+    def may_write_again(self, key: KeyFacts) -> bool:
+        """Return True when a record that is not served may be written (again)."""
+        written = key.record.written
+        return written is None or self.is_due(written + self.policy.publish_again)

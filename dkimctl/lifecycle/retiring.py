@@ -1,0 +1,74 @@
+"""The part of a plan that takes old keys away: the record emptied, removed, and the private key last."""
+
+from dkimctl.lifecycle.facts import KeyFacts
+from dkimctl.lifecycle.fitness import is_away, is_proven, is_usable
+from dkimctl.lifecycle.planning import Do, Planning
+from dkimctl.lifecycle.policy import DAY
+
+
+def retire(planning: Planning, key: KeyFacts, used: list[KeyFacts]) -> None:
+    """Take a key away that signs no more, one part after the other, each once nothing can need it."""
+    if not (key.has_signed or key.leak or key.is_revoked) or not key.is_ours:
+        return
+    left = key.left
+    if left is None and key.has_signed:
+        return planning.wait(f"connections that may still sign with {key.selector}")
+    if not key.leak and not (planning.may_change and _may_take_away(planning, used)):
+        return
+    record = key.record
+    if record.revoked is None and record.gone is None:
+        if _is_mail_through(planning, key, left):
+            _revoke(planning, key)
+    elif record.gone is None:
+        planning.do(Do.LOOK, key, "the end of its record must be seen at every address")
+    elif not is_away(key, planning.facts) and planning.is_due(record.gone + planning.policy.revoked_for):
+        if record.removed is None and planning.facts.may_write:
+            planning.do(Do.REMOVE, key, "its empty record has been there long enough")
+        else:
+            planning.do(Do.LOOK, key, "the removal of its record must be seen at every address")
+    if record.absent is not None and not key.is_purged:
+        _purge(planning, key, left)
+
+
+def _may_take_away(planning: Planning, used: list[KeyFacts]) -> bool:
+    """Return True when the keys that sign are proven, and no jump of the clock calls for care."""
+    careful = planning.facts.careful_until
+    if careful is not None and not planning.is_due(careful):
+        return False
+    return bool(used) and all(is_usable(key) and key.is_served and is_proven(key) for key in used)
+
+
+def _is_mail_through(planning: Planning, key: KeyFacts, left: int | None) -> bool:
+    """Return True when no message signed with this key can be under way any more, or the key is leaked."""
+    if key.leak:
+        return True
+    if left is None:
+        return False
+    end = left + planning.policy.keep_after
+    queued = planning.facts.oldest_queued
+    if queued is not None and queued <= left:  # at most as long again: mail on hold may stay for ever
+        end = max(end, min(planning.now + 2 * DAY, left + 2 * planning.policy.keep_after))
+    if planning.is_due(end):
+        return True
+    held = f", such as {planning.facts.queued_as}" if end > left + planning.policy.keep_after else ""
+    planning.wait(f"mail signed with {key.selector} that is under way{held}", end)
+    return False
+
+
+def _revoke(planning: Planning, key: KeyFacts) -> None:
+    if planning.facts.may_write:
+        planning.do(Do.REVOKE, key, "it is leaked" if key.leak else "its mail is through")
+    else:
+        planning.wait(f"the record of {key.selector} is to be emptied by hand (p=)", person=True)
+        planning.do(Do.LOOK, key, "its record may have been emptied by hand")
+
+
+def _purge(planning: Planning, key: KeyFacts, left: int | None) -> None:
+    record = key.record
+    if key.in_slot:  # a slot is free for its next key once no cache holds this one
+        is_due = record.absent is not None and planning.is_due(record.absent + record.ttl)
+    else:
+        end = record.gone if left is None else left  # one that never signed ends with its record
+        is_due = bool(key.leak) or (end is not None and planning.is_due(end + planning.policy.private_key_for))
+    if is_due:
+        planning.do(Do.PURGE, key, "nothing needs its private key any more")

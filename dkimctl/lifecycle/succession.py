@@ -1,0 +1,111 @@
+"""The part of a plan that brings the next key: made, published, seen twice, and switched to."""
+
+from dkimctl.lifecycle.facts import KeyFacts
+from dkimctl.lifecycle.fitness import is_usable, old_at, progress, works
+from dkimctl.lifecycle.planning import Do, Planning
+from dkimctl.lifecycle.policy import in_window, window_opens
+
+
+def target_of(planning: Planning, used: list[KeyFacts]) -> KeyFacts | None:
+    """Return the key that is to sign next, or that not every relay signs with yet; None when there is none."""
+    good = [key for key in used if works(key)]
+    if good and len(used) > 1:
+        return good[-1]
+    new = [key for key in planning.keys if _is_new(planning, key, used)]
+    if new and (good or any(key.is_served for key in new)):
+        return min(new, key=progress)
+    if used and not good:  # rather an older key whose record is there than one whose record is not
+        older = (key for key in reversed(planning.keys) if not key.is_used and _is_kept(planning, key))
+        return next(older, None) or (min(new, key=progress) if new else None)
+    return None
+
+
+def _is_kept(planning: Planning, key: KeyFacts) -> bool:
+    """Return True for a key whose record is there and stays: a killed run may have revoked one kept enough."""
+    is_held = all(relay.is_held for relay in key.relays.values())  # a person may have deleted its private key
+    is_left = key.left is not None and key.left + planning.policy.keep_after <= planning.now
+    return is_usable(key) and key.is_served and is_held and not is_left
+
+
+def _is_new(planning: Planning, key: KeyFacts, used: list[KeyFacts]) -> bool:
+    """Return True for a key that may be the next one: a switch to it may have failed before."""
+    newest = max((key.created for key in used), default=0)
+    return key.is_ours and not key.is_used and is_usable(key) and (not key.has_signed or key.created > newest)
+
+
+def make(planning: Planning, used: list[KeyFacts]) -> None:
+    """Make the next key when it is wanted: as a standby, when the old one grows old, or in an emergency."""
+    if not planning.may_change:
+        return
+    lead = planning.policy.standby_lead + planning.policy.proof_interval + planning.policy.publication_margin
+    wanted = planning.begin or planning.policy.standby or any(key.leak for key in used)
+    if not (wanted or planning.is_due(_grows_old(planning, used) - lead)):
+        return
+    if planning.facts.free_selector:
+        planning.do(Do.MAKE, None, "the next key is made ready")
+    else:
+        planning.wait("every slot is taken until an old key's record is gone", planning.facts.slot_free_at)
+
+
+def prepare(planning: Planning, key: KeyFacts) -> None:
+    """Publish the next key, and see it at every address, twice."""
+    record = key.record
+    if key.is_used:
+        return
+    if record.missing is None and record.confirmed is not None:
+        return
+    if record.written is None or record.missing is not None:
+        if not planning.may_change:
+            return
+        if not planning.facts.may_write:
+            planning.wait(f"the record of {key.selector} is to be published by hand", person=record.seen is None)
+        elif planning.may_write_again(key):
+            planning.do(Do.PUBLISH, key, "the next key's record is published")
+    if not key.is_served or planning.is_due((record.seen or 0) + planning.policy.proof_interval):
+        planning.do(Do.LOOK, key, "the next key must be seen at every address, twice")
+
+
+def switch(planning: Planning, key: KeyFacts, used: list[KeyFacts]) -> None:
+    """Switch to this key once it is ready, wanted and just seen; at once where what signs is broken."""
+    bad = [old for old in used if not works(old)]
+    partly = key.is_used
+    if not used or not key.is_served or not (partly or _is_wanted(planning, used, bad)):
+        return
+    if not bad and not partly:
+        if not _is_ready(planning, key):
+            return
+        if planning.policy.automation == "until-switch" and not planning.begin:
+            return planning.wait(f"{key.selector} is ready: dkimctl rotate --now", person=True)
+        if not in_window(planning.policy, planning.now):
+            return planning.wait("the hours in which a switch may happen", window_opens(planning.policy, planning.now))
+    missing = [name for name, relay in key.relays.items() if not relay.is_held]
+    if missing:
+        return planning.wait(f"{', '.join(missing)} must hold {key.selector}", person=False)
+    tried = max((relay.tried for relay in key.relays.values() if relay.tried is not None), default=None)
+    if not partly and tried is not None and not planning.is_due(tried + planning.policy.retry):
+        return planning.wait(f"the switch to {key.selector} failed, and is tried again", tried + planning.policy.retry)
+    if key.record.last_seen is None or key.record.last_seen < planning.now - planning.policy.fresh:
+        return planning.do(Do.LOOK, key, "it is looked up right before it signs")
+    planning.do(Do.SWITCH, key, "its record is at every name server")
+
+
+def _is_wanted(planning: Planning, used: list[KeyFacts], bad: list[KeyFacts]) -> bool:
+    if not planning.may_change and not any(key.leak for key in used):
+        return False
+    return bool(bad) or planning.begin or planning.is_due(_grows_old(planning, used))
+
+
+def _grows_old(planning: Planning, used: list[KeyFacts]) -> int:
+    """Return when the next key is to take over."""
+    return min(old_at(key, planning.policy) for key in used)
+
+
+def _is_ready(planning: Planning, key: KeyFacts) -> bool:
+    confirmed = key.record.confirmed
+    if confirmed is None:
+        return False
+    margin = max(key.record.negative_ttl, planning.policy.publication_margin)
+    if planning.is_due(confirmed + margin):
+        return True
+    planning.wait(f"caches that may remember that {key.selector} does not exist", confirmed + margin)
+    return False

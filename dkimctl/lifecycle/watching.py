@@ -1,0 +1,58 @@
+"""The part of a plan that watches: the keys that sign, and the records that must be there."""
+
+from collections.abc import Iterator
+
+from dkimctl.lifecycle.facts import KeyFacts, KeyOnRelay, Leak
+from dkimctl.lifecycle.fitness import is_usable, old_at
+from dkimctl.lifecycle.planning import Do, Planning
+
+
+def watch(planning: Planning, key: KeyFacts) -> None:
+    """Look at DNS and at a signature when that is due: after a switch, and every `check_every`."""
+    last = key.record.last_seen
+    if last is None or not key.is_served or planning.is_due(last + planning.policy.check_every):
+        planning.do(Do.LOOK, key, "it signs, and its record is looked up regularly")
+    elif _is_check_due(planning, key, last):
+        planning.do(Do.LOOK, key, "a check after the switch is due")
+    if is_usable(key) and any(_is_proof_due(planning, key, relay) for relay in key.relays.values()):
+        planning.do(Do.PROVE, key, "a signature is to be proven")
+
+
+def _is_proof_due(planning: Planning, key: KeyFacts, relay: KeyOnRelay) -> bool:
+    return relay.is_used and (relay.proven is None or _is_check_due(planning, key, relay.proven))
+
+
+def _is_check_due(planning: Planning, key: KeyFacts, last: int) -> bool:
+    for relay in key.relays.values():
+        if relay.is_used and relay.since is not None:
+            for after in planning.policy.checks_after_switch:
+                if last < relay.since + after and planning.is_due(relay.since + after):
+                    return True
+    return False
+
+
+def tell_overdue(planning: Planning, key: KeyFacts) -> None:
+    """Tell a person of a key that should have been replaced long ago, whatever keeps it."""
+    if planning.is_due(old_at(key, planning.policy) + planning.policy.told_after):
+        planning.wait(f"{key.selector} still signs and is overdue: dkimctl rotate --now", person=True)
+
+
+def kept_keys(planning: Planning) -> Iterator[KeyFacts]:
+    """Yield the keys whose record must be served: those that sign, and those whose mail is under way."""
+    for key in planning.keys:
+        if key.has_signed and not key.is_revoked and key.leak is Leak.NONE:
+            yield key
+
+
+def restore(planning: Planning, key: KeyFacts) -> None:
+    """Put back a record that vanished."""
+    if key.record.missing is None:
+        return
+    if not key.is_used:
+        planning.do(Do.LOOK, key, "mail signed with it is under way, and its record was missing")
+    if not key.is_ours:
+        planning.wait(f"the record of {key.selector} is missing, and was not made here", person=True)
+    elif not planning.may_change or not planning.facts.may_write:
+        planning.wait(f"the record of {key.selector} is missing: publish it", person=True)
+    elif planning.may_write_again(key):
+        planning.do(Do.PUBLISH, key, "mail is signed with it, and its record is missing")
