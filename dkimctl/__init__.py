@@ -13,10 +13,14 @@ before it is used, so `import dkimctl` costs nothing.
         print(report.verdict, [finding.code for finding in report.findings])
 
 Every error that it raises on purpose is a `DkimctlError` with a message and a hint.
+
+`api.publish`, `api.install`, `api.selftest` and `api.status` do what the commands of these names do (`install`:
+`render-config --install`), with `load_settings()` and any domains. `sandbox.Sandbox` is a DNS account to try it with.
 """
 
 TYPE_CHECKING = False  # `typing` would have to be imported first
 if TYPE_CHECKING:
+    from dkimctl import api, sandbox
     from dkimctl.config.load import load_settings
     from dkimctl.config.settings import Lookup, Settings
     from dkimctl.errors import (
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from dkimctl.findings import Finding, Severity
+    from dkimctl.install.install import Proven
     from dkimctl.keys.directory import KeyDirectory
     from dkimctl.keys.metadata import Metadata, Phase, Tags
     from dkimctl.keys.pair import Algorithm, KeyPair
@@ -37,6 +42,7 @@ if TYPE_CHECKING:
     from dkimctl.keys.pair import load as load_key
     from dkimctl.keys.public import PublicKey
     from dkimctl.keys.store import Key, KeyStore
+    from dkimctl.lifecycle.status import Status
     from dkimctl.names import domain_name, owner_name, selector_name
     from dkimctl.providers.base import (
         Capabilities,
@@ -48,8 +54,10 @@ if TYPE_CHECKING:
         ProviderSetup,
         Replace,
     )
+    from dkimctl.publish.publication import Choices, Publication, PublishOutcome
     from dkimctl.record.model import KeyRecord, record_for
     from dkimctl.record.parse import RecordFault, UnreadableRecord, parse_record
+    from dkimctl.selftest.probing import Selftest
     from dkimctl.verify.check import check
     from dkimctl.verify.polling import await_key
     from dkimctl.verify.report import Report, Target, Verdict
@@ -61,6 +69,7 @@ __all__ = [
     "Capabilities",
     "Change",
     "CheckFailed",
+    "Choices",
     "ConfigError",
     "Create",
     "Delete",
@@ -75,16 +84,21 @@ __all__ = [
     "Lookup",
     "Metadata",
     "Phase",
+    "Proven",
     "Provider",
     "ProviderRecord",
     "ProviderSetup",
     "PublicKey",
+    "Publication",
+    "PublishOutcome",
     "RecordFault",
     "Refused",
     "Replace",
     "Report",
+    "Selftest",
     "Settings",
     "Severity",
+    "Status",
     "Tags",
     "Target",
     "Unavailable",
@@ -92,6 +106,7 @@ __all__ = [
     "UsageError",
     "Verdict",
     "__version__",
+    "api",
     "await_key",
     "check",
     "domain_name",
@@ -101,6 +116,7 @@ __all__ = [
     "owner_name",
     "parse_record",
     "record_for",
+    "sandbox",
     "selector_name",
 ]
 
@@ -109,15 +125,19 @@ _HOMES = {
     "config.settings": "Lookup Settings",
     "errors": "ApiError CheckFailed ConfigError DiskError DkimctlError Refused Unavailable UsageError",
     "findings": "Finding Severity",
+    "install.install": "Proven",
     "keys.directory": "KeyDirectory",
     "keys.metadata": "Metadata Phase Tags",
     "keys.pair": "Algorithm KeyPair generate_key=generate load_key=load",
     "keys.public": "PublicKey",
     "keys.store": "Key KeyStore",
+    "lifecycle.status": "Status",
     "names": "domain_name owner_name selector_name",
     "providers.base": "Capabilities Change Create Delete Provider ProviderRecord ProviderSetup Replace",
+    "publish.publication": "Choices Publication PublishOutcome",
     "record.model": "KeyRecord record_for",
     "record.parse": "RecordFault UnreadableRecord parse_record",
+    "selftest.probing": "Selftest",
     "verify.check": "check",
     "verify.polling": "await_key",
     "verify.report": "Report Target Verdict",
@@ -130,8 +150,8 @@ def __getattr__(name: str) -> object:
     """Import what is asked for."""
     from importlib import import_module
 
-    if name == "sandbox":
-        return import_module("dkimctl.sandbox")
+    if name in ("api", "sandbox"):
+        return import_module(f"dkimctl.{name}")
     for module, words in _HOMES.items():
         for word in words.split():
             public, _, own = word.partition("=")

@@ -39,7 +39,7 @@ ROWS: tuple[frozenset[str], ...] = (
     frozenset({"doctor", "why", "selftest", "install"}),
     frozenset({"lifecycle"}),
     frozenset({"setup", "adopt", "timer"}),
-    frozenset({"output"}),
+    frozenset({"output", "api"}),
     frozenset({"cli", "manual", "entry", "__main__", "__init__"}),
 )
 """From the words that everybody shares down to the command line. A module imports from its own row and those above."""
@@ -151,7 +151,7 @@ def test_sandbox_is_in_no_row() -> None:
     """Only the command line uses the sandbox, and the sandbox knows nothing of us but how to say what is wrong."""
     users = {room(module) for module, target, _ in OURS if room(target) == "sandbox"}
     known = {room(target) for module, target, _ in OURS if room(module) == "sandbox"}
-    assert users <= {"sandbox", "cli"}
+    assert users <= {"sandbox", "cli", "__init__"}  # the last for type checkers only
     assert known <= {"sandbox", "errors"}
 
 

@@ -10,7 +10,7 @@ import pytest
 
 import dkimctl
 from dkimctl.version import VERSION
-from tests.conftest import REPOSITORY
+from tests.conftest import REPOSITORY, DkimctlInside
 
 SOURCE = ast.parse((REPOSITORY / "dkimctl/__init__.py").read_text())
 
@@ -60,6 +60,29 @@ def test_the_sandbox_is_an_attribute() -> None:
     script = "import dkimctl, sys; assert 'dkimctl.sandbox' not in sys.modules; print(dkimctl.sandbox.Sandbox.__name__)"
     ended = subprocess.run([sys.executable, "-c", script], cwd=REPOSITORY, capture_output=True, text=True, check=True)
     assert ended.stdout == "Sandbox\n"
+
+
+def test_what_commands_do_is_one_call_each(dkimctl_inside: DkimctlInside, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key is published, seen in DNS and in the status, and installed in a tree; `selftest` misses the daemon."""
+    assert dkimctl_inside("genkey", "example.com", "-s", "s1").code == 0
+    with dkimctl.sandbox.Sandbox(["example.com"]) as sandbox:
+        for name, value in sandbox.environment().items():
+            monkeypatch.setenv(name, value)
+        settings = dkimctl.load_settings(root=str(dkimctl_inside.root))
+        [planned] = dkimctl.api.publish(settings, provider="ovh", dry_run=True)
+        assert planned.outcome is dkimctl.PublishOutcome.PLANNED
+        [done] = dkimctl.api.publish(settings, ["example.com"], provider="ovh")
+        assert (done.served, done.error) == (True, None)
+        [report] = dkimctl.check([dkimctl.Target("s1", "example.com")], settings.lookup)
+        assert report.verdict is dkimctl.Verdict.RIGHT
+    assert [key.phase for key in dkimctl.api.status(settings).keys] == [dkimctl.Phase.VERIFIED]
+    assert "/etc/opendkim/KeyTable" in [
+        file.path for file in dkimctl.api.install(settings).switched.installed.changed.files
+    ]
+    with pytest.raises(dkimctl.UsageError):
+        dkimctl.api.status(settings, ["example.org"])
+    with pytest.raises(dkimctl.Unavailable):
+        dkimctl.api.selftest(settings)
 
 
 def test_a_typed_program_can_use_it(tmp_path: Path) -> None:

@@ -104,18 +104,9 @@ class App:
 
     def store_of(self, owner: "Owner | None") -> "KeyDirectory":
         """The keys of this machine; new ones belong to `owner`, or to the caller."""
-        from dkimctl.keys.directory import KeyDirectory
+        from dkimctl.api import key_store
 
-        settings = self.settings
-
-        def named() -> frozenset[str]:
-            from dkimctl.opendkim.named_keys import named_keys
-
-            return named_keys(settings)
-
-        return KeyDirectory(
-            settings.key_directory, shown=settings.paths.keys, owner=owner, named=functools.cache(named)
-        )
+        return key_store(self.settings, owner)
 
     @property
     def clock(self) -> "Clock":
