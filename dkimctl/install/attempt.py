@@ -175,6 +175,27 @@ def prove(keys: Iterable[SigningKey], settings: Settings, find_record: FindRecor
     return tuple(failures)
 
 
+def prove_ended(names: Iterable[Name], settings: Settings, clock: Clock) -> Name | None:
+    """Return the first of these keys with which the signer still signs when its reload must have ended; None: none.
+
+    A signer that does not answer signs nothing. `names`: domain and selector of each key.
+    """
+    socket, client, since = parse_socket(settings.signing.socket), _trusted_client(settings), clock.monotonic()
+    patience = signer_of(settings).service(settings).to_reload
+    for domain, selector in names:
+        while True:
+            try:
+                seen = probe(socket, domain, selector, domain, lambda _: None, client=client, clock=clock)
+            except Unavailable:
+                break
+            if (domain, selector) not in {(one.domain, one.selector) for one in seen.signatures}:
+                break
+            if clock.monotonic() - since > patience:
+                return domain, selector
+            clock.sleep(_PAUSE)
+    return None
+
+
 def _probed(
     made: Attempt, keys: tuple[SigningKey, ...], settings: Settings, find_record: FindRecord, clock: Clock
 ) -> Attempt:

@@ -1,88 +1,266 @@
-"""`delete`: a key that never signed, or a domain that does not sign any more, out of DNS and off the disk."""
+"""`delete`: a key that is not needed, or a whole domain: out of the tables, then out of DNS, then off the disk.
 
-from collections.abc import Sequence
+delete(settings, store, domain) → steps. The key that signs goes only when told so, and no key before its mail is
+through, unless told so. Each step is found done when the command is repeated. Of a whole domain it is noted that it is
+deleted, and `rotate` takes away in its time what could not go at once.
+"""
 
-from dkimctl.clock import Clock
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import partial
+from typing import NamedTuple
+
+from dkimctl.clock import Clock, timestamp
 from dkimctl.config.settings import Settings
-from dkimctl.errors import Refused, UsageError, shell_word
-from dkimctl.keys.metadata import Phase
+from dkimctl.errors import DkimctlError, Refused, UsageError, shell_word
+from dkimctl.files import locked
+from dkimctl.install.switch import reload_again
+from dkimctl.keys.metadata import Metadata, Phase
 from dkimctl.keys.store import Key, LifecycleStore
 from dkimctl.lifecycle.account import open_account, provider_of
 from dkimctl.lifecycle.effects import Report
-from dkimctl.lifecycle.gather import gather
-from dkimctl.lifecycle.machine import read_machine
-from dkimctl.lifecycle.notes import instant
+from dkimctl.lifecycle.facts import KeyFacts
+from dkimctl.lifecycle.gather import DELETED, Gathered, Machine, gather, left_relay
+from dkimctl.lifecycle.machine import STATE_DIRECTORY, make_state_directory, read_machine
+from dkimctl.lifecycle.notes import HERE, at_text, instant, with_on_relay
 from dkimctl.lifecycle.plan import Do
 from dkimctl.lifecycle.policy import policy_for
-from dkimctl.lifecycle.steps import RotationStep, StepOutcome
+from dkimctl.lifecycle.steps import Ending, RotationStep, StepOutcome
+from dkimctl.lifecycle.switching import stop
 from dkimctl.publish.withdraw import remove_record
 
 
-def unused_keys(
-    settings: Settings, store: LifecycleStore, domain: str, selector: str | None, clock: Clock
-) -> tuple[Key, ...]:
-    """Return the keys that may be deleted: the named one, or all of the domain.
+class Consent(NamedTuple):
+    """What else than an unused key may be taken away."""
 
-    Raises UsageError when there is none, Refused for a key that signs, or whose mail may be under way.
-    """
-    now = instant(clock.now())
-    machine = read_machine(settings, now)
-    found = gather(settings, store, domain, machine, now)
-    keep = policy_for(settings, domain).keep_after
-    chosen = [facts for facts in found.facts.keys if selector in (None, facts.selector)]
-    lost = [key for key in store.lost(domain) if selector in (None, key.selector)]
-    if any(key.phase is Phase.ACTIVE or (domain, key.selector) in machine.installed for key in lost):
-        raise Refused(
-            f"the private key of {lost[0].selector} of {domain} is gone, but mail signed with it may be under way",
-            hint="dkimctl rotate says what to do, and takes its record away once that mail is through",
-        )
-    if not (chosen or lost):
-        raise UsageError(
-            f"{domain} has no key {selector or ''}".rstrip(), hint=f"see its keys: dkimctl status {shell_word(domain)}"
-        )
-    for facts in chosen:
-        if found.keys[facts.id].metadata.path:
-            raise Refused(
-                f"{facts.selector} of {domain} was taken over, and its files are not dkimctl's to remove",
-                hint="remove its record and its file by hand, then its .json in the key directory",
-            )
-        if facts.is_used:
-            raise Refused(
-                f"{facts.selector} signs for {domain}: without it mail goes out unsigned",
-                hint=f"replace it: dkimctl rotate --now {shell_word(domain)}",
-            )
-        if facts.has_signed and (facts.left is None or facts.left + keep > now):
-            raise Refused(
-                f"mail signed with {facts.selector} of {domain} may be under way",
-                hint="dkimctl rotate takes it away when that is through; a leaked key: dkimctl revoke",
-            )
-    return (*(found.keys[facts.id] for facts in chosen), *lost)
+    stop_signing: bool = False
+    """A key that signs: mail goes out unsigned from then on."""
+    under_way: bool = False
+    """A key whose mail may be under way: it fails from then on."""
+
+
+UNUSED_ONLY = Consent()
 
 
 def delete(
-    settings: Settings, store: LifecycleStore, keys: Sequence[Key], *, clock: Clock, report: Report = lambda _: None
+    settings: Settings,
+    store: LifecycleStore,
+    domain: str,
+    selector: str | None = None,
+    *,
+    consent: Consent = UNUSED_ONLY,
+    dry_run: bool = False,
+    clock: Clock,
+    report: Report = lambda _: None,
 ) -> tuple[RotationStep, ...]:
-    """Remove the record of each of these keys, read its absence back, and only then the private key.
+    """Delete a key, or all of a domain; nothing is left to do where that was done already.
 
-    Raises what the provider raises, Refused where another record is at the name: the key is then left as it was.
+    Raises UsageError when there is no such key, Refused for one that needs a word, and what a switch of the signer and
+    a provider raise: what was not done yet is then as it was.
     """
-    steps = []
-    for key in keys:
-        if key.phase is not Phase.GENERATED or key.metadata.provider:
-            if provider_of(settings, key.domain, [key]) in (None, "manual"):
-                raise Refused(
-                    f"the record of {key.selector} of {key.domain} is kept by hand",
-                    hint=f"remove it there first; see whether it is gone: dkimctl verify-dns {shell_word(key.domain)}",
-                )
-            account = open_account(settings, key.domain, [key], clock)
-            if not store.holds(key):  # in this phase its record is known without its private key
-                key = store.advance(key, Phase.REVOKED, clock.now(), note="its private key is gone")
-            proof = remove_record(settings, store, account, key)
-            steps.append(RotationStep(key.domain, key.selector, Do.REMOVE, StepOutcome.DONE, proof))
-            report(steps[-1])
-        store.advance(key, Phase.PURGED, clock.now(), note="deleted")
-        store.purge(key)
+    run = _Run(settings, store, domain, selector, consent, clock, report)
+    if dry_run:
+        planned = tuple(run.plan())
+        for step in planned:
+            report(step)
+        return planned
+    make_state_directory(settings)
+    with locked(settings.at(STATE_DIRECTORY), clock=clock):
+        run.work()
+    return tuple(run.steps)
+
+
+def finish(settings: Settings, store: LifecycleStore, domain: str, *, clock: Clock) -> tuple[RotationStep, ...]:
+    """Take away what is due of a deleted domain; `rotate` calls it, and holds its lock. Raises as `delete`."""
+    run = _Run(settings, store, domain, None, Consent(stop_signing=True), clock)
+    run.work()
+    return tuple(run.steps)
+
+
+@dataclass(slots=True)
+class _Run:
+    settings: Settings
+    store: LifecycleStore
+    domain: str
+    selector: str | None
+    consent: Consent
+    clock: Clock
+    report: Report = lambda _: None
+    steps: list[RotationStep] = field(default_factory=list)
+
+    def plan(self) -> Iterator[RotationStep]:
+        """Yield what would be done."""
+        machine, found, chosen = self._look()
+        self._check(machine, found, chosen)
+        for facts in chosen:
+            if facts.is_used:
+                yield self._step(facts, Ending.STOP, StepOutcome.PLANNED, "no mail is signed with it any more")
+        for facts in chosen:
+            leaves = facts._replace(relays={}) if facts.is_used and self.consent.under_way else facts
+            if wait := self._wait(machine, leaves):
+                yield wait
+                continue
+            if _has_record(found.keys[facts.id]):
+                yield self._step(facts, Do.REMOVE, StepOutcome.PLANNED, "its record is removed, its absence read back")
+            yield self._step(facts, Do.PURGE, StepOutcome.PLANNED, f"{found.keys[facts.id].path} is removed")
+
+    def work(self) -> None:
+        """Do it."""
+        machine, found, chosen = self._look()
+        self._check(machine, found, chosen)
+        used = [facts for facts in chosen if facts.is_used]
+        if self.selector is None and chosen:
+            self._note(timestamp(self.clock.now()))
+        if used:
+            self._stop(found, used)
+            machine, found, chosen = self._look()
+        found, chosen = self._note_left(machine, found, chosen, was_stopped=bool(used))
+        waits = [wait for facts in chosen if (wait := self._wait(machine, facts))]
+        waiting = {wait.selector for wait in waits}
+        for facts in chosen:
+            if facts.selector not in waiting:
+                self._take_away(found.keys[facts.id])
+        for key in self._lost():
+            self._take_away(key)
+        for wait in waits:
+            self._say(wait)
+        if self.selector is None and chosen and not waits:
+            self._note(None)
+
+    # --- guards
+
+    def _look(self) -> tuple[Machine, Gathered, Sequence[KeyFacts]]:
+        """Return the facts about the keys to delete. Raises UsageError when there is none, and never was one."""
+        machine = read_machine(self.settings, self._now)
+        found = gather(self.settings, self.store, self.domain, machine, self._now)
+        chosen = [facts for facts in found.facts.keys if self.selector in (None, facts.selector)]
+        gone = self.store.ended(self.domain)
+        if not (chosen or self._lost()) and not (self.selector in gone if self.selector else gone):
+            raise UsageError(
+                f"{self.domain} has no key {self.selector or ''}".rstrip(),
+                hint=f"see its keys: dkimctl status {shell_word(self.domain)}",
+            )
+        return machine, found, chosen
+
+    def _check(self, machine: Machine, found: Gathered, chosen: Sequence[KeyFacts]) -> None:
+        """Raise Refused for a key that must not go."""
+        for facts in chosen:
+            self._guard(machine, found.keys[facts.id], facts)
+
+        if any(key.phase is Phase.ACTIVE or (key.domain, key.selector) in machine.installed for key in self._lost()):
+            raise Refused(
+                f"the private key of a key of {self.domain} is gone, but mail signed with it may be under way",
+                hint="dkimctl rotate says what to do, and takes its record away once that mail is through",
+            )
+
+    def _lost(self) -> list[Key]:
+        """Return the keys whose private key is gone although they were not taken out of use."""
+        return [key for key in self.store.lost(self.domain) if self.selector in (None, key.selector)]
+
+    def _guard(self, machine: Machine, key: Key, facts: KeyFacts) -> None:
+        domain = shell_word(self.domain)
+        if key.metadata.path:
+            raise Refused(
+                f"{key.selector} of {key.domain} was taken over, and its files are not dkimctl's to remove",
+                hint="remove its record and its file by hand, then its .json in the key directory",
+            )
+        if facts.is_used and not self.consent.stop_signing:
+            raise Refused(
+                f"{key.selector} signs for {key.domain}: without it mail goes out unsigned",
+                hint=f"replace it: dkimctl rotate --now {domain}; or end it: dkimctl delete {domain} --stop-signing",
+            )
+        if self.selector and not facts.is_used and self._wait(machine, facts):
+            raise Refused(
+                f"mail signed with {key.selector} of {key.domain} may be under way",
+                hint="dkimctl rotate takes it away when that is through; a leaked key: dkimctl revoke",
+            )
+        if _has_record(key) and provider_of(self.settings, self.domain, [key]) in (None, "manual"):
+            raise Refused(
+                f"the record of {key.selector} of {key.domain} is kept by hand",
+                hint=f"remove it there first; see whether it is gone: dkimctl verify-dns {domain}",
+            )
+
+    def _wait(self, machine: Machine, facts: KeyFacts) -> RotationStep | None:
+        """Return what a key waits for before it may be taken away; None when nothing needs it."""
+        if not facts.has_signed:
+            return None
+        wait = self._step(facts, Do.REMOVE, StepOutcome.WAITS, f"mail signed with {facts.selector} that is under way")
+        if facts.left is None:
+            on = "" if facts.is_used else f"connections that may still sign with {facts.selector}"
+            return replace(wait, proof=on or f"{wait.proof}, once it signs no more")
+        if self.consent.under_way:
+            return None
+        keep = policy_for(self.settings, self.domain, queue_lifetime=machine.queue_lifetime).keep_after
+        queued = machine.oldest_queued
+        ends = [facts.left + keep, machine.careful_until or 0]
+        if queued is not None and queued <= facts.left:  # at most as long again: mail on hold stays for ever
+            ends.append(min(self._now + 1, facts.left + 2 * keep))
+        return replace(wait, until=at_text(max(ends))) if max(ends) > self._now else None
+
+    # --- effects
+
+    def _stop(self, found: Gathered, used: Sequence[KeyFacts]) -> None:
+        try:
+            stop(self.settings, self.store, frozenset((self.domain, key.selector) for key in used), clock=self.clock)
+        except DkimctlError:
+            if self.selector is None:
+                self._note(None)
+            raise
+        for facts in used:
+            key = found.keys[facts.id]
+            if key.phase is not Phase.RETIRING:
+                self.store.advance(key, Phase.RETIRING, self.clock.now(), note="signs no more")
+            self._say(self._step(facts, Ending.STOP, StepOutcome.DONE, "the signer signs with it no more"))
+
+    def _note_left(
+        self, machine: Machine, found: Gathered, chosen: Sequence[KeyFacts], *, was_stopped: bool
+    ) -> tuple[Gathered, Sequence[KeyFacts]]:
+        """Note which connections may still sign with keys that the tables do not name, or that none can any more."""
+        unsure = [facts for facts in chosen if facts.has_signed and not facts.is_used and facts.left is None]
+        if not unsure:
+            return found, chosen
+        if self.settings.is_live and not was_stopped and not all(facts.relays[HERE].pinned for facts in unsure):
+            reload_again(self.settings)  # a run that was killed may not have told the daemon
+        for facts in unsure:
+            relay = left_relay(facts.relays[HERE], machine, self._now)
+            self.store.note(found.keys[facts.id], partial(with_on_relay, facts=relay))
+        _, found, chosen = self._look()
+        return found, chosen
+
+    def _take_away(self, key: Key) -> None:
+        if _has_record(key):
+            account = open_account(self.settings, self.domain, [key], self.clock)
+            if not self.store.holds(key):  # in this phase its record is known without its private key
+                key = self.store.advance(key, Phase.REVOKED, self.clock.now(), note="its private key is gone")
+            proof = remove_record(self.settings, self.store, account, key)
+            self._say(RotationStep(self.domain, key.selector, Do.REMOVE, StepOutcome.DONE, proof))
+        key = self.store.note(key, partial(_purged, now=self.clock.now()))
+        self.store.purge(key)
         proof = f"{key.path} was removed"
-        steps.append(RotationStep(key.domain, key.selector, Do.PURGE, StepOutcome.DONE, proof))
-        report(steps[-1])
-    return tuple(steps)
+        self._say(RotationStep(self.domain, key.selector, Do.PURGE, StepOutcome.DONE, proof))
+
+    # --- words
+
+    @property
+    def _now(self) -> int:
+        return instant(self.clock.now())
+
+    def _note(self, since: str | None) -> None:
+        noted: Mapping[str, object] = {DELETED: since}
+        self.store.note_domain(self.domain, **noted)
+
+    def _step(self, facts: KeyFacts, action: Do | Ending, outcome: StepOutcome, proof: str) -> RotationStep:
+        return RotationStep(self.domain, facts.selector, action, outcome, proof)
+
+    def _say(self, step: RotationStep) -> None:
+        self.steps.append(step)
+        self.report(step)
+
+
+def _purged(metadata: Metadata, now: datetime) -> Metadata:
+    return metadata if metadata.phase is Phase.PURGED else metadata.advanced(Phase.PURGED, now, "deleted")
+
+
+def _has_record(key: Key) -> bool:
+    return key.phase is not Phase.GENERATED or bool(key.metadata.provider)

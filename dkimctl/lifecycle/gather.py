@@ -35,6 +35,10 @@ class Machine(NamedTuple):
     """Why the clock cannot be trusted: while there is a reason, nothing is changed."""
 
 
+DELETED = "deleted"
+"""The note of a domain that is deleted: since when."""
+
+
 class Gathered(NamedTuple):
     """The facts about a domain, with the keys that they are about."""
 
@@ -47,6 +51,8 @@ class Gathered(NamedTuple):
     """By identity, the keys with facts that may be dated in the future: noted under a wrong clock."""
     begun: bool = False
     """True from `rotate --now` until the switch."""
+    is_deleted: bool = False
+    """True while keys of a deleted domain wait for their end; a key made later ends that."""
     is_adopted: bool = False
     """True for a domain with a key that was taken over, until somebody says that no other host signs with it."""
 
@@ -64,7 +70,7 @@ def gather(settings: Settings, store: LifecycleStore, domain: str, machine: Mach
     found, facts, left, ahead = {}, [], {}, set()
     for key, relay in noted:
         ends = is_proven and not relay.is_used and relay.has_signed and relay.left is None
-        known = _left(relay, machine, now) if ends else relay
+        known = left_relay(relay, machine, now) if ends else relay
         one = _key_facts(store, key, known, now, in_slot=in_slots)
         found[one.id] = key
         facts.append(one)
@@ -89,8 +95,13 @@ def gather(settings: Settings, store: LifecycleStore, domain: str, machine: Mach
         left,
         frozenset() if machine.clock_problem else frozenset(ahead),
         begun=notes.get("begun") is not None,
+        is_deleted=_is_deleted(notes.get(DELETED), keys),
         is_adopted=held is None and any(key.metadata.path for key in keys),
     )
+
+
+def _is_deleted(since: object, keys: tuple[Key, ...]) -> bool:
+    return since is not None and all(key.metadata.created <= str(since) for key in keys)
 
 
 def identity(store: LifecycleStore, key: Key) -> str:
@@ -130,7 +141,7 @@ def _created(key: Key, now: int) -> int:
         return now
 
 
-def _left(relay: KeyOnRelay, machine: Machine, now: int) -> KeyOnRelay:
+def left_relay(relay: KeyOnRelay, machine: Machine, now: int) -> KeyOnRelay:
     """Return which connections may still sign with a key that the tables do not name, or that none can any more."""
     still = machine.pinned & frozenset(relay.pinned) if relay.pinned else machine.pinned
     return KeyOnRelay(is_held=relay.is_held, left=None if still else now, pinned=tuple(sorted(still)))

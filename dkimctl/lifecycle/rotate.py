@@ -13,6 +13,7 @@ from dkimctl.errors import DkimctlError, shell_word
 from dkimctl.files import locked
 from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import LifecycleStore
+from dkimctl.lifecycle.delete import finish
 from dkimctl.lifecycle.effects import Due, Effects, Report
 from dkimctl.lifecycle.gather import Gathered, Machine, gather, note_left
 from dkimctl.lifecycle.hooks import Occasion, Stage, run_hooks
@@ -186,6 +187,9 @@ class _Run:
                 now = self._now
                 self._check_files(domain)
                 found, policy = _look_at(self.settings, self.store, domain, self.machine(), now)
+                if found.is_deleted:
+                    self._finish(domain)
+                    continue
                 found = note_left(self.store, found, self.clock.now())
                 planned = plan(policy, found.facts, now, begin=found.begun)
             except DkimctlError as error:
@@ -203,6 +207,14 @@ class _Run:
         if domain not in self._checked:
             self._checked.add(domain)
             for step in lost_keys(self.store, domain, self.machine().installed, self.clock.now()):
+                self._say(step)
+
+    def _finish(self, domain: str) -> None:
+        """Take away what is due of a deleted domain."""
+        for step in finish(self.settings, self.store, domain, clock=self.clock):
+            if step.outcome is StepOutcome.WAITS:
+                self.waits.setdefault(domain, []).append(step)
+            else:
                 self._say(step)
 
     def _may(self, domain: str, do: Do, key: str) -> bool:

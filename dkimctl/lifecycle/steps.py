@@ -16,6 +16,15 @@ class StepOutcome(StrEnum):
     DONE = "done"
     WAITS = "waits"
     FAILED = "failed"
+    PLANNED = "planned"
+    """Only shown: it would be done."""
+
+
+class Ending(StrEnum):
+    """What a person alone begins."""
+
+    STOP = "stop"
+    """The signer signs with a key no more, and no other takes its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +33,7 @@ class RotationStep:
 
     domain: str
     selector: str
-    action: Do | None
+    action: Do | Ending | None
     """None for what a domain waits for."""
     outcome: StepOutcome
     proof: str
@@ -35,7 +44,7 @@ class RotationStep:
     exit_code: int = 0
 
 
-def failed_step(domain: str, selector: str, action: Do, error: DkimctlError) -> RotationStep:
+def failed_step(domain: str, selector: str, action: Do | Ending, error: DkimctlError) -> RotationStep:
     """Return the step that ended with this error."""
     return RotationStep(
         domain, selector, action, StepOutcome.FAILED, error.message, hint=error.hint, exit_code=error.exit_code

@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 from dkimctl.clock import Clock
 from dkimctl.config.settings import Settings
-from dkimctl.dkim.keysource import record_in_dns
-from dkimctl.errors import DkimctlError, Refused
-from dkimctl.install.attempt import attempt, prove, take_back
+from dkimctl.dkim.keysource import record_in_dns, record_on_disk
+from dkimctl.errors import CheckFailed, DkimctlError, Refused
+from dkimctl.install.attempt import attempt, prove, prove_ended, take_back
 from dkimctl.install.compare import compare
 from dkimctl.install.eligible_keys import installed_keys
 from dkimctl.install.lock import with_current_files
@@ -16,6 +16,7 @@ from dkimctl.keys.store import Key, KeyReader
 from dkimctl.lifecycle.chosen import chosen_keys
 from dkimctl.signers.base import Name, SigningKey
 from dkimctl.signers.desired import desired
+from dkimctl.signers.dryrun import sample
 
 
 class Switched(NamedTuple):
@@ -59,6 +60,28 @@ def _switch(settings: Settings, store: KeyReader, keys: Collection[Key], clock: 
             failed[name] = failure.error
             left.pop(name, None)
     return Switched(frozenset(), failed)
+
+
+def stop(settings: Settings, store: KeyReader, names: frozenset[Name], *, clock: Clock) -> None:
+    """Have the signer sign with none of these keys, and see that it does not; everything goes back where that fails.
+
+    Raises as `switch`, and CheckFailed when other mail would not be signed as before.
+    """
+
+    def work() -> None:
+        before = installed_keys(settings)
+        _refuse_other_changes(settings, chosen_keys(store, before, {}))
+        rendering = desired(settings, chosen_keys(store, before - names, {}), or_none=True)
+        others = sample(rendering.keys, before - names)
+        made = attempt(rendering, settings, others, record_on_disk(store), clock=clock)
+        error = made.reload_failed or next((failure.error for failure in made.failures), None)
+        if error is None and settings.is_live and (still := prove_ended(names & before, settings, clock)):
+            error = CheckFailed(f"the signer still signs with {still[1]} of {still[0]}", hint="restart it by hand")
+        if error is not None:
+            take_back(made, settings)
+            raise error
+
+    with_current_files(settings, work)
 
 
 def _unproven(daemon: object) -> DkimctlError:

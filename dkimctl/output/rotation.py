@@ -23,6 +23,8 @@ def show_step(step: RotationStep, terminal: "Terminal") -> None:
         terminal.warning(f"{subject}: {action}{step.proof}", step.hint)
     elif step.outcome is StepOutcome.DONE:
         terminal.line_step(f"{subject}: {action}{step.proof}")
+    elif step.outcome is StepOutcome.PLANNED:
+        terminal.line_step(f"{subject}: would {action}{step.proof}")
     elif step.exit_code:
         terminal.warning(f"{subject}: {action}waits: {step.proof}", step.hint)
     else:

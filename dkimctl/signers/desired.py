@@ -14,13 +14,14 @@ from dkimctl.signers.registry import all_signers, signer_of
 from dkimctl.signers.selection import select_keys
 
 
-def desired(settings: Settings, store: KeyReader, *, allow_unproven: bool = True) -> Rendering:
+def desired(settings: Settings, store: KeyReader, *, allow_unproven: bool = True, or_none: bool = False) -> Rendering:
     """Return the rendering for every managed domain. Reads the keys and what is installed, and writes nothing.
 
-    Without `allow_unproven` it cannot be installed with a new key that DNS was not seen to serve.
+    Without `allow_unproven` it cannot be installed with a new key that DNS was not seen to serve. `or_none`: no domain
+    needs a key.
 
-    Raises UsageError when no domain has a key or a setting cannot be used, DiskError when something cannot be read,
-    Refused when a table's managed block is broken, Unavailable when postconf fails.
+    Raises UsageError when otherwise none has one, or a setting cannot be used, DiskError when something cannot be
+    read, Refused when a table's managed block is broken, Unavailable when postconf fails.
     """
     daemon = signer_of(settings)
     everyone = all_signers()
@@ -30,6 +31,7 @@ def desired(settings: Settings, store: KeyReader, *, allow_unproven: bool = True
         both=daemon.signs_twice,
         installed=cache(lambda: daemon.installed(settings)),
         allow_unproven=allow_unproven,
+        or_none=or_none,
     )
     files, notices = daemon.files(settings, selection)
     retired = (socket for other in everyone if other is not daemon for socket in other.retired_sockets(settings))

@@ -45,11 +45,13 @@ def select_keys(
     both: bool = False,
     installed: Callable[[], Container[Name]] = frozenset,
     allow_unproven: bool = True,
+    or_none: bool = False,
 ) -> Selection:
     """The key that signs for each managed domain: all of one algorithm, because opendkim has one for all of them.
 
     With `both` a domain's RSA key and its Ed25519 key, for signers that make two signatures. Without `allow_unproven`
-    the notice about keys that DNS was not seen to serve blocks, unless they sign already.
+    the notice about keys that DNS was not seen to serve blocks, unless they sign already. With `or_none` no key at all
+    is a selection too.
 
     Raises UsageError when no domain has a key, DiskError when the keys cannot be listed.
     """
@@ -59,7 +61,7 @@ def select_keys(
     algorithm, keys = (RSA, found.rsa) if found.wants_rsa else (ED25519, found.ed25519)
     if both:
         keys = sorted(found.rsa + found.ed25519, key=lambda key: key.domain)  # stable: RSA stays first
-    if not keys:
+    if not (keys or or_none):
         raise UsageError(
             f"no managed domain: {settings.key_directory} holds no key that can sign",
             hint="make a key first: dkimctl genkey example.com",
@@ -150,7 +152,7 @@ def _refused(
 
 
 def _algorithm_notices(found: _Found, algorithm: str) -> Iterable[Notice]:
-    if algorithm == ED25519:
+    if algorithm == ED25519 and found.ed25519:
         yield Notice(
             "all mail is signed with Ed25519 alone, which many receivers cannot verify yet (RFC 8463)",
             f"make an RSA key: dkimctl genkey {shell_word(found.ed25519[0].domain)} --algorithm rsa",

@@ -81,19 +81,6 @@ def test_a_leaked_key_can_be_emptied_before_another_signs(signing: Relay, ovh: S
     assert phases(relay)[old] == "revoked"
 
 
-def test_only_an_unused_key_is_deleted(signing: Relay, ovh: Sandbox) -> None:
-    """The key that signs is refused; one made by mistake goes out of DNS and off the disk; its name stays taken."""
-    relay, old = signing, selector_of(signing, ovh)
-    at(relay.machine, 0, "delete", DOMAIN, old, code=1)
-    relay.machine.dkimctl("genkey", DOMAIN, "-s", "mistake")
-    relay.machine.dkimctl("publish", DOMAIN, "-s", "mistake", "--provider", "ovh", "--timeout", "20")
-    found = at(relay.machine, 0, "delete", DOMAIN, "mistake")
-    assert [step["action"] for step in found["steps"]] == ["remove", "purge"]
-    assert phases(relay) == {old: "active"}
-    assert relay.machine.dkimctl("genkey", DOMAIN, "-s", "mistake", check=False).returncode == 1
-    assert selector_of(relay, ovh) == old
-
-
 def test_a_held_domain_is_left_alone(signing: Relay) -> None:
     """After `hold` nothing is made; after `resume` it goes on."""
     assert at(signing.machine, 0, "hold", DOMAIN)["hold"]["changed"]

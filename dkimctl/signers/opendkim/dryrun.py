@@ -29,6 +29,8 @@ def dry_run(rendering: Rendering, settings: Settings, staged: Mapping[str, Path]
     """
     if find_program("opendkim") is None:
         return "no dry run: opendkim is not installed yet"
+    if not rendering.keys:
+        return "no dry run: no domain is left to sign for"
     user = settings.keys.owner.partition(":")[0] if os.geteuid() == 0 else None
     domains = [key.domain for key in sample(rendering.keys, installed)]
     _sign(_configuration(settings, staged), domains, user, shown=settings.paths.opendkim_conf)
