@@ -1,9 +1,14 @@
 """The argument `DOMAIN…` and the option `-s SELECTOR` of commands, and the domains that are meant."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from dkimctl.cli.completing import complete_domains, complete_selectors
 from dkimctl.cli.frame import App, Decorator
+
+if TYPE_CHECKING:
+    from dkimctl.errors import DkimctlError
 
 
 def domains_argument(*, required: bool = False) -> Decorator:
@@ -40,9 +45,29 @@ def managed_domains(app: App, named: tuple[str, ...]) -> list[str]:
 
 
 def possible_domains(app: App, named: tuple[str, ...]) -> list[str]:
-    """Return the domains of `managed_domains`, with directories in which there is no key: to be read anyway.
+    """Return the domains of `managed_domains`, with directories in which there is no key: each is then read once only.
 
-    What cannot be read in one of them then stops this domain and no other. Raises as `managed_domains`.
+    Raises as `managed_domains`.
     """
     every = [] if named else sorted({*app.store.names(), *app.settings.domains})
     return every or managed_domains(app, named)
+
+
+class Unread:
+    """Tells of each domain whose keys cannot be read, so that the others go on; where it is the only one, raises.
+
+    `domains`: all that the command is for.
+    """
+
+    def __init__(self, app: App, domains: list[str]) -> None:
+        self._app = app
+        self._is_alone = len(domains) == 1
+        self.exit_code = 0
+        """The worst of the errors."""
+
+    def __call__(self, error: "DkimctlError") -> None:
+        """Tell of one domain."""
+        if self._is_alone:
+            raise error
+        self._app.terminal.failure(error)
+        self.exit_code = max(self.exit_code, error.exit_code)

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from dkimctl.cli.completing import complete_providers
-from dkimctl.cli.domains import domains_argument, managed_domains, selector_option
+from dkimctl.cli.domains import Unread, domains_argument, managed_domains, selector_option
 from dkimctl.cli.frame import App, Number, accept_limits_option, dns_options
 from dkimctl.cli.frame import command as make_command
 
@@ -68,7 +68,9 @@ def command(
 
     app.json = app.json or form == "json"
     choices = Choices(**options)
-    keys = chosen_keys(app.store, managed_domains(app, domains), selector)
+    named = managed_domains(app, domains)
+    unread = Unread(app, named)
+    keys = chosen_keys(app.store, named, selector, unread)
     names = [key.name for key in (unfinished(keys, choices) if resume else keys)]
     view = PublicationView(app.terminal, lines=form == "jsonl", total=len(names), clock=app.clock)
     with view.meter:
@@ -76,4 +78,4 @@ def command(
         publish_streaming(
             app.settings, app.store, provider, names, choices, clock=app.clock, stop=Stop(), report=view.event
         )
-    return view.end()
+    return max(view.end(), unread.exit_code)

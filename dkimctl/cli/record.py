@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dkimctl.cli.domains import domains_argument, managed_domains, selector_option
+from dkimctl.cli.domains import Unread, domains_argument, managed_domains, selector_option
 from dkimctl.cli.frame import App, dns_options
 from dkimctl.cli.frame import command as make_command
 
@@ -30,20 +30,28 @@ def command(app: App, domains: tuple[str, ...], selector: str | None, form: str)
     The record is derived from the private key on disk, so it always verifies its signatures. A user who may not read
     the key gets the record that DNS serves.
     """
-    from dkimctl.errors import DiskError, is_denied
+    from dkimctl.errors import DiskError, DkimctlError, is_denied
     from dkimctl.output.records import aliases_text, record_text
     from dkimctl.record.published_keys import key_records
 
     app.json = app.json or form == "json"
+    named = managed_domains(app, domains)
+    unread = Unread(app, named)
+
+    def tell(error: DkimctlError) -> None:
+        if domains and is_denied(error):
+            raise error
+        unread(error)
+
     try:
-        found = key_records(app.settings, app.store, managed_domains(app, domains), selector)
+        found = key_records(app.settings, app.store, named, selector, tell)
     except DiskError as error:
         if not (domains and is_denied(error)):
             raise
         found = _served(app, domains, selector, error)
     app.terminal.result("".join(record_text(record, form) for record in found) + aliases_text(found, form))
     app.terminal.document("records", found)
-    return 0
+    return unread.exit_code
 
 
 def _served(app: App, domains: tuple[str, ...], selector: str | None, error: "DiskError") -> "list[NamedRecord]":

@@ -75,7 +75,12 @@ def command(
     show_notices(rendering.notices, app.terminal)
     if output:
         return _write(app, rendering, output)
-    return _compare(app, settings, rendering, check=check, show_diff=show_diff or not check)
+    code = _compare(app, settings, rendering, check=check, show_diff=show_diff or not check)
+    return code or _unread(rendering)
+
+
+def _unread(rendering: "Rendering") -> int:
+    return 3 if rendering.unread else 0
 
 
 def _exclude(install: bool, look: bool, output: str | None) -> None:
@@ -138,7 +143,7 @@ def _write(app: App, rendering: "Rendering", output: str) -> int:
     app.terminal.document("written", {"files": written, "notices": rendering.notices})
     if rendering.postfix:
         app.terminal.note(f"to apply the Postfix settings on a host: xargs -d '\\n' postconf -e < {POSTFIX_FILE}")
-    return 0
+    return _unread(rendering)
 
 
 def _install(app: App, settings: "Settings", *, allow_unproven: bool) -> int:
@@ -159,4 +164,4 @@ def _install(app: App, settings: "Settings", *, allow_unproven: bool) -> int:
     app.terminal.document("installed", installed_document(proven, rendering))
     if settings != app.settings:
         app.note_of_options()
-    return 0
+    return _unread(rendering)

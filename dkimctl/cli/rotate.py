@@ -2,7 +2,7 @@
 
 import click
 
-from dkimctl.cli.domains import domains_argument, managed_domains, possible_domains
+from dkimctl.cli.domains import Unread, domains_argument, managed_domains, possible_domains
 from dkimctl.cli.frame import App, dns_options
 from dkimctl.cli.frame import command as make_command
 
@@ -59,7 +59,8 @@ def _preview(app: App, domains: list[str]) -> int:
     from dkimctl.lifecycle.calendar import calendar
     from dkimctl.output.rotation import calendar_blocks
 
-    found = calendar(app.settings, app.store, domains, app.clock)
+    unread = Unread(app, domains)
+    found = calendar(app.settings, app.store, domains, app.clock, unread)
     app.terminal.show(calendar_blocks(found))
     app.terminal.document("calendar", found)
-    return 0
+    return unread.exit_code

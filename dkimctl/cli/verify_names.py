@@ -78,6 +78,7 @@ def source_of(
     named = managed_domains(app, domains)
     targets = partial(
         targets_of,
+        unread=len(named) > 1,
         selector=wanted,
         settings=app.settings,
         store=store,

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from dkimctl.clock import timestamp
-from dkimctl.errors import DkimctlError, Refused, disk_errors
+from dkimctl.errors import DkimctlError, Refused, disk_errors, is_denied
 from dkimctl.files import Folder, LinkFound, Owner, caller, read_file, read_found, read_untrusted
 from dkimctl.keys import metadata as meta
 from dkimctl.keys import pair as pairs
@@ -69,7 +69,8 @@ class KeyDirectoryReader:
     def domains(self) -> Iterator[str]:
         """Return every domain with a key, sorted, and those of which that cannot be read. Raises DiskError.
 
-        What cannot be read is an error where the keys of that domain are read, and of no other.
+        What cannot be read is an error where the keys of that domain are read, and of no other. A directory that the
+        caller may not enter is an error here: to a user who is not root all of them are closed.
         """
         flat = self._flat
         for name in self.names():
@@ -218,10 +219,16 @@ class KeyDirectoryReader:
         return self._path / f"{before}{shown}"  # below the same root, but elsewhere
 
     def _has_keys(self, domain: str) -> bool:
+        folder: Folder | None = None
         try:
             with self._folders.of(domain) as folder:
-                return folder is not None and bool(self._selectors(folder))
-        except DkimctlError:
+                if folder is None:
+                    return False
+                is_there = any(name.endswith(PRIVATE) and _NAME.fullmatch(name) for name in folder.names())
+                return is_there or bool(self._selectors(folder))
+        except DkimctlError as error:
+            if folder is None and is_denied(error):
+                raise
             return True
 
     def _selectors(self, folder: Folder) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
+from dkimctl.errors import DkimctlError
 from dkimctl.keys.pair import KeyPair
 from dkimctl.keys.public import PublicKey
 from dkimctl.keys.store import Key, KeyName, KeyReader, Select
@@ -19,8 +20,14 @@ class FilteredKeys:
         return self._store.names()
 
     def domains(self) -> Iterator[str]:
-        """Yield every domain with a key that is selected, sorted."""
-        return (domain for domain in self._store.domains() if self.keys(domain))
+        """Yield every domain with a key that is selected, sorted, and those of which that cannot be read."""
+        return filter(self._has_keys, self._store.domains())
+
+    def _has_keys(self, domain: str) -> bool:
+        try:
+            return bool(self.keys(domain))
+        except DkimctlError:
+            return True
 
     def keys(self, domain: str) -> tuple[Key, ...]:
         """Return the keys of a domain that are selected, oldest first."""

@@ -1,6 +1,6 @@
 """The calendar of the rotations to come: what is due now, and what each key waits for, domain by domain."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from dkimctl.clock import Clock
@@ -28,9 +28,13 @@ class Appointment:
 
 
 def calendar(
-    settings: Settings, store: LifecycleStore, domains: Iterable[str], clock: Clock
+    settings: Settings,
+    store: LifecycleStore,
+    domains: Iterable[str],
+    clock: Clock,
+    unread: Callable[[DkimctlError], None] = lambda _: None,
 ) -> tuple[Appointment, ...]:
-    """Return the steps to come, earliest first; nothing is done. What cannot be read is a step of its own."""
+    """Return the steps to come, earliest first; nothing is done. What cannot be read is a step, and for `unread`."""
     found: list[Appointment] = []
     now = instant(clock.now())
     machine = read_machine(settings, now)
@@ -38,6 +42,7 @@ def calendar(
         try:
             gathered, policy, planned = preview(settings, store, domain, machine, clock)
         except DkimctlError as error:
+            unread(error)
             found.append(Appointment(at_text(now), domain, "", error.message, is_due=True))
             continue
         found += _due(domain, gathered.facts, planned, now)

@@ -1,10 +1,10 @@
 """The key records that belong in DNS, for the keys of this machine."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from dkimctl.config.settings import Settings
-from dkimctl.errors import UsageError, shell_word
+from dkimctl.errors import DkimctlError, UsageError, shell_word
 from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import Key, KeyReader, published_keys
 from dkimctl.names import SLOTS, owner_name, selector_name
@@ -37,14 +37,30 @@ class NamedRecord:
     """What the customer of a delegated domain adds once, for every slot."""
 
 
-def chosen_keys(store: KeyReader, domains: Iterable[str], selector: str | None = None) -> Iterator[Key]:
+Unread = Callable[[DkimctlError], None]
+"""Gets the error of a domain whose keys cannot be read, and raises it, or returns so that the others go on."""
+
+
+def raise_it(error: DkimctlError) -> None:
+    """Raise what cannot be read."""
+    raise error
+
+
+def chosen_keys(
+    store: KeyReader, domains: Iterable[str], selector: str | None = None, unread: Unread = raise_it
+) -> Iterator[Key]:
     """Yield the keys of these domains that are not revoked; of each only the one with this selector, if one is named.
 
     Raises UsageError when a domain has no such key.
     """
     wanted = selector_name(selector) if selector else None
     for domain in domains:
-        keys = [key for key in published_keys(store.keys(domain)) if wanted in (None, key.selector)]
+        try:
+            found = store.keys(domain)
+        except DkimctlError as error:
+            unread(error)
+            continue
+        keys = [key for key in published_keys(found) if wanted in (None, key.selector)]
         if not keys:
             missing = f"{domain} has no key" + (f" with selector {wanted}" if wanted else "")
             hint = f"make one: dkimctl genkey {shell_word(domain)}" + (f" -s {wanted}" if wanted else "")
@@ -53,10 +69,20 @@ def chosen_keys(store: KeyReader, domains: Iterable[str], selector: str | None =
 
 
 def key_records(
-    settings: Settings, store: KeyReader, domains: Iterable[str], selector: str | None = None
+    settings: Settings,
+    store: KeyReader,
+    domains: Iterable[str],
+    selector: str | None = None,
+    unread: Unread = raise_it,
 ) -> list[NamedRecord]:
-    """Return the record of each key. Raises UsageError as `chosen_keys`, DiskError or CheckFailed for a bad key."""
-    return [_named(settings, store, key) for key in chosen_keys(store, domains, selector)]
+    """Return the record of each key. Raises UsageError as `chosen_keys`; a bad key is for `unread`, too."""
+    found = []
+    for key in chosen_keys(store, domains, selector, unread):
+        try:
+            found.append(_named(settings, store, key))
+        except DkimctlError as error:
+            unread(error)
+    return found
 
 
 def aliases_of(settings: Settings, domain: str, selectors: Iterable[str] = ()) -> tuple[Alias, ...]:

@@ -39,6 +39,8 @@ class Selection:
     algorithm: str
     """`rsa` or `ed25519`: the one of all of them, for a signer that has one."""
     notices: tuple["Notice", ...] = ()
+    unread: tuple[str, ...] = ()
+    """Domains of which not all keys can be read: they sign as before, or not at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,8 @@ class Rendering:
     """The version of main.cf from which `postfix` was decided."""
     leftovers: tuple[str, ...] = field(default=(), repr=False)
     """Copies of private keys that no daemon reads any more, as system paths: removed at the end, kept nowhere."""
+    unread: tuple[str, ...] = ()
+    """Domains of which not all keys can be read: they are rendered as they are."""
 
 
 Name = tuple[str, str]

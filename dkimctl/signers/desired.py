@@ -47,6 +47,7 @@ def desired(settings: Settings, store: KeyReader, *, allow_unproven: bool = True
         notices=(*selection.notices, *transition, *notices, *_no_signature_ttl(settings), *postfix_notices),
         main_cf=main_cf,
         leftovers=tuple(dict.fromkeys(_leftovers(settings, store, daemon, selection))),
+        unread=selection.unread,
     )
 
 

@@ -1,13 +1,14 @@
 """Which key signs for each managed domain, and what is left out because opendkim cannot use it safely."""
 
 import re
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 
 from dkimctl.config.settings import Settings
-from dkimctl.errors import UsageError, shell_word
+from dkimctl.errors import DkimctlError, UsageError, shell_word
 from dkimctl.keys.metadata import Phase
-from dkimctl.keys.store import Key, KeyReader, awaits_proof, signing_key
+from dkimctl.keys.store import Key, KeyName, KeyReader, awaits_proof, signing_key
 from dkimctl.names import first_few
 from dkimctl.opendkim.tables import LONGEST_LINE
 from dkimctl.signers.base import Name, Notice, Selection, SigningKey
@@ -16,6 +17,7 @@ RSA, ED25519 = "rsa", "ed25519"
 _LABELS = r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)"
 # domain, selector and path; ASCII without blanks, and without #, which would end the line
 _USABLE = re.compile(rf"{_LABELS}+ {_LABELS}* /[!-\"$-~]+")
+_MOST_UNREAD = 10  # domains that are told of
 _UNPROVEN = (Phase.GENERATED, Phase.PUBLISHED)
 
 
@@ -36,6 +38,8 @@ class _Found:
     """Those of them that dkimctl made."""
     unusable: list[str] = field(default_factory=list)
     leaving: list[str] = field(default_factory=list)
+    unread: dict[str, DkimctlError] = field(default_factory=dict)
+    """By domain, why not all of its keys can be read."""
 
 
 def select_keys(
@@ -43,7 +47,7 @@ def select_keys(
     store: KeyReader,
     *,
     both: bool = False,
-    installed: Callable[[], Container[Name]] = frozenset,
+    installed: Callable[[], Collection[Name]] = frozenset,
     allow_unproven: bool = True,
     or_none: bool = False,
 ) -> Selection:
@@ -57,7 +61,15 @@ def select_keys(
     """
     found = _Found(keyless=set(settings.domains))
     for domain in store.domains():
-        _sort_in(found, settings, domain, store.keys(domain), installed)
+        try:
+            keys_of_domain = store.keys(domain)
+        except DkimctlError as error:
+            keys_of_domain = _as_installed(store, domain, installed(), error)
+            found.unread[domain] = error
+            found.keyless.discard(domain)
+            if not keys_of_domain:
+                continue
+        _sort_in(found, settings, domain, keys_of_domain, installed)
     algorithm, keys = (RSA, found.rsa) if found.wants_rsa else (ED25519, found.ed25519)
     if both:
         keys = sorted(found.rsa + found.ed25519, key=lambda key: key.domain)  # stable: RSA stays first
@@ -68,11 +80,26 @@ def select_keys(
         )
     notices = (*_notices(found), *(() if both else _algorithm_notices(found, algorithm)))
     refused = () if allow_unproven or not found.waiting else _refused(found.waiting, settings, keys, installed())
-    return Selection(tuple(keys), algorithm, (*notices, *(refused or _unproven(found, settings, keys))))
+    notices = (*notices, *(refused or _unproven(found, settings, keys)))
+    return Selection(tuple(keys), algorithm, notices, tuple(found.unread))
+
+
+def _as_installed(store: KeyReader, domain: str, installed: Collection[Name], error: DkimctlError) -> tuple[Key, ...]:
+    """Return the keys of a domain that sign already, where not all of its keys can be read; none where none signs.
+
+    Raises the error when one that signs cannot be read either: it would sign no more.
+    """
+    try:
+        keys = [store.find(KeyName(domain, selector)) for name, selector in installed if name == domain]
+    except DkimctlError:
+        raise error from None
+    if None in keys:
+        raise error
+    return tuple(key for key in keys if key is not None)
 
 
 def _sort_in(
-    found: _Found, settings: Settings, domain: str, keys: tuple[Key, ...], installed: Callable[[], Container[Name]]
+    found: _Found, settings: Settings, domain: str, keys: tuple[Key, ...], installed: Callable[[], Collection[Name]]
 ) -> None:
     found.keyless.discard(domain)
     if not all(map(_is_usable, keys)):
@@ -101,7 +128,7 @@ def _is_usable(key: Key) -> bool:
     return length <= LONGEST_LINE and _USABLE.fullmatch(f"{key.domain} {key.selector} {key.path}") is not None
 
 
-def _signing_key(keys: tuple[Key, ...], algorithm: str, installed: Callable[[], Container[Name]]) -> Key | None:
+def _signing_key(keys: tuple[Key, ...], algorithm: str, installed: Callable[[], Collection[Name]]) -> Key | None:
     found = [key for key in keys if key.metadata.algorithm == algorithm]
     return signing_key(tuple(found), installed) if found else None
 
@@ -119,6 +146,8 @@ def _with_subdomains(settings: Settings, key: Key) -> bool:
 
 
 def _notices(found: _Found) -> Iterable[Notice]:
+    for domain, error in islice(found.unread.items(), _MOST_UNREAD):
+        yield Notice(f"{domain} stays as it is: {error.message}", error.hint)
     if found.unusable:
         yield Notice(
             f"left out, because opendkim cannot take their names: {first_few(found.unusable)}",
@@ -141,7 +170,7 @@ def _unproven(found: _Found, settings: Settings, chosen: Iterable[SigningKey]) -
 
 
 def _refused(
-    waiting: set[Name], settings: Settings, chosen: Iterable[SigningKey], installed: Container[Name]
+    waiting: set[Name], settings: Settings, chosen: Iterable[SigningKey], installed: Collection[Name]
 ) -> tuple[Notice, ...]:
     names = dict.fromkeys((key.domain, key.selector) for key in chosen)
     new = [name[0] for name in names if name in waiting and name not in installed]

@@ -13,7 +13,7 @@ from dkimctl.keys.knownbad import weakness
 from dkimctl.verify.conclusion.conclude import Judge, conclude
 from dkimctl.verify.judge import Judgement, Weakness, judge
 from dkimctl.verify.lookup.survey import survey
-from dkimctl.verify.report import Report, Target, in_brief
+from dkimctl.verify.report import Report, Target, Verdict, in_brief
 
 CONCURRENCY = 512
 """Names under way at most: for servers far away; near ones get fewer at a time."""
@@ -61,6 +61,8 @@ def check(
 async def _one(
     target: Target, resolution: Resolution, judge: Judge, *, recursive: bool, thorough: bool, brief: bool
 ) -> Report:
+    if target.unread is not None:
+        return Report(target, target.domain, "", target.owner, Verdict.UNKNOWN, (target.unread,))
     found = await survey(target, resolution, recursive=recursive, thorough=thorough)
     report = conclude(target, found, judge)
     return in_brief(report) if brief else report

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
+from dkimctl.catalogue.machine import UNREAD
 from dkimctl.config.settings import Settings
-from dkimctl.errors import CheckFailed, DiskError, UsageError, is_denied, shell_word
+from dkimctl.errors import CheckFailed, DiskError, DkimctlError, UsageError, is_denied, shell_word
+from dkimctl.findings import finding
 from dkimctl.keys.metadata import Phase
 from dkimctl.keys.public import PublicKey
 from dkimctl.keys.store import Key, KeyName, KeyReader, published_keys
@@ -26,15 +28,18 @@ def targets_of(
     settings: Settings,
     store: KeyReader,
     not_compared: Callable[[DiskError], None] = lambda _: None,
+    *,
+    unread: bool = False,
 ) -> Iterator[Target]:
     """For each domain the keys that belong in DNS, or the named selector, compared with its key where there is one.
 
     `not_compared` gets the error where the caller may not read the key of a named selector: its record is public.
-    Raises UsageError for a domain without keys when no selector is named.
+    `unread`: a domain whose keys cannot be read is a target of which nothing is known. Raises UsageError for a domain
+    without keys when no selector is named.
     """
     for domain in domains:
         if selector is None:
-            yield from _own_targets(domain, None, settings, store)
+            yield from _all_targets(domain, settings, store, unread)
             continue
         try:
             yield from list(_own_targets(domain, selector, settings, store))
@@ -43,6 +48,22 @@ def targets_of(
                 raise
             not_compared(error)
             yield target_of(domain, selector)
+
+
+def _all_targets(domain: str, settings: Settings, store: KeyReader, unread: bool) -> Iterator[Target]:
+    try:
+        yield from list(_own_targets(domain, None, settings, store))
+    except UsageError:
+        raise
+    except DkimctlError as error:
+        if not unread:
+            raise
+        yield unread_target(domain, error)
+
+
+def unread_target(domain: str, error: DkimctlError) -> Target:
+    """Return the target for a domain whose keys cannot be read."""
+    return Target("", domain, unread=finding(UNREAD, domain, error.message, fix=error.hint or None))
 
 
 def _own_targets(domain: str, selector: str | None, settings: Settings, store: KeyReader) -> Iterator[Target]:
@@ -80,7 +101,11 @@ def _target(key: Key, public: PublicKey, settings: Settings) -> Target:
 def managed_targets(names: Iterable[str], settings: Settings, store: KeyReader) -> Iterator[Target]:
     """The keys that belong in DNS of every domain that has some. Raises UsageError for a configured one without."""
     for name in names:
-        keys = store.keys_with_public(name, _in_dns)
+        try:
+            keys = store.keys_with_public(name, _in_dns)
+        except DkimctlError as error:
+            yield unread_target(name, error)
+            continue
         if not keys and name in settings.domains:
             yield from targets_of([name], None, settings, store)
         for key, public in keys:

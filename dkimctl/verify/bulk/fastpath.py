@@ -151,7 +151,8 @@ class FastPath:
 
     def _begins(self, target: Target) -> bool:
         """Begin one target, on this path or the long one; False when the window of its zone is full."""
-        window = self._window_of(target.domain) if not target.alias else None  # a CNAME needs the long way
+        is_plain = not target.alias and target.unread is None  # all else needs the long way
+        window = self._window_of(target.domain) if is_plain else None
         if window is None or (window.dead and self._is_probe()):
             self._left.append(target)
             return True

@@ -25,11 +25,13 @@ class Target(NamedTuple):
     """True when mail of sub-domains is signed with this key."""
     alias: str = ""
     """Where the CNAME of a delegated domain must lead; empty when the record belongs at the owner name itself."""
+    unread: Finding | None = None
+    """Why the domain's keys could not be read: nothing is asked then, and the selector is empty."""
 
     @property
     def owner(self) -> str:
         """`<selector>._domainkey.<domain>`, without final dot; it may be too long for DNS, which is a finding."""
-        return f"{self.selector}.{DOMAINKEY}.{self.domain}"
+        return f"{self.selector}.{DOMAINKEY}.{self.domain}" if self.selector else self.domain
 
 
 class AnswerState(StrEnum):
