@@ -71,6 +71,8 @@ class State:
     table: tuple[str, ...]
     is_served: bool
     """True when DNS serves what the account has."""
+    is_begun: bool
+    """True while a person's wish for a rotation is not fulfilled."""
 
 
 @dataclass
@@ -204,13 +206,15 @@ class Rotation:
         records = {one.sub_domain: whose(one.target) for one in zone.edited if "_domainkey" in one.sub_domain}
         private = self.private_keys()
         keys = {stem: (str(known["phase"]), stem in private) for stem, known in notes.items()}
-        return State(keys, records, self._table(), zone.deployed)
+        return State(keys, records, self._table(), zone.deployed, self._noted().get("begun") is not None)
 
     def has_begun(self) -> bool:
         """True when the wish of `--now` was noted, or fulfilled."""
+        return "begun" in self._noted()
+
+    def _noted(self) -> dict[str, object]:
         place = self.keys / ".lifecycle.json"
-        begun = json.loads(place.read_bytes()) if place.exists() else {}
-        return "begun" in begun
+        return dict(json.loads(place.read_bytes())) if place.exists() else {}
 
     def leftovers(self) -> list[str]:
         """Every temporary name below what dkimctl writes to."""

@@ -222,12 +222,10 @@ class Effects:
         return True
 
     def _switch_all(self, dues: Sequence[Due]) -> int:
-        begun = KeyOnRelay(
-            tried=self._now
-        )  # no proof from before counts: the tables change before the daemon reads them
+        now = self._now
         try:
-            for due in dues:
-                self._note_signing(due.key, lambda facts: begun._replace(failed=facts.failed))
+            for due in dues:  # no proof from before counts: the tables change before the daemon reads them
+                self._note_signing(due.key, lambda facts: KeyOnRelay(tried=now, failed=facts.failed))
             result = switch(self.settings, self.store, [due.key for due in dues], clock=self.clock)
         except DkimctlError as error:
             for due in dues:
@@ -242,7 +240,6 @@ class Effects:
                 continue
             with self._alone(due):
                 self._note_proof(due.key)
-                self.store.note_domain(due.domain, begun=None)
                 self._done(due, "it signs now, and its signature verifies with the record in DNS")
         return len(result.failed)
 
@@ -261,8 +258,13 @@ class Effects:
             self.report(failed_step(dues[0].domain, dues[0].key.selector, Do.SWITCH, error))
 
     def _note_proof(self, key: Key) -> None:
-        """Note a proof, and the phase that follows from it, in one write: a run may be killed after any."""
+        """Note a proof, and the phase that follows from it, in one write: a run may be killed after any.
+
+        With a switch the rotation that a person began is over; a wish that was left would begin another one.
+        """
         now = self._now
+        if read_on_relay(key.metadata, now).since is None:
+            self.store.note_domain(key.domain, begun=None)
 
         def proven(known: Metadata) -> Metadata:
             facts = read_on_relay(known, now)
@@ -273,8 +275,10 @@ class Effects:
 
     def _prove(self, dues: Sequence[Due]) -> None:
         result: Mapping[Name, DkimctlError | None]
+        keys = [due.key for due in dues]
+        is_begun = any(self._is_begun(key) for key in keys)
         try:
-            result = prove_keys(self.settings, self.store, [due.key for due in dues], clock=self.clock)
+            result = prove_keys(self.settings, self.store, keys, is_begun=is_begun, clock=self.clock)
         except DkimctlError as problem:
             result = dict.fromkeys(((due.domain, due.key.selector) for due in dues), problem)
         for due in dues:
@@ -283,6 +287,11 @@ class Effects:
                 self._note_proof(due.key) if error is None else self._note_failure(due.key)
             if error is not None:
                 self._fail(due, error)
+
+    def _is_begun(self, key: Key) -> bool:
+        """Return True when a switch to this key began and was not seen to end."""
+        noted = read_on_relay(key.metadata, self._now)
+        return noted.tried is not None and noted.since is None
 
     def _note_failure(self, key: Key) -> None:
         now = self._now

@@ -112,18 +112,32 @@ def _selectors(store: KeyReader, before: frozenset[Name], keys: Iterable[Key]) -
 
 
 def prove_keys(
-    settings: Settings, store: KeyReader, keys: Collection[Key], *, clock: Clock
+    settings: Settings, store: KeyReader, keys: Collection[Key], *, is_begun: bool = False, clock: Clock
 ) -> Mapping[Name, DkimctlError | None]:
     """Show the signer a message for each of these keys, which its tables name; return why each fails, or None.
 
     A run that was killed may have left a daemon that has not read its tables: it is reloaded when messages fail.
+    `is_begun`: a switch to one of them was never finished, so that one table may be new and the other old. Then both
+    are written before the daemon reads either: with half of each it would answer to no message.
     """
+    return with_current_files(settings, lambda: _prove_keys(settings, store, keys, is_begun, clock))
+
+
+def _prove_keys(
+    settings: Settings, store: KeyReader, keys: Collection[Key], is_begun: bool, clock: Clock
+) -> Mapping[Name, DkimctlError | None]:
     names = {(key.domain, key.selector) for key in keys}
     rendering = desired(settings, chosen_keys(store, installed_keys(settings), {}))
     wanted: list[SigningKey] = [key for key in rendering.keys if (key.domain, key.selector) in names]
-    failures = prove(wanted, settings, record_in_dns(settings.lookup), clock)
-    if failures:
+    record = record_in_dns(settings.lookup)
+    failures = prove(wanted, settings, record, clock)
+    if failures and is_begun:
+        made = attempt(rendering, settings, wanted, record, clock=clock)
+        if made.reload_failed:
+            raise made.reload_failed
+        failures = made.failures
+    elif failures:
         reload_again(settings)
-        failures = prove(wanted, settings, record_in_dns(settings.lookup), clock)
+        failures = prove(wanted, settings, record, clock)
     wrong = {(failure.key.domain, failure.key.selector): failure.error for failure in failures}
     return {(key.domain, key.selector): wrong.get((key.domain, key.selector)) for key in wanted}
