@@ -107,7 +107,7 @@ def reason(error: OSError) -> str:
     certificate = getattr(error, "verify_message", "")
     if certificate:
         return f"its certificate does not verify: {certificate}"
-    return (error.strerror or str(inner or error)).lower()
+    return error.strerror.lower() if error.strerror else str(inner or error)
 
 
 def is_denied(error: DkimctlError) -> bool:
