@@ -58,10 +58,11 @@ def walked() -> list[tuple[str, int, Any]]:
         pytest.skip("a throw-away copy of this machine is needed (root, unshare, overlay)")
     script = reachable_for_all() + "\nset +e\n" + PRELUDE + FRESH
     ended = run_in_box("sh", "-c", script, PYTHONPATH=str(REPOSITORY), PYTHON=sys.executable)
-    return list(_documents(ended.stdout))
+    return list(documents(ended.stdout))
 
 
-def _documents(text: str) -> Any:
+def documents(text: str) -> Any:
+    """Yield the words, the exit code and the document of each command in such an output."""
     decoder, place, last = json.JSONDecoder(), 0, None
     while place < len(text.rstrip()):
         value, place = decoder.raw_decode(text, place)

@@ -73,8 +73,8 @@ def _compare(app: App, settings: "Settings", adoption: "Adoption") -> int:
 
 
 def _install(app: App, settings: "Settings", adoption: "Adoption") -> int:
-    from dkimctl.adopt.journal import mark_complete, with_note
     from dkimctl.install.install import install
+    from dkimctl.install.journal import ADOPTION, mark_complete, with_note
     from dkimctl.output.adoption import adoption_document
     from dkimctl.output.layout import GAP
     from dkimctl.output.rendering import show_installation
@@ -82,9 +82,9 @@ def _install(app: App, settings: "Settings", adoption: "Adoption") -> int:
     if not adoption.taken:
         app.terminal.document("adoption", adoption_document(adoption, None))
         return 0
-    rendering = with_note(adoption.rendering, settings, app.clock.now())
+    rendering = with_note(ADOPTION, adoption.rendering, settings, app.clock.now())
     proven = install(rendering, settings, app.store, clock=app.clock)
-    mark_complete(settings)
+    mark_complete(ADOPTION, settings)
     app.terminal.show([GAP])
     show_installation(proven, app.terminal)
     app.terminal.document("adoption", adoption_document(adoption, proven))
@@ -94,10 +94,10 @@ def _install(app: App, settings: "Settings", adoption: "Adoption") -> int:
 
 
 def _undo(app: App) -> int:
-    from dkimctl.adopt.journal import undo
-    from dkimctl.output.adoption import show_undone
+    from dkimctl.install.journal import ADOPTION, undo
+    from dkimctl.output.undone import show_undone
 
-    undone = undo(app.settings)
+    undone = undo(ADOPTION, app.settings)
     show_undone(undone, app.terminal)
     app.terminal.document("undone", undone)
     return 0

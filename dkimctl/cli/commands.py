@@ -19,6 +19,7 @@ COMMANDS: dict[str, str] = {
     "why": "Predict whether mail from a sender is signed, and why.",
     "adopt": "Take over an opendkim installation configured by hand.",
     "init": "Install a daily timer, hook directories, a configuration.",
+    "uninstall": "Take dkimctl out of opendkim, Postfix and systemd.",
     "selftest": "Send messages and verify their signatures.",
     "sandbox": "Run an OVH-compatible API and a DNS server on loopback.",
     "demo": "Show the whole loop on the sandbox; no root, no account.",

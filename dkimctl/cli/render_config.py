@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     "render-config",
     example="dkimctl render-config\n"
     "sudo dkimctl render-config --install\n"
+    "sudo dkimctl render-config --undo --dry-run\n"
     "dkimctl render-config --socket inet:8891@localhost --output /tmp/tree",
 )
 @click.option("--diff", "show_diff", is_flag=True, help="Show what would change (this is the default).")
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Write what differs, keep a backup, reload, prove it by mail.",
 )
+@click.option("--undo", "do_undo", is_flag=True, help="Restore every file as it was before the last --install.")
+@click.option("--dry-run", is_flag=True, help="With --undo: only show what would be restored.")
 @click.option("--allow-unproven", is_flag=True, help="Install keys, too, that DNS was not seen to serve.")
 @click.option("--output", type=DIRECTORY, help="Write everything below DIR instead.")
 @click.option(
@@ -54,6 +57,8 @@ def command(
     show_diff: bool,
     check: bool,
     do_install: bool,
+    do_undo: bool,
+    dry_run: bool,
     allow_unproven: bool,
     output: str | None,
     **choices: object,
@@ -62,9 +67,11 @@ def command(
 
     Your own lines in the tables are kept, and so are other milters of Postfix; the signer is put last. --install checks
     the new files first, and restores the old ones when a test message is not signed afterwards. It refuses a key that
-    DNS was not seen to serve.
+    DNS was not seen to serve. --undo takes the last --install back, byte for byte, unless a file was changed since.
     """
-    _exclude(do_install, check or show_diff, output)
+    _exclude(do_install, do_undo, check or show_diff, bool(output))
+    if do_undo or dry_run:
+        return _undo(app, do_undo=do_undo, dry_run=dry_run)
     from dkimctl.output.rendering import show_notices
     from dkimctl.signers.desired import desired
 
@@ -83,11 +90,25 @@ def _unread(rendering: "Rendering") -> int:
     return 3 if rendering.unread else 0
 
 
-def _exclude(install: bool, look: bool, output: str | None) -> None:
-    if install + look + bool(output) > 1:
+def _exclude(*chosen: bool) -> None:
+    if sum(chosen) > 1:
         from dkimctl.errors import UsageError
 
-        raise UsageError("--install, --output and --check or --diff exclude each other", hint="use one of them")
+        raise UsageError("--install, --undo, --output and --check or --diff exclude each other", hint="use one of them")
+
+
+def _undo(app: App, *, do_undo: bool, dry_run: bool) -> int:
+    from dkimctl.errors import UsageError
+    from dkimctl.install.journal import INSTALLATION, undo
+    from dkimctl.output.undone import show_undone
+    from dkimctl.signers.service import Action
+
+    if not do_undo:
+        raise UsageError("--dry-run belongs to --undo", hint="what --install would do: dkimctl render-config")
+    undone = undo(INSTALLATION, app.settings, dry_run=dry_run)
+    show_undone(undone, app.terminal, dry_run=dry_run)
+    app.terminal.document("undone", undone, changed=not dry_run)
+    return 3 if any(not told.done and told.step is Action.RESTART for told in undone.daemons) else 0
 
 
 def _chosen(

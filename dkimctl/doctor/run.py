@@ -18,6 +18,7 @@ from dkimctl.doctor.keys import check_keys
 from dkimctl.doctor.lost_rows import check_lost_rows
 from dkimctl.doctor.machine import check_machine
 from dkimctl.doctor.milters import check_milters
+from dkimctl.doctor.removed_daemon import removed_daemon
 from dkimctl.doctor.start import check_start
 from dkimctl.doctor.tables import check_tables
 from dkimctl.doctor.untouched import untouched
@@ -58,11 +59,11 @@ def diagnose(
 ) -> tuple[Diagnosis, ...]:
     """Run the checks and return their findings, the worst first; one `ok` finding when nothing is wrong.
 
-    On a host that was never set up one finding says how to begin, and nothing else is checked. `begins` is called with
-    the name of each check before it runs.
+    On a host that was never set up, or without the opendkim that Postfix asks, there is one finding alone. `begins` is
+    called with the name of each check before it runs.
     """
-    if beginning := untouched(world):
-        return (beginning,)
+    if only := untouched(world) or removed_daemon(world):
+        return (only,)
     if not signer_of(world.settings).explains:
         checks = [check for check in checks if check not in CHECKS or check in _FOR_ANY_SIGNER]
     elif signers_instead(world):

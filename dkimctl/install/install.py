@@ -9,6 +9,7 @@ from dkimctl.dkim.keysource import record_on_disk
 from dkimctl.errors import CheckFailed, DkimctlError, Unavailable
 from dkimctl.install.attempt import Attempt, attempt, take_back
 from dkimctl.install.eligible_keys import installed_keys
+from dkimctl.install.journal import INSTALLATION, mark_complete, with_note
 from dkimctl.install.lock import with_current_files
 from dkimctl.install.switch import Switched
 from dkimctl.install.write import Installed
@@ -44,9 +45,20 @@ def install_current(
     def work() -> tuple[Rendering, Proven]:
         rendering = desired(settings, store, allow_unproven=allow_unproven)
         before(rendering)
-        return rendering, install(rendering, settings, store, clock=clock)
+        noted = with_note(INSTALLATION, rendering, settings, clock.now())
+        proven = install(noted, settings, store, clock=clock)
+        mark_complete(INSTALLATION, settings)
+        return rendering, _without_note(proven, settings)
 
     return with_current_files(settings, work)
+
+
+def _without_note(proven: Proven, settings: Settings) -> Proven:
+    """Return the result without the note, which is ours alone."""
+    switched = proven.switched
+    changed, note = switched.installed.changed, INSTALLATION.path(settings)
+    changed = replace(changed, files=tuple(file for file in changed.files if file.path != note))
+    return replace(proven, switched=replace(switched, installed=replace(switched.installed, changed=changed)))
 
 
 def install(rendering: Rendering, settings: Settings, store: KeyStore, *, clock: Clock) -> Proven:

@@ -64,7 +64,7 @@ def switch_to(rendering: Rendering, settings: Settings, *, clock: Clock) -> Swit
     if settings.is_live:
         try:
             switched = replace(switched, daemon=_reload_signer(before, installed, settings))
-            switched = replace(switched, postfix=_reload_postfix(settings) if installed.changed.postfix else None)
+            switched = replace(switched, postfix=reload_postfix(settings) if installed.changed.postfix else None)
         except Unavailable as error:
             raise ReloadFailed(error, switched) from error
     remove_leftovers(installed, settings)
@@ -113,7 +113,7 @@ def switch_back(switched: Switched, settings: Settings) -> tuple[ReloadResult, .
     # when it said nothing it ran before, and did not survive the new configuration
     was_running = switched.daemon is None or switched.daemon.step is not Action.START
     result = _reload_signer(before, switched.installed, settings, was_running=was_running)
-    return (result, _reload_postfix(settings)) if switched.installed.changed.postfix else (result,)
+    return (result, reload_postfix(settings)) if switched.installed.changed.postfix else (result,)
 
 
 def _reload_signer(
@@ -132,7 +132,7 @@ def _changed_paths(installed: Installed) -> dict[str, bool]:
     return files | {change.path: change.change is Change.NEW for change in installed.changed.directories}
 
 
-def _reload_postfix(settings: Settings) -> ReloadResult:
+def reload_postfix(settings: Settings) -> ReloadResult:
     """Reload Postfix where it runs; otherwise it reads the settings when it starts."""
     directory = str(settings.at(settings.paths.postfix_directory))
     if run_program("postfix", "-c", directory, "status").code != 0:

@@ -102,7 +102,10 @@ def _switch(
         before_switch({f.path: new.get(f.path, settings.at(f.path)) for f in rendering.files})
         steps = [(staged[change.path], change.replaces) for change in difference.files]
         if difference.postfix:
-            steps.insert(0, (stack.enter_context(_staged_main_cf(difference, settings)), rendering.main_cf))
+            steps.insert(
+                _noted(difference, settings),
+                (stack.enter_context(staged_main_cf(_values(difference), settings)), rendering.main_cf),
+            )
         backup = backed_up(_old_files(difference, settings), settings, now)
         with all_or_nothing(backup) as put:
             for file, expected in steps:
@@ -110,18 +113,27 @@ def _switch(
     return backup.shown
 
 
+def _noted(difference: Difference, settings: Settings) -> int:
+    """Return 1 where the first file is the note of what is done, which is written before everything else."""
+    return int(bool(difference.files) and difference.files[0].path.startswith(f"{settings.paths.backups}/"))
+
+
 def _old_files(difference: Difference, settings: Settings) -> list[str]:
     old = [change.path for change in difference.files if change.change is not Change.NEW]
     return [*old, _main_cf(settings)] if difference.postfix else old
 
 
+def _values(difference: Difference) -> dict[str, str]:
+    return {change.name: change.wanted for change in difference.postfix}
+
+
 @contextmanager
-def _staged_main_cf(difference: Difference, settings: Settings) -> Iterator[Staged]:
+def staged_main_cf(values: Mapping[str, str | None], settings: Settings) -> Iterator[Staged]:
+    """Yield main.cf with these values set, or with None no longer set, ready to be put in place."""
     directory = settings.at(settings.paths.postfix_directory)
     status = status_of(directory / "main.cf")
     mode = stat.S_IMODE(status.st_mode) if status else 0o644
     owner = Owner.of(status) if status and os.geteuid() == 0 else None
-    values = {change.name: change.wanted for change in difference.postfix}
     with (
         postconf.edited(directory, values) as content,
         staged_file(directory / "main.cf", content, mode=mode, owner=owner, follow=True) as staged,

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import fields
 
 from dkimctl.adopt.candidates import Left
-from dkimctl.adopt.journal import Undone
 from dkimctl.adopt.plan import Adoption, Taken
 from dkimctl.findings import Severity
 from dkimctl.install.compare import Difference
@@ -55,18 +54,6 @@ def _few(groups: Sequence[Sequence[Block]]) -> Iterator[Block]:
         yield from group
     if len(groups) > _SHOWN:
         yield paragraph(f"… and {len(groups) - _SHOWN} more; --json lists them all", INDENT)
-
-
-def show_undone(undone: Undone, terminal: Terminal) -> None:
-    """Show the restored files, then what the daemons were told."""
-    terminal.show(Line(f"{path}: as it was") for path in undone.files)
-    if undone.backup:
-        terminal.note(f"the copies stay in {undone.backup}")
-    for told in undone.daemons:
-        if told.done:
-            terminal.note(told.message)
-        else:
-            terminal.warning(told.message, told.hint)
 
 
 def adoption_document(adoption: Adoption, change: Difference | Proven | None) -> dict[str, object]:

@@ -70,10 +70,11 @@ def show_switch(switched: Switched, terminal: Terminal) -> None:
         terminal.note(switched.dry_run)
     for result in (switched.daemon, switched.postfix):
         if result is not None:
-            _show_reload(result, terminal)
+            show_reload(result, terminal)
 
 
-def _show_reload(result: ReloadResult, terminal: Terminal) -> None:
+def show_reload(result: ReloadResult, terminal: Terminal) -> None:
+    """Show what a daemon was told: as a warning where a person has to do it."""
     if result.done:
         terminal.note(result.message)
     else:

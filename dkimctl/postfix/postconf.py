@@ -79,8 +79,10 @@ def tidy(directory: Path) -> None:
 
 
 @contextmanager
-def edited(directory: Path, values: Mapping[str, str]) -> Iterator[bytes]:
+def edited(directory: Path, values: Mapping[str, str | None]) -> Iterator[bytes]:
     """Yield main.cf with these values set, written nowhere yet; meanwhile no other postconf changes main.cf.
+
+    None: the parameter is no longer set. The same values make the same file.
 
     It is postconf that edits it, in a copy. Raises DiskError when it could not.
     """
@@ -89,7 +91,8 @@ def edited(directory: Path, values: Mapping[str, str]) -> Iterator[bytes]:
         content = read_file(main)
         write_file(place / "main.cf", content or b"", mode=0o600)
         try:
-            _postconf(place, "-e", *(f"{name} = {value}" for name, value in values.items()))
+            for name, value in values.items():  # one by one: of several it appends the new ones in any order
+                _postconf(place, *(("-X", name) if value is None else ("-e", f"{name} = {value}")))
         except Unavailable as error:
             raise DiskError(error.message.replace(str(place), str(directory)), hint=error.hint) from error
         yield read_file(place / "main.cf") or b""

@@ -97,6 +97,13 @@ def uninstall(settings: Settings) -> Done:
     )
 
 
+def installed_files(settings: Settings) -> tuple[str, ...]:
+    """Return what `uninstall` would remove: the files that nobody has changed. Raises CheckFailed, DiskError."""
+    digests = _read_note(settings).digests
+    contents = {path: read_file(settings.at(path)) for path in digests}
+    return tuple(path for path, there in contents.items() if there is not None and _digest(there) == digests[path])
+
+
 def _outcome(settings: Settings, path: str, wanted: bytes, note: _Note) -> Outcome:
     there = read_file(settings.at(path))
     if there is None:

@@ -32,6 +32,11 @@ def belongs_to_person(settings: Settings, content: bytes | None) -> bool:
     return not (content is None or _is_sealed(content) or _is_package_own(settings, content))
 
 
+def is_ours(content: bytes) -> bool:
+    """Return whether dkimctl wrote the file whole, whoever edited it afterwards."""
+    return content.startswith(_HEADER)
+
+
 def _is_sealed(content: bytes) -> bool:
     _, found, rest = content.partition(_SEAL)
     digest, _, body = rest.partition(b"\n\n")
@@ -44,14 +49,20 @@ def _is_package_own(settings: Settings, content: bytes) -> bool:
     return f"\n {settings.paths.opendkim_conf} {digest}".encode() in status
 
 
+def without_include(content: bytes, included: str) -> bytes:
+    """Return a person's opendkim.conf without `Include included`."""
+    ours = {s.line for s in parse(content, "") if s.key == INCLUDE and s.value == included}
+    lines = content.split(b"\n")
+    return b"\n".join(line for number, line in enumerate(lines, 1) if number not in ours)
+
+
 def with_include_last(content: bytes, included: str) -> bytes:
     """A person's opendkim.conf with `Include included` as its last setting; verbatim when it is that already."""
     found = parse(content, "")
     ours = [s.line for s in found if s.key == INCLUDE and s.value == included]
     if ours and found[-1].line == ours[-1] and len(ours) == 1:
         return content
-    lines = content.split(b"\n")
-    kept = b"\n".join(line for number, line in enumerate(lines, 1) if number not in ours)
+    kept = without_include(content, included)
     return kept + (b"" if not kept or kept.endswith(b"\n") else b"\n") + f"Include {included}\n".encode()
 
 
