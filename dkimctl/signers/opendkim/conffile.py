@@ -33,7 +33,7 @@ def belongs_to_person(settings: Settings, content: bytes | None) -> bool:
 
 
 def is_ours(content: bytes) -> bool:
-    """Return whether dkimctl wrote the file whole, whoever edited it afterwards."""
+    """Return whether dkimctl wrote the file whole; a person may have edited it since."""
     return content.startswith(_HEADER)
 
 
