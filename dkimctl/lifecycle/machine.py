@@ -3,7 +3,6 @@
 import json
 from contextlib import suppress
 from datetime import datetime
-from typing import NamedTuple
 
 from dkimctl.clock import timestamp
 from dkimctl.config.settings import Settings
@@ -14,10 +13,9 @@ from dkimctl.install.eligible_keys import installed_keys
 from dkimctl.lifecycle.gather import Machine
 from dkimctl.lifecycle.notes import at_text, instant
 from dkimctl.lifecycle.policy import DAY
-from dkimctl.names import printable
+from dkimctl.lifecycle.queue import oldest_queued
 from dkimctl.postfix.durations import QUEUE_LIFETIME, queue_lifetime
 from dkimctl.postfix.postconf import read_settings
-from dkimctl.programs import find_program, run_program
 from dkimctl.signers.registry import signer_of
 
 STATE_DIRECTORY = "/var/lib/dkimctl"
@@ -25,17 +23,6 @@ STATE = f"{STATE_DIRECTORY}/rotate.json"
 _BACKWARDS = 300
 """The clock may be set back by so many seconds without a word."""
 _LONGEST_GAP = 400 * DAY
-
-
-class Queued(NamedTuple):
-    """A message in Postfix's queue."""
-
-    arrival: int
-    text: str
-    """What it is, in words."""
-
-
-_UNLISTED = Queued(0, "mail of any age in the queue, which postqueue -j could not list")
 
 
 def read_machine(settings: Settings, now: int) -> Machine:
@@ -50,7 +37,7 @@ def read_machine(settings: Settings, now: int) -> Machine:
     careful = min(state["careful_until"], now + DAY) if "careful_until" in state else None
     if gap < -_BACKWARDS or gap > settings.lifecycle.keep_after:
         careful = now + DAY
-    queued = _oldest_queued(settings) if settings.is_live else None
+    queued = oldest_queued(settings) if settings.is_live else None
     return Machine(
         installed_keys(settings),
         open_connections(socket) if socket else frozenset(),
@@ -107,31 +94,3 @@ def _queue_lifetime(settings: Settings) -> int:
         place = settings.at(settings.paths.postfix_directory)
         value = read_settings(place, [QUEUE_LIFETIME], expanded=True).get(QUEUE_LIFETIME, "")
     return queue_lifetime(value)
-
-
-def _oldest_queued(settings: Settings) -> Queued | None:
-    """Return the oldest message in Postfix's queue; None when it is empty, or there is no Postfix.
-
-    A queue that could not be listed, such as one whose listing is too long or does not end, may hold mail of any age.
-    """
-    if find_program("postqueue") is None:
-        return None
-    directory = str(settings.at(settings.paths.postfix_directory))
-    try:
-        listed = run_program("postqueue", "-c", directory, "-j")
-    except DkimctlError:
-        return _UNLISTED
-    if listed.code != 0:
-        return _UNLISTED
-    return min(filter(None, map(_queued, listed.out.splitlines())), default=None)
-
-
-def _queued(line: str) -> Queued | None:
-    with suppress(ValueError, KeyError, TypeError):
-        message = json.loads(line)
-        arrival = int(message["arrival_time"])
-        hold = " on hold" if message.get("queue_name") == "hold" else ""
-        return Queued(
-            arrival, f"{printable(str(message.get('queue_id')), 40)}{hold} in the queue since {at_text(arrival)}"
-        )
-    return None

@@ -4,7 +4,7 @@ Repeating it is safe. A revoked key never signs again.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dkimctl.clock import Clock
 from dkimctl.config.settings import Settings
@@ -13,7 +13,8 @@ from dkimctl.install.eligible_keys import installed_keys
 from dkimctl.keys.store import Key, LifecycleStore
 from dkimctl.lifecycle.effects import Effects, Report
 from dkimctl.lifecycle.facts import Leak
-from dkimctl.lifecycle.notes import at_text, instant, read_record, with_leak
+from dkimctl.lifecycle.notes import at_text, instant, read_on_relay, read_record, with_leak
+from dkimctl.lifecycle.queue import count_from, queued_mail
 from dkimctl.lifecycle.rotate import Rotated, rotate
 
 _PAUSE = 5.0  # seconds between two looks at the name servers
@@ -32,6 +33,8 @@ class Exposed:
     """When the last resolver has forgotten the record: RFC 3339, UTC. None while it is still served."""
     is_assumed: bool = False
     """True when the record's TTL was never seen, and a day is taken for it."""
+    queued: int | None = None
+    """Messages in Postfix's queue that the key may have signed, by the senders of their envelopes; None: not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +100,23 @@ def revoke(
         rotated = rotate(settings, store, domains, clock=clock, begin=domains, report=report)
         exposed = tuple(_exposed(store, key, instant(clock.now())) for key in keys)
         if all(one.revoked for one in exposed) or clock.monotonic() + _PAUSE > deadline:
-            return Revocation(rotated, exposed)
+            return Revocation(rotated, _with_queue(settings, store, keys, exposed, instant(clock.now())))
         clock.sleep(_PAUSE)
+
+
+def _with_queue(
+    settings: Settings, store: LifecycleStore, keys: Sequence[Key], exposed: Sequence[Exposed], now: int
+) -> tuple[Exposed, ...]:
+    """Return the same, with how many messages in the queue each key may have signed."""
+    mails = queued_mail(settings)
+    if mails is None:
+        return tuple(exposed)
+    found = []
+    for key, one in zip(keys, exposed, strict=True):
+        current = store.find(key.name)
+        left = read_on_relay(current.metadata, now).left if current else None
+        found.append(replace(one, queued=count_from(key.domain, mails, left)))
+    return tuple(found)
 
 
 def _exposed(store: LifecycleStore, key: Key, now: int) -> Exposed:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from dkimctl.lifecycle.calendar import Appointment
-from dkimctl.lifecycle.revoke import Revocation
+from dkimctl.lifecycle.revoke import Exposed, Revocation
 from dkimctl.lifecycle.rotate import Rotated
 from dkimctl.lifecycle.steps import RotationStep, StepOutcome
 from dkimctl.output.layout import Block, Table, Tone
@@ -62,6 +62,16 @@ def show_revocation(result: Revocation, terminal: "Terminal") -> None:
             terminal.line_step(f"{subject}: revoked; resolvers may believe its old record until {one.until}{why}")
         else:
             terminal.line_step(f"{subject}: revoked")
+        terminal.line_step(f"{subject}: {_queued(one)}")
+
+
+def _queued(one: Exposed) -> str:
+    """Return what is known of mail that fails now, and what is not."""
+    beyond = "what other servers have accepted already fails as well, and nobody here knows how much that is"
+    if one.queued is None:
+        return f"the queue could not be listed: mail in it that was signed with this key fails; {beyond}"
+    count = f"{one.queued} message{'' if one.queued == 1 else 's'}" if one.queued else "no message"
+    return f"{count} in the queue from this domain (by the envelope) may have its signature and fail; {beyond}"
 
 
 def calendar_blocks(found: Sequence[Appointment]) -> Iterator[Block]:

@@ -7,7 +7,7 @@ import pytest
 from dkimctl.sandbox import Sandbox
 from tests.conftest import needs
 from tests.real.months import at, steps
-from tests.real.relay import Relay
+from tests.real.relay import RECIPIENT, Relay
 from tests.real.test_message import signatures
 
 pytestmark = needs("opendkim", "postfix", "postconf", "faketime", root=True, namespaces=True)
@@ -73,12 +73,27 @@ def test_a_leaked_key_is_revoked_at_once(signing: Relay, ovh: Sandbox) -> None:
 
 
 def test_a_leaked_key_can_be_emptied_before_another_signs(signing: Relay, ovh: Sandbox) -> None:
-    """`--now`: the record says p= first; no proof is asked of the old key meanwhile, and the new one then signs."""
+    """`--now`: the record says p= first; no proof is asked of the old key meanwhile, and the new one then signs.
+
+    How many messages of the domain wait in the queue is said: they fail.
+    """
     relay, old = signing, selector_of(signing, ovh)
+    set_deferred(relay, "smtp")
+    for sender in (f"a@{DOMAIN}", f"b@sub.{DOMAIN}", "c@example.net"):
+        relay.machine.run("sendmail", "-f", sender, RECIPIENT, input=f"From: {sender}\n\nwaits\n")
     found = at(relay.machine, 0, "revoke", DOMAIN, "--leaked", "key", "--now", "--timeout", "60")
-    assert [(one["selector"], one["revoked"]) for one in found["revocation"]["exposed"]] == [(old, True)]
+    [exposed] = found["revocation"]["exposed"]
+    assert (exposed["selector"], exposed["revoked"]) == (old, True)
+    assert exposed["queued"] == 2, "by the envelope: the domain and what is below it"
+    set_deferred(relay, "")
     assert selector_of(relay, ovh) != old
     assert phases(relay)[old] == "revoked"
+
+
+def set_deferred(relay: Relay, transports: str) -> None:
+    """Have Postfix keep what goes by these transports in its queue."""
+    relay.machine.run("postconf", "-e", f"defer_transports = {transports}")
+    relay.machine.run("postfix", "reload")
 
 
 def test_a_held_domain_is_left_alone(signing: Relay) -> None:
