@@ -76,6 +76,8 @@ CONF_PATH, KEYS, SIGNING, HOSTS = (
 )
 MAIN_PATH, MASTER_PATH = "/etc/postfix/main.cf", "/etc/postfix/master.cf"
 KEY = "/etc/opendkim/keys/example.com/mail.private"
+SCAN = "/etc/postfix/scan"
+"""The program of a pipe(8) content filter."""
 DROP_IN = "/etc/systemd/system/opendkim.service.d/override.conf"
 
 
@@ -83,6 +85,14 @@ DROP_IN = "/etc/systemd/system/opendkim.service.d/override.conf"
 def key_pair(algorithm: str = "rsa", bits: int = 2048) -> KeyPair:
     """A key pair, the same each time: making one takes a tenth of a second."""
     return generate(Algorithm(algorithm), bits)
+
+
+def _postdrop() -> int:
+    """The group that sendmail(1) of this machine has: it belongs to none in the tree else."""
+    try:
+        return os.stat("/usr/sbin/postdrop").st_gid
+    except OSError:
+        return 3108
 
 
 class Tree:
@@ -94,7 +104,7 @@ class Tree:
         for place, mode in (("/etc", 0o755), ("/tmp", 0o1777), ("/home/alice", 0o755), ("/run", 0o755)):
             self.directory(place, mode)
         self.write("/etc/passwd", PASSWD)
-        self.write("/etc/group", GROUP)
+        self.write("/etc/group", GROUP.replace("postdrop:x:3108", f"postdrop:x:{_postdrop()}"))
         self.write("/lib/systemd/system/opendkim.service", UNIT)
         self.write(CONF_PATH, CONF)
         self.write(KEYS, f"mail._domainkey.example.com example.com:mail:{KEY}\n")

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from dkimctl.catalogue import CATALOGUE
+from dkimctl.doctor.commands import changed_lines
 from tests.conftest import REPOSITORY, DkimctlInside, needs
 from tests.doctor_cases import BACK_IN, BROKEN, LOCAL, PIPE, SMTP, SUBMISSION, Case
 from tests.host_tree import CONF_PATH, HOSTS, KEY, KEYS, MAIN_PATH, MASTER_PATH, SIGNING, Tree
@@ -42,6 +44,32 @@ BY_HAND = {
 }
 """Codes that need a decision: their commands only open an editor."""
 STILL = {"KeyTable mdb:": "DKIM708", "a name that the chroot does not know": "DKIM815"}
+
+NOT_APPLIED = {
+    "DKIM618": "a choice, about a key that works",
+    "DKIM619": "who runs doctor",
+    "DKIM620": "without a fix",
+    "DKIM722": "a second daemon: where people put it",
+    "DKIM726": "nothing that reads a Berkeley DB is at hand here",
+    "DKIM727": "without a fix",
+    "DKIM732": "without a fix",
+    "DKIM768": "without a fix",
+    "DKIM822": "without a fix",
+    "DKIM900": "nothing is wrong",
+    "DKIM901": "a running daemon: test_doctor_live.py",
+    "DKIM902": "a running daemon: test_doctor_live.py",
+    "DKIM903": "a running daemon: test_doctor_live.py",
+    "DKIM904": "a running daemon: test_doctor_live.py",
+    "DKIM905": "a running daemon: test_doctor_live.py",
+    "DKIM910": "this machine's clock: test_doctor_clock.py",
+    "DKIM911": "this machine's clock: test_doctor_clock.py",
+    "DKIM912": "this machine's clock: test_doctor_clock.py",
+    "DKIM990": "who runs doctor",
+    "DKIM991": "what is installed here",
+    "DKIM992": "nothing is wrong",
+    "DKIM993": "nothing is wrong",
+}
+"""Findings of doctor whose fix no case here applies, each with the reason."""
 
 Paste = Callable[[str], "subprocess.CompletedProcess[str]"]
 
@@ -97,6 +125,12 @@ def test_printed_commands_fix_the_finding(
     assert after[case.code] <= before[case.code]
 
 
+def test_every_fix_is_applied() -> None:
+    """A new finding needs a case in which its fix is pasted, or a reason why none can be made."""
+    codes = {code for code in CATALOGUE if code.startswith(("DKIM6", "DKIM7", "DKIM8", "DKIM90", "DKIM91", "DKIM99"))}
+    assert codes - {case.code for case in BROKEN} == set(NOT_APPLIED)
+
+
 def test_several_at_once(dkimctl_inside: DkimctlInside, paste: Paste) -> None:
     """All commands of one run can be pasted one after the other: none moves the lines that another one changes."""
     tree = Tree(dkimctl_inside.root)
@@ -111,6 +145,41 @@ def test_several_at_once(dkimctl_inside: DkimctlInside, paste: Paste) -> None:
     assert left == {"DKIM766"}, "example.net signed for by example.com"
     assert "# a remark\n" in tree.at(KEYS).read_text()
     assert tree.at(SIGNING).read_text().splitlines()[2].startswith("example.net ")
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        f"mail._domainkey.example.com example.com:ma_il:{KEY}.gone",
+        f"mail._domainkey.example.com exämple.com:mail:{KEY}",
+        f"mail._domainkey.example.com example.com: mail:{KEY}",
+        f"mail._domainkey.example.com EXAMPLE.com:mail:{KEY[1:]}",
+        f"mail._domainkey.example.com bücher.example:mail:{KEY[1:]}",
+    ],
+)
+def test_two_findings_about_one_row(dkimctl_inside: DkimctlInside, paste: Paste, row: str) -> None:
+    """No fix undoes another: of several that replace one line the gravest has its command, the others say when."""
+    tree = Tree(dkimctl_inside.root)
+    tree.write(KEYS, row + "\n")
+    tree.write(SIGNING, "*@example.com mail._domainkey.example.com:bob@b.test\nb\u00fccher.example Mail:x\n")
+    once = [f["fix"] for f in found(dkimctl_inside)]
+    changed = [place for fix in dict.fromkeys(once) for place, whole in changed_lines(fix).items() if whole]
+    assert len(changed) == len(set(changed)), once
+    for fix in once:
+        assert fix.startswith(("editor", "dkimctl", "openssl")) or paste(fix).returncode == 0, fix
+
+
+def test_what_a_command_changes() -> None:
+    """Read from the commands themselves, in every form in which they are printed."""
+    assert changed_lines(
+        "sed -i -e '3c a b' -e '5d' /etc/t && sed -i --follow-symlinks -e '1s/^/#/;2s/^/#/' '/e t'"
+    ) == {
+        ("/etc/t", 3): True,
+        ("/etc/t", 5): True,
+        ("'/e t'", 1): False,
+        ("'/e t'", 2): False,
+    }
+    assert changed_lines("postconf -e 'a = 1'") == {}
 
 
 def test_a_last_line_without_its_end(dkimctl_inside: DkimctlInside, paste: Paste) -> None:

@@ -10,8 +10,8 @@ import pytest
 
 from tests.conftest import DkimctlInside, needs
 from tests.doctor_cases import BROKEN, POSTFIX_CASES, START_CASES, Case, Change, both, pem
-from tests.host_tree import DROP_IN, HOSTS, KEY, KEYS, SIGNING, Tree
-from tests.judging import SENDER, Mails, unsigned
+from tests.host_tree import DROP_IN, HOSTS, KEY, KEYS, MASTER_PATH, SIGNING, Tree
+from tests.judging import SENDER, Mails, signed_from_outside, unsigned
 from tests.test_doctor_commands import Paste, paste
 
 __all__ = ["paste"]
@@ -21,6 +21,26 @@ ROUNDS = 4
 NAME = "mail._domainkey.example.com"
 ROW = f"{NAME} example.com:mail:{KEY}\n"
 ASK_POSTFIX = [case.name for case in (*POSTFIX_CASES, *START_CASES)]
+
+FILTERED = [case.name for case in POSTFIX_CASES if case.code in ("DKIM810", "DKIM812", "DKIM825", "DKIM828")]
+FROM_OUTSIDE = [name for name in FILTERED if not name.startswith("users'")]
+OWN_WAY = """\
+smtp inet n - y - - smtpd
+  -o smtpd_milters=
+  -o content_filter=scan:[127.0.0.1]:10024
+127.0.0.1:10025 inet n - n - - smtpd
+  -o content_filter=
+  -o smtpd_milters=
+submission inet n - y - - smtpd
+  -o smtpd_client_restrictions=permit_sasl_authenticated,reject
+  -o smtpd_milters=
+  -o content_filter=scan:[127.0.0.1]:10034
+127.0.0.1:10026 inet n - n - - smtpd
+  -o content_filter=
+pickup unix n - n 60 1 pickup
+  -o content_filter=
+"""
+"""A submission service with a filter and a return port of its own, at which the mail is signed."""
 
 BY_HAND: dict[str, Change] = {
     "key is encrypted": lambda t: t.key(KEY, pem()),  # openssl asks for the passphrase
@@ -39,24 +59,18 @@ BY_HAND: dict[str, Change] = {
     "rewriting after signing": lambda t: t.main("smtp_generic_maps", ""),
     "header checks after signing": lambda t: t.main("smtp_header_checks", ""),
     "milters by client": lambda t: t.main("smtpd_milter_maps", ""),
+    "filter after signing": lambda t: t.write(MASTER_PATH, OWN_WAY),
+    "pipe after signing": lambda t: t.write(MASTER_PATH, OWN_WAY),
+    "signed before a before-queue filter alone": lambda t: t.write(MASTER_PATH, OWN_WAY),
     "a name that the chroot does not know": both(
         lambda t: t.write("/etc/hosts", "127.0.0.1 localhost ark\n"),
         lambda t: t.write("/var/spool/postfix/etc/hosts", "127.0.0.1 localhost ark\n"),
     ),
 }
 """What a person does whom the fix sent to an editor, by the case's name."""
-_FILTER = "it needs a content filter"
 NOT_TRIED = {
     "a milter after the daemon": "it needs another milter",
     "second instance without milters": "it needs a second queue",
-    "users' mail signed before and after the filter": _FILTER,
-    "users' mail signed before the pipe and after it": _FILTER,
-    "users' mail signed before a before-queue filter alone": _FILTER,
-    "mail from outside returns from a filter and is signed": _FILTER,
-    "mail from outside returns over sendmail(1) and is signed": _FILTER,
-    "filter after signing": _FILTER,
-    "pipe after signing": _FILTER,
-    "signed before a before-queue filter alone": _FILTER,
     "a read-only system": "systemd makes the sandbox",
     "a key in a home that the unit hides": "systemd makes the sandbox",
 }
@@ -119,9 +133,33 @@ def test_it_heals(
     if case.name in NOT_TRIED:
         return
     mails = MAILS.get(case.name, Mails())
-    ports = (25, 0) if case.name in ASK_POSTFIX else ()
+    ports = _ports(case)
     assert unsigned(tree, Mails(mails.senders, mails.client, ports)) == [], done
     record_property("counted: broken hosts on which the real daemon signs after doctor's fixes", 1)
+
+
+def _ports(case: Case) -> tuple[int, ...]:
+    """Return where mail that has to be signed enters: with a filter from users alone, as it does from 25 otherwise."""
+    if case.name in FILTERED:
+        return (587,) if case.name not in FROM_OUTSIDE or case.name in BY_HAND else ()
+    return (25, 0) if case.name in ASK_POSTFIX else ()
+
+
+@pytest.mark.parametrize("name", FROM_OUTSIDE)
+def test_no_fix_has_mail_from_outside_signed(dkimctl_inside: DkimctlInside, published: Paste, name: str) -> None:
+    """With a content filter at port 25 all mail comes back from this machine: before the fix some is signed."""
+    tree = Tree(dkimctl_inside.root)
+    case = next(case for case in POSTFIX_CASES if case.name == name)
+    case.break_it(tree)
+    if case.code == "DKIM828":
+        assert signed_from_outside(tree)
+    done = pasted(dkimctl_inside, published, case.code)
+    if name != "filter after signing":  # which has no way back
+        assert not signed_from_outside(tree), done
+    if name in BY_HAND:
+        BY_HAND[name](tree)
+        done = pasted(dkimctl_inside, published, case.code)
+        assert not signed_from_outside(tree), done
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,18 @@ def test_daemon_down_and_changed(relay: Relay) -> None:
     assert (code, "DKIM902" in found) == (1, True)
 
 
+def test_another_milter_that_is_down(relay: Relay, free_port: Callable[[], int]) -> None:
+    """Its mail is deferred, or passes it by: an error, or a warning with `accept`; alone it is an error in any case."""
+    ours = relay.machine.run("postconf", "-h", "smtpd_milters").stdout.strip()
+    dead = f"inet:127.0.0.1:{free_port()}"
+    relay.machine.run("postconf", "-e", f"smtpd_milters = {dead}, {ours}")
+    assert codes(relay)[1].get("DKIM901") == "error"
+    relay.machine.run("postconf", "-e", f"smtpd_milters = {{ {dead}, default_action=accept }}, {ours}")
+    assert codes(relay)[1].get("DKIM901") == "warning"
+    relay.machine.run("postconf", "-e", f"smtpd_milters = {ours}")
+    assert "DKIM901" not in codes(relay)[1]
+
+
 def test_tables_that_the_daemon_has_not_read(relay: Relay) -> None:
     """A new row is an error until the daemon is reloaded, because its mail goes unsigned; then nothing is wrong."""
     run = relay.machine.run

@@ -11,6 +11,11 @@ from tests.real.machine import Machine
 
 pytestmark = needs("rspamadm", "postfix", "postconf", root=True, namespaces=True)
 
+DECIDED = """
+import sys
+from dkimctl.signers.rspamd.effective import reasons_for_unsigned
+print(*reasons_for_unsigned(sys.argv[1], "127.0.0.1", sys.argv[2]), sep=" | ")
+"""
 ASK = """
 import sys
 from dkimctl.signers.rspamd.effective import milter_socket, reasons_for_unsigned
@@ -51,3 +56,31 @@ def test_maps_paths_and_domains_are_read(machine: Machine, signing: str) -> None
     assert "not local, not in sign_networks" in told[2]
     other = machine.run(sys.executable, "-c", ASK, "new.tld").stdout.splitlines()
     assert "looks for the key of new.tld at" in other[1]
+
+
+PATHS = 'selector = "s1";\npath = "/etc/dkimkeys/$domain.key";\n'
+
+
+@pytest.mark.parametrize(
+    ("signing", "sender", "login", "words"),
+    [
+        (PATHS, "sub.old.tld", "", ""),  # use_esld: the key of old.tld signs
+        (PATHS + "use_esld = false;\n", "sub.old.tld", "", "looks for the key of sub.old.tld at"),
+        (PATHS, "sub.new.tld", "", "looks for the key of new.tld at /etc/dkimkeys/new.tld.key"),
+        (PATHS, "old.tld", "bob@sub.old.tld", ""),
+        (PATHS, "old.tld", "bob", "the login bob has no domain, and allow_username_mismatch is off"),
+        (PATHS, "old.tld", "bob@new.tld", "the login is of new.tld and the mail of old.tld"),
+        (PATHS + "allow_username_mismatch = true;\n", "old.tld", "bob", ""),
+        (PATHS + 'use_domain = "auth";\n', "new.tld", "bob@old.tld", ""),
+        (PATHS + 'use_domain = "auth";\n', "old.tld", "", "use_domain = auth, and there is no login"),
+        (PATHS + 'use_domain = "old.tld";\n', "new.tld", "", ""),
+        (PATHS + 'use_domain_sign_local = "new.tld";\n', "old.tld", "", "looks for the key of new.tld"),
+        (PATHS + 'use_domain = "recipient";\n', "old.tld", "", "the recipient decides"),
+    ],
+)
+def test_which_domain_decides(machine: Machine, signing: str, sender: str, login: str, words: str) -> None:
+    """As in rspamd's own order: the setting for this client, the registered domain, the login's domain, the key."""
+    machine.run("cp", "/etc/dkimkeys/old.key", "/etc/dkimkeys/old.tld.key")
+    machine.write("/etc/rspamd/local.d/dkim_signing.conf", signing)
+    told = machine.run(sys.executable, "-c", DECIDED, sender, login).stdout.strip()
+    assert words in told if words else told == ""

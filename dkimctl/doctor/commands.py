@@ -5,6 +5,7 @@ printed by one run of `doctor`, can be pasted one after the other.
 """
 
 import os
+import re
 
 from dkimctl.errors import DkimctlError, shell_word
 from dkimctl.files import read_file
@@ -14,6 +15,9 @@ from dkimctl.host.world import World
 from dkimctl.opendkim.tables import Row
 from dkimctl.programs import has_systemd
 from dkimctl.secrets import masked
+
+_SED = re.compile(r"sed -i(?: --follow-symlinks)? ((?:-e '(?:[^']|'\\'')*' )+)('[^']*'|\S+)")
+_LINE_SCRIPT = re.compile(r"(?:-e '|;)(\d+)([cds])")
 
 
 def edit(world: World, path: str, line: int = 0, comment: str = "") -> str:
@@ -145,6 +149,15 @@ def copy_key(world: World, path: str, target: str, name: str) -> str:
     user, _, members = owner(world, name).partition(":")
     places = f"{_quoted_path(world, path)} {_quoted_path(world, target)}"
     return f"install -o {shell_word(user)} -g {shell_word(members)} -m 0600 {places}"
+
+
+def changed_lines(fix: str) -> dict[tuple[str, int], bool]:
+    """Map (path, line) of each line that a command changes to whether it replaces the whole line."""
+    return {
+        (path, int(line)): action in "cd"
+        for scripts, path in _SED.findall(fix)
+        for line, action in _LINE_SCRIPT.findall(scripts)
+    }
 
 
 def _sed(world: World, path: str, *scripts: str) -> str:

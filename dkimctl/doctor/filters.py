@@ -76,6 +76,8 @@ def _filtered(route: MailRoute, smtpd: Service) -> Diagnosis:
 def _outside_mail_signed(route: MailRoute, smtpd: Service) -> Diagnosis:
     """Report the security hole, with the command that turns off signing where the mail returns."""
     back = list(filter(route.signs, route.return_services(smtpd)))
+    if back and not route.is_return_certain(smtpd):
+        return _perhaps_signed(route, smtpd, back[0])
     if back:
         seen = f"{smtpd.place} has the filter {route.filter_of(smtpd)}; {back[0].place}, where mail returns, signs"
         settings = " ".join(shell_word(_without_daemon(route, service)) for service in back)
@@ -88,6 +90,14 @@ def _outside_mail_signed(route: MailRoute, smtpd: Service) -> Diagnosis:
         milters = split_milters(route.instance.values["smtpd_milters"])
         fix = chain(fix, route.set_milters("smtpd_milters", (*milters, route.spelling)))
     return diagnosis(c.OUTSIDE_MAIL_SIGNED, smtpd.place, seen, fix)
+
+
+def _perhaps_signed(route: MailRoute, smtpd: Service, back: Service) -> Diagnosis:
+    """Report that one of several return ports signs, and that only the filter knows which one is its own."""
+    seen = f"{smtpd.place} has the filter {route.filter_of(smtpd)}; {back.place} signs, and mail may return there"
+    comment = f"have that filter return the mail where nothing signs, and not at {back.name}"
+    fix = edit(route.world, f"{route.instance.directory}/master.cf", 0, comment)
+    return with_severity(diagnosis(c.OUTSIDE_MAIL_SIGNED, smtpd.place, seen, fix), Severity.WARNING)
 
 
 def _move_signing(route: MailRoute, smtpd: Service, *, is_moved: bool) -> str:

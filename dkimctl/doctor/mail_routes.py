@@ -96,9 +96,9 @@ class MailRoute:
 
     @property
     def signs_submissions(self) -> bool:
-        """Return whether a submission service signs: other services then need not."""
+        """Return whether submitted mail is signed, there or on its return from a filter: others then need not be."""
         own = (s for s in self.smtpd_services() if s.is_submission or not self.instance.accepts_unknown_clients(s))
-        return any(map(self.signs, own))
+        return any(self.signs(s) or (self.filter_of(s) and self.is_signed_on_return(s)) for s in own)
 
     def is_inbound(self, service: Service) -> bool:
         """Return True for a service that only accepts mail from outside, while another one signs submitted mail."""
@@ -122,15 +122,33 @@ class MailRoute:
         return bool(self.local_filter) and any(map(self.signs, self.return_services()))
 
     def return_services(self, service: Service | None = None) -> list[Service]:
-        """Return the services at which mail may return from the filter of a service, or of pickup."""
-        back = [s for s in self.instance.services_of("smtpd") if s.kind == "inet" and s.is_loopback]
-        return [s for s in back if s != service]
+        """Return the services at which mail may return from the filter of a service, or of pickup.
+
+        Only the filter knows where. The next port after its own is taken for its return port, as in Postfix's and
+        amavis' guides, and for nobody else's.
+        """
+        back = [s for s in self.instance.services_of("smtpd") if s.kind == "inet" and s.is_loopback and s != service]
+        own = self.filter_of(service) if service else self.local_filter
+        others = {self.filter_of(s) for s in self.smtpd_services()} | {self.local_filter}
+        beside = [s for s in back if _port(s.name) == _port(own) + 1]
+        taken = {_port(other) + 1 for other in others if other and other != own}
+        return beside or [s for s in back if _port(s.name) not in taken] or back
+
+    def is_return_certain(self, service: Service) -> bool:
+        """Return whether the mail returns at a service that signs, and not perhaps at one that does not."""
+        return self.is_piped(service) or all(map(self.signs, self.return_services(service)))
 
     def is_signed_on_return(self, service: Service) -> bool:
         """Return whether the daemon signs mail on its return from the filter of a service."""
         if self.is_piped(service):
             return self.includes_daemon(self.instance.values["non_smtpd_milters"])
         return any(map(self.signs, self.return_services(service)))
+
+
+def _port(place: str) -> int:
+    """Return the port at the end of a service's name or of a filter's place; -1 when it is none or has a name."""
+    port = place.rpartition(":")[2]
+    return int(port) if port.isdecimal() else -1
 
 
 def mail_routes(world: World) -> Iterator[MailRoute]:

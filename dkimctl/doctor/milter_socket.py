@@ -13,6 +13,7 @@ from dkimctl.errors import shell_word
 from dkimctl.files import read_file
 from dkimctl.host.accounts import Account
 from dkimctl.host.socketplace import SYSTEMD_UMASK, may_connect, predicted
+from dkimctl.host.world import World
 from dkimctl.postfix.milters import milter_socket, split_milters
 
 _UNPRIVILEGED = Account("unprivileged", -2, -2)
@@ -44,6 +45,27 @@ def check_chroot(route: MailRoute) -> Iterator[Diagnosis]:
             address = "write its address, or add the name to etc/hosts of the chroot"
             fix = _spelt(route) if "localhost" in milter else edit(route.world, route.main_cf, 0, address)
             yield diagnosis(c.NO_HOSTS_IN_CHROOT, milter, seen, fix)
+
+
+def check_loopback(route: MailRoute) -> Iterator[Diagnosis]:
+    """Check that `localhost` is for Postfix the address at which opendkim listens: inet: means 127.0.0.1 (measured)."""
+    if route.socket.endpoint[0] != "localhost" or route.instance.values["inet_protocols"] == "ipv4":
+        return
+    chroots = (f"{route.instance.queue}/etc/hosts",) if chrooted_services(route) else ()
+    for path in (*chroots, "/etc/hosts"):
+        first = _first_address(route.world, path, "localhost")
+        for milter in split_milters(route.instance.values["smtpd_milters"]):
+            if ":" in first and route.is_daemon(milter) and "localhost" in milter:
+                seen = f"{milter}: {path} has {first} first for localhost; the daemon listens at {route.socket}"
+                yield diagnosis(c.OTHER_SOCKET, milter, seen, _spelt(route))
+                return
+
+
+def _first_address(world: World, path: str, name: str) -> str:
+    """Return the address of a name in the first line of a hosts file that has it; empty without one."""
+    hosts = (read_file(world.at(path)) or b"").decode("utf-8", "replace").splitlines()
+    lines = (line.partition("#")[0].split() for line in hosts)
+    return next((words[0] for words in lines if name in words[1:]), "")
 
 
 def check_permission(route: MailRoute) -> Iterator[Diagnosis]:
@@ -107,7 +129,7 @@ def move_into_chroot(route: MailRoute) -> str:
     if len(route.world.postfix) == 1:
         return dkimctl(route.world, "render-config --install")
     comment = "one socket for every chroot: then run doctor again, and set the same socket in dkimctl.toml"
-    return dkimctl(route.world, "render-config --install --socket inet:8891@localhost", comment)
+    return dkimctl(route.world, "render-config --install --socket inet:8891@127.0.0.1", comment)
 
 
 def _spelt(route: MailRoute) -> str:

@@ -12,6 +12,7 @@ from dkimctl.doctor.commands import dkimctl, edit
 from dkimctl.doctor.mail_routes import LISTS, MailRoute, mail_routes
 from dkimctl.doctor.milter_socket import (
     check_chroot,
+    check_loopback,
     check_permission,
     chrooted_services,
     is_in_queue,
@@ -39,6 +40,7 @@ def check_milters(world: World) -> Iterator[Diagnosis]:
         yield from _asked(route)
         yield from _local(route)
         yield from check_chroot(route)
+        yield from check_loopback(route)
         if signer_of(world.settings).explains:
             yield from check_permission(route)
         yield from _failure_action(route)

@@ -9,6 +9,7 @@ from dkimctl.catalogue import machine as c
 from dkimctl.config.settings import Lookup
 from dkimctl.doctor.base import MAX_PER_CODE, Check, Diagnosis, diagnosis
 from dkimctl.doctor.clock import check_clock, check_clock_with_api
+from dkimctl.doctor.commands import changed_lines
 from dkimctl.doctor.conf import check_conf
 from dkimctl.doctor.configured_keys import check_configured_keys
 from dkimctl.doctor.dns import check_records
@@ -18,6 +19,7 @@ from dkimctl.doctor.keys import check_keys
 from dkimctl.doctor.lost_rows import check_lost_rows
 from dkimctl.doctor.machine import check_machine
 from dkimctl.doctor.milters import check_milters
+from dkimctl.doctor.other_milters import check_other_milters
 from dkimctl.doctor.removed_daemon import removed_daemon
 from dkimctl.doctor.start import check_start
 from dkimctl.doctor.tables import check_tables
@@ -37,6 +39,7 @@ CHECKS: tuple[Check, ...] = (
     check_configured_keys,
     check_hosts,
     check_milters,
+    check_other_milters,
     check_filters,
     check_machine,
     check_clock,
@@ -45,12 +48,13 @@ CHECKS: tuple[Check, ...] = (
 _FOR_ANY_SIGNER: tuple[Check, ...] = (
     check_configured_keys,
     check_milters,
+    check_other_milters,
     check_filters,
     check_machine,
     check_clock,
 )
 
-_FOR_OTHERS_ALONE: tuple[Check, ...] = (check_conf, check_configured_keys, check_clock)
+_FOR_OTHERS_ALONE: tuple[Check, ...] = (check_conf, check_configured_keys, check_other_milters, check_clock)
 """Checks where the opendkim of this host signs nothing and another signer does."""
 
 
@@ -70,9 +74,27 @@ def diagnose(
         checks = [check for check in checks if check not in CHECKS or check in _FOR_OTHERS_ALONE]
     found = [*_unread(world), *_counted(item for check in checks for item in _made(check, world, begins))]
     found.sort(key=lambda d: severity_order(d.finding))
+    found = [*_one_change_of_each_line(found)]
     if not any(d.finding.severity in (Severity.ERROR, Severity.UNKNOWN) for d in found):
         found.append(diagnosis(c.RIGHT, "this host", _summary(world)))
     return tuple(found)
+
+
+def _one_change_of_each_line(found: Iterable[Diagnosis]) -> Iterator[Diagnosis]:
+    """Yield the findings, a fix only where it does not undo that of a graver one by replacing its line."""
+    taken: dict[tuple[str, int], Finding] = {}
+    for item in found:
+        lines = changed_lines(item.finding.fix or "")
+        replaced = [place for place, is_whole in lines.items() if is_whole and place in taken]
+        undone = [place for place in replaced if taken[place].fix != item.finding.fix]
+        if undone:
+            (path, line), other = undone[0], taken[undone[0]]
+            later = f"# after the fix of {other.code} run dkimctl doctor again: both change line {line} of {path}"
+            yield replace(item, finding=replace(item.finding, fix=later))
+            continue
+        for place in lines:
+            taken.setdefault(place, item.finding)
+        yield item
 
 
 def _counted(found: Iterable[Diagnosis]) -> list[Diagnosis]:

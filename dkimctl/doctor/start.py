@@ -113,7 +113,7 @@ def _socket(world: World) -> Iterator[Diagnosis]:
         yield from _place(world, setting, socket)
         yield from _after_boot(world, setting, os.path.dirname(socket.path))
     elif socket.host in EVERYWHERE:
-        fix = set_parameter(world, "Socket", f"inet:{socket.port}@localhost")
+        fix = set_parameter(world, "Socket", f"inet:{socket.port}@127.0.0.1")
         seen = f"{where(setting)}: {setting.value} listens at every address"
         yield diagnosis(postfix.OPEN_PORT, "Socket", seen, fix)
 
@@ -124,7 +124,7 @@ def _meant_socket(text: str) -> str:
     port, _, host = rest.partition("@")
     meant = milter_socket(text, "")
     if kind.lower() == "inet" and port.isdecimal():
-        candidate = f"inet6:{port}@{host.strip('[]')}" if ":" in host else f"inet:{port}@{host or 'localhost'}"
+        candidate = f"inet6:{port}@{host.strip('[]')}" if ":" in host else f"inet:{port}@{host or '127.0.0.1'}"
     else:
         candidate = str(meant) if meant and not meant.is_unix else ""
     try:

@@ -10,6 +10,7 @@ from dkimctl.postfix import postconf
 NAMES = (
     "compatibility_level",
     "content_filter",
+    "inet_protocols",
     "internal_mail_filter_classes",
     "master_service_disable",
     "mail_owner",

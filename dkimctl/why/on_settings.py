@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from dkimctl.host.installation import where
 from dkimctl.host.world import World
-from dkimctl.why.answer import MailOutcome
+from dkimctl.why.answer import Decided, MailOutcome
 
 _OUTCOMES = {
     "accept": MailOutcome.UNSIGNED,
@@ -30,3 +30,11 @@ def handling(world: World, name: str, usual: MailOutcome) -> Handling:
     if action is None or outcome is None:
         return Handling(usual)
     return Handling(outcome, f"{where(action)}: {action.name} {action.value}")
+
+
+def verified(world: World, reason: str) -> Decided:
+    """Return the outcome of mail that is not to be signed: with `v` in Mode, On-NoSignature applies to it."""
+    found = handling(world, "On-NoSignature", MailOutcome.UNSIGNED)
+    if found.outcome is MailOutcome.UNSIGNED or "v" not in world.opendkim.get("Mode", "sv").lower():
+        return Decided(MailOutcome.UNSIGNED, reason)
+    return Decided(found.outcome, f"{reason}; so it is verified, and has no signature ({found.setting})", is_sure=True)

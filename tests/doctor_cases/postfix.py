@@ -14,7 +14,7 @@ OVER_TCP = lambda name: both(inet, lambda t: t.main("smtpd_milters", name))  # n
 
 SMTP = "smtp inet n - y - - smtpd\n"
 SUBMISSION = "submission inet n - y - - smtpd\n  -o smtpd_client_restrictions=permit_sasl_authenticated,reject\n"
-PIPE = "scan unix - n n - 10 pipe\n  flags=Rq user=nobody argv=/usr/local/bin/scan -f ${sender} -- ${recipient}\n"
+PIPE = "scan unix - n n - 10 pipe\n  flags=Rq user=nobody argv=/etc/postfix/scan -f ${sender} -- ${recipient}\n"
 BACK_IN = "127.0.0.1:10025 inet n - n - - smtpd\n  -o content_filter=\n"
 LOCAL = "pickup unix n - n 60 1 pickup\n  -o content_filter=\n"  # as amavis' own guide has it
 POSTFIX_CASES = [
@@ -200,6 +200,17 @@ POSTFIX_CASES = [
         "DKIM820",
         lambda t: t.append(
             MASTER_PATH, "relay unix - - y - - smtp\n  -o smtp_generic_maps=hash:/etc/postfix/generic\n"
+        ),
+    ),
+    Case(
+        "localhost is ::1 for Postfix alone",
+        4,
+        "DKIM805",
+        both(
+            OVER_TCP("inet:localhost:8891"),
+            lambda t: t.main("inet_protocols", "all"),
+            lambda t: t.write("/etc/hosts", "::1 localhost\n127.0.0.1 localhost\n"),
+            lambda t: t.write("/var/spool/postfix/etc/hosts", "::1 localhost\n127.0.0.1 localhost\n"),
         ),
     ),
     Case("::1 at Postfix, 127.0.0.1 at opendkim", 4, "DKIM805", OVER_TCP("inet:[::1]:8891")),

@@ -13,7 +13,7 @@ import smtplib
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from dkimctl.milter.message import Message, probe_message
 from dkimctl.opendkim.sockets import MilterSocket
 from dkimctl.postfix.milters import milter_socket, split_milters
 from dkimctl.selftest.sink import Sink
+from tests.real.content_filter import content_filter
 
 UNITS = ("/etc/systemd/system/opendkim.service.d/override.conf", "/lib/systemd/system/opendkim.service")
 NOW = datetime(2026, 11, 23, 10, 4, 2, tzinfo=UTC)
@@ -84,15 +85,15 @@ def signed(message: Message, signatures: tuple[str, ...]) -> bytes:
     return message.raw
 
 
-def by_postfix(sink: Sink, port: int, sender: str) -> Verdict:
-    """Send a mail through Postfix: over SMTP, with port 0 by sendmail(1)."""
+def by_postfix(sink: Sink, port: int, sender: str, source: str) -> Verdict:
+    """Send a mail through Postfix from this address: over SMTP, with port 0 by sendmail(1)."""
     mark = f"mark-{port}-{sender}"
     text = (
         f"From: {sender}\nTo: someone@example.org\nSubject: {mark}\nDate: {NOW:%a, %d %b %Y %H:%M:%S +0000}\n\nHello.\n"
     )
     try:
         if port:
-            with smtplib.SMTP("127.0.0.1", port, timeout=30) as smtp:
+            with smtplib.SMTP("127.0.0.1", port, timeout=30, source_address=(source, 0)) as smtp:
                 smtp.sendmail(sender, ["someone@example.org"], text)
         else:
             command = ["sendmail", "-f", sender, "someone@example.org"]
@@ -103,9 +104,10 @@ def by_postfix(sink: Sink, port: int, sender: str) -> Verdict:
     return {"verdict": f"{len(arrived)} arrived", "mail": arrived[0].decode("latin-1") if arrived else ""}
 
 
-def postfix(sink: Sink, ports: list[int], sender: str) -> dict[str, Verdict]:
-    """What Postfix makes of a mail at each port."""
-    settings = ("alias_maps =", "alias_database =", "smtp_tls_security_level = none", "local_recipient_maps =")
+def postfix(sink: Sink, ports: list[int], sender: str, source: str) -> dict[str, Verdict]:
+    """What Postfix makes of a mail at each port; it relays to the domain of the recipient for everybody."""
+    settings = ("alias_maps =", "alias_database =", "smtp_tls_security_level = none")
+    settings += ("relay_domains = example.org", "relay_transport = smtp")
     subprocess.run(["postconf", "-e", f"relayhost = [127.0.0.1]:{sink.port}", *settings], check=True)
     os.utime("/etc/postfix/main.cf", (0, 0))
     subprocess.run(["postfix", "start"], capture_output=True, check=True, timeout=30)
@@ -115,7 +117,19 @@ def postfix(sink: Sink, ports: list[int], sender: str) -> dict[str, Verdict]:
                 smtp.noop()
                 break
             time.sleep(0.05)
-    return {str(port) if port else "sendmail": by_postfix(sink, port, sender) for port in ports}
+    return {str(port) if port else "sendmail": by_postfix(sink, port, sender, source) for port in ports}
+
+
+FILTERS = {10024: 10025, 10034: 10026}
+"""The ports of content filters in the cases, and where each hands the mail back."""
+
+
+def start_filters(stack: ExitStack) -> None:
+    """Start what master.cf and main.cf send mail to."""
+    settings = "".join(Path(f"/etc/postfix/{name}.cf").read_text() for name in ("main", "master"))
+    for port, back in FILTERS.items():
+        if f":{port}" in settings:
+            stack.enter_context(content_filter(port, back))
 
 
 def main(root: Path) -> None:
@@ -134,8 +148,9 @@ def main(root: Path) -> None:
     os.setegid(0)
     answer["has_pid_file"] = Path("/run/opendkim/opendkim.pid").exists()
     if asked["ports"] and not failed:
-        with Sink() as sink:
-            answer["postfix"] = postfix(sink, asked["ports"], asked["senders"][0])
+        with Sink() as sink, ExitStack() as stack:
+            start_filters(stack)
+            answer["postfix"] = postfix(sink, asked["ports"], asked["senders"][0], asked["source"])
     json.dump(answer, sys.stdout)
 
 

@@ -20,6 +20,8 @@ from dkimctl.signers.base import ConfiguredKey
 _PATH = "/var/lib/rspamd/dkim/$domain.$selector.key"
 _SELECTOR = "dkim"
 _USER = "_rspamd"
+_NOT_FOLLOWED = ("use_http_headers", "sign_condition", "use_domain_custom", "signing_table", "use_redis", "use_vault")
+"""Settings with which something else than files and maps decides."""
 _PRIVATE = (
     *("127.0.0.0/8", "::1", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"),
     *("fd00::/8", "fe80::/10"),
@@ -75,10 +77,15 @@ def reasons_for_unsigned(sender_domain: str, client: str, login: str) -> Iterato
         return
     if not (login and options.get("sign_authenticated", True)) and not _is_trusted(options, client):
         yield f"{client} is not local, not in sign_networks, and not authenticated (dkim_signing)"
-    selector, path, source = _key(options, sender_domain.lower())
-    named = path.replace("$domain", sender_domain.lower()).replace("$selector", selector)
+    domain, why = signing_domain(options, sender_domain.lower(), client, login)
+    if why:
+        yield f"{why} (dkim_signing)"
+        return
+    yield from _of_another_user(options, domain, login)
+    selector, path, source = _key(options, domain)
+    named = path.replace("$domain", domain).replace("$selector", selector)
     if not Path(named).exists():
-        yield f"rspamd looks for the key of {sender_domain} at {named}, which does not exist ({source})"
+        yield f"rspamd looks for the key of {domain} at {named}, which does not exist ({source})"
 
 
 def configured_keys() -> Iterator[ConfiguredKey]:
@@ -122,6 +129,51 @@ def _domains_with_file(path: str) -> Iterator[str]:
     directory, _, start = before.rpartition("/")
     for name in sorted(file.name for file in Path(directory).glob(f"{escape(start)}*{escape(after)}")):
         yield name.removeprefix(start).removesuffix(after).lower()
+
+
+def _of_another_user(options: Mapping[str, Any], domain: str, login: str) -> Iterator[str]:
+    """Yield why a login keeps mail of this domain from being signed: it is of another one, or of none."""
+    if not login or options.get("allow_username_mismatch", False):
+        return
+    own = login.rpartition("@")[2].lower() if "@" in login else ""
+    if not own:
+        yield f"the login {login} has no domain, and allow_username_mismatch is off (dkim_signing)"
+    elif _reduced(options, own) != domain:
+        yield f"the login is of {own} and the mail of {domain}, and allow_username_mismatch is off (dkim_signing)"
+
+
+def signing_domain(options: Mapping[str, Any], sender: str, client: str, login: str) -> tuple[str, str]:
+    """Return the domain whose key rspamd takes, and why none can be told; one of both is empty."""
+    unknown = next((name for name in _NOT_FOLLOWED if options.get(name)), "")
+    if unknown:
+        return "", f"{unknown} decides, which is not followed"
+    name, use = _use_domain(options, client, login)
+    if use == "recipient":
+        return "", f"{name} = recipient: the recipient decides, not the sender"
+    if use == "auth" and "@" not in login:
+        return "", f"{name} = auth, and {f'the login {login} has no domain' if login else 'there is no login'}"
+    from_mail = {"header": sender, "envelope": sender, "auth": login.rpartition("@")[2]}
+    return _reduced(options, from_mail.get(use, use).lower()), ""
+
+
+def _use_domain(options: Mapping[str, Any], client: str, login: str) -> tuple[str, str]:
+    """Return the setting that says which domain counts for this client, and its value."""
+    by_client = (
+        ("use_domain_sign_networks", _is_trusted({**options, "sign_local": False}, client)),
+        ("use_domain_sign_local", _is_trusted({"sign_local": True}, client)),
+        ("use_domain_sign_inbound", not login and not _is_trusted({"sign_local": True}, client)),
+    )
+    name = next((name for name, fits in by_client if fits and options.get(name)), "use_domain")
+    return name, str(options.get(name, "header"))
+
+
+def _reduced(options: Mapping[str, Any], domain: str) -> str:
+    """Return the registered domain with use_esld, as far as it is known without the public suffix list."""
+    if not options.get("use_esld", True):
+        return domain
+    labels = domain.split(".")
+    is_below_second_level = len(labels) > 2 and len(labels[-1]) == 2 and len(labels[-2]) <= 3
+    return ".".join(labels[-3 if is_below_second_level else -2 :])
 
 
 def _is_trusted(options: Mapping[str, Any], client: str) -> bool:
