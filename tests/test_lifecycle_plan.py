@@ -130,7 +130,7 @@ def test_a_key_that_signs_a_month_too_long_is_told_of(decide: Decide, changes: d
     key = signing(NOW - 210 * DAY)
     for policy in (POLICY, POLICY._replace(automation="off")):
         told = [wait.on for wait in decide(policy, domain(key, **changes), NOW).waits if wait.needs_person]
-        assert f"{key.selector} still signs and is overdue: dkimctl rotate --now" in told
+        assert f"{key.selector} still signs and is overdue: dkimctl rotate --now example.com" in told
         before = decide(policy, domain(key, **changes), NOW - 1)
         assert not any("overdue" in wait.on for wait in before.waits)
         assert before.due == NOW
@@ -221,7 +221,8 @@ def test_until_switch_leaves_the_switch_to_a_person(decide: Decide) -> None:
     policy = POLICY._replace(automation="until-switch")
     made = decide(policy, domain(signing(OLD), ready()), NOW)
     assert done(made, "b") == []
-    assert any(wait.needs_person and "rotate --now" in wait.on for wait in made.waits)
+    assert any(wait.needs_person and "rotate --now example.com" in wait.on for wait in made.waits)
+    assert [(wait.do, wait.key) for wait in made.waits] == [(Do.SWITCH, "b")]
     assert Do.SWITCH in done(decide(policy, domain(signing(OLD), ready()), NOW, begin=True), "b")
     assert Do.MAKE in done(decide(policy, domain(signing(OLD)), NOW))
 

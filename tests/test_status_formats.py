@@ -98,7 +98,11 @@ def test_prometheus_reads_the_metrics(dkimctl_inside: DkimctlInside) -> None:
         "dkimctl_key_info",
         "dkimctl_key_created_timestamp_seconds",
         "dkimctl_key_phase_timestamp_seconds",
+        "dkimctl_key_served_timestamp_seconds",
+        "dkimctl_key_proven_timestamp_seconds",
         "dkimctl_domain_active",
+        "dkimctl_domain_next_step_timestamp_seconds",
+        "dkimctl_domain_needs_person",
         "dkimctl_status_findings",
         "dkimctl_status_last_check_timestamp_seconds",
     }
@@ -127,7 +131,7 @@ def test_hostile_names_break_no_format() -> None:
     found = Status((key,), (), (problem(Severity.ERROR, hostile),))
     text = "".join(prometheus_lines(found, SystemClock().now()))
     assert "\x1b" not in text
-    assert len(metrics(text)) == 6
+    assert len(metrics(text)) == 10
     lines = nagios_text(found).splitlines()
     assert len(lines) == 3
     assert lines[0].count("|") == 1
@@ -147,14 +151,16 @@ def test_the_line_that_says_what_is_next_names_the_keys_own_provider() -> None:
     """As the document does: keys of another provider have a line of their own, and many of them never mean all."""
     key = replace(KEY, phase=Phase.GENERATED)
     own = [
-        replace(key, domain=f"d{number}.example", next=f"dkimctl publish d{number}.example --provider 'zonefile:/a b'")
+        replace(key, domain=f"d{number}.example", next=f"dkimctl publish d{number}.example", option="zonefile:/a b")
         for number in range(4)
     ]
     others = [replace(key, domain=f"e{number}.example", next=f"dkimctl publish e{number}.example") for number in "1234"]
     assert next_lines(Status((*own[:1], *others), (), ())) == [
         "1 key not published yet: dkimctl publish d0.example --provider 'zonefile:/a b'",
-        "4 keys not published yet: dkimctl publish",
+        "4 keys not published yet, the first 3: dkimctl publish e1.example e2.example e3.example",
     ]
+    assert next_lines(Status(tuple(others), (), ())) == ["4 keys not published yet: dkimctl publish"]
     assert next_lines(Status(tuple(own), (), ())) == [
-        "4 keys not published yet: dkimctl publish d0.example --provider 'zonefile:/a b' …",
+        "4 keys not published yet, the first 3: "
+        "dkimctl publish d0.example d1.example d2.example --provider 'zonefile:/a b'",
     ]

@@ -109,7 +109,7 @@ def test_dumb_terminal_gets_the_text_of_a_pipe(relay: Relay) -> None:
 def test_table_that_does_not_fit(relay: Relay) -> None:
     """A table wider than the terminal is shown row by row, each cell beside its column's name."""
     wide = relay.on_terminal("status").lines
-    assert wide[0].split() == ["DOMAIN", "SELECTOR", "KEY", "PHASE", "SINCE", "PROVIDER", "AGE"]
+    assert wide[0].split() == ["DOMAIN", "SELECTOR", "KEY", "PHASE", "AGE", "NEXT", "STEP"]
     assert wide[1].split()[:4] == ["example.com", "mail", "rsa", "2048"]
     narrow = relay.on_terminal("status", columns=40).lines
     assert narrow[0] == "example.com"

@@ -86,9 +86,9 @@ class App:
         """Return the terminal that the command prints on."""
         from dkimctl.output.terminal import Terminal
 
-        return Terminal(json=self.json, verbosity=self.verbosity, typed=self._typed, nagios=self.nagios)
+        return Terminal(json=self.json, verbosity=self.verbosity, typed=self.typed, nagios=self.nagios)
 
-    def _typed(self, text: str) -> str:
+    def typed(self, text: str) -> str:
         """Return the message with --root and --config, as they were given, after each command that it proposes."""
         given = {"--root": self.root, "--config": self.config_file}
         if not any(given.values()):

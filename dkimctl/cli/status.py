@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 @domains_argument()
 @monitoring_format_option
 def command(app: App, domains: tuple[str, ...], form: str) -> int:
-    """Show the state of every key: phase, kind, provider, age.
+    """Show the state of every key: phase, kind, age, and the next step with its date.
 
     It reads the metadata beside the keys and asks no name server; verify-dns does. OVH is asked, in one call, when the
     credential expires with which keys were published. Exit code: 0 right, 1 a finding is an error, 3 something could
@@ -22,11 +22,11 @@ def command(app: App, domains: tuple[str, ...], form: str) -> int:
     active key), 2 CRITICAL, 3 UNKNOWN.
     """
     from dkimctl.findings import exit_code
-    from dkimctl.lifecycle.status import status
+    from dkimctl.lifecycle.status import as_typed, status
 
     app.refuse_json_with(form, ("nagios", "prometheus"))
     app.json = app.json or form == "json"
-    found = status(app.settings, app.store, managed_domains(app, domains), app.clock)
+    found = as_typed(status(app.settings, app.store, managed_domains(app, domains), app.clock), app.typed)
     if form in ("nagios", "prometheus"):
         return _show_for_monitoring(app, found, form)
     from dkimctl.output.status import next_lines, status_blocks

@@ -19,7 +19,7 @@ MOST_BITS = 4096  # RFC 8301 §3.2: verifiers need not handle more
 
 
 class Algorithm(StrEnum):
-    """The `k=` tag (RFC 6376 §3.6.1, RFC 8463 §3)."""
+    """The `k=` tag (RFC 6376 §3.6.1, RFC 8463 §4)."""
 
     RSA = "rsa"
     ED25519 = "ed25519"

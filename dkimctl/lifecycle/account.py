@@ -7,7 +7,6 @@ from dkimctl.config.settings import Settings
 from dkimctl.errors import UsageError
 from dkimctl.keys.store import Key
 from dkimctl.providers.base import Provider
-from dkimctl.publish.publish import open_providers
 
 
 def provider_of(settings: Settings, domain: str, keys: Iterable[Key]) -> str | None:
@@ -26,5 +25,7 @@ def provider_text(settings: Settings, domain: str, keys: Iterable[Key]) -> str:
 
 def open_account(settings: Settings, domain: str, keys: Iterable[Key], clock: Clock) -> Provider:
     """Open the provider of a domain; sends no request. Raises UsageError, ConfigError for missing credentials."""
+    from dkimctl.publish.publish import open_providers  # late: `status` only asks for the name
+
     text = provider_text(settings, domain, keys)
     return open_providers([domain], text, settings, clock)[text]

@@ -1,6 +1,6 @@
 """The calendar of the rotations to come: what is due now, and what each key waits for, domain by domain."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from dkimctl.clock import Clock
@@ -10,9 +10,11 @@ from dkimctl.keys.store import LifecycleStore
 from dkimctl.lifecycle.facts import Facts, KeyFacts
 from dkimctl.lifecycle.machine import read_machine
 from dkimctl.lifecycle.notes import at_text, instant
-from dkimctl.lifecycle.plan import Plan, old_at
+from dkimctl.lifecycle.plan import Do, Plan, old_at
 from dkimctl.lifecycle.policy import Policy
-from dkimctl.lifecycle.rotate import preview
+from dkimctl.lifecycle.preview import preview
+
+TAKES_OVER = "the next key takes over"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,8 @@ class Appointment:
     selector: str
     step: str
     is_due: bool
+    do: Do | None = None
+    """The kind of the step; of a wait, of the step that comes after it."""
 
 
 def calendar(
@@ -54,26 +58,31 @@ def _due(domain: str, facts: Facts, planned: Plan, now: int) -> Iterable[Appoint
     selectors = {key.id: key.selector for key in facts.keys}
     for action in planned.actions:
         selector = selectors.get(action.key, "")
-        yield Appointment(at_text(now), domain, selector, f"{action.do}: {action.why}", is_due=True)
+        yield Appointment(at_text(now), domain, selector, f"{action.do}: {action.why}", is_due=True, do=action.do)
     for wait in planned.waits:
-        yield Appointment(at_text(wait.until or now), domain, "", f"waits: {wait.on}", is_due=False)
+        at = at_text(wait.until or now)
+        yield Appointment(at, domain, selectors.get(wait.key, ""), f"waits: {wait.on}", is_due=False, do=wait.do)
 
 
 def _to_come(domain: str, facts: Facts, policy: Policy, now: int) -> Iterable[Appointment]:
     for key in facts.keys:
-        for at, step in _steps(key, policy):
+        for at, do, step in steps_to_come(key, facts, policy):
             if at > now:
-                yield Appointment(at_text(at), domain, key.selector, step, is_due=False)
+                yield Appointment(at_text(at), domain, key.selector, step, is_due=False, do=do)
 
 
-def _steps(key: KeyFacts, policy: Policy) -> Iterable[tuple[int, str]]:
+def steps_to_come(key: KeyFacts, facts: Facts, policy: Policy) -> Iterator[tuple[int, Do, str]]:
+    """Yield the steps of a key that come by themselves: when, which, and what it means; past ones among them."""
+    if (facts.is_held or policy.automation == "off") and not key.leak:
+        return
     if key.is_used:
-        yield old_at(key, policy), "the next key takes over"
+        yield old_at(key, policy), Do.SWITCH, TAKES_OVER
     left = key.left
     if left is not None and key.is_ours:
         record = key.record
         if record.revoked is None:
-            yield left + policy.keep_after, "its record is emptied (p=)"
+            yield left + policy.keep_after, Do.REVOKE, "its record is emptied (p=)"
         gone = record.gone or left + policy.keep_after
-        yield gone + policy.revoked_for, "its record is removed"
-        yield max(gone + policy.revoked_for, left + policy.private_key_for), "its private key is removed"
+        yield gone + policy.revoked_for, Do.REMOVE, "its record is removed"
+        purged = max(gone + policy.revoked_for, left + policy.private_key_for)
+        yield purged, Do.PURGE, "its private key is removed"

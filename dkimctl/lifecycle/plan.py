@@ -29,7 +29,7 @@ def plan(policy: Policy, facts: Facts, now: int, *, begin: bool = False) -> Plan
 def _work(planning: Planning) -> None:
     used = [key for key in planning.keys if key.is_used]
     if not used:
-        planning.wait("no key of this domain signs yet", person=True)
+        planning.wait(Do.SWITCH, None, "no key of this domain signs yet", person=True)
     for key in used:
         watch(planning, key)
     for key in kept_keys(planning):

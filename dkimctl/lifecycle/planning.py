@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
+from dkimctl.errors import shell_word
 from dkimctl.lifecycle.facts import Facts, KeyFacts
 from dkimctl.lifecycle.policy import Policy
 
@@ -47,6 +48,10 @@ class Wait(NamedTuple):
     """When it ends, where that is known."""
     needs_person: bool = False
     """True when nothing goes on before somebody acts."""
+    do: Do | None = None
+    """The step that comes after it."""
+    key: str = ""
+    """The identity of the key that this step is for; empty for a key that is to be made, or is not known."""
 
 
 class Plan(NamedTuple):
@@ -81,6 +86,11 @@ class Planning:
     found: Found
 
     @property
+    def begin_command(self) -> str:
+        """The command with which a person begins the rotation."""
+        return f"dkimctl rotate --now {shell_word(self.facts.domain)}"
+
+    @property
     def may_change(self) -> bool:
         """True when new keys, switches and removals may happen by themselves."""
         return self.begin or not (self.facts.is_held or self.policy.automation == "off")
@@ -89,9 +99,9 @@ class Planning:
         """Plan an action."""
         self.found.actions.append(Action(do, self.algorithm, key.id if key else "", why))
 
-    def wait(self, on: str, until: int | None = None, *, person: bool = False) -> None:
-        """Say what is waited for."""
-        self.found.waits.append(Wait(on, until, person))
+    def wait(self, do: Do, key: KeyFacts | None, on: str, until: int | None = None, *, person: bool = False) -> None:
+        """Say what a step waits for."""
+        self.found.waits.append(Wait(on, until, person, do, key.id if key else ""))
         if until is not None:
             self.found.dues.append(until)
 

@@ -12,7 +12,7 @@ def retire(planning: Planning, key: KeyFacts, used: list[KeyFacts]) -> None:
         return
     left = key.left
     if left is None and key.has_signed:
-        return planning.wait(f"connections that may still sign with {key.selector}")
+        return planning.wait(Do.REVOKE, key, f"connections that may still sign with {key.selector}")
     if not key.leak and not (planning.may_change and _may_take_away(planning, used)):
         return
     record = key.record
@@ -51,7 +51,7 @@ def _is_mail_through(planning: Planning, key: KeyFacts, left: int | None) -> boo
     if planning.is_due(end):
         return True
     held = f", such as {planning.facts.queued_as}" if end > left + planning.policy.keep_after else ""
-    planning.wait(f"mail signed with {key.selector} that is under way{held}", end)
+    planning.wait(Do.REVOKE, key, f"mail signed with {key.selector} that is under way{held}", end)
     return False
 
 
@@ -59,7 +59,7 @@ def _revoke(planning: Planning, key: KeyFacts) -> None:
     if planning.facts.may_write:
         planning.do(Do.REVOKE, key, "it is leaked" if key.leak else "its mail is through")
     else:
-        planning.wait(f"the record of {key.selector} is to be emptied by hand (p=)", person=True)
+        planning.wait(Do.REVOKE, key, f"the record of {key.selector} is to be emptied by hand (p=)", person=True)
         planning.do(Do.LOOK, key, "its record may have been emptied by hand")
 
 

@@ -15,13 +15,13 @@ from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import LifecycleStore
 from dkimctl.lifecycle.delete import finish
 from dkimctl.lifecycle.effects import Due, Effects, Report
-from dkimctl.lifecycle.gather import Gathered, Machine, gather, note_left
+from dkimctl.lifecycle.gather import Gathered, Machine, note_left
 from dkimctl.lifecycle.hooks import Occasion, Stage, run_hooks
 from dkimctl.lifecycle.lost import lost_keys
 from dkimctl.lifecycle.machine import STATE, STATE_DIRECTORY, has_daemon, make_state_directory, note_run, read_machine
 from dkimctl.lifecycle.notes import at_text, instant
 from dkimctl.lifecycle.plan import Do, Plan, Wait, plan
-from dkimctl.lifecycle.policy import Policy, policy_for
+from dkimctl.lifecycle.preview import look_at
 from dkimctl.lifecycle.steps import TO_BE_CONTINUED, RotationStep, StepOutcome
 
 
@@ -68,23 +68,6 @@ def rotate(
         if not run.machine().clock_problem:
             note_run(settings, run.machine(), clock.now())
         return Rotated(tuple(run.steps), tuple(chain.from_iterable(run.waits.values())), _text(run.due), run.next)
-
-
-def preview(
-    settings: Settings, store: LifecycleStore, domain: str, machine: Machine, clock: Clock
-) -> tuple[Gathered, Policy, Plan]:
-    """Return the facts, the policy and the plan of a domain; nothing is done. Raises as `gather`."""
-    now = instant(clock.now())
-    found, policy = _look_at(settings, store, domain, machine, now)
-    return found, policy, plan(policy, found.facts, now, begin=found.begun)
-
-
-def _look_at(
-    settings: Settings, store: LifecycleStore, domain: str, machine: Machine, now: int
-) -> tuple[Gathered, Policy]:
-    found = gather(settings, store, domain, machine, now)
-    policy = policy_for(settings, domain, is_adopted=found.is_adopted, queue_lifetime=machine.queue_lifetime)
-    return found, policy
 
 
 @dataclass(slots=True)
@@ -186,7 +169,7 @@ class _Run:
             try:
                 now = self._now
                 self._check_files(domain)
-                found, policy = _look_at(self.settings, self.store, domain, self.machine(), now)
+                found, policy = look_at(self.settings, self.store, domain, self.machine(), now)
                 if found.is_deleted:
                     self._finish(domain)
                     continue

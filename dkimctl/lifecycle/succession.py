@@ -44,7 +44,8 @@ def make(planning: Planning, used: list[KeyFacts]) -> None:
     if planning.facts.free_selector:
         planning.do(Do.MAKE, None, "the next key is made ready")
     else:
-        planning.wait("every slot is taken until an old key's record is gone", planning.facts.slot_free_at)
+        taken = "every slot is taken until an old key's record is gone"
+        planning.wait(Do.MAKE, None, taken, planning.facts.slot_free_at)
 
 
 def prepare(planning: Planning, key: KeyFacts) -> None:
@@ -58,7 +59,8 @@ def prepare(planning: Planning, key: KeyFacts) -> None:
         if not planning.may_change:
             return
         if not planning.facts.may_write:
-            planning.wait(f"the record of {key.selector} is to be published by hand", person=record.seen is None)
+            by_hand = f"the record of {key.selector} is to be published by hand"
+            planning.wait(Do.PUBLISH, key, by_hand, person=record.seen is None)
         elif planning.may_write_again(key):
             planning.do(Do.PUBLISH, key, "the next key's record is published")
     if not key.is_served or planning.is_due((record.seen or 0) + planning.policy.proof_interval):
@@ -75,15 +77,18 @@ def switch(planning: Planning, key: KeyFacts, used: list[KeyFacts]) -> None:
         if not _is_ready(planning, key):
             return
         if planning.policy.automation == "until-switch" and not planning.begin:
-            return planning.wait(f"{key.selector} is ready: dkimctl rotate --now", person=True)
+            ready = f"{key.selector} is ready: {planning.begin_command}"
+            return planning.wait(Do.SWITCH, key, ready, person=True)
         if not in_window(planning.policy, planning.now):
-            return planning.wait("the hours in which a switch may happen", window_opens(planning.policy, planning.now))
+            opens = window_opens(planning.policy, planning.now)
+            return planning.wait(Do.SWITCH, key, "the hours in which a switch may happen", opens)
     missing = [name for name, relay in key.relays.items() if not relay.is_held]
     if missing:
-        return planning.wait(f"{', '.join(missing)} must hold {key.selector}", person=False)
+        return planning.wait(Do.SWITCH, key, f"{', '.join(missing)} must hold {key.selector}", person=False)
     tried = max((relay.tried for relay in key.relays.values() if relay.tried is not None), default=None)
     if not partly and tried is not None and not planning.is_due(tried + planning.policy.retry):
-        return planning.wait(f"the switch to {key.selector} failed, and is tried again", tried + planning.policy.retry)
+        again = tried + planning.policy.retry
+        return planning.wait(Do.SWITCH, key, f"the switch to {key.selector} failed, and is tried again", again)
     if key.record.last_seen is None or key.record.last_seen < planning.now - planning.policy.fresh:
         return planning.do(Do.LOOK, key, "it is looked up right before it signs")
     planning.do(Do.SWITCH, key, "its record is at every name server")
@@ -107,5 +112,6 @@ def _is_ready(planning: Planning, key: KeyFacts) -> bool:
     margin = max(key.record.negative_ttl, planning.policy.publication_margin)
     if planning.is_due(confirmed + margin):
         return True
-    planning.wait(f"caches that may remember that {key.selector} does not exist", confirmed + margin)
+    caches = f"caches that may remember that {key.selector} does not exist"
+    planning.wait(Do.SWITCH, key, caches, confirmed + margin)
     return False

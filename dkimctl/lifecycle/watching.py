@@ -34,7 +34,8 @@ def _is_check_due(planning: Planning, key: KeyFacts, last: int) -> bool:
 def tell_overdue(planning: Planning, key: KeyFacts) -> None:
     """Tell a person of a key that should have been replaced long ago, whatever keeps it."""
     if planning.is_due(old_at(key, planning.policy) + planning.policy.told_after):
-        planning.wait(f"{key.selector} still signs and is overdue: dkimctl rotate --now", person=True)
+        overdue = f"{key.selector} still signs and is overdue: {planning.begin_command}"
+        planning.wait(Do.SWITCH, None, overdue, person=True)
 
 
 def kept_keys(planning: Planning) -> Iterator[KeyFacts]:
@@ -51,8 +52,8 @@ def restore(planning: Planning, key: KeyFacts) -> None:
     if not key.is_used:
         planning.do(Do.LOOK, key, "mail signed with it is under way, and its record was missing")
     if not key.is_ours:
-        planning.wait(f"the record of {key.selector} is missing, and was not made here", person=True)
+        planning.wait(Do.PUBLISH, key, f"the record of {key.selector} is missing, and was not made here", person=True)
     elif not planning.may_change or not planning.facts.may_write:
-        planning.wait(f"the record of {key.selector} is missing: publish it", person=True)
+        planning.wait(Do.PUBLISH, key, f"the record of {key.selector} is missing: publish it", person=True)
     elif planning.may_write_again(key):
         planning.do(Do.PUBLISH, key, "mail is signed with it, and its record is missing")

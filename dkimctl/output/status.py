@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 from dkimctl.errors import shell_word
 from dkimctl.findings import severity_order
 from dkimctl.keys.metadata import Phase
+from dkimctl.lifecycle.next_step import NextStep
 from dkimctl.lifecycle.status import Keyless, KeyStatus, Status
 from dkimctl.output.findings import finding_blocks
-from dkimctl.output.layout import Block, Table, Tone
+from dkimctl.output.layout import Block, Prose, Table, Tone, message
 
-_HEAD = ("DOMAIN", "SELECTOR", "KEY", "PHASE", "SINCE", "PROVIDER", "AGE")
+_HEAD = ("DOMAIN", "SELECTOR", "KEY", "PHASE", "AGE", "NEXT STEP")
 _NONE = "-"
 _KEYLESS = "no key"
 _TONES = {
@@ -23,45 +24,73 @@ _TONES = {
     Phase.REVOKED: Tone.FAINT,
     Phase.PURGED: Tone.FAINT,
 }
-_NAMED = 3  # domains in a line that says what is next
+_NAMED = 3  # domains in a command that is next
+_MOST_WAITS = 20  # domains that wait for something, a line each
 
 
 def status_blocks(status: Status) -> Iterator[Block]:
-    """Return the findings, the worst first, then a table with a row for each key."""
+    """Return the findings, the worst first, then what waits for a person, a row for each key, and what else waits."""
     for found in sorted(status.findings, key=severity_order):
         yield from finding_blocks(found)
-    yield Table(_HEAD, [*map(_row, status.keys), *map(_row, status.keyless)], _TONES)
+    yield from _wait_lines([step for step in status.steps if step.needs_person])
+    yield Table(_HEAD, [*_rows(status), *map(_keyless_row, status.keyless)], _TONES)
+    yield from _wait_lines([step for step in status.steps if step.waits_for and not step.needs_person])
 
 
-def _row(line: KeyStatus | Keyless) -> tuple[str, ...]:
-    if isinstance(line, Keyless):
-        return (line.domain, _NONE, _NONE, _KEYLESS, *(3 * [_NONE]))
-    kind = f"rsa {line.bits}" if line.algorithm == "rsa" else line.algorithm
-    age = _NONE if line.age is None else f"{line.age} d"
-    since = (line.since or _NONE)[:10]
-    return (line.domain, line.selector, kind, line.phase, since, line.provider or _NONE, age)
+def _rows(status: Status) -> Iterator[tuple[str, ...]]:
+    steps = {step.domain: step for step in status.steps}
+    for key in status.keys:
+        kind = f"rsa {key.bits}" if key.algorithm == "rsa" else key.algorithm
+        age = _NONE if key.age is None else f"{key.age} d"
+        step = steps.get(key.domain)
+        shown = _NONE
+        if step is not None and step.selector in ("", key.selector):
+            shown = _step_text(step)
+            del steps[key.domain]
+        yield (key.domain, key.selector, kind, key.phase, age, shown)
+
+
+def _keyless_row(line: Keyless) -> tuple[str, ...]:
+    return (line.domain, _NONE, _NONE, _KEYLESS, _NONE, _NONE)
+
+
+def _step_text(step: NextStep) -> str:
+    if step.step is None:
+        return "held"
+    if step.needs_person:
+        return f"by hand: {step.step}"
+    when = "due" if step.is_due else (step.at or "waits")[:10]
+    return f"{when} {step.step}"
+
+
+def _wait_lines(waits: Sequence[NextStep]) -> Iterator[Block]:
+    """Yield a line for each domain that waits for something other than its time."""
+    for step in waits[:_MOST_WAITS]:
+        subject = " ".join(filter(None, (step.domain, step.selector)))
+        until = f", until {step.at[:16].replace('T', ' ')} UTC" if step.at else ""
+        what = f"{step.step} waits:" if step.step else f"{step.reason}:"
+        tone = Tone.WARNING if step.needs_person else Tone.INFO
+        yield Prose(f"{subject}: {what} {step.waits_for}{until}", indent=2, text_tone=tone, one_line_in_pipes=True)
+    if len(waits) > _MOST_WAITS:
+        yield message(f"and {len(waits) - _MOST_WAITS} more domains that wait (--json lists all)")
 
 
 def next_lines(status: Status) -> list[str]:
     """Return the next command for the keys that do not sign yet: a line for each kind of them and each provider."""
-    waiting: dict[tuple[str, str], dict[str, None]] = {}
-    counts: Counter[tuple[str, str]] = Counter()
+    waiting: dict[tuple[str, str | None], dict[str, None]] = {}
+    counts: Counter[tuple[str, str | None]] = Counter()
     lines: tuple[KeyStatus | Keyless, ...] = (*status.keyless, *status.keys)
     for line in lines:
         if line.next is not None:
             state = "have no key" if isinstance(line, Keyless) else _STATES[line.phase]
-            kind = (state, _options(line.domain, line.next))
+            kind = (state, None if isinstance(line, Keyless) else line.option)
             waiting.setdefault(kind, {})[line.domain] = None
             counts[kind] += 1
+    alike = not any(provider for _, provider in waiting)
     return [
-        f"{_subject(state, counts[state, options])}: {_command(state, list(domains), options)}"
-        for (state, options), domains in waiting.items()
+        f"{_subject(state, counts[state, provider])}{_command(state, list(domains), provider, alike=alike)}"
+        for (state, provider), domains in waiting.items()
     ]
-
-
-def _options(domain: str, command: str) -> str:
-    """Return what follows the domain in its command, such as ` --provider manual`."""
-    return command.partition(f" {shell_word(domain)}")[2]
 
 
 _STATES = {
@@ -83,10 +112,14 @@ def _subject(state: str, count: int) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'} {words}"
 
 
-def _command(state: str, domains: Sequence[str], options: str) -> str:
+def _command(state: str, domains: Sequence[str], provider: str | None, *, alike: bool) -> str:
+    """Return the command, which runs as it is printed: for all of them, or for the first few.
+
+    `alike`: no command has to name a provider.
+    """
     command = _COMMANDS[state]
-    if len(domains) <= _NAMED:
-        return f"{command} {' '.join(map(shell_word, domains))}{options}"
-    if command == "dkimctl publish" and not options:
-        return command  # alone it means all of them
-    return f"{command} {shell_word(domains[0])}{options} …"
+    option = f" --provider {shell_word(provider)}" if provider else ""
+    if len(domains) > _NAMED and command == "dkimctl publish" and alike:
+        return f": {command}"  # alone it means all of them
+    first = "" if len(domains) <= _NAMED else f", the first {_NAMED}"
+    return f"{first}: {command} {' '.join(map(shell_word, domains[:_NAMED]))}{option}"

@@ -58,13 +58,36 @@ def prometheus_lines(status: Status, now: datetime) -> Iterator[str]:
     yield from _moments("dkimctl_key_created_timestamp_seconds", [(key, key.created) for key in status.keys])
     yield head("dkimctl_key_phase_timestamp_seconds", "When the key came into its phase; absent where not noted.")
     yield from _moments("dkimctl_key_phase_timestamp_seconds", [(key, key.since) for key in status.keys])
+    yield from _proofs(status)
     yield head("dkimctl_domain_active", "1 when the domain has a key that signs.")
     unsigned = _unsigned(status)
     for domain in sorted({key.domain for key in status.keys}.union(unsigned)):
         yield f"dkimctl_domain_active{labels(domain=domain)} {int(domain not in unsigned)}\n"
+    yield from _steps(status)
     counts = Counter((found.code, found.severity) for found in status.findings)
     yield from finding_counts("dkimctl_status_findings", "What dkimctl status found, by code.", counts)
     yield last_check("dkimctl_status_last_check_timestamp_seconds", now)
+
+
+def _proofs(status: Status) -> Iterator[str]:
+    name = "dkimctl_key_served_timestamp_seconds"
+    yield head(name, "When every name server was last seen to serve the key's record.")
+    yield from _moments(name, [(key, key.served) for key in status.keys])
+    name = "dkimctl_key_proven_timestamp_seconds"
+    yield head(name, "When a message signed with the key was last verified.")
+    yield from _moments(name, [(key, key.proven) for key in status.keys])
+
+
+def _steps(status: Status) -> Iterator[str]:
+    name = "dkimctl_domain_next_step_timestamp_seconds"
+    yield head(name, "When the next step in the life of the domain's keys comes; absent where it is due or not known.")
+    for step in status.steps:
+        at = _seconds(step.at)
+        if at is not None and step.step is not None:
+            yield f"{name}{labels(domain=step.domain, selector=step.selector, step=step.step.value)} {at}\n"
+    name = "dkimctl_domain_needs_person"
+    yield head(name, "1 when the next step waits for a person.")
+    yield from (f"{name}{labels(domain=step.domain)} {int(step.needs_person)}\n" for step in status.steps)
 
 
 def _info(key: KeyStatus) -> str:
