@@ -128,13 +128,14 @@ class _Core:
 
     def __init__(self, decide: Decide, size: Size) -> None:
         self.decide, self.size = decide, size
+        self.policy = POLICY._replace(automation=size.automation)
         self.decided: dict[object, Steps] = {}
 
     def steps(self, world: World, *, begin: bool = False) -> Steps:
         told = (known(world), begin)
         steps = self.decided.get(told)
         if steps is None:
-            plan = self.decide(POLICY, facts_of(world, self.size), 0, begin=begin)
+            plan = self.decide(self.policy, facts_of(world, self.size), 0, begin=begin)
             wanted = ((action.do, int(action.key) if action.key else -1) for action in plan.actions)
             steps = self.decided[told] = tuple(dict.fromkeys(wanted))
         return steps
@@ -186,7 +187,7 @@ def canonical(world: World, size: Size) -> World:
 
 
 def _steps(world: World, core: _Core) -> Iterator[tuple[str, World]]:
-    yield "tick", tick(world, core.size)
+    yield ("tick, a key ends" if ending(world, core.size) else "tick"), tick(world, core.size)
     yield from environment(world, core.size)
     noted = gather(world)
     if noted is not world:
@@ -271,7 +272,7 @@ def fair_day(world: World, core: _Core) -> Day:
     world = world._replace(relays=tuple(relay._replace(pinned=None) for relay in world.relays))
     for _ in range(20):
         world = canonical(gather(_caught_up(world)), core.size)
-        for do, place in core.steps(world):
+        for do, place in core.steps(world, begin=core.size.automation == "off"):
             after = canonical(
                 [step for end, step in outcomes(world, do, place, core.size) if end == "done"][-1], core.size
             )

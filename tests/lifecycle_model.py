@@ -53,6 +53,10 @@ class Size(NamedTuple):
     """True when the three names are slots of a delegated domain, used again and again."""
     begins: bool = False
     """True when a person may ask for a rotation at any time."""
+    keys: int = KEYS
+    """How many keys there may be at one time."""
+    automation: str = "full"
+    """That of the policy; with `off` nothing but what a person asks for is done."""
 
 
 class Key(NamedTuple):
@@ -151,7 +155,7 @@ def start(size: Size) -> World:
     used = (KeyOnRelay(since=0, proven=0),) * size.relays
     first = Key(True, (True,) * size.relays, KEY, (KEY, KEY), NEGATIVE, 0, record=record, on=used)
     free = numbered(_free(size.relays))
-    return World((numbered(first), free, free), (Relay(),) * size.relays)
+    return World((numbered(first), *[free] * (size.keys - 1)), (Relay(),) * size.relays)
 
 
 def _free(relays: int) -> Key:

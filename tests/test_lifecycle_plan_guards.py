@@ -179,6 +179,16 @@ def test_an_old_key_stays_while_the_key_that_signs_is_leaked(decide: Decide) -> 
     assert done(decide(POLICY, domain(retired(NOW - 20 * DAY), signing(leak=Leak.KEY)), NOW), "o") == []
 
 
+def test_a_leaked_key_without_a_free_slot_is_no_reason_to_keep_what_fills_the_slots(decide: Decide) -> None:
+    """Else the leaked key would sign for ever: the old key goes on to its end once its mail is through, no earlier."""
+    leaked = signing(leak=Leak.KEY)
+    facts = domain(retired(NOW - 14 * DAY), leaked, free_selector=False)
+    assert done(decide(POLICY, facts, NOW), "o") == [Do.REVOKE]
+    assert Do.REVOKE not in done(decide(POLICY, facts, NOW - 1), "o")
+    unproven = on_relay(leaked, proven=None)
+    assert done(decide(POLICY, domain(retired(NOW - 14 * DAY), unproven, free_selector=False), NOW), "o") == []
+
+
 def test_a_record_that_a_person_emptied_is_not_emptied_again(decide: Decide) -> None:
     """It goes after its thirty days; what a person deleted needs nothing more."""
     emptied = retired(NOW - 60 * DAY, record=RecordFacts(gone=NOW - 40 * DAY))

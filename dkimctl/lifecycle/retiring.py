@@ -35,7 +35,12 @@ def _may_take_away(planning: Planning, used: list[KeyFacts]) -> bool:
     careful = planning.facts.careful_until
     if careful is not None and not planning.is_due(careful):
         return False
-    return bool(used) and all(is_usable(key) and key.is_served and is_proven(key) for key in used)
+    return bool(used) and all(is_proven(key) and _is_settled(planning, key) for key in used)
+
+
+def _is_settled(planning: Planning, key: KeyFacts) -> bool:
+    """Return True for a key that signs and works; a leaked one waits for a slot, so what fills the slots goes on."""
+    return (is_usable(key) and key.is_served) or (bool(key.leak) and not planning.facts.free_selector)
 
 
 def _is_mail_through(planning: Planning, key: KeyFacts, left: int | None) -> bool:
