@@ -185,6 +185,8 @@ def test_a_leaked_key_without_a_free_slot_is_no_reason_to_keep_what_fills_the_sl
     facts = domain(retired(NOW - 14 * DAY), leaked, free_selector=False)
     assert done(decide(POLICY, facts, NOW), "o") == [Do.REVOKE]
     assert Do.REVOKE not in done(decide(POLICY, facts, NOW - 1), "o")
+    lost = domain(retired(NOW - 14 * DAY), signing(record=LOST), free_selector=False)
+    assert Do.REVOKE not in done(decide(POLICY, lost, NOW), "o")
     unproven = on_relay(leaked, proven=None)
     assert done(decide(POLICY, domain(retired(NOW - 14 * DAY), unproven, free_selector=False), NOW), "o") == []
 
