@@ -50,9 +50,11 @@ def test_every_rule_is_read(tmp_path: Path) -> None:
         canary = false
         most_new_keys = 7
         signature_ttl = "172800s"
+        publish_retired = "/var/www/keys"
         [domains."example.com"]
         rotate_after = "30d"
         standby = true
+        publish_retired = "off"
         [domains."example.net"]
         selector = "mail"
         """,
@@ -60,9 +62,11 @@ def test_every_rule_is_read(tmp_path: Path) -> None:
     common = settings.lifecycle
     assert common == Lifecycle(
         *(90 * DAY, 90 * 60, 8 * DAY, 10 * DAY, 0, False, "until-switch", (22 * HOUR, 2 * HOUR + 1800), (0, 6)),
-        *(False, 7, 2 * DAY),
+        *(False, 7, 2 * DAY, "/var/www/keys"),
     )
-    assert settings.lifecycle_for("example.com") == common._replace(rotate_after=30 * DAY, standby=True)
+    assert settings.lifecycle_for("example.com") == common._replace(
+        rotate_after=30 * DAY, standby=True, publish_retired=""
+    )
     assert settings.lifecycle_for("example.net") is common
 
 

@@ -122,8 +122,10 @@ def test_commented_configuration_says_what_none_says(tmp_path: Path) -> None:
 def test_service_may_write_where_a_rotation_writes(tmp_path: Path) -> None:
     """The paths of the configuration, and the directory of each zone file that it names."""
     domains = {"example.com": DomainSettings(provider="zonefile:/srv/zones/db.example.com")}
-    text = units.service(Settings(provider="zonefile:/etc/bind/db", domains=domains), ["/a b/dkimctl", "rotate", "50%"])
-    for place in ("/etc/opendkim", "/etc/opendkim/keys", "/etc/postfix", "/srv/zones", "/etc/bind"):
+    rules = Lifecycle(publish_retired="/var/www/keys")
+    settings = Settings(provider="zonefile:/etc/bind/db", domains=domains, lifecycle=rules)
+    text = units.service(settings, ["/a b/dkimctl", "rotate", "50%"])
+    for place in ("/etc/opendkim", "/etc/opendkim/keys", "/etc/postfix", "/srv/zones", "/etc/bind", "/var/www/keys"):
         assert f"\nReadWritePaths=-{place}\n" in text
     assert '\nExecStart="/a b/dkimctl" rotate 50%%\n' in text
 

@@ -46,10 +46,16 @@ def rules_of(table: Table, default: Lifecycle, *, slot_ttl: int | None = None) -
         automation=table.choice("automation", default.automation, AUTOMATION),
         hours=_hours(table, default.hours),
         days=_days(table, default.days),
+        publish_retired=_directory(table, default.publish_retired),
     )
     if rules != default or slot_ttl is not None:
         _check(table, rules, slot_ttl)
     return rules
+
+
+def _directory(table: Table, default: str) -> str:
+    words = 'an absolute path without spaces, or "off"'
+    return table.matching("publish_retired", default or "off", r"off|/\S+", words).removeprefix("off")
 
 
 def _check(table: Table, rules: Lifecycle, slot_ttl: int | None) -> None:

@@ -108,6 +108,13 @@ REFERENCE: tuple[TableReference, ...] = (
                 '["mon", "tue", "wed", "thu", "fri", "sat", "sun"]',
                 "The days, in UTC, on which those hours may begin.",
             ),
+            _K(
+                "publish_retired",
+                '"off"',
+                "A directory, such as of a web server, for old private keys: each goes there when it is removed, once "
+                "no name server gives its record and no cache holds it. Old signatures then prove nothing to whoever "
+                "gets at a mailbox. Not for keys that leaked, or were taken over.",
+            ),
             _K("canary", "true", "Switch one domain, then 1 % of them, then the rest."),
             _K("most_new_keys", "50", "Make at most so many new keys in one run."),
             _K(
@@ -217,6 +224,7 @@ REFERENCE: tuple[TableReference, ...] = (
             _K("automation", '"until-switch"', "What happens by itself, also to keys that adopt took over."),
             _K("hours", '"02:00-05:00"', "When a switch may happen, in UTC."),
             _K("days", '["tue", "wed"]', "The days on which those hours may begin."),
+            _K("publish_retired", '"/var/www/dkim"', "Where old private keys are published."),
         ),
     ),
 )

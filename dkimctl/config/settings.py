@@ -118,6 +118,8 @@ class Lifecycle(NamedTuple):
     """Of one run."""
     signature_ttl: int = 0
     """The lifetime of a signature (`x=`), for a signer that can set it; 0: none."""
+    publish_retired: str = ""
+    """The directory in which old private keys are published when nothing verifies with them any more; empty: none."""
 
 
 class DomainSettings(NamedTuple):

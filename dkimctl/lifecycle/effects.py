@@ -21,6 +21,7 @@ from dkimctl.lifecycle.notes import instant, read_on_relay, read_record, with_on
 from dkimctl.lifecycle.plan import Action, Do
 from dkimctl.lifecycle.policy import DAY, Policy
 from dkimctl.lifecycle.records import look, noted
+from dkimctl.lifecycle.reveal import TooEarly, reveal
 from dkimctl.lifecycle.steps import TO_BE_CONTINUED, RotationStep, StepOutcome, failed_step
 from dkimctl.lifecycle.switching import prove_keys, switch
 from dkimctl.providers.base import Provider
@@ -95,7 +96,7 @@ class Effects:
             try:
                 selector, proof = work(due)
                 self._done(due, proof, selector)
-            except NoFreeSlot as error:
+            except (NoFreeSlot, TooEarly) as error:
                 self.report(RotationStep(due.domain, "", due.action.do, StepOutcome.WAITS, error.message, error.hint))
             except DkimctlError as error:
                 selector = due.key.selector if due.action.key else ""
@@ -321,9 +322,10 @@ class Effects:
         return due.key.selector, proof
 
     def _purge(self, due: Due) -> tuple[str, str]:
+        revealed = reveal(self.settings, self.store, due.key, self._now)
         key = self.store.note(due.key, lambda known: _in_phase(known, Phase.PURGED, self.clock))
         self.store.purge(key)
-        return key.selector, f"{key.path} was removed"
+        return key.selector, f"{key.path} was removed" + (f", and published at {revealed}" if revealed else "")
 
 
 def _in_phase(known: Metadata, phase: Phase, clock: Clock, note: str = "") -> Metadata:

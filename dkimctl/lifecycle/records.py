@@ -44,6 +44,12 @@ def noted(record: RecordFacts, report: Report, public: str, policy: Policy, now:
     return record
 
 
+def is_absent(report: Report) -> bool:
+    """Return True when every address of every name server answered, and has nothing at the name."""
+    answers = _last_names(report)
+    return bool(answers) and all(answer.has_answered and answer.state in _NOTHING for answer in answers)
+
+
 def _seen(record: RecordFacts, policy: Policy, now: int) -> RecordFacts:
     seen = now if record.seen is None else record.seen
     confirmed = now if record.confirmed is None and seen <= now - policy.proof_interval else record.confirmed

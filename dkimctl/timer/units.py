@@ -113,6 +113,8 @@ def _writable(settings: Settings) -> Iterator[str]:
     yield from (paths.postfix_directory, "/var/spool/postfix", "/var/lib/postfix", paths.backups)
     providers = (settings.provider, *(domain.provider for domain in settings.domains.values()))
     zone_files = (name.partition(":")[2] for name in providers if name and name.startswith("zonefile:"))
+    rules = (settings.lifecycle, *(domain.lifecycle for domain in settings.domains.values()))
+    yield from sorted({each.publish_retired for each in rules if each and each.publish_retired})
     yield from sorted({str(PurePosixPath(path).parent) for path in zone_files if path.startswith("/")})
 
 
