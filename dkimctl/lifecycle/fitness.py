@@ -47,7 +47,7 @@ def _starts_to_age(key: KeyFacts, policy: Policy) -> int:
 def must_be_seen_first(used: list[KeyFacts]) -> bool:
     """Return True when a key that signs was never looked up, and nothing is known to be wrong.
 
-    A record of which nothing is known is no lost one: nothing is done in haste because of it.
+    A record of which nothing is known is no lost one: nothing signs in haste because of it.
     """
     is_wrong = any(key.leak or key.is_revoked or key.record.missing is not None or has_failed(key) for key in used)
     return any(key.record.last_seen is None for key in used) and not is_wrong

@@ -34,14 +34,13 @@ def _work(planning: Planning) -> None:
         watch(planning, key)
     for key in kept_keys(planning):
         restore(planning, key)
-    target = None
-    if not must_be_seen_first(used):
-        target = target_of(planning, used)
-        if target is not None:
-            prepare(planning, target)
+    target = target_of(planning, used)
+    if target is not None:
+        prepare(planning, target)
+        if not must_be_seen_first(used):
             switch(planning, target, used)
-        elif used:
-            make(planning, used)
+    elif used:
+        make(planning, used)
     for key in used:
         tell_overdue(planning, key)
     for key in planning.keys:

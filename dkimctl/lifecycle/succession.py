@@ -1,14 +1,14 @@
 """The part of a plan that brings the next key: made, published, seen twice, and switched to."""
 
 from dkimctl.lifecycle.facts import KeyFacts
-from dkimctl.lifecycle.fitness import is_usable, old_at, progress, works
+from dkimctl.lifecycle.fitness import is_usable, must_be_seen_first, old_at, progress, works
 from dkimctl.lifecycle.planning import Do, Planning
 from dkimctl.lifecycle.policy import in_window, window_opens
 
 
 def target_of(planning: Planning, used: list[KeyFacts]) -> KeyFacts | None:
     """Return the key that is to sign next, or that not every relay signs with yet; None when there is none."""
-    good = [key for key in used if works(key)]
+    good = used if must_be_seen_first(used) else [key for key in used if works(key)]
     if good and len(used) > 1:
         return good[-1]
     new = [key for key in planning.keys if _is_new(planning, key, used)]
