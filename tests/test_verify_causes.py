@@ -205,6 +205,32 @@ def test_a_publication_says_that_a_firewall_is_in_the_way(place: Place) -> None:
 
 
 @needs("knotd", "unbound")
+def test_a_publication_behind_a_firewall_does_not_wait_in_vain(place: Place, dkimctl_inside: DkimctlInside) -> None:
+    """With one resolver nothing can be proven: it ends long before its time is over, and says why and what helps."""
+    assert dkimctl_inside("genkey", "-s", "s", "walled.example").code == 0
+    zone = dkimctl_inside.root / "walled.zone"
+    zone.write_text(f"$ORIGIN walled.example.\n$TTL 300\n{name_servers(DEAD)}")
+    [one] = place.lookup.nameservers
+    asked = ("--nameserver", one, "--dns-port", str(place.lookup.port))
+    ran = dkimctl_inside(
+        "publish",
+        "walled.example",
+        "-s",
+        "s",
+        "--provider",
+        "zonefile:/walled.zone",
+        "--wait",
+        "--timeout",
+        "9000",
+        *asked,
+    )
+    assert ran.code == 3
+    assert "it cannot be seen from here: only resolvers can be queried" in ran.err
+    assert "--nameserver A --nameserver B" in ran.err
+    assert "s._domainkey" in zone.read_text()
+
+
+@needs("knotd", "unbound")
 def test_every_command_says_that_the_proof_is_weaker(place: Place, dkimctl_inside: DkimctlInside) -> None:
     """Behind a firewall publish and setup finish by what two resolvers serve, and say so, in JSON too."""
     assert dkimctl_inside("genkey", "-s", "s", "walled.example").code == 0

@@ -1,5 +1,6 @@
 """Watch published records reach the name servers, and record the result for each name."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,9 @@ from dkimctl.record.text import cname_line
 if TYPE_CHECKING:
     from dkimctl.verify.report import Report
 
+_WALLED = 3
+"""Rounds in which no authoritative server could be reached, after which waiting longer does not help."""
+
 
 @dataclass(slots=True)
 class PropagationWatch:
@@ -24,6 +28,9 @@ class PropagationWatch:
     waiting: Waiting
     inactive_zones: dict[str, bool | None] = field(default_factory=dict)
     """Zones that this run has not activated → whether the provider says that they are active."""
+
+    walled: Counter[str] = field(default_factory=Counter)
+    """Names → in how many rounds one after the other only resolvers could be asked."""
 
     def add(self, wanted: Wanted) -> None:
         """Watch one more name."""
@@ -67,7 +74,9 @@ class PropagationWatch:
 
         serving, count = count_serving(wanted, seen), len(seen.answers)
         progress = f"served by {serving} of {count} name servers" if count else "no name server could be asked"
-        if firewalled := only_resolvers(seen):
+        firewalled = only_resolvers(seen)
+        self.walled[wanted.name] = self.walled[wanted.name] + 1 if firewalled else 0
+        if firewalled:
             progress = f"{firewalled.title} ({firewalled.seen})"
         cname = _missing_cname(wanted, seen)
         self.state.progress(wanted.name, cname or f"{progress} so far")
@@ -79,6 +88,11 @@ class PropagationWatch:
         except DkimctlError as error:
             self.waiting.drop(wanted)
             self.state.finish(wanted.name, served=False, error=error)
+            return
+        if firewalled and self.walled[wanted.name] >= _WALLED and not self.waiting.accepts_resolvers:
+            self.waiting.drop(wanted)
+            why = f"it cannot be seen from here: {firewalled.title} ({firewalled.seen})"
+            self.state.finish(wanted.name, served=False, error=Unavailable(why, hint=firewalled.fix))
 
     def _overdue(self, wanted: Wanted, seen: "Report") -> None:
         error = None

@@ -42,6 +42,11 @@ class Waiting:
         """The seconds until the next round."""
         return self._polling.due_in if self._polling else 0.0
 
+    @property
+    def accepts_resolvers(self) -> bool:
+        """Return whether what resolvers serve can prove a record: two that somebody named."""
+        return len(self._settings.lookup.nameservers) > 1
+
     def add(self, wanted: Wanted) -> None:
         """Wait for one more name."""
         from dkimctl.verify.polling import Polling

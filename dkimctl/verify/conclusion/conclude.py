@@ -1,13 +1,14 @@
-"""Findings and a verdict from the servers' answers; a delegated domain, and resolvers alone, are judged otherwise."""
+"""Findings and a verdict from the servers' answers."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from dkimctl.catalogue import delivery, presence, record_keys
+from dkimctl.catalogue import presence, record_keys
 from dkimctl.findings import Finding, finding
 from dkimctl.keys.knownbad import not_looked_for
 from dkimctl.keys.public import PublicKey
-from dkimctl.names import printable
+from dkimctl.verify.conclusion.delegation import judge_delegation
+from dkimctl.verify.conclusion.resolvers import judge_through_resolvers
 from dkimctl.verify.conclusion.servers import judge_delivery, judge_presence, judge_reach
 from dkimctl.verify.judge import Judgement, is_fit_to_publish, judge, right_text
 from dkimctl.verify.lookup.survey import Survey
@@ -28,45 +29,35 @@ _FIXED_BY_PUBLISHING = {
         presence.OTHER_DOMAIN,
     )
 }
-
-
 _JUDGED = 8  # of several records at one name: enough to tell the right one and what the others are
-_SAID_BETTER = {presence.MISSING.code, presence.BROKEN_ALIAS.code}
+
+
 _NOTHING = Judgement(None, None, (), None)
-_UNREACHED = {presence.UNREACHABLE.code, presence.NOT_ASKED.code}
+
+
+@dataclass(frozen=True, slots=True)
+class _Texts:
+    """What the servers hold, judged."""
+
+    texts: list[str]
+    said: Judgement = _NOTHING
+    """About the record that counts: the right one of several, else the last."""
+    publish: str | None = None
+    """What would mend its text."""
 
 
 def conclude(target: Target, found: Survey, judge: Judge = judge) -> Report:
     """The report about one target; `judge` says what is to be said about a text."""
     noticed: list[Finding] = []
-    said, publish = Judgement(None, None, (), None), None
     judge_reach(found, noticed)
     answered = [answer for answer in found.last if answer.has_answered]
-    texts = sorted({text for answer in answered for text in answer.texts})
-    if answered and not found.is_endless:
-        judgements = {text: judge(text, target) for text in texts[:_JUDGED]}
-        keep = _right_one(answered, judgements)
-        judge_presence(found, answered, texts, keep, noticed)
-        for said in [judgements[keep]] if keep else judgements.values():
-            noticed += said.findings
-            publish = publish or said.publish
-        publish = publish or keep
-        judge_delivery(found, answered, noticed)
-    if not answered and found.is_walled:
-        said = judge_through_resolvers(found, target, judge, noticed)
-        texts = [text for answer in found.resolvers[:1] for text in answer.texts] if said.record else []
+    held = _judge_texts(target, found, answered, judge, noticed)
     judge_delegation(found, target, noticed)
     findings = in_order([_exact(f, target) for f in noticed])
     verdict = verdict_of(findings)
     if verdict is Verdict.RIGHT:
-        findings = in_order([*findings, _right(found, target, said.key, len(answered))])
-    elif publish is None and any(f.code in _FIXED_BY_PUBLISHING for f in findings):
-        publish = right_text(target, said.record) or next(
-            (other.text for other in found.elsewhere if is_fit_to_publish(other.text, target, not_looked_for)), None
-        )
-    if publish is not None and not texts and not judge(publish, target).is_usable:
-        publish = None  # a key that is known to be bad
-    is_one = len(texts) == 1
+        findings = in_order([*findings, _right(found, target, held.said.key, len(answered))])
+    is_one = len(held.texts) == 1
     return Report(
         target=target,
         domain=target.domain,
@@ -78,11 +69,43 @@ def conclude(target: Target, found: Survey, judge: Judge = judge) -> Report:
         dnssec=found.security,
         answers=tuple(found.answers),
         resolvers=found.resolvers,
-        text=texts[0] if is_one else None,
-        record=said.record if is_one else None,
-        publish=publish if publish not in texts or len(texts) > 1 else None,
+        text=held.texts[0] if is_one else None,
+        record=held.said.record if is_one else None,
+        publish=_to_publish(target, found, held, findings, judge),
         publish_at=_place(found, target),
     )
+
+
+def _judge_texts(
+    target: Target, found: Survey, answered: list[ServerAnswer], judge: Judge, noticed: list[Finding]
+) -> _Texts:
+    """Judge every text that the servers hold, and how they hold it; behind a firewall what the resolvers hold."""
+    texts = sorted({text for answer in answered for text in answer.texts})
+    if not answered and found.is_walled:
+        said = judge_through_resolvers(found, target, judge, noticed)
+        return _Texts([text for answer in found.resolvers[:1] for text in answer.texts] if said.record else [], said)
+    if not answered or found.is_endless:
+        return _Texts(texts)
+    judgements = {text: judge(text, target) for text in texts[:_JUDGED]}
+    keep = _right_one(answered, judgements)
+    judge_presence(found, answered, texts, keep, noticed)
+    looked_at = [judgements[keep]] if keep else [*judgements.values()]
+    noticed += [one for said in looked_at for one in said.findings]
+    judge_delivery(found, answered, noticed)
+    publish = next((said.publish for said in looked_at if said.publish), keep)
+    return _Texts(texts, looked_at[-1], publish) if looked_at else _Texts(texts)
+
+
+def _to_publish(target: Target, found: Survey, held: _Texts, findings: tuple[Finding, ...], judge: Judge) -> str | None:
+    """Return the text whose publishing mends what was found; None where nothing does, or where it is there alone."""
+    publish = held.publish
+    if publish is None and any(f.code in _FIXED_BY_PUBLISHING for f in findings):
+        publish = right_text(target, held.said.record) or next(
+            (other.text for other in found.elsewhere if is_fit_to_publish(other.text, target, not_looked_for)), None
+        )
+    if publish is not None and not held.texts and not judge(publish, target).is_usable:
+        return None  # a key that is known to be bad
+    return publish if publish not in held.texts or len(held.texts) > 1 else None
 
 
 def _place(found: Survey, target: Target) -> str:
@@ -112,74 +135,3 @@ def _right(found: Survey, target: Target, key: PublicKey | None, count: int) -> 
     entry = record_keys.RIGHT if target.expected is not None else record_keys.USABLE
     where = f"{count} server address{'es' if count != 1 else ''}" if count else f"{len(found.resolvers)} resolvers"
     return finding(entry, found.owner, f"{kind}, at {where}")
-
-
-def judge_delegation(found: Survey, target: Target, noticed: list[Finding]) -> None:
-    """Say of a delegated name whose turn it is, in place of what is said of other names."""
-    if not target.alias:
-        return
-    is_missing = any(one.code in _SAID_BETTER for one in noticed)
-    noticed[:] = [one for one in noticed if one.code not in _SAID_BETTER]
-    if target.alias in found.aliases:
-        if is_missing:
-            noticed.append(
-                finding(presence.DELEGATE_EMPTY, found.owner, _seen(found.last) + f" at {found.aliases[-1]}")
-            )
-        return
-    if not any(answer.has_answered for answer in found.answers):
-        return  # what could not be asked is said already
-    wanted = f"it should be a CNAME to {target.alias}"
-    if len(found.aliases) > 1:
-        noticed.append(
-            finding(
-                presence.DELEGATED_ELSEWHERE, found.owner, f"a CNAME to {printable(found.aliases[1], 100)}; {wanted}"
-            )
-        )
-    elif is_missing:
-        noticed.append(finding(presence.NOT_YET_DELEGATED, found.owner, f"{_seen(found.last)}; {wanted}"))
-    else:
-        noticed.append(finding(presence.OWN_RECORD, found.owner, f"a TXT record; {wanted}"))
-    _judge_operator(found, target, noticed)
-
-
-def _judge_operator(found: Survey, target: Target, noticed: list[Finding]) -> None:
-    """The other side, where the chain did not lead there."""
-    answered = [answer for answer in found.at_delegate if answer.has_answered]
-    if not answered:
-        noticed.append(finding(presence.UNREACHABLE, target.alias, "no server of the operator's zone answers"))
-    elif not all(answer.texts for answer in answered):
-        noticed.append(finding(presence.DELEGATE_EMPTY, found.owner, f"{_seen(found.at_delegate)} at {target.alias}"))
-    elif target.expected and not all(target.expected.base64 in text for a in answered for text in a.texts):
-        noticed.append(finding(presence.DELEGATE_EMPTY, found.owner, f"another key at {target.alias}"))
-
-
-def _seen(answers: tuple[ServerAnswer, ...]) -> str:
-    return next((answer.state.value for answer in answers if answer.has_answered and not answer.texts), "no answer")
-
-
-def judge_through_resolvers(
-    found: Survey, target: Target, judge: Callable[[str, Target], Judgement], noticed: list[Finding]
-) -> Judgement:
-    """Accept what at least two resolvers that somebody named all serve, if it is right; else say what they hold.
-
-    What nobody serves yet may be a memory of theirs (RFC 2308), so no error is concluded from it.
-    """
-    said = _judgement(found, target, judge)
-    if said.is_usable and said.record is not None:
-        noticed[:] = [one for one in noticed if one.code not in _UNREACHED]
-        noticed += [finding(delivery.BY_RESOLVERS, found.owner, _held(found.resolvers)), *said.findings]
-        return said
-    noticed.append(finding(delivery.ONLY_RESOLVERS, found.owner, _held(found.resolvers)))
-    return _NOTHING
-
-
-def _judgement(found: Survey, target: Target, judge: Callable[[str, Target], Judgement]) -> Judgement:
-    contents = {answer.content for answer in found.resolvers}
-    if not found.resolvers_are_chosen or len(found.resolvers) < 2 or len(contents) != 1:
-        return _NOTHING
-    texts = found.resolvers[0].texts
-    return judge(texts[0], target) if len(texts) == 1 else _NOTHING
-
-
-def _held(resolvers: tuple[ServerAnswer, ...]) -> str:
-    return "; ".join(f"{answer.server}: {answer.in_short}" for answer in resolvers)
