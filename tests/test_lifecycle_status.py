@@ -112,7 +112,8 @@ def test_only_the_domains_that_are_named(dkimctl_inside: DkimctlInside) -> None:
     """A name without keys that no configuration knows is a typing mistake: exit 2."""
     genkey(dkimctl_inside, "one.example")
     genkey(dkimctl_inside, "two.example")
-    assert len(dkimctl_inside("status", "two.example").out.splitlines()) == 2
+    out = dkimctl_inside("status", "two.example").out
+    assert "two.example" in out and "one.example" not in out
     run = dkimctl_inside("status", "tow.example")
     assert (run.code, run.out) == (2, "")
     assert "tow.example has no key" in run.err
