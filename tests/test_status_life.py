@@ -51,7 +51,7 @@ def test_the_timeline_goes_from_past_to_planned(dkimctl: DkimctlInside) -> None:
     ]
     assert all("planned: " in row for row in rows[today + 1 :])
     assert not any("planned: " in row for row in rows[:today])
-    assert max(map(len, lines)) <= 80
+    assert max(map(len, rows)) <= 80
     assert "WHEN" not in dkimctl("status").out
 
 
