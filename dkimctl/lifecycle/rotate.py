@@ -119,7 +119,6 @@ class _Run:
                 self.next = _following(following) if following else None
                 return
             self._machine = None if any(due.action.do is Do.SWITCH for due in first) else self._machine
-            self._new_keys += sum(due.action.do is Do.MAKE for due in first)
             self._look_again(first)
             pending = [due.domain for due in dues]
 
@@ -181,6 +180,7 @@ class _Run:
             action = next((one for one in planned.actions if self._may(domain, one.do, one.key)), None)
             if action is not None:
                 self.waits.pop(domain, None)
+                self._new_keys += action.do is Do.MAKE  # counted when chosen: many are made at a time
                 yield Due(found, policy, action)
             else:
                 self._note_waits(domain, planned, found)
