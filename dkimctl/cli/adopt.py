@@ -68,7 +68,7 @@ def _compare(app: App, settings: "Settings", adoption: "Adoption") -> int:
         app.terminal.show([GAP])
         show_diff(diff_lines(adoption.rendering, difference, settings), app.terminal)
         app.terminal.note("nothing was written; to take it over: dkimctl adopt --install")
-    app.terminal.document("adoption", adoption_document(adoption, difference))
+    app.terminal.document("adoption", adoption_document(adoption, difference), changed=False)
     return int(not difference.is_empty)
 
 
@@ -80,14 +80,15 @@ def _install(app: App, settings: "Settings", adoption: "Adoption") -> int:
     from dkimctl.output.rendering import show_installation
 
     if not adoption.taken:
-        app.terminal.document("adoption", adoption_document(adoption, None))
+        app.terminal.document("adoption", adoption_document(adoption, None), changed=False)
         return 0
     rendering = with_note(ADOPTION, adoption.rendering, settings, app.clock.now())
     proven = install(rendering, settings, app.store, clock=app.clock)
     mark_complete(ADOPTION, settings)
     app.terminal.show([GAP])
     show_installation(proven, app.terminal)
-    app.terminal.document("adoption", adoption_document(adoption, proven))
+    is_new = not proven.switched.installed.changed.is_empty
+    app.terminal.document("adoption", adoption_document(adoption, proven), changed=is_new)
     app.terminal.note("to undo it: dkimctl adopt --undo")
     app.terminal.note("to see what else dkimctl would change: dkimctl render-config")
     return 0
@@ -99,5 +100,5 @@ def _undo(app: App) -> int:
 
     undone = undo(ADOPTION, app.settings)
     show_undone(undone, app.terminal)
-    app.terminal.document("undone", undone)
+    app.terminal.document("undone", undone, changed=True)
     return 0

@@ -13,5 +13,6 @@ def set_held(app: App, domains: tuple[str, ...], *, is_held: bool) -> int:
     for domain in named:
         what = "is held: dkimctl resume ends it" if is_held else "goes on"
         app.terminal.line_step(f"{domain}: the rotation of its keys {what}")
-    app.terminal.document("hold", {"domains": named, "held": is_held, "changed": changed})
+    value = {"domains": named, "held": is_held, "changed": changed}
+    app.terminal.document("hold", value, changed=bool(changed))
     return 0

@@ -20,5 +20,5 @@ def command(app: App, uninstall: bool) -> int:
 
     done = init.uninstall(app.settings) if uninstall else init.install(app.settings, own_program(app.settings))
     show_init(done, app.terminal)
-    app.terminal.document("init", done)
+    app.terminal.document("init", done, changed=done.is_change)
     return 0

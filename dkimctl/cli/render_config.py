@@ -150,7 +150,7 @@ def _compare(app: App, settings: "Settings", rendering: "Rendering", *, check: b
         app.terminal.note("to install it: the same command as root with --install")
     else:
         app.terminal.show(difference_blocks(difference))
-    app.terminal.document("difference", with_notices(difference, rendering))
+    app.terminal.document("difference", with_notices(difference, rendering), changed=False)
     return 1 if check and not difference.is_empty else 0
 
 
@@ -161,7 +161,7 @@ def _write(app: App, rendering: "Rendering", output: str) -> int:
 
     written = write_tree(rendering, Path(output))
     app.terminal.result("".join(f"{path}\n" for path in written))
-    app.terminal.document("written", {"files": written, "notices": rendering.notices})
+    app.terminal.document("written", {"files": written, "notices": rendering.notices}, changed=True)
     if rendering.postfix:
         app.terminal.note(f"to apply the Postfix settings on a host: xargs -d '\\n' postconf -e < {POSTFIX_FILE}")
     return _unread(rendering)
@@ -182,7 +182,8 @@ def _install(app: App, settings: "Settings", *, allow_unproven: bool) -> int:
         settings, app.store, clock=app.clock, allow_unproven=allow_unproven, before=show
     )
     show_installation(proven, app.terminal)
-    app.terminal.document("installed", installed_document(proven, rendering))
+    is_new = not proven.switched.installed.changed.is_empty
+    app.terminal.document("installed", installed_document(proven, rendering), changed=is_new)
     if settings != app.settings:
         app.note_of_options()
     return _unread(rendering)

@@ -51,7 +51,7 @@ def command(app: App, domains: tuple[str, ...], is_now: bool, is_single: bool, d
     show_result(result, app.terminal)
     if is_single:
         show_next(result, app.terminal)
-    app.terminal.document("rotation", result)
+    app.terminal.document("rotation", result, changed=bool(result.steps))
     return result.exit_code
 
 
@@ -62,5 +62,5 @@ def _preview(app: App, domains: list[str]) -> int:
     unread = Unread(app, domains)
     found = calendar(app.settings, app.store, domains, app.clock, unread)
     app.terminal.show(calendar_blocks(found))
-    app.terminal.document("calendar", found)
+    app.terminal.document("calendar", found, changed=False)
     return unread.exit_code

@@ -54,12 +54,13 @@ def command(
     """
     from dkimctl.output.progress import Meter
     from dkimctl.setup.setup import set_up
+    from dkimctl.setup.steps import StepState
 
     app.sign_by(signer)
     app.answer_by(milter_default_action)
     with Meter(app.terminal, "setup", total=1, clock=app.clock) as meter:
         steps = set_up(_site(app, meter), _request(app, domains, selector, options))
-    app.terminal.document("steps", steps)
+    app.terminal.document("steps", steps, changed=any(step.state is StepState.DONE for step in steps))
     return max((step.exit_code for step in steps), default=0)
 
 

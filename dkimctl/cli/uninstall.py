@@ -23,7 +23,7 @@ def command(app: App, dry_run: bool) -> int:
     removed = uninstall(app.settings, now=app.clock.now(), dry_run=dry_run)
     gone = init.uninstall(app.settings) if timer is None else None
     show_removal(removed, gone, timer or (), app.terminal)
-    changed = not dry_run and not (removed.is_empty and gone is not None and not gone.files)
+    changed = gone is not None and (gone.is_change or not removed.is_empty)
     value = {"configuration": removed, "timer": gone, "timer_files": timer or ()}
     app.terminal.document("uninstalled", value, changed=changed)
     return 3 if removed.waits else 0

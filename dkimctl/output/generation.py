@@ -22,7 +22,7 @@ def show_outcomes(outcomes: Iterable[GenerationOutcome], terminal: Terminal, tot
         else:
             terminal.show([message(_line(outcome))])
             made += [outcome.domain] if isinstance(outcome, Generated) else []
-    terminal.document("keys", shown)
+    terminal.document("keys", shown, changed=bool(made))
     if made:
         count = "a key" if len(made) == 1 else f"{len(made)} keys"
         domains = shell_word(made[0]) if len(made) == 1 else ""

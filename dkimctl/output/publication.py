@@ -76,7 +76,7 @@ class PublicationView:
     def end(self) -> int:
         """Print the summary and the JSON document. Return the exit code: the worst of all."""
         ended = list(self._ended.values())
-        more = {}
+        more: dict[str, object] = {"changed": any(one.is_change for one in ended)}
         if self._plan:
             more["plan_digest"] = self._plan.text
             if not self._lines:
@@ -99,17 +99,20 @@ class Ended:
     group: str
     exit_code: int
     is_by_hand: bool
+    is_change: bool
+    """True when the record was written."""
 
 
 @cache
-def _same(group: str, exit_code: int, is_by_hand: bool) -> Ended:
+def _same(group: str, exit_code: int, is_by_hand: bool, is_change: bool) -> Ended:
     """Return one shared value for all names with the same result: there may be a million."""
-    return Ended(group, exit_code, is_by_hand)
+    return Ended(group, exit_code, is_by_hand, is_change)
 
 
 def _ended(publication: Publication) -> Ended:
     is_by_hand = publication.outcome is PublishOutcome.BY_HAND and publication.served is None
-    return _same(_group(publication), publication.exit_code, is_by_hand)
+    is_change = publication.outcome is PublishOutcome.PUBLISHED
+    return _same(_group(publication), publication.exit_code, is_by_hand, is_change)
 
 
 def _summary(ended: Mapping[str, Ended]) -> Iterator[str]:

@@ -55,6 +55,12 @@ class Done:
     is_by_hand: bool
     """True when a person has to see to the timer."""
 
+    @property
+    def is_change(self) -> bool:
+        """Return whether a file or a directory was made, updated or removed."""
+        unchanged = (Outcome.UNCHANGED, Outcome.KEPT)
+        return bool(self.directories) or any(file.outcome not in unchanged for file in self.files)
+
 
 class _Note(NamedTuple):
     digests: Mapping[str, str]
