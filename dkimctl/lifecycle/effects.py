@@ -240,7 +240,7 @@ class Effects:
                 self._fail(due, result.failed[name])
                 continue
             with self._alone(due):
-                self._note_proof(due.key)
+                self._note_proof(due.key, was_switched=True)
                 self._done(due, "it signs now, and its signature verifies with the record in DNS")
         return len(result.failed)
 
@@ -258,13 +258,14 @@ class Effects:
         except DkimctlError as error:
             self.report(failed_step(dues[0].domain, dues[0].key.selector, Do.SWITCH, error))
 
-    def _note_proof(self, key: Key) -> None:
+    def _note_proof(self, key: Key, *, was_switched: bool = False) -> None:
         """Note a proof, and the phase that follows from it, in one write: a run may be killed after any.
 
-        With a switch the rotation that a person began is over; a wish that was left would begin another one.
+        With a switch the rotation that a person began is over; a wish that was left would begin another one. The first
+        proof of a key that signed before any run ends no wish.
         """
         now = self._now
-        if read_on_relay(key.metadata, now).since is None:
+        if was_switched or self._is_begun(key):
             self.store.note_domain(key.domain, begun=None)
 
         def proven(known: Metadata) -> Metadata:
