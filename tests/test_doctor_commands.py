@@ -14,7 +14,8 @@ from dkimctl.catalogue import CATALOGUE
 from dkimctl.doctor.commands import changed_lines
 from tests.conftest import REPOSITORY, DkimctlInside, needs
 from tests.doctor_cases import BACK_IN, BROKEN, LOCAL, PIPE, SMTP, SUBMISSION, Case
-from tests.host_tree import CONF_PATH, HOSTS, KEY, KEYS, MAIN_PATH, MASTER_PATH, SIGNING, Tree
+from tests.doctor_cases.base import EXEC, SOCK
+from tests.host_tree import CONF_PATH, DROP_IN, HOSTS, KEY, KEYS, MAIN_PATH, MASTER_PATH, SIGNING, Tree
 
 pytestmark = needs("postconf", root=True)
 
@@ -180,6 +181,20 @@ def test_what_a_command_changes() -> None:
         ("'/e t'", 2): False,
     }
     assert changed_lines("postconf -e 'a = 1'") == {}
+
+
+def test_a_daemon_told_by_its_command_line_alone(dkimctl_inside: DkimctlInside) -> None:
+    """It starts and signs without a file: neither doctor nor why says otherwise, or advises another installation."""
+    tree = Tree(dkimctl_inside.root)
+    tree.at(CONF_PATH).unlink()
+    options = f"-p local:{SOCK}/opendkim.sock -u opendkim -P /run/opendkim/opendkim.pid -d example.com -s mail -k {KEY}"
+    tree.write(DROP_IN, f"{EXEC}{options}\n")
+    assert "DKIM701" not in {f["code"] for f in found(dkimctl_inside)}
+    assert dkimctl_inside("why", "contact@example.com", "--no-dns").out.startswith(
+        "contact@example.com from 127.0.0.1: signed"
+    )
+    tree.write(DROP_IN, f"{EXEC}-p local:{SOCK}/opendkim.sock\n")
+    assert "DKIM701" in {f["code"] for f in found(dkimctl_inside)}
 
 
 def test_a_last_line_without_its_end(dkimctl_inside: DkimctlInside, paste: Paste) -> None:

@@ -20,6 +20,8 @@ from dkimctl.opendkim.hosts import usable_hosts
 from dkimctl.opendkim.parameters import KNOWN, OTHER_BUILDS, value_problem
 
 _BOM = "\ufeff"
+_ENOUGH = ("Socket", "Domain", "Selector", "KeyFile")
+"""What opendkim has to be told."""
 _MANY_PATTERNS = 1_000
 """Rows of a refile: KeyTable from which matching them takes milliseconds a message."""
 
@@ -35,6 +37,8 @@ def check_conf(world: World) -> Iterator[Diagnosis]:
         yield diagnosis(OTHER_SIGNER, others[0].program, seen, fix)
         return
     if daemon.conf is None:
+        if all(map(daemon.service.option, _ENOUGH)):
+            return  # its command line says everything: it starts and signs without a file
         if not any(unread.what == world.settings.paths.opendkim_conf for unread in world.unread):
             fix = configure(world)
             named = daemon.service.option("conf")

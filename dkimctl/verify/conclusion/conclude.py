@@ -43,7 +43,7 @@ class _Texts:
     said: Judgement = _NOTHING
     """About the record that counts: the right one of several, else the last."""
     publish: str | None = None
-    """What would mend its text."""
+    """What would repair its text."""
 
 
 def conclude(target: Target, found: Survey, judge: Judge = judge) -> Report:
@@ -97,7 +97,7 @@ def _judge_texts(
 
 
 def _to_publish(target: Target, found: Survey, held: _Texts, findings: tuple[Finding, ...], judge: Judge) -> str | None:
-    """Return the text whose publishing mends what was found; None where nothing does, or where it is there alone."""
+    """Return the text whose publishing repairs what was found; None where nothing does, or where it is there alone."""
     publish = held.publish
     if publish is None and any(f.code in _FIXED_BY_PUBLISHING for f in findings):
         publish = right_text(target, held.said.record) or next(
