@@ -3,13 +3,13 @@
 import os
 from collections.abc import Callable
 from datetime import datetime
-from hashlib import sha256
 from pathlib import Path
 
 from dkimctl.errors import Refused, disk_errors
 from dkimctl.files import Folder, Owner, locked, make_directory, open_folder, refuse_shared_directory
 from dkimctl.keys import metadata as meta
 from dkimctl.keys.directory_reader import DOMAIN_NOTES, PRIVATE, KeyDirectoryReader
+from dkimctl.keys.identity import slot_stem
 from dkimctl.keys.leftovers import make_domain_directory, settle_key_file
 from dkimctl.keys.metadata import Metadata, Phase
 from dkimctl.keys.pair import KeyPair
@@ -39,7 +39,7 @@ class KeyDirectory(KeyDirectoryReader):
             if self._is_ended(folder, selector):
                 if not in_slot:
                     raise used_before(domain, selector)
-                stem = f"{selector}-{sha256(pair.public.base64.encode()).hexdigest()[:8]}"
+                stem = slot_stem(selector, pair.public.base64)
                 metadata = metadata._replace(selector=selector)
             owner, name = self._owner, f"{stem}{PRIVATE}"
             folder.write(f"{stem}.txt", record, mode=0o600, owner=owner, durable=False)

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
-from hashlib import sha256
 from typing import NamedTuple
 
 from dkimctl.config.settings import Settings
+from dkimctl.keys.identity import identity_of
 from dkimctl.keys.metadata import Metadata, Phase
 from dkimctl.keys.store import Key, LifecycleStore
 from dkimctl.lifecycle.account import provider_of
@@ -106,8 +106,7 @@ def _is_deleted(since: object, keys: tuple[Key, ...]) -> bool:
 
 def identity(store: LifecycleStore, key: Key) -> str:
     """Return the identity of a key: a digest of its public half. Raises as `KeyReader.public`."""
-    public = key.metadata.public or store.public(key).base64
-    return sha256(public.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return identity_of(key.metadata.public or store.public(key).base64)
 
 
 def _on_relay(store: LifecycleStore, key: Key, is_used: bool, now: int) -> KeyOnRelay:
