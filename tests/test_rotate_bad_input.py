@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from dkimctl.keys.directory import KeyDirectory
+from dkimctl.lifecycle.revoke import _exposed
 from dkimctl.sandbox.credentials import METHODS
 from tests.conftest import DkimctlInside
 from tests.publishing import ZONE, sandbox
@@ -297,3 +299,15 @@ def test_a_new_record_may_take_a_day(host: Host) -> None:
     host.key("next", phase="published", facts={"record": {"written": ago(hours=2)}})
     host.running.dns_faults.set("ns2", "drop")
     assert host.rotate().code == 0
+
+
+@pytest.mark.parametrize(("seen", "is_assumed"), [({}, True), ({"ttl": 300}, False)])
+def test_how_long_a_leaked_key_is_believed_is_said_to_be_assumed(host: Host, seen: Any, is_assumed: bool) -> None:
+    """A day where the TTL of its record was never seen, and it says so; else the TTL that was seen."""
+    record = {"revoked": ago(hours=1), "gone": ago(minutes=30), **seen}
+    host.key("old", published=False, phase="revoked", facts={"record": record})
+    store = KeyDirectory(host.directory().parent)
+    [key] = store.keys(ZONE)
+    found = _exposed(store, key, int(datetime.now(UTC).timestamp()))
+    assert found.is_assumed == is_assumed
+    assert found.until == (ago(minutes=25) if seen else ago(days=-1, minutes=30))
