@@ -515,10 +515,10 @@ def test_what_is_read_in_one_visit_is_what_is_read_piece_by_piece(tmp_path: Path
     keys = store.keys("example.com")
     assert {key.selector for key in keys} == {"noted", "foreign", "old"}
     assert store.keys_with_public("example.com", lambda keys: keys) == [(key, store.public(key)) for key in keys]
-    assert store.keys_and_notes("example.com") == (keys, store.domain_notes("example.com"))
+    assert store.life("example.com") == (keys, store.lost("example.com"), store.domain_notes("example.com"))
     assert [k.selector for k, _ in store.keys_with_public("example.com", lambda keys: keys[:1])] == ["old"]
     assert store.keys_with_public("nothing.example", lambda keys: keys) == []
-    assert store.keys_and_notes("nothing.example") == ((), {})
+    assert store.life("nothing.example") == ((), (), {})
 
 
 @pytest.mark.parametrize("damage", [b"\xff", b"*", b"=", b"\0"])

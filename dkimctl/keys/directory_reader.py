@@ -22,7 +22,7 @@ from dkimctl.keys.folders import DomainFolders
 from dkimctl.keys.metadata import Metadata, Phase
 from dkimctl.keys.pair import KeyPair
 from dkimctl.keys.public import PublicKey
-from dkimctl.keys.store import Key, KeyName, Select
+from dkimctl.keys.store import Key, KeyName, Life, Select
 from dkimctl.names import printable
 
 PRIVATE = ".private"
@@ -99,16 +99,18 @@ class KeyDirectoryReader:
             selected = select(tuple(self._keys(folder, domain)))
             return [(key, _just_parsed(key.metadata) or self._public(key, folder)) for key in selected]
 
-    def keys_and_notes(self, domain: str) -> tuple[tuple[Key, ...], Mapping[str, object]]:
-        """Return what `keys` and `domain_notes` return. Raises as they do."""
+    def life(self, domain: str) -> Life:
+        """Return what `keys`, `lost` and `domain_notes` return. Raises as they do."""
         with self._folders.of(domain) as folder:
-            return tuple(self._keys(folder, domain)), self._notes(folder, domain)
+            names = folder.names() if folder is not None else []
+            keys = tuple(self._keys(folder, domain, names))
+            return Life(keys, self._lost(folder, domain, names), self._notes(folder, domain))
 
-    def _keys(self, folder: Folder | None, domain: str) -> list[Key]:
-        """Return the keys of a domain, oldest first; `folder`: its directory, where it has one."""
+    def _keys(self, folder: Folder | None, domain: str, names: list[str] | None = None) -> list[Key]:
+        """Return the keys of a domain, oldest first; `folder`: its directory, if any; `names`: those in it."""
         keys: list[Key] = []
         if folder is not None:
-            keys = [self._key(folder, domain, selector, f"{domain}/") for selector in self._selectors(folder)]
+            keys = [self._key(folder, domain, stem, f"{domain}/") for stem in self._selectors(folder, names)]
         if flat := self._flat.get(domain):
             with self._folders.of("") as base:
                 keys += [self._key(base, domain, selector, "") for selector in flat if base is not None]
@@ -163,9 +165,12 @@ class KeyDirectoryReader:
         What a `genkey` that was killed has left is none of them. Raises as `keys`.
         """
         with self._folders.of(domain) as folder:
-            if folder is None:
-                return ()
-            found = [self._key(folder, domain, stem, f"{domain}/") for stem in _alone(folder.names())]
+            return self._lost(folder, domain, folder.names() if folder is not None else [])
+
+    def _lost(self, folder: Folder | None, domain: str, names: list[str]) -> tuple[Key, ...]:
+        if folder is None:
+            return ()
+        found = [self._key(folder, domain, stem, f"{domain}/") for stem in _alone(names)]
         return tuple(key for key in found if not key.metadata.path and key.phase in _IN_USE)
 
     def load(self, key: Key) -> KeyPair:
@@ -231,8 +236,8 @@ class KeyDirectoryReader:
                 raise
             return True
 
-    def _selectors(self, folder: Folder) -> list[str]:
-        names = folder.names()
+    def _selectors(self, folder: Folder, names: list[str] | None = None) -> list[str]:
+        names = folder.names() if names is None else names
         keys = [name.removesuffix(PRIVATE) for name in names if name.endswith(PRIVATE) and name[0] != "."]
         found = set(self._plain(keys))
         if alone := _alone(names):

@@ -90,6 +90,15 @@ class KeyStore(KeyReader, Protocol):
         """Move a key to another phase. Raises Refused when its phase was changed by another program meanwhile."""
 
 
+class Life(NamedTuple):
+    """All that is noted of a domain, read at once."""
+
+    keys: tuple[Key, ...]
+    lost: tuple[Key, ...]
+    """Published keys whose private key is gone."""
+    notes: Mapping[str, object]
+
+
 class LifecycleStore(KeyStore, Protocol):
     """A store in which the life of keys is noted as well."""
 
@@ -111,8 +120,8 @@ class LifecycleStore(KeyStore, Protocol):
     def domain_notes(self, domain: str) -> Mapping[str, object]:
         """Return what is noted of the domain as a whole; empty when nothing is. Raises CheckFailed when damaged."""
 
-    def keys_and_notes(self, domain: str) -> tuple[tuple[Key, ...], Mapping[str, object]]:
-        """Return what `keys` and `domain_notes` return. Raises as they do."""
+    def life(self, domain: str) -> Life:
+        """Return what `keys`, `lost` and `domain_notes` return. Raises as they do."""
 
     def note_domain(self, domain: str, **notes: object) -> bool:
         """Change some of what is noted of the domain as a whole; return whether anything was different before."""

@@ -19,7 +19,7 @@ from dkimctl.install.switch import reload_again
 from dkimctl.keys.metadata import Metadata, Phase
 from dkimctl.keys.store import Key, LifecycleStore
 from dkimctl.lifecycle.account import open_account, provider_of
-from dkimctl.lifecycle.effects import Report
+from dkimctl.lifecycle.due import Report
 from dkimctl.lifecycle.facts import KeyFacts
 from dkimctl.lifecycle.gather import DELETED, Gathered, Machine, gather, left_relay
 from dkimctl.lifecycle.machine import STATE_DIRECTORY, make_state_directory, read_machine

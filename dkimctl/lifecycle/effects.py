@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
 
 from dkimctl.clock import Clock
 from dkimctl.config.settings import Settings
@@ -14,12 +13,12 @@ from dkimctl.keys.metadata import Metadata, Phase
 from dkimctl.keys.phases import reach
 from dkimctl.keys.store import Key, LifecycleStore
 from dkimctl.lifecycle.account import open_account, provider_text
+from dkimctl.lifecycle.due import Due, Report
 from dkimctl.lifecycle.facts import KeyOnRelay, RecordFacts
-from dkimctl.lifecycle.gather import Gathered
 from dkimctl.lifecycle.next_key import NoFreeSlot, make_next
 from dkimctl.lifecycle.notes import instant, read_on_relay, read_record, with_on_relay, with_record
-from dkimctl.lifecycle.plan import Action, Do
-from dkimctl.lifecycle.policy import DAY, Policy
+from dkimctl.lifecycle.plan import Do
+from dkimctl.lifecycle.policy import DAY
 from dkimctl.lifecycle.records import look, noted
 from dkimctl.lifecycle.reveal import TooEarly, reveal
 from dkimctl.lifecycle.steps import TO_BE_CONTINUED, RotationStep, StepOutcome, failed_step
@@ -35,26 +34,6 @@ from dkimctl.signers.service import reload_daemon
 from dkimctl.verify.report import Report as DnsReport
 from dkimctl.verify.report import Target
 from dkimctl.verify.targets import managed_target
-
-Report = Callable[[RotationStep], None]
-
-
-class Due(NamedTuple):
-    """One action that is due, with what it was decided from."""
-
-    gathered: Gathered
-    policy: Policy
-    action: Action
-
-    @property
-    def domain(self) -> str:
-        """The domain that it is for."""
-        return self.gathered.facts.domain
-
-    @property
-    def key(self) -> Key:
-        """The key that it is for; not of an action that makes one."""
-        return self.gathered.keys[self.action.key]
 
 
 @dataclass(frozen=True, slots=True)

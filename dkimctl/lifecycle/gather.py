@@ -49,6 +49,8 @@ class Gathered(NamedTuple):
     """By identity, of keys that the tables do not name any more: what is new about who may still sign with them."""
     ahead: frozenset[str] = frozenset()
     """By identity, the keys with facts that may be dated in the future: noted under a wrong clock."""
+    has_lost: bool = False
+    """True when the private key of a published key is gone."""
     begun: bool = False
     """True from `rotate --now` until the switch."""
     is_deleted: bool = False
@@ -62,7 +64,7 @@ def gather(settings: Settings, store: LifecycleStore, domain: str, machine: Mach
 
     Raises DiskError or Refused for what cannot be read, CheckFailed for what is damaged: this domain then stops.
     """
-    keys, notes = store.keys_and_notes(domain)
+    keys, lost, notes = store.life(domain)
     noted = [(key, _on_relay(store, key, (domain, key.selector) in machine.installed, now)) for key in keys]
     used = [relay for _, relay in noted if relay.is_used]
     is_proven = bool(used) and all(relay.since is not None for relay in used)  # the daemon has read its tables
@@ -94,6 +96,7 @@ def gather(settings: Settings, store: LifecycleStore, domain: str, machine: Mach
         found,
         left,
         frozenset() if machine.clock_problem else frozenset(ahead),
+        has_lost=bool(lost),
         begun=notes.get("begun") is not None,
         is_deleted=_is_deleted(notes.get(DELETED), keys),
         is_adopted=held is None and any(key.metadata.path for key in keys),

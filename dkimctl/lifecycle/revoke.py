@@ -11,7 +11,8 @@ from dkimctl.config.settings import Settings
 from dkimctl.errors import UsageError, shell_word
 from dkimctl.install.eligible_keys import installed_keys
 from dkimctl.keys.store import Key, LifecycleStore
-from dkimctl.lifecycle.effects import Effects, Report
+from dkimctl.lifecycle.due import Report
+from dkimctl.lifecycle.effects import Effects
 from dkimctl.lifecycle.facts import Leak
 from dkimctl.lifecycle.notes import at_text, instant, read_on_relay, read_record, with_leak
 from dkimctl.lifecycle.queue import count_from, queued_mail

@@ -13,8 +13,7 @@ from dkimctl.errors import DkimctlError, shell_word
 from dkimctl.files import locked
 from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import LifecycleStore
-from dkimctl.lifecycle.delete import finish
-from dkimctl.lifecycle.effects import Due, Effects, Report
+from dkimctl.lifecycle.due import Due, Report
 from dkimctl.lifecycle.gather import Gathered, Machine, note_left
 from dkimctl.lifecycle.hooks import Occasion, Stage, run_hooks
 from dkimctl.lifecycle.lost import lost_keys
@@ -81,7 +80,7 @@ class _Run:
     due: int | None = None
     next: str | None = None
     _attempted: set[tuple[str, Do, str]] = field(default_factory=set)
-    _checked: set[str] = field(default_factory=set)
+    _told: set[str] = field(default_factory=set)
     """The domains of which was said what is wrong with the files of their keys."""
     _changed: dict[str, None] = field(default_factory=dict)
     """The domains of which something was changed, in order."""
@@ -105,14 +104,12 @@ class _Run:
             hint = f"set the clock (chrony); if it is right: rm {shell_word(STATE)}"
             step = RotationStep("", "", None, StepOutcome.WAITS, f"{problem}: nothing is changed", hint)
             self._say(replace(step, exit_code=TO_BE_CONTINUED))
-        effects = Effects(self.settings, self.store, self.clock, self._say)
-        while pending:
-            dues = list(self._choose(pending))
+        while dues := list(self._choose(pending)):
             first = [due for due in dues if due.action.do is not Do.SWITCH] or dues
             if single:
                 first = first[:1]
             for do in dict.fromkeys(due.action.do for due in first):
-                self._perform(effects, do, [due for due in first if due.action.do is do])
+                self._perform(do, [due for due in first if due.action.do is do])
             if single:
                 self._machine = None
                 following = next(self._choose([due.domain for due in first]), None)
@@ -122,7 +119,7 @@ class _Run:
             self._look_again(first)
             pending = [due.domain for due in dues]
 
-    def _perform(self, effects: Effects, do: Do, group: list[Due]) -> None:
+    def _perform(self, do: Do, group: list[Due]) -> None:
         """Do one kind of action, with the hooks before a domain's first change and after a switch."""
         self._attempted.update((due.domain, do, due.action.key) for due in group)
         if do not in (Do.LOOK, Do.PROVE):
@@ -131,6 +128,9 @@ class _Run:
                     self._changed[due.domain] = None
                     self._run_hooks(Stage.PRE, due)
         begin = len(self.steps)
+        from dkimctl.lifecycle.effects import Effects  # only here: an idle run, the usual one, needs none of it
+
+        effects = Effects(self.settings, self.store, self.clock, self._say)
         self._may_switch &= effects.perform(do, group)
         if do is Do.SWITCH:
             done = {step.domain for step in self.steps[begin:] if step.outcome is StepOutcome.DONE}
@@ -167,8 +167,9 @@ class _Run:
         for domain in domains:
             try:
                 now = self._now
-                self._check_files(domain)
                 found, policy = look_at(self.settings, self.store, domain, self.machine(), now)
+                if found.has_lost and self._tell_of_lost(domain):
+                    found, policy = look_at(self.settings, self.store, domain, self.machine(), now)
                 if found.is_deleted:
                     self._finish(domain)
                     continue
@@ -185,15 +186,19 @@ class _Run:
             else:
                 self._note_waits(domain, planned, found)
 
-    def _check_files(self, domain: str) -> None:
-        """Say once of each key that its file was deleted by hand."""
-        if domain not in self._checked:
-            self._checked.add(domain)
-            for step in lost_keys(self.store, domain, self.machine().installed, self.clock.now()):
-                self._say(step)
+    def _tell_of_lost(self, domain: str) -> bool:
+        """Say once of each key that its file was deleted by hand; return whether that was now."""
+        if domain in self._told:
+            return False
+        self._told.add(domain)
+        for step in lost_keys(self.store, domain, self.machine().installed, self.clock.now()):
+            self._say(step)
+        return True
 
     def _finish(self, domain: str) -> None:
         """Take away what is due of a deleted domain."""
+        from dkimctl.lifecycle.delete import finish
+
         for step in finish(self.settings, self.store, domain, clock=self.clock):
             if step.outcome is StepOutcome.WAITS:
                 self.waits.setdefault(domain, []).append(step)

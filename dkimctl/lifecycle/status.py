@@ -79,7 +79,7 @@ def status(settings: Settings, store: LifecycleStore, domains: Iterable[str], cl
     now = clock.now()
     for domain in domains:
         try:
-            kept, notes = store.keys_and_notes(domain)
+            kept, _, notes = store.life(domain)
             found = tuple(_as_it_signs(key, steps.installed) for key in kept)
         except DkimctlError as error:
             findings.append(_unread(domain, error))

@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from dkimctl.lifecycle.calendar import Appointment
-from dkimctl.lifecycle.revoke import Exposed, Revocation
-from dkimctl.lifecycle.rotate import Rotated
 from dkimctl.lifecycle.steps import RotationStep, StepOutcome
 from dkimctl.output.layout import Block, Table, Tone
 
 if TYPE_CHECKING:
+    from dkimctl.lifecycle.calendar import Appointment
+    from dkimctl.lifecycle.revoke import Exposed, Revocation
+    from dkimctl.lifecycle.rotate import Rotated
     from dkimctl.output.terminal import Terminal
 
 _TONES = {StepOutcome.DONE: Tone.OK, StepOutcome.WAITS: Tone.INFO, StepOutcome.FAILED: Tone.ERROR}
@@ -31,7 +31,7 @@ def show_step(step: RotationStep, terminal: "Terminal") -> None:
         terminal.detail(f"{subject}: {action}waits: {step.proof}")
 
 
-def show_result(result: Rotated, terminal: "Terminal") -> None:
+def show_result(result: "Rotated", terminal: "Terminal") -> None:
     """Show what the domains of a run wait for: always what needs a person, else as a note with -v."""
     for wait in result.waits:
         until = f", until {wait.until}" if wait.until else ""
@@ -42,7 +42,7 @@ def show_result(result: Rotated, terminal: "Terminal") -> None:
             terminal.note(text)
 
 
-def show_next(result: Rotated, terminal: "Terminal") -> None:
+def show_next(result: "Rotated", terminal: "Terminal") -> None:
     """Show what comes after a single step, and when."""
     if result.next:
         terminal.line_step(f"next: {result.next}")
@@ -50,7 +50,7 @@ def show_next(result: Rotated, terminal: "Terminal") -> None:
         terminal.line_step(f"next: nothing before {result.due}")
 
 
-def show_revocation(result: Revocation, terminal: "Terminal") -> None:
+def show_revocation(result: "Revocation", terminal: "Terminal") -> None:
     """Show of each leaked key what remains exposed, and until when."""
     for one in result.exposed:
         subject = f"{one.domain} {one.selector}"
@@ -65,7 +65,7 @@ def show_revocation(result: Revocation, terminal: "Terminal") -> None:
         terminal.line_step(f"{subject}: {_queued(one)}")
 
 
-def _queued(one: Exposed) -> str:
+def _queued(one: "Exposed") -> str:
     """Return what is known of mail that fails now, and what is not."""
     beyond = "what other servers have accepted already fails as well, and nobody here knows how much that is"
     if one.queued is None:
@@ -74,7 +74,7 @@ def _queued(one: Exposed) -> str:
     return f"{count} in the queue from this domain (by the envelope) may have its signature and fail; {beyond}"
 
 
-def calendar_blocks(found: Sequence[Appointment]) -> Iterator[Block]:
+def calendar_blocks(found: "Sequence[Appointment]") -> Iterator[Block]:
     """Return a table with a row for each step to come."""
     rows = [(one.at[:16].replace("T", " "), one.domain, one.selector or "-", one.step) for one in found]
     yield Table(("WHEN (UTC)", "DOMAIN", "SELECTOR", "STEP"), rows, {})
