@@ -112,8 +112,8 @@ REFERENCE: tuple[TableReference, ...] = (
                 "publish_retired",
                 '"off"',
                 "A directory, such as of a web server, for old private keys: each goes there when it is removed, once "
-                "no name server gives its record and no cache holds it. Old signatures then prove nothing to whoever "
-                "gets at a mailbox. Not for keys that leaked, or were taken over.",
+                "no name server gives its record and no cache holds it. Old signatures then prove nothing to anyone "
+                "who gets at a mailbox. Not for keys that leaked, or were taken over.",
             ),
             _K("canary", "true", "Switch one domain, then 1 % of them, then the rest."),
             _K("most_new_keys", "50", "Make at most so many new keys in one run."),

@@ -1,4 +1,4 @@
-"""Retired private keys published, where the admin wants that: whoever can read one could have made its old signatures.
+"""Retired private keys published, where the admin wants that: any reader could have made its old signatures.
 
 reveal(settings, store, key) → where. Only a key that no name server gives and no cache may hold any more.
 """
