@@ -87,11 +87,14 @@ class Machine:
         return ended
 
     def dkimctl(
-        self, *arguments: str, check: bool = True, env: dict[str, str] | None = None
+        self, *arguments: str, check: bool = True, env: dict[str, str] | None = None, before: tuple[str, ...] = ()
     ) -> "subprocess.CompletedProcess[str]":
-        """Run dkimctl inside, as root would type it a while later: postconf waits until main.cf is two seconds old."""
+        """Run dkimctl inside, as root would type it a while later: postconf waits until main.cf is two seconds old.
+
+        `before`: words before the command.
+        """
         self.run("touch", "--date=@0", "/etc/postfix/main.cf")
-        return self.run(sys.executable, "-c", START, self.programs, *arguments, check=check, env=env)
+        return self.run(*before, sys.executable, "-c", START, self.programs, *arguments, check=check, env=env)
 
     def start_opendkim(self, *options: str) -> None:
         """Start the daemon; returns when it listens, and its pid file is there: its parent waits for neither."""

@@ -16,8 +16,11 @@ def libfaketime() -> str:
     return str(library)
 
 
-def at(machine: Machine, hours: float, *arguments: str, code: int | None = 0) -> Any:
-    """Run dkimctl so many hours from now; its JSON. `code`: how it must end; None when that does not matter."""
+def at(machine: Machine, hours: float, *arguments: str, code: int | None = 0, before: tuple[str, ...] = ()) -> Any:
+    """Run dkimctl so many hours from now; its JSON. `code`: how it must end; None when that does not matter.
+
+    `before`: words before the command, such as those of a sandbox.
+    """
     faked = {
         "LD_PRELOAD": libfaketime(),
         "FAKETIME": f"{hours * 3600:+.0f}s",
@@ -25,7 +28,7 @@ def at(machine: Machine, hours: float, *arguments: str, code: int | None = 0) ->
         "NO_FAKE_STAT": "1",
     }
     machine.run("mkdir", "-p", "-m", "1777", "/dev/shm")  # libfaketime shares its start between processes
-    ended = machine.dkimctl(*arguments, "--json", check=False, env=faked if hours else {})
+    ended = machine.dkimctl(*arguments, "--json", check=False, env=faked if hours else {}, before=before)
     assert code in (None, ended.returncode), f"{ended.returncode}\n{ended.stdout}{ended.stderr}{machine.log}"
     return json.loads(ended.stdout)
 
