@@ -119,6 +119,8 @@ class MailFlow:
     mails: dict[str, Mail] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     """What went wrong with single messages: refused, unsigned, not verified, lost."""
+    deferred: list[bool] = field(default_factory=list)
+    """For each message that was to be tried again later, and was, whether it went through the session that stays."""
     _held: smtplib.SMTP | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _end: threading.Event = field(default_factory=threading.Event)
@@ -151,16 +153,32 @@ class MailFlow:
         text = f"From: {sender}\nTo: {RECIPIENT}\nSubject: {mark}\nMessage-ID: <{mark}@relay>\n\nOnly a few words ...\n"
         mail = self.mails[mark] = Mail(self.now)
         try:
-            with self._lock:
-                held = self._held if is_tenth else None
-                if held is not None:
-                    held.sendmail(sender, [RECIPIENT], text)
-            if held is None:
-                with smtplib.SMTP("127.0.0.1", self.relay.port, timeout=60) as client:
-                    client.sendmail(sender, [RECIPIENT], text)
+            self._give(sender, text, is_tenth=is_tenth)
             mail.sent = self.now
         except (OSError, smtplib.SMTPException) as error:
             self.problems.append(f"{mark} was refused at {self.now} h: {error}")
+
+    def _give(self, sender: str, text: str, *, is_tenth: bool) -> None:
+        """Give a message to the relay; what is deferred is tried again in a session of its own, as clients do."""
+        with self._lock:
+            held = self._held if is_tenth else None
+            if held is not None and self._is_taken(held, sender, text):
+                return
+        while True:
+            with smtplib.SMTP("127.0.0.1", self.relay.port, timeout=60) as client:
+                if self._is_taken(client, sender, text):
+                    return
+            time.sleep(1)
+
+    def _is_taken(self, client: smtplib.SMTP, sender: str, text: str) -> bool:
+        try:
+            client.sendmail(sender, [RECIPIENT], text)
+        except smtplib.SMTPResponseException as error:
+            if not 400 <= error.smtp_code < 500:
+                raise
+            self.deferred.append(client is self._held)
+            return False
+        return True
 
     def hold(self) -> None:
         """Open the session that stays."""

@@ -12,21 +12,24 @@ from typing import Any
 
 import pytest
 
+from dkimctl.opendkim.sockets import parse_socket
 from dkimctl.sandbox import Sandbox, Switches
 from tests.conftest import needs
 from tests.real.mailflow import MailFlow, Receiver
 from tests.real.months import DAY, at, steps
 from tests.real.relay import Relay
+from tests.real.test_signers import PREPARE_RSPAMD, RSPAMD_FILES, RSPAMD_SYSTEMCTL, wait_for
 
 pytestmark = needs("postfix", "postconf", "faketime", "unbound", root=True, namespaces=True)
 DOMAIN = "domain.tld"
+RETIRED = "/etc/dkimctl/retired"
 FULL = os.environ.get("DKIMCTL_TEST_FULL") == "1"
 OPENED, CLOSED = 0.6, 5
 """When the session is opened and closed that outlasts the switch."""
 SWITCH = (0, 0.05, 0.2, 0.6, 2, 3, 5)
 LATER = [days * DAY for days in (1.3, 8, 14.1, 15, 22, 29, 30, 44, 58, 61, 62, 91, 93)]
 """To the queue, whose clock nobody moves, all mail is old: a rotation waits for it, for twice the keep time at most."""
-MOMENTS = sorted({*SWITCH, *LATER, *(range(DAY, 230 * DAY, DAY) if FULL else ())})
+FULLY = range(DAY, 230 * DAY, DAY) if FULL else ()
 LAG = 1.5
 """Seconds from a change at the API until the name servers know it: `rotate` looks earlier, and must come again."""
 History = list[tuple[float, str]]
@@ -53,42 +56,85 @@ def receiver(ovh: Sandbox, short_path: Path, free_port: Callable[[], int]) -> It
 
 @pytest.fixture
 def opendkim(relay: Relay, ovh: Sandbox) -> Relay:
-    """The domain signs, with opendkim."""
+    """The domain signs, with opendkim; its retired keys are to be published."""
+    relay.machine.run("mkdir", "/etc/dkimctl")
+    relay.machine.write("/etc/dkimctl/dkimctl.toml", f'[lifecycle]\npublish_retired = "{RETIRED}"\n')
     relay.machine.dkimctl("setup", DOMAIN, "--provider", "ovh", "--timeout", "60", check=False)
     relay.start_signing()
     relay.machine.dkimctl("setup", DOMAIN, "--provider", "ovh", "--timeout", "60")
     return relay
 
 
+@pytest.fixture
+def rspamd(relay: Relay, ovh: Sandbox, free_port: Callable[[], int]) -> Relay:
+    """The domain signs, with rspamd as Debian starts it."""
+    machine, port = relay.machine, free_port()
+    machine.run("mkdir", "-p", "/etc/dkimctl", "/run/systemd/system", "/run/bin")
+    machine.programs = "/run/bin"
+    machine.run("sh", "-c", PREPARE_RSPAMD)
+    for name, text in RSPAMD_FILES.items():
+        text = text.replace("DNS", str(ovh.dns_address[1])).replace("PORT", str(port))
+        machine.write(f"/etc/rspamd/local.d/{name}", text)
+    machine.write("/run/bin/systemctl", RSPAMD_SYSTEMCTL)
+    machine.run("chmod", "755", "/run/bin/systemctl")
+    machine.run("/run/bin/systemctl", "start")
+    wait_for(parse_socket(f"inet:{port}@localhost"))
+    text = f'[signing]\nsigner = "rspamd"\nsocket = "inet:{port}@localhost"\n'
+    machine.write("/etc/dkimctl/dkimctl.toml", text)
+    machine.dkimctl("setup", DOMAIN, "--provider", "ovh", "--timeout", "60")
+    return relay
+
+
 @needs("opendkim")
 def test_no_mail_notices_a_rotation(opendkim: Relay, receiver: Receiver) -> None:
     """Signed by opendkim: from a key that signs, over its successor's proof and switch, to the old key's end."""
-    judge(opendkim, receiver)
+    flow, history = judge(opendkim, receiver, LATER)
+    assert not flow.deferred, "opendkim reloads, and nothing is to be tried again"
+    when = first_times(history)
+    assert when["revoke"] + 30 * DAY <= when["remove"] < when["purge"], history
+    old = next(iter(flow.mails.values())).selectors
+    assert set(opendkim.machine.run("ls", RETIRED).stdout.split()) == {f"{DOMAIN}.{s}.pem" for s in old}
 
 
-def judge(relay: Relay, receiver: Receiver) -> None:
+@needs("rspamd")
+def test_no_mail_notices_a_rotation_with_rspamd(rspamd: Relay, receiver: Receiver) -> None:
+    """Signed by rspamd, to the old key's revocation and the next switch. A reload of rspamd ends its connections.
+
+    So of a session that is open across the switch mail is deferred, and comes again in another one.
+    """
+    flow, _ = judge(rspamd, receiver, LATER if FULL else [hours for hours in LATER if hours <= 30 * DAY])
+    assert all(flow.deferred), "only in the session that stays"
+    again = at(rspamd.machine, max(flow.now, 31 * DAY), "rotate", DOMAIN, "--now")
+    assert "switch" in steps(again), "the copy of the revoked key, which is still there, bars no switch"
+
+
+def judge(relay: Relay, receiver: Receiver, later: list[float]) -> tuple[MailFlow, History]:
     """Rotate under mail; the steps come in their order and time, and every mail verifies."""
     [old] = keys(relay)
     new = f"{old}b"
     assert not receiver.has(f"{new}._domainkey.{DOMAIN}"), "it now remembers that the next selector does not exist"
     with MailFlow(relay, receiver, (f"a@{DOMAIN}", f"b@sub.{DOMAIN}")) as flow:
-        history = rotate(flow)
+        history = rotate(flow, sorted({*SWITCH, *later, *FULLY}))
     problems = flow.verdict()
     assert not problems, f"of {len(flow.mails)} mails:\n{problems}\n{history}\n{relay.machine.log}"
     by_selector = {name: [m.sent for m in flow.mails.values() if m.selectors == {name}] for name in (old, new)}
     assert all(by_selector.values())
     assert sum(map(len, by_selector.values())) == len(flow.mails) or FULL
-    assert {"switch", "revoke", "remove", "purge"} <= {step for _, step in history}, history
-    when = {step: at for at, step in reversed(history)}
+    when = first_times(history)
     assert when["publish"] + 1 <= when["switch"] < CLOSED, history
     assert max(by_selector[old]) + 14 * DAY <= when["revoke"], history
-    assert when["revoke"] + 30 * DAY <= when["remove"] < when["purge"], history
+    return flow, history
 
 
-def rotate(flow: MailFlow) -> History:
+def first_times(history: History) -> dict[str, float]:
+    """When each step was done first."""
+    return {step: at for at, step in reversed(history)}
+
+
+def rotate(flow: MailFlow, moments: list[float]) -> History:
     """Run `rotate` at every moment; what was done when. A session stays open across the switch."""
     history: History = []
-    for hours in MOMENTS:
+    for hours in moments:
         if hours == OPENED:
             flow.hold()
         if hours == CLOSED:
