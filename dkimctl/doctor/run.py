@@ -63,16 +63,18 @@ def diagnose(
 ) -> tuple[Diagnosis, ...]:
     """Run the checks and return their findings, the worst first; one `ok` finding when nothing is wrong.
 
-    On a host that was never set up, or without the opendkim that Postfix asks, there is one finding alone. `begins` is
-    called with the name of each check before it runs.
+    On a host that was never set up, or without the opendkim that Postfix asks, one finding stands for all that is
+    missing on it. `begins` is called with the name of each check before it runs.
     """
-    if only := untouched(world) or removed_daemon(world):
-        return (only,)
-    if not signer_of(world.settings).explains:
+    whole = untouched(world) or removed_daemon(world)
+    if whole:
+        checks = [check for check in checks if check not in CHECKS and check is not check_clock_with_api]
+    elif not signer_of(world.settings).explains:
         checks = [check for check in checks if check not in CHECKS or check in _FOR_ANY_SIGNER]
     elif signers_instead(world):
         checks = [check for check in checks if check not in CHECKS or check in _FOR_OTHERS_ALONE]
-    found = [*_unread(world), *_counted(item for check in checks for item in _made(check, world, begins))]
+    found = [whole] if whole else [*_unread(world)]
+    found += _counted(item for check in checks for item in _made(check, world, begins))
     found.sort(key=lambda d: severity_order(d.finding))
     found = [*_one_change_of_each_line(found)]
     if not any(d.finding.severity in (Severity.ERROR, Severity.UNKNOWN) for d in found):
