@@ -1,15 +1,17 @@
 """Every finding that dkimctl reports: code, severity, title, why it matters, what to do.
 
 Codes are stable. DKIM1xx: presence of the record; DKIM2xx: its text; DKIM3xx: its key; DKIM4xx: its other tags;
-DKIM5xx: its delivery by DNS. DKIM6xx: private keys on this disk; DKIM70x to DKIM74x: opendkim.conf and the start of
-the daemon; DKIM75x to DKIM77x: KeyTable and SigningTable; DKIM78x: host lists; DKIM8xx: the path from Postfix
-to the daemon; DKIM90x to DKIM94x: processes, the clock, and what could not be checked; DKIM95x: the OVH credential.
+DKIM50x: its delivery by DNS; DKIM55x: SPF and DMARC beside it. DKIM6xx: private keys on this disk; DKIM70x to
+DKIM74x: opendkim.conf and the start of the daemon; DKIM75x to DKIM77x: KeyTable and SigningTable; DKIM78x: host
+lists; DKIM8xx: the path from Postfix to the daemon; DKIM90x to DKIM94x: processes, the clock, and what could not be
+checked; DKIM95x: the OVH credential.
 """
 
 from dkimctl.catalogue import (
     conf,
     delivery,
     machine,
+    mail_auth,
     ovh_credential,
     postfix,
     presence,
@@ -26,6 +28,7 @@ __all__ = [
     "conf",
     "delivery",
     "machine",
+    "mail_auth",
     "ovh_credential",
     "postfix",
     "presence",

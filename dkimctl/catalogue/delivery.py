@@ -1,4 +1,4 @@
-"""DKIM5xx: delivery of the record by DNS."""
+"""DKIM50x: delivery of the record by DNS."""
 
 from dkimctl.catalogue.entries import ERROR, INFO, UNKNOWN, WARNING, entry
 

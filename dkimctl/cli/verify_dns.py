@@ -22,7 +22,8 @@ _THOROUGH = 3  # up to so many names are checked with every available query
     example="dkimctl verify-dns example.com\n"
     "dkimctl verify-dns example.com -s mail --recursive\n"
     "dkimctl verify-dns example.com --watch --timeout 600\n"
-    "dkimctl verify-dns --from-file names.txt --format jsonl",
+    "dkimctl verify-dns --from-file names.txt --format jsonl\n"
+    "dkimctl verify-dns example.com --mail-auth",
 )
 @domains_argument()
 @selector_option("Only this selector; needed for a domain without a key here.")
@@ -39,6 +40,7 @@ _THOROUGH = 3  # up to so many names are checked with every available query
     default=True,
     help="Query the zone's own servers (default), or also resolvers, to see cached records.",
 )
+@click.option("--mail-auth", is_flag=True, help="Check SPF and DMARC instead, and whether DMARC counts the signature.")
 @click.option("--watch", is_flag=True, help="Recheck until all are right; print each change.")
 @click.option("--timeout", type=Number(1), default=3600, metavar="N", help="Seconds that --watch lasts (3600).")
 @click.option("--resume", type=FILE, help="Record finished names in FILE and skip them next time.")
@@ -58,6 +60,7 @@ def command(
     app: App,
     *,
     authoritative: bool,
+    mail_auth: bool,
     watch: bool,
     timeout: float,
     resume: str | None,
@@ -76,6 +79,10 @@ def command(
     if form == "schema":
         return _show_schema(app)
     app.refuse_json_with(form, ("nagios", "prometheus"))
+    if mail_auth:
+        from dkimctl.cli.verify_mail_auth import show_mail_auth
+
+        return show_mail_auth(app, form, watch=watch, resume=resume, **which)  # type: ignore[arg-type]
     from itertools import chain, islice
 
     from dkimctl.cli.report_printer import ReportPrinter
