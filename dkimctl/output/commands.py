@@ -8,7 +8,7 @@ from dkimctl.errors import shell_word
 
 NAMES = (
     *("setup", "genkey", "record", "render-config", "publish", "verify-dns", "status", "inspect", "doctor"),
-    *("rotate", "revoke", "delete", "hold", "resume", "init"),
+    *("rotate", "revoke", "delete", "hold", "resume", "init", "uninstall"),
     *("ovh login", "ovh whoami", "why", "adopt", "selftest", "sandbox", "demo"),
 )
 """Our own commands, as a test compares them with the program."""
