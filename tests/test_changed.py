@@ -32,3 +32,11 @@ def test_what_only_looks_changes_nothing(dkimctl_inside: DkimctlInside, options:
     """A difference is no change."""
     assert dkimctl_inside("genkey", "example.com", "--algorithm", "ed25519").code == 0
     assert dkimctl_inside("render-config", *options, "--json").json["changed"] is False
+
+
+def test_a_key_deleted_is_a_change_and_an_idle_rotation_none(dkimctl_inside: DkimctlInside) -> None:
+    """Looking changes nothing, whatever it finds."""
+    assert dkimctl_inside("genkey", "example.com", "-s", "mail", "--algorithm", "ed25519").code == 0
+    assert dkimctl_inside("rotate", "--json").json["changed"] is False
+    assert dkimctl_inside("delete", "example.com", "mail", "--dry-run", "--json").json["changed"] is False
+    assert dkimctl_inside("delete", "example.com", "mail", "--json").json["changed"] is True

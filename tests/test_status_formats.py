@@ -7,6 +7,7 @@ from dataclasses import replace
 from dkimctl.clock import SystemClock
 from dkimctl.findings import Finding, Severity
 from dkimctl.keys.metadata import Phase
+from dkimctl.lifecycle.next_step import NextStep
 from dkimctl.lifecycle.status import Keyless, KeyStatus, Status
 from dkimctl.output.status import next_lines
 from dkimctl.output.status_machine import nagios_exit_code, nagios_text, prometheus_lines
@@ -164,3 +165,21 @@ def test_the_line_that_says_what_is_next_names_the_keys_own_provider() -> None:
         "4 keys not published yet, the first 3: "
         "dkimctl publish d0.example d1.example d2.example --provider 'zonefile:/a b'",
     ]
+
+
+def test_nagios_warns_of_what_waits_for_a_person() -> None:
+    """A domain that signs and needs somebody is no OK; one whose step only waits for its time is."""
+    step = NextStep("one.example", "mail", None, None, False, "", "the record of mail is missing", needs_person=True)
+    assert nagios_exit_code(Status((KEY,), (), (), (step,))) == 1
+    assert "one.example: the record of mail is missing" in nagios_text(Status((KEY,), (), (), (step,)))
+    assert nagios_exit_code(Status((KEY,), (), (), (replace(step, needs_person=False),))) == 0
+
+
+def test_quiet_says_nothing_while_all_is_right(dkimctl_inside: DkimctlInside) -> None:
+    """A cron job then mails only when somebody has to act; a document is asked for, and printed all the same."""
+    genkey(dkimctl_inside, "one.example", "mail", *SIGNS)
+    run = dkimctl_inside("status", "-q")
+    assert (run.code, run.out, run.err) == (0, "", "")
+    assert dkimctl_inside("status", "-q", "--json").json["status"]["keys"]
+    genkey(dkimctl_inside, "two.example")
+    assert "two.example" in dkimctl_inside("status", "-q").out

@@ -36,5 +36,5 @@ def command(app: App, domain: str, selector: str | None, stop_signing: bool, und
         clock=app.clock,
         report=lambda step: show_step(step, app.terminal),
     )
-    app.terminal.document("steps", steps)
+    app.terminal.document("steps", steps, changed=any(step.is_change for step in steps))
     return 0

@@ -1,10 +1,15 @@
 """`dkimctl revoke`: a key that others may hold, out of use and out of DNS."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from dkimctl.cli.completing import complete_domains, complete_selectors
 from dkimctl.cli.frame import App, Number, dns_options
 from dkimctl.cli.frame import command as make_command
+
+if TYPE_CHECKING:
+    from dkimctl.lifecycle.steps import RotationStep
 
 
 @make_command(
@@ -38,6 +43,12 @@ def command(app: App, domain: str, selector: str | None, leaked: str, at_once: b
     store = app.store_of(key_owner(app.settings).owner)
     named = selector_name(selector) if selector else None
     keys = leaked_keys(app.settings, store, domain_name(domain), named, Leak(leaked))
+    changes: list[RotationStep] = []
+
+    def tell(step: "RotationStep") -> None:
+        show_step(step, app.terminal)
+        changes.extend([step] if step.is_change else [])
+
     result = revoke(
         app.settings,
         store,
@@ -46,9 +57,9 @@ def command(app: App, domain: str, selector: str | None, leaked: str, at_once: b
         clock=app.clock,
         at_once=at_once,
         timeout=timeout,
-        report=lambda step: show_step(step, app.terminal),
+        report=tell,
     )
     show_result(result.rotated, app.terminal)
     show_revocation(result, app.terminal)
-    app.terminal.document("revocation", result)
+    app.terminal.document("revocation", result, changed=bool(changes))
     return result.exit_code

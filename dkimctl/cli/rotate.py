@@ -51,7 +51,7 @@ def command(app: App, domains: tuple[str, ...], is_now: bool, is_single: bool, d
     show_result(result, app.terminal)
     if is_single:
         show_next(result, app.terminal)
-    app.terminal.document("rotation", result, changed=bool(result.steps))
+    app.terminal.document("rotation", result, changed=any(step.is_change for step in result.steps))
     return result.exit_code
 
 

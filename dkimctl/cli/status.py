@@ -35,7 +35,8 @@ def command(app: App, domains: tuple[str, ...], form: str) -> int:
     With a DOMAIN also the life of its keys, past and planned. It reads the metadata beside the keys and asks no name
     server; verify-dns does. OVH is asked, in one call, when the credential expires with which keys were published.
     Exit code: 0 right, 1 a finding is an error, 3 something could not be read or asked. With --format nagios those of a
-    Nagios plug-in: 0 OK, 1 WARNING (also where a domain has no active key), 2 CRITICAL, 3 UNKNOWN.
+    Nagios plug-in: 0 OK, 1 WARNING (also where a person has to act), 2 CRITICAL, 3 UNKNOWN.
+    -q prints nothing while all is right.
     """
     from dkimctl.findings import exit_code
     from dkimctl.lifecycle.status import as_typed, status
@@ -50,9 +51,16 @@ def command(app: App, domains: tuple[str, ...], form: str) -> int:
         _show_page(app, found, wanted)
     elif form == "ledger":
         _show_ledger(app, wanted)
-    else:
+    elif form == "json" or not _is_silent(app, found):
         _show_text(app, found, wanted if domains else [])
     return exit_code(found.findings)
+
+
+def _is_silent(app: App, found: "Status") -> bool:
+    """Return True where -q has nothing to say: every domain signs, nothing is wrong, and nobody has to act."""
+    from dkimctl.output.status_machine import nagios_exit_code
+
+    return app.verbosity < 0 and not app.json and nagios_exit_code(found) == 0
 
 
 def _show_text(app: App, found: "Status", named: "Sequence[str]") -> None:

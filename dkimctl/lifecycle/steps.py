@@ -43,6 +43,11 @@ class RotationStep:
     """When it goes on by itself: RFC 3339, UTC."""
     exit_code: int = 0
 
+    @property
+    def is_change(self) -> bool:
+        """Return True for what was done in DNS, on the disk or to the signer; looking and proving change nothing."""
+        return self.outcome is StepOutcome.DONE and self.action not in (Do.LOOK, Do.PROVE)
+
 
 def failed_step(domain: str, selector: str, action: Do | Ending, error: DkimctlError) -> RotationStep:
     """Return the step that ended with this error."""

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from dkimctl.findings import Severity
 from dkimctl.keys.metadata import Phase
+from dkimctl.lifecycle.next_step import NextStep
 from dkimctl.lifecycle.notes import instant
 from dkimctl.lifecycle.status import KeyStatus, Status
 from dkimctl.output.nagios import BAD, STATES, exit_code, plain, problem_line
@@ -15,9 +16,9 @@ _NAMED = 20  # domains that get a line of their own
 
 
 def nagios_exit_code(status: Status) -> int:
-    """Return the plug-in's exit code: that of the findings, at least WARNING where a domain has no active key."""
+    """Return the plug-in's exit code: that of the findings, at least WARNING where a person has something to do."""
     severities = {found.severity for found in status.findings}
-    return exit_code({*severities, Severity.WARNING} if _unsigned(status) else severities)
+    return exit_code({*severities, Severity.WARNING} if _unsigned(status) or _for_person(status) else severities)
 
 
 def nagios_text(status: Status) -> str:
@@ -32,11 +33,17 @@ def nagios_text(status: Status) -> str:
     lines += [plain(f"{domain}: no active key{_hint(then)}") for domain, then in list(unsigned.items())[:_NAMED]]
     if len(unsigned) > _NAMED:
         lines.append(f"and {len(unsigned) - _NAMED} more")
+    lines += [plain(f"{step.domain}: {step.waits_for}") for step in _for_person(status)[:_NAMED]]
     return "\n".join(lines) + "\n"
 
 
 def _hint(then: str | None) -> str:
     return f"; next: {then}" if then else ""
+
+
+def _for_person(status: Status) -> list[NextStep]:
+    """Return the next steps that nobody but a person takes."""
+    return [step for step in status.steps if step.needs_person]
 
 
 def _unsigned(status: Status) -> dict[str, str | None]:
