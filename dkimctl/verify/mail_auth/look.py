@@ -48,13 +48,13 @@ def _judge(name: str, texts: list[str], entries: tuple[Entry, Entry, Entry, Entr
     """Yield the finding about the records at a name. `entries`: none, several, one that does not parse, a right one."""
     none, several, bad, right = entries
     if not texts:
-        yield finding(none, name, "no such TXT record", fix=none.fix.replace("_dmarc.DOMAIN", name))
+        yield finding(none, name, f"{name} has no such TXT record", fix=none.fix.replace("_dmarc.DOMAIN", name))
     elif len(texts) > 1:
-        yield finding(several, name, f"{len(texts)} records: {printable(' | '.join(texts), 200)}")
+        yield finding(several, name, f"{name}: {len(texts)} records: {printable(' | '.join(texts), 200)}")
     elif problems := list((spf_problems if right is c.SPF else dmarc_problems)(texts[0])):
-        yield finding(bad, name, f"{printable('; '.join(problems), 200)}, in {printable(texts[0], 200)}")
+        yield finding(bad, name, f"{name}: {printable('; '.join(problems), 200)}, in {printable(texts[0], 200)}")
     else:
-        yield finding(right, name, printable(texts[0], 200))
+        yield finding(right, name, f"{name}: {printable(texts[0], 200)}")
 
 
 def _alignment(domain: str, signing: Collection[str], *, is_strict: bool) -> Finding:
@@ -64,7 +64,7 @@ def _alignment(domain: str, signing: Collection[str], *, is_strict: bool) -> Fin
     signer = next((name for name in names if name in signing), None)
     if signer is None:
         fix = c.NOTHING_TO_ALIGN.fix.replace("DOMAIN", domain)
-        return finding(c.NOTHING_TO_ALIGN, domain, "no key for it or a domain above it", fix=fix)
+        return finding(c.NOTHING_TO_ALIGN, domain, f"no key for {domain} or a domain above it", fix=fix)
     seen = f"From …@{domain}, d={signer}, adkim={'s' if is_strict else 'r'}"
     if signer != domain and is_strict:
         return finding(c.NOT_ALIGNED, domain, seen, fix=c.NOT_ALIGNED.fix.replace("DOMAIN", domain))
