@@ -46,6 +46,12 @@ def _to_render(root: Path) -> None:
     write(root, "/etc/postfix/main.cf", "".join(own) + "# a person's line\n", mode=0o640)
 
 
+def _installed(root: Path) -> None:
+    _to_render(root)
+    ran = Case("render-config", _to_render, ("render-config", "--install")).run(root)
+    assert ran.code == 0, ran.err
+
+
 def _to_publish(root: Path) -> None:
     settings = settings_for(root)
     manage(settings, "example.com", phase=Phase.GENERATED)
@@ -75,7 +81,10 @@ CASES: dict[str, Callable[[], Case]] = {
     ),
     "render-config": lambda: Case("render-config", _to_render, ("render-config", "--install")),
     "adopt": lambda: Case("adopt", _to_adopt, ("adopt", "--install")),
-    "undo": lambda: Case("undo", _adopted, ("adopt", "--undo")),
+    "undo": lambda: Case("undo", _adopted, ("adopt", "--undo"), undoes=True),
+    "undo-install": lambda: Case("undo-install", _installed, ("render-config", "--undo"), undoes=True),
+    "uninstall": lambda: Case("uninstall", _installed, ("uninstall",), undoes=True),
+    "delete": lambda: Case("delete", _to_publish, ("delete", "example.com"), keeps_copies=False, is_noted=True),
 }
 
 
@@ -112,7 +121,7 @@ def judge(case: Case, root: Path, fault: Fault, *, code: int, err: str) -> list[
         if (
             now.get(path) not in (case.before.get(path), case.after.get(path))
             and not is_named
-            and not _own_key(case, path)
+            and not _is_of_this_run(case, path)
         ):
             wrong.append(f"{path} is neither old nor new")
     changed = [path for path in case.before if now.get(path) != case.before[path]]
@@ -125,18 +134,18 @@ def judge(case: Case, root: Path, fault: Fault, *, code: int, err: str) -> list[
         wrong += [
             f"no copy of {p}"
             for p in changed
-            if not p.endswith(".json") and (p, case.before[p][0]) not in copies and case.name != "undo"
+            if not p.endswith(".json") and (p, case.before[p][0]) not in copies and not case.undoes
         ]
     return wrong
 
 
-def _own_key(case: Case, path: str) -> bool:
-    """Return True for a new key's files: each run makes another key."""
-    return case.name == "genkey" and "/new.example/" in path
+def _is_of_this_run(case: Case, path: str) -> bool:
+    """Return True for a new key's files, as each run makes another key, and for metadata with the time of this run."""
+    return (case.name == "genkey" and "/new.example/" in path) or (case.is_noted and path.endswith(".json"))
 
 
 def _same(case: Case, now: Files, wanted: Files) -> bool:
-    if case.name != "genkey":
+    if case.name != "genkey" and not case.is_noted:
         return now == wanted
     return {path: file[1:] for path, file in now.items()} == {path: file[1:] for path, file in wanted.items()}
 
@@ -153,7 +162,7 @@ def one(case: Case, root: Path, fault: Fault) -> tuple[int, list[str]]:
         wrong.append(f"a bug in front of the user: {ran.err}")
     again = case.run(root, again=True)
     now = files_of(root)
-    is_done = again.code == 0 or (case.name == "undo" and "nothing to undo" in again.err)
+    is_done = again.code == 0 or (case.undoes and "nothing to undo" in again.err)
     if not (is_done and _same(case, now, case.after)):
         wrong.append(f"the next run does not complete it: {again.code} {again.err} {_differing(now, case.after)}")
     left = [path for path in temporary_in(root) if path not in ran.err + again.err]

@@ -70,6 +70,10 @@ class Case:
     """True when it writes in threads; they are run where they are started then, to be counted in one row."""
     keeps_copies: bool = True
     """True when whatever it changes has a copy below /var/backups."""
+    undoes: bool = False
+    """True when it takes away what the copies are for, and says so when it is done already."""
+    is_noted: bool = False
+    """True when it notes the time of what it does in the metadata of a key."""
     before: Files = field(default_factory=dict)
     after: Files = field(default_factory=dict)
 
@@ -123,7 +127,7 @@ class Case:
 
     def run_undo(self, root: Path) -> Run:
         """Run `adopt --undo` on the tree."""
-        return Case("undo", self.build, ("adopt", "--undo")).run(root)
+        return Case("undo", self.build, ("adopt", "--undo"), undoes=True).run(root)
 
     def _wrapped(self, root: Path, options: tuple[str, ...]) -> Path:
         """A configuration whose postconf is one under strace; where only root can write, or it would not be run."""

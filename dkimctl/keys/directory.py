@@ -102,12 +102,15 @@ class KeyDirectory(KeyDirectoryReader):
         return key._replace(metadata=changed)
 
     def purge(self, key: Key) -> None:
-        """Remove a private key of our making and its `.txt`. Its metadata stay: no selector is used twice."""
+        """Remove a private key of our making and its `.txt`. Its metadata stay: no selector is used twice.
+
+        The private key goes last: while it is there, another run does the same again.
+        """
         directory, stem = self._notes_of(key)
         with locked(directory), disk_errors(f"remove {key.path}"), open_folder(directory) as folder:
             folder.remove_leftovers()
-            folder.remove(stem + PRIVATE)
             folder.remove(f"{stem}.txt")
+            folder.remove(stem + PRIVATE)
             folder.sync()
 
     def note_domain(self, domain: str, **notes: object) -> bool:

@@ -125,7 +125,7 @@ class _Run:
             self._take_away(key)
         for wait in waits:
             self._say(wait)
-        if self.selector is None and chosen and not waits:
+        if self.selector is None and not waits:
             self._note(None)
 
     # --- guards
@@ -263,4 +263,7 @@ def _purged(metadata: Metadata, now: datetime) -> Metadata:
 
 
 def _has_record(key: Key) -> bool:
+    """Return True unless the record was never published, or was removed before its phase became PURGED."""
+    if key.phase is Phase.PURGED:
+        return False
     return key.phase is not Phase.GENERATED or bool(key.metadata.provider)
