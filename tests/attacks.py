@@ -46,7 +46,7 @@ KEPT = (
     "/run/opendkim",
 )
 """What is put back before each case."""
-STATES = {"adopt": "by hand", "undo": "adopted", "rotate": "dkimctl"}
+STATES = {"adopt": "by hand", "undo": "adopted", "rotate": "dkimctl", "uninstall": "dkimctl"}
 """The commands that need another host than the one before has left: by hand, adopted, with keys of dkimctl's."""
 LASTS = {"sandbox": 2.0}
 """Seconds after which a command that only ends when it is told so is told so."""
@@ -83,7 +83,7 @@ def prepare() -> None:
         (VICTIM / name).chmod(0o600)
     Path("/var/lib/rspamd").mkdir(exist_ok=True)
     assert run("genkey again") == (0, False), "no key could be made"
-    run("install")
+    assert run("install") == (0, False), Path("/tmp/said").read_text()
     assert run("genkey more") == (0, False), "no second key could be made"  # so that another installation has work
     subprocess.run(["postconf", "-X", "smtpd_milters", "non_smtpd_milters"], check=False)
     os.utime("/etc/postfix/main.cf", (0, 0))  # postconf waits where it has just changed

@@ -156,17 +156,17 @@ class Case:
 
     def count_threads(self, root: Path) -> Counter[str]:
         """How many calls of each name the program makes as it is, in all its threads."""
-        log, options = self._tracing(root)
+        log, options = self._tracing(root, "execve")
         ran = self.run(root, strace=("-f", *options, "--signal=none"), one_thread=False)
         assert ran.code == 0, ran.err
-        return _calls_in(log)
+        return _calls_in(log) - Counter(execve=1)
 
-    def _tracing(self, root: Path) -> tuple[Path, tuple[str, ...]]:
+    def _tracing(self, root: Path, *also: str) -> tuple[Path, tuple[str, ...]]:
         """A new copy of the tree; the log of the calls that will be made on it, and the options that write it."""
         log = root.parent / f"{root.name}.log"
         log.unlink(missing_ok=True)
         self.fresh(root)
-        return log, ("-o", str(log), "-e", f"trace={','.join(TRACED)}")
+        return log, ("-o", str(log), "-e", f"trace={','.join((*TRACED, *also))}")
 
     def inject(self, root: Path, fault: Fault) -> tuple[Run, int]:
         """How the command ends with this fault, and how many calls strace made fail."""
@@ -181,9 +181,12 @@ class Case:
 
 
 def _calls_in(log: Path) -> Counter[str]:
+    """Count the calls in a log; those of programs that the first one started are left out."""
     # a line that was interrupted by another thread is there twice: its second half has no name before the bracket
     lines = log.read_text().splitlines() if log.exists() else []
-    return Counter(match[2] for match in filter(None, map(_LINE.match, lines)))
+    found = [(match[1], match[2]) for match in filter(None, map(_LINE.match, lines))]
+    started = {pid for pid, name in found[1:] if name == "execve" and pid != found[0][0]}
+    return Counter(name for pid, name in found if pid not in started)
 
 
 def files_of(root: Path) -> Files:
