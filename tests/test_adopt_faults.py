@@ -99,7 +99,7 @@ def test_a_configuration_of_the_admin_is_not_touched(tmp_path: Path, adopt: Call
     tree = mail_in_a_box(tmp_path / "host")
     tree.write("/etc/dkimctl/dkimctl.toml", '[signing]\nsocket = "inet:8891@127.0.0.1"\n')
     ran = adopt(tree, "--install")
-    for line in ('[signing] tables = "refile"', "[signing] subdomains = false"):
+    for line in ("right after its line [signing]:", 'tables = "refile"', "subdomains = false"):
         assert line in " ".join(ran.err.split()), ran.err
     assert "socket = " not in ran.err
     assert tree.at("/etc/dkimctl/dkimctl.toml").read_text() == '[signing]\nsocket = "inet:8891@127.0.0.1"\n'

@@ -93,7 +93,7 @@ def attempt(
     Raises what `switch.switch_to` raises, except ReloadFailed.
     """
     is_proven_first = signer_named(rendering.signer).proven_before_postfix
-    waits = not is_proven_first and _postfix_waits(rendering, settings, until_started=postfix_waits)
+    waits = is_postfix_left(rendering, settings, until_started=postfix_waits)
     later = waits or (is_proven_first and settings.is_live)
     first = replace(rendering, postfix=MappingProxyType({})) if later else rendering
     made = _switch((), first, settings, clock, report, _waiting(rendering.signer) if waits else None)
@@ -110,9 +110,9 @@ def attempt(
     return replace(second, proven=made.proven)
 
 
-def _postfix_waits(rendering: Rendering, settings: Settings, *, until_started: bool) -> bool:
-    """Return True when Postfix must not use the new socket yet."""
-    if not rendering.postfix:
+def is_postfix_left(rendering: Rendering, settings: Settings, *, until_started: bool = False) -> bool:
+    """Return True when Postfix must not use the new socket yet, and is left as it is by this run."""
+    if not rendering.postfix or signer_named(rendering.signer).proven_before_postfix:
         return False
     waits = needs_person_to_restart(settings) or (until_started and needs_person_to_start(settings))
     return waits and bool(compare(rendering, settings).postfix)

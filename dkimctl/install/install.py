@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
+from types import MappingProxyType
 
 from dkimctl.clock import Clock
 from dkimctl.config.settings import Settings
 from dkimctl.dkim.keysource import record_on_disk
 from dkimctl.errors import CheckFailed, DkimctlError, Unavailable
-from dkimctl.install.attempt import Attempt, attempt, take_back
+from dkimctl.install.attempt import Attempt, attempt, is_postfix_left, take_back
 from dkimctl.install.eligible_keys import installed_keys
 from dkimctl.install.journal import INSTALLATION, mark_complete, with_note
 from dkimctl.install.lock import with_current_files
@@ -45,12 +47,18 @@ def install_current(
     def work() -> tuple[Rendering, Proven]:
         rendering = desired(settings, store, allow_unproven=allow_unproven)
         before(rendering)
-        noted = with_note(INSTALLATION, rendering, settings, clock.now())
-        proven = install(noted, settings, store, clock=clock)
+        proven = install(_noted(rendering, settings, clock.now()), settings, store, clock=clock)
         mark_complete(INSTALLATION, settings)
         return rendering, _without_note(proven, settings)
 
     return with_current_files(settings, work)
+
+
+def _noted(rendering: Rendering, settings: Settings, now: datetime) -> Rendering:
+    """Return the rendering with the note of what this run changes: not of Postfix where that waits for the signer."""
+    left = is_postfix_left(rendering, settings)
+    first = replace(rendering, postfix=MappingProxyType({})) if left else rendering
+    return replace(with_note(INSTALLATION, first, settings, now), postfix=rendering.postfix)
 
 
 def _without_note(proven: Proven, settings: Settings) -> Proven:

@@ -119,16 +119,17 @@ def switch_back(switched: Switched, settings: Settings) -> tuple[ReloadResult, .
 def _reload_signer(
     before: Running, installed: Installed, settings: Settings, *, was_running: bool = False
 ) -> ReloadResult:
-    signer, changed = signer_of(settings), _changed_paths(installed)
+    signer, changed = signer_of(settings), _changed_paths(installed, settings)
     action = Action.RELOAD if changed else Action.NONE
     if signer.needs_restart(settings, before, changed):
         action = Action.RESTART
     return reload_daemon(action, signer.service(settings), before.pid, was_running=was_running)
 
 
-def _changed_paths(installed: Installed) -> dict[str, bool]:
-    """Return each file and directory that changed; True for a new one."""
-    files = {change.path: change.change is Change.NEW for change in installed.changed.files}
+def _changed_paths(installed: Installed, settings: Settings) -> dict[str, bool]:
+    """Return each file and directory that the signer reads and that changed; True for a new one."""
+    own = f"{settings.paths.backups}/"  # our note of the installation
+    files = {c.path: c.change is Change.NEW for c in installed.changed.files if not c.path.startswith(own)}
     return files | {change.path: change.change is Change.NEW for change in installed.changed.directories}
 
 

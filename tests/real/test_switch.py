@@ -98,6 +98,7 @@ def test_another_socket_needs_a_restart_and_that_is_told_until_it_is_done(
         done = install(machine, option)
         assert (done["daemon"]["step"], done["daemon"]["done"]) == ("restart", False)
         assert "restart it: kill" in done["daemon"]["hint"]
+    assert done["installed"]["backup"] == "", "nothing was changed, so nothing was kept"
     machine.run("sh", "-c", "kill -9 $(cat /run/opendkim/opendkim.pid); rm /run/opendkim/opendkim.pid")
     machine.start_opendkim()
     assert "d=domain.tld" in signature(machine, "domain.tld", f"inet:{port}@localhost")
