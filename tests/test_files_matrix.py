@@ -15,7 +15,7 @@ from tests.conftest import REPOSITORY, needs
 from tests.touched import COMMANDS, SYSTEM, TABLE
 
 IS_FULL = os.environ.get("DKIMCTL_TEST_FULL") == "1"
-STEP = 1 if IS_FULL else 17
+STEP = 1 if IS_FULL else 23
 """How many cases are passed over for one that is run; with a prime number every attack and every path has its turn."""
 _PATHS = re.compile(r'(?:AT_FDCWD|\d+)<([^>]*)>, "((?:[^"\\]|\\.)*)"|\w+\("((?:[^"\\]|\\.)*)"')
 _BY_DESCRIPTOR = re.compile(r"f(?:chown|chmod)\(\d+<([^>]*)>")

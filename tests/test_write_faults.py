@@ -20,7 +20,7 @@ from tests.rendering import manage, settings_for, write
 from tests.write_faults import ERRORS, KILL, Case, Fault, Files, copies_in, files_of, temporary_in
 
 FULL = bool(os.environ.get("DKIMCTL_TEST_FULL"))
-SAMPLE = 14
+SAMPLE = 9
 """Faults of each command, without DKIMCTL_TEST_FULL."""
 ZONE = """\
 $TTL 3600
