@@ -66,13 +66,14 @@ NOTHING_TO_ALIGN = entry(
     560,
     WARNING,
     "nothing signs mail of this domain here",
-    "This host has no key for the domain or one above it, so there is no signature that DMARC could count.",
+    "This host has no key for the domain or one above it, so there is no signature that DMARC could count (RFC 7489 "
+    "§3.1.1).",
     "dkimctl setup DOMAIN",
 )
 NOT_LOOKED_UP = entry(
     561,
     UNKNOWN,
     "SPF or DMARC could not be looked up",
-    "No resolver said what is at the name, so the record is neither right nor wrong.",
+    "No server said what is at the name, so the record is neither right nor wrong.",
     "check the resolver: --nameserver, DKIMCTL_NAMESERVERS or /etc/resolv.conf; then run it again",
 )
