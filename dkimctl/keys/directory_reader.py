@@ -145,8 +145,7 @@ class KeyDirectoryReader:
         with self._folders.of(domain) as folder:
             if folder is None:
                 return frozenset()
-            names = set(folder.names())
-            alone = {n[:-5] for n in names if n.endswith(".json") and n[0] != "." and n[:-5] + PRIVATE not in names}
+            alone = _alone(folder.names())
             ended = ((stem, found) for stem in alone if (found := self._metadata(folder, stem)).phase is Phase.PURGED)
             return frozenset(found.selector or stem for stem, found in ended)
 

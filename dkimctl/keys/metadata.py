@@ -97,6 +97,10 @@ class Metadata(NamedTuple):
         """Return a copy in this phase, with the change in its history."""
         return self._replace(phase=phase, history=(*self.history, Change(phase, timestamp(now), note)))
 
+    def in_phase(self, phase: Phase, now: datetime, note: str = "") -> "Metadata":
+        """Return the same where it is in this phase already, else as `advanced`."""
+        return self if self.phase is phase else self.advanced(phase, now, note)
+
 
 _PHASES = {phase.value: phase for phase in Phase}
 _tags = lru_cache(Tags)  # most keys have equal tags

@@ -7,7 +7,6 @@ deleted, and `rotate` takes away in its time what could not go at once.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from functools import partial
 from typing import NamedTuple
 
@@ -16,7 +15,7 @@ from dkimctl.config.settings import Settings
 from dkimctl.errors import DkimctlError, Refused, UsageError, shell_word
 from dkimctl.files import locked
 from dkimctl.install.switch import reload_again
-from dkimctl.keys.metadata import Metadata, Phase
+from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import Key, LifecycleStore
 from dkimctl.lifecycle.account import open_account, provider_of
 from dkimctl.lifecycle.due import Report
@@ -235,7 +234,7 @@ class _Run:
                 key = self.store.advance(key, Phase.REVOKED, self.clock.now(), note="its private key is gone")
             proof = remove_record(self.settings, self.store, account, key)
             self._say(RotationStep(self.domain, key.selector, Do.REMOVE, StepOutcome.DONE, proof))
-        key = self.store.note(key, partial(_purged, now=self.clock.now()))
+        key = self.store.note(key, lambda known: known.in_phase(Phase.PURGED, self.clock.now(), "deleted"))
         self.store.purge(key)
         proof = f"{key.path} was removed"
         self._say(RotationStep(self.domain, key.selector, Do.PURGE, StepOutcome.DONE, proof))
@@ -256,10 +255,6 @@ class _Run:
     def _say(self, step: RotationStep) -> None:
         self.steps.append(step)
         self.report(step)
-
-
-def _purged(metadata: Metadata, now: datetime) -> Metadata:
-    return metadata if metadata.phase is Phase.PURGED else metadata.advanced(Phase.PURGED, now, "deleted")
 
 
 def _has_record(key: Key) -> bool:

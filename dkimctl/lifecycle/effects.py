@@ -250,7 +250,7 @@ class Effects:
         def proven(known: Metadata) -> Metadata:
             facts = read_on_relay(known, now)
             known = with_on_relay(known, KeyOnRelay(since=now if facts.since is None else facts.since, proven=now))
-            return _in_phase(known, Phase.ACTIVE, self.clock, "a probe's signature verified")
+            return known.in_phase(Phase.ACTIVE, self.clock.now(), "a probe's signature verified")
 
         self.store.note(key, proven)
 
@@ -290,7 +290,7 @@ class Effects:
 
         def emptied(known: Metadata) -> Metadata:
             known = with_record(known, _emptied(read_record(known, now), now))
-            return _in_phase(known, Phase.REVOKED, self.clock)
+            return known.in_phase(Phase.REVOKED, self.clock.now())
 
         self.store.note(key, emptied)
         return proof
@@ -303,13 +303,9 @@ class Effects:
 
     def _purge(self, due: Due) -> tuple[str, str]:
         revealed = reveal(self.settings, self.store, due.key, self._now)
-        key = self.store.note(due.key, lambda known: _in_phase(known, Phase.PURGED, self.clock))
+        key = self.store.note(due.key, lambda known: known.in_phase(Phase.PURGED, self.clock.now()))
         self.store.purge(key)
         return key.selector, f"{key.path} was removed" + (f", and published at {revealed}" if revealed else "")
-
-
-def _in_phase(known: Metadata, phase: Phase, clock: Clock, note: str = "") -> Metadata:
-    return known if known.phase is phase else known.advanced(phase, clock.now(), note)
 
 
 def _emptied(record: RecordFacts, now: int) -> RecordFacts:
