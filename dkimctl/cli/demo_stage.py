@@ -46,7 +46,7 @@ class Stage:
 
     def age_main_cf(self) -> None:
         """Make main.cf look old: postconf waits two seconds where it was edited just now."""
-        path = self.settings.at(f"{self.settings.paths.postfix_directory}/main.cf")
+        path = self.settings.at(self.settings.paths.main_cf)
         touch(path, (0, 0))
 
 

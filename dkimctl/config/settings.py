@@ -31,6 +31,11 @@ class Paths(NamedTuple):
     programs: tuple[str, ...] = ()
     """Directories searched for programs before the system's; of this machine, also with `--root`."""
 
+    @property
+    def main_cf(self) -> str:
+        """The configuration file of Postfix that `postconf -e` edits."""
+        return f"{self.postfix_directory}/main.cf"
+
 
 MILTER_ACTIONS = ("tempfail", "shutdown", "accept", "reject", "quarantine")
 """What Postfix can do while the signer does not answer (postconf(5)); `shutdown` in newer versions only."""

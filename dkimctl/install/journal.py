@@ -83,15 +83,11 @@ def with_note(journal: Journal, rendering: Rendering, settings: Settings, now: d
     return replace(rendering, files=(note, *rendering.files))
 
 
-def _main_cf(settings: Settings) -> str:
-    return f"{settings.paths.postfix_directory}/main.cf"
-
-
 def _main_cf_note(difference: Difference, settings: Settings) -> Iterator[dict[str, str]]:
     if difference.postfix:
         values = {change.name: change.wanted for change in difference.postfix}
         with postconf.edited(settings.at(settings.paths.postfix_directory), values) as content:
-            yield {"path": _main_cf(settings), "change": Change.CONTENT.value, "sha256": _digest([content])}
+            yield {"path": settings.paths.main_cf, "change": Change.CONTENT.value, "sha256": _digest([content])}
 
 
 def mark_complete(journal: Journal, settings: Settings) -> None:
@@ -155,7 +151,7 @@ def _undo_last(journal: Journal, settings: Settings, *, dry_run: bool = False) -
 
 def _put_back(part: "_Part", settings: Settings) -> tuple[ReloadResult, ...]:
     """Put these files back and reload the daemons; main.cf is not among the files, but what Postfix is told."""
-    main_cf = _main_cf(settings)
+    main_cf = settings.paths.main_cf
     files = [FileChange(c.path, c.change, RenderedFile(c.path, fixed(b""))) for c in part.changes if c.path != main_cf]
     postfix = (PostfixChange("", "", ""),) if len(files) < len(part.changes) else ()
     versions = {change.path: version_at(settings.at(change.path)) for change in part.changes}
@@ -235,7 +231,7 @@ def _parts(note: _Note, path: str, settings: Settings) -> list[_Part]:
     together = _backup(wanted, note, settings)
     if together is not None:
         return [_Part(note.changes, together)]
-    main_cf = _main_cf(settings)
+    main_cf = settings.paths.main_cf
     others = _backup(wanted - {main_cf}, note, settings)
     if main_cf not in wanted or others is None:
         base = settings.at(settings.paths.backups)

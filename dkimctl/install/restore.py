@@ -25,7 +25,7 @@ def restore(installed: Installed, settings: Settings) -> None:
         tidy_beside([change.path for change in installed.changed.files], settings)
         steps: list[tuple[str, Staged]] = []
         if installed.changed.postfix:
-            main_cf = f"{settings.paths.postfix_directory}/main.cf"
+            main_cf = settings.paths.main_cf
             steps.append((main_cf, stack.enter_context(_old(main_cf, installed, settings))))
         # opendkim.conf is the last of the files: it goes first, so that it never names a table that is gone
         for change in reversed(installed.changed.files):

@@ -29,7 +29,7 @@ def diff_lines(rendering: Rendering, difference: Difference, settings: Settings)
     for change in difference.files:
         yield from _file_lines(change, settings)
     if difference.postfix:
-        yield from _header(f"{settings.paths.postfix_directory}/main.cf", new=False)
+        yield from _header(settings.paths.main_cf, new=False)
         yield f"@@ {len(difference.postfix)} of {len(rendering.postfix)} settings, by postconf -e @@\n"
     for setting in difference.postfix:
         yield f"-{setting.name} = {setting.now}".rstrip() + "\n"

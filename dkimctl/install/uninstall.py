@@ -130,7 +130,7 @@ def uninstall(settings: Settings, *, now: datetime, dry_run: bool = False) -> Re
 
 
 def _switch(settings: Settings, plan: list[_Planned], postfix: Mapping[str, str | None], now: datetime) -> str:
-    main_cf = f"{settings.paths.postfix_directory}/main.cf"
+    main_cf = settings.paths.main_cf
     backup = backed_up([*(planned.path for planned in plan), *([main_cf] if postfix else [])], settings, now)
     with ExitStack() as stack:
         steps: list[tuple[Staged, Version | None]] = []
@@ -249,7 +249,7 @@ def _is_without(values: Mapping[str, str], others: "Callable[[Mapping[str, str],
 
 def _main_cfs(settings: Settings) -> Iterator[dict[str, str]]:
     """Yield what the copies of main.cf set, the newest first."""
-    for copy in _copies(settings, f"{settings.paths.postfix_directory}/main.cf"):
+    for copy in _copies(settings, settings.paths.main_cf):
         with scratch_directory("postfix") as place:
             write_file(place / "main.cf", read_file(copy) or b"", mode=0o600)
             yield postconf.set_values(place)

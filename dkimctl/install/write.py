@@ -82,13 +82,9 @@ def install(
     with configuration_lock(settings):
         difference = compare(rendering, settings)
         backup = _switch(rendering, settings, difference, now, before_switch)
-        paths = [change.path for change in difference.files] + [_main_cf(settings)] * bool(difference.postfix)
+        paths = [change.path for change in difference.files] + [settings.paths.main_cf] * bool(difference.postfix)
         versions = {path: version_at(settings.at(path)) for path in paths}
     return Installed(difference, backup, tuple(_ownerless(difference, settings)), versions)
-
-
-def _main_cf(settings: Settings) -> str:
-    return f"{settings.paths.postfix_directory}/main.cf"
 
 
 def _switch(
@@ -120,7 +116,7 @@ def _noted(difference: Difference, settings: Settings) -> int:
 
 def _old_files(difference: Difference, settings: Settings) -> list[str]:
     old = [change.path for change in difference.files if change.change is not Change.NEW]
-    return [*old, _main_cf(settings)] if difference.postfix else old
+    return [*old, settings.paths.main_cf] if difference.postfix else old
 
 
 def _values(difference: Difference) -> dict[str, str]:
