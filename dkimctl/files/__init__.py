@@ -2,11 +2,13 @@
 
     place        a path that stays below a tree's root
     walk         a path becomes an open directory and a name in it; no link is followed that others could have planted
-    folder       what is done in an open directory: make, write, create, read, remove
+    folder_reader  an open directory: its owner, the names in it, who else can change them
+    folder       what is done in an open directory: make, write, create, remove
     temporary    the names until then, and how one sees that their run was killed
     rename       a name given without replacing another, and two names exchanged (renameat2)
     paths        the same by path: write_file, create_file, make_directory, remove_file, …
     version      which version of a file was read
+    batch        private files of many directories, durable together before the first of them is in place
     staged       a file exchanged or removed so that it can be taken back, and no change of somebody else is lost
     growing      a file to which lines are added
     reading      what a person named, what the system holds, and what lies in a directory that others can write
@@ -20,6 +22,7 @@ the new one, never half of one. What a killed run leaves has a name that starts 
 writes in the directory removes it.
 """
 
+from dkimctl.files.batch import Batch
 from dkimctl.files.folder import Content, Folder
 from dkimctl.files.growing import open_log
 from dkimctl.files.lock import file_locked, folder_locked, locked
@@ -27,6 +30,7 @@ from dkimctl.files.owner import Owner, caller
 from dkimctl.files.paths import (
     create_file,
     give,
+    link_file,
     make_directory,
     refuse_link,
     remove_directory,
@@ -60,6 +64,7 @@ from dkimctl.files.walk import open_folder
 
 __all__ = [
     "ANY",
+    "Batch",
     "Content",
     "Expected",
     "FileChanged",
@@ -78,6 +83,7 @@ __all__ = [
     "give",
     "is_live",
     "is_there",
+    "link_file",
     "locked",
     "make_directory",
     "new_directory",

@@ -21,8 +21,10 @@ from typing import NamedTuple
 
 from dkimctl.clock import SYSTEM_CLOCK, Clock
 from dkimctl.errors import Unavailable, disk_errors
-from dkimctl.files.folder import READABLE, Folder
+from dkimctl.files.folder import Folder
+from dkimctl.files.folder_reader import READABLE
 from dkimctl.files.run_directory import run_directory
+from dkimctl.files.temporary import removing
 from dkimctl.files.walk import open_folder, open_parent
 
 NAME = ".lock"
@@ -101,7 +103,8 @@ def _file_locked(path: Path, shown: Path, waiting: _Waiting) -> Iterator[None]:
         try:
             yield
         finally:
-            folder.remove(name)
+            with removing(folder.shown(name)):  # what was done under the lock is done
+                folder.remove(name)
 
 
 def _lock_by_file(folder: Folder, name: str, shown: Path, waiting: _Waiting) -> int:

@@ -1,5 +1,6 @@
 """What is done in a directory, by path: the walk to it, the act, and a DiskError that says what was being done."""
 
+import errno
 import os
 import stat
 from contextlib import suppress
@@ -44,6 +45,19 @@ def create_file(
                 f"{path} exists already; it is never overwritten",
                 hint="choose another selector (-s), or use --if-missing to keep what is there",
             ) from error
+
+
+def link_file(path: Path, name: Path) -> bool:
+    """Give the file at `path` a second name; False where the file system cannot. Raises DiskError, Refused."""
+    with disk_errors(f"write {name}"), open_parent(path) as (old, file), open_parent(name) as (new, other):
+        try:
+            os.link(file, other, src_dir_fd=old.descriptor, dst_dir_fd=new.descriptor, follow_symlinks=False)
+        except OSError as error:
+            if error.errno not in (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP):
+                raise
+            return False
+        new.sync()
+    return True
 
 
 def remove_file(path: Path) -> bool:

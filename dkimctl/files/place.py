@@ -71,7 +71,7 @@ def below(tree: Path, path: PurePath | str) -> Place:
 
 def as_place(tree: Path, path: str) -> Path:
     """Return where a system path such as `/etc/opendkim.conf` lies on this disk when `tree` is its root."""
-    return below(tree, tree / path.lstrip("/")) if not is_live(tree) else Path(path)
+    return below(tree, f"{tree}/{path.lstrip('/')}") if not is_live(tree) else Path(path)
 
 
 def is_live(tree: Path) -> bool:

@@ -7,7 +7,8 @@ from io import BufferedReader
 from pathlib import Path
 
 from dkimctl.errors import Refused, disk_error, disk_errors, shell_word
-from dkimctl.files.folder import Folder, is_ours
+from dkimctl.files.folder import Folder
+from dkimctl.files.folder_reader import is_ours
 from dkimctl.files.place import Place
 from dkimctl.files.walk import open_chain, open_parent
 

@@ -11,7 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from dkimctl.errors import disk_errors
-from dkimctl.files.folder import READABLE, Folder
+from dkimctl.files.folder import Folder
+from dkimctl.files.folder_reader import READABLE
 from dkimctl.files.lock import folder_locked
 from dkimctl.files.owner import Owner
 from dkimctl.files.paths import create_file, make_directory, remove_tree

@@ -15,7 +15,9 @@ from dkimctl.clock import SYSTEM_CLOCK
 from dkimctl.errors import reason
 
 TEMPORARY_PREFIX = ".dkimctl-"
-_NAME = re.compile(re.escape(TEMPORARY_PREFIX) + r"(?:([0-9a-f]{8})-([0-9a-f]{1,8})-)?[0-9a-f]{16}")
+WHOLE = ".batch"
+"""Ends the name of a directory that goes with all the directories and files in it; of another, only what is empty."""
+_NAME = re.compile(re.escape(TEMPORARY_PREFIX) + r"(?:([0-9a-f]{8})-([0-9a-f]{1,8})-)?[0-9a-f]{16}(?:\.batch)?")
 _OLD = 86_400
 """Seconds after which no run is still at work."""
 _UNKNOWN = "00000000"

@@ -15,10 +15,13 @@ from pathlib import Path
 
 from dkimctl.errors import Refused, shell_word
 from dkimctl.files.folder import Folder
+from dkimctl.files.folder_reader import file_identity
 from dkimctl.files.place import ROOT, tree_of
 
 _MOST_LINKS = 40  # as the kernel
 _DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_roots: dict[bool, Folder] = {}
+"""The root of the tree that was walked last, by whether any link was followed: the way to it takes half of a walk."""
 MakeFolder = Callable[[Folder, str, bool], None]
 """Gets the folder above, the name of a directory that is missing, and True when it is the last one; makes it."""
 
@@ -94,15 +97,28 @@ class _Walk:
 
     def begin(self, make: MakeFolder | None) -> None:
         """Open the root of the tree, and see which components of the path are below it."""
-        self._stack.append(Folder.opened(os.open("/", _DIRECTORY), "/"))
         path, tree = _absolute(self._path), tree_of(self._path)
-        if tree != ROOT:
+        if tree == ROOT:
+            self._stack.append(_top())
+        else:
             above = _absolute(tree)
-            self.enter(_parts(above), make and _not_last(make))
-            self.close(keep=self.here)
-            self.here.path = above  # as it was given, should links have led there
+            self._begin_below(above, make)
             path = path.removeprefix(above)
         self.parts = _parts(path)
+
+    def _begin_below(self, above: str, make: MakeFolder | None) -> None:
+        """Open the root of a tree: at the second time the one that the way led to, if it is still there."""
+        known = _roots.get(self._any_link)
+        if known is not None and known.path == above and _is_at(known, above):
+            self._stack.append(Folder.opened(os.dup(known.descriptor), above))
+            return
+        self._stack.append(_top())
+        self.enter(_parts(above), make and _not_last(make))
+        self.close(keep=self.here)
+        self.here.path = above  # as it was given, should links have led there
+        if known is not None:
+            known.close()
+        _roots[self._any_link] = Folder.opened(os.dup(self.here.descriptor), above)
 
     @property
     def chain(self) -> list[Folder]:
@@ -179,6 +195,18 @@ class _Walk:
                 folder.close()
             self._stack = [root]
         return _parts(target)
+
+
+def _top() -> Folder:
+    return Folder.opened(os.open("/", _DIRECTORY), "/")
+
+
+def _is_at(folder: Folder, path: str) -> bool:
+    """Return True when the path leads this user to this directory. No other has its number while it is open."""
+    try:
+        return file_identity(os.stat(path)) == folder.identity
+    except OSError:
+        return False
 
 
 def _not_last(make: MakeFolder) -> MakeFolder:

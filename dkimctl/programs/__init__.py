@@ -1,7 +1,8 @@
 """Child processes: the only place that starts any.
 
 `search` finds programs where only root can put them, `child` runs one with nothing of ours but its arguments,
-`open_as_user` finds out what another user can open, `workers` are processes of our own that share a long list.
+`open_as_user` finds out what another user (`identity`) can open with the program `opener`, `systemd` says whether it
+runs this machine, `workers` are processes of our own that share a long list, `cores` says how many can work at once.
 """
 
 from dkimctl.programs.child import Ended, environment, run_program

@@ -22,12 +22,20 @@ _LONGEST = 1 << 18  # octets of so many names, at most
 _SIZE = 8  # octets of the number that tells how long a message is
 
 
-def results_of(names: Iterable[Item], work: Callable[[Iterator[Item]], Iterable[object]], count: int) -> Iterator[Any]:
+def results_of(
+    names: Iterable[Item],
+    work: Callable[[Iterator[Item]], Iterable[object]],
+    count: int,
+    *,
+    portion: int = _PORTION,
+) -> Iterator[Any]:
     """Yield the results of `work`, run in so many processes, each with its share of the names, as they come.
+
+    `portion`: names that a process gets at a time.
 
     Raises what the names or a process raise, and Unavailable when a process ends before its time.
     """
-    feed = _Feed(names)
+    feed = _Feed(names, portion)
     workers: list[_Worker] = []
     try:
         workers += (_Worker(lambda: work(feed.share())) for _ in range(count))
@@ -42,10 +50,10 @@ def results_of(names: Iterable[Item], work: Callable[[Iterator[Item]], Iterable[
 class _Feed(Generic[Item]):
     """Hands the names out from a thread, some in each message: the socket holds a few and then makes it wait."""
 
-    def __init__(self, names: Iterable[Item]) -> None:
+    def __init__(self, names: Iterable[Item], portion: int) -> None:
         # each message goes to one of those who read; when it is over all of them see an end
         self._to, self._from = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._names = names
+        self._names, self._portion = names, portion
         self._error: Exception | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -73,7 +81,7 @@ class _Feed(Generic[Item]):
             try:
                 for name in self._names:
                     portion.append(name)
-                    if len(portion) == _PORTION:
+                    if len(portion) == self._portion:
                         self._to.send(pickle.dumps(portion))
                         portion = []
             except Exception as error:  # told by `check`, in the thread that can do something about it
@@ -105,7 +113,7 @@ class _Worker:
         while len(found) < size:
             more = self.socket.recv(size - len(found))
             if not more:
-                raise Unavailable("a process that checked some of the names has ended", hint="run the command again")
+                raise Unavailable("a worker process has ended before its work was done", hint="run the command again")
             found += more
         return found
 
