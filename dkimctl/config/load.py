@@ -12,6 +12,7 @@ from dkimctl.config.settings import (
     MILTER_ACTIONS,
     SIGNERS,
     DomainSettings,
+    Fleet,
     KeyDefaults,
     Lifecycle,
     Lookup,
@@ -32,7 +33,7 @@ def load_settings(
 ) -> Settings:
     """Return the settings from `file` (absent is fine unless it was named), the environment, and the defaults.
 
-    A default file in a directory that this user cannot pass counts as absent: what is public can be asked without it.
+    A default file in a directory that this user cannot pass is `unread`: what is public can be asked without it.
     Raises ConfigError with every problem found, DiskError when the file cannot be read.
     """
     top = Path(root or environment.get("DKIMCTL_ROOT") or "/")
@@ -43,7 +44,9 @@ def load_settings(
     named = file or environment.get("DKIMCTL_CONFIG")
     settings = Settings(root=top)
     path = Path(named) if named else settings.at(DEFAULT_FILE)
-    text = read_file(path) if named or _may_pass(path.parent) else None
+    if not named and not _may_pass(path.parent):
+        settings = replace(settings, unread=f"cannot read {path}: permission denied")
+    text = None if settings.unread else read_file(path)
     if text is None and named:
         raise ConfigError(f"no such configuration file: {path}", hint="check --config and DKIMCTL_CONFIG")
     if text is not None:
@@ -78,6 +81,7 @@ def _from_document(settings: Settings, path: Path, text: bytes) -> Settings:
         signing=_signing(signing),
         lifecycle=lifecycle,
         lookup=_lookup(top.table("dns")),
+        fleet=_fleet(top.table("fleet")),
         providers=_providers(top.table("providers")),
         domains=_domains(top.table("domains"), lifecycle),
     )
@@ -152,6 +156,17 @@ def _lookup(table: Table) -> Lookup:
     )
     table.finish()
     return lookup
+
+
+def _fleet(table: Table) -> Fleet:
+    fleet = Fleet(
+        database=table.text("database") or "",
+        database_file=table.path("database_file", ""),
+        identity=table.path("identity", Fleet().identity),
+        max_stale=table.duration("max_stale", 0, 0, 366 * 86400),
+    )
+    table.finish()
+    return fleet
 
 
 def _providers(table: Table) -> MappingProxyType[str, Mapping[str, str | int | bool | tuple[str, ...]]]:

@@ -135,6 +135,34 @@ REFERENCE: tuple[TableReference, ...] = (
         ),
     ),
     TableReference(
+        "fleet",
+        "Many relays, one truth in PostgreSQL.",
+        (
+            _K(
+                "database",
+                '"postgresql:///dkimctl"',
+                'The database, as libpq names it: a URL, "host=… dbname=…" or "service=NAME", without a password. Not '
+                "set: no fleet.",
+            ),
+            _K(
+                "database_file",
+                '"/etc/dkimctl/fleet.database"',
+                "Instead of that: a file of mode 0600 with the same in it, which may have a password.",
+            ),
+            _K(
+                "identity",
+                '"/etc/dkimctl/fleet.age"',
+                "The age identity of this host, mode 0600: with it the fleet key, and so the private keys, are read.",
+            ),
+            _K(
+                "max_stale",
+                '"0"',
+                "On a relay: its signer may be started so long after the last sync, as fleet sync --before-start "
+                "finds out; 0: for ever.",
+            ),
+        ),
+    ),
+    TableReference(
         "paths",
         "Where files are, as the daemons see them; --root is put in front.",
         (

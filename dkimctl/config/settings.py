@@ -160,6 +160,23 @@ class Lookup:
     """Seconds for one answer."""
 
 
+class Fleet(NamedTuple):
+    """The `[fleet]` table: many relays, one truth in PostgreSQL."""
+
+    database: str = ""
+    """A connection string of libpq, without a password; empty: no fleet, unless `database_file` is set."""
+    database_file: str = ""
+    """A file of mode 0600 with the connection string, which may have a password; it counts then, and not `database`."""
+    identity: str = "/etc/dkimctl/fleet.age"
+    """The operator's age identity, which unwraps the fleet key; a relay has its own in /etc/dkimctl/relay.age."""
+    max_stale: int = 0
+    """On a relay: for so many seconds after it last reached the database its signer may be started; 0: for ever."""
+
+    def __bool__(self) -> bool:
+        """Return True when a database is configured."""
+        return bool(self.database or self.database_file)
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """All settings: the configuration, the environment, the flags, and the defaults."""
@@ -168,11 +185,14 @@ class Settings:
     """Every system path is taken below it."""
     source: Path | None = None
     """The file that was read, or None when there is none."""
+    unread: str = ""
+    """Why the default file, if there is one, was not read: defaults stand for its settings."""
     paths: Paths = field(default_factory=Paths)
     keys: KeyDefaults = field(default_factory=KeyDefaults)
     signing: Signing = field(default_factory=Signing)
     lifecycle: Lifecycle = field(default_factory=Lifecycle)
     lookup: Lookup = Lookup()
+    fleet: Fleet = field(default_factory=Fleet)
     provider: str | None = None
     """The provider for domains that name none."""
     providers: Mapping[str, Mapping[str, Option]] = field(default_factory=lambda: MappingProxyType({}))

@@ -4,8 +4,8 @@ import select
 import socket
 from collections.abc import Iterator
 
+from dkimctl.dns.codec import answers_to, query
 from dkimctl.dns.exchange import Exchange
-from dkimctl.dns.message import answers_to, query
 from dkimctl.dns.questions import Trouble
 from dkimctl.dns.sockets import SOCKETS, random_identities, udp_socket
 

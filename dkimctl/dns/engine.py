@@ -13,13 +13,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, TypeVar
 
+from dkimctl.dns.codec import question, read_message
 from dkimctl.dns.connections import Connections
 from dkimctl.dns.datagrams import Datagrams
 from dkimctl.dns.endpoints import Endpoint
 from dkimctl.dns.exchange import Exchange, Job
-from dkimctl.dns.message import WITHOUT_EDNS, MalformedMessage, Message, question, read_message
+from dkimctl.dns.message import WITHOUT_EDNS, Message
 from dkimctl.dns.questions import Failure, Gate, Question, Reply, Trouble, Work
 from dkimctl.dns.serverqueue import ServerQueue
+from dkimctl.dns.wire import MalformedMessage
 
 T = TypeVar("T")
 

@@ -6,8 +6,9 @@ from typing import TypeVar
 
 from dkimctl.dns.endpoints import Endpoint
 from dkimctl.dns.library_exchange import exchange
-from dkimctl.dns.message import WITHOUT_EDNS, MalformedMessage
+from dkimctl.dns.message import WITHOUT_EDNS
 from dkimctl.dns.questions import Failure, Gate, Question, Reply, Trouble, Work
+from dkimctl.dns.wire import MalformedMessage
 
 T = TypeVar("T")
 _AT_A_TIME = 16  # questions to one address: more in one burst overflow the buffers of usual servers

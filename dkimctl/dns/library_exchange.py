@@ -23,9 +23,9 @@ import dns.exception
 import dns.message
 import dns.query
 
+from dkimctl.dns.codec import answers_to, question
 from dkimctl.dns.endpoints import Endpoint
 from dkimctl.dns.library_messages import message_of, query_for
-from dkimctl.dns.message import answers_to, question
 from dkimctl.dns.questions import Failure, Question, Reply, Trouble
 
 _ATTEMPTS = (1 / 6, 7 / 12, 1.0)

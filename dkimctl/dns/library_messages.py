@@ -10,8 +10,9 @@ import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
 
+from dkimctl.dns.codec import PAYLOAD
 from dkimctl.dns.extended_errors import shown_text
-from dkimctl.dns.message import PAYLOAD, Data, Message, Record, StartOfAuthority, Type
+from dkimctl.dns.message import Data, Message, Record, StartOfAuthority, Type
 from dkimctl.dns.questions import Question
 from dkimctl.dns.wire import MalformedMessage, label_text, write_label
 

@@ -2,7 +2,8 @@
 
 A server that gets too many questions drops some, or answers REFUSED or SERVFAIL. The same answers also come from a
 server that does not know the zone. The two are told apart by asking again, alone and after a pause: what is answered
-then was refused for its rate.
+then was refused for its rate. In the same way, a server that leaves most questions unanswered is asked a few alone: if
+one of those gets no answer either, the rate is not why, and it counts as dead until several in a row are answered.
 """
 
 from collections import deque
@@ -26,6 +27,10 @@ _SILENT = 8  # questions in a row without an answer: not a matter of the rate
 _PROBES = 32  # so many are in flight to a silent server, lest each waits for the one before it
 _DEAD = _SILENT + _PROBES  # questions in a row without an answer, after which one is asked now and then only
 _PROBE_PAUSE = 1.0  # seconds between two questions to a dead server
+_FEW = 24  # questions; fewer say nothing about the share that gets no answer
+_MEMORY = 64  # questions over which that share is an average
+_MOST_LOST = 0.5  # of the questions; more are not a server's usual losses
+_TRIAL = 5  # questions in a row, each asked alone, that tell a server with too many questions from a broken one
 _FORGOTTEN = 0.99  # what is left of the slowest answer with each one that follows
 
 
@@ -36,13 +41,18 @@ class ServerQueue:
         "_again",
         "_asked",
         "_held_until",
+        "_is_alone",
+        "_is_broken",
         "_is_on_probation",
         "_is_willing",
+        "_lost_share",
         "_opinions",
+        "_outcomes",
         "_pause",
         "_probe_at",
         "_queue",
         "_silences",
+        "_trial",
         "_window",
         "in_flight",
         "slowest",
@@ -65,10 +75,16 @@ class ServerQueue:
         self._is_on_probation = False
         self._probe_at = 0.0  # when a dead server is asked again
 
+        self._outcomes = 0
+        self._lost_share = 0.0  # of the questions, those without an answer
+        self._trial: int | None = None  # answers in a row since most questions were lost
+        self._is_alone = False  # the trial's question is asked with no other beside it
+        self._is_broken = False  # it loses most questions, also those asked alone
+
     @property
     def is_dead(self) -> bool:
-        """Return whether many questions in a row got no answer: from now on most are given up at once."""
-        return self._silences >= (_DEAD if self._is_willing else _SILENT)
+        """Return whether many questions in a row, or most of them, got no answer: most are given up at once."""
+        return self._is_broken or self._silences >= (_DEAD if self._is_willing else _SILENT)
 
     def wait(self, exchange: "Exchange") -> None:
         """Queue a question; those that were refused before go first."""
@@ -81,6 +97,10 @@ class ServerQueue:
         """Return the next question to send; None when there is none, or no room for it."""
         if self.is_dead:
             return self._probe(now)
+        if self._trial is not None:
+            if self.in_flight:
+                return None
+            self._is_alone = True
         room = 1 if self._is_on_probation else max(self._window.size, _PROBES if self._silences >= _SILENT else 1)
         waiting = self._again or self._queue
         if not waiting or self.in_flight >= room or now < self._held_until:
@@ -103,10 +123,26 @@ class ServerQueue:
         """Record an answer and how many seconds it took."""
         self.slowest = max(seconds, _FORGOTTEN * self.slowest)
         self._silences = 0
+        self._note(is_lost=False)
 
     def was_silent(self) -> None:
         """Record that a question got no answer, however often it was sent."""
         self._silences += 1
+        self._note(is_lost=True)
+
+    def _note(self, *, is_lost: bool) -> None:
+        if self._trial is None:
+            self._outcomes += 1
+            self._lost_share += (is_lost - self._lost_share) / min(self._outcomes, _MEMORY)
+            if self._outcomes >= _FEW and self._lost_share > _MOST_LOST:
+                self._trial, self._is_alone = 0, False
+        elif self._is_broken or self._is_alone:  # what was in flight before the trial says nothing new
+            self._is_broken = self._is_broken or is_lost
+            self._trial = 0 if is_lost else self._trial + 1
+            self._probe_at = self._probe_at if is_lost else 0.0
+            if self._trial == _TRIAL:
+                self._trial, self._is_broken = None, False
+                self._outcomes, self._lost_share = _MEMORY, _MOST_LOST  # one more loss, and it is tried again
 
     def given_up(self) -> "Iterator[Exchange]":
         """Yield every question that waits for a dead server: none of them is sent."""

@@ -5,7 +5,7 @@ import socket
 from collections.abc import Iterator
 
 SOCKETS = 4
-"""So many for each family or address: more ports to guess, more buffer for a burst of answers."""
+"""For each family or address: more ports to guess, more buffer for a burst of answers."""
 _BUFFER = 1 << 20  # octets
 
 

@@ -4,7 +4,7 @@ import os
 import select
 import socket
 
-from dkimctl.dns.message import answers_to, query
+from dkimctl.dns.codec import answers_to, query
 from dkimctl.dns.questions import Question
 
 

@@ -72,7 +72,7 @@ class DataSet:
         if isinstance(self.rows, Rows):
             return self.rows.names()
         lines = "".join(f"{row.key} {row.value}\n" for row in self.rows)
-        return Names(lines.encode("utf-8", "surrogateescape"), patterns=False)
+        return Rows(lines.encode("utf-8", "surrogateescape"), patterns=False).names()
 
     def at(self, row: Row) -> str:
         """`/etc/opendkim/KeyTable line 3`, or the setting's own line for an inline list."""

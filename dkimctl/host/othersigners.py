@@ -52,6 +52,13 @@ class OtherSigner:
         """The name and place, such as `rspamd in a container (smtpd_milters: inet:127.0.0.1:11332)`."""
         return f"{self.program}{' ' if self.place else ''}{self.place} ({self.setting}: {self.value})"
 
+    @property
+    def proof(self) -> str:
+        """The command that shows whether it signs: the selftest, which asks milters alone, or a mail."""
+        if self.setting in MILTERS:
+            return "dkimctl selftest DOMAIN --via smtp"
+        return "dkimctl selftest DOMAIN --to YOU --relay 127.0.0.1"
+
 
 def other_signers(world: World) -> tuple[OtherSigner, ...]:
     """Return the programs other than the opendkim of this host that may sign mail of this Postfix, each once."""
@@ -82,7 +89,7 @@ def _named(instance: PostfixInstance) -> Iterator[tuple[str, str]]:
 
 def _recognised(world: World, instance: PostfixInstance, setting: str, value: str) -> OtherSigner | None:
     is_milter = setting in MILTERS
-    socket = milter_socket(value if is_milter else f"inet:{_address(value)}", instance.queue)
+    socket = milter_socket(value if is_milter else f"inet:{filter_address(value)}", instance.queue)
     is_near = socket is None or socket.is_unix or socket.endpoint[0] == "localhost"
     process = listener(socket) if world.is_live and socket and is_near else None
     if is_milter and socket and _is_own_opendkim(world, socket, process):
@@ -98,7 +105,7 @@ def _recognised(world: World, instance: PostfixInstance, setting: str, value: st
     return OtherSigner(program, place, setting, value, socket)
 
 
-def _address(value: str) -> str:
+def filter_address(value: str) -> str:
     """Return HOST:PORT of `TRANSPORT:[HOST]:PORT` or `HOST:PORT`; empty for anything else."""
     host, _, port = value.rpartition(":")
     host = host.rpartition(":")[2] if "[" not in host else host.partition("[")[2].rstrip("]")

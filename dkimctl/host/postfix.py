@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dkimctl.config.settings import Settings
+from dkimctl.host.postfix_actions import HEADER_CHECKS, filter_actions
 from dkimctl.postfix import postconf
 
 NAMES = (
+    *HEADER_CHECKS,
     "compatibility_level",
     "content_filter",
     "inet_protocols",
@@ -22,6 +24,7 @@ NAMES = (
     "milter_protocol",
     "multi_instance_directories",
     "multi_instance_enable",
+    "myhostname",
     "mynetworks",
     "non_smtpd_milters",
     "queue_directory",
@@ -32,12 +35,15 @@ NAMES = (
     "smtp_mime_header_checks",
     "smtp_nested_header_checks",
     "smtpd_client_restrictions",
+    "smtpd_data_restrictions",
+    "smtpd_end_of_data_restrictions",
     "smtpd_helo_restrictions",
     "smtpd_milter_maps",
     "smtpd_milters",
     "smtpd_proxy_filter",
     "smtpd_recipient_restrictions",
     "smtpd_relay_restrictions",
+    "smtpd_restriction_classes",
     "smtpd_sasl_auth_enable",
     "smtpd_sender_restrictions",
 )
@@ -85,7 +91,7 @@ class Service:
     def is_loopback(self) -> bool:
         """Return whether only this machine can reach it: usually the return port of a content filter."""
         host = self.name.rpartition(":")[0].strip("[]")
-        return self.kind != "inet" or host in ("127.0.0.1", "localhost", "::1")
+        return self.kind != "inet" or host in ("localhost", "::1") or host.startswith("127.")
 
     @property
     def is_submission(self) -> bool:
@@ -102,6 +108,8 @@ class PostfixInstance:
     values: Mapping[str, str]
     """The parameters in NAMES with macros expanded, defaults included."""
     services: tuple[Service, ...]
+    filter_actions: Mapping[str, str]
+    """The destination of FILTER by the value of a parameter whose tables have one."""
 
     @property
     def queue(self) -> str:
@@ -123,6 +131,13 @@ class PostfixInstance:
     def effective(self, service: Service, name: str) -> str:
         """Return a parameter as it applies to one service."""
         return service.overrides.get(name, self.values[name])
+
+    def filter_action(self, service: Service) -> str:
+        """Return where a FILTER in the tables of a service sends some of its mail; empty for none."""
+        values = [self.effective(service, name) for name in RESTRICTIONS]
+        if "no_header_body_checks" not in self.effective(service, "receive_override_options"):
+            values += [self.values[name] for name in HEADER_CHECKS]  # cleanup(8) does these, for every service
+        return next((self.filter_actions[value] for value in values if value in self.filter_actions), "")
 
 
 def read_instances(settings: Settings) -> tuple[PostfixInstance, ...]:
@@ -147,7 +162,13 @@ def _read(directory: str, settings: Settings) -> PostfixInstance:
     chroot_default = not (level.isdecimal() and int(level) >= 1)
     off = values["master_service_disable"].replace(",", " ").split()
     services = (s for s in _services(path, chroot_default) if not {s.kind, s.place, s.place.replace("/", ".")} & {*off})
-    return PostfixInstance(directory, values, tuple(services))
+    read = tuple(services)
+    looked_at = (*RESTRICTIONS, *HEADER_CHECKS)
+    own = (service.overrides.get(name, "") for service in read for name in looked_at)
+    classes = values["smtpd_restriction_classes"].replace(",", " ").split()
+    restrictions = postconf.read_settings(path, classes, expanded=True) if classes else {}
+    actions = filter_actions(settings, filter(None, (*(values[name] for name in looked_at), *own)), restrictions)
+    return PostfixInstance(directory, values, read, actions)
 
 
 def _services(path: Path, chroot_default: bool) -> Iterator[Service]:

@@ -15,7 +15,7 @@ from dkimctl.opendkim.sockets import MilterSocket
 
 _PROC = Path("/proc")
 _COMM = 15
-"""The kernel keeps so many characters of a process's name."""
+"""The characters that the kernel keeps of a process's name."""
 _LISTEN = "0A"
 """TCP_LISTEN in /proc/net/tcp."""
 

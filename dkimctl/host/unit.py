@@ -32,9 +32,20 @@ _OPTIONS = {
     "k": "KeyFile",
     "s": "Selector",
     "S": "SignatureAlgorithm",
+    "o": "OmitHeaders",
+    "T": "DNSTimeout",
 }
 """opendkim(8): options that take a value, and the settings that they stand for."""
-_OTHER_VALUES = "eFLmMnoRrtTwy"
+_OTHER_VALUES = "eFLt"
+_FLAGS = "ADflrvW"
+_ONLY_TESTS = {
+    "n": "only checks the configuration",
+    "V": "only prints the version",
+    "Q": "only queries tables",
+    "t": "only tests a message",
+    "e": "only prints a value",
+}
+"""Options with which opendkim is no daemon; it refuses any other letter, and any other word (measured)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +71,27 @@ class Service:
         """Return a setting from the unit's ExecStart, however the running daemon was started."""
         return _option(self.find("ExecStart"), name)
 
+    def settings_on_command_line(self) -> Iterator[Setting]:
+        """Yield the settings that options stand for, without that of the configuration file."""
+        names = (name for name in dict.fromkeys(_OPTIONS.values()) if name != "conf")
+        yield from (found for name in names if (found := self.option(name)))
+
+    def not_started_by(self) -> str:
+        """Return why the unit's command line starts no daemon; empty when it does, or starts another program."""
+        start = self.find("ExecStart")
+        words = _words(start.value) if start else []
+        if not words or f"{os.path.basename(words[0].lstrip('-@+!:'))}.service" != UNIT:
+            return ""
+        found = [*_arguments(words)]
+        for letter in filter(None, (letter for letter, _ in found)):
+            if letter in _ONLY_TESTS:
+                return f"-{letter} {_ONLY_TESTS[letter]}, and ends"
+            if letter not in _FLAGS and letter not in _OPTIONS and letter not in _OTHER_VALUES:
+                return f"invalid option -{letter}"
+        # what a variable stands for is not known
+        unclear = next((word for letter, word in found if not letter and "$" not in word), "")
+        return f"{unclear} is no option" if unclear else ""
+
     def run_as(self, process: Process) -> "Service":
         """Return the service with the options of the running daemon; itself where the unit has the same."""
         running = Setting("ExecStart", shlex.join(process.arguments), f"/proc/{process.pid}/cmdline", 0)
@@ -82,7 +114,8 @@ class Service:
 
 def _option(start: Setting | None, name: str) -> Setting | None:
     """Return the setting that an option of the command line makes."""
-    found = [value for option, value in _arguments(start.value) if _OPTIONS.get(option) == name] if start else []
+    given = _arguments(_words(start.value)) if start else ()
+    found = [value for option, value in given if _OPTIONS.get(option) == name]
     return Setting(name, found[-1], start.file, start.line) if start and found else None
 
 
@@ -90,14 +123,22 @@ def _value(setting: Setting | None) -> str:
     return setting.value if setting else ""
 
 
-def _arguments(command: str) -> Iterator[tuple[str, str]]:
+def _words(command: str) -> list[str]:
     try:
-        words = shlex.split(command)[1:]
+        return shlex.split(command)
     except ValueError:
-        return
-    waiting = iter(words)
+        return []
+
+
+def _arguments(words: list[str]) -> Iterator[tuple[str, str]]:
+    """Yield each option of a command line with its value; any other word with an empty option."""
+    waiting = iter(words[1:])
     for word in waiting:
-        if not word.startswith("-") or word.startswith("--"):
+        if word == "--":
+            yield from (("", other) for other in waiting)
+            return
+        if not word.startswith("-"):
+            yield "", word
             continue
         for position, letter in enumerate(word[1:], 2):
             if letter in _OPTIONS or letter in _OTHER_VALUES:

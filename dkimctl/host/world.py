@@ -1,9 +1,10 @@
 """Everything on this host that decides whether mail is signed, read once for all checks and `why`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dkimctl.config.load import DEFAULT_FILE
 from dkimctl.config.settings import Settings
 from dkimctl.errors import DkimctlError
 from dkimctl.host.accounts import Account, Accounts, read_accounts
@@ -12,7 +13,16 @@ from dkimctl.host.installation import DEFAULT_CONF, Installation, installation_o
 from dkimctl.host.postfix import PostfixInstance, read_instances
 from dkimctl.opendkim.conf import Setting
 
-TABLES = ("KeyTable", "SigningTable", "InternalHosts", "ExternalIgnoreList", "PeerList", "ExemptDomains", "MTA")
+TABLES = (
+    "KeyTable",
+    "SigningTable",
+    "InternalHosts",
+    "ExternalIgnoreList",
+    "PeerList",
+    "ExemptDomains",
+    "MTA",
+    "MacroList",
+)
 """Settings whose data sets are read."""
 DEFAULT_INTERNAL = "csl:127.0.0.1,::1"
 """DEFINTERNAL of opendkim.h; the manual page forgets ::1."""
@@ -66,20 +76,21 @@ class World:
         return path if self.is_live else f"{self.settings.root}{path}"
 
 
-def read_world(settings: Settings, at: Callable[[str], Path] | None = None) -> World:
+def read_world(settings: Settings, at: Callable[[str], Path] | None = None, *, tables: Iterable[str] = TABLES) -> World:
     """Return the state of the host. Files that cannot be read are listed in `unread`.
 
-    `at`: system path → the file to read its content from; by default `settings.at`.
+    `at`: system path → the file to read its content from; by default `settings.at`. `tables`: the settings whose data
+    sets are read, for a caller that needs no table of a million rows.
     """
     at = at or settings.at
-    unread: list[Unread] = []
+    unread = [Unread(DEFAULT_FILE, settings.unread, "run it as root (sudo dkimctl …)")] if settings.unread else []
     try:
         daemon = installation_of(settings, at)
     except DkimctlError as error:
         unread.append(Unread(settings.paths.opendkim_conf, error.message, error.hint))
         daemon = Installation(settings.paths.opendkim_conf or DEFAULT_CONF, None)
     base = daemon.get("BaseDirectory", "/")
-    data_sets = {name: read_data_set(found, at, base) for name in TABLES if (found := daemon.find(name))}
+    data_sets = {name: read_data_set(found, at, base) for name in tables if (found := daemon.find(name))}
     accounts = read_accounts(settings.root)
     try:
         instances = read_instances(settings)

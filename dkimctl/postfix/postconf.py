@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from dkimctl.errors import DiskError, Refused, Unavailable, disk_errors, shell_word
+from dkimctl.errors import RUN_AGAIN, DiskError, Refused, Unavailable, disk_errors, shell_word
 from dkimctl.files import file_locked, is_there, read_file, scratch_directory, status_of, write_file
 from dkimctl.programs import find_program, run_program
 
@@ -95,7 +95,10 @@ def edited(directory: Path, values: Mapping[str, str | None]) -> Iterator[bytes]
                 _postconf(place, *(("-X", name) if value is None else ("-e", f"{name} = {value}")))
         except Unavailable as error:
             raise DiskError(error.message.replace(str(place), str(directory)), hint=error.hint) from error
-        yield read_file(place / "main.cf") or b""
+        made = read_file(place / "main.cf")
+        if made is None:  # an empty main.cf would be put in place
+            raise DiskError(f"the copy of {main} in {place} has gone meanwhile", hint=RUN_AGAIN)
+        yield made
 
 
 def service_overrides(directory: Path, names: Sequence[str] | None = None) -> tuple[ServiceOverride, ...]:
