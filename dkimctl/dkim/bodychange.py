@@ -16,7 +16,7 @@ from itertools import pairwise
 from dkimctl.dkim.canonical import BodyForm, BodyHash, CanonicalBody, canonical_pieces, unix_pieces
 from dkimctl.dkim.effort import Effort, body_effort
 from dkimctl.dkim.mail import Mail
-from dkimctl.names import printable
+from dkimctl.names import counted, printable
 
 _FOOTER = 20_000  # lines that may have been added at the end
 _BANNER = 40  # lines that may have been inserted at the beginning
@@ -47,7 +47,7 @@ class BodySearch:
 
     def _found(self, form: BodyForm, wanted: bytes, now: BodyHash) -> str:
         if form.limit is not None and now.total < form.limit:
-            return f"it is shorter than l= says, {now.total} octets and not {form.limit}"
+            return f"it is shorter than l= says, {counted(now.total, 'octet')} and not {form.limit}"
         if wanted in (hashlib.new(form.hash_name, empty).digest() for empty in (b"", b"\r\n")):
             return "it was empty then"
         if now.total <= 2:
@@ -120,7 +120,7 @@ def _digest(pieces: Iterator[bytes], form: BodyForm) -> bytes:
 
 
 def _count(number: int) -> str:
-    return "1 line was" if number == 1 else f"{number} lines were"
+    return f"{counted(number, 'line')} {'was' if number == 1 else 'were'}"
 
 
 def _shown(row: bytes) -> str:
@@ -130,7 +130,9 @@ def _shown(row: bytes) -> str:
 def older_bodies(rows: bytes) -> Iterator[tuple[str, bytes]]:
     """Yield a description of each change, with the body before it; all lines end with LF."""
     ahead = b"\n" + rows
-    yield "8-bit text was re-encoded as quoted-printable", _lines(quopri.decodestring(rows))
+    if b"=" in rows:
+        yield "8-bit text was re-encoded as quoted-printable", _lines(quopri.decodestring(rows))
+    yield "a carriage return was added at the ends of lines", rows.replace(b"\r\n", b"\n")
     with suppress(binascii.Error, ValueError):
         yield "text was re-encoded as base64", _lines(binascii.a2b_base64(rows.replace(b"\n", b""), strict_mode=True))
     with suppress(UnicodeError):
@@ -139,6 +141,7 @@ def older_bodies(rows: bytes) -> Iterator[tuple[str, bytes]]:
     yield "dots at the beginning of lines were doubled", ahead.replace(b"\n..", b"\n.")[1:]
     yield "dots at the beginning of lines were lost", ahead.replace(b"\n.", b"\n..")[1:]
     yield "“From ” at the beginning of lines became “>From ”", ahead.replace(b"\n>From ", b"\nFrom ")[1:]
+    yield "“>From ” at the beginning of lines became “From ”", ahead.replace(b"\nFrom ", b"\n>From ")[1:]
     yield "tabs were replaced by blanks", rows.replace(b"        ", b"\t")
     yield "its first empty line was lost", ahead
     for part in _parts(rows):

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from dkimctl.dkim.mail import Field, Mail
 
 _PIECE = 1 << 20  # octets of empty lines that are made at once
-_BLANKS = re.compile(rb"[ \t]+")
-_FOLD = re.compile(rb"\r\n(?=[ \t])")
 _B_TAG = re.compile(rb"((?:^|;)[ \t\r\n]*b[ \t\r\n]*=)[^;]*")
 
 
@@ -157,7 +155,9 @@ def canonical_field(raw: bytes, *, relaxed: bool) -> bytes:
     if not relaxed:
         return raw
     name, _, value = raw.partition(b":")
-    value = _BLANKS.sub(b" ", _FOLD.sub(b"", value.removesuffix(b"\r\n"))).strip(b" ")
+    # replace() takes a fiftieth of the time of an expression where a field has a million lines
+    unfolded = value.removesuffix(b"\r\n").replace(b"\r\n ", b" ").replace(b"\r\n\t", b"\t")
+    value = _single_blanks(unfolded.replace(b"\t", b" ")).strip(b" ")
     return name.strip(b" \t").lower() + b":" + value + b"\r\n"
 
 

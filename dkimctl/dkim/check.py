@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -110,9 +110,9 @@ class _Run:
         if body_fits is False:
             reasons.append(self.body_search.difference(body_form(tags), decoded(tags.get("bh")) or b"", body))
         owner, remarks = f"{tags.get('s')}._domainkey.{tags.get('d')}".lower(), remarks_on(tags, body, self.now)
-        signature, digest = decoded(tags.get("b")) or b"", header.digest()
+        signature, now = decoded(tags.get("b")) or b"", header.digest()
 
-        def made_it(public: PublicKey) -> bool:
+        def made_it(public: PublicKey, digest: bytes = now) -> bool:
             return fits(public, signature, digest, hash_name(tags))
 
         key = find_key(owner, tags, self._records, made_it)
@@ -123,7 +123,9 @@ class _Run:
             why = (*reasons, key.message)
             return SignatureOutcome(verdict, why, key.hint, remarks, owner, "", "", (), body_fits, None, hashed)
         header_fits, hint = made_it(key.public), ""
-        if not header_fits:
+        if not header_fits and body_fits is False and made_it(key.public, _with_hash(header, tags, body).digest()):
+            reasons[-1] = "bh= was changed after it was signed, and the body was not"
+        elif not header_fits:
             reason, hint = why_not(self.header_search, header, tags, key.public)
             reasons.append(reason)
         return self._outcome(header, tags, key, reasons, hint, remarks, body_fits, header_fits, hashed)
@@ -140,7 +142,8 @@ class _Run:
         header_fits: bool,
         hashed: Hashed,
     ) -> SignatureOutcome:
-        doubles = unsigned_doubles(self.mail, header.names)
+        # of a header that does not fit, nobody knows which of two fields is the signed one
+        doubles = unsigned_doubles(self.mail, header.names) if header_fits else {}
         forged = (doubles.pop("from"),) if "from" in doubles else ()
         unsigned = never_signed(self.mail, header.names)
         remarks = (*remarks, *key.remarks, *doubles.values(), *signs_itself(self.mail, header.names, header.fields))
@@ -194,6 +197,13 @@ def header_of(mail: Mail, own: Field, tags: TagList) -> Header:
     fields = tuple(selected(others, names))
     pieces = [canonical_field(f.raw, relaxed=relaxed) if f else b"" for f in fields]
     return Header(own, relaxed, hash_name(tags), names, fields, (*pieces, without_signature(own.raw, relaxed=relaxed)))
+
+
+def _with_hash(header: Header, tags: TagList, body: BodyHash) -> Header:
+    """Return the header with the hash of the body as it is now in `bh=`."""
+    own, written = header.own.raw, tags.get("bh").encode()
+    raw = own.replace(b"bh=" + written, b"bh=" + base64.b64encode(body.digest), 1)
+    return replace(header, pieces=(*header.pieces[:-1], without_signature(raw, relaxed=header.relaxed)))
 
 
 def _hashed(header: Header, body: BodyHash) -> Hashed:

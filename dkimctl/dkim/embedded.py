@@ -9,7 +9,8 @@ _START = re.compile(r"(?<![\w-])(?:v\s*=\s*DKIM1\b|k\s*=\s*(?:rsa|ed25519)\s*;|p
 _OPENS = "\"'`([{:=|,\t\n"
 _QUOTED = {quote: re.compile(rf"{quote}((?:[^{quote}\\]|\\.)*+){quote}", re.DOTALL) for quote in "\"'`"}
 _ESCAPED = re.compile(r'\\"((?:[^"\\]|\\(?!"))*+)\\"', re.DOTALL)
-_BETWEEN = re.compile(r"[\s+]*")  # strings in a row; some languages write a + between them
+# strings in a row; some languages write a + between them, and dnsmasq a comma before more of the key
+_BETWEEN = re.compile(r"\s*,\s*(?=[\"'][A-Za-z0-9+/]{16,}={0,2}[\"'])|[\s+]*")
 _MORE = re.compile(
     r"\r?\n[ \t]*((?:[ktsnhgp]\s*=[^\n]*|[A-Za-z0-9+/]{20,}=*;?|[A-Za-z0-9+/]*(?:AB|=);?))[ \t]*(?=\r?\n|$)"
 )
@@ -45,9 +46,11 @@ def _owner(before: str) -> str:
 def _is_introduced(before: str) -> bool:
     """Return whether a record may begin after this: its own quotes alone and its own earlier tags are none."""
     opened = before.rstrip(" ")
-    if not re.search(r"\w", before) or opened[-1] not in _OPENS:
+    if not re.search(r"\w", before) or opened[-1] not in f"{_OPENS}-":
         return False
     line = opened[:-1].rpartition("\n")[2]
+    if opened[-1] == "-":
+        return not line.strip()  # an item of a list in YAML
     return opened[-1] in "\"'`({=\n" or not re.search(r"[a-z]\s*=", line)
 
 

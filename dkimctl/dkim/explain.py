@@ -14,7 +14,7 @@ from dkimctl.dkim.signature import FIELD
 from dkimctl.dkim.tag_explanations import arc_tags, signature_tags
 from dkimctl.dkim.usable_key import FindRecords
 from dkimctl.errors import CheckFailed
-from dkimctl.names import printable
+from dkimctl.names import counted, printable
 from dkimctl.record.taglist import TagList, parse_signature_tags
 
 MOST_SIGNATURES = 20
@@ -82,7 +82,9 @@ def _mailbox(content: bytes, find_records: FindRecords, now: datetime, rest: Res
         _message(parse_mail(part, rest and replace(rest, most=0) if number == cut else None), find_records, now)
         for number, part in enumerate(parts)
     )
-    left_out: tuple[str, ...] = (f"{more} more messages: the first {len(parts)} were looked at",) if more else ()
+    left_out: tuple[str, ...] = (
+        (f"{counted(more, 'more message')}: the first {len(parts)} were looked at",) if more else ()
+    )
     if rest:
         left_out += (f"all that follows the first {len(content) >> 20} MiB of the mailbox: it was not read",)
     looks = f"a mailbox (mbox) of {len(parts) + more} messages"
@@ -116,7 +118,7 @@ def _left_out(too_many: list[tuple[Field, TagList]]) -> Iterator[str]:
     for field, tags in too_many[:MOST_OTHERS]:
         yield f"the signature in line {field.line}: d={printable(tags.get('d'))}, s={printable(tags.get('s'))}"
     if len(too_many) > MOST_OTHERS:
-        yield f"{len(too_many) - MOST_OTHERS} more signatures"
+        yield counted(len(too_many) - MOST_OTHERS, "more signature")
 
 
 def _left_out_others(others: list[Field]) -> Iterator[str]:

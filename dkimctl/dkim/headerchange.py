@@ -128,6 +128,8 @@ class HeaderSearch:
                 same.setdefault(one.name.lower(), []).append(one)
         for one in [f for f in self.mail.fields if f is not header.own and f.name.lower() in slots][:_FIELDS]:
             name = one.name.lower()
+            if not self.effort.take(_COST_OF_NAME * len(slots[name])):  # of equal fields none is a change to try
+                return
             pieces = self._covering([f for f in same[name] if f is not one], slots[name], header.relaxed)
             if any(header.pieces[index] != piece for index, piece in pieces.items()):
                 words = f"a field {one.name} was added after it was signed (line {one.line}): {_value(one)}"

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import unquote_plus
 
 from dkimctl.dkim.embedded import embedded_records
-from dkimctl.dkim.pastedlines import Entries, aliases_in, entries_in, joined
+from dkimctl.dkim.pastedlines import Entries, aliases_in, entries_in, is_dnssec, joined, tinydns_entries
 from dkimctl.dkim.wrappings import unwrapped
 from dkimctl.names import printable
 from dkimctl.record.parse import UnreadableRecord, parse_record
@@ -25,6 +25,8 @@ _START = re.compile(r"[a-z]\s*=\s*\w+\s*;|v=")
 _AROUND = "what surrounds the record was left out: in DNS it makes the record unreadable"
 _TAGS = frozenset("vhkpstng")
 _MOST_TAGS = 50
+_OTHER_RECORD = re.compile(r"[A-Za-z][\w.-]*=[^\r\n]*")  # one line, such as the token of a service
+_RCODES = {0: "NOERROR", 2: "SERVFAIL", 3: "NXDOMAIN", 5: "REFUSED"}
 _KNOWN_TAG = re.compile(r"(?:^|[;,\s\"'(_])[vhkpstng]\s*=")
 
 
@@ -45,6 +47,7 @@ def records_in(text: str) -> Pasted | None:
     plain, around = unwrapped(text.strip(_SPACES))
     found = (
         _in_json(plain)
+        or _in_tinydns(plain)
         or _in_entries(plain)
         or _in_lines(plain)
         or _in_text(plain)
@@ -60,17 +63,24 @@ def records_in(text: str) -> Pasted | None:
 
 
 def _in_json(text: str) -> Pasted | None:
-    if text[:1] not in "{[":
-        return None
-    try:
-        data = json.loads(text)
-    except (ValueError, RecursionError):
+    data = _json(text)
+    if data is None:
         return None
     answers = data.get("Answer") if isinstance(data, dict) else None
     looks = "the answer of DNS over HTTPS" if answers is not None or "Status" in data else "JSON of a program"
     values = (joined(value) if '"' in value else value for value in _strings(data if answers is None else answers))
     found = tuple(value for value in values if _MEANT.match(value) or re.search(r"(?:^|;)\s*p\s*=", value))
     return Pasted(found, looks, _of_aliases([*_targets(answers)])) if found else None
+
+
+def _json(text: str) -> Any:
+    """Return the object or list that the text is; None when it is none."""
+    if text.lstrip()[:1] not in ("{", "["):
+        return None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _targets(answers: Any) -> Iterator[str]:
@@ -108,6 +118,12 @@ def _in_entries(text: str) -> Pasted | None:
     records, others = _of_keys(found)
     remarks = (*found.remarks, *others, *_of_aliases(aliases_in(text)))
     return Pasted(tuple(r for _, r in records), _looks_of(text), remarks, tuple(owner for owner, _ in records))
+
+
+def _in_tinydns(text: str) -> Pasted | None:
+    found = tinydns_entries(text)
+    looks = "a line of tinydns-data" if len(found) == 1 else "lines of tinydns-data"
+    return Pasted(tuple(r for _, r in found), looks, (), tuple(owner for owner, _ in found)) if found else None
 
 
 def _of_keys(found: Entries) -> tuple[list[tuple[str, str]], tuple[str, ...]]:
@@ -156,7 +172,7 @@ def _in_lines(text: str) -> Pasted | None:
         other = text[position:end].strip()
         if _HOST.fullmatch(other) and other.endswith("."):
             aliases.append(other)
-        elif other and not other.startswith(";"):
+        elif other and not other.startswith(";") and not is_dnssec(other):
             return None
         position = end
     looks = f"{len(found)} records, as dig +short shows them" if len(found) > 1 else ""
@@ -196,7 +212,7 @@ def _is_meant(text: str) -> bool:
         return True
     if _MEANT.match(text) or re.match(r"[\"'(]*v\s*=", text, re.IGNORECASE) or _HAS_KEY.match(text.lstrip("; ")):
         return True
-    if _is_tag_list(text):
+    if _is_tag_list(text) or _OTHER_RECORD.fullmatch(text):
         return True
     # curly quotes and the like in front; a message has a line that starts with a field's name
     return len(_KNOWN_TAG.findall(text)) > 1 and re.search(r"\bp\s*=\s*[\"']?[A-Za-z0-9+/]{40}", text) is not None
@@ -210,13 +226,24 @@ def _is_tag_list(text: str) -> bool:
 
 def nothing_found(text: str) -> str:
     """Return the status of a DNS tool's output without a TXT record; empty for other text."""
-    status = _STATUS.search(text)
-    if status:
-        code = status["dig"] or status["nslookup"]
+    code = _status(text)
+    if code:
         return f"the answer says {code}" + (
             ": there is no such name" if code == "NXDOMAIN" else " and has no TXT record"
         )
+    if _json(text) is not None:
+        return "this is JSON, and no text in it is one"
     aliases = aliases_in(text) if len(text.splitlines()) < 5 else []
     if aliases and _HOST.fullmatch(aliases[0]):
         return f"the name is a CNAME to {printable(aliases[0])}; the key record at its target is not in it"
     return ""
+
+
+def _status(text: str) -> str:
+    """Return the response code in the output of a DNS tool, or in an answer of DNS over HTTPS; empty for none."""
+    status = _STATUS.search(text)
+    if status:
+        return status["dig"] or status["nslookup"]
+    data = _json(text)
+    number = data.get("Status") if isinstance(data, dict) else None
+    return _RCODES.get(number, f"RCODE {number}") if isinstance(number, int) else ""

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from dkimctl.record.presentation import strings_in, unescaped
+from dkimctl.record.presentation import MOST_OCTETS, strings_in, unescaped
 
 # what precedes the data of a TXT record on its line: name, TTL, class and type, each tool in its own way
 _ENTRY = re.compile(
@@ -23,7 +23,13 @@ _ALIAS = re.compile(
 _STRING = re.compile(r'"((?:[^"\\]|\\.)*+)"', re.DOTALL)
 _CONTINUED = re.compile(r'(?:\s*\n)?[ \t]*"(?:[^"\\\n]|\\.)*+"[ \t"]*[^\n]*')  # the next line of nslookup's strings
 _GENERIC = re.compile(r"\\#[ \t]+\d+[ \t]+((?:[0-9a-f]{2}[ \t]*)+)", re.IGNORECASE)  # RFC 3597 §5
+_DNSSEC = re.compile(r"(?:^|[ \t])TXT(?:[ \t]+\d+){3}(?:[ \t]+\d{10,14}){2}[ \t]", re.IGNORECASE)  # RFC 4034 §3.2
+_TINYDNS = re.compile(r"^'(?P<name>[^:\n]+_domainkey[^:\n]*):(?P<data>[^:\n]*)(?::[^\n]*)?$", re.MULTILINE)
+_OCTAL = re.compile(r"\\([0-3][0-7]{2})")
 _UNQUOTED = "without quotes a name server takes all that follows the first ; for a comment"
+_TOO_LONG = (
+    f"name servers refuse a zone file with more than {MOST_OCTETS} in one, so cut it into several (RFC 1035 §3.3)"
+)
 _CUT = "PowerShell cut it to the width of its window; the whole one: (Resolve-DnsName -Type TXT NAME).Strings -join ''"
 
 
@@ -39,12 +45,28 @@ def entries_in(text: str) -> Entries:
     """Return the TXT records after the word TXT, or as nslookup, host and PowerShell show them."""
     found, remarks, end, owner = [], [], 0, ""
     while match := _ENTRY.search(text, end):
+        if is_dnssec(match[0]):
+            end = match.end()
+            continue
         record, remark, end = _data(text, match)
         owner = _owner(match, owner)
         if record:
             found.append((owner, record))
             remarks.append(remark)
     return Entries(tuple(found), tuple(dict.fromkeys(remark for remark in remarks if remark)))
+
+
+def is_dnssec(line: str) -> bool:
+    """Return whether a line is the DNSSEC signature of a TXT record, which dig and delv show beside it."""
+    return _DNSSEC.search(line) is not None
+
+
+def tinydns_entries(text: str) -> list[tuple[str, str]]:
+    """Return name and text of each TXT line of tinydns-data, in which a colon is an octal escape."""
+    return [
+        (match["name"].lower(), _OCTAL.sub(lambda octal: chr(int(octal[1], 8)), match["data"]))
+        for match in _TINYDNS.finditer(text)
+    ]
 
 
 def aliases_in(text: str) -> list[str]:
@@ -81,7 +103,9 @@ def _data(text: str, match: re.Match[str]) -> tuple[str, str, int]:
         end = more.end()
     whole = text[start:end]
     if '"' in whole:
-        return joined(whole), "", end
+        longest = max((len(unescaped(part)) for part in _STRING.findall(whole)), default=0)
+        is_zone = line.startswith('"') and longest > MOST_OCTETS
+        return joined(whole), f"a string of {longest} octets: {_TOO_LONG}" if is_zone else "", end
     return unescaped(line.strip()), _UNQUOTED if ";" in line and "\\;" not in line else "", end
 
 

@@ -11,6 +11,7 @@ from dkimctl.dkim.recognise import Kind
 from dkimctl.dkim.tag_explanations import key_tags
 from dkimctl.findings import Finding, finding
 from dkimctl.keys.knownbad import not_checked
+from dkimctl.names import counted
 from dkimctl.record.parse import parse_record
 from dkimctl.verify.judge import judge
 from dkimctl.verify.report import Target
@@ -42,9 +43,9 @@ def _left_out(pasted: Pasted, findings: int) -> Iterator[str]:
     if max(map(len, pasted.texts)) > _OCTETS:
         yield f"what follows the first {_OCTETS} octets of a record: DNS carries no more"
     if len(pasted.texts) > _MOST:
-        yield f"{len(pasted.texts) - _MOST} more records"
+        yield counted(len(pasted.texts) - _MOST, "more record")
     if findings > _SHOWN:
-        yield f"{findings - _SHOWN} more findings, and tags after the first {_SHOWN}"
+        yield f"{counted(findings - _SHOWN, 'more finding')}, and tags after the first {_SHOWN}"
     if not_checked() and any(judge(text, _TARGET).key for text in pasted.texts[:_MOST]):
         yield not_checked()
 

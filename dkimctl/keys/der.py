@@ -5,20 +5,20 @@
 both forms octet for octet.
 """
 
-from base64 import b64encode
+from binascii import b2a_base64
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 _INTEGER, _BIT_STRING, _OCTET_STRING, _SEQUENCE = b"\x02", b"\x03", b"\x04", b"\x30"
-_RSA = bytes.fromhex("300d06092a864886f70d0101010500")  # AlgorithmIdentifier rsaEncryption, NULL: RFC 8017 appendix A.1
+RSA_ENCRYPTION = bytes.fromhex("300d06092a864886f70d0101010500")
+"""AlgorithmIdentifier rsaEncryption, NULL: RFC 8017 appendix A.1."""
 
 
-def subject_public_key_info(key: "RSAPublicKey") -> bytes:
+def subject_public_key_info(n: int, e: int) -> bytes:
     """SubjectPublicKeyInfo (RFC 5280 §4.1) around RSAPublicKey (RFC 8017 appendix A.1.1)."""
-    numbers = key.public_numbers()
-    return _sequence(_RSA, _element(_BIT_STRING, b"\0" + _sequence(_integer(numbers.n), _integer(numbers.e))))
+    return _sequence(RSA_ENCRYPTION, _element(_BIT_STRING, b"\0" + _sequence(_integer(n), _integer(e))))
 
 
 def private_key_info(key: "RSAPrivateKey") -> bytes:
@@ -27,12 +27,12 @@ def private_key_info(key: "RSAPrivateKey") -> bytes:
     public = private.public_numbers
     exponents = (private.dmp1, private.dmq1, private.iqmp)
     numbers = (0, public.n, public.e, private.d, private.p, private.q, *exponents)
-    return _sequence(_integer(0), _RSA, _element(_OCTET_STRING, _sequence(*map(_integer, numbers))))
+    return _sequence(_integer(0), RSA_ENCRYPTION, _element(_OCTET_STRING, _sequence(*map(_integer, numbers))))
 
 
 def pem(der: bytes) -> bytes:
     """Return the textual form of a PrivateKeyInfo: RFC 7468 §10."""
-    text = b64encode(der)
+    text = b2a_base64(der, newline=False)
     lines = [text[at : at + 64] for at in range(0, len(text), 64)]
     return b"\n".join((b"-----BEGIN PRIVATE KEY-----", *lines, b"-----END PRIVATE KEY-----", b""))
 

@@ -5,15 +5,16 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
-from dkimctl.errors import Refused, disk_errors
+from dkimctl.errors import disk_errors
 from dkimctl.files import Folder, Owner, locked, make_directory, open_folder, refuse_shared_directory
 from dkimctl.keys import metadata as meta
-from dkimctl.keys.directory_reader import DOMAIN_NOTES, PRIVATE, KeyDirectoryReader
+from dkimctl.keys.directory_reader import KeyDirectoryReader
+from dkimctl.keys.file_names import DOMAIN_NOTES, PRIVATE, stems_of
 from dkimctl.keys.identity import slot_stem
 from dkimctl.keys.leftovers import make_domain_directory, settle_key_file
 from dkimctl.keys.metadata import Metadata, Phase
 from dkimctl.keys.pair import KeyPair
-from dkimctl.keys.store import Key, lost_key, taken, used_before
+from dkimctl.keys.store import Key, advancing, lost_key, taken, used_before
 
 
 class KeyDirectory(KeyDirectoryReader):
@@ -51,9 +52,10 @@ class KeyDirectory(KeyDirectoryReader):
         return Key(domain, selector, f"{self._shown}/{domain}/{name}", metadata)
 
     def _refuse_taken(self, folder: Folder, directory: Path, selector: str) -> None:
-        if f"{selector}{PRIVATE}" in folder.names():
+        names = folder.names()
+        if f"{selector}{PRIVATE}" in names:
             raise taken(f"{directory}/{selector}{PRIVATE}")
-        for stem in self._selectors(folder):
+        for stem in self._selectors(folder, stems_of(names)):
             if stem == selector or (
                 stem.startswith(f"{selector}-") and self._metadata(folder, stem).selector == selector
             ):
@@ -71,23 +73,14 @@ class KeyDirectory(KeyDirectoryReader):
 
         Raises Refused when the daemon cannot read the key and the cause is not ours to change.
         """
-        path = self._local(key.path)
+        path = self._places.local(key.path)
         if not key.metadata.path and path.parent != self._path:
             make_domain_directory(path.parent, self._owner)
         settle_key_file(path, self._owner, is_ours=not key.metadata.path)
 
     def advance(self, key: Key, phase: Phase, now: datetime, note: str = "") -> Key:
         """Move a key to another phase. Raises Refused when its phase was changed by another program meanwhile."""
-
-        def change(current: Metadata) -> Metadata:
-            if current.phase is not key.phase:
-                raise Refused(
-                    f"{key.selector} of {key.domain} changed from {key.phase} to {current.phase} meanwhile",
-                    hint="another dkimctl is running: look at dkimctl status, then run the command again",
-                )
-            return current._replace(provider=key.metadata.provider or current.provider).advanced(phase, now, note)
-
-        return self.note(key, change)
+        return self.note(key, advancing(key, phase, now, note))
 
     def note(self, key: Key, change: Callable[[Metadata], Metadata]) -> Key:
         """Return the key with `change` applied to its metadata as they are now, and stored. Raises DiskError."""
@@ -115,14 +108,15 @@ class KeyDirectory(KeyDirectoryReader):
 
     def note_domain(self, domain: str, **notes: object) -> bool:
         """Change some of what is noted of the domain as a whole; return whether anything was different before."""
-        import json
-
         directory = self._path / domain
+        if not directory.is_dir():  # keys that `adopt` found may lie elsewhere
+            refuse_shared_directory(directory, self._owner)
+            make_domain_directory(directory, self._owner)
         with locked(directory), disk_errors(f"write {directory / DOMAIN_NOTES}"), open_folder(directory) as folder:
             before = self.domain_notes(domain)
             if all(before.get(name) == value for name, value in notes.items()):
                 return False
-            content = json.dumps({"schema": meta.SCHEMA, **before, **notes}, indent=2).encode() + b"\n"
+            content = meta.domain_notes_to_json({**before, **notes})
             folder.write(DOMAIN_NOTES, content, mode=0o600, owner=_owner_of(folder, DOMAIN_NOTES))
         return True
 
@@ -130,7 +124,7 @@ class KeyDirectory(KeyDirectoryReader):
         """Return the directory of a key's metadata, and their name there without `.json`."""
         if key.metadata.path:
             return self._path / key.domain, key.selector
-        return self._local(key.path).parent, Path(key.path).name.removesuffix(PRIVATE)
+        return self._places.local(key.path).parent, Path(key.path).name.removesuffix(PRIVATE)
 
 
 def _owner_of(folder: Folder, name: str) -> Owner | None:

@@ -5,41 +5,22 @@ of a domain belongs to the daemon's user: what is in it is read as untrusted inp
 """
 
 import os
-import re
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Container, Iterator, Mapping
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
-from types import MappingProxyType
 
-from dkimctl.clock import timestamp
-from dkimctl.errors import DkimctlError, Refused, disk_errors, is_denied
+from dkimctl.errors import DkimctlError, Refused, disk_error, disk_errors, is_denied
 from dkimctl.files import Folder, LinkFound, Owner, caller, read_file, read_found, read_untrusted
 from dkimctl.keys import metadata as meta
 from dkimctl.keys import pair as pairs
+from dkimctl.keys.file_names import DOMAIN_NOTES, NOTES, PRIVATE, Stems, has_key, plain_names, stems_of
 from dkimctl.keys.folders import DomainFolders
-from dkimctl.keys.metadata import Metadata, Phase
+from dkimctl.keys.foreign import domain_in_record, just_parsed, parsed_metadata
+from dkimctl.keys.metadata import IN_USE, WITHOUT_FILE, Metadata, Phase
 from dkimctl.keys.pair import KeyPair
+from dkimctl.keys.places import KeyPlaces
 from dkimctl.keys.public import PublicKey
-from dkimctl.keys.store import Key, KeyName, Life, Select
-from dkimctl.names import printable
-
-PRIVATE = ".private"
-DOMAIN_NOTES = ".lifecycle.json"
-"""What is noted of a domain as a whole; the dot hides it from version 0.1."""
-_NAME = re.compile(r"\w[\w.-]*")
-"""What is taken for a domain or a selector. Who names the files is not trusted: a line end, a quote or a bracket would
-change the zone file, or the table, that the name gets into."""
-_MOST_NAMED = 3
-_named: set[tuple[str, str]] = set()  # directories and names that were passed over, and somebody was told
-_MADE_FOR = re.compile(rb";\s*-+\s*DKIM key (\S+) for (\S+)")  # the comment that ends opendkim-genkey's .txt
-_WITHOUT_FILE = (Phase.RETIRING, Phase.REVOKED)
-"""The phases in which a key does without its private key: what is left to do is done to its record."""
-_IN_USE = (Phase.PUBLISHED, Phase.VERIFIED, Phase.ACTIVE)
-_PARSED: Mapping[str, object] = MappingProxyType({})
-"""The facts of a key without metadata: this object says that all that is known of it was read from its file."""
-_USUAL = re.compile("(?:/([^/]+))?/([^/]+)")  # a key file below the store: the domain, unless it lies flat; the name
+from dkimctl.keys.store import Key, KeyFiles, KeyName, Life, Select
 
 
 class KeyDirectoryReader:
@@ -65,6 +46,7 @@ class KeyDirectoryReader:
         self._owners = frozenset({self._owner.uid})
         self._named = named
         self._folders = DomainFolders(path)
+        self._places = KeyPlaces(path, self._shown)
 
     def domains(self) -> Iterator[str]:
         """Return every domain with a key, sorted, and those of which that cannot be read. Raises DiskError.
@@ -82,7 +64,7 @@ class KeyDirectoryReader:
         with disk_errors(f"read the key directory {self._path}"):
             base = self._folders.base()
             found = sorted(base.names_of_directories()) if base else []
-        names = self._plain(found, self._has_keys)
+        names = plain_names(found, self._path, self._has_keys)
         return sorted({*names, *self._flat}) if self._flat else names
 
     def keys(self, domain: str) -> tuple[Key, ...]:
@@ -97,27 +79,33 @@ class KeyDirectoryReader:
         """
         with self._folders.of(domain) as folder:
             selected = select(tuple(self._keys(folder, domain)))
-            return [(key, _just_parsed(key.metadata) or self._public(key, folder)) for key in selected]
+            return [(key, just_parsed(key.metadata) or self._public(key, folder)) for key in selected]
 
     def life(self, domain: str) -> Life:
         """Return what `keys`, `lost` and `domain_notes` return. Raises as they do."""
         with self._folders.of(domain) as folder:
-            names = folder.names() if folder is not None else []
-            keys = tuple(self._keys(folder, domain, names))
-            return Life(keys, self._lost(folder, domain, names), self._notes(folder, domain))
+            if folder is None:
+                return Life(tuple(self._keys(folder, domain)), (), {})
+            names = folder.names()
+            stems = stems_of(names)
+            lost = self._lost(folder, domain, stems)
+            notes = self._notes(folder, domain) if DOMAIN_NOTES in names else {}
+            return Life(tuple(self._keys(folder, domain, stems)), lost, notes)
 
-    def _keys(self, folder: Folder | None, domain: str, names: list[str] | None = None) -> list[Key]:
-        """Return the keys of a domain, oldest first; `folder`: its directory, if any; `names`: those in it."""
+    def _keys(self, folder: Folder | None, domain: str, stems: Stems | None = None) -> list[Key]:
+        """Return the keys of a domain, oldest first; `folder`: its directory, if any; `stems`: those in it."""
         keys: list[Key] = []
         if folder is not None:
-            keys = [self._key(folder, domain, stem, f"{domain}/") for stem in self._selectors(folder, names)]
+            stems, below = stems or stems_of(folder.names()), f"{domain}/"
+            noted = stems.noted
+            keys = [self._key(folder, domain, stem, below, stem in noted) for stem in self._selectors(folder, stems)]
         if flat := self._flat.get(domain):
             with self._folders.of("") as base:
                 keys += [self._key(base, domain, selector, "") for selector in flat if base is not None]
         if len(keys) > 1:
-            taken_over = {key.metadata.path for key in keys} - {""}
-            # one private key file is one key, with the selector under which it was adopted
-            keys = [key for key in keys if key.metadata.path or key.path not in taken_over]
+            if taken_over := {path for key in keys if (path := key.metadata.path)}:
+                # one private key file is one key, with the selector under which it was adopted
+                keys = [key for key in keys if key.metadata.path or key.path not in taken_over]
             keys.sort(key=lambda key: (key.metadata.created, key.selector))
         return keys
 
@@ -140,14 +128,18 @@ class KeyDirectoryReader:
         later = (self._key(folder, name.domain, stem, below) for stem in stems)
         return next((key for key in later if key.selector == name.selector), None)
 
-    def ended(self, domain: str) -> frozenset[str]:
-        """Return the selectors of keys that were purged: their metadata are there, and no private key."""
+    def purged(self, domain: str) -> tuple[Key, ...]:
+        """Return the keys that were purged, oldest first: their metadata are there, and no private key."""
         with self._folders.of(domain) as folder:
             if folder is None:
-                return frozenset()
-            alone = _alone(folder.names())
-            ended = ((stem, found) for stem in alone if (found := self._metadata(folder, stem)).phase is Phase.PURGED)
-            return frozenset(found.selector or stem for stem, found in ended)
+                return ()
+            noted = [(stem, self._metadata(folder, stem)) for stem in stems_of(folder.names()).alone]
+        found = [
+            Key(domain, known.selector or stem, f"{self._shown}/{domain}/{stem}{PRIVATE}", known)
+            for stem, known in noted
+            if known.phase is Phase.PURGED
+        ]
+        return tuple(sorted(found, key=lambda key: (key.metadata.created, key.selector)))
 
     def domain_notes(self, domain: str) -> Mapping[str, object]:
         """Return what is noted of the domain as a whole; empty when nothing is. Raises CheckFailed when damaged."""
@@ -164,13 +156,11 @@ class KeyDirectoryReader:
         What a `genkey` that was killed has left is none of them. Raises as `keys`.
         """
         with self._folders.of(domain) as folder:
-            return self._lost(folder, domain, folder.names() if folder is not None else [])
+            return self._lost(folder, domain, stems_of(folder.names())) if folder is not None else ()
 
-    def _lost(self, folder: Folder | None, domain: str, names: list[str]) -> tuple[Key, ...]:
-        if folder is None:
-            return ()
-        found = [self._key(folder, domain, stem, f"{domain}/") for stem in _alone(names)]
-        return tuple(key for key in found if not key.metadata.path and key.phase in _IN_USE)
+    def _lost(self, folder: Folder, domain: str, stems: Stems) -> tuple[Key, ...]:
+        found = [self._key(folder, domain, stem, f"{domain}/") for stem in stems.alone]
+        return tuple(key for key in found if not key.metadata.path and key.phase in IN_USE)
 
     def load(self, key: Key) -> KeyPair:
         """Return the key pair. Raises DiskError, Refused or CheckFailed."""
@@ -185,29 +175,48 @@ class KeyDirectoryReader:
 
     def _public(self, key: Key, folder: Folder | None = None) -> PublicKey:
         known = key.metadata
-        if known.phase in _WITHOUT_FILE and known.public and not known.path and not self.holds(key):
+        if known.phase in WITHOUT_FILE and known.public and not known.path and not self.holds(key):
             return PublicKey(known.algorithm, known.bits, known.public)
         content, path = self._private(key, folder)
         return known.public_of(content) or pairs.parse_public(content, path)
 
+    def files(self, domain: str) -> list[KeyFiles]:
+        """Return all that is kept of a domain's keys, purged and lost ones included, as another store would take it.
+
+        Private key files come octet for octet. Raises as `keys` and `load`.
+        """
+        with self._folders.of(domain) as folder:
+            stems = stems_of(folder.names() if folder is not None else [])
+            every = plain_names(sorted([*stems.keys, *stems.alone]), self._path)
+            found = [self._files(folder, domain, stem, f"{domain}/") for stem in every if folder]
+        for stem in self._flat.get(domain, ()):
+            with self._folders.of("") as base:
+                found += [self._files(base, domain, stem, "")] if base is not None else []
+        taken_over = {one.key.metadata.path for one in found} - {""}
+        return [one for one in found if one.key.metadata.path or one.key.path not in taken_over]
+
+    def _files(self, folder: Folder, domain: str, stem: str, below: str) -> KeyFiles:
+        key = self._key(folder, domain, stem, below)
+        content = self._private(key, folder)[0] if self.holds(key) else None
+        return KeyFiles(stem, key, self._read(folder, f"{stem}.txt"), content)
+
     def holds(self, key: Key) -> bool:
         """Return True when the private key file is there."""
-        return os.path.lexists(self._local(key.path))
+        return os.path.lexists(self._places.local(key.path))
 
     def _private(self, key: Key, opened: Folder | None = None) -> tuple[bytes, str]:
         """Return the content of the private key file, and its path; `opened`: the domain's directory."""
-        is_here = not key.metadata.path and key.path.startswith(self._shown)
-        usual = _USUAL.fullmatch(key.path, len(self._shown)) if is_here else None
-        if usual:  # as text: path objects would take longer than reading the file
-            domain, name = usual.groups("")
+        # as text: path objects would take longer than reading the file
+        if opened is not None and not key.metadata.path and key.path.startswith(f"{self._shown}/{key.domain}/"):
+            name = key.path.rpartition("/")[2]
+            content, shown = self._read(opened, name), f"{self._folders.at(key.domain)}/{name}"
+        elif not key.metadata.path and (usual := self._places.below(key.path)):
+            domain, name = usual
             shown = f"{self._folders.at(domain)}/{name}"
-            if opened is not None and domain == key.domain:
-                content = self._read(opened, name)
-            else:
-                with self._folders.of(domain) as folder:
-                    content = self._read(folder, name) if folder is not None else None
+            with self._folders.of(domain) as folder:
+                content = self._read(folder, name) if folder is not None else None
         else:
-            path = self._local(key.path)
+            path = self._places.local(key.path)
             content, shown = read_found(path, self._owners), str(path)
         if content is None:
             raise pairs.no_such_key(shown)
@@ -215,48 +224,25 @@ class KeyDirectoryReader:
 
     # --- files
 
-    def _local(self, shown: str) -> Path:
-        """Return the place on this disk of a path in the daemon's configuration."""
-        if shown.startswith(f"{self._shown}/"):
-            return self._path / shown[len(self._shown) + 1 :]
-        before = str(self._path).removesuffix(self._shown)
-        return self._path / f"{before}{shown}"  # below the same root, but elsewhere
-
     def _has_keys(self, domain: str) -> bool:
         folder: Folder | None = None
         try:
             with self._folders.of(domain) as folder:
                 if folder is None:
                     return False
-                is_there = any(name.endswith(PRIVATE) and _NAME.fullmatch(name) for name in folder.names())
-                return is_there or bool(self._selectors(folder))
+                names = folder.names()
+                return has_key(names) or bool(self._selectors(folder, stems_of(names)))
         except DkimctlError as error:
             if folder is None and is_denied(error):
                 raise
             return True
 
-    def _selectors(self, folder: Folder, names: list[str] | None = None) -> list[str]:
-        names = folder.names() if names is None else names
-        keys = [name.removesuffix(PRIVATE) for name in names if name.endswith(PRIVATE) and name[0] != "."]
-        found = set(self._plain(keys))
-        if alone := _alone(names):
-            found.update(stem for stem in alone if _needs_no_file(self._metadata(folder, stem)))
-        return sorted(found)
-
-    def _plain(self, names: list[str], counts: Callable[[str], bool] = lambda _: True) -> list[str]:
-        """Return those that can be domains or selectors; the others are named once, where they count."""
-        plain = list(filter(_NAME.fullmatch, names))
-        if len(plain) == len(names):
-            return plain
-        odd = (name for name in names if not _NAME.fullmatch(name))
-        for name in islice(odd, _MOST_NAMED):
-            if (told := (str(self._path), name)) not in _named and counts(name):
-                _named.add(told)
-                import logging  # only here: it takes longer to load than all the rest
-
-                message = "below %s, %s is no name of a domain or a selector: passed over"
-                logging.getLogger(__name__).warning(message, self._path, printable(name, 80))
-        return plain
+    def _selectors(self, folder: Folder, stems: Stems) -> list[str]:
+        found = plain_names(stems.keys, self._path)
+        if alone := stems.alone:
+            found += [stem for stem in alone if _needs_no_file(self._metadata(folder, stem))]
+        found.sort()
+        return found
 
     @cached_property
     def _flat(self) -> dict[str, list[str]]:
@@ -268,16 +254,18 @@ class KeyDirectoryReader:
         with self._folders.of("") as folder:
             if folder is None:
                 return found
-            for selector in self._selectors(folder):
-                made_for = _MADE_FOR.search(self._read(folder, f"{selector}.txt") or b"")
-                domain = made_for[2].decode("ascii", "replace").lower().rstrip(".") if made_for else ""
-                if domain and self._plain([domain]):
+            for selector in self._selectors(folder, stems_of(folder.names())):
+                domain = domain_in_record(self._read(folder, f"{selector}.txt"))
+                if domain and plain_names([domain], self._path):
                     found.setdefault(domain, []).append(selector)
         return found
 
-    def _key(self, folder: Folder, domain: str, selector: str, below: str) -> Key:
-        """Return a key in an open directory; `below`: its path below the store's, such as `example.com/`."""
-        metadata = self._metadata(folder, selector)
+    def _key(self, folder: Folder, domain: str, selector: str, below: str, is_noted: bool = True) -> Key:
+        """Return a key in an open directory; `below`: its path below the store's, such as `example.com/`.
+
+        `is_noted`: False where its metadata were seen not to be there.
+        """
+        metadata = self._metadata(folder, selector, is_noted)
         if metadata.path and not folder.is_ours and metadata.path not in self._named():
             raise Refused(
                 f"{folder.shown(selector)}.json names the private key {metadata.path}, and no table of root's does",
@@ -286,19 +274,15 @@ class KeyDirectoryReader:
         path = metadata.path or f"{self._shown}/{below}{selector}{PRIVATE}"
         return Key(domain, metadata.selector or selector, path, metadata)
 
-    def _metadata(self, folder: Folder, selector: str) -> Metadata:
-        content = self._read(folder, f"{selector}.json")
+    def _metadata(self, folder: Folder, selector: str, is_noted: bool = True) -> Metadata:
+        content = self._read(folder, selector + NOTES) if is_noted else None
         if content is not None:
             return meta.from_json(content, f"{folder.shown(selector)}.json")
         name = selector + PRIVATE
         content = self._read(folder, name)
         if content is None:
             raise pairs.no_such_key(folder.shown(name))
-        public = pairs.parse_public(content, folder.shown(name))
-        made = datetime.fromtimestamp(os.stat(name, dir_fd=folder.descriptor).st_mtime, UTC)
-        # with its public half, so that `public` need not parse the same file again
-        known = Metadata(public.algorithm, public.bits, timestamp(made), facts=_PARSED)
-        return known.with_public(public, content)
+        return parsed_metadata(content, folder.shown(name), os.stat(name, dir_fd=folder.descriptor).st_mtime)
 
     def _read(self, folder: Folder, name: str) -> bytes | None:
         """Return the content of a file, or None. A link is followed where only root and the caller can make one."""
@@ -307,21 +291,11 @@ class KeyDirectoryReader:
         except LinkFound:
             if not folder.is_ours:
                 raise
+        except OSError as error:
+            raise disk_error(f"read {self._path / folder.shown(name)}", error) from error
         return read_file(self._path / folder.shown(name))
 
 
 def _needs_no_file(known: Metadata) -> bool:
     """Return True for a key that is there without a private key beside its metadata."""
-    return bool(known.path) or known.phase in _WITHOUT_FILE
-
-
-def _alone(names: Sequence[str]) -> list[str]:
-    """Return the stems of the metadata among these names beside which there is no private key."""
-    stems = [name.removesuffix(".json") for name in names if name.endswith(".json")]
-    there = {name.removesuffix(PRIVATE) for name in names if name.endswith(PRIVATE)} if stems else set()
-    return [stem for stem in stems if stem not in there and _NAME.fullmatch(f"{stem}.json")]
-
-
-def _just_parsed(known: Metadata) -> PublicKey | None:
-    """Return the public half of a key without metadata, whose private key file was parsed for want of them."""
-    return PublicKey(known.algorithm, known.bits, known.public) if known.facts is _PARSED else None
+    return bool(known.path) or known.phase in WITHOUT_FILE

@@ -29,7 +29,8 @@ def settle_key_file(path: Path, owner: Owner, *, is_ours: bool) -> None:
         status = os.stat(path.name, dir_fd=folder.descriptor)
     if os.geteuid() == 0 and not owner.has(status, stat.S_IRUSR):
         mode = stat.S_IMODE(status.st_mode)
+        look, give = "see whose file it is: ls -l", f"if it is the right key: chown -h {shell_word(owner.label)}"
         raise Refused(
             f"{path} belongs to {Owner.of(status).label} (mode {mode:04o}): {owner.label} cannot read it",
-            hint=f"if it is the right key: chown -h {shell_word(owner.label)} {shell_word(path)}",
+            hint=f"{look if status.st_nlink > 1 else give} {shell_word(path)}",
         )

@@ -80,7 +80,8 @@ def new_rsa_pair(key: "RSAPrivateKey") -> KeyPair:
     """Return the pair of a key that `cryptography` has just generated."""
     from dkimctl.keys.der import pem, private_key_info, subject_public_key_info
 
-    public = PublicKey.of("rsa", key.key_size, subject_public_key_info(key.public_key()))
+    numbers = key.public_key().public_numbers()
+    public = PublicKey.of("rsa", key.key_size, subject_public_key_info(numbers.n, numbers.e))
     return KeyPair(public, pem(private_key_info(key)))
 
 
@@ -94,6 +95,10 @@ def load(path: Path) -> KeyPair:
 
 def parse_public(content: bytes, source: str) -> PublicKey:
     """Return only the public half of a private key, which is parsed and checked. Raises as `parse_private_key`."""
+    from dkimctl.keys.usual_rsa import usual_public
+
+    if usual := usual_public(content):
+        return usual
     from dkimctl.keys.pem import private_key, public_half
 
     return public_half(private_key(content, source))

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from dkimctl.errors import DiskError, DkimctlError, Refused, UsageError, shell_word
-from dkimctl.keys.metadata import Metadata, Phase
+from dkimctl.keys.metadata import RETIRED, UNPROVEN, WITHOUT_RECORD, Metadata, Phase
 from dkimctl.keys.pair import KeyPair
 from dkimctl.keys.public import PublicKey
 
@@ -38,9 +38,25 @@ class Key(NamedTuple):
         return self.metadata.phase
 
 
+class KeyFiles(NamedTuple):
+    """All that a key directory has of one key."""
+
+    stem: str
+    """The start of the names of its files."""
+    key: Key
+    record: bytes | None
+    """The key record in zone-file form, where it is there."""
+    content: bytes | None = None
+    """The private key file; None where it is gone."""
+
+    def __repr__(self) -> str:
+        """Return it without the private key."""
+        return f"KeyFiles({self.stem!r}, {self.key!r})"
+
+
 def awaits_proof(key: Key) -> bool:
     """Return True for a key made by dkimctl that DNS was not seen to serve; of other keys nothing is known."""
-    return key.phase in (Phase.GENERATED, Phase.PUBLISHED) and bool(key.metadata.history)
+    return key.phase in UNPROVEN and bool(key.metadata.history)
 
 
 Select = Callable[[tuple[Key, ...]], tuple[Key, ...]]
@@ -114,8 +130,8 @@ class LifecycleStore(KeyStore, Protocol):
     def lost(self, domain: str) -> tuple[Key, ...]:
         """Return the published keys whose private key is gone; those that sign no more need none."""
 
-    def ended(self, domain: str) -> frozenset[str]:
-        """Return the selectors of keys that were purged."""
+    def purged(self, domain: str) -> tuple[Key, ...]:
+        """Return the keys that were purged: their metadata are all that is left of them."""
 
     def domain_notes(self, domain: str) -> Mapping[str, object]:
         """Return what is noted of the domain as a whole; empty when nothing is. Raises CheckFailed when damaged."""
@@ -131,10 +147,15 @@ def current_key(store: KeyReader, name: KeyName) -> Key:
     """Return a key as it is now. Raises DiskError when it is gone, and as `KeyReader.find`."""
     key = store.find(name)
     if key is None:
-        raise DiskError(
-            f"the key {name.selector} of {name.domain} does not exist any more", hint="list the keys: dkimctl record"
-        )
+        raise gone_key(name)
     return key
+
+
+def gone_key(name: KeyName) -> DiskError:
+    """Return the error for a key that was there before."""
+    return DiskError(
+        f"the key {name.selector} of {name.domain} does not exist any more", hint="list the keys: dkimctl record"
+    )
 
 
 def refuse_keyless(store: KeyReader, domains: Iterable[str]) -> None:
@@ -161,6 +182,25 @@ def taken(path: str) -> Refused:
         f"{path} exists already; a private key is never overwritten",
         hint="choose another selector (-s), or use --if-missing to keep the existing key",
     )
+
+
+def changed_meanwhile(key: Key, now: Phase) -> Refused:
+    """Return the error for a key whose phase is another by now."""
+    return Refused(
+        f"{key.selector} of {key.domain} changed from {key.phase} to {now} meanwhile",
+        hint="another dkimctl is running: look at dkimctl status, then run the command again",
+    )
+
+
+def advancing(key: Key, phase: Phase, now: datetime, note: str) -> Callable[[Metadata], Metadata]:
+    """Return the change that moves a key to another phase. It raises Refused where its phase was changed meanwhile."""
+
+    def change(current: Metadata) -> Metadata:
+        if current.phase is not key.phase:
+            raise changed_meanwhile(key, current.phase)
+        return current._replace(provider=key.metadata.provider or current.provider).advanced(phase, now, note)
+
+    return change
 
 
 def lost_key(key: Key) -> Refused:
@@ -193,11 +233,11 @@ def signing_key(keys: tuple[Key, ...], installed: Callable[[], Container[tuple[s
             return found[0]
         if found:
             return next((key for key in reversed(found) if (key.domain, key.selector) in installed()), found[-1])
-    signed = [key for key in keys if key.phase in (Phase.RETIRING, Phase.REVOKED, Phase.PURGED)]
-    waiting = [key for key in keys if key.phase in (Phase.GENERATED, Phase.PUBLISHED)]
+    signed = [key for key in keys if key.phase in RETIRED]
+    waiting = [key for key in keys if key.phase in UNPROVEN]
     return waiting[-1] if waiting and not signed else None
 
 
 def published_keys(keys: tuple[Key, ...]) -> tuple[Key, ...]:
     """Return the keys whose records belong in DNS: all but the revoked and the purged."""
-    return tuple(key for key in keys if key.phase not in (Phase.REVOKED, Phase.PURGED))
+    return tuple([key for key in keys if key.metadata.phase not in WITHOUT_RECORD])

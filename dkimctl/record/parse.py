@@ -66,9 +66,19 @@ def _faults(text: str, found: TagList) -> Iterator[tuple[RecordFault, str]]:
         yield RecordFault.ODD_OCTET, what
     version = found.get("v", "DKIM1")
     if version != "DKIM1":
-        yield RecordFault.VERSION, f"v={shown(version)} is not DKIM1"
+        hint = ": a semicolon is missing after DKIM1" if re.match(rf"DKIM1[{SPACE}]", version) else ""
+        yield RecordFault.VERSION, f"v={shown(version)} is not DKIM1{hint}"
     if "p" not in found:
-        yield RecordFault.NO_KEY, "it has no p= tag" if found.tags else "it is empty"
+        yield RecordFault.NO_KEY, _no_key(found)
+
+
+def _no_key(found: TagList) -> str:
+    if "P" in found:
+        return "it has no p= tag: P= is another one, capitals count"
+    for name, value in found.tags:
+        if name != "v" and _KEY.search(value):
+            return f"it has no p= tag: a semicolon is missing before p= in {shown(f'{name}={value}')}"
+    return "it has no p= tag" if found.tags else "it is empty"
 
 
 def _is_meant_as_key(text: str) -> bool:

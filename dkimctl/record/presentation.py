@@ -7,7 +7,7 @@ import re
 
 MOST_OCTETS = 255  # of one character-string: RFC 1035 §3.3
 _ESCAPE = re.compile(r"\\(25[0-5]|2[0-4][0-9]|[01][0-9]{2}|.)", re.DOTALL)
-_SPECIAL = re.compile(r'["\\]|[^\x20-\x7e\u0100-\U0010ffff]')
+_SPECIAL = re.compile(r'["\\\x00-\x1f\x7f-\xff]')
 _STRING = r'"((?:[^"\\]|\\(?:.|\Z))*+)'
 _STRINGS_ONLY = re.compile(rf'\s*(?:{_STRING}"\s*)++', re.DOTALL)
 _STRING_OR_COMMENT = re.compile(rf';[^\n]*|{_STRING}("|\Z)', re.DOTALL)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from dkimctl.config.settings import Settings
 from dkimctl.errors import DkimctlError, UsageError, shell_word
-from dkimctl.keys.metadata import Phase
+from dkimctl.keys.metadata import WITHOUT_RECORD
 from dkimctl.keys.store import Key, KeyReader, published_keys
 from dkimctl.names import SLOTS, owner_name, selector_name
 from dkimctl.record.model import KeyRecord, record_for
@@ -106,7 +106,7 @@ def record_of(store: KeyReader, key: Key) -> KeyRecord:
 
     A revoked key has the record that says so (empty `p=`). Raises DiskError or CheckFailed when the key is unreadable.
     """
-    if key.phase in (Phase.REVOKED, Phase.PURGED):
+    if key.phase in WITHOUT_RECORD:
         return record_for(None, key.metadata.algorithm, key.metadata.tags)
     public = store.public(key)
     return record_for(public, public.algorithm, key.metadata.tags)

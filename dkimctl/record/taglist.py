@@ -12,9 +12,9 @@ _WITHOUT_SPACE = frozenset({"b", "bh", "h", "a", "c", "d", "s", "q", "t", "x", "
 
 
 MOST_TAGS = 50_000
-"""So many tags of a list are read: more than fit into any DNS record."""
+"""The tags of a list that are read: more than fit into any DNS record."""
 MOST_PROBLEMS = 1_000
-"""So many mistakes of a list are noted."""
+"""The mistakes of a list that are noted."""
 
 
 @dataclass(frozen=True, slots=True)
