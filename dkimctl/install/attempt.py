@@ -6,18 +6,17 @@
 The caller decides what a failure means; nothing is taken back without being asked.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from ipaddress import ip_network
 from types import MappingProxyType
 
 from dkimctl.clock import Clock
 from dkimctl.config.settings import Settings
 from dkimctl.dkim.signature import FindRecord
-from dkimctl.errors import CheckFailed, DkimctlError, Unavailable
-from dkimctl.host.daemonnames import name_to_send
-from dkimctl.host.world import read_world
+from dkimctl.errors import Unavailable
+from dkimctl.install.backup import Backup
 from dkimctl.install.compare import compare
+from dkimctl.install.proof import Failure, prove
 from dkimctl.install.switch import (
     ReloadFailed,
     Switched,
@@ -27,28 +26,10 @@ from dkimctl.install.switch import (
     switch_back,
     switch_to,
 )
-from dkimctl.milter.client import Client
-from dkimctl.milter.probe import probe
-from dkimctl.milter.wire import NobodyListens
-from dkimctl.opendkim.sockets import parse_socket
-from dkimctl.programs import log_of
+from dkimctl.install.way_back import refuse_in_rendering
 from dkimctl.signers.base import Name, Rendering, SigningKey
-from dkimctl.signers.registry import signer_named, signer_of
+from dkimctl.signers.registry import signer_named
 from dkimctl.signers.service import Action, ReloadResult
-
-_PAUSE = 0.2
-_ELSEWHERE, _UNKNOWN = "192.0.2.1", "client.invalid"  # a client that no list has (RFC 5737)
-_BELOW = "probe"  # the label below a domain from which its sub-domains are probed
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A test message that was not signed correctly."""
-
-    key: SigningKey
-    sender: str
-    """The domain in From."""
-    error: DkimctlError
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +71,10 @@ def attempt(
     by hand to use a new socket: then Postfix keeps the old socket until the next run; with `postfix_waits` also while
     no signer is running. `report` is called for each switch as it ends.
 
-    Raises what `switch.switch_to` raises, except ReloadFailed.
+    Raises what `switch.switch_to` raises, except ReloadFailed, and Refused where a content filter's mail from outside
+    would be signed.
     """
+    refuse_in_rendering(rendering.postfix, settings)
     is_proven_first = signer_named(rendering.signer).proven_before_postfix
     waits = is_postfix_left(rendering, settings, until_started=postfix_waits)
     later = waits or (is_proven_first and settings.is_live)
@@ -139,6 +122,12 @@ def take_back(made: Attempt, settings: Settings) -> tuple[ReloadResult, ...]:
     return tuple(results)
 
 
+def keep(made: Attempt, rendering: Rendering, settings: Settings) -> None:
+    """End an attempt that is to stay. What was kept of a rendering of some domains goes: there may be one a minute."""
+    for switched in made.switched if rendering.is_part else ():
+        Backup(settings, switched.installed.backup).remove()
+
+
 def _switch(
     before: tuple[Switched, ...],
     rendering: Rendering,
@@ -157,43 +146,6 @@ def _switch(
     if not before or not switched.installed.changed.is_empty:
         report(switched)
     return Attempt((*before, switched))
-
-
-# --- the proof
-
-
-def prove(keys: Iterable[SigningKey], settings: Settings, find_record: FindRecord, clock: Clock) -> tuple[Failure, ...]:
-    """Show the signer a message for each of these keys; return those that were not signed as they should be."""
-    since = clock.monotonic()
-    failures = []
-    for key in keys:
-        for sender in _senders(key):
-            error = _probe(key, sender, settings, find_record, clock, since)
-            if error is not None:
-                failures.append(Failure(key, sender, error))
-                break
-    return tuple(failures)
-
-
-def prove_ended(names: Iterable[Name], settings: Settings, clock: Clock) -> Name | None:
-    """Return the first of these keys with which the signer still signs when its reload must have ended; None: none.
-
-    A signer that does not answer signs nothing. `names`: domain and selector of each key.
-    """
-    socket, client, since = parse_socket(settings.signing.socket), _trusted_client(settings), clock.monotonic()
-    patience = signer_of(settings).service(settings).to_reload
-    for domain, selector in names:
-        while True:
-            try:
-                seen = probe(socket, domain, selector, domain, lambda _: None, client=client, clock=clock)
-            except Unavailable:
-                break
-            if (domain, selector) not in {(one.domain, one.selector) for one in seen.signatures}:
-                break
-            if clock.monotonic() - since > patience:
-                return domain, selector
-            clock.sleep(_PAUSE)
-    return None
 
 
 def _probed(
@@ -215,54 +167,3 @@ def _probed_again(
     last = replace(made.switched[-1], daemon=result)
     again = replace(made, switched=(*made.switched[:-1], last))
     return _probed(again, keys, settings, find_record, clock) if result.done else made
-
-
-def _senders(key: SigningKey) -> Iterator[str]:
-    yield key.domain
-    if key.subdomains:
-        yield f"{_BELOW}.{key.domain}"
-
-
-def _probe(
-    key: SigningKey, sender: str, settings: Settings, find_record: FindRecord, clock: Clock, since: float
-) -> DkimctlError | None:
-    """Return why mail from this domain has no valid signature, or None when it has one.
-
-    Retries for a while; `since`: time of the daemon's reload.
-    """
-    socket, client = parse_socket(settings.signing.socket), _trusted_client(settings)
-    service = signer_of(settings).service(settings)
-    while True:
-        patience = service.to_reload
-        try:
-            seen = probe(socket, sender, key.selector, key.domain, find_record, client=client, clock=clock)
-            if not seen.problem:
-                return None
-            log = f"see its log: {log_of(service.name, seen.job)}"
-            error: DkimctlError = CheckFailed(seen.problem, hint=log)
-        except NobodyListens as refused:
-            log = f"see its log: {log_of(service.name)}"
-            error, patience = CheckFailed(refused.message, hint=log), service.to_start
-        except Unavailable as unavailable:
-            error = unavailable
-        if clock.monotonic() - since > patience:
-            return error
-        clock.sleep(_PAUSE)
-
-
-def _trusted_client(settings: Settings) -> Client:
-    """Return a client whose mail should be signed, with the daemon name that Postfix sends.
-
-    This machine where it is trusted, else the first trusted host; without any, a client of a service that MTA lists,
-    else one that has logged in.
-    """
-    name, is_listed = name_to_send(read_world(settings)) if settings.is_live else ("", False)
-    known = Client(service=name) if name else Client()
-    for host in settings.signing.trusted_hosts:
-        try:
-            address = ip_network(host.replace("[", "").replace("]", ""), strict=False).network_address
-        except ValueError:
-            continue
-        everywhere = int(address) == 0
-        return known if address.is_loopback or everywhere else replace(known, address=str(address), name=_UNKNOWN)
-    return replace(known, address=_ELSEWHERE, name=_UNKNOWN) if is_listed else replace(known, login="dkimctl")

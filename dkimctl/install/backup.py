@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dkimctl.config.settings import Settings
 from dkimctl.errors import disk_errors
-from dkimctl.files import Content, Owner, make_directory, open_file, remove_tree, write_file
+from dkimctl.files import Content, Owner, link_file, make_directory, open_file, remove_tree, write_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +43,11 @@ class Backup:
             remove_tree(self.settings.at(self.shown))
 
 
-def backed_up(paths: Iterable[str], settings: Settings, now: datetime) -> Backup:
-    """Return copies of the files at these system paths, in a new directory. Raises DiskError; nothing is left then."""
+def backed_up(paths: Iterable[str], settings: Settings, now: datetime, *, for_now: bool = False) -> Backup:
+    """Return copies of the files at these system paths, in a new directory. Raises DiskError; nothing is left then.
+
+    `for_now`: they are only kept until the change is proven, and a second name of each file will do.
+    """
     old = list(paths)
     if not old:
         return Backup(settings, "")
@@ -53,7 +56,8 @@ def backed_up(paths: Iterable[str], settings: Settings, now: datetime) -> Backup
         for path in old:
             target = settings.at(backup.shown) / path.lstrip("/")
             make_directory(target.parent, mode=0o700)
-            _copy(settings.at(path), target)
+            if not (for_now and link_file(settings.at(path), target)):
+                _copy(settings.at(path), target)
     except BaseException:
         backup.remove()
         raise

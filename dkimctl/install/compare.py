@@ -14,8 +14,6 @@ from dkimctl.owners import find_daemon
 from dkimctl.postfix import postconf
 from dkimctl.signers.base import RenderedDirectory, RenderedFile, Rendering
 
-_CHUNK = 1 << 16
-
 
 class Change(StrEnum):
     """Kind of change to a file or directory."""

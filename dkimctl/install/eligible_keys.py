@@ -4,20 +4,18 @@ from dkimctl.config.settings import Settings
 from dkimctl.keys.filtered import FilteredKeys
 from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import Key, KeyReader
-from dkimctl.signers.base import Name
+from dkimctl.signers.base import Name, Names
 from dkimctl.signers.registry import signer_of
 
 _UNPROVEN = (Phase.GENERATED, Phase.PUBLISHED)
 
 
-def installed_keys(settings: Settings) -> frozenset[Name]:
+def installed_keys(settings: Settings) -> Names:
     """Return the keys that the signer's installed configuration names; none when there is none. Raises DiskError."""
     return signer_of(settings).installed(settings)
 
 
-def eligible_keys(
-    store: KeyReader, installed: frozenset[Name], *, without: frozenset[Name] = frozenset()
-) -> FilteredKeys:
+def eligible_keys(store: KeyReader, installed: Names, *, without: frozenset[Name] = frozenset()) -> FilteredKeys:
     """Return only the keys that may sign, for a rendering that keeps mail safe.
 
     `installed`: keys that sign already; `without`: keys that must not sign in any case.

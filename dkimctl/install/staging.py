@@ -3,7 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
+from dkimctl.catalogue.conf import NOTHING_SIGNS
 from dkimctl.catalogue.tables import HOST_SPELLING
 from dkimctl.config.settings import Settings
 from dkimctl.doctor.base import Check
@@ -21,25 +23,32 @@ from dkimctl.signers.registry import signer_named
 _CHECKS: tuple[Check, ...] = (check_conf, check_tables, check_hosts)
 
 
-_NO_EFFECT = (HOST_SPELLING.code,)
+_NO_EFFECT = HOST_SPELLING.code
 """An entry of a person that never matches: the rendering warns about it, and mail is signed as without it."""
 
 
-def check_staged(rendering: Rendering, settings: Settings, staged: Mapping[str, Path]) -> None:
+def check_staged(
+    rendering: Rendering,
+    settings: Settings,
+    staged: Mapping[str, Path],
+    installed: Mapping[str, Path] = MappingProxyType({}),
+) -> None:
     """Raise Refused when the new files have an error that the installed ones do not have.
 
-    `staged`: system path → the file with its new content. Only the files of a signer
-    that `explains` are checked, and only on the machine where it runs.
+    `staged`: system path → the file with its new content; `installed`: the same for what is installed, where that is
+    somewhere else. Only the files of a signer that `explains` are checked, and only on the machine where it runs.
     """
     signer = signer_named(rendering.signer)
     if not signer.explains or not settings.is_live or find_program(signer.name) is None:
         return
-    now, coming = read_world(settings), read_world(settings, lambda path: staged.get(path) or settings.at(path))
+    now = read_world(settings, lambda path: installed.get(path) or settings.at(path))
+    coming = read_world(settings, lambda path: staged.get(path) or settings.at(path))
     errors = [*_errors(_CHECKS, coming), *_errors((check_keys,), _new_keys(coming, now))]
     found = tuple(_errors((*_CHECKS, check_keys), now)) if errors else ()
     known = {name for error in found for name in _names(error)}
+    allowed = {_NO_EFFECT} if rendering.keys else {_NO_EFFECT, NOTHING_SIGNS.code}  # without any key
     for error in errors:
-        if error.code not in _NO_EFFECT and known.isdisjoint(_names(error)):
+        if error.code not in allowed and known.isdisjoint(_names(error)):
             raise Refused(
                 f"nothing was installed: {error.title}: {error.seen}",
                 hint=f"{error.fix} (more about it: dkimctl inspect {error.code})",

@@ -8,6 +8,7 @@ from dkimctl.clock import Clock
 from dkimctl.config.settings import Settings
 from dkimctl.errors import Unavailable, shell_word
 from dkimctl.install.compare import Change
+from dkimctl.install.excerpts import excerpts
 from dkimctl.install.restore import restore
 from dkimctl.install.staging import check_staged
 from dkimctl.install.write import Installed, install, remove_leftovers
@@ -34,6 +35,11 @@ class Switched:
     postfix: ReloadResult | None
     """None when main.cf did not change."""
 
+    @property
+    def waits(self) -> bool:
+        """Return whether a running daemon needs a person before the new configuration counts."""
+        return any(told.waits for told in (self.daemon, self.postfix) if told)
+
 
 class ReloadFailed(Unavailable):
     """The files are in place, but a daemon could not be made to read them. `switched`: for `switch_back`."""
@@ -55,8 +61,9 @@ def switch_to(rendering: Rendering, settings: Settings, *, clock: Clock) -> Swit
     def before_switch(staged: Mapping[str, Path]) -> None:
         if settings.is_live:
             signer.check_socket(settings, before)
-        check_staged(rendering, settings, staged)
-        tried.append(dry_run(rendering, settings, staged))
+        with excerpts(rendering) as (old, new):
+            check_staged(rendering, settings, {**staged, **new}, old)
+            tried.append(dry_run(rendering, settings, {**staged, **new}))
 
     before = signer.running(settings)
     installed = install(rendering, settings, now=clock.now(), before_switch=before_switch)

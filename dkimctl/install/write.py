@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 
 from dkimctl.config.settings import Settings
-from dkimctl.errors import Refused, shell_word
+from dkimctl.errors import DiskError, Refused, shell_word
 from dkimctl.files import (
     Owner,
     Staged,
@@ -102,7 +102,7 @@ def _switch(
                 _noted(difference, settings),
                 (stack.enter_context(staged_main_cf(_values(difference), settings)), rendering.main_cf),
             )
-        backup = backed_up(_old_files(difference, settings), settings, now)
+        backup = backed_up(_old_files(difference, settings), settings, now, for_now=rendering.is_part)
         with all_or_nothing(backup) as put:
             for file, expected in steps:
                 put(file, expected)
@@ -138,9 +138,13 @@ def staged_main_cf(values: Mapping[str, str | None], settings: Settings) -> Iter
 
 
 def remove_leftovers(installed: Installed, settings: Settings) -> None:
-    """Remove files that no daemon reads after its reload. Raises DiskError."""
+    """Remove files that no daemon reads after its reload. Raises DiskError, which says that the others are in place."""
     for path in map(settings.at, installed.changed.removed):
-        remove_file(path)
+        try:
+            remove_file(path)
+        except DiskError as error:
+            message = f"the new configuration is in place, but what it replaces is there too: {error.message}"
+            raise DiskError(message, hint="fix the cause and run the same command again: it removes that") from error
 
 
 def _make(change: DirectoryChange, settings: Settings) -> None:

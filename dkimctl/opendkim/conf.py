@@ -4,13 +4,15 @@ The rules are those of opendkim's `config.c`: a `#` ends the line anywhere, keyw
 setting wins, and `Include` is replaced with the content of the other file.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from dkimctl.errors import UsageError
 from dkimctl.files import read_file
 from dkimctl.names import printable
+from dkimctl.opendkim.sockets import MilterSocket, parse_socket
 from dkimctl.secrets import note_secrets
 
 INCLUDE = "include"
@@ -78,6 +80,14 @@ def read(file: str, at: Callable[[str], Path] = Path) -> Configuration | None:
     """
     content = read_file(at(file))
     return None if content is None else expand(content, file, at)
+
+
+def sockets(settings: Iterable[Setting]) -> Iterator[MilterSocket]:
+    """Yield each valid socket that these settings name; no program can have been told of another."""
+    for setting in settings:
+        if setting.key == "socket":
+            with suppress(UsageError):
+                yield parse_socket(setting.value)
 
 
 def expand(content: bytes, file: str, at: Callable[[str], Path] = Path) -> Configuration:

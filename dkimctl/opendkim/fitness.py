@@ -42,13 +42,13 @@ class KeyDemands:
         return max(self.minimum_bits, LEAST_BITS)
 
 
-def unfit(algorithm: Algorithm, bits: int, demands: KeyDemands, *, own_algorithm: str = "") -> Unfit | None:
+def unfit(algorithm: str, bits: int, demands: KeyDemands, *, own_algorithm: str = "") -> Unfit | None:
     """Return why no valid signature comes of a key, or None when one does.
 
     `own_algorithm`: that of the key's KeyTable row, where it names one; it counts instead of SignatureAlgorithm.
     """
     wanted = own_algorithm or demands.algorithm
-    if algorithm is not Algorithm.RSA:
+    if algorithm != Algorithm.RSA:
         return Unfit.OTHER_ALGORITHM if wanted.startswith("rsa") else None
     if wanted.startswith("ed25519"):
         return Unfit.INVALID_SIGNATURE

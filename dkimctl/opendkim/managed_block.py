@@ -10,8 +10,8 @@ from dkimctl.files import Version, open_file
 
 BEGIN = b"# BEGIN dkimctl"
 END = b"# END dkimctl"
-_BEGIN_LINE = BEGIN + b": rewritten by dkimctl; your own lines go above or below\n"
-_END_LINE = END + b"\n"
+BEGIN_LINE = BEGIN + b": rewritten by dkimctl; your own lines go above or below\n"
+END_LINE = END + b"\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +39,9 @@ class Foreign:
     def around(self, block: Iterable[bytes]) -> Iterator[bytes]:
         """Yield the file's content with `block` between the markers."""
         yield from (_ended(line.text) for line in self.above)
-        yield _BEGIN_LINE
+        yield BEGIN_LINE
         yield from block
-        yield _END_LINE
+        yield END_LINE
         yield from (line.text for line in self.below)
 
 

@@ -55,27 +55,6 @@ OTHER_BUILDS = _names(
 
 MAY_REFUSE = _names("FinalPolicyScript MaximumHeaders RequiredHeaders ScreenPolicyScript SenderMacro StrictHeaders")
 """What can keep a message unsigned, by its content or by a script: named by `why`, and not looked into."""
-NOT_MODELLED = {
-    **MAY_REFUSE,
-    **_names(
-        """
-        ATPSDomains ATPSHashAlgorithm AllowSHA1Only AlwaysAddARHeader AuthservID AuthservIDWithJobID Background
-        BodyLengthDB BogusKey CaptureUnknownErrors ClockDrift DNSConnect DNSTimeout DiagnosticDirectory Diagnostics
-        DisableCryptoInit DomainKeysCompat EnableCoredumps FixCRLF IgnoreMalformedMail KeepAuthResults
-        KeepTemporaryFiles LDAPAuthMechanism LDAPAuthName LDAPAuthRealm LDAPAuthUser LDAPBindPassword LDAPBindUser
-        LDAPDisableCache LDAPKeepaliveIdle LDAPKeepaliveInterval LDAPKeepaliveProbes LDAPTimeout LDAPUseTLS LogResults
-        MTACommand MaximumSignaturesToVerify MaximumSignedBytes MilterDebug Minimum MustBeSigned Nameservers
-        NoHeaderB On-BadSignature On-DNSError On-KeyNotFound On-Security QueryCache RedirectFailuresTo RemoveARAll
-        RemoveARFrom RemoveOldSignatures ReplaceRules
-        ReportAddress ReportBccAddress RequestReports ResolverConfiguration ResolverTracing
-        SelectCanonicalizationHeader SendReports SoftStart SoftwareHeader Statistics StatisticsName
-        StatisticsPrefix StrictTestMode SyslogFacility SyslogName TemporaryDirectory TestDNSData TestPublicKeys
-        TrustAnchorFile TrustSignaturesFrom UnprotectedKey VBR-Certifiers VBR-PurgeFields VBR-TrustedCertifiers
-        VBR-TrustedCertifiersOnly VBR-Type WeakSyntaxChecks X-Header
-        """
-    ),
-}
-"""Parameters whose values are not looked at: they are about verifying, logging or the form of a signature."""
 
 KNOWN = {**BOOLEANS, **NUMBERS, **TEXTS, "include": "Include"}
 ALGORITHMS = ("rsa-sha1", "rsa-sha256", "ed25519-sha256")
@@ -103,12 +82,12 @@ def value_problem(setting: Setting) -> str:
         return "" if is_boolean(value) else "must be yes or no"
     if setting.key in NUMBERS:
         return "" if is_number(value) else "must be a whole number; a leading 0 makes it octal"
+    if setting.key == "mode" and (not value or set(value) - set("sv")):
+        return "must be s, v or sv, in small letters"
     return _word_problem(setting.key, value.lower())
 
 
 def _word_problem(key: str, value: str) -> str:
-    if key == "mode" and (not value or set(value) - set("sv")):
-        return "must be s, v or sv"
     if key == "canonicalization" and any(part not in ("simple", "relaxed") for part in value.split("/")):
         return "must be simple or relaxed, or two of them such as relaxed/simple"
     if key == "signaturealgorithm" and value not in ALGORITHMS:

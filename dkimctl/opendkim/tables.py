@@ -41,9 +41,9 @@ class KeyEntry(NamedTuple):
     """The private key's file, or the key itself."""
 
 
-def rows(lines: Iterable[bytes], *, patterns: bool) -> Iterator[Row]:
-    """Yield the rows of a table's lines; `patterns` for a `refile:` data set."""
-    for number, piece in pieces(lines):
+def rows(lines: Iterable[bytes], *, patterns: bool, first: int = 1) -> Iterator[Row]:
+    """Yield the rows of a table's lines; `patterns` for a `refile:` data set, `first`: the number of the first line."""
+    for number, piece in pieces(lines, first):
         halves = split_row(piece, patterns=patterns)
         if len(halves) == 2:
             # text_of, written out: a call costs as much as what it does
@@ -58,9 +58,9 @@ def text_of(octets: bytes) -> str:
     return octets.decode("utf-8", "surrogateescape")
 
 
-def pieces(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
+def pieces(lines: Iterable[bytes], first: int = 1) -> Iterator[tuple[int, bytes]]:
     """Yield each line as the daemon splits it, with the number of the line in the file."""
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(lines, first):
         if len(line) <= LONGEST_LINE:
             yield number, line
         else:

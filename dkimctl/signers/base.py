@@ -1,6 +1,7 @@
 """What a rendering is made of, and what a signer must be able to do."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -8,6 +9,7 @@ from typing import NamedTuple, Protocol
 from dkimctl.config.settings import Settings
 from dkimctl.files import ANY, Expected
 from dkimctl.opendkim.sockets import MilterSocket
+from dkimctl.signers.habits import NOT_TAKEN_OVER, Habits
 from dkimctl.signers.service import Running, Service
 
 
@@ -70,6 +72,13 @@ def fixed(content: bytes) -> Content:
     return Content(lambda: (content,))
 
 
+class Excerpt(NamedTuple):
+    """The rows of a table that may change; the others stay as they are installed."""
+
+    before: bytes
+    after: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class RenderedFile:
     """The wanted content, owner and mode of one file."""
@@ -84,6 +93,8 @@ class RenderedFile:
     """True for a file with an owner that holds no secret, so that its content may be shown."""
     made_from: Expected = field(default=ANY, repr=False)
     """The version of the installed file whose lines are kept in the content: it alone may be replaced by it."""
+    excerpt: Excerpt | None = field(default=None, repr=False)
+    """The rows of some domains alone, where only those were rendered: what is checked before it is installed."""
 
     @property
     def is_private(self) -> bool:
@@ -125,9 +136,26 @@ class Rendering:
     unread: tuple[str, ...] = ()
     """Domains of which not all keys can be read: they are rendered as they are."""
 
+    @property
+    def is_part(self) -> bool:
+        """Return True when it was made for some domains, and `keys` are theirs alone."""
+        return any(file.excerpt for file in self.files)
+
 
 Name = tuple[str, str]
 """Domain and selector."""
+Names = Set[Name]
+"""Where there may be a million of them, `packed_names.PackedNames`."""
+
+
+class Tables(Protocol):
+    """The installed tables of a signer, of which the rows of some domains can be exchanged."""
+
+    def installed(self, domains: Iterable[str]) -> frozenset[Name]:
+        """Return the keys that they name for these domains."""
+
+    def files(self, selection: Selection, domains: Iterable[str]) -> tuple[RenderedFile, ...]:
+        """Return them with the rows of a selection for these domains; one without a key gets none."""
 
 
 class ConfiguredKey(NamedTuple):
@@ -143,7 +171,10 @@ class ConfiguredKey(NamedTuple):
 
 
 class Signer(Protocol):
-    """A daemon that signs: one folder below this one each, found by `registry.signer_of`."""
+    """A daemon that signs: one folder below this one each, found by `registry.signer_of`.
+
+    What is not abstract answers for a daemon of whose own files nothing is read.
+    """
 
     name: str
     """As in `config.settings.SIGNERS`; also of its program, its systemd unit and its Debian package."""
@@ -161,34 +192,52 @@ class Signer(Protocol):
 
     # what to write
 
+    @abstractmethod
     def files(self, settings: Settings, selection: Selection) -> tuple[tuple[RenderedFile, ...], tuple[Notice, ...]]:
         """Return its files, and what to say about them. Reads what is installed, writes nothing."""
 
+    @abstractmethod
     def directories(self, settings: Settings) -> tuple[RenderedDirectory, ...]:
         """Return the directories that it needs."""
 
     def transition_notices(self, settings: Settings, selection: Selection) -> tuple[Notice, ...]:
         """Return what changes for mail that its installed configuration signs today, whichever signer is to sign."""
+        return ()
 
     # what is installed
 
-    def installed(self, settings: Settings) -> frozenset[Name]:
+    def tables(self, settings: Settings) -> Tables | None:
+        """Return its installed tables; None where rows cannot be exchanged, and all has to be rendered."""
+        return None
+
+    @abstractmethod
+    def installed(self, settings: Settings) -> Names:
         """Return the keys that the installed configuration names; none when there is none. Raises DiskError."""
 
+    @abstractmethod
     def sockets(self, settings: Settings) -> tuple[MilterSocket, ...]:
         """Return where it will listen, then where the installed configuration has it listen."""
 
     def retired_sockets(self, settings: Settings) -> tuple[MilterSocket, ...]:
-        """Return the sockets whose place in Postfix goes to another signer that replaces this one."""
+        """Return the sockets whose place in Postfix goes to another signer that replaces this one.
 
+        None for a daemon that does more than sign: its place stays.
+        """
+        return ()
+
+    @abstractmethod
     def listens_at(self, settings: Settings) -> MilterSocket | None:
         """Return where the daemon of this machine listens; None when its configuration names no valid socket."""
 
     # before and after the files change
 
     def check_socket(self, settings: Settings, before: Running) -> None:
-        """Raise Refused when another program listens where this daemon is to move: it would not start."""
+        """Raise Refused when another program listens where this daemon is to move: it would not start.
 
+        Nothing is checked for a daemon of whose socket Postfix is told only when it answers there.
+        """
+
+    @abstractmethod
     def dry_run(self, rendering: Rendering, settings: Settings, staged: Mapping[str, Path]) -> str:
         """Try the staged files on this machine without installing them.
 
@@ -196,12 +245,15 @@ class Signer(Protocol):
         Raises Refused when the daemon cannot work with them.
         """
 
+    @abstractmethod
     def service(self, settings: Settings) -> Service:
         """Return how its daemon is started and reloaded."""
 
+    @abstractmethod
     def running(self, settings: Settings) -> Running:
         """Return what the daemon runs with, by the files that are installed now. Raises DiskError."""
 
+    @abstractmethod
     def needs_restart(self, settings: Settings, before: Running, changed: Mapping[str, bool]) -> bool:
         """Return True when a reload is not enough for the files that are installed now.
 
@@ -210,6 +262,12 @@ class Signer(Protocol):
 
     def configured_keys(self, settings: Settings) -> tuple[ConfiguredKey, ...]:
         """Return the keys that its effective configuration on this machine names; none where it is not read here."""
+        return ()
+
+    def habits(self, settings: Settings) -> Habits:
+        """Return how its effective configuration on this machine has it sign, for `adopt`."""
+        return NOT_TAKEN_OVER
 
     def reasons_for_unsigned(self, domain: str, client: str, login: str) -> tuple[str, ...] | None:
         """Return why such mail is unsigned by its own files, made by hand; None where they are not read here."""
+        return None

@@ -1,13 +1,14 @@
 """Everything this host should be told, as one value."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from types import MappingProxyType
 
 from dkimctl.config.settings import SIGNERS, Settings
-from dkimctl.files import version_at
+from dkimctl.files import Version, read_file, version_at
+from dkimctl.keys.filtered import OfDomains
 from dkimctl.keys.store import KeyReader
-from dkimctl.signers.base import Notice, Rendering, Selection, Signer
+from dkimctl.signers.base import Notice, RenderedFile, Rendering, Selection, Signer, Tables, fixed
 from dkimctl.signers.key_copies import moved_copies, revoked_copies
 from dkimctl.signers.postfix import postfix_settings
 from dkimctl.signers.registry import all_signers, signer_of
@@ -49,6 +50,48 @@ def desired(settings: Settings, store: KeyReader, *, allow_unproven: bool = True
         leftovers=tuple(dict.fromkeys(_leftovers(settings, store, daemon, selection))),
         unread=selection.unread,
     )
+
+
+def desired_for(
+    domains: frozenset[str],
+    settings: Settings,
+    store: KeyReader,
+    tables: Tables,
+    installed: Mapping[str, Version | None],
+) -> Rendering:
+    """Return the rendering with other rows for these domains, in tables that were rendered before.
+
+    `installed`: the versions of all files of that rendering. The result is that of `desired` where nothing but these
+    domains changed since, and where all keys are of one algorithm, before and now. Raises as `desired`.
+    """
+    daemon = signer_of(settings)
+    selection = select_keys(
+        settings,
+        OfDomains(store, domains),
+        both=daemon.signs_twice,
+        installed=lambda: tables.installed(domains),
+        or_none=True,
+    )
+    changed = tables.files(selection, domains)
+    return Rendering(
+        signer=daemon.name,
+        keys=selection.keys,
+        files=(*changed, *_as_installed(settings, installed, {file.path for file in changed})),
+        directories=daemon.directories(settings),
+        postfix=MappingProxyType({}),
+        notices=(),
+        leftovers=tuple(dict.fromkeys(_leftovers(settings, store, daemon, selection))),
+        unread=selection.unread,
+    )
+
+
+def _as_installed(
+    settings: Settings, installed: Mapping[str, Version | None], changed: set[str]
+) -> Iterator[RenderedFile]:
+    """The files besides those that change, as they are."""
+    for path, version in installed.items():
+        if path not in changed and path != settings.paths.main_cf:
+            yield RenderedFile(path, fixed(read_file(settings.at(path)) or b""), made_from=version)
 
 
 def _no_signature_ttl(settings: Settings) -> Iterator[Notice]:

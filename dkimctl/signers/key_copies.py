@@ -4,11 +4,12 @@ The directory of the copies is root's, so that the daemon's user can put nothing
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 from dkimctl.config.settings import Settings
-from dkimctl.errors import Refused, UsageError, disk_errors
+from dkimctl.errors import DkimctlError, Refused, UsageError, disk_errors
 from dkimctl.files import open_folder, read_found
-from dkimctl.keys.metadata import Phase
+from dkimctl.keys.metadata import WITHOUT_RECORD
 from dkimctl.keys.pair import KeyPair, no_such_key, parse_private_key
 from dkimctl.keys.seed import signer_form
 from dkimctl.keys.store import KeyName, KeyReader
@@ -60,6 +61,17 @@ def moved_copies(settings: Settings, old: str, selection: Selection) -> Iterator
     return (f"{old}/{owner}{_ENDING}" for owner in _copies(settings, old) if owner in signing)
 
 
+def stored_copies(settings: Settings, store: KeyReader, directory: str) -> Iterator[str]:
+    """The copies of exactly the keys in the store, as system paths; of another key the copy may be all there is."""
+    for owner in _copies(settings, directory):
+        path = f"{directory}/{owner}{_ENDING}"
+        with suppress(DkimctlError):
+            selector, domain = split_owner_name(owner)
+            key = store.find(KeyName(domain, selector))
+            if key is not None and read_found(settings.at(path)) == signer_form(store.load(key)):
+                yield path
+
+
 def _copies(settings: Settings, directory: str) -> list[str]:
     """The names of the key records whose keys have a copy there. Raises DiskError."""
     place = settings.at(directory)
@@ -79,4 +91,4 @@ def _is_revoked(store: KeyReader, owner: str) -> bool:
     except UsageError:
         return False
     key = store.find(KeyName(domain, selector))
-    return key is not None and key.phase in (Phase.REVOKED, Phase.PURGED)
+    return key is not None and key.phase in WITHOUT_RECORD

@@ -70,7 +70,7 @@ def select_keys(
             if not keys_of_domain:
                 continue
         _sort_in(found, settings, domain, keys_of_domain, installed)
-    algorithm, keys = (RSA, found.rsa) if found.wants_rsa else (ED25519, found.ed25519)
+    algorithm, keys = (RSA, found.rsa) if found.wants_rsa or not found.ed25519 else (ED25519, found.ed25519)
     if both:
         keys = sorted(found.rsa + found.ed25519, key=lambda key: key.domain)  # stable: RSA stays first
     if not (keys or or_none):

@@ -11,9 +11,8 @@ from signal import Signals
 from dkimctl.errors import DiskError, Refused, Unavailable, reason
 from dkimctl.files import touch
 from dkimctl.host.running import daemon_pid
-from dkimctl.milter.client import greet
 from dkimctl.opendkim.sockets import parse_socket
-from dkimctl.programs import has_systemd, run_program
+from dkimctl.programs import find_program, has_systemd, run_program
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +69,11 @@ class ReloadResult:
     message: str
     hint: str = ""
 
+    @property
+    def waits(self) -> bool:
+        """Return whether the changed files count only once a person acts; a stopped daemon starts with them."""
+        return not self.done and self.step is not Action.START
+
 
 def reload_daemon(action: Action, service: Service, pid: int | None, *, was_running: bool = False) -> ReloadResult:
     """Have the daemon read its changed files, or say what a person must do.
@@ -80,10 +84,10 @@ def reload_daemon(action: Action, service: Service, pid: int | None, *, was_runn
     name = service.name
     by_systemd = has_systemd() and (was_running or is_started_by_systemd(name))
     if pid is None and not by_systemd:
-        how = f"systemctl enable --now {name}" if has_systemd() else service.start
-        return ReloadResult(
-            Action.START, False, f"no {name} runs yet: nothing is signed until it is started", f"start it: {how}"
-        )
+        how = f"start it: {f'systemctl enable --now {name}' if has_systemd() else service.start}"
+        if find_program(name) is None:
+            how = f"install it: apt-get install {name}"
+        return ReloadResult(Action.START, False, f"no {name} runs yet: nothing is signed until it is started", how)
     if action is Action.NONE:
         return ReloadResult(action, True, f"{name} runs and listens at its socket")
     if by_systemd:
@@ -135,6 +139,8 @@ def _note_reload(service: Service) -> None:
 
 def is_answering(socket: str) -> bool:
     """Return True when a milter at this socket (in opendkim's spelling) answers."""
+    from dkimctl.milter.client import greet  # only here: a tenth of the start of `status` or an idle `rotate`
+
     try:
         greet(parse_socket(socket))
     except Unavailable:

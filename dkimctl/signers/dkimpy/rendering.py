@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from dkimctl.config.settings import Settings
-from dkimctl.errors import UsageError, shell_word
+from dkimctl.errors import shell_word
 from dkimctl.files import read_file
 from dkimctl.opendkim import conf
 from dkimctl.opendkim.hosts import canonical_host
@@ -69,12 +69,7 @@ def directories(settings: Settings) -> tuple[RenderedDirectory, ...]:
 
 def installed_sockets(settings: Settings) -> Iterator[MilterSocket]:
     """Yield each socket that the installed configuration names."""
-    for setting in conf.parse(read_file(settings.at(CONF)) or b"", CONF):
-        if setting.key == "socket":
-            try:
-                yield parse_socket(setting.value)
-            except UsageError:  # not a socket, so Postfix cannot have been told of it
-                continue
+    return conf.sockets(conf.parse(read_file(settings.at(CONF)) or b"", CONF))
 
 
 def installed_keys(settings: Settings) -> frozenset[Name]:
@@ -151,7 +146,11 @@ def _notices(theirs: Foreign, selection: Selection, named: list[str]) -> Iterato
             f"dkimpy-milter would look {', '.join(named)} up in DNS for each connection; left out",
             "name addresses or networks in trusted_hosts",
         )
-    managed = {key.domain for key in selection.keys}
+    yield from _ending(theirs, settings, {key.domain for key in selection.keys})
+
+
+def _ending(theirs: Foreign, settings: dict[str, conf.Setting], managed: set[str]) -> Iterator[Notice]:
+    """Yield what their own lines have dkimpy-milter do today and would have no effect any more: each blocks."""
     domains = settings.get("domain")
     lost = (
         [name for name in data_set(domains.value)[1].split(",") if name.strip().lower() not in managed]

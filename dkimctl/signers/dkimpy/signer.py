@@ -5,12 +5,12 @@ from pathlib import Path
 
 from dkimctl.config.settings import Settings
 from dkimctl.opendkim.sockets import MilterSocket, parse_socket
-from dkimctl.signers.base import ConfiguredKey, Name, Notice, RenderedDirectory, RenderedFile, Rendering, Selection
+from dkimctl.signers.base import Name, Notice, RenderedDirectory, RenderedFile, Rendering, Selection, Signer
 from dkimctl.signers.dkimpy import rendering
 from dkimctl.signers.service import Running, Service, is_answering
 
 
-class DkimpyMilter:
+class DkimpyMilter(Signer):
     """dkimpy-milter, which makes an RSA and an Ed25519 signature in one go."""
 
     name = "dkimpy-milter"
@@ -27,10 +27,6 @@ class DkimpyMilter:
         """Return those of the keys, and of the socket where it is a Unix one."""
         return rendering.directories(settings)
 
-    def transition_notices(self, settings: Settings, selection: Selection) -> tuple[Notice, ...]:
-        """Return none."""
-        return ()
-
     def installed(self, settings: Settings) -> frozenset[Name]:
         """Return the keys in its installed tables."""
         return rendering.installed_keys(settings)
@@ -46,9 +42,6 @@ class DkimpyMilter:
     def listens_at(self, settings: Settings) -> MilterSocket | None:
         """Return where dkimctl was told that it listens."""
         return parse_socket(settings.signing.socket)
-
-    def check_socket(self, settings: Settings, before: Running) -> None:
-        """Check nothing: Postfix is told of a new socket only when dkimpy-milter answers there."""
 
     def dry_run(self, rendering: Rendering, settings: Settings, staged: Mapping[str, Path]) -> str:
         """Try nothing: dkimpy-milter cannot read its files without serving them."""
@@ -73,11 +66,3 @@ class DkimpyMilter:
     def needs_restart(self, settings: Settings, before: Running, changed: Mapping[str, bool]) -> bool:
         """Return True when anything changed, or it does not answer."""
         return bool(changed) or not is_answering(settings.signing.socket)
-
-    def configured_keys(self, settings: Settings) -> tuple[ConfiguredKey, ...]:
-        """Return none: its own files are not read for this."""
-        return ()
-
-    def reasons_for_unsigned(self, domain: str, client: str, login: str) -> tuple[str, ...] | None:
-        """Return None: its own files are not read for this."""
-        return None

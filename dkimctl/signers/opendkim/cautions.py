@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
-from dkimctl.names import first_few
+from dkimctl.names import counted, first_few
 from dkimctl.opendkim.managed_block import Foreign
 from dkimctl.opendkim.tables import SAMPLE, Patterns, Row, key_entry
 from dkimctl.signers.base import Notice, Selection
@@ -131,4 +131,4 @@ def few(notices: Iterable[Notice | None]) -> tuple[Notice, ...]:
     """The blocking ones first, then a few others: a table with 100,000 faults is not told line by line."""
     found = sorted((notice for notice in notices if notice), key=lambda notice: not notice.blocking)
     more = len(found) - _SHOWN
-    return (*found[:_SHOWN], Notice(f"and {more} more lines like these")) if more > 0 else tuple(found)
+    return (*found[:_SHOWN], Notice(f"and {counted(more, 'more line')} like these")) if more > 0 else tuple(found)

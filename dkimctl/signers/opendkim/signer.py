@@ -4,20 +4,22 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dkimctl.config.settings import Settings
-from dkimctl.errors import DkimctlError, UsageError, disk_errors
+from dkimctl.errors import DkimctlError, disk_errors
 from dkimctl.files import open_file
 from dkimctl.host.installation import installation_of
 from dkimctl.opendkim import conf
 from dkimctl.opendkim.sockets import MilterSocket, parse_socket
 from dkimctl.opendkim.tables import key_entry, rows
-from dkimctl.signers.base import ConfiguredKey, Name, Notice, RenderedDirectory, RenderedFile, Rendering, Selection
+from dkimctl.signers.base import Names, Notice, RenderedDirectory, RenderedFile, Rendering, Selection, Signer
 from dkimctl.signers.opendkim import dryrun, rendering, restart
 from dkimctl.signers.opendkim.continuity import lost_signatures
+from dkimctl.signers.opendkim.installed_tables import InstalledTables
+from dkimctl.signers.packed_names import PackedNames
 from dkimctl.signers.service import Running, Service
 from dkimctl.signers.socketdir import socket_directory
 
 
-class OpenDkim:
+class OpenDkim(Signer):
     """The signer that Debian calls opendkim."""
 
     name = "opendkim"
@@ -38,16 +40,20 @@ class OpenDkim:
         """Return a blocking notice when a domain would lose the signature that the installed files give it."""
         return lost_signatures(settings, selection)
 
-    def installed(self, settings: Settings) -> frozenset[Name]:
+    def tables(self, settings: Settings) -> InstalledTables | None:
+        """Return KeyTable and SigningTable, where both are `file:` and have nothing but rows of this program."""
+        return InstalledTables.of(settings)
+
+    def installed(self, settings: Settings) -> Names:
         """Return the keys in the installed KeyTable; none when there is no table."""
         path = settings.at(f"{settings.paths.opendkim_directory}/KeyTable")
         with disk_errors(f"read {path}"):
             try:
                 with open_file(path) as lines:
-                    entries = [key_entry(row) for row in rows(lines, patterns=False)]
+                    entries = map(key_entry, rows(lines, patterns=False))
+                    return PackedNames((entry.domain, entry.selector) for entry in entries if entry)
             except (FileNotFoundError, NotADirectoryError):
-                return frozenset()
-        return frozenset((entry.domain, entry.selector) for entry in entries if entry)
+                return PackedNames()
 
     def sockets(self, settings: Settings) -> tuple[MilterSocket, ...]:
         """Return where it will listen, then each place where the installed opendkim.conf has it listen."""
@@ -55,15 +61,8 @@ class OpenDkim:
 
     def retired_sockets(self, settings: Settings) -> tuple[MilterSocket, ...]:
         """Return each socket that the installed opendkim.conf names."""
-        found = []
         installed = conf.read(settings.paths.opendkim_conf, settings.at)
-        for setting in installed.settings if installed else ():
-            if setting.key == "socket":
-                try:
-                    found.append(parse_socket(setting.value))
-                except UsageError:  # not a socket, so Postfix cannot have been told of it
-                    continue
-        return tuple(found)
+        return tuple(conf.sockets(installed.settings)) if installed else ()
 
     def listens_at(self, settings: Settings) -> MilterSocket | None:
         """Return the socket of the command line or of opendkim.conf's last line."""
@@ -79,7 +78,8 @@ class OpenDkim:
 
     def dry_run(self, rendering: Rendering, settings: Settings, staged: Mapping[str, Path]) -> str:
         """Sign messages with the staged files, in opendkim's test mode."""
-        return dryrun.dry_run(rendering, settings, staged, self.installed(settings))
+        installed = frozenset() if rendering.is_part else self.installed(settings)
+        return dryrun.dry_run(rendering, settings, staged, installed)
 
     def service(self, settings: Settings) -> Service:
         """Return Debian's service; it reads its files on SIGUSR1."""
@@ -92,11 +92,3 @@ class OpenDkim:
     def needs_restart(self, settings: Settings, before: Running, changed: Mapping[str, bool]) -> bool:
         """Return True when such a setting changed, or it does not listen at its socket."""
         return restart.needs_restart(settings, before)
-
-    def configured_keys(self, settings: Settings) -> tuple[ConfiguredKey, ...]:
-        """Return none: its own files are not read for this."""
-        return ()
-
-    def reasons_for_unsigned(self, domain: str, client: str, login: str) -> tuple[str, ...] | None:
-        """Return None: its own files are not read for this."""
-        return None

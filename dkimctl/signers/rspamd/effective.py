@@ -16,12 +16,15 @@ from dkimctl.files import read_file
 from dkimctl.opendkim.sockets import MilterSocket
 from dkimctl.programs import find_program, run_program
 from dkimctl.signers.base import ConfiguredKey
+from dkimctl.signers.habits import Habits
+from dkimctl.signers.rspamd.suffixes import SUFFIX_LIST, registered_domain, suffixes_in
 
 _PATH = "/var/lib/rspamd/dkim/$domain.$selector.key"
 _SELECTOR = "dkim"
 _USER = "_rspamd"
 _NOT_FOLLOWED = ("use_http_headers", "sign_condition", "use_domain_custom", "signing_table", "use_redis", "use_vault")
 """Settings with which something else than files and maps decides."""
+_USE_DOMAIN = ("use_domain", "use_domain_sign_networks", "use_domain_sign_local", "use_domain_sign_inbound")
 _PRIVATE = (
     *("127.0.0.0/8", "::1", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16"),
     *("fd00::/8", "fe80::/10"),
@@ -86,6 +89,38 @@ def reasons_for_unsigned(sender_domain: str, client: str, login: str) -> Iterato
     named = path.replace("$domain", domain).replace("$selector", selector)
     if not Path(named).exists():
         yield f"rspamd looks for the key of {domain} at {named}, which does not exist ({source})"
+
+
+def habits() -> Habits:
+    """Return how it signs, for somebody who takes its keys over."""
+    options = signing_options()
+    if options is None:
+        return Habits("rspamd's configuration cannot be read here", "see why: rspamadm configdump dkim_signing")
+    unknown = next((name for name in _NOT_FOLLOWED if options.get(name)), "")
+    other = [name for name in _USE_DOMAIN if options.get(name, "header") != "header"]
+    if unknown or other:
+        decides = unknown or f"{other[0]} = {options[other[0]]}"
+        return Habits(f"{decides} decides which domain signs in rspamd, and dkimctl signs by the From address alone")
+    networks = options.get("sign_networks", ())
+    listed = [*_lines(networks)] if isinstance(networks, str) else [str(network) for network in networks]
+    trusted = dict.fromkeys((*(_PRIVATE if options.get("sign_local", True) else ()), *listed))
+    socket = milter_socket()
+    return Habits(
+        subdomains=bool(options.get("use_esld", True)),
+        trusted_hosts=tuple(trusted),
+        socket=str(socket) if socket else "",
+        changes=tuple(_stricter_today(options)),
+    )
+
+
+def _stricter_today(options: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the mail that stays unsigned today and would be signed by what dkimctl writes."""
+    if not options.get("allow_username_mismatch", False):
+        yield "mail of a login from another domain than its own is signed as well (allow_username_mismatch)"
+    if not options.get("allow_hdrfrom_mismatch", False):
+        yield "mail with another domain in its envelope than in From is signed as well (allow_hdrfrom_mismatch)"
+    if not options.get("sign_authenticated", True):
+        yield "mail of every login is signed (sign_authenticated)"
 
 
 def configured_keys() -> Iterator[ConfiguredKey]:
@@ -168,12 +203,18 @@ def _use_domain(options: Mapping[str, Any], client: str, login: str) -> tuple[st
 
 
 def _reduced(options: Mapping[str, Any], domain: str) -> str:
-    """Return the registered domain with use_esld, as far as it is known without the public suffix list."""
-    if not options.get("use_esld", True):
-        return domain
-    labels = domain.split(".")
-    is_below_second_level = len(labels) > 2 and len(labels[-1]) == 2 and len(labels[-2]) <= 3
-    return ".".join(labels[-3 if is_below_second_level else -2 :])
+    """Return the registered domain with use_esld, by the list of public suffixes that rspamd reads."""
+    return registered_domain(domain, _suffixes()) if options.get("use_esld", True) else domain
+
+
+@cache
+def _suffixes() -> Mapping[str, int]:
+    named = next(iter(_dumped("options")), {}).get("url_tld", SUFFIX_LIST)
+    try:
+        content = read_file(Path(str(named)))
+    except DkimctlError:
+        content = None
+    return suffixes_in((content or b"").decode("utf-8", "replace"))
 
 
 def _is_trusted(options: Mapping[str, Any], client: str) -> bool:

@@ -6,13 +6,23 @@ from signal import SIGHUP
 
 from dkimctl.config.settings import SIGNERS, Settings
 from dkimctl.opendkim.sockets import MilterSocket, parse_socket
-from dkimctl.signers.base import ConfiguredKey, Name, Notice, RenderedDirectory, RenderedFile, Rendering, Selection
+from dkimctl.signers.base import (
+    ConfiguredKey,
+    Name,
+    Notice,
+    RenderedDirectory,
+    RenderedFile,
+    Rendering,
+    Selection,
+    Signer,
+)
+from dkimctl.signers.habits import Habits
 from dkimctl.signers.rspamd import dryrun, effective, rendering
-from dkimctl.signers.rspamd.effective import reasons_for_unsigned
+from dkimctl.signers.rspamd.effective import habits, reasons_for_unsigned
 from dkimctl.signers.service import Running, Service, is_answering
 
 
-class Rspamd:
+class Rspamd(Signer):
     """rspamd as it comes with Debian: workers "normal" and "proxy", the latter speaking the milter protocol."""
 
     name = "rspamd"
@@ -41,18 +51,11 @@ class Rspamd:
         """Return where it will listen, and its default."""
         return parse_socket(settings.signing.socket), parse_socket(SIGNERS[self.name].socket)
 
-    def retired_sockets(self, settings: Settings) -> tuple[MilterSocket, ...]:
-        """Return none: rspamd does more than sign, so its place in Postfix stays."""
-        return ()
-
     def listens_at(self, settings: Settings) -> MilterSocket | None:
         """Return where dkimctl was told that it listens; told nothing, where its own configuration says."""
         is_told = settings.signing.socket != SIGNERS[self.name].socket
         found = None if is_told or not settings.is_live else effective.milter_socket()
         return found or parse_socket(settings.signing.socket)
-
-    def check_socket(self, settings: Settings, before: Running) -> None:
-        """Check nothing: Postfix is told of a new socket only when rspamd answers there."""
 
     def dry_run(self, rendering: Rendering, settings: Settings, staged: Mapping[str, Path]) -> str:
         """Have rspamd read the staged files (`rspamadm configtest`)."""
@@ -84,6 +87,10 @@ class Rspamd:
     def configured_keys(self, settings: Settings) -> tuple[ConfiguredKey, ...]:
         """Return the keys in its effective configuration (`rspamadm configdump`)."""
         return tuple(effective.configured_keys()) if settings.is_live else ()
+
+    def habits(self, settings: Settings) -> Habits:
+        """Return what its effective configuration says."""
+        return habits()
 
     def reasons_for_unsigned(self, domain: str, client: str, login: str) -> tuple[str, ...] | None:
         """Return what its effective configuration (`rspamadm configdump`) says."""
