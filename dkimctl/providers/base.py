@@ -11,8 +11,10 @@ from typing import Protocol, runtime_checkable
 from dkimctl.clock import Clock
 from dkimctl.config.settings import Option, Settings
 from dkimctl.errors import ConfigError
+from dkimctl.providers.budget import SharedBudget
 
 DEFAULT_RATE = 20.0
+"""Requests a second to a service of others. A name server of one's own has no limit unless one is asked for."""
 DEFAULT_JOBS = 4
 
 
@@ -147,8 +149,8 @@ class Glances(Protocol):
 class Pace:
     """The rate limit for requests to an account."""
 
-    rate: float = DEFAULT_RATE
-    """Requests a second; 0: no limit."""
+    rate: float | None = None
+    """Requests a second; 0: no limit; None: as is usual for the provider."""
     jobs: int = DEFAULT_JOBS
     """Requests at a time."""
 
@@ -164,6 +166,8 @@ class ProviderSetup:
     settings: Settings
     clock: Clock
     pace: Pace = Pace()
+    budget: SharedBudget | None = None
+    """What every request takes a turn of first, where workers of several hosts share a credential."""
 
 
 ProviderFactory = Callable[[ProviderSetup], Provider]

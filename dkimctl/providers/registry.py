@@ -8,6 +8,7 @@ from dkimctl.config.settings import Settings
 from dkimctl.errors import UsageError
 from dkimctl.names import printable
 from dkimctl.providers.base import Pace, Provider, ProviderFactory, ProviderSetup
+from dkimctl.providers.budget import shared_budget
 from dkimctl.providers.isolation import open_isolated
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def open_provider(text: str, settings: Settings, clock: Clock, pace: Pace = Pace
     Raises UsageError for an unknown name, ConfigError for a mistake in its settings or credentials.
     """
     name, _, argument = text.partition(":")
-    setup = ProviderSetup(argument, settings.providers.get(name, {}), settings, clock, pace)
+    setup = ProviderSetup(argument, settings.providers.get(name, {}), settings, clock, pace, shared_budget())
     if name in BUILT_IN:
         return _built_in(name)(setup)
     for point in _entry_points().select(name=name):

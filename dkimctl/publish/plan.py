@@ -115,7 +115,7 @@ def _refusal(
     if limit is not None and len(wanted.record.text) > limit and not overrides.accept_limits:
         return Refused(
             f"{wanted.name}: the record has {len(wanted.record.text)} characters, and this service stores {limit}",
-            hint=f"{delegation_hint(wanted.domain)}; or try it anyway with --accept-limits",
+            hint=f"{delegation_hint(wanted.domain)}; or publish it anyway with --accept-limits",
         )
     foreign = [record for record in existing if match_record(record.text, wanted.record) is RecordMatch.FOREIGN]
     if foreign and not overrides.replace_foreign:
@@ -137,7 +137,7 @@ def _taken(wanted: Wanted, record: ProviderRecord) -> Refused:
     return Refused(
         f"{wanted.name} already holds {what} ({record.field_type}), and there can be only one record",
         hint=f"use another selector: dkimctl genkey {shell_word(wanted.domain)} -s NAME; "
-        "if nothing signs with it, add --replace",
+        "if nothing signs with it, publish it with --replace",
     )
 
 

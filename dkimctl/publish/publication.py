@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from dkimctl.config.settings import DomainSettings
 from dkimctl.errors import DkimctlError
-from dkimctl.providers.base import DEFAULT_JOBS, DEFAULT_RATE, Change, Pace, ProviderRecord
+from dkimctl.providers.base import DEFAULT_JOBS, Change, Pace, ProviderRecord
 from dkimctl.publish.plan import Overrides
 
 DEFAULT_TIMEOUT = 600.0  # seconds; OVH's own servers were seen to take 110 ± 100, and more on a bad day
@@ -29,8 +30,12 @@ class Choices:
     """Seconds; None: as configured for the domain, else unchanged."""
     plan_digest: str | None = None
     """Apply only the plan with this digest, as shown by a dry run."""
-    rate: float = DEFAULT_RATE
-    """Requests a second for each credential; 0: no limit."""
+    rate: float | None = None
+    """Requests a second for each credential; 0: no limit; None: 20, but none to a name server of one's own."""
+
+    def ttl_of(self, domain: DomainSettings) -> int | None:
+        """Return the TTL that a domain's records are to have; None leaves it to what is there, or to the provider."""
+        return self.ttl or domain.ttl
 
     @property
     def overrides(self) -> Overrides:

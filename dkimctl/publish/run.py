@@ -77,7 +77,7 @@ class Run:
             self._interrupted()
 
     def _check_ttl(self, key: KeyName) -> None:
-        ttl = self.choices.ttl or self.settings.domain(key.domain).ttl
+        ttl = self.choices.ttl_of(self.settings.domain(key.domain))
         least = self.provider.capabilities.minimum_ttl
         if ttl is not None and ttl < least:
             raise UsageError(

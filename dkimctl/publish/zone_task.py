@@ -70,7 +70,7 @@ class ZoneTask:
     def wanted(self, name: str) -> Wanted:
         """Return the record wanted at an owner name. Raises DkimctlError when its key cannot be read."""
         key = current_key(self.store, self.keys[name])
-        ttl = self.choices.ttl or self.settings.domain(key.domain).ttl
+        ttl = self.choices.ttl_of(self.settings.domain(key.domain))
         return Wanted(key.domain, key.selector, name, record_of(self.store, key), ttl)
 
     def _may_be_here(self, zone: str) -> bool:

@@ -81,7 +81,9 @@ class ZoneWriter:
         elif not is_rsa or self.overrides.accept_limits:
             self._second_type.add(name)
         else:
-            hint = f"{delegation_hint(wanted.domain)}; or, as {capabilities.fallback_type}, with --accept-limits"
+            hint = (
+                f"{delegation_hint(wanted.domain)}; or publish it as {capabilities.fallback_type} with --accept-limits"
+            )
             self.errors[name] = ApiError(error.message, hint=hint, status=error.status, call=error.call)
 
     def _step(self, name: NamePlan) -> list[Change]:

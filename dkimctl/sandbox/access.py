@@ -37,6 +37,14 @@ class Access:
             raise ErrorAnswer(403, "This call has not been granted", "NOT_GRANTED_CALL")
         return credential
 
+    def origin(self, request: Request) -> str:
+        """Return where the client reaches this server: with TLS when it signed such a URL."""
+        consumer_key = request.headers.get("X-Ovh-Consumer", "")
+        with_tls = (url for url in request.urls if url.startswith("https:"))
+        if any(self._is_signed(request, consumer_key, url) for url in with_tls):
+            return f"https://{request.origin.partition('://')[2]}"
+        return request.origin
+
     def check_application(self, request: Request) -> None:
         """Check that the application key is the sandbox's."""
         key = request.headers.get("X-Ovh-Application")
@@ -59,14 +67,15 @@ class Access:
             or abs(self.now() - int(timestamp)) > self.switches.timestamp_window
         ):
             raise ErrorAnswer(400, "Query out of time", "QUERY_TIME_OUT")
-        secret = self.credentials.application_secret
-        given = request.headers.get("X-Ovh-Signature", "").encode()
-        expected = [
-            signature(secret, consumer_key, request.method, url, request.body, timestamp) for url in request.urls
-        ]
-        if not any(hmac.compare_digest(given, one.encode()) for one in expected):
+        if not any(self._is_signed(request, consumer_key, url) for url in request.urls):
             raise ErrorAnswer(400, "Invalid signature", "INVALID_SIGNATURE")
         return credential
+
+    def _is_signed(self, request: Request, consumer_key: str, url: str) -> bool:
+        given, timestamp = (request.headers.get(f"X-Ovh-{name}", "") for name in ("Signature", "Timestamp"))
+        secret = self.credentials.application_secret
+        expected = signature(secret, consumer_key, request.method, url, request.body, timestamp)
+        return hmac.compare_digest(given.encode(), expected.encode())
 
     def _readable(self, credential: Credential, request: Request) -> bool:
         return (

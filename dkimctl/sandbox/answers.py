@@ -28,7 +28,8 @@ _CLASSES = {
 class Request:
     """An HTTP request. `path` has no version prefix, query or trailing slash.
 
-    `urls`: the URLs that the client may have signed, the one without TLS first.
+    `urls`: the URLs that the client may have signed, the one without TLS first. `origin`: scheme and host at which
+    it reaches this server, as far as the headers tell.
     """
 
     method: str
@@ -37,6 +38,7 @@ class Request:
     urls: tuple[str, ...]
     headers: Mapping[str, str]
     body: str
+    origin: str
 
     def parameter(self, name: str) -> str | None:
         """Return the last value of a query parameter."""

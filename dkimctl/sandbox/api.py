@@ -5,6 +5,7 @@ in `routes` and `checks` without a recorded answer of the real service are this 
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from dkimctl.sandbox import record_routes, service_routes, zone_routes
 from dkimctl.sandbox.access import Access
@@ -26,14 +27,14 @@ class Api:
         self._access = access
         self._routes = _all_routes()
 
-    def answer(self, request: Request, base_url: str, *, versioned: bool) -> HttpAnswer:
+    def answer(self, request: Request, *, versioned: bool) -> HttpAnswer:
         """Return the answer to a request; `versioned`: its path had one of the prefixes."""
         switches = self._access.switches
         try:
             if not versioned:
                 return self._unversioned(request)
             if request.path.startswith("/auth/"):
-                return value_answer(answer_auth(self._access, request, base_url), switches)
+                return value_answer(answer_auth(self._access, request), switches)
             return value_answer(self._zone_value(request), switches)
         except ErrorAnswer as error:
             return error.answer(switches)
@@ -68,7 +69,7 @@ class Api:
             raise ErrorAnswer(404, "This service does not exist", "NOT_FOUND")
         if zone.expired:
             raise ErrorAnswer(460, "This service is expired", "EXPIRED")
-        return route(zone, request, parts)
+        return route(zone, replace(request, origin=self._access.origin(request)), parts)
 
 
 def every_action() -> list[str]:

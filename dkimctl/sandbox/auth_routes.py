@@ -10,13 +10,13 @@ from dkimctl.sandbox.credentials import METHODS, Credential
 AUTH_ACTION = "account:apiovh:auth"
 
 
-def answer_auth(access: Access, request: Request, base_url: str) -> object:
+def answer_auth(access: Access, request: Request) -> object:
     """Return the value of a call below `/auth`. Raises ErrorAnswer."""
     match request.method, request.path:
         case "GET", "/auth/time":
             return int(access.now())
         case "POST", "/auth/credential":
-            return request_credential(access, request, base_url)
+            return request_credential(access, request)
         case "GET", "/auth/currentCredential":
             return _credential(access, request).as_json()
         case "GET", "/auth/details":
@@ -27,7 +27,7 @@ def answer_auth(access: Access, request: Request, base_url: str) -> object:
     raise ErrorAnswer(404, "Got an invalid (or empty) URL", "INVALID_URL")
 
 
-def request_credential(access: Access, request: Request, base_url: str) -> dict[str, str]:
+def request_credential(access: Access, request: Request) -> dict[str, str]:
     """Issue a consumer key that a person must validate; needs only the application key."""
     access.check_application(request)
     body = request.json()
@@ -45,7 +45,7 @@ def request_credential(access: Access, request: Request, base_url: str) -> dict[
         allowed_ips=tuple(ips) if ips else None,
     )
     return {
-        "validationUrl": f"{base_url}/auth/?credentialToken={credential.token}",
+        "validationUrl": f"{request.origin}/auth/?credentialToken={credential.token}",
         "consumerKey": credential.consumer_key,
         "state": credential.state,
     }

@@ -82,7 +82,7 @@ class _Handler(BaseHTTPRequestHandler):
         if fault and fault.kind not in AFTER:
             answer = fault.instead(backend.switches)
         else:
-            answer = backend.api.answer(request, self._base_url, versioned=versioned)
+            answer = backend.api.answer(request, versioned=versioned)
         self._deliver(answer, fault, log)
 
     do_GET = do_POST = do_PUT = do_DELETE = serve
@@ -108,19 +108,21 @@ class _Handler(BaseHTTPRequestHandler):
         return None
 
     @property
-    def _base_url(self) -> str:
-        """The URL at which the client reaches this server, also through a TLS proxy."""
-        forwarded = self.headers.get("X-Forwarded-Proto", "")
-        return f"{'https' if forwarded == 'https' else 'http'}://{self.headers.get('Host', '')}"
+    def _outer_host(self) -> str:
+        """The host that the client knows, also behind a proxy that puts its own in `Host`."""
+        forwarded = self.headers.get("X-Forwarded-Host", "")
+        return forwarded if is_loopback_host(forwarded) else self.headers.get("Host", "")
 
     def _request(self, body: str) -> tuple[Request, bool]:
         """Return the request, and whether its path had a version prefix."""
         raw_path, _, query = self.path.partition("?")
         prefix = next((prefix for prefix in PREFIXES if raw_path.startswith(f"{prefix}/")), "")
         path = unquote(raw_path.removeprefix(prefix)).rstrip("/")
-        urls = signed_urls(self.headers.get("Host", ""), self.path)
+        scheme = "https" if self.headers.get("X-Forwarded-Proto", "") == "https" else "http"
+        origin = f"{scheme}://{self._outer_host}"
+        urls = signed_urls(self._outer_host, self.path)
         headers = {name.title(): value for name, value in self.headers.items()}
-        return Request(self.command, path, query, urls, headers, body), bool(prefix)
+        return Request(self.command, path, query, urls, headers, body, origin), bool(prefix)
 
     def _deliver(self, answer: HttpAnswer, fault: Fault | None, log: Callable[[int], None]) -> None:
         kind = fault.kind if fault else ""

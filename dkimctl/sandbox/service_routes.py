@@ -30,8 +30,7 @@ def list_versions(zone: Zone, request: Request, parts: Mapping[str, str]) -> lis
 def show_version(zone: Zone, request: Request, parts: Mapping[str, str]) -> dict[str, Any]:
     """Return a version and the URL of its text."""
     version = _version(zone, parts["date"])
-    origin = "/".join(request.urls[0].split("/", 3)[:3])
-    return {"creationDate": version.name, "zoneFileUrl": f"{origin}/zonefile/{version.token}"}
+    return {"creationDate": version.name, "zoneFileUrl": f"{request.origin}/zonefile/{version.token}"}
 
 
 def restore(zone: Zone, request: Request, parts: Mapping[str, str]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from dkimctl.deadline import within
 from dkimctl.errors import RUN_AGAIN, ApiError, ConfigError, DkimctlError
 from dkimctl.names import printable
 from dkimctl.providers.lexicon.options import ServiceOptions
+from dkimctl.providers.limit import RateLimit
 
 TIMEOUT = 120.0  # seconds for one operation, which may be several requests; the library has no timeout of its own
 INSTALL = "install it beside dkimctl: pip install 'dkimctl[lexicon]'"
@@ -33,9 +34,13 @@ def known_services() -> list[str]:
 class Session:
     """One zone at one service, authenticated. Calls from several threads wait for each other."""
 
-    def __init__(self, options: ServiceOptions, zone: str, ttl: int) -> None:
-        """Log in. Raises ApiError when the service refuses the credentials or has no such zone."""
+    def __init__(self, options: ServiceOptions, zone: str, ttl: int, limit: RateLimit) -> None:
+        """Log in. Raises ApiError when the service refuses the credentials or has no such zone.
+
+        `limit`: that of the account. An operation counts as one request: what a service needs for it is the library's.
+        """
         self._options = options
+        self._limit = limit
         self._zone = zone
         self._lock = threading.Lock()
         self._operations = self._call(lambda: _client(options, zone, ttl).__enter__())
@@ -66,8 +71,13 @@ class Session:
             self._call(lambda: self._operations.delete_record(None, kind, name, content))
 
     def _call(self, function: Callable[[], Any]) -> Any:
-        with self._lock:
-            return _in_time(lambda: self._translated(function), self._options.service)
+        try:
+            with self._lock, self._limit.turn():
+                return _in_time(lambda: self._translated(function), self._options.service)
+        except ApiError as error:
+            if error.status == 429:
+                self._limit.slow_down(None)
+            raise
 
     def _translated(self, function: Callable[[], Any]) -> Any:
         try:

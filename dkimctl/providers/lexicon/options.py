@@ -9,6 +9,7 @@ from dkimctl.config.schema import read_document
 from dkimctl.config.settings import Option, Settings
 from dkimctl.errors import ConfigError
 from dkimctl.providers.base import Capabilities
+from dkimctl.providers.budget import credential_digest
 from dkimctl.providers.lexicon.services import FORMS, TextForm
 from dkimctl.providers.secretfile import secret_text
 
@@ -30,6 +31,12 @@ class ServiceOptions:
     """The values to hide in every message."""
     capabilities: Capabilities
     text_form: TextForm
+
+    @property
+    def credential_digest(self) -> str:
+        """Return the name under which hosts share the rate limit of this account."""
+        options = (f"{name}={value}" for name, value in sorted(self.values.items()))
+        return credential_digest(self.service, *self.secrets, *options)
 
 
 def service_options(service: str, settings: Settings) -> ServiceOptions:

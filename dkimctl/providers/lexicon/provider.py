@@ -6,11 +6,12 @@ from typing import Any
 
 from dkimctl.errors import ApiError, ConfigError, DkimctlError, Refused
 from dkimctl.names import DOMAINKEY, is_within, printable
-from dkimctl.providers.base import Change, Create, Delete, Found, ProviderRecord, ProviderSetup, Replace
+from dkimctl.providers.base import DEFAULT_RATE, Change, Create, Delete, Found, ProviderRecord, ProviderSetup, Replace
 from dkimctl.providers.lexicon.adapter import Session, known_services
 from dkimctl.providers.lexicon.options import ServiceOptions, service_options
 from dkimctl.providers.lexicon.services import REMAKING
 from dkimctl.providers.lexicon.text import from_service, to_service
+from dkimctl.providers.limit import RateLimit
 
 _MOST_SESSIONS = 128
 
@@ -23,13 +24,18 @@ def open_lexicon(setup: ProviderSetup) -> "LexiconProvider":
         raise ConfigError("the provider lexicon needs a service", hint=hint)
     if setup.argument not in known:
         raise ConfigError(f"dns-lexicon knows no service {printable(setup.argument)}", hint=hint)
-    return LexiconProvider(service_options(setup.argument, setup.settings))
+    options = service_options(setup.argument, setup.settings)
+    limit = RateLimit(
+        setup.clock, setup.pace, usual=DEFAULT_RATE, budget=setup.budget, credential=options.credential_digest
+    )
+    return LexiconProvider(options, limit)
 
 
 class LexiconProvider:
     """One account at one service."""
 
-    def __init__(self, options: ServiceOptions) -> None:
+    def __init__(self, options: ServiceOptions, limit: RateLimit) -> None:
+        self._limit = limit
         self.name = f"lexicon:{options.service}"
         self.capabilities = options.capabilities
         self._options = options
@@ -117,7 +123,7 @@ class LexiconProvider:
         with self._lock:
             session = self._sessions.pop((zone, ttl), None)
         if session is None:
-            session = Session(self._options, zone, ttl)
+            session = Session(self._options, zone, ttl, self._limit)
         with self._lock:
             self._sessions[zone, ttl] = session
             while len(self._sessions) > _MOST_SESSIONS:

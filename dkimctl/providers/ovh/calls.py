@@ -2,13 +2,12 @@
 
 import logging
 import random
-import threading
-from collections import deque
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from dkimctl.clock import Clock
 from dkimctl.providers.base import Pace
+from dkimctl.providers.limit import LONGEST_WAIT, RateLimit
 from dkimctl.providers.ovh.client import ApiClient
 from dkimctl.providers.ovh.refusals import OvhError
 
@@ -23,10 +22,6 @@ _REPORTED_FROM = 2.0  # seconds: longer pauses are reported, so that the program
 _REPORT_INTERVAL = 60.0  # seconds, for all calls together
 _LOG = logging.getLogger(__name__)
 _LOG.addHandler(logging.NullHandler())  # no output unless the program configures logging
-_RECOVERY = 60.0  # seconds without a 429 after which the rate doubles again
-_SLOWEST = 16  # times slower than configured, at most
-LONGEST_WAIT = 300.0  # seconds: when an API asks for more, the call fails
-_HELD = 1.0  # seconds without calls after a 429 that names no time
 
 
 class Backoff:
@@ -65,10 +60,16 @@ class Backoff:
 class Calls:
     """API calls with retries where those are safe. Each raises OvhError when its time for retries is used up."""
 
-    def __init__(self, client: ApiClient, clock: Clock, patience: float = PATIENCE, pace: Pace = UNPACED) -> None:
+    def __init__(
+        self,
+        client: ApiClient,
+        clock: Clock,
+        patience: float = PATIENCE,
+        limit: RateLimit | None = None,
+    ) -> None:
+        """`limit`: that of the credential; None: no limit."""
         self._client = client
-        self._pacer = Pacer(clock, pace.rate)
-        self._at_a_time = threading.BoundedSemaphore(pace.jobs)
+        self._limit = limit or RateLimit(clock, UNPACED)
         self._clock = clock
         self._patience = patience
         self._next_report = clock.monotonic()
@@ -135,49 +136,10 @@ class Calls:
         return self._paced(lambda: self._client.value(method, path, body))
 
     def _paced(self, call: Callable[[], T]) -> T:
-        self._pacer.wait()
         try:
-            with self._at_a_time:
+            with self._limit.turn():
                 return call()
         except OvhError as error:
             if error.status == 429:
-                self._pacer.slow_down(error.retry_after)
+                self._limit.slow_down(error.retry_after)
             raise
-
-
-class Pacer:
-    """The rate limit of one credential, for all its threads. `rate`: calls a second; 0: no limit."""
-
-    def __init__(self, clock: Clock, rate: float) -> None:
-        self._clock = clock
-        self._lock = threading.Lock()
-        most = max(1, int(rate)) if rate else 0
-        self._window = most / rate if rate else 0.0
-        self._starts: deque[float] = deque(maxlen=most)
-        self._held_until = 0.0
-        self._slowness = 1
-        self._last_429 = 0.0
-
-    def wait(self) -> None:
-        """Sleep until the next call may start."""
-        with self._lock:
-            now = self._clock.monotonic()
-            if self._slowness > 1 and now > self._last_429 + _RECOVERY:
-                self._slowness //= 2
-                self._last_429 = now
-            begin = max(now, self._held_until)
-            if self._starts.maxlen and len(self._starts) == self._starts.maxlen:
-                begin = max(begin, self._starts[0] + self._window * self._slowness)
-            self._starts.append(begin)
-        if begin > now:
-            self._clock.sleep(begin - now)
-
-    def slow_down(self, requested: float | None) -> None:
-        """Hold every thread after a 429 for the requested time (seconds; None: 1), then halve the rate."""
-        with self._lock:
-            now = self._clock.monotonic()
-            if now >= self._held_until:  # several calls in flight that all get a 429 count once
-                self._slowness = min(_SLOWEST, 2 * self._slowness)
-            self._last_429 = now
-            held = _HELD if requested is None else min(requested, LONGEST_WAIT)
-            self._held_until = max(self._held_until, now + held)

@@ -14,6 +14,7 @@ from dkimctl.errors import ConfigError
 from dkimctl.files import is_there
 from dkimctl.names import printable
 from dkimctl.providers.base import check_strings
+from dkimctl.providers.budget import credential_digest
 from dkimctl.providers.ovh.credentials_file import (
     KEYS,
     OAUTH2,
@@ -48,6 +49,11 @@ class Credentials:
         """Return True for a service account."""
         return bool(self.client_id)
 
+    @property
+    def digest(self) -> str:
+        """Return the name under which hosts share this credential's budget."""
+        return credential_digest(self.endpoint, self.application_key, self.consumer_key, self.client_id)
+
 
 def read_credentials(
     options: Mapping[str, Option], settings: Settings, environment: Mapping[str, str], home: Path | None = None
@@ -64,11 +70,19 @@ def find_credentials(
 ) -> Credentials | None:
     """Read the credentials, or return None where there are none. Raises ConfigError when they are incomplete."""
     endpoint, values, file = _found(options, settings, environment, home)
-    return _whole(endpoint, values, file) if values else None
+    is_misspelled = any(file.elsewhere(endpoint, name) for name in KEYS)
+    return _whole(endpoint, values, file) if values or is_misspelled else None
 
 
 def _whole(endpoint: str, values: dict[str, str], file: CredentialsFile) -> Credentials:
     kind = OAUTH2 if any(name in values for name in OAUTH2) else KEYS
+    places = {name: place for name in kind if name not in values and (place := file.elsewhere(endpoint, name))}
+    if places:
+        there = ", ".join(f"{name} is {place}" for name, place in places.items())
+        raise ConfigError(
+            f"OVH credentials are missing: in {file.path} {there}",
+            hint=f"write it under [{endpoint}], by the names {', '.join(kind)}",
+        )
     _refuse_incomplete(values, file.path, kind, _where_from(endpoint))
     return Credentials(endpoint, **values)
 
@@ -92,7 +106,9 @@ def _other_section(file: CredentialsFile, endpoint: str) -> ConfigError:
     there = " and ".join(f"[{printable(name, 40)}]" for name in file.sections)
     first = file.sections[0]
     hint = f"if {first} is meant, name it: [default], then endpoint={first}; if not, write the keys under [{endpoint}]"
-    if first.lower() == "default" or first not in ENDPOINTS:
+    if endpoint not in ENDPOINTS and first in ENDPOINTS:
+        hint = f"write [default], then endpoint={first} and nothing more on that line"
+    elif first.lower() == "default" or first not in ENDPOINTS:
         hint = f"write [{endpoint}] above the keys instead of [{printable(first, 40)}]"
     return ConfigError(
         f"{file.path} has credentials under {there}, and {endpoint} is the endpoint: no [{endpoint}]", hint=hint
@@ -171,8 +187,8 @@ def _one_kind(given: dict[str, str], filed: dict[str, str]) -> dict[str, str]:
             "two kinds of OVH credentials at once: application keys and an OAuth2 client",
             hint="keep one: OVH_APPLICATION_KEY, _SECRET and OVH_CONSUMER_KEY, or OVH_CLIENT_ID and _SECRET",
         )
-    doubtful = [name for name, value in values.items() if not re.fullmatch("[!-~]+", value)]
-    if doubtful:  # an HTTP header cannot hold it, so no call would even be sent
+    doubtful = [name for name, value in values.items() if not re.fullmatch(r"[A-Za-z0-9_.~+/=-]+", value)]
+    if doubtful:  # some of it no HTTP header can hold, so no call would even be sent
         raise ConfigError(
             f"not a value that OVH issues: {', '.join(doubtful)}",
             hint="copy it again, letters and digits only: it contains other characters",

@@ -1,6 +1,7 @@
 """Find and read an `ovh.conf`, which only its owner may read."""
 
 import configparser
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 from dkimctl.config.settings import Option, Settings
 from dkimctl.errors import ConfigError
 from dkimctl.files import is_there
+from dkimctl.names import printable
 from dkimctl.providers.secretfile import secret_text
 
 KEYS = ("application_key", "application_secret", "consumer_key")
@@ -51,9 +53,23 @@ class CredentialsFile:
         """The sections with complete or incomplete credentials."""
         return [name for name in ("DEFAULT", *self.parser.sections()) if self._has_keys(name)]
 
+    def elsewhere(self, endpoint: str, name: str) -> str:
+        """Return where a credential is instead: another section, or misspelled, as in `application-key`; or ""."""
+        for section in self.parser.sections():
+            for option, value in self.parser[section].items():
+                if not value or _spelled(option) != name.replace("_", "") or (section, option) == (endpoint, name):
+                    continue
+                return f"{'' if option == name else f'spelled {option} '}under [{printable(section, 40)}]"
+        return ""
+
     def _has_keys(self, section: str) -> bool:
         options = self.parser.defaults() if section == "DEFAULT" else self.parser[section]
         return any(options.get(name) for name in (*KEYS, *OAUTH2))
+
+
+def _spelled(option: str) -> str:
+    """Return an option without blanks, separators and the prefixes that other programs put in front."""
+    return re.sub(r"[\s_-]", "", option.lower()).removeprefix("dns").removeprefix("ovh")
 
 
 def home_directory() -> Path | None:
@@ -86,6 +102,11 @@ def read_file(path: Path) -> CredentialsFile:
         parser.read_string(secret_text(path, hint="correct the credentials file"))
     except configparser.Error as error:
         # the parser's message would quote lines of the file, and a line may hold a secret
+        if isinstance(error, (configparser.DuplicateSectionError, configparser.DuplicateOptionError)):
+            what = error.section if isinstance(error, configparser.DuplicateSectionError) else error.option
+            raise ConfigError(
+                f"{path} has {printable(str(what), 40)} twice (line {error.lineno})", hint="keep the one that is meant"
+            ) from None
         line = f" (line {error.lineno})" if isinstance(getattr(error, "lineno", None), int) else ""  # type: ignore[attr-defined]
         raise ConfigError(
             f"{path} is not an ovh.conf{line}", hint="it looks like: [ovh-eu], then application_key=… and so on"

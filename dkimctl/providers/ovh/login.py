@@ -45,6 +45,11 @@ class Login:
     """The copy of the previous file, if it held another consumer key."""
     credential: Identity
 
+    @property
+    def is_change(self) -> bool:
+        """Return whether the file was written."""
+        return self.result == "stored"
+
 
 @dataclass(frozen=True, slots=True)
 class LoginRequest:

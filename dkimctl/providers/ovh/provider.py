@@ -7,6 +7,7 @@ from dkimctl.clock import Clock
 from dkimctl.errors import ConfigError
 from dkimctl.names import DOMAINKEY, relative_name
 from dkimctl.providers.base import (
+    DEFAULT_RATE,
     Capabilities,
     Change,
     Create,
@@ -17,6 +18,8 @@ from dkimctl.providers.base import (
     ProviderSetup,
     Replace,
 )
+from dkimctl.providers.budget import SharedBudget
+from dkimctl.providers.limit import RateLimit
 from dkimctl.providers.ovh.calls import UNPACED, Calls
 from dkimctl.providers.ovh.client import ApiClient
 from dkimctl.providers.ovh.credentials import Credentials, read_credentials
@@ -33,7 +36,8 @@ def open_ovh(setup: ProviderSetup) -> "OvhProvider":
         raise ConfigError(
             f"--provider ovh takes no argument after a colon: {setup.argument}", hint="type: --provider ovh"
         )
-    return OvhProvider(read_credentials(setup.options, setup.settings, os.environ), setup.clock, pace=setup.pace)
+    credentials = read_credentials(setup.options, setup.settings, os.environ)
+    return OvhProvider(credentials, setup.clock, pace=setup.pace, budget=setup.budget)
 
 
 class OvhProvider:
@@ -49,9 +53,11 @@ class OvhProvider:
         *,
         timeout: tuple[float, float] | None = None,
         pace: Pace = UNPACED,
+        budget: SharedBudget | None = None,
     ) -> None:
         client = ApiClient(credentials, timeout=timeout) if timeout else ApiClient(credentials)
-        self._calls = Calls(client, clock, pace=pace)
+        limit = RateLimit(clock, pace, usual=DEFAULT_RATE, budget=budget, credential=credentials.digest)
+        self._calls = Calls(client, clock, limit=limit)
         self._zones: dict[str, tuple[str, ...] | None] = {}
         self._jobs = pace.jobs
         self._not_exported: set[str] = set()

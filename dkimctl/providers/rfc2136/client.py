@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from dkimctl.errors import reason
 from dkimctl.names import is_within
+from dkimctl.providers.limit import RateLimit
 from dkimctl.providers.rfc2136 import refusals
 from dkimctl.providers.rfc2136.key import TsigKey
 from dkimctl.providers.rfc2136.refusals import Asked, Kind, UpdateError
@@ -24,8 +25,9 @@ TIMEOUT = 5.0  # seconds to connect, and for the whole answer
 class UpdateClient:
     """A client for one server and its TSIG key."""
 
-    def __init__(self, address: tuple[str, int], key: TsigKey, timeout: float = TIMEOUT) -> None:
+    def __init__(self, address: tuple[str, int], key: TsigKey, limit: RateLimit, timeout: float = TIMEOUT) -> None:
         host, port = address
+        self._limit = limit
         self.server = host if port == 53 else f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self._address = address
         self._key = key
@@ -54,13 +56,16 @@ class UpdateClient:
 
     def records(self, zone: str, name: str) -> "list[dns.rdataset.Rdataset]":
         """Return the TXT and CNAME record sets at exactly this name, without those of a wildcard (RFC 4592)."""
-        sets = self._answers(name, "TXT")
+        sets = self._answers(name, "TXT", zone)
         if sets and self._answers(f"dkimctl-{token_hex(4)}.{name.partition('.')[2]}", "TXT"):
             return [found for found in sets if self._exists(zone, name, found)]
         return sets
 
-    def _answers(self, name: str, kind: str) -> "list[dns.rdataset.Rdataset]":
-        """Return the record sets of this type, or the CNAME, that the server answers for this name."""
+    def _answers(self, name: str, kind: str, zone: str = "") -> "list[dns.rdataset.Rdataset]":
+        """Return the record sets of this type, or the CNAME, that the server answers for this name.
+
+        Raises UpdateError where another zone, below `zone`, or a DNAME answers: an update of `zone` would not be seen.
+        """
         import dns.flags
         import dns.name
         import dns.rdatatype
@@ -68,9 +73,22 @@ class UpdateClient:
         answer = self._ask(name, kind)
         if not answer.flags & dns.flags.AA:
             raise refusals.refused(Asked(self.server, self._key.name, "", name), "NOTAUTH")
+        if zone:
+            self._refuse_hidden(answer, zone, name)
         owner = dns.name.from_text(name)
         kinds = (dns.rdatatype.from_text(kind), dns.rdatatype.CNAME)
         return [rrset.to_rdataset() for rrset in answer.answer if rrset.name == owner and rrset.rdtype in kinds]
+
+    def _refuse_hidden(self, answer: "dns.message.Message", zone: str, name: str) -> None:
+        import dns.rdatatype
+
+        apexes = (dns.rdatatype.SOA, dns.rdatatype.NS)
+        for rrset in (*answer.answer, *answer.authority):
+            owner = rrset.name.to_text(omit_final_dot=True).lower()
+            if rrset.rdtype in apexes and is_within(name, owner) and owner.endswith(f".{zone}"):
+                raise refusals.below_cut(self.server, zone, owner, name)
+            if rrset.rdtype == dns.rdatatype.DNAME and is_within(name, owner) and owner != name:
+                raise refusals.below_dname(self.server, owner, rrset[0].target.to_text(omit_final_dot=True), name)
 
     def _exists(self, zone: str, name: str, found: "dns.rdataset.Rdataset") -> bool:
         """Check that the zone has this set, with an update that requires it and changes nothing (RFC 2136 §3.2)."""
@@ -112,7 +130,8 @@ class UpdateClient:
 
         key = dns.tsig.Key(dns.name.from_text(self._key.name), self._key.secret, self._key.algorithm)
         message.use_tsig(key)
-        wire = self._transfer(message.to_wire(), asked)
+        with self._limit.turn():
+            wire = self._transfer(message.to_wire(), asked)
         return _verified(wire, message, key, asked)
 
     def _transfer(self, wire: bytes, asked: Asked) -> bytes:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from dkimctl.clock import Clock
 from dkimctl.providers.base import Capabilities, Change, Create, Found, ProviderRecord, ProviderSetup, Replace
+from dkimctl.providers.budget import credential_digest
+from dkimctl.providers.limit import RateLimit
 from dkimctl.providers.rfc2136.client import UpdateClient
 from dkimctl.providers.rfc2136.refusals import Kind, UpdateError, below_cut, changed_meanwhile, not_recognised
 from dkimctl.providers.rfc2136.update import expected_after, records_of, update_message
@@ -148,7 +150,9 @@ def client_for(setup: ProviderSetup) -> UpdateClient:
             hint='type: --provider rfc2136:HOST[:PORT], or set server = "HOST" in [providers.rfc2136]',
         )
     address = server_address(server)
-    return UpdateClient(address, read_key(setup.settings.at(str(setup.options.get("key_file", OWN_FILE)))))
+    key = read_key(setup.settings.at(str(setup.options.get("key_file", OWN_FILE))))
+    credential = credential_digest("rfc2136", server, key.name, key.secret.hex())
+    return UpdateClient(address, key, RateLimit(setup.clock, setup.pace, budget=setup.budget, credential=credential))
 
 
 def server_address(text: str) -> tuple[str, int]:

@@ -113,6 +113,15 @@ def below_cut(server: str, zone: str, below: str, name: str) -> UpdateError:
     )
 
 
+def below_dname(server: str, owner: str, target: str, name: str) -> UpdateError:
+    """Return the error for a name that a DNAME redirects (RFC 6672 §2.3)."""
+    return UpdateError(
+        Kind.REFUSED,
+        f"{name} is redirected by the DNAME at {owner} of the name server {server}: a record would not be visible",
+        hint=f"publish it below {printable(target, 100)}, where the DNAME leads, or replace the DNAME",
+    )
+
+
 def not_recognised(server: str, zone: str, name: str) -> UpdateError:
     """Return the error for a server whose prerequisites fail for the records that it answers (RFC 2136 §2.4.2).
 

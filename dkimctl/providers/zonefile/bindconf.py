@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from dkimctl.errors import Unavailable
 from dkimctl.programs.child import run_program
 
 _TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)"|([{};])|([^\s{};"]+)', re.DOTALL)
@@ -23,8 +25,12 @@ class BindZone:
     """The configured path of the journal; None: beside the file."""
     dynamic: str
     """The setting by which the server writes the file itself, such as `update-policy`; empty when there is none."""
-    is_signed_from_file: bool
-    """True when the server signs into another file (`inline-signing`, `dnssec-policy`) and does not write this one."""
+    only_reads_file: bool
+    """True when the server keeps a journal and does not write this file all the same.
+
+    It signs into another one (`inline-signing`, `dnssec-policy`), or notes what a person changed, for incremental
+    transfers (`ixfr-from-differences`).
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +49,22 @@ def zones_in(configuration: str, version: object) -> tuple[BindZone, ...]:
     not installed.
     """
     ended = run_program("named-checkconf", "-px", configuration, within=_TIMEOUT)
-    return tuple(_zones(statements(ended.out))) if ended.code == 0 else ()
+    if ended.code != 0:
+        return ()
+    top = statements(ended.out)
+    return tuple(_zones((*top, *_added(top))))
+
+
+def _added(top: Sequence[Statement]) -> Iterator[Statement]:
+    """Yield the zones of `rndc addzone`, which no configuration file has; those that cannot be read are left out."""
+    options = _named("options", top)
+    directory = Path(_value("directory", options) or "/") / _value("new-zones-directory", options)
+    views = {"_default": options} | {one.words[1]: one.block or () for one in top if one.words[:1] == ("view",)}
+    for name, scope in views.items():
+        database = directory / f"{name}.nzd"
+        if _is_on(_value("allow-new-zones", scope) or _value("allow-new-zones", options)) and database.exists():
+            with suppress(Unavailable):
+                yield from statements(run_program("named-nzd2nzf", str(database), within=_TIMEOUT).out)
 
 
 def statements(text: str) -> tuple[Statement, ...]:
@@ -73,12 +94,19 @@ def _zones(top: Sequence[Statement]) -> Iterator[BindZone]:
     views = [one.block or () for one in top if one.words[:1] == ("view",)]
     for scope in (top, *views):
         inherited = _block("allow-update", scope) or _block("allow-update", options)
+        differences = _value("ixfr-from-differences", scope) or _value("ixfr-from-differences", options)
         for zone in scope:
             if zone.words[:1] == ("zone",) and zone.block and (file := _value("file", zone.block)):
-                yield _zone(zone.block, directory / file, directory, inherited)
+                yield _zone(zone.block, directory / file, directory, inherited, differences)
 
 
-def _zone(block: Sequence[Statement], path: Path, directory: Path, inherited: Sequence[Statement] | None) -> BindZone:
+def _zone(
+    block: Sequence[Statement],
+    path: Path,
+    directory: Path,
+    inherited: Sequence[Statement] | None,
+    differences: str,
+) -> BindZone:
     kind, journal = _value("type", block), _value("journal", block)
     dynamic = ""
     if kind not in _WRITTEN_BY_PERSONS:
@@ -90,7 +118,13 @@ def _zone(block: Sequence[Statement], path: Path, directory: Path, inherited: Se
     signed = _value("inline-signing", block) != "no" and bool(
         _value("dnssec-policy", block) not in ("", "none") or _value("inline-signing", block)
     )
-    return BindZone(path, directory / journal if journal else None, dynamic, signed)
+    noted = _value("ixfr-from-differences", block) or differences
+    only_reads = signed or _is_on(noted) or noted in _WRITTEN_BY_PERSONS
+    return BindZone(path, directory / journal if journal else None, dynamic, only_reads)
+
+
+def _is_on(value: str) -> bool:
+    return value in ("yes", "true", "1")
 
 
 def _allows_somebody(entries: Sequence[Statement] | None) -> bool:

@@ -5,7 +5,7 @@ from datetime import date
 
 from dkimctl.errors import Refused, Unavailable
 from dkimctl.providers.base import Change, Create, Delete, ProviderRecord, Replace
-from dkimctl.providers.zonefile.parse import Placed, ZoneText
+from dkimctl.providers.zonefile.zonetext import Placed, ZoneText
 from dkimctl.record.presentation import character_strings, quoted
 
 Edit = tuple[int, int, str]

@@ -1,12 +1,12 @@
 """Parse a zone file: owner, TTL, type and data of each entry, following `$ORIGIN` and `$INCLUDE`."""
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 
 from dkimctl.names import printable
 from dkimctl.providers.zonefile.rules import is_allowed_beside_cname, wrong_escape, wrong_name, wrong_string
 from dkimctl.providers.zonefile.scan import Entry, SyntaxProblem, Token, entries
+from dkimctl.providers.zonefile.zonetext import Placed, ZoneText
 
 _TTL = re.compile(r"\d+|(?:\d+[smhdw])+", re.IGNORECASE)
 _SERIAL = re.compile(r"[0-9]{1,10}")
@@ -24,52 +24,6 @@ _SIGNED = ("RRSIG", "NSEC", "NSEC3")
 
 Read = Callable[[str], "tuple[str, str] | None"]
 """Maps a file name in `$INCLUDE` to the file's path and text; None when there is no such file."""
-
-
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """A record and its position in the files."""
-
-    path: str
-    """The file that contains it."""
-    entry: Entry
-    owner: str
-    """Absolute, lower-case, without final dot."""
-    ttl: int | None
-    """Seconds; None when the entry gives none."""
-    type: str
-    header: int
-    """The offset of TTL, class or type: an edit replaces the text from here."""
-    data: tuple[Token, ...]
-    named_by: int
-    """The index of the record whose entry writes out this record's owner: its own, or an earlier one."""
-    target: str = ""
-    """A CNAME's target: absolute, lower-case, without final dot."""
-
-    @property
-    def text(self) -> str:
-        """The strings of a TXT record, joined."""
-        return "".join(token.value for token in self.data)
-
-
-@dataclass(frozen=True, slots=True)
-class ZoneText:
-    """A parsed zone file, with the files that it includes."""
-
-    path: str
-    """The path of the zone file itself."""
-    texts: Mapping[str, str]
-    """Path → text of each file."""
-    shared: frozenset[str]
-    """The files that are included more than once: a record in them belongs to several names."""
-    zone: str
-    """The apex: the owner of the SOA record."""
-    records: tuple[Placed, ...]
-
-    @property
-    def soa(self) -> Placed:
-        """The SOA record."""
-        return next(record for record in self.records if record.type == "SOA")
 
 
 def parse_zone(text: str, path: str, origin: str = "", read: Read = lambda _: None) -> ZoneText:

@@ -26,8 +26,9 @@ from dkimctl.providers.base import Capabilities, Change, Found, ProviderSetup
 from dkimctl.providers.zonefile.edit import changed_texts, records_at
 from dkimctl.providers.zonefile.options import RELOADING, ZoneFileOptions, options_from, reload
 from dkimctl.providers.zonefile.ownership import bind_zone, refuse_servers_file
-from dkimctl.providers.zonefile.parse import ZoneText, parse_zone
+from dkimctl.providers.zonefile.parse import parse_zone
 from dkimctl.providers.zonefile.servercheck import refuse_unloadable
+from dkimctl.providers.zonefile.zonetext import ZoneText
 
 _NAMING = re.compile(r"(?:db\.)?(.+?)(?:\.zone|\.db|\.hosts|\.txt)?")  # the usual names of zone files
 BACKUP = ".bak"

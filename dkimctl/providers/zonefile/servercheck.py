@@ -10,8 +10,8 @@ from pathlib import Path
 from dkimctl.errors import Refused
 from dkimctl.files import scratch_directory, write_file
 from dkimctl.programs import find_program, run_program
-from dkimctl.providers.zonefile.parse import ZoneText
 from dkimctl.providers.zonefile.scan import entries
+from dkimctl.providers.zonefile.zonetext import ZoneText
 
 _CHECKER = "named-checkzone"
 _TOLERATED = ("-k", "-n", "-m", "-M", "-S", "-r", "-T")
