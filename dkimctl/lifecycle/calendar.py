@@ -8,11 +8,14 @@ from dkimctl.config.settings import Settings
 from dkimctl.errors import DkimctlError
 from dkimctl.keys.store import LifecycleStore
 from dkimctl.lifecycle.facts import Facts, KeyFacts
+from dkimctl.lifecycle.fitness import was_only_tried
+from dkimctl.lifecycle.gather import Machine
 from dkimctl.lifecycle.machine import read_machine
 from dkimctl.lifecycle.notes import at_text, instant
 from dkimctl.lifecycle.plan import Do, Plan, old_at
 from dkimctl.lifecycle.policy import Policy
 from dkimctl.lifecycle.preview import preview
+from dkimctl.lifecycle.relays import Relays
 
 TAKES_OVER = "the next key takes over"
 
@@ -37,11 +40,15 @@ def calendar(
     domains: Iterable[str],
     clock: Clock,
     unread: Callable[[DkimctlError], None] = lambda _: None,
+    relays: Relays | None = None,
 ) -> tuple[Appointment, ...]:
-    """Return the steps to come, earliest first; nothing is done. What cannot be read is a step, and for `unread`."""
+    """Return the steps to come, earliest first; nothing is done. What cannot be read is a step, and for `unread`.
+
+    `relays`: those of a fleet, where they sign and this host does not.
+    """
     found: list[Appointment] = []
     now = instant(clock.now())
-    machine = read_machine(settings, now)
+    machine = read_machine(settings, now, relays)
     for domain in domains:
         try:
             gathered, policy, planned = preview(settings, store, domain, machine, clock)
@@ -49,9 +56,17 @@ def calendar(
             unread(error)
             found.append(Appointment(at_text(now), domain, "", error.message, is_due=True))
             continue
-        found += _due(domain, gathered.facts, planned, now)
-        found += _to_come(domain, gathered.facts, policy, now)
+        found += _due(domain, gathered.facts, _of_this_host(planned, machine), now)
+        if not gathered.is_deleted:
+            found += _to_come(domain, gathered.facts, policy, now)
     return tuple(sorted(found, key=lambda one: (one.at, one.domain, one.selector)))
+
+
+def _of_this_host(planned: Plan, machine: Machine) -> Plan:
+    """Return a plan without what each relay of a fleet does by itself."""
+    if machine.relays is None:
+        return planned
+    return planned._replace(actions=tuple(action for action in planned.actions if action.do is not Do.PROVE))
 
 
 def _due(domain: str, facts: Facts, planned: Plan, now: int) -> Iterable[Appointment]:
@@ -78,7 +93,7 @@ def steps_to_come(key: KeyFacts, facts: Facts, policy: Policy) -> Iterator[tuple
     if key.is_used:
         yield old_at(key, policy), Do.SWITCH, TAKES_OVER
     left = key.left
-    if left is not None and key.is_ours:
+    if left is not None and key.is_ours and not was_only_tried(key):
         record = key.record
         if record.revoked is None:
             yield left + policy.keep_after, Do.REVOKE, "its record is emptied (p=)"

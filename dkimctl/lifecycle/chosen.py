@@ -1,14 +1,37 @@
 """The keys that sign already, and of some domains another one: what a switch renders."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
+from dkimctl.config.settings import Settings
+from dkimctl.errors import CheckFailed
 from dkimctl.keys.filtered import FilteredKeys
-from dkimctl.keys.metadata import Phase
-from dkimctl.keys.store import Key, KeyReader
-from dkimctl.signers.base import Name
+from dkimctl.keys.metadata import Metadata, Phase
+from dkimctl.keys.store import Key, KeyName, KeyReader
+from dkimctl.signers.base import Names
 
 
-def chosen_keys(store: KeyReader, installed: frozenset[Name], chosen: Mapping[str, frozenset[str]]) -> FilteredKeys:
+class _Chosen(FilteredKeys):
+    """Of a domain whose metadata are damaged, or of a newer version, the keys that sign stay as they are."""
+
+    def __init__(self, store: KeyReader, select: Callable[[Key], Key | None], directory: str) -> None:
+        super().__init__(store, select)
+        self._directory = directory
+
+    def find(self, name: KeyName) -> Key | None:
+        """Return the key of this name, if there is one and it is selected; known by its private key file alone."""
+        try:
+            return super().find(name)
+        except CheckFailed:
+            path = f"{self._directory}/{name.domain}/{name.selector}.private"
+            bare = Metadata("rsa", 0, "", phase=Phase.ACTIVE)
+            public = self.public(Key(name.domain, name.selector, path, bare))
+            known = bare._replace(algorithm=public.algorithm, bits=public.bits)
+            return Key(name.domain, name.selector, path, known)
+
+
+def chosen_keys(
+    settings: Settings, store: KeyReader, installed: Names, chosen: Mapping[str, frozenset[str]]
+) -> FilteredKeys:
     """Return, as active, the keys of the installed tables, and those that are to take their place.
 
     `installed`: domain and selector of each key that signs. `chosen`: domain → the selectors that are to sign.
@@ -19,4 +42,4 @@ def chosen_keys(store: KeyReader, installed: frozenset[Name], chosen: Mapping[st
         signs = (key.domain, key.selector) in installed if own is None else key.selector in own
         return key._replace(metadata=key.metadata._replace(phase=Phase.ACTIVE)) if signs else None
 
-    return FilteredKeys(store, select)
+    return _Chosen(store, select, settings.paths.keys)

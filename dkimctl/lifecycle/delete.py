@@ -18,13 +18,14 @@ from dkimctl.install.switch import reload_again
 from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import Key, LifecycleStore
 from dkimctl.lifecycle.account import open_account, provider_of
+from dkimctl.lifecycle.deletion import needed_until
 from dkimctl.lifecycle.due import Report
-from dkimctl.lifecycle.facts import KeyFacts
+from dkimctl.lifecycle.facts import HERE, KeyFacts
 from dkimctl.lifecycle.gather import DELETED, Gathered, Machine, gather, left_relay
 from dkimctl.lifecycle.machine import STATE_DIRECTORY, make_state_directory, read_machine
-from dkimctl.lifecycle.notes import HERE, at_text, instant, with_on_relay
+from dkimctl.lifecycle.notes import at_text, instant, with_on_relay
 from dkimctl.lifecycle.plan import Do
-from dkimctl.lifecycle.policy import policy_for
+from dkimctl.lifecycle.relays import Relays
 from dkimctl.lifecycle.steps import Ending, RotationStep, StepOutcome
 from dkimctl.lifecycle.switching import stop
 from dkimctl.publish.withdraw import remove_record
@@ -52,13 +53,16 @@ def delete(
     dry_run: bool = False,
     clock: Clock,
     report: Report = lambda _: None,
+    relays: Relays | None = None,
 ) -> tuple[RotationStep, ...]:
     """Delete a key, or all of a domain; nothing is left to do where that was done already.
+
+    `relays`: those of a fleet, which sign instead of this host; they are told to stop, and confirm it later.
 
     Raises UsageError when there is no such key, Refused for one that needs a word, and what a switch of the signer and
     a provider raise: what was not done yet is then as it was.
     """
-    run = _Run(settings, store, domain, selector, consent, clock, report)
+    run = _Run(settings, store, domain, selector, consent, clock, report, relays)
     if dry_run:
         planned = tuple(run.plan())
         for step in planned:
@@ -70,9 +74,11 @@ def delete(
     return tuple(run.steps)
 
 
-def finish(settings: Settings, store: LifecycleStore, domain: str, *, clock: Clock) -> tuple[RotationStep, ...]:
+def finish(
+    settings: Settings, store: LifecycleStore, domain: str, *, clock: Clock, relays: Relays | None = None
+) -> tuple[RotationStep, ...]:
     """Take away what is due of a deleted domain; `rotate` calls it, and holds its lock. Raises as `delete`."""
-    run = _Run(settings, store, domain, None, Consent(stop_signing=True), clock)
+    run = _Run(settings, store, domain, None, Consent(stop_signing=True), clock, relays=relays)
     run.work()
     return tuple(run.steps)
 
@@ -86,6 +92,7 @@ class _Run:
     consent: Consent
     clock: Clock
     report: Report = lambda _: None
+    relays: Relays | None = None
     steps: list[RotationStep] = field(default_factory=list)
 
     def plan(self) -> Iterator[RotationStep]:
@@ -93,34 +100,41 @@ class _Run:
         machine, found, chosen = self._look()
         self._check(machine, found, chosen)
         for facts in chosen:
-            if facts.is_used:
+            if self._signs(found, facts):
                 yield self._step(facts, Ending.STOP, StepOutcome.PLANNED, "no mail is signed with it any more")
         for facts in chosen:
-            leaves = facts._replace(relays={}) if facts.is_used and self.consent.under_way else facts
+            leaves = facts._replace(relays={}) if self._signs(found, facts) and self.consent.under_way else facts
             if wait := self._wait(machine, leaves):
                 yield wait
                 continue
-            if _has_record(found.keys[facts.id]):
-                yield self._step(facts, Do.REMOVE, StepOutcome.PLANNED, "its record is removed, its absence read back")
-            yield self._step(facts, Do.PURGE, StepOutcome.PLANNED, f"{found.keys[facts.id].path} is removed")
+            yield from self._planned_end(found.keys[facts.id])
+        for key in self._lost(found):
+            yield from self._planned_end(key)
+
+    def _planned_end(self, key: Key) -> Iterator[RotationStep]:
+        proofs = {Do.REMOVE: "its record is removed, its absence read back", Do.PURGE: f"{key.path} is removed"}
+        for action, proof in proofs.items():
+            if action is Do.PURGE or _has_record(key):
+                yield RotationStep(self.domain, key.selector, action, StepOutcome.PLANNED, proof)
 
     def work(self) -> None:
         """Do it."""
         machine, found, chosen = self._look()
         self._check(machine, found, chosen)
-        used = [facts for facts in chosen if facts.is_used]
+        used = [facts for facts in chosen if self._signs(found, facts)]
         if self.selector is None and chosen:
             self._note(timestamp(self.clock.now()))
         if used:
             self._stop(found, used)
             machine, found, chosen = self._look()
-        found, chosen = self._note_left(machine, found, chosen, was_stopped=bool(used))
+        if self.relays is None:  # a fleet's relays say themselves when none of them may sign with it any more
+            found, chosen = self._note_left(machine, found, chosen, was_stopped=bool(used))
         waits = [wait for facts in chosen if (wait := self._wait(machine, facts))]
         waiting = {wait.selector for wait in waits}
         for facts in chosen:
             if facts.selector not in waiting:
                 self._take_away(found.keys[facts.id])
-        for key in self._lost():
+        for key in self._lost(found):
             self._take_away(key)
         for wait in waits:
             self._say(wait)
@@ -131,11 +145,10 @@ class _Run:
 
     def _look(self) -> tuple[Machine, Gathered, Sequence[KeyFacts]]:
         """Return the facts about the keys to delete. Raises UsageError when there is none, and never was one."""
-        machine = read_machine(self.settings, self._now)
+        machine = read_machine(self.settings, self._now, self.relays)
         found = gather(self.settings, self.store, self.domain, machine, self._now)
         chosen = [facts for facts in found.facts.keys if self.selector in (None, facts.selector)]
-        gone = self.store.ended(self.domain)
-        if not (chosen or self._lost()) and not (self.selector in gone if self.selector else gone):
+        if not (chosen or self._lost(found) or self._was_deleted()):
             raise UsageError(
                 f"{self.domain} has no key {self.selector or ''}".rstrip(),
                 hint=f"see its keys: dkimctl status {shell_word(self.domain)}",
@@ -145,31 +158,49 @@ class _Run:
     def _check(self, machine: Machine, found: Gathered, chosen: Sequence[KeyFacts]) -> None:
         """Raise Refused for a key that must not go."""
         for facts in chosen:
-            self._guard(machine, found.keys[facts.id], facts)
-
-        if any(key.phase is Phase.ACTIVE or (key.domain, key.selector) in machine.installed for key in self._lost()):
+            self._guard(machine, found, facts)
+        lost = self._lost(found)
+        if any(key.phase is Phase.ACTIVE or (key.domain, key.selector) in machine.installed for key in lost):
             raise Refused(
                 f"the private key of a key of {self.domain} is gone, but mail signed with it may be under way",
                 hint="dkimctl rotate says what to do, and takes its record away once that mail is through",
             )
 
-    def _lost(self) -> list[Key]:
+    def _lost(self, found: Gathered) -> list[Key]:
         """Return the keys whose private key is gone although they were not taken out of use."""
-        return [key for key in self.store.lost(self.domain) if self.selector in (None, key.selector)]
+        return [key for key in found.lost if self.selector in (None, key.selector)]
 
-    def _guard(self, machine: Machine, key: Key, facts: KeyFacts) -> None:
-        domain = shell_word(self.domain)
+    def _was_deleted(self) -> bool:
+        """Return True when there was such a key."""
+        return any(self.selector in (None, key.selector) for key in self.store.purged(self.domain))
+
+    def _signs(self, found: Gathered, facts: KeyFacts) -> bool:
+        """Return True for a key with which mail is signed, or may be at any moment, until somebody ends that.
+
+        A fleet's relays take the key that is active, and where none is, one that DNS serves. One that they were told to
+        stop signing with waits for their word.
+        """
+        phase = found.keys[facts.id].phase
+        if self.relays is None:
+            return facts.is_used
+        if phase is Phase.RETIRING or not facts.relays:
+            return False
+        others = {key.phase for key in found.keys.values() if key.metadata.algorithm == facts.algorithm}
+        return facts.is_used or phase is Phase.ACTIVE or (phase is Phase.VERIFIED and Phase.ACTIVE not in others)
+
+    def _guard(self, machine: Machine, found: Gathered, facts: KeyFacts) -> None:
+        domain, key, signs = shell_word(self.domain), found.keys[facts.id], self._signs(found, facts)
         if key.metadata.path:
             raise Refused(
                 f"{key.selector} of {key.domain} was taken over, and its files are not dkimctl's to remove",
                 hint="remove its record and its file by hand, then its .json in the key directory",
             )
-        if facts.is_used and not self.consent.stop_signing:
+        if signs and not self.consent.stop_signing:
             raise Refused(
                 f"{key.selector} signs for {key.domain}: without it mail goes out unsigned",
                 hint=f"replace it: dkimctl rotate --now {domain}; or end it: dkimctl delete {domain} --stop-signing",
             )
-        if self.selector and not facts.is_used and self._wait(machine, facts):
+        if self.selector and not signs and self._wait(machine, facts):
             raise Refused(
                 f"mail signed with {key.selector} of {key.domain} may be under way",
                 hint="dkimctl rotate takes it away when that is through; a leaked key: dkimctl revoke",
@@ -182,24 +213,21 @@ class _Run:
 
     def _wait(self, machine: Machine, facts: KeyFacts) -> RotationStep | None:
         """Return what a key waits for before it may be taken away; None when nothing needs it."""
-        if not facts.has_signed:
+        under_way = self.consent.under_way
+        wait = needed_until(self.settings, self.domain, machine, facts, self._now, under_way=under_way)
+        if wait is None:
             return None
-        wait = self._step(facts, Do.REMOVE, StepOutcome.WAITS, f"mail signed with {facts.selector} that is under way")
-        if facts.left is None:
-            on = "" if facts.is_used else f"connections that may still sign with {facts.selector}"
-            return replace(wait, proof=on or f"{wait.proof}, once it signs no more")
-        if self.consent.under_way:
-            return None
-        keep = policy_for(self.settings, self.domain, queue_lifetime=machine.queue_lifetime).keep_after
-        queued = machine.oldest_queued
-        ends = [facts.left + keep, machine.careful_until or 0]
-        if queued is not None and queued <= facts.left:  # at most as long again: mail on hold stays for ever
-            ends.append(min(self._now + 1, facts.left + 2 * keep))
-        return replace(wait, until=at_text(max(ends))) if max(ends) > self._now else None
+        step = self._step(facts, Do.REMOVE, StepOutcome.WAITS, wait.on)
+        return step if wait.until is None else replace(step, until=at_text(wait.until))
 
     # --- effects
 
     def _stop(self, found: Gathered, used: Sequence[KeyFacts]) -> None:
+        if self.relays is not None:
+            self.relays.stop([found.keys[facts.id] for facts in used], self.clock.now())
+            for facts in used:
+                self._say(self._step(facts, Ending.STOP, StepOutcome.DONE, "the relays stop with their next sync"))
+            return
         try:
             stop(self.settings, self.store, frozenset((self.domain, key.selector) for key in used), clock=self.clock)
         except DkimctlError:

@@ -1,12 +1,12 @@
-"""An action that is due: apart from what it does, which an idle run need not load."""
+"""An action that is due, and when a domain is due again: apart from what is done, which an idle run need not load."""
 
 from collections.abc import Callable
 from typing import NamedTuple
 
 from dkimctl.keys.store import Key
 from dkimctl.lifecycle.gather import Gathered
-from dkimctl.lifecycle.plan import Action
-from dkimctl.lifecycle.policy import Policy
+from dkimctl.lifecycle.plan import Action, Do, Plan
+from dkimctl.lifecycle.policy import DAY, Policy
 from dkimctl.lifecycle.steps import RotationStep
 
 Report = Callable[[RotationStep], None]
@@ -28,3 +28,15 @@ class Due(NamedTuple):
     def key(self) -> Key:
         """The key that it is for; not of an action that makes one."""
         return self.gathered.keys[self.action.key]
+
+
+def when_again(planned: Plan, now: int) -> int | None:
+    """Return when a fleet's domain is to be looked at again; None: soon, as an action could not be done yet.
+
+    A proof is none of the worker's: each relay proves by itself. A relay that comes back makes what waits for it due.
+    """
+    waits = {wait.do for wait in planned.waits if wait.until is None and not (wait.needs_person or wait.is_for_away)}
+    if Do.SWITCH in waits or any(action.do is not Do.PROVE for action in planned.actions):
+        return None
+    hour = now + 3600
+    return min(planned.due or hour, hour) if waits else planned.due or now + DAY

@@ -1,49 +1,41 @@
 """The effects of a plan's actions: each is done, read back, and noted as a fact."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from dkimctl.clock import Clock
-from dkimctl.config.settings import Settings
 from dkimctl.errors import DkimctlError
-from dkimctl.host.milterconnections import open_connections
-from dkimctl.keys.metadata import Metadata, Phase
+from dkimctl.keys.metadata import UNPROVEN, Metadata, Phase
 from dkimctl.keys.phases import reach
-from dkimctl.keys.store import Key, LifecycleStore
+from dkimctl.keys.store import Key
 from dkimctl.lifecycle.account import open_account, provider_text
-from dkimctl.lifecycle.due import Due, Report
-from dkimctl.lifecycle.facts import KeyOnRelay, RecordFacts
+from dkimctl.lifecycle.acting import Acting
+from dkimctl.lifecycle.due import Due
+from dkimctl.lifecycle.facts import RecordFacts
 from dkimctl.lifecycle.next_key import NoFreeSlot, make_next
-from dkimctl.lifecycle.notes import instant, read_on_relay, read_record, with_on_relay, with_record
+from dkimctl.lifecycle.notes import read_record, with_record
 from dkimctl.lifecycle.plan import Do
 from dkimctl.lifecycle.policy import DAY
 from dkimctl.lifecycle.records import look, noted
+from dkimctl.lifecycle.relays import Relays
 from dkimctl.lifecycle.reveal import TooEarly, reveal
 from dkimctl.lifecycle.steps import TO_BE_CONTINUED, RotationStep, StepOutcome, failed_step
-from dkimctl.lifecycle.switching import prove_keys, switch
+from dkimctl.lifecycle.switch_effects import Switching
 from dkimctl.providers.base import Provider
 from dkimctl.publish.publication import Choices, PublishOutcome
 from dkimctl.publish.publish import publish_at_each
 from dkimctl.publish.withdraw import remove_record, revoke_record
-from dkimctl.signers.base import Name
-from dkimctl.signers.registry import signer_of
-from dkimctl.signers.service import Action as Reload
-from dkimctl.signers.service import reload_daemon
 from dkimctl.verify.report import Report as DnsReport
 from dkimctl.verify.report import Target
 from dkimctl.verify.targets import managed_target
 
 
 @dataclass(frozen=True, slots=True)
-class Effects:
+class Effects(Acting):
     """Does actions, all of one kind at a time."""
 
-    settings: Settings
-    store: LifecycleStore
-    clock: Clock
-    report: Report
+    relays: Relays | None = None
+    """The relays of a fleet, which sign; None where this host does."""
 
     def perform(self, do: Do, dues: Sequence[Due]) -> bool:
         """Do these actions; each reports its step. Returns False when a switch failed for too many domains."""
@@ -55,9 +47,9 @@ class Effects:
             case Do.LOOK:
                 self._look(dues)
             case Do.SWITCH:
-                return self._switch(dues)
+                return self._switching.switch(dues)
             case Do.PROVE:
-                self._prove(dues)
+                self._switching.prove(dues)
             case Do.REVOKE:
                 self._each(dues, self._revoke)
             case Do.REMOVE:
@@ -67,8 +59,8 @@ class Effects:
         return True
 
     @property
-    def _now(self) -> int:
-        return instant(self.clock.now())
+    def _switching(self) -> Switching:
+        return Switching(self.settings, self.store, self.clock, self.report, self.relays)
 
     def _each(self, dues: Sequence[Due], work: Callable[[Due], tuple[str, str]]) -> None:
         for due in dues:
@@ -81,26 +73,8 @@ class Effects:
                 selector = due.key.selector if due.action.key else ""
                 self.report(failed_step(due.domain, selector, due.action.do, error))
 
-    def _fail(self, due: Due, error: DkimctlError) -> None:
-        self.report(failed_step(due.domain, due.key.selector, due.action.do, error))
-
-    @contextmanager
-    def _alone(self, due: Due) -> Iterator[None]:
-        """Make an error in here a failed step of this key: the others of its group go on."""
-        try:
-            yield
-        except DkimctlError as error:
-            self._fail(due, error)
-
-    def _done(self, due: Due, proof: str, selector: str = "") -> None:
-        name = selector or due.key.selector
-        self.report(RotationStep(due.domain, name, due.action.do, StepOutcome.DONE, proof))
-
     def _note_record(self, key: Key, change: Callable[[RecordFacts], RecordFacts]) -> Key:
         return self.store.note(key, lambda now: with_record(now, change(read_record(now, self._now))))
-
-    def _note_signing(self, key: Key, change: Callable[[KeyOnRelay], KeyOnRelay]) -> Key:
-        return self.store.note(key, lambda now: with_on_relay(now, change(read_on_relay(now, self._now))))
 
     # --- keys and records
 
@@ -172,8 +146,8 @@ class Effects:
         if after.absent is not None and before.absent is None:
             return self._done(due, "no name server has the record any more")
         if after.last_seen is not None and after.missing is None and after.last_seen != before.last_seen:
-            key = self.store.find(due.key.name) or due.key
-            if key.phase in (Phase.GENERATED, Phase.PUBLISHED):
+            if due.key.phase in UNPROVEN:
+                key = self.store.find(due.key.name) or due.key
                 reach(self.store, key, Phase.VERIFIED, self.clock.now(), provider=key.metadata.provider or "")
             if before.last_seen is None or before.missing is not None or after.confirmed != before.confirmed:
                 self._done(due, "every address of every name server gives exactly this key")
@@ -190,94 +164,6 @@ class Effects:
         changed = max(key.record.written or 0, key.record.revoked or 0, key.record.removed or 0)
         return key.is_used or 0 < changed < self._now - DAY
 
-    # --- the switch
-
-    def _switch(self, dues: Sequence[Due]) -> bool:
-        """Switch one domain, then 1 % of them, then the rest; stop after three failures, or at 1 %."""
-        failures = 0
-        for batch in _canary(dues) if self.settings.lifecycle.canary else [dues]:
-            failures += self._switch_all(batch)
-            if failures and (failures >= 3 or 100 * failures >= len(dues)):
-                return False
-        return True
-
-    def _switch_all(self, dues: Sequence[Due]) -> int:
-        now = self._now
-        try:
-            for due in dues:  # no proof from before counts: the tables change before the daemon reads them
-                self._note_signing(due.key, lambda facts: KeyOnRelay(tried=now, failed=facts.failed))
-            result = switch(self.settings, self.store, [due.key for due in dues], clock=self.clock)
-        except DkimctlError as error:
-            for due in dues:
-                self._fail(due, error)
-            return len(dues)
-        if any(key.leak and key.is_used for due in dues for key in due.gathered.facts.keys):
-            self._restart(dues)
-        for due in dues:
-            name = (due.domain, due.key.selector)
-            if name in result.failed:
-                self._fail(due, result.failed[name])
-                continue
-            with self._alone(due):
-                self._note_proof(due.key, was_switched=True)
-                self._done(due, "it signs now, and its signature verifies with the record in DNS")
-        return len(result.failed)
-
-    def _restart(self, dues: Sequence[Due]) -> None:
-        """Restart the signer: connections that were open at the reload still sign with the leaked key."""
-        signer = signer_of(self.settings)
-        socket = signer.listens_at(self.settings) if self.settings.is_live else None
-        if socket is None or not open_connections(socket):
-            return
-        try:
-            made = reload_daemon(Reload.RESTART, signer.service(self.settings), signer.running(self.settings).pid)
-            outcome = StepOutcome.DONE if made.done else StepOutcome.WAITS
-            code = 0 if made.done else TO_BE_CONTINUED
-            self.report(RotationStep("", "", Do.SWITCH, outcome, made.message, hint=made.hint, exit_code=code))
-        except DkimctlError as error:
-            self.report(failed_step(dues[0].domain, dues[0].key.selector, Do.SWITCH, error))
-
-    def _note_proof(self, key: Key, *, was_switched: bool = False) -> None:
-        """Note a proof, and the phase that follows from it, in one write: a run may be killed after any.
-
-        With a switch the rotation that a person began is over; a wish that was left would begin another one. The first
-        proof of a key that signed before any run ends no wish.
-        """
-        now = self._now
-        if was_switched or self._is_begun(key):
-            self.store.note_domain(key.domain, begun=None)
-
-        def proven(known: Metadata) -> Metadata:
-            facts = read_on_relay(known, now)
-            known = with_on_relay(known, KeyOnRelay(since=now if facts.since is None else facts.since, proven=now))
-            return known.in_phase(Phase.ACTIVE, self.clock.now(), "a probe's signature verified")
-
-        self.store.note(key, proven)
-
-    def _prove(self, dues: Sequence[Due]) -> None:
-        result: Mapping[Name, DkimctlError | None]
-        keys = [due.key for due in dues]
-        is_begun = any(self._is_begun(key) for key in keys)
-        try:
-            result = prove_keys(self.settings, self.store, keys, is_begun=is_begun, clock=self.clock)
-        except DkimctlError as problem:
-            result = dict.fromkeys(((due.domain, due.key.selector) for due in dues), problem)
-        for due in dues:
-            error = result.get((due.domain, due.key.selector))
-            with self._alone(due):
-                self._note_proof(due.key) if error is None else self._note_failure(due.key)
-            if error is not None:
-                self._fail(due, error)
-
-    def _is_begun(self, key: Key) -> bool:
-        """Return True when a switch to this key began and was not seen to end."""
-        noted = read_on_relay(key.metadata, self._now)
-        return noted.tried is not None and noted.since is None
-
-    def _note_failure(self, key: Key) -> None:
-        now = self._now
-        self._note_signing(key, lambda facts: facts._replace(failed=now if facts.failed is None else facts.failed))
-
     # --- what is taken away
 
     def _revoke(self, due: Due) -> tuple[str, str]:
@@ -285,7 +171,7 @@ class Effects:
 
     def empty(self, key: Key) -> str:
         """Have the record of a key say an empty `p=`, and note it. Returns the proof; raises as `revoke_record`."""
-        proof = revoke_record(self.settings, self.store, self._provider(key.domain), key)
+        proof = self._write_empty(key)
         now = self._now
 
         def emptied(known: Metadata) -> Metadata:
@@ -295,8 +181,14 @@ class Effects:
         self.store.note(key, emptied)
         return proof
 
+    def _write_empty(self, key: Key) -> str:
+        return revoke_record(self.settings, self.store, self._provider(key.domain), key)
+
+    def _delete_record(self, key: Key) -> str:
+        return remove_record(self.settings, self.store, self._provider(key.domain), key)
+
     def _remove(self, due: Due) -> tuple[str, str]:
-        proof = remove_record(self.settings, self.store, self._provider(due.domain), due.key)
+        proof = self._delete_record(due.key)
         now = self._now
         self._note_record(due.key, lambda record: record._replace(removed=now, absent=None))
         return due.key.selector, proof
@@ -310,12 +202,3 @@ class Effects:
 
 def _emptied(record: RecordFacts, now: int) -> RecordFacts:
     return record if record.revoked is not None else RecordFacts(revoked=now, ttl=record.ttl)
-
-
-def _canary(dues: Sequence[Due]) -> Iterator[Sequence[Due]]:
-    percent = max(1, len(dues) // 100)
-    yield dues[:1]
-    if len(dues) > 1:
-        yield dues[1 : 1 + percent]
-    if len(dues) > 1 + percent:
-        yield dues[1 + percent :]

@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
+HERE = "this host"
+"""The relay's name where there is only one."""
+
 
 class Leak(StrEnum):
     """What is known to be in the hands of others."""
@@ -39,6 +42,8 @@ class KeyOnRelay(NamedTuple):
 
     opendkim keeps its configuration for as long as a connection is open (measured: a reload does not reach it).
     """
+    is_away: bool = False
+    """True when a relay of a fleet was not heard from for a while: no new key waits for it, and no old record goes."""
 
     @property
     def has_signed(self) -> bool:
@@ -50,6 +55,11 @@ class KeyOnRelay(NamedTuple):
     def may_sign(self) -> bool:
         """True while a message may be signed with it."""
         return self.has_signed and (self.is_used or self.left is None)
+
+    @property
+    def was_only_tried(self) -> bool:
+        """True when switches to it began, and none was seen to work."""
+        return self.tried is not None and self.since is None and not self.is_used
 
 
 class RecordFacts(NamedTuple):
@@ -103,9 +113,14 @@ class KeyFacts(NamedTuple):
     def is_used(self) -> bool:
         """True when a relay signs with it."""
         for relay in self.relays.values():  # noqa: SIM110  `any` takes three times as long, and a plan asks often
-            if relay.is_used:
+            if relay.is_used and not (relay.is_away and self.leak):
                 return True
         return False
+
+    @property
+    def may_sign(self) -> bool:
+        """True while mail may be signed with it. The end of a leaked key waits for no relay that is away."""
+        return any(relay.may_sign and not (relay.is_away and self.leak) for relay in self.relays.values())
 
     @property
     def has_signed(self) -> bool:
@@ -116,12 +131,15 @@ class KeyFacts(NamedTuple):
         return False
 
     @property
+    def since(self) -> int | None:
+        """When a relay first began to sign with it, proven by a message."""
+        return min((relay.since for relay in self.relays.values() if relay.since is not None), default=None)
+
+    @property
     def left(self) -> int | None:
         """The last instant at which any relay may have signed with it; None while one may, or none ever has."""
-        ends = [relay.left for relay in self.relays.values() if relay.has_signed]
-        if not ends or any(relay.may_sign for relay in self.relays.values()):
-            return None
-        return max(end for end in ends if end is not None)
+        ends = [relay.left for relay in self.relays.values() if relay.has_signed and relay.left is not None]
+        return None if not ends or self.may_sign else max(ends)
 
     @property
     def is_served(self) -> bool:

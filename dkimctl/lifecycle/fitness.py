@@ -26,22 +26,26 @@ def has_failed(key: KeyFacts) -> bool:
 
 
 def old_at(key: KeyFacts, policy: Policy) -> int:
-    """Return when a key is old. Keys that were old already when a run first saw them sign are not all due at once."""
-    since = min((relay.since for relay in key.relays.values() if relay.since is not None), default=None)
-    old = _starts_to_age(key, policy) + policy.rotate_after
-    return since + policy.overdue_spread if since is not None and old <= since else old
+    """Return when a key is old."""
+    if key.since is not None and key.is_ours:
+        return old_since(key.created, key.since, policy)
+    old = key.created + policy.rotate_after
+    return old if key.since is None else _spread(old, key.since, policy)
 
 
-def _starts_to_age(key: KeyFacts, policy: Policy) -> int:
-    """Return the instant from which the age of a key counts: that of the key material, less the time as a standby.
+def old_since(created: int, since: int, policy: Policy) -> int:
+    """Return when a key of our making is old that has signed since then. Its time as a standby does not count.
 
     A standby is made right after a switch. If that time counted, it would be due on the day it takes over. No more
-    than `rotate_after` of it is left out, and none for a key that was made elsewhere.
+    than `rotate_after` of it is left out.
     """
-    starts = [relay.since for relay in key.relays.values() if relay.since is not None]
-    if not starts or not key.is_ours:
-        return key.created
-    return min(max(key.created, min(starts)), key.created + policy.rotate_after)
+    starts = min(max(created, since), created + policy.rotate_after)
+    return _spread(starts + policy.rotate_after, since, policy)
+
+
+def _spread(old: int, since: int, policy: Policy) -> int:
+    """Keys that were old already when a run first saw them sign are not all due at once."""
+    return since + policy.overdue_spread if old <= since else old
 
 
 def must_be_seen_first(used: list[KeyFacts]) -> bool:
@@ -51,6 +55,11 @@ def must_be_seen_first(used: list[KeyFacts]) -> bool:
     """
     is_wrong = any(key.leak or key.is_revoked or key.record.missing is not None or has_failed(key) for key in used)
     return any(key.record.last_seen is None for key in used) and not is_wrong
+
+
+def was_only_tried(key: KeyFacts) -> bool:
+    """Return True for a key that went back wherever a relay switched to it: it is no former key."""
+    return all(relay.was_only_tried for relay in key.relays.values() if relay.has_signed)
 
 
 def is_proven(key: KeyFacts) -> bool:

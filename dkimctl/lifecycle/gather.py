@@ -8,19 +8,20 @@ from typing import NamedTuple
 from dkimctl.config.settings import Settings
 from dkimctl.keys.identity import identity_of
 from dkimctl.keys.metadata import Metadata, Phase
-from dkimctl.keys.store import Key, LifecycleStore
+from dkimctl.keys.store import Key, KeyReader, Life, LifecycleStore
 from dkimctl.lifecycle.account import provider_of
-from dkimctl.lifecycle.facts import Facts, KeyFacts, KeyOnRelay
-from dkimctl.lifecycle.notes import HERE, instant, not_ahead, read_leak, read_on_relay, read_record, with_on_relay
+from dkimctl.lifecycle.facts import HERE, Facts, KeyFacts, KeyOnRelay
+from dkimctl.lifecycle.notes import instant, not_ahead, read_leak, read_on_relay, read_record, with_on_relay
 from dkimctl.lifecycle.policy import DAY
+from dkimctl.lifecycle.relays import Relays
 from dkimctl.names import SLOTS
-from dkimctl.signers.base import Name
+from dkimctl.signers.base import Names
 
 
 class Machine(NamedTuple):
     """What is read from this machine once for all domains."""
 
-    installed: frozenset[Name]
+    installed: Names
     """Domain and selector of each key that the installed configuration names."""
     pinned: frozenset[str]
     """The connections and processes that are open now, and may go on with the configuration they began with."""
@@ -33,10 +34,14 @@ class Machine(NamedTuple):
     careful_until: int | None = None
     clock_problem: str = ""
     """Why the clock cannot be trusted: while there is a reason, nothing is changed."""
+    relays: Relays | None = None
+    """The relays of a fleet, which sign; None where this host does."""
 
 
 DELETED = "deleted"
 """The note of a domain that is deleted: since when."""
+REPLACED = "replaced"
+"""The note of a rotation that was begun: the algorithms whose keys were replaced since."""
 
 
 class Gathered(NamedTuple):
@@ -49,31 +54,36 @@ class Gathered(NamedTuple):
     """By identity, of keys that the tables do not name any more: what is new about who may still sign with them."""
     ahead: frozenset[str] = frozenset()
     """By identity, the keys with facts that may be dated in the future: noted under a wrong clock."""
-    has_lost: bool = False
-    """True when the private key of a published key is gone."""
-    begun: bool = False
-    """True from `rotate --now` until the switch."""
+    lost: tuple[Key, ...] = ()
+    """The published keys whose private key is gone."""
+    begun: frozenset[str] = frozenset()
+    """From `rotate --now` until the switch, the algorithms whose keys are to be replaced."""
     is_deleted: bool = False
     """True while keys of a deleted domain wait for their end; a key made later ends that."""
     is_adopted: bool = False
     """True for a domain with a key that was taken over, until somebody says that no other host signs with it."""
 
 
-def gather(settings: Settings, store: LifecycleStore, domain: str, machine: Machine, now: int) -> Gathered:
-    """Return the facts about a domain; nothing is noted.
+def gather(
+    settings: Settings, store: LifecycleStore, domain: str, machine: Machine, now: int, life: Life | None = None
+) -> Gathered:
+    """Return the facts about a domain; nothing is noted. `life`: what the store notes of it, where that was just read.
 
     Raises DiskError or Refused for what cannot be read, CheckFailed for what is damaged: this domain then stops.
     """
-    keys, lost, notes = store.life(domain)
-    noted = [(key, _on_relay(store, key, (domain, key.selector) in machine.installed, now)) for key in keys]
+    keys, lost, notes = life or store.life(domain)
+    noted = [(key, _on_relay(store, key, machine, now)) for key in keys]
     used = [relay for _, relay in noted if relay.is_used]
     is_proven = bool(used) and all(relay.since is not None for relay in used)  # the daemon has read its tables
     in_slots = settings.domain(domain).delegate is not None
     found, facts, left, ahead = {}, [], {}, set()
+    on_relays = machine.relays.facts_of(domain) if machine.relays else None
     for key, relay in noted:
         ends = is_proven and not relay.is_used and relay.has_signed and relay.left is None
         known = left_relay(relay, machine, now) if ends else relay
         one = _key_facts(store, key, known, now, in_slot=in_slots)
+        if on_relays is not None:
+            one = one._replace(relays=on_relays.get(one.id, {}))
         found[one.id] = key
         facts.append(one)
         if now in one.record or now in relay or one.created == now:  # what lies in the future is read as now
@@ -96,28 +106,56 @@ def gather(settings: Settings, store: LifecycleStore, domain: str, machine: Mach
         found,
         left,
         frozenset() if machine.clock_problem else frozenset(ahead),
-        has_lost=bool(lost),
-        begun=notes.get("begun") is not None,
-        is_deleted=_is_deleted(notes.get(DELETED), keys),
-        is_adopted=held is None and any(key.metadata.path for key in keys),
+        lost=lost,
+        begun=_begun(notes, facts),
+        is_deleted=is_deleted(keys, notes),
+        is_adopted=awaits_confirmation(keys, notes),
     )
 
 
-def _is_deleted(since: object, keys: tuple[Key, ...]) -> bool:
+def _begun(notes: Mapping[str, object], keys: list[KeyFacts]) -> frozenset[str]:
+    """Return the algorithms that a wish is for, and of which no key was replaced since. Of a leak only the leaked."""
+    if notes.get("begun") is None:
+        return frozenset()
+    leaked = {key.algorithm for key in keys if key.is_used and key.leak}
+    replaced = notes.get(REPLACED)
+    done = replaced if isinstance(replaced, list) else []
+    return frozenset(one for one in leaked or {key.algorithm for key in keys} if one not in done)
+
+
+def awaits_confirmation(keys: tuple[Key, ...], notes: Mapping[str, object]) -> bool:
+    """Return True where a key was taken over, and nobody has said yet that no other host signs with it."""
+    return notes.get("held") is None and any(map(_was_taken_over, keys))
+
+
+def _was_taken_over(key: Key) -> bool:
+    """Return True for a key that `adopt` found, elsewhere or in dkimctl's own directory, whose history begins there."""
+    known = key.metadata
+    return bool(known.path or (known.history and known.history[0].phase is not Phase.GENERATED))
+
+
+def is_deleted(keys: tuple[Key, ...], notes: Mapping[str, object]) -> bool:
+    """Return True while keys of a deleted domain wait for their end; a key made later ends that."""
+    since = notes.get(DELETED)
     return since is not None and all(key.metadata.created <= str(since) for key in keys)
 
 
-def identity(store: LifecycleStore, key: Key) -> str:
+def identity(store: KeyReader, key: Key) -> str:
     """Return the identity of a key: a digest of its public half. Raises as `KeyReader.public`."""
     return identity_of(key.metadata.public or store.public(key).base64)
 
 
-def _on_relay(store: LifecycleStore, key: Key, is_used: bool, now: int) -> KeyOnRelay:
-    """Return what was noted of a key on this host; of version 0.1's keys, whether they have signed."""
-    is_held = key.phase not in (Phase.RETIRING, Phase.REVOKED) or store.holds(key)
+def _on_relay(store: LifecycleStore, key: Key, machine: Machine, now: int) -> KeyOnRelay:
+    """Return what was noted of a key on this host; of version 0.1's keys, whether they have signed.
+
+    In a fleet nothing is asked for it: each relay says by itself what it holds.
+    """
+    is_used = (key.domain, key.selector) in machine.installed
+    is_held = machine.relays is not None or key.phase not in (Phase.RETIRING, Phase.REVOKED) or store.holds(key)
     noted = read_on_relay(key.metadata, now, is_held=is_held, is_used=is_used)
     if "signing" not in key.metadata.facts and key.phase in (Phase.ACTIVE, Phase.RETIRING):
-        return noted._replace(tried=_created(key, now))
+        at = created_at(key, now)
+        return noted._replace(tried=at, since=None if is_used else at)  # it has signed, and was not only tried
     return noted
 
 
@@ -127,7 +165,7 @@ def _key_facts(store: LifecycleStore, key: Key, relay: KeyOnRelay, now: int, *, 
         identity(store, key),
         key.selector,
         known.algorithm,
-        _created(key, now),
+        created_at(key, now),
         is_ours=not known.path and bool(known.history) and known.history[0].phase is Phase.GENERATED,
         leak=read_leak(known),
         record=read_record(known, now),
@@ -136,17 +174,33 @@ def _key_facts(store: LifecycleStore, key: Key, relay: KeyOnRelay, now: int, *, 
     )
 
 
-def _created(key: Key, now: int) -> int:
+def created_at(key: Key, now: int) -> int:
+    """Return the instant when a key was made; an unknown one, or one in the future, counts as now."""
     try:
         return min(instant(datetime.fromisoformat(key.metadata.created)), now)
-    except ValueError:
+    except (ValueError, OverflowError):
         return now
 
 
 def left_relay(relay: KeyOnRelay, machine: Machine, now: int) -> KeyOnRelay:
     """Return which connections may still sign with a key that the tables do not name, or that none can any more."""
     still = machine.pinned & frozenset(relay.pinned) if relay.pinned else machine.pinned
-    return KeyOnRelay(is_held=relay.is_held, left=None if still else now, pinned=tuple(sorted(still)))
+    tried = relay.tried if relay.was_only_tried else None
+    return KeyOnRelay(is_held=relay.is_held, tried=tried, left=None if still else now, pinned=tuple(sorted(still)))
+
+
+def note_first(store: LifecycleStore, found: Gathered, now: datetime) -> Gathered:
+    """Note of a domain's first key, with which a fleet's relays began to sign by themselves, that it is active.
+
+    A relay that joins later would take the newest key that DNS serves for it. Raises DiskError.
+    """
+    keys = dict(found.keys)
+    active = {key.metadata.algorithm for key in keys.values() if key.phase is Phase.ACTIVE}
+    for one in found.facts.keys:
+        if one.is_used and one.algorithm not in active and keys[one.id].phase is Phase.VERIFIED:
+            active.add(one.algorithm)
+            keys[one.id] = store.note(keys[one.id], lambda known: known.in_phase(Phase.ACTIVE, now, "a relay signs"))
+    return found._replace(keys=keys)
 
 
 def note_left(store: LifecycleStore, found: Gathered, now: datetime) -> Gathered:

@@ -15,7 +15,7 @@ from dkimctl.errors import DkimctlError, UsageError, disk_errors, shell_word
 from dkimctl.files import Owner, caller, create_file, make_directory, open_folder, refuse_shared_directory, write_file
 from dkimctl.keys.ahead import Make
 from dkimctl.keys.knownbad import refuse_known_bad
-from dkimctl.keys.metadata import Phase, Tags, new_metadata
+from dkimctl.keys.metadata import RETIRED, Phase, Tags, new_metadata
 from dkimctl.keys.pair import KeyPair, parse_public, read
 from dkimctl.keys.store import Key, KeyName, KeyReader, KeyStore, taken
 from dkimctl.names import printable
@@ -155,7 +155,7 @@ def _existing(store: KeyReader, request: KeyRequest) -> Key | None:
     for key in reversed(store.keys(request.domain)):
         if key.selector == request.selector:
             return key
-        if request.any_selector and key.phase not in (Phase.RETIRING, Phase.REVOKED, Phase.PURGED):
+        if request.any_selector and key.phase not in RETIRED:
             return key
     return None
 

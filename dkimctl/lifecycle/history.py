@@ -1,6 +1,7 @@
 """The life of each key, past and planned, and the ledger of the selectors that signatures may name now."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
@@ -11,12 +12,15 @@ from dkimctl.errors import DkimctlError
 from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import Key, LifecycleStore
 from dkimctl.lifecycle.calendar import steps_to_come
-from dkimctl.lifecycle.facts import Facts, KeyFacts, KeyOnRelay
+from dkimctl.lifecycle.facts import HERE, Facts, KeyFacts, KeyOnRelay
+from dkimctl.lifecycle.fitness import was_only_tried
+from dkimctl.lifecycle.gather import Gathered
 from dkimctl.lifecycle.machine import read_machine
-from dkimctl.lifecycle.notes import HERE, at_text, instant
-from dkimctl.lifecycle.plan import Do, old_at
+from dkimctl.lifecycle.notes import at_text, instant, read_on_relay, read_record
+from dkimctl.lifecycle.plan import Do, Plan, old_at
 from dkimctl.lifecycle.policy import Policy
 from dkimctl.lifecycle.preview import preview
+from dkimctl.lifecycle.relays import Relays
 
 
 class Event(StrEnum):
@@ -83,22 +87,52 @@ _PLANNED = {
 }
 
 
-def lives(settings: Settings, store: LifecycleStore, domains: Iterable[str], clock: Clock) -> Iterator[KeyLife]:
-    """Yield the life of each key of these domains. What `status` reports as unreadable is left out."""
-    for key, facts, policy, one in _each(settings, store, domains, clock):
-        now = instant(clock.now())
-        moments = {moment.event: moment for moment in _planned(one, facts, policy) if moment.at > now}
-        moments |= {moment.event: moment for moment in _past(key, one)}
-        yield KeyLife(
-            key, tuple(sorted(moments.values(), key=lambda moment: (moment.at, list(Event).index(moment.event))))
-        )
+def lives(
+    settings: Settings, store: LifecycleStore, domains: Iterable[str], clock: Clock, relays: Relays | None = None
+) -> Iterator[KeyLife]:
+    """Yield the life of each key of these domains, of those that were purged first. `relays`: as for `read_machine`.
+
+    What `status` reports as unreadable is left out.
+    """
+    now = instant(clock.now())
+    machine = read_machine(settings, now, relays)
+    for domain in domains:
+        with suppress(DkimctlError):
+            yield from [_life(key, _past(key, _last_known(key, now))) for key in store.purged(domain)]
+            yield from list(_lives_now(preview(settings, store, domain, machine, clock), now))
 
 
-def ledger(settings: Settings, store: LifecycleStore, domains: Iterable[str], clock: Clock) -> tuple[LedgerKey, ...]:
-    """Return the keys that signatures may name now: those that sign, and those whose mail may be under way."""
+def _lives_now(previewed: tuple[Gathered, Policy, Plan], now: int) -> Iterator[KeyLife]:
+    found, policy, planned = previewed
+    for one in found.facts.keys:
+        ends = _deleted(one, planned) if found.is_deleted else _planned(one, found.facts, policy)
+        key = found.keys[one.id]
+        yield _life(key, (*(moment for moment in ends if moment.at > now), *_past(key, one)))
+
+
+def _life(key: Key, moments: Iterable[Moment]) -> KeyLife:
+    """Return the life with these moments, of each event the last one that is given."""
+    found = {moment.event: moment for moment in moments}
+    return KeyLife(key, tuple(sorted(found.values(), key=lambda moment: (moment.at, list(Event).index(moment.event)))))
+
+
+def _last_known(key: Key, now: int) -> KeyFacts:
+    """Return what was noted of a key that was purged."""
+    known, relays = key.metadata, {HERE: read_on_relay(key.metadata, now)}
+    created = _instant(known.created) or now
+    return KeyFacts("", key.selector, known.algorithm, created, record=read_record(known, now), relays=relays)
+
+
+def ledger(
+    settings: Settings, store: LifecycleStore, domains: Iterable[str], clock: Clock, relays: Relays | None = None
+) -> tuple[LedgerKey, ...]:
+    """Return the keys that signatures may name now: those that sign, and those whose mail may be under way.
+
+    `relays`: as for `read_machine`.
+    """
     now = instant(clock.now())
     found = []
-    for key, _, policy, one in _each(settings, store, domains, clock):
+    for key, _, policy, one in _each(settings, store, domains, clock, relays):
         ends = None if one.left is None else one.left + policy.keep_after
         if one.has_signed and not one.leak and not one.is_revoked and (ends is None or ends > now):
             began = next((moment.at for moment in _past(key, one) if moment.event is Event.ACTIVE), None)
@@ -109,9 +143,9 @@ def ledger(settings: Settings, store: LifecycleStore, domains: Iterable[str], cl
 
 
 def _each(
-    settings: Settings, store: LifecycleStore, domains: Iterable[str], clock: Clock
+    settings: Settings, store: LifecycleStore, domains: Iterable[str], clock: Clock, relays: Relays | None
 ) -> Iterator[tuple[Key, Facts, Policy, KeyFacts]]:
-    machine = read_machine(settings, instant(clock.now()))
+    machine = read_machine(settings, instant(clock.now()), relays)
     for domain in domains:
         try:
             found, policy, _ = preview(settings, store, domain, machine, clock)
@@ -124,12 +158,13 @@ def _each(
 def _past(key: Key, facts: KeyFacts) -> Iterator[Moment]:
     """Yield what was noted: as a fact, else as the first time that the key came into that phase."""
     yield Moment(Event.CREATED, facts.created, is_planned=False)
-    noted = {**facts.record._asdict(), **facts.relays[HERE]._asdict()}
+    noted = {**facts.record._asdict(), "since": facts.since, "left": facts.left}
     for event, (phase, name) in _PAST.items():
         at = noted.get(name)
         if at is None:
             at = next((_instant(change.at) for change in key.metadata.history if change.phase is phase), None)
-        if at is not None and not (event is Event.RETIRED and facts.is_used):
+        has_ended = not facts.is_used and not (facts.has_signed and was_only_tried(facts))
+        if at is not None and (event is not Event.RETIRED or has_ended):
             yield Moment(event, at, is_planned=False)
 
 
@@ -141,6 +176,14 @@ def _planned(key: KeyFacts, facts: Facts, policy: Policy) -> Iterator[Moment]:
         retired = key._replace(relays={HERE: KeyOnRelay(left=old_at(key, policy))})
         for at, do, _ in steps_to_come(retired, facts, policy):
             yield Moment(_PLANNED[do], at, is_planned=True)
+
+
+def _deleted(key: KeyFacts, planned: Plan) -> Iterator[Moment]:
+    """Yield the end of a key of a deleted domain."""
+    for wait in planned.waits:
+        if wait.key == key.id and wait.until is not None:
+            yield Moment(Event.REMOVED, wait.until, is_planned=True)
+            yield Moment(Event.PURGED, wait.until, is_planned=True)
 
 
 def _instant(text: str) -> int | None:

@@ -7,10 +7,10 @@ from dkimctl.errors import shell_word
 from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import Key, LifecycleStore
 from dkimctl.lifecycle.steps import RotationStep, StepOutcome
-from dkimctl.signers.base import Name
+from dkimctl.signers.base import Names
 
 
-def lost_keys(store: LifecycleStore, domain: str, installed: frozenset[Name], now: datetime) -> Iterator[RotationStep]:
+def lost_keys(store: LifecycleStore, domain: str, installed: Names, now: datetime) -> Iterator[RotationStep]:
     """Yield a failed step for each lost key of a domain. One that signed and signs no more is retired, as if it left.
 
     Raises as `LifecycleStore.lost` and `advance`.

@@ -14,44 +14,63 @@ from dkimctl.lifecycle.gather import Machine
 from dkimctl.lifecycle.notes import at_text, instant
 from dkimctl.lifecycle.policy import DAY
 from dkimctl.lifecycle.queue import oldest_queued
+from dkimctl.lifecycle.relays import Relays
 from dkimctl.postfix.durations import QUEUE_LIFETIME, queue_lifetime
 from dkimctl.postfix.postconf import read_settings
+from dkimctl.signers.base import Name
 from dkimctl.signers.registry import signer_of
 
 STATE_DIRECTORY = "/var/lib/dkimctl"
 STATE = f"{STATE_DIRECTORY}/rotate.json"
 _BACKWARDS = 300
-"""The clock may be set back by so many seconds without a word."""
+"""Seconds by which the clock may be set back without a finding."""
 _LONGEST_GAP = 400 * DAY
 
 
-def read_machine(settings: Settings, now: int) -> Machine:
-    """Return what is read from this machine once for all domains.
+def read_machine(settings: Settings, now: int, relays: Relays | None = None) -> Machine:
+    """Return what is known of this machine once for all domains. `relays`: those of a fleet, which sign instead of it:
+    its own tables, connections and queue are then not read.
 
     Raises DiskError for what cannot be read.
     """
-    socket = signer_of(settings).listens_at(settings) if settings.is_live else None
     state = _read_state(settings)
     last = state.get("last_run")
     gap = now - last if last is not None else 0
     careful = min(state["careful_until"], now + DAY) if "careful_until" in state else None
     if gap < -_BACKWARDS or gap > settings.lifecycle.keep_after:
         careful = now + DAY
+    machine = _read_signing(settings) if relays is None else _of_relays(relays)
+    return machine._replace(careful_until=careful, clock_problem=_clock_problem(gap, last))
+
+
+def _read_signing(settings: Settings) -> Machine:
+    """Return what the signer and Postfix of this machine do now."""
+    socket = signer_of(settings).listens_at(settings) if settings.is_live else None
     queued = oldest_queued(settings) if settings.is_live else None
     return Machine(
         installed_keys(settings),
         open_connections(socket) if socket else frozenset(),
         oldest_queued=queued.arrival if queued else None,
         queued_as=queued.text if queued else "",
-        queue_lifetime=_queue_lifetime(settings) if settings.is_live else 5 * DAY,
-        careful_until=careful,
-        clock_problem=_clock_problem(gap, last),
+        queue_lifetime=own_queue_lifetime(settings) if settings.is_live else 5 * DAY,
     )
+
+
+def _of_relays(relays: Relays) -> Machine:
+    queue = relays.queue()
+    nothing: frozenset[Name] = frozenset()
+    return Machine(nothing, frozenset(), queue.oldest, queue.text, queue.lifetime, relays=relays)
 
 
 def has_daemon(settings: Settings) -> bool:
     """Return True when a daemon may sign with these tables: none belongs to a tree below `--root`."""
     return settings.is_live
+
+
+def clock_problem(settings: Settings, now: int) -> str:
+    """Return why the clock cannot be trusted; empty when it can."""
+    last = last_run(settings)
+    return _clock_problem(0 if last is None else now - last, last)
 
 
 def _clock_problem(gap: int, last: int | None) -> str:
@@ -68,6 +87,11 @@ def note_run(settings: Settings, machine: Machine, now: datetime) -> None:
         state["careful_until"] = at_text(machine.careful_until)
     make_state_directory(settings)
     write_file(settings.at(STATE), json.dumps(state).encode() + b"\n", mode=0o644, durable=False)
+
+
+def last_run(settings: Settings) -> int | None:
+    """Return when a run last looked at everything; None when none did, or its note is damaged."""
+    return _read_state(settings).get("last_run")
 
 
 def make_state_directory(settings: Settings) -> None:
@@ -87,7 +111,7 @@ def _read_state(settings: Settings) -> dict[str, int]:
     return found
 
 
-def _queue_lifetime(settings: Settings) -> int:
+def own_queue_lifetime(settings: Settings) -> int:
     """Return for how many seconds Postfix keeps a message; its default where that cannot be read."""
     value = ""
     with suppress(DkimctlError):

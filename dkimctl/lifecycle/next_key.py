@@ -37,7 +37,7 @@ def free_selector(settings: Settings, store: LifecycleStore, domain: str, now: d
     if settings.domain(domain).delegate:
         return _free_slot(settings, domain, [slot for slot in SLOTS if slot not in living])
     first = selector_from_template(settings.domain(domain).selector or settings.keys.selector, now)
-    taken = living | store.ended(domain)
+    taken = living | {key.selector for key in store.purged(domain)}
     return next(name for name in _candidates(first) if name not in taken)
 
 

@@ -5,19 +5,19 @@ Instants are written in RFC 3339. What lies there belongs to the daemon's user: 
 
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from dkimctl.errors import CheckFailed
 from dkimctl.keys.metadata import Metadata
 from dkimctl.lifecycle.facts import KeyOnRelay, Leak, RecordFacts
 
-HERE = "this host"
-"""The relay's name where there is only one."""
 _RECORD_TIMES = ("written", "seen", "confirmed", "last_seen", "missing", "revoked", "gone", "removed", "absent")
 _SPANS = ("ttl", "negative_ttl")
 _RELAY_TIMES = ("tried", "since", "proven", "failed", "left")
+_IN_RECORD, _ON_RELAY = frozenset(_RECORD_TIMES), frozenset(_RELAY_TIMES)
 _MOST_PINNED = 10_000
+_EPOCH = datetime(1970, 1, 1)  # in UTC, as all that is written
 _NOTHING_SEEN = RecordFacts()
 
 
@@ -28,11 +28,23 @@ def instant(moment: datetime) -> int:
 
 def read_record(metadata: Metadata, now: int) -> RecordFacts:
     """Return what was noted of the record. Raises CheckFailed when it is damaged."""
+    found = record_notes(metadata, now)
+    return RecordFacts(**found) if found else _NOTHING_SEEN
+
+
+def record_notes(metadata: Metadata, now: int) -> dict[str, Any]:
+    """Return what was noted of the record, by the names of `RecordFacts`. Raises as `read_record`."""
     noted = _mapping(metadata.facts.get("record"))
-    if not noted:
-        return _NOTHING_SEEN
-    spans = {name: _span(noted[name]) for name in _SPANS if name in noted}
-    return RecordFacts(**_times(noted, _RECORD_TIMES, now), **spans)
+    found = _times(noted, _IN_RECORD, now)
+    for name in _SPANS:
+        if name in noted:
+            found[name] = _span(noted[name])
+    return found
+
+
+def relay_notes(metadata: Metadata, now: int) -> dict[str, Any]:
+    """Return what was noted of the key on this host, by the names of `KeyOnRelay`. Raises as `read_on_relay`."""
+    return _times(_mapping(metadata.facts.get("signing")), _ON_RELAY, now)
 
 
 def read_on_relay(metadata: Metadata, now: int, *, is_held: bool = False, is_used: bool = False) -> KeyOnRelay:
@@ -43,7 +55,7 @@ def read_on_relay(metadata: Metadata, now: int, *, is_held: bool = False, is_use
     pinned = noted.get("pinned", [])
     if not isinstance(pinned, list) or not all(isinstance(one, str) for one in pinned):
         raise _damaged("pinned")
-    return KeyOnRelay(is_held, is_used, pinned=tuple(pinned[:_MOST_PINNED]), **_times(noted, _RELAY_TIMES, now))
+    return KeyOnRelay(is_held, is_used, pinned=tuple(pinned[:_MOST_PINNED]), **_times(noted, _ON_RELAY, now))
 
 
 def read_leak(metadata: Metadata) -> Leak:
@@ -72,9 +84,16 @@ def with_on_relay(metadata: Metadata, facts: KeyOnRelay) -> Metadata:
     return metadata._replace(facts={**metadata.facts, "signing": noted})
 
 
-def with_leak(metadata: Metadata, leak: Leak) -> Metadata:
-    """Return a copy that says what is leaked."""
-    return metadata._replace(facts={**metadata.facts, "leak": leak.value})
+def with_leak(metadata: Metadata, leak: Leak, now: int) -> Metadata:
+    """Return a copy that says what is leaked, and since when that is known."""
+    since = metadata.facts.get("leaked", at_text(now))
+    return metadata._replace(facts={**metadata.facts, "leak": leak.value, "leaked": since})
+
+
+def leaked_since(metadata: Metadata) -> str:
+    """Return when the leak of a key was declared; empty where that was not noted."""
+    noted = metadata.facts.get("leaked", "")
+    return noted if isinstance(noted, str) else ""
 
 
 def not_ahead(metadata: Metadata, now: int) -> Metadata:
@@ -91,20 +110,21 @@ def not_ahead(metadata: Metadata, now: int) -> Metadata:
 
 def at_text(at: int) -> str:
     """Return an instant as in metadata and JSON: RFC 3339, UTC."""
-    return datetime.fromtimestamp(at, UTC).isoformat()[:19] + "Z"  # there may be a million keys
+    return (_EPOCH + timedelta(seconds=at)).isoformat() + "Z"  # three times as fast as with an offset to be cut off
 
 
-def _times(noted: Mapping[str, object], names: tuple[str, ...], now: int) -> dict[str, Any]:
+def _times(noted: Mapping[str, object], names: frozenset[str], now: int) -> dict[str, Any]:
     """Return those of these instants that were noted: few of them are, and there may be a million keys."""
-    return {name: _instant(text, now) for name, text in noted.items() if text is not None and name in names}
-
-
-def _instant(text: object, now: int) -> int:
-    """Return an instant; one in the future, noted under a wrong clock, counts from now."""
-    try:
-        return min(instant(datetime.fromisoformat(str(text))), now)
-    except (ValueError, OverflowError) as error:
-        raise _damaged(str(text)) from error
+    found: dict[str, Any] = {}
+    for name, text in noted.items():
+        if text is None or name not in names:
+            continue
+        try:
+            at = int(datetime.fromisoformat(text).timestamp())  # type: ignore[arg-type]  # TypeError
+        except (TypeError, ValueError, OverflowError) as error:
+            raise _damaged(str(text)) from error
+        found[name] = at if at < now else now  # one in the future, noted under a wrong clock, counts from now
+    return found
 
 
 def _span(value: object) -> int:
@@ -116,7 +136,7 @@ def _span(value: object) -> int:
 def _mapping(value: object) -> Mapping[str, object]:
     if value is None:
         return {}
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):  # as JSON
         raise _damaged(str(value))
     return value
 

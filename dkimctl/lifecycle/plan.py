@@ -5,6 +5,8 @@ every waiting time counts from a noted fact, and a fact is noted only after it w
 is BIND's: an invariant is broken now, or it holds afterwards; while it is broken nothing is taken away.
 """
 
+from collections.abc import Collection
+
 from dkimctl.lifecycle.facts import Facts
 from dkimctl.lifecycle.fitness import is_away, must_be_seen_first, old_at
 from dkimctl.lifecycle.planning import Action, Do, Found, Plan, Planning, Wait
@@ -16,13 +18,17 @@ from dkimctl.lifecycle.watching import kept_keys, restore, tell_overdue, watch
 __all__ = ["Action", "Do", "Plan", "Wait", "old_at", "plan"]
 
 
-def plan(policy: Policy, facts: Facts, now: int, *, begin: bool = False) -> Plan:
-    """Return what to do for a domain. `begin`: a person asked for a rotation now (`rotate --now`, `revoke`)."""
+def plan(policy: Policy, facts: Facts, now: int, *, begin: bool | Collection[str] = False) -> Plan:
+    """Return what to do for a domain.
+
+    `begin`: a person asked for a rotation now (`rotate --now`, `revoke`), of all its keys or those of these algorithms.
+    """
     found = Found()
     living = [key for key in facts.keys if not (key.is_purged and is_away(key, facts))]
     for algorithm in dict.fromkeys(key.algorithm for key in living):
         keys = tuple(key for key in living if key.algorithm == algorithm)
-        _work(Planning(policy, facts, keys, algorithm, now, begin, found))
+        begins = begin if isinstance(begin, bool) else algorithm in begin
+        _work(Planning(policy, facts, keys, algorithm, now, begins, found))
     return Plan(tuple(found.actions), min((due for due in found.dues if due > now), default=None), tuple(found.waits))
 
 

@@ -52,6 +52,10 @@ class Wait(NamedTuple):
     """The step that comes after it."""
     key: str = ""
     """The identity of the key that this step is for; empty for a key that is to be made, or is not known."""
+    hint: str = ""
+    """How a person does it, where `on` does not say it."""
+    is_for_away: bool = False
+    """True when only relays that are away can end it: that one is back is news, and need not be looked for."""
 
 
 class Plan(NamedTuple):
@@ -90,6 +94,10 @@ class Planning:
         """The command with which a person begins the rotation."""
         return f"dkimctl rotate --now {shell_word(self.facts.domain)}"
 
+    def how_to_add(self, key: KeyFacts) -> str:
+        """Return how a person who adds the record of a key gets it."""
+        return f"print it: dkimctl record {shell_word(self.facts.domain)} -s {shell_word(key.selector)}"
+
     @property
     def may_change(self) -> bool:
         """True when new keys, switches and removals may happen by themselves."""
@@ -99,9 +107,19 @@ class Planning:
         """Plan an action."""
         self.found.actions.append(Action(do, self.algorithm, key.id if key else "", why))
 
-    def wait(self, do: Do, key: KeyFacts | None, on: str, until: int | None = None, *, person: bool = False) -> None:
+    def wait(
+        self,
+        do: Do,
+        key: KeyFacts | None,
+        on: str,
+        until: int | None = None,
+        *,
+        person: bool = False,
+        hint: str = "",
+        away: bool = False,
+    ) -> None:
         """Say what a step waits for."""
-        self.found.waits.append(Wait(on, until, person, do, key.id if key else ""))
+        self.found.waits.append(Wait(on, until, person, do, key.id if key else "", hint, away))
         if until is not None:
             self.found.dues.append(until)
 

@@ -1,6 +1,6 @@
 """The part of a plan that takes old keys away: the record emptied, removed, and the private key last."""
 
-from dkimctl.lifecycle.facts import KeyFacts
+from dkimctl.lifecycle.facts import HERE, KeyFacts
 from dkimctl.lifecycle.fitness import is_away, is_proven, is_usable
 from dkimctl.lifecycle.planning import Do, Planning
 from dkimctl.lifecycle.policy import DAY
@@ -11,8 +11,10 @@ def retire(planning: Planning, key: KeyFacts, used: list[KeyFacts]) -> None:
     if not (key.has_signed or key.leak or key.is_revoked) or not key.is_ours:
         return
     left = key.left
-    if left is None and key.has_signed:
-        return planning.wait(Do.REVOKE, key, f"connections that may still sign with {key.selector}")
+    if key.may_sign:
+        signing = [relay for relay in key.relays.values() if relay.may_sign]
+        on = f"connections that may still sign with {key.selector}{_where(key)}"
+        return planning.wait(Do.REVOKE, key, on, away=all(relay.is_away for relay in signing))
     if not key.leak and not (planning.may_change and _may_take_away(planning, used)):
         return
     record = key.record
@@ -28,6 +30,13 @@ def retire(planning: Planning, key: KeyFacts, used: list[KeyFacts]) -> None:
             planning.do(Do.LOOK, key, "the removal of its record must be seen at every address")
     if record.absent is not None and not key.is_purged:
         _purge(planning, key, left)
+
+
+def _where(key: KeyFacts) -> str:
+    """Return on which relays of a fleet a key may still sign."""
+    relays = [(name, relay) for name, relay in key.relays.items() if relay.may_sign and name != HERE]
+    named = [f"{name} (away)" if relay.is_away else name for name, relay in relays]
+    return f", on {', '.join(named)}" if named else ""
 
 
 def _may_take_away(planning: Planning, used: list[KeyFacts]) -> bool:

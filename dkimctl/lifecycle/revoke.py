@@ -3,21 +3,27 @@
 Repeating it is safe. A revoked key never signs again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 from dkimctl.clock import Clock
 from dkimctl.config.settings import Settings
-from dkimctl.errors import UsageError, shell_word
+from dkimctl.errors import UsageError
 from dkimctl.install.eligible_keys import installed_keys
+from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import Key, LifecycleStore
 from dkimctl.lifecycle.due import Report
 from dkimctl.lifecycle.effects import Effects
 from dkimctl.lifecycle.facts import Leak
-from dkimctl.lifecycle.notes import at_text, instant, read_on_relay, read_record, with_leak
+from dkimctl.lifecycle.notes import at_text, instant, read_leak, read_on_relay, read_record, with_leak
+from dkimctl.lifecycle.planning import Do
 from dkimctl.lifecycle.queue import count_from, queued_mail
-from dkimctl.lifecycle.rotate import Rotated, rotate
+from dkimctl.lifecycle.rotate import rotate
+from dkimctl.lifecycle.run import Rotated
+from dkimctl.lifecycle.steps import RotationStep, StepOutcome
 
+Run = Callable[[Sequence[str], Collection[str], Report], Rotated]
+"""Does what is due for these domains; the rotation of the second ones begins."""
 _PAUSE = 5.0  # seconds between two looks at the name servers
 _CACHED = 86400  # seconds; assumed for a record whose TTL was never seen
 
@@ -52,25 +58,6 @@ class Revocation:
         return max(self.rotated.exit_code, unfinished)
 
 
-def leaked_keys(settings: Settings, store: LifecycleStore, domain: str, selector: str | None, leak: Leak) -> list[Key]:
-    """Return the keys of a domain that are to be revoked: the named one, those that sign, or all of a leaked host.
-
-    Raises UsageError when there is none.
-    """
-    keys = store.keys(domain)
-    if selector is not None:
-        found = [key for key in keys if key.selector == selector]
-    elif leak is Leak.HOST:
-        found = list(keys)
-    else:
-        installed = installed_keys(settings)
-        found = [key for key in keys if (domain, key.selector) in installed]
-    if not found:
-        what = f"no key {selector}" if selector else "no key that signs"
-        raise UsageError(f"{domain} has {what}", hint=f"see its keys: dkimctl status {shell_word(domain)}")
-    return found
-
-
 def revoke(
     settings: Settings,
     store: LifecycleStore,
@@ -81,28 +68,55 @@ def revoke(
     at_once: bool = False,
     timeout: float = 600.0,
     report: Report = lambda _: None,
+    run: Run | None = None,
 ) -> Revocation:
     """Take these keys out of use and out of DNS.
 
     `at_once`: their records are emptied first, although mail signed with them fails from then on. `timeout`: seconds to
-    wait for the name servers; after that the same command goes on. Raises as `rotate`, and what a provider raises.
+    wait for the name servers; after that the same command goes on. `run`: rotates the keys of a fleet, whose relays are
+    not waited for; None: those of this host. Raises as `rotate`, and what a provider raises.
     """
-    if not settings.is_live:
+    if run is None and not settings.is_live:
         raise UsageError("no daemon belongs to a tree below --root", hint="run it on the host itself")
     for key in keys:
-        store.note(key, lambda metadata: with_leak(metadata, leak))
+        store.note(key, lambda metadata: with_leak(metadata, leak, instant(clock.now())))
     if at_once:
         effects = Effects(settings, store, clock, report)
         for key in keys:
-            effects.empty(key)
+            is_new = read_record(key.metadata, instant(clock.now())).revoked is None
+            proof = effects.empty(key)
+            if is_new:
+                report(RotationStep(key.domain, key.selector, Do.REVOKE, StepOutcome.DONE, proof))
     domains = list(dict.fromkeys(key.domain for key in keys))
     deadline = clock.monotonic() + timeout
     while True:
-        rotated = rotate(settings, store, domains, clock=clock, begin=domains, report=report)
+        begin = _signing(settings, store, keys, is_fleet=run is not None)  # what replaced them goes on signing
+        if run is not None:
+            rotated = run(domains, begin, report)
+        else:
+            rotated = rotate(settings, store, domains, clock=clock, begin=begin, report=report)
         exposed = tuple(_exposed(store, key, instant(clock.now())) for key in keys)
         if all(one.revoked for one in exposed) or clock.monotonic() + _PAUSE > deadline:
+            if run is not None:  # the relays' queues are not known here
+                return Revocation(rotated, exposed)
             return Revocation(rotated, _with_queue(settings, store, keys, exposed, instant(clock.now())))
         clock.sleep(_PAUSE)
+
+
+def _signing(settings: Settings, store: LifecycleStore, keys: Sequence[Key], *, is_fleet: bool) -> list[str]:
+    """Return the domains that sign with one of these keys."""
+    if is_fleet:
+        found = [key for key in keys if not _is_replaced(store, key)]
+    else:
+        installed = installed_keys(settings)
+        found = [key for key in keys if (key.domain, key.selector) in installed]
+    return list(dict.fromkeys(key.domain for key in found))
+
+
+def _is_replaced(store: LifecycleStore, key: Key) -> bool:
+    """Return True when a key that is not leaked is active in its place."""
+    others = (one for one in store.keys(key.domain) if one.metadata.algorithm == key.metadata.algorithm)
+    return any(one.phase is Phase.ACTIVE and not read_leak(one.metadata) for one in others)
 
 
 def _with_queue(

@@ -3,43 +3,19 @@
 rotate(settings, store, domains) → Rotated; each step is reported as it ends. After a kill the next run goes on.
 """
 
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field, replace
-from itertools import chain
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from dkimctl.clock import Clock, timestamp
 from dkimctl.config.settings import Settings
-from dkimctl.errors import DkimctlError, shell_word
 from dkimctl.files import locked
-from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import LifecycleStore
-from dkimctl.lifecycle.due import Due, Report
-from dkimctl.lifecycle.gather import Gathered, Machine, note_left
-from dkimctl.lifecycle.hooks import Occasion, Stage, run_hooks
-from dkimctl.lifecycle.lost import lost_keys
-from dkimctl.lifecycle.machine import STATE, STATE_DIRECTORY, has_daemon, make_state_directory, note_run, read_machine
-from dkimctl.lifecycle.notes import at_text, instant
-from dkimctl.lifecycle.plan import Do, Plan, Wait, plan
-from dkimctl.lifecycle.preview import look_at
-from dkimctl.lifecycle.steps import TO_BE_CONTINUED, RotationStep, StepOutcome
-
-
-@dataclass(frozen=True, slots=True)
-class Rotated:
-    """The result of a run."""
-
-    steps: tuple[RotationStep, ...]
-    waits: tuple[RotationStep, ...]
-    """What the domains of this run wait for now."""
-    due: str | None
-    """When a run has something to do again, if nothing happens until then: RFC 3339, UTC."""
-    next: str | None = None
-    """After `single`: the step that comes next, where one is due."""
-
-    @property
-    def exit_code(self) -> int:
-        """The worst of the steps and waits."""
-        return max((step.exit_code for step in (*self.steps, *self.waits)), default=0)
+from dkimctl.lifecycle.due import Report
+from dkimctl.lifecycle.gather import REPLACED
+from dkimctl.lifecycle.machine import STATE_DIRECTORY, make_state_directory, note_run
+from dkimctl.lifecycle.plan import Do
+from dkimctl.lifecycle.relays import Relays
+from dkimctl.lifecycle.run import Rotated, Run
+from dkimctl.lifecycle.steps import StepOutcome
 
 
 def rotate(
@@ -60,196 +36,59 @@ def rotate(
     make_state_directory(settings)
     with locked(settings.at(STATE_DIRECTORY), clock=clock):
         for domain in begin:
-            store.note_domain(domain, begun=timestamp(clock.now()))
-        run = _Run(settings, store, clock, report)
+            _begin(store, domain, clock)
+        run = Run(settings, store, clock, report)
         run.work(list(domains), single=single)
         run.end()
         if not run.machine().clock_problem:
             note_run(settings, run.machine(), clock.now())
-        return Rotated(tuple(run.steps), tuple(chain.from_iterable(run.waits.values())), _text(run.due), run.next)
+        return run.result()
 
 
-@dataclass(slots=True)
-class _Run:
-    settings: Settings
-    store: LifecycleStore
-    clock: Clock
-    report: Report
-    steps: list[RotationStep] = field(default_factory=list)
-    waits: dict[str, list[RotationStep]] = field(default_factory=dict)
-    due: int | None = None
-    next: str | None = None
-    _attempted: set[tuple[str, Do, str]] = field(default_factory=set)
-    _told: set[str] = field(default_factory=set)
-    """The domains of which was said what is wrong with the files of their keys."""
-    _changed: dict[str, None] = field(default_factory=dict)
-    """The domains of which something was changed, in order."""
-    _new_keys: int = 0
-    _may_switch: bool = True
-    _machine: Machine | None = None
-
-    def machine(self) -> Machine:
-        """Return what was read of the machine; read anew after a switch."""
-        if self._machine is None:
-            self._machine = read_machine(self.settings, self._now)
-        return self._machine
-
-    @property
-    def _now(self) -> int:
-        return instant(self.clock.now())
-
-    def work(self, pending: list[str], *, single: bool) -> None:
-        """Do what is due, one action of each domain at a time, actions of one kind together."""
-        if problem := self.machine().clock_problem:
-            hint = f"set the clock (chrony); if it is right: rm {shell_word(STATE)}"
-            step = RotationStep("", "", None, StepOutcome.WAITS, f"{problem}: nothing is changed", hint)
-            self._say(replace(step, exit_code=TO_BE_CONTINUED))
-        while dues := list(self._choose(pending)):
-            first = [due for due in dues if due.action.do is not Do.SWITCH] or dues
-            if single:
-                first = first[:1]
-            for do in dict.fromkeys(due.action.do for due in first):
-                self._perform(do, [due for due in first if due.action.do is do])
-            if single:
-                self._machine = None
-                following = next(self._choose([due.domain for due in first]), None)
-                self.next = _following(following) if following else None
-                return
-            self._machine = None if any(due.action.do is Do.SWITCH for due in first) else self._machine
-            self._look_again(first)
-            pending = [due.domain for due in dues]
-
-    def _perform(self, do: Do, group: list[Due]) -> None:
-        """Do one kind of action, with the hooks before a domain's first change and after a switch."""
-        self._attempted.update((due.domain, do, due.action.key) for due in group)
-        if do not in (Do.LOOK, Do.PROVE):
-            for due in group:
-                if due.domain not in self._changed:
-                    self._changed[due.domain] = None
-                    self._run_hooks(Stage.PRE, due)
-        begin = len(self.steps)
-        from dkimctl.lifecycle.effects import Effects  # only here: an idle run, the usual one, needs none of it
-
-        effects = Effects(self.settings, self.store, self.clock, self._say)
-        self._may_switch &= effects.perform(do, group)
-        if do is Do.SWITCH:
-            done = {step.domain for step in self.steps[begin:] if step.outcome is StepOutcome.DONE}
-            for due in group:
-                if due.domain in done:
-                    self._run_hooks(Stage.DEPLOY, due)
-
-    def _run_hooks(self, stage: Stage, due: Due) -> None:
-        old = next((key.selector for key in due.gathered.facts.keys if key.is_used), "")
-        selector = due.key.selector if due.action.key else ""
-        phase = Phase.ACTIVE if stage is Stage.DEPLOY else due.key.phase if due.action.key else ""
-        self._report_hooks(stage, Occasion(due.domain, selector, old, phase, due.action.do))
-
-    def _report_hooks(self, stage: Stage, occasion: Occasion) -> None:
-        for result in run_hooks(self.settings, stage, occasion):
-            if result.problem:
-                hint = "fix it, and do by hand what it should have done: it does not run again for this step"
-                step = RotationStep(occasion.domain, "", None, StepOutcome.FAILED, result.problem, hint, exit_code=1)
-                self._say(step)
-
-    def end(self) -> None:
-        """Run the hooks of the end of a run, where it changed anything."""
-        if self._changed:
-            self._report_hooks(Stage.POST, Occasion(" ".join(self._changed)))
-
-    def _look_again(self, dues: Iterable[Due]) -> None:
-        """After a record was changed its name is looked up again in the same run."""
-        for due in dues:
-            if due.action.do in (Do.PUBLISH, Do.REVOKE, Do.REMOVE):
-                self._attempted.discard((due.domain, Do.LOOK, due.action.key))
-
-    def _choose(self, domains: Iterable[str]) -> Iterator[Due]:
-        """Yield the next action of each domain that has one, and note what the others wait for."""
-        for domain in domains:
-            try:
-                now = self._now
-                found, policy = look_at(self.settings, self.store, domain, self.machine(), now)
-                if found.has_lost and self._tell_of_lost(domain):
-                    found, policy = look_at(self.settings, self.store, domain, self.machine(), now)
-                if found.is_deleted:
-                    self._finish(domain)
-                    continue
-                found = note_left(self.store, found, self.clock.now())
-                planned = plan(policy, found.facts, now, begin=found.begun)
-            except DkimctlError as error:
-                self._say(_unreadable(domain, error))
-                continue
-            action = next((one for one in planned.actions if self._may(domain, one.do, one.key)), None)
-            if action is not None:
-                self.waits.pop(domain, None)
-                self._new_keys += action.do is Do.MAKE  # counted when chosen: many are made at a time
-                yield Due(found, policy, action)
-            else:
-                self._note_waits(domain, planned, found)
-
-    def _tell_of_lost(self, domain: str) -> bool:
-        """Say once of each key that its file was deleted by hand; return whether that was now."""
-        if domain in self._told:
-            return False
-        self._told.add(domain)
-        for step in lost_keys(self.store, domain, self.machine().installed, self.clock.now()):
-            self._say(step)
-        return True
-
-    def _finish(self, domain: str) -> None:
-        """Take away what is due of a deleted domain."""
-        from dkimctl.lifecycle.delete import finish
-
-        for step in finish(self.settings, self.store, domain, clock=self.clock):
-            if step.outcome is StepOutcome.WAITS:
-                self.waits.setdefault(domain, []).append(step)
-            else:
-                self._say(step)
-
-    def _may(self, domain: str, do: Do, key: str) -> bool:
-        if (domain, do, key) in self._attempted:
-            return False
-        if do in (Do.SWITCH, Do.PROVE) and not has_daemon(self.settings):
-            return False
-        return not (do is Do.MAKE and self._new_keys >= self.settings.lifecycle.most_new_keys) and not (
-            do is Do.SWITCH and not self._may_switch
-        )
-
-    def _note_waits(self, domain: str, planned: Plan, found: Gathered) -> None:
-        signs = any(key.is_used for key in found.facts.keys)
-        hint = "" if signs else f"have one sign: dkimctl setup {shell_word(domain)}"
-        if not signs:
-            self._name_unusable(found)
-        if planned.due is not None:
-            self.due = min(self.due or planned.due, planned.due)
-        self.waits[domain] = [_waiting(domain, wait, hint) for wait in planned.waits]
-
-    def _name_unusable(self, found: Gathered) -> None:
-        """Say of each key of a domain that signs with none what keeps its file from being used."""
-        for key in found.keys.values():
-            try:
-                self.store.public(key)
-            except DkimctlError as error:
-                self._say(_unreadable(key.domain, error))
-
-    def _say(self, step: RotationStep) -> None:
-        self.steps.append(step)
-        self.report(step)
+Ended = Callable[[str, int | None, str, str], object]
+"""Called with a domain: when it is due again, None where that is not known; why the last step failed, and for what it
+waits, or nothing."""
 
 
-def _waiting(domain: str, wait: Wait, hint: str) -> RotationStep:
-    code, shown = (TO_BE_CONTINUED, hint) if wait.needs_person else (0, "")
-    return RotationStep(domain, "", None, StepOutcome.WAITS, wait.on, shown, _text(wait.until), code)
+def rotate_shared(
+    settings: Settings,
+    store: LifecycleStore,
+    relays: Relays,
+    batches: Iterable[Sequence[str]],
+    *,
+    clock: Clock,
+    begin: Collection[str] = (),
+    single: bool = False,
+    report: Report = lambda _: None,
+    ended: Ended,
+) -> Rotated:
+    """Do what is due for a fleet's domains, of which other runs, here or on other hosts, do others meanwhile.
+
+    `batches`: the domains that this run has for itself, some at a time; `ended` is called with each one once its batch
+    is done. Raises as `rotate`.
+    """
+    make_state_directory(settings)
+    run = Run(settings, store, clock, report, relays)
+    for batch in batches:
+        for domain in batch:
+            if domain in begin:
+                _begin(store, domain, clock)
+        said = len(run.steps)
+        run.work(list(batch), single=single)
+        told = {
+            step.domain for step in run.steps[said:] if (step.action, step.outcome) == (Do.SWITCH, StepOutcome.DONE)
+        }
+        for domain in batch:
+            waits = "; ".join(wait.proof for wait in run.waits.get(domain, ()))
+            due = None if domain in told else run.dues.get(domain)  # soon: the relays confirm what they were told
+            ended(domain, due, run.failures.get(domain, ""), waits)
+        if single and run.steps:
+            break
+    run.end()
+    if not run.machine().clock_problem:
+        note_run(settings, run.machine(), clock.now())
+    return run.result()
 
 
-def _following(due: Due) -> str:
-    selector = f" {due.key.selector}" if due.action.key else ""
-    return f"{due.domain}{selector}: {due.action.do} ({due.action.why})"
-
-
-def _unreadable(domain: str, error: DkimctlError) -> RotationStep:
-    step = RotationStep(domain, "", None, StepOutcome.FAILED, error.message, hint=error.hint)
-    return replace(step, exit_code=error.exit_code)
-
-
-def _text(at: int | None) -> str | None:
-    return None if at is None else at_text(at)
+def _begin(store: LifecycleStore, domain: str, clock: Clock) -> None:
+    store.note_domain(domain, **{"begun": timestamp(clock.now()), REPLACED: None})

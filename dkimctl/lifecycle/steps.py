@@ -49,7 +49,7 @@ class RotationStep:
         return self.outcome is StepOutcome.DONE and self.action not in (Do.LOOK, Do.PROVE)
 
 
-def failed_step(domain: str, selector: str, action: Do | Ending, error: DkimctlError) -> RotationStep:
+def failed_step(domain: str, selector: str, action: Do | Ending | None, error: DkimctlError) -> RotationStep:
     """Return the step that ended with this error."""
     return RotationStep(
         domain, selector, action, StepOutcome.FAILED, error.message, hint=error.hint, exit_code=error.exit_code

@@ -1,7 +1,7 @@
 """The part of a plan that brings the next key: made, published, seen twice, and switched to."""
 
-from dkimctl.lifecycle.facts import KeyFacts
-from dkimctl.lifecycle.fitness import is_usable, must_be_seen_first, old_at, progress, works
+from dkimctl.lifecycle.facts import HERE, KeyFacts
+from dkimctl.lifecycle.fitness import is_usable, must_be_seen_first, old_at, progress, was_only_tried, works
 from dkimctl.lifecycle.planning import Do, Planning
 from dkimctl.lifecycle.policy import in_window, window_opens
 
@@ -11,7 +11,7 @@ def target_of(planning: Planning, used: list[KeyFacts]) -> KeyFacts | None:
     good = used if must_be_seen_first(used) else [key for key in used if works(key)]
     if good and len(used) > 1:
         return good[-1]
-    new = [key for key in planning.keys if _is_new(planning, key, used)]
+    new = [key for key in planning.keys if _is_new(key, used)]
     if new and (good or any(key.is_served for key in new)):
         return min(new, key=progress)
     if used and not good:  # rather an older key whose record is there than one whose record is not
@@ -22,15 +22,16 @@ def target_of(planning: Planning, used: list[KeyFacts]) -> KeyFacts | None:
 
 def _is_kept(planning: Planning, key: KeyFacts) -> bool:
     """Return True for a key whose record is there and stays: a killed run may have revoked one kept enough."""
-    is_held = all(relay.is_held for relay in key.relays.values())  # a person may have deleted its private key
+    is_held = not _missing(key)  # a person may have deleted its private key
     is_left = key.left is not None and key.left + planning.policy.keep_after <= planning.now
     return is_usable(key) and key.is_served and is_held and not is_left
 
 
-def _is_new(planning: Planning, key: KeyFacts, used: list[KeyFacts]) -> bool:
+def _is_new(key: KeyFacts, used: list[KeyFacts]) -> bool:
     """Return True for a key that may be the next one: a switch to it may have failed before."""
     newest = max((key.created for key in used), default=0)
-    return key.is_ours and not key.is_used and is_usable(key) and (not key.has_signed or key.created > newest)
+    is_newer = key.created > newest or (key.created == newest and was_only_tried(key))  # in one second: which is?
+    return key.is_ours and not key.is_used and is_usable(key) and (not key.has_signed or is_newer)
 
 
 def make(planning: Planning, used: list[KeyFacts]) -> None:
@@ -59,8 +60,8 @@ def prepare(planning: Planning, key: KeyFacts) -> None:
         if not planning.may_change:
             return
         if not planning.facts.may_write:
-            by_hand = f"the record of {key.selector} is to be published by hand"
-            planning.wait(Do.PUBLISH, key, by_hand, person=record.seen is None)
+            by_hand, shown = f"the record of {key.selector} is to be published by hand", planning.how_to_add(key)
+            planning.wait(Do.PUBLISH, key, by_hand, person=record.seen is None, hint=shown)
         elif planning.may_write_again(key):
             planning.do(Do.PUBLISH, key, "the next key's record is published")
     if not key.is_served or planning.is_due((record.seen or 0) + planning.policy.proof_interval):
@@ -82,16 +83,40 @@ def switch(planning: Planning, key: KeyFacts, used: list[KeyFacts]) -> None:
         if not in_window(planning.policy, planning.now):
             opens = window_opens(planning.policy, planning.now)
             return planning.wait(Do.SWITCH, key, "the hours in which a switch may happen", opens)
-    missing = [name for name, relay in key.relays.items() if not relay.is_held]
+    if partly and (away := _told_and_away(key, used)):
+        return planning.wait(Do.SWITCH, key, f"{', '.join(away)} (away) to sign with {key.selector}", away=True)
+    missing = _missing(key)
     if missing:
         return planning.wait(Do.SWITCH, key, f"{', '.join(missing)} must hold {key.selector}", person=False)
+    if all(relay.is_away for relay in key.relays.values()):
+        return planning.wait(Do.SWITCH, key, f"no relay that holds {key.selector} was heard from lately", person=True)
     tried = max((relay.tried for relay in key.relays.values() if relay.tried is not None), default=None)
-    if not partly and tried is not None and not planning.is_due(tried + planning.policy.retry):
-        again = tried + planning.policy.retry
-        return planning.wait(Do.SWITCH, key, f"the switch to {key.selector} failed, and is tried again", again)
+    if not (partly or planning.begin) and tried is not None and not planning.is_due(tried + planning.policy.retry):
+        return planning.wait(Do.SWITCH, key, _unseen_switch(key), tried + planning.policy.retry)
     if key.record.last_seen is None or key.record.last_seen < planning.now - planning.policy.fresh:
         return planning.do(Do.LOOK, key, "it is looked up right before it signs")
     planning.do(Do.SWITCH, key, "its record is at every name server")
+
+
+def _unseen_switch(key: KeyFacts) -> str:
+    """Return what a switch waits for that was not seen to work: this host's failed, and a fleet's takes its time."""
+    if HERE in key.relays or any(relay.failed is not None for relay in key.relays.values()):
+        return f"the switch to {key.selector} was not seen to work, and is tried again"
+    return f"the relays, which were told to sign with {key.selector} and have not confirmed it"
+
+
+def _missing(key: KeyFacts) -> list[str]:
+    """Return the relays that must hold a key before any signs with it; one that is away gets it when it is back."""
+    return [name for name, relay in key.relays.items() if not (relay.is_held or relay.is_away)]
+
+
+def _told_and_away(key: KeyFacts, used: list[KeyFacts]) -> list[str]:
+    """Return the relays that sign with another key still, where nobody else lacks this one and all were told of it."""
+    if not all(relay.is_used or relay.is_away for relay in key.relays.values()):
+        return []
+    others = (old.relays.items() for old in used if old.id != key.id)
+    late = {name: key.relays.get(name) for relays in others for name, relay in relays if relay.is_used}
+    return list(late) if all(one and not one.is_used and one.tried is not None for one in late.values()) else []
 
 
 def _is_wanted(planning: Planning, used: list[KeyFacts], bad: list[KeyFacts]) -> bool:

@@ -8,14 +8,15 @@ from dkimctl.clock import Clock
 from dkimctl.config.settings import Settings
 from dkimctl.dkim.keysource import record_in_dns, record_on_disk
 from dkimctl.errors import CheckFailed, DkimctlError, Refused
-from dkimctl.install.attempt import attempt, prove, prove_ended, take_back
+from dkimctl.install.attempt import attempt, take_back
 from dkimctl.install.compare import compare
 from dkimctl.install.eligible_keys import installed_keys
 from dkimctl.install.lock import with_current_files
+from dkimctl.install.proof import prove, prove_ended
 from dkimctl.install.switch import reload_again
 from dkimctl.keys.store import Key, KeyReader
 from dkimctl.lifecycle.chosen import chosen_keys
-from dkimctl.signers.base import Name, SigningKey
+from dkimctl.signers.base import Name, Names, SigningKey
 from dkimctl.signers.desired import desired
 from dkimctl.signers.dryrun import sample
 
@@ -40,11 +41,11 @@ def switch(settings: Settings, store: KeyReader, keys: Collection[Key], *, clock
 
 def _switch(settings: Settings, store: KeyReader, keys: Collection[Key], clock: Clock) -> Switched:
     before = installed_keys(settings)
-    _refuse_other_changes(settings, chosen_keys(store, before, {}))
+    _refuse_other_changes(settings, chosen_keys(settings, store, before, {}))
     failed: dict[Name, DkimctlError] = {}
     left = {(key.domain, key.selector): key for key in keys}
     while left:
-        rendering = desired(settings, chosen_keys(store, before, _selectors(store, before, left.values())))
+        rendering = desired(settings, chosen_keys(settings, store, before, _selectors(store, before, left.values())))
         wanted = [key for key in rendering.keys if (key.domain, key.selector) in left]
         made = attempt(rendering, settings, wanted, record_in_dns(settings.lookup), clock=clock)
         if made.reload_failed:
@@ -71,8 +72,8 @@ def stop(settings: Settings, store: KeyReader, names: frozenset[Name], *, clock:
 
     def work() -> None:
         before = installed_keys(settings)
-        _refuse_other_changes(settings, chosen_keys(store, before, {}))
-        rendering = desired(settings, chosen_keys(store, before - names, {}), or_none=True)
+        _refuse_other_changes(settings, chosen_keys(settings, store, before, {}))
+        rendering = desired(settings, chosen_keys(settings, store, before - names, {}), or_none=True)
         others = sample(rendering.keys, before - names)
         made = attempt(rendering, settings, others, record_on_disk(store), clock=clock)
         error = made.reload_failed or next((failure.error for failure in made.failures), None)
@@ -102,7 +103,7 @@ def _refuse_other_changes(settings: Settings, now: KeyReader) -> None:
         )
 
 
-def _selectors(store: KeyReader, before: frozenset[Name], keys: Iterable[Key]) -> dict[str, frozenset[str]]:
+def _selectors(store: KeyReader, before: Names, keys: Iterable[Key]) -> dict[str, frozenset[str]]:
     """Return, for each domain that changes, the selectors that are to sign: of other algorithms those that do now."""
     chosen: dict[str, frozenset[str]] = {}
     for key in keys:
@@ -128,7 +129,7 @@ def _prove_keys(
     settings: Settings, store: KeyReader, keys: Collection[Key], is_begun: bool, clock: Clock
 ) -> Mapping[Name, DkimctlError | None]:
     names = {(key.domain, key.selector) for key in keys}
-    rendering = desired(settings, chosen_keys(store, installed_keys(settings), {}))
+    rendering = desired(settings, chosen_keys(settings, store, installed_keys(settings), {}))
     wanted: list[SigningKey] = [key for key in rendering.keys if (key.domain, key.selector) in names]
     record = record_in_dns(settings.lookup)
     failures = prove(wanted, settings, record, clock)

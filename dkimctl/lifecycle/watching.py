@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 from dkimctl.lifecycle.facts import KeyFacts, KeyOnRelay, Leak
-from dkimctl.lifecycle.fitness import is_usable, old_at
+from dkimctl.lifecycle.fitness import is_usable, must_be_seen_first, old_at
 from dkimctl.lifecycle.planning import Do, Planning
+from dkimctl.lifecycle.policy import Policy
 
 
 def watch(planning: Planning, key: KeyFacts) -> None:
@@ -19,20 +20,29 @@ def watch(planning: Planning, key: KeyFacts) -> None:
 
 
 def _is_proof_due(planning: Planning, key: KeyFacts, relay: KeyOnRelay) -> bool:
-    return relay.is_used and (relay.proven is None or _is_check_due(planning, key, relay.proven))
+    return relay.is_used and not relay.is_away and (relay.proven is None or _is_check_due(planning, key, relay.proven))
 
 
 def _is_check_due(planning: Planning, key: KeyFacts, last: int) -> bool:
     for relay in key.relays.values():
-        if relay.is_used and relay.since is not None:
-            for after in planning.policy.checks_after_switch:
-                if last < relay.since + after and planning.is_due(relay.since + after):
-                    return True
+        if (
+            relay.is_used
+            and relay.since is not None
+            and any(planning.is_due(at) for at in checks_to_come(planning.policy, relay.since, last))
+        ):
+            return True
     return False
+
+
+def checks_to_come(policy: Policy, since: int, last: int) -> list[int]:
+    """Return when a key that has signed since then is checked after its switch; `last`: when it was checked last."""
+    return [since + after for after in policy.checks_after_switch if last < since + after]
 
 
 def tell_overdue(planning: Planning, key: KeyFacts) -> None:
     """Tell a person of a key that should have been replaced long ago, whatever keeps it."""
+    if must_be_seen_first([key]):  # old keys that the first run meets are spread
+        return
     if planning.is_due(old_at(key, planning.policy) + planning.policy.told_after):
         overdue = f"{key.selector} still signs and is overdue: {planning.begin_command}"
         planning.wait(Do.SWITCH, None, overdue, person=True)
@@ -54,6 +64,7 @@ def restore(planning: Planning, key: KeyFacts) -> None:
     if not key.is_ours:
         planning.wait(Do.PUBLISH, key, f"the record of {key.selector} is missing, and was not made here", person=True)
     elif not planning.may_change or not planning.facts.may_write:
-        planning.wait(Do.PUBLISH, key, f"the record of {key.selector} is missing: publish it", person=True)
+        missing, shown = f"the record of {key.selector} is missing: publish it", planning.how_to_add(key)
+        planning.wait(Do.PUBLISH, key, missing, person=True, hint=shown)
     elif planning.may_write_again(key):
         planning.do(Do.PUBLISH, key, "mail is signed with it, and its record is missing")

@@ -1,0 +1,270 @@
+"""A run of `rotate`: what is due of each domain is chosen, done, read back and noted; then the plan is made anew."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from itertools import chain
+
+from dkimctl.clock import Clock
+from dkimctl.config.settings import Settings
+from dkimctl.errors import DkimctlError, shell_word
+from dkimctl.keys.metadata import Phase
+from dkimctl.keys.store import LifecycleStore
+from dkimctl.lifecycle.at_rest import due_of, rest_of
+from dkimctl.lifecycle.due import Due, Report, when_again
+from dkimctl.lifecycle.gather import Gathered, Machine, note_first, note_left
+from dkimctl.lifecycle.hooks import Occasion, Stage, run_hooks
+from dkimctl.lifecycle.lost import lost_keys
+from dkimctl.lifecycle.machine import STATE, has_daemon, read_machine
+from dkimctl.lifecycle.notes import at_text, instant
+from dkimctl.lifecycle.plan import Action, Do, Plan, Wait, plan
+from dkimctl.lifecycle.preview import look_at
+from dkimctl.lifecycle.reading import lives, readable
+from dkimctl.lifecycle.relays import Relays
+from dkimctl.lifecycle.steps import TO_BE_CONTINUED, RotationStep, StepOutcome, failed_step
+from dkimctl.names import counted
+
+
+@dataclass(frozen=True, slots=True)
+class Rotated:
+    """The result of a run."""
+
+    steps: tuple[RotationStep, ...]
+    waits: tuple[RotationStep, ...]
+    """What the domains of this run wait for now."""
+    due: str | None
+    """When a run has something to do again, if nothing happens until then: RFC 3339, UTC."""
+    next: str | None = None
+    """The step that comes next, where one is due: after `single`, or left for the next run."""
+
+    @property
+    def exit_code(self) -> int:
+        """The worst of the steps and waits."""
+        return max((step.exit_code for step in (*self.steps, *self.waits)), default=0)
+
+
+@dataclass(slots=True)
+class Run:
+    """The state of a run, and its work. `relays`: those of a fleet, for whose domains it is."""
+
+    settings: Settings
+    store: LifecycleStore
+    clock: Clock
+    report: Report
+    relays: Relays | None = None
+    dues: dict[str, int] = field(default_factory=dict)
+    """By domain, when it is to be looked at again."""
+    failures: dict[str, str] = field(default_factory=dict)
+    """By domain, why its last step failed."""
+    steps: list[RotationStep] = field(default_factory=list)
+    waits: dict[str, list[RotationStep]] = field(default_factory=dict)
+    due: int | None = None
+    next: str | None = None
+    _attempted: set[tuple[str, Do, str]] = field(default_factory=set)
+    _told: set[str] = field(default_factory=set)
+    """The domains of which was said what is wrong with the files of their keys."""
+    _changed: dict[str, None] = field(default_factory=dict)
+    """The domains of which something was changed, in order."""
+    _new_keys: int = 0
+    _may_switch: bool = True
+    _machine: Machine | None = None
+
+    def machine(self) -> Machine:
+        """Return what was read of the machine; read anew after a switch."""
+        if self._machine is None:
+            self._machine = read_machine(self.settings, self._now, self.relays)
+        return self._machine
+
+    def result(self) -> Rotated:
+        """Return what was done, and what is waited for."""
+        return Rotated(tuple(self.steps), tuple(chain.from_iterable(self.waits.values())), _text(self.due), self.next)
+
+    @property
+    def _now(self) -> int:
+        return instant(self.clock.now())
+
+    def work(self, pending: list[str], *, single: bool) -> None:
+        """Do what is due, one action of each domain at a time, actions of one kind together."""
+        if problem := self.machine().clock_problem:
+            hint = f"set the clock (chrony); if it is right: rm {shell_word(STATE)}"
+            step = RotationStep("", "", None, StepOutcome.WAITS, f"{problem}: nothing is changed", hint)
+            self._say(replace(step, exit_code=TO_BE_CONTINUED))
+        while dues := list(self._choose(pending)):
+            first = [due for due in dues if due.action.do is not Do.SWITCH] or dues
+            if single:
+                first = first[:1]
+            said = len(self.steps)
+            for do in dict.fromkeys(due.action.do for due in first):
+                self._perform(do, [due for due in first if due.action.do is do])
+            if single:
+                if len(self.steps) == said:  # routine looks and proofs that find all as before are not told otherwise
+                    self._say(_as_before(first[0]))
+                self._machine = None
+                following = next(self._choose([due.domain for due in first]), None)
+                self.next = _following(following) if following else None
+                return
+            self._machine = None if any(due.action.do is Do.SWITCH for due in first) else self._machine
+            self._look_again(first)
+            pending = [due.domain for due in dues]
+
+    def _perform(self, do: Do, group: list[Due]) -> None:
+        """Do one kind of action, with the hooks before a domain's first change and after a switch."""
+        self._attempted.update(_attempt(due.domain, due.action) for due in group)
+        if do not in (Do.LOOK, Do.PROVE):
+            for due in group:
+                if due.domain not in self._changed:
+                    self._changed[due.domain] = None
+                    self._run_hooks(Stage.PRE, due)
+        begin = len(self.steps)
+        from dkimctl.lifecycle.effects import Effects  # only here: an idle run, the usual one, needs none of it
+
+        effects = Effects(self.settings, self.store, self.clock, self._say, self.relays)
+        self._may_switch &= effects.perform(do, group)
+        if do is Do.SWITCH:
+            done = {step.domain for step in self.steps[begin:] if step.outcome is StepOutcome.DONE}
+            for due in group:
+                if due.domain in done:
+                    self._run_hooks(Stage.DEPLOY, due)
+
+    def _run_hooks(self, stage: Stage, due: Due) -> None:
+        old = next((key.selector for key in due.gathered.facts.keys if key.is_used), "")
+        selector = due.key.selector if due.action.key else ""
+        phase = Phase.ACTIVE if stage is Stage.DEPLOY else due.key.phase if due.action.key else ""
+        self._report_hooks(stage, Occasion(due.domain, selector, old, phase, due.action.do))
+
+    def _report_hooks(self, stage: Stage, occasion: Occasion) -> None:
+        for result in run_hooks(self.settings, stage, occasion):
+            if result.problem:
+                hint = "fix it, and do by hand what it should have done: it does not run again for this step"
+                step = RotationStep(occasion.domain, "", None, StepOutcome.FAILED, result.problem, hint, exit_code=1)
+                self._say(step)
+
+    def end(self) -> None:
+        """Run the hooks of the end of a run, where it changed anything."""
+        if self._changed:
+            self._report_hooks(Stage.POST, Occasion(" ".join(self._changed)))
+
+    def _look_again(self, dues: Iterable[Due]) -> None:
+        """After a record was changed its name is looked up again in the same run."""
+        for due in dues:
+            if due.action.do in (Do.PUBLISH, Do.REVOKE, Do.REMOVE):
+                self._attempted.discard(_attempt(due.domain, due.action._replace(do=Do.LOOK)))
+
+    def _choose(self, domains: Iterable[str]) -> Iterator[Due]:
+        """Yield the next action of each domain that has one, and note what the others wait for."""
+        for domain, read in lives(self.store, domains):
+            try:
+                now, life = self._now, readable(read)
+                rest = rest_of(self.settings, domain, life, self.machine(), now)
+                if rest and (due := due_of(rest, now)):
+                    self.due = min(self.due or due, due)
+                    self.waits.pop(domain, None)
+                    continue
+                found, policy = look_at(self.settings, self.store, domain, self.machine(), now, life)
+                if found.lost and self._tell_of_lost(domain):
+                    found, policy = look_at(self.settings, self.store, domain, self.machine(), now)
+                if found.is_deleted:
+                    self._finish(domain)
+                    continue
+                found = note_left(self.store, found, self.clock.now())
+                if self.relays is not None:
+                    found = note_first(self.store, found, self.clock.now())
+                planned = plan(policy, found.facts, now, begin=found.begun)
+            except DkimctlError as error:
+                self._say(failed_step(domain, "", None, error))
+                continue
+            action = next((one for one in planned.actions if self._may(domain, one)), None)
+            if action is not None:
+                self.waits.pop(domain, None)
+                self._new_keys += action.do is Do.MAKE  # counted when chosen: many are made at a time
+                yield Due(found, policy, action)
+            else:
+                self._note_waits(domain, planned, found)
+
+    def _tell_of_lost(self, domain: str) -> bool:
+        """Say once of each key that its file was deleted by hand; return whether that was now."""
+        if domain in self._told:
+            return False
+        self._told.add(domain)
+        for step in lost_keys(self.store, domain, self.machine().installed, self.clock.now()):
+            self._say(step)
+        return True
+
+    def _finish(self, domain: str) -> None:
+        """Take away what is due of a deleted domain."""
+        from dkimctl.lifecycle.delete import finish
+
+        for step in finish(self.settings, self.store, domain, clock=self.clock, relays=self.relays):
+            if step.outcome is StepOutcome.WAITS:
+                self.waits.setdefault(domain, []).append(step)
+            else:
+                self._say(step)
+
+    def _may(self, domain: str, action: Action) -> bool:
+        do = action.do
+        if _attempt(domain, action) in self._attempted:
+            return False
+        if self.relays is not None and do is Do.PROVE:
+            return False  # each relay proves by itself
+        if self.relays is None and do in (Do.SWITCH, Do.PROVE) and not has_daemon(self.settings):
+            return False
+        return not self._why_not(action)
+
+    def _why_not(self, action: Action) -> str:
+        """Return why this run does no more of such actions; empty while it does."""
+        if action.do is Do.MAKE and self._new_keys >= self.settings.lifecycle.most_new_keys:
+            return f"the next run, as this one has made {counted(self._new_keys, 'key')} (most_new_keys)"
+        if action.do is Do.SWITCH and not self._may_switch:
+            return "the next run, as a switch failed in this one"
+        return ""
+
+    def _note_waits(self, domain: str, planned: Plan, found: Gathered) -> None:
+        signs = any(key.is_used for key in found.facts.keys)
+        hint = "" if signs else f"have one sign: dkimctl setup {shell_word(domain)}"
+        if not signs:
+            self._name_unusable(found)
+        if planned.due is not None:
+            self.due = min(self.due or planned.due, planned.due)
+        if due := when_again(planned, self._now):
+            self.dues[domain] = due
+        self.waits[domain] = [_waiting(domain, wait, hint) for wait in planned.waits]
+        for action in planned.actions:
+            if why := self._why_not(action):
+                self.waits[domain].append(RotationStep(domain, "", None, StepOutcome.WAITS, why))
+                self.next = self.next or f"{domain}: {action.do} (left for the next run: dkimctl rotate)"
+
+    def _name_unusable(self, found: Gathered) -> None:
+        """Say of each key of a domain that signs with none what keeps its file from being used."""
+        for key in found.keys.values():
+            try:
+                self.store.public(key)
+            except DkimctlError as error:
+                self._say(failed_step(key.domain, "", None, error))
+
+    def _say(self, step: RotationStep) -> None:
+        self.steps.append(step)
+        if step.outcome is StepOutcome.FAILED:
+            self.failures[step.domain] = step.proof
+        self.report(step)
+
+
+def _attempt(domain: str, action: Action) -> tuple[str, Do, str]:
+    """Return what names an action of a run: its key, or the algorithm of one that makes a key."""
+    return domain, action.do, action.key or action.algorithm
+
+
+def _waiting(domain: str, wait: Wait, hint: str) -> RotationStep:
+    code, shown = (TO_BE_CONTINUED, hint or wait.hint) if wait.needs_person else (0, "")
+    return RotationStep(domain, "", None, StepOutcome.WAITS, wait.on, shown, _text(wait.until), code)
+
+
+def _as_before(due: Due) -> RotationStep:
+    return RotationStep(due.domain, due.key.selector, due.action.do, StepOutcome.DONE, "all is as it was noted before")
+
+
+def _following(due: Due) -> str:
+    selector = f" {due.key.selector}" if due.action.key else ""
+    return f"{due.domain}{selector}: {due.action.do} ({due.action.why})"
+
+
+def _text(at: int | None) -> str | None:
+    return None if at is None else at_text(at)
