@@ -9,6 +9,8 @@ from dkimctl.errors import shell_word
 NAMES = (
     *("setup", "genkey", "record", "render-config", "publish", "verify-dns", "status", "inspect", "doctor"),
     *("rotate", "revoke", "delete", "hold", "resume", "init", "uninstall"),
+    *("fleet init", "fleet upgrade", "fleet join", "fleet approve", "fleet sync", "fleet status", "fleet drain"),
+    *("fleet remove", "fleet import", "fleet export", "fleet simulate"),
     *("ovh login", "ovh whoami", "why", "adopt", "selftest", "sandbox", "demo"),
 )
 """Our own commands, as a test compares them with the program."""

@@ -5,18 +5,17 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from dkimctl.findings import Finding, Severity
-from dkimctl.output.nagios import BAD, STATES, exit_code, problem_line
+from dkimctl.output.nagios import BAD, STATES, exit_code, plugin_text, problem_line
 from dkimctl.output.prometheus import finding_counts, head, last_check
 
 
-def nagios_text(findings: Sequence[Finding]) -> str:
-    """Return one status line with performance data, then a line for each problem (Nagios plugin output)."""
+def nagios_text(findings: Sequence[Finding], *, verbose: bool = False) -> str:
+    """Return the output of a Nagios plug-in; if `verbose`, with a line for each problem."""
     counts = Counter(f.severity for f in findings)
     summary = ", ".join(f"{counts[s]} {s.value}" for s in BAD if counts[s]) or "nothing is wrong"
     data = " ".join(f"{s.value}={counts[s]}" for s in BAD)
-    lines = [f"DKIM HOST {STATES[exit_code(counts)]} - {summary} | {data}"]
-    lines += [problem_line(f) for f in findings if f.severity in BAD]
-    return "\n".join(lines) + "\n"
+    problems = [problem_line(f) for f in findings if f.severity in BAD]
+    return plugin_text(f"HOST {STATES[exit_code(counts)]} - {summary}", data, problems, verbose=verbose)
 
 
 def prometheus_text(findings: Sequence[Finding], now: datetime) -> str:

@@ -1,6 +1,7 @@
 """The keys that were made, a line each, as they are made."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from dkimctl.errors import shell_word
 from dkimctl.lifecycle.generation import Failed, Generated, GenerationOutcome
@@ -15,7 +16,7 @@ def show_outcomes(outcomes: Iterable[GenerationOutcome], terminal: Terminal, tot
     code = 0
     made: list[str] = []
     for outcome in watched(outcomes, terminal, "keys", total=total):
-        shown.append(_document(outcome))
+        shown.append(_value(outcome))
         if isinstance(outcome, Failed):
             terminal.failure(outcome.error)
             code = max(code, outcome.error.exit_code)
@@ -37,13 +38,40 @@ def _line(outcome: GenerationOutcome) -> str:
     return f"{outcome.domain}: kept {outcome.selector}"
 
 
-def _document(outcome: GenerationOutcome) -> dict[str, object]:
+@dataclass(frozen=True, slots=True)
+class FailureValue:
+    """Why a key was not made."""
+
+    message: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyValue:
+    """A key that is there now."""
+
+    domain: str
+    selector: str
+    result: str
+    """made, or kept where it was there before."""
+    path: str
+    """The private key."""
+
+
+@dataclass(frozen=True, slots=True)
+class FailedKeyValue:
+    """A key that was not made."""
+
+    domain: str
+    selector: str
+    result: str
+    """failed."""
+    error: FailureValue
+
+
+def _value(outcome: GenerationOutcome) -> KeyValue | FailedKeyValue:
     if isinstance(outcome, Failed):
-        return {
-            "domain": outcome.domain,
-            "selector": outcome.selector,
-            "result": "failed",
-            "error": {"message": outcome.error.message, "hint": outcome.error.hint},
-        }
+        error = FailureValue(outcome.error.message, outcome.error.hint)
+        return FailedKeyValue(outcome.domain, outcome.selector, "failed", error)
     result = "made" if isinstance(outcome, Generated) else "kept"
-    return {"domain": outcome.domain, "selector": outcome.selector, "result": result, "path": outcome.path}
+    return KeyValue(outcome.domain, outcome.selector, result, outcome.path)

@@ -6,7 +6,7 @@ from dkimctl.dkim.check import Hashed, SignatureOutcome, SignatureVerdict
 from dkimctl.dkim.inspection import Inspection, Signature
 from dkimctl.dkim.recognise import Kind
 from dkimctl.dkim.tag_explanations import Tag
-from dkimctl.names import printable
+from dkimctl.names import counted, printable
 from dkimctl.output.findings import INDENT, finding_blocks
 from dkimctl.output.layout import Block, Line, Prose, Tone, heading, labelled, message, paragraph, separated
 
@@ -63,9 +63,9 @@ def _records(inspection: Inspection) -> Iterator[Block]:
 
 def _head(inspection: Inspection) -> Iterator[Block]:
     own = [s for s in inspection.signatures if s.outcome]
-    author = f"message of {inspection.size} octets, From: {inspection.author}"
+    author = f"message of {counted(inspection.size, 'octet')}, From: {inspection.author}"
     yield paragraph(author, breaks_words=True)
-    yield heading("no DKIM-Signature" if not own else f"{len(own)} DKIM-Signature{'' if len(own) == 1 else 's'}")
+    yield heading("no DKIM-Signature" if not own else counted(len(own), "DKIM-Signature"))
     for signature in own:
         assert signature.outcome is not None
         tags = {tag.name: tag.value for tag in signature.tags}
@@ -84,7 +84,7 @@ def _signature(signature: Signature, verbosity: int) -> Iterator[Block]:
     for tag in signature.tags:
         yield from _tag(tag)
     if signature.more_tags:
-        yield paragraph(f"and {signature.more_tags} more tags", 2)
+        yield paragraph(f"and {counted(signature.more_tags, 'more tag')}", 2)
     if signature.outcome is None:
         yield from (_labelled("wrong", problem, Tone.ERROR) for problem in signature.problems)
         return
@@ -133,7 +133,9 @@ def _hashed(hashed: Hashed | None, verbosity: int, *, is_valid: bool) -> Iterato
     more = f", the first {len(body)} shown" if len(body) < hashed.body_size else ""
     yield heading(f"hashed header (␍␊ is CRLF{absent})", margin=2)
     yield from _octets(hashed.header)
-    yield heading(f"hashed body: {hashed.body_size} of {hashed.body_total} octets{more}; its hash is", margin=2)
+    yield heading(
+        f"hashed body: {hashed.body_size} of {counted(hashed.body_total, 'octet')}{more}; its hash is", margin=2
+    )
     yield Line(f"    {hashed.body_hash}")
     yield from _octets(body)
 

@@ -4,7 +4,7 @@ A result is a sequence of blocks. `plain` prints them into pipes and files, at 8
 terminal, at its width and in colours.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple
@@ -57,9 +57,28 @@ class Table(NamedTuple):
     """Rows under a head, in columns as wide as their longest cells."""
 
     head: Sequence[str]
-    rows: Sequence[Sequence[str]]
+    rows: Collection[Sequence[str]]
     tones: Mapping[str, Tone] = MappingProxyType({})
     """The tone of cells with these texts."""
+
+
+class Made(Collection[Sequence[str]]):
+    """Rows that are made anew each time they are looked at: there may be more of them than memory is for.
+
+    `count`: how many there are; `make`: makes them.
+    """
+
+    def __init__(self, count: int, make: Callable[[], Iterable[Sequence[str]]]) -> None:
+        self._count, self._make = count, make
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[Sequence[str]]:
+        return iter(self._make())
+
+    def __contains__(self, row: object) -> bool:
+        return any(one == row for one in self)
 
 
 Block = Prose | Line | Table

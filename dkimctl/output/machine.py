@@ -2,9 +2,10 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,26 +13,41 @@ from dkimctl.output.escapes import OF_RESULTS
 from dkimctl.secrets import masked
 
 SCHEMA = 1
+_TOGETHER = 5000  # keys and values of a document
 _AS_THEY_ARE = frozenset((str, int, float, bool, type(None)))
 
 
 def document(kind: str, value: object, **more: object) -> str:
     """Return one JSON document, `{"schema": 1, "<kind>": …}`, with a final line feed."""
-    return _dumped({"schema": SCHEMA, kind: plain(value), **more}, indent=2)
+    return "".join(document_parts(kind, value, **more))
+
+
+def document_parts(kind: str, value: object, **more: object) -> Iterator[str]:
+    """Yield the same in parts: in one of a million keys they take memory one after the other."""
+    found = {"schema": SCHEMA, kind: plain(value), **{key: plain(one) for key, one in more.items()}}
+    pieces = json.JSONEncoder(indent=2, ensure_ascii=False).iterencode(found)  # each value in one piece
+    while some := "".join(islice(pieces, _TOGETHER)):
+        yield _shown(some)
+    yield "\n"
 
 
 def line(kind: str, value: object) -> str:
     """Return the document on one line, for results that stream."""
-    return _dumped({"schema": SCHEMA, kind: plain(value)})
+    return dumped({"schema": SCHEMA, kind: plain(value)})
 
 
 def element(value: object) -> str:
     """Return one element of a long list, on one line."""
-    return _dumped(plain(value))
+    return dumped(plain(value))
 
 
-def _dumped(value: object, indent: int | None = None) -> str:
-    text = masked(json.dumps(value, indent=indent, ensure_ascii=False)) + "\n"
+def dumped(value: object, indent: int | None = None) -> str:
+    """Return a JSON document without secrets, that no terminal takes for anything else."""
+    return _shown(json.dumps(value, indent=indent, ensure_ascii=False)) + "\n"
+
+
+def _shown(text: str) -> str:
+    text = masked(text)
     return text if text.isascii() and "\x7f" not in text else text.translate(OF_RESULTS)
 
 
@@ -53,7 +69,23 @@ def plain(value: object) -> object:
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [plain(item) for item in value]
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return _Later(value)
     return value
+
+
+class _Later(list[object]):
+    """A list whose elements are converted when they are written, since all of them would take much memory."""
+
+    def __init__(self, values: Sequence[object]) -> None:
+        super().__init__()
+        self._values = values
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __iter__(self) -> Iterator[object]:
+        return map(plain, self._values)
 
 
 @cache

@@ -8,6 +8,8 @@ from dkimctl.output.escapes import OF_MESSAGES
 STATES = {0: "OK", 1: "WARNING", 2: "CRITICAL", 3: "UNKNOWN"}
 UNKNOWN = 3
 """The exit code of every check that ended before it knew."""
+_LONGEST = 300
+"""Characters of a problem in the status line: NRPE cuts off what follows 1024, performance data included."""
 BAD = (Severity.ERROR, Severity.UNKNOWN, Severity.WARNING)
 """The severities of which a plug-in tells, the worst first."""
 
@@ -21,13 +23,30 @@ def exit_code(severities: Collection[Severity]) -> int:
     return 1 if Severity.WARNING in severities else 0
 
 
+def plugin_text(status: str, data: str, problems: Sequence[str], *, untold: int = 0, verbose: bool = False) -> str:
+    """Return the plug-in's line: its status, the first of its problems, how many more there are, performance data.
+
+    `verbose`: below it each problem has a line of its own. `untold`: the number of those that are not in `problems`.
+    """
+    first = f": {_cut(problems[0])}" if problems else ""
+    more = len(problems) + untold - 1
+    lines = [f"DKIM {status}{first}{f'; and {more} more' if more > 0 else ''} | {data}"]
+    if verbose:
+        lines += [*problems, *([f"and {untold} more"] if untold else [])]
+    return "\n".join(lines) + "\n"
+
+
+def _cut(problem: str) -> str:
+    return problem if len(problem) <= _LONGEST else problem[:_LONGEST] + "…"
+
+
 def unknown_text(message: str, more: Sequence[str] = ()) -> str:
-    """Return the status line of a check that ended with this error, then a line for each of its problems and hints."""
-    return "".join(f"{plain(line)}\n" for line in (f"DKIM {STATES[UNKNOWN]} - {message}", *more))
+    """Return the status line of a check that ended with this error, its problems and its hint."""
+    return plain("; ".join((f"DKIM {STATES[UNKNOWN]} - {message}", *more))) + "\n"
 
 
 def problem_line(found: Finding) -> str:
-    """Return the line of a finding below the status line."""
+    """Return what is said of a finding."""
     return f"{found.code} {found.title} ({plain(found.seen)})"
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from dkimctl.catalogue.ovh_credential import NO_ZONE
 from dkimctl.findings import Severity
+from dkimctl.names import counted
 from dkimctl.output.findings import finding_blocks
 from dkimctl.output.layout import GAP, Block, Line, Prose, Tone, heading, labelled, lines, message, paragraph
 from dkimctl.output.progress import Meter
@@ -75,7 +76,7 @@ def _complete(identity: Identity) -> str:
 
 
 def _facts(identity: Identity) -> Iterator[Block]:
-    ends = "never" if identity.expires is None else f"{identity.expires} (in {identity.days_left} days)"
+    ends = "never" if identity.expires is None else f"{identity.expires} (in {counted(identity.days_left or 0, 'day')})"
     facts = {
         "made": identity.created or "not known",
         "ends": ends,

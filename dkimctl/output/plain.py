@@ -1,7 +1,8 @@
 """Blocks as plain text, 80 columns wide: what pipes, files and dumb terminals get."""
 
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from dkimctl.output.layout import Block, Line, Prose, Table
 
@@ -10,17 +11,19 @@ WIDTH = 80
 
 def plain_text(blocks: Iterable[Block]) -> str:
     """The blocks one below the other, ending with a line feed unless there are none."""
-    return "".join(map(_block, blocks))
+    return "".join(plain_lines(blocks))
 
 
-def _block(block: Block) -> str:
-    match block:
-        case Line(text):
-            return text + "\n"
-        case Prose():
-            return _prose(block)
-        case Table(head, rows):
-            return _table([head, *rows])
+def plain_lines(blocks: Iterable[Block]) -> Iterator[str]:
+    """Yield the same in parts: a paragraph, a line, or the row of a table, each with its line feed."""
+    for block in blocks:
+        match block:
+            case Line(text):
+                yield text + "\n"
+            case Prose():
+                yield _prose(block)
+            case Table():
+                yield from _table(block)
 
 
 def _prose(block: Prose) -> str:
@@ -45,7 +48,11 @@ def _filled(block: Prose, text: str, first: str) -> str:
     return filled + "\n"
 
 
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    padded = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
-    return "".join(f"{line.rstrip()}\n" for line in padded)
+def _table(table: Table) -> Iterator[str]:
+    """Yield the head and the rows, which are looked at twice: there may be a million of them."""
+    widths = list(map(len, table.head))
+    for row in table.rows:
+        widths = [max(width, len(cell)) for width, cell in zip(widths, row, strict=True)]
+    for row in chain((table.head,), table.rows):
+        line = "  ".join([cell.ljust(width) for cell, width in zip(row, widths, strict=True)])
+        yield f"{line.rstrip()}\n"

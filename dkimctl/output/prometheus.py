@@ -17,6 +17,15 @@ def labels(**values: str) -> str:
     return "{" + ",".join(f'{name}="{value.translate(OF_LABELS)}"' for name, value in values.items()) + "}"
 
 
+def unix_time(text: str | None) -> int | None:
+    """Return the Unix time; None when the moment is not known, or not written as one with its offset."""
+    try:
+        moment = datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return None if moment.tzinfo is None else int(moment.timestamp())
+
+
 def finding_counts(name: str, text: str, counts: Mapping[tuple[str, Severity], int]) -> Iterator[str]:
     """Yield how often each code was found with each severity; OK is no finding."""
     yield head(name, text)

@@ -11,6 +11,7 @@ from dkimctl.output.layout import Block, Line, Prose, Tone, heading, labelled, m
 from dkimctl.output.machine import line
 from dkimctl.output.panels import to_paste
 from dkimctl.output.progress import Meter
+from dkimctl.output.publication_value import PublicationValue, publication_value
 from dkimctl.output.terminal import Terminal
 from dkimctl.providers.base import Change, Create, Delete, ProviderRecord, Replace
 from dkimctl.publish.plan_digest import PlanDigest
@@ -35,7 +36,7 @@ class PublicationView:
         self._lines = lines
         self.meter = Meter(terminal, "names", total=total, clock=clock)
         self._ended: dict[str, Ended] = {}
-        self._document: dict[str, dict[str, object]] = {}
+        self._document: dict[str, PublicationValue] = {}
         self._plan: PlanDigest | None = None
         self._shown: DkimctlError | None = None
 
@@ -199,38 +200,3 @@ def _record(verb: str, record: ProviderRecord, tone: Tone) -> list[Block]:
     size = f"{record.field_type}, {ttl}, {len(record.text)} characters"
     shown = Prose(printable(text, 255), " " * _INDENT, _INDENT, one_line_in_pipes=True)
     return [labelled(verb, size, _INDENT, margin=2, tone=tone), shown]
-
-
-def publication_value(publication: Publication) -> dict[str, object]:
-    """Return one publication for programs."""
-    error = publication.error
-    return {
-        "domain": publication.domain,
-        "selector": publication.selector,
-        "name": publication.name,
-        "provider": publication.provider,
-        "zone": publication.zone or None,
-        "outcome": publication.outcome,
-        "record": publication.text,
-        "existing": [_record_value(record) for record in publication.existing],
-        "changes": [_change_value(change) for change in publication.changes],
-        "activated": publication.activated,
-        "served": publication.served,
-        "servers": publication.servers,
-        "next_step": publication.next_step or None,
-        "error": {"message": error.message, "hint": error.hint, "exit_code": error.exit_code} if error else None,
-    }
-
-
-def _change_value(change: Change) -> dict[str, object]:
-    match change:
-        case Create(record):
-            return {"action": "create", "before": None, "after": _record_value(record)}
-        case Replace(before, after):
-            return {"action": "replace", "before": _record_value(before), "after": _record_value(after)}
-        case Delete(record):
-            return {"action": "delete", "before": _record_value(record), "after": None}
-
-
-def _record_value(record: ProviderRecord) -> dict[str, object]:
-    return {"type": record.field_type, "ttl": record.ttl or None, "text": record.text}

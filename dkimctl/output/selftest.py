@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from dkimctl.names import printable
+from dkimctl.names import counted, printable
 from dkimctl.output.layout import Block, Line, Prose, Tone, heading, message, paragraph
 from dkimctl.selftest.attempt import Attempt, AttemptState
 from dkimctl.selftest.person import Sent
@@ -21,7 +21,7 @@ _TONES = {
 
 def selftest_blocks(result: Selftest) -> Iterator[Block]:
     """Return for each domain its messages, those with the same result together; then the notes and the counts."""
-    yield message(f"{len(result.attempts)} messages through {result.where}")
+    yield message(f"{counted(len(result.attempts), 'message')} through {result.where}")
     for domain, attempts in groupby(result.attempts, key=lambda a: a.domain):
         yield heading(domain)
         alike: dict[tuple[object, ...], list[Attempt]] = {}

@@ -2,14 +2,18 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import chain
 
 from dkimctl.errors import shell_word
 from dkimctl.findings import severity_order
 from dkimctl.keys.metadata import Phase
+from dkimctl.lifecycle.key_status import Keyless, KeyStatus, by_domain
 from dkimctl.lifecycle.next_step import NextStep
-from dkimctl.lifecycle.status import Keyless, KeyStatus, Status
+from dkimctl.lifecycle.status import Status
+from dkimctl.names import counted
 from dkimctl.output.findings import finding_blocks
-from dkimctl.output.layout import Block, Prose, Table, Tone, message
+from dkimctl.output.layout import Block, Made, Prose, Table, Tone, message
 
 _HEAD = ("DOMAIN", "SELECTOR", "KEY", "PHASE", "AGE", "NEXT STEP")
 _NONE = "-"
@@ -33,21 +37,25 @@ def status_blocks(status: Status) -> Iterator[Block]:
     for found in sorted(status.findings, key=severity_order):
         yield from finding_blocks(found)
     yield from _wait_lines([step for step in status.steps if step.needs_person])
-    yield Table(_HEAD, [*_rows(status), *map(_keyless_row, status.keyless)], _TONES)
+    yield Table(_HEAD, Made(len(status.keys) + len(status.keyless), partial(_rows, status)), _TONES)
     yield from _wait_lines([step for step in status.steps if step.waits_for and not step.needs_person])
 
 
 def _rows(status: Status) -> Iterator[tuple[str, ...]]:
-    steps = {step.domain: step for step in status.steps}
-    for key in status.keys:
-        kind = f"rsa {key.bits}" if key.algorithm == "rsa" else key.algorithm
-        age = _NONE if key.age is None else f"{key.age} d"
-        step = steps.get(key.domain)
-        shown = _NONE
-        if step is not None and step.selector in ("", key.selector):
-            shown = _step_text(step)
-            del steps[key.domain]
-        yield (key.domain, key.selector, kind, key.phase, age, shown)
+    steps = iter(status.steps)  # in the order of the domains, as the keys
+    step = next(steps, None)
+    for domain, keys in by_domain(status.keys):
+        own = step if step is not None and step.domain == domain else None
+        if own is not None:
+            step = next(steps, None)
+        for key in keys:
+            kind = f"rsa {key.bits}" if key.algorithm == "rsa" else key.algorithm
+            age = _NONE if key.age is None else f"{key.age} d"
+            shown = _NONE
+            if own is not None and own.selector in ("", key.selector):
+                shown, own = _step_text(own), None
+            yield (key.domain, key.selector, kind, key.phase, age, shown)
+    yield from map(_keyless_row, status.keyless)
 
 
 def _keyless_row(line: Keyless) -> tuple[str, ...]:
@@ -70,16 +78,17 @@ def _wait_lines(waits: Sequence[NextStep]) -> Iterator[Block]:
         until = f", until {step.at[:16].replace('T', ' ')} UTC" if step.at else ""
         what = f"{step.step} waits:" if step.step else f"{step.reason}:"
         tone = Tone.WARNING if step.needs_person else Tone.INFO
+        what = f"{step.reason}; {what}" if step.step and step.reason else what
         yield Prose(f"{subject}: {what} {step.waits_for}{until}", indent=2, text_tone=tone, one_line_in_pipes=True)
     if len(waits) > _MOST_WAITS:
-        yield message(f"and {len(waits) - _MOST_WAITS} more domains that wait (--json lists all)")
+        yield message(f"and {counted(len(waits) - _MOST_WAITS, 'more domain')} (--json lists all)")
 
 
 def next_lines(status: Status) -> list[str]:
     """Return the next command for the keys that do not sign yet: a line for each kind of them and each provider."""
     waiting: dict[tuple[str, str | None], dict[str, None]] = {}
     counts: Counter[tuple[str, str | None]] = Counter()
-    lines: tuple[KeyStatus | Keyless, ...] = (*status.keyless, *status.keys)
+    lines: Iterator[KeyStatus | Keyless] = chain(status.keyless, status.keys)
     for line in lines:
         if line.next is not None:
             state = "have no key" if isinstance(line, Keyless) else _STATES[line.phase]
@@ -109,7 +118,7 @@ _COMMANDS = {
 def _subject(state: str, count: int) -> str:
     noun = "domain" if state == "have no key" else "key"
     words = state.replace("have", "has") if count == 1 else state
-    return f"{count} {noun}{'' if count == 1 else 's'} {words}"
+    return f"{counted(count, noun)} {words}"
 
 
 def _command(state: str, domains: Sequence[str], provider: str | None, *, alike: bool) -> str:

@@ -7,14 +7,19 @@ from hashlib import sha256
 from html import escape
 
 from dkimctl.findings import severity_order
+from dkimctl.fleet.overview import FleetStatus
 from dkimctl.lifecycle.history import Event, KeyLife
+from dkimctl.lifecycle.key_status import KeyStatus, by_domain
 from dkimctl.lifecycle.next_step import NextStep
-from dkimctl.lifecycle.status import KeyStatus, Status
+from dkimctl.lifecycle.status import Status
+from dkimctl.names import counted
+from dkimctl.output.fleet_html import fleet_part
+from dkimctl.output.status_timeline import EARLIEST, shown
 
 _DAY = 86400
 _WIDTH, _BAR, _GAP = 420, 12, 6
-_EARLIEST, _LATEST = 540 * _DAY, 720 * _DAY
-"""What the time axis shows at most, before today and after."""
+_LATEST = 720 * _DAY
+"""What the time axis shows at most after today."""
 _STYLE = """
 :root { color-scheme: light dark; --back: #fff; --text: #1b1f24; --faint: #57606a; --line: #d0d7de; --bad: #b42318;
   --signs: #1a7f4b; --ready: #6ba3d6; --way: #c98a10; --gone: #a0a7b0; }
@@ -45,7 +50,7 @@ svg text { font: 10px system-ui, sans-serif; fill: var(--faint); }
 """
 _SCRIPT = """
 const field = document.getElementById("filter"), shown = document.getElementById("shown");
-const rows = [...document.querySelectorAll("tbody tr")].map(row => [row, row.textContent.toLowerCase()]);
+const rows = [...document.querySelectorAll("#domains tr")].map(row => [row, row.textContent.toLowerCase()]);
 document.querySelector(".tools").hidden = false;
 field.addEventListener("input", () => {
   const words = field.value.toLowerCase().split(/\\s+/).filter(Boolean);
@@ -64,12 +69,12 @@ _SEGMENTS = (
 _LEGEND = (("created", "made ready"), ("active", "signs"), ("retired", "its mail is under way"), ("revoked", "revoked"))
 
 
-def html_page(status: Status, lives: Iterable[KeyLife], now: datetime) -> str:
-    """Return the page. Whatever comes from keys, DNS or files is escaped."""
-    return "".join(_page(status, lives, now))
+def html_page(status: Status, lives: Iterable[KeyLife], now: datetime, fleet: FleetStatus | None = None) -> str:
+    """Return the page; with the relays of a `fleet`. Whatever comes from keys, DNS, files or relays is escaped."""
+    return "".join(_page(status, lives, now, fleet))
 
 
-def _page(status: Status, lives: Iterable[KeyLife], now: datetime) -> Iterator[str]:
+def _page(status: Status, lives: Iterable[KeyLife], now: datetime, fleet: FleetStatus | None) -> Iterator[str]:
     policy = (
         f"default-src 'none'; style-src '{_digest(_STYLE)}'; script-src '{_digest(_SCRIPT)}'; "
         "base-uri 'none'; form-action 'none'"
@@ -78,24 +83,19 @@ def _page(status: Status, lives: Iterable[KeyLife], now: datetime) -> Iterator[s
     yield f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
     yield '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
     yield f"<title>DKIM keys</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
-    keys = _grouped(status.keys)
+    keys = dict(by_domain(status.keys))
     domains = len(keys) + len(status.keyless)
-    counts = f"{domains} domains, {len(status.keys)} keys; {now:%Y-%m-%d %H:%M} UTC"
+    counts = f"{counted(domains, 'domain')}, {counted(len(status.keys), 'key')}; {now:%Y-%m-%d %H:%M} UTC"
     yield f'<h1>DKIM keys</h1>\n<p class="faint">{counts}</p>\n'
     yield from _problems(status)
+    if fleet is not None:
+        yield from fleet_part(fleet)
     yield from _table(status, keys, lives, int(now.timestamp()))
     yield f"<script>{_SCRIPT}</script>\n</body>\n</html>\n"
 
 
 def _digest(text: str) -> str:
     return "sha256-" + b64encode(sha256(text.encode()).digest()).decode()
-
-
-def _grouped(keys: Iterable[KeyStatus]) -> dict[str, list[KeyStatus]]:
-    found: dict[str, list[KeyStatus]] = {}
-    for key in keys:
-        found.setdefault(key.domain, []).append(key)
-    return found
 
 
 def _problems(status: Status) -> Iterator[str]:
@@ -124,7 +124,7 @@ def _table(
 ) -> Iterator[str]:
     steps = {step.domain: step for step in status.steps}
     by_domain: dict[str, list[KeyLife]] = {}
-    for life in lives:
+    for life in shown(lives, now):
         by_domain.setdefault(life.key.domain, []).append(life)
     start, end = _range([moment.at for some in by_domain.values() for life in some for moment in life.moments], now)
     legend = "".join(
@@ -134,7 +134,8 @@ def _table(
     yield f'<h2>Domains</h2>\n<p class="legend faint">{legend}<span>faint: planned</span></p>\n'
     yield '<p class="tools" hidden><input id="filter" type="search" placeholder="Filter" aria-label="Filter"> '
     yield '<span id="shown" class="faint" aria-live="polite"></span></p>\n'
-    yield "<table>\n<thead><tr><th>Domain</th><th>Keys</th><th>Next step</th><th>Life</th></tr></thead>\n<tbody>\n"
+    yield "<table>\n<thead><tr><th>Domain</th><th>Keys</th><th>Next step</th><th>Life</th></tr></thead>\n"
+    yield '<tbody id="domains">\n'
     for domain, some in sorted(keys.items(), key=lambda item: _rank(item[1], steps.get(item[0]))):
         cells = "".join(_key_line(key) for key in some)
         step = _step(steps.get(domain), some)
@@ -167,7 +168,7 @@ def _step(step: NextStep | None, keys: Sequence[KeyStatus]) -> str:
 
 def _range(moments: Sequence[int], now: int) -> tuple[int, int]:
     """Return the ends of the time axis, the same for all domains."""
-    start = max(min(moments, default=now), now - _EARLIEST)
+    start = max(min(moments, default=now), now - EARLIEST)
     end = min(max(moments, default=now), now + _LATEST)
     return min(start, now - 30 * _DAY), max(end, now + 30 * _DAY)
 

@@ -1,16 +1,19 @@
 """The status of every key for monitoring: Nagios and Prometheus."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
+from heapq import merge
+from operator import attrgetter
 
-from dkimctl.findings import Severity
+from dkimctl.findings import Severity, severity_order
 from dkimctl.keys.metadata import Phase
+from dkimctl.lifecycle.key_status import KeyStatus, by_domain
 from dkimctl.lifecycle.next_step import NextStep
-from dkimctl.lifecycle.notes import instant
-from dkimctl.lifecycle.status import KeyStatus, Status
-from dkimctl.output.nagios import BAD, STATES, exit_code, plain, problem_line
-from dkimctl.output.prometheus import finding_counts, head, labels, last_check
+from dkimctl.lifecycle.status import Status
+from dkimctl.names import counted
+from dkimctl.output.nagios import BAD, STATES, exit_code, plain, plugin_text, problem_line
+from dkimctl.output.prometheus import finding_counts, head, labels, last_check, unix_time
 
 _NAMED = 20  # domains that get a line of their own
 
@@ -21,20 +24,20 @@ def nagios_exit_code(status: Status) -> int:
     return exit_code({*severities, Severity.WARNING} if _unsigned(status) or _for_person(status) else severities)
 
 
-def nagios_text(status: Status) -> str:
-    """Return one status line with performance data, then a line for each problem (Nagios plugin output)."""
+def nagios_text(status: Status, *, verbose: bool = False) -> str:
+    """Return the output of a Nagios plug-in; if `verbose`, with a line for each problem of the first domains."""
     unsigned, phases = _unsigned(status), Counter(key.phase for key in status.keys)
-    signing = len({key.domain for key in status.keys if key.phase is Phase.ACTIVE})
-    bad = [found for found in status.findings if found.severity in BAD]
-    counts = (f"{signing} signing", f"{len(unsigned)} without an active key", f"{len(bad)} findings")
+    signing = sum(_signs(keys) for _, keys in by_domain(status.keys))
+    bad = [found for found in sorted(status.findings, key=severity_order) if found.severity in BAD]
+    counts = (f"{signing} signing", f"{len(unsigned)} without an active key", counted(len(bad), "finding"))
     data = " ".join(f"{phase.value}={phases[phase]}" for phase in Phase)
-    lines = [f"DKIM KEYS {STATES[nagios_exit_code(status)]} - {', '.join(counts)} | {data}"]
-    lines += [problem_line(found) for found in bad]
-    lines += [plain(f"{domain}: no active key{_hint(then)}") for domain, then in list(unsigned.items())[:_NAMED]]
-    if len(unsigned) > _NAMED:
-        lines.append(f"and {len(unsigned) - _NAMED} more")
-    lines += [plain(f"{step.domain}: {step.waits_for}") for step in _for_person(status)[:_NAMED]]
-    return "\n".join(lines) + "\n"
+    by_person = _for_person(status)
+    problems = [problem_line(found) for found in bad]
+    problems += [plain(f"{step.domain}: {step.waits_for}") for step in by_person[:_NAMED]]
+    problems += [plain(f"{domain}: no active key{_hint(then)}") for domain, then in list(unsigned.items())[:_NAMED]]
+    untold = len(bad) + len(by_person) + len(unsigned) - len(problems)
+    head = f"KEYS {STATES[nagios_exit_code(status)]} - {', '.join(counts)}"
+    return plugin_text(head, data, problems, untold=untold, verbose=verbose)
 
 
 def _hint(then: str | None) -> str:
@@ -47,14 +50,17 @@ def _for_person(status: Status) -> list[NextStep]:
 
 
 def _unsigned(status: Status) -> dict[str, str | None]:
-    """Return the domains that have no active key, each with the command that is next."""
+    """Return the domains that have no active key and are not deleted, each with the command that is next."""
     found: dict[str, str | None] = {line.domain: line.next for line in status.keyless}
-    for key in status.keys:
-        found[key.domain] = found.get(key.domain) or key.next
-    for key in status.keys:
-        if key.phase is Phase.ACTIVE:
-            found.pop(key.domain, None)
+    deleted = frozenset(status.deleted)
+    for domain, keys in by_domain(status.keys):
+        if not (domain in deleted or _signs(keys)):
+            found[domain] = next((key.next for key in keys if key.next), None)
     return found
+
+
+def _signs(keys: Iterable[KeyStatus]) -> bool:
+    return any(key.phase is Phase.ACTIVE for key in keys)
 
 
 def prometheus_lines(status: Status, now: datetime) -> Iterator[str]:
@@ -62,15 +68,20 @@ def prometheus_lines(status: Status, now: datetime) -> Iterator[str]:
     yield head("dkimctl_key_info", "The kind, the phase and the provider of a key; always 1.")
     yield from (f"dkimctl_key_info{_info(key)} 1\n" for key in status.keys)
     yield head("dkimctl_key_created_timestamp_seconds", "When the key was made; absent where nobody knows.")
-    yield from _moments("dkimctl_key_created_timestamp_seconds", [(key, key.created) for key in status.keys])
+    yield from _moments("dkimctl_key_created_timestamp_seconds", status, attrgetter("created"))
     yield head("dkimctl_key_phase_timestamp_seconds", "When the key came into its phase; absent where not noted.")
-    yield from _moments("dkimctl_key_phase_timestamp_seconds", [(key, key.since) for key in status.keys])
+    yield from _moments("dkimctl_key_phase_timestamp_seconds", status, attrgetter("since"))
     yield from _proofs(status)
-    yield head("dkimctl_domain_active", "1 when the domain has a key that signs.")
+    yield head("dkimctl_domain_active", "1 when the domain has a key that signs; absent for a deleted one.")
     unsigned = _unsigned(status)
-    for domain in sorted({key.domain for key in status.keys}.union(unsigned)):
+    deleted = frozenset(status.deleted)
+    signing = (domain for domain, _ in by_domain(status.keys) if not (domain in deleted or domain in unsigned))
+    for domain in merge(signing, sorted(unsigned)):
         yield f"dkimctl_domain_active{labels(domain=domain)} {int(domain not in unsigned)}\n"
     yield from _steps(status)
+    yield head("dkimctl_rotate_last_run_timestamp_seconds", "When rotate last looked at everything; absent before.")
+    if (last := unix_time(status.last_run)) is not None:
+        yield f"dkimctl_rotate_last_run_timestamp_seconds {last}\n"
     counts = Counter((found.code, found.severity) for found in status.findings)
     yield from finding_counts("dkimctl_status_findings", "What dkimctl status found, by code.", counts)
     yield last_check("dkimctl_status_last_check_timestamp_seconds", now)
@@ -79,17 +90,17 @@ def prometheus_lines(status: Status, now: datetime) -> Iterator[str]:
 def _proofs(status: Status) -> Iterator[str]:
     name = "dkimctl_key_served_timestamp_seconds"
     yield head(name, "When every name server was last seen to serve the key's record.")
-    yield from _moments(name, [(key, key.served) for key in status.keys])
+    yield from _moments(name, status, attrgetter("served"))
     name = "dkimctl_key_proven_timestamp_seconds"
     yield head(name, "When a message signed with the key was last verified.")
-    yield from _moments(name, [(key, key.proven) for key in status.keys])
+    yield from _moments(name, status, attrgetter("proven"))
 
 
 def _steps(status: Status) -> Iterator[str]:
     name = "dkimctl_domain_next_step_timestamp_seconds"
     yield head(name, "When the next step in the life of the domain's keys comes; absent where it is due or not known.")
     for step in status.steps:
-        at = _seconds(step.at)
+        at = unix_time(step.at)
         if at is not None and step.step is not None:
             yield f"{name}{labels(domain=step.domain, selector=step.selector, step=step.step.value)} {at}\n"
     name = "dkimctl_domain_needs_person"
@@ -108,17 +119,8 @@ def _info(key: KeyStatus) -> str:
     )
 
 
-def _moments(name: str, moments: list[tuple[KeyStatus, str | None]]) -> Iterator[str]:
-    for key, text in moments:
-        seconds = _seconds(text)
+def _moments(name: str, status: Status, moment: Callable[[KeyStatus], str | None]) -> Iterator[str]:
+    for key in status.keys:
+        seconds = unix_time(moment(key))
         if seconds is not None:
             yield f"{name}{labels(domain=key.domain, selector=key.selector)} {seconds}\n"
-
-
-def _seconds(text: str | None) -> int | None:
-    """Return the Unix time; None when the moment is not known, or not written as one with its offset."""
-    try:
-        moment = datetime.fromisoformat(text or "")
-    except ValueError:
-        return None
-    return None if moment.tzinfo is None else instant(moment)

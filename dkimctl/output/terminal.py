@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dkimctl.output.layout import Block
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
-_TOGETHER = 500  # blocks printed at a time
+_TOGETHER = 500  # paragraphs or rows printed at a time
 
 
 class Terminal(NamedTuple):
@@ -46,11 +46,15 @@ class Terminal(NamedTuple):
             with self.writing():
                 show(blocks, sys.stdout)
             return
-        from dkimctl.output.plain import plain_text
+        from dkimctl.output.plain import plain_lines
 
-        several = iter(blocks)
-        while some := list(islice(several, _TOGETHER)):
-            self.result(plain_text(some))
+        self.lines(plain_lines(blocks))
+
+    def lines(self, lines: Iterable[str]) -> None:
+        """Print text that comes in lines, some of them at a time; nothing with `--json`."""
+        several = iter(lines)
+        while some := "".join(islice(several, _TOGETHER)):
+            self.result(some)
 
     def result(self, text: str) -> None:
         """Print text as it is, for programs or to be copied; nothing with `--json`."""
@@ -63,11 +67,17 @@ class Terminal(NamedTuple):
 
     def step(self, blocks: "Iterable[Block]") -> None:
         """Show a result while work goes on, and flush it. Raises KeyboardInterrupt when the reader of stdout has gone:
-        work that nobody would hear of is not begun.
+        work whose result nobody would see is not begun.
         """
         with self._read_on():
             self.show(blocks)
             self.flush()
+
+    def message_step(self, text: str) -> None:
+        """Show a message for people while work goes on, as `step` does: wrapped on a terminal only."""
+        from dkimctl.output.layout import message
+
+        self.step([message(text)])
 
     def line_step(self, text: str) -> None:
         """Print a line for programs while work goes on, as `step` does."""
@@ -86,9 +96,10 @@ class Terminal(NamedTuple):
     def document(self, kind: str, value: object, **more: object) -> None:
         """Print the one JSON document of a command; only with `--json`. `more`: further keys beside the main one."""
         if self.json:
-            from dkimctl.output.machine import document
+            from dkimctl.output.machine import document_parts
 
-            self._out(document(kind, value, **more))
+            for part in document_parts(kind, value, **more):
+                self._out(part)
 
     def flush(self) -> None:
         """Flush stdout. Raises DiskError when it takes no more, BrokenPipeError when the reader has gone."""
@@ -105,8 +116,8 @@ class Terminal(NamedTuple):
             self._line("note", text)
 
     def detail(self, text: str) -> None:
-        """Print a note that only -v shows."""
-        if self.verbosity > 0:
+        """Print a note that only -v shows; not for Nagios, where -v is about the problems."""
+        if self.verbosity > 0 and not self.nagios:
             self._line("note", text)
 
     def warning(self, text: str, hint: str = "", lines: Iterable[str] = ()) -> None:
@@ -198,10 +209,11 @@ def _show_message(kind: str, prefix: str, message: str) -> None:
 
 
 def _without_secrets(block: "Block") -> "Block":
-    from dkimctl.output.layout import Prose, Table
+    from dkimctl.output.layout import Made, Prose, Table
 
     if isinstance(block, Table):
-        return block._replace(rows=[[masked(cell) for cell in row] for row in block.rows])
+        rows = block.rows
+        return block._replace(rows=Made(len(rows), lambda: ([masked(cell) for cell in row] for row in rows)))
     if isinstance(block, Prose):
         return block._replace(text=masked(block.text), label=masked(block.label))
     return block._replace(text=masked(block.text))

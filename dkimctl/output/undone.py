@@ -1,6 +1,6 @@
 """What undoing an installation did, or would do, for people."""
 
-from dkimctl.install.journal import Undone
+from dkimctl.install.undo import Undone
 from dkimctl.output.layout import Line
 from dkimctl.output.rendering import show_reload
 from dkimctl.output.terminal import Terminal

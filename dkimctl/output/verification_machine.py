@@ -1,28 +1,24 @@
-"""Reports about key records for programs: JSON lines and their schema, Nagios, Prometheus."""
+"""Reports about key records for programs: JSON lines, Nagios, Prometheus."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
-from importlib.resources import files
 
 from dkimctl.findings import Severity
-from dkimctl.output.nagios import STATES, plain, problem_line
+from dkimctl.output.nagios import STATES, plain, plugin_text, problem_line
 from dkimctl.output.prometheus import finding_counts, head, labels, last_check
 from dkimctl.verify.report import Report, Verdict
 from dkimctl.verify.tally import Tally
 
-FILE = "verify-dns.schema.json"
 
-
-def nagios_text(tally: Tally, exit_code: int) -> str:
-    """Return one status line with performance data, then a line for each problem (Nagios plugin output)."""
+def nagios_text(tally: Tally, exit_code: int, *, verbose: bool = False) -> str:
+    """Return the output of a Nagios plug-in; if `verbose`, with a line for each name that is not right."""
     data = " ".join(f"{v.value}={tally.verdicts[v]}" for v in Verdict)
-    lines = [f"DKIM {STATES[exit_code]} - {tally.in_words or 'nothing to check'} | {data}"]
-    wrong = (report for report in tally.reports if not report.is_right)
-    lines += [f"{plain(report.owner)}: {problem_line(report.findings[0])}" for report in wrong]
-    if tally.untold:
-        lines.append(f"and {tally.untold} more")
-    return "\n".join(lines) + "\n"
+    status = f"{STATES[exit_code]} - {tally.in_words or 'nothing to check'}"
+    bad = [report for report in tally.reports if not report.is_right]
+    bad.sort(key=lambda report: report.verdict is Verdict.UNKNOWN)
+    problems = [f"{plain(report.owner)}: {problem_line(report.findings[0])}" for report in bad]
+    return plugin_text(status, data, problems, untold=tally.untold, verbose=verbose)
 
 
 def prometheus_sample(report: Report) -> str:
@@ -42,8 +38,3 @@ def prometheus_lines(samples: Callable[[], Iterable[str]], tally: Tally, now: da
         counts[code, severity] += count
     yield from finding_counts("dkimctl_findings", "Key records with this finding.", counts)
     yield last_check("dkimctl_last_check_timestamp_seconds", now)
-
-
-def schema_text() -> str:
-    """Return the schema as a JSON document (draft 2020-12), ending with a line feed."""
-    return files("dkimctl.output").joinpath(FILE).read_text("utf-8")

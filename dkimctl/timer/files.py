@@ -6,8 +6,10 @@ from types import MappingProxyType
 from dkimctl.config.commented import commented_file
 from dkimctl.config.load import DEFAULT_FILE
 from dkimctl.config.settings import Settings
+from dkimctl.fleet.role import is_member, is_relay
 from dkimctl.lifecycle.hooks import PLACE, Stage
 from dkimctl.timer import units
+from dkimctl.timer.relay_units import relay_units
 
 UNITS = "/etc/systemd/system"
 STATE = "/var/lib/dkimctl"
@@ -27,6 +29,8 @@ DKIMCTL_ACTION. It has five minutes. One that fails is reported, and stops no ma
 def wanted_directories(settings: Settings) -> MappingProxyType[str, int]:
     """Return each directory, as a system path, with its mode; those above it come first."""
     hooks = {f"{PLACE}/{stage}.d": 0o755 for stage in Stage}
+    if is_member(settings):  # where its first key will be: the unit that syncs may write there if it exists
+        hooks[settings.paths.opendkim_directory] = 0o755
     return MappingProxyType(
         {"/etc/dkimctl": 0o755, PLACE: 0o755, **hooks, UNITS: 0o755, STATE: 0o755, settings.paths.backups: 0o700}
     )
@@ -35,15 +39,29 @@ def wanted_directories(settings: Settings) -> MappingProxyType[str, int]:
 def wanted_files(settings: Settings, program: Sequence[str]) -> MappingProxyType[str, bytes]:
     """Return the content of each file by its system path. `program`: how dkimctl is run.
 
-    The configuration is among them where none was read.
+    A fleet's relay gets the units that sync, any other host those that rotate. The configuration is among them where
+    none was read.
     """
-    named = ["--config", str(settings.source)] if settings.source not in (None, settings.at(DEFAULT_FILE)) else []
-    texts = {
-        f"{UNITS}/{units.SERVICE}": units.service(settings, [*program, "rotate", *named]),
-        f"{UNITS}/{units.TIMER}": units.timer(settings),
-        f"{UNITS}/{units.FAILED}": units.failed(),
-        f"{PLACE}/README": _HOOKS_README,
-    }
+    named = _named(settings)
+    found: dict[str, str] = {}
+    if not is_relay(settings):
+        found |= rotation_units(settings, [*program, "rotate", *named])
+    if is_member(settings):
+        found |= relay_units(settings, [*program, "fleet", "sync", *named])
+    texts = {**{f"{UNITS}/{name}": text for name, text in found.items()}, f"{PLACE}/README": _HOOKS_README}
     if not named:
         texts[DEFAULT_FILE] = commented_file()
     return MappingProxyType({path: text.encode() for path, text in texts.items()})
+
+
+def rotation_units(settings: Settings, command: Sequence[str]) -> dict[str, str]:
+    """Return the text of the units that rotate, by their names. `command`: such as `/usr/bin/dkimctl rotate`."""
+    return {
+        units.SERVICE: units.service(settings, command),
+        units.TIMER: units.timer(settings),
+        units.FAILED: units.failed(),
+    }
+
+
+def _named(settings: Settings) -> list[str]:
+    return ["--config", str(settings.source)] if settings.source not in (None, settings.at(DEFAULT_FILE)) else []

@@ -5,7 +5,7 @@ file that does not have the noted content is a person's: it is neither replaced 
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -18,6 +18,8 @@ from dkimctl.errors import CheckFailed, DiskError, Refused, Unavailable, shell_w
 from dkimctl.files import is_there, make_directory, read_file, remove_directory, remove_file, write_file
 from dkimctl.programs import has_systemd, run_program
 from dkimctl.timer.files import STATE, UNITS, wanted_directories, wanted_files
+from dkimctl.timer.relay_units import BEFORE_START, START_AGAIN, WATCH
+from dkimctl.timer.relay_units import TIMER as SYNC_TIMER
 from dkimctl.timer.units import TIMER
 
 NOTE = f"{STATE}/init.json"
@@ -74,17 +76,23 @@ def install(settings: Settings, program: Sequence[str]) -> Done:
     """
     note = _read_note(settings)
     wanted = wanted_files(settings, program)
+    unwanted = {path: digest for path, digest in note.digests.items() if path.startswith(UNITS) and path not in wanted}
+    _stop(settings, unwanted)
+    gone = (FileOutcome(path, _removed(settings, path, digest)) for path, digest in unwanted.items())
+    removed = [file for file in gone if file.outcome is not Outcome.UNCHANGED]
     outcomes = {path: _outcome(settings, path, content, note) for path, content in wanted.items()}
     ours = {path: _digest(wanted[path]) for path, outcome in outcomes.items() if _is_ours(path, outcome, note)}
     missing = _missing_directories(settings)
-    _write_note(settings, _Note({**note.digests, **ours}, tuple(dict.fromkeys((*note.directories, *missing)))))
+    kept = {path: digest for path, digest in note.digests.items() if path not in unwanted}
+    _write_note(settings, _Note({**kept, **ours}, tuple(dict.fromkeys((*note.directories, *missing)))))
     for shown, mode in wanted_directories(settings).items():
         make_directory(settings.at(shown), mode=mode)
     for path, outcome in outcomes.items():
         if outcome in (Outcome.MADE, Outcome.UPDATED):
             write_file(settings.at(path), wanted[path])
-    timer, by_hand = _start(settings)
-    return Done(tuple(FileOutcome(*item) for item in outcomes.items()), tuple(missing), timer, by_hand)
+    timer, by_hand = _start(settings, wanted)
+    files = (*(FileOutcome(*item) for item in outcomes.items()), *removed)
+    return Done(files, tuple(missing), timer, by_hand)
 
 
 def uninstall(settings: Settings) -> Done:
@@ -93,7 +101,7 @@ def uninstall(settings: Settings) -> Done:
     Raises Refused, DiskError, Unavailable when systemctl fails, CheckFailed when the note is damaged.
     """
     note = _read_note(settings)
-    timer, by_hand = _stop(settings)
+    timer, by_hand = _stop(settings, [f"{UNITS}/{name}" for name in _STARTED])
     files = tuple(FileOutcome(path, _removed(settings, path, digest)) for path, digest in note.digests.items())
     remove_file(settings.at(NOTE))
     _reload(settings)
@@ -182,24 +190,51 @@ def _digest(content: bytes) -> str:
 # --- the timer
 
 
-def _start(settings: Settings) -> tuple[str, bool]:
+def _start(settings: Settings, wanted: Iterable[str]) -> tuple[str, bool]:
+    timers, others = _to_enable(wanted)
     if not settings.is_live:
-        return f"not started below --root; in the tree: systemctl enable {shell_word(TIMER)}", True
+        return (
+            f"not started below --root; in the tree: systemctl enable {' '.join(map(shell_word, (*timers, *others)))}",
+            True,
+        )
     if not has_systemd():
-        return "systemd does not run this machine: have cron run `dkimctl rotate` every day", True
+        return f"systemd does not run this machine: have cron run {'; '.join(_BY_CRON[t] for t in timers)}", True
     _systemctl("daemon-reload")
-    _systemctl("enable", "--now", TIMER)
-    return f"{TIMER} is enabled: systemctl list-timers {shell_word(TIMER)}", False
+    _systemctl("enable", "--now", *timers)
+    if others:
+        _systemctl("enable", *others)
+    verb = "are" if others or len(timers) > 1 else "is"
+    named = ", ".join((*timers, *others))
+    return f"{named} {verb} enabled: systemctl list-timers {' '.join(map(shell_word, timers))}", False
 
 
-def _stop(settings: Settings) -> tuple[str, bool]:
+def _to_enable(paths: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Return the timers among these files, which are started, and the other units that are enabled."""
+    names = [PurePosixPath(path).name for path in paths]
+    return [name for name in names if name in _BY_CRON], [name for name in names if name == BEFORE_START]
+
+
+_BY_CRON = {
+    TIMER: "every day (for a fleet every ten minutes): dkimctl rotate",
+    SYNC_TIMER: "every minute: dkimctl fleet sync",
+}
+"""The timers, and what does the same without systemd."""
+_STARTED = (*_BY_CRON, BEFORE_START, WATCH, START_AGAIN)
+"""The units that `init` or a person enables, or that run by themselves."""
+
+
+def _stop(settings: Settings, paths: Iterable[str]) -> tuple[str, bool]:
+    """Stop and disable the units among these files."""
     if not settings.is_live:
         return "", False
-    if not has_systemd() or not is_there(settings.at(f"{UNITS}/{TIMER}")):
+    there = (PurePosixPath(path).name for path in paths if is_there(settings.at(path)))
+    named = [name for name in there if name in _STARTED]
+    if not has_systemd() or not named:
         return "no timer ran", False
-    _systemctl("disable", "--now", TIMER)
-    run_program("systemctl", "clean", "--what=state", TIMER)  # when it last ran
-    return f"{TIMER} was stopped and disabled", False
+    _systemctl("disable", "--now", *named)
+    for timer in set(named) & _BY_CRON.keys():
+        run_program("systemctl", "clean", "--what=state", timer)  # when it last ran
+    return f"{' '.join(named)} {'was' if len(named) == 1 else 'were'} stopped and disabled", False
 
 
 def _reload(settings: Settings) -> None:

@@ -23,6 +23,8 @@ ExecStart={command}
 TimeoutStartSec=6h
 UMask=0077
 
+{sandbox}"""
+_SANDBOX = """\
 # where it writes: its own places, the daemon's files, main.cf (by postconf), and zone files named in dkimctl.toml
 ProtectSystem=strict
 StateDirectory=dkimctl
@@ -59,11 +61,11 @@ SystemCallFilter=@system-service
 """
 _TIMER = """\
 [Unit]
-Description=Look every day whether a DKIM key is due
+Description=Look every {often} whether a DKIM key is due
 Documentation=man:dkimctl(1)
 
 [Timer]
-OnCalendar=*-*-* {start} UTC
+OnCalendar={calendar}
 RandomizedDelaySec={delay}
 FixedRandomDelay=yes
 Persistent=yes
@@ -73,7 +75,7 @@ WantedBy=timers.target
 """
 _FAILED = """\
 [Unit]
-Description=Tell root that the DKIM keys could not be looked after
+Description=Tell root that the rotation of DKIM keys failed
 Documentation=man:dkimctl(1)
 
 [Service]
@@ -87,23 +89,43 @@ def service(settings: Settings, command: Sequence[str]) -> str:
     """Return the service. `command`: program and arguments, such as `/usr/bin/dkimctl rotate`."""
     text = _SERVICE.format(
         failed=FAILED,
-        command=" ".join(map(_quoted, command)),
-        writable="\n".join(f"ReadWritePaths=-{_quoted(place)}" for place in _writable(settings)),
+        command=command_line(command),
+        sandbox=sandbox(settings),
     )
-    return _HEADER.format(SERVICE) + text
+    return header(SERVICE) + text
+
+
+def header(unit: str) -> str:
+    """Return the first line of a unit."""
+    return _HEADER.format(unit)
+
+
+def command_line(command: Sequence[str]) -> str:
+    """Return a command as ExecStart= wants it."""
+    return " ".join(map(_quoted, command))
+
+
+def sandbox(settings: Settings) -> str:
+    """Return the lines that leave a service the rights that a rotation or a sync needs."""
+    return _SANDBOX.format(writable="\n".join(f"ReadWritePaths=-{_quoted(place)}" for place in _writable(settings)))
 
 
 def timer(settings: Settings) -> str:
-    """Return the timer: each day within the first three quarters of the hours in which a switch may happen."""
+    """Return the timer: each day within the first three quarters of the hours in which a switch may happen.
+
+    In a fleet every ten minutes: a step of one domain waits for relays, and each domain knows when it is due.
+    """
+    if settings.fleet:
+        return header(TIMER) + _TIMER.format(often="ten minutes", calendar="*:0/10", delay="1min")
     start, end = settings.lifecycle.hours
     length = (end - start) % 86400 or 86400
-    clock = f"{start // 3600:02}:{start % 3600 // 60:02}:00"
-    return _HEADER.format(TIMER) + _TIMER.format(start=clock, delay=f"{length * 3 // 4 // 60}min")
+    clock = f"*-*-* {start // 3600:02}:{start % 3600 // 60:02}:00 UTC"
+    return header(TIMER) + _TIMER.format(often="day", calendar=clock, delay=f"{length * 3 // 4 // 60}min")
 
 
 def failed() -> str:
     """Return the service that runs when the other one has failed."""
-    return _HEADER.format(FAILED) + _FAILED.format(service=SERVICE)
+    return header(FAILED) + _FAILED.format(service=SERVICE)
 
 
 def _writable(settings: Settings) -> Iterator[str]:
