@@ -56,11 +56,13 @@ def rendering_of(
     files: list[RenderedFile] = []
     notices: tuple[Notice, ...] = ()
     if fit:
-        files += _config_file(world.settings, wanted)
+        files += config_file(world.settings, wanted)
         files += [_metadata_file(world, c, known, judged[c.entry.path], now) for c, known in fit if _is_new(known)]
         files += _tables_and_conf(world, installed, arranged)
         notices = (*_changes(arranged), *kept.missing_settings(world.settings, wanted), *kept.hosts_notice(world))
-    return Rendering("opendkim", keys, tuple(files), _directories(world, fit), MappingProxyType({}), notices)
+    new = [c.domain for c, known in fit if known is None]
+    directories = key_directories(world, new, kept.daemon_owner(world))
+    return Rendering("opendkim", keys, tuple(files), directories, MappingProxyType({}), notices)
 
 
 def _is_new(known: Key | None) -> bool:
@@ -74,7 +76,8 @@ def _changes(arranged: Arranged) -> tuple[Notice, ...]:
     return (Notice(message, "this must not happen: please report it with both tables", blocking=True),)
 
 
-def _config_file(settings: Settings, wanted: tuple[kept.KeptSetting, ...]) -> Iterator[RenderedFile]:
+def config_file(settings: Settings, wanted: tuple[kept.KeptSetting, ...]) -> Iterator[RenderedFile]:
+    """Yield dkimctl.toml with these settings; a person's own file is never changed."""
     if wanted and settings.source is None:
         yield RenderedFile(kept.CONFIG_FILE, fixed(kept.toml(wanted)))
 
@@ -93,27 +96,25 @@ def _metadata_file(
         stem = entry.path.removesuffix(".private")
         if known.metadata.path:
             stem = f"{world.settings.paths.keys}/{candidate.domain}/{entry.selector}"
-        return _metadata(world, f"{stem}.json", metadata)
+        return _metadata(kept.daemon_owner(world), f"{stem}.json", metadata)
     path = world.settings.at(entry.path)
     with disk_errors(f"look at {path}"):
         made = timestamp(datetime.fromtimestamp(path.stat().st_mtime, UTC))
     tags = record_tags(path, meta.Tags())
     metadata = Metadata(judged.algorithm, judged.bits, made, tags, Phase.ACTIVE, None, (change,), entry.path)
     place = f"{world.settings.paths.keys}/{candidate.domain}/{entry.selector}.json"
-    return _metadata(world, place, metadata)
+    return _metadata(kept.daemon_owner(world), place, metadata)
 
 
-def _metadata(world: World, path: str, metadata: Metadata) -> RenderedFile:
+def _metadata(owner: str, path: str, metadata: Metadata) -> RenderedFile:
     """Return a metadata file, with the owner and mode of every key's metadata."""
-    owner = kept.daemon_owner(world)
     return RenderedFile(path, fixed(meta.to_json(metadata)), mode=0o600, owner=owner, is_shown=True)
 
 
-def _directories(world: World, fit: list[Fit]) -> tuple[RenderedDirectory, ...]:
-    """The key directories that are not there yet."""
+def key_directories(world: World, domains: list[str], owner: str) -> tuple[RenderedDirectory, ...]:
+    """Return the key directories of these domains that are not there yet."""
     base = world.settings.paths.keys
-    owner = kept.daemon_owner(world)
-    new = [f"{base}/{c.domain}" for c, known in fit if known is None]
+    new = [f"{base}/{domain}" for domain in domains]
     wanted = [RenderedDirectory(base, 0o755, "root:root"), *(RenderedDirectory(path, 0o700, owner) for path in new)]
     return tuple(d for d in wanted if new and not is_there(world.settings.at(d.path)))
 

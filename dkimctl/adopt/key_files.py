@@ -87,4 +87,4 @@ def _fit(world: World, path: str, content: bytes) -> Judged:
             why=f"{path} has {held.bits} bits, and {who} {demands.accepted_bits}",
             hint="make a new key: dkimctl genkey",
         )
-    return Judged(held.algorithm.value, held.bits, weakness=weakness(held.public))
+    return Judged(held.algorithm, held.bits, weakness=weakness(held))

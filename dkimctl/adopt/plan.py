@@ -18,8 +18,9 @@ from dkimctl.doctor.keys import check_keys
 from dkimctl.errors import DiskError, DkimctlError, shell_word
 from dkimctl.findings import Finding, exit_code
 from dkimctl.host.accounts import may_become
+from dkimctl.host.datasets import DataSetState
 from dkimctl.host.world import Unread, World
-from dkimctl.keys.metadata import Phase
+from dkimctl.keys.metadata import RETIRED, Phase
 from dkimctl.keys.store import Key, KeyReader
 from dkimctl.signers.base import (
     Rendering,
@@ -80,6 +81,8 @@ def plan_adoption(world: World, store: KeyReader, now: datetime) -> Adoption:
             raise DiskError(unread.why, hint=unread.hint)
     refuse_command_line(world)
     installed = read_installed(world)
+    if world.internal_hosts.state is DataSetState.UNREADABLE:
+        raise DiskError(world.internal_hosts.why, hint="run it as root (sudo dkimctl adopt)")
     if installed is None:
         raise nothing_to_adopt(world)
     candidates, left = survey(installed)
@@ -92,7 +95,7 @@ def plan_adoption(world: World, store: KeyReader, now: datetime) -> Adoption:
     arranged = arrange(installed, [candidate for candidate, _ in fit])
     shares = Counter(candidate.entry.path for candidate, _ in fit)
     wanted = kept.kept_settings(world, [candidate for candidate, _ in fit], patterns=installed.signing.patterns)
-    taken = tuple(_taken(candidate, judged[candidate.entry.path], known, shares) for candidate, known in fit)
+    taken = tuple(taken_key(candidate, judged[candidate.entry.path], known, shares) for candidate, known in fit)
     rendering = rendering_of(world, installed, arranged, fit, judged, wanted, now)
     return Adoption(
         taken,
@@ -114,7 +117,7 @@ def _sorted_out(
     for candidate in candidates:
         verdict = judged[candidate.entry.path]
         place = installed.signing.at(candidate.rows[0])
-        known, why, hint = _known(store, candidate)
+        known, why, hint = known_key(store, candidate)
         why, hint = (verdict.why, verdict.hint) if verdict.why else (why, hint)
         if verdict.weakness and not (known and known.phase is Phase.ACTIVE):
             why = why or f"{candidate.entry.path} is known to be bad: {verdict.weakness}"
@@ -126,7 +129,7 @@ def _sorted_out(
     return fit, unfit
 
 
-def _known(store: KeyReader, candidate: Candidate) -> tuple[Key | None, str, str]:
+def known_key(store: KeyReader, candidate: Candidate) -> tuple[Key | None, str, str]:
     """The store's key with this selector and file; or why its own view forbids to take the key over, and a hint."""
     try:
         keys = store.keys(candidate.domain)
@@ -139,12 +142,13 @@ def _known(store: KeyReader, candidate: Candidate) -> tuple[Key | None, str, str
     named_so = next((k for k in keys if k.selector == candidate.entry.selector and k != same), None)
     if named_so is not None and named_so.path != candidate.entry.path:
         return None, f"dkimctl has another key with this selector: {named_so.path}", "move one of them away"
-    if same is not None and same.phase in (Phase.RETIRING, Phase.REVOKED, Phase.PURGED):
+    if same is not None and same.phase in RETIRED:
         return None, f"dkimctl has this key as {same.phase}, and yet it signs", "see: dkimctl why"
     return same, "", ""
 
 
-def _taken(candidate: Candidate, judged: Judged, known: Key | None, shares: Counter[str]) -> Taken:
+def taken_key(candidate: Candidate, judged: Judged, known: Key | None, shares: Counter[str]) -> Taken:
+    """Return what is said about a key that is taken over. `shares`: how many domains sign with each file."""
     entry = candidate.entry
     is_new = known is None or known.phase is not Phase.ACTIVE
     return Taken(

@@ -21,10 +21,10 @@ def _next(other: OtherSigner) -> str:
     if other.is_supported:
         return (
             f'see whether it signs: signer = "{other.program}" in dkimctl.toml, table [signing], then dkimctl why; '
-            "adopt takes over opendkim only"
+            "rspamd's keys are then taken over by dkimctl adopt"
         )
     where_it_is = other.place or "there"
-    return f"see whether it signs: dkimctl selftest DOMAIN --via smtp; its keys and settings are {where_it_is}"
+    return f"see whether it signs: {other.proof}; its keys and settings are {where_it_is}"
 
 
 def refuse_command_line(world: World) -> None:

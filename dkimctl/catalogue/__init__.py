@@ -4,12 +4,13 @@ Codes are stable. DKIM1xx: presence of the record; DKIM2xx: its text; DKIM3xx: i
 DKIM50x: its delivery by DNS; DKIM55x: SPF and DMARC beside it. DKIM6xx: private keys on this disk; DKIM70x to
 DKIM74x: opendkim.conf and the start of the daemon; DKIM75x to DKIM77x: KeyTable and SigningTable; DKIM78x: host
 lists; DKIM8xx: the path from Postfix to the daemon; DKIM90x to DKIM94x: processes, the clock, and what could not be
-checked; DKIM95x: the OVH credential.
+checked; DKIM95x: the OVH credential; DKIM96x: a fleet.
 """
 
 from dkimctl.catalogue import (
     conf,
     delivery,
+    fleet,
     machine,
     mail_auth,
     ovh_credential,
@@ -27,6 +28,7 @@ __all__ = [
     "CATALOGUE",
     "conf",
     "delivery",
+    "fleet",
     "machine",
     "mail_auth",
     "ovh_credential",

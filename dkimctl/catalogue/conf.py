@@ -111,7 +111,8 @@ NOTHING_SIGNS = entry(
     720,
     ERROR,
     "signing is not configured",
-    "There is neither a KeyTable with a SigningTable nor Domain, Selector and KeyFile, or Mode excludes signing.",
+    "There is neither a KeyTable with a SigningTable nor Domain, Selector and KeyFile, the SigningTable has no row, or "
+    "Mode excludes signing.",
     "sudo dkimctl setup DOMAIN",
 )
 SHA1 = entry(721, ERROR, "mail is signed with SHA-1", "Verifiers must not accept rsa-sha1 (RFC 8301 §3.1).")

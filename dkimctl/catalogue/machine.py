@@ -54,6 +54,21 @@ TESTKEY_CRON = entry(
     "With a KeyTable it exits 0 even when keys fail, so the job never reports a failure.",
     "dkimctl verify-dns  # exits 1 for errors and 3 for what could not be queried",
 )
+ROTATE_IDLE = entry(
+    916,
+    WARNING,
+    "nothing runs rotate",
+    "Keys that are due are not replaced, and nobody sees that a record vanished or that mail goes out unsigned. "
+    "It is reported three days after the last run, or after a key began to sign.",
+    "sudo dkimctl init  # or have cron run dkimctl rotate every day",
+)
+CLOCK_NOT_TRUSTED = entry(
+    917,
+    WARNING,
+    "rotate does not trust the clock, and changes nothing",
+    "The last run is dated later than now, or more than 400 days before: every waiting time would be wrong.",
+    "timedatectl set-ntp true  # or, if the clock is right: rm /var/lib/dkimctl/rotate.json",
+)
 UNREAD = entry(
     990,
     UNKNOWN,

@@ -29,12 +29,21 @@ def rewrite(world: World, path: str, line: int, text: str, comment: str = "") ->
     """Replace a line; `text` may be several. A line with a secret is not printed, but opened in an editor."""
     if masked(text) != text:
         return edit(world, path, line, comment or "it holds a secret, which is not shown")
+    if _is_command_line(path):
+        return edit(world, path, line, comment)
     return _with_comment(_sed(world, path, f"{line}c {_escaped(text)}"), comment)
 
 
 def comment_out(world: World, path: str, *lines: int, comment: str = "") -> str:
-    """Comment out lines."""
+    """Comment out lines; of a unit, without which nothing would start, the line is opened in an editor."""
+    if _is_command_line(path):
+        return edit(world, path, lines[0], comment or "remove the option")
     return _with_comment(_sed(world, path, ";".join(f"{line}s/^/#/" for line in lines)), comment)
+
+
+def _is_command_line(path: str) -> bool:
+    """Return True for a unit, a drop-in, or what /proc shows of a running daemon: no settings are written there."""
+    return path.endswith(".service") or ".service.d/" in path or path.startswith("/proc/")
 
 
 def rewrite_row(world: World, table: DataSet, row: Row, text: str, comment: str = "") -> str:

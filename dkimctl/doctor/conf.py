@@ -15,11 +15,13 @@ from dkimctl.host.othersigners import MILTERS, OtherSigner, signers_instead
 from dkimctl.host.version import is_known_here
 from dkimctl.host.world import TABLES, World
 from dkimctl.milter.client import greet
+from dkimctl.names import counted
 from dkimctl.opendkim.conf import Setting
 from dkimctl.opendkim.hosts import usable_hosts
 from dkimctl.opendkim.parameters import KNOWN, OTHER_BUILDS, value_problem
 
 _BOM = "\ufeff"
+_PROVES = ("then: dkimctl inspect, with the mail that arrives", "shows whether mail is signed")
 _ENOUGH = ("Socket", "Domain", "Selector", "KeyFile")
 """What opendkim has to be told."""
 _MANY_PATTERNS = 1_000
@@ -33,9 +35,10 @@ def check_conf(world: World) -> Iterator[Diagnosis]:
     if others:
         titles = ", ".join(f"{other.title}{_answer(world, other)}" for other in others)
         seen = f"the opendkim of this host signs nothing; Postfix hands mail to {titles}"
-        fix = f"dkimctl selftest --via smtp  # shows whether mail is signed; {_of_other(others[0])}"
+        fix = f"{others[0].proof}  # {_PROVES[others[0].setting in MILTERS]}; {_of_other(others[0])}"
         yield diagnosis(OTHER_SIGNER, others[0].program, seen, fix)
         return
+    yield from _command_line(world)
     if daemon.conf is None:
         if all(map(daemon.service.option, _ENOUGH)):
             return  # its command line says everything: it starts and signs without a file
@@ -58,6 +61,19 @@ def check_conf(world: World) -> Iterator[Diagnosis]:
         yield from _data_set(world, name, data_set)
 
 
+def _command_line(world: World) -> Iterator[Diagnosis]:
+    """Check the options of the unit's command line."""
+    service = world.opendkim.service
+    start, problem = service.find("ExecStart"), service.not_started_by()
+    if start and problem:
+        fix = edit(world, start.file, start.line, "see opendkim(8)")
+        yield diagnosis(c.BAD_VALUE, where(start), f"{where(start)}: {start.value}: {problem}", fix)
+    for setting in service.settings_on_command_line():
+        if problem := value_problem(setting):
+            fix = edit(world, setting.file, setting.line, problem)
+            yield diagnosis(c.BAD_VALUE, where(setting), f"{where(setting)}: {setting.name} {setting.value}", fix)
+
+
 def _answer(world: World, other: OtherSigner) -> str:
     """Return whether a milter answers, in words."""
     if not world.is_live or other.socket is None or other.setting not in MILTERS:
@@ -72,6 +88,8 @@ def _answer(world: World, other: OtherSigner) -> str:
 def _of_other(other: OtherSigner) -> str:
     if other.is_supported:
         return f'signer = "{other.program}" in dkimctl.toml has doctor and why ask it'
+    if other.program == "amavis" and not other.place:
+        return "its keys: amavisd showkeys; without any it signs nothing"
     return f"its keys and settings are {other.place or 'its own'}"
 
 
@@ -145,4 +163,4 @@ def _data_set(world: World, name: str, data_set: DataSet) -> Iterator[Diagnosis]
         fix = manual if has_patterns else plain
         yield diagnosis(c.TESTKEY, where(setting), seen, fix)
         if len(data_set.rows) >= _MANY_PATTERNS:
-            yield diagnosis(c.REFILE_KEYS, where(setting), f"{seen}: {len(data_set.rows)} rows", fix)
+            yield diagnosis(c.REFILE_KEYS, where(setting), f"{seen}: {counted(len(data_set.rows), 'row')}", fix)

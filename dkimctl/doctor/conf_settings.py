@@ -4,9 +4,10 @@ import re
 from collections.abc import Callable, Iterator
 
 from dkimctl.catalogue import conf as c
-from dkimctl.doctor.base import Diagnosis, diagnosis
+from dkimctl.doctor.base import Diagnosis, diagnosis, with_severity
 from dkimctl.doctor.commands import chain, comment_out, dkimctl, edit, set_parameter
 from dkimctl.doctor.untouched import configure
+from dkimctl.findings import Severity
 from dkimctl.host.installation import Installation, where, words
 from dkimctl.host.world import World
 from dkimctl.opendkim.conf import Setting
@@ -56,9 +57,31 @@ def _tables(world: World, daemon: Installation) -> Iterator[Diagnosis]:
         assert mode is not None
         fix = set_parameter(world, "Mode", "sv" if "v" in mode.value.lower() else "s")
         yield diagnosis(c.NOTHING_SIGNS, where(mode), f"{where(mode)}: Mode {mode.value}", fix)
+    elif keys and signing and _is_empty(world, "SigningTable"):
+        seen = f"{where(signing)}: SigningTable {signing.value} has no row"
+        yield diagnosis(c.NOTHING_SIGNS, where(signing), seen, configure(world))
+    elif has_single and not (keys or signing):
+        yield from _own_domain(world, daemon)
     elif not (keys or signing or has_single or has_script):
         seen = f"{daemon.conf_path} has neither KeyTable nor KeyFile"
         yield diagnosis(c.NOTHING_SIGNS, daemon.conf_path, seen, configure(world))
+
+
+def _is_empty(world: World, name: str) -> bool:
+    table = world.data_sets.get(name)
+    return table is not None and table.is_known and not any(True for _ in table.rows)
+
+
+def _own_domain(world: World, daemon: Installation) -> Iterator[Diagnosis]:
+    """Check the names in Domain, which opendkim compares as they are written: with their quotes and blanks."""
+    setting = daemon.find("Domain")
+    if setting is None or ":" in setting.value.partition(",")[0] or setting.value.startswith("/"):
+        return  # a table
+    names = [*words(setting.value)]
+    meant = [part.strip("\"'") for name in names for part in name.replace('"', " ").split()]
+    if names != meant:
+        fix = set_parameter(world, "Domain", ",".join(meant), "commas between names, and no quotes")
+        yield diagnosis(c.NOTHING_SIGNS, where(setting), f"{where(setting)}: Domain {setting.value}", fix)
 
 
 def _user(world: World, daemon: Installation) -> Iterator[Diagnosis]:
@@ -94,7 +117,10 @@ def _headers(world: World, daemon: Installation) -> Iterator[Diagnosis]:
     dropped = _fields(omitted) & _SHOULD_BE_SIGNED if omitted else set()
     if omitted and dropped:
         seen = f"{where(omitted)}: OmitHeaders {omitted.value} leaves out {', '.join(sorted(dropped))}"
-        yield diagnosis(c.OMITTED_HEADERS, where(omitted), seen, comment_out(world, omitted.file, omitted.line))
+        found = diagnosis(c.OMITTED_HEADERS, where(omitted), seen, comment_out(world, omitted.file, omitted.line))
+        # nothing is signed without From (measured), unless the list begins anew: `*,From` adds to the default
+        is_fatal = "from" in dropped and "*" not in words(omitted.value)
+        yield with_severity(found, Severity.ERROR) if is_fatal else found
     over = daemon.find("OversignHeaders")
     if over is None:
         return

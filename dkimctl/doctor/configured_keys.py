@@ -17,7 +17,8 @@ from dkimctl.host.file_access import failure_text, open_results
 from dkimctl.host.keyfiles import Fault, read_key
 from dkimctl.host.othersigners import signers_instead
 from dkimctl.host.world import World
-from dkimctl.keys.pair import USUAL_BITS, Algorithm, KeyPair
+from dkimctl.keys.pair import USUAL_BITS, Algorithm
+from dkimctl.keys.public import PublicKey
 from dkimctl.signers.base import ConfiguredKey, Signer
 from dkimctl.signers.registry import signer_named, signer_of
 from dkimctl.verify.report import Target
@@ -42,7 +43,7 @@ def configured_targets(world: World) -> Iterator[Target]:
     """Yield the key records to look up, each with its public key where the file has one in PEM form."""
     for key in _keys(world):
         held = _held(world, key.path)
-        public = held.public if isinstance(held, KeyPair) else None
+        public = held if isinstance(held, PublicKey) else None
         target = Target(key.selector.lower(), key.domain, public, subdomains=False)
         with suppress(DkimctlError):
             if target.owner.isascii():
@@ -87,7 +88,7 @@ def _unopened(key: ConfiguredKey, result: int) -> Diagnosis:
     return diagnosis(replace(entry, meaning=_UNSIGNED), key.path, seen, fix)
 
 
-def _held(world: World, path: str) -> KeyPair | Fault | None:
+def _held(world: World, path: str) -> PublicKey | Fault | None:
     """Return the key, why it is none, or None for an Ed25519 seed or a file that cannot be read."""
     try:
         content = read_regular(world.at(path))
@@ -105,7 +106,7 @@ def _content(world: World, key: ConfiguredKey, path: str) -> Iterator[Diagnosis]
     if isinstance(held, Fault):
         entry = c.ENCRYPTED if held is Fault.ENCRYPTED else c.NOT_A_KEY
         yield diagnosis(replace(entry, meaning=_UNSIGNED), path, f"{path} ({key.source}): {held}")
-    elif held is not None and held.algorithm is not Algorithm.RSA:
+    elif held is not None and held.algorithm != Algorithm.RSA:
         seen = f"{path} ({key.source}): an {held.algorithm} key as PEM; rspamd reads the base64 of its seed"
         fix = f"openssl pkey -in {shell_word(path)} -outform DER | tail -c 32 | base64  # what the file must hold"
         yield diagnosis(replace(c.NOT_A_KEY, meaning=_UNSIGNED), path, seen, fix)

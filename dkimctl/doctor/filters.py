@@ -1,6 +1,5 @@
 """Checks of changes to mail after signing: content filters, rewriting, a second signature."""
 
-import re
 from collections.abc import Iterator
 
 from dkimctl.catalogue import postfix as c
@@ -35,10 +34,11 @@ def _content_filter(route: MailRoute) -> Iterator[Diagnosis]:
     services = [smtpd for smtpd in route.smtpd_services() if route.filter_of(smtpd)]
     exposed = [smtpd for smtpd in services if route.signs_outside_mail(smtpd)]
     if exposed:
-        yield _outside_mail_signed(route, exposed[0])
+        yield outside_mail_signed(route, exposed[0])
         return  # the advice below would be wrong after that fix
     proxied = [d for d in services if route.instance.effective(d, "smtpd_proxy_filter")]
-    signed = [d for d in services if route.signs(d) and d not in proxied]
+    # a FILTER gets some mail, perhaps only other people's: whether the daemon has signed it, nobody can say
+    signed = [d for d in services if route.signs(d) and d not in proxied and not route.instance.filter_action(d)]
     if signed:
         yield _filtered(route, signed[0])
     blind = [d for d in proxied if not route.is_signed_on_return(d) and not route.is_inbound(d)]
@@ -62,28 +62,28 @@ def _local_filter(route: MailRoute) -> Iterator[Diagnosis]:
 
 def _filtered(route: MailRoute, smtpd: Service) -> Diagnosis:
     back = route.return_services(smtpd)
-    seen = f"{smtpd.place} signs and has content_filter={route.filter_of(smtpd)}"
+    seen = f"{smtpd.place} signs and has {route.filter_setting(smtpd)}"
     if not route.is_signed_on_return(smtpd):
         return diagnosis(c.FILTERED_AFTER, smtpd.place, seen, _move_signing(route, smtpd, is_moved=True))
     if not back:
-        fix = f"{route.postconf} -P {shell_word(_without_daemon(route, smtpd))}"
+        fix = f"{route.postconf} -P {shell_word(route.without_daemon(smtpd))}"
         return diagnosis(c.SIGNS_TWICE, smtpd.place, f"{seen}; mail returned by sendmail(1) is signed too", fix)
     [signing, *_] = filter(route.signs, back)
-    fix = f"{route.postconf} -P {shell_word(_without_daemon(route, smtpd))}"
+    fix = f"{route.postconf} -P {shell_word(route.without_daemon(smtpd))}"
     return diagnosis(c.SIGNS_TWICE, signing.place, f"{seen}; mail returns at {signing.place}, which signs too", fix)
 
 
-def _outside_mail_signed(route: MailRoute, smtpd: Service) -> Diagnosis:
+def outside_mail_signed(route: MailRoute, smtpd: Service) -> Diagnosis:
     """Report the security hole, with the command that turns off signing where the mail returns."""
     back = list(filter(route.signs, route.return_services(smtpd)))
     if back and not route.is_return_certain(smtpd):
         return _perhaps_signed(route, smtpd, back[0])
     if back:
-        seen = f"{smtpd.place} has the filter {route.filter_of(smtpd)}; {back[0].place}, where mail returns, signs"
-        settings = " ".join(shell_word(_without_daemon(route, service)) for service in back)
+        seen = f"{smtpd.place} has {route.filter_setting(smtpd)}; {back[0].place}, where mail returns, signs"
+        settings = " ".join(shell_word(route.without_daemon(service)) for service in back)
         fix = f"{route.postconf} -P {settings}"
     else:
-        seen = f"{smtpd.place} has the filter {route.filter_of(smtpd)}, which uses sendmail(1); non_smtpd_milters sign"
+        seen = f"{smtpd.place} has {route.filter_setting(smtpd)}, which uses sendmail(1); non_smtpd_milters sign"
         others = [m for m in split_milters(route.instance.values["non_smtpd_milters"]) if not route.is_daemon(m)]
         fix = f"{route.postconf} -e {shell_word('non_smtpd_milters = ' + ', '.join(others))}"
     if not route.includes_daemon(route.instance.values["smtpd_milters"]):
@@ -94,7 +94,7 @@ def _outside_mail_signed(route: MailRoute, smtpd: Service) -> Diagnosis:
 
 def _perhaps_signed(route: MailRoute, smtpd: Service, back: Service) -> Diagnosis:
     """Report that one of several return ports signs, and that only the filter knows which one is its own."""
-    seen = f"{smtpd.place} has the filter {route.filter_of(smtpd)}; {back.place} signs, and mail may return there"
+    seen = f"{smtpd.place} has {route.filter_setting(smtpd)}; {back.place} signs, and mail may return there"
     comment = f"have that filter return the mail where nothing signs, and not at {back.name}"
     fix = edit(route.world, f"{route.instance.directory}/master.cf", 0, comment)
     return with_severity(diagnosis(c.OUTSIDE_MAIL_SIGNED, smtpd.place, seen, fix), Severity.WARNING)
@@ -106,14 +106,14 @@ def _move_signing(route: MailRoute, smtpd: Service, *, is_moved: bool) -> str:
     With `is_moved` the service itself no longer signs.
     """
     back = route.return_services(smtpd)
-    if route.instance.accepts_unknown_clients(smtpd) and route.trusts_loopback:
+    if route.instance.accepts_unknown_clients(smtpd) and route.is_trusted_on_return(smtpd):
         comment = "give users a submission service with a filter and a return port of its own, and sign there"
         return edit(route.world, f"{route.instance.directory}/master.cf", 0, comment)
     if len(back) != 1 and not route.is_piped(smtpd):
         return edit(
             route.world, f"{route.instance.directory}/master.cf", 0, "sign where mail comes back from the filter"
         )
-    off = [_without_daemon(route, smtpd)] if is_moved else []
+    off = [route.without_daemon(smtpd)] if is_moved else []
     if not back:
         local = f"{route.postconf} -e {shell_word(f'non_smtpd_milters = {route.spelling}')}"
         return chain(f"{route.postconf} -P {' '.join(map(shell_word, off))}" if off else "", local)
@@ -121,19 +121,6 @@ def _move_signing(route: MailRoute, smtpd: Service, *, is_moved: bool) -> str:
     if "no_milters" in route.instance.effective(back[0], "receive_override_options"):
         settings.append(route.without_no_milters(back[0]))
     return f"{route.postconf} -P {' '.join(map(shell_word, settings))}"
-
-
-def _without_daemon(route: MailRoute, smtpd: Service) -> str:
-    """The setting of a smtpd, for `postconf -P`, with which the daemon is not asked; other milters still are."""
-    others = (m for m in split_milters(route.instance.effective(smtpd, "smtpd_milters")) if not route.is_daemon(m))
-    return f"{smtpd.place}/smtpd_milters={','.join(map(_compact, others))}"
-
-
-def _compact(milter: str) -> str:
-    """Return a milter with its own settings, `{ PLACE, name = value }`, without blanks: `postconf -P` accepts none."""
-    if not milter.startswith("{"):
-        return milter
-    return "{" + ",".join(re.sub(r"\s*=\s*", "=", milter.strip("{} \t")).replace(",", " ").split()) + "}"
 
 
 def _rewriting(route: MailRoute) -> Iterator[Diagnosis]:

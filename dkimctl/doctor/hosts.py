@@ -6,9 +6,11 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from itertools import filterfalse
 
 from dkimctl.catalogue import tables as c
-from dkimctl.doctor.base import Diagnosis, diagnosis
+from dkimctl.doctor.base import Diagnosis, diagnosis, with_severity
 from dkimctl.doctor.commands import append, chain, comment_out_row, edit_row, rewrite, rewrite_row, set_parameter
+from dkimctl.doctor.left_alone import without_row
 from dkimctl.errors import UsageError
+from dkimctl.findings import Severity
 from dkimctl.host.datasets import FILES, DataSet, is_marked
 from dkimctl.host.installation import words
 from dkimctl.host.internal_hosts import HostList
@@ -34,6 +36,12 @@ def check_hosts(world: World) -> Iterator[Diagnosis]:
         return  # a macro of the receiving service decides as well, whatever the client is
     yield from _loopback(world, internal, HostList(internal))
     yield from _relay_clients(world, internal)
+
+
+def _takes_logins(world: World) -> bool:
+    """Return whether a client can log in, whose mail is signed from any address; True where that is not known."""
+    services = [(instance, service) for instance in world.postfix for service in instance.services_of("smtpd")]
+    return not services or any(i.effective(service, "smtpd_sasl_auth_enable") == "yes" for i, service in services)
 
 
 def _spelling(world: World, name: str, listed: DataSet) -> Iterator[Diagnosis]:
@@ -81,11 +89,17 @@ def _whole_names(world: World, listed: DataSet, row: Row) -> str:
 
 def _loopback(world: World, internal: DataSet, hosts: HostList) -> Iterator[Diagnosis]:
     missing = [host for host in LOOPBACK if not hosts.has(host, "localhost")]
-    if missing:
+    excluded = {fit.row: host for host in missing if (fit := hosts.fit(host, "localhost"))}
+    for row, host in excluded.items():  # an entry with ! counts before any other of its kind
+        seen = f"{internal.at(row)}: {row.key}: {host} is left out of InternalHosts"
+        yield diagnosis(c.LOOPBACK, "InternalHosts", seen, without_row(world, internal, row))
+    if missing and not excluded:
         seen = (
             f"{' and '.join(missing)} not in InternalHosts ({internal.place if internal.kind in FILES else 'inline'})"
         )
-        yield diagnosis(c.LOOPBACK, "InternalHosts", seen, _add(world, internal, missing))
+        found = diagnosis(c.LOOPBACK, "InternalHosts", seen, _add(world, internal, missing))
+        is_empty = not any(usable_hosts(row.key) for row in internal.rows if not row.key.startswith("!"))
+        yield with_severity(found, Severity.ERROR) if is_empty and not _takes_logins(world) else found
 
 
 def _add(world: World, internal: DataSet, entries: list[str]) -> str:

@@ -20,7 +20,9 @@ from dkimctl.host.file_access import failure_text, open_results
 from dkimctl.host.keyfiles import Fault, UsedKey, distinct_keys, key_demands, read_key
 from dkimctl.host.keysafety import Danger, Unsafe, Walk
 from dkimctl.host.world import World
-from dkimctl.keys.pair import MOST_BITS, USUAL_BITS, Algorithm, KeyPair
+from dkimctl.keys.pair import MOST_BITS, USUAL_BITS, Algorithm
+from dkimctl.keys.public import PublicKey
+from dkimctl.names import counted
 from dkimctl.opendkim.fitness import KeyDemands, Unfit, unfit
 
 _ENTRIES = {
@@ -62,7 +64,7 @@ def check_keys(world: World) -> Iterator[Diagnosis]:
         yield from _files(world, account, files, reported, comparison)
     yield from shared.found(world)
     if count and not may_become(account):
-        keys = "1 key" if count == 1 else f"{count} keys"
+        keys = counted(count, "key")
         yield diagnosis(c.NOT_TRIED, account.name, f"{keys}, as uid {os.geteuid()} instead of {account.name}")
 
 
@@ -208,24 +210,24 @@ def _content(world: World, key: UsedKey, demands: KeyDemands, comparison: Compar
     yield from comparison.look(world, key, held)
 
 
-def _fitness(world: World, key: UsedKey, pair: KeyPair, demands: KeyDemands) -> Iterator[Diagnosis]:
+def _fitness(world: World, key: UsedKey, public: PublicKey, demands: KeyDemands) -> Iterator[Diagnosis]:
     """Check the size and the algorithm of a key."""
     wanted = key.algorithm or demands.algorithm
-    seen = f"{key.path}: {pair.algorithm}, {pair.bits} bits"
-    problem = unfit(pair.algorithm, pair.bits, demands, own_algorithm=key.algorithm)
+    seen = f"{key.path}: {public.algorithm}, {public.bits} bits"
+    problem = unfit(public.algorithm, public.bits, demands, own_algorithm=key.algorithm)
     if problem is Unfit.INVALID_SIGNATURE:
         fix = set_parameter(world, "SignatureAlgorithm", "rsa-sha256")
         yield diagnosis(c.INVALID_SIGNATURES, key.path, f"{seen}; SignatureAlgorithm {wanted}", fix)
     if problem is Unfit.OTHER_ALGORITHM:
         fix = another_key(world, key, f"one opendkim signs with {wanted} only")
         yield diagnosis(c.OTHER_ALGORITHM, key.path, f"{seen}; SignatureAlgorithm {wanted}", fix)
-    if pair.algorithm is not Algorithm.RSA:
+    if public.algorithm != Algorithm.RSA:
         return
     if problem in (Unfit.REFUSED_SIZE, Unfit.WEAK):
         entry, seen = c.TOO_SMALL, f"{seen}; MinimumKeyBits {demands.minimum_bits}"
-    elif pair.bits < USUAL_BITS:
+    elif public.bits < USUAL_BITS:
         entry = c.SHORT
-    elif pair.bits > MOST_BITS:
+    elif public.bits > MOST_BITS:
         entry = c.LONG
     else:
         return

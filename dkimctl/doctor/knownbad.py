@@ -8,7 +8,7 @@ from dkimctl.doctor.key_repairs import another_key
 from dkimctl.host.keyfiles import UsedKey, used_keys
 from dkimctl.host.world import World
 from dkimctl.keys import knownbad
-from dkimctl.keys.pair import KeyPair
+from dkimctl.keys.public import PublicKey
 from dkimctl.names import first_few
 
 COMPARED = 1_000
@@ -23,16 +23,16 @@ class Comparison:
     def __init__(self) -> None:
         self._seen: dict[str, UsedKey] = {}
 
-    def look(self, world: World, key: UsedKey, pair: KeyPair) -> Iterator[Diagnosis]:
+    def look(self, world: World, key: UsedKey, public: PublicKey) -> Iterator[Diagnosis]:
         """Report DKIM309 for this key, or DKIM311 where another file has the same key."""
         if len(self._seen) >= COMPARED:
             return
-        first = self._seen.setdefault(pair.public.base64, key)
+        first = self._seen.setdefault(public.base64, key)
         if first is not key:
             if _domain(first) != _domain(key):
                 yield diagnosis(c.SHARED, key.path, f"{key.path} ({key.where}) is the same key as {first.path}")
             return
-        found = knownbad.weakness(pair.public)
+        found = knownbad.weakness(public)
         if found:
             fix = another_key(world, key, "sign with it, and revoke this one")
             yield diagnosis(c.KNOWN_BAD, key.path, f"{key.path}: {found}", fix)
@@ -44,14 +44,14 @@ class SharedFiles:
     def __init__(self) -> None:
         self._domains: dict[str, dict[str, None]] = {}  # of all rows but the first
 
-    def add(self, key: UsedKey) -> None:
-        """Note a row whose file an earlier one named."""
-        domains = self._domains.get(key.path)
+    def add(self, path: str, domain: str) -> None:
+        """Note that a further row names the file, for this domain."""
+        domains = self._domains.get(path)
         if domains is None:
             if len(self._domains) == _MOST_FILES:
                 return
-            domains = self._domains[key.path] = {}
-        domains[_domain(key)] = None
+            domains = self._domains[path] = {}
+        domains[domain.lower()] = None
 
     def found(self, world: World) -> Iterator[Diagnosis]:
         """Report the files that are named for several domains."""

@@ -1,9 +1,13 @@
 """Routes of mail: each Postfix instance with the daemon's socket, its smtpd services and content filters."""
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from ipaddress import ip_address
 
+from dkimctl.doctor.commands import chain
 from dkimctl.errors import shell_word
+from dkimctl.host.daemonnames import signing_macro
 from dkimctl.host.internal_hosts import HostList
 from dkimctl.host.postfix import PostfixInstance, Service
 from dkimctl.host.socketplace import leads_to
@@ -13,6 +17,8 @@ from dkimctl.postfix.milters import postfix_spelling, split_milters
 from dkimctl.signers.registry import signer_of
 
 LISTS = ("smtpd_milters", "non_smtpd_milters")
+_LOCAL = "127.0.0.1"
+_ADDRESS = re.compile(r"(?:^|:)\[?([\d.]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)\]?:\w+$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +49,36 @@ class MailRoute:
 
     def set_milters(self, name: str, milters: Iterable[str]) -> str:
         """Return the command that sets a list of milters, and the other list too where both are the same now."""
-        values = self.instance.values
-        setting = shell_word(f"{name} = {', '.join(milters)}")
-        is_both = name == LISTS[0] and values[LISTS[0]] == values[LISTS[1]]
-        return f"{self.postconf} -e {setting}" + (" 'non_smtpd_milters = $smtpd_milters'" if is_both else "")
+        values, milters = self.instance.values, tuple(milters)
+        settings = [f"{name} = {', '.join(milters)}"]
+        others = [milter for milter in milters if not self.is_daemon(milter)]
+        if name == LISTS[0] and values[LISTS[0]] == values[LISTS[1]]:
+            is_safe = not any(map(self.would_sign_outside_mail, self.smtpd_services()))
+            settings.append(f"non_smtpd_milters = {'$smtpd_milters' if is_safe else ', '.join(others)}")
+        quiet = self.quiet_returns(others) if name == LISTS[0] else ""
+        return chain(quiet, f"{self.postconf} -e {' '.join(map(shell_word, settings))}")
+
+    def quiet_returns(self, others: Iterable[str]) -> str:
+        """Return the command that gives the services where mail from outside returns a list of their own: `others`.
+
+        It runs before main.cf lets the daemon sign, which those services would inherit; empty when there are none.
+        """
+        name = LISTS[0]
+        filtered = [s for s in self.smtpd_services() if self.may_return_outside_mail(s) and not self.is_piped(s)]
+        back = {s.place: s for smtpd in filtered for s in self.return_services(smtpd) if not self.signs(s)}
+        open_ones = [place for place, service in back.items() if name not in service.overrides]
+        settings = [f"{place}/{name}={','.join(map(_compact, others))}" for place in open_ones]
+        return f"{self.postconf} -P {' '.join(map(shell_word, settings))}" if settings else ""
 
     def without_no_milters(self, service: Service) -> str:
         """Return a service's receive_override_options without `no_milters`, for `postconf -P`."""
         options = self.instance.effective(service, "receive_override_options").replace(",", " ").split()
         return f"{service.place}/receive_override_options={','.join(o for o in options if o != 'no_milters')}"
+
+    def without_daemon(self, service: Service) -> str:
+        """Return the setting of a service, for `postconf -P`, with which only the other milters are asked."""
+        others = (m for m in split_milters(self.instance.effective(service, LISTS[0])) if not self.is_daemon(m))
+        return f"{service.place}/{LISTS[0]}={','.join(map(_compact, others))}"
 
     @property
     def main_cf(self) -> str:
@@ -61,13 +88,27 @@ class MailRoute:
     def smtpd_services(self) -> list[Service]:
         """Return the smtpd services that accept mail from other hosts."""
         # postscreen accepts connections at port 25 and passes them to a service of type `pass`
-        found = self.instance.services_of("smtpd")
-        return [s for s in found if s.kind == "pass" or (s.kind == "inet" and not s.is_loopback)]
+        found = list(self.instance.services_of("smtpd"))
+        back = {_port(self.filter_of(service)) + 1 for service in found if self.filter_of(service)}
+        taken = [s for s in found if s.is_loopback or (_port(s.name) in back and not s.is_submission)]
+        return [s for s in found if s.kind == "pass" or (s.kind == "inet" and s not in taken)]
 
     def filter_of(self, service: Service) -> str:
-        """Return the content filter of a service, before-queue or after-queue; empty for none."""
+        """Return the content filter of a service, before-queue or after-queue; empty for none.
+
+        A FILTER in one of its tables, which gets some of the mail, comes before the content_filter for all of it.
+        """
         effective = self.instance.effective
-        return effective(service, "smtpd_proxy_filter") or effective(service, "content_filter")
+        proxy = effective(service, "smtpd_proxy_filter")
+        return proxy or self.instance.filter_action(service) or effective(service, "content_filter")
+
+    def filter_setting(self, service: Service) -> str:
+        """Return the filter of a service as a person finds it in the configuration."""
+        if self.instance.effective(service, "smtpd_proxy_filter"):
+            return f"smtpd_proxy_filter={self.filter_of(service)}"
+        if self.instance.filter_action(service):
+            return f"FILTER {self.filter_of(service)} in a table"
+        return f"content_filter={self.filter_of(service)}"
 
     def signs(self, service: Service) -> bool:
         """Return whether the daemon signs mail that the service accepts."""
@@ -75,24 +116,30 @@ class MailRoute:
             return False
         return self.includes_daemon(self.instance.effective(service, "smtpd_milters"))
 
-    @property
-    def trusts_loopback(self) -> bool:
-        """Return whether the daemon treats clients on this machine as internal, and so signs their mail."""
+    def is_trusted_on_return(self, service: Service) -> bool:
+        """Return whether the daemon takes what the filter of a service returns for internal, and so signs it."""
         internal = self.world.internal_hosts
-        return not internal.is_known or HostList(internal).has("127.0.0.1", "localhost")
+        address = _filter_host(self.filter_of(service))
+        name = "localhost" if ip_address(address).is_loopback else "unknown"
+        if any(signing_macro(self.world, self.instance, back) for back in self.return_services(service)):
+            return True
+        return not internal.is_known or HostList(internal).has(address, name)
 
-    def signs_outside_mail(self, service: Service) -> bool:
-        """Return whether mail from outside goes through the filter of a service and is signed on its return."""
+    def may_return_outside_mail(self, service: Service) -> bool:
+        """Return whether mail from outside goes through the filter of a service and returns as internal."""
         return (
             bool(self.filter_of(service))
             and self.instance.accepts_unknown_clients(service)
-            and self.is_signed_on_return(service)
-            and self.trusts_loopback
+            and self.is_trusted_on_return(service)
         )
+
+    def signs_outside_mail(self, service: Service) -> bool:
+        """Return whether mail from outside goes through the filter of a service and is signed on its return."""
+        return self.may_return_outside_mail(service) and self.is_signed_on_return(service)
 
     def would_sign_outside_mail(self, service: Service) -> bool:
         """Return True when mail from outside returns by sendmail(1), so that non_smtpd_milters would have it signed."""
-        return self.is_piped(service) and self.instance.accepts_unknown_clients(service) and self.trusts_loopback
+        return self.is_piped(service) and self.may_return_outside_mail(service)
 
     @property
     def signs_submissions(self) -> bool:
@@ -127,9 +174,11 @@ class MailRoute:
         Only the filter knows where. The next port after its own is taken for its return port, as in Postfix's and
         amavis' guides, and for nobody else's.
         """
-        back = [s for s in self.instance.services_of("smtpd") if s.kind == "inet" and s.is_loopback and s != service]
         own = self.filter_of(service) if service else self.local_filter
-        others = {self.filter_of(s) for s in self.smtpd_services()} | {self.local_filter}
+        accepting = self.smtpd_services()
+        found = (s for s in self.instance.services_of("smtpd") if s.kind == "inet" and s != service)
+        back = [s for s in found if s not in accepting]
+        others = {self.filter_of(s) for s in accepting} | {self.local_filter}
         beside = [s for s in back if _port(s.name) == _port(own) + 1]
         taken = {_port(other) + 1 for other in others if other and other != own}
         return beside or [s for s in back if _port(s.name) not in taken] or back
@@ -141,7 +190,9 @@ class MailRoute:
     def is_signed_on_return(self, service: Service) -> bool:
         """Return whether the daemon signs mail on its return from the filter of a service."""
         if self.is_piped(service):
-            return self.includes_daemon(self.instance.values["non_smtpd_milters"])
+            pickups = self.instance.services_of("pickup")
+            closed = any("no_milters" in self.instance.effective(p, "receive_override_options") for p in pickups)
+            return not closed and self.includes_daemon(self.instance.values["non_smtpd_milters"])
         return any(map(self.signs, self.return_services(service)))
 
 
@@ -149,6 +200,22 @@ def _port(place: str) -> int:
     """Return the port at the end of a service's name or of a filter's place; -1 when it is none or has a name."""
     port = place.rpartition(":")[2]
     return int(port) if port.isdecimal() else -1
+
+
+def _filter_host(place: str) -> str:
+    """Return the address of a filter, `scan:[192.0.2.9]:10024`; that of this machine when it is none or has a name."""
+    found = _ADDRESS.search(place)
+    try:
+        return str(ip_address(found[1])) if found else _LOCAL
+    except ValueError:
+        return _LOCAL
+
+
+def _compact(milter: str) -> str:
+    """Return a milter with its own settings, `{ PLACE, name = value }`, without blanks: `postconf -P` accepts none."""
+    if not milter.startswith("{"):
+        return milter
+    return "{" + ",".join(re.sub(r"\s*=\s*", "=", milter.strip("{} \t")).replace(",", " ").split()) + "}"
 
 
 def mail_routes(world: World) -> Iterator[MailRoute]:

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from dkimctl.catalogue import postfix as c
 from dkimctl.config.settings import Signing
-from dkimctl.doctor.base import Diagnosis, diagnosis
-from dkimctl.doctor.commands import dkimctl, edit
+from dkimctl.doctor.base import Diagnosis, diagnosis, with_severity
+from dkimctl.doctor.commands import chain, dkimctl, edit
 from dkimctl.doctor.mail_routes import LISTS, MailRoute, mail_routes
 from dkimctl.doctor.milter_socket import (
     check_chroot,
@@ -20,6 +20,7 @@ from dkimctl.doctor.milter_socket import (
 )
 from dkimctl.doctor.start import without_option
 from dkimctl.errors import UsageError, shell_word
+from dkimctl.findings import Severity
 from dkimctl.host.world import World
 from dkimctl.opendkim.sockets import parse_socket
 from dkimctl.postfix.actions import known_actions
@@ -27,6 +28,8 @@ from dkimctl.postfix.milters import milter_socket, names_opendkim, split_milters
 from dkimctl.signers.registry import signer_of
 
 _OWN_ACTION = re.compile(r"(default_action\s*=\s*)(\w+)")
+_PROTOCOLS = ("2", "3", "4", "6")
+"""The versions that Postfix speaks."""
 
 
 def check_milters(world: World) -> Iterator[Diagnosis]:
@@ -98,7 +101,8 @@ def _asked(route: MailRoute) -> Iterator[Diagnosis]:
         m for m in split_milters(value) if names_opendkim(m, route.instance.queue, ()) or _is_same_port(route, m)
     ]
     entry = c.OTHER_SOCKET if misdirected else c.NOT_ASKED
-    others = [m for m in split_milters(value) if m not in misdirected]
+    queue = route.instance.queue  # what Postfix cannot use has a finding of its own, and is not kept
+    others = [m for m in split_milters(value) if m not in misdirected and milter_socket(m, queue) is not None]
     seen = f"{route.main_cf}: smtpd_milters = {value or '(empty)'}; the daemon listens at {route.socket}"
     fix = _one_socket(route) or route.set_milters("smtpd_milters", [*others, route.spelling])
     yield diagnosis(entry, "smtpd_milters", seen, fix)
@@ -143,28 +147,32 @@ def _local(route: MailRoute) -> Iterator[Diagnosis]:
 def _failure_action(route: MailRoute) -> Iterator[Diagnosis]:
     action = route.instance.values["milter_default_action"]
     fix = f"{route.postconf} -e 'milter_default_action = tempfail'"
+    seen = f"milter_default_action = {action}"
     milters = split_milters(route.instance.values["smtpd_milters"])
     for milter in milters:
         own = _OWN_ACTION.search(milter)
         if route.is_daemon(milter) and own:
-            action = own[2]
+            action, seen = own[2], f"smtpd_milters = {milter}"
             corrected = _OWN_ACTION.sub(r"\1tempfail", milter)
             fix = route.set_milters("smtpd_milters", (corrected if m == milter else m for m in milters))
     entry = {"accept": c.ACCEPTS, "reject": c.REJECTS, "quarantine": c.REJECTS}.get(action)
     if entry is None and action not in known_actions(route.instance.values["mail_version"]):
         entry = c.BAD_ACTION
     if entry:
-        yield diagnosis(entry, "milter_default_action", f"{route.main_cf}: milter_default_action = {action}", fix)
+        yield diagnosis(entry, "milter_default_action", f"{route.main_cf}: {seen}", fix)
 
 
 def _kept_away(route: MailRoute) -> Iterator[Diagnosis]:
     """Check for settings that bypass all milters, for all services or for some clients."""
     name, values = "receive_override_options", route.instance.values
+    is_piped = any(map(route.would_sign_outside_mail, route.smtpd_services()))  # sendmail(1) returns it: not to sign
     if "no_milters" in values[name] and route.includes_daemon(values["smtpd_milters"]):
         kept = ",".join(o for o in values[name].replace(",", " ").split() if o != "no_milters")
-        fix = f"{route.postconf} -e {shell_word(f'{name} = {kept}')}"
+        others = [m for m in split_milters(values["smtpd_milters"]) if not route.is_daemon(m)]
+        settings = [f"{name} = {kept}", *([f"non_smtpd_milters = {', '.join(others)}"] if is_piped else [])]
+        fix = chain(route.quiet_returns(others), f"{route.postconf} -e {' '.join(map(shell_word, settings))}")
         yield diagnosis(c.NO_MILTERS, name, f"{route.main_cf}: {name} = {values[name]}", fix)
-    for pickup in route.instance.services_of("pickup"):
+    for pickup in () if is_piped else route.instance.services_of("pickup"):
         if "no_milters" in pickup.overrides.get(name, "") and route.includes_daemon(values["non_smtpd_milters"]):
             fix = f"{route.postconf} -P {shell_word(route.without_no_milters(pickup))}"
             seen = f"{route.instance.directory}/master.cf: {pickup.place} has -o {name}={pickup.overrides[name]}"
@@ -198,9 +206,10 @@ def _faster(route: MailRoute) -> str:
 def _small_things(route: MailRoute) -> Iterator[Diagnosis]:
     values = route.instance.values
     protocol = values["milter_protocol"]
-    if protocol.isdecimal() and int(protocol) < 2:
+    if protocol.partition(" ")[0].rstrip(",") not in _PROTOCOLS:  # smtpd then answers 451 to every mail (measured)
         seen = f"{route.main_cf}: milter_protocol = {protocol}"
-        yield diagnosis(c.OLD_PROTOCOL, "milter_protocol", seen, f"{route.postconf} -X milter_protocol")
+        found = diagnosis(c.OLD_PROTOCOL, "milter_protocol", seen, f"{route.postconf} -X milter_protocol")
+        yield found if protocol in ("0", "1") else with_severity(found, Severity.ERROR)
     if not route.socket.is_unix and signer_of(route.world.settings).explains:
         yield diagnosis(c.SLOW_SOCKET, "Socket", f"Socket {route.socket}", _faster(route))
     if "bounce" not in values["internal_mail_filter_classes"] and route.includes_daemon(values["non_smtpd_milters"]):

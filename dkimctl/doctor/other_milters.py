@@ -1,4 +1,4 @@
-"""The milters of Postfix beside the daemon: one at which nobody listens keeps mail back, whatever the daemon does."""
+"""The milters and content filters beside the daemon: one at which nobody listens keeps mail back."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -7,12 +7,12 @@ from dkimctl.catalogue import machine as c
 from dkimctl.doctor.base import Diagnosis, diagnosis, with_severity
 from dkimctl.errors import Unavailable, shell_word
 from dkimctl.findings import Severity
-from dkimctl.host.othersigners import MILTERS, signers_instead
+from dkimctl.host.othersigners import FILTERS, MILTERS, filter_address, signers_instead
 from dkimctl.host.postfix import PostfixInstance
 from dkimctl.host.socketplace import leads_to
 from dkimctl.host.world import World
 from dkimctl.milter.client import greet
-from dkimctl.milter.wire import NobodyListens
+from dkimctl.milter.wire import NobodyListens, connect
 from dkimctl.opendkim.sockets import MilterSocket
 from dkimctl.postfix.milters import milter_socket, names_opendkim, split_milters
 from dkimctl.signers.registry import signer_of
@@ -22,6 +22,12 @@ _NOBODY = replace(
     title="nothing listens at the socket of another milter",
     meaning="Postfix asks it about every message: mail is deferred, or passes it by with default_action = accept.",
 )
+_NO_FILTER = replace(
+    c.NOT_RUNNING,
+    title="nothing listens at the content filter",
+    meaning="Postfix hands it every message of this service: mail is deferred until it answers.",
+)
+_PATIENCE = 2.0  # seconds for a program of this machine to accept a connection
 
 
 def check_other_milters(world: World) -> Iterator[Diagnosis]:
@@ -42,6 +48,30 @@ def check_other_milters(world: World) -> Iterator[Diagnosis]:
                 found = diagnosis(_NOBODY, milter, f"{instance.directory}/main.cf: {milter}: {problem}", fix)
                 is_harmless = milter not in instead and "accept" in (_own_action(milter) or _usual_action(instance))
                 yield with_severity(found, Severity.WARNING) if is_harmless else found
+
+
+def check_content_filters(world: World) -> Iterator[Diagnosis]:
+    """Check that a program listens at each content filter of this machine."""
+    for instance in world.postfix if world.is_live else ():
+        levels = {"main.cf": instance.values, **{f"{s.place} in master.cf": s.overrides for s in instance.services}}
+        filters = {
+            values[name]: (place, name) for place, values in levels.items() for name in FILTERS if values.get(name)
+        }
+        for value, (place, name) in filters.items():
+            socket = milter_socket(f"inet:{filter_address(value)}", instance.queue)
+            if socket is not None and _is_here(socket) and _is_refused(socket):
+                fix = f"ss -lnp | grep -F :{shell_word(str(socket.port))}  # start the program that should listen there"
+                yield diagnosis(_NO_FILTER, value, f"{instance.directory}: {place}: {name} = {value}", fix)
+
+
+def _is_refused(socket: MilterSocket) -> bool:
+    """Return False as well where that cannot be seen."""
+    host = "127.0.0.1" if socket.host == "localhost" else socket.host
+    try:
+        with connect(replace(socket, host=host), _PATIENCE):
+            return False
+    except NobodyListens as error:
+        return isinstance(error.__cause__, ConnectionRefusedError)
 
 
 def _is_here(socket: MilterSocket) -> bool:

@@ -18,27 +18,30 @@ _MAX_ROUNDS = 12
 
 def apply_repairs(
     settings: Settings, clock: Clock, report: Callable[[str], None], failed: Callable[[DkimctlError], None]
-) -> None:
-    """Apply every repair, repeatedly until none is left.
+) -> bool:
+    """Apply every repair, repeatedly until none is left. Return whether one was applied.
 
     `report` gets the commands of a round before any is applied; `failed` gets the error of a repair that could not
     be applied. Raises what `read_world` raises.
     """
     tried: set[Repair] = set()
+    done = False
     for _ in range(_MAX_ROUNDS):
         world = read_world(settings)
         found = diagnose(world)
         waiting = [r for r in dict.fromkeys(_repairs(found)) if r not in tried]
         if not waiting:
-            return
+            break
         for command in (c for repair in waiting for c in repair.commands(world)):
             report(command)
         for repair in waiting:
             tried.add(repair)
             try:
                 apply_repair(repair, world, clock)
+                done = True
             except DkimctlError as error:
                 failed(error)
+    return done
 
 
 def _repairs(found: tuple[Diagnosis, ...]) -> Iterator[Repair]:

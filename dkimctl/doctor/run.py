@@ -16,11 +16,13 @@ from dkimctl.doctor.dns import check_records
 from dkimctl.doctor.filters import check_filters
 from dkimctl.doctor.hosts import check_hosts
 from dkimctl.doctor.keys import check_keys
+from dkimctl.doctor.left_alone import check_left_alone
 from dkimctl.doctor.lost_rows import check_lost_rows
 from dkimctl.doctor.machine import check_machine
 from dkimctl.doctor.milters import check_milters
-from dkimctl.doctor.other_milters import check_other_milters
+from dkimctl.doctor.other_milters import check_content_filters, check_other_milters
 from dkimctl.doctor.removed_daemon import removed_daemon
+from dkimctl.doctor.signing_macros import check_signing_macros
 from dkimctl.doctor.start import check_start
 from dkimctl.doctor.tables import check_tables
 from dkimctl.doctor.untouched import untouched
@@ -28,6 +30,7 @@ from dkimctl.errors import DkimctlError, reason, shell_word
 from dkimctl.findings import Finding, Severity, severity_order
 from dkimctl.host.othersigners import signers_instead
 from dkimctl.host.world import World
+from dkimctl.names import counted
 from dkimctl.signers.registry import signer_of
 
 CHECKS: tuple[Check, ...] = (
@@ -38,8 +41,11 @@ CHECKS: tuple[Check, ...] = (
     check_keys,
     check_configured_keys,
     check_hosts,
+    check_signing_macros,
+    check_left_alone,
     check_milters,
     check_other_milters,
+    check_content_filters,
     check_filters,
     check_machine,
     check_clock,
@@ -49,37 +55,54 @@ _FOR_ANY_SIGNER: tuple[Check, ...] = (
     check_configured_keys,
     check_milters,
     check_other_milters,
+    check_content_filters,
     check_filters,
     check_machine,
     check_clock,
 )
 
-_FOR_OTHERS_ALONE: tuple[Check, ...] = (check_conf, check_configured_keys, check_other_milters, check_clock)
+_FOR_OTHERS_ALONE: tuple[Check, ...] = (
+    check_conf,
+    check_configured_keys,
+    check_other_milters,
+    check_content_filters,
+    check_clock,
+)
 """Checks where the opendkim of this host signs nothing and another signer does."""
 
 
 def diagnose(
-    world: World, checks: Iterable[Check] = CHECKS, *, begins: Callable[[str], None] = lambda _: None
+    world: World,
+    checks: Iterable[Check] = CHECKS,
+    *,
+    begins: Callable[[str], None] = lambda _: None,
+    without_signer: bool = False,
 ) -> tuple[Diagnosis, ...]:
     """Run the checks and return their findings, the worst first; one `ok` finding when nothing is wrong.
 
     On a host that was never set up, or without the opendkim that Postfix asks, one finding stands for all that is
-    missing on it. `begins` is called with the name of each check before it runs.
+    missing on it. `without_signer`: this host is to sign nothing, and of CHECKS only that of its clock is made.
+    `begins` is called with the name of each check before it runs.
     """
-    whole = untouched(world) or removed_daemon(world)
-    if whole:
-        checks = [check for check in checks if check not in CHECKS and check is not check_clock_with_api]
-    elif not signer_of(world.settings).explains:
-        checks = [check for check in checks if check not in CHECKS or check in _FOR_ANY_SIGNER]
-    elif signers_instead(world):
-        checks = [check for check in checks if check not in CHECKS or check in _FOR_OTHERS_ALONE]
-    found = [whole] if whole else [*_unread(world)]
-    found += _counted(item for check in checks for item in _made(check, world, begins))
+    found, kept = ([], (check_clock,)) if without_signer else _begun(world)
+    made = [check for check in checks if check not in CHECKS or check in kept]
+    if not kept:
+        made = [check for check in made if check is not check_clock_with_api]
+    found += _counted(item for check in made for item in _made(check, world, begins))
     found.sort(key=lambda d: severity_order(d.finding))
     found = [*_one_change_of_each_line(found)]
-    if not any(d.finding.severity in (Severity.ERROR, Severity.UNKNOWN) for d in found):
+    if not (without_signer or any(d.finding.severity in (Severity.ERROR, Severity.UNKNOWN) for d in found)):
         found.append(diagnosis(c.RIGHT, "this host", _summary(world)))
     return tuple(found)
+
+
+def _begun(world: World) -> tuple[list[Diagnosis], tuple[Check, ...]]:
+    """Return what is found before any check, and which of CHECKS are made: none where one finding stands for all."""
+    if whole := untouched(world) or removed_daemon(world):
+        return [whole], ()
+    if not signer_of(world.settings).explains:
+        return [*_unread(world)], _FOR_ANY_SIGNER
+    return [*_unread(world)], _FOR_OTHERS_ALONE if signers_instead(world) else CHECKS
 
 
 def _one_change_of_each_line(found: Iterable[Diagnosis]) -> Iterator[Diagnosis]:
@@ -164,4 +187,4 @@ def _summary(world: World) -> str:
     table = world.data_sets.get("KeyTable")
     keys = len(table.rows) if table else int(world.opendkim.find("KeyFile") is not None)
     instances = len(world.postfix)
-    return f"{keys} key{'' if keys == 1 else 's'}, {instances} Postfix instance{'' if instances == 1 else 's'}"
+    return f"{counted(keys, 'key')}, {counted(instances, 'Postfix instance')}"

@@ -7,7 +7,7 @@ from itertools import filterfalse
 
 from dkimctl.catalogue import tables as c
 from dkimctl.doctor.base import Diagnosis, Repair, diagnosis, with_repair, with_severity
-from dkimctl.doctor.commands import comment_out_row, edit_row, rewrite_row
+from dkimctl.doctor.commands import comment_out_row, edit, edit_row, rewrite_row
 from dkimctl.doctor.duplicates import duplicate_rows
 from dkimctl.doctor.shadowed_rows import shadowed
 from dkimctl.errors import UsageError
@@ -18,7 +18,7 @@ from dkimctl.host.world import World
 from dkimctl.names import domain_name
 from dkimctl.opendkim.tables import SAMPLE, Row, key_entry, pattern_regex
 
-_PLAIN_SIGNING = re.compile(rb"(?!@)[!-\"$-)+\--~]+(?<!\.)[ \t]+[!-\"$-~]+[ \t\r]*\n?")
+_PLAIN_SIGNING = re.compile(rb"(?![@<])[!-\"$-)+\--~]+(?<![.>])[ \t]+[!-\"$-~]+[ \t\r]*\n")
 """A line of a `file:` table that needs no check: one ASCII name without `*`, and a value."""
 _SURELY_REGEX = re.compile(r"[\w.@*-]+")
 
@@ -47,11 +47,15 @@ def _signing_rows(world: World, signing: DataSet) -> Iterator[Diagnosis]:
             yield diagnosis(c.NON_ASCII, where, f"{where}: {row.key}", fix)
     if not world.opendkim.flag("MultipleSignatures"):
         yield from duplicate_rows(world, signing, c.SAME_PATTERN, ignore_case=True)
+    elif signing.kind == "file":
+        for found in duplicate_rows(world, signing, c.SAME_PATTERN, ignore_case=True):
+            fix = edit(world, signing.place, 0, "only a refile: table has two keys sign for one address")
+            yield diagnosis(c.SAME_PATTERN, signing.place, found.finding.seen, fix)
 
 
 def fits_nothing(signing: DataSet, key: str) -> bool:
     """Return True for a row that no address can match, in one of the forms found in practice."""
-    if key.startswith("@") or key.endswith(".") or "," in key:
+    if key.startswith("@") or key.endswith(".") or "," in key or key[:1] == "<" or key[-1:] == ">":
         return True
     return signing.patterns and key.startswith(".*")
 
@@ -59,7 +63,7 @@ def fits_nothing(signing: DataSet, key: str) -> bool:
 def _meant(signing: DataSet, key: str) -> list[str]:
     """Return the intended rows for one that matches nothing, in the form of the table."""
     rows = []
-    for part in filter(None, key.split(",")):
+    for part in filter(None, (word.strip("<>") for word in key.split(","))):
         address = part.removesuffix(".").removeprefix(".") if part.startswith(".*") else part.removesuffix(".")
         address = f"*{address}" if address.startswith("@") else address
         rows.append(address if signing.patterns else address.removeprefix("*@"))

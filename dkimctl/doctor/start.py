@@ -184,7 +184,7 @@ def _place(world: World, setting: Setting, socket: MilterSocket) -> Iterator[Dia
         yield diagnosis(postfix.NO_SOCKET_DIRECTORY, directory, f"{where(setting)}: {setting.value}", make)
         return
     except OSError as error:
-        yield diagnosis(machine.UNREAD, directory, str(error.strerror).lower())
+        yield diagnosis(machine.UNREAD, directory, f"{directory}: {error.strerror}".lower())
         return
     if not account.may(0o3, status.st_mode, status.st_uid, status.st_gid):
         mode, owner = stat.S_IMODE(status.st_mode), world.accounts.user_name(status.st_uid)

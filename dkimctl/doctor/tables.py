@@ -17,7 +17,7 @@ from dkimctl.host.version import as_read_here, has_algorithm, split_algorithm
 from dkimctl.host.world import World
 from dkimctl.opendkim.tables import KeyEntry, Row, key_entry
 
-_PLAIN_KEY = re.compile(rb"[!-\"$-)+-~]+[ \t]+[!-\"$-9;-~]+:[!-\"$-9;-~]+:[!-\"$-9;-~]+[ \t\r]*\n?")
+_PLAIN_KEY = re.compile(rb"[!-\"$-)+-~]+[ \t]+[!-\"$-9;-~]+\.[!-\"$-9;-~]+:[!-\"$-9;-^`-~]+:[!-\"$-9;-~]+[ \t\r]*\n")
 """A KeyTable line that needs no check: ASCII, no `*` in the name, three parts, no blank, no comment."""
 
 
@@ -75,6 +75,14 @@ def _key_rows(world: World, keys: DataSet) -> Iterator[Diagnosis]:
             seen = f"{where}: {row.key} {row.value}"[:200]
             yield diagnosis(c.CORRUPT, where, seen, _key_row(world, keys, row, entry))
             continue
+        if _is_swapped(entry):
+            seen = f"{where}: {row.key} {row.value}: the selector {entry.selector} looks like a domain"
+            swapped = entry._replace(domain=entry.selector, selector=entry.domain)
+            yield diagnosis(c.CORRUPT, where, seen, _key_row(world, keys, row, swapped))
+        elif "_domainkey" in entry.selector.lower():
+            seen = f"{where}: {row.key} {row.value}: DNS is asked for {entry.selector}._domainkey.{entry.domain}"
+            selector = entry.selector.lower().partition("._domainkey")[0]
+            yield diagnosis(c.CORRUPT, where, seen, _key_row(world, keys, row, entry._replace(selector=selector)))
         if not entry.domain.isascii():
             fix = _key_row(world, keys, row, entry._replace(domain=a_labels(entry.domain)))
             yield diagnosis(c.CRASH_NON_ASCII, where, f"{where}: d={entry.domain}", fix)
@@ -89,6 +97,11 @@ def _key_rows(world: World, keys: DataSet) -> Iterator[Diagnosis]:
             fix = edit_row(world, keys, row, "name each key")
             yield diagnosis(c.PATTERN_IN_FILE, where, f"{where}: {row.key}", fix)
     yield from duplicate_rows(world, keys, c.SAME_NAME, ignore_case=False)
+
+
+def _is_swapped(entry: KeyEntry) -> bool:
+    """Return whether domain and selector are written the other way round: `mail:example.com:/path`."""
+    return "." not in entry.domain and entry.domain != "%" and "." in entry.selector.strip(".")
 
 
 def _key_row(world: World, keys: DataSet, row: Row, entry: KeyEntry | None) -> str:

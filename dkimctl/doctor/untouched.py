@@ -41,7 +41,9 @@ def untouched(world: World) -> Diagnosis | None:
     install = ""
     if world.is_live and find_program("opendkim") is None:
         seen, install = f"{seen}; opendkim is not installed", "sudo apt-get install opendkim"
-    return diagnosis(c.NOTHING_SIGNS, "this host", seen, chain(install, f"sudo {dkimctl(world, _setup(waiting))}"))
+    return diagnosis(
+        c.NOTHING_SIGNS, "this host", seen, chain(install, f"sudo {dkimctl(world, _setup(world, waiting))}")
+    )
 
 
 def configure(world: World) -> str:
@@ -50,10 +52,14 @@ def configure(world: World) -> str:
         names = _unproven_domains(world)
     except DkimctlError:
         names = None
-    return dkimctl(world, "render-config --install") if names is None else f"sudo {dkimctl(world, _setup(names))}"
+    return (
+        dkimctl(world, "render-config --install") if names is None else f"sudo {dkimctl(world, _setup(world, names))}"
+    )
 
 
-def _setup(waiting: list[str]) -> str:
+def _setup(world: World, waiting: list[str]) -> str:
+    if world.settings.fleet:
+        return "fleet sync"  # a relay gets its keys from its fleet, and says there what it still lacks
     return f"setup {' '.join(map(shell_word, waiting[:_SHOWN])) or 'DOMAIN'}"
 
 

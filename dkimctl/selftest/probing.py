@@ -54,7 +54,7 @@ class Prober:
     store: KeyReader
     clock: Clock
     report: Callable[[Attempt], None]
-    """Hears of each attempt as it ends."""
+    """Is called with each attempt as it ends."""
     patience: float = 10.0
     """Seconds that the daemon may take for one message."""
 
@@ -76,7 +76,7 @@ def daemon_socket(settings: Settings) -> MilterSocket:
 class Finder:
     """Finds the key record of a signature: in DNS, or on this disk for a key that is not there yet.
 
-    DNS is asked first: this tool does not hear of a record that a person made.
+    DNS is asked first: this tool does not notice a record that a person made.
     """
 
     def __init__(self, prober: Prober, domains: Iterable[str]) -> None:

@@ -15,7 +15,7 @@ from dkimctl.selftest.probing import Finder, Prober, Selftest, Via, all_cases, d
 from dkimctl.selftest.through_postfix import through_postfix
 
 _AT_ONCE = 3
-"""So many messages the daemon has in hand at a time."""
+"""Messages that the daemon handles at a time."""
 
 
 def selftest(prober: Prober, domains: Sequence[str], via: Via) -> Selftest:

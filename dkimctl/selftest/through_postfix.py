@@ -8,6 +8,8 @@ from dataclasses import replace
 
 from dkimctl.clock import SYSTEM_CLOCK
 from dkimctl.errors import CheckFailed, DkimctlError, Unavailable, reason
+from dkimctl.host.othersigners import signers_instead
+from dkimctl.host.world import read_world
 from dkimctl.postfix.milters import milter_socket, names_opendkim, split_milters
 from dkimctl.postfix.postconf import read_settings
 from dkimctl.programs import run_program
@@ -22,10 +24,8 @@ _TO_ARRIVE = 20.0  # seconds for a mail through Postfix
 _AFTER_A_LOSS = 2.0  # seconds for each further one, when one did not come out
 _LOST = "it did not come out of Postfix in time"
 _TO_LOG, _PAUSE = 1.0, 0.05  # seconds
-_FILTERED = (
-    "because it hands mail back to the real Postfix; to see what it does to a signature, send one: "
-    "dkimctl selftest DOMAIN --to YOU --relay 127.0.0.1, and dkimctl inspect what arrives"
-)
+_SEND = "send one: dkimctl selftest DOMAIN --to YOU --relay 127.0.0.1, and dkimctl inspect what arrives"
+_FILTERED = f"because it hands mail back to the real Postfix; to see what it does to a signature, {_SEND}"
 _REWRITING = ("smtp_generic_maps", "smtp_header_checks", "smtp_mime_header_checks", "smtp_body_checks")
 
 
@@ -78,8 +78,18 @@ def _sent(
         )
     found = assess(case, arrived[0], replace(expected, now=prober.clock.now()))
     if found.state is AttemptState.WRONG and "without a signature" in found.seen:
+        unasked = _signing_filter(prober, instance)
+        if unasked:
+            seen = f"{found.seen} here, where {unasked} was not asked, which may sign it"
+            return replace(found, state=AttemptState.UNKNOWN, seen=seen, hint=_SEND)
         return replace(found, hint=said or _not_asked(prober, instance, via) or found.hint)
     return found
+
+
+def _signing_filter(prober: Prober, instance: Instance) -> str:
+    """Return the content filter that may sign, where the opendkim of this host signs nothing; empty for none."""
+    others = {f"{other.setting} = {other.value}" for other in signers_instead(read_world(prober.settings))}
+    return next((setting for setting in instance.copied.filters if setting in others), "")
 
 
 def _not_asked(prober: Prober, instance: Instance, via: Via) -> str:

@@ -1,6 +1,5 @@
 """The same check on all cores."""
 
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from typing import Generic, TypeVar
 
 from dkimctl.config.settings import Lookup
 from dkimctl.keys.knownbad import not_looked_for
+from dkimctl.programs.cores import cores
 from dkimctl.verify.check import CONCURRENCY, check
 from dkimctl.verify.report import Report, Target
 
@@ -15,11 +15,6 @@ Item = TypeVar("Item")
 T = TypeVar("T")
 _MOST = 512  # reports handed on at a time
 _SOON = 0.05  # seconds after which they are not waited for
-
-
-def cores() -> int:
-    """Return the number of the machine's cores that this process may use."""
-    return len(os.sched_getaffinity(0))
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ def _public(world: World, path: str) -> PublicKey | None:
     """Return the public key on this disk, to compare the record with; None when it is not dkimctl's or not readable."""
     with suppress(DkimctlError):
         held = read_key(read_file(world.at(path)) or b"", path)
-        return None if isinstance(held, Fault) else held.public
+        return None if isinstance(held, Fault) else held
     return None
 
 

@@ -1,6 +1,6 @@
 """Whether opendkim signs for a client at all: peers, exempt domains, internal hosts, logins and daemon names."""
 
-from dkimctl.host.daemonnames import listed_names, names_sent
+from dkimctl.host.daemonnames import listed_names, names_sent, signing_macro
 from dkimctl.host.installation import where
 from dkimctl.host.internal_hosts import HostList
 from dkimctl.host.world import World
@@ -38,12 +38,13 @@ def origin(world: World, mail: Mail, steps: list[WhyStep]) -> str:
         steps.append(WhyStep("client", f"{mail.client} is internal: {hosts.at(fit.row)}: {fit.row.key}"))
     elif mail.login:
         steps.append(WhyStep("client", f"authenticated as {mail.login}: signed from any address"))
-    elif _is_listed_everywhere(world):
+    elif setting := _listed_everywhere(world):
         names = ", ".join(dict.fromkeys(name for _, name in names_sent(world.postfix)))
-        steps.append(WhyStep("client", f"MTA lists {names}, the daemon name that every service of Postfix sends"))
+        what = f"{names}, the daemon name" if setting == "MTA" else "a macro"
+        steps.append(WhyStep("client", f"{setting} lists {what} that every service of Postfix sends"))
     elif (macros := world.opendkim.find("MacroList") or _doubtful_mta(world)) is not None:
         steps.append(WhyStep("client", f"{mail.client} is not internal, not authenticated"))
-        return f"{where(macros)}: {macros.name} {macros.value}: {_by_macro(world, macros)}"
+        return f"{where(macros)}: {macros.name} {macros.value}: {_by_macro(world)}"
     elif fit:
         raise verified(world, f"{mail.client} is excluded by {hosts.at(fit.row)}: {fit.row.key}{_no_name(world)}")
     else:
@@ -53,11 +54,10 @@ def origin(world: World, mail: Mail, steps: list[WhyStep]) -> str:
     return ""
 
 
-def _is_listed_everywhere(world: World) -> bool:
-    """Return True when every service of Postfix sends a daemon name that MTA lists."""
-    listed = listed_names(world)
-    sent = [name for _, name in names_sent(world.postfix)]
-    return bool(sent) and all(name in listed for name in sent)
+def _listed_everywhere(world: World) -> str:
+    """Return the setting that lists a macro which every service of Postfix sends; empty for none."""
+    found = [signing_macro(world, i, service) for i in world.postfix for service in i.services_of("smtpd")]
+    return found[0] if found and all(found) else ""
 
 
 def _doubtful_mta(world: World) -> Setting | None:
@@ -73,7 +73,7 @@ def _no_name(world: World) -> str:
     return f"; Postfix sends the daemon name {sent}, which MTA ({where(setting)}) does not list" if setting else ""
 
 
-def _by_macro(world: World, macros: Setting) -> str:
+def _by_macro(world: World) -> str:
     """Return the decision about services by the daemon name that Postfix sends (`MTA`)."""
     listed = listed_names(world)
     signed = [place for place, name in names_sent(world.postfix) if name in listed]

@@ -58,7 +58,7 @@ def sign(world: World, loaded: Loaded, address: str, steps: list[WhyStep]) -> Si
         WhyStep("file", f"{held.algorithm} {held.bits} bits, {wanted}{'' if is_valid else ': never verifies'}")
     )
     steps.append(WhyStep("DMARC", f"d={entry.domain} {'is aligned' if counts else 'does not count'} for {sender}"))
-    return Signing(entry.domain, entry.selector, entry.path, wanted, is_valid, counts, held.public)
+    return Signing(entry.domain, entry.selector, entry.path, wanted, is_valid, counts, held)
 
 
 def _failed(world: World, setting: str, usual: MailOutcome, reason: str) -> Decided:

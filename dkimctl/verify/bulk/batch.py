@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Generic, TypeVar
 
+from dkimctl.dns.codec import query
 from dkimctl.dns.endpoints import Endpoint
-from dkimctl.dns.message import query
 from dkimctl.dns.sockets import SOCKETS, random_identities, udp_socket
 
 T = TypeVar("T")

@@ -21,14 +21,17 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import islice
 
+from dkimctl.dns.codec import below, question
 from dkimctl.dns.endpoints import Endpoint
 from dkimctl.dns.engine import Ready
-from dkimctl.dns.message import MalformedMessage, Rcode, Type, below, question
+from dkimctl.dns.message import Rcode, Type
 from dkimctl.dns.questions import Work
 from dkimctl.dns.resolve import Resolution, Security
+from dkimctl.dns.wire import MalformedMessage
 from dkimctl.names import DOMAINKEY
 from dkimctl.verify.bulk.batch import BatchedQueries, QueryQueue
 from dkimctl.verify.bulk.cachedjudge import CachedJudge
+from dkimctl.verify.bulk.pending import Pending, Scout
 from dkimctl.verify.bulk.rawanswer import is_authenticated, single_text, ttl_of, zone_security
 from dkimctl.verify.bulk.zonewindow import ZoneWindow
 from dkimctl.verify.report import Report, Target
@@ -39,35 +42,6 @@ _PROBE_PAUSE = 1.0  # seconds between two names that take the long way because o
 _TICK = 0.05  # seconds between two looks at what is overdue
 _MOST_WINDOWS = 10_000  # zones
 _MOST_UNANSWERED = 256  # names handed over with a question in flight, before such questions are forgotten
-
-
-class _Pending:
-    """One target on the fast path, with what it waits for."""
-
-    __slots__ = (
-        "asked_cut",
-        "asked_proof",
-        "asked_text",
-        "missing",
-        "security",
-        "started",
-        "target",
-        "text",
-        "ttl",
-        "window",
-    )
-
-    def __init__(self, target: Target, window: "ZoneWindow[_Pending]", asked_cut: bytes, asked_text: bytes) -> None:
-        self.target = target
-        self.window = window
-        self.asked_cut = asked_cut
-        self.asked_text = asked_text
-        self.asked_proof = b""
-        self.missing = 1 + len(window.queues)
-        self.security = Security.UNKNOWN
-        self.text: bytes | None = None
-        self.ttl = 0
-        self.started = time.monotonic()
 
 
 class FastPath:
@@ -97,10 +71,10 @@ class FastPath:
         self._long_way = long_way
         self._patience = patience
         self._slowest = 0.0
-        self._queries: BatchedQueries[_Pending] = BatchedQueries()
-        self._resolver: QueryQueue[_Pending] | None = None
-        self._windows: dict[str, ZoneWindow[_Pending]] = {}
-        self._under_way: deque[_Pending] = deque()  # in the order in which they began; some have finished
+        self._queries: BatchedQueries[Pending] = BatchedQueries()
+        self._resolver: QueryQueue[Pending] | None = None
+        self._windows: dict[str, ZoneWindow[Pending]] = {}
+        self._under_way: deque[Pending] = deque()  # in the order in which they began; some have finished
         self._count = 0
         self._unanswered = 0
         self._left: deque[Target] = deque()
@@ -118,13 +92,12 @@ class FastPath:
         first = next(targets, None)
         if first is None:
             return
-        scout = _Scout(self._long_way(first))
+        scout = Scout(self._long_way(first))
         yield scout.work()
         while not (scout.is_done or self._window_of(first.domain)):
             yield None
             self._listen()
-        with suppress(OSError):  # an address that no socket takes, or sockets have run out
-            self._resolver = self._queries.queue_to(self._resolution.preferred, recursive=True)
+        self._choose_resolver()
         if self._resolver is None:
             yield from map(self._long_way, targets)
             return
@@ -164,7 +137,7 @@ class FastPath:
         except MalformedMessage:
             self._left.append(target)
             return True
-        name = _Pending(target, window, asked_cut, asked_text)
+        name = Pending(target, window, asked_cut, asked_text)
         window.in_flight += 1
         self._count += 1
         self._under_way.append(name)
@@ -182,7 +155,7 @@ class FastPath:
         self._probe_at = now + _PROBE_PAUSE
         return True
 
-    def _window_of(self, domain: str) -> "ZoneWindow[_Pending] | None":
+    def _window_of(self, domain: str) -> "ZoneWindow[Pending] | None":
         """Return the window of the nearest known zone; None when there is none, or it is closed."""
         name = domain
         while name:
@@ -197,12 +170,12 @@ class FastPath:
             name = name.partition(".")[2]
         return None
 
-    def _new_window(self, zone_name: str, dead: tuple[Endpoint, ...]) -> "ZoneWindow[_Pending] | None":
+    def _new_window(self, zone_name: str, dead: tuple[Endpoint, ...]) -> "ZoneWindow[Pending] | None":
         """Return a window for a zone that the long way has found; None for other names, and when there are too many."""
         zone = self._resolution.known_zone(zone_name)
         if zone is None or len(self._windows) >= _MOST_WINDOWS:
             return None
-        window: ZoneWindow[_Pending] = ZoneWindow(zone, self._queries, dead, self._judge, nameless=self._nameless)
+        window: ZoneWindow[Pending] = ZoneWindow(zone, self._queries, dead, self._judge, nameless=self._nameless)
         self._windows[zone_name] = window
         return window
 
@@ -211,6 +184,12 @@ class FastPath:
         now = time.monotonic()
         if now >= self._dead_until:
             self._dead, self._dead_until = self._dead_servers(), now + _TICK
+            self._choose_resolver()
+
+    def _choose_resolver(self) -> None:
+        """Ask the one that answers, as far as the long way knows by now."""
+        with suppress(OSError):  # an address that no socket takes, or sockets have run out
+            self._resolver = self._queries.queue_to(self._resolution.preferred, recursive=True) or self._resolver
 
     def _listen(self) -> None:
         self._queries.send()
@@ -228,7 +207,7 @@ class FastPath:
                 self._hand_over(name)
         self._expire(time.monotonic() - min(self._patience, 0.1 + 4 * self._slowest))
 
-    def _is_good(self, name: _Pending, asked: bytes, data: bytes) -> bool:
+    def _is_good(self, name: Pending, asked: bytes, data: bytes) -> bool:
         if asked is name.asked_cut:
             security = zone_security(data, asked, name.window.name_size)
             if security is None:
@@ -248,14 +227,14 @@ class FastPath:
         name.text, name.ttl = text, ttl
         return is_same
 
-    def _ask_for_proof(self, name: _Pending) -> None:
+    def _ask_for_proof(self, name: Pending) -> None:
         """In a signed zone the record's own signature may be broken: the resolver is asked for the record as well."""
         assert self._resolver is not None
         name.asked_proof = bytes(bytearray(name.asked_text))  # another object: answers are told apart by identity
         name.missing += 1
         self._resolver.ask(name.asked_proof, name)
 
-    def _arrived(self, name: _Pending) -> None:
+    def _arrived(self, name: Pending) -> None:
         assert name.text is not None
         text = name.text.decode("latin-1")
         key = self._judge.key_of(text, name.target)
@@ -270,12 +249,12 @@ class FastPath:
         template = name.window.template
         self._right.append(template.report(name.target, text, key, name.security, name.ttl, milliseconds))
 
-    def _finished(self, name: _Pending) -> None:
+    def _finished(self, name: Pending) -> None:
         name.missing = -1
         name.window.in_flight -= 1
         self._count -= 1
 
-    def _hand_over(self, name: _Pending) -> None:
+    def _hand_over(self, name: Pending) -> None:
         self._finished(name)
         self._left.append(name.target)
         self._unanswered += 1
@@ -290,17 +269,3 @@ class FastPath:
         if self._unanswered > _MOST_UNANSWERED:
             self._queries.forget(lambda name: name.missing <= 0)
             self._unanswered = 0
-
-
-class _Scout:
-    """The long way of one target, and whether it has finished."""
-
-    def __init__(self, work: Work[Report]) -> None:
-        self._work = work
-        self.is_done = False
-
-    async def work(self) -> Report:
-        try:
-            return await self._work
-        finally:
-            self.is_done = True

@@ -4,8 +4,10 @@ Each function either understands every octet that matters or returns None; then 
 answer completely. A test compares the results with those of `read_message`.
 """
 
-from dkimctl.dns.message import MalformedMessage, Rcode, read_message
+from dkimctl.dns.codec import read_message
+from dkimctl.dns.message import Rcode
 from dkimctl.dns.resolve import Security
+from dkimctl.dns.wire import MalformedMessage
 from dkimctl.verify.conclusion.servers import LONGEST_TTL, SHORTEST_TTL
 
 _ONE_QUESTION_ONE_ANSWER = b"\0\1\0\1"

@@ -3,8 +3,9 @@
 import time
 from typing import Generic, TypeVar
 
+from dkimctl.dns.codec import question
 from dkimctl.dns.endpoints import Endpoint
-from dkimctl.dns.message import Type, question
+from dkimctl.dns.message import Type
 from dkimctl.dns.questions import Trouble
 from dkimctl.dns.resolve import Zone
 from dkimctl.dns.window import Window

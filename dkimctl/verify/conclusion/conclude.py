@@ -29,6 +29,10 @@ _FIXED_BY_PUBLISHING = {
         presence.OTHER_DOMAIN,
     )
 }
+_OF_THE_NAME = {
+    entry.code for entry in (presence.WILDCARD, presence.ALIAS, presence.DNAME, presence.DISAGREE, presence.UNREACHABLE)
+}
+"""What a wildcard changes nothing about."""
 _JUDGED = 8  # of several records at one name: enough to tell the right one and what the others are
 
 
@@ -91,9 +95,19 @@ def _judge_texts(
     judge_presence(found, answered, texts, keep, noticed)
     looked_at = [judgements[keep]] if keep else [*judgements.values()]
     noticed += [one for said in looked_at for one in said.findings]
+    noticed[:] = [_without_wildcard(one, found) for one in noticed]
     judge_delivery(found, answered, noticed)
     publish = next((said.publish for said in looked_at if said.publish), keep)
     return _Texts(texts, looked_at[-1], publish) if looked_at else _Texts(texts)
+
+
+def _without_wildcard(one: Finding, found: Survey) -> Finding:
+    """Return what is said about a record that a wildcard leads to: it is another name's, and has to stay as it is."""
+    if not found.wildcards or one.code in _OF_THE_NAME or not one.fix:
+        return one
+    place, last = found.wildcards[0], found.aliases[-1]
+    stays = "the wildcard" if place == last else f"what is at {last}"
+    return replace(one, fix=f"publish the key record at {place}; {stays} stays as it is")
 
 
 def _to_publish(target: Target, found: Survey, held: _Texts, findings: tuple[Finding, ...], judge: Judge) -> str | None:

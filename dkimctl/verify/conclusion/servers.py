@@ -98,7 +98,9 @@ def judge_presence(
     elif not texts:
         entry = presence.MISSING if len(found.aliases) == 1 else presence.BROKEN_ALIAS
         seen = "the root of DNS" if name == ROOT else f"{answered[0].state.value} at {name}"
-        noticed.append(finding(entry, found.owner, seen))
+        is_redirected = any(answer.dname and answer.alias == name for answer in found.answers)
+        where = f"publish the record at {name}, where the DNAME leads; below it nothing can be published"
+        noticed.append(finding(entry, found.owner, seen, fix=where if is_redirected else None))
     most = max(len(answer.texts) for answer in answered)
     if most > 1:
         seen = f"{most} TXT records: " + ", ".join(f"“{_abridged(text)}”" for text in texts[:_SHOWN])

@@ -5,6 +5,7 @@ import binascii
 import re
 
 from dkimctl.keys.public import PublicKey, decode_public_key
+from dkimctl.names import counted
 
 _ENDS = ("IDAQAB", "AgMBAAE=", "CAwEAAQ==")
 """How p= ends where the exponent is 65537, at each of the three places in base64: only then is the end there."""
@@ -19,7 +20,7 @@ def damage_in(value: str, kind: str, expected: PublicKey | None, *, is_cut: bool
     """
     found = "".join(value.split())
     if isinstance(decode_public_key(kind, _with_plus_signs(value)), PublicKey):
-        return f"blanks in place of + ({len(re.findall(r'[^ ] +(?=[^ ])', value.strip()))} times)"
+        return f"blanks in place of + ({counted(len(re.findall(r'[^ ] +(?=[^ ])', value.strip())), 'time')})"
     if expected is not None and expected.algorithm == kind:
         return difference(found, expected.base64)
     if is_cut and found.endswith(_ENDS):
@@ -37,6 +38,8 @@ def _with_plus_signs(value: str) -> bytes:
 
 def difference(found: str, right: str) -> str:
     """Return where a p= that is nearly the right one differs from it, in words; empty when it is another or cut."""
+    if found != right and (same := _same_characters(found, right)):
+        return same
     start = _common(found, right)
     end = _common(found[::-1], right[::-1])
     missing = len(right) - len(found)
@@ -52,6 +55,19 @@ def difference(found: str, right: str) -> str:
     return ""
 
 
+def _same_characters(found: str, right: str) -> str:
+    """Return what was done to the whole text: letters in another case, every + gone, its parts in another order."""
+    if found.lower() == right.lower():
+        return "capitals and small letters are not as in the key on this disk"
+    if found == right.replace("+", ""):
+        return f"every + is missing ({counted(right.count('+'), 'time')})"
+    if len(found) == len(right) and found in right + right:
+        return (
+            f"its parts are in the wrong order: it begins with character {(right + right).index(found) + 1} of the key"
+        )
+    return ""
+
+
 def _common(one: str, other: str) -> int:
     """Return how many characters two texts have in common at their start."""
     for count, (a, b) in enumerate(zip(one, other, strict=False)):
@@ -61,4 +77,4 @@ def _common(one: str, other: str) -> int:
 
 
 def _characters(count: int) -> str:
-    return "1 character is" if count == 1 else f"{count} characters are"
+    return f"{counted(count, 'character')} {'is' if count == 1 else 'are'}"

@@ -16,6 +16,7 @@ from dkimctl.verify.report import Target
 _ONE_STRING = 255
 _OVH_LIMITS = (255, 253)  # what a TXT field there keeps: of the text, or of the text with its two quotes
 _BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
+_OPENSSH = b"\0\0\0\x07ssh-rsa"
 _FOREIGN = re.compile(r"[^A-Za-z0-9+/]")
 
 
@@ -40,16 +41,38 @@ def judge_key(record: KeyRecord, text: str, target: Target, noticed: list[Findin
     if key is not PublicKeyFault.CUT_OFF or is_odd:
         noticed += flaws
     if isinstance(key, PublicKeyFault):
-        if key is not PublicKeyFault.CUT_OFF or not is_odd:
-            damage = damage_in(record.get("p"), kind, expected, is_cut=key is PublicKeyFault.CUT_OFF)
+        if published_private(record):
+            noticed.append(finding(keys.KNOWN_BAD, owner, "p= holds the private key, for everybody to read"))
+        elif key is not PublicKeyFault.CUT_OFF or not is_odd:
+            is_whole = subject_public_key(data) is not None  # a key in another form: nothing is lost
+            damage = (
+                "" if is_whole else damage_in(record.get("p"), kind, expected, is_cut=key is PublicKeyFault.CUT_OFF)
+            )
             noticed.append(
                 finding(form.DAMAGED, owner, f"p=: {damage}") if damage else _unusable(key, kind, data, text, owner)
             )
+        if other := in_other_form(record):
+            _judge_size(other, owner, noticed)
         return None
     if expected is not None and key != expected:
         noticed.append(_wrong(key, expected, owner))
     _judge_size(key, owner, noticed)
     return key
+
+
+def published_private(record: KeyRecord) -> PublicKey | None:
+    """Return the public half of a private key that somebody published as p=; None for anything else."""
+    from dkimctl.keys.pem import public_half_of  # only here: it loads the library, which no right record needs
+
+    return public_half_of(_decode(record.get("p"), "")[0])
+
+
+def in_other_form(record: KeyRecord) -> PublicKey | None:
+    """Return the RSA key of a record that holds it in PKCS#1 form; it is short or leaked in either form."""
+    if record.is_revoked or record.get("k", "rsa") != "rsa":
+        return None
+    found = subject_public_key(_decode(record.get("p"), "")[0])
+    return found if found and found.algorithm == "rsa" else None
 
 
 def _decode(value: str, owner: str) -> tuple[bytes, list[Finding]]:
@@ -61,6 +84,8 @@ def _decode(value: str, owner: str) -> tuple[bytes, list[Finding]]:
         odd = re.sub(r"[A-Za-z0-9+/]", "", joined)[:10]
         entry = form.QUOTED if '"' in joined or "\\" in joined else form.NOT_BASE64
         flaws.append(finding(entry, owner, f"p= contains {printable(odd)}"))
+    elif joined.count("=") > -len(letters) % 4:
+        flaws.append(finding(form.NOT_BASE64, owner, "p= has more = at its end than belong there"))
     elif len(joined) % 4:
         flaws.append(finding(form.UNPADDED, owner, f"p= has {len(joined)} characters"))
     whole = letters[:-1] if len(letters) % 4 == 1 else letters
@@ -76,6 +101,13 @@ def _unusable(fault: PublicKeyFault, kind: str, data: bytes, text: str, owner: s
         return finding(form.PKCS1, owner, f"p= holds {fault.value}")
     if kind == "rsa" and len(data) == 32:
         return finding(form.NO_KEY, owner, "p= holds 32 bytes: an Ed25519 key? Then k=ed25519 is missing")
+    if kind == "ed25519":
+        what = "an RSA key: k=rsa" if isinstance(decode_public_key("rsa", data), PublicKey) else "an Ed25519 key has 32"
+        return finding(form.NO_KEY, owner, f"p= holds {len(data)} bytes; {what}")
+    if data.startswith(_OPENSSH):
+        return finding(form.NO_KEY, owner, "p= holds a key in the form of OpenSSH")
+    if b"\x06\x03\x55\x04\x03" in data:
+        return finding(form.NO_KEY, owner, "p= holds a certificate, not the public key alone")
     return finding(form.NO_KEY, owner, f"p= holds {fault.value}")
 
 

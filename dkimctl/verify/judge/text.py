@@ -16,7 +16,7 @@ from dkimctl.record.model import KeyRecord, record_for
 from dkimctl.record.parse import RecordFault, UnreadableRecord, parse_record
 from dkimctl.record.repaired import repaired
 from dkimctl.verify.judge.damage import difference
-from dkimctl.verify.judge.key import judge_key
+from dkimctl.verify.judge.key import in_other_form, judge_key, published_private
 from dkimctl.verify.judge.tags import judge_tags
 from dkimctl.verify.report import Target
 
@@ -70,10 +70,11 @@ def judge(text: str, target: Target, weak: Weakness = weakness) -> Judgement:
     """Return everything that can be said about a record from its text and the expected key."""
     record = parse_record(text)
     if isinstance(record, UnreadableRecord):
-        found = _mistakes(record, text, target)
+        found = _mistakes(record, text, target, weak)
         return Judgement(None, None, tuple(found), _to_publish(text, None, target, found, weak))
     key, noticed = _judge_record(record, text, target)
-    why = weak(key) if key and not _is_damaged(key, target.expected) else ""
+    weighed = key or in_other_form(record)
+    why = weak(weighed) if weighed and not _is_damaged(weighed, target.expected) else ""
     if why:
         noticed.append(finding(keys.KNOWN_BAD, target.owner, why))
     return Judgement(record, key, tuple(noticed), _to_publish(text, record, target, noticed, weak))
@@ -93,7 +94,7 @@ def _judge_record(record: KeyRecord, text: str, target: Target) -> tuple[PublicK
     return key, noticed
 
 
-def _mistakes(record: UnreadableRecord, text: str, target: Target) -> list[Finding]:
+def _mistakes(record: UnreadableRecord, text: str, target: Target, weak: Weakness) -> list[Finding]:
     """Return a finding for each kind of mistake in an unreadable record: in its form, then in what could be read."""
     kinds: dict[Entry, list[str]] = {_form_entry(record.fault, text): [record.why]}
     for fault, why in record.others:
@@ -108,9 +109,13 @@ def _mistakes(record: UnreadableRecord, text: str, target: Target) -> list[Findi
         known.add(form.NOT_BASE64.code)  # the same octet, inside p=
     if record.fault is not RecordFault.NOT_DKIM and form.QUOTED.code not in known and "p" in dict(record.tags):
         readable, noticed = KeyRecord(record.tags), list[Finding]()
-        judge_key(readable, text, target, noticed)
+        key = judge_key(readable, text, target, noticed) or in_other_form(readable)
+        if why := weak(key) if key and not _is_damaged(key, target.expected) else "":
+            noticed.append(finding(keys.KNOWN_BAD, target.owner, why))
         judge_tags(readable, target, noticed)
         found += [f for f in noticed if f.severity is Severity.ERROR and f.code not in known]
+        if len(text) > _OPENDKIM_LIMIT:
+            found.append(finding(form.TOO_LONG_TEXT, target.owner, f"{len(text)} octets"))
     return found
 
 
@@ -128,7 +133,8 @@ def _to_publish(
     if all(f.code in _NOT_FIXED_BY_PUBLISHING for f in noticed):
         return None
     if target.expected is not None:
-        return None if weak(target.expected) else right_text(target, record)
+        is_lost = weak(target.expected) or (record and published_private(record) == target.expected)
+        return None if is_lost else right_text(target, record)
     better = repaired(text)
     return better.text if better and better.text != text and is_fit_to_publish(better.text, target, weak) else None
 

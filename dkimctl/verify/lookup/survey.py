@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from dkimctl.dns.message import Message, Type, why_not_a_name
+from dkimctl.dns.codec import why_not_a_name
+from dkimctl.dns.message import Message, Type
 from dkimctl.dns.questions import Trouble
 from dkimctl.dns.resolve import NoZone, Resolution, Security, Zone
 from dkimctl.names import DOMAINKEY
