@@ -7,7 +7,14 @@ _dkimctl_completion() {
         return 0
     fi
 
-    response=$(env COMP_WORDS="${COMP_WORDS[*]}" COMP_CWORD=$COMP_CWORD _DKIMCTL_COMPLETE=bash_complete $1)
+    local -a words=("${COMP_WORDS[@]}")
+    local word=$COMP_CWORD
+    if [[ ${words[word-1]} == = ]]; then
+        unset "words[word-1]"
+        ((word--))
+    fi
+
+    response=$(env COMP_WORDS="${words[*]}" COMP_CWORD=$word _DKIMCTL_COMPLETE=bash_complete $1)
 
     for completion in $response; do
         IFS=',' read type value <<< "$completion"

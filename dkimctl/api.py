@@ -3,14 +3,14 @@
 No domain named means every managed one. What is found is returned; what cannot be done at all raises a DkimctlError.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from dkimctl.clock import SYSTEM_CLOCK
 from dkimctl.config.settings import Settings
 from dkimctl.keys.directory import KeyDirectory
-from dkimctl.names import domain_name
+from dkimctl.names import domain_name, merged
 from dkimctl.opendkim.named_keys import named_keys
 
 if TYPE_CHECKING:
@@ -67,16 +67,41 @@ def selftest(settings: Settings, domains: Iterable[str] = (), *, via: str = "mil
 
 
 def status(settings: Settings, domains: Iterable[str] = ()) -> "Status":
-    """Return the state of every key, as `dkimctl status`. Raises UsageError for a domain that is not managed."""
+    """Return the state of every key, as `dkimctl status`. Raises UsageError for a domain that is not managed.
+
+    On a fleet's control host of the fleet's keys, with what is wrong with its relays; raises Unavailable, Refused and
+    ConfigError where its database cannot be read.
+    """
+    from dkimctl.fleet.role import is_control
     from dkimctl.lifecycle.status import status as read
 
-    return read(settings, key_store(settings), managed(settings, domains), SYSTEM_CLOCK)
+    if is_control(settings):
+        return _status_of_fleet(settings, tuple(domains))
+    named, store = tuple(domains), key_store(settings)
+    wanted = managed(settings, named) if named else merged(store.names(), settings.domains)
+    return read(settings, store, wanted, SYSTEM_CLOCK, are_listed=not named)
+
+
+def _status_of_fleet(settings: Settings, named: Sequence[str]) -> "Status":
+    from dataclasses import replace
+
+    from dkimctl.fleet.control_keys import fleet_keys
+    from dkimctl.fleet.health import problems_of
+    from dkimctl.fleet.overview import look
+    from dkimctl.lifecycle.status import status as read
+
+    with fleet_keys(settings) as (database, store, relays):
+        wanted = [domain_name(name) for name in named] or merged(store.names(), settings.domains)
+        found = read(settings, store, wanted, SYSTEM_CLOCK, are_listed=not named, relays=relays)
+        if named:
+            return found
+        return replace(found, findings=(*found.findings, *problems_of(look(database))))
 
 
 def managed(settings: Settings, named: Iterable[str] = ()) -> list[str]:
     """Return the named domains, validated and without duplicates; every managed one when none is named."""
     domains = [domain_name(name) for name in named]
-    return list(dict.fromkeys(domains)) or sorted({*key_store(settings).domains(), *settings.domains})
+    return list(dict.fromkeys(domains)) or merged(key_store(settings).domains(), settings.domains)
 
 
 def key_store(settings: Settings, owner: "Owner | None" = None) -> KeyDirectory:

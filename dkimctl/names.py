@@ -5,7 +5,7 @@ more labels (RFC 6376 §3.1). The *owner name* of a key record is `<selector>._d
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 from dkimctl.errors import UsageError
@@ -206,3 +206,16 @@ def printable(text: str, limit: int = 70) -> str:
     text = masked(text)  # before it is cut
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
     return shown if len(shown) <= limit else shown[:limit] + "…"
+
+
+def merged(sorted_names: Iterable[str], others: Iterable[str]) -> list[str]:
+    """Return all these names once, sorted. A set of the first, of which there may be a million, is not made."""
+    found = list(sorted_names)
+    if missing := set(others).difference(found):
+        found = sorted([*found, *missing])
+    return found
+
+
+def counted(number: int, noun: str, plural: str = "", *, grouped: bool = False) -> str:
+    """Return a number with its noun: `1 key`, `2 keys`; `grouped`: `2,000 keys`. `plural`: where an s is not enough."""
+    return f"{number:{',' if grouped else ''}} {noun if number == 1 else plural or f'{noun}s'}"

@@ -8,7 +8,14 @@ import re
 
 MASK = "***"
 _URL = re.compile(r"(//[^\s:/@\"']*:)(\S+)(?=@)")
-_NAMED = re.compile(r"pass|pas+w|pwd|secret|bindpw|token|credential", re.IGNORECASE)
+_NAMED = re.compile(r"pass|pas+w|pwd|secret|bindpw|token|credential|api_?key", re.IGNORECASE)
+_ASSIGNED = re.compile(
+    r"(?:pass|pwd|bindpw|secret|token)\w*\s*=\s*(?:\"([^\"]+)|'([^']+)|([^\s&,;\"']+))", re.IGNORECASE
+)
+_IN_DATABASE = re.compile(
+    r"\b(?:dsn|mysql|mariadb|pgsql|postgres(?:ql)?|odbc|ldaps?|redis):[/\s]*[^\s:/@]*:(\S+)@", re.IGNORECASE
+)
+"""The place of a database that was written without the two slashes of a URL."""
 _PASSWORD, _USER = "ldapbindpassword", "ldapbinduser"
 _LIKE = 0.6  # of 1: how much a misspelled name has in common with it
 _SHORTEST = 3  # characters; shorter ones are in every other word
@@ -20,8 +27,11 @@ def note_secrets(name: str, value: str) -> None:
     """Note what is secret in a setting of this name: all of it when it is called a password, else that of a URL."""
     if _NAMED.search(name) or _is_misspelled(name.lower()):
         _note(value)
-    elif "//" in value:
-        for _, password in _URL.findall(value):
+        return
+    for password in (found for groups in _ASSIGNED.findall(value) for found in groups if found):
+        _note(password)
+    if "@" in value:
+        for password in (*(found for _, found in _URL.findall(value)), *_IN_DATABASE.findall(value)):
             _note(password)
 
 

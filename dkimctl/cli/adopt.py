@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dkimctl.cli.frame import App
+from dkimctl.cli.app import App
 from dkimctl.cli.frame import command as make_command
 
 if TYPE_CHECKING:
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 def command(app: App, show_diff: bool, check: bool, do_install: bool, do_undo: bool) -> int:
     """Take over an opendkim installation that was configured by hand.
 
-    Keys stay in place, mail is signed exactly as before, and lines that dkimctl does not manage are kept. Without
-    --install nothing is written. Exit code: 1 when a key in use has an error, 3 when one could not be read.
+    Keys stay in place, mail is signed exactly as before, and lines that dkimctl does not manage are kept. With rspamd
+    as the signer its keys are copied, and its own files stay as they are. Without --install nothing is written. Exit
+    code: 1 when a key in use has an error, 3 when one could not be read, or a daemon has to be restarted by hand.
     """
     _exclude(do_undo, do_install, check or show_diff)
     if do_undo:
@@ -37,12 +38,15 @@ def command(app: App, show_diff: bool, check: bool, do_install: bool, do_undo: b
 
 
 def _planned(app: App, *, install: bool, check: bool) -> int:
+    from dkimctl.adopt.other_signer import plan_keys
     from dkimctl.adopt.plan import plan_adoption
     from dkimctl.host.world import read_world
     from dkimctl.output.adoption import show_adoption
+    from dkimctl.signers.registry import signer_of
 
     world = read_world(app.settings)
-    adoption = plan_adoption(world, app.store, app.clock.now())
+    plan = plan_adoption if signer_of(app.settings).explains else plan_keys
+    adoption = plan(world, app.store, app.clock.now())
     show_adoption(adoption, app.terminal)
     done = _install if install else _compare
     code = done(app, adoption.settings, adoption)
@@ -59,10 +63,12 @@ def _exclude(*chosen: bool) -> None:
 def _compare(app: App, settings: "Settings", adoption: "Adoption") -> int:
     from dkimctl.install.compare import compare
     from dkimctl.install.unified import diff_lines
+    from dkimctl.install.way_back import refuse_in_rendering
     from dkimctl.output.adoption import adoption_document
     from dkimctl.output.layout import GAP
     from dkimctl.output.rendering import show_diff
 
+    refuse_in_rendering(adoption.rendering.postfix, settings)
     difference = compare(adoption.rendering, settings)
     if not difference.is_empty and not app.json:
         app.terminal.show([GAP])
@@ -73,6 +79,7 @@ def _compare(app: App, settings: "Settings", adoption: "Adoption") -> int:
 
 
 def _install(app: App, settings: "Settings", adoption: "Adoption") -> int:
+    from dkimctl.errors import shell_word
     from dkimctl.install.install import install
     from dkimctl.install.journal import ADOPTION, mark_complete, with_note
     from dkimctl.output.adoption import adoption_document
@@ -89,16 +96,23 @@ def _install(app: App, settings: "Settings", adoption: "Adoption") -> int:
     show_installation(proven, app.terminal)
     is_new = not proven.switched.installed.changed.is_empty
     app.terminal.document("adoption", adoption_document(adoption, proven), changed=is_new)
+    names = list(dict.fromkeys(one.domain for one in adoption.taken))
+    resume = f"dkimctl resume {shell_word(names[0]) if len(names) == 1 else 'DOMAIN...'}"
+    app.terminal.note(f"its keys are rotated once you say that no other host signs with them: {resume}")
     app.terminal.note("to undo it: dkimctl adopt --undo")
-    app.terminal.note("to see what else dkimctl would change: dkimctl render-config")
-    return 0
+    app.terminal.note(
+        "no key is switched while dkimctl would write anything else: see what it would change: dkimctl render-config; "
+        "install it: dkimctl render-config --install"
+    )
+    return 3 if proven.switched.waits else 0
 
 
 def _undo(app: App) -> int:
-    from dkimctl.install.journal import ADOPTION, undo
+    from dkimctl.install.journal import ADOPTION
+    from dkimctl.install.undo import undo
     from dkimctl.output.undone import show_undone
 
     undone = undo(ADOPTION, app.settings)
     show_undone(undone, app.terminal)
     app.terminal.document("undone", undone, changed=True)
-    return 0
+    return 3 if undone.waits else 0

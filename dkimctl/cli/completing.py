@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dkimctl.cli.frame import App
+from dkimctl.cli.app import App
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -21,12 +21,19 @@ _PROVIDERS = {
 }
 
 
-def complete_domains(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
+def _app(context: click.Context) -> App:
+    """Return the App of the line that is being typed."""
+    app = App()
+    app.root, app.config_file = context.params.get("root"), context.params.get("config_file")
+    return app
+
+
+def complete_domains(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
     """Return the managed domains; none where they cannot be read."""
     from dkimctl.errors import DkimctlError
 
     try:
-        return [name for name in App().store.domains() if name.startswith(incomplete)]
+        return [name for name in _app(context).store.domains() if name.startswith(incomplete)]
     except DkimctlError:
         return []
 
@@ -36,7 +43,7 @@ def complete_selectors(context: click.Context, _: click.Parameter, incomplete: s
     from dkimctl.errors import DkimctlError
 
     try:
-        store = App().store
+        store = _app(context).store
         named = context.params.get("domains") or context.params.get("domain") or ()
         domains = [named] if isinstance(named, str) else named or islice(store.domains(), _MOST)
         found = {key.selector for domain in domains for key in store.keys(domain)}

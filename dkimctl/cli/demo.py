@@ -4,14 +4,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dkimctl.cli.frame import App
+from dkimctl.cli.app import App
 from dkimctl.cli.frame import command as make_command
 
 if TYPE_CHECKING:
     from dkimctl.output.demo import Scene
 
 
-@make_command("demo", example="dkimctl demo\ndkimctl demo --keep")
+@make_command("demo", example="dkimctl demo\ndkimctl demo --keep", public=True)
 @click.option("--keep", is_flag=True, help="Keep the scratch directory for inspection.")
 def command(app: App, keep: bool) -> int:
     """Show the whole loop on the sandbox; no root, no account.

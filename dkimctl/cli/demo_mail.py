@@ -14,7 +14,7 @@ from dkimctl.selftest.testmode import sign_in_test_mode
 
 def sign_a_message(stage: Stage) -> Scene:
     """Sign mail from the domain and from below it, and verify it with the key from DNS."""
-    lines = [_signer(stage)]
+    lines = [_signer()]
     for sender in (DOMAIN, f"news.{DOMAIN}"):
         message = _signed(stage, sender)
         (signature,) = verify(message.raw, _record_finder(stage))
@@ -41,7 +41,7 @@ def tamper_with_it(stage: Stage) -> Scene:
     return Scene("The same message, changed in transit, does not verify", "", tuple(lines))
 
 
-def _signer(stage: Stage) -> str:
+def _signer() -> str:
     if find_program("opendkim"):
         return "signed by the real opendkim, in its test mode, with the files of step 6"
     return "signed by dkimpy, because opendkim is not installed on this machine"

@@ -4,11 +4,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dkimctl.cli.app import App
 from dkimctl.cli.completing import complete_domains, complete_selectors
-from dkimctl.cli.frame import App, Decorator
+from dkimctl.cli.frame import Decorator
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from dkimctl.errors import DkimctlError
+    from dkimctl.keys.store import KeyReader
 
 
 def domains_argument(*, required: bool = False) -> Decorator:
@@ -27,19 +31,30 @@ def selector_option(help: str) -> Decorator:
     return click.option("-s", "--selector", metavar="NAME", help=help, shell_complete=complete_selectors)
 
 
-def managed_domains(app: App, named: tuple[str, ...]) -> list[str]:
+def every_domain(app: App, with_keys: "Iterable[str]") -> list[str]:
+    """Return these domains and those of the configuration. Raises DiskError where that cannot be read."""
+    if app.settings.unread:
+        from dkimctl.errors import DiskError
+
+        raise DiskError(app.settings.unread, hint="name the domains, or run it as root (sudo dkimctl …)")
+    from dkimctl.names import merged
+
+    return merged(with_keys, app.settings.domains)
+
+
+def managed_domains(app: App, named: tuple[str, ...], store: "KeyReader | None" = None) -> list[str]:
     """Return the named domains, validated and without duplicates; every managed one when none is named.
 
-    Raises UsageError for a malformed name, or when no domain is managed.
+    `store`: `App.life_store` if None. Raises UsageError for a malformed name, or when no domain is managed.
     """
     from dkimctl.errors import UsageError
     from dkimctl.names import domain_name
 
-    domains = [domain_name(name) for name in named] or sorted({*app.store.domains(), *app.settings.domains})
+    domains = [domain_name(name) for name in named] or every_domain(app, (store or app.life_store).domains())
     if not domains:
+        place = "the fleet's database" if app.is_control else app.settings.key_directory
         raise UsageError(
-            f"no managed domain: {app.settings.key_directory} holds no key",
-            hint="make a key first: dkimctl genkey example.com",
+            f"no managed domain: {place} holds no key", hint="make a key first: dkimctl genkey example.com"
         )
     return list(dict.fromkeys(domains))
 
@@ -49,7 +64,7 @@ def possible_domains(app: App, named: tuple[str, ...]) -> list[str]:
 
     Raises as `managed_domains`.
     """
-    every = [] if named else sorted({*app.store.names(), *app.settings.domains})
+    every = [] if named else every_domain(app, app.life_store.names())
     return every or managed_domains(app, named)
 
 

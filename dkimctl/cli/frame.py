@@ -1,19 +1,13 @@
-"""What all commands share: the common options, the settings and the terminal."""
+"""What all commands share: how they are made, and the common options."""
 
 import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from dkimctl.cli.app import App
 from dkimctl.cli.layout import DIRECTORY, FILE, Command, CommonOption
-
-if TYPE_CHECKING:
-    from dkimctl.clock import Clock
-    from dkimctl.config.settings import Settings
-    from dkimctl.files import Owner
-    from dkimctl.keys.directory import KeyDirectory
-    from dkimctl.output.terminal import Terminal
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 _common_option = functools.partial(click.option, cls=CommonOption)
@@ -21,107 +15,13 @@ Body = Callable[..., int]
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
-class App:
-    """The context of a command; everything is created on first use, so that `--help` loads nothing.
-
-    Not a dataclass for the same reason: importing `dataclasses` takes as long as all of our own modules.
-    """
-
-    def __init__(self, *, json: bool = False, nagios: bool = False) -> None:
-        self.config_file: str | None = None
-        self.root: str | None = None
-        self.json = json
-        self.nagios = nagios
-        self.verbosity = 0
-        self.nameservers: tuple[str, ...] = ()
-        self.dns_port: int | None = None
-        self._settings: Settings | None = None
-
-    @property
-    def settings(self) -> "Settings":
-        """Return the settings. Raises ConfigError with every problem of the file."""
-        if self._settings is None:
-            from dataclasses import replace
-
-            from dkimctl.config.load import load_settings
-
-            loaded = load_settings(self.config_file, self.root)
-            lookup = replace(
-                loaded.lookup,
-                nameservers=self.nameservers or loaded.lookup.nameservers,
-                port=self.dns_port or loaded.lookup.port,
-            )
-            self._settings = replace(loaded, lookup=lookup)
-        return self._settings
-
-    def sign_by(self, signer: str | None) -> None:
-        """Let this daemon sign, whatever the configuration says; a note says how to keep it."""
-        if signer and signer != self.settings.signing.signer:
-            self._settings = self.settings.signed_by(signer)
-            self.note_of_options()
-
-    def answer_by(self, action: str | None) -> None:
-        """Let Postfix do this while the signer is down, whatever the configuration says; likewise noted."""
-        if action and action != self.settings.signing.milter_default_action:
-            from dataclasses import replace
-
-            signing = self.settings.signing._replace(milter_default_action=action)
-            self._settings = replace(self.settings, signing=signing)
-            self.note_of_options()
-
-    def note_of_options(self) -> None:
-        """Say that options hold for this run alone."""
-        file = self.settings.source or self.settings.at("/etc/dkimctl/dkimctl.toml")
-        self.terminal.note(f"set the same in {file} under [signing]; the next run without these options reverts it")
-
-    def refuse_json_with(self, form: str, formats: tuple[str, ...]) -> None:
-        """Raise UsageError for --json beside a --format that is no JSON: stdout can hold one of them only."""
-        if self.json and form in formats:
-            from dkimctl.errors import UsageError
-
-            raise UsageError(f"--json and --format {form} exclude each other", hint="leave one of the two out")
-
-    @property
-    def terminal(self) -> "Terminal":
-        """Return the terminal that the command prints on."""
-        from dkimctl.output.terminal import Terminal
-
-        return Terminal(json=self.json, verbosity=self.verbosity, typed=self.typed, nagios=self.nagios)
-
-    def typed(self, text: str) -> str:
-        """Return the message with --root and --config, as they were given, after each command that it proposes."""
-        given = {"--root": self.root, "--config": self.config_file}
-        if not any(given.values()):
-            return text
-        from dkimctl.output.commands import with_options
-
-        return with_options(text, given)
-
-    @property
-    def store(self) -> "KeyDirectory":
-        """Return the keys of this machine."""
-        return self.store_of(None)
-
-    def store_of(self, owner: "Owner | None") -> "KeyDirectory":
-        """The keys of this machine; new ones belong to `owner`, or to the caller."""
-        from dkimctl.api import key_store
-
-        return key_store(self.settings, owner)
-
-    @property
-    def clock(self) -> "Clock":
-        """Return the clock that everything below uses."""
-        from dkimctl.clock import SYSTEM_CLOCK
-
-        return SYSTEM_CLOCK
-
-
-def command(name: str, *, example: str, waits: bool = False) -> Callable[[Body], click.Command]:
+def command(name: str, *, example: str, waits: bool = False, public: bool = False) -> Callable[[Body], click.Command]:
     """Return a decorator that makes a command with the common options of a function that takes the App first and
     returns the exit code.
 
     `example` is shown at the end of `--help`, line by line as it is typed. `waits`: an API may delay the command, so
-    the notes about that are shown without -v.
+    the notes about that are shown without -v. `public`: the command goes on where the configuration is closed to the
+    user, as what is public, or made for the user alone, can be had without it.
     """
 
     def decorate(body: Body) -> click.Command:
@@ -130,6 +30,7 @@ def command(name: str, *, example: str, waits: bool = False) -> Callable[[Body],
             json: bool, quiet: bool, verbose: int, config_file: str | None, root: str | None, **options: Any
         ) -> int:
             app = click.get_current_context().ensure_object(App)
+            app.is_public = public
             app.config_file = config_file
             app.root = root
             app.json = json
@@ -148,11 +49,34 @@ def command(name: str, *, example: str, waits: bool = False) -> Callable[[Body],
     return decorate
 
 
+def _show_schema(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted and not context.resilient_parsing:
+        show_schema(context)
+        context.exit()
+
+
+def show_schema(context: click.Context) -> None:
+    """Print the JSON Schema of this command's documents; with --json as well."""
+    from dkimctl.output.schema import schema_text
+
+    app = context.ensure_object(App)
+    app.json = False  # the schema is the one document
+    app.terminal.result(schema_text(context.command_path.split(maxsplit=1)[1]))
+
+
 def _common(body: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that every command takes."""
     for option in reversed(
         (
             _common_option("--json", is_flag=True, help="Print one JSON document and nothing else."),
+            _common_option(
+                "--schema",
+                is_flag=True,
+                is_eager=True,
+                expose_value=False,
+                callback=_show_schema,
+                help="Only print the JSON Schema of the documents of --json.",
+            ),
             _common_option("-q", "--quiet", is_flag=True, help="Print only results, warnings and errors."),
             _common_option("-v", "--verbose", count=True, help="Show details; twice for more."),
             _common_option(

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dkimctl.cli.app import App
 from dkimctl.cli.domains import domains_argument
-from dkimctl.cli.frame import App
 from dkimctl.cli.frame import command as make_command
 from dkimctl.cli.layout import DIRECTORY, FILE
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from dkimctl.files import Owner
     from dkimctl.keys.ahead import Ahead, Make
-    from dkimctl.keys.directory import KeyDirectory
+    from dkimctl.keys.store import KeyStore
     from dkimctl.lifecycle.generation import GenerationOutcome, KeyRequest
 
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     example="sudo dkimctl genkey example.com\n"
     "sudo dkimctl genkey -s mail -r --if-missing example.com example.org\n"
     "sudo dkimctl genkey --from-file domains.txt --jobs 4",
+    public=True,
 )
 @domains_argument()
 @click.option("-d", "--domain", "more_domains", multiple=True, metavar="DOMAIN", help="Same as the argument.")
@@ -117,7 +118,7 @@ def _requests(app: App, names: tuple[str, ...], selector: str | None, from_file:
         requests += requests_from_lines(lines, from_file, chosen, any_selector=selector is None)
     if not requests:
         raise UsageError("no domain given", hint="name one: dkimctl genkey example.com")
-    return in_slots(dict.fromkeys(requests), app.settings, app.store)
+    return in_slots(dict.fromkeys(requests), app.settings, app.life_store)
 
 
 def _lines(file: str) -> list[str]:
@@ -130,9 +131,9 @@ def _lines(file: str) -> list[str]:
         return sys.stdin.read().splitlines()
 
 
-def _store(app: App, directory: str | None, owner: "Owner") -> "KeyDirectory":
+def _store(app: App, directory: str | None, owner: "Owner") -> "KeyStore":
     if not directory:
-        return app.store_of(owner)
+        return app.life_store_of(owner)
     from pathlib import Path
 
     from dkimctl.keys.directory import KeyDirectory

@@ -1,7 +1,7 @@
-"""`dkimctl hold`: no rotation of a domain by itself, until `dkimctl resume`."""
+"""`dkimctl hold`: no automatic rotation of a domain until `dkimctl resume`."""
 
+from dkimctl.cli.app import App
 from dkimctl.cli.domains import domains_argument
-from dkimctl.cli.frame import App
 from dkimctl.cli.frame import command as make_command
 from dkimctl.cli.holding import set_held
 
@@ -11,7 +11,7 @@ from dkimctl.cli.holding import set_held
 def command(app: App, domains: tuple[str, ...]) -> int:
     """Stop the rotation of domains until `dkimctl resume`.
 
-    No key is made, switched or taken away by itself. Looking goes on: a key record that vanishes is still reported,
-    and a leaked key is still revoked.
+    No key is made, switched or removed automatically. Checks continue: a key record that vanishes is still
+    reported, and a leaked key is still revoked.
     """
     return set_held(app, domains, is_held=True)

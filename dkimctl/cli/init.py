@@ -2,7 +2,7 @@
 
 import click
 
-from dkimctl.cli.frame import App
+from dkimctl.cli.app import App
 from dkimctl.cli.frame import command as make_command
 
 
@@ -11,8 +11,10 @@ from dkimctl.cli.frame import command as make_command
 def command(app: App, uninstall: bool) -> int:
     """Install a daily timer for rotate, hook directories, and a commented dkimctl.toml.
 
-    What is there already stays: a file that a person wrote or changed is neither replaced nor removed. It may be run
-    again, after an upgrade or a change of the paths or hours in dkimctl.toml.
+    On a relay of a fleet it is a timer for fleet sync, every minute, and a unit that asks once before the signer
+    starts; dkimctl-sync-watch.service, for changes at once, is installed and not enabled. A file that a person
+    wrote or changed is neither replaced nor removed. Run it again after an upgrade, after a change of the paths or
+    hours in dkimctl.toml, or after fleet join.
     """
     from dkimctl.output.initial import show_init
     from dkimctl.timer import init

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dkimctl.cli.app import App
 from dkimctl.cli.completing import complete_codes
-from dkimctl.cli.frame import App, dns_options
 from dkimctl.cli.frame import command as make_command
+from dkimctl.cli.frame import dns_options
 from dkimctl.cli.layout import Place
 
 if TYPE_CHECKING:
@@ -37,16 +38,17 @@ class _Subject(Place):
     "dkimctl inspect - -v < message.eml\n"
     "dig +short TXT mail._domainkey.example.com | dkimctl inspect -\n"
     "dkimctl inspect DKIM203",
+    public=True,
 )
 @click.argument("subjects", nargs=-1, type=_Subject("file"), metavar="[FILE|-|CODE]...")
 @dns_options
 def command(app: App, subjects: tuple[str, ...]) -> int:
     """Explain a message, a DKIM-Signature, a key record, or findings by their CODE.
 
-    FILE (- is stdin) holds one of the three, or a mailbox; a key record also as dig, nslookup, a zone file or DNS over
-    HTTPS shows it. Every tag is explained; each signature of a message is verified with the key from DNS, and where it
-    fails, what was changed is named. -v shows what was hashed. Without an argument: every finding of verify-dns and
-    doctor. Exit code: 0 right, 1 wrong or not signed, 3 not verified.
+    FILE (- is stdin) holds one of the three, or a mailbox; a key record also as dig, nslookup, a zone file or DNS
+    over HTTPS prints it. Every tag is explained; each signature of a message is verified with the key from DNS, and
+    where it fails, what was changed is named. -v shows what was hashed. Without an argument: every finding of
+    verify-dns and doctor. Exit code: 0 right, 1 wrong or not signed, 3 not verified.
     """
     from dkimctl.dkim.explain import exit_code, explain
     from dkimctl.dkim.mail import Rest, portion

@@ -95,6 +95,14 @@ class CommandGroup(click.Group):
         known = ", ".join(f"{ctx.command_path} {name}" for name in self.commands)
         raise UsageError(f"no such command: {self.name} {args[0]}", hint=f"there are: {known}")
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
+        """Return the commands and options that complete `incomplete`, with their whole short help."""
+        items = super().shell_complete(ctx, incomplete)
+        for item in items:
+            if item.value in self.commands:
+                item.help = self.commands[item.value].get_short_help_str(limit=200)
+        return items
+
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the example."""
         write_example(formatter, self.example)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dkimctl.cli.app import App
 from dkimctl.cli.commands import COMMANDS
-from dkimctl.cli.frame import CONTEXT, App
+from dkimctl.cli.frame import CONTEXT
 from dkimctl.cli.layout import write_example
 from dkimctl.errors import DiskError, DkimctlError, Unavailable, UsageError, disk_error
 
@@ -169,7 +170,7 @@ def _as_ours(error: click.ClickException) -> UsageError:
     where = f"{PROGRAM} {command or 'COMMAND'}"
     if command and isinstance(error, click.UsageError) and error.ctx:
         where = error.ctx.command_path
-    message, hint = error.format_message(), f"see: {where} --help"
+    message, hint = " ".join(error.format_message().split()), f"see: {where} --help"  # choices come in lines of theirs
     if isinstance(error, click.NoSuchOption):
         message = f"no such option: {error.option_name}"
         if command is None or where == PROGRAM:

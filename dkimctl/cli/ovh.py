@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dkimctl.cli.frame import CONTEXT, App, Number
+from dkimctl.cli.app import App
+from dkimctl.cli.frame import CONTEXT, Number
 from dkimctl.cli.frame import command as make_command
 from dkimctl.cli.layout import FILE, CommandGroup
 
@@ -29,6 +30,7 @@ def command() -> None:
 @make_command(
     "login",
     example="dkimctl ovh login --show-rules example.com\nsudo dkimctl ovh login example.com example.org",
+    public=True,
 )
 @click.argument("zones", nargs=-1, metavar="ZONE...")
 @click.option("--show-rules", is_flag=True, help="Print the rights that would be requested, and request nothing.")
@@ -63,12 +65,12 @@ def login(
     with Meter(app.terminal, "OVH", total=1, clock=app.clock) as meter:
         done = log_in(request, app.clock, lambda pending: show_pending(pending, app.terminal, meter))
     app.terminal.show(login_blocks(done))
-    app.terminal.document("login", done)
+    app.terminal.document("login", done, changed=done.is_change)
     _say_what_is_read(app, target)
     return exit_code(done.credential.findings)
 
 
-@make_command("whoami", example="dkimctl ovh whoami\ndkimctl ovh whoami example.com --json")
+@make_command("whoami", example="dkimctl ovh whoami\ndkimctl ovh whoami example.com --json", public=True)
 @click.argument("zones", nargs=-1, metavar="[ZONE]...")
 def whoami(app: App, zones: tuple[str, ...]) -> int:
     """Show what the OVH credential may do, and what it lacks.
@@ -104,7 +106,7 @@ def _show_rules(app: App, zones: tuple[str, ...]) -> int:
     if len(wanted) == 1:  # for many zones the address of the page would be too long
         host = web_host(os.environ.get("OVH_ENDPOINT", "") or str(_options(app).get("endpoint", DEFAULT_ENDPOINT)))
         app.terminal.note(f"a page that makes all three keys, with these rights: {token_page(wanted[0], host)}")
-    app.terminal.document("rules", rules)
+    app.terminal.document("rules", rules, changed=False)
     return 0
 
 

@@ -4,9 +4,10 @@ from typing import Any
 
 import click
 
+from dkimctl.cli.app import App
 from dkimctl.cli.completing import complete_providers
 from dkimctl.cli.domains import Unread, domains_argument, managed_domains, selector_option
-from dkimctl.cli.frame import App, Number, accept_limits_option, dns_options
+from dkimctl.cli.frame import Number, accept_limits_option, dns_options
 from dkimctl.cli.frame import command as make_command
 
 
@@ -33,7 +34,10 @@ from dkimctl.cli.frame import command as make_command
 @click.option("--timeout", type=Number(0), default=600, metavar="N", help="Seconds to wait (default 600).")
 @click.option("--jobs", type=click.IntRange(1, 64), default=4, metavar="N", help="API calls in parallel (default 4).")
 @click.option(
-    "--rate", type=Number(0, 1000), default=20, metavar="N", help="API calls per second (default 20; 0: no limit)."
+    "--rate",
+    type=Number(0, 1000),
+    metavar="N",
+    help="Requests per second, for each credential (default 20, for rfc2136 no limit; 0: no limit).",
 )
 @click.option("--resume", is_flag=True, help="Skip keys that an earlier run finished.")
 @click.option(
@@ -68,14 +72,15 @@ def command(
 
     app.json = app.json or form == "json"
     choices = Choices(**options)
-    named = managed_domains(app, domains)
+    store = app.life_store_of(None)
+    named = managed_domains(app, domains, store)
     unread = Unread(app, named)
-    keys = chosen_keys(app.store, named, selector, unread)
+    keys = chosen_keys(store, named, selector, unread)
     names = [key.name for key in (unfinished(keys, choices) if resume else keys)]
     view = PublicationView(app.terminal, lines=form == "jsonl", total=len(names), clock=app.clock)
     with view.meter:
         view.meter.wait_for("reading and writing the zones")
         publish_streaming(
-            app.settings, app.store, provider, names, choices, clock=app.clock, stop=Stop(), report=view.event
+            app.settings, store, provider, names, choices, clock=app.clock, stop=Stop(), report=view.event
         )
     return max(view.end(), unread.exit_code)

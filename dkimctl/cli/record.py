@@ -4,16 +4,19 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dkimctl.cli.app import App
 from dkimctl.cli.domains import Unread, domains_argument, managed_domains, selector_option
-from dkimctl.cli.frame import App, dns_options
 from dkimctl.cli.frame import command as make_command
+from dkimctl.cli.frame import dns_options
 
 if TYPE_CHECKING:
     from dkimctl.errors import DiskError
     from dkimctl.record.published_keys import NamedRecord
 
 
-@make_command("record", example="sudo dkimctl record example.com\nsudo dkimctl record example.com --format ovh")
+@make_command(
+    "record", example="sudo dkimctl record example.com\nsudo dkimctl record example.com --format ovh", public=True
+)
 @domains_argument()
 @selector_option("Only keys with this selector.")
 @click.option(
@@ -35,7 +38,8 @@ def command(app: App, domains: tuple[str, ...], selector: str | None, form: str)
     from dkimctl.record.published_keys import key_records
 
     app.json = app.json or form == "json"
-    named = managed_domains(app, domains)
+    store = app.life_store
+    named = managed_domains(app, domains, store)
     unread = Unread(app, named)
 
     def tell(error: DkimctlError) -> None:
@@ -44,7 +48,7 @@ def command(app: App, domains: tuple[str, ...], selector: str | None, form: str)
         unread(error)
 
     try:
-        found = key_records(app.settings, app.store, named, selector, tell)
+        found = key_records(app.settings, store, named, selector, tell)
     except DiskError as error:
         if not (domains and is_denied(error)):
             raise

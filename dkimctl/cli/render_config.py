@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dkimctl.cli.frame import App
+from dkimctl.cli.app import App
 from dkimctl.cli.frame import command as make_command
 from dkimctl.cli.layout import DIRECTORY
 from dkimctl.cli.milter_action import milter_action_option
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     "--install",
     "do_install",
     is_flag=True,
-    help="Write what differs, keep a backup, reload, prove it by mail.",
+    help="Write what differs, keep a backup, reload, prove it with test messages.",
 )
 @click.option("--undo", "do_undo", is_flag=True, help="Restore every file as it was before the last --install.")
 @click.option("--dry-run", is_flag=True, help="With --undo: only show what would be restored.")
-@click.option("--allow-unproven", is_flag=True, help="Install keys, too, that DNS was not seen to serve.")
+@click.option("--allow-unproven", is_flag=True, help="Also install keys that DNS was not seen to serve.")
 @click.option("--output", type=DIRECTORY, help="Write everything below DIR instead.")
 @click.option(
     "--signer",
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     "--canonicalization",
     type=click.Choice(["relaxed/simple", "relaxed/relaxed", "simple/simple", "simple/relaxed"]),
     metavar="HEADER/BODY",
-    help="Each relaxed or simple (default relaxed/simple).",
+    help="Of header and body, each relaxed or simple (default relaxed/simple).",
 )
 @milter_action_option
 @click.option("--no-subdomains", is_flag=True, help="Do not sign for the sub-domains.")
@@ -65,9 +65,10 @@ def command(
 ) -> int:
     """Show the configuration of the signer and Postfix as a diff against what is installed.
 
-    Your own lines in the tables are kept, and so are other milters of Postfix; the signer is put last. --install checks
-    the new files first, and restores the old ones when a test message is not signed afterwards. It refuses a key that
-    DNS was not seen to serve. --undo takes the last --install back, byte for byte, unless a file was changed since.
+    Your own lines in the tables are kept, and so are other milters of Postfix; the signer is put last. --install
+    checks the new files first, and restores the old ones when a test message is not signed afterwards. It refuses a
+    key that DNS was not seen to serve. --undo reverts the last --install, byte for byte, unless a file was changed
+    since. Exit code 3 where a daemon has to be restarted by hand before the new files take effect.
     """
     _exclude(do_install, do_undo, check or show_diff, bool(output))
     if do_undo or dry_run:
@@ -75,6 +76,7 @@ def command(
     from dkimctl.output.rendering import show_notices
     from dkimctl.signers.desired import desired
 
+    app.refuse_without_signer()
     settings = _chosen(app.settings, **choices)  # type: ignore[arg-type]
     if do_install:
         return _install(app, settings, allow_unproven=allow_unproven)
@@ -99,16 +101,16 @@ def _exclude(*chosen: bool) -> None:
 
 def _undo(app: App, *, do_undo: bool, dry_run: bool) -> int:
     from dkimctl.errors import UsageError
-    from dkimctl.install.journal import INSTALLATION, undo
+    from dkimctl.install.journal import INSTALLATION
+    from dkimctl.install.undo import undo
     from dkimctl.output.undone import show_undone
-    from dkimctl.signers.service import Action
 
     if not do_undo:
         raise UsageError("--dry-run belongs to --undo", hint="what --install would do: dkimctl render-config")
     undone = undo(INSTALLATION, app.settings, dry_run=dry_run)
     show_undone(undone, app.terminal, dry_run=dry_run)
     app.terminal.document("undone", undone, changed=not dry_run)
-    return 3 if any(not told.done and told.step is Action.RESTART for told in undone.daemons) else 0
+    return 3 if undone.waits else 0
 
 
 def _chosen(
@@ -141,9 +143,11 @@ def _chosen(
 def _compare(app: App, settings: "Settings", rendering: "Rendering", *, check: bool, show_diff: bool) -> int:
     from dkimctl.install.compare import compare
     from dkimctl.install.unified import diff_lines
+    from dkimctl.install.way_back import refuse_in_rendering
     from dkimctl.output.rendering import difference_blocks, with_notices
     from dkimctl.output.rendering import show_diff as show
 
+    refuse_in_rendering(rendering.postfix, settings)
     difference = compare(rendering, settings)
     if show_diff and not difference.is_empty and not app.json:
         show(diff_lines(rendering, difference, settings), app.terminal)
@@ -186,4 +190,4 @@ def _install(app: App, settings: "Settings", *, allow_unproven: bool) -> int:
     app.terminal.document("installed", installed_document(proven, rendering), changed=is_new)
     if settings != app.settings:
         app.note_of_options()
-    return _unread(rendering)
+    return 3 if proven.switched.waits else _unread(rendering)

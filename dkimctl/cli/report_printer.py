@@ -6,7 +6,7 @@ from functools import partial
 from itertools import islice
 from typing import IO, TYPE_CHECKING
 
-from dkimctl.cli.frame import App
+from dkimctl.cli.app import App
 from dkimctl.cli.interrupts import undisturbed
 from dkimctl.cli.verify_names import Source
 from dkimctl.errors import UsageError, disk_errors
@@ -58,6 +58,10 @@ class ReportPrinter:
         return self._form in ("text", "nagios", "prometheus") and not self.in_full
 
     @property
+    def _keeps_all(self) -> bool:
+        return self.in_full and self._form == "text"
+
+    @property
     def is_nameless(self) -> bool:
         """Return whether right names are only counted."""
         return self.is_brief and self._form != "prometheus" and not self._resume
@@ -82,7 +86,7 @@ class ReportPrinter:
             from dkimctl.verify.resume_file import notes_of
 
             notes = notes_of(reports)
-        tally = tally_of(reports, keeps_all=self.in_full)
+        tally = tally_of(reports, keeps_all=self._keeps_all)
         if self._form in ("text", "nagios"):
             return Portion(tally, notes=notes)
         from dkimctl.output.machine import element, line
@@ -105,7 +109,7 @@ class ReportPrinter:
 
     def _take(self, portions: Iterable[Portion], total: int | None) -> int:
         try:
-            self._tally.keeps_all = self.in_full
+            self._tally.keeps_all = self._keeps_all
             for portion in self._watched(portions, total):
                 self._tally.merge(portion.tally)
                 self._print(portion.documents)
@@ -188,7 +192,7 @@ class ReportPrinter:
 
     @property
     def _is_all_right(self) -> bool:
-        """Return whether nobody needs to hear of it: for cron, which mails what -q prints."""
+        """Return whether nothing needs to be said: for cron, which mails what -q prints."""
         return self._severities <= NOTHING_WRONG and not self.bad_lines
 
     def _watched(self, portions: Iterable[Portion], total: int | None) -> Iterator[Portion]:
@@ -215,7 +219,7 @@ class ReportPrinter:
             from dkimctl.output.verification_machine import nagios_text
 
             self._tally.verdicts.update(self._notes.verdicts if self._notes else ())
-            terminal.result(nagios_text(self._tally, self.exit_code))
+            terminal.result(nagios_text(self._tally, self.exit_code, verbose=terminal.verbosity > 0))
         elif self._samples is not None:
             self._show_metrics(self._samples)
         elif self._form == "text" and not (terminal.verbosity < 0 and self._is_all_right):

@@ -1,7 +1,7 @@
-"""`dkimctl resume`: rotate the keys of a domain by itself again."""
+"""`dkimctl resume`: rotate the keys of a domain automatically again."""
 
+from dkimctl.cli.app import App
 from dkimctl.cli.domains import domains_argument
-from dkimctl.cli.frame import App
 from dkimctl.cli.frame import command as make_command
 from dkimctl.cli.holding import set_held
 
@@ -11,6 +11,7 @@ from dkimctl.cli.holding import set_held
 def command(app: App, domains: tuple[str, ...]) -> int:
     """Let `dkimctl rotate` rotate the keys of domains again.
 
-    The keys of an adopted installation are rotated only after this: it says that no other host signs with them.
+    The keys of an adopted installation are rotated only after this command, which confirms that no other host signs
+    with them.
     """
     return set_held(app, domains, is_held=False)

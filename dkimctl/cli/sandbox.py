@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dkimctl.cli.frame import App
+from dkimctl.cli.app import App
 from dkimctl.cli.frame import command as make_command
 from dkimctl.cli.layout import FILE
 from dkimctl.errors import shell_word
@@ -29,6 +29,7 @@ PORT = click.IntRange(1, 65535)
     ". ./sandbox.env\n"
     "dkimctl publish example.com --provider ovh\n"
     "dkimctl sandbox --switch truncate-txt --fault 502-html@POST:*/refresh",
+    public=True,
 )
 @click.option(
     "--zone", "zones", multiple=True, metavar="DOMAIN", help="A zone of the account; repeatable (default domain.tld)."
@@ -135,7 +136,8 @@ _CLIENTS = """\
 Other clients of the API: lego takes OVH_ENDPOINT as it is. Programs that use python-ovh (octodns-ovh) need
 ovh.client.ENDPOINTS["ovh-eu"] = os.environ["OVH_ENDPOINT"] before they start, dns-lexicon and certbot-dns-ovh the same
 in ENDPOINTS of lexicon._private.providers.ovh. A client that speaks https only (Node's ovh) needs a proxy with TLS in
-front that passes Host on. Only requests for localhost or a loopback address are answered.
+front that passes Host on, or sends it as X-Forwarded-Host. Only requests for localhost or a loopback address are
+answered.
 """
 
 command.epilog = f"{_lists()}\n\n{_CLIENTS}"

@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dkimctl.cli.app import App
 from dkimctl.cli.domains import domains_argument, managed_domains
-from dkimctl.cli.frame import App, dns_options
 from dkimctl.cli.frame import command as make_command
+from dkimctl.cli.frame import dns_options
 
 if TYPE_CHECKING:
     from dkimctl.selftest.attempt import Attempt
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     "sudo dkimctl selftest example.com --via smtp\n"
     "dkimctl selftest example.com --to me@example.org --relay 127.0.0.1\n"
     "dkimctl selftest example.com --to me@example.org --relay mx:587 --starttls",
+    public=True,
 )
 @domains_argument()
 @click.option(
@@ -68,6 +70,7 @@ def _test(app: App, domains: tuple[str, ...], via: str) -> int:
     from dkimctl.selftest.probing import Prober, Via
     from dkimctl.selftest.selftest import selftest
 
+    app.refuse_without_signer()
     with Meter(app.terminal, "messages", clock=app.clock) as meter:
 
         def report(attempt: "Attempt") -> None:

@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from dkimctl.cli.app import App
 from dkimctl.cli.completing import complete_providers
 from dkimctl.cli.domains import domains_argument
-from dkimctl.cli.frame import App, Number, accept_limits_option, dns_options
+from dkimctl.cli.frame import Number, accept_limits_option, dns_options
 from dkimctl.cli.frame import command as make_command
 from dkimctl.cli.milter_action import milter_action_option
 from dkimctl.config.settings import SIGNERS
@@ -49,8 +50,9 @@ def command(
 ) -> int:
     """Do everything for new domains: key, record, proof, signing.
 
-    Each step shows its proof, and is skipped where that holds already: after an interruption run the same command
-    again. A key signs only after every authoritative server was seen to serve it; a test signature proves it.
+    Each step shows its proof. A step whose proof already holds is skipped, so after an interruption run the same
+    command again. A key signs only after every authoritative server was seen to serve it; a test signature proves
+    it. On the control host of a fleet the relays sign, and the last step is that each of them has proven it.
     """
     from dkimctl.output.progress import Meter
     from dkimctl.setup.setup import set_up
@@ -71,15 +73,15 @@ def _site(app: App, meter: "Meter") -> "Site":
 
     settings, terminal = app.settings, app.terminal
     choice = key_owner(settings)
-    if choice.warning:
+    store = app.life_store_of(choice.owner)
+    if choice.warning and not app.is_control:
         terminal.warning(choice.warning, choice.hint)
-    store = app.store_of(choice.owner)
 
     def report(step: "SetupStep") -> None:
         meter.wait_for("")
         show_step(step, terminal)
 
-    return Site(settings, store, app.clock, report, meter.step)
+    return Site(settings, store, app.clock, report, meter.step, relays=app.relays)
 
 
 def _request(app: App, domains: tuple[str, ...], selector: str | None, options: "Mapping[str, Any]") -> "SetupRequest":
@@ -93,6 +95,6 @@ def _request(app: App, domains: tuple[str, ...], selector: str | None, options: 
 
     defaults = app.settings.keys
     chosen = selector or selector_from_template(defaults.selector, app.clock.now())
-    requests = in_slots(requests_for(domains, chosen, any_selector=selector is None), app.settings, app.store)
+    requests = in_slots(requests_for(domains, chosen, any_selector=selector is None), app.settings, app.life_store)
     style = KeyStyle(generator(Algorithm(defaults.algorithm), defaults.bits), Tags())
     return SetupRequest(tuple(requests), style, **options)

@@ -2,25 +2,26 @@
 
 import click
 
-from dkimctl.cli.frame import App
+from dkimctl.cli.app import App
 from dkimctl.cli.frame import command as make_command
 
 
 @make_command("uninstall", example="sudo dkimctl uninstall --dry-run\nsudo dkimctl uninstall")
-@click.option("--dry-run", is_flag=True, help="Only show what would be taken out.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be removed.")
 def command(app: App, dry_run: bool) -> int:
-    """Take dkimctl out of opendkim, Postfix and systemd; mail flows as before.
+    """Remove dkimctl from opendkim, Postfix and systemd; mail flows as before.
 
-    Its lines leave opendkim.conf, the tables and main.cf, its timer and units go, and the daemons read that. Keys,
-    records, backups and your own lines stay. An adopted installation is given back by adopt --undo instead. Exit code
-    3 where a daemon has to be restarted by hand.
+    Its lines in opendkim.conf, the tables and main.cf are removed, its timer and units too, and the daemons reload.
+    Keys, records, backups and your own lines stay; copies of these keys for rspamd or dkimpy-milter are removed. An
+    adopted installation is given back by adopt --undo instead. Exit code 3 where a daemon has to be restarted by
+    hand.
     """
     from dkimctl.install.uninstall import uninstall
     from dkimctl.output.removal import show_removal
     from dkimctl.timer import init
 
     timer = init.installed_files(app.settings) if dry_run else None
-    removed = uninstall(app.settings, now=app.clock.now(), dry_run=dry_run)
+    removed = uninstall(app.settings, app.store, now=app.clock.now(), dry_run=dry_run)
     gone = init.uninstall(app.settings) if timer is None else None
     show_removal(removed, gone, timer or (), app.terminal)
     changed = gone is not None and (gone.is_change or not removed.is_empty)

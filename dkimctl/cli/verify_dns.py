@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dkimctl.cli.app import App
 from dkimctl.cli.domains import domains_argument, selector_option
-from dkimctl.cli.frame import App, Number, dns_options
+from dkimctl.cli.frame import Number, dns_options, show_schema
 from dkimctl.cli.frame import command as make_command
 from dkimctl.cli.layout import FILE
 
@@ -24,6 +25,7 @@ _THOROUGH = 3  # up to so many names are checked with every available query
     "dkimctl verify-dns example.com --watch --timeout 600\n"
     "dkimctl verify-dns --from-file names.txt --format jsonl\n"
     "dkimctl verify-dns example.com --mail-auth",
+    public=True,
 )
 @domains_argument()
 @selector_option("Only this selector; needed for a domain without a key here.")
@@ -74,28 +76,38 @@ def command(
     a key here, name the selector with -s. With the extra badkeys, keys known to be bad are found as well (lists of
     fewer than 200 names). Exit code: 0 right, 1 an error was found, 3 something could not be checked. With --format
     nagios those of a Nagios plug-in: 0 OK, 1 WARNING, 2 CRITICAL (an error was found), 3 UNKNOWN, also for
-    every error. -q prints nothing while all is right.
+    every error; one line is printed, with -v one more for each problem. -q prints nothing while all is right.
     """
     if form == "schema":
-        return _show_schema(app)
+        show_schema(click.get_current_context())
+        return 0
     app.refuse_json_with(form, ("nagios", "prometheus"))
     if mail_auth:
         from dkimctl.cli.verify_mail_auth import show_mail_auth
 
         return show_mail_auth(app, form, watch=watch, resume=resume, **which)  # type: ignore[arg-type]
-    from itertools import chain, islice
-
     from dkimctl.cli.report_printer import ReportPrinter
-    from dkimctl.cli.verify_names import WORTH_SHARING, raise_nothing_named, source_of
+    from dkimctl.cli.verify_names import source_of
 
     form = "json" if app.json and form == "text" else form
     app.json = app.json or form == "json"
     outcome = ReportPrinter(app, form, resume=resume)
     source = outcome.still_to_do(source_of(app, outcome.bad_lines, **which))  # type: ignore[arg-type]
-    names, recursive = iter(source.names), not authoritative
+    return _check(app, outcome, source, not authoritative, concurrency, timeout if watch else None)
+
+
+def _check(
+    app: App, outcome: "ReportPrinter", source: "Source", recursive: bool, concurrency: int, watching: float | None
+) -> int:
+    """Check a few names in this process and all at once, many in several; `watching`: for so many seconds."""
+    from itertools import chain, islice
+
+    from dkimctl.cli.verify_names import WORTH_SHARING, raise_nothing_named
+
+    names = iter(source.names)
     first = list(islice(names, WORTH_SHARING)) or raise_nothing_named()
-    if watch:
-        return _watch(app, outcome, list(source.targets([*first, *names])), recursive, timeout)
+    if watching is not None:
+        return _watch(app, outcome, list(source.targets([*first, *names])), recursive, watching)
     if len(first) < WORTH_SHARING:
         # read all of them now: an unreadable key is reported before anything is asked
         return _check_few(app, outcome, list(source.targets(first)), recursive, concurrency)
@@ -136,11 +148,3 @@ def _check_many(app: App, outcome: "ReportPrinter", source: "Source", recursive:
     outcome.not_checked = f"of {WORTH_SHARING} names and more, none is compared with the keys known to be bad"
     manner = Manner(source.targets, outcome.portion, outcome.is_brief, outcome.is_nameless, recursive, concurrency)
     return outcome.show(check_in_parallel(source.names, app.settings.lookup, manner), source.count)
-
-
-def _show_schema(app: App) -> int:
-    from dkimctl.output.verification_machine import schema_text
-
-    app.json = False  # the schema is the one document
-    app.terminal.result(schema_text())
-    return 0

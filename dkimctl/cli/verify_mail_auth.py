@@ -2,8 +2,8 @@
 
 from contextlib import suppress
 
+from dkimctl.cli.app import App
 from dkimctl.cli.domains import managed_domains
-from dkimctl.cli.frame import App
 
 
 def show_mail_auth(app: App, form: str, domains: tuple[str, ...], **which: object) -> int:

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from dkimctl.cli.domains import managed_domains
-from dkimctl.cli.frame import App
+from dkimctl.cli.app import App
+from dkimctl.cli.domains import every_domain, managed_domains
 
 if TYPE_CHECKING:
+    from dkimctl.keys.store import KeyReader
     from dkimctl.verify.report import Target
 
 _LONGEST = 1 << 16  # octets of a line that are held at once
@@ -51,30 +52,33 @@ def source_of(
 
     Raises UsageError for options that exclude each other.
     """
-    from functools import partial
-
     from dkimctl.errors import UsageError
     from dkimctl.names import foreign_selector
-    from dkimctl.verify.targets import listed_targets, managed_targets, targets_of
 
-    store = app.store  # one for all, since it caches what it knows of its directory
+    wanted = foreign_selector(selector) if selector else None
     if from_file or from_message:
         if domains or selector or key_file or (from_file and from_message):
             raise UsageError(
                 "--from-file and --from-message name everything themselves",
                 hint="omit the domains, -s and --key, or the list",
             )
-        listed = partial(listed_targets, settings=app.settings, store=store)
-        if from_message:
-            return Source(_from_message(app, from_message, bad_lines), listed)
-        return Source(_from_list(app, str(from_file), bad_lines), listed, _length(str(from_file)))
-    wanted = foreign_selector(selector) if selector else None
+        return _listed(app, bad_lines, from_file, from_message)
     if key_file:
         return Source([_with_key(key_file, managed_domains(app, domains), wanted)])
+    return _managed(app, domains, wanted)
+
+
+def _managed(app: App, domains: tuple[str, ...], wanted: str | None) -> Source:
+    """Return the keys of these domains, or of all; of a domain without a key here, the selector that is `wanted`."""
+    from functools import partial
+
+    from dkimctl.verify.targets import managed_targets, targets_of
+
+    store = _store(app) if wanted else app.life_store  # one for all, since it caches what it knows of its directory
     if not domains and wanted is None:
-        every = sorted({*store.names(), *app.settings.domains})
+        every = every_domain(app, store.names())
         if len(every) >= WORTH_SHARING:  # too many to read twice
-            return Source(every, partial(managed_targets, settings=app.settings, store=store), len(every))
+            return _shared(app, every, partial(managed_targets, settings=app.settings, store=store), len(every))
     named = managed_domains(app, domains)
     targets = partial(
         targets_of,
@@ -87,6 +91,37 @@ def source_of(
         ),
     )
     return Source(named, targets, len(named))
+
+
+def _listed(app: App, bad_lines: list[int], from_file: str | None, from_message: str | None) -> Source:
+    from functools import partial
+
+    from dkimctl.verify.targets import listed_targets
+
+    targets = partial(listed_targets, settings=app.settings, store=_store(app))
+    if from_message:
+        return _shared(app, _from_message(app, from_message, bad_lines), targets)
+    return _shared(app, _from_list(app, str(from_file), bad_lines), targets, _length(str(from_file)))
+
+
+def _shared(
+    app: App, names: "Iterable[Any]", targets: "Callable[[Iterable[Any]], Iterable[Target]]", count: int | None = None
+) -> Source:
+    """Return the source for names that several processes may share; none shares the session at a fleet's database."""
+    return Source(targets(names), count=count) if app.is_control else Source(names, targets, count)
+
+
+def _store(app: App) -> "KeyReader":
+    """Return the keys with which named records are compared; none where a fleet's are closed to the user."""
+    from dkimctl.errors import DkimctlError, is_denied
+
+    try:
+        return app.life_store
+    except DkimctlError as error:
+        if not is_denied(error):
+            raise
+        app.terminal.warning(f"{error.message}: no record is compared with its key", "sudo dkimctl verify-dns compares")
+        return app.store
 
 
 def raise_nothing_named() -> NoReturn:

@@ -1,11 +1,13 @@
 """`dkimctl why`: predict whether mail from a sender is signed, by which key, or why not."""
 
+import os
 from typing import TYPE_CHECKING
 
 import click
 
-from dkimctl.cli.frame import App, dns_options
+from dkimctl.cli.app import App
 from dkimctl.cli.frame import command as make_command
+from dkimctl.cli.frame import dns_options
 
 if TYPE_CHECKING:
     from dkimctl.verify.report import Report
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     example="sudo dkimctl why contact@example.com\n"
     "sudo dkimctl why contact@example.com --client 203.0.113.9\n"
     "sudo dkimctl why contact@example.com --client 'mx.example.com[203.0.113.9]'",
+    public=True,
 )
 @click.argument("sender")
 @click.option(
@@ -35,16 +38,34 @@ def command(app: App, sender: str, client: str, login: str, dns: bool | None) ->
     with a test message that is not delivered. Exit code: 0 signed, 1 not signed or the key record is wrong, 3 something
     could not be checked.
     """
+    from dkimctl.errors import shell_word
     from dkimctl.host.world import read_world
     from dkimctl.output.why import answer_blocks
+    from dkimctl.why.answer import MailOutcome
     from dkimctl.why.decisions import decide
 
-    answer = decide(read_world(app.settings), _mail(sender, client, login))
+    mail = _mail(sender, client, login)
+    answer = _by_fleet(app, mail) or decide(read_world(app.settings), mail)
     asks = app.settings.is_live if dns is None else dns
     reports = _records(app, answer) if asks else []
     app.terminal.show(answer_blocks(answer, reports))
+    if answer.outcome is MailOutcome.UNKNOWN and os.geteuid() != 0:
+        app.terminal.note(f"root may read more: sudo dkimctl why {shell_word(sender)}")
     app.terminal.document("answer", {"answer": answer, "records": reports})
     return _exit_code(answer, reports)
+
+
+def _by_fleet(app: App, mail: "Mail") -> "WhyAnswer | None":
+    """Return what the relays of a fleet do, on a control host without a signer; None elsewhere."""
+    if not app.is_control:
+        return None
+    from dkimctl.fleet.role import signs_here
+    from dkimctl.fleet.why import answer
+
+    if signs_here(app.settings):
+        return None
+    keys = app.fleet_keys()
+    return answer(app.settings, keys.store, keys.relays, mail)
 
 
 def _mail(sender: str, client: str, login: str) -> "Mail":

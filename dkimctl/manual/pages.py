@@ -7,6 +7,7 @@ import click
 from dkimctl.manual.commands import command_page, every_command, overview_page, page_name
 from dkimctl.manual.configuration import configuration_page
 from dkimctl.manual.findings import findings_page
+from dkimctl.manual.fleet import fleet_page
 
 
 def manual_pages(group: click.Group) -> Iterator[tuple[str, str]]:
@@ -16,3 +17,4 @@ def manual_pages(group: click.Group) -> Iterator[tuple[str, str]]:
         yield f"{page_name(command, parent)}.1", command_page(command, parent)
     yield "dkimctl.toml.5", configuration_page()
     yield "dkimctl-findings.7", findings_page()
+    yield "dkimctl-fleet.7", fleet_page()

@@ -11,6 +11,7 @@ from dkimctl.host.othersigners import OtherSigner, other_signers
 from dkimctl.host.process import listener
 from dkimctl.host.socketplace import effective_socket
 from dkimctl.host.world import World, read_world
+from dkimctl.install.way_back import both_lists, refuse_signing_outside_mail
 from dkimctl.install.write import write_tree
 from dkimctl.milter.client import greet
 from dkimctl.postfix.milters import milter_socket, names_opendkim, split_milters
@@ -25,9 +26,11 @@ _SHOWN = 3
 def check_beside(site: Site) -> None:
     """Report other signers that Postfix asks, as warnings.
 
-    Raises Refused where this host signs in a way that a setup cannot leave as it is.
+    Raises Refused where this host signs in a way that a setup cannot leave as it is, and where a content filter would
+    have mail from outside signed.
     """
     world = read_world(site.settings)
+    refuse_signing_outside_mail(world, both_lists(world))
     if signer_of(site.settings).explains:
         _refuse_other_configuration(world)
         _refuse_replaced_milter(world)

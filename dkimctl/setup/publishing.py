@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from dkimctl.keys.metadata import Phase
+from dkimctl.keys.metadata import UNPROVEN
 from dkimctl.keys.store import Key
 from dkimctl.publish.publication import Choices, Event, Progress, Publication, PublishOutcome
 from dkimctl.publish.publish import publish_at_each
@@ -67,7 +67,7 @@ def _in_dns(publication: Publication, key: Key) -> SetupStep:
         first = f"{publication.next_step}, then " if publication.next_step else ""
         hint = f"{first}run the same command again: it goes on from here; no new key signs before DNS serves it"
         return replace(failed("in DNS", publication.error, publication.domain), hint=hint)
-    is_new = key.phase in (Phase.GENERATED, Phase.PUBLISHED)
+    is_new = key.phase in UNPROVEN
     count = publication.servers
     servers = {
         0: "the resolvers serve (weaker: no authoritative server answers this machine)",

@@ -13,6 +13,7 @@ from dkimctl.lifecycle.generation import Failed, Generated, KeyRequest, KeyStyle
 from dkimctl.publish.publication import Choices
 from dkimctl.publish.publish import open_providers
 from dkimctl.setup.existing_signing import check_beside
+from dkimctl.setup.on_relays import await_relays
 from dkimctl.setup.publishing import prove
 from dkimctl.setup.signing import start_signing
 from dkimctl.setup.steps import SetupStep, Site, StepState, failed
@@ -51,7 +52,8 @@ def set_up(site: Site, request: SetupRequest) -> tuple[SetupStep, ...]:
 
 def _do(site: Site, request: SetupRequest) -> None:
     try:
-        check_beside(site)
+        if site.relays is None:
+            check_beside(site)
     except DkimctlError as error:
         site.report(failed("signer", error))
         return
@@ -60,6 +62,9 @@ def _do(site: Site, request: SetupRequest) -> None:
     served = prove(site, keys, request.provider, choices) if keys else []
     if site.stop.is_requested:
         return  # after Ctrl-C nothing new is begun
+    if site.relays is not None:
+        await_relays(site, site.relays, served, request.timeout)
+        return
     try:
         start_signing(site, served)
     except DkimctlError as error:
@@ -93,7 +98,7 @@ def _for_signing_key(request: KeyRequest, store: KeyReader) -> KeyRequest:
     if signs is None:
         return request
     if request.any_selector:
-        return request._replace(selector=signs.selector)
+        return request._replace(selector=signs.selector, any_selector=False)
     if signs.phase is Phase.ACTIVE and signs.selector != request.selector:
         raise Refused(
             f"{signs.selector} signs for {request.domain} already; setup does not change keys",

@@ -105,7 +105,7 @@ def _attempt(site: Site, rendering: Rendering, names: Set[Name]) -> Attempt:
 
 def _report(site: Site, rendering: Rendering, switched: Switched) -> None:
     signer = rendering.signer
-    site.report(_configuration(switched, signer))
+    site.report(_configuration(switched, rendering))
     if switched.postfix:
         site.report(_reloaded("Postfix", switched.postfix))
     if switched.daemon is None:
@@ -123,10 +123,11 @@ def _report(site: Site, rendering: Rendering, switched: Switched) -> None:
         site.report(_waiting_for_daemon(switched, switched.daemon, rendering, site.settings))
 
 
-def _configuration(switched: Switched, signer: str) -> SetupStep:
+def _configuration(switched: Switched, rendering: Rendering) -> SetupStep:
     changed = switched.installed.changed
     if changed.is_empty:
-        return SetupStep("config", StepState.ALREADY, f"{signer} and Postfix are told to sign with it")
+        told = f"{rendering.signer} and Postfix are" if rendering.postfix else f"{rendering.signer} is"
+        return SetupStep("config", StepState.ALREADY, f"{told} told to sign with it")
     details = [directory.path for directory in changed.directories] + [file.path for file in changed.files]
     details += [f"main.cf: {change.name} = {change.wanted}" for change in changed.postfix]
     if switched.installed.backup:

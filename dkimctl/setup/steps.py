@@ -8,6 +8,7 @@ from dkimctl.clock import Clock
 from dkimctl.config.settings import Settings
 from dkimctl.errors import DkimctlError
 from dkimctl.keys.store import KeyStore
+from dkimctl.lifecycle.relays import Relays
 from dkimctl.publish.stop import Stop
 
 
@@ -57,3 +58,5 @@ class Site:
     """Called with one line for each event inside a step."""
     stop: Stop = field(default_factory=Stop)
     """Requested by Ctrl-C: then no further step begins."""
+    relays: Relays | None = None
+    """Those of a fleet, which sign instead of this host."""

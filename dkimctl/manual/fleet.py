@@ -1,0 +1,158 @@
+"""dkimctl-fleet(7): a fleet from its database to the removal of a relay, as it is typed."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from dkimctl.manual.roff import definitions, escape, example, prose, section, see_also, title
+
+_DESCRIPTION = """\
+Several relays sign with the same keys, which lie sealed in one PostgreSQL database (14 or newer). The control host
+makes keys, publishes their records and rotates them; it may be one of the relays, or any other host, and there may be
+several. Each relay fetches what changed, proves by a message that it signs with it, and reports that. No relay signs
+with a key that another one lacks, and no old key is taken away before each relay has confirmed that it signs with it no
+more. Mail is signed from local files: the database may be away for any time.
+
+The database alone decrypts nothing. /etc/dkimctl/fleet.age on the control host opens the keys, and
+/etc/dkimctl/relay.age on each relay.
+"""
+
+
+class Step(NamedTuple):
+    """A part of the walk: why, and what is typed after which prompt."""
+
+    heading: str
+    text: str
+    lines: tuple[str, ...]
+    """Each with its prompt, such as `mx1#`: the host, and whether root types."""
+
+
+CONTROL_FILE = """\
+provider = "ovh"
+
+[fleet]
+database = "postgresql:///dkimctl"
+"""
+RELAY_FILE = """\
+[fleet]
+database_file = "/etc/dkimctl/fleet.database"
+"""
+CONNECTION = "postgresql://mx1:PASSWORD@db.example.com/dkimctl?sslmode=verify-full"
+"""What the file of a relay's connection has."""
+
+WALK = (
+    Step(
+        "1. The database",
+        "On its server, as the user postgres. Here it is the control host itself, whose root comes in by the Unix"
+        " socket as the role root; that role makes the three roles of dkimctl.",
+        ("postgres$ createuser --createrole root", "postgres$ createdb --owner root dkimctl"),
+    ),
+    Step(
+        "2. The control host",
+        "Keep a copy of /etc/dkimctl/fleet.age apart from the database: without it no private key can be read. Keys"
+        " that are there are imported, from this host's key directory or from another one, which stays as it is. With"
+        " init the timer rotates.",
+        ("control# dkimctl fleet init", "control# dkimctl fleet import /srv/old-keys", "control# dkimctl init"),
+    ),
+    Step(
+        "3. Each relay",
+        "It gets a role of its own, a member of dkimctl_relay, with a password or a certificate; pg_hba.conf lets it in"
+        " with TLS. It has no key before its fingerprint was compared. With init its timer syncs every minute, and"
+        " before the signer starts it asks whether a key was revoked meanwhile. Where changes are to arrive at once:"
+        " systemctl enable --now dkimctl-sync-watch",
+        (
+            "postgres$ createuser -g dkimctl_relay mx1",
+            "mx1# dkimctl fleet join mx1",
+            "control# dkimctl fleet approve mx1 --fingerprint WORDS",
+            "mx1# dkimctl fleet sync",
+            "mx1# dkimctl init",
+            "postgres$ createuser -g dkimctl_relay mx2",
+            "mx2# dkimctl fleet join mx2",
+            "control# dkimctl fleet approve mx2 --fingerprint WORDS",
+            "mx2# dkimctl fleet sync",
+            "mx2# dkimctl init",
+        ),
+    ),
+    Step(
+        "4. A domain",
+        "The key is made, published and seen at every name server; it ends once each relay has proven that it signs.",
+        (
+            "control# dkimctl setup example.com",
+            "mx1# dkimctl selftest example.com",
+            "control# dkimctl fleet status",
+        ),
+    ),
+    Step(
+        "5. A rotation",
+        "It goes by itself; --now begins it today. Every run does what is due, and says what it waits for: until caches"
+        " have forgotten that the new record did not exist, an hour. Then the relays are told, and the old key's record"
+        " stays until its mail is through.",
+        (
+            "control# dkimctl rotate --now example.com",
+            "control# dkimctl rotate example.com",
+            "control# dkimctl status example.com",
+        ),
+    ),
+    Step(
+        "6. A relay that goes",
+        "Drained, it takes no mail, and nothing waits for it; approve takes it back. Removed, it gets nothing more, and"
+        " all keys are sealed anew; it still has its keys in the clear: where others may have got them, remove it with"
+        " --compromised.",
+        (
+            "control# dkimctl fleet drain mx2",
+            "control# dkimctl fleet approve mx2",
+            "control# dkimctl fleet remove mx2",
+        ),
+    ),
+    Step(
+        "7. The way out",
+        "All keys as one host's key directory: copy it to /etc/opendkim/keys there, and go on without a fleet.",
+        ("control# dkimctl fleet export --output /root/keys",),
+    ),
+)
+
+_TROUBLE = {
+    "The database is away": "Mail is signed as before, and nothing is rotated. A relay that is started meanwhile signs"
+    " with what it has; with max_stale in dkimctl.toml(5) not with what is older: run dkimctl init again after changing"
+    " it. Once the database answers, everything goes on by itself.",
+    "A relay is dead": "Keys are switched without it after ten minutes, and no old record goes before it is back:"
+    " dkimctl fleet status names it. What waits for it alone is looked at once a day, and again once it is heard from."
+    " dkimctl fleet drain or dkimctl fleet remove end the waiting.",
+    "A key is leaked": "dkimctl revoke example.com --leaked key waits for no relay that is away.",
+    "The database was restored from a backup": "Relays refuse one that is older than what they have, and sign on."
+    " Restore a newer one; or import the keys of one relay and then, on each, dkimctl fleet sync --accept-older.",
+    "A new version": "Upgrade dkimctl on every host, then type dkimctl fleet upgrade on the control host.",
+    "Requests to DNS services": "One credential has one budget: dkimctl publish --rate, and the pauses that a service"
+    " asks for, hold for all control hosts together.",
+    "Monitoring": "dkimctl status --format nagios on the control host; or, with a role that is a member of"
+    " dkimctl_reader, dkimctl fleet status --format prometheus and the views dkimctl.overview, dkimctl.domains,"
+    " dkimctl.keys and dkimctl.relays.",
+}
+
+
+def fleet_page() -> str:
+    """The page: the walk, then what may go wrong."""
+    lines = [
+        title("dkimctl-fleet", 7),
+        *section("NAME", ["dkimctl\\-fleet \\- many relays with one truth in PostgreSQL"]),
+        *section("DESCRIPTION", prose(_DESCRIPTION)),
+        *section("CONFIGURATION", _configuration()),
+        *section("A WALK", (line for step in WALK for line in _step(step))),
+        *section("WHEN SOMETHING HAPPENS", definitions(_TROUBLE.items())),
+        *see_also(("dkimctl-fleet-init (1)", "dkimctl-fleet-sync (1)", "dkimctl-fleet-status (1)", "dkimctl.toml (5)")),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _configuration() -> Iterator[str]:
+    yield from prose("/etc/dkimctl/dkimctl.toml on the control host:")
+    yield from example(CONTROL_FILE)
+    yield from prose("On each relay:")
+    yield from example(RELAY_FILE)
+    yield from prose("In that file, mode 0600, is one line, with the relay's own role and password:")
+    yield from example(CONNECTION)
+
+
+def _step(step: Step) -> Iterator[str]:
+    yield f".SS {escape(step.heading)}"
+    yield from prose(step.text)
+    yield from example("\n".join(step.lines))
