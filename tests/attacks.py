@@ -23,6 +23,8 @@ from pathlib import Path
 from dkimctl.keys.pair import Algorithm, generate
 from dkimctl.sandbox.calls import LoggedCall
 from tests.ovh_people import newest_key
+from tests.postgres_server import Server
+from tests.postgres_server import running as running_server
 from tests.rendering import ARTICLE_CONF, ARTICLE_KEY_TABLE, ARTICLE_SIGNING_TABLE, ARTICLE_TRUSTED_HOSTS
 from tests.touched import COMMANDS, HAND, TABLE, Row
 
@@ -46,8 +48,17 @@ KEPT = (
     "/run/opendkim",
 )
 """What is put back before each case."""
-STATES = {"adopt": "by hand", "undo": "adopted", "rotate": "dkimctl", "uninstall": "dkimctl"}
-"""The commands that need another host than the one before has left: by hand, adopted, with keys of dkimctl's."""
+STATES = {
+    **{"adopt": "by hand", "undo": "adopted", "rotate": "dkimctl", "uninstall": "dkimctl"},
+    **{"fleet init": "fleet, empty", "fleet upgrade": "fleet", "fleet import": "fleet", "fleet export": "fleet"},
+    **{"fleet approve": "fleet", "fleet status": "fleet", "fleet drain": "fleet", "fleet remove": "fleet"},
+    **{"fleet join": "joins", "fleet sync": "relay", "fleet sync again": "synced"},
+}
+"""The commands that need another host than the one before has left: by hand, adopted, with keys of dkimctl's; a control
+host whose database is empty, or has keys and a relay; a host that is to join, a relay, and one that has synced."""
+FLEET_STATES = {"fleet, empty", "fleet", "joins", "relay", "synced"}
+_SERVER: list[Server] = []
+"""The database server of the fleet, once it runs."""
 LASTS = {"sandbox": 2.0}
 """Seconds after which a command that only ends when it is told so is told so."""
 ZONE = """$TTL 3600
@@ -62,7 +73,7 @@ LIMIT = 10.0
 """Seconds beyond what the command takes when nobody attacks, measured in the same run, after which it hangs."""
 
 
-def prepare() -> None:
+def prepare(stack: contextlib.ExitStack) -> None:
     """A host with one key, opendkim's tables, a zone file, and somebody else's files."""
     for place in KEPT:
         if place not in ("/etc/postfix", "/etc/rspamd", "/etc/tmpfiles.d", "/var/lib/rspamd"):
@@ -93,6 +104,8 @@ def prepare() -> None:
     assert run("adopt") == (0, False), Path("/tmp/said").read_text()
     _keep("adopted")
     reset("dkimctl")
+    prepare_fleet(stack)
+    reset("dkimctl")
 
 
 def _prepare_by_hand() -> None:
@@ -118,8 +131,40 @@ def _prepare_by_hand() -> None:
     os.utime("/etc/postfix/main.cf", (0, 0))
 
 
+def prepare_fleet(stack: contextlib.ExitStack) -> None:
+    """A control host, and the same as a relay: its keys come from the fleet."""
+    from dkimctl.config.settings import Fleet, Settings
+    from dkimctl.fleet.access import control as as_operator
+    from dkimctl.fleet.membership import approve
+
+    _SERVER.append(stack.enter_context(running_server()))
+    server, configured = _SERVER[0], Path("/etc/dkimctl/dkimctl.toml")
+    server.run("CREATE DATABASE fleet")
+    control_host, relay = (f'[fleet]\ndatabase = "{server.url("fleet", role)}"\n' for role in ("owner", "relay"))
+    configured.write_text(control_host + CONFIGURATION)
+    _keep("fleet, empty")
+    for command in ("fleet init", "fleet import"):
+        assert run(command) == (0, False), Path("/tmp/said").read_text()
+    server.run("CREATE ROLE relay LOGIN IN ROLE dkimctl_relay")
+    configured.write_text(relay)
+    _keep("joins")
+    assert run("fleet join") == (0, False), Path("/tmp/said").read_text()
+    configured.write_text(control_host + CONFIGURATION)
+    with as_operator(Settings(fleet=Fleet(database=server.url("fleet")))) as (database, vault):
+        approve(database, vault, "mx1", str(database.value("SELECT fingerprint FROM dkimctl.relay")))
+    _keep("fleet")
+    configured.write_text(relay)
+    for place in ("/etc/opendkim/keys", "/etc/dkimctl/fleet.age"):
+        _remove(Path(place))
+    _keep("relay")
+    assert run("fleet sync") == (3, False), Path("/tmp/said").read_text()  # no daemon runs that could be told
+    _keep("synced")
+
+
 def _keep(state: str) -> None:
     """Remember what the host is like now under this name."""
+    if _SERVER:
+        _SERVER[0].run(f'CREATE DATABASE "kept: {state}" TEMPLATE fleet')
     template = Path("/template", state)
     template.mkdir(parents=True)
     for place in KEPT:
@@ -129,6 +174,9 @@ def _keep(state: str) -> None:
 
 def reset(state: str) -> None:
     """Everything as it was when this state was kept."""
+    if _SERVER and state in FLEET_STATES:
+        _SERVER[0].run("DROP DATABASE fleet WITH (FORCE)")
+        _SERVER[0].run(f'CREATE DATABASE fleet TEMPLATE "kept: {state}"')
     for place in KEPT:
         _remove(Path(place))
     subprocess.run(["cp", "-a", f"/template/{state}/.", "/"], check=True)
@@ -389,13 +437,14 @@ def main() -> None:
     os.umask(0o022)
     os.environ.update(PATH="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", HOME="/root", TMPDIR="/tmp")
     os.environ.update(start_sandbox())
-    prepare()
-    subprocess.run(["cp", "-a", "/victim", "/victim.kept"], check=True)
-    control()
-    if sys.argv[1] == "trace":
-        trace(sys.argv[2])
-    else:
-        matrix(int(sys.argv[2]), int(sys.argv[3]))
+    with contextlib.ExitStack() as stack:
+        prepare(stack)
+        subprocess.run(["cp", "-a", "/victim", "/victim.kept"], check=True)
+        control()
+        if sys.argv[1] == "trace":
+            trace(sys.argv[2])
+        else:
+            matrix(int(sys.argv[2]), int(sys.argv[3]))
     assert stat.S_ISDIR(VICTIM.stat().st_mode)
 
 

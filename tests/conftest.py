@@ -17,11 +17,17 @@ from typing import Any
 
 import hypothesis
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.ports import free_port_everywhere
+from tests.postgres import _template, empty_database, fleet_database, postgres  # noqa: F401  fixtures for everybody
 from tests.reachable import reachable_for_all
+from tests.schemas import assert_documents_valid
+from tests.stores import stores  # noqa: F401
 
 REPOSITORY = Path(__file__).parent.parent
+FULL = os.environ.get("DKIMCTL_TEST_FULL") == "1"
+"""Whether long matrices are run as a whole; otherwise a sample of each is."""
 SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin"  # where daemons live; an ordinary user's PATH lacks it
 os.environ["PATH"] += os.pathsep + SYSTEM_PATH
 
@@ -69,6 +75,36 @@ def _missing(*programs: str, root: bool = False, namespaces: bool = False) -> st
 @cache
 def _may_mount() -> bool:
     return os.geteuid() == 0 and subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode == 0
+
+
+# --- the order --------------------------------------------------------------------------------------------------------
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests that take long, so that at the end no processor is idle while one of them goes on."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
+class Scheduling(LoadScopeScheduling):
+    """Workers get one test after the other, but all of a file in which something is made once for its tests."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        place = nodeid.partition("::")[0]
+        return place if _makes_something_once(place) else nodeid
+
+
+@cache
+def _makes_something_once(place: str) -> bool:
+    path = REPOSITORY / place
+    text = path.read_text() if path.is_file() else ""  # tests of the tests are elsewhere
+    return 'scope="module"' in text or 'scope="session"' in text
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
+    """Have the tests distributed as above; xdist's own groups do nothing since pytest 9.2."""
+    return Scheduling(config, log)
 
 
 # --- no network beyond this machine -----------------------------------------------------------------------------------
@@ -181,6 +217,7 @@ class Dkimctl:
             text=True,
             timeout=timeout,
         )
+        assert_documents_valid(arguments, ended.stdout)
         return Run(ended.returncode, ended.stdout, ended.stderr)
 
     def _command(self, arguments: tuple[str | Path, ...]) -> list[str]:
@@ -230,6 +267,7 @@ class DkimctlInside(Dkimctl):
             if cwd:
                 patch.chdir(cwd)
             code = run()
+        assert_documents_valid(arguments, out.getvalue())
         return Run(code, out.getvalue(), err.getvalue())
 
 

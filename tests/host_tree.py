@@ -189,7 +189,9 @@ class Tree:
         """Run a shell script where the tree's /etc, /run, /home and spool are this machine's."""
         for name in ("postfix-files", "dynamicmaps.cf"):
             shutil.copy(f"/etc/postfix/{name}", self.at("/etc/postfix"))
-        binds = [f"mount --bind {self.at(place)} {place}" for place in ("/etc", "/home", "/run", "/var/spool/postfix")]
+        self.directory("/var/lib/postfix", 0o755, POSTFIX)
+        places = ("/etc", "/home", "/run", "/var/spool/postfix", "/var/lib/postfix")
+        binds = [f"mount --bind {self.at(place)} {place}" for place in places]
         return subprocess.run(
             ["unshare", "--mount", "sh", "-c", " && ".join([*binds, f"cd /; {script}"])],
             capture_output=True,

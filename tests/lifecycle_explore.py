@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from dkimctl.lifecycle.facts import Leak
 from dkimctl.lifecycle.plan import Do
+from tests.lifecycle_effects import gather, outcomes
 from tests.lifecycle_model import (
     DELIVERY,
     KEY,
@@ -23,20 +24,12 @@ from tests.lifecycle_model import (
     Decide,
     Size,
     World,
-    copied,
-    ending,
-    environment,
     facts_of,
-    gather,
-    is_troubled,
     key_of,
     known,
-    outcomes,
-    reconnected,
-    settled,
     start,
-    tick,
 )
+from tests.lifecycle_world import copied, ending, environment, is_troubled, reconnected, settled, tick
 
 ONE = Size()
 """One relay, and no fault of the environment."""
@@ -58,8 +51,8 @@ def _is_wrong(number: int, index: int, is_signing: bool) -> tuple[tuple[str, str
     if is_signing:
         if not key.private[index]:
             found.append(("I2: a relay signs with a key that it does not hold", ""))
-        if not all(key.private) and key.private[index]:
-            found.append(("I5: a relay signs with a key that another does not hold", ""))
+        if key.is_early:
+            found.append(("I5: a relay signs with a key that another did not hold when it was switched to", ""))
         if key.is_ended:
             found.append(("I7: a relay signs with a key whose record we took away", ""))
         if key.servers != (KEY, KEY):
@@ -101,6 +94,14 @@ def breaks_the_rule(world: World, do: Do, place: int) -> bool:
         return False
     signing = {world.keys[relay.files] for relay in world.relays}
     return any(key_of(number).record.missing is not None for number in signing)
+
+
+def takes_a_standby(world: World, do: Do, place: int) -> bool:
+    """Return True for a step that takes away the last key, which never signed, nor was proven to."""
+    if do not in _TAKES or any(key_of(number).exists for number in world.keys[place + 1 :]):
+        return False
+    key = key_of(world.keys[place])
+    return not (key.leak or key.has_signed or key.is_ended)
 
 
 # --- the exploration
@@ -201,6 +202,8 @@ def _ends(noted: World, core: _Core, steps: Steps) -> Iterator[tuple[str, World]
     for do, place in steps:
         if breaks_the_rule(noted, do, place):
             yield f"I6: {do} while the record of a key that signs is missing", noted
+        if takes_a_standby(noted, do, place):
+            yield f"I6: {do} of a key that never signed", noted
         for outcome, after in outcomes(noted, do, place, core.size):
             yield f"{do} {outcome}", after
 

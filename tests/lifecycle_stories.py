@@ -52,7 +52,7 @@ STORIES = {
     ),
     10: Story(
         "rspamd: the key file is read again, the selector is not",
-        "test_keys.test_a_slot_gets_its_next_key_beside_the_purged_one",
+        "test_key_stores.test_a_slot_gets_its_next_key_beside_the_purged_one",
     ),
     11: Story(
         "rspamd: a pattern in the key table matches another domain",

@@ -1,4 +1,6 @@
-"""dkimctl that stops once, when it reads a file, asks for a lock or is about to write, until it is told to go on.
+"""dkimctl that stops once, when it reads a file, asks for a lock, is about to write, or asks the fleet's database.
+
+It goes on when it is told so.
 
     python -m tests.paused NUMBER ARGUMENT…     says `paused` on stdout at the NUMBERth moment, and reads a line
 
@@ -13,7 +15,9 @@ from typing import Any
 
 from dkimctl.entry import run
 from dkimctl.files import lock, reading
+from dkimctl.files.batch import Batch
 from dkimctl.files.staged import Staged
+from dkimctl.fleet.database import Database
 from dkimctl.postfix import postconf
 
 _met = 0
@@ -33,7 +37,8 @@ def _stopping(function: Callable[..., Any], number: int) -> Callable[..., Any]:
 
 def main(number: int, arguments: list[str]) -> None:
     """Run the command."""
-    for place, name in ((reading, "_open"), (lock, "_try_lock"), (postconf, "_postconf"), (Staged, "put")):
+    files = ((reading, "_open"), (lock, "_try_lock"), (postconf, "_postconf"), (Staged, "put"), (Batch, "put"))
+    for place, name in (*files, (Database, "_execute")):
         setattr(place, name, _stopping(getattr(place, name), number))
     sys.argv = ["dkimctl", *arguments]
     with contextlib.redirect_stdout(io.StringIO()):

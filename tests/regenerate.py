@@ -15,7 +15,7 @@ from click.shell_completion import BashComplete, FishComplete, ShellComplete, Zs
 from dkimctl.cli.commands import COMMANDS
 from dkimctl.cli.main import COMPLETE, PROGRAM, cli
 from dkimctl.manual.commands import EXIT_STATUS
-from dkimctl.providers.ovh.rights import RULES, token_page
+from dkimctl.providers.ovh.rights import token_page
 
 REPOSITORY = Path(__file__).parent.parent
 
@@ -24,18 +24,49 @@ EVERY_CALL = "$funcstack[1] == _dkimctl"
 
 
 class ZshFunction(ZshComplete):
-    """Click's script as a file on zsh's fpath; as it comes, only every other press of the tab key is answered."""
+    """Click's script as a file on zsh's fpath; as it comes, only every other press of the tab key is answered.
 
-    source_template = ZshComplete.source_template.replace(FIRST_CALL, EVERY_CALL)
+    What comes before the value of `--option=value` stays on the line (not so with `-U`), and no space follows a colon.
+    """
+
+    source_template = (
+        ZshComplete.source_template.replace(FIRST_CALL, EVERY_CALL)
+        .replace("completions_with_descriptions -U", "completions_with_descriptions $whatever")
+        .replace("compadd -U", "compadd $whatever")
+        .replace("    local -a response\n", "    local -a unfinished\n    local -a response\n")
+        .replace(
+            "    for type key descr",
+            "    local -a whatever=(-U)\n    compset -P '--[^=]##=' && whatever=()\n\n    for type key descr",
+        )
+        .replace(
+            "            else\n",
+            '            elif [[ "$key" == *: ]]; then\n'
+            '                unfinished+=("$key":"$descr")\n            else\n',
+        )
+        .replace(
+            '    if [ -n "$completions" ]',
+            "    if [ -n \"$unfinished\" ]; then\n        _describe -V unsorted unfinished $whatever -S ''\n    fi\n\n"
+            '    if [ -n "$completions" ]',
+        )
+    )
 
 
 class BashFunction(BashComplete):
-    """Click's script; what follows a colon, which bash takes for a word of its own, is a file name."""
+    """Click's script; what follows a colon, which bash takes for a word of its own, is a file name.
+
+    So it does with the `=` of `--option=value`, which is given to the program as two words.
+    """
 
     source_template = BashComplete.source_template.replace(
         "    response=",
         "    if [[ ${COMP_WORDS[COMP_CWORD]} == : || ${COMP_WORDS[COMP_CWORD-1]} == : ]]; then\n"
-        "        compopt -o default\n        return 0\n    fi\n\n    response=",
+        "        compopt -o default\n        return 0\n    fi\n\n"
+        '    local -a words=("${COMP_WORDS[@]}")\n    local word=$COMP_CWORD\n'
+        '    if [[ ${words[word-1]} == = ]]; then\n        unset "words[word-1]"\n        ((word--))\n    fi\n\n'
+        "    response=",
+    )
+    source_template = source_template.replace(
+        'COMP_WORDS="${COMP_WORDS[*]}" COMP_CWORD=$COMP_CWORD', 'COMP_WORDS="${words[*]}" COMP_CWORD=$word'
     ).replace(
         "            COMPREPLY+=($value)\n",
         "            COMPREPLY+=($value)\n            [[ $value != *: ]] || compopt -o nospace\n",
@@ -43,9 +74,22 @@ class BashFunction(BashComplete):
 
 
 class FishFunction(FishComplete):
-    """Click's script; as it comes, a description ends at its first comma."""
+    """Click's script; as it comes, a description ends at its first comma, and `--option=value` has no completion."""
 
-    source_template = FishComplete.source_template.replace('string split ","', 'string split --max 1 ","')
+    source_template = (
+        FishComplete.source_template.replace('string split ","', 'string split --max 1 ","')
+        .replace(
+            "    for completion",
+            "    set -l option (string match --regex -- '^--[^=]+=' (commandline -ct));\n\n    for completion",
+        )
+        .replace("(commandline -t)", "(commandline -ct)")
+        .replace(
+            "__fish_complete_directories $metadata[2];",
+            'printf "%%s\\n" "$option"(__fish_complete_directories $metadata[2]);',
+        )
+        .replace("__fish_complete_path $metadata[2];", 'printf "%%s\\n" "$option"(__fish_complete_path $metadata[2]);')
+        .replace("echo $metadata[2];", 'echo "$option"$metadata[2];')
+    )
 
 
 COMPLETIONS: dict[str, type[ShellComplete]] = {
@@ -78,7 +122,6 @@ def table(head: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> str:
 
 BLOCKS: dict[str, Callable[[], str]] = {
     "exit-codes": lambda: table(("exit code", "means"), EXIT_STATUS.items()),
-    "rights": lambda: "\n".join(("```text", *(f"{verb:6} {path.format(zone='ZONE')}" for verb, path in RULES), "```")),
     "token-page": lambda: f"<{token_page('example.com')}>",
 }
 """What README has between `<!-- begin NAME -->` and `<!-- end NAME -->`."""

@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 
-from dkimctl.cli.frame import App
+from dkimctl.cli.app import App
 from dkimctl.errors import CheckFailed
-from dkimctl.install.attempt import Attempt, Failure, attempt
-from dkimctl.lifecycle import rotate, switching
+from dkimctl.install.attempt import Attempt, attempt
+from dkimctl.install.proof import Failure
+from dkimctl.lifecycle import run, switching
 from dkimctl.sandbox import Sandbox, Switches
 from dkimctl.signers.base import SigningKey
 from tests.clocks import ManualClock
@@ -136,7 +137,7 @@ def _play_the_daemon(made: Rotating, monkeypatch: pytest.MonkeyPatch) -> None:
         return failures(keys)
 
     played: dict[tuple[Any, str], Callable[..., Any]] = {
-        (rotate, "has_daemon"): lambda _: True,
+        (run, "has_daemon"): lambda _: True,
         (switching, "attempt"): attempted,
         (switching, "prove"): proven,
         (switching, "reload_again"): lambda _: None,

@@ -64,10 +64,10 @@ STEPS = (
 class State:
     """What a rotation is about, comparable between machines: keys and times differ, what became of them must not."""
 
-    keys: dict[str, tuple[str, bool]]
-    """Selector → phase, and whether the private key is there."""
+    keys: tuple[tuple[str, bool], ...]
+    """Phase, and whether the private key is there, from the oldest on: the month may change while a test runs."""
     records: dict[str, str]
-    """Name in the zone → the selector of the key there, `p=` for none, `?` for one that nobody has."""
+    """Which key's name in the zone → which key is there, `p=` for none, `?` for one that nobody has."""
     table: tuple[str, ...]
     is_served: bool
     """True when DNS serves what the account has."""
@@ -96,6 +96,8 @@ class Rotation:
         if strace:
             shown = [word for name, value in environment.items() for word in ("-E", f"{name}={value}")]
             command, environment = ("strace", "-qq", "-s", "0", *strace, *shown, *command), {}
+        for left in (machine.directory / "dev/shm").iterdir():
+            left.unlink()  # the libfaketime of a run that was killed, over which the next would stumble
         os.utime(machine.directory / "etc/postfix/main.cf", (0, 0))  # postconf waits until it is two seconds old
         ended = machine.run(*command, check=False, env=environment)
         return Run(ended.returncode, ended.stdout, ended.stderr)
@@ -156,6 +158,7 @@ class Rotation:
     def restore(self) -> None:
         """Put everything back as it was saved; the daemon reads its tables again where they changed."""
         machine = self.relay.machine
+        machine.run("rm", "-rf", "/run/dkimctl")  # what a killed run has left there is removed by the next, and counts
         tables = [self._table()]
         for name in SAVED:
             source = self.saved / name
@@ -196,17 +199,31 @@ class Rotation:
 
     def state(self) -> State:
         """What there is now."""
-        notes = {path.stem: json.loads(path.read_bytes()) for path in self.keys.glob("[!.]*.json")}
-        zone = self.sandbox.zone(DOMAIN)
+        paths = sorted(self.keys.glob("[!.]*.json"))  # dk202611, dk202611b, dk202612: from the oldest on
+        zone, table, private = self.sandbox.zone(DOMAIN), "\n".join(self._table()), self.private_keys()
+        all_notes = {path.stem: json.loads(path.read_bytes()) for path in paths}
+        # what was killed before it had a private key never became one
+        notes = {stem: one for stem, one in all_notes.items() if stem in private or one["phase"] != "generated"}
+        numbered = {stem: f"key {number}" for number, stem in enumerate(notes)}
 
         def whose(text: str) -> str:
             value = re.sub(r'[" ]', "", text).rpartition("p=")[2]
-            return next((stem for stem, known in notes.items() if known["public"] == value), "?" if value else "p=")
+            found = (numbered[stem] for stem, known in notes.items() if known["public"] == value)
+            return next(found, "?" if value else "p=")
 
-        records = {one.sub_domain: whose(one.target) for one in zone.edited if "_domainkey" in one.sub_domain}
-        private = self.private_keys()
-        keys = {stem: (str(known["phase"]), stem in private) for stem, known in notes.items()}
-        return State(keys, records, self._table(), zone.deployed, self._noted().get("begun") is not None)
+        def phase(stem: str) -> str:
+            """Some session may or may not be open still that began before the switch: that is up to the machine."""
+            said = str(notes[stem]["phase"])
+            return "retiring" if said == "active" and f"/{stem}.private" not in table else said
+
+        records = {
+            re.sub(r"^[^.]+", lambda label: numbered.get(label[0], label[0]), one.sub_domain): whose(one.target)
+            for one in zone.edited
+            if "_domainkey" in one.sub_domain
+        }
+        keys = tuple((phase(stem), stem in private) for stem in notes)
+        rows = tuple(re.sub(r"dk\d+[a-z]*", lambda stem: numbered.get(stem[0], stem[0]), row) for row in self._table())
+        return State(keys, records, rows, zone.deployed, self._noted().get("begun") is not None)
 
     def has_begun(self) -> bool:
         """True when the wish of `--now` was noted, or fulfilled."""
@@ -233,7 +250,12 @@ def rotation(port: int) -> Iterator[Rotation]:
         Sandbox(zones=[DOMAIN], on_call=lambda call: calls[0](call)) as sandbox,
     ):
         machine = relay.machine
-        machine.environment.update(sandbox.environment())
+        machine.environment.update(sandbox.environment(), TMPDIR="/run")
+        machine.run("mkdir", "-p", "-m", "755", "/etc/dkimctl")
+        socket = (
+            f"local:/var/spool/postfix/opendkim/{port}.sock"  # sessions of other machines are seen at the usual one
+        )
+        machine.write("/etc/dkimctl/dkimctl.toml", f'[signing]\nsocket = "{socket}"\n')
         machine.run("mkdir", "-p", "-m", "1777", "/dev/shm")  # libfaketime shares its start between processes
         setup = ("setup", DOMAIN, "--provider", "ovh", "--timeout", "20")
         machine.dkimctl(*setup, check=False)

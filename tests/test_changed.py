@@ -2,6 +2,7 @@
 
 import pytest
 
+from dkimctl.output.documents import DOCUMENTS
 from tests.conftest import DkimctlInside
 from tests.rendering import write
 
@@ -16,6 +17,20 @@ COMMANDS = (
     ("init", "--uninstall"),
     ("uninstall",),
 )
+
+ONLY_LOOK = {
+    *("record", "verify-dns", "status", "inspect", "ovh whoami", "why", "selftest", "sandbox", "demo"),
+    *("fleet status", "fleet simulate"),
+}
+"""What these leave behind is at most a note of what was seen."""
+
+SAID = {"changed", "publication"}
+
+
+def test_every_command_that_changes_something_says_so() -> None:
+    """`changed` is in every document of every command that can change something; a line of jsonl has its outcome."""
+    silent = {name for name, documents in DOCUMENTS.items() if any(not kind.keys() & SAID for kind in documents)}
+    assert silent == ONLY_LOOK
 
 
 def test_changed_is_true_once(dkimctl_inside: DkimctlInside) -> None:

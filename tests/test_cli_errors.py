@@ -15,7 +15,9 @@ import pytest
 from dkimctl import errors
 from dkimctl.cli import main
 from dkimctl.manual.commands import EXIT_STATUS
+from dkimctl.output.terminal import Terminal
 from tests.conftest import Dkimctl, DkimctlInside
+from tests.processes import started
 
 
 @pytest.mark.parametrize(
@@ -37,9 +39,11 @@ from tests.conftest import Dkimctl, DkimctlInside
             "no such option: --root",
             "options come after the command's name: dkimctl record --root",
         ),
+        (("revoke", "x.example"), "missing option '--leaked'. Choose from: key, host", "see: dkimctl revoke --help"),
         (("genkey", "-b"), "option '-b' requires an argument", "see: dkimctl genkey --help"),
         (("genkey", "-b", "many", "x.example"), "invalid value for '-b' / '--bits'", "see: dkimctl genkey --help"),
         (("record", "--format", "xml"), "invalid value for '--format'", "see: dkimctl record --help"),
+        (("revoke", "x.example"), "missing option '--leaked'. Choose from: key, host", "see: dkimctl revoke --help"),
         (("genkey", "x.example", "--root", ""), "--root has an empty value", "give a value, or omit the option"),
         (("genkey", "x.example", "-s", ""), "--selector has an empty value", "give a value, or omit the option"),
         (("record", "a_b.example"), "not a domain name: a_b.example", "a domain looks like example.com"),
@@ -100,26 +104,35 @@ def test_errors_as_json(dkimctl_inside: DkimctlInside) -> None:
 def test_every_error_is_a_status_line_for_nagios(
     dkimctl_inside: DkimctlInside, command: str, form: tuple[str, ...], mistake: tuple[str, ...], message: str
 ) -> None:
-    """With --format nagios an error is UNKNOWN on stdout, without performance data, and nothing else is printed."""
+    """With --format nagios an error is one line on stdout, UNKNOWN, and nothing else is printed."""
     ran = dkimctl_inside(command, *form, *mistake)
-    first, *_ = ran.out.splitlines()
-    assert (ran.code, ran.err, "|" in ran.out) == (3, "", False)
-    assert first.startswith(f"DKIM UNKNOWN - {message}")
+    [line] = ran.out.splitlines()
+    assert (ran.code, ran.err, "|" in line) == (3, "", False)
+    assert line.startswith(f"DKIM UNKNOWN - {message}")
 
 
 def test_for_nagios_no_key_and_a_bug_are_unknown(
     dkimctl_inside: DkimctlInside, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither a host without keys nor an internal error looks like a wrong record; the hint follows the status line."""
+    """Neither a host without keys nor an internal error looks like a wrong record; the hint is in the same line."""
     ran = dkimctl_inside("verify-dns", "--format", "nagios")
     assert (ran.code, ran.err) == (3, "")
     assert ran.out.startswith("DKIM UNKNOWN - no managed domain: ")
-    assert "\nhint: " in ran.out
-    monkeypatch.setattr("dkimctl.cli.frame.App.store", property(lambda _: 1 // 0))
+    assert "; hint: " in ran.out
+    assert ran.out.count("\n") == 1
+    monkeypatch.setattr("dkimctl.cli.app.App.store", property(lambda _: 1 // 0))
     monkeypatch.setattr("tempfile.tempdir", str(dkimctl_inside.scratch.home))
     ran = dkimctl_inside("verify-dns", "--format", "nagios")
     assert (ran.code, ran.err) == (3, "")
     assert ran.out.startswith("DKIM UNKNOWN - this is a bug in dkimctl (ZeroDivisionError)")
+
+
+def test_for_nagios_verbose_is_about_the_problems(capsys: pytest.CaptureFixture[str]) -> None:
+    """What else -v shows stays away: Icinga shows stderr as part of the plug-in's text."""
+    Terminal(verbosity=1, nagios=True).detail("GET /auth/time: 200")
+    assert capsys.readouterr() == ("", "")
+    Terminal(verbosity=1).detail("GET /auth/time: 200")
+    assert "GET /auth/time: 200" in capsys.readouterr().err
 
 
 def test_for_nagios_an_unreadable_key_is_unknown(dkimctl_inside: DkimctlInside) -> None:
@@ -152,7 +165,7 @@ def test_a_named_configuration_file_must_exist(dkimctl_inside: DkimctlInside) ->
 
 def test_a_bug_is_one_line_and_a_private_file(dkimctl_inside: DkimctlInside, monkeypatch: pytest.MonkeyPatch) -> None:
     """Exit code 70; the traceback is in a file that only the caller can read, and not on the terminal."""
-    monkeypatch.setattr("dkimctl.cli.frame.App.store", property(lambda _: 1 // 0))
+    monkeypatch.setattr("dkimctl.cli.app.App.store", property(lambda _: 1 // 0))
     monkeypatch.setattr("tempfile.tempdir", str(dkimctl_inside.scratch.home))
     ran = dkimctl_inside("record")
     assert (ran.code, ran.out) == (70, "")
@@ -167,35 +180,34 @@ def test_a_bug_is_one_line_and_a_private_file(dkimctl_inside: DkimctlInside, mon
 
 def test_a_bug_where_nothing_can_be_written(dkimctl_inside: DkimctlInside, monkeypatch: pytest.MonkeyPatch) -> None:
     """Even with the disk full it is one line, and exit code 70."""
-    monkeypatch.setattr("dkimctl.cli.frame.App.store", property(lambda _: 1 // 0))
+    monkeypatch.setattr("dkimctl.cli.app.App.store", property(lambda _: 1 // 0))
     monkeypatch.setattr("tempfile.tempdir", str(dkimctl_inside.scratch.home / "missing"))
     ran = dkimctl_inside("record")
     assert ran.code == 70
     assert "(ZeroDivisionError); the traceback could not be written: cannot write" in ran.err
 
 
+def has_a_key(keys: Path) -> bool:
+    """Return True once a private key is there; directories may come and go meanwhile, at which `glob` fails."""
+    return any(name.endswith(".private") for _, _, names in os.walk(keys) for name in names)
+
+
 def test_interrupted(dkimctl: Dkimctl) -> None:
     """Ctrl-C: one sentence, exit code 130, no traceback."""
     names = "\n".join(f"d{i}.example" for i in range(200))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "dkimctl", "genkey", "--from-file", "-", "-s", "mail", "-b", "4096"],
-        env=dkimctl.scratch.environment(),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    assert process.stdin is not None
-    process.stdin.write(names)
-    process.stdin.close()
-    process.stdin = None
-    keys = dkimctl.root / "etc/opendkim/keys"
-    deadline = time.monotonic() + 60
-    while not list(keys.glob("*/*.private")) and time.monotonic() < deadline and process.poll() is None:
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    command = [sys.executable, "-m", "dkimctl", "genkey", "--from-file", "-", "-s", "mail", "-b", "4096"]
+    environment, pipe = dkimctl.scratch.environment(), subprocess.PIPE
+    with started(command, env=environment, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True) as process:
+        assert process.stdin is not None
+        process.stdin.write(names)
+        process.stdin.close()
+        process.stdin = None
+        keys = dkimctl.root / "etc/opendkim/keys"
+        deadline = time.monotonic() + 60
+        while not has_a_key(keys) and time.monotonic() < deadline and process.poll() is None:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert err.splitlines()[-1].startswith("dkimctl: interrupted; ")
     assert "Traceback" not in err
@@ -224,6 +236,35 @@ def test_interrupted_while_a_class_is_made(dkimctl: Dkimctl, tmp_path: Path) -> 
         text=True,
     )
     assert process.returncode == 130, process.stderr
+
+
+_FINALIZED = """
+import os, signal, sys, time
+from dkimctl.cli import main
+from dkimctl.entry import main as run
+
+class Finalized:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+
+def interrupted():
+    Finalized()
+    try:
+        time.sleep(60)
+    except KeyboardInterrupt:
+        return 130
+
+main.run = interrupted
+sys.exit(run())
+"""
+
+
+def test_interrupted_while_an_object_is_finalized(dkimctl: Dkimctl) -> None:
+    """Ctrl-C in the middle of a `__del__`, where Python drops an exception: it ends the run all the same, silently."""
+    ended = subprocess.run(
+        [sys.executable, "-c", _FINALIZED], env=dkimctl.scratch.environment(), capture_output=True, text=True
+    )
+    assert (ended.returncode, ended.stderr) == (130, "")
 
 
 def test_a_reader_who_has_gone(dkimctl: Dkimctl) -> None:

@@ -247,7 +247,7 @@ def test_what_the_system_denies_is_no_bug(
     def fail(_: object) -> None:
         raise error
 
-    monkeypatch.setattr("dkimctl.cli.frame.App.store", property(fail))
+    monkeypatch.setattr("dkimctl.cli.app.App.store", property(fail))
     monkeypatch.setattr("tempfile.tempdir", str(dkimctl_inside.scratch.home))
     ran = dkimctl_inside("record")
     assert ran.code == 3

@@ -18,6 +18,7 @@ from dkimctl.cli.completing import complete_providers
 from dkimctl.cli.main import cli
 from tests import regenerate
 from tests.conftest import REPOSITORY, Dkimctl, Scratch, needs
+from tests.test_help import EVERY_COMMAND
 
 SCRIPTS = REPOSITORY / "completions"
 
@@ -73,6 +74,16 @@ def test_files_are_offered_where_one_is_wanted(dkimctl: Dkimctl, words: str, kin
     assert ran.out == f"{kind},m\n"
 
 
+def test_the_root_on_the_line_counts(dkimctl: Dkimctl, tmp_path: Path) -> None:
+    """Domains and selectors are those of the tree that --root names."""
+    staged = tmp_path / "staged"
+    staged.mkdir()
+    assert dkimctl("genkey", "staged.example", "-s", "mail", "--algorithm", "ed25519", "--root", staged).code == 0
+    words = f"dkimctl status --root {staged} st"
+    ran = dkimctl(env={"_DKIMCTL_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": "4"})
+    assert ran.out == "plain,staged.example\n"
+
+
 @pytest.mark.parametrize("env", [{"COMP_WORDS": "dkimctl ", "COMP_CWORD": "x"}, {}, {"COMP_WORDS": "'"}])
 def test_nothing_is_said_where_completion_fails(dkimctl: Dkimctl, env: dict[str, str]) -> None:
     """No error appears in the line that is being typed."""
@@ -103,6 +114,8 @@ def test_fish(shell_environment: dict[str, str]) -> None:
     assert complete("dkimctl record --format o") == ["oneline", "ovh"]
     assert complete("dkimctl record exam") == ["example.com"]
     assert complete("dkimctl record example.com -s m") == ["mail"]
+    assert complete("dkimctl record --format=onel") == ["--format=oneline"]
+    assert described("dkimctl fleet dr") == {"drain": EVERY_COMMAND["fleet drain"].get_short_help_str(limit=200)}
 
 
 def test_bash(shell_environment: dict[str, str]) -> None:
@@ -124,6 +137,7 @@ def test_bash(shell_environment: dict[str, str]) -> None:
     assert complete("dkimctl record --format o") == ["oneline", "ovh"]
     assert complete("dkimctl record exam") == ["example.com"]
     assert complete("dkimctl record example.com -s m") == ["mail"]
+    assert complete("dkimctl record --format = onel") == ["oneline"]  # as bash splits it
 
 
 @needs("zsh")
@@ -136,6 +150,7 @@ def test_zsh(shell_environment: dict[str, str]) -> None:
         zsh.type("-s ma\t", until="mail ")
         zsh.type("--for\t", until="--format ")
         zsh.type("onel\t", until="oneline ")
+        zsh.type("\x15dkimctl record --format=onel\t\x01echo \n", until="\ndkimctl record --format=oneline")
     with Typist(["zsh", "-f", "-i"], shell_environment) as zsh:
         zsh.type(f"fpath=({SCRIPTS} $fpath); autoload -Uz compinit; compinit -u -D; PS1='re''ady: '\n", until="ready:")
         zsh.type("dkimctl publish --provider rfc\t", until="rfc2136:")

@@ -122,7 +122,8 @@ def test_rules_that_cannot_work(tmp_path: Path, text: str, place: str) -> None:
 
 def test_rules_count_only_where_something_happens(tmp_path: Path) -> None:
     """With automation off nothing is replaced by itself, so no time is too short."""
-    load(tmp_path, '[lifecycle]\nautomation = "off"\nrotate_after = "1d"\n')
+    settings = load(tmp_path, '[lifecycle]\nautomation = "off"\nrotate_after = "1d"\n')
+    assert (settings.lifecycle.automation, settings.lifecycle.rotate_after) == ("off", DAY)
 
 
 def test_keys_taken_over_are_left_alone_until_their_domain_says_otherwise(tmp_path: Path) -> None:

@@ -176,6 +176,38 @@ def test_parts_that_are_missing_or_cut(edit: Edit, words: str) -> None:
     assert "another key" not in reason or "cut" in reason
 
 
+@pytest.mark.parametrize(
+    ("line", "now", "words"),
+    [
+        (b"Hello,\r\n", b"Hello,\r\r\n", "a carriage return was added"),
+        (b"\r\n>From me", b"\r\nFrom me", "became \u201cFrom \u201d"),
+        (b"caf=C3=A9", b"caf\xc3\xa9", "its hash is not bh="),
+    ],
+)
+def test_no_encoding_is_blamed_without_its_marks(line: bytes, now: bytes, words: str) -> None:
+    """Quoted-printable is named only where the body has an = that it writes."""
+    source = MESSAGE + b"\r\n" + line if b">" not in line else MESSAGE.removesuffix(b"\r\n") + line
+    reason = why(signed_by_hand(source, PAIR, RELAXED).replace(line, now))
+    assert words in reason
+    assert "quoted-printable" not in reason
+
+
+@pytest.mark.parametrize("other", [b"x" * 32, b"y" * 32])
+def test_a_changed_bh(other: bytes) -> None:
+    """A bh= that was changed on the way is the only reason: the body and the other fields are as they were."""
+    changed = re.sub(rb"bh=[^;]*", b"bh=" + base64.b64encode(other), signed_by_hand(MESSAGE, PAIR, RELAXED), count=1)
+    assert outcome(changed).reasons == ("bh= was changed after it was signed, and the body was not",)
+
+
+def test_an_added_from_below_the_signed_one() -> None:
+    """The field that was added is named, and never the signed one as the one that nobody signed."""
+    added = signed_by_hand(MESSAGE, PAIR, RELAXED).replace(b"\r\n\r\n", b"\r\nFrom: eve@evil.example\r\n\r\n", 1)
+    seen = outcome(added)
+    assert "a field From was added after it was signed" in seen.reasons[0]
+    assert "eve@" in seen.reasons[0]
+    assert seen.wrong == ()
+
+
 def test_bodies_that_became_parts_of_a_multipart() -> None:
     """A list that wraps the text to add a footer is recognised; a converted charset as well."""
     raw = signed_by_hand(MESSAGE, PAIR, RELAXED)

@@ -64,6 +64,8 @@ ZONE = (
 )
 
 
+SIGNED = "8 4 300 20261201000000 20261101000000 1234 example.com. abcdEFGH1234+/ abcdefg=="
+DELV = f"; fully validated\n{OWNER}. 300 IN TXT {STRINGS}\n{OWNER}. 300 IN RRSIG TXT {SIGNED}\n"
 TWO = f'"{RECORD[:250]}" "{RECORD[250:]}"'
 SHOWN = f"{{{RECORD[:250]}, {RECORD[250:]}}}"
 TABLE = "Name             Type   TTL   Section    Strings\r\n----             ----   ---   -------    -------\r\n"
@@ -113,6 +115,18 @@ LINES = [RECORD[i : i + 64] for i in range(0, len(RECORD), 64)]
         (OTHERS, "lines of a zone file"),
         (f"{OWNER}.\t1\tIN\tTXT\t{TWO} ; cf_tags=\n", "a line of a zone file"),
         (RECORD.encode("utf-16-le"), ""),
+        (DELV, "lines of a zone file"),
+        (f"{STRINGS}\nTXT {SIGNED}\n", ""),
+        (f"'{OWNER}:{RECORD}:3600", "a line of tinydns-data"),
+        (f"'{OWNER}:{RECORD.replace(';', chr(92) + '073').replace('=', chr(92) + '075')}\n", "a line of tinydns-data"),
+        (f'txt-record={OWNER},"{RECORD[:250]}","{RECORD[250:]}"\n', "a record within other text"),
+        (f'Name,Type,Value,TTL\n{OWNER},TXT,"{RECORD}","300"\n', "a record within other text"),
+        (f"mail._domainkey:\n  values:\n    - {RECORD.replace(';', chr(92) + ';')}\n", "a record within other text"),
+        (
+            RECORD[:70] + "=\n" + RECORD[70:140] + "=\n" + RECORD[140:200] + "=\n" + RECORD[200:],
+            "text encoded for a mail",
+        ),
+        (RECORD.replace("=", "=3D"), "text encoded for a mail"),
     ],
 )
 def test_a_right_record_among_other_words(text: str | bytes, looks: str) -> None:
@@ -215,6 +229,9 @@ def test_a_right_record_in_every_wrapping(text: str | bytes, looks: str) -> None
         ('"k1._domainkey.provider.example."', "DKIM201"),
         ('"v=spf1 include:_spf.example.com -all"', "DKIM201"),
         ("v=DMARC1; p=none; rua=mailto:a@example.com", "DKIM201"),
+        ("dkim=all", "DKIM201"),
+        ("o=~; r=postmaster@example.com", "DKIM201"),
+        ("google-site-verification=abcDEF-123_456", "DKIM201"),
     ],
 )
 def test_a_broken_record_is_no_mail(text: str, code: str) -> None:
@@ -271,6 +288,38 @@ def test_answers_without_a_record() -> None:
     ):
         with pytest.raises(CheckFailed, match="NXDOMAIN: there is no such name"):
             seen(text)
+
+
+@pytest.mark.parametrize(
+    ("status", "words"), [(0, "NOERROR and has no TXT"), (2, "SERVFAIL"), (3, "NXDOMAIN: there is")]
+)
+def test_dns_over_https_without_an_answer(status: int, words: str) -> None:
+    """The response code is repeated; neither that nor other JSON is taken for a message."""
+    with pytest.raises(CheckFailed, match=words):
+        seen(json.dumps({"Status": status, "Question": [{"name": OWNER, "type": 16}]}))
+    with pytest.raises(CheckFailed, match="this is JSON"):
+        seen(json.dumps([status]))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (f"v=DKIM1; k=rsa p={P}", "a semicolon is missing before p="),
+        (f"v=DKIM1; t=s\tp={P}", "a semicolon is missing before p="),
+        (f"v=DKIM1 k=rsa; p={P}", "a semicolon is missing after DKIM1"),
+        (f"V=DKIM1; K=rsa; P={P}", "P= is another one, capitals count"),
+    ],
+)
+def test_why_there_is_no_key_is_said(text: str, words: str) -> None:
+    """Where p= is there and cannot be read, the reason is named."""
+    assert words in " ".join(f.seen for f in seen(text).findings)
+
+
+def test_a_string_that_no_zone_file_takes() -> None:
+    """More than 255 octets in one string: name servers refuse the file, and a tool that shows it joined them."""
+    for text in (f'mail._domainkey IN TXT "{RECORD}"', f'$TTL 60\nmail._domainkey TXT "{RECORD}"\nwww A 192.0.2.1\n'):
+        assert any(f"a string of {len(RECORD)} octets" in remark for remark in seen(text).remarks)
+    assert seen(ZONE).remarks == ()
 
 
 def test_pem() -> None:

@@ -66,8 +66,28 @@ def test_fix(dkimctl_inside: DkimctlInside, case: Case) -> None:
     fixed = dkimctl_inside("doctor", "--fix", "--json")
     assert case.code not in {f["code"] for f in fixed.json["findings"]}
     assert any(word in fixed.err for word in ("chown", "chmod", "sed -i"))
+    assert fixed.json["changed"] is True
     again = dkimctl_inside("doctor", "--fix", "--json")
-    assert (again.err, again.code) == ("", fixed.code)
+    assert (again.err, again.code, again.json["changed"]) == ("", fixed.code, False)
+
+
+@needs("postconf", root=True)
+@pytest.mark.parametrize("is_link", [True, False], ids=["a link", "a second name"])
+def test_no_file_is_given_away_that_the_daemons_user_has_named_a_key(
+    dkimctl_inside: DkimctlInside, is_link: bool
+) -> None:
+    """Another daemon's key under the name of its own: `--fix` leaves it alone, and no command would give it away."""
+    tree = Tree(dkimctl_inside.root)
+    theirs, key = tree.at("/etc/tls.key"), tree.at(KEY)
+    shutil.copyfile(key, theirs)
+    theirs.chmod(0o600)
+    key.unlink()
+    key.symlink_to("../../../tls.key") if is_link else key.hardlink_to(theirs)
+    ran = dkimctl_inside("doctor", "--fix", "--json")
+    (fix,) = [f["fix"] for f in ran.json["findings"] if f["code"] == "DKIM602"]
+    assert fix.startswith(f"ls -l {key} ")
+    assert not any(word in fix + ran.err for word in ("chown", "chmod"))
+    assert (theirs.stat().st_uid, theirs.stat().st_mode & 0o777) == (0, 0o600)
 
 
 @needs("postconf", root=True)
@@ -122,7 +142,10 @@ def test_forms(dkimctl_inside: DkimctlInside) -> None:
     assert f"fix: chmod 0600 {tree.at(KEY)}\n" in text.out
     assert text.out.endswith("1 error, 2 info\n")
     nagios = dkimctl_inside("doctor", "--format", "nagios")
-    assert nagios.out.startswith("DKIM HOST CRITICAL - 1 error | error=1 unknown=0 warning=0\nDKIM606 ")
+    [line] = nagios.out.splitlines()
+    assert line.startswith("DKIM HOST CRITICAL - 1 error: DKIM606 ")
+    assert line.endswith(" | error=1 unknown=0 warning=0")
+    assert dkimctl_inside("doctor", "--format", "nagios", "-v").out.startswith(f"{line}\nDKIM606 ")
     prometheus = dkimctl_inside("doctor", "--format", "prometheus")
     assert 'dkimctl_host_findings{code="DKIM606",severity="error"} 1\n' in prometheus.out
     assert "dkimctl_host_right 0\n" in prometheus.out
@@ -135,8 +158,11 @@ def test_quiet_is_silent_only_while_nothing_is_wrong(dkimctl_inside: DkimctlInsi
     tree = Tree(dkimctl_inside.root)
     right = dkimctl_inside("doctor", "-q")
     assert (right.code, right.out, right.err) == (0, "", "")
+    assert dkimctl_inside("doctor", "-q", "--json").json["changed"] is False, "a document is wanted all the same"
     tree.change(KEY, 0o644)
-    assert "DKIM606" in dkimctl_inside("doctor", "-q").out
+    quiet = dkimctl_inside("doctor", "-q").out
+    assert "DKIM606" in quiet
+    assert "info" not in quiet
 
 
 @needs("postconf", root=True, namespaces=True)

@@ -65,6 +65,8 @@ NOT_APPLIED = {
     "DKIM910": "this machine's clock: test_doctor_clock.py",
     "DKIM911": "this machine's clock: test_doctor_clock.py",
     "DKIM912": "this machine's clock: test_doctor_clock.py",
+    "DKIM916": "the timer of this machine: test_lifecycle_last_run.py",
+    "DKIM917": "the clock that jumped since the last run: test_lifecycle_last_run.py",
     "DKIM990": "who runs doctor",
     "DKIM991": "what is installed here",
     "DKIM992": "nothing is wrong",
@@ -247,7 +249,14 @@ def test_tables_in_the_configuration_itself(dkimctl_inside: DkimctlInside) -> No
 
 @pytest.mark.parametrize(
     ("option", "code"),
-    [("-p inet:8891", "DKIM827"), ("-p inet:localhost:8891", "DKIM704"), ("-k /etc/k", "DKIM734"), ("-b v", "DKIM720")],
+    [
+        ("-p inet:8891", "DKIM827"),
+        ("-p inet:localhost:8891", "DKIM704"),
+        ("-k /etc/k", "DKIM734"),
+        ("-b v", "DKIM720"),
+        ("-o from", "DKIM718"),
+        ("-T x", "DKIM704"),
+    ],
 )
 def test_the_line_that_starts_the_daemon(dkimctl_inside: DkimctlInside, option: str, code: str) -> None:
     """A setting on the unit's command line has to be edited by hand: no command writes over its ExecStart."""
@@ -412,6 +421,56 @@ def test_mail_from_outside_is_no_longer_signed(dkimctl_inside: DkimctlInside, pa
     assert paste(hole["fix"]).returncode == 0
     assert not {f["code"] for f in found(dkimctl_inside)} & {"DKIM801", "DKIM805", "DKIM809", "DKIM810", "DKIM828"}
     assert "smtpd_milters = unix:opendkim/opendkim.sock" in tree.at(MAIN_PATH).read_text()
+
+
+BARE_PORT = (
+    "10025 inet n - n - - smtpd\n  -o content_filter=\n  -o smtpd_client_restrictions=permit_mynetworks,reject\n"
+)
+NO_CHECKS = f"{BACK_IN}  -o receive_override_options=no_header_body_checks\n{LOCAL}"
+TO_SCAN = "FILTER scan:[127.0.0.1]:10024"
+HOLES: list[tuple[str, str, str]] = [
+    ("content_filter", "scan:[127.0.0.1]:10024", BARE_PORT),
+    ("content_filter", "scan:[192.0.2.9]:10024", "192.0.2.1:10025 inet n - n - - smtpd\n  -o content_filter=\n"),
+    ("header_checks", f"regexp:{{{{/^From:/ {TO_SCAN}}}}}", NO_CHECKS),
+    ("smtpd_recipient_restrictions", f"check_sender_access static:{{{TO_SCAN}}}, permit", BARE_PORT),
+    ("smtpd_client_restrictions", "permit_mynetworks, check_client_access cidr:/etc/postfix/access", BARE_PORT),
+]
+"""A setting of main.cf that hands other people's mail to a filter, and where the mail returns, signed (measured)."""
+
+
+@pytest.mark.parametrize(("name", "value", "way_back"), HOLES)
+@pytest.mark.parametrize("signs", [True, False])
+def test_every_way_into_a_filter(
+    dkimctl_inside: DkimctlInside, paste: Paste, name: str, value: str, way_back: str, signs: bool
+) -> None:
+    """FILTER in a table, a return port on every address, a filter elsewhere: mail from outside is never signed.
+
+    Neither where it is today, nor after the fix on a host that does not sign at all yet.
+    """
+    tree = Tree(dkimctl_inside.root)
+    tree.write("/etc/postfix/access", f"# who is scanned\n0.0.0.0/0 {TO_SCAN}\n")
+    tree.main(name, value)
+    tree.append(HOSTS, "192.0.2.9\n")
+    tree.append(MASTER_PATH, way_back)
+    if not signs:
+        tree.main("smtpd_milters", "")
+    before = {f["code"]: f["fix"] for f in found(dkimctl_inside)}
+    assert paste(before["DKIM828" if signs else "DKIM801"]).returncode == 0
+    assert "DKIM828" in before if signs else "DKIM828" not in before
+    assert not {f["code"] for f in found(dkimctl_inside)} & {"DKIM801", "DKIM828"}
+    assert "-o smtpd_milters=\n" in tree.at(MASTER_PATH).read_text()
+
+
+@pytest.mark.parametrize("way_back", [f"{BACK_IN}{LOCAL}", PIPE])
+@pytest.mark.parametrize("name", ["smtpd_milters", "receive_override_options"])
+def test_no_fix_opens_the_way_back(dkimctl_inside: DkimctlInside, paste: Paste, way_back: str, name: str) -> None:
+    """A fix that has main.cf ask the daemon again keeps the service, or sendmail(1), where a filter's mail returns."""
+    tree = Tree(dkimctl_inside.root)
+    tree.write(MASTER_PATH, f"{SMTP}  -o content_filter=scan:[127.0.0.1]:10024\n{way_back}")
+    tree.main(name, "" if name == "smtpd_milters" else "no_milters")
+    code = "DKIM801" if name == "smtpd_milters" else "DKIM830"
+    assert paste(next(f["fix"] for f in found(dkimctl_inside) if f["code"] == code)).returncode == 0
+    assert not {f["code"] for f in found(dkimctl_inside)} & {"DKIM801", "DKIM828", "DKIM830"}
 
 
 @pytest.mark.parametrize(

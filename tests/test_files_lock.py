@@ -1,5 +1,6 @@
 """Locks that another user can hold, and scratch directories of runs that were killed."""
 
+import errno
 import fcntl
 import os
 import signal
@@ -14,7 +15,7 @@ import pytest
 
 from dkimctl import files
 from dkimctl.errors import Unavailable
-from dkimctl.files import lock
+from dkimctl.files import Folder, file_locked, lock
 from dkimctl.files.run_directory import RUN_DIRECTORY
 from tests.clocks import ManualClock
 from tests.conftest import REPOSITORY, needs
@@ -163,3 +164,20 @@ def test_a_leftover_in_which_a_process_works_stays_until_it_has_ended() -> None:
     with files.scratch_directory("test", stop=lambda place: worker.kill()):
         assert not old.exists()
     worker.wait()
+
+
+def test_a_lock_file_that_cannot_be_removed_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What was done under the lock is done: no error follows it, and none of the block is hidden by one."""
+
+    def fail(folder: Folder, name: str) -> bool:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    path = tmp_path / "main.cf.tmp"
+    monkeypatch.setattr(Folder, "remove", fail)
+    with file_locked(path):
+        pass
+    with pytest.raises(ZeroDivisionError), file_locked(path):
+        _ = 1 / 0
+    assert caplog.messages == [f"{path} could not be removed: input/output error"] * 2

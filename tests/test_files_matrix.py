@@ -12,10 +12,11 @@ import pytest
 from tests.attacks import ATTACKS, cases
 from tests.box import box_works, run_in_box
 from tests.conftest import REPOSITORY, needs
+from tests.postgres_server import Missing, require
 from tests.touched import COMMANDS, SYSTEM, TABLE
 
 IS_FULL = os.environ.get("DKIMCTL_TEST_FULL") == "1"
-STEP = 1 if IS_FULL else 23
+STEP = 1 if IS_FULL else 29
 """How many cases are passed over for one that is run; with a prime number every attack and every path has its turn."""
 _PATHS = re.compile(r'(?:AT_FDCWD|\d+)<([^>]*)>, "((?:[^"\\]|\\.)*)"|\w+\("((?:[^"\\]|\\.)*)"')
 _BY_DESCRIPTOR = re.compile(r"f(?:chown|chmod)\(\d+<([^>]*)>")
@@ -24,18 +25,26 @@ _OWN = {path for place in (REPOSITORY, Path(sys.prefix), Path(sys.base_prefix)) 
 """Where the program and its interpreter are: only root can change them here, and they differ between machines."""
 pytestmark = [
     needs("opendkim", "postconf", "rspamadm", "strace", root=True, namespaces=True),
-    pytest.mark.xdist_group("matrix"),
+    pytest.mark.long,
 ]
 
 
 def in_box(*arguments: str, timeout: float) -> str:
     """What tests/attacks.py printed."""
-    if not box_works():
-        pytest.skip("an overlay over / is needed (unshare -m, mount -t overlay)")
+    _skip_without_box()
     command = [sys.executable, "-m", "tests.attacks", *arguments]
     ended = run_in_box(*command, timeout=timeout, PYTHONPATH=str(REPOSITORY))
     assert ended.returncode == 0, ended.stderr[-3000:]
     return ended.stdout
+
+
+def _skip_without_box() -> None:
+    if not box_works():
+        pytest.skip("an overlay over / is needed (unshare -m, mount -t overlay)")
+    try:
+        require()
+    except Missing as missing:
+        pytest.skip(str(missing))
 
 
 def test_no_attack_touches_anything_outside_or_hangs(record_property: Callable[[str, object], None]) -> None:
@@ -87,15 +96,16 @@ def _paths(call: str) -> Iterator[str]:
 
 def test_the_table_has_everything_that_the_commands_touch() -> None:
     """strace sees no file, directory or link that the table does not name; each command did what it is there for."""
-    if not box_works():
-        pytest.skip("an overlay over / is needed (unshare -m, mount -t overlay)")
+    _skip_without_box()
     script = '"$1" -m tests.attacks trace /tmp/trace >&2 && cat /tmp/trace'
     ended = run_in_box("sh", "-c", script, "sh", sys.executable, timeout=900, PYTHONPATH=str(REPOSITORY))
     assert ended.returncode == 0, ended.stderr[-3000:]
     known = re.compile("|".join((*map(_pattern, (*(row.path for row in TABLE), *SYSTEM)), *map(_pattern_of_own, _OWN))))
     unknown = {}
     for path, line in touched(ended.stdout):
-        clean = re.sub(r"\.dkimctl-[0-9a-f]{8}-[0-9a-f]+-[0-9a-f]{16}(/[0-9a-f]{16})?", ".dkimctl-*", path)
+        clean = re.sub(
+            r"\.dkimctl-[0-9a-f]{8}-[0-9a-f]+-[0-9a-f]{16}(\.batch(/.*)?|/[0-9a-f]{16})?", ".dkimctl-*", path
+        )
         if not known.fullmatch(clean) and not clean.endswith(".dkimctl-*"):
             unknown.setdefault(clean, line)
     assert unknown == {}

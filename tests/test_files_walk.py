@@ -388,3 +388,44 @@ def test_copy_is_never_wider_than_its_original(tmp_path: Path) -> None:
     assert owned(target / "below/secret")[1] == 0o600
     assert owned(target / "plain")[1] == 0o644
     assert not (target / "link").is_symlink()
+
+
+# --- the root of a tree is opened once
+
+
+def test_tree_that_was_replaced_is_seen(tmp_path: Path) -> None:
+    """The root that was opened first is used again only while its path leads to it."""
+    tree, other = tmp_path / "tree", tmp_path / "other"
+    for place, content in ((tree, b"old"), (other, b"new")):
+        place.mkdir()
+        (place / "file").write_bytes(content)
+    inside = below(tree, tree / "file")
+    assert files.read_file(inside) == b"old"
+    tree.rename(tmp_path / "away")
+    assert files.read_file(inside) is None
+    other.rename(tree)
+    assert files.read_file(inside) == b"new"
+
+
+def test_way_to_a_tree_that_only_readers_may_go_is_not_taken_to_write(tmp_path: Path) -> None:
+    """A link that others can exchange is followed to read; that is no reason to follow it to write."""
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real/file").write_bytes(b"x")
+    (tmp_path / "shared/link").symlink_to(tmp_path / "real")
+    (tmp_path / "shared").chmod(0o777)
+    tree = tmp_path / "shared/link"
+    inside = below(tree, tree / "file")
+    assert files.read_file(inside) == b"x"
+    with pytest.raises(Refused, match="it is not followed"):
+        files.write_file(inside, b"y")
+
+
+def test_walks_leave_no_descriptors(tmp_path: Path) -> None:
+    """Of many trees that are walked in turn no more than the last one stays open."""
+    before = len(os.listdir("/proc/self/fd"))
+    for number in range(20):
+        files.read_file(below(tmp_path / str(number), tmp_path / str(number) / "file"))
+        (tmp_path / str(number)).mkdir()
+        files.read_file(below(tmp_path / str(number), tmp_path / str(number) / "file"))
+    assert len(os.listdir("/proc/self/fd")) <= before + 2

@@ -11,6 +11,7 @@ import pytest
 
 from dkimctl.adopt.kept_settings import KeptSetting, missing_settings
 from dkimctl.config.load import load_settings
+from dkimctl.signers.service import Action, Service, reload_daemon
 from tests.box import box_works, run_in_box
 from tests.conftest import REPOSITORY, DkimctlInside, needs
 from tests.reachable import reachable_for_all
@@ -136,6 +137,17 @@ def test_setup_takes_the_signer(dkimctl_inside: DkimctlInside) -> None:
     ran = dkimctl_inside("setup", "example.com", *options, "rspamd", "--nameserver", "127.0.0.1:9")
     assert "[signing]" in ran.err
     assert "opendkim" in dkimctl_inside("setup", "example.com", *options, "exim").err
+
+
+@pytest.mark.parametrize(
+    ("program", "advice"), [("sh", "start it: "), ("no-such-daemon", "install it: apt-get install ")]
+)
+def test_what_is_missing_is_installed_before_it_is_started(program: str, advice: str) -> None:
+    """No command is proposed that fails because the daemon is not installed."""
+    service = Service(program, "", "start it by hand", None, "", 0, 0)
+    told = reload_daemon(Action.RESTART, service, None)
+    assert (told.step, told.done) == (Action.START, False)
+    assert told.hint.startswith(advice)
 
 
 def test_remove_means_delete(dkimctl_inside: DkimctlInside) -> None:

@@ -9,7 +9,7 @@ from dkimctl.cli.commands import COMMANDS
 from dkimctl.cli.layout import Command, CommandGroup
 from tests.conftest import DkimctlInside
 
-COMMON = ("--json", "-q, --quiet", "-v, --verbose", "--config FILE", "--root DIR", "-h, --help")
+COMMON = ("--json", "--schema", "-q, --quiet", "-v, --verbose", "--config FILE", "--root DIR", "-h, --help")
 
 
 def command_named(name: str) -> Command | CommandGroup:

@@ -5,21 +5,25 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from dkimctl.config.commented import commented_file
 from dkimctl.config.load import load_settings
-from dkimctl.config.settings import DomainSettings, Lifecycle, Settings
+from dkimctl.config.settings import DomainSettings, Fleet, Lifecycle, Settings, Signing
 from dkimctl.errors import Refused
 from dkimctl.manual.configuration import example_file
-from dkimctl.timer import init, program, units
+from dkimctl.timer import init, program, relay_units, units
 from dkimctl.timer.init import Outcome
 from tests.conftest import Dkimctl, needs
 
 PROGRAM = ["/usr/bin/dkimctl"]
 UNITS = "etc/systemd/system"
+ROTATING = {units.SERVICE, units.TIMER, units.FAILED}
+FOLLOWING = {relay_units.SYNC, relay_units.TIMER, relay_units.WATCH, relay_units.BEFORE_START, relay_units.START_AGAIN}
 
 
 def tree_of(root: Path) -> dict[str, bytes | None]:
@@ -136,17 +140,64 @@ def test_timer_comes_within_the_hours_of_switches() -> None:
     assert "\nOnCalendar=*-*-* 22:00:00 UTC\nRandomizedDelaySec=180min\n" in text
 
 
+def test_a_fleet_is_looked_at_every_ten_minutes() -> None:
+    """Its domains wait for relays, and each knows when it is due."""
+    text = units.timer(Settings(fleet=Fleet(database="postgresql:///dkimctl")))
+    assert "\nDescription=Look every ten minutes whether a DKIM key is due\n" in text
+    assert "\nOnCalendar=*:0/10\n" in text
+
+
+def as_relay(root: Path, **fleet: Any) -> Settings:
+    """Settings of a host that joined a fleet."""
+    (root / "etc/dkimctl").mkdir(parents=True, exist_ok=True)
+    (root / "etc/dkimctl/relay.age").touch()
+    return Settings(root=root, fleet=Fleet(database="postgresql:///dkimctl", **fleet))
+
+
+def test_a_relay_syncs_and_rotates_nothing(settings: Settings) -> None:
+    """A host that joins a fleet changes its units at the next init, and back; --uninstall takes all of them away."""
+    before = tree_of(settings.root)
+    init.install(settings, PROGRAM)
+    done = outcomes(init.install(as_relay(settings.root), PROGRAM))
+    assert {name for name, outcome in done.items() if outcome == Outcome.REMOVED} == ROTATING
+    assert {name for name, outcome in done.items() if outcome == Outcome.MADE} == FOLLOWING
+    both = as_relay(settings.root)
+    (settings.root / "etc/dkimctl/fleet.age").touch()
+    init.install(both, PROGRAM)
+    assert {path.name for path in (settings.root / UNITS).glob("dkimctl-*")} == ROTATING | FOLLOWING
+    assert (settings.root / "etc/opendkim").is_dir()  # its first key may come later
+    init.uninstall(both)
+    (settings.root / "etc/dkimctl/fleet.age").unlink()
+    (settings.root / "etc/dkimctl/relay.age").unlink()
+    (settings.root / "etc/dkimctl").rmdir()
+    assert tree_of(settings.root) == before
+
+
+def test_a_signer_starts_with_old_keys_unless_that_is_forbidden(tmp_path: Path) -> None:
+    """The unit comes before the signer's; the signer needs it only where max_stale is set."""
+    for fleet, needed in (({}, "WantedBy=rspamd.service"), ({"max_stale": 3600}, "RequiredBy=rspamd.service")):
+        settings = replace(as_relay(tmp_path, **fleet), signing=Signing(signer="rspamd"))
+        text = relay_units.relay_units(settings, ["/usr/bin/dkimctl", "fleet", "sync"])[relay_units.BEFORE_START]
+        assert f"\n{needed}\n" in text and "\nBefore=rspamd.service\n" in text
+        assert "\nExecStart=/usr/bin/dkimctl fleet sync --before-start\n" in text
+        assert f"\nOnFailure={relay_units.START_AGAIN}\n" in text
+
+
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed (systemd)")
-def test_units_are_what_systemd_reads(tmp_path: Path) -> None:
-    """systemd finds nothing to say about them, and the rights of the service are few: an exposure of 3.3 at most."""
+@pytest.mark.parametrize("is_relay", [False, True])
+def test_units_are_what_systemd_reads(tmp_path: Path, is_relay: bool) -> None:
+    """systemd finds nothing to say about them, and the rights of the services are few: an exposure of 3.3 at most."""
     program = tmp_path / "dkimctl"
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
-    init.install(Settings(root=tmp_path), [str(program)])
-    paths = [str(tmp_path / UNITS / name) for name in (units.SERVICE, units.TIMER, units.FAILED)]
+    init.install(as_relay(tmp_path) if is_relay else Settings(root=tmp_path), [str(program)])
+    paths = [str(path) for path in (tmp_path / UNITS).glob("dkimctl-*")]
+    assert {Path(path).name for path in paths} == (FOLLOWING if is_relay else ROTATING)
     checked = subprocess.run(["systemd-analyze", "verify", "--man=no", *paths], capture_output=True, text=True)
-    assert [line for line in checked.stderr.splitlines() if "dkimctl-rotate" in line] == []
-    command = ["systemd-analyze", "security", "--offline=yes", "--threshold=33", "--no-pager", paths[0]]
+    assert [line for line in checked.stderr.splitlines() if "dkimctl-" in line] == []
+    asking = (units.FAILED, relay_units.START_AGAIN)  # they do nothing by themselves
+    services = [path for path in paths if path.endswith(".service") and not path.endswith(asking)]
+    command = ["systemd-analyze", "security", "--offline=yes", "--threshold=33", "--no-pager", *services]
     judged = subprocess.run(command, capture_output=True, text=True)
     assert judged.returncode == 0, judged.stdout
 

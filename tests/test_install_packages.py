@@ -9,7 +9,9 @@ from tests.conftest import REPOSITORY, needs
 
 pytestmark = [
     needs(root=True, namespaces=True),
-    pytest.mark.skipif(not (which("apt-get") and which("systemctl")), reason="a Debian with systemd"),
+    pytest.mark.skipif(
+        not (which("apt-get") and which("systemctl")), reason="a Debian with systemd is needed (apt-get, systemctl)"
+    ),
 ]
 
 UNIT = r"[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n"

@@ -11,7 +11,7 @@ import pytest
 
 from dkimctl.config.settings import Settings
 from dkimctl.errors import DiskError, Refused, UsageError
-from dkimctl.install.compare import Change, compare
+from dkimctl.install.compare import Change, Difference, compare
 from dkimctl.install.unified import diff_lines
 from dkimctl.install.write import Installed, install, remove_leftovers
 from dkimctl.keys.metadata import Phase
@@ -256,6 +256,7 @@ for number, root in enumerate(sys.argv[1:]):
 """
 
 
+@pytest.mark.long
 @needs("postconf")
 def test_killed_at_any_moment_the_same_command_completes_the_work(tmp_path: Path) -> None:
     """kill -9 before each change of a file, and again: the next run ends where an undisturbed one does."""
@@ -366,6 +367,16 @@ def test_a_revoked_key_leaves_no_copy(tmp_path: Path, signer: str) -> None:
     assert rendering_for(replace(settings, signing=settings.signing._replace(signer="opendkim"))).leftovers == (
         f"{place}/mail._domainkey.example.net.key",
     )
+
+
+def test_a_copy_that_cannot_be_removed_is_named(settings: Settings) -> None:
+    """The rest is in place then, and is said to be; the next run removes it."""
+    copy = settings.at("/var/lib/dkimctl/rspamd/mail._domainkey.example.com.key")
+    copy.mkdir(parents=True)
+    installed = Installed(Difference(removed=(f"/{copy.relative_to(settings.root)}",)), "")
+    with pytest.raises(DiskError, match=f"the new configuration is in place, but .*{copy}: is a directory") as caught:
+        remove_leftovers(installed, settings)
+    assert caught.value.hint.endswith("it removes that")
 
 
 @pytest.mark.parametrize(("theirs", "is_ours"), [("", False), ("Mode sv\n", False), ("Mode v\n", True)])

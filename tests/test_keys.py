@@ -31,7 +31,7 @@ from dkimctl.keys.directory import KeyDirectory
 from dkimctl.keys.metadata import Metadata, Phase, Tags, new_metadata
 from dkimctl.keys.pair import Algorithm, KeyPair, check_size, generate, load, parse_private_key, parse_public
 from dkimctl.keys.public import PublicKey, PublicKeyFault, decode_public_key
-from dkimctl.keys.store import Key, KeyName, current_key, published_keys, signing_key
+from dkimctl.keys.store import Key, KeyName, current_key, signing_key
 from tests.conftest import needs
 
 NOW = datetime(2026, 11, 23, 10, 4, 2, tzinfo=UTC)
@@ -294,20 +294,6 @@ def test_existing_key_survives_every_attempt_to_make_it_again(tmp_path: Path) ->
     assert not (tmp_path / "elsewhere").exists()
 
 
-def test_keys_are_listed_oldest_first_and_load(tmp_path: Path) -> None:
-    """The store finds what it was given, and the newest waiting key is the one that signs."""
-    store = KeyDirectory(tmp_path)
-    create(store, "b.example", "z1", RSA, datetime(2026, 1, 1, tzinfo=UTC))
-    create(store, "b.example", "a2", ED25519, datetime(2026, 2, 1, tzinfo=UTC))
-    create(store, "a.example", "mail")
-    assert list(store.domains()) == ["a.example", "b.example"]
-    keys = store.keys("b.example")
-    assert [key.selector for key in keys] == ["z1", "a2"]
-    assert store.load(keys[0]) == RSA
-    assert signing_key(keys) == keys[1]
-    assert store.keys("none.example") == ()
-
-
 def test_a_key_is_found_by_its_name(tmp_path: Path) -> None:
     """One key is found whatever the others are like; what is no key of this store is None; an adopted key is one."""
     store = KeyDirectory(tmp_path)
@@ -380,38 +366,6 @@ def test_odd_notes_do_not_hinder(tmp_path: Path) -> None:
     assert store.public(store.keys("example.com")[0]) == RSA.public
 
 
-def test_active_key_signs_though_a_newer_one_waits(tmp_path: Path) -> None:
-    """A new key never takes over by being there."""
-    store = KeyDirectory(tmp_path)
-    old = create(store, "example.com", "old", now=datetime(2026, 1, 1, tzinfo=UTC))
-    create(store, "example.com", "new")
-    store.advance(old, Phase.ACTIVE, NOW)
-    signing = signing_key(store.keys("example.com"))
-    assert signing is not None
-    assert signing.selector == "old"
-
-
-def test_revoked_key_is_neither_published_nor_signing(tmp_path: Path) -> None:
-    """What is revoked stays so."""
-    store = KeyDirectory(tmp_path)
-    store.advance(create(store, "example.com", "mail"), Phase.REVOKED, NOW)
-    keys = store.keys("example.com")
-    assert published_keys(keys) == ()
-    assert signing_key(keys) is None
-
-
-def test_advance_of_a_stale_key_is_refused(tmp_path: Path) -> None:
-    """Two processes cannot both move a key: the second is told that it looks at the past."""
-    store = KeyDirectory(tmp_path)
-    key = create(store, "example.com", "mail")
-    moved = store.advance(key, Phase.PUBLISHED, NOW, "by the first")
-    assert moved.phase is Phase.PUBLISHED
-    with pytest.raises(Refused, match="meanwhile"):
-        store.advance(key, Phase.REVOKED, NOW)
-    (found,) = store.keys("example.com")
-    assert [change.phase for change in found.metadata.history] == [Phase.GENERATED, Phase.PUBLISHED]
-
-
 @needs("opendkim-genkey")
 def test_flat_layout_of_opendkim_genkey_is_read(tmp_path: Path) -> None:
     """Keys made by opendkim-genkey are managed where they lie; the domain comes from the record's comment."""
@@ -443,28 +397,6 @@ def test_key_directory_that_may_not_be_read_is_no_empty_directory(tmp_path: Path
     finally:
         os.seteuid(0)
     assert "sudo" in caught.value.hint
-
-
-def test_a_slot_gets_its_next_key_beside_the_purged_one(tmp_path: Path) -> None:
-    """The selector is used again, the file has another name, and the key is found by its selector as before."""
-    store, now = KeyDirectory(tmp_path), datetime(2026, 11, 1, tzinfo=UTC)
-    made = []
-    for _ in range(2):
-        pair = generate(Algorithm.ED25519)
-        metadata = new_metadata(pair.algorithm, pair.bits, Tags(), now)
-        key = store.create("a.example", "dk1", pair, b"", metadata, in_slot=True)
-        made.append(pair.public)
-        assert store.find(key.name) == store.keys("a.example")[0] == key
-        assert store.public(key) == pair.public
-        if len(made) == 1:
-            store.purge(store.advance(key, Phase.PURGED, now))
-            assert store.keys("a.example") == ()
-            assert store.ended("a.example") == {"dk1"}
-            with pytest.raises(Refused):
-                store.create("a.example", "dk1", pair, b"", metadata)
-    assert next(p.name for p in (tmp_path / "a.example").glob("*.private")).startswith("dk1-")
-    with pytest.raises(Refused):
-        store.create("a.example", "dk1", pair, b"", metadata, in_slot=True)
 
 
 def test_a_domain_that_had_a_proven_key_never_goes_back_to_an_unproven_one() -> None:

@@ -6,6 +6,7 @@ import math
 import secrets
 import shutil
 import sys
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import cache
@@ -31,8 +32,8 @@ from tests.handmade import article
 from tests.host_tree import KEY, Tree, key_pair
 from tests.signatures import MESSAGE, signed_by_hand
 
-badkeys = pytest.importorskip("badkeys", reason="the extra badkeys is not installed")
-gmpy2 = pytest.importorskip("gmpy2")
+badkeys = pytest.importorskip("badkeys", reason="badkeys is not installed (pip install 'dkimctl[badkeys]')")
+gmpy2 = pytest.importorskip("gmpy2", reason="gmpy2 is not installed (pip install 'dkimctl[badkeys]')")
 
 BAD, SHARED = "DKIM309", "DKIM311"
 _ROCA = 0x924CBA6AE99DFA084537FACC54948DF0C23DA044D8CABE0EDD75BC6  # the product of small primes that shows it
@@ -141,6 +142,17 @@ def test_arithmetic_needs_no_list(name: str) -> None:
     assert words in knownbad.weakness(make().public)
     [found] = [f for f in judge(record(make()), Target("s", "example.com")).findings if f.code == BAD]
     assert words in found.seen
+
+
+@pytest.mark.parametrize("damage", ["PKCS#1", "v=DKIM1 k=rsa", "k=rsa; v=DKIM1"])
+def test_a_bad_key_is_found_in_a_damaged_record(damage: str) -> None:
+    """In PKCS#1 form, or after a mistake in another tag, others can sign with it as well."""
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
+
+    pair = close_primes()
+    data = load_der_public_key(pair.public.data).public_bytes(Encoding.DER, PublicFormat.PKCS1)
+    other_form = f"v=DKIM1; k=rsa; p={b64encode(data).decode()}"
+    assert BAD in codes(other_form if damage == "PKCS#1" else f"{damage}; p={pair.public.base64}")
 
 
 def test_a_good_key_is_good() -> None:

@@ -15,6 +15,7 @@ from dkimctl.lifecycle.facts import Facts
 from dkimctl.lifecycle.gather import Gathered
 from dkimctl.lifecycle.plan import Action, Do
 from dkimctl.lifecycle.policy import Policy
+from dkimctl.lifecycle.switch_effects import Switching
 from dkimctl.sandbox import Fault
 from tests.conftest import DkimctlInside
 from tests.rotating import DAY, rotating
@@ -37,11 +38,11 @@ def test_whatever_set_of_domains_fails_the_first_failure_is_the_last_switch(
     for bad in chain.from_iterable(combinations(range(count), size) for size in range(count + 1)):
         batches: list[list[int]] = []
 
-        def switch_all(_: Effects, batch: Any, bad: Any = bad, batches: Any = batches) -> int:
+        def switch_all(_: Switching, batch: Any, bad: Any = bad, batches: Any = batches) -> int:
             batches.append([wanted.index(due) for due in batch])
             return len(set(batches[-1]) & set(bad))
 
-        monkeypatch.setattr(Effects, "_switch_all", switch_all)
+        monkeypatch.setattr(Switching, "_switch_all", switch_all)
         effects = Effects(Settings(), None, SYSTEM_CLOCK, lambda _: None)  # type: ignore[arg-type]
         goes_on = effects.perform(Do.SWITCH, wanted)
         assert [len(batch) for batch in batches[:2]] == [1, 1][: len(batches)]
@@ -79,3 +80,18 @@ def test_a_provider_that_fails_for_one_domain_keeps_no_other(
         for _ in range(3):
             machine.rotate(hours=DAY)
         assert machine.signs("a.example") != ["mail"]
+
+
+def test_damaged_metadata_of_one_domain_let_the_others_switch(
+    dkimctl_inside: DkimctlInside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the key that signs as well, and those of a newer version: its row stays, others are proven and replaced."""
+    with rotating(dkimctl_inside, monkeypatch, "a.example", "b.example") as machine:
+        machine.prepare()
+        path = machine.dkimctl.root / "etc/opendkim/keys/a.example/mail.json"
+        path.write_text(path.read_text().replace('"schema": 1', '"schema": 7'))
+        proven = machine.rotate(hours=25, code=1)
+        assert {step["domain"] for step in proven["steps"] if step["outcome"] == "failed"} == {"a.example"}
+        new = machine.new("b.example")
+        machine.rotate("--now", "b.example", code=0)
+        assert (machine.signs("a.example"), machine.signs("b.example")) == (["mail"], [new])

@@ -22,6 +22,7 @@ WORLDS = {
     "a record deleted by somebody": Size(keys=2, faults=1, kinds=("record deleted",)),
     "a key leaked": Size(keys=2, faults=1, kinds=("key leaked",)),
     "a switch that fails": Size(keys=2, faults=1, kinds=("switch fails",)),
+    "a switch that fails, keys made in one second": Size(keys=2, faults=1, kinds=("switch fails",), same_second=True),
     "two relays, one cut off": Size(keys=2, relays=2, faults=1, kinds=("relay cut off",)),
     "two relays, a key leaked": Size(keys=2, relays=2, faults=1, kinds=("key leaked",)),
     "slots": Size(keys=2, slots=True),

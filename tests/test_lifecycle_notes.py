@@ -29,6 +29,7 @@ on_relays = st.builds(
     failed=instants,
     left=instants,
     pinned=st.lists(st.text(string.hexdigits, min_size=1), max_size=3).map(tuple),
+    is_away=st.just(False),
 )
 junk = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -44,7 +45,7 @@ def stored(metadata: Metadata) -> Metadata:
 @given(records, on_relays, st.sampled_from(Leak))
 def test_facts_are_read_as_they_were_noted(record: RecordFacts, on_relay: KeyOnRelay, leak: Leak) -> None:
     """Whatever was noted comes back, and one kind of facts leaves the others alone."""
-    noted = stored(with_leak(with_on_relay(with_record(BLANK, record), on_relay), leak))
+    noted = stored(with_leak(with_on_relay(with_record(BLANK, record), on_relay), leak, NOW))
     assert read_record(noted, NOW) == record
     assert read_on_relay(noted, NOW) == on_relay
     assert read_leak(noted) is leak

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dkimctl.lifecycle.facts import Facts, KeyFacts, KeyOnRelay, Leak, RecordFacts
+from dkimctl.lifecycle.facts import HERE, Facts, KeyFacts, KeyOnRelay, Leak, RecordFacts
 from dkimctl.lifecycle.plan import Action, Do, Plan, plan
 from dkimctl.lifecycle.policy import DAY, HOUR, Policy, in_window, jitter, window_opens
 from tests.lifecycle_model import Decide
@@ -110,10 +110,10 @@ def test_the_time_as_a_standby_does_not_make_a_key_old(decide: Decide) -> None:
 def test_keys_that_were_too_old_at_the_first_run_are_spread(decide: Decide) -> None:
     """After an upgrade not every domain is due at once: each waits its own part of 90 days, counted from that run."""
     policy = POLICY._replace(overdue_spread=30 * DAY)
-    overdue = on_relay(signing(NOW - 400 * DAY), since=NOW - DAY)
-    made = decide(policy, domain(overdue, ready()), NOW)
-    assert Do.SWITCH not in done(made)
-    assert Do.SWITCH in done(decide(policy, domain(on_relay(overdue, since=NOW - 30 * DAY), ready()), NOW))
+    for is_ours in (True, False):
+        overdue = on_relay(signing(NOW - 400 * DAY, is_ours=is_ours), since=NOW - DAY)
+        assert Do.SWITCH not in done(decide(policy, domain(overdue, ready()), NOW))
+        assert Do.SWITCH in done(decide(policy, domain(on_relay(overdue, since=NOW - 30 * DAY), ready()), NOW))
     regular = on_relay(signing(NOW - 181 * DAY), since=NOW - 181 * DAY)
     assert Do.SWITCH in done(decide(policy, domain(regular, ready()), NOW)), "others wait for nothing"
 
@@ -126,7 +126,7 @@ def test_a_key_made_elsewhere_is_as_old_as_its_material(decide: Decide) -> None:
 
 @pytest.mark.parametrize("changes", [{}, {"is_held": True}, {"may_write": False}, {"free_selector": False}])
 def test_a_key_that_signs_a_month_too_long_is_told_of(decide: Decide, changes: dict[str, bool]) -> None:
-    """Whatever keeps it, a person hears of it from then on, and not a second earlier."""
+    """Whatever keeps it, a person is told from then on, and not a second earlier."""
     key = signing(NOW - 210 * DAY)
     for policy in (POLICY, POLICY._replace(automation="off")):
         told = [wait.on for wait in decide(policy, domain(key, **changes), NOW).waits if wait.needs_person]
@@ -134,6 +134,14 @@ def test_a_key_that_signs_a_month_too_long_is_told_of(decide: Decide, changes: d
         before = decide(policy, domain(key, **changes), NOW - 1)
         assert not any("overdue" in wait.on for wait in before.waits)
         assert before.due == NOW
+
+
+def test_an_old_key_that_no_run_has_looked_at_is_not_told_of(decide: Decide) -> None:
+    """After an upgrade the first run spreads what is overdue: until then nobody has to act. What is wrong is told."""
+    key = signing(NOW - 400 * DAY, record=served(last_seen=None))
+    assert not [wait for wait in decide(POLICY, domain(key), NOW).waits if wait.needs_person]
+    lost = key._replace(record=key.record._replace(missing=NOW))
+    assert [wait for wait in decide(POLICY, domain(lost), NOW).waits if "overdue" in wait.on]
 
 
 def test_a_standby_is_made_at_once_and_otherwise_when_it_is_needed(decide: Decide) -> None:
@@ -175,6 +183,36 @@ def test_a_failed_switch_is_tried_again_after_an_hour(decide: Decide) -> None:
     assert Do.SWITCH not in done(made)
     assert made.due == NOW + 1
     assert Do.SWITCH in done(decide(POLICY, domain(signing(OLD), on_relay(key, tried=NOW - HOUR)), NOW))
+
+
+def test_what_a_tried_switch_waits_for(decide: Decide) -> None:
+    """This host's own has failed; a fleet's relays may not know of theirs yet, until one says that it failed."""
+    tried = KeyOnRelay(is_held=True, tried=NOW - 9, left=NOW - 8)
+    failed = tried._replace(failed=NOW - 8)
+    for relays, said in (
+        ({HERE: tried}, "was not seen to work"),
+        ({"mx1": tried, "mx2": tried}, "have not confirmed it"),
+        ({"mx1": tried, "mx2": failed}, "was not seen to work"),
+    ):
+        made = decide(POLICY, domain(signing(OLD), ready(relays=relays)), NOW)
+        assert [said in wait.on for wait in made.waits if wait.do is Do.SWITCH] == [True]
+
+
+def test_a_failed_switch_that_a_person_asks_for_waits_for_nothing(decide: Decide) -> None:
+    """Who has fixed the signer need not wait for the hour."""
+    key = on_relay(ready(), tried=NOW - 9, left=NOW - 8)
+    assert Do.SWITCH in done(decide(POLICY, domain(signing(OLD), key), NOW, begin=True))
+
+
+def test_a_standby_made_in_the_same_second_stays_after_a_failed_switch(decide: Decide) -> None:
+    """Of two keys made in one second the one that was only tried is the next, and the one that signed is not."""
+    second = on_relay(ready(created=OLD), tried=OLD + DAY, left=OLD + DAY)
+    assert done(decide(POLICY, domain(signing(OLD), second), NOW), "b") == [Do.SWITCH]
+    assert done(decide(POLICY, domain(signing(OLD), second._replace(created=OLD - 1)), NOW), "b") == [Do.REVOKE]
+    former = KeyOnRelay(is_held=True, left=OLD + DAY)
+    for relays in ({"mx": former}, {"mx": former, "mx2": second.relays["mx"]}):
+        both = domain(signing(OLD), second._replace(relays=relays))
+        assert done(decide(POLICY, both, NOW), "b") == [Do.REVOKE]
 
 
 def test_a_switch_waits_for_its_hours(decide: Decide) -> None:
@@ -235,7 +273,87 @@ def test_a_relay_without_the_key_is_waited_for_by_name(decide: Decide) -> None:
     assert any("mx2" in wait.on and "mx1" not in wait.on for wait in made.waits)
 
 
+def test_a_relay_that_is_away_is_not_waited_for_by_a_new_key(decide: Decide) -> None:
+    """It gets the key when it is back; but one that was heard from must hold it, and none of those may lack it."""
+    held, away = KeyOnRelay(is_held=True), KeyOnRelay(is_away=True)
+
+    def made(**relays: KeyOnRelay) -> Plan:
+        return decide(POLICY, domain(signing(OLD), ready(relays=relays)), NOW)
+
+    assert Do.SWITCH in done(made(mx1=held, mx2=away), "b")
+    assert Do.SWITCH in done(made(mx1=held, mx2=held._replace(is_away=True)), "b")
+    for relays in (
+        {"mx1": away},
+        {"mx1": held._replace(is_away=True)},
+        {"mx1": held, "mx2": KeyOnRelay(), "mx3": away},
+    ):
+        assert Do.SWITCH not in done(made(**relays))
+    alone = made(mx1=held._replace(is_away=True))
+    assert [(wait.on, wait.needs_person) for wait in alone.waits] == [
+        ("no relay that holds dk2 was heard from lately", True)
+    ]
+    assert [wait.on for wait in made(mx1=held, mx2=KeyOnRelay(), mx3=away).waits] == ["mx2 must hold dk2"]
+
+
+def test_a_relay_that_is_away_is_asked_for_no_proof(decide: Decide) -> None:
+    """Nobody can prove what nobody reaches; a relay that was heard from has to."""
+    used = KeyOnRelay(True, True, tried=NOW - 60)
+    assert done(decide(POLICY, domain(signing(relays={"mx": used})), NOW)) == [Do.PROVE]
+    assert done(decide(POLICY, domain(signing(relays={"mx": used._replace(is_away=True)})), NOW)) == []
+
+
+def test_what_only_relays_that_are_away_can_end_is_waited_for_as_such(decide: Decide) -> None:
+    """Once the others sign with the new key and those away were told of it; else the switch goes on."""
+    does = KeyOnRelay(True, True, since=NOW - DAY, proven=NOW - 60)
+    told, used = KeyOnRelay(is_held=True, tried=NOW - DAY, is_away=True), KeyOnRelay(True, True, is_away=True)
+    left = KeyOnRelay(True, left=NOW - DAY)
+
+    def made(*late: str, **relays: KeyOnRelay) -> Plan:
+        old = signing(OLD, relays={"mx1": left} | dict.fromkeys(late, used))
+        return decide(POLICY, domain(old, ready(relays=relays)), NOW)
+
+    def waits(found: Plan) -> list[tuple[str, bool]]:
+        return [(wait.on, wait.is_for_away) for wait in found.waits if wait.do is Do.SWITCH]
+
+    alone = made("mx2", mx1=does, mx2=told)
+    assert waits(alone) == [("mx2 (away) to sign with dk2", True)] and Do.SWITCH not in done(alone, "b")
+    for found in (
+        made("mx2", mx1=does, mx2=told._replace(tried=None)),
+        made("mx2", mx1=does),
+        made("mx2", mx1=does, mx2=told._replace(is_used=True)),
+        made("mx2", mx1=does, mx2=told, mx3=told._replace(is_away=False)),
+        made("mx2", "mx3", mx1=does, mx2=told, mx3=told._replace(tried=None)),
+    ):
+        assert Do.SWITCH in done(found, "b")
+    nobody = made("mx2", mx2=told)
+    assert waits(nobody) == [("no relay that holds dk2 was heard from lately", False)]
+    for others, away in (((), True), (("mx3",), False)):
+        old = retired(NOW, relays={"mx2": told} | dict.fromkeys(others, told._replace(is_away=False)))
+        found = decide(POLICY, domain(old, signing(relays={"mx1": does})), NOW)
+        assert [wait.is_for_away for wait in found.waits if wait.do is Do.REVOKE] == [away]
+
+
 # --- what is taken away, and when
+
+
+def test_a_relay_that_is_away_keeps_the_old_record_and_is_named(decide: Decide) -> None:
+    """It may still sign with it; only for a leaked key nobody waits for it, but for one that was heard from."""
+    gone = KeyOnRelay(True, left=NOW - 90 * DAY)
+    away = KeyOnRelay(True, tried=OLD, is_away=True)
+    new = signing(relays={"mx1": KeyOnRelay(True, True, since=YOUNG, proven=NOW - 60)})
+
+    def made(key: KeyFacts) -> Plan:
+        return decide(POLICY, domain(key, new), NOW)
+
+    old = retired(NOW, relays={"mx1": gone, "mx2": away})
+    waits = "connections that may still sign with dk0"
+    assert done(made(old), "o") == [] and f"{waits}, on mx2 (away)" in [wait.on for wait in made(old).waits]
+    for relays in ({"mx1": gone, "mx2": away}, {"mx1": gone, "mx2": away._replace(is_used=True)}, {"mx2": away}):
+        assert Do.REVOKE in done(made(old._replace(leak=Leak.HOST, relays=relays)), "o")
+    live = old._replace(leak=Leak.HOST, relays={"mx1": gone, "mx2": away._replace(is_away=False)})
+    assert done(made(live), "o") == [] and f"{waits}, on mx2" in [wait.on for wait in made(live).waits]
+    here = old._replace(relays={HERE: KeyOnRelay(pinned=("open",))})
+    assert waits in [wait.on for wait in made(here).waits]
 
 
 def test_the_old_record_stays_for_the_mail_under_way(decide: Decide) -> None:
@@ -481,6 +599,12 @@ def test_a_person_who_begins_and_a_leak_need_no_age(decide: Decide) -> None:
     assert Do.MAKE in done(decide(POLICY, domain(signing(leak=Leak.KEY)), NOW))
     assert Do.SWITCH in done(decide(POLICY, domain(signing(), ready()), NOW, begin=True), "b")
     assert Do.SWITCH not in done(decide(POLICY, domain(signing(), ready()), NOW), "b")
+
+
+def test_a_wish_is_for_the_algorithms_that_it_names(decide: Decide) -> None:
+    """What was replaced since the wish is named no more, and waits for its age again."""
+    assert Do.MAKE in done(decide(POLICY, domain(signing()), NOW, begin={signing().algorithm}))
+    assert Do.MAKE not in done(decide(POLICY, domain(signing()), NOW, begin={"another"}))
 
 
 def test_of_two_new_keys_the_one_that_was_confirmed_first_takes_over(decide: Decide) -> None:

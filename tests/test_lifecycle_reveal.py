@@ -58,6 +58,6 @@ def test_no_other_key_is_published(dkimctl_inside: DkimctlInside, line: str) -> 
     with sandbox() as running:
         settings, store, key = prepared(dkimctl_inside, running, line)
         if "/var" in line:
-            key = store.note(key, lambda known: with_leak(known, Leak.KEY))
+            key = store.note(key, lambda known: with_leak(known, Leak.KEY, 0))
         assert reveal(settings, store, key, NOW) == ""
     assert not (dkimctl_inside.root / "var/www").exists()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dkimctl.cli.frame import App
+from dkimctl.cli.app import App
 from dkimctl.keys.directory import KeyDirectory
 from dkimctl.keys.metadata import Phase
 from dkimctl.providers.ovh.grants import rules_for

@@ -4,11 +4,14 @@ import json
 import re
 import shutil
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dkimctl.fleet.overview import FleetStatus, RelayStatus
+from dkimctl.output.fleet_relays import prometheus_lines
 from tests.conftest import REPOSITORY, DkimctlInside
 from tests.test_status_next_step import dkimctl as dkimctl  # a domain at rest
 
@@ -21,6 +24,13 @@ def metrics(text: str) -> set[str]:
     return set(re.findall(r"\bdkimctl_[a-z_]+", text))
 
 
+def a_fleet() -> FleetStatus:
+    """A fleet with one relay, of which everything is known."""
+    at = "2026-11-23T10:00:00Z"
+    relay = RelayStatus("mx1", "approved", "words", "host", 1, 0, at, True, at, "reloaded", "", 0)
+    return FleetStatus("id", 1, 1, 0, (), (), 1, (relay,))
+
+
 def expressions() -> list[str]:
     """The expressions of the dashboard."""
     document: dict[str, Any] = json.loads(DASHBOARD.read_text())
@@ -31,6 +41,7 @@ def expressions() -> list[str]:
 def test_every_metric_is_one_of_the_program(dkimctl: DkimctlInside, text: str) -> None:
     """A rule about a metric that nobody writes would never fire."""
     written = metrics(dkimctl("status", "--format", "prometheus").out)
+    written |= metrics("".join(prometheus_lines(a_fleet(), datetime.now(UTC))))  # of a control host, by either command
     assert metrics(text)
     assert metrics(text) <= written
 
@@ -65,7 +76,10 @@ def test_they_are_installed() -> None:
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed (apt-get install prometheus)")
-def test_promtool_accepts_the_rules() -> None:
+def test_promtool_accepts_the_rules_and_the_expressions(tmp_path: Path) -> None:
     """Prometheus itself can read them."""
-    ended = subprocess.run(["promtool", "check", "rules", RULES], capture_output=True, text=True)
+    asked = tmp_path / "dashboard.yml"  # JSON is YAML
+    rules = [{"record": f"panel{number}", "expr": expr} for number, expr in enumerate(expressions())]
+    asked.write_text(json.dumps({"groups": [{"name": "dashboard", "rules": rules}]}))
+    ended = subprocess.run(["promtool", "check", "rules", RULES, asked], capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from dkimctl.cli.frame import App
+from dkimctl.cli.app import App
 from dkimctl.providers.ovh import calls
 from dkimctl.providers.ovh.client import ApiClient
 from dkimctl.sandbox import Fault, Sandbox

@@ -7,6 +7,7 @@ import pytest
 
 from dkimctl import secrets
 from dkimctl.opendkim.parameters import KNOWN
+from dkimctl.output.machine import dumped
 from dkimctl.secrets import masked, note_secrets
 from tests.conftest import DkimctlInside
 from tests.host_tree import CONF_PATH, Tree
@@ -91,8 +92,36 @@ def test_masked() -> None:
     assert masked("file:/etc/opendkim/KeyTable") == "file:/etc/opendkim/KeyTable"
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        f"dsn:mysql:/u:{PASSWORD}@h/db",
+        f"mysql:u:{PASSWORD}@h/db",
+        f"dsn:mysql:// u:{PASSWORD}@h",
+        f"dsn:pgsql://h/db?user=u&password={PASSWORD}&x=y",
+        f"host=h password='{PASSWORD}' dbname=x",
+        f"ldaps://h/dc=x?a?sub?(x=$d)?x-bindpw={PASSWORD}",
+    ],
+)
+def test_passwords_in_misspelled_places(value: str) -> None:
+    """A database without the slashes of a URL, and name=value pairs: what is called a password is one."""
+    note_secrets("KeyTable", value)
+    assert PASSWORD not in masked(f"/etc/opendkim.conf line 3: KeyTable {value}")
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["csl:example.com=name:signer@example.org", "csl:a=example.com:mail:/etc/k@b", "inet6:8891@[::1]", "csl:u@a.b=n"],
+)
+def test_what_is_no_password(value: str) -> None:
+    """Rows and sockets have colons and @ as well."""
+    note_secrets("SigningTable", value)
+    assert masked(value) == value
+
+
 def test_all_output_is_masked() -> None:
     """Nothing but the output itself writes JSON or a stream, and it masks both (see `dkimctl.secrets`)."""
     output = Path(secrets.__file__).with_name("output")
-    assert "masked(json.dumps" in (output / "machine.py").read_text()
+    note_secrets("LDAPBindPassword", PASSWORD)
+    assert PASSWORD not in dumped([PASSWORD])
     assert [p.name for p in output.glob("*.py") if "json.dumps" in p.read_text()] == ["machine.py"]

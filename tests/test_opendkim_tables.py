@@ -4,12 +4,14 @@ import re
 import subprocess
 from contextlib import suppress
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from dkimctl.errors import Refused
+from dkimctl.opendkim import blocks
 from dkimctl.opendkim.longtable import Rows
 from dkimctl.opendkim.managed_block import BEGIN, END, read_foreign
 from dkimctl.opendkim.tables import (
@@ -108,15 +110,26 @@ def test_patterns_are_looked_up_as_they_would_be_tried(keys: list[str], address:
     assert Patterns(tuple(table)).first(address) == (expected[0] if expected else None)
 
 
+ORDINARY = st.lists(st.sampled_from(["a b", "ab\tc:d", "b a", "*@b a"]), max_size=6)
 LONG = st.one_of(TABLE, TABLE.map(lambda text: text.replace("a", "a" * 600)))
 
 
-@given(LONG, st.booleans(), st.sampled_from(["a", "b", "ab", "*", "@"]))
-def test_a_long_table_has_the_rows_of_its_lines(text: str, patterns: bool, key: str) -> None:
-    """Read anew at each pass, counted, and asked by name: always what the plain reading of its lines gives."""
+MANY = st.lists(ORDINARY.map("\n".join) | LONG, max_size=4).map("\n".join)
+
+
+@given(MANY, st.booleans(), st.sampled_from(["a", "b", "ab", "*", "@"]), st.sampled_from([1, 12, 60, 1 << 14]))
+def test_a_long_table_has_the_rows_of_its_lines(text: str, patterns: bool, key: str, size: int) -> None:
+    """Read anew at each pass, counted, and asked by name: always what the plain reading of its lines gives.
+
+    Whether its lines are ordinary, odd or both by turns, and wherever the table is cut into blocks.
+    """
     table = Rows(text.encode(), patterns=patterns)
     plain = list(rows(text.encode().split(b"\n"), patterns=patterns))
-    assert list(table) == plain == list(table)
+    with patch.object(blocks, "_SIZE", size):
+        assert list(table) == plain
+    assert list(table) == plain
+    lines = text.encode().split(b"\n")
+    assert list(table.long_lines) == [n for n, line in enumerate(lines, 1) if len(line) + (n < len(lines)) > 1023]
     assert len(table) == len(plain)
     names, found = table.names(), next((row for row in plain if row.key == key), None)
     assert names.get(key) == found
@@ -124,7 +137,25 @@ def test_a_long_table_has_the_rows_of_its_lines(text: str, patterns: bool, key: 
     assert list(names.never_asked()) == sorted((row for k, row in first.items() if k != key), key=plain.index)
 
 
-@given(LONG, st.booleans())
+@given(
+    MANY,
+    st.sampled_from([1, 60]),
+    st.lists(st.tuples(st.sampled_from(["a", "ab", "a b", ""]), st.sampled_from(["", "b", "c:"]))),
+)
+def test_whether_a_row_begins_so_is_what_the_row_says(text: str, size: int, asked: list[tuple[str, str]]) -> None:
+    """The quick question gives what the row itself does, in whatever order, and notes as well that it was asked for."""
+    with patch.object(blocks, "_SIZE", size):
+        quick, slow = (Rows(text.encode(), patterns=False).names() for _ in range(2))
+    for name, beginning in asked:
+        row = Rows(text.encode(), patterns=False).names().get(name)
+        expected = row is not None and row.value.startswith(beginning)
+        assert quick.has(name, beginning) == expected
+        if expected:
+            slow.get(name)
+    assert list(quick.never_asked()) == list(slow.never_asked())
+
+
+@given(MANY, st.booleans())
 def test_repeated_rows_are_found_with_the_one_that_counts(text: str, ignore_case: bool) -> None:
     """Each row after the first with its key, with or without regard to case."""
     found = list(Rows(text.upper().encode() + b"\n" + text.encode(), patterns=False).repeated(ignore_case=ignore_case))

@@ -61,7 +61,7 @@ def test_monitoring_formats_are_escaped() -> None:
     name = f'a{HOSTILE}\n"\\|b'
     found = Finding("DKIM100", Severity.ERROR, "a title", "", f"seen {HOSTILE}|\n", "")
     report = Report(Target("s", name), name, "s", f"s._domainkey.{name}", Verdict.WRONG, (found,))
-    for text in (nagios_text(tally_of([report]), 2), doctor_machine.nagios_text([found])):
+    for text in (nagios_text(tally_of([report]), 2, verbose=True), doctor_machine.nagios_text([found], verbose=True)):
         assert_harmless(text)
         assert len(text.splitlines()) == 2
         assert text.count("|") == 1

@@ -10,7 +10,7 @@ import ovh
 import ovh.client
 import pytest
 
-from dkimctl.cli.frame import App
+from dkimctl.cli.app import App
 from dkimctl.errors import CheckFailed, ConfigError, DkimctlError, Refused, Unavailable
 from dkimctl.providers.ovh.credentials import Credentials, stored_credentials
 from dkimctl.providers.ovh.credentials_store import with_credentials
@@ -348,6 +348,8 @@ def test_login_as_json(dkimctl_inside: DkimctlInside) -> None:
         assert ran.json["login"]["result"] == "stored"
         assert ran.json["login"]["credential"]["zones"] == [{"zone": ZONE, "missing": []}]
         assert "/auth/?credentialToken=" in ran.err
+        again = dkimctl_inside("ovh", "login", ZONE, "--json", env=environment(running))
+        assert (ran.json["changed"], again.json["login"]["result"], again.json["changed"]) == (True, "kept", False)
 
 
 @pytest.mark.parametrize("zones", [(), (ZONE,)])

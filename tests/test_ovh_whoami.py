@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from dkimctl.cli.frame import App
+from dkimctl.cli.app import App
 from dkimctl.findings import Severity
 from dkimctl.providers.ovh.client import ApiClient
 from dkimctl.providers.ovh.credentials import Credentials

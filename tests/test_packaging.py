@@ -18,8 +18,6 @@ from dkimctl.version import VERSION
 from tests import regenerate
 from tests.conftest import REPOSITORY, needs
 
-pytestmark = pytest.mark.xdist_group("packaging")  # the environment is made once
-
 TOP_LEVEL = {"pyproject.toml", "dkimctl", "tests", "README.md", "completions", "LICENSE", "CHANGELOG.md", "debian"}
 
 
@@ -73,7 +71,7 @@ def installed(fresh_copy: Path) -> Path:
         text=True,
     )
     if ended.returncode != 0 and "No matching distribution" in ended.stderr + ended.stdout:
-        pytest.skip("the dependencies cannot be downloaded")
+        pytest.skip("pip cannot download the dependencies (no network)")
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return fresh_copy / ".venv"
 
@@ -169,7 +167,7 @@ def test_manual_pages(installed: Path) -> None:
         headings += ["EXIT STATUS", "ENVIRONMENT", "FILES", "COMMON OPTIONS"] if page.name == "dkimctl.1" else []
         assert all(f"\n{heading}\n" in ended.stdout for heading in headings), page.name
     names = {page.name for page in pages}
-    assert {"dkimctl.1", "dkimctl.toml.5", "dkimctl-findings.7"} <= names
+    assert {"dkimctl.1", "dkimctl.toml.5", "dkimctl-findings.7", "dkimctl-fleet.7"} <= names
     assert {f"dkimctl-{name.replace(' ', '-')}.1" for name in regenerate.every_command()} <= names
 
 

@@ -164,3 +164,11 @@ def test_shutdown_is_an_action_of_newer_versions(version: str) -> None:
     """postconf(5): 3.11, 3.10.8, 3.9.9, 3.8.15, 3.7.20, and later; the others are known to every version."""
     assert ("shutdown" in known_actions(version)) is (version in WITH_SHUTDOWN)
     assert {"tempfail", "accept", "reject", "quarantine"} <= set(known_actions(version))
+
+
+def test_a_copy_that_has_gone_is_no_empty_main_cf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is edited is a copy: when somebody cleans it away meanwhile, main.cf stays as it is."""
+    (tmp_path / "main.cf").write_text("myhostname = mx.example.net\n")
+    monkeypatch.setattr(postconf, "_postconf", lambda place, *_: (place / "main.cf").unlink())
+    with pytest.raises(DiskError, match="has gone meanwhile"), postconf.edited(tmp_path, {"smtpd_milters": None}):
+        pass

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from dkimctl.errors import ConfigError, Unavailable
-from dkimctl.programs import Identity, child, find_program, has_systemd, open_as_user, run_program, search
+from dkimctl.programs import Identity, child, find_program, open_as_user, run_program, search
 from dkimctl.programs.opener import NOT_REGULAR
 from tests.conftest import REPOSITORY, Dkimctl, needs, open_to_others
+from tests.processes import started
 
 STARTING = {"subprocess", "multiprocessing", "pickle", "marshal", "shelve", "pty"}
 STARTING_CALLS = ("system", "popen", "fork", "forkpty", "exec", "spawn", "posix_spawn")
@@ -190,14 +191,14 @@ def test_output_is_capped(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_interruption_ends_it(tmp_path: Path) -> None:
-    """Ctrl-C in the middle ends the child, which does not hear of it by itself."""
+    """Ctrl-C in the middle ends the child, which gets no signal of its own."""
     note = tmp_path / "pid"
     script = f"import dkimctl.programs as p; p.run_program('sh', '-c', 'echo $$ > {note}; exec sleep 600')"
-    process = subprocess.Popen([sys.executable, "-c", script], cwd=REPOSITORY, stderr=subprocess.DEVNULL)
-    while not (note.exists() and note.read_text().endswith("\n")):
-        time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
-    process.wait(30)
+    with started([sys.executable, "-c", script], cwd=REPOSITORY, stderr=subprocess.DEVNULL) as process:
+        while not (note.exists() and note.read_text().endswith("\n")):
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        process.wait(30)
     assert is_ended(int(note.read_text()))
 
 
@@ -319,7 +320,6 @@ def test_a_relative_program_is_none() -> None:
     assert find_program("bin/sh") is None
     with pytest.raises(Unavailable, match="no-such-tool is not installed"):
         run_program("no-such-tool")
-    assert isinstance(has_systemd(), bool)
 
 
 # --- as another user --------------------------------------------------------------------------------------------------

@@ -237,6 +237,8 @@ def test_the_same_for_a_variable_and_the_file_it_names(tmp_path: Path, value: st
         ("DEFAULT", "ovh-ca", "instead of [DEFAULT]"),
         ("ovh_eu", "", "instead of [ovh_eu]"),
         ("OVH-EU", "ovh-eu", "instead of [OVH-EU]"),
+        ("ovh-eu", "ovh-eu ; in Europe", "endpoint=ovh-eu and nothing more on that line"),
+        ("ovh-ca", "OVH-CA", "endpoint=ovh-ca and nothing more"),
         ("evil\x1b[31m", "", "instead of [evil"),
     ],
 )
@@ -253,3 +255,30 @@ def test_keys_under_another_section_are_found_and_named(tmp_path: Path, section:
         assert hint in error.hint
         assert error.message.isprintable()
         assert not any(key in error.message + error.hint for key in KEYS.values())
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (conf("ovh-eu", "{}={}").replace("_", "-"), "application_key is spelled application-key under [ovh-eu]"),
+        (conf("ovh-eu").replace("consumer_key", "consumer key"), "consumer_key is spelled consumer key under"),
+        (conf("ovh-eu").replace("consumer_key", "consumerKey"), "consumer_key is spelled consumerkey under"),
+        (conf("ovh-eu").replace("consumer_key", "OVH_CONSUMER_KEY"), "consumer_key is spelled ovh_consumer_key"),
+        (conf("ovh-eu").replace("consumer_key", "dns_ovh_consumer_key"), "spelled dns_ovh_consumer_key"),
+        (
+            conf("ovh-eu").replace("consumer_key", "[ovh-ca]\nconsumer_key"),
+            "consumer_key is under [ovh-ca]",
+        ),
+        (conf("ovh-eu") + conf("ovh-eu"), "has ovh-eu twice (line 5)"),
+        (conf("ovh-eu") + "consumer_key=another\n", "has consumer_key twice (line 5)"),
+    ],
+)
+def test_keys_that_are_there_under_another_name(tmp_path: Path, text: str, words: str) -> None:
+    """A misspelled name, one key under another section, a section or key twice: named, and nothing is to be created."""
+    write(tmp_path / "etc/ovh.conf", text)
+    for look in (read, lambda root: find_credentials({}, Settings(root=root), {}, root / "home")):
+        with pytest.raises(ConfigError) as caught:
+            look(tmp_path)
+        assert words in caught.value.message
+        assert "create" not in caught.value.hint
+        assert not any(key in caught.value.message + caught.value.hint for key in (*KEYS.values(), "another"))

@@ -13,7 +13,10 @@ from types import SimpleNamespace
 
 import dns.flags
 import dns.message
+import dns.query
 import dns.renderer
+import dns.tsig
+import dns.update
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -532,6 +535,30 @@ def test_a_domainkey_zone_at_the_same_server(program: str, dkimctl_inside: Dkimc
             assert ran.code == 0, ran.err
         found = door_to(running, key).find(below, [NAME])
         assert len(found[NAME]) == 1
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_name_that_is_a_zone_of_its_own(program: str, tmp_path: Path) -> None:
+    """The cut may be at the record's own name: nothing is written to the zone above, where it would not be seen."""
+    key = write_key(tmp_path / "key")
+    with update_server(program, tmp_path / "server", ZONE, NAME) as running:
+        with pytest.raises(UpdateError, match="it would not be visible") as caught:
+            door_to(running, key).find(ZONE, [NAME])
+        assert f'zone = "{NAME}"' in caught.value.hint
+        assert door_to(running, key).find(NAME, [NAME]) == {NAME: ()}
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_name_below_a_dname(program: str, tmp_path: Path) -> None:
+    """The server takes the update, and nobody would see the record."""
+    key = write_key(tmp_path / "key")
+    with update_server(program, tmp_path / "server", ZONE) as running:
+        message = dns.update.UpdateMessage(ZONE)
+        message.use_tsig(dns.tsig.Key(KEY_NAME, SECRET, "hmac-sha256"))
+        message.add(f"_domainkey.{ZONE}.", 300, "DNAME", "keys.other.test.")
+        assert dns.query.tcp(message, "127.0.0.1", port=running.port, timeout=10).rcode() == 0
+        with pytest.raises(UpdateError, match="redirected by the DNAME"):
+            door_to(running, key).find(ZONE, [NAME])
 
 
 def door_to(running: UpdateServer, key: Path) -> UpdateProvider:

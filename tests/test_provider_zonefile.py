@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from dkimctl.errors import Refused, Unavailable, UsageError
 from dkimctl.providers.base import Change, Create, Delete, ProviderRecord, Replace
 from dkimctl.providers.zonefile.edit import changed_texts, next_serial, records_at
-from dkimctl.providers.zonefile.parse import ZoneText, parse_zone
+from dkimctl.providers.zonefile.parse import parse_zone
 from dkimctl.providers.zonefile.provider import ZoneFileProvider
+from dkimctl.providers.zonefile.zonetext import ZoneText
 from tests.conftest import needs
 from tests.publishing import NAME, ZONE, manual_clock, rsa_record
 

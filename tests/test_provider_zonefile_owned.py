@@ -186,6 +186,96 @@ def test_a_journal_of_a_zone_that_is_static(tmp_path: Path) -> None:
 
 
 @needs("named")
+@pytest.mark.parametrize("place", ["zone", "options", "view"])
+def test_a_journal_of_what_a_person_changed(tmp_path: Path, place: str) -> None:
+    """`ixfr-from-differences` has the server note each edit for incremental transfers; the file stays a person's."""
+    noted = {place: "ixfr-from-differences yes;"}
+    path = configured(tmp_path, STATIC[0] + noted.get("zone", ""), noted.get("options", ""), noted.get("view", ""))
+    path.with_name(path.name + ".jnl").touch()
+    assert is_taken(path, tmp_path)
+
+
+@needs("named", "named-checkzone")
+def test_a_dynamic_zone_that_rndc_added(tmp_path: Path) -> None:
+    """It is in no configuration file; the real server keeps it in a database of its own."""
+    root = tmp_path / "root"
+    (root / "etc/bind").mkdir(parents=True)
+    with update_server("named", tmp_path / "s") as server:
+        path = zone_file(tmp_path / "s")
+        (root / "etc/bind/named.conf").symlink_to(tmp_path / "s" / "server.conf")
+        server.add_zone(ZONE, f'type primary; file "{path}"; update-policy {{ grant {KEY_NAME} zonesub ANY; }};')
+        assert "update-policy" in refusal(path, root).message
+
+
+KNOT = """\
+template:
+  - id: default
+    {default}
+  - id: other
+    {other}
+zone:
+  - domain: another.test
+    zonefile-load: none
+  - domain: "{zone}."  # with a remark
+    {own}
+"""
+
+
+@pytest.mark.parametrize(
+    ("settings", "is_read"),
+    [
+        ({}, True),
+        ({"own": "zonefile-load: none"}, False),
+        ({"default": "zonefile-load: none"}, False),
+        ({"default": "zonefile-load: none", "own": "template: other"}, True),
+        ({"other": "zonefile-load: none", "own": "template: other"}, False),
+        ({"default": "zonefile-load: none", "own": "zonefile-load: difference"}, True),
+    ],
+)
+def test_a_file_that_knot_does_not_read(settings: dict[str, str], is_read: bool, tmp_path: Path) -> None:
+    """With `zonefile-load: none` the zone lives in the journal alone: its file is never served (measured)."""
+    (tmp_path / "etc/knot").mkdir(parents=True)
+    text = KNOT.format(zone=ZONE, **{"own": "", "default": "", "other": "", **settings})
+    (tmp_path / "etc/knot/knot.conf").write_text(text)
+    if is_read:
+        assert is_taken(zone_file(tmp_path), tmp_path)
+    else:
+        assert "zonefile-load: none" in refusal(zone_file(tmp_path), tmp_path).message
+
+
+@pytest.mark.parametrize(
+    ("own", "is_secondary"), [("master: a", True), ("master: [a, b]", True), ("master:\n      - a", True), ("", False)]
+)
+def test_a_zone_that_knot_gets_from_another_server(own: str, is_secondary: bool, tmp_path: Path) -> None:
+    """Knot writes its file after each transfer."""
+    (tmp_path / "etc/knot").mkdir(parents=True)
+    (tmp_path / "etc/knot/knot.conf").write_text(KNOT.format(zone=ZONE, default="", other="", own=own))
+    if is_secondary:
+        assert "at the primary server" in refusal(zone_file(tmp_path), tmp_path).hint
+    else:
+        assert is_taken(zone_file(tmp_path), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "is_secondary"),
+    [
+        (ZONE, "request-xfr: 192.0.2.1 NOKEY", True),
+        (f'"{ZONE}."', "request-xfr: AXFR 192.0.2.1 NOKEY", True),
+        (ZONE, "provide-xfr: 192.0.2.1 NOKEY", False),
+        ("other.test", "request-xfr: 192.0.2.1 NOKEY", False),
+    ],
+)
+def test_a_zone_that_nsd_gets_from_another_server(name: str, line: str, is_secondary: bool, tmp_path: Path) -> None:
+    """NSD writes its file from time to time."""
+    (tmp_path / "etc/nsd").mkdir(parents=True)
+    (tmp_path / "etc/nsd/nsd.conf").write_text(f"server:\n  zonesdir: /x\nzone:\n  name: {name}\n  {line}\n")
+    if is_secondary:
+        assert "NSD gets the zone from another server" in refusal(zone_file(tmp_path), tmp_path).message
+    else:
+        assert is_taken(zone_file(tmp_path), tmp_path)
+
+
+@needs("named")
 def test_an_invalid_configuration_is_ignored(tmp_path: Path) -> None:
     """In that case the journal alone decides."""
     path = configured(tmp_path, "type primary; nonsense;")
@@ -195,8 +285,9 @@ def test_an_invalid_configuration_is_ignored(tmp_path: Path) -> None:
 
 def test_statements_of_any_text() -> None:
     """Unbalanced braces cause no traceback."""
-    for text in ("}", "{", '"', "a { b { c; }; d", "};};", "a;;b { };"):
-        statements(text)
+    for text in ("}", "{", '"', "a { b { c; }; d", "};};"):
+        assert statements(text) == ()
+    assert [one.words for one in statements("a;;b { };")] == [("a",), ("b",)]
 
 
 def updated(server: UpdateServer) -> None:

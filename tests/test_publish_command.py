@@ -7,7 +7,7 @@ import subprocess
 import sys
 from _thread import interrupt_main
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -15,11 +15,12 @@ from typing import Any
 
 import pytest
 
-from dkimctl.cli.frame import App
+from dkimctl.cli.app import App
 from dkimctl.dns.resolve import Resolution
 from dkimctl.sandbox import Fault, LoggedCall, Sandbox, Switches
 from dkimctl.sandbox.dnsfaults import DnsFaultKind
 from tests.conftest import Dkimctl, DkimctlInside, Run
+from tests.processes import started
 from tests.publishing import ZONE, is_clean, manual_clock, on_progress, records_at
 
 PUBLISH = ("publish", "--provider", "ovh", "--timeout", "60")
@@ -521,18 +522,11 @@ def test_ctrl_c_reports_what_was_done_and_what_not(dkimctl: Dkimctl) -> None:
     with world(dkimctl, refresh_delay=600) as w:
         command = [sys.executable, "-m", "dkimctl", "publish", "--provider", "ovh"]
         environment = dkimctl.scratch.environment(w.sandbox.environment())
-        process = subprocess.Popen(
-            command,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=dkimctl.scratch.home,
-        )
-        assert process.stderr is not None
-        assert any("so far" in line for line in process.stderr), "it never waited for the name servers"
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        with started(command, env=environment, stdout=-1, stderr=-1, cwd=dkimctl.scratch.home) as process:
+            assert process.stderr is not None
+            assert any("so far" in line for line in process.stderr), "it never waited for the name servers"
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=60)
         assert process.returncode == 130, err
         assert "dkimctl: 1 not seen at every name server yet; run the same command again to continue\n" in err
         assert "Traceback" not in err
@@ -546,12 +540,12 @@ def test_a_pipe_gets_each_result_at_once_and_ctrl_c_ends_the_run(dkimctl: Dkimct
         w.genkey("by-hand.example")
         _configure(dkimctl, {"by-hand.example": "manual", ZONE: "ovh"})
         typed = ["publish", "by-hand.example", ZONE, "--wait", "--format", "jsonl"]
-        process = _started(w, typed, subprocess.PIPE)
-        assert process.stdout is not None
-        first = json.loads(process.stdout.readline())
-        assert (first["publication"]["outcome"], process.poll()) == ("by hand", None)
-        process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=30)
+        with _started(w, typed, subprocess.PIPE) as process:
+            assert process.stdout is not None
+            first = json.loads(process.stdout.readline())
+            assert (first["publication"]["outcome"], process.poll()) == ("by hand", None)
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate(timeout=30)
         assert (process.returncode, w.sandbox.zone(ZONE).refreshes, records_at(w.sandbox)) == (130, 0, []), err
         assert "1 not begun" in err
 
@@ -564,12 +558,12 @@ def test_a_closed_pipe_stops_the_run(dkimctl: Dkimctl) -> None:
             w.genkey(zone, "mail", "--algorithm", "ed25519")
         read, write = os.pipe()
         os.close(read)
-        plan = _started(w, [*PUBLISH, *zones, "--dry-run"], write)
-        assert "interrupted" not in plan.communicate(timeout=60)[1]
+        with _started(w, [*PUBLISH, *zones, "--dry-run"], write) as plan:
+            assert "interrupted" not in plan.communicate(timeout=60)[1]
         assert plan.returncode == 0  # `| head`: enough was seen
-        process = _started(w, [*PUBLISH, *zones, "--jobs", "1"], write)
-        os.close(write)
-        _, err = process.communicate(timeout=60)
+        with _started(w, [*PUBLISH, *zones, "--jobs", "1"], write) as process:
+            os.close(write)
+            _, err = process.communicate(timeout=60)
         assert process.returncode == 130, err
         assert "run the same command again to continue" in err
         written = [zone for zone in zones if records_at(w.sandbox, zone=zone)]
@@ -583,13 +577,15 @@ def test_ctrl_c_twice_abandons_the_zone_in_progress(dkimctl: Dkimctl) -> None:
     with world(dkimctl, ZONE, "two.example", on_call=lambda call: asked.set() if call.method == "POST" else None) as w:
         w.genkey("two.example")
         w.sandbox.faults.add(Fault("timeout", method="POST"))
-        process = _started(w, ["publish", ZONE, "two.example", "--provider", "ovh", "--jobs", "1"], subprocess.PIPE)
-        assert process.stderr is not None
-        assert asked.wait(60)
-        process.send_signal(signal.SIGINT)
-        assert "Ctrl-C again stops at once" in process.stderr.readline()
-        process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=60)
+        with _started(
+            w, ["publish", ZONE, "two.example", "--provider", "ovh", "--jobs", "1"], subprocess.PIPE
+        ) as process:
+            assert process.stderr is not None
+            assert asked.wait(60)
+            process.send_signal(signal.SIGINT)
+            assert "Ctrl-C again stops at once" in process.stderr.readline()
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate(timeout=60)
         assert (process.returncode, err) == (
             130,
             f"dkimctl: 1 not begun; 1 not done: mail._domainkey.{ZONE}; run the same command again to continue\n",
@@ -602,14 +598,12 @@ def _configure(dkimctl: Dkimctl, providers: dict[str, str]) -> None:
     path.write_text("".join(f'[domains."{name}"]\nprovider = "{provider}"\n' for name, provider in providers.items()))
 
 
-def _started(w: World, typed: list[str], stdout: int) -> subprocess.Popen[str]:
+def _started(w: World, typed: list[str], stdout: int) -> AbstractContextManager["subprocess.Popen[str]"]:
     """Start the command with its output buffered as for any user."""
     environment = w.dkimctl.scratch.environment(w.sandbox.environment())
     environment.pop("PYTHONUNBUFFERED", None)
     command = [sys.executable, "-m", "dkimctl", *typed]
-    return subprocess.Popen(
-        command, env=environment, stdout=stdout, stderr=subprocess.PIPE, text=True, cwd=w.dkimctl.scratch.home
-    )
+    return started(command, env=environment, stdout=stdout, stderr=subprocess.PIPE, cwd=w.dkimctl.scratch.home)
 
 
 # --- the plan, its digest, and many names

@@ -16,7 +16,7 @@ from dkimctl.keys.pair import Algorithm
 from dkimctl.keys.store import Key, KeyName
 from dkimctl.lifecycle.generation import KeyRequest, KeyStyle, generate_keys
 from dkimctl.providers.base import ProviderRecord
-from dkimctl.providers.ovh.calls import Pacer
+from dkimctl.providers.limit import Pacer
 from dkimctl.providers.ovh.records import records_in
 from dkimctl.providers.ovh.rights import RULES
 from dkimctl.publish.apply import ZoneResult, apply

@@ -17,7 +17,7 @@ import pytest
 from dkimctl.config.load import load_settings
 from dkimctl.providers.registry import BUILT_IN
 from tests import regenerate
-from tests.conftest import REPOSITORY, Dkimctl, Scratch, needs, open_to_others
+from tests.conftest import REPOSITORY, Dkimctl, DkimctlInside, Scratch, needs, open_to_others
 
 README = (REPOSITORY / "README.md").read_text()
 
@@ -180,7 +180,7 @@ def test_every_command_of_readme_exists() -> None:
     """Each `dkimctl …` in prose, tables and consoles names a command that exists."""
     known = set(regenerate.every_command())
     for command in re.findall(
-        r"(?:`|\$ |^)(?:sudo )?dkimctl ([a-z][a-z-]*(?: (?:login|whoami))?)", README, re.MULTILINE
+        r"(?:`|\$ |^)(?:sudo )?dkimctl ([a-z][a-z-]*(?: (?:login|whoami|join|simulate))?)", README, re.MULTILINE
     ):
         assert command in known, command
 
@@ -204,10 +204,25 @@ def test_python_examples_run(relay: Relay) -> None:
 
 def test_configuration_examples_load(tmp_path: Path) -> None:
     """Every TOML block is a configuration that loads."""
-    for block in fences("toml"):
+    blocks = fences("toml")
+    assert blocks
+    for block in blocks:
         file = tmp_path / "dkimctl.toml"
         file.write_text(block)
         load_settings(str(file), "/", {})
+
+
+def test_the_container_is_told_what_it_signs(dkimctl_inside: DkimctlInside) -> None:
+    """Its last line configures the signer, and starts it only then; tests/release makes it up, step by step."""
+    [recipe] = fences("dockerfile")
+    assert recipe.count("\n") <= 10
+    command, start = recipe.splitlines()[-1].removeprefix("CMD dkimctl ").split(" && ")
+    assert dkimctl_inside("genkey", "example.com").code == 0
+    refused = dkimctl_inside(*command.split())
+    assert (refused.code, start) == (1, "exec opendkim -f"), "a key that DNS does not serve"
+    assert dkimctl_inside(*command.split(), "--allow-unproven").code == 0
+    conf = (dkimctl_inside.root / "etc/opendkim.conf").read_text()
+    assert re.search("^Socket +inet:8891@0.0.0.0$", conf, re.MULTILINE)
 
 
 def test_every_provider_is_mentioned() -> None:
@@ -247,14 +262,20 @@ def test_files_have_the_modes_that_readme_says(dkimctl: Dkimctl) -> None:
 
 
 def test_links_and_paths_lead_somewhere() -> None:
-    """Every link inside README has its heading, every file it names is there."""
-    headings = {re.sub(r"[^a-z0-9 -]", "", line.lower()).strip().replace(" ", "-") for line in headings_of(README)}
-    assert set(re.findall(r"\]\(#([^)]+)\)", README)) <= headings
+    """Every link inside README has its heading, every section is in the list at the top, every file named is there."""
+    links = set(re.findall(r"\]\(#([^)]+)\)", README))
+    assert links <= {anchor(line) for line in headings_of(README)}
+    assert {anchor(line) for line in headings_of(README, "##")} <= links
     for path in re.findall(r"(?:sh |`)((?:tests|completions|dkimctl)/[\w./-]+)", README):
         assert (REPOSITORY / path).exists(), path
 
 
-def headings_of(text: str) -> list[str]:
+def anchor(heading: str) -> str:
+    """The name of a heading in links."""
+    return re.sub(r"[^a-z0-9 -]", "", heading.lower()).strip().replace(" ", "-")
+
+
+def headings_of(text: str, level: str = "#+") -> list[str]:
     """The headings, code blocks apart."""
     without_code = re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE)
-    return re.findall(r"^#+ (.*)$", without_code, re.MULTILINE)
+    return re.findall(rf"^{level} (.*)$", without_code, re.MULTILINE)

@@ -23,7 +23,7 @@ from tests.conftest import needs
 from tests.dns_servers import Knot, name_servers, txt
 from tests.ports import free_port_everywhere
 from tests.record_corpus import Case, Keys, corpus, make_keys
-from tests.verify_schema import assert_valid_report
+from tests.schemas import assert_valid_report
 
 HOME = "127.0.0.1"
 RecordProperty = Callable[[str, object], None]

@@ -250,7 +250,7 @@ def test_a_consumer_key_that_expired(host: Host) -> None:
     assert (ZONE, "revoke") in said(host.rotate())
 
 
-def test_a_domain_that_was_removed_from_the_configuration_is_looked_after(host: Host) -> None:
+def test_a_domain_that_was_removed_from_the_configuration_is_rotated(host: Host) -> None:
     """While its key signs it is managed: at the provider where it was published."""
     host.config.write_text(f'[domains."{ZONE}"]\nprovider = "ovh"\n')
     host.active("new")

@@ -4,8 +4,7 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import dns.message
@@ -16,23 +15,13 @@ import pytest
 
 from dkimctl.sandbox import Sandbox
 from tests.conftest import Dkimctl, DkimctlInside, Scratch
+from tests.processes import started
 
 
-@contextmanager
-def running(scratch: Scratch, *arguments: str | Path) -> Iterator[subprocess.Popen[str]]:
+def running(scratch: Scratch, *arguments: str | Path) -> AbstractContextManager["subprocess.Popen[str]"]:
     """Start the command as a process of its own; the caller ends it."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "dkimctl", "sandbox", *map(str, arguments)],
-        env=scratch.environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
+    command = [sys.executable, "-m", "dkimctl", "sandbox", *map(str, arguments)]
+    return started(command, env=scratch.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 def printed_environment(process: subprocess.Popen[str]) -> dict[str, str]:

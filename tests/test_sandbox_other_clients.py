@@ -13,9 +13,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from requests.adapters import HTTPAdapter
 
 from dkimctl.sandbox import Sandbox
 from tests.conftest import needs
@@ -234,6 +236,29 @@ def test_any_client_through_a_tls_proxy(tmp_path: Path, monkeypatch: pytest.Monk
         client._session.verify = str(tmp_path / "certificate.pem")
         client._session.trust_env = False
         assert client.get("/domain/zone") == [ZONE]
+        client.post(f"/domain/zone/{ZONE}/refresh")
+        version = client.get(f"/domain/zone/{ZONE}/history/{client.get(f'/domain/zone/{ZONE}/history')[-1]}")
+        assert version["zoneFileUrl"].startswith(f"https://localhost:{port}/zonefile/")
+        assert "SOA" in client._session.get(version["zoneFileUrl"]).text
+        for host, status in (("localhost:8443", 200), ("ark.example:8443", 400)):
+            # as a proxy that sends a name of its own
+            client._session.headers.update({"Host": "127.0.0.1", "X-Forwarded-Host": host})
+            client._endpoint = f"https://{host}/1.0"
+            client._session.mount(client._endpoint, _At(port))
+            assert client.raw_call("GET", "/domain/zone").status_code == status
+
+
+class _At(HTTPAdapter):
+    """Sends what is addressed to any host to the proxy."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__()
+        self.port = port
+
+    def send(self, request: Any, *arguments: Any, **more: Any) -> Any:
+        """Send it there."""
+        request.url = f"https://localhost:{self.port}{request.path_url}"
+        return super().send(request, *arguments, **more)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import pytest
 
 from dkimctl.sandbox import Fault, Sandbox, Switches
 from tests.conftest import Dkimctl, DkimctlInside, Run, Scratch
+from tests.processes import started
 
 ZONES = ("domain.tld", "other.tld")
 
@@ -207,6 +208,17 @@ def test_credentials_that_others_can_read(relay: Relay, tmp_path: Path) -> None:
     assert relay.files() == {}
 
 
+def test_the_key_that_signs_is_the_one_that_is_set_up(relay: Relay) -> None:
+    """While the next key waits for its turn, setup checks and completes the one that signs, and publishes no other."""
+    assert relay.setup("domain.tld", "-s", "mail").code == 0
+    activate(relay, "domain.tld")
+    assert relay("genkey", "domain.tld", "-s", "next").code == 0
+    run = relay.setup("domain.tld", "--json")
+    assert run.code == 0, run.err
+    assert states(run)["key"] == states(run)["record"] == "already"
+    assert "next._domainkey" not in run.out
+
+
 def test_another_selector_than_the_one_that_signs(relay: Relay) -> None:
     """A change of keys is no setup: when another key is active, asking for a new selector is refused with exit 1."""
     relay.setup("domain.tld")
@@ -277,7 +289,7 @@ def test_ctrl_c_while_it_waits(sandbox: Sandbox, scratch: Scratch) -> None:
     """Ctrl-C ends it with 130 and says for each domain how far it came; the same command goes on from there."""
     command = [sys.executable, "-m", "dkimctl", "setup", *ZONES, "--provider", "ovh"]
     environment = scratch.environment(sandbox.environment())
-    with subprocess.Popen(command, env=environment, stdout=-1, stderr=-1, text=True) as running:
+    with started(command, env=environment, stdout=-1, stderr=-1) as running:
         assert running.stdout is not None and running.stderr is not None
         for _ in ZONES:
             while "waiting for the name servers" not in running.stderr.readline():
@@ -300,7 +312,7 @@ def test_killed_between_two_steps(sandbox: Sandbox, scratch: Scratch, step: str)
     """`kill -9` after any step leaves something that the same command completes, with one key and one record."""
     command = [sys.executable, "-u", "-m", "dkimctl", "setup", "domain.tld", "--provider", "ovh"]
     environment = scratch.environment(sandbox.environment())
-    with subprocess.Popen(command, env=environment, stdout=-1, stderr=subprocess.DEVNULL, text=True) as running:
+    with started(command, env=environment, stdout=-1, stderr=subprocess.DEVNULL) as running:
         assert running.stdout is not None
         while not running.stdout.readline().startswith(step):
             pass

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from dkimctl.programs import run_program
+from dkimctl.signers.rspamd.suffixes import SUFFIX_LIST, registered_domain, suffixes_in
 from tests.conftest import needs
 from tests.real.machine import Machine
 
@@ -64,10 +66,13 @@ PATHS = 'selector = "s1";\npath = "/etc/dkimkeys/$domain.key";\n'
 @pytest.mark.parametrize(
     ("signing", "sender", "login", "words"),
     [
-        (PATHS, "sub.old.tld", "", ""),  # use_esld: the key of old.tld signs
+        (PATHS, "old.tld", "", ""),
+        (PATHS, "sub.old.tld", "", "looks for the key of sub.old.tld at"),  # tld is no suffix of rspamd's list
+        (PATHS, "mail.abc.de", "", "looks for the key of abc.de at"),  # use_esld
+        (PATHS, "a.example.co.uk", "", "looks for the key of example.co.uk at"),
         (PATHS + "use_esld = false;\n", "sub.old.tld", "", "looks for the key of sub.old.tld at"),
-        (PATHS, "sub.new.tld", "", "looks for the key of new.tld at /etc/dkimkeys/new.tld.key"),
-        (PATHS, "old.tld", "bob@sub.old.tld", ""),
+        (PATHS, "sub.new.de", "", "looks for the key of new.de at /etc/dkimkeys/new.de.key"),
+        (PATHS, "sub.abc.de", "bob@abc.de", "looks for the key of abc.de at"),
         (PATHS, "old.tld", "bob", "the login bob has no domain, and allow_username_mismatch is off"),
         (PATHS, "old.tld", "bob@new.tld", "the login is of new.tld and the mail of old.tld"),
         (PATHS + "allow_username_mismatch = true;\n", "old.tld", "bob", ""),
@@ -84,3 +89,21 @@ def test_which_domain_decides(machine: Machine, signing: str, sender: str, login
     machine.write("/etc/rspamd/local.d/dkim_signing.conf", signing)
     told = machine.run(sys.executable, "-c", DECIDED, sender, login).stdout.strip()
     assert words in told if words else told == ""
+
+
+NAMES = [
+    *("a.b.example.com", "mail.example.co.uk", "a.github.io", "x.y.act.edu.au", "deep.a.b.act.edu.au", "uk.com", "com"),
+    *("foo.bar.kawasaki.jp", "city.kawasaki.jp", "a.b.kawasaki.jp", "x.www.ck", "a.b.ck", "z.y.x.bd", "a.b.uk.com"),
+    *("mail.abc.de", "a.b.ab.cd", "b.a.cn.com", "a.b.example.test", "localhost", "x.b.c.compute.amazonaws.com"),
+    *("a.b.xn--55qx5d.cn", "sub.xn--55qx5d.cn", "a.example.onion", "x.a.org.pl", "b.s3.amazonaws.com", "a.nom.br"),
+]
+
+
+def test_registered_domains_are_those_of_rspamd(tmp_path: Path) -> None:
+    """By rspamd's own list and in its own way, exceptions and unknown top-level domains included."""
+    script = tmp_path / "tld.lua"
+    asked = "\n".join(f'print(require("rspamd_util").get_tld("{name}"))' for name in NAMES)
+    script.write_text(f'require("rspamd_url").init("{SUFFIX_LIST}")\n{asked}\n')
+    said = run_program("rspamadm", "lua", str(script)).out.split()
+    suffixes = suffixes_in(Path(SUFFIX_LIST).read_text(encoding="utf-8"))
+    assert [registered_domain(name, suffixes) for name in NAMES] == said

@@ -7,8 +7,9 @@ from dataclasses import replace
 from dkimctl.clock import SystemClock
 from dkimctl.findings import Finding, Severity
 from dkimctl.keys.metadata import Phase
+from dkimctl.lifecycle.key_status import Keyless, KeyStatus
 from dkimctl.lifecycle.next_step import NextStep
-from dkimctl.lifecycle.status import Keyless, KeyStatus, Status
+from dkimctl.lifecycle.status import Status
 from dkimctl.output.status import next_lines
 from dkimctl.output.status_machine import nagios_exit_code, nagios_text, prometheus_lines
 from tests.conftest import DkimctlInside
@@ -57,18 +58,22 @@ def test_nagios_says_ok_when_every_domain_signs(dkimctl_inside: DkimctlInside) -
 
 
 def test_nagios_warns_of_a_domain_that_does_not_sign(dkimctl_inside: DkimctlInside) -> None:
-    """Exit 1, and a line for each with the command that is next."""
+    """Exit 1; the first is named in the line, and with -v each has one of its own, with the command that is next."""
     genkey(dkimctl_inside, "one.example", "mail", *SIGNS)
     genkey(dkimctl_inside, "two.example", "mail")
     configure(dkimctl_inside, '[domains."bare.example"]\nprovider = "manual"\n')
-    run = dkimctl_inside("status", "--format", "nagios")
+    run = dkimctl_inside("status", "--format", "nagios", "-v")
     first, *rest = run.out.splitlines()
-    assert first.startswith("DKIM KEYS WARNING - 1 signing, 2 without an active key, 0 findings | ")
+    assert first.startswith(
+        "DKIM KEYS WARNING - 1 signing, 2 without an active key, 0 findings: bare.example: no active key; "
+        "next: dkimctl genkey bare.example; and 1 more | "
+    )
     assert rest == [
         "bare.example: no active key; next: dkimctl genkey bare.example",
         "two.example: no active key; next: dkimctl publish two.example",
     ]
     assert (run.code, run.err) == (1, "")
+    assert dkimctl_inside("status", "--format", "nagios").out == f"{first}\n"
 
 
 def test_nagios_says_what_could_not_be_read(dkimctl_inside: DkimctlInside) -> None:
@@ -84,8 +89,9 @@ def test_nagios_says_what_could_not_be_read(dkimctl_inside: DkimctlInside) -> No
 def test_nagios_names_so_many_domains() -> None:
     """10,000 domains that wait are counted: an agent's line has a limit."""
     waiting = tuple(Keyless(f"d{number}.example", f"dkimctl genkey d{number}.example") for number in range(10_000))
-    lines = nagios_text(Status((), waiting, ())).splitlines()
+    lines = nagios_text(Status((), waiting, ()), verbose=True).splitlines()
     assert (len(lines), lines[-1]) == (22, "and 9980 more")
+    assert "; and 9999 more | " in lines[0]
 
 
 def test_prometheus_reads_the_metrics(dkimctl_inside: DkimctlInside) -> None:
@@ -104,6 +110,7 @@ def test_prometheus_reads_the_metrics(dkimctl_inside: DkimctlInside) -> None:
         "dkimctl_domain_active",
         "dkimctl_domain_next_step_timestamp_seconds",
         "dkimctl_domain_needs_person",
+        "dkimctl_rotate_last_run_timestamp_seconds",
         "dkimctl_status_findings",
         "dkimctl_status_last_check_timestamp_seconds",
     }
@@ -132,8 +139,8 @@ def test_hostile_names_break_no_format() -> None:
     found = Status((key,), (), (problem(Severity.ERROR, hostile),))
     text = "".join(prometheus_lines(found, SystemClock().now()))
     assert "\x1b" not in text
-    assert len(metrics(text)) == 10
-    lines = nagios_text(found).splitlines()
+    assert len(metrics(text)) == 11
+    lines = nagios_text(found, verbose=True).splitlines()
     assert len(lines) == 3
     assert lines[0].count("|") == 1
     assert not re.search(r"[\x1b|]", "".join(lines[1:]))

@@ -16,8 +16,9 @@ from dkimctl.findings import Finding, Severity
 from dkimctl.keys.metadata import Metadata, Phase
 from dkimctl.keys.store import Key
 from dkimctl.lifecycle.history import Event, KeyLife, Moment
+from dkimctl.lifecycle.key_status import Keyless
 from dkimctl.lifecycle.next_step import NextStep
-from dkimctl.lifecycle.status import Keyless, Status
+from dkimctl.lifecycle.status import Status
 from dkimctl.output.status_html import html_page
 from tests.conftest import DkimctlInside, needs
 from tests.test_lifecycle_status import genkey

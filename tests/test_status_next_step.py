@@ -11,7 +11,7 @@ import pytest
 
 from dkimctl.cli.main import cli
 from dkimctl.clock import timestamp
-from dkimctl.lifecycle import status as status_module
+from dkimctl.lifecycle import status_of_domain
 from dkimctl.lifecycle.plan import Do
 from tests.conftest import DkimctlInside
 from tests.test_lifecycle_status import configure, genkey
@@ -77,14 +77,14 @@ def test_the_shortcut_says_what_the_plan_says(
     """A domain at rest is not planned, as there may be 100,000 of them: whatever its age, the plan agrees."""
     note(dkimctl, "a", phase="active", created=ago(days), facts={"record": RECORD, "signing": {"since": ago(days)}})
     short = step(dkimctl)
-    monkeypatch.setattr(status_module, "step_at_rest", lambda *_: None)
+    monkeypatch.setattr(status_of_domain, "rest_of", lambda *_: None)
     assert step(dkimctl) == short
     assert short["is_due"] is (days > 180)
 
 
 def test_a_domain_at_rest_is_not_planned(dkimctl: DkimctlInside, monkeypatch: pytest.MonkeyPatch) -> None:
     """The speed of `status` over many domains rests on it."""
-    monkeypatch.setattr(status_module, "preview", lambda *_: pytest.fail("planned"))
+    monkeypatch.setattr(status_of_domain, "preview", lambda *_: pytest.fail("planned"))
     assert step(dkimctl)["step"] == "switch"
 
 
@@ -126,7 +126,8 @@ def test_a_held_domain_shows_no_date(dkimctl: DkimctlInside) -> None:
 def test_a_retired_key_shows_the_end_of_its_record(dkimctl: DkimctlInside) -> None:
     """Mail signed with it may be under way for 14 days."""
     genkey(dkimctl, DOMAIN, "o")
-    note(dkimctl, "o", phase="retiring", facts={"record": RECORD, "signing": {"left": ago(4)}})
+    facts = {"record": RECORD, "signing": {"left": ago(4)}}
+    note(dkimctl, "o", phase="retiring", created=ago(240), facts=facts)  # a newer key than `a` would be the next one
     found = step(dkimctl)
     assert (found["step"], found["selector"]) == ("revoke", "o")
     assert found["waits_for"] == "mail signed with o that is under way"
@@ -182,8 +183,11 @@ def test_every_command_runs_as_it_is_printed(dkimctl_inside: DkimctlInside, form
         path.write_text(json.dumps({**json.loads(path.read_text()), **noted}))
     bare = "".join(f'[domains."bare{number}.example"]\nprovider = "manual"\n' for number in range(count))
     (dkimctl_inside.root / "etc/my conf.toml").write_text(bare)
-    run = dkimctl_inside("status", "--format", form, "--root", root, "--config", config)
+    shown = ("--format", form, *(["-v"] if form == "nagios" else []))
+    run = dkimctl_inside("status", *shown, "--root", root, "--config", config)
     text = run.out + run.err
+    if form == "nagios":
+        text = text.partition("\n")[2]  # the first problem is in the status line, with more after it
     if form == "json":
         found = run.json["status"]
         text = "\n".join(one["next"] for one in (*found["keys"], *found["keyless"]))
@@ -200,3 +204,14 @@ def test_every_command_runs_as_it_is_printed(dkimctl_inside: DkimctlInside, form
             assert context.params["provider"] == "manual"
         for domain in context.params["domains"]:
             assert re.fullmatch(r"(d|bare)\d\.example", domain)
+
+
+def test_of_a_key_that_signs_unproven_the_first_look_is_next(dkimctl: DkimctlInside) -> None:
+    """`rotate` looks for its record before anything else; that another key is to be made is not what matters."""
+    note(dkimctl, "a", phase="generated", facts={})
+    (dkimctl.root / f"etc/opendkim/keys/{DOMAIN}/b.private").unlink()
+    (dkimctl.root / f"etc/opendkim/keys/{DOMAIN}/b.json").unlink()
+    found = step(dkimctl)
+    assert (found["step"], found["selector"], found["is_due"]) == ("look", "a", True)
+    note(dkimctl, "a", phase="generated", facts={"record": {"missing": ago(0.1)}})
+    assert step(dkimctl)["step"] == "publish"

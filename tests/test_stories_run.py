@@ -163,8 +163,11 @@ def test_a_subset_of_accounts_signed_with_wrong_keys(begin: Begin) -> None:
     with begin(*domains) as machine:
         machine.prepare()
         machine.unsigned.add(machine.new("d0.example"))
-        machine.rotate("--now", *domains, code=1)
+        stopped = machine.rotate("--now", *domains, code=1)
         assert machine.switched == [["d0.example"]]
+        assert stopped["next"].startswith("d0.example: switch"), "and not only tomorrow"
+        others = {wait["domain"] for wait in stopped["waits"] if "a switch failed" in wait["proof"]}
+        assert others == set(domains), "what does not happen is told of each"
         assert [machine.signs(name) for name in domains] == [["mail"]] * 5
         machine.unsigned.clear()
         machine.rotate(hours=2)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from dkimctl.cli.commands import COMMANDS
+from dkimctl.cli.fleet import command as fleet
 from dkimctl.cli.ovh import command as ovh
 from dkimctl.output.commands import NAMES, pieces, with_options
 from dkimctl.sandbox import Sandbox, Switches
@@ -174,8 +175,9 @@ def test_quiet_is_silent(relay: Relay) -> None:
 def test_names_are_those_of_the_program() -> None:
     """Every command of ours is recognised in a message."""
     groups = {name for name in COMMANDS if name not in NAMES}
-    assert groups == {"ovh"}
-    assert set(NAMES) == {*COMMANDS} - groups | {f"ovh {name}" for name in ovh.commands}  # type: ignore[attr-defined]
+    assert groups == {"ovh", "fleet"}
+    inside = {f"{group.name} {name}" for group in (ovh, fleet) for name in group.commands}  # type: ignore[attr-defined]
+    assert set(NAMES) == {*COMMANDS} - groups | inside
 
 
 @pytest.mark.parametrize(

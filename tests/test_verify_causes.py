@@ -21,7 +21,7 @@ from tests.conftest import DkimctlInside, needs
 from tests.dns_servers import SOA, Knot, Unbound, name_servers, txt
 from tests.hostile_dns import Hostile, Send, answer
 from tests.ports import free_port_everywhere
-from tests.verify_schema import assert_valid_report
+from tests.schemas import assert_valid_report
 
 HOME, OTHER, DEAD, LAME = "127.0.0.1", "127.0.0.12", "127.0.0.13", "127.0.0.14"
 PAIR = generate(Algorithm.RSA)
@@ -69,6 +69,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         "wild.example": name_servers(HOME) + "* CNAME a.example.\n",
         "deep.example": name_servers(HOME) + "s._domainkey CNAME k.farm\n*.farm CNAME a.example.\n",
         "gone.example": name_servers(HOME) + "* CNAME nothing.a.example.\n",
+        "text.example": name_servers(HOME) + txt("*", SPF) + txt("*", "another"),
+        "target.example": name_servers(HOME) + "s._domainkey CNAME k.text.example.\n",
+        "two.example": name_servers(HOME) + "* CNAME k.wild.example.\n",
+        "nowhere.example": name_servers(HOME) + "_domainkey DNAME keys.text.example.\n",
+        "empty.example": name_servers(HOME) + "_domainkey DNAME x.keys.example.\n",
         "dname.example": name_servers(HOME) + "_domainkey DNAME keys.example.\n",
         "keys.example": name_servers(HOME) + txt("s", GOOD),
         "apart.example": name_servers(HOME, OTHER) + txt("s._domainkey", GOOD),
@@ -97,13 +102,20 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         ("wild.example", "s._domainkey.wild.example", "s._domainkey.wild.example"),
         ("deep.example", "k.farm.deep.example", "k.farm.deep.example"),
         ("gone.example", "s._domainkey.gone.example", "s._domainkey.gone.example"),
+        ("text.example", "s._domainkey.text.example", "s._domainkey.text.example"),
+        ("target.example", "k.text.example", "k.text.example"),
+        ("two.example", "s._domainkey.two.example", "s._domainkey.two.example"),
+        ("nowhere.example", "s.keys.text.example", "s.keys.text.example"),
     ],
 )
 def test_a_wildcard_on_the_way_is_named(place: Place, domain: str, wild: str, publish_at: str) -> None:
     """Wherever on the chain a wildcard leads on, it is named, and nothing is to be published where only it leads."""
     report = place.look("s", domain)
     assert "DKIM113" in codes(report)
-    assert [f.subject for f in report.findings if f.code == "DKIM113"] == [wild]
+    assert next(f.subject for f in report.findings if f.code == "DKIM113") == wild
+    fixes = {f.code: f.fix for f in report.findings if f.severity.value == "error"}
+    assert fixes
+    assert all(fix.startswith(f"publish the key record at {publish_at}; ") for fix in fixes.values()), fixes
     assert report.publish_at == publish_at
     assert f"{publish_at}. IN TXT" in plain_text(report_blocks(report))
     assert "a.example. IN TXT" not in plain_text(report_blocks(report)).replace(publish_at, "")
@@ -115,6 +127,14 @@ def test_a_dname_is_said(place: Place) -> None:
     report = place.look("s", "dname.example")
     assert codes(report) == {"DKIM103", "DKIM125", "DKIM300"}
     assert "_domainkey.dname.example" in next(f.seen for f in report.findings if f.code == "DKIM125")
+
+
+@needs("knotd", "unbound")
+def test_what_is_missing_after_a_dname(place: Place) -> None:
+    """There is no CNAME that somebody could replace: the record belongs where the DNAME leads."""
+    report = place.look("s", "empty.example")
+    assert report.publish_at == "s.x.keys.example"
+    assert next(f.fix for f in report.findings if f.code == "DKIM104").startswith("publish the record at s.x.keys.")
 
 
 @needs("knotd", "unbound", "opendkim")

@@ -7,6 +7,10 @@ from typing import Any
 import pytest
 
 from dkimctl.config.settings import Lookup
+from dkimctl.dns.endpoints import Endpoint
+from dkimctl.dns.exchange import Exchange, Job
+from dkimctl.dns.questions import Question
+from dkimctl.dns.serverqueue import ServerQueue
 from dkimctl.keys.metadata import Tags
 from dkimctl.keys.pair import Algorithm, generate
 from dkimctl.record.model import record_for
@@ -17,7 +21,7 @@ from tests.conftest import needs
 from tests.dns_servers import Knot, name_servers, txt
 from tests.hostile_dns import Hostile, Send, answer
 from tests.ports import free_port_everywhere
-from tests.verify_schema import assert_valid_report
+from tests.schemas import assert_valid_report
 
 HOME, DEAD = "127.0.0.1", "127.0.8.21"
 PAIR = generate(Algorithm.RSA)
@@ -30,11 +34,13 @@ class Sleeping:
     """A server that answers no question until it is woken."""
 
     is_awake: bool = False
+    answers_each: int = 0
+    """It answers each so-manieth question, also while it sleeps; 0: none."""
     asked: list[bytes] = field(default_factory=list)
 
     def __call__(self, query: bytes, send: Send) -> None:
         self.asked.append(query)
-        if self.is_awake:
+        if self.is_awake or (self.answers_each and not len(self.asked) % self.answers_each):
             send(answer(query, GOOD.encode()))
 
 
@@ -91,6 +97,72 @@ def test_names_return_to_the_fast_path(served: tuple[Lookup, Sleeping], monkeypa
     names = targets(False) * 5
     assert len(list(check(names, lookup, brief=True, concurrency=256))) == len(names)
     assert len(quick) > len(names) / 2
+
+
+@needs("knotd")
+@pytest.mark.parametrize("brief", [True, False], ids=["fast path", "long way"])
+def test_a_server_that_answers_every_tenth(served: tuple[Lookup, Sleeping], brief: bool) -> None:
+    """It holds the list up no more than a dead one: few of its names wait until no answer came."""
+    lookup, sleeping = served
+    sleeping.answers_each = 10
+    reports = list(check(targets(True), lookup, brief=brief, concurrency=256))
+    assert len({report.owner for report in reports}) == COUNT
+    assert {_essence(report) for report in reports if report.verdict.value != "right"} == {("unknown", "DKIM107")}
+    assert len({query[12:] for query in sleeping.asked}) < COUNT / 2
+    assert sum(report.verdict.value == "unknown" for report in reports) > COUNT / 2
+
+
+def test_a_server_with_too_many_questions_is_not_broken() -> None:
+    """It lost most of them, and answers when it is asked alone: it is asked on, and nothing is given up."""
+    queue = _with_many_lost()
+    for _ in range(5):
+        asked = queue.next(0.0)
+        assert asked is not None
+        assert queue.next(0.0) is None  # one at a time
+        _ended(queue, is_lost=False)
+    assert not queue.is_dead
+    assert [queue.next(0.0) is not None for _ in range(4)] == [True] * 4  # beside each other again
+
+
+def test_a_server_that_loses_a_question_asked_alone_is_broken() -> None:
+    """What waits for it is given up, until it has answered some questions in a row."""
+    queue = _with_many_lost()
+    assert queue.next(0.0) is not None
+    _ended(queue, is_lost=True)
+    assert queue.is_dead
+    for answers in range(5):
+        assert queue.is_dead, answers
+        assert queue.next(100.0) is not None
+        _ended(queue, is_lost=False)
+    assert not queue.is_dead
+    queue.next(100.0)
+    _ended(queue, is_lost=True)  # one more: it is asked alone again
+    assert queue.next(100.0) is not None
+    assert queue.next(100.0) is None
+
+
+def _with_many_lost() -> ServerQueue:
+    """A queue to a server that has answered 8 of 32 questions; 100 wait."""
+    queue = ServerQueue()
+    job: Job[None] = Job(_nothing())
+    job.work.close()
+    asked = Question(Endpoint(DEAD, 53), "a.example", 16)
+    for _ in range(132):
+        queue.wait(Exchange(job, 0, asked, b"", queue, 0.0))
+    assert sum(queue.next(0.0) is not None for _ in range(32)) == 32
+    for number in range(32):
+        _ended(queue, is_lost=number % 4 != 0)
+    assert not queue.is_dead
+    return queue
+
+
+async def _nothing() -> None:
+    """No work."""
+
+
+def _ended(queue: ServerQueue, *, is_lost: bool) -> None:
+    queue.was_silent() if is_lost else queue.took(0.001)
+    queue.in_flight -= 1
 
 
 def _essence(report: Report) -> tuple[str, str]:

@@ -23,7 +23,7 @@ from tests.clocks import ManualClock
 from tests.conftest import Dkimctl, needs
 from tests.dns_servers import Knot, name_servers, txt
 from tests.ports import free_port_everywhere
-from tests.verify_schema import assert_valid_report
+from tests.schemas import assert_valid_report
 
 FIRST, SECOND, NOBODY = "127.0.0.1", "127.0.0.2", "127.0.0.9"
 

@@ -22,7 +22,7 @@ from tests.conftest import Dkimctl, needs
 from tests.dns_servers import Knot, Unbound, name_servers, txt
 from tests.hostile_dns import Hostile, Send, answer
 from tests.ports import free_port_everywhere
-from tests.verify_schema import assert_valid_report
+from tests.schemas import assert_valid_report
 
 HOME = "127.0.0.1"
 PAIR = generate(Algorithm.RSA)

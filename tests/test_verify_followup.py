@@ -15,7 +15,7 @@ from dkimctl.verify.report import Report, Target
 from tests.conftest import needs
 from tests.dns_servers import SOA, Knot, name_servers, txt
 from tests.ports import free_port_everywhere
-from tests.verify_schema import assert_valid_report
+from tests.schemas import assert_valid_report
 
 FIRST, SECOND = "127.0.0.1", "127.0.0.2"
 PAIR = generate(Algorithm.RSA)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dkimctl.catalogue import CATALOGUE
-from dkimctl.cli.frame import App
+from dkimctl.cli.app import App
 from dkimctl.cli.report_printer import ReportPrinter
 from dkimctl.cli.verify_names import Source
 from dkimctl.errors import UsageError
@@ -77,10 +77,10 @@ def test_many_names_get_a_summary_and_the_problems(world: dict[str, str], names:
 
 @needs("knotd")
 def test_nagios_gets_one_status_line(world: dict[str, str], names: Path, dkimctl_inside: Dkimctl) -> None:
-    """The first line says the state that Nagios reads from the exit code, with performance data; problems follow."""
-    run = dkimctl_inside("verify-dns", "--from-file", names, "--format", "nagios", env=world)
+    """It says the state that Nagios reads from the exit code, the first problem, and performance data; -v lists all."""
+    run = dkimctl_inside("verify-dns", "--from-file", names, "--format", "nagios", "-v", env=world)
     first, *rest = run.out.splitlines()
-    assert first == "DKIM CRITICAL - 20 right, 1 wrong | right=20 wrong=1 unknown=0"
+    assert first == f"DKIM CRITICAL - 20 right, 1 wrong: {rest[0]} | right=20 wrong=1 unknown=0"
     assert [line.split(":")[0] for line in rest] == ["bad._domainkey.example.com"]
     assert run.code == 2
     run = dkimctl_inside("verify-dns", "dead.example", "-s", "a", "--format", "nagios", env=world)
@@ -112,7 +112,7 @@ def test_a_directory_of_any_name_breaks_no_format() -> None:
     found = Finding("DKIM100", Severity.ERROR, "a title", "", "seen", "")
     report = Report(Target("s", name), name, "s", f"s._domainkey.{name}", Verdict.WRONG, (found,))
     assert prometheus_sample(report) == '00{domain="a \\"b\\"\\nc\\\\d|e",selector="s"}\n'
-    assert nagios_text(tally_of([report]), 2).splitlines()[1:] == [
+    assert nagios_text(tally_of([report]), 2, verbose=True).splitlines()[1:] == [
         's._domainkey.a "b" c\\d/e: DKIM100 a title (seen)',
     ]
 
@@ -191,7 +191,7 @@ def test_a_file_of_another_kind_is_not_taken_for_what_is_done(tmp_path: Path, co
 
 
 @needs("knotd")
-def test_nagios_hears_of_the_warnings_of_the_earlier_part(
+def test_nagios_gets_the_warnings_of_the_earlier_part(
     world: dict[str, str], dkimctl_inside: Dkimctl, tmp_path: Path
 ) -> None:
     """A resumed run ends with the worse of both parts: WARNING again, when the names it passes over had one."""

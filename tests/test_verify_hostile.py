@@ -21,7 +21,7 @@ from tests.conftest import DkimctlInside, needs
 from tests.dns_servers import Knot, name_servers, txt
 from tests.hostile_dns import Hostile, Script, Send, answer
 from tests.ports import free_port_everywhere
-from tests.verify_schema import assert_valid_report
+from tests.schemas import assert_valid_report
 
 HOME = "127.0.0.1"
 PAIR = generate(Algorithm.RSA)

@@ -30,8 +30,9 @@ from tests.conftest import Dkimctl, DkimctlInside, needs
 from tests.dns_servers import Knot, name_servers, txt
 from tests.hostile_dns import Hostile, Send, answer
 from tests.ports import free_port_everywhere
+from tests.processes import started
 from tests.record_corpus import corpus, make_keys
-from tests.verify_schema import assert_valid
+from tests.schemas import assert_valid
 
 HOME, ONCE = "127.0.0.1", "127.0.8.9"
 COUNT = 240
@@ -236,7 +237,7 @@ def test_every_form_tells_of_all(lookup: Lookup, dkimctl: Dkimctl, tmp_path: Pat
     told = {
         "json": lambda: [r["verdict"] for r in run.json["reports"]].count("wrong") == wrong,
         "jsonl": lambda: [json.loads(r)["report"]["verdict"] for r in run.out.splitlines()].count("wrong") == wrong,
-        "nagios": lambda: run.out.startswith(f"DKIM CRITICAL - {COUNT - wrong} right, {wrong} wrong |"),
+        "nagios": lambda: run.out.startswith(f"DKIM CRITICAL - {COUNT - wrong} right, {wrong} wrong: "),
         "prometheus": lambda: run.out.count("} 0\n") == wrong + COUNT,
         "text": lambda: run.out.startswith(f"{COUNT} key records: {COUNT - wrong} right, {wrong} wrong\n"),
     }
@@ -255,7 +256,8 @@ def test_what_is_kept_of_many_names_is_bounded(
     names = tmp_path / "names"
     names.write_text("".join(f"d{n}.example.com s\n" for n in range(COUNT)))
     environment = {"DKIMCTL_NAMESERVERS": lookup.nameservers[0], "DKIMCTL_DNS_PORT": str(lookup.port)}
-    run = dkimctl_inside("verify-dns", "--from-file", names, "--format", form, env=environment)
+    shown = ("--format", form, *(["-v"] if form == "nagios" else []))
+    run = dkimctl_inside("verify-dns", "--from-file", names, *shown, env=environment)
     assert run.code == (2 if form == "nagios" else 1)
     if form == "prometheus":
         assert len(set(run.out.splitlines())) == run.out.count("\n") >= 2 * COUNT
@@ -271,13 +273,13 @@ def test_ctrl_c_tells_what_is_known(lookup: Lookup, dkimctl: Dkimctl, tmp_path: 
     names.write_text("".join(f"d{n}.example.com s\n" for n in range(50_000)))
     environment |= {"DKIMCTL_NAMESERVERS": lookup.nameservers[0], "DKIMCTL_DNS_PORT": str(lookup.port)}
     command = [sys.executable, "-m", "dkimctl", "verify-dns", "--from-file", str(names), "--format", "jsonl"]
-    process = subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
-    assert process.stdout
-    first = process.stdout.readline()
-    os.killpg(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    with started(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+    ) as process:
+        assert process.stdout
+        first = process.stdout.readline()
+        os.killpg(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=60)
     assert json.loads(first)["schema"] == 1
     assert process.returncode == 130, err
     assert "checked so far:" in err
@@ -295,14 +297,14 @@ def test_ctrl_c_leaves_no_half_document(lookup: Lookup, dkimctl: Dkimctl, tmp_pa
     names.write_text("".join(f"d{n}.example.com s\n" for n in range(50_000)))
     environment |= {"DKIMCTL_NAMESERVERS": lookup.nameservers[0], "DKIMCTL_DNS_PORT": str(lookup.port)}
     command = [sys.executable, "-m", "dkimctl", "verify-dns", "--from-file", str(names), "--format", form]
-    process = subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
-    assert process.stdout
-    assert select.select([process.stdout], [], [], 60)[0]
-    time.sleep(0.5)  # by now it waits for somebody to read
-    os.killpg(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    with started(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+    ) as process:
+        assert process.stdout
+        assert select.select([process.stdout], [], [], 60)[0]
+        time.sleep(0.5)  # by now it waits for somebody to read
+        os.killpg(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     for document in [out] if form == "json" else out.splitlines():
         assert_valid(document)

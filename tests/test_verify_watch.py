@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from dkimctl.cli.frame import App
+from dkimctl.cli.app import App
 from dkimctl.keys.metadata import Tags
 from dkimctl.keys.pair import Algorithm, generate
 from dkimctl.record.model import record_for
@@ -19,7 +19,8 @@ from tests.clocks import ManualClock
 from tests.conftest import Dkimctl, needs
 from tests.dns_servers import Knot, name_servers, txt
 from tests.ports import free_port_everywhere
-from tests.verify_schema import assert_valid
+from tests.processes import started
+from tests.schemas import assert_valid
 
 HOME = "127.0.0.1"
 GOOD = record_for(generate(Algorithm.RSA).public, "rsa", Tags()).text
@@ -104,11 +105,11 @@ def test_ctrl_c_tells_what_was_seen_last(clock: Changing, dkimctl: Dkimctl) -> N
     """An interrupt while it waits: exit 130 and the counts, no traceback; the document of --json says it in full."""
     command = [sys.executable, "-m", "dkimctl", "verify-dns", "example.com", "-s", "s", "--watch", "--json"]
     environ = dkimctl.scratch.environment(environment(clock.knot))
-    process = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert process.stderr
-    assert "DKIM101" in process.stderr.readline()
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    with started(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stderr
+        assert "DKIM101" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "last state: 1 wrong" in err
     assert_valid(out)

@@ -1,6 +1,6 @@
 """`why` beside the real opendkim: on generated configurations both say the same about every mail.
 
-`DKIMCTL_TEST_CASES` says how many configurations; 300 without it.
+`DKIMCTL_TEST_CASES` says how many configurations; without it 100, and 300 with `DKIMCTL_TEST_FULL=1`.
 """
 
 import os
@@ -26,11 +26,11 @@ from dkimctl.milter.message import Message
 from dkimctl.opendkim.sockets import MilterSocket
 from dkimctl.why.answer import Mail, MailOutcome, WhyAnswer
 from dkimctl.why.decisions import decide
-from tests.conftest import needs
+from tests.conftest import FULL, needs
 from tests.doctor_cases import WEAK
 from tests.host_tree import key_pair
 
-CASES = int(os.environ.get("DKIMCTL_TEST_CASES", "300"))
+CASES = int(os.environ.get("DKIMCTL_TEST_CASES", "300" if FULL else "100"))
 NOW = datetime(2026, 11, 23, 10, 4, 2, tzinfo=UTC)
 DOMAINS = ("domain.tld", "sub.domain.tld", "other.example", "xdomain.tld", "deep.a.sub.domain.tld", "a.tld")
 USERS = ("contact", "bob", "Bob", "a.b+c")
@@ -270,6 +270,7 @@ def _expected(answer: WhyAnswer) -> tuple[MailOutcome, tuple[tuple[str, str], ..
     return answer.outcome, tuple((s.domain, s.selector) for s in reversed(answer.signatures))
 
 
+@pytest.mark.long
 @needs("opendkim", root=True)
 def test_why_agrees_with_the_daemon(safe_directory: Path, record_property: Callable[[str, object], None]) -> None:
     """Outcome, d= and s= are the daemon's own, for every mail in every configuration."""

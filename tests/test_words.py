@@ -30,8 +30,30 @@ WORDS = {
     r"unsettled": "in an intermediate state",
     r"unsaid": "missing",
     r"come(s)? to (its|their|an) end": "end, finish",
+    r"hear(s|d)? of": "is told, is called with, notices; heard from",
+    r"looked after": "handled, rotated",
 }
 """Pattern of a stock word → what to write instead. In identifiers a word is what `_` or a capital begins."""
+
+_NUMBERED = re.compile(
+    r"\{[^{}]*\} (?:more |private )?("
+    r"(?:domains|keys|relays|generations|messages|records|findings|switches|days|minutes|rows)\b[^\"{]*)"
+)
+ALWAYS_SEVERAL = {
+    "keys were compared with those known to be bad",
+    "records within other text",
+    "records, as dig +short shows them",
+    "records, a line each",
+    "records (",
+    "messages",
+    "keys",
+    "domains",
+    "rows fit: the daemon signs by the first and the last alone",
+    "records",
+    "records: ",
+    "days old mail keeps it",
+}
+"""What follows a number that is never one, or was asked for that."""
 
 _ORDINARY = re.compile(
     r"\b(?:stand(?:s|ing)?[\s#]+(?:for|alone)|(?:left|leaves?|leaving|negative|lags?)(?:[\s#]+\w+)?[\s#]+behind"
@@ -64,6 +86,13 @@ def texts() -> Iterator[Path]:
         check=True,
     ).stdout.splitlines()
     return (Path(name) for name in listed if (REPOSITORY / name).is_file() and name != "tests/test_words.py")
+
+
+def test_a_number_has_its_noun_in_the_right_form() -> None:
+    """`1 domains` is printed nowhere: `names.counted` writes a number that may be one."""
+    sources = sorted((REPOSITORY / "dkimctl").rglob("*.py"))
+    found = [f"{path.name}: {said}" for path in sources for said in _NUMBERED.findall(path.read_text())]
+    assert [one for one in found if one.partition(": ")[2] not in ALWAYS_SEVERAL] == []
 
 
 def test_the_project_has_no_words_of_its_own() -> None:

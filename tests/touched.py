@@ -40,8 +40,19 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "init --uninstall": ("init", "--uninstall"),
     "undo install": ("render-config", "--undo"),
     "uninstall": ("uninstall",),
+    "fleet init": ("fleet", "init"),
+    "fleet upgrade": ("fleet", "upgrade"),
+    "fleet import": ("fleet", "import"),
+    "fleet export": ("fleet", "export", "--output", "/srv/exported"),
+    "fleet approve": ("fleet", "approve", "mx1"),
+    "fleet status": ("fleet", "status"),
+    "fleet join": ("fleet", "join", "mx1"),
+    "fleet sync": ("fleet", "sync"),
+    "fleet sync again": ("fleet", "sync"),
+    "fleet drain": ("fleet", "drain", "mx1"),
+    "fleet remove": ("fleet", "remove", "mx1"),
 }
-"""What is run, by a short name."""
+"""What is run, by a short name. `fleet simulate` works in databases of its own, and with no file."""
 
 
 class Row(NamedTuple):
@@ -64,6 +75,24 @@ def _directory(path: str, *commands: str) -> Row:
 KEYS = "/etc/opendkim/keys"
 HAND = f"{KEYS}/mail"
 """A key of an installation made by hand, which adopt takes over; without its suffix."""
+_FLEET = (
+    _directory("/etc/dkimctl", "fleet init", "fleet join"),
+    _file("/etc/dkimctl/dkimctl.toml", "fleet sync"),
+    _file("/etc/dkimctl/fleet.age", "fleet init", "fleet import"),
+    _file("/etc/dkimctl/relay.age", "fleet join", "fleet sync"),
+    _directory(KEYS, "fleet sync", "fleet import"),
+    _directory(f"{KEYS}/example.com", "fleet sync", "fleet sync again", "fleet import"),
+    *(_file(f"{KEYS}/example.com/{SELECTOR}.{kind}", "fleet sync", "fleet import") for kind in ("private", "json")),
+    _file(f"{KEYS}/example.com/{SELECTOR}.txt", "fleet sync"),
+    *(_file(f"/etc/opendkim/{name}", "fleet sync") for name in ("KeyTable", ".lock")),
+    _directory("/var/lib/dkimctl", "fleet sync"),
+    *(_file(f"/var/lib/dkimctl/{name}", "fleet sync again") for name in ("fleet.json", "fleet-tables.json", ".lock")),
+    _directory("/srv/exported", "fleet export"),
+    _directory("/srv/exported/example.com", "fleet export"),
+    *(_file(f"/srv/exported/example.com/{SELECTOR}.{kind}", "fleet export") for kind in ("private", "json", "txt")),
+    _file("/srv/exported/example.com/.lock", "fleet export"),
+)
+"""What the commands of a fleet touch."""
 TABLE: tuple[Row, ...] = (
     _file("/etc/dkimctl/dkimctl.toml", "record"),
     _directory("/etc/dkimctl", "record"),
@@ -143,6 +172,7 @@ TABLE: tuple[Row, ...] = (
     _file("/srv/ovh.conf", "login"),
     _file("/srv/notes", "resume"),
     _file("/srv/names", "resume"),
+    *_FLEET,
 )
 """What is attacked."""
 
@@ -155,6 +185,7 @@ SYSTEM = (
     *("/run/host**", "/run/userdb**", "/etc/userdb**", "/var/lib/dpkg/status"),
     *("/etc/bind**", "/etc/knot**", "/etc/nsd**"),
     *("/etc/ovh.conf", "/etc/dkimctl/ovh.conf"),
+    *("/etc/postgresql-common**", "/etc/machine-id", f"{KEYS}/example.org**", "/srv/exported/example.org**"),
     f"{KEYS}/domain.tld/dk*.private",  # setup looks whether the month's selector is taken
     *("/etc/rspamd", "/etc/rspamd/*", "/etc/rspamd/*/*", "/run/rspamd/*", "/run/dkimpy-milter/*", "/run/opendkim"),
     *(

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tests.dns_servers import await_server, name_servers
 from tests.ports import free_port_everywhere
@@ -33,6 +34,15 @@ class UpdateServer:
 
     program: str
     port: int
+    control: int = 0
+    """The port of `rndc`."""
+
+    def add_zone(self, zone: str, settings: str) -> None:
+        """Have `named` serve a zone that no configuration file has, as `rndc addzone` does."""
+        with TemporaryDirectory() as place:
+            key = write_key(Path(place) / "rndc.key")
+            rndc = ["rndc", "-k", str(key), "-s", "127.0.0.1", "-p", str(self.control)]
+            subprocess.run([*rndc, "addzone", zone, f"{{ {settings} }};"], check=True, capture_output=True)
 
     @property
     def endpoint(self) -> str:
@@ -46,15 +56,17 @@ def update_server(program: str, directory: Path, *zones: str) -> Iterator[Update
     (directory / "journal").mkdir(parents=True)
     for zone in (*zones, READ_ONLY):
         (directory / f"{zone}.zone").write_text(f"$ORIGIN {zone}.\n$TTL 300\n{_servers_of(zone)}")
-    port = free_port_everywhere("127.0.0.1")
+    port, control = free_port_everywhere("127.0.0.1"), free_port_everywhere("127.0.0.1")
     configuration = directory / "server.conf"
-    configuration.write_text({"knotd": _knot, "named": _named}[program](directory, port, zones))
+    configuration.write_text(
+        _knot(directory, port, zones) if program == "knotd" else _named(directory, port, control, zones)
+    )
     command = [program, "-c", str(configuration), *(["-g", "-4", "-n", "1"] if program == "named" else [])]
     with (directory / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, cwd=directory)
     try:
         _await_answer(port, (*zones, READ_ONLY), directory / "log")
-        yield UpdateServer(program, port)
+        yield UpdateServer(program, port, control)
     finally:
         process.terminate()
         process.wait(60)
@@ -62,9 +74,9 @@ def update_server(program: str, directory: Path, *zones: str) -> Iterator[Update
 
 def _servers_of(zone: str) -> str:
     """SOA and NS; below a name that no host may have (BIND's check-names) they are names of the zone above."""
-    if not zone.startswith("_"):
+    if "_" not in zone:
         return name_servers("127.0.0.1")
-    above = zone.partition(".")[2]
+    above = zone.rpartition("_")[2].partition(".")[2]
     return f"@ 300 IN SOA ns1.{above}. hostmaster.{above}. 1 3600 600 86400 300\n@ 300 IN NS ns1.{above}.\n"
 
 
@@ -80,8 +92,8 @@ def _knot(directory: Path, port: int, zones: tuple[str, ...]) -> str:
     )
 
 
-def _named(directory: Path, port: int, zones: tuple[str, ...]) -> str:
-    policy = f'update-policy {{ grant "{KEY_NAME}" zonesub TXT CNAME; }};'
+def _named(directory: Path, port: int, control: int, zones: tuple[str, ...]) -> str:
+    policy = f'update-policy {{ grant "{KEY_NAME}" zonesub TXT CNAME DNAME; }};'
     listing = "".join(
         f'zone "{zone}" {{ type primary; file "{directory}/{zone}.zone"; {policy if zone in zones else ""} }};\n'
         for zone in (*zones, READ_ONLY)
@@ -89,7 +101,8 @@ def _named(directory: Path, port: int, zones: tuple[str, ...]) -> str:
     return (
         f'options {{ directory "{directory}"; pid-file none; session-keyfile none; listen-on-v6 {{ none; }};\n'
         f"  listen-on port {port} {{ 127.0.0.1; }}; recursion no; dnssec-validation no; notify no;\n"
-        f"  empty-zones-enable no; }};\ncontrols {{ }};\n{key_text()}{listing}"
+        f"  empty-zones-enable no; allow-new-zones yes; }};\n{key_text()}{listing}"
+        f'controls {{ inet 127.0.0.1 port {control} allow {{ 127.0.0.1; }} keys {{ "{KEY_NAME}"; }}; }};\n'
     )
 
 

@@ -11,6 +11,17 @@ from tests.host_tree import (
 
 CONF_CASES = [
     Case("only Domain", 4, "DKIM707", both(no_tables, lambda t: t.conf("Domain", "example.com"))),
+    Case(
+        "quotes and blanks in Domain",
+        4,
+        "DKIM720",
+        both(
+            no_tables,
+            lambda t: t.conf("Domain", '"example.org example.com"'),
+            lambda t: t.conf("KeyFile", KEY),
+            lambda t: t.conf("Selector", "mail"),
+        ),
+    ),
     Case("inet with an IPv6 address", 4, "DKIM704", lambda t: t.conf("Socket", "inet:8891@::1")),
     Case("inet with an empty host", 4, "DKIM704", lambda t: t.conf("Socket", "inet:8891@")),
     Case(
@@ -33,7 +44,7 @@ CONF_CASES = [
     Case("parameter of another build", 20, "DKIM733", lambda t: t.conf("CheckSigningTable", "yes")),
     Case("parameter without value", 25, "DKIM703", lambda t: t.conf("MinimumKeyBits", "")),
     Case("UMask 009", 25, "DKIM704", lambda t: t.conf("UMask", "009")),
-    Case("bad Mode", 25, "DKIM704", lambda t: t.conf("Mode", "x")),
+    Case("Mode in capitals", 25, "DKIM704", lambda t: t.conf("Mode", "S")),
     Case("bad Canonicalization", 25, "DKIM704", lambda t: t.conf("Canonicalization", "loose")),
     Case("Include missing", 25, "DKIM705", lambda t: t.append(CONF_PATH, "Include /etc/opendkim/absent.conf\n")),
     Case(
@@ -53,6 +64,7 @@ CONF_CASES = [
     Case("no UserID", 2, "DKIM725", lambda t: t.conf("UserID", None)),
     Case("Mode v", 6, "DKIM720", lambda t: t.conf("Mode", "v")),
     Case("rsa-sha1", 17, "DKIM721", lambda t: t.conf("SignatureAlgorithm", "rsa-sha1")),
+    Case("OmitHeaders From", 25, "DKIM718", lambda t: t.conf("OmitHeaders", "From")),
     Case("OmitHeaders Message-ID,Date", 25, "DKIM718", lambda t: t.conf("OmitHeaders", "Message-ID,Date")),
     Case("oversigned and not signed", 25, "DKIM719", lambda t: t.conf("OversignHeaders", "From,Message-ID")),
     Case("AutoRestart without a limit", 25, "DKIM716", lambda t: t.conf("AutoRestart", "yes")),
@@ -66,6 +78,11 @@ REFILE_HOSTS = both(lambda t: t.conf("InternalHosts", f"refile:{HOSTS}"), lambda
 
 
 HOST_CASES = [
+    Case("this machine is a peer", 9, "DKIM781", lambda t: t.conf("PeerList", "127.0.0.0/8,192.0.2.1")),
+    Case("this machine is left out", 9, "DKIM781", lambda t: t.write(HOSTS, "127.0.0.0/8\n::1\n!127.0.0.1\n")),
+    Case(
+        "an exempt domain that is to be signed", 9, "DKIM772", lambda t: t.conf("ExemptDomains", "a.test,example.com")
+    ),
     Case("IPv6 loopback missing", 9, "DKIM781", lambda t: t.write(HOSTS, "127.0.0.1\n")),
     Case("the article's TrustedHosts", 9, "DKIM783", lambda t: t.write(HOSTS, "127.0.0.1\n0.0.0.0/0\n")),
     Case("the article's TrustedHosts over IPv6", 9, "DKIM781", lambda t: t.write(HOSTS, "127.0.0.1\n0.0.0.0/0\n")),

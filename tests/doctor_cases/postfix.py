@@ -31,6 +31,7 @@ POSTFIX_CASES = [
             lambda t: t.conf("Socket", "inet:12301@127.0.0.1"),
         ),
     ),
+    Case("a milter in quotes", 4, "DKIM803", lambda t: t.main("smtpd_milters", '"unix:opendkim/opendkim.sock"')),
     Case("opendkim's spelling in main.cf", 4, "DKIM803", OVER_TCP("inet:8891@127.0.0.1")),
     Case(
         "socket outside the chroot",
@@ -186,7 +187,7 @@ POSTFIX_CASES = [
     ),
     Case("milters by client", 10, "DKIM831", lambda t: t.main("smtpd_milter_maps", "cidr:/etc/postfix/milters")),
     Case(
-        "logins that the daemon does not hear of",
+        "logins that the daemon is not told of",
         10,
         "DKIM829",
         both(
@@ -215,6 +216,7 @@ POSTFIX_CASES = [
     ),
     Case("::1 at Postfix, 127.0.0.1 at opendkim", 4, "DKIM805", OVER_TCP("inet:[::1]:8891")),
     Case("milter_protocol = 1", 23, "DKIM823", lambda t: t.main("milter_protocol", "1")),
+    Case("milter_protocol = 9", 23, "DKIM823", lambda t: t.main("milter_protocol", "9")),
     Case("bounces unsigned", 10, "DKIM818", lambda t: None),
     Case("TCP is slow", 4, "DKIM819", inet),
     Case(

@@ -16,6 +16,7 @@ from typing import Self
 from tests.conftest import REPOSITORY
 from tests.reachable import reachable_for_all
 from tests.real.syslog import Syslog
+from tests.schemas import assert_documents_valid
 
 DISTRIBUTED = Path("/usr/share/postfix")
 START = """
@@ -23,7 +24,7 @@ import os, sys, threading, time
 from dkimctl.entry import main
 from dkimctl.programs import search
 
-if "FAKETIME" in os.environ:
+if any(name.startswith("FAKETIME") for name in os.environ):
     time.sleep = threading.Event().wait  # libfaketime 0.9.10 refuses the system call by which Python sleeps
 if place := sys.argv.pop(1):
     search.SYSTEM = (place, *search.SYSTEM)  # PATH has no say in what root runs
@@ -94,7 +95,9 @@ class Machine:
         `before`: words before the command.
         """
         self.run("touch", "--date=@0", "/etc/postfix/main.cf")
-        return self.run(*before, sys.executable, "-c", START, self.programs, *arguments, check=check, env=env)
+        ended = self.run(*before, sys.executable, "-c", START, self.programs, *arguments, check=check, env=env)
+        assert_documents_valid(arguments, ended.stdout)
+        return ended
 
     def start_opendkim(self, *options: str) -> None:
         """Start the daemon; returns when it listens, and its pid file is there: its parent waits for neither."""

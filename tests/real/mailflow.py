@@ -8,6 +8,7 @@ import re
 import smtplib
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -173,12 +174,16 @@ class MailFlow:
     def _is_taken(self, client: smtplib.SMTP, sender: str, text: str) -> bool:
         try:
             client.sendmail(sender, [RECIPIENT], text)
+        except smtplib.SMTPServerDisconnected:  # the session that stays, as with milter_default_action = shutdown
+            if client is not self._held:
+                raise
         except smtplib.SMTPResponseException as error:
             if not 400 <= error.smtp_code < 500:
                 raise
-            self.deferred.append(client is self._held)
-            return False
-        return True
+        else:
+            return True
+        self.deferred.append(client is self._held)
+        return False
 
     def hold(self) -> None:
         """Open the session that stays."""
@@ -189,7 +194,8 @@ class MailFlow:
         """Close it."""
         with self._lock:
             if self._held is not None:
-                self._held.quit()
+                with suppress(smtplib.SMTPServerDisconnected):
+                    self._held.quit()
             self._held = None
 
     # --- the receiver

@@ -53,7 +53,9 @@ class Relay:
 
 _END_SIGNING = """
 parent=$(cat /run/opendkim/opendkim.pid 2>/dev/null) || exit 0
-kill -9 $parent $(cat /proc/$parent/task/$parent/children)
+all="$parent $(cat /proc/$parent/task/$parent/children)"
+kill -9 $all
+for one in $all; do while [ -e /proc/$one ]; do sleep 0.02; done; done  # its socket is in use until it has ended
 rm -f /run/opendkim/opendkim.pid
 """
 

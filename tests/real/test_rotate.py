@@ -62,14 +62,22 @@ def test_a_key_made_by_hand_is_rotated_to(signing: Relay, ovh: Sandbox) -> None:
 
 
 def test_a_leaked_key_is_revoked_at_once(signing: Relay, ovh: Sandbox) -> None:
-    """Without a standby: a new key is made, seen in DNS, and signs; then the leaked one says p=. Again it is idle."""
+    """Without a standby: a new key is made, seen in DNS, and signs; then the leaked one says p=. Again it is idle.
+
+    It ends with 3 where a connection of Postfix's is open: the daemon then waits for a restart by hand.
+    """
     relay, old = signing, selector_of(signing, ovh)
-    found = at(relay.machine, 0, "revoke", DOMAIN, "--leaked", "key", "--timeout", "60")
+    found = at(relay.machine, 0, "revoke", DOMAIN, "--leaked", "key", "--timeout", "60", code=None)
+    assert max(step["exit_code"] for step in found["revocation"]["rotated"]["steps"]) in (0, 3)
     assert [(one["selector"], one["revoked"]) for one in found["revocation"]["exposed"]] == [(old, True)]
     assert selector_of(relay, ovh) != old
     assert phases(relay)[old] == "revoked"
-    again = at(relay.machine, 0, "revoke", DOMAIN, old, "--leaked", "key", "--timeout", "60")
-    assert "revoke" not in [step["action"] for step in again["revocation"]["rotated"]["steps"]]
+    new = selector_of(relay, ovh)
+    for named in ((), (old,)):  # typed again it means the same key, and not the one that took its place
+        again = at(relay.machine, 0, "revoke", DOMAIN, *named, "--leaked", "key", "--timeout", "60", code=None)
+        assert not {"revoke", "switch"} & {step["action"] for step in again["revocation"]["rotated"]["steps"]}
+        assert [one["selector"] for one in again["revocation"]["exposed"]] == [old]
+    assert selector_of(relay, ovh) == new
 
 
 def test_a_leaked_key_can_be_emptied_before_another_signs(signing: Relay, ovh: Sandbox) -> None:
@@ -81,7 +89,7 @@ def test_a_leaked_key_can_be_emptied_before_another_signs(signing: Relay, ovh: S
     set_deferred(relay, "smtp")
     for sender in (f"a@{DOMAIN}", f"b@sub.{DOMAIN}", "c@example.net"):
         relay.machine.run("sendmail", "-f", sender, RECIPIENT, input=f"From: {sender}\n\nwaits\n")
-    found = at(relay.machine, 0, "revoke", DOMAIN, "--leaked", "key", "--now", "--timeout", "60")
+    found = at(relay.machine, 0, "revoke", DOMAIN, "--leaked", "key", "--now", "--timeout", "60", code=None)
     [exposed] = found["revocation"]["exposed"]
     assert (exposed["selector"], exposed["revoked"]) == (old, True)
     assert exposed["queued"] == 2, "by the envelope: the domain and what is below it"

@@ -238,7 +238,7 @@ def test_dkimpy_milter_signs_twice_and_for_what_is_below(dkimpy: Host) -> None:
 
 
 def test_a_signer_that_fails_leaves_postfix_with_the_one_before(dkimpy: Host) -> None:
-    """opendkim signs; dkimpy-milter is told and cannot: everything is put back, and Postfix never heard of it."""
+    """opendkim signs; dkimpy-milter is told and cannot: everything is put back, and Postfix was never told."""
     machine = dkimpy.machine
     machine.run("sh", "-c", "mv /etc/dkimctl/dkimctl.toml /root/; rmdir /run/systemd/system")
     machine.dkimctl("render-config", "--install", "--allow-unproven")
