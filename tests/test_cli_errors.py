@@ -39,6 +39,22 @@ from tests.processes import started
             "no such option: --root",
             "options come after the command's name: dkimctl record --root",
         ),
+        (
+            ("--root", "/tmp", "fleet", "sync"),
+            "no such option: --root",
+            "options come after the command's name: dkimctl fleet sync --root",
+        ),
+        (
+            ("fleet", "--root", "/tmp", "sync"),
+            "no such option: --root",
+            "options come after the command's name: dkimctl fleet sync --root",
+        ),
+        (
+            ("fleet", "--quiet"),
+            "no such option: --quiet",
+            "options come after the command's name: dkimctl fleet COMMAND --quiet",
+        ),
+        (("fleet", "sync", "--ful"), "no such option: --ful", "did you mean: --full"),
         (("revoke", "x.example"), "missing option '--leaked'. Choose from: key, host", "see: dkimctl revoke --help"),
         (("genkey", "-b"), "option '-b' requires an argument", "see: dkimctl genkey --help"),
         (("genkey", "-b", "many", "x.example"), "invalid value for '-b' / '--bits'", "see: dkimctl genkey --help"),

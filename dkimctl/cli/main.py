@@ -166,18 +166,29 @@ def _invoke(app: App) -> int:
 
 
 def _as_ours(error: click.ClickException) -> UsageError:
-    command = next((word for word in sys.argv[1:] if word in COMMANDS), None)
-    where = f"{PROGRAM} {command or 'COMMAND'}"
-    if command and isinstance(error, click.UsageError) and error.ctx:
-        where = error.ctx.command_path
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    leaf = context if context and not isinstance(context.command, click.Group) else None
+    where = leaf.command_path if leaf else _named_command(sys.argv[1:])
     message, hint = " ".join(error.format_message().split()), f"see: {where} --help"  # choices come in lines of theirs
     if isinstance(error, click.NoSuchOption):
         message = f"no such option: {error.option_name}"
-        if command is None or where == PROGRAM:
-            hint = f"options come after the command's name: {PROGRAM} {command or 'COMMAND'} {error.option_name}"
+        if not leaf:
+            hint = f"options come after the command's name: {where} {error.option_name}"
         elif error.possibilities:
             hint = f"did you mean: {' or '.join(error.possibilities)}"
     return UsageError(message[:1].lower() + message[1:].rstrip("."), hint=hint)
+
+
+def _named_command(words: list[str]) -> str:
+    """Return the command that was typed, with options between its words; COMMAND for the one that is missing."""
+    path = [PROGRAM]
+    found: click.Command = cli
+    for word in words:
+        known = found.get_command(click.Context(found), word) if isinstance(found, click.Group) else None
+        if known:
+            path.append(word)
+            found = known
+    return " ".join([*path, "COMMAND"] if isinstance(found, click.Group) else path)
 
 
 def _as_failure(error: OSError | MemoryError) -> Unavailable:
