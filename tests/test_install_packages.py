@@ -33,11 +33,13 @@ cat >/brought/DEBIAN/postinst <<'END'
 #!/bin/sh
 systemctl enable brought.service
 [ ! -e /fail ] || kill -9 $(cat /fail)
+[ ! -e /cut ] || {{ rm /cut; kill -9 $PPID; }}
+/usr/sbin/policy-rc.d || echo $? >>/answered
 END
 chmod 755 /brought/DEBIAN/postinst
 dpkg-deb -b /brought /brought.deb >/dev/null
 """
-"""Makes a package in the copy of this machine; installing it enables its daemon, and kills the pid in /fail."""
+"""Makes a package; installing it enables its daemon, and kills the pid in /fail, or dpkg itself if /cut is there."""
 
 
 def in_box(script: str) -> str:
@@ -60,4 +62,13 @@ def test_a_killed_run_is_made_good_by_the_next() -> None:
     in_box(
         f"{INSTALL} /brought.deb & echo $! >/fail; wait || :; test -e /note -a -e {WANTS}/brought.service; rm /fail\n"
         f"{INSTALL} coreutils; test ! -e {WANTS}/brought.service; test ! -e /note; test ! -e /usr/sbin/policy-rc.d"
+    )
+
+
+def test_an_interrupted_dpkg_is_made_good_by_the_next() -> None:
+    """A package that was left half configured is configured first, with the policy that starts no daemon."""
+    in_box(
+        f"touch /cut; ! {INSTALL} /brought.deb; test -e /var/lib/dpkg/updates/0000\n"
+        f"{INSTALL} coreutils; dpkg -s brought | grep 'Status: install ok installed'\n"
+        f"test $(tail -n 1 /answered) = 101; test ! -e {WANTS}/brought.service; test ! -e /usr/sbin/policy-rc.d"
     )
