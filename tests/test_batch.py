@@ -1,9 +1,10 @@
 """Files of many directories changed together: a kill at any step leaves the old or the new, and nothing for ever."""
 
 import os
+import signal
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -139,3 +140,43 @@ def test_a_file_that_its_owner_swaps_is_noticed(base: Path, monkeypatch: pytest.
         with pytest.raises(Refused, match="was replaced by somebody else"):
             made.put()
         monkeypatch.undo()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="takes root: a directory that belongs to somebody else")
+def test_a_pipe_that_its_owner_puts_there_is_not_waited_for(base: Path) -> None:
+    """Who owns a directory can put anything under a temporary name; opening a pipe to write waits for a reader."""
+    os.chown(base / "old", 65534, 65534)
+    with opened(base) as (made, old):
+        made.replace("old", old, {"a.txt": b"after"})
+        [waiting] = (base / "old").glob(".dkimctl-*")
+        waiting.unlink()
+        os.mkfifo(waiting)
+        with deadline(), suppress(OSError, Refused):  # whether it is noticed depends on its inode's number
+            made.put()
+
+
+@contextmanager
+def deadline(seconds: int = 10) -> Iterator[None]:
+    """Fail instead of waiting for ever."""
+    signal.signal(signal.SIGALRM, lambda *_: pytest.fail("it waits"))
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="takes root: a directory that belongs to somebody else")
+def test_new_directories_wait_in_ours_alone(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who owns the directory above can swap the one in which new ones wait, before it is opened."""
+    os.chown(base, 65534, 65534)
+    real = os.mkdir
+
+    def mkdir(name: str, mode: int, **more: int) -> None:
+        real(name, mode, **more)
+        os.chown(name, 65534, 65534, dir_fd=more["dir_fd"])
+
+    monkeypatch.setattr(batch.os, "mkdir", mkdir)
+    with pytest.raises(PermissionError), opened(base) as (made, _):
+        made.make("new", NEW)

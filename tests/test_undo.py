@@ -217,3 +217,40 @@ def test_mail_flows_before_during_and_after() -> None:
     )
     assert "dkimctl uninstall" in found["fix"]
     assert json.dumps(told).count('"restart"') >= 2, "without systemd a person restarts opendkim, and is told so"
+
+
+KILLED = """
+cp /usr/share/postfix/main.cf.debian /etc/postfix/main.cf
+postconf -e maillog_file=/var/log/mail.log inet_interfaces=loopback-only alias_maps= 'mydestination=localhost'
+quietly() { "$@" > /tmp/quiet 2>&1; }
+dkimctl() { "$PYTHON" -m dkimctl "$@"; }
+mkdir -p /run/opendkim /root/deadly; chown opendkim /run/opendkim
+quietly postfix start; quietly opendkim -x /etc/opendkim.conf
+quietly dkimctl genkey example.com
+quietly dkimctl render-config --install --allow-unproven
+printf '#!/bin/sh\nkill -9 $PPID\n' > /root/deadly/postfix; chmod 755 /root/deadly/postfix
+printf '[paths]\nprograms = ["/root/deadly"]\n' > /root/deadly.toml
+DKIMCTL_CONFIG=/root/deadly.toml "$PYTHON" -m dkimctl uninstall 2>/tmp/quiet; echo $?
+dkimctl uninstall --json; echo $?
+dkimctl uninstall --json; echo $?
+quietly postfix stop
+"""
+
+
+@pytest.mark.long
+@needs("opendkim", "postfix", root=True, namespaces=True)
+def test_daemons_are_told_by_the_next_run_when_one_was_killed() -> None:
+    """Killed after the files changed and before Postfix was told: the next run finds no file to change, and tells it.
+
+    A third one has nothing to do.
+    """
+    if not box_works():
+        pytest.skip("a throw-away copy of this machine is needed (root, unshare, overlay)")
+    ended = run_in_box("sh", "-c", KILLED, PYTHONPATH=str(REPOSITORY), PYTHON=sys.executable)
+    killed, *rest = ended.stdout.splitlines()
+    assert killed == "137", ended.stdout + ended.stderr
+    said = re.split(r"(?m)^\d+$", "\n".join(rest))[:2]
+    second, third = (json.loads(one)["uninstalled"]["configuration"] for one in said)
+    assert second["files"] == []
+    assert [daemon["step"] for daemon in second["daemons"]] == ["reload", "restart"]
+    assert third["daemons"] == []

@@ -102,6 +102,23 @@ def _install_for(name: str) -> Case:
     return Case(name, _to_another_signer(name), install, removes=(f"{OLD_KEYS}/mail._domainkey.example.net.key",))
 
 
+def _installed_for(name: str) -> Callable[[Path], None]:
+    """An installation for another daemon, which has copies of the keys; its note is the only one."""
+
+    def build(root: Path) -> None:
+        case = _install_for(name)
+        case.build(root)
+        (root / "var/backups/dkimctl/installed.json").unlink()  # each --undo goes back one installation
+        ran = case.run(root)
+        assert ran.code == 0, ran.err
+
+    return build
+
+
+def _taken_out(name: str, signer: str, *command: str) -> Case:
+    return Case(f"{name}-{signer}", _installed_for(signer), command, undoes=True)
+
+
 CASES: dict[str, Callable[[], Case]] = {
     "genkey": lambda: Case(
         "genkey",
@@ -124,6 +141,10 @@ CASES: dict[str, Callable[[], Case]] = {
     "undo": lambda: Case("undo", _adopted, ("adopt", "--undo"), undoes=True),
     "undo-install": lambda: Case("undo-install", _installed, ("render-config", "--undo"), undoes=True),
     "uninstall": lambda: Case("uninstall", _installed, ("uninstall",), undoes=True),
+    "undo-dkimpy-milter": lambda: _taken_out(
+        "undo", "dkimpy-milter", "render-config", "--undo", "--signer", "dkimpy-milter"
+    ),
+    "uninstall-dkimpy-milter": lambda: _taken_out("uninstall", "dkimpy-milter", "uninstall"),
     "delete": lambda: Case("delete", _to_publish, ("delete", "example.com"), keeps_copies=False, is_noted=True),
 }
 

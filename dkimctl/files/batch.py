@@ -57,6 +57,8 @@ class Batch:
             name = temporary_name() + WHOLE
             os.mkdir(name, 0o700, dir_fd=self._base.descriptor)
             self._aside = self._base.enter(name)
+            if not self._aside.is_ours:
+                raise PermissionError(1, "somebody else's directory is in its place", self._aside.path)
         os.mkdir(directory, 0o700, dir_fd=self._aside.descriptor)
         self._new.append(directory)
         folder = self._aside.enter(directory)
@@ -138,8 +140,9 @@ class Batch:
 
 
 def _sync_files(folder: Folder, names: list[str]) -> None:
-    for name in names:
-        descriptor = os.open(name, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder.descriptor)
+    for name in names:  # O_NONBLOCK: who owns the directory may have put a pipe there
+        flags = os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        descriptor = os.open(name, flags, dir_fd=folder.descriptor)
         try:
             os.fsync(descriptor)
         finally:

@@ -1,10 +1,11 @@
 """Everything of dkimctl taken out of the daemons' configuration again: mail flows as it did before. Keys stay.
 
-All files change together or none does; a copy of each is kept. After a kill the same command completes the work.
+All files change together or none does; a copy of each is kept. After a kill the same command completes the work: the
+note of the installation goes last, so that the daemons are told even if the files were changed by the killed run.
 """
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -34,7 +35,7 @@ from dkimctl.install.write import staged_main_cf
 from dkimctl.keys.store import KeyReader
 from dkimctl.opendkim.sockets import parse_socket
 from dkimctl.signers.registry import signer_of
-from dkimctl.signers.service import Action, ReloadResult, reload_daemon
+from dkimctl.signers.service import Action, ReloadResult, Running, reload_daemon
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,27 +77,34 @@ def uninstall(settings: Settings, store: KeyReader, *, now: datetime, dry_run: b
     path = ADOPTION.path(settings)
     if is_there(settings.at(path)):
         raise Refused(f"this installation was adopted ({path})", hint="give it back first: sudo dkimctl adopt --undo")
+    note = settings.at(INSTALLATION.path(settings))
     with configuration_lock(settings):
         plan, postfix = list(planned_files(settings)), postfix_without(settings)
         copies = list(unused_copies(settings, store, {planned.path for planned in plan}))
         files = tuple(Taken(planned.path, planned.outcome) for planned in plan)
         files += tuple(Taken(path, Removal.REMOVED) for path in copies)
-        if dry_run or not (files or postfix):
+        is_noted = is_there(note)
+        if dry_run or not (files or postfix or is_noted):
             return Removed(files, postfix, "", ())
         before = signer_of(settings).running(settings)
         backup = _switch(settings, plan, postfix, now)
-        remove_file(settings.at(INSTALLATION.path(settings)))
-    daemons: list[ReloadResult] = []
-    if settings.is_live:
-        daemons += [reload_postfix(settings)] if postfix else []
-        told = reload_daemon(Action.RESTART, signer_of(settings).service(settings), before.pid)
-        daemons += [told] if told.step is not Action.START else []  # a stopped one has nothing to sign
+        daemons = tuple(_told(settings, before, has_postfix=bool(postfix) or is_noted)) if settings.is_live else ()
+        remove_file(note)
     _remove_socket_directory(settings)
-    removed = Removed(files, postfix, backup, tuple(daemons))
+    removed = Removed(files, postfix, backup, daemons)
     if removed.waits:  # until its restart the daemon reads the copies; the next run removes them
         return replace(removed, files=tuple(taken for taken in files if taken.path not in copies))
     _remove_copies(copies, settings)
     return removed
+
+
+def _told(settings: Settings, before: Running, *, has_postfix: bool) -> Iterator[ReloadResult]:
+    """Have the daemons read their files. Raises Unavailable."""
+    if has_postfix:
+        yield reload_postfix(settings)
+    told = reload_daemon(Action.RESTART, signer_of(settings).service(settings), before.pid)
+    if told.step is not Action.START:  # a stopped one has nothing to sign
+        yield told
 
 
 def _remove_copies(copies: Iterable[str], settings: Settings) -> None:
