@@ -38,8 +38,9 @@ class Case:
 
 
 def make_keys() -> Keys:
-    """Fresh keys."""
-    return Keys(*(generate(Algorithm.RSA, bits) for bits in (2048, 1024, 4096)), generate(Algorithm.ED25519))
+    """Fresh keys; the usual one has a plus sign in its text, as all but one in two hundred have."""
+    usual = next(pair for _ in range(20) if "+" in (pair := generate(Algorithm.RSA)).public.base64)
+    return Keys(usual, *(generate(Algorithm.RSA, bits) for bits in (1024, 4096)), generate(Algorithm.ED25519))
 
 
 def corpus(keys: Keys) -> list[Case]:
@@ -98,11 +99,6 @@ def _right(keys: Keys) -> list[Row]:
         ("as-microsoft", f"v=DKIM1; k=rsa; p={p};", ""),
         ("1023-octets", _padded(p, 1023), ""),
     )
-
-
-def _with_plus(keys: Keys) -> str:
-    """A key with a plus sign in it, as nearly all have."""
-    return next(p for p in (pair.public.base64 for pair in (keys.usual, keys.long)) if "+" in p)
 
 
 def _padded(p: str, length: int) -> str:
@@ -188,7 +184,7 @@ def _keys(keys: Keys) -> list[Row]:
         *((f"cut-{length}", text[:length], "203") for length in (64, 100, 127, 128, 200, 250, 252, 253, 254, 255)),
         ("cut-by-one", f"v=DKIM1; p={p[:-1]}", "203" if not p.endswith("=") else "214"),
         ("cut-by-ten", f"v=DKIM1; p={p[:-10]}", "203"),
-        ("blank-for-plus", f"v=DKIM1; p={_with_plus(keys).replace('+', ' ')}", "215"),
+        ("blank-for-plus", f"v=DKIM1; p={p.replace('+', ' ')}", "215"),
         ("character-lost", f"v=DKIM1; p={p[:57]}{p[58:]}", "215"),
         ("line-lost", f"v=DKIM1; p={p[:64]}{p[128:]}", "215"),
         ("first-string-lost", text[255:], "201"),

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from dkimctl.files.run_directory import RUN_DIRECTORY
 from tests.conftest import REPOSITORY, Run
 
 CALLS = {
@@ -137,7 +138,7 @@ class Case:
         traced = ["strace", "-qq", "-s", "0", *strace] if strace else []
         alone = self.threads and bool(strace) if one_thread is None else one_thread
         ended = subprocess.run(
-            [*traced, sys.executable, "-m", "tests.one_thread" if alone else "dkimctl", *arguments],
+            [*_beside_nobody(), *traced, sys.executable, "-m", "tests.one_thread" if alone else "dkimctl", *arguments],
             env=environment,
             cwd="/",
             stdin=subprocess.DEVNULL,
@@ -210,6 +211,16 @@ class Case:
 def _temporary(root: Path) -> Path:
     """TMPDIR for a tree: what killed runs left in a shared one would be removed by this run, and counted."""
     return root.parent / f"{root.name}.tmp"
+
+
+def _beside_nobody() -> list[str]:
+    """Root's run directory for one program alone: it would remove what killed runs of other tests left there, too."""
+    if os.geteuid() != 0:
+        return []
+    RUN_DIRECTORY.mkdir(mode=0o711, exist_ok=True)
+    mount = f"mount -t tmpfs -o mode=711 none {RUN_DIRECTORY}"
+    make = f"mkdir -m 711 {RUN_DIRECTORY}/scratch && mkdir -m 700 {RUN_DIRECTORY}/locks"
+    return ["unshare", "--mount", "sh", "-c", f'{mount} && {make} && exec "$@"', "sh"]
 
 
 def _calls_in(log: Path) -> Counter[str]:
