@@ -1,7 +1,7 @@
 """The next step in the life of a domain's keys, as `rotate` plans it: when it comes, and what it waits for."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dkimctl.errors import shell_word
 from dkimctl.lifecycle.at_rest import Rest
@@ -12,6 +12,7 @@ from dkimctl.lifecycle.gather import Gathered
 from dkimctl.lifecycle.notes import at_text
 from dkimctl.lifecycle.plan import Do, Plan
 from dkimctl.lifecycle.policy import Policy
+from dkimctl.lifecycle.troubles import StepName, Trouble
 
 
 @dataclass(slots=True, unsafe_hash=True)  # as KeyStatus
@@ -34,18 +35,23 @@ class NextStep:
     """True when nothing goes on before somebody acts."""
 
 
-def next_step(domain: str, found: Gathered, policy: Policy, planned: Plan, now: int) -> NextStep | None:
+def next_step(
+    domain: str, found: Gathered, policy: Policy, planned: Plan, now: int, troubles: Mapping[StepName, Trouble]
+) -> NextStep | None:
     """Return the next step of a domain as planned; None where no key signs yet, or no step is to come.
 
-    First what waits for a person, then what is due, then what waits for an event, then the earliest in time. Looks and
-    proofs of the keys that sign are routine, and no steps.
+    First what waits for a person, then what did not succeed (`troubles`), then what is due, then what waits for an
+    event, then the earliest in time. Looks and proofs of the keys that sign are routine, and no steps while they
+    succeed.
     """
     facts = found.facts
     if not (found.is_deleted or any(key.is_used for key in facts.keys)):
         return None
     selectors = {key.id: key.selector for key in facts.keys}
     waits = list(_waits(domain, planned, selectors, IS_DELETED if found.is_deleted else ""))
-    first = [wait for wait in waits if wait.needs_person] or list(_due(domain, facts, planned))
+    due = list(_due(domain, facts, planned, troubles))
+    tried = [_troubled(step, troubles, now) for step in (*due, *waits) if (step.step, step.selector) in troubles]
+    first = [step for step in (*waits, *tried) if step.needs_person] or tried or due
     first = first or [wait for wait in waits if wait.at is None]
     if first:
         return first[0]
@@ -63,11 +69,19 @@ def _waits(domain: str, planned: Plan, selectors: Mapping[str, str], why: str) -
         yield NextStep(domain, selector, wait.do, at, False, why, wait.on, wait.needs_person)
 
 
-def _due(domain: str, facts: Facts, planned: Plan) -> Iterator[NextStep]:
+def _troubled(step: NextStep, troubles: Mapping[StepName, Trouble], now: int) -> NextStep:
+    """Return a step with what was noted of the last attempt at it."""
+    trouble = troubles[str(step.step), step.selector]
+    waits_for = "; ".join(filter(None, (step.waits_for, trouble.text())))
+    return replace(step, waits_for=waits_for, needs_person=step.needs_person or trouble.is_for_person(now))
+
+
+def _due(domain: str, facts: Facts, planned: Plan, troubles: Mapping[StepName, Trouble]) -> Iterator[NextStep]:
     keys = {key.id: key for key in facts.keys}
     for action in planned.actions:
         key = keys.get(action.key)
-        if not (key and _is_routine(action.do, key)):
+        is_said = (action.do, key.selector if key else "") in troubles
+        if is_said or not (key and _is_routine(action.do, key)):
             yield NextStep(domain, key.selector if key else "", action.do, None, True, action.why)
 
 

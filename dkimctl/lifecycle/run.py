@@ -21,6 +21,7 @@ from dkimctl.lifecycle.preview import look_at
 from dkimctl.lifecycle.reading import lives, readable
 from dkimctl.lifecycle.relays import Relays
 from dkimctl.lifecycle.steps import TO_BE_CONTINUED, RotationStep, StepOutcome, failed_step
+from dkimctl.lifecycle.troubles import TroubleNotes
 from dkimctl.names import counted
 
 
@@ -62,11 +63,15 @@ class Run:
     _attempted: set[tuple[str, Do, str]] = field(default_factory=set)
     _told: set[str] = field(default_factory=set)
     """The domains of which was said what is wrong with the files of their keys."""
+    _troubles: TroubleNotes = field(init=False)
     _changed: dict[str, None] = field(default_factory=dict)
     """The domains of which something was changed, in order."""
     _new_keys: int = 0
     _may_switch: bool = True
     _machine: Machine | None = None
+
+    def __post_init__(self) -> None:
+        self._troubles = TroubleNotes(self.store, self.clock)
 
     def machine(self) -> Machine:
         """Return what was read of the machine; read anew after a switch."""
@@ -99,6 +104,7 @@ class Run:
                 if len(self.steps) == said:  # routine looks and proofs that find all as before are not told otherwise
                     self._say(_as_before(first[0]))
                 self._machine = None
+                self._troubles.settle(first[0].domain, tried=_step_name(first[0]))
                 following = next(self._choose([due.domain for due in first]), None)
                 self.next = _following(following) if following else None
                 return
@@ -159,6 +165,7 @@ class Run:
                     self.due = min(self.due or due, due)
                     self.waits.pop(domain, None)
                     continue
+                self._troubles.meet(domain, life.notes)
                 found, policy = look_at(self.settings, self.store, domain, self.machine(), now, life)
                 if found.lost and self._tell_of_lost(domain):
                     found, policy = look_at(self.settings, self.store, domain, self.machine(), now)
@@ -179,6 +186,7 @@ class Run:
                 yield Due(found, policy, action)
             else:
                 self._note_waits(domain, planned, found)
+                self._settle(domain, planned, found)
 
     def _tell_of_lost(self, domain: str) -> bool:
         """Say once of each key that its file was deleted by hand; return whether that was now."""
@@ -198,6 +206,16 @@ class Run:
                 self.waits.setdefault(domain, []).append(step)
             else:
                 self._say(step)
+        self._troubles.settle(domain)
+
+    def _settle(self, domain: str, planned: Plan, found: Gathered) -> None:
+        selectors = {key.id: key.selector for key in found.facts.keys}
+        to_do = [(action.do, action.key) for action in planned.actions]
+        waits = [(wait.do, wait.key) for wait in planned.waits if wait.do]
+        try:
+            self._troubles.settle(domain, {(do, selectors.get(key, "")) for do, key in (*to_do, *waits)})
+        except DkimctlError as error:
+            self._say(failed_step(domain, "", None, error))
 
     def _may(self, domain: str, action: Action) -> bool:
         do = action.do
@@ -242,6 +260,7 @@ class Run:
 
     def _say(self, step: RotationStep) -> None:
         self.steps.append(step)
+        self._troubles.add(step)
         if step.outcome is StepOutcome.FAILED:
             self.failures[step.domain] = step.proof
         self.report(step)
@@ -255,6 +274,10 @@ def _attempt(domain: str, action: Action) -> tuple[str, Do, str]:
 def _waiting(domain: str, wait: Wait, hint: str) -> RotationStep:
     code, shown = (TO_BE_CONTINUED, hint or wait.hint) if wait.needs_person else (0, "")
     return RotationStep(domain, "", None, StepOutcome.WAITS, wait.on, shown, _text(wait.until), code)
+
+
+def _step_name(due: Due) -> tuple[Do, str]:
+    return due.action.do, due.key.selector if due.action.key else ""
 
 
 def _as_before(due: Due) -> RotationStep:

@@ -19,6 +19,7 @@ from dkimctl.lifecycle.next_step import NextStep, next_step, switch_to_come
 from dkimctl.lifecycle.notes import at_text, instant
 from dkimctl.lifecycle.preview import preview
 from dkimctl.lifecycle.relays import Relays
+from dkimctl.lifecycle.troubles import read_troubles
 
 
 class DomainStatus(NamedTuple):
@@ -103,7 +104,8 @@ class StatusReader:
             if not (self._is_used(domain, life, self._machine) or is_deleted(life.keys, life.notes)):
                 return _Planned()
             found, policy, plan = preview(self.settings, self.store, domain, self._machine, self.clock, life)
-            return _Planned(next_step(domain, found, policy, plan, self.now), facts=found.facts.keys)
+            troubles = read_troubles(life.notes, self.now)
+            return _Planned(next_step(domain, found, policy, plan, self.now, troubles), facts=found.facts.keys)
         except DkimctlError as error:
             return _Planned(problem=error)
 

@@ -66,7 +66,7 @@ def _step_text(step: NextStep) -> str:
     if step.step is None:
         return "held"
     if step.needs_person:
-        return f"by hand: {step.step}"
+        return f"{'stuck' if step.is_due else 'by hand'}: {step.step}"
     when = "due" if step.is_due else (step.at or "waits")[:10]
     return f"{when} {step.step}"
 

@@ -162,7 +162,7 @@ def _step(step: NextStep | None, keys: Sequence[KeyStatus]) -> str:
     what = escape(f"{step.step or step.reason} {step.selector}".strip())
     when = "due" if step.is_due else escape((step.at or "")[:10])
     more = f'<br><span class="faint">{escape(step.waits_for)}</span>' if step.waits_for else ""
-    hand = '<span class="bad">by hand:</span> ' if step.needs_person else ""
+    hand = f'<span class="bad">{"stuck" if step.is_due else "by hand"}:</span> ' if step.needs_person else ""
     return f"{hand}{when} {what}{more}"
 
 
