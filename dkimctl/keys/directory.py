@@ -15,6 +15,7 @@ from dkimctl.keys.leftovers import make_domain_directory, settle_key_file
 from dkimctl.keys.metadata import Metadata, Phase
 from dkimctl.keys.pair import KeyPair
 from dkimctl.keys.store import Key, advancing, lost_key, taken, used_before
+from dkimctl.keys.unfinished import remove_unfinished
 
 
 class KeyDirectory(KeyDirectoryReader):
@@ -24,6 +25,8 @@ class KeyDirectory(KeyDirectoryReader):
         self, domain: str, selector: str, pair: KeyPair, record: bytes, metadata: Metadata, *, in_slot: bool = False
     ) -> Key:
         """Store a new key, the private file last: a run killed before that leaves no key and can be repeated.
+
+        What such a run left is removed by the next one, whatever its selector is.
 
         `in_slot`: the selector may have belonged to a key that was purged; the files of this one get other names then.
         Raises Refused when the selector is taken or when other users can write to the directory: nothing is made then.
@@ -35,6 +38,7 @@ class KeyDirectory(KeyDirectoryReader):
         metadata = metadata.with_public(pair.public, pair.private_pem)
         with locked(directory), disk_errors(f"write {directory}/{selector}"), open_folder(directory) as folder:
             folder.remove_leftovers()
+            remove_unfinished(folder, self._owner)
             self._refuse_taken(folder, directory, selector)
             stem = selector
             if self._is_ended(folder, selector):
@@ -43,8 +47,8 @@ class KeyDirectory(KeyDirectoryReader):
                 stem = slot_stem(selector, pair.public.base64)
                 metadata = metadata._replace(selector=selector)
             owner, name = self._owner, f"{stem}{PRIVATE}"
-            folder.write(f"{stem}.txt", record, mode=0o600, owner=owner, durable=False)
             folder.write(f"{stem}.json", meta.to_json(metadata), mode=0o600, owner=owner, durable=False)
+            folder.write(f"{stem}.txt", record, mode=0o600, owner=owner, durable=False)
             try:
                 folder.create(name, pair.private_pem, mode=0o600, owner=owner)
             except FileExistsError as error:
@@ -76,7 +80,14 @@ class KeyDirectory(KeyDirectoryReader):
         path = self._places.local(key.path)
         if not key.metadata.path and path.parent != self._path:
             make_domain_directory(path.parent, self._owner)
+            self._remove_unfinished(path.parent)
         settle_key_file(path, self._owner, is_ours=not key.metadata.path)
+
+    def _remove_unfinished(self, directory: Path) -> None:
+        with disk_errors(f"look at {directory}"), open_folder(directory) as folder:
+            if stems_of(folder.names()).alone:  # there seldom is any, and no lock is taken for nothing
+                with locked(directory):
+                    remove_unfinished(folder, self._owner)
 
     def advance(self, key: Key, phase: Phase, now: datetime, note: str = "") -> Key:
         """Move a key to another phase. Raises Refused when its phase was changed by another program meanwhile."""
