@@ -29,6 +29,11 @@ class Due(NamedTuple):
         """The key that it is for; not of an action that makes one."""
         return self.gathered.keys[self.action.key]
 
+    @property
+    def selector(self) -> str:
+        """The selector of that key; empty for an action that makes one."""
+        return self.key.selector if self.action.key else ""
+
 
 def when_again(planned: Plan, now: int) -> int | None:
     """Return when a fleet's domain is to be looked at again; None: soon, as an action could not be done yet.

@@ -68,10 +68,10 @@ class Effects(Acting):
                 selector, proof = work(due)
                 self._done(due, proof, selector)
             except (NoFreeSlot, TooEarly) as error:
-                self.report(RotationStep(due.domain, "", due.action.do, StepOutcome.WAITS, error.message, error.hint))
+                name, do = due.selector, due.action.do
+                self.report(RotationStep(due.domain, name, do, StepOutcome.WAITS, error.message, error.hint))
             except DkimctlError as error:
-                selector = due.key.selector if due.action.key else ""
-                self.report(failed_step(due.domain, selector, due.action.do, error))
+                self.report(failed_step(due.domain, due.selector, due.action.do, error))
 
     def _note_record(self, key: Key, change: Callable[[RecordFacts], RecordFacts]) -> Key:
         return self.store.note(key, lambda now: with_record(now, change(read_record(now, self._now))))

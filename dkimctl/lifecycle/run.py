@@ -104,7 +104,7 @@ class Run:
                 if len(self.steps) == said:  # routine looks and proofs that find all as before are not told otherwise
                     self._say(_as_before(first[0]))
                 self._machine = None
-                self._troubles.settle(first[0].domain, tried=_step_name(first[0]))
+                self._troubles.settle(first[0].domain, tried=(first[0].action.do, first[0].selector))
                 following = next(self._choose([due.domain for due in first]), None)
                 self.next = _following(following) if following else None
                 return
@@ -133,9 +133,8 @@ class Run:
 
     def _run_hooks(self, stage: Stage, due: Due) -> None:
         old = next((key.selector for key in due.gathered.facts.keys if key.is_used), "")
-        selector = due.key.selector if due.action.key else ""
         phase = Phase.ACTIVE if stage is Stage.DEPLOY else due.key.phase if due.action.key else ""
-        self._report_hooks(stage, Occasion(due.domain, selector, old, phase, due.action.do))
+        self._report_hooks(stage, Occasion(due.domain, due.selector, old, phase, due.action.do))
 
     def _report_hooks(self, stage: Stage, occasion: Occasion) -> None:
         for result in run_hooks(self.settings, stage, occasion):
@@ -276,17 +275,13 @@ def _waiting(domain: str, wait: Wait, hint: str) -> RotationStep:
     return RotationStep(domain, "", None, StepOutcome.WAITS, wait.on, shown, _text(wait.until), code)
 
 
-def _step_name(due: Due) -> tuple[Do, str]:
-    return due.action.do, due.key.selector if due.action.key else ""
-
-
 def _as_before(due: Due) -> RotationStep:
     return RotationStep(due.domain, due.key.selector, due.action.do, StepOutcome.DONE, "all is as it was noted before")
 
 
 def _following(due: Due) -> str:
-    selector = f" {due.key.selector}" if due.action.key else ""
-    return f"{due.domain}{selector}: {due.action.do} ({due.action.why})"
+    subject = " ".join(filter(None, (due.domain, due.selector)))
+    return f"{subject}: {due.action.do} ({due.action.why})"
 
 
 def _text(at: int | None) -> str | None:

@@ -44,7 +44,7 @@ class Trouble(NamedTuple):
     def text(self) -> str:
         """Return it in words, with what to do."""
         since = f"since {at_text(self.since)[:16].replace('T', ' ')} UTC"
-        said = f"it failed, {since}: {self.why}" if self.has_failed else f"{self.why}, {since}"
+        said = f"it fails {since}: {self.why}" if self.has_failed else f"{self.why}, {since}"
         return f"{said}; {self.hint}" if self.hint else said
 
     def is_for_person(self, now: int) -> bool:

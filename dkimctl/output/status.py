@@ -78,7 +78,7 @@ def _wait_lines(waits: Sequence[NextStep]) -> Iterator[Block]:
         until = f", until {step.at[:16].replace('T', ' ')} UTC" if step.at else ""
         what = f"{step.step} waits:" if step.step else f"{step.reason}:"
         tone = Tone.WARNING if step.needs_person else Tone.INFO
-        what = f"{step.reason}; {what}" if step.step and step.reason else what
+        what = f"{step.reason}; {what}" if step.step and step.reason and not step.is_due else what
         yield Prose(f"{subject}: {what} {step.waits_for}{until}", indent=2, text_tone=tone, one_line_in_pipes=True)
     if len(waits) > _MOST_WAITS:
         yield message(f"and {counted(len(waits) - _MOST_WAITS, 'more domain')} (--json lists all)")

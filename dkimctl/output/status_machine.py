@@ -24,6 +24,10 @@ def nagios_exit_code(status: Status) -> int:
     return exit_code({*severities, Severity.WARNING} if _unsigned(status) or _for_person(status) else severities)
 
 
+def _why_waits(step: NextStep) -> str:
+    return f"{step.step} {step.selector}".rstrip() + f": {step.waits_for}" if step.is_due else step.waits_for
+
+
 def nagios_text(status: Status, *, verbose: bool = False) -> str:
     """Return the output of a Nagios plug-in; if `verbose`, with a line for each problem of the first domains."""
     unsigned, phases = _unsigned(status), Counter(key.phase for key in status.keys)
@@ -33,7 +37,7 @@ def nagios_text(status: Status, *, verbose: bool = False) -> str:
     data = " ".join(f"{phase.value}={phases[phase]}" for phase in Phase)
     by_person = _for_person(status)
     problems = [problem_line(found) for found in bad]
-    problems += [plain(f"{step.domain}: {step.waits_for}") for step in by_person[:_NAMED]]
+    problems += [plain(f"{step.domain}: {_why_waits(step)}") for step in by_person[:_NAMED]]
     problems += [plain(f"{domain}: no active key{_hint(then)}") for domain, then in list(unsigned.items())[:_NAMED]]
     untold = len(bad) + len(by_person) + len(unsigned) - len(problems)
     head = f"KEYS {STATES[nagios_exit_code(status)]} - {', '.join(counts)}"
