@@ -101,6 +101,8 @@ def test_a_name_server_that_is_dead(host: Host) -> None:
     assert host.rotate().code == 3
     found = next_of(host)
     assert (found["step"], found["selector"], found["needs_person"]) == ("look", "next", True)
+    assert "does not answer" in found["waits_for"]
+    assert "ns2" in found["waits_for"]
     assert "since" in found["waits_for"]
     assert found["waits_for"].split(";")[-1] in host("status", "--format", "html").out
     host.running.dns_faults.clear()

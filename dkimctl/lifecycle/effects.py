@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from dkimctl.errors import DkimctlError
+from dkimctl.findings import Finding
 from dkimctl.keys.metadata import UNPROVEN, Metadata, Phase
 from dkimctl.keys.phases import reach
 from dkimctl.keys.store import Key
@@ -138,9 +139,9 @@ class Effects(Acting):
         before = read_record(due.key.metadata, now)
         after = noted(before, report, public, due.policy, now)
         self.store.note(due.key, partial(with_record, record=after))
-        self._say_seen(due, before, after, report.findings[0].title if report.findings else "")
+        self._say_seen(due, before, after, report.findings[0] if report.findings else None)
 
-    def _say_seen(self, due: Due, before: RecordFacts, after: RecordFacts, why: str) -> None:
+    def _say_seen(self, due: Due, before: RecordFacts, after: RecordFacts, wrong: Finding | None) -> None:
         if after.gone is not None and before.gone is None:
             return self._done(due, "no name server gives the key any more")
         if after.absent is not None and before.absent is None:
@@ -152,11 +153,14 @@ class Effects(Acting):
             if before.last_seen is None or before.missing is not None or after.confirmed != before.confirmed:
                 self._done(due, "every address of every name server gives exactly this key")
             return None
-        return self._waits(due, why or "a name server does not give it")
+        if wrong is None:
+            return self._waits(due, "a name server does not give it")
+        return self._waits(due, f"{wrong.title}: {wrong.seen}", wrong.fix)
 
-    def _waits(self, due: Due, on: str, *, person: bool = False) -> None:
+    def _waits(self, due: Due, on: str, hint: str = "", *, person: bool = False) -> None:
         code = TO_BE_CONTINUED if person or (due.action.do is Do.LOOK and self._is_bad(due)) else 0
-        self.report(RotationStep(due.domain, due.key.selector, due.action.do, StepOutcome.WAITS, on, exit_code=code))
+        name, do = due.selector, due.action.do
+        self.report(RotationStep(due.domain, name, do, StepOutcome.WAITS, on, hint, exit_code=code))
 
     def _is_bad(self, due: Due) -> bool:
         """Return True when the record of a key that signs is not served, or a change is not for more than a day."""
