@@ -131,6 +131,32 @@ def test_a_single_step_keeps_what_was_said_of_others(host: Host) -> None:
     assert [one["action"] for one in noted(host)] == ["revoke"]
 
 
+def test_a_private_key_that_signs_and_is_gone(host: Host) -> None:
+    """Mail is not signed: `status` says so above all else, with the command of `rotate`, and so does monitoring."""
+    rotating_out(host)
+    (host.directory() / "new.private").unlink()
+    [failed] = [step for step in steps(host.rotate(), "failed") if step["selector"] == "new"]
+    found = next_of(host)
+    assert (found["step"], found["needs_person"]) == (None, True)
+    assert (found["reason"], found["waits_for"]) == (failed["proof"], failed["hint"])
+    assert f"{ZONE} new: the private key is gone, and the signer's tables name it" in host("status").out
+    assert "the private key is gone" in host("status", "--format", "nagios").out
+    page = host("status", "--format", "html").out
+    assert "the private key is gone" in page
+    assert "None waits" not in page
+
+
+def test_a_lost_standby(host: Host) -> None:
+    """It is said as well; what is deleted and retired needs no private key."""
+    rotating_out(host)
+    (host.directory() / "old.private").unlink()
+    assert next_of(host)["reason"] != "the private key is gone"
+    (host.directory() / "next.private").unlink()
+    found = next_of(host)
+    assert found["reason"].startswith("the private key is gone: ")
+    assert f"dkimctl delete {ZONE} next" in found["waits_for"]
+
+
 @pytest.mark.parametrize("rubbish", [1, "x", [1], [{}], [{"since": 7}], [{"since": "x"}], {"a": 1}, [{"action": []}]])
 def test_damaged_notes_are_passed_over(host: Host, rubbish: Any) -> None:
     """They are only shown: a domain does not stop for them."""

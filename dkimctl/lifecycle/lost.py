@@ -1,6 +1,6 @@
 """Keys whose private key was deleted by hand: said at every run, and those that sign no more are retired as ever."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from dkimctl.errors import shell_word
@@ -20,12 +20,17 @@ def lost_keys(store: LifecycleStore, domain: str, installed: Names, now: datetim
         if key.phase is Phase.ACTIVE and not is_used:
             store.advance(key, Phase.RETIRING, now, note="its private key is gone")
             continue
-        proof, hint = _of_used(store, key) if is_used else _of_unused(key)
+        proof, hint = why_lost(key, store.keys(domain), is_used=is_used)
         yield RotationStep(domain, key.selector, None, StepOutcome.FAILED, proof, hint, exit_code=1)
 
 
-def _of_used(store: LifecycleStore, key: Key) -> tuple[str, str]:
-    is_ready = any(other.phase is Phase.VERIFIED for other in store.keys(key.domain))
+def why_lost(key: Key, others: Iterable[Key], *, is_used: bool) -> tuple[str, str]:
+    """Return what is said of a lost key, and what to do. `others`: the other keys of its domain."""
+    return _of_used(key, others) if is_used else _of_unused(key)
+
+
+def _of_used(key: Key, others: Iterable[Key]) -> tuple[str, str]:
+    is_ready = any(other.phase is Phase.VERIFIED for other in others)
     other = "dkimctl render-config --install" if is_ready else f"dkimctl setup {shell_word(key.domain)} -s SELECTOR"
     return (
         f"the private key is gone, and the signer's tables name it, so mail is not signed: {key.path}",

@@ -4,15 +4,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from dkimctl.errors import shell_word
+from dkimctl.keys.metadata import Phase
+from dkimctl.keys.store import Life
 from dkimctl.lifecycle.at_rest import Rest
 from dkimctl.lifecycle.calendar import TAKES_OVER, steps_to_come
 from dkimctl.lifecycle.deletion import IS_DELETED
 from dkimctl.lifecycle.facts import Facts, KeyFacts
 from dkimctl.lifecycle.gather import Gathered
+from dkimctl.lifecycle.lost import why_lost
 from dkimctl.lifecycle.notes import at_text
 from dkimctl.lifecycle.plan import Do, Plan
 from dkimctl.lifecycle.policy import Policy
 from dkimctl.lifecycle.troubles import StepName, Trouble
+from dkimctl.signers.base import Names
 
 
 @dataclass(slots=True, unsafe_hash=True)  # as KeyStatus
@@ -23,7 +27,7 @@ class NextStep:
     selector: str
     """The key that it is for: of a switch that is far off the one that signs now. Empty for a key to be made."""
     step: Do | None
-    """None while nothing changes by itself: the domain is held, or its automation is off."""
+    """None while nothing changes by itself: the domain is held, its automation is off, or a private key is gone."""
     at: str | None
     """RFC 3339, UTC; None where nobody knows, and for a step that is due: the next run of `rotate` does it."""
     is_due: bool
@@ -103,6 +107,16 @@ def _held(domain: str, facts: Facts, policy: Policy) -> NextStep | None:
         return None
     reason = "held" if facts.is_held else "automation is off"
     return NextStep(domain, "", None, None, False, reason, f"dkimctl resume {shell_word(domain)}")
+
+
+def lost_step(life: Life, installed: Names) -> NextStep | None:
+    """Return what a person does about a key whose private key is gone: first of one that should sign."""
+    lost = [(key, (key.domain, key.selector) in installed) for key in life.lost]
+    told = [(key, used) for key, used in lost if used or key.phase is not Phase.ACTIVE]  # `rotate` retires the others
+    for key, is_used in sorted(told, key=lambda one: not one[1]):
+        why, hint = why_lost(key, life.keys, is_used=is_used)
+        return NextStep(key.domain, key.selector, None, None, False, why, hint, needs_person=True)
+    return None
 
 
 def switch_to_come(domain: str, rest: Rest) -> NextStep:

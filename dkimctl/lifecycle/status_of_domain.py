@@ -15,7 +15,7 @@ from dkimctl.lifecycle.facts import KeyFacts
 from dkimctl.lifecycle.gather import Machine, is_deleted
 from dkimctl.lifecycle.key_status import KeyStatus, key_status
 from dkimctl.lifecycle.machine import read_machine
-from dkimctl.lifecycle.next_step import NextStep, next_step, switch_to_come
+from dkimctl.lifecycle.next_step import NextStep, lost_step, next_step, switch_to_come
 from dkimctl.lifecycle.notes import at_text, instant
 from dkimctl.lifecycle.preview import preview
 from dkimctl.lifecycle.relays import Relays
@@ -98,6 +98,8 @@ class StatusReader:
         """Return the next step of a domain, if a key of it signs or it is deleted."""
         if self._machine is None:
             return _Planned()
+        if life.lost and self.relays is None and (lost := lost_step(life, self._machine.installed)):
+            return _Planned(lost)
         try:
             if rest := rest_of(self.settings, domain, life, self._machine, self.now):
                 return _Planned(switch_to_come(domain, rest), (rest.selector,))

@@ -37,7 +37,8 @@ def status_blocks(status: Status) -> Iterator[Block]:
     for found in sorted(status.findings, key=severity_order):
         yield from finding_blocks(found)
     yield from _wait_lines([step for step in status.steps if step.needs_person])
-    yield Table(_HEAD, Made(len(status.keys) + len(status.keyless), partial(_rows, status)), _TONES)
+    if status.keys or status.keyless:
+        yield Table(_HEAD, Made(len(status.keys) + len(status.keyless), partial(_rows, status)), _TONES)
     yield from _wait_lines([step for step in status.steps if step.waits_for and not step.needs_person])
 
 
@@ -64,7 +65,7 @@ def _keyless_row(line: Keyless) -> tuple[str, ...]:
 
 def _step_text(step: NextStep) -> str:
     if step.step is None:
-        return "held"
+        return "by hand" if step.needs_person else "held"
     if step.needs_person:
         return f"{'stuck' if step.is_due else 'by hand'}: {step.step}"
     when = "due" if step.is_due else (step.at or "waits")[:10]

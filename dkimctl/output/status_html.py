@@ -106,7 +106,7 @@ def _problems(status: Status) -> Iterator[str]:
         for one in findings
     ]
     lines += [
-        f'<span class="bad">{escape(one.domain)} {escape(one.selector)}</span>: {escape(str(one.step))} waits: '
+        f'<span class="bad">{escape(one.domain)} {escape(one.selector)}</span>: {escape(_what_waits(one))}: '
         f"{escape(one.waits_for)}"
         for one in status.steps
         if one.needs_person
@@ -117,6 +117,10 @@ def _problems(status: Status) -> Iterator[str]:
     ]
     if lines:
         yield "<h2>Problems</h2>\n<ul>\n" + "".join(f"<li>{line}</li>\n" for line in lines) + "</ul>\n"
+
+
+def _what_waits(step: NextStep) -> str:
+    return f"{step.step} waits" if step.step else step.reason
 
 
 def _table(
