@@ -66,7 +66,7 @@ def agrees(known: Life, here: Machine, config: Settings = HERE) -> bool:
     assert (found.left, found.ahead, found.is_deleted, found.begun) == ({}, frozenset(), False, frozenset())
     policy = policy_for(config, DOMAIN, is_adopted=found.is_adopted)
     planned = plan(policy, found.facts, NOW)
-    assert next_step(DOMAIN, found, policy, planned, NOW) == switch_to_come(DOMAIN, rest)
+    assert next_step(DOMAIN, found, policy, planned, NOW, {}) == switch_to_come(DOMAIN, rest)
     due = due_of(rest, NOW)
     if due is None:
         assert {action.do for action in planned.actions} <= {Do.LOOK, Do.PROVE}
