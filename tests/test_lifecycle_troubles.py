@@ -146,6 +146,18 @@ def test_a_private_key_that_signs_and_is_gone(host: Host) -> None:
     assert "None waits" not in page
 
 
+def test_under_a_wrong_clock_no_domain_is_called_held(host: Host) -> None:
+    """Nothing is changed, and `resume` would not help: the finding about the clock says what to do."""
+    host.active("new")
+    host.standby("next")
+    host.state(last_run=ago(days=-30))
+    out = host("status").out
+    assert "DKIM917" in out
+    assert "held" not in out
+    assert host("hold", ZONE).code == 0
+    assert f"dkimctl resume {ZONE}" in host("status").out
+
+
 def test_a_lost_standby(host: Host) -> None:
     """It is said as well; what is deleted and retired needs no private key."""
     rotating_out(host)

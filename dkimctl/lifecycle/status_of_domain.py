@@ -107,7 +107,10 @@ class StatusReader:
                 return _Planned()
             found, policy, plan = preview(self.settings, self.store, domain, self._machine, self.clock, life)
             troubles = read_troubles(life.notes, self.now)
-            return _Planned(next_step(domain, found, policy, plan, self.now, troubles), facts=found.facts.keys)
+            step = next_step(domain, found, policy, plan, self.now, troubles)
+            if self._machine.clock_problem and step is not None and step.step is None and not life.notes.get("held"):
+                step = None  # nobody holds it: a finding says that the clock is not trusted
+            return _Planned(step, facts=found.facts.keys)
         except DkimctlError as error:
             return _Planned(problem=error)
 
