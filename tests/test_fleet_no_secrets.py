@@ -4,15 +4,19 @@ import logging
 import os
 import re
 import tempfile
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
 
+from dkimctl.fleet.database import connect
 from dkimctl.fleet.identity import read_identity
+from dkimctl.fleet.vault import open_vault, read_operator
 from dkimctl.programs import environment
 from tests.conftest import DkimctlInside
 from tests.fleets import configure
 from tests.postgres import Server
+from tests.postgres_server import FAST, running
 
 PASSWORD = "n0body-may-see-this"
 RIGHT = "postgresql://{role}:{password}@127.0.0.1:{port}/{name}"
@@ -86,3 +90,37 @@ def test_a_child_is_given_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
     given = environment()
     assert not any(re.match("PG|DKIMCTL|OVH", name) for name in given)
     assert PASSWORD not in "".join(given.values()) and os.environ["PGPASSWORD"] == PASSWORD
+
+
+def test_the_server_sees_no_secret(dkimctl_inside: DkimctlInside) -> None:
+    """Neither its log with every statement and parameter, nor any row, has a key in plain, as text or in octets."""
+    with running(("log_statement=all", "log_min_duration_statement=0", "log_parameter_max_length=-1", *FAST)) as server:
+        server.run("CREATE DATABASE fleet")
+        configure(dkimctl_inside.scratch, server, "fleet")
+        codes = [dkimctl_inside(*words.split()).code for words in SPOKEN]
+        codes.append(dkimctl_inside("fleet", "export", "--output", dkimctl_inside.root / "srv").code)
+        with connect(server.url("fleet")) as database:
+            fingerprint = database.value("SELECT fingerprint FROM dkimctl.relay")
+            codes.append(dkimctl_inside("fleet", "approve", "mx1", "--fingerprint", fingerprint).code)
+            codes.append(dkimctl_inside("fleet", "sync").code)
+            tables = database.rows("SELECT table_name FROM information_schema.tables WHERE table_schema = 'dkimctl'")
+            rows = [row for (name,) in tables for row in database.rows(f'SELECT t::text FROM dkimctl."{name}" t')]
+            identity = read_operator(dkimctl_inside.root / "etc/dkimctl/fleet.age")
+            fleet_keys = open_vault(database, identity).secrets.values()
+        log = (server.directory / "log").read_text(errors="replace")
+    assert codes == [0] * (len(codes) - 1) + [3] and "INSERT INTO dkimctl.relay" in log and len(rows) > 5
+    private = [path.read_bytes() for path in dkimctl_inside.root.rglob("*.private")]
+    assert len(private) == 2, "exported, and brought by the sync"
+    hidden = [*secrets(dkimctl_inside.root), *map(bytes.hex, [*fleet_keys, *private])]
+    hidden += [b64encode(one).decode() for one in fleet_keys]
+    seen = log + "".join(row for (row,) in rows)
+    assert not [one[:9] for one in hidden if one in seen]
+
+
+SPOKEN = (
+    "fleet init",
+    "genkey a.example",
+    "fleet import",
+    "fleet join mx1",
+    "fleet status --json",
+)

@@ -404,3 +404,22 @@ def test_doctor_goes_on_when_it_cannot_be_tried(
     ran = dkimctl_inside("doctor", "--json", "--no-dns")
     assert ran.code == 3
     assert "did not end in time" in " ".join(f["seen"] for f in ran.json["findings"])
+
+
+def test_what_a_program_writes_while_nobody_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine it may write and end between two looks: one at its output, the next at whether it has ended."""
+
+    def has_ended(process: "subprocess.Popen[bytes]") -> bool:
+        return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT) is not None
+
+    real = child._has_ended
+    seen: list[bool] = []
+
+    def first_while_it_runs(process: "subprocess.Popen[bytes]") -> bool:
+        seen.append(has_ended(process) if seen else real(process))
+        return seen[-1]
+
+    for look in (has_ended, first_while_it_runs):
+        monkeypatch.setattr(child, "_has_ended", look)
+        ended = run_program("sh", "-c", "sleep 0.3; echo said; echo complained >&2")
+        assert (ended.out, ended.err) == ("said\n", "complained\n")

@@ -156,17 +156,19 @@ class _Running:
 
         with selectors.DefaultSelector() as streams:
             self._register(streams)
-            while streams.get_map() or not _has_ended(self.child):
+            while True:
+                has_ended = _has_ended(self.child)  # looked at first: what it wrote before can be read by then
+                if has_ended and not streams.get_map():
+                    return ""
                 ready = streams.select(_LOOK)
                 for key, _ in ready:
                     self._serve(streams, key)
                 if len(self.out) + len(self.err) > MOST:
                     return f"wrote more than {MOST >> 20} MiB"
-                if not ready and _has_ended(self.child):
+                if has_ended and not ready:
                     return ""  # what it left running keeps its output open
                 if SYSTEM_CLOCK.monotonic() > self.deadline:
                     return "did not end in time"
-        return ""
 
     def _register(self, streams: "selectors.BaseSelector") -> None:
         from selectors import EVENT_READ, EVENT_WRITE
