@@ -115,8 +115,11 @@ def _installed_for(name: str) -> Callable[[Path], None]:
     return build
 
 
-def _taken_out(name: str, signer: str, *command: str) -> Case:
-    return Case(f"{name}-{signer}", _installed_for(signer), command, undoes=True)
+_COPIES = tuple(f"/etc/dkimpy-milter/keys/ed._domainkey.example.{end}.key" for end in ("net", "org"))
+
+
+def _taken_out(name: str, signer: str, *command: str, removes: tuple[str, ...] = ()) -> Case:
+    return Case(f"{name}-{signer}", _installed_for(signer), command, undoes=True, removes=removes)
 
 
 CASES: dict[str, Callable[[], Case]] = {
@@ -144,7 +147,7 @@ CASES: dict[str, Callable[[], Case]] = {
     "undo-dkimpy-milter": lambda: _taken_out(
         "undo", "dkimpy-milter", "render-config", "--undo", "--signer", "dkimpy-milter"
     ),
-    "uninstall-dkimpy-milter": lambda: _taken_out("uninstall", "dkimpy-milter", "uninstall"),
+    "uninstall-dkimpy-milter": lambda: _taken_out("uninstall", "dkimpy-milter", "uninstall", removes=_COPIES),
     "delete": lambda: Case("delete", _to_publish, ("delete", "example.com"), keeps_copies=False, is_noted=True),
 }
 

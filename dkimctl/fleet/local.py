@@ -98,6 +98,7 @@ class LocalCopy:
             open_folder(self._path) as base,
             Batch(base, self._folders.enter, self._owner) as batch,
         ):
+            base.tidy()  # a run that was killed after its last rename has left nothing to make
             yield batch
 
     def remove_ended(self, ended: Iterable[tuple[str, str]]) -> int:

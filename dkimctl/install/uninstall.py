@@ -5,7 +5,7 @@ note of the installation goes last, so that the daemons are told even if the fil
 """
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -19,7 +19,6 @@ from dkimctl.files import (
     Version,
     is_there,
     remove_directory,
-    remove_file,
     staged_file,
     staged_removal,
     status_of,
@@ -27,11 +26,12 @@ from dkimctl.files import (
 )
 from dkimctl.install.backup import backed_up
 from dkimctl.install.journal import ADOPTION, INSTALLATION
+from dkimctl.install.leftovers import tidy_beside
 from dkimctl.install.lock import configuration_lock
 from dkimctl.install.switch import reload_postfix
 from dkimctl.install.transaction import all_or_nothing
-from dkimctl.install.without import Planned, Removal, planned_files, postfix_without, unused_copies
-from dkimctl.install.write import staged_main_cf
+from dkimctl.install.without import Planned, Removal, other_files, planned_files, postfix_without, unused_copies
+from dkimctl.install.write import remove_replaced, staged_main_cf
 from dkimctl.keys.store import KeyReader
 from dkimctl.opendkim.sockets import parse_socket
 from dkimctl.signers.registry import signer_of
@@ -77,19 +77,19 @@ def uninstall(settings: Settings, store: KeyReader, *, now: datetime, dry_run: b
     path = ADOPTION.path(settings)
     if is_there(settings.at(path)):
         raise Refused(f"this installation was adopted ({path})", hint="give it back first: sudo dkimctl adopt --undo")
-    note = settings.at(INSTALLATION.path(settings))
     with configuration_lock(settings):
+        tidy_beside(other_files(settings), settings)
         plan, postfix = list(planned_files(settings)), postfix_without(settings)
         copies = list(unused_copies(settings, store, {planned.path for planned in plan}))
         files = tuple(Taken(planned.path, planned.outcome) for planned in plan)
         files += tuple(Taken(path, Removal.REMOVED) for path in copies)
-        is_noted = is_there(note)
+        is_noted = is_there(settings.at(INSTALLATION.path(settings)))
         if dry_run or not (files or postfix or is_noted):
             return Removed(files, postfix, "", ())
         before = signer_of(settings).running(settings)
         backup = _switch(settings, plan, postfix, now)
         daemons = tuple(_told(settings, before, has_postfix=bool(postfix) or is_noted)) if settings.is_live else ()
-        remove_file(note)
+        remove_replaced([INSTALLATION.path(settings)], settings)
     _remove_socket_directory(settings)
     removed = Removed(files, postfix, backup, daemons)
     if removed.waits:  # until its restart the daemon reads the copies; the next run removes them
@@ -107,9 +107,8 @@ def _told(settings: Settings, before: Running, *, has_postfix: bool) -> Iterator
         yield told
 
 
-def _remove_copies(copies: Iterable[str], settings: Settings) -> None:
-    for path in copies:
-        remove_file(settings.at(path))
+def _remove_copies(copies: Collection[str], settings: Settings) -> None:
+    remove_replaced(copies, settings)
     for directory in {dirname(path) for path in copies if "/dkimctl/" in path}:  # not one of the package's
         with suppress(OSError, Refused, DiskError):
             remove_directory(settings.at(directory))

@@ -66,11 +66,12 @@ def planned_files(settings: Settings) -> Iterator[Planned]:
         status = old[1] if old and old[0] == after else None
         yield Planned(path, Removal.CHANGED, after, status, Version.of(found[1]))
     named = {data_set(setting.value)[1] for setting in conf.parse(after, path)}
-    for other in _other_files(settings):
+    for other in other_files(settings):
         yield from _of_other(other, settings, is_named=other in named)
 
 
-def _other_files(settings: Settings) -> list[str]:
+def other_files(settings: Settings) -> list[str]:
+    """Return every file that an installation for any signer may have written, but for opendkim.conf."""
     nothing = Selection((), "rsa")
     rendered = (file.path for signer in all_signers() for file in signer.files(settings, nothing)[0])
     ours = f"{settings.paths.opendkim_directory}/dkimctl.conf"

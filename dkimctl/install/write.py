@@ -8,7 +8,7 @@ main.cf was dkimctl's.
 
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -138,8 +138,13 @@ def staged_main_cf(values: Mapping[str, str | None], settings: Settings) -> Iter
 
 
 def remove_leftovers(installed: Installed, settings: Settings) -> None:
-    """Remove files that no daemon reads after its reload. Raises DiskError, which says that the others are in place."""
-    for path in map(settings.at, installed.changed.removed):
+    """Remove files that no daemon reads after its reload. Raises as `remove_replaced`."""
+    remove_replaced(installed.changed.removed, settings)
+
+
+def remove_replaced(paths: Iterable[str], settings: Settings) -> None:
+    """Remove files that nothing needs any more. Raises DiskError, which says that the others are in place."""
+    for path in map(settings.at, paths):
         try:
             remove_file(path)
         except DiskError as error:
