@@ -1,5 +1,7 @@
 """The fleet's database: its schema, its roles, and what goes wrong with it, against a real PostgreSQL."""
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -322,6 +324,27 @@ def test_a_server_that_goes_away_is_no_traceback() -> None:
         server.start()
         with connect(server.url("postgres")) as database:
             assert database.rows("SELECT domain FROM dkimctl.keys") == [("a.example",)]
+
+
+@pytest.mark.parametrize("is_working", [True, False], ids=["at work", "stopped"])
+def test_a_server_that_hangs_is_given_up(postgres: Server, fleet_database: str, is_working: bool) -> None:
+    """By a session with patience, and by those that it opens for parts of a large change set; whatever is asked."""
+    with connect(postgres.url(fleet_database), patience=1) as first, first.again() as second:
+        for database in (first, second):
+            if is_working:
+                with pytest.raises(Unavailable):
+                    database.value("SELECT pg_sleep(600)")
+                assert database.value("SELECT 1") == 1
+                continue
+            backend = int(database.value("SELECT pg_backend_pid()"))
+            rows = database.stream("SELECT generate_series(1, 5000)")
+            assert next(rows) == (1,)
+            os.kill(backend, signal.SIGSTOP)
+            try:
+                with pytest.raises(Unavailable):
+                    list(rows)
+            finally:
+                os.kill(backend, signal.SIGCONT)
 
 
 def test_without_the_extra_it_says_how_to_install_it(tmp_path: Path) -> None:

@@ -44,8 +44,9 @@ _MOST_SHOWN = 300
 class Database:
     """One session at the fleet's database. Every statement outside `transaction` is one of its own."""
 
-    def __init__(self, connection: "Connection[Row]", shown: str) -> None:
+    def __init__(self, connection: "Connection[Row]", shown: str, patience: int = 0) -> None:
         self._connection = connection
+        self._patience = patience
         self._lock = RLock()
         """Threads share the session: a transaction of one is none of the others'."""
         self.shown = shown
@@ -105,12 +106,14 @@ class Database:
                 copy.write_row(row)
 
     def beside(self, name: str) -> "Database":
-        """Return a session at another database of the same server. Raises as `connect`."""
+        """Return a session at another database of the same server, as patient as this one. Raises as `connect`."""
         from psycopg.conninfo import make_conninfo
 
         known = self._connection.info
         password = {"password": known.password} if known.password else {}
-        return connect(make_conninfo("", **{**known.get_parameters(), **password, "dbname": name}))
+        return connect(
+            make_conninfo("", **{**known.get_parameters(), **password, "dbname": name}), patience=self._patience
+        )
 
     def again(self) -> "Database":
         """Return another session at the same database. Raises as `connect`."""
@@ -150,7 +153,8 @@ def as_json(value: object) -> object:
 def connect(conninfo: str, *, patience: int = 0) -> Database:
     """Return a session at the database of a libpq connection string or URL.
 
-    `patience`: seconds to wait for the server, and for the end of each statement; 0: as usual.
+    `patience`: seconds to wait for the server, and for the end of each statement; 0: as usual. Then the server ends the
+    statement; one that hangs ends nothing, and the connection to it is cut a second later.
 
     Raises ConfigError for one that cannot be understood, or a role or password that the server does not accept;
     Unavailable where the server cannot be reached; both without the password.
@@ -159,7 +163,7 @@ def connect(conninfo: str, *, patience: int = 0) -> Database:
     given = _understood(conninfo)
     shown = _shown(given)
     try:
-        connection: Connection[Row] = pg.connect(
+        connection: Connection[Row] = (_impatient(patience + 1) if patience else pg).connect(
             **{**_DEFAULTS, **given, **({"connect_timeout": patience} if patience else {})},
             autocommit=True,
         )
@@ -168,7 +172,7 @@ def connect(conninfo: str, *, patience: int = 0) -> Database:
             connection.execute("SELECT set_config('statement_timeout', %s, false)", (f"{patience}s",))
     except pg.Error as error:
         raise _connection_error(error, shown) from None  # its traceback would have the password
-    return Database(connection, shown)
+    return Database(connection, shown, patience)
 
 
 def has_password(conninfo: str) -> bool:
@@ -182,6 +186,12 @@ def _library() -> Any:
     except ImportError:  # the package itself, or the libpq below it
         raise ConfigError("a fleet needs the libraries psycopg and pyrage", hint=INSTALL) from None
     return psycopg
+
+
+def _impatient(patience: int) -> Any:
+    from dkimctl.fleet.database_patience import impatient
+
+    return impatient(patience)
 
 
 def _understood(conninfo: str) -> dict[str, object]:
