@@ -13,6 +13,7 @@ Foreign exceptions are turned into one of these at the one module that talks to 
 """
 
 from collections.abc import Sequence
+from errno import EROFS
 
 RUN_AGAIN = "run the same command again: it checks what exists and continues from there"
 """A hint for commands that can be repeated."""
@@ -127,4 +128,9 @@ def _advice(error: OSError) -> str:
         return "check the name"
     if isinstance(error, PermissionError):
         return "run it as root (sudo dkimctl …), or choose a directory that you can write to with --root DIR"
+    if error.errno == EROFS:
+        return (
+            "make the file system writable; or, where a systemd unit ran it, run the same command once by hand as root:"
+            " a unit may write only what changes later"
+        )
     return "fix the cause and run the same command again: nothing is half-done"

@@ -15,6 +15,7 @@ from dkimctl.config.commented import commented_file
 from dkimctl.config.load import load_settings
 from dkimctl.config.settings import DomainSettings, Fleet, Lifecycle, Settings, Signing
 from dkimctl.errors import Refused
+from dkimctl.fleet.state import RelayState, write_state
 from dkimctl.manual.configuration import example_file
 from dkimctl.timer import init, program, relay_units, units
 from dkimctl.timer.init import Outcome
@@ -165,12 +166,21 @@ def test_a_relay_syncs_and_rotates_nothing(settings: Settings) -> None:
     (settings.root / "etc/dkimctl/fleet.age").touch()
     init.install(both, PROGRAM)
     assert {path.name for path in (settings.root / UNITS).glob("dkimctl-*")} == ROTATING | FOLLOWING
-    assert (settings.root / "etc/opendkim").is_dir()  # its first key may come later
+    assert not (settings.root / "etc/opendkim").exists()  # the first pass, by hand, makes what no unit may
     init.uninstall(both)
     (settings.root / "etc/dkimctl/fleet.age").unlink()
     (settings.root / "etc/dkimctl/relay.age").unlink()
     (settings.root / "etc/dkimctl").rmdir()
     assert tree_of(settings.root) == before
+
+
+def test_a_relay_is_told_of_its_first_pass(settings: Settings) -> None:
+    """No unit may write opendkim.conf: without a pass by hand each one of the timer fails."""
+    assert not init.install(settings, PROGRAM).first
+    relay = as_relay(settings.root)
+    assert init.install(relay, PROGRAM).first == "dkimctl fleet sync"
+    write_state(relay, RelayState("fleet", "mx1"))
+    assert not init.install(relay, PROGRAM).first
 
 
 def test_a_signer_starts_with_old_keys_unless_that_is_forbidden(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from dkimctl.config.settings import Settings
 from dkimctl.errors import DkimctlError, Refused
 from dkimctl.fleet.access import open_fleet
 from dkimctl.fleet.state import read_state
-from dkimctl.fleet.sync import NOT_RUNNING, Synced, own_identity, sync
+from dkimctl.fleet.sync import CautionKind, Synced, own_identity, sync
 from dkimctl.keys.store import KeyReader
 
 PATIENCE = 3
@@ -25,7 +25,9 @@ def before_start(settings: Settings, store: KeyReader, *, clock: Clock) -> Synce
     try:
         with open_fleet(settings, patience=PATIENCE) as database:
             done = sync(settings, store, database, clock=clock)
-            return replace(done, cautions=tuple(one for one in done.cautions if one.hint != NOT_RUNNING))
+            return replace(
+                done, cautions=tuple(one for one in done.cautions if one.kind is not CautionKind.NOT_RUNNING)
+            )
     except DkimctlError as error:
         _refuse_stale(settings, clock.now(), error)
         return error

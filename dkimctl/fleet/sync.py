@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 
 from dkimctl.clock import Clock, timestamp
 from dkimctl.config.settings import Settings
@@ -18,29 +19,38 @@ from dkimctl.fleet.apply import MOST_PROVEN, Applied, Installation, apply, insta
 from dkimctl.fleet.changes import FleetKey, OpenKey
 from dkimctl.fleet.database import Database
 from dkimctl.fleet.identity import IDENTITY, Identity, read_identity
+from dkimctl.fleet.local import LocalCopy
 from dkimctl.fleet.rendered import read_rendered
 from dkimctl.fleet.state import RelayState, read_state, write_state
 from dkimctl.fleet.stored_changes import changes_since
 from dkimctl.fleet.vault import Vault, open_vault
 from dkimctl.host.milterconnections import open_connections
 from dkimctl.keys.store import KeyReader
+from dkimctl.lifecycle.generation import key_owner
 from dkimctl.lifecycle.machine import STATE_DIRECTORY, make_state_directory, own_queue_lifetime
 from dkimctl.lifecycle.queue import queued_mail
 from dkimctl.signers.registry import signer_of
 
 Report = Callable[[str], None]
-NOT_RUNNING = "start it, then: dkimctl fleet sync"
-"""The hint where no signer runs, so that nothing could be proven."""
 _QUEUE_EVERY = 600
 """Seconds between two reports of the mail queue: to list a long one takes its time."""
+
+
+class CautionKind(StrEnum):
+    """What a caution is about."""
+
+    CLOCK = "clock"
+    NOT_RUNNING = "not-running"
+    """No signer runs, so that nothing could be proven."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caution:
     """Something that an admin should look at; the pass went on."""
 
+    kind: CautionKind
     message: str
-    hint: str = ""
+    hint: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +199,7 @@ def _clock_cautions(ahead: timedelta) -> tuple[Caution, ...]:
         return ()
     where = "ahead of" if seconds > 0 else "slow against"
     wrong = f"the clock of this host is {abs(seconds)} seconds {where} the database's: signatures have its time"
-    return (Caution(wrong, "set it: chronyc makestep; see dkimctl doctor"),)
+    return (Caution(CautionKind.CLOCK, wrong, "set it: chronyc makestep; see dkimctl doctor"),)
 
 
 def _note(database: Database, relay: str, problem: str) -> None:
@@ -220,7 +230,8 @@ class _Pass:
             applied = apply(self.settings, self.store, changes, opener(vault), clock=self.clock, report=self.report)
             domains, installed = applied.domains, applied.installation
         else:
-            # the first pass installs what no unit may write, such as opendkim.conf, while there is no key yet, too
+            # the first pass makes what no unit may, such as opendkim.conf, while there is no key yet, too
+            LocalCopy(self.settings.key_directory, key_owner(self.settings).owner).make()
             installed = self._prove_more(is_wanted=state.proven < self.fleet.generation or not state.synced)
         self._note_proofs(domains, installed)
         proven = self.fleet.generation if installed.is_told else state.proven
@@ -231,7 +242,7 @@ class _Pass:
         )
         if installed.is_told and (applied or self.relay.generation < generation):
             rows.confirm(self.database, self.relay.name, self.relay.generation, generation, installed.daemon)
-        cautions = () if installed.is_told else (Caution(installed.daemon, NOT_RUNNING),)
+        cautions = () if installed.is_told else (_not_running(installed.daemon),)
         return Synced(self.relay.name, generation, proven, applied, _by_name(installed), cautions)
 
     def _prove_more(self, *, is_wanted: bool) -> Installation:
@@ -252,6 +263,10 @@ class _Pass:
         rows.note_proofs(self.database, name, installed.proven, installed.failed)
         socket = signer_of(self.settings).listens_at(self.settings) if self.settings.is_live else None
         rows.note_left(self.database, name, open_connections(socket) if socket else frozenset())
+
+
+def _not_running(daemon: str) -> Caution:
+    return Caution(CautionKind.NOT_RUNNING, daemon, "start it, then: dkimctl fleet sync")
 
 
 def opener(vault: Vault) -> OpenKey:

@@ -19,3 +19,5 @@ def show_init(done: Done, terminal: Terminal) -> None:
         terminal.warning(done.timer)
     elif done.timer:
         terminal.note(done.timer)
+    if done.first:
+        terminal.warning("nothing is installed for the signer yet, and the timer may not do it", done.first)

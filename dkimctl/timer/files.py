@@ -29,8 +29,6 @@ DKIMCTL_ACTION. It has five minutes. One that fails is reported, and stops no ma
 def wanted_directories(settings: Settings) -> MappingProxyType[str, int]:
     """Return each directory, as a system path, with its mode; those above it come first."""
     hooks = {f"{PLACE}/{stage}.d": 0o755 for stage in Stage}
-    if is_member(settings):  # where its first key will be: the unit that syncs may write there if it exists
-        hooks[settings.paths.opendkim_directory] = 0o755
     return MappingProxyType(
         {"/etc/dkimctl": 0o755, PLACE: 0o755, **hooks, UNITS: 0o755, STATE: 0o755, settings.paths.backups: 0o700}
     )

@@ -16,6 +16,8 @@ from typing import NamedTuple
 from dkimctl.config.settings import Settings
 from dkimctl.errors import CheckFailed, DiskError, Refused, Unavailable, shell_word
 from dkimctl.files import is_there, make_directory, read_file, remove_directory, remove_file, write_file
+from dkimctl.fleet.role import is_member
+from dkimctl.fleet.state import STATE as RELAY_STATE
 from dkimctl.programs import has_systemd, run_program
 from dkimctl.timer.files import STATE, UNITS, wanted_directories, wanted_files
 from dkimctl.timer.relay_units import BEFORE_START, START_AGAIN, WATCH
@@ -56,6 +58,8 @@ class Done:
     """What became of the timer, in words."""
     is_by_hand: bool
     """True when a person has to see to the timer."""
+    first: str = ""
+    """The command that a person has to run once before the timer can; empty where none."""
 
     @property
     def is_change(self) -> bool:
@@ -92,7 +96,13 @@ def install(settings: Settings, program: Sequence[str]) -> Done:
             write_file(settings.at(path), wanted[path])
     timer, by_hand = _start(settings, wanted)
     files = (*(FileOutcome(*item) for item in outcomes.items()), *removed)
-    return Done(files, tuple(missing), timer, by_hand)
+    return Done(files, tuple(missing), timer, by_hand, _first(settings))
+
+
+def _first(settings: Settings) -> str:
+    """Return what a relay lacks that no unit may write, such as opendkim.conf: the first pass by hand installs it."""
+    lacks = is_member(settings) and not is_there(settings.at(RELAY_STATE))
+    return "dkimctl fleet sync" if lacks else ""
 
 
 def uninstall(settings: Settings) -> Done:

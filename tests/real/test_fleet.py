@@ -21,6 +21,7 @@ from tests.conftest import needs
 from tests.fleet_keys import fleet_key
 from tests.postgres import Server
 from tests.real.machine import START, Machine
+from tests.real.test_rotate_unit import inside_unit
 from tests.relay_fleet import RelayFleet
 
 pytestmark = needs("opendkim", "postfix", "postconf", root=True, namespaces=True)
@@ -133,3 +134,25 @@ def test_every_relay_follows_and_nothing_stops_the_signing(relays: Relays, postg
     follow(machine)
     assert relays.confirmed(4) and relays.selectors() == ["three"] * 3
     assert relays.on_relays("one", 'NOT used AND "left" IS NOT NULL') == 3
+
+
+def test_a_unit_before_the_first_pass_by_hand_says_so(short_path: Path, postgres: Server, fleet_database: str) -> None:
+    """No unit may write opendkim.conf: it says what to type; once that was typed the unit installs every later key."""
+    with Machine(short_path) as machine:
+        fleet = RelayFleet(short_path, postgres, fleet_database)
+        try:
+            (machine.directory / "etc/dkimctl").mkdir()
+            text = f'[fleet]\ndatabase = "{fleet.role()}"\n[paths]\nkeys = "/etc/dkim-keys"\n'
+            (machine.directory / "etc/dkimctl/dkimctl.toml").write_text(text)
+            said = machine.dkimctl("fleet", "join", "mx1", "--json").stdout
+            approve(fleet.database, fleet.vault, "mx1", json.loads(said)["membership"]["fingerprint"])
+            early = machine.dkimctl("fleet", "sync", check=False, before=inside_unit())
+            assert early.returncode == 3 and "run the same command once by hand" in " ".join(early.stderr.split())
+            machine.dkimctl("fleet", "sync", check=False)
+            machine.start_opendkim()
+            fleet.put(fleet_key(DOMAIN, "one"))
+            later = machine.dkimctl("fleet", "sync", check=False, before=inside_unit("/etc/dkim-keys"))
+            assert later.returncode == 0, later.stderr
+            assert selector_of(machine) == "one"
+        finally:
+            fleet.database.close()

@@ -35,6 +35,16 @@ def values(name: str) -> list[str]:
     return [line.partition("=")[2].removeprefix("-") for line in UNIT if line.startswith(f"{name}=")]
 
 
+def inside_unit(*writable: str) -> tuple[str, ...]:
+    """The words before a command that leave it the rights of the unit, and further places that it may write."""
+    capabilities = ",".join(
+        f"+{name.removeprefix('CAP_').lower()}" for name in values("CapabilityBoundingSet")[0].split()
+    )
+    places = " ".join((*values("ReadWritePaths"), *writable))
+    script = INSIDE.replace("WRITABLE", places).replace("CAPABILITIES", capabilities)
+    return ("unshare", "--mount", "sh", "-ec", script, "unit")
+
+
 @pytest.fixture
 def ovh(relay: Relay) -> Iterator[Sandbox]:
     """An account with one zone."""
@@ -50,14 +60,9 @@ def test_the_switch_works_with_the_rights_of_the_unit(relay: Relay, ovh: Sandbox
     relay.start_signing()
     run.dkimctl("setup", DOMAIN, "--provider", "ovh", "--timeout", "60")
     (before,) = signatures(relay.send(f"a@{DOMAIN}"), ovh.dns_address[1])
-    capabilities = ",".join(
-        f"+{name.removeprefix('CAP_').lower()}" for name in values("CapabilityBoundingSet")[0].split()
-    )
-    script = INSIDE.replace("WRITABLE", " ".join(values("ReadWritePaths"))).replace("CAPABILITIES", capabilities)
-    unit = ("unshare", "--mount", "sh", "-ec", script, "unit")
     done: list[str] = []
     for hours in (0, 0.1, 1, 3):
-        done += steps(at(run, hours, "rotate", DOMAIN, "--now", before=unit))
+        done += steps(at(run, hours, "rotate", DOMAIN, "--now", before=inside_unit()))
     assert [step for step in done if step in ("make", "publish", "switch")][:3] == ["make", "publish", "switch"]
     (after,) = signatures(relay.send(f"a@{DOMAIN}"), ovh.dns_address[1])
     assert after.valid
