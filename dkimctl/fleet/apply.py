@@ -17,7 +17,7 @@ from dkimctl.fleet.changes import ChangeSet, OpenKey, check
 from dkimctl.fleet.local import LocalCopy
 from dkimctl.fleet.parts import put_keys
 from dkimctl.fleet.rendered import Rendered, note_rendered, read_rendered
-from dkimctl.install.attempt import Attempt, attempt, keep, take_back
+from dkimctl.install.attempt import Attempt, attempt, remove_copies, take_back
 from dkimctl.install.eligible_keys import installed_keys
 from dkimctl.install.lock import with_current_files
 from dkimctl.keys.filtered import FilteredKeys
@@ -125,16 +125,31 @@ def _install_keys(
         wanted = _to_prove(render.rendering.keys, render.installed, changed)
         made = attempt(render.rendering, settings, wanted, record_on_disk(store), clock=clock)
         if made.reload_failed:
-            take_back(made, settings)
+            _take_back(made, settings)
             raise made.reload_failed
         new = {name: error for name, error in _failures(made).items() if name[0] not in held_back}
         if not new:
-            keep(made, render.rendering, settings)
+            _keep(made, render.rendering, settings)
             _note(settings, render, made, held_back)
             return _result(render.rendering.keys, made, failed)
-        take_back(made, settings)
+        _take_back(made, settings)
         part = None  # the tables are others now
         failed.update(new)
+
+
+def _keep(made: Attempt, rendering: Rendering, settings: Settings) -> None:
+    """End an attempt that is to stay, and keep no copy of what the fleet's database has: there may be one a minute.
+
+    A table with nothing but rows of this program is such a thing; what else was changed stays in a dated copy.
+    """
+    tables = None if rendering.is_part else signer_of(settings).tables(settings)
+    remove_copies(made, settings, of_these=None if rendering.is_part else tables.paths if tables else ())
+
+
+def _take_back(made: Attempt, settings: Settings) -> None:
+    """Have everything as it was before, and keep no copy of that: a domain may fail in every pass."""
+    take_back(made, settings)
+    remove_copies(made, settings)
 
 
 class _Render(NamedTuple):

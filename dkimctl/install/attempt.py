@@ -122,10 +122,13 @@ def take_back(made: Attempt, settings: Settings) -> tuple[ReloadResult, ...]:
     return tuple(results)
 
 
-def keep(made: Attempt, rendering: Rendering, settings: Settings) -> None:
-    """End an attempt that is to stay. What was kept of a rendering of some domains goes: there may be one a minute."""
-    for switched in made.switched if rendering.is_part else ():
-        Backup(settings, switched.installed.backup).remove()
+def remove_copies(made: Attempt, settings: Settings, *, of_these: Iterable[str] | None = None) -> None:
+    """Remove the copies of an attempt that has ended. `of_these`: only where no other file changed."""
+    needless = None if of_these is None else frozenset(of_these)
+    for switched in made.switched:
+        changed = switched.installed.changed
+        if needless is None or not (changed.postfix or {file.path for file in changed.files} - needless):
+            Backup(settings, switched.installed.backup).remove()
 
 
 def _switch(
