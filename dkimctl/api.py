@@ -11,7 +11,6 @@ from dkimctl.clock import SYSTEM_CLOCK
 from dkimctl.config.settings import Settings
 from dkimctl.keys.directory import KeyDirectory
 from dkimctl.names import domain_name, merged
-from dkimctl.opendkim.named_keys import named_keys
 
 if TYPE_CHECKING:
     from dkimctl.files import Owner
@@ -106,5 +105,11 @@ def managed(settings: Settings, named: Iterable[str] = ()) -> list[str]:
 
 def key_store(settings: Settings, owner: "Owner | None" = None) -> KeyDirectory:
     """Return the keys of the machine of these settings; new ones belong to `owner`, or to the caller."""
-    named = cache(lambda: named_keys(settings))
+
+    @cache
+    def named() -> frozenset[str]:
+        from dkimctl.opendkim.named_keys import named_keys  # only here: seldom asked for
+
+        return named_keys(settings)
+
     return KeyDirectory(settings.key_directory, shown=settings.paths.keys, owner=owner, named=named)

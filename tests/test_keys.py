@@ -7,6 +7,7 @@ import os
 import shutil
 import stat
 import subprocess
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -379,6 +380,43 @@ def test_flat_layout_of_opendkim_genkey_is_read(tmp_path: Path) -> None:
     assert store.public(key) == store.load(key).public
     (tmp_path / "mail.private").write_bytes(RSA.private_pem)  # what was read with the key counts for that file only
     assert store.public(key) == RSA.public
+
+
+def test_names_and_flat_keys_take_one_listing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before a long list is shared out, its directory is listed once; what lies flat in it is still found."""
+    domains = [f"d{n}.example" for n in range(20)]
+    for domain in domains:
+        create(KeyDirectory(tmp_path), domain, "s")
+    (tmp_path / "mail.private").write_bytes(ED25519.private_pem)
+    (tmp_path / "mail.txt").write_text("mail._domainkey IN TXT ( ) ; ----- DKIM key mail for flat.example\n")
+    listed: list[object] = []
+
+    def counting(real: Callable[[int], object]) -> Callable[[int], object]:
+        def look(descriptor: int) -> object:
+            listed.append(descriptor)
+            return real(descriptor)
+
+        return look
+
+    monkeypatch.setattr(os, "listdir", counting(os.listdir))
+    monkeypatch.setattr(os, "scandir", counting(os.scandir))
+    store = KeyDirectory(tmp_path)
+    assert store.names() == sorted([*domains, "flat.example"])
+    assert [key.selector for key in store.keys("flat.example")] == ["mail"]
+    assert len(listed) == 1
+
+
+def test_each_directory_is_read_for_itself(tmp_path: Path) -> None:
+    """Domains with files of the same names, and of others, after each other: each has its own keys."""
+    store = KeyDirectory(tmp_path)
+    for number, selectors in enumerate([("a",), ("a",), ("b", "a"), ("a",), ()] * 2):
+        domain = f"d{number}.example"
+        (tmp_path / domain).mkdir()
+        for selector in selectors:
+            create(store, domain, selector)
+        assert {key.selector for key in store.keys(domain)} == set(selectors)
+    (tmp_path / "d0.example" / "a.private").unlink()
+    assert [store.keys(f"d{number}.example") != () for number in (0, 1)] == [False, True]
 
 
 @needs(root=True)

@@ -86,8 +86,12 @@ class FolderReader:
 
     def names_of_directories(self) -> Iterator[str]:
         """Yield the names of directories in it, and of links to directories. Raises OSError."""
+        return (name for name, is_directory in self.listing() if is_directory)
+
+    def listing(self) -> Iterator[tuple[str, bool]]:
+        """Yield each name in it, and whether it is that of a directory, or of a link to one. Raises OSError."""
         with self._readable() as descriptor, os.scandir(descriptor) as entries:
-            yield from (entry.name for entry in entries if entry.is_dir())
+            yield from ((entry.name, entry.is_dir()) for entry in entries)
 
     def enter(self, name: str) -> Self:
         """Return the directory of this name in it, open for reading. Raises OSError, as for a link."""

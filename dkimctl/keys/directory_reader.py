@@ -5,7 +5,7 @@ of a domain belongs to the daemon's user: what is in it is read as untrusted inp
 """
 
 import os
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -54,17 +54,19 @@ class KeyDirectoryReader:
         What cannot be read is an error where the keys of that domain are read, and of no other. A directory that the
         caller may not enter is an error here: to a user who is not root all of them are closed.
         """
-        flat = self._flat
         for name in self.names():
-            if name in flat or self._has_keys(name):
+            if name in self._flat or self._has_keys(name):
                 yield name
 
     def names(self) -> list[str]:
         """Return every name that may be a domain with a key, sorted, without reading the keys. Raises as `domains`."""
         with disk_errors(f"read the key directory {self._path}"):
             base = self._folders.base()
-            found = sorted(base.names_of_directories()) if base else []
+            listing = list(base.listing()) if base else []
+        found = sorted([name for name, is_directory in listing if is_directory])
         names = plain_names(found, self._path, self._has_keys)
+        if "_flat" not in vars(self):
+            self._flat = self._flat_among([name for name, _ in listing])  # a second listing takes as long as 100 keys
         return sorted({*names, *self._flat}) if self._flat else names
 
     def keys(self, domain: str) -> tuple[Key, ...]:
@@ -237,7 +239,9 @@ class KeyDirectoryReader:
                 raise
             return True
 
-    def _selectors(self, folder: Folder, stems: Stems) -> list[str]:
+    def _selectors(self, folder: Folder, stems: Stems) -> Sequence[str]:
+        if stems.is_usual:
+            return stems.keys
         found = plain_names(stems.keys, self._path)
         if alone := stems.alone:
             found += [stem for stem in alone if _needs_no_file(self._metadata(folder, stem))]
@@ -250,11 +254,15 @@ class KeyDirectoryReader:
 
         Searched once: dkimctl makes no such keys here, and with 100,000 domains the search takes long.
         """
+        return self._flat_among(None)
+
+    def _flat_among(self, names: list[str] | None) -> dict[str, list[str]]:
+        """Search these names of the directory, or read them."""
         found: dict[str, list[str]] = {}
         with self._folders.of("") as folder:
             if folder is None:
                 return found
-            for selector in self._selectors(folder, stems_of(folder.names())):
+            for selector in self._selectors(folder, stems_of(folder.names() if names is None else names)):
                 domain = domain_in_record(self._read(folder, f"{selector}.txt"))
                 if domain and plain_names([domain], self._path):
                     found.setdefault(domain, []).append(selector)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -16,27 +17,36 @@ _NAME = re.compile(r"\w[\w.-]*")
 """What is taken for a domain or a selector. Who names the files is not trusted: a line end, a quote or a bracket would
 change the zone file, or the table, that the name gets into."""
 _MOST_NAMED = 3
+_FEW = 16  # files of a domain whose stems are remembered
 _named: set[tuple[str, str]] = set()  # directories and names that were passed over, and somebody was told
 
 
 class Stems(NamedTuple):
     """The names of files in a directory, without their endings."""
 
-    keys: list[str]
-    """Of private keys."""
-    noted: set[str]
+    keys: tuple[str, ...]
+    """Of private keys, sorted."""
+    noted: frozenset[str]
     """Of metadata."""
+    alone: tuple[str, ...]
+    """Those of metadata beside which there is no private key."""
+    is_usual: bool
+    """True when all keys can be selectors, and no metadata are alone."""
 
-    @property
-    def alone(self) -> list[str]:
-        """Return those of metadata beside which there is no private key."""
-        return [stem for stem in self.noted.difference(self.keys) if can_be_name(stem)]
 
-
-def stems_of(names: Iterable[str]) -> Stems:
+def stems_of(names: Sequence[str]) -> Stems:
     """Return the stems of the keys and of the metadata among the names of files."""
-    keys = [name[: -len(PRIVATE)] for name in names if name.endswith(PRIVATE) and name[0] != "."]
-    return Stems(keys, {name[: -len(NOTES)] for name in names if name.endswith(NOTES)})
+    return _remembered(tuple(names)) if len(names) <= _FEW else _stems(names)
+
+
+def _stems(names: Sequence[str]) -> Stems:
+    keys = tuple(sorted([name[: -len(PRIVATE)] for name in names if name.endswith(PRIVATE) and name[0] != "."]))
+    noted = frozenset([name[: -len(NOTES)] for name in names if name.endswith(NOTES)])
+    alone = tuple(stem for stem in noted.difference(keys) if can_be_name(stem))
+    return Stems(keys, noted, alone, is_usual=not alone and all(map(can_be_name, keys)))
+
+
+_remembered = lru_cache(1024)(_stems)  # most domains have keys with the same selectors
 
 
 def can_be_name(name: str) -> bool:
@@ -49,7 +59,7 @@ def has_key(names: Iterable[str]) -> bool:
     return any(name.endswith(PRIVATE) and can_be_name(name) for name in names)
 
 
-def plain_names(names: list[str], place: Path, counts: Callable[[str], bool] | None = None) -> list[str]:
+def plain_names(names: Sequence[str], place: Path, counts: Callable[[str], bool] | None = None) -> list[str]:
     """Return those that can be domains or selectors; the others below `place` are named once, where they count."""
     plain = list(filter(_NAME.fullmatch, names))
     if len(plain) < len(names):
