@@ -5,8 +5,8 @@ import pytest
 from tests.conftest import FULL, DkimctlInside, needs
 from tests.doctor_cases import BACK_IN, LOCAL, SMTP
 from tests.doctor_cases.base import EXEC, Change, both, refile
-from tests.host_tree import DROP_IN, HOSTS, KEY, KEYS, MASTER_PATH, SIGNING, Tree
-from tests.judging import Mails, signed_from_outside, unsigned
+from tests.host_tree import CONF_PATH, DROP_IN, HOSTS, KEY, KEYS, MASTER_PATH, SIGNING, Tree
+from tests.judging import SENDER, Mails, signed_from_outside, unsigned
 from tests.test_doctor_commands import Paste, paste
 
 __all__ = ["paste"]
@@ -97,6 +97,24 @@ OPEN: dict[str, tuple[Change, str]] = {
     "a macro that is always there": (macros("MacroList", "i"), "DKIM783"),
     "one of two host names": (macros("MacroList", "j=a.example|relay.example.com"), "DKIM783"),
     "a macro's value": (macros("MacroList", "daemon_name=A", milter_macro_daemon_name="A"), "DKIM783"),
+    "the sender's address, which anybody chooses": (macros("MacroList", f"mail_addr={SENDER}"), "DKIM783"),
+    "how a recipient's mail goes on": (macros("MacroList", "foo,rcpt_mailer"), "DKIM783"),
+    "the address of the service": (macros("MacroList", "daemon_addr"), "DKIM783"),
+    "the client's address, sent as well": (
+        macros("MacroList", "client_addr", milter_connect_macros="j {client_addr}"),
+        "DKIM783",
+    ),
+    "clients without a name": (
+        macros("MacroList", "client_name=unknown", milter_data_macros="i {client_name}"),
+        "DKIM783",
+    ),
+    "Postfix's own name": (macros("MacroList", "v=X", milter_macro_v="X"), "DKIM783"),
+    "a macro asked for, in no list": (macros("MacroList", "daemon_name", milter_connect_macros="j"), "DKIM783"),
+    "a default login for all": (macros("Mode", "s", milter_macro_defaults="{auth_type}=TLS, x=y"), "DKIM783"),
+    "a default value of a macro": (
+        macros("MacroList", "tls_version=x", milter_macro_defaults="tls_version=x"),
+        "DKIM783",
+    ),
     "the users' name at the return port": (
         both(
             macros("MTA", "ORIGINATING"),
@@ -151,6 +169,39 @@ def test_mail_from_anybody(dkimctl_inside: DkimctlInside, paste: Paste, name: st
 def test_macros_that_postfix_does_not_send(dkimctl_inside: DkimctlInside, setting: str, value: str) -> None:
     """A name that no service sends has no mail signed (opendkim regards case, and takes no braces): no finding."""
     Tree(dkimctl_inside.root).conf(setting, value)
+    assert "DKIM783" not in {f["code"] for f in dkimctl_inside("doctor", "--json").json["findings"]}
+
+
+@pytest.mark.parametrize(
+    ("value", "fixed"),
+    [
+        ("{daemon_name}=ORIGINATING,j=a.example", "daemon_name=ORIGINATING,j=a.example"),
+        ("{daemon_name}", ""),  # without braces anybody's mail would be signed
+        ("{rcpt_addr}=x@example.org", ""),
+        ("Daemon_Name=relay.example.com", ""),
+        ("client_addr=10.1.2.3", ""),
+    ],
+)
+def test_an_item_of_macro_list_without_effect(
+    dkimctl_inside: DkimctlInside, paste: Paste, value: str, fixed: str
+) -> None:
+    """Braces, or a macro that Postfix does not send: said, by `why` too; the fix never has anybody's mail signed."""
+    tree = Tree(dkimctl_inside.root)
+    tree.conf("MacroList", value)
+    [found] = [f for f in dkimctl_inside("doctor", "--json").json["findings"] if f["code"] == "DKIM772"]
+    if not fixed:
+        assert found["fix"].startswith("editor")
+        assert "is not internal" in dkimctl_inside("why", SENDER, "--client", "192.0.2.7", "--no-dns").out
+        return
+    assert paste(found["fix"]).returncode == 0
+    assert f"MacroList {fixed}\n" in tree.at(CONF_PATH).read_text()
+    assert not {"DKIM772", "DKIM783"} & {f["code"] for f in dkimctl_inside("doctor", "--json").json["findings"]}
+
+
+@pytest.mark.parametrize("name", ["tls_version", "client_addr", "auth_type", "{j}", "daemon_name=ORIGINATING"])
+def test_macros_that_let_nobody_in(dkimctl_inside: DkimctlInside, name: str) -> None:
+    """Macros that a stranger's mail does not come with (measured): no hole."""
+    Tree(dkimctl_inside.root).conf("MacroList", name)
     assert "DKIM783" not in {f["code"] for f in dkimctl_inside("doctor", "--json").json["findings"]}
 
 

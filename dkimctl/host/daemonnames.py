@@ -1,16 +1,10 @@
-"""The macros that Postfix sends to milters, above all the daemon name, and those whose mail opendkim signs.
-
-They are the settings MTA and MacroList (measured: MacroList has names without braces, values after `=` and `|`).
-"""
+"""The daemon name and the other macros that Postfix sends to milters, for which opendkim signs mail of any client."""
 
 from collections.abc import Iterator
 
 from dkimctl.host.postfix import PostfixInstance, Service
+from dkimctl.host.sent_macros import DEFAULTS, NAME, defaults, lets_anybody_in
 from dkimctl.host.world import World
-
-NAME = "milter_macro_daemon_name"
-_ALWAYS = frozenset(("j", "v", "_", "i", "daemon_name", "client_addr", "client_name", "mail_addr", "rcpt_addr"))
-"""Macros that Postfix sends with every mail."""
 
 
 def names_sent(instances: tuple[PostfixInstance, ...]) -> Iterator[tuple[str, str]]:
@@ -27,17 +21,14 @@ def listed_names(world: World) -> frozenset[str]:
 
 
 def signing_macro(world: World, instance: PostfixInstance, service: Service) -> str:
-    """Return the setting (MTA or MacroList) for which all mail of a service is signed; empty for none."""
-    name = instance.effective(service, NAME)
-    if name in listed_names(world):
+    """Return the setting (MTA, MacroList, milter_macro_defaults) by which all mail of a service is signed; or empty."""
+    if instance.effective(service, NAME) in listed_names(world):
         return "MTA"
-    sent = {"daemon_name": name, "j": instance.values["myhostname"]}
+    if defaults(instance, service).get("auth_type"):
+        return DEFAULTS  # every client is taken for one that has logged in
     macros = world.data_sets.get("MacroList")
-    for row in macros.rows if macros else ():
-        values = row.value.split("|") if row.value else []
-        if sent.get(row.key) in values or (not values and row.key in _ALWAYS):
-            return "MacroList"
-    return ""
+    found = macros and any(lets_anybody_in(row, instance, service) for row in macros.rows)
+    return "MacroList" if found else ""
 
 
 def name_to_send(world: World) -> tuple[str, bool]:

@@ -3,6 +3,7 @@
 from dkimctl.host.daemonnames import listed_names, names_sent, signing_macro
 from dkimctl.host.installation import where
 from dkimctl.host.internal_hosts import HostList
+from dkimctl.host.sent_macros import is_ever_sent
 from dkimctl.host.world import World
 from dkimctl.opendkim.conf import Setting
 from dkimctl.why.answer import Decided, Mail, MailOutcome, WhyStep
@@ -42,7 +43,7 @@ def origin(world: World, mail: Mail, steps: list[WhyStep]) -> str:
         names = ", ".join(dict.fromkeys(name for _, name in names_sent(world.postfix)))
         what = f"{names}, the daemon name" if setting == "MTA" else "a macro"
         steps.append(WhyStep("client", f"{setting} lists {what} that every service of Postfix sends"))
-    elif (macros := world.opendkim.find("MacroList") or _doubtful_mta(world)) is not None:
+    elif (macros := _doubtful_macros(world) or _doubtful_mta(world)) is not None:
         steps.append(WhyStep("client", f"{mail.client} is not internal, not authenticated"))
         return f"{where(macros)}: {macros.name} {macros.value}: {_by_macro(world)}"
     elif fit:
@@ -58,6 +59,14 @@ def _listed_everywhere(world: World) -> str:
     """Return the setting that lists a macro which every service of Postfix sends; empty for none."""
     found = [signing_macro(world, i, service) for i in world.postfix for service in i.services_of("smtpd")]
     return found[0] if found and all(found) else ""
+
+
+def _doubtful_macros(world: World) -> Setting | None:
+    """Return the setting MacroList where a macro that Postfix sends may decide."""
+    macros = world.data_sets.get("MacroList")
+    rows = macros.rows if macros and macros.is_known else ()
+    is_dead = bool(rows) and not any(is_ever_sent(row, world) for row in rows)
+    return None if is_dead else world.opendkim.find("MacroList")
 
 
 def _doubtful_mta(world: World) -> Setting | None:
