@@ -151,6 +151,10 @@ Names = Set[Name]
 class Tables(Protocol):
     """The installed tables of a signer, of which the rows of some domains can be exchanged."""
 
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Return their system paths."""
+
     def installed(self, domains: Iterable[str]) -> frozenset[Name]:
         """Return the keys that they name for these domains."""
 

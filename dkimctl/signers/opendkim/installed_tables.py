@@ -30,6 +30,11 @@ class InstalledTables:
         except (DiskError, ValueError):
             return None
 
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Return their system paths."""
+        return self._paths
+
     def installed(self, domains: Iterable[str]) -> frozenset[Name]:
         """Return the keys that the KeyTable names for these domains."""
         lines = b"".join(map(self._keys.rows, domains))
