@@ -16,6 +16,7 @@ from dkimctl.fleet.migration import migrate
 from dkimctl.fleet.sync import Synced, sync
 from dkimctl.fleet.vault import Vault, make_first_key, open_vault
 from dkimctl.keys.metadata import to_json
+from dkimctl.opendkim.tables import key_entry, rows
 from tests.postgres import Server
 from tests.rendering import settings_for, store_for
 
@@ -53,9 +54,15 @@ class RelayTree:
             return sync(self.settings, store_for(self.settings), database, clock=clock, **options)
 
     def rows(self) -> list[str]:
-        """The names in the installed KeyTable."""
-        text = self.settings.at("/etc/opendkim/KeyTable").read_text()
-        return [line.split()[0] for line in text.splitlines() if line and not line.startswith("#")]
+        """The key records of the keys in the installed KeyTable."""
+        return key_records(self.settings)
+
+
+def key_records(settings: Settings) -> list[str]:
+    """The name of the key record of each key in the installed KeyTable."""
+    with settings.at("/etc/opendkim/KeyTable").open("rb") as lines:
+        entries = [key_entry(row) for row in rows(lines, patterns=False)]
+    return [f"{entry.selector}._domainkey.{entry.domain}" for entry in entries if entry]
 
 
 class RelayFleet:

@@ -75,6 +75,6 @@ def test_of_a_whole_rendering_only_other_files_are_kept(settings: Settings) -> N
 def test_lines_of_a_person_are_kept_with_their_table(settings: Settings) -> None:
     """Nothing else has them."""
     table = settings.at("/etc/opendkim/SigningTable")
-    table.write_bytes(table.read_bytes() + b"mine.example b.example\n")
+    table.write_bytes(table.read_bytes() + b"mine.example one._domainkey.b.example\n")
     put(settings, 2, fleet_key("c.example", "one"))
     assert copies(settings) == ["KeyTable", "SigningTable"]
