@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from dkimctl.programs import run_program
-from dkimctl.signers.rspamd.suffixes import SUFFIX_LIST, registered_domain, suffixes_in
+from dkimctl.signers.rspamd.effective import suffix_list
+from dkimctl.signers.rspamd.suffixes import registered_domain, suffixes_in
 from tests.conftest import needs
 from tests.real.machine import Machine
 
@@ -95,15 +96,23 @@ NAMES = [
     *("a.b.example.com", "mail.example.co.uk", "a.github.io", "x.y.act.edu.au", "deep.a.b.act.edu.au", "uk.com", "com"),
     *("foo.bar.kawasaki.jp", "city.kawasaki.jp", "a.b.kawasaki.jp", "x.www.ck", "a.b.ck", "z.y.x.bd", "a.b.uk.com"),
     *("mail.abc.de", "a.b.ab.cd", "b.a.cn.com", "a.b.example.test", "localhost", "x.b.c.compute.amazonaws.com"),
-    *("a.b.xn--55qx5d.cn", "sub.xn--55qx5d.cn", "a.example.onion", "x.a.org.pl", "b.s3.amazonaws.com", "a.nom.br"),
+    *("a.b.xn--55qx5d.cn", "sub.xn--55qx5d.cn", "a.b.公司.cn", "a.example.onion", "x.a.org.pl"),
+    *("b.s3.amazonaws.com", "a.nom.br"),
 ]
 
 
 def test_registered_domains_are_those_of_rspamd(tmp_path: Path) -> None:
-    """By rspamd's own list and in its own way, exceptions and unknown top-level domains included."""
+    """By rspamd's own list and in its own way, exceptions and unknown top-level domains included.
+
+    rspamd gets the rules that could count for these names alone: all of them take it 20 s of processor time.
+    """
+    rules = suffix_list().read_text(encoding="utf-8")
+    ends = {name.rpartition(".")[2] for name in NAMES}
+    few = tmp_path / "suffixes"
+    few.write_text("".join(f"{rule}\n" for rule in rules.split("\n") if rule.rpartition(".")[2] in ends))
     script = tmp_path / "tld.lua"
     asked = "\n".join(f'print(require("rspamd_util").get_tld("{name}"))' for name in NAMES)
-    script.write_text(f'require("rspamd_url").init("{SUFFIX_LIST}")\n{asked}\n')
+    script.write_text(f'require("rspamd_url").init("{few}")\n{asked}\n')
     said = run_program("rspamadm", "lua", str(script)).out.split()
-    suffixes = suffixes_in(Path(SUFFIX_LIST).read_text(encoding="utf-8"))
+    suffixes = suffixes_in(rules)
     assert [registered_domain(name, suffixes) for name in NAMES] == said

@@ -207,11 +207,15 @@ def _reduced(options: Mapping[str, Any], domain: str) -> str:
     return registered_domain(domain, _suffixes()) if options.get("use_esld", True) else domain
 
 
+def suffix_list() -> Path:
+    """Return the list that rspamd's options name: its own in Debian 12, that of the package publicsuffix since."""
+    return Path(str(next(iter(_dumped("options")), {}).get("url_tld", SUFFIX_LIST)))
+
+
 @cache
 def _suffixes() -> Mapping[str, int]:
-    named = next(iter(_dumped("options")), {}).get("url_tld", SUFFIX_LIST)
     try:
-        content = read_file(Path(str(named)))
+        content = read_file(suffix_list())
     except DkimctlError:
         content = None
     return suffixes_in((content or b"").decode("utf-8", "replace"))

@@ -1,13 +1,14 @@
 """The registered domain of a name as rspamd finds it: by the public suffix list, read in rspamd's own way.
 
-Compared with `rspamd_util.get_tld` of rspamd 3.4. It passes over exceptions (`!www.ck`), and leaves a name whole that
-no suffix of the list ends, where the list itself has a rule for every other top-level domain.
+Compared with `rspamd_util.get_tld` of rspamd 3.4 and 3.12. It passes over exceptions (`!www.ck`), leaves a name whole
+that no suffix of the list ends, where the list itself has a rule for every other top-level domain, and knows a suffix
+with non-ASCII letters only as its list spells it: as `xn--…` in Debian 12, in Unicode in Debian 13.
 """
 
 from collections.abc import Mapping
 
 SUFFIX_LIST = "/usr/share/rspamd/effective_tld_names.dat"
-"""The list that comes with rspamd; `url_tld` in its options names it."""
+"""The list that comes with rspamd, where `url_tld` in its options names no other."""
 
 
 def suffixes_in(text: str) -> Mapping[str, int]:
@@ -17,18 +18,8 @@ def suffixes_in(text: str) -> Mapping[str, int]:
         rule = line.strip().lower()
         if rule and not rule.startswith(("//", "!")):
             suffix, labels = rule.removeprefix("*."), 2 if rule.startswith("*.") else 1
-            for spelling in {suffix, _ascii(suffix)}:
-                found[spelling] = max(labels, found.get(spelling, 0))
+            found[suffix] = max(labels, found.get(suffix, 0))
     return found
-
-
-def _ascii(name: str) -> str:
-    if name.isascii():
-        return name
-    try:
-        return name.encode("idna").decode("ascii")
-    except UnicodeError:
-        return name
 
 
 def registered_domain(domain: str, suffixes: Mapping[str, int]) -> str:
