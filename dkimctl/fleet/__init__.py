@@ -1,6 +1,6 @@
 """Many relays with one truth in PostgreSQL.
 
-database      the door to psycopg: sessions, transactions, its errors as ours
+database      the door to psycopg: sessions, transactions, its errors as ours; database_patience: one that hangs is cut
 migration     the schema, numbered SQL in `schema/`; access: the database that the configuration names
 vault         the fleet key and its envelopes; init: the first of them, and the operator's identity
 importing     a key directory brought in; exporting: one given back
