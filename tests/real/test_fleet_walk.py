@@ -57,7 +57,9 @@ class Hosts:
 
     def _follow(self, machine: Machine) -> None:
         """Do what the timer does that `init` has enabled."""
-        machine.run("sh", "-c", _FOLLOW, "sh", sys.executable, "-c", START, "", "fleet", "sync", "--watch")
+        machine.run(
+            "sh", "-c", _FOLLOW, "sh", sys.executable, "-c", START, machine.programs, "fleet", "sync", "--watch"
+        )
 
 
 @pytest.fixture
