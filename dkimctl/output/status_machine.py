@@ -26,7 +26,7 @@ def nagios_exit_code(status: Status) -> int:
 
 def _why_waits(step: NextStep) -> str:
     if step.step is None:
-        return f"{step.reason}; {step.waits_for}"
+        return "; ".join(filter(None, (step.reason, step.waits_for)))
     return f"{step.step} {step.selector}".rstrip() + f": {step.waits_for}" if step.is_due else step.waits_for
 
 
