@@ -200,7 +200,7 @@ def test_an_item_of_macro_list_without_effect(
 
 @pytest.mark.parametrize("name", ["tls_version", "client_addr", "auth_type", "{j}", "daemon_name=ORIGINATING"])
 def test_macros_that_let_nobody_in(dkimctl_inside: DkimctlInside, name: str) -> None:
-    """Macros that a stranger's mail does not come with (measured): no hole."""
+    """Macros that do not come with mail from anywhere (measured): no hole."""
     Tree(dkimctl_inside.root).conf("MacroList", name)
     assert "DKIM783" not in {f["code"] for f in dkimctl_inside("doctor", "--json").json["findings"]}
 
