@@ -142,8 +142,10 @@ def _keep(made: Attempt, rendering: Rendering, settings: Settings) -> None:
 
     A table with nothing but rows of this program is such a thing; what else was changed stays in a dated copy.
     """
-    tables = None if rendering.is_part else signer_of(settings).tables(settings)
-    remove_copies(made, settings, of_these=None if rendering.is_part else tables.paths if tables else ())
+    if rendering.is_part:
+        return remove_copies(made, settings)
+    tables = signer_of(settings).tables(settings)
+    return remove_copies(made, settings, of_these=tables.paths if tables else ())
 
 
 def _take_back(made: Attempt, settings: Settings) -> None:
