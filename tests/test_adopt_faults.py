@@ -52,7 +52,10 @@ FAULTS: dict[str, tuple[Callable[[Tree], None], str]] = {
     ),
     "other d=": (lambda tree: tree.swap(KEYS, "bad bad.example", "bad example.org"), "signs with d=example.org"),
     "no KeyTable row": (lambda tree: tree.swap(KEYS, "bad bad.example", "good bad.example"), "there is no key bad"),
-    "shadowed": (lambda tree: tree.swap(SIGNING, "boss@", "bad.example main\nboss@"), "an earlier row takes its mail"),
+    "shadowed": (
+        lambda tree: tree.swap(SIGNING, "boss@", "bad.example main\nboss@"),
+        "an earlier row matches its mail first",
+    ),
     "inline key": (lambda tree: tree.swap(KEYS, BAD, "MIICXAIB"), "written in the table itself"),
 }
 
@@ -110,14 +113,14 @@ def test_a_configuration_of_the_admin_is_not_touched(tmp_path: Path, adopt: Call
     [
         ("Syslog yes\n", 2, "begin with: dkimctl setup"),
         ("Mode v\nKeyTable file:/x\nSigningTable file:/y\n", 2, "nothing to take over"),
-        ("KeyTable dsn:pgsql://u:p@h/d\nSigningTable file:/etc/opendkim/SigningTable\n", 2, "a data base"),
+        ("KeyTable dsn:pgsql://u:p@h/d\nSigningTable file:/etc/opendkim/SigningTable\n", 2, "a database"),
         ("KeyTable file:/etc/opendkim/None\nSigningTable file:/etc/opendkim/SigningTable\n", 2, "no such file"),
     ],
 )
 def test_what_cannot_be_taken_over_is_said(
     tree: Tree, adopt: Callable[..., Run], conf: str, code: int, words: str
 ) -> None:
-    """No installation, one that only verifies, a data base, a table that is not there."""
+    """No installation, one that only verifies, a database, a table that is not there."""
     tree.write(CONF_PATH, conf)
     ran = adopt(tree, "--install")
     assert ran.code == code

@@ -313,7 +313,7 @@ def test_stdout_on_a_full_disk(dkimctl: Dkimctl, typed: str) -> None:
     assert ended.returncode == 3
     assert ended.stderr.splitlines() == [
         "dkimctl: error: cannot write the output: no space left on device",
-        "dkimctl: hint: see where stdout goes",
+        "dkimctl: hint: check where stdout is redirected to",
     ]
 
 

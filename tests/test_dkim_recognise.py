@@ -307,7 +307,7 @@ def test_dns_over_https_without_an_answer(status: int, words: str) -> None:
         (f"v=DKIM1; k=rsa p={P}", "a semicolon is missing before p="),
         (f"v=DKIM1; t=s\tp={P}", "a semicolon is missing before p="),
         (f"v=DKIM1 k=rsa; p={P}", "a semicolon is missing after DKIM1"),
-        (f"V=DKIM1; K=rsa; P={P}", "P= is another one, capitals count"),
+        (f"V=DKIM1; K=rsa; P={P}", "P= is not p=, tag names are case-sensitive"),
     ],
 )
 def test_why_there_is_no_key_is_said(text: str, words: str) -> None:

@@ -59,8 +59,8 @@ def test_the_record_is_asked_for_at_its_owner_name() -> None:
     ("change", "why"),
     [
         (lambda m: m.with_body(m.body + "P.S. pay me\n"), "the body was changed after it was signed"),
-        (lambda m: Message(m.sender, _replaced(m, "Subject", "Pay me"), m.body), "does not fit this key"),
-        (lambda m: m.with_header("From", "evil@example.org"), "does not fit this key"),
+        (lambda m: Message(m.sender, _replaced(m, "Subject", "Pay me"), m.body), "does not match this key"),
+        (lambda m: m.with_header("From", "evil@example.org"), "does not match this key"),
     ],
 )
 def test_a_changed_message_does_not_verify(change: Callable[[Message], Message], why: str) -> None:
@@ -84,7 +84,7 @@ def _replaced(message: Message, name: str, value: str) -> tuple[tuple[str, str],
         ("v=DKIM1; k=rsa; p=", "the key record is not usable"),
         ("v=DKIM1; p=%%%", "the key record is not usable"),
         ("v=DKIM1; p=€", "the key record is not usable"),
-        (record_for(generate(Algorithm.RSA, 2048).public, "rsa", Tags()).text, "does not fit this key"),
+        (record_for(generate(Algorithm.RSA, 2048).public, "rsa", Tags()).text, "does not match this key"),
         (record_for(generate(Algorithm.RSA, 2048).public, "rsa", Tags()).text[:-40], "the key record is not usable"),
         (RECORD.replace("h=sha256", "h=sha1"), "the key record allows sha1 in h=, and not sha256"),
         (RECORD.replace("k=rsa", "k=rsa; s=tlsrpt"), "tlsrpt"),
@@ -153,7 +153,7 @@ def test_ed25519(tmp_path: Path) -> None:
     record = record_for(pair.public, "ed25519", Tags()).text
     assert verified(signed_message, record).why == ""
     other = record_for(generate(Algorithm.ED25519).public, "ed25519", Tags()).text
-    assert "does not fit this key" in verified(signed_message, other).why
+    assert "does not match this key" in verified(signed_message, other).why
 
 
 def configuration(directory: Path, pair: KeyPair) -> Path:

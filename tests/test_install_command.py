@@ -200,7 +200,7 @@ def test_without_rights_it_is_exit_3_and_the_way_is_told(scratch: Scratch) -> No
             os.chown(path, NOBODY, NOBODY)
         own = as_nobody(scratch, root)
         assert own.returncode == 0, own.stderr
-        assert "was not given to opendkim:postfix: that takes root" in own.stderr
+        assert "was not given to opendkim:postfix: only root can do that" in own.stderr
 
 
 def as_nobody(scratch: Scratch, root: Path) -> "subprocess.CompletedProcess[str]":

@@ -17,7 +17,7 @@ from dkimctl.keys.pair import Algorithm, KeyPair, generate
 from dkimctl.milter.client import Client, MilterVerdict, offer
 from dkimctl.milter.message import probe_message
 from dkimctl.milter.probe import probe
-from dkimctl.milter.wire import NobodyListens
+from dkimctl.milter.wire import NothingListens
 from dkimctl.opendkim.sockets import MilterSocket
 from dkimctl.record.model import record_for
 from tests.conftest import needs
@@ -59,7 +59,7 @@ def wait_until_open(daemon: "subprocess.Popen[bytes]", place: MilterSocket) -> N
     """Return when opendkim answers at its socket."""
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
-        with suppress(NobodyListens):
+        with suppress(NothingListens):
             offer(place, MESSAGE, job="READY")
             return
         assert daemon.poll() is None, daemon.communicate()[1]
@@ -132,7 +132,7 @@ def test_probe_names_what_is_wrong(tmp_path: Path) -> None:
         absent = probe(place, "example.com", "mail", "example.com", {}.get)
         selector = probe(place, "example.com", "new", "example.com", {OWNER: other}.get)
         unsigned = probe(place, "example.org", "mail", "example.org", {OWNER: other}.get)
-    assert "does not fit this key" in wrong.problem
+    assert "does not match this key" in wrong.problem
     assert absent.problem == "no key record at its name"
     assert selector.problem == "signed by mail of example.com, not by new of example.com"
     assert unsigned.problem == "the daemon let the message pass without a signature"
@@ -149,10 +149,10 @@ def test_probe_tells_a_daemon_that_cannot_sign(tmp_path: Path) -> None:
     assert seen.problem.startswith("the daemon answered tempfail")
 
 
-def test_nobody_listens(tmp_path: Path, free_port: Callable[[], int]) -> None:
+def test_nothing_listens(tmp_path: Path, free_port: Callable[[], int]) -> None:
     """A socket without a daemon is an error of its own, with the command that tells how to start one."""
     for place in (unix(tmp_path), MilterSocket(port=free_port(), host="127.0.0.1"), MilterSocket(port=free_port())):
-        with pytest.raises(NobodyListens, match="no daemon answers at") as caught:
+        with pytest.raises(NothingListens, match="no daemon answers at") as caught:
             offer(place, MESSAGE, job="X")
         assert "sudo dkimctl doctor" in caught.value.hint
 
@@ -164,7 +164,7 @@ def test_nobody_listens(tmp_path: Path, free_port: Callable[[], int]) -> None:
         (b"\0\0\0\x01Z", "does not speak the milter protocol"),
         (b"\0\0\0\0", "does not speak the milter protocol"),
         (b"", "closed the connection"),
-        (b"\0\0\0\x0dO\0\0\0\6\0\0\1\xff\0\0\0\0\0\0\0\1?", "none: b'\\?'"),
+        (b"\0\0\0\x0dO\0\0\0\6\0\0\1\xff\0\0\0\0\0\0\0\1?", "reply: b'\\?'"),
     ],
 )
 def test_peers_that_are_no_milter(answer: bytes, words: str) -> None:

@@ -399,7 +399,7 @@ REFUSED = {
     "a long word": f"other TXT {'x' * 256}\n",
     "a long string of escapes": f'other TXT "{chr(92)}120{"x" * 255}"\n',
     "a long string in UTF-8": f'other TXT "{"é" * 128}"\n',
-    "an escape that is no octet": 'other TXT "a\\300b"\n',
+    "an escape that is not an octet": 'other TXT "a\\300b"\n',
     "a ttl that is too large": "other 99999999999 TXT x\n",
     "an escape of two digits": 'other TXT "\\12x"\n',
     "a class twice": "other IN IN TXT x\n",

@@ -83,7 +83,7 @@ def test_any_text_is_strings_or_is_not(text: str) -> None:
 def test_every_reader_has_the_same_escapes(read: Callable[[str], str | None], data: str, text: str) -> None:
     """`\\DDD` is an octet everywhere; above 255, and with fewer digits, a zone file is refused, as BIND does."""
     if read is at_a_zone_file and data in (r'"\256\999"', r'"\12" "\1"'):
-        with pytest.raises(SyntaxProblem, match="is no octet"):
+        with pytest.raises(SyntaxProblem, match="is not an octet"):
             read(data)
     else:
         assert read(data) == text

@@ -133,7 +133,7 @@ def test_no_key_signs_before_dns_serves_it(relay: Relay) -> None:
     assert waiting.code == 3
     assert "failed   in DNS     domain.tld" in waiting.out
     assert "not served everywhere" in waiting.err
-    assert "hint: run the same command again: it goes on from here" in waiting.err
+    assert "hint: run the same command again: it continues from here" in waiting.err
     assert relay.table() == ""
     assert relay.phases("domain.tld") == ["published"]
     relay.sandbox.zone("domain.tld").finish_refresh()

@@ -90,7 +90,7 @@ def test_a_line_below_ours_hides_nothing(settings: Settings) -> None:
         (KEYS, f"{KEY} example.com:mail:/elsewhere", "comes before dkimctl's own line of that name"),
         (KEYS, "k1 example.com:mail", "k1 has no DOMAIN:SELECTOR:FILE"),
         (KEYS, "k* example.com:mail:/k", "k* never fits, because a file: table has no patterns"),
-        (HOSTS, "203.0.113.9/24", "203.0.113.9/24 never fits in this spelling; write 203.0.113.0/24"),
+        (HOSTS, "203.0.113.9/24", "203.0.113.9/24 never matches in this spelling; write 203.0.113.0/24"),
         (HOSTS, "*.example.com", "*.example.com is not an address, a network, a host name or a .domain"),
         (HOSTS, "::/0", "mail from every client in ::/0 is signed"),
     ],

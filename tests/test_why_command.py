@@ -94,10 +94,10 @@ def test_not_internal(dkimctl_inside: DkimctlInside, arguments: list[str], words
     [
         (lambda t: None, "a@other.example", "no row of /etc/opendkim/SigningTable fits a@other.example"),
         (lambda t: t.write(SIGNING, f"example.com {NAME}\n"), "a@sub.example.com", "nearest is line 1: example.com"),
-        (lambda t: t.write(SIGNING, f".example.com {NAME}\n"), SENDER, "it fits only what is below the domain"),
+        (lambda t: t.write(SIGNING, f".example.com {NAME}\n"), SENDER, "it matches only what is below the domain"),
         (lambda t: t.write(SIGNING, f"*@example.com {NAME}\n"), SENDER, "a file: table has no patterns"),
         (lambda t: t.conf("SigningTable", f"refile:{SIGNING}"), SENDER, "a refile: table compares whole addresses"),
-        (both(refile_tables, lambda t: t.write(SIGNING, f"bob@example.com {NAME}\n")), SENDER, "it fits bob alone"),
+        (both(refile_tables, lambda t: t.write(SIGNING, f"bob@example.com {NAME}\n")), SENDER, "it matches only bob"),
         (lambda t: t.write(SIGNING, f"\ufeffexample.com {NAME}\n"), SENDER, "a byte order mark"),
         (lambda t: t.write(SIGNING, f"exmaple.com {NAME}\n"), SENDER, "another domain"),
     ],
@@ -127,7 +127,7 @@ def test_no_match(dkimctl_inside: DkimctlInside, change: object, sender: str, wo
         (lambda t: t.conf("Mode", "v"), "not signed … Mode v leaves signing out"),
         (lambda t: t.conf("PeerList", "127.0.0.1"), "not signed … is in PeerList"),
         (lambda t: t.conf("ExemptDomains", "example.com"), "not signed … is in ExemptDomains"),
-        (lambda t: t.conf("SigningTable", "dsn:pgsql://x/y"), "not known … a data base"),
+        (lambda t: t.conf("SigningTable", "dsn:pgsql://x/y"), "not known … a database"),
         (lambda t: t.conf("OmitHeaders", "Subject,From"), "not signed … OmitHeaders leaves out From"),
         (
             both(lambda t: t.conf("MTA", "ORIGINATING"), lambda t: t.write(HOSTS, "::1\n")),

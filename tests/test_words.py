@@ -32,6 +32,12 @@ WORDS = {
     r"come(s)? to (its|their|an) end": "end, finish",
     r"hear(s|d)? of": "is told, is called with, notices; heard from",
     r"looked after": "handled, rotated",
+    r"forgiv(e|es|en|ing)": "tolerate, ignore",
+    r"looked into": "read",
+    r"data bases?": "database",
+    r"nobody listens": "nothing listens",
+    r"is no (regular file|option|algorithm|header field|octet)": "is not a",
+    r"comes? to lie": "be, move",
 }
 """Pattern of a stock word → what to write instead. In identifiers a word is what `_` or a capital begins."""
 

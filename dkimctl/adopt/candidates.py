@@ -60,7 +60,7 @@ def _candidate(installed: Installed, row: Row, ours: set[int]) -> Candidate | st
     tables, patterns = installed.tables, installed.signing.patterns
     fitting = list(tables.fitting(sample(row, patterns=patterns)))
     if row not in fitting:
-        return f"an earlier row takes its mail: line {fitting[0].line}" if fitting else "it fits no mail"
+        return f"an earlier row matches its mail first: line {fitting[0].line}" if fitting else "it matches no mail"
     domain = _apex(row, patterns=patterns)
     if not domain:
         return _scope(row, patterns=patterns)

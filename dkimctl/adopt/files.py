@@ -120,7 +120,7 @@ def key_directories(world: World, domains: list[str], owner: str) -> tuple[Rende
 
 
 def _tables_and_conf(world: World, installed: Installed, arranged: Arranged) -> Iterator[RenderedFile]:
-    """Yield both tables, and opendkim.conf: with an `Include` when the tables come to lie elsewhere."""
+    """Yield both tables, and opendkim.conf: with an `Include` when the tables move elsewhere."""
     place = world.settings.paths.opendkim_directory
     yield _table(f"{place}/KeyTable", arranged.keys, installed.keys)
     yield _table(f"{place}/SigningTable", arranged.signing, installed.signing)

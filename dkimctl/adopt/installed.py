@@ -47,7 +47,7 @@ class Installed:
 
 
 def read_installed(world: World) -> Installed | None:
-    """Return the tables, or None when opendkim signs nothing. Raises DiskError, or UsageError for a data base."""
+    """Return the tables, or None when opendkim signs nothing. Raises DiskError, or UsageError for a database."""
     if not world.opendkim.signs:
         return None
     keys, signing = world.data_sets.get("KeyTable"), world.data_sets.get("SigningTable")
@@ -78,7 +78,7 @@ def _table(world: World, data_set: DataSet, name: str) -> Table:
 
 _STATES = {
     DataSetState.MISSING: "there is no such file",
-    DataSetState.ELSEWHERE: "a data base, which is not looked into",
+    DataSetState.ELSEWHERE: "a database, which dkimctl does not read",
     DataSetState.UNKNOWN_KIND: "opendkim does not know this kind of table",
 }
 

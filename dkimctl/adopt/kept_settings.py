@@ -17,8 +17,8 @@ from dkimctl.opendkim.sockets import parse_socket
 from dkimctl.signers.base import Notice
 
 _HEADER = """\
-# Written by `dkimctl adopt`: what the installation it found was told, so that
-# dkimctl keeps to it. Yours to edit.
+# Written by `dkimctl adopt`: settings of the installation that it took over,
+# which dkimctl keeps. You may edit it.
 """
 Value = str | bool | tuple[str, ...]
 

@@ -161,7 +161,7 @@ def _with(settings: Settings, wanted: tuple[kept.KeptSetting, ...]) -> Settings:
 
 
 def _candidate(settings: Settings, key: ConfiguredKey, habits: Habits) -> Candidate:
-    """Return the domain with its key as it comes to lie in the key store."""
+    """Return the domain with its key as it will be in the key store."""
     path = f"{settings.paths.keys}/{key.domain}/{key.selector}.private"
     return Candidate(
         key.domain,

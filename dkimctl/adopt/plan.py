@@ -74,7 +74,7 @@ class Adoption:
 def plan_adoption(world: World, store: KeyReader, now: datetime) -> Adoption:
     """Return the plan; nothing is written.
 
-    Raises UsageError when nothing is signed here, or with tables in a data base, DiskError when they cannot be read.
+    Raises UsageError when nothing is signed here, or with tables in a database, DiskError when they cannot be read.
     """
     for unread in world.unread:
         if unread.what == world.settings.paths.opendkim_conf:
@@ -167,13 +167,13 @@ def _reasons(rendering: Rendering, taken: tuple[Taken, ...]) -> Iterator[Reason]
     names = {PurePosixPath(file.path).name for file in rendering.files}
     new = sum(key.is_new for key in taken)
     if PurePosixPath(kept.CONFIG_FILE).name in names:
-        yield Reason(kept.CONFIG_FILE, "what this host is told and dkimctl's defaults do not say, so that it stays so")
+        yield Reason(kept.CONFIG_FILE, "settings of this host that differ from dkimctl's defaults, kept as they are")
     if new:
         yield Reason(f"metadata of {new} key{'s' if new > 1 else ''}", "active, because it signs today")
     if taken:
         yield Reason("KeyTable, SigningTable", "these rows change when a key is rotated; all others stay a person's")
     if "dkimctl.conf" in names:
-        yield Reason("opendkim.conf", "the tables come to lie where dkimctl keeps them; the last setting wins")
+        yield Reason("opendkim.conf", "the tables move to where dkimctl keeps them; the last setting wins")
 
 
 def _findings(world: World) -> Iterator[Finding]:

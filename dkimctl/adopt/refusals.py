@@ -13,7 +13,7 @@ def nothing_to_adopt(world: World) -> UsageError:
     if not others:
         return UsageError(nothing, hint="begin with: dkimctl setup DOMAIN")
     named = ", ".join(other.title for other in others)
-    return UsageError(f"{nothing}; Postfix hands mail to {named}, which may sign it", hint=_next(others[0]))
+    return UsageError(f"{nothing}; Postfix passes mail to {named}, which may sign it", hint=_next(others[0]))
 
 
 def _next(other: OtherSigner) -> str:

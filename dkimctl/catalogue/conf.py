@@ -194,7 +194,7 @@ SANDBOX = entry(
 SIGNATURE_TTL = entry(
     736,
     INFO,
-    "signatures end before Postfix gives up on mail",
-    "With SignatureTTL (x=, RFC 6376 §3.5) a message that is delivered late arrives with a signature that has expired, "
-    "which verifiers treat as none. signature_ttl in dkimctl.toml sets it.",
+    "signatures expire before Postfix gives up on mail",
+    "With SignatureTTL (x=, RFC 6376 §3.5) a message that is delivered late arrives with an expired signature, which "
+    "verifiers may refuse. signature_ttl in dkimctl.toml sets it.",
 )

@@ -88,7 +88,7 @@ ONLY_RESOLVERS = entry(
     "only resolvers can be queried from here",
     "No authoritative server answers this machine, but a resolver reaches them: usually a firewall lets only the "
     "resolver query the Internet. What each server serves cannot be seen from here.",
-    "allow this machine port 53 of every address over UDP and TCP; or name two or more resolvers: a record that "
+    "open port 53 (UDP and TCP) from this machine to every address; or name two or more resolvers, and a record that "
     "all of them serve is accepted as weaker proof: --nameserver A --nameserver B",
     about_dns=True,
 )
@@ -98,7 +98,7 @@ BY_RESOLVERS = entry(
     "seen through resolvers only",
     "No authoritative server answers this machine. All of the named resolvers serve exactly this record; a server"
     " or a cache that still has another one would go unnoticed, so this proof is weaker.",
-    "allow this machine port 53 of every address over UDP and TCP, and run it again",
+    "open port 53 (UDP and TCP) from this machine to every address, then run it again",
     about_dns=True,
 )
 OWN_COPY = entry(

@@ -2,7 +2,7 @@
 
 from dkimctl.catalogue.entries import ERROR, INFO, OK, UNKNOWN, WARNING, entry
 
-RIGHT = entry(900, OK, "no check found an error", "Every check that applies here was made, and none found an error.")
+RIGHT = entry(900, OK, "no check found an error", "Every check that applies to this host ran, and none found an error.")
 NOT_RUNNING = entry(
     901,
     ERROR,
@@ -58,15 +58,15 @@ ROTATE_IDLE = entry(
     916,
     WARNING,
     "nothing runs rotate",
-    "Keys that are due are not replaced, and nobody sees that a record vanished or that mail goes out unsigned. "
-    "It is reported three days after the last run, or after a key began to sign.",
+    "Keys that are due are not replaced, and a lost record or unsigned mail goes unnoticed. This is reported three "
+    "days after the last run, or after a key began to sign.",
     "sudo dkimctl init  # or have cron run dkimctl rotate every day",
 )
 CLOCK_NOT_TRUSTED = entry(
     917,
     WARNING,
     "rotate does not trust the clock, and changes nothing",
-    "The last run is dated later than now, or more than 400 days before: every waiting time would be wrong.",
+    "Its last run is dated in the future, or more than 400 days ago: every waiting time would be wrong.",
     "timedatectl set-ntp true  # or, if the clock is right: rm /var/lib/dkimctl/rotate.json",
 )
 UNREAD = entry(

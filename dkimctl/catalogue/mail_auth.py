@@ -6,54 +6,56 @@ NO_SPF = entry(
     550,
     WARNING,
     "no SPF record",
-    "Receivers cannot tell by its address which server may send mail for the domain (RFC 7208 §4.5: none). Gmail and "
-    "Yahoo ask senders for SPF or DKIM, and bulk senders for both.",
-    'publish a TXT record at the domain, such as "v=spf1 mx -all" where its MX hosts alone send its mail',
+    "Receivers cannot check whether a server's address may send mail for the domain (RFC 7208 §4.5: none). Gmail and "
+    "Yahoo require SPF or DKIM from all senders, and both from bulk senders.",
+    'publish a TXT record at the domain; "v=spf1 mx -all" if only its MX hosts send its mail',
 )
 SEVERAL_SPF = entry(
     551,
     ERROR,
     "several SPF records",
     "With more than one record that begins with v=spf1 the result is permerror, as if there were none (RFC 7208 §4.5).",
-    "make one record of them, and delete the others",
+    "merge them into one record, and delete the others",
 )
 BAD_SPF = entry(
     552,
     ERROR,
     "the SPF record does not parse",
-    "One term that is not of the right form makes the result of the whole record permerror (RFC 7208 §4.6).",
+    "A single malformed term makes the result permerror for the whole record (RFC 7208 §4.6).",
     "correct the term",
 )
-SPF = entry(553, OK, "the SPF record parses", "It exists once and its terms are of the right form (RFC 7208 §4.6).")
+SPF = entry(
+    553, OK, "the SPF record parses", "There is exactly one, and all its terms are well-formed (RFC 7208 §4.6)."
+)
 NO_DMARC = entry(
     554,
     WARNING,
     "no DMARC record",
     "Neither the domain nor one above it has a record at _dmarc (RFC 7489 §6.6.3): receivers are not asked to refuse "
-    "mail with a forged From. Gmail and Yahoo ask bulk senders for one.",
-    'publish a TXT record at _dmarc.DOMAIN, to begin with "v=DMARC1; p=none"',
+    "mail with a forged From. Gmail and Yahoo require one from bulk senders.",
+    'publish a TXT record at _dmarc.DOMAIN; "v=DMARC1; p=none" is a safe start',
 )
 SEVERAL_DMARC = entry(
     555,
     ERROR,
     "several DMARC records",
-    "Of more than one record at one name none counts (RFC 7489 §6.6.3).",
+    "If a name has more than one DMARC record, receivers ignore all of them (RFC 7489 §6.6.3).",
     "delete every record at the name but the right one",
 )
 BAD_DMARC = entry(
     556,
     ERROR,
     "the DMARC record does not parse",
-    "Receivers ignore a record whose v= or p= is not right, and tags that are not of the right form (RFC 7489 §6.3).",
+    "Receivers ignore a record whose v= or p= is invalid, and malformed tags (RFC 7489 §6.3).",
     "correct the tag",
 )
-DMARC = entry(557, OK, "the DMARC record parses", "It exists once and its tags are of the right form (RFC 7489 §6.3).")
+DMARC = entry(557, OK, "the DMARC record parses", "There is exactly one, and its tags are well-formed (RFC 7489 §6.3).")
 NOT_ALIGNED = entry(
     558,
     ERROR,
     "DMARC does not count the signature",
-    "With adkim=s the d= of a signature must be the very domain of the From address (RFC 7489 §3.1.1). Mail of this "
-    "domain is signed with another one, and passes by SPF alone, which forwarding breaks.",
+    "With adkim=s the d= of a signature must be exactly the domain of the From address (RFC 7489 §3.1.1). Mail from "
+    "this domain is signed with another one, and passes only through SPF, which forwarding breaks.",
     "give the domain a key of its own: dkimctl setup DOMAIN; or drop adkim=s",
 )
 ALIGNED = entry(
@@ -65,7 +67,7 @@ ALIGNED = entry(
 NOTHING_TO_ALIGN = entry(
     560,
     WARNING,
-    "nothing signs mail of this domain here",
+    "no key on this host signs for this domain",
     "This host has no key for the domain or one above it, so there is no signature that DMARC could count (RFC 7489 "
     "§3.1.1).",
     "dkimctl setup DOMAIN",
@@ -74,6 +76,6 @@ NOT_LOOKED_UP = entry(
     561,
     UNKNOWN,
     "SPF or DMARC could not be looked up",
-    "No server said what is at the name, so the record is neither right nor wrong.",
+    "No server answered the query, so nothing is known about the record.",
     "check the resolver: --nameserver, DKIMCTL_NAMESERVERS or /etc/resolv.conf; then run it again",
 )

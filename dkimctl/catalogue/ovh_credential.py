@@ -37,13 +37,13 @@ MORE = entry(
     INFO,
     "the OVH credential has more rights than needed",
     "Anyone who obtains it can use all of them. dkimctl needs nine rules for each zone.",
-    "request one with fewer rights: dkimctl ovh login ZONE --replace",
+    "replace it with one that has only these rights: dkimctl ovh login ZONE --replace",
 )
 NO_ZONE = entry(
     955,
     ERROR,
     "the zone is not in the OVH account",
-    "Rules are granted for any name; the account of this credential has no such zone.",
+    "OVH grants rules for any name, but this credential's account has no such zone.",
     "check the spelling, the account and the endpoint",
 )
 NOT_ASKED = entry(
@@ -57,9 +57,9 @@ WRITING_UNKNOWN = entry(
     957,
     INFO,
     "the write access of a service account cannot be checked",
-    "The API reveals the policies of a service account only by refusing a call; this command makes no call that "
-    "changes something.",
-    "the first publication shows it, and names the missing action",
+    "The API reveals the policies of a service account only by refusing a call, and this command makes no call that "
+    "changes anything.",
+    "dkimctl publish names the missing action, if there is one",
 )
 NOT_READ = entry(
     958,

@@ -186,7 +186,7 @@ DELEGATE_EMPTY = entry(
     122,
     ERROR,
     "the operator's record is missing",
-    "The customer's CNAME points, or will point, to a name in the operator's zone that does not have this key "
+    "The name in the operator's zone to which the customer's CNAME points, or will point, does not have this key "
     "(RFC 6376 §6.1.2).",
     "publish it: dkimctl publish DOMAIN --provider NAME",
     about_dns=True,
@@ -206,7 +206,7 @@ NOT_A_NAME = entry(
     "the record's name is not valid in DNS",
     "A name in DNS has at most 253 characters, each label 1 to 63 (RFC 1035 §2.3.4). No record can be published at "
     "this one, so no signature made with this selector and domain can be verified.",
-    "make a key with a shorter selector (genkey -s); move a key directory that is not named after a domain elsewhere",
+    "make a key with a shorter selector (genkey -s); if the key directory is not named after a domain, move it away",
     about_dns=True,
 )
 DNAME = entry(

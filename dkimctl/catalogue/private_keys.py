@@ -20,7 +20,7 @@ NOT_A_FILE = entry(
     603,
     ERROR,
     "the key is not a regular file",
-    f"A directory, a device or a loop of symbolic links is not a key. {_STOPS}",
+    f"It is a directory, a device or a loop of symbolic links. {_STOPS}",
 )
 FILE_OWNER = entry(604, ERROR, "the key file belongs to another user", _SAFE)
 FILE_GROUP = entry(605, ERROR, "the key file is accessible to a group with other members", _SAFE)
@@ -56,7 +56,7 @@ OTHER_ALGORITHM = entry(
     614,
     ERROR,
     "SignatureAlgorithm is RSA, the key is not",
-    f"One opendkim signs with one algorithm (2.11 has no algorithm in its KeyTable). {_STOPS}",
+    f"opendkim 2.11 signs with one algorithm, whatever the key. {_STOPS}",
 )
 INVALID_SIGNATURES = entry(
     615,

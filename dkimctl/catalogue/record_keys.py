@@ -75,8 +75,8 @@ KNOWN_BAD = entry(
     309,
     ERROR,
     "the key is known to be bad",
-    "Others can sign with it: its private half was leaked, its generator was weak (Debian's of 2006 to 2008, ROCA), or "
-    "its modulus can be factored. The library badkeys says so; opendkim signs with it, and no verifier minds.",
+    "Others can sign with it: its private key was leaked, it comes from a weak generator (Debian 2006 to 2008, ROCA), "
+    "or its modulus can be factored. Found by the library badkeys; opendkim and verifiers do not check for this.",
     "make another key under a new selector, sign with it, and revoke this one: dkimctl genkey DOMAIN",
     verifiers="opendkim and dkimpy accept it, and so every forged signature as well",
 )
@@ -84,8 +84,8 @@ SHARED = entry(
     311,
     INFO,
     "one key for several domains",
-    "A choice that RFC 6376 leaves: its private half signs for all of them, and it is rotated for all of them at once.",
-    "to have a key for each: dkimctl genkey DOMAIN",
+    "RFC 6376 allows it. A leak affects all of these domains, and the key has to be replaced for all of them at once.",
+    "to give a domain its own key: dkimctl genkey DOMAIN",
     verifiers="opendkim and dkimpy accept it",
 )
 EDWARDS = entry(

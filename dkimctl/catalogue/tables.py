@@ -125,8 +125,8 @@ EVERYBODY = entry(
     783,
     WARNING,
     "mail from every client is signed",
-    "Anyone who reaches the SMTP port gets mail signed for your domains, unless Postfix itself accepts no outside"
-    " clients.",
+    "Anyone who reaches the SMTP port can have mail signed for your domains, unless Postfix accepts no outside "
+    "clients.",
 )
 RELAY_CLIENTS = entry(
     784,
@@ -164,5 +164,5 @@ LOST_ROWS = entry(
     776,
     ERROR,
     "the SigningTable has lost rows",
-    f"Domains with an active key have no row any more, as after a panel or script wrote the file anew. {_UNSIGNED}",
+    f"Domains with an active key lost their row; a control panel or script may have rewritten the file. {_UNSIGNED}",
 )

@@ -39,10 +39,10 @@ if TYPE_CHECKING:
 )
 @click.option("-r", "--restrict", "email_only", is_flag=True, help="The key is for e-mail only (s=email).")
 @click.option(
-    "-S/", "--nosubdomains/--subdomains", "strict", help="Forbid sub-domains to use the key (t=s); default: allow."
+    "-S/", "--nosubdomains/--subdomains", "strict", help="Forbid use of the key by sub-domains (t=s); default: allow."
 )
 @click.option("-t", "--testmode", "testing", is_flag=True, help="Tell verifiers that DKIM is being tested (t=y).")
-@click.option("-n", "--note", default="", metavar="TEXT", help="A note for humans in the record (n=).")
+@click.option("-n", "--note", default="", metavar="TEXT", help="A note in the record for people (n=).")
 @click.option("-a", "--append-domain", is_flag=True, help="Write the full owner name in the .txt file.")
 @click.option("--hash-algorithms", default="sha256", metavar="LIST", help="Hashes (h=; default sha256).")
 @click.option("--owner", metavar="USER:GROUP", help="Owner of the files (as root: opendkim:opendkim).")

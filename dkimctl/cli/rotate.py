@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 )
 @domains_argument()
 @click.option("--now", "is_now", is_flag=True, help="Begin a rotation of the named domains now.")
-@click.option("--step", "is_single", is_flag=True, help="Do one step, then say what the next is and when.")
+@click.option("--step", "is_single", is_flag=True, help="Do one step, then show the next one and when it is due.")
 @click.option("--dry-run", is_flag=True, help="Show what would be done, and when the next steps are due.")
 @dns_options
 def command(app: App, domains: tuple[str, ...], is_now: bool, is_single: bool, dry_run: bool) -> int:

@@ -128,7 +128,7 @@ def _lists() -> str:
     kinds = textwrap.wrap(
         ", ".join(FAULT_KINDS), 74, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False
     )
-    timed = "  429=SECONDS@CALL asks for a retry after so long, slow-body=SECONDS@CALL takes\n  so long to send it"
+    timed = "  429=SECONDS@CALL asks to retry after that time, slow-body=SECONDS@CALL takes\n  that long to send it"
     return "\n".join([*lines, "", "\b", "Faults:", *kinds, timed])
 
 

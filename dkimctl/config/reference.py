@@ -57,9 +57,9 @@ REFERENCE: tuple[TableReference, ...] = (
             _K(
                 "milter_default_action",
                 '"tempfail"',
-                'What Postfix does while the signer does not answer: "tempfail" (mail waits in the sender\'s queue; a '
-                '"shutdown", default of newer versions of Postfix, with which it waits as well, stays), "shutdown", '
-                '"accept" (mail leaves unsigned), "reject" or "quarantine".',
+                'What Postfix does while the signer does not answer: "tempfail" (mail waits in the sender\'s queue), '
+                '"shutdown" (the same; kept where it is the default of Postfix), "accept" (mail leaves unsigned), '
+                '"reject" or "quarantine".',
             ),
         ),
     ),
@@ -70,26 +70,26 @@ REFERENCE: tuple[TableReference, ...] = (
             _K(
                 "rotate_after",
                 '"180d"',
-                "The age of a key at which the next one takes over, 10 % more or less by the domain.",
+                "The age at which a key is replaced, 10 % more or less depending on the domain.",
             ),
             _K(
                 "publication_margin",
                 '"1h"',
-                "A key that every name server was seen to serve waits so long before it signs, or for the negative TTL "
-                "of its zone where that is longer.",
+                "How long a new key waits before it signs, once every name server serves it; or the negative TTL of "
+                "its zone, where that is longer.",
             ),
             _K(
                 "keep_after",
                 '"14d"',
-                "The old record stays so long after the last signature with its key, and at least two days longer than "
+                "How long an old record is kept after the last signature with its key; at least two days longer than "
                 "Postfix keeps mail in its queue. With signature_ttl it may be as short as that.",
             ),
             _K(
                 "revoked_for",
                 '"30d"',
-                "So long a record says that its key is revoked (an empty p=) before it is removed.",
+                "How long a record says that its key is revoked (an empty p=) before it is removed.",
             ),
-            _K("private_key_for", '"90d"', "An old private key is removed so long after its last signature."),
+            _K("private_key_for", '"90d"', "How long an old private key is kept after its last signature."),
             _K(
                 "standby",
                 "true",
@@ -99,10 +99,10 @@ REFERENCE: tuple[TableReference, ...] = (
                 "automation",
                 '"full"',
                 '"full"; "until-switch": prepare the next key, and leave the switch to a person (rotate --now DOMAIN); '
-                '"off": only look. Keys that adopt took over are "off" until their domain\'s own table, or resume '
-                "DOMAIN, says otherwise.",
+                '"off": only check. Keys that adopt took over are "off" until set otherwise in the table of their '
+                "domain, or by resume DOMAIN.",
             ),
-            _K("hours", '"00:00-24:00"', "The hours in which a switch may happen, in UTC; they may go over midnight."),
+            _K("hours", '"00:00-24:00"', "The hours in which a switch may happen, in UTC; they may cross midnight."),
             _K(
                 "days",
                 '["mon", "tue", "wed", "thu", "fri", "sat", "sun"]',
@@ -111,16 +111,16 @@ REFERENCE: tuple[TableReference, ...] = (
             _K(
                 "publish_retired",
                 '"off"',
-                "A directory, such as of a web server, for old private keys: each goes there when it is removed, once "
-                "no name server gives its record and no cache holds it. Old signatures then prove nothing to anyone "
-                "who gets at a mailbox. Not for keys that leaked, or were taken over.",
+                "A directory, such as one of a web server, in which old private keys are published once no name server "
+                "and no cache has their record: old signatures in a stolen mailbox then prove nothing. Keys that "
+                "leaked or were taken over are not published.",
             ),
             _K("canary", "true", "Switch one domain, then 1 % of them, then the rest."),
-            _K("most_new_keys", "50", "Make at most so many new keys in one run."),
+            _K("most_new_keys", "50", "The most new keys that one run makes."),
             _K(
                 "signature_ttl",
                 '"0"',
-                "How long a signature is valid (x=, opendkim's SignatureTTL). 0: for ever. rspamd and dkimpy-milter "
+                "How long a signature is valid (x=, opendkim's SignatureTTL). 0: no expiry. rspamd and dkimpy-milter "
                 "cannot set it.",
             ),
         ),
@@ -147,18 +147,18 @@ REFERENCE: tuple[TableReference, ...] = (
             _K(
                 "database_file",
                 '"/etc/dkimctl/fleet.database"',
-                "Instead of that: a file of mode 0600 with the same in it, which may have a password.",
+                "Instead of database: a file of mode 0600 with the same content, which may include a password.",
             ),
             _K(
                 "identity",
                 '"/etc/dkimctl/fleet.age"',
-                "The age identity of this host, mode 0600: with it the fleet key, and so the private keys, are read.",
+                "The age identity of this host, mode 0600; it decrypts the fleet key, and that the private keys.",
             ),
             _K(
                 "max_stale",
                 '"0"',
-                "On a relay: its signer may be started so long after the last sync, as fleet sync --before-start "
-                "finds out; 0: for ever.",
+                "On a relay: how old the last sync may be when its signer starts, as checked by fleet sync "
+                "--before-start; 0: no limit.",
             ),
         ),
     ),
@@ -176,7 +176,7 @@ REFERENCE: tuple[TableReference, ...] = (
             _K(
                 "programs",
                 "[]",
-                "Directories searched for programs before the system's; root takes them from a file of root's only.",
+                "Directories searched for programs before the system's; root reads them only from a file of root's.",
             ),
         ),
     ),
@@ -205,9 +205,13 @@ REFERENCE: tuple[TableReference, ...] = (
             _K(
                 "reload",
                 '["rndc", "reload", "{zone}"]',
-                "The program to run after a change. Not set: a person reloads.",
+                "The program to run after a change. Not set: you reload the server yourself.",
             ),
-            _K("directory", '"/var/cache/bind"', "Where relative names in $INCLUDE start. Not set: at the zone file."),
+            _K(
+                "directory",
+                '"/var/cache/bind"',
+                "The directory of relative names in $INCLUDE. Not set: that of the zone file.",
+            ),
         ),
     ),
     TableReference(
@@ -234,7 +238,7 @@ REFERENCE: tuple[TableReference, ...] = (
         (
             _K("selector", '"mail"', "The selector of new keys, instead of the pattern."),
             _K("provider", '"zonefile:/etc/bind/db.example.com"', "The provider of this domain's records."),
-            _K("zone", '"example.com"', "The zone that holds the records, where DNS cannot tell."),
+            _K("zone", '"example.com"', "The zone that holds the records, where DNS does not show it."),
             _K("ttl", "3600", "The TTL of the records, in seconds. Not set: the provider's default."),
             _K("subdomains", "false", "Sign for sub-domains of this domain as well."),
             _K(
@@ -249,7 +253,7 @@ REFERENCE: tuple[TableReference, ...] = (
             _K("revoked_for", '"14d"', "How long it says that its key is revoked."),
             _K("private_key_for", '"30d"', "How long an old private key stays."),
             _K("standby", "false", "Publish the next key right after a switch."),
-            _K("automation", '"until-switch"', "What happens by itself, also to keys that adopt took over."),
+            _K("automation", '"until-switch"', "What happens automatically, also to keys that adopt took over."),
             _K("hours", '"02:00-05:00"', "When a switch may happen, in UTC."),
             _K("days", '["tue", "wed"]', "The days on which those hours may begin."),
             _K("publish_retired", '"/var/www/dkim"', "Where old private keys are published."),

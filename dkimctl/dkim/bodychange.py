@@ -66,7 +66,7 @@ class BodySearch:
             return
         rows = b"".join(unix_pieces(self.mail.body_parts()))
         other = BodyForm(not form.relaxed, form.hash_name, form.limit)
-        words = f"it fits {'simple' if form.relaxed else 'relaxed'} canonicalization, which c= does not say"
+        words = f"it matches {'simple' if form.relaxed else 'relaxed'} canonicalization, which is not the one in c="
         yield _digest(canonical_pieces([rows], relaxed=other.relaxed), other), words
         if form.limit is None:
             yield from shorter_bodies(rows, form)

@@ -110,7 +110,7 @@ def _encodings(one: Field) -> Iterator[bytes]:
 
 
 def _foldings(one: Field) -> Iterator[tuple[str, bytes]]:
-    words = "its white space or folding; c=relaxed would forgive that"
+    words = "its white space or folding; c=relaxed tolerates that"
     raw, name, value = one.raw, one.raw.partition(b":")[0] + b":", one.value.removesuffix(b"\r\n")
     yield words, re.sub(rb"\r\n[ \t]+", b" ", raw.removesuffix(b"\r\n")) + b"\r\n"
     yield words, re.sub(rb"\r\n(?=[ \t])", b"", raw.removesuffix(b"\r\n")) + b"\r\n"
@@ -132,9 +132,9 @@ def _foldings(one: Field) -> Iterator[tuple[str, bytes]]:
             yield words, name + value[: blank.start()] + fold + value[blank.end() :] + b"\r\n"
     yield words, re.sub(rb",[ \t]*", b",\r\n\t", raw)
     yield words, re.sub(rb",[ \t]*", b",\r\n ", raw)
-    yield "capitals in its name; c=relaxed would forgive that", name.lower() + value + b"\r\n"
+    yield "capitals in its name; c=relaxed tolerates that", name.lower() + value + b"\r\n"
     usual = b"-".join(part.capitalize() for part in name[:-1].split(b"-"))
-    yield "capitals in its name; c=relaxed would forgive that", usual + b":" + value + b"\r\n"
+    yield "capitals in its name; c=relaxed tolerates that", usual + b":" + value + b"\r\n"
 
 
 def _printable(value: bytes) -> str:
@@ -157,7 +157,7 @@ def own_forms(own: Field, tags: TagList, *, relaxed: bool) -> Iterator[tuple[str
 
 
 def _white_space(raw: bytes, *, relaxed: bool) -> Iterator[tuple[str, bytes, bool]]:
-    words = "its folding or white space" + ("" if relaxed else "; c=relaxed would forgive most of that")
+    words = "its folding or white space" + ("" if relaxed else "; c=relaxed tolerates most of that")
     one_line = re.sub(rb"\r\n[ \t]+", b" ", raw.removesuffix(b"\r\n")) + b"\r\n"
     yield words, one_line, True
     yield words, re.sub(rb"\r\n[ \t]+", b"", raw.removesuffix(b"\r\n")) + b"\r\n", True

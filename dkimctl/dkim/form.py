@@ -30,10 +30,10 @@ def form_problems(tags: TagList) -> list[str]:
     if tags.get("v") != "1":
         problems.append(f"v={tags.get('v')} is not 1")
     if tags.get("a").lower() not in _ALGORITHMS:
-        problems.append(f"a={tags.get('a')} is no algorithm that DKIM knows")
+        problems.append(f"a={tags.get('a')} is not a DKIM algorithm")
     parts = tags.get("c", "simple").lower().split("/")
     if len(parts) > 2 or any(part not in ("simple", "relaxed") for part in parts):
-        problems.append(f"c={tags.get('c')} is no canonicalization")
+        problems.append(f"c={tags.get('c')} is not a canonicalization")
     problems += _data_problems(tags)
     if tags.get("h").count(":") >= MOST_NAMES:
         problems.append(f"h= names {tags.get('h').count(':') + 1} fields, more than any message has")

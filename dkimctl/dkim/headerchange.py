@@ -56,7 +56,7 @@ class Change:
     words: str
     pieces: dict[int, bytes]
     is_space: bool = False
-    """True when only white space was changed, which c=relaxed forgives."""
+    """True when only white space was changed, which c=relaxed tolerates."""
 
 
 @dataclass(slots=True)
@@ -176,7 +176,7 @@ class HeaderSearch:
             left = iter(raws)
             pieces = {index: next(left) for index, one in enumerate(header.fields) if one}
             own = without_signature(next(left), relaxed=False)
-            words = f"{_folded(header, pieces)} folded anew; c=relaxed would forgive that"
+            words = f"{_folded(header, pieces)} folded anew; c=relaxed tolerates that"
             yield Change(words, pieces | {len(header.fields): own}, is_space=True)
             yield Change(words, pieces, is_space=True)
 

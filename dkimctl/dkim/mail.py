@@ -125,7 +125,7 @@ def parse_mail(content: bytes, rest: Rest | None = None) -> Mail:
             fields.append(Field(name[1].decode("ascii"), text.replace(b"\n", b"\r\n") + b"\r\n", number))
         elif not (number == 1 and one[0].startswith((b"From ", b">From "))):  # as an mbox begins
             shown = printable(one[0][:200].decode("latin-1").rstrip("\r\n"), 40)
-            raise CheckFailed(f"not a mail message: line {number} is no header field: {shown}", hint=_HINT)
+            raise CheckFailed(f"not a mail message: line {number} is not a header field: {shown}", hint=_HINT)
         number, position = number + one[0].count(b"\n"), one.end()
     return Mail(tuple(fields), content, start, rest)
 

@@ -119,7 +119,7 @@ def _in_armour(text: str, label: str) -> Pasted:
     """Return the key of a PEM file as a record. Raises CheckFailed for a private key."""
     if "PRIVATE" in label:
         raise CheckFailed(
-            "this is a private key, and nothing to be shown", hint="see its record: dkimctl record DOMAIN"
+            "this is a private key, which must not be shown to anyone", hint="see its record: dkimctl record DOMAIN"
         )
     looks = f"PEM ({label}) and no key record: only what is between its lines belongs after p="
     return Pasted((text,), looks, _made_of(re.sub(r"-----[A-Z0-9 ]+-----", "", text)))

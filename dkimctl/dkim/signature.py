@@ -92,7 +92,7 @@ def _reason(found: list[str | None], said: str) -> str:
         return "no key record at its name"
     if said:
         return f"the key record is not usable: {said.splitlines()[0][:100]}"
-    return "the signature does not fit this key and these header fields"
+    return "the signature does not match this key and these header fields"
 
 
 def _not_allowed(found: list[str | None], algorithm: str) -> str:

@@ -74,7 +74,7 @@ def _algorithm(value: str) -> str:
         "rsa-sha1": "RSA over a SHA-1 hash: verifiers must refuse it (RFC 8301)",
         "ed25519-sha256": "Ed25519 over a SHA-256 hash (RFC 8463): not every receiver verifies it yet",
     }
-    return "how it was signed: " + known.get(value.lower(), "no algorithm that DKIM knows")
+    return "how it was signed: " + known.get(value.lower(), "not a DKIM algorithm")
 
 
 def _canonicalization(value: str) -> str:
@@ -84,8 +84,8 @@ def _canonicalization(value: str) -> str:
         "relaxed": "in the header, changed white space, folding and capitals of names do no harm",
     }
     of_body = {
-        "simple": "in the body only empty lines at its end are forgiven",
-        "relaxed": "in the body, changed runs of blanks and blanks at line ends are forgiven",
+        "simple": "in the body only empty lines at its end are ignored",
+        "relaxed": "in the body, changed runs of blanks and blanks at line ends are ignored",
     }
     unknown = "no such canonicalization"
     return f"what may change on the way: {of_header.get(header, unknown)}; {of_body.get(body or 'simple', unknown)}"

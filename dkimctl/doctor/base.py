@@ -61,7 +61,9 @@ def with_repair(world: World, entry: Entry, seen: str, repair: Repair) -> Diagno
     """
     shown = world.shown(repair.path)
     if _may_be_planted(shown):
-        fix = f"ls -l {shell_word(shown)}  # a link, or one of several names: see whose file it is before you change it"
+        fix = (
+            f"ls -l {shell_word(shown)}  # a link, or one of several names: check whose file it is before you change it"
+        )
         return diagnosis(entry, repair.path, seen, fix)
     fix = " && ".join(repair.commands(world))
     return Diagnosis(finding(entry, repair.path, seen, fix=fix), repair)

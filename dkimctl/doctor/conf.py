@@ -34,7 +34,7 @@ def check_conf(world: World) -> Iterator[Diagnosis]:
     others = signers_instead(world)
     if others:
         titles = ", ".join(f"{other.title}{_answer(world, other)}" for other in others)
-        seen = f"the opendkim of this host signs nothing; Postfix hands mail to {titles}"
+        seen = f"the opendkim of this host signs nothing; Postfix passes mail to {titles}"
         fix = f"{others[0].proof}  # {_PROVES[others[0].setting in MILTERS]}; {_of_other(others[0])}"
         yield diagnosis(OTHER_SIGNER, others[0].program, seen, fix)
         return

@@ -17,7 +17,7 @@ from dkimctl.opendkim.tables import SAMPLE, Row
 _EXEMPT = replace(
     c.FITS_NOTHING,
     title="a domain of the SigningTable is in ExemptDomains",
-    meaning="opendkim leaves all mail from such a domain alone: it is neither signed nor verified.",
+    meaning="opendkim ignores all mail from such a domain: it is neither signed nor verified.",
 )
 
 

@@ -17,7 +17,7 @@ from dkimctl.host.running import daemon_pid
 from dkimctl.host.socketplace import effective_socket
 from dkimctl.host.world import World
 from dkimctl.milter.client import greet
-from dkimctl.milter.wire import NobodyListens
+from dkimctl.milter.wire import NothingListens
 from dkimctl.opendkim.sockets import MilterSocket
 from dkimctl.programs import find_program, has_systemd
 from dkimctl.signers.registry import signer_of
@@ -96,7 +96,7 @@ def _last_change(world: World) -> tuple[float, str] | None:
 def _listening(socket: MilterSocket, pid: int | None, start: str, restart: str) -> Iterator[Diagnosis]:
     try:
         greet(socket)
-    except NobodyListens as error:
+    except NothingListens as error:
         if isinstance(error.__cause__, PermissionError):
             yield diagnosis(c.UNREAD, str(socket), error.message)
         elif pid:

@@ -1,4 +1,4 @@
-"""The milters and content filters beside the daemon: one at which nobody listens keeps mail back."""
+"""The milters and content filters beside the daemon: one at which nothing listens keeps mail back."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,7 +12,7 @@ from dkimctl.host.postfix import PostfixInstance
 from dkimctl.host.socketplace import leads_to
 from dkimctl.host.world import World
 from dkimctl.milter.client import greet
-from dkimctl.milter.wire import NobodyListens, connect
+from dkimctl.milter.wire import NothingListens, connect
 from dkimctl.opendkim.sockets import MilterSocket
 from dkimctl.postfix.milters import milter_socket, names_opendkim, split_milters
 from dkimctl.signers.registry import signer_of
@@ -20,12 +20,12 @@ from dkimctl.signers.registry import signer_of
 _NOBODY = replace(
     c.NOT_RUNNING,
     title="nothing listens at the socket of another milter",
-    meaning="Postfix asks it about every message: mail is deferred, or passes it by with default_action = accept.",
+    meaning="Postfix queries it for every message: mail is deferred, or bypasses it with default_action = accept.",
 )
 _NO_FILTER = replace(
     c.NOT_RUNNING,
     title="nothing listens at the content filter",
-    meaning="Postfix hands it every message of this service: mail is deferred until it answers.",
+    meaning="Postfix passes every message of this service to it: mail is deferred until it answers.",
 )
 _PATIENCE = 2.0  # seconds for a program of this machine to accept a connection
 
@@ -70,7 +70,7 @@ def _is_refused(socket: MilterSocket) -> bool:
     try:
         with connect(replace(socket, host=host), _PATIENCE):
             return False
-    except NobodyListens as error:
+    except NothingListens as error:
         return isinstance(error.__cause__, ConnectionRefusedError)
 
 
@@ -94,7 +94,7 @@ def _problem(socket: MilterSocket, instance: PostfixInstance) -> str:
         try:
             greet(place)
             return ""
-        except NobodyListens as error:
+        except NothingListens as error:
             if isinstance(error.__cause__, PermissionError):
                 return ""
             problem = problem or error.message

@@ -9,7 +9,7 @@ from dkimctl.host.othersigners import MILTERS
 from dkimctl.host.postfix import PostfixInstance
 from dkimctl.host.world import World
 from dkimctl.milter.client import greet
-from dkimctl.milter.wire import NobodyListens
+from dkimctl.milter.wire import NothingListens
 from dkimctl.opendkim.sockets import MilterSocket
 from dkimctl.postfix.milters import milter_socket, names_opendkim, split_milters
 from dkimctl.programs import find_program
@@ -19,14 +19,14 @@ _EFFECT = {
     "accept": "mail leaves unsigned",
     "reject": "all mail is rejected",
     "quarantine": "all mail is held in the queue",
-    "shutdown": "every session is closed, and no mail is taken",
+    "shutdown": "every session is closed, and no mail is accepted",
 }
-_FIX = "apt-get install opendkim && dkimctl render-config --install  # to go on without it: dkimctl uninstall"
-_WAITS = "no mail is taken: clients get 4.7.1, and mail from sendmail(1) waits"
+_FIX = "apt-get install opendkim && dkimctl render-config --install  # to stop using it: dkimctl uninstall"
+_WAITS = "no mail is accepted: clients get 4.7.1, and mail from sendmail(1) waits"
 
 
 def removed_daemon(world: World) -> Diagnosis | None:
-    """Return the one finding for a host without opendkim whose Postfix asks it where nobody listens, else None."""
+    """Return the one finding for a host without opendkim whose Postfix asks it where nothing listens, else None."""
     if not world.is_live or not signer_of(world.settings).explains or find_program("opendkim"):
         return None
     for instance in world.postfix:
@@ -34,7 +34,7 @@ def removed_daemon(world: World) -> Diagnosis | None:
             if _is_silent(socket):
                 action = instance.values["milter_default_action"]
                 effect = f"milter_default_action = {action}: {_EFFECT.get(action, _WAITS)}"
-                seen = f"Postfix asks it at {milter} ({name}), where nobody listens; {effect}"
+                seen = f"Postfix connects to it at {milter} ({name}), where nothing listens; {effect}"
                 return diagnosis(c.NOT_INSTALLED, "opendkim", seen, _FIX)
     return None
 
@@ -48,10 +48,10 @@ def _milters(instance: PostfixInstance) -> Iterator[tuple[str, str, MilterSocket
 
 
 def _is_silent(socket: MilterSocket) -> bool:
-    """Return whether nobody listens there; False where this user may not look."""
+    """Return whether nothing listens there; False where this user may not look."""
     try:
         greet(socket)
-    except NobodyListens as error:
+    except NothingListens as error:
         return not isinstance(error.__cause__, PermissionError)
     except Unavailable:
         return False

@@ -21,8 +21,8 @@ _OTHER_NAME = "INBOUND"
 _NEVER_SENT = replace(
     c.FITS_NOTHING,
     title="an item of MacroList that matches no mail",
-    meaning="opendkim takes a macro's name without braces, and Postfix sends those of its milter_*_macros: because of "
-    "this item no mail is signed.",
+    meaning="opendkim expects a macro's name without braces, and Postfix sends only those of its milter_*_macros "
+    "settings, so this item never matches.",
 )
 
 

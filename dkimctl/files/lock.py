@@ -132,7 +132,7 @@ def _open_lock_file(folder: Folder) -> int:
     descriptor = os.open(NAME, _FLAGS, 0o600, dir_fd=folder.descriptor)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise OSError(errno.EINVAL, f"{NAME} in it is no regular file")
+        raise OSError(errno.EINVAL, f"{NAME} in it is not a regular file")
     return descriptor
 
 

@@ -92,7 +92,7 @@ def read_regular(path: Path) -> bytes | None:
             return None
         try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise OSError(errno.EINVAL, "it is no regular file")
+                raise OSError(errno.EINVAL, "it is not a regular file")
             return _content(descriptor, LARGEST_KEY)
         finally:
             os.close(descriptor)
@@ -147,7 +147,7 @@ def read_untrusted(folder: Folder, name: str, owners: frozenset[int]) -> bytes |
 def _problem(status: os.stat_result, owners: frozenset[int] | None) -> str:
     """Why a file that was found is not to be read; empty when it may be. None: nobody else could put it there."""
     if not stat.S_ISREG(status.st_mode):
-        return "is no regular file"
+        return "is not a regular file"
     if status.st_size > LARGEST_KEY:
         return "is too large"
     if owners is None:

@@ -1,4 +1,4 @@
-"""Other possible signers: the programs that Postfix hands mail to, other than the opendkim of this host.
+"""Other possible signers: the programs that Postfix passes mail to, other than the opendkim of this host.
 
 A milter or content filter is recognised by the process that listens at its socket, else by where it is.
 """
@@ -29,7 +29,7 @@ _PROXIES = ("docker-proxy", "rootlessport", "slirp4netns", "pasta", "conmon")
 
 @dataclass(frozen=True, slots=True)
 class OtherSigner:
-    """A program that Postfix hands mail to and that may sign it."""
+    """A program that Postfix passes mail to and that may sign it."""
 
     program: str
     """Its name, such as `rspamd`; `a milter` when it is not known."""

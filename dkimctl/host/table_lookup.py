@@ -137,7 +137,7 @@ def _why(signing: DataSet, row: Row, same_domain: bool) -> str:
         return f"a file: table has no patterns: write {'.' if '*.' in key else ''}{_domain(key)}"
     user, at, _ = key.rpartition("@")
     if at and user not in ("", "*"):
-        return f"it fits {user} alone"
+        return f"it matches only {user}"
     if same_domain:
-        return "it fits only what is below the domain"
-    return "it fits the domain itself, not what is below it"
+        return "it matches only what is below the domain"
+    return "it matches only the domain itself, not what is below it"

@@ -90,7 +90,7 @@ class Service:
                 return f"invalid option -{letter}"
         # what a variable stands for is not known
         unclear = next((word for letter, word in found if not letter and "$" not in word), "")
-        return f"{unclear} is no option" if unclear else ""
+        return f"{unclear} is not an option" if unclear else ""
 
     def run_as(self, process: Process) -> "Service":
         """Return the service with the options of the running daemon; itself where the unit has the same."""

@@ -12,7 +12,7 @@ from dkimctl.host.daemonnames import name_to_send
 from dkimctl.host.world import read_world
 from dkimctl.milter.client import Client
 from dkimctl.milter.probe import probe
-from dkimctl.milter.wire import NobodyListens
+from dkimctl.milter.wire import NothingListens
 from dkimctl.opendkim.sockets import parse_socket
 from dkimctl.programs import log_of
 from dkimctl.signers.base import Name, SigningKey
@@ -96,7 +96,7 @@ def _probe(
                 return None
             log = f"see its log: {log_of(service.name, seen.job)}"
             error: DkimctlError = CheckFailed(seen.problem, hint=log)
-        except NobodyListens as refused:
+        except NothingListens as refused:
             log = f"see its log: {log_of(service.name)}"
             error, patience = CheckFailed(refused.message, hint=log), service.to_start
         except Unavailable as unavailable:

@@ -12,7 +12,7 @@ from dkimctl.install.excerpts import excerpts
 from dkimctl.install.restore import restore
 from dkimctl.install.staging import check_staged
 from dkimctl.install.write import Installed, install, remove_leftovers
-from dkimctl.milter.wire import NobodyListens, connect
+from dkimctl.milter.wire import NothingListens, connect
 from dkimctl.opendkim.sockets import parse_socket
 from dkimctl.programs import has_systemd, run_program
 from dkimctl.signers.base import Rendering
@@ -98,7 +98,7 @@ def needs_person_to_restart(settings: Settings) -> bool:
     try:
         with connect(parse_socket(settings.signing.socket), _GREETING):
             return False
-    except NobodyListens:
+    except NothingListens:
         return True
 
 

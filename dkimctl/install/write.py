@@ -165,7 +165,7 @@ def _owner_to_give(change: DirectoryChange, settings: Settings) -> Owner | None:
 def _ownerless(difference: Difference, settings: Settings) -> Iterator[str]:
     for change in difference.directories:
         if _owner_to_give(change, settings) is None:
-            why = "there is no such user here" if os.geteuid() == 0 else "that takes root"
+            why = "there is no such user here" if os.geteuid() == 0 else "only root can do that"
             place, owner = settings.at(change.path), change.directory.owner
             yield f"{place} was not given to {owner}: {why}; systemd-tmpfiles does it where the daemon runs"
 

@@ -83,9 +83,9 @@ WALK = (
     ),
     Step(
         "5. A rotation",
-        "It goes by itself; --now begins it today. Every run does what is due, and says what it waits for: until caches"
-        " have forgotten that the new record did not exist, an hour. Then the relays are told, and the old key's record"
-        " stays until its mail is through.",
+        "Keys are rotated automatically; --now begins a rotation today. Every run does what is due, and reports what it"
+        " waits for: first an hour, until no cache holds a negative answer for the new record. Then the relays switch,"
+        " and the old key's record stays until mail signed with it has been delivered.",
         (
             "control# dkimctl rotate --now example.com",
             "control# dkimctl rotate example.com",
@@ -93,10 +93,10 @@ WALK = (
         ),
     ),
     Step(
-        "6. A relay that goes",
-        "Drained, it takes no mail, and nothing waits for it; approve takes it back. Removed, it gets nothing more, and"
-        " all keys are sealed anew; it still has its keys in the clear: where others may have got them, remove it with"
-        " --compromised.",
+        "6. Removing a relay",
+        "Drained, it accepts no mail, and nothing waits for it; approve puts it back into service. Removed, it gets"
+        " no more keys, and all keys are sealed anew; it still has its keys in the clear: if others may have got them,"
+        " remove it with --compromised.",
         (
             "control# dkimctl fleet drain mx2",
             "control# dkimctl fleet approve mx2",
@@ -104,21 +104,21 @@ WALK = (
         ),
     ),
     Step(
-        "7. The way out",
+        "7. Leaving the fleet",
         "All keys as one host's key directory: copy it to /etc/opendkim/keys there, and go on without a fleet.",
         ("control# dkimctl fleet export --output /root/keys",),
     ),
 )
 
 _TROUBLE = {
-    "The database is away": "Mail is signed as before, and nothing is rotated. A relay that is started meanwhile signs"
-    " with what it has; with max_stale in dkimctl.toml(5) not with what is older: run dkimctl init again after changing"
-    " it. Once the database answers, everything goes on by itself.",
-    "A relay is dead": "Keys are switched without it after ten minutes, and no old record goes before it is back:"
-    " dkimctl fleet status names it. What waits for it alone is looked at once a day, and again once it is heard from."
+    "The database is down": "Mail is signed as before, and nothing is rotated. A relay that starts meanwhile signs"
+    " with the keys it has, or with max_stale in dkimctl.toml(5) only if they are not older than that: run dkimctl init"
+    " again after changing it. Once the database answers, everything continues automatically.",
+    "A relay is down": "Keys are switched without it after ten minutes, and no old record is removed before it is back:"
+    " dkimctl fleet status names it. What waits for this relay alone is checked once a day, and again when it reports."
     " dkimctl fleet drain or dkimctl fleet remove end the waiting.",
-    "A key is leaked": "dkimctl revoke example.com --leaked key waits for no relay that is away.",
-    "The database was restored from a backup": "Relays refuse one that is older than what they have, and sign on."
+    "A key is leaked": "dkimctl revoke example.com --leaked key does not wait for relays that are down.",
+    "The database was restored from a backup": "Relays refuse one that is older than what they have, and keep signing."
     " Restore a newer one; or import the keys of one relay and then, on each, dkimctl fleet sync --accept-older.",
     "A new version": "Upgrade dkimctl on every host, then type dkimctl fleet upgrade on the control host.",
     "Requests to DNS services": "One credential has one budget: dkimctl publish --rate, and the pauses that a service"

@@ -137,7 +137,7 @@ class Offered:
 
 
 def greet(socket: MilterSocket, timeout: float = 3.0) -> None:
-    """See whether a milter answers at `socket`. Raises NobodyListens, or Unavailable when it is no milter."""
+    """See whether a milter answers at `socket`. Raises NothingListens, or Unavailable when it is no milter."""
     with connect(socket, timeout) as wire:
         _negotiate(wire)
         wire.send(b"Q", b"")
@@ -207,7 +207,7 @@ def _decided(wire: Wire, command: bytes, data: bytes, added: tuple[tuple[str, st
     if command == b"c":  # at the end of a message, some daemons say "go on" for "accept"
         return Reply(MilterVerdict.ACCEPT, "", added)
     if command not in _FINAL:
-        raise Unavailable(f"{wire.socket} gave an answer that is none: {command!r}", hint="is this opendkim's Socket?")
+        raise Unavailable(f"{wire.socket} sent an invalid reply: {command!r}", hint="is this opendkim's Socket?")
     return Reply(_FINAL[command], text, added)
 
 

@@ -14,7 +14,7 @@ _MOST_WAITING = 1 << 16  # octets
 _LARGEST = 1 << 20  # octets; more in one packet is somebody speaking another protocol
 
 
-class NobodyListens(Unavailable):
+class NothingListens(Unavailable):
     """Nothing answers at the socket: no daemon runs, or it runs with another socket."""
 
 
@@ -81,14 +81,14 @@ _LOG = "see its log, and sudo dkimctl doctor"
 
 @contextmanager
 def connect(socket: MilterSocket, timeout: float) -> Iterator[Wire]:
-    """A connection to the daemon. Raises NobodyListens. `timeout`: seconds for everything together."""
+    """A connection to the daemon. Raises NothingListens. `timeout`: seconds for everything together."""
     deadline = time.monotonic() + timeout
     try:
         connection = _open(socket, timeout)
     except OSError as error:
         refused = isinstance(error, PermissionError)
         hint = "run it as root (sudo dkimctl …)" if refused else "see why, and how to start it: sudo dkimctl doctor"
-        raise NobodyListens(f"no daemon answers at {socket}: {reason(error)}", hint=hint) from error
+        raise NothingListens(f"no daemon answers at {socket}: {reason(error)}", hint=hint) from error
     with connection:
         yield Wire(str(socket), connection, deadline)
 

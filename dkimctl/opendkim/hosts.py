@@ -58,7 +58,7 @@ def host_problem(entry: str) -> str:
         canonical = canonical_host(entry)
     except UsageError:
         return "is not an address, a network, a host name or a .domain"
-    return "" if canonical == _unbracketed(entry) else f"never fits in this spelling; write {canonical}"
+    return "" if canonical == _unbracketed(entry) else f"never matches in this spelling; write {canonical}"
 
 
 def _unbracketed(entry: str) -> str:

@@ -54,7 +54,7 @@ OTHER_BUILDS = _names(
 """Known to a newer opendkim, or to one compiled with other features."""
 
 MAY_REFUSE = _names("FinalPolicyScript MaximumHeaders RequiredHeaders ScreenPolicyScript SenderMacro StrictHeaders")
-"""What can keep a message unsigned, by its content or by a script: named by `why`, and not looked into."""
+"""What can keep a message unsigned, by its content or by a script: named by `why`, and not read."""
 
 KNOWN = {**BOOLEANS, **NUMBERS, **TEXTS, "include": "Include"}
 ALGORITHMS = ("rsa-sha1", "rsa-sha256", "ed25519-sha256")

@@ -24,7 +24,7 @@ def prometheus_text(findings: Sequence[Finding], now: datetime) -> str:
     counts = Counter((f.code, f.severity) for f in findings)
     return "".join(
         (
-            head("dkimctl_host_right", "1 when nothing on this host is wrong and everything could be looked at."),
+            head("dkimctl_host_right", "1 when nothing on this host is wrong and everything could be checked."),
             f"dkimctl_host_right {int(right)}\n",
             *finding_counts("dkimctl_host_findings", "What dkimctl doctor found, by code.", counts),
             last_check("dkimctl_host_last_check_timestamp_seconds", now),

@@ -133,24 +133,33 @@ def prometheus_lines(found: FleetStatus, now: datetime) -> Iterator[str]:
     for name, text, value in (
         ("generation", "The fleet's generation; it only rises.", found.generation),
         ("domains", "Domains in the fleet.", found.domains),
-        ("domains_due", "Domains at which rotate is to look.", found.due),
+        ("domains_due", "Domains that are due for rotate.", found.due),
         ("domains_waiting", "Domains that wait for something.", domains_in(found.waiting)),
-        ("domains_failed", "Domains whose last look failed.", domains_in(found.failed)),
+        ("domains_failed", "Domains whose last check failed.", domains_in(found.failed)),
         ("keys", "Keys in the fleet.", found.keys),
     ):
         yield head(f"dkimctl_fleet_{name}", text) + f"dkimctl_fleet_{name} {value}\n"
     yield from _of_relays("relay_info", "The state of a relay; always 1.", found, lambda _: 1, state=True)
-    yield from _of_relays("relay_generation", "The last one it has confirmed.", found, lambda one: one.generation)
+    yield from _of_relays(
+        "relay_generation", "The last generation that it has confirmed.", found, lambda one: one.generation
+    )
     yield from _of_relays(
         "relay_missing_generations", "Generations it has not confirmed.", found, lambda one: one.missing
     )
     yield from _of_relays("relay_alive", "1 within 10 minutes of a heartbeat.", found, lambda one: int(one.is_alive))
     yield from _of_relays("relay_problem", "1 when its last sync failed.", found, lambda one: int(bool(one.problem)))
-    yield from _of_relays("relay_clock_ahead_seconds", "Of the database's.", found, lambda one: one.clock_ahead)
     yield from _of_relays(
-        "relay_heartbeat_timestamp_seconds", "The last one.", found, lambda one: unix_time(one.heartbeat)
+        "relay_clock_ahead_seconds",
+        "Seconds by which its clock is ahead of the database's.",
+        found,
+        lambda one: one.clock_ahead,
     )
-    yield from _of_relays("relay_proven_timestamp_seconds", "Its last proof.", found, lambda one: unix_time(one.proven))
+    yield from _of_relays(
+        "relay_heartbeat_timestamp_seconds", "Time of the last heartbeat.", found, lambda one: unix_time(one.heartbeat)
+    )
+    yield from _of_relays(
+        "relay_proven_timestamp_seconds", "Time of its last proof.", found, lambda one: unix_time(one.proven)
+    )
     yield last_check("dkimctl_fleet_last_check_timestamp_seconds", now)
 
 

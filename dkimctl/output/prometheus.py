@@ -36,4 +36,4 @@ def finding_counts(name: str, text: str, counts: Mapping[tuple[str, Severity], i
 
 def last_check(name: str, now: datetime) -> str:
     """Return the metric that says how old the others are."""
-    return head(name, "When this was found out.") + f"{name} {now.timestamp():.0f}\n"
+    return head(name, "Time of this check.") + f"{name} {now.timestamp():.0f}\n"

@@ -68,7 +68,7 @@ def show_revocation(result: "Revocation", terminal: "Terminal") -> None:
     for one in result.exposed:
         subject = f"{one.domain} {one.selector}"
         if not one.revoked:
-            again = "run the same command again: it goes on from here"
+            again = "run the same command again: it continues from here"
             terminal.warning(f"{subject}: name servers still give the leaked key", again)
         elif one.until:
             why = " (its TTL was never seen: a day is assumed)" if one.is_assumed else ""
@@ -90,7 +90,7 @@ def show_later(keys: "Sequence[Key]", leaked: str, terminal: "Terminal") -> None
 
 def _queued(one: "Exposed") -> str:
     """Return what is known of mail that fails now, and what is not."""
-    beyond = "what other servers have accepted already fails as well, and nobody here knows how much that is"
+    beyond = "mail that other servers have already accepted fails as well; how much is not known here"
     if one.queued is None:
         return f"mail in the queue that was signed with this key fails, and could not be counted; {beyond}"
     count = counted(one.queued, "message") if one.queued else "no message"

@@ -73,7 +73,7 @@ def prometheus_lines(status: Status, now: datetime) -> Iterator[str]:
     """Yield metrics in the text format, for the textfile collector of node_exporter."""
     yield head("dkimctl_key_info", "The kind, the phase and the provider of a key; always 1.")
     yield from (f"dkimctl_key_info{_info(key)} 1\n" for key in status.keys)
-    yield head("dkimctl_key_created_timestamp_seconds", "When the key was made; absent where nobody knows.")
+    yield head("dkimctl_key_created_timestamp_seconds", "When the key was made; absent where it is not known.")
     yield from _moments("dkimctl_key_created_timestamp_seconds", status, attrgetter("created"))
     yield head("dkimctl_key_phase_timestamp_seconds", "When the key came into its phase; absent where not noted.")
     yield from _moments("dkimctl_key_phase_timestamp_seconds", status, attrgetter("since"))
@@ -85,7 +85,7 @@ def prometheus_lines(status: Status, now: datetime) -> Iterator[str]:
     for domain in merge(signing, sorted(unsigned)):
         yield f"dkimctl_domain_active{labels(domain=domain)} {int(domain not in unsigned)}\n"
     yield from _steps(status)
-    yield head("dkimctl_rotate_last_run_timestamp_seconds", "When rotate last looked at everything; absent before.")
+    yield head("dkimctl_rotate_last_run_timestamp_seconds", "When rotate last checked everything; absent before.")
     if (last := unix_time(status.last_run)) is not None:
         yield f"dkimctl_rotate_last_run_timestamp_seconds {last}\n"
     counts = Counter((found.code, found.severity) for found in status.findings)

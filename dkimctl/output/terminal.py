@@ -180,7 +180,9 @@ class Terminal(NamedTuple):
             if not nothing_else and error.errno not in _FULL:
                 raise
             self.abandon()
-            raise DiskError(f"cannot write the output: {reason(error)}", hint="see where stdout goes") from error
+            raise DiskError(
+                f"cannot write the output: {reason(error)}", hint="check where stdout is redirected to"
+            ) from error
 
     def _line(self, kind: str, text: str) -> None:
         prefix = "dkimctl: " if kind == "note" else f"dkimctl: {kind}: "

@@ -97,7 +97,7 @@ def edited(directory: Path, values: Mapping[str, str | None]) -> Iterator[bytes]
             raise DiskError(error.message.replace(str(place), str(directory)), hint=error.hint) from error
         made = read_file(place / "main.cf")
         if made is None:  # an empty main.cf would be put in place
-            raise DiskError(f"the copy of {main} in {place} has gone meanwhile", hint=RUN_AGAIN)
+            raise DiskError(f"the copy of {main} in {place} is gone", hint=RUN_AGAIN)
         yield made
 
 
@@ -134,7 +134,7 @@ def _refuse_endless(directory: Path) -> None:
             )
         if status is not None and (not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST):
             raise DiskError(
-                f"{path} is no regular file of a usual size", hint=f"see what it is: ls -l {shell_word(path)}"
+                f"{path} is not a regular file of a usual size", hint=f"see what it is: ls -l {shell_word(path)}"
             )
 
 

@@ -37,7 +37,7 @@ def main(uid: int, gid: int, groups: list[int], root: str) -> None:
 
 
 def result_of(path: bytes | str) -> int:
-    """Return the errno of opening a file for reading, 0 when it works, NOT_REGULAR when it is no regular file."""
+    """Return the errno of opening a file for reading, 0 when it works, NOT_REGULAR when it is not a regular file."""
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
             return NOT_REGULAR  # opening a device may do something

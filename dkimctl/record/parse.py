@@ -74,7 +74,7 @@ def _faults(text: str, found: TagList) -> Iterator[tuple[RecordFault, str]]:
 
 def _no_key(found: TagList) -> str:
     if "P" in found:
-        return "it has no p= tag: P= is another one, capitals count"
+        return "it has no p= tag: P= is not p=, tag names are case-sensitive"
     for name, value in found.tags:
         if name != "v" and _KEY.search(value):
             return f"it has no p= tag: a semicolon is missing before p= in {shown(f'{name}={value}')}"

@@ -31,7 +31,7 @@ def quoted_strings(text: str) -> str:
 def unescaped(text: str) -> str:
     """`\\DDD` as the octet of that decimal number, `\\X` as the character X.
 
-    A number above 255 is no octet (BIND refuses the file): its backslash goes and its digits stay.
+    A number above 255 is not an octet (BIND refuses the file): its backslash goes and its digits stay.
     """
     return _ESCAPE.sub(lambda m: chr(int(m[1])) if len(m[1]) == 3 else m[1], text)
 

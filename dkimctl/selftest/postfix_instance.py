@@ -105,7 +105,7 @@ def _wait_until_ready(instance: Instance) -> None:
                 said = instance.said()
                 fatal = [line for line in said if "fatal: " in line]
                 why = (fatal or said or (_silent(instance) or reason(error),))[-1]
-                raise Unavailable(f"the second Postfix does not take mail: {why}", hint=_HINT) from error
+                raise Unavailable(f"the second Postfix does not accept mail: {why}", hint=_HINT) from error
         SYSTEM_CLOCK.sleep(0.05)
 
 
@@ -121,4 +121,4 @@ def _silent(instance: Instance) -> str:
     return ""
 
 
-_HINT = "see what it says of itself: dkimctl doctor"
+_HINT = "see what is wrong with it: sudo dkimctl doctor"

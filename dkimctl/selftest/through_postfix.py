@@ -22,7 +22,7 @@ from dkimctl.selftest.sink import Sink
 
 _TO_ARRIVE = 20.0  # seconds for a mail through Postfix
 _AFTER_A_LOSS = 2.0  # seconds for each further one, when one did not come out
-_LOST = "it did not come out of Postfix in time"
+_LOST = "Postfix did not deliver it in time"
 _TO_LOG, _PAUSE = 1.0, 0.05  # seconds
 _SEND = "send one: dkimctl selftest DOMAIN --to YOU --relay 127.0.0.1, and dkimctl inspect what arrives"
 _FILTERED = f"because it hands mail back to the real Postfix; to see what it does to a signature, {_SEND}"
@@ -127,7 +127,7 @@ def _hand_to_smtpd(case: Case, instance: Instance) -> None:
         code, text = next(iter(error.recipients.values()))
         raise CheckFailed(f"Postfix refuses it: {code} {_text(text)}") from error
     except (OSError, smtplib.SMTPException) as error:
-        raise Unavailable(f"Postfix does not take it: {reason(error)}") from error
+        raise Unavailable(f"Postfix does not accept it: {reason(error)}") from error
 
 
 def _hand_to_sendmail(case: Case, instance: Instance) -> None:

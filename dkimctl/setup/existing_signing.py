@@ -41,7 +41,7 @@ def check_beside(site: Site) -> None:
 
 def _warning(other: OtherSigner, settings: Settings) -> SetupStep:
     signer = settings.signing.signer
-    proof = f"Postfix hands mail to {other.title}: where that signs as well, mail gets two signatures"
+    proof = f"Postfix passes mail to {other.title}: where that signs as well, mail gets two signatures"
     hint = f"see what mail looks like today: dkimctl selftest; to sign with it alone, leave {signer} out"
     if other.is_supported:
         hint = f"to sign with {other.program} instead: the same command with --signer {other.program}"

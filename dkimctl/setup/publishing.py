@@ -65,7 +65,7 @@ def _by_hand(publication: Publication) -> SetupStep:
 def _in_dns(publication: Publication, key: Key) -> SetupStep:
     if publication.error:
         first = f"{publication.next_step}, then " if publication.next_step else ""
-        hint = f"{first}run the same command again: it goes on from here; no new key signs before DNS serves it"
+        hint = f"{first}run the same command again: it continues from here; no new key signs before DNS serves it"
         return replace(failed("in DNS", publication.error, publication.domain), hint=hint)
     is_new = key.phase in UNPROVEN
     count = publication.servers

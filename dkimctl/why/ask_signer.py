@@ -33,7 +33,7 @@ def ask(world: World, mail: Mail) -> WhyAnswer:
     """
     signer = world.settings.signing.signer
     if not world.is_live:
-        raise Unavailable(f"{signer} can only be asked where it runs", hint="leave --root out, on that machine")
+        raise Unavailable(f"{signer} can only be queried where it runs", hint="run it on that machine, without --root")
     socket = signer_of(world.settings).listens_at(world.settings) or parse_socket(world.settings.signing.socket)
     user, _, domain = mail.sender.rpartition("@")
     now = SYSTEM_CLOCK.now()
@@ -71,7 +71,7 @@ def _reason(world: World, mail: Mail, reply: Reply, outcome: MailOutcome) -> str
     if outcome is not MailOutcome.UNSIGNED:
         return f"{signer} answered {reply.verdict} {reply.text}".rstrip()
     known = "; ".join(_known_reasons(world, mail))
-    return known or f"{signer} let it pass without a signature: its own log and settings tell more"
+    return known or f"{signer} let it pass without a signature: see its log and settings"
 
 
 def _known_reasons(world: World, mail: Mail) -> Iterator[str]:
@@ -88,7 +88,7 @@ def _known_reasons(world: World, mail: Mail) -> Iterator[str]:
     domains = {name[0] for name in signer_of(world.settings).installed(world.settings)}
     labels = domain.split(".")
     if not domains & {".".join(labels[n:]) for n in range(len(labels))}:
-        yield f"{signing.signer} was given no key of {domain} or of a domain above it"
+        yield f"{signing.signer} has no key of {domain} or of a domain above it"
 
 
 def _covers(host: str, client: str) -> bool:

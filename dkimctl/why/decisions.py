@@ -48,7 +48,7 @@ def _starts(world: World) -> None:
     others = signers_instead(world)
     if others:
         named = ", ".join(other.title for other in others)
-        raise Decided(MailOutcome.UNKNOWN, f"the opendkim of this host signs nothing; Postfix hands mail to {named}")
+        raise Decided(MailOutcome.UNKNOWN, f"the opendkim of this host signs nothing; Postfix passes mail to {named}")
     unread = next((u for u in world.unread if u.what != world.settings.paths.postfix_directory), None)
     if unread:
         raise Decided(MailOutcome.UNKNOWN, unread.why)
@@ -60,7 +60,7 @@ def _starts(world: World) -> None:
         raise Decided(MailOutcome.UNKNOWN, hidden.why)
     elsewhere = next((d for d in world.data_sets.values() if d.state is DataSetState.ELSEWHERE), None)
     if elsewhere:
-        raise Decided(MailOutcome.UNKNOWN, f"{where(elsewhere.setting)}: a data base, which is not looked into")
+        raise Decided(MailOutcome.UNKNOWN, f"{where(elsewhere.setting)}: a database, which dkimctl does not read")
     refused = _start_walk(world)
     if refused:
         raise Decided(MailOutcome.NOT_STARTED, f"opendkim does not start: {refused}")

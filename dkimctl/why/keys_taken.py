@@ -45,7 +45,7 @@ def _reservations(world: World) -> Iterator[WhyStep]:
     for name in MAY_REFUSE.values():
         unread = world.opendkim.find(name)
         if unread:
-            yield WhyStep("sender", f"unless {name} keeps it unsigned ({where(unread)}), which is not looked into")
+            yield WhyStep("sender", f"unless {name} keeps it unsigned ({where(unread)}), which dkimctl does not read")
     spared = world.opendkim.find("DontSignMailTo")
     if spared:
         yield WhyStep("sender", f"but not when it goes to {spared.value} ({where(spared)}: DontSignMailTo)")

@@ -156,5 +156,5 @@ def test_no_header_check_leads_out(signing: Relay) -> None:
             outsider.accept()
     attempts = json.loads(ended.stdout)["selftest"]["attempts"]
     assert ended.returncode in (1, 3)
-    assert {a["seen"] for a in attempts} == {"it did not come out of Postfix in time"}
+    assert {a["seen"] for a in attempts} == {"Postfix did not deliver it in time"}
     assert all(a["state"] != "signed" for a in attempts), attempts

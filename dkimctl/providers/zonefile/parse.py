@@ -195,7 +195,7 @@ class _Reader:
                 has_class = True
                 rest.pop(0)
             elif word in _OTHER_CLASSES:
-                raise self._problem(rest[0].start, f"the class {word}: this is no zone of the internet")
+                raise self._problem(rest[0].start, f"the class {word}: not an Internet (IN) zone")
             elif ttl is None and _TTL.fullmatch(word):
                 ttl = self._seconds(rest.pop(0))
             else:

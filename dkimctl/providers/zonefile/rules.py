@@ -12,7 +12,7 @@ def wrong_escape(word: str) -> str:
     """Return what is wrong with the `\\DDD` in a word as it is written; empty when nothing is."""
     for escape in _ESCAPE.findall(word):
         if escape.isdigit() and (len(escape) < 3 or escape > "255"):
-            return f"\\{escape} is no octet: three digits, 255 is the largest"
+            return f"\\{escape} is not an octet: three digits, at most 255"
     return ""
 
 

@@ -5,7 +5,7 @@ from signal import SIGUSR1
 from dkimctl.config.settings import Settings
 from dkimctl.errors import Refused, Unavailable, UsageError, shell_word
 from dkimctl.milter.client import greet
-from dkimctl.milter.wire import NobodyListens, connect
+from dkimctl.milter.wire import NothingListens, connect
 from dkimctl.opendkim import conf
 from dkimctl.opendkim.sockets import parse_socket
 from dkimctl.signers.service import Running, Service
@@ -50,7 +50,7 @@ def is_listening(socket: str | None) -> bool:
     try:
         with connect(parse_socket(socket or ""), _GREETING):
             return True
-    except NobodyListens:
+    except NothingListens:
         return False
     except UsageError:
         return True
@@ -63,7 +63,7 @@ def refuse_taken_socket(settings: Settings, before: Running) -> None:
     socket = parse_socket(settings.signing.socket)
     try:
         greet(socket)
-    except NobodyListens:
+    except NothingListens:
         return
     except Unavailable as error:
         place = shell_word(socket.path or f":{socket.port}")
