@@ -15,6 +15,9 @@ NAMES = (
 )
 """Our own commands, as a test compares them with the program."""
 
+COMMENT = "  # "
+"""Between a command and a comment to its end."""
+
 _ARGUMENT = r"(?:'[^']*'|[^\s;,)`'])+"
 _OURS = rf"\bdkimctl (?:{'|'.join(NAMES)})(?![\w-])"
 _PROGRAMS = (
@@ -22,7 +25,7 @@ _PROGRAMS = (
     r"sed|systemctl|timedatectl|usermod|xargs|install(?= -)|find(?= /)|unset(?= [A-Z])"
 )
 _COMMAND = re.compile(
-    rf"(?:sudo )?{_OURS}(?: {_ARGUMENT})*"
+    rf"(?:sudo )?{_OURS}(?: {_ARGUMENT})*(?:{COMMENT}.*)?"
     rf"|(?:^|(?<=: ))(?:sudo )?(?:{_PROGRAMS})(?: \S.*)"
 )
 
@@ -32,7 +35,7 @@ class Piece(NamedTuple):
 
     text: str
     is_whole: bool
-    """True for a command, which must not be broken."""
+    """True for a command, with the comment at its end, which must not be broken."""
 
 
 def pieces(text: str) -> Iterator[Piece]:

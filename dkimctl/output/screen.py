@@ -8,7 +8,7 @@ from typing import Literal, TextIO
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from dkimctl.output.commands import Piece, pieces
+from dkimctl.output.commands import COMMENT, Piece, pieces
 from dkimctl.output.escapes import OF_RESULTS
 from dkimctl.output.layout import Block, Line, Prose, Table, Tone
 
@@ -99,9 +99,20 @@ class _Page:
         for piece in _wholes(text.plain, None if breaks_words else width):
             line = Text(piece.text.strip(), text.style)
             if piece.is_whole:
-                yield line
+                yield from self._command(line, width)
             elif line.plain:
                 yield from map(_stripped, line.wrap(self._console, width))
+
+    def _command(self, line: Text, width: int) -> Iterator[Text]:
+        """Return a command on one line. The comment at its end goes below it where both do not fit."""
+        command, mark, comment = line.plain.partition(COMMENT)
+        if not mark or line.cell_len <= width:
+            yield line
+            return
+        yield Text(command, line.style)
+        hash_mark = COMMENT.lstrip()
+        for part in self._wrapped(Text(comment, line.style), width - len(hash_mark), breaks_words=False):
+            yield Text.assemble((hash_mark, line.style), part)  # on each line, so that all of them can be pasted
 
     def _table(self, table: Table) -> Iterator[RenderableType]:
         cells = [[self._text(cell, table.tones.get(cell, Tone.NONE)) for cell in row] for row in table.rows]
