@@ -16,6 +16,7 @@ from dkimctl.keys.metadata import Phase
 from dkimctl.keys.pair import Algorithm, generate
 from tests.conftest import FULL
 from tests.fleet_keys import changes, fleet_key, open_key
+from tests.relay_fleet import key_records
 from tests.rendering import pair, settings_for, store_for, tree
 
 OTHER = generate(Algorithm.ED25519)
@@ -43,9 +44,8 @@ def applied(settings: Settings, changed: ChangeSet) -> Applied:
 
 
 def rows(settings: Settings) -> list[str]:
-    """The names in the installed KeyTable."""
-    text = settings.at("/etc/opendkim/KeyTable").read_text()
-    return [line.split()[0] for line in text.splitlines() if line and not line.startswith("#")]
+    """The key records of the keys in the installed KeyTable."""
+    return key_records(settings)
 
 
 def test_a_relay_signs_with_what_the_fleet_says(settings: Settings) -> None:

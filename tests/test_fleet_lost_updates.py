@@ -146,7 +146,7 @@ def is_synced(root: Path) -> bool:
     """Whether a relay has both keys, and signs with them."""
     keys = root / "etc/opendkim/keys"
     return all(
-        f"mail._domainkey.{domain} " in text(root, TABLE) and (keys / domain / "mail.private").exists()
+        f" {domain}:mail:/" in text(root, TABLE) and (keys / domain / "mail.private").exists()
         for domain in ("a.example.net", "b.example.net")
     )
 

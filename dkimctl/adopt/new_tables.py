@@ -11,6 +11,7 @@ from dkimctl.opendkim.tables import Patterns, Row, key_entry, rows
 from dkimctl.signers.base import Content, SigningKey
 from dkimctl.signers.opendkim.dataset import row_domain
 from dkimctl.signers.opendkim.rendering import key_table, signing_table
+from dkimctl.signers.opendkim.row_names import RowNames
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +29,10 @@ def arrange(installed: Installed, candidates: Iterable[Candidate]) -> Arranged:
     taken = list(candidates)
     taken_rows = {row for candidate in taken for row in candidate.rows}
     keys = tuple(sorted((*_managed(installed), *map(_signing_key, taken)), key=lambda key: key.domain))
-    signing = signing_table(_signing_lines(installed, taken, taken_rows), keys, patterns=installed.signing.patterns)
-    key_rows = key_table(_key_lines(installed, taken_rows), keys)
+    signing_lines, key_lines = _signing_lines(installed, taken, taken_rows), _key_lines(installed, taken_rows)
+    names = RowNames(key_lines, signing_lines)
+    signing = signing_table(signing_lines, keys, names, patterns=installed.signing.patterns)
+    key_rows = key_table(key_lines, keys, names)
     return Arranged(
         signing,
         key_rows,

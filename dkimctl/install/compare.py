@@ -87,7 +87,7 @@ def _file_changes(files: Iterable[RenderedFile], settings: Settings) -> Iterator
             status = status_of(path)
             if status is None:
                 yield _change(file, Change.NEW, None)
-            elif not _same_content(path, status.st_size, file.content):
+            elif not _is_same(path, status, file):
                 yield _change(file, Change.CONTENT, status)
             elif not (_is_private(status, file, settings) if file.is_private else is_readable(status, daemon)):
                 yield _change(file, Change.MODE, status)
@@ -103,6 +103,12 @@ def _is_private(status: os.stat_result, file: RenderedFile, settings: Settings) 
     """Return whether a private key has the right mode, and the right owner where it can be set."""
     owner = find_daemon(file.owner, settings.root) if os.geteuid() == 0 else None
     return stat.S_IMODE(status.st_mode) == file.mode and (owner is None or status.st_uid == owner.uid)
+
+
+def _is_same(path: Path, status: os.stat_result, file: RenderedFile) -> bool:
+    if file.excerpt and file.made_from == Version.of(status):  # the other rows are those that are there
+        return file.excerpt.before == file.excerpt.after
+    return _same_content(path, status.st_size, file.content)
 
 
 def _same_content(path: Path, size: int, wanted: Iterable[bytes]) -> bool:

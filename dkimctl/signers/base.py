@@ -28,7 +28,7 @@ class SigningKey:
 
     @property
     def name(self) -> str:
-        """The key record's owner name; the KeyTable uses it too."""
+        """The key record's owner name."""
         return f"{self.selector}._domainkey.{self.domain}"
 
 

@@ -6,17 +6,19 @@ from dkimctl.names import counted, first_few
 from dkimctl.opendkim.managed_block import Foreign
 from dkimctl.opendkim.tables import SAMPLE, Patterns, Row, key_entry
 from dkimctl.signers.base import Notice, Selection
-from dkimctl.signers.opendkim.dataset import Replaced, foreign_rows, is_pattern
+from dkimctl.signers.opendkim.dataset import Replaced, is_pattern
+from dkimctl.signers.opendkim.foreign_rows import foreign_rows
+from dkimctl.signers.opendkim.row_names import RowNames, key_names
 
 _SHOWN = 5
 
 
-def key_table_notices(path: str, foreign: Foreign, selection: Selection) -> tuple[Notice, ...]:
+def key_table_notices(path: str, foreign: Foreign, selection: Selection, names: RowNames) -> tuple[Notice, ...]:
     """Rows that are no keys, and rows above ours with the same name."""
     found = foreign_rows(foreign, patterns=False)
     if not found:
         return ()
-    ours = {key.name: f"{key.domain}:{key.selector}:{key.path}" for key in selection.keys}
+    ours = {names.of(key): f"{key.domain}:{key.selector}:{key.path}" for key in selection.keys}
     return few(_key_row_notice(path, row, ours, foreign) for row in found)
 
 
@@ -39,7 +41,7 @@ def _key_row_notice(path: str, row: Row, ours: dict[str, str], foreign: Foreign)
 
 
 def signing_table_notices(
-    path: str, foreign: Foreign, key_foreign: Foreign, selection: Selection, kind: str
+    path: str, foreign: Foreign, key_foreign: Foreign, selection: Selection, kind: str, names: RowNames
 ) -> tuple[Notice, ...]:
     """Rows without a key, with an unknown key, that never fit, and rows above ours that take their mail."""
     patterns = kind == "refile"
@@ -47,21 +49,21 @@ def signing_table_notices(
     if not found:
         return ()
     known = {row.key for row in foreign_rows(key_foreign, patterns=False)}
-    wanted = {name for row in found for name in _key_names(row)} - known
-    unknown = wanted - {key.name for key in selection.keys if key.name in wanted}
+    wanted = {name for row in found for name in key_names(row)} - known
+    unknown = wanted - {name for key in selection.keys if (name := names.of(key)) in wanted}
     above = tuple(row for row in found if row.line <= len(foreign.above))
-    idle = () if patterns else _without_effect(found, selection)
+    idle = () if patterns else _without_effect(found, selection, names)
     passed_over = frozenset(idle)
     rows = (_signing_row_notice(path, row, unknown, patterns=patterns) for row in found if row not in passed_over)
-    return few(rows) + few(_shadows(path, above, selection, patterns=patterns)) + _idle_notice(path, idle)
+    return few(rows) + few(_shadows(path, above, selection, names, patterns=patterns)) + _idle_notice(path, idle)
 
 
-def _without_effect(found: tuple[Row, ...], selection: Selection) -> tuple[Row, ...]:
+def _without_effect(found: tuple[Row, ...], selection: Selection, names: RowNames) -> tuple[Row, ...]:
     """The patterns in a `file:` table whose mail our own lines sign."""
     starred = [row for row in found if is_pattern(row.key) and row.value]
     if not starred:
         return ()
-    replaced = Replaced(found, selection)
+    replaced = Replaced(found, selection, names)
     return tuple(row for row in starred if row in replaced)
 
 
@@ -74,18 +76,11 @@ def _idle_notice(path: str, idle: tuple[Row, ...]) -> tuple[Notice, ...]:
     return (Notice(message, "delete them when you like"),)
 
 
-def _key_names(row: Row) -> Iterator[str]:
-    for part in row.value.split("|"):
-        name = part.strip().partition(":")[0]
-        if name and name != "%":
-            yield name
-
-
 def _signing_row_notice(path: str, row: Row, unknown: set[str], *, patterns: bool) -> Notice | None:
     where = f"{path} line {row.line}"
     if not row.value:
         return Notice(f"{where}: {row.key} names no key, which makes opendkim crash", f"fix {where}", blocking=True)
-    missing = next((name for name in _key_names(row) if name in unknown), None)
+    missing = next((name for name in key_names(row) if name in unknown), None)
     if missing:
         return Notice(f"{where}: there is no key {missing} in the KeyTable, so this mail is deferred", f"fix {where}")
     if patterns and not {"*", "@"} & set(row.key):
@@ -102,7 +97,9 @@ def _signing_row_notice(path: str, row: Row, unknown: set[str], *, patterns: boo
     return None
 
 
-def _shadows(path: str, above: tuple[Row, ...], selection: Selection, *, patterns: bool) -> Iterator[Notice | None]:
+def _shadows(
+    path: str, above: tuple[Row, ...], selection: Selection, names: RowNames, *, patterns: bool
+) -> Iterator[Notice | None]:
     if not above:
         return
     if patterns:
@@ -115,7 +112,7 @@ def _shadows(path: str, above: tuple[Row, ...], selection: Selection, *, pattern
         below = f"x@{SAMPLE}.{key.domain}" if patterns else f".{key.domain}"
         for address in (apex, below) if key.subdomains else (apex,):
             row = fit(address)
-            if row is not None and row.value != key.name:
+            if row is not None and row.value != names.of(key):
                 yield _hiding(f"{path} line {row.line}", row, f"for {key.domain}")
                 break
 

@@ -8,7 +8,9 @@ from dkimctl.opendkim.longtable import Rows
 from dkimctl.opendkim.managed_block import read_foreign
 from dkimctl.opendkim.tables import Row, data_set
 from dkimctl.signers.base import Notice, Selection
-from dkimctl.signers.opendkim.dataset import Replaced, foreign_rows
+from dkimctl.signers.opendkim.dataset import Replaced
+from dkimctl.signers.opendkim.foreign_rows import foreign_rows
+from dkimctl.signers.opendkim.row_names import RowNames
 
 
 def lost_signatures(settings: Settings, selection: Selection) -> tuple[Notice, ...]:
@@ -32,8 +34,10 @@ def lost_signatures(settings: Settings, selection: Selection) -> tuple[Notice, .
 
 def _left_behind(settings: Settings, path: str, kind: str, selection: Selection) -> tuple[Notice, ...]:
     """A person's own lines in our table, which only opendkim reads."""
-    found = foreign_rows(read_foreign(settings.at(path)), patterns=kind == "refile")
-    replaced = Replaced(found, selection)
+    foreign = read_foreign(settings.at(path))
+    names = RowNames(read_foreign(settings.at(f"{settings.paths.opendkim_directory}/KeyTable")), foreign)
+    found = foreign_rows(foreign, patterns=kind == "refile")
+    replaced = Replaced(found, selection, names)
     lost = next((row for row in found if row.value and row not in replaced), None)
     if lost is None:
         return ()

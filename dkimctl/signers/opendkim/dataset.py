@@ -5,11 +5,15 @@ from collections.abc import Iterable
 from dkimctl.config.settings import Settings
 from dkimctl.opendkim import conf
 from dkimctl.opendkim.managed_block import Foreign
-from dkimctl.opendkim.tables import SAMPLE, Patterns, Row, data_set, rows
+from dkimctl.opendkim.tables import SAMPLE, Patterns, Row, data_set
 from dkimctl.signers.base import Notice, Selection, SigningKey
+from dkimctl.signers.opendkim.foreign_rows import foreign_rows
+from dkimctl.signers.opendkim.row_names import RowNames
 
 
-def table_kind(settings: Settings, foreign: Foreign, selection: Selection) -> tuple[str, tuple[Notice, ...]]:
+def table_kind(
+    settings: Settings, foreign: Foreign, selection: Selection, names: RowNames
+) -> tuple[str, tuple[Notice, ...]]:
     """The kind, and why it is not the one that was asked for.
 
     `file:` tables never match a pattern. When a person's patterns work today, and do what no line of ours does, the
@@ -19,7 +23,7 @@ def table_kind(settings: Settings, foreign: Foreign, selection: Selection) -> tu
     path = f"{settings.paths.opendkim_directory}/SigningTable"
     installed = conf.read(settings.paths.opendkim_conf, settings.at)
     in_use = data_set((installed and installed.get("SigningTable")) or "") == ("refile", path)
-    needed = patterns_needed(foreign, selection) if wanted == "file" and in_use else ()
+    needed = patterns_needed(foreign, selection, names) if wanted == "file" and in_use else ()
     if not needed:
         return wanted, ()
     first = needed[0]
@@ -31,12 +35,12 @@ def table_kind(settings: Settings, foreign: Foreign, selection: Selection) -> tu
     )
 
 
-def patterns_needed(foreign: Foreign, selection: Selection) -> tuple[Row, ...]:
+def patterns_needed(foreign: Foreign, selection: Selection, names: RowNames) -> tuple[Row, ...]:
     """A person's rows with a pattern that works today and that no line of ours replaces."""
     found = foreign_rows(foreign, patterns=True)
     if not any(is_pattern(row.key) for row in found):
         return ()
-    replaced, above, patterns = Replaced(found, selection), len(foreign.above), Patterns(found)
+    replaced, above, patterns = Replaced(found, selection, names), len(foreign.above), Patterns(found)
     return tuple(
         row
         for row in found
@@ -55,11 +59,14 @@ def is_pattern(key: str) -> bool:
 class Replaced:
     """The rows of a person's table, of either kind, that our own lines replace.
 
+    `names`: of our rows, where it is the table that has them.
+
     A row is replaced when our lines sign all the mail that it signs, and its key is ours, or the one that signs today
     for the managed domain itself, which ours succeeds. A row with yet another key is a person's exception.
     """
 
-    def __init__(self, found: Iterable[Row], selection: Selection) -> None:
+    def __init__(self, found: Iterable[Row], selection: Selection, names: RowNames | None = None) -> None:
+        self._names = names
         self._keys = {key.domain: key for key in selection.keys}
         self._succeeded = {(row_domain(row), row.value) for row in found if self._keys and _is_whole_domain(row)}
 
@@ -67,7 +74,8 @@ class Replaced:
         key = self._covering(row)
         if key is None:
             return False
-        return row.value == key.name or (key.domain, row.value) in self._succeeded
+        is_ours = row.value == key.name or (self._names is not None and row.value == self._names.of(key))
+        return is_ours or (key.domain, row.value) in self._succeeded
 
     def is_ours(self, row: Row) -> bool:
         """Return whether our lines sign all the mail of this row, with whatever key."""
@@ -96,10 +104,3 @@ def _is_whole_domain(row: Row) -> bool:
 def row_domain(row: Row) -> str:
     """Return the domain of a SigningTable row: without user, `*` and leading dot, in lower case."""
     return row.key.lower().rpartition("@")[2].removeprefix("*").removeprefix(".")
-
-
-def foreign_rows(foreign: Foreign, *, patterns: bool) -> tuple[Row, ...]:
-    """The rows on a person's lines, with the line numbers of the file."""
-    return tuple(
-        Row(row.key, row.value, line.number) for line in foreign.lines for row in rows([line.text], patterns=patterns)
-    )

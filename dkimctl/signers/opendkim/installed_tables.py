@@ -6,9 +6,11 @@ from typing import Self
 
 from dkimctl.config.settings import Settings
 from dkimctl.errors import DiskError
+from dkimctl.opendkim.managed_block import Foreign
 from dkimctl.opendkim.sorted_table import SortedTable, domain_of_key_row, domain_of_signing_row
 from dkimctl.opendkim.tables import key_entry, key_line, rows, signing_lines
 from dkimctl.signers.base import Content, Excerpt, Name, RenderedFile, Selection
+from dkimctl.signers.opendkim.row_names import RowNames
 
 
 class InstalledTables:
@@ -17,6 +19,7 @@ class InstalledTables:
     def __init__(self, settings: Settings) -> None:
         place = settings.paths.opendkim_directory
         self._paths = (f"{place}/KeyTable", f"{place}/SigningTable")
+        self._name = RowNames(Foreign(), Foreign()).of
         self._keys = SortedTable(settings.at(self._paths[0]), domain_of_key_row)
         self._signing = SortedTable(settings.at(self._paths[1]), domain_of_signing_row)
 
@@ -44,9 +47,11 @@ class InstalledTables:
     def files(self, selection: Selection, domains: Iterable[str]) -> tuple[RenderedFile, ...]:
         """Return both tables with the rows of a selection for these domains; one without a key gets none."""
         none = dict.fromkeys(sorted(domains), "")
-        keys = none | {key.domain: key_line(key.name, key.domain, key.selector, key.path) for key in selection.keys}
+        keys = none | {
+            key.domain: key_line(self._name(key), key.domain, key.selector, key.path) for key in selection.keys
+        }
         signing = none | {
-            key.domain: signing_lines(key.domain, key.name, subdomains=key.subdomains, patterns=False)
+            key.domain: signing_lines(key.domain, self._name(key), subdomains=key.subdomains, patterns=False)
             for key in selection.keys
         }
         return tuple(

@@ -22,6 +22,7 @@ from dkimctl.signers.opendkim.conffile import (
     with_include_last,
 )
 from dkimctl.signers.opendkim.dataset import table_kind
+from dkimctl.signers.opendkim.row_names import RowNames
 from dkimctl.signers.opendkim.trusted import host_list, host_notices, widened_notices
 from dkimctl.signers.socketdir import tmpfiles
 
@@ -34,11 +35,12 @@ def files(settings: Settings, selection: Selection) -> tuple[tuple[RenderedFile,
     keys = read_foreign(settings.at(f"{place}/KeyTable"))
     signing = read_foreign(settings.at(f"{place}/SigningTable"))
     hosts = read_foreign(settings.at(f"{place}/TrustedHosts"))
-    kind, kind_notices = table_kind(settings, signing, selection)
+    names = RowNames(keys, signing)
+    kind, kind_notices = table_kind(settings, signing, selection, names)
     trusted = tuple(dict.fromkeys(map(canonical_host, settings.signing.trusted_hosts)))
     contents = {
-        "KeyTable": (keys, key_table(keys, selection.keys)),
-        "SigningTable": (signing, signing_table(signing, selection.keys, patterns=kind == "refile")),
+        "KeyTable": (keys, key_table(keys, selection.keys, names)),
+        "SigningTable": (signing, signing_table(signing, selection.keys, names, patterns=kind == "refile")),
         "TrustedHosts": (hosts, host_list(hosts, trusted)),
     }
     tables = [
@@ -48,8 +50,8 @@ def files(settings: Settings, selection: Selection) -> tuple[tuple[RenderedFile,
     configuration, conf_notices = _configuration(settings, selection, kind)
     notices = (
         *kind_notices,
-        *key_table_notices(f"{place}/KeyTable", keys, selection),
-        *signing_table_notices(f"{place}/SigningTable", signing, keys, selection, kind),
+        *key_table_notices(f"{place}/KeyTable", keys, selection, names),
+        *signing_table_notices(f"{place}/SigningTable", signing, keys, selection, kind, names),
         *host_notices(f"{place}/TrustedHosts", hosts, trusted),
         *widened_notices(settings.signing.trusted_hosts),
         *conf_notices,
@@ -114,13 +116,13 @@ def _listens_at(theirs: Mapping[str, conf.Setting], socket: MilterSocket) -> boo
         return False
 
 
-def key_table(foreign: Foreign, keys: tuple[SigningKey, ...]) -> Content:
+def key_table(foreign: Foreign, keys: tuple[SigningKey, ...], names: RowNames) -> Content:
     """The KeyTable: people's lines, and one for each key."""
-    lines = Content(lambda: _joined(key_line(key.name, key.domain, key.selector, key.path) for key in keys))
+    lines = Content(lambda: _joined(key_line(names.of(key), key.domain, key.selector, key.path) for key in keys))
     return Content(lambda: foreign.around(lines))
 
 
-def signing_table(foreign: Foreign, keys: tuple[SigningKey, ...], *, patterns: bool) -> Content:
+def signing_table(foreign: Foreign, keys: tuple[SigningKey, ...], names: RowNames, *, patterns: bool) -> Content:
     """The SigningTable: people's lines, and one or two for each key.
 
     Of patterns the first that fits counts, so those of the deepest domains come first.
@@ -131,7 +133,7 @@ def signing_table(foreign: Foreign, keys: tuple[SigningKey, ...], *, patterns: b
         if patterns:
             ordered = sorted(keys, key=lambda key: -key.domain.count("."))
         return _joined(
-            signing_lines(key.domain, key.name, subdomains=key.subdomains, patterns=patterns) for key in ordered
+            signing_lines(key.domain, names.of(key), subdomains=key.subdomains, patterns=patterns) for key in ordered
         )
 
     return Content(lambda: foreign.around(lines()))

@@ -4,7 +4,7 @@ from dkimctl.opendkim.hosts import LOOPBACK, canonical_host, host_problem, is_ev
 from dkimctl.opendkim.managed_block import Foreign
 from dkimctl.signers.base import Content, Notice
 from dkimctl.signers.opendkim.cautions import few
-from dkimctl.signers.opendkim.dataset import foreign_rows
+from dkimctl.signers.opendkim.foreign_rows import foreign_rows
 
 
 def host_list(foreign: Foreign, trusted: tuple[str, ...]) -> Content:
