@@ -1,10 +1,9 @@
 """Output of verify-dns: reports shown as they come or together, counted, and recorded for a later run."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 from dkimctl.cli.app import App
 from dkimctl.cli.interrupts import undisturbed
@@ -24,14 +23,13 @@ _LINES = 1000  # printed at a time
 _BEGIN = '{"schema": 1, "reports": [\n'
 
 
-@dataclass(frozen=True, slots=True)
-class Portion:
+class Portion(NamedTuple):
     """A batch of reports, reduced to what is shown of them."""
 
     tally: Tally
     documents: tuple[str, ...] = ()
     """Each report on a line: for json and jsonl as it is printed, for prometheus the values needed at the end."""
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
     """For --resume."""
 
 
@@ -170,7 +168,7 @@ class ReportPrinter:
             known = tally_of(latest.values()).in_words
             raise KeyboardInterrupt(f"last state: {known or 'nothing'}") from None
         last = self.portion(list(latest.values()))
-        return self.show([replace(last, documents=()) if self._form == "jsonl" else last])
+        return self.show([last._replace(documents=()) if self._form == "jsonl" else last])
 
     @property
     def exit_code(self) -> int:

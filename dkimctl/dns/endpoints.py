@@ -3,8 +3,8 @@
 import ipaddress
 import re
 import socket
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from dkimctl.config.settings import Lookup
 from dkimctl.errors import UsageError, disk_errors
@@ -15,8 +15,7 @@ DNS_PORT = 53
 _WITH_PORT = re.compile(r"\[([^\]]*)\](?::([0-9]{1,5}))?|([^:]*):([0-9]{1,5})")
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(NamedTuple):
     """One address of one server, and the port."""
 
     address: str

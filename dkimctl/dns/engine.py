@@ -9,9 +9,8 @@ import select
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from dkimctl.dns.codec import question, read_message
 from dkimctl.dns.connections import Connections
@@ -26,8 +25,7 @@ from dkimctl.dns.wire import MalformedMessage
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Ready(Generic[T]):
+class Ready(NamedTuple, Generic[T]):
     """Results that needed no engine."""
 
     results: Sequence[T]

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 from dkimctl.dns.extended_errors import Errors, gives_a_reason
 
@@ -50,8 +51,7 @@ class StartOfAuthority:
 Data = str | tuple[bytes, ...] | StartOfAuthority | bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One resource record. `data`: TXT: its strings; A, AAAA, NS, CNAME, DNAME: text; SOA: its fields; else bytes."""
 
     name: str
@@ -61,8 +61,7 @@ class Record:
     data: Data
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """An answer. `over_tcp`, `edns` and `seconds` are about how it was got."""
 
     rcode: int

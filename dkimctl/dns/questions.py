@@ -9,7 +9,7 @@ import types
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Hashable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from dkimctl.dns.endpoints import Endpoint
 from dkimctl.dns.message import Message
@@ -33,8 +33,7 @@ class Trouble(StrEnum):
     NOT_A_NAME = "not a name for DNS"
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(NamedTuple):
     """No answer from one endpoint."""
 
     trouble: Trouble
@@ -46,8 +45,7 @@ class Failure:
 Reply = Message | Failure
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """One question to one endpoint. With `recursive` it is a resolver's to find out."""
 
     endpoint: Endpoint

@@ -1,9 +1,9 @@
 """Asking the resolvers: where a zone begins, which servers are authoritative for it, and what caches hold."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
+from typing import NamedTuple
 
 from dkimctl.dns.endpoints import Endpoint
 from dkimctl.dns.extended_errors import in_words
@@ -24,8 +24,7 @@ class Security(StrEnum):
     """The resolver does not resolve, such as an authoritative server asked in its place."""
 
 
-@dataclass(frozen=True, slots=True)
-class NameServer:
+class NameServer(NamedTuple):
     """One authoritative server of a zone, with every address it has."""
 
     name: str
@@ -33,8 +32,7 @@ class NameServer:
     """Empty when its name has no address."""
 
 
-@dataclass(frozen=True, slots=True)
-class Zone:
+class Zone(NamedTuple):
     """A zone, as the resolvers describe it."""
 
     name: str
@@ -47,8 +45,7 @@ class Zone:
     """The resolver that has the zone itself, and does not ask its servers: others may see another copy."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Cut:
+class _Cut(NamedTuple):
     """The start of a zone, with what came in the same reply."""
 
     zone: str
@@ -56,8 +53,7 @@ class _Cut:
     bogus: str
 
 
-@dataclass(frozen=True, slots=True)
-class NoZone:
+class NoZone(NamedTuple):
     """The reason for which no zone was found."""
 
     why: str
@@ -89,7 +85,7 @@ class Resolution:
         if isinstance(cut, NoZone):
             return cut
         zone = await self._zones.get(cut.zone, lambda: self._find_servers(cut.zone))
-        return zone if isinstance(zone, NoZone) else replace(zone, security=cut.security, bogus=cut.bogus)
+        return zone if isinstance(zone, NoZone) else zone._replace(security=cut.security, bogus=cut.bogus)
 
     async def addresses_of(self, host: str) -> tuple[Endpoint, ...]:
         """Return where a name server is asked: each address of its name; none when it has none."""
@@ -112,8 +108,7 @@ class Resolution:
         if isinstance(reply, Message) and reply.rcode == Rcode.SERVFAIL:
             unchecked = await self._ask_each(name, kind, checking_disabled=True)
             if isinstance(unchecked, Message) and unchecked.rcode in _TELLING:
-                return replace(
-                    unchecked,
+                return unchecked._replace(
                     bogus=f"the resolver answers SERVFAIL{in_words(reply.errors)}, and without validation it answers",
                 )
         return reply

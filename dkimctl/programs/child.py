@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from dkimctl.clock import SYSTEM_CLOCK
 from dkimctl.errors import Unavailable, reason, shell_word
@@ -32,8 +32,7 @@ _LOOK = 0.1  # seconds between two looks whether it has ended while something el
 _PIECE = 1 << 16
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(NamedTuple):
     """The result of a program that ended."""
 
     code: int

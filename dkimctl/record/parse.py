@@ -3,8 +3,8 @@
 import re
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from dkimctl.record.model import KeyRecord
 from dkimctl.record.taglist import SPACE, TagList, parse_tags, shown
@@ -26,8 +26,7 @@ class RecordFault(StrEnum):
     NO_KEY = "no p= tag"
 
 
-@dataclass(frozen=True, slots=True)
-class UnreadableRecord:
+class UnreadableRecord(NamedTuple):
     """A text that is not a usable key record: another kind of record, or a key record with a mistake in its form."""
 
     fault: RecordFault

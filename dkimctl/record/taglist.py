@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 SPACE = " \t\r\n"  # folding white space (RFC 6376 §2.8); a bare CR or LF is accepted, as every verifier does
 _TAG_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
@@ -10,15 +11,13 @@ _SPACES = re.compile(rf"[{SPACE}]+")
 _WITHOUT_SPACE = frozenset({"b", "bh", "h", "a", "c", "d", "s", "q", "t", "x", "l", "i", "v", "cv"})
 """Tags of a signature in which white space means nothing."""
 
-
 MOST_TAGS = 50_000
 """The tags of a list that are read: more than fit into any DNS record."""
 MOST_PROBLEMS = 1_000
 """The mistakes of a list that are noted."""
 
 
-@dataclass(frozen=True, slots=True)
-class TagProblem:
+class TagProblem(NamedTuple):
     """A mistake in the form of a tag list."""
 
     why: str

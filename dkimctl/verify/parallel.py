@@ -2,8 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from dkimctl.config.settings import Lookup
 from dkimctl.keys.knownbad import not_looked_for
@@ -17,8 +16,7 @@ _MOST = 512  # reports handed on at a time
 _SOON = 0.05  # seconds after which they are not waited for
 
 
-@dataclass(frozen=True, slots=True)
-class Manner(Generic[Item, T]):
+class Manner(NamedTuple, Generic[Item, T]):
     """The options of a check; all of it happens in the worker processes."""
 
     targets: Callable[[Iterable[Item]], Iterable[Target]]

@@ -79,7 +79,7 @@ class ReportTemplate:
     def _concluded(self, target: Target, text: str, security: Security, ttl: int, milliseconds: float) -> Report:
         owner = target.owner
         answers = self._answers(owner, text, ttl, milliseconds)
-        zone = replace(self._zone, security=security)
+        zone = self._zone._replace(security=security)
         survey = Survey(owner, zones=[zone], answers=answers, last=tuple(answers), aliases=[owner])
         return in_brief(conclude(target, survey, self._judge))
 

@@ -1,7 +1,8 @@
 """Findings and a verdict from the servers' answers."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from dkimctl.catalogue import presence, record_keys
 from dkimctl.findings import Finding, finding
@@ -39,8 +40,7 @@ _JUDGED = 8  # of several records at one name: enough to tell the right one and 
 _NOTHING = Judgement(None, None, (), None)
 
 
-@dataclass(frozen=True, slots=True)
-class _Texts:
+class _Texts(NamedTuple):
     """What the servers hold, judged."""
 
     texts: list[str]

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from dkimctl.catalogue import record_form as form
 from dkimctl.catalogue import record_keys as keys
@@ -47,8 +47,7 @@ _NOT_FIXED_BY_PUBLISHING = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(NamedTuple):
     """One text: the record in it, its key, what was noticed, and the right text where it is known."""
 
     record: KeyRecord | None

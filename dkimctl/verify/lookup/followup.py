@@ -1,7 +1,8 @@
 """Extra queries when a result looks wrong: misspelled names, wildcards, serials, the zone above, lame servers."""
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from dkimctl.catalogue import presence
 from dkimctl.dns.endpoints import Endpoint
@@ -20,8 +21,7 @@ _PARENTS_ASKED = 3
 _MOST_SERVERS = 8
 
 
-@dataclass(frozen=True, slots=True)
-class MisplacedRecord:
+class MisplacedRecord(NamedTuple):
     """A key record at another name than the right one."""
 
     entry: Entry
