@@ -223,11 +223,11 @@ class Years(RuleBasedStateMachine):
 
 
 def test_no_year_at_random_leaves_mail_without_a_record() -> None:
-    """In hundreds of simulated years every message can be verified, and two rotations are completed after each."""
+    """In a thousand simulated years every message can be verified, and two rotations are completed after each."""
     run_state_machine_as_test(
         Years,
         settings=settings(
-            max_examples=5_000 if FULL else 300,
+            max_examples=5_000 if FULL else 1_000,
             stateful_step_count=15,
             derandomize=not FULL,
             database=None,

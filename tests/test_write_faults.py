@@ -31,7 +31,7 @@ NAMING = (
     "/etc/dkimpy-milter/KeyTableEd25519",
 )
 """Where keys are named by which a daemon signs."""
-SAMPLE = 6
+SAMPLE = 4
 """Faults of each command, without DKIMCTL_TEST_FULL."""
 FLEET_SAMPLE = 2
 """The same of each command of a fleet."""
