@@ -15,7 +15,7 @@ from dkimctl.errors import DkimctlError
 from dkimctl.keys.pair import load
 from dkimctl.milter.message import probe_message
 from dkimctl.output.inspection import inspection_blocks
-from dkimctl.output.plain import plain_text
+from dkimctl.output.plain import plain_lines
 from dkimctl.sandbox import Sandbox
 from tests.conftest import Dkimctl
 
@@ -160,4 +160,4 @@ def test_anything_at_all(content: bytes) -> None:
     for prefix in (b"", b'v=DKIM1; p="', b"DKIM-Signature: v=1; bh=", b"From: a@b.example\r\nDKIM-Signature: v=1; b="):
         with suppress(DkimctlError):
             explained = explain(prefix + content, lambda owner: (), datetime.now(UTC))
-            assert plain_text(inspection_blocks(explained, 2))
+            assert "".join(plain_lines(inspection_blocks(explained, 2)))

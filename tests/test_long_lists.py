@@ -14,7 +14,7 @@ from dkimctl.lifecycle.status import Status
 from dkimctl.names import merged
 from dkimctl.output.layout import Made, Table
 from dkimctl.output.machine import document, document_parts
-from dkimctl.output.plain import plain_text
+from dkimctl.output.plain import plain_lines
 from dkimctl.signers.packed_names import PackedNames
 
 AT = "2026-11-23T10:04:02Z"
@@ -75,7 +75,9 @@ def test_json_of_rows_is_that_of_a_tuple() -> None:
 def test_a_table_of_made_rows_is_that_of_a_list() -> None:
     """Its columns are as wide as its widest cells, wherever they are."""
     made = [("a" * (n % 40), f"{n}", "") for n in range(300)]
-    assert plain_text([Table(("X", "Y", "Z"), Made(300, lambda: made))]) == plain_text([Table(("X", "Y", "Z"), made)])
+    assert "".join(plain_lines([Table(("X", "Y", "Z"), Made(300, lambda: made))])) == "".join(
+        plain_lines([Table(("X", "Y", "Z"), made)])
+    )
     assert ("a", "1", "") in Made(300, lambda: made) and ("b", "1", "") not in Made(300, lambda: made)
 
 

@@ -11,7 +11,7 @@ import pytest
 from dkimctl.catalogue import CATALOGUE
 from dkimctl.config.settings import Lookup
 from dkimctl.keys.pair import Algorithm
-from dkimctl.output.plain import plain_text
+from dkimctl.output.plain import plain_lines
 from dkimctl.output.verification import report_blocks
 from dkimctl.record.model import KeyRecord
 from dkimctl.record.parse import UnreadableRecord, parse_record
@@ -129,7 +129,7 @@ def test_end_to_end_is_the_same(
     reports = list(check([Target(name, "example.com") for name in targets], served))
     for report in reports:
         assert_valid_report(report)
-        lines = plain_text(report_blocks(report)).splitlines()
+        lines = "".join(plain_lines(report_blocks(report))).splitlines()
         assert max(map(len, lines)) <= 80, report.selector
         assert all(line.isprintable() for line in lines), report.selector
     wrong = {

@@ -1,5 +1,6 @@
 """Results and messages on a real terminal: laid out at its width, in colours, and never so that a copy is broken."""
 
+import io
 import re
 import socket
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ from dkimctl.cli.commands import COMMANDS
 from dkimctl.cli.fleet import command as fleet
 from dkimctl.cli.ovh import command as ovh
 from dkimctl.output.commands import NAMES, pieces, with_options
+from dkimctl.output.layout import paragraph
+from dkimctl.output.screen import show
 from dkimctl.sandbox import Sandbox, Switches
 from tests.conftest import Dkimctl, Run, Scratch
 from tests.terminals import Seen, on_terminal
@@ -229,3 +232,13 @@ def test_waiting_shows_for_what(scratch: Scratch) -> None:
     assert seen.code == 1
     assert "waiting up to 8 s until mail._domainkey.example.com is right" in seen.text
     assert re.search(r"0:0\d waiting up to 8 s", seen.text)
+
+
+def test_what_follows_a_command_begins_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the sentence around two commands nothing but words is left: no line begins with the `;` between them."""
+    monkeypatch.setenv("COLUMNS", "50")
+    shown = io.StringIO()
+    both = "replace it: dkimctl rotate --now a.example; or end it: dkimctl delete a.example --stop-signing"
+    show([paragraph(both)], shown)
+    commands = ["dkimctl rotate --now a.example", "dkimctl delete a.example --stop-signing"]
+    assert shown.getvalue().splitlines() == ["replace it:", commands[0], "or end it:", commands[1]]

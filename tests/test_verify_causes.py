@@ -10,7 +10,7 @@ import pytest
 from dkimctl.config.settings import Lookup
 from dkimctl.keys.metadata import Tags
 from dkimctl.keys.pair import Algorithm, generate
-from dkimctl.output.plain import plain_text
+from dkimctl.output.plain import plain_lines
 from dkimctl.output.verification import report_blocks
 from dkimctl.publish.plan import Wanted
 from dkimctl.publish.waiting import is_served, not_served
@@ -117,8 +117,8 @@ def test_a_wildcard_on_the_way_is_named(place: Place, domain: str, wild: str, pu
     assert fixes
     assert all(fix.startswith(f"publish the key record at {publish_at}; ") for fix in fixes.values()), fixes
     assert report.publish_at == publish_at
-    assert f"{publish_at}. IN TXT" in plain_text(report_blocks(report))
-    assert "a.example. IN TXT" not in plain_text(report_blocks(report)).replace(publish_at, "")
+    assert f"{publish_at}. IN TXT" in "".join(plain_lines(report_blocks(report)))
+    assert "a.example. IN TXT" not in "".join(plain_lines(report_blocks(report))).replace(publish_at, "")
 
 
 @needs("knotd", "unbound")
@@ -196,7 +196,7 @@ def test_a_firewall_is_said(place: Place) -> None:
     assert codes(report) == {"DKIM107", "DKIM511"}
     assert report.verdict == "unknown"
     assert "--nameserver" in next(f.fix for f in report.findings if f.code == "DKIM511")
-    assert "another text" not in plain_text(report_blocks(report))
+    assert "another text" not in "".join(plain_lines(report_blocks(report)))
 
 
 @needs("knotd", "unbound")

@@ -11,7 +11,7 @@ import pytest
 from dkimctl.config.settings import Lookup
 from dkimctl.keys.metadata import Tags
 from dkimctl.keys.pair import Algorithm, generate
-from dkimctl.output.plain import plain_text
+from dkimctl.output.plain import plain_lines
 from dkimctl.output.verification import report_blocks
 from dkimctl.record.model import record_for
 from dkimctl.verify.check import check
@@ -190,7 +190,7 @@ def test_a_hostile_server_gets_its_finding(
     report = hostile(name)
     assert time.monotonic() - begun < DEADLINE
     assert_valid_report(report)
-    shown = plain_text(report_blocks(report))
+    shown = "".join(plain_lines(report_blocks(report)))
     assert all(line.isprintable() and len(line) <= 80 for line in shown.splitlines()), shown
     assert {f.code for f in report.findings} == CASES[name][2], report.findings
     if report.verdict is Verdict.RIGHT:

@@ -70,7 +70,7 @@ def _version(value: str) -> str:
 
 def _algorithm(value: str) -> str:
     known = {
-        "rsa-sha256": "RSA over a SHA-256 hash: which every verifier supports",
+        "rsa-sha256": "RSA over a SHA-256 hash, which every verifier supports",
         "rsa-sha1": "RSA over a SHA-1 hash: verifiers must refuse it (RFC 8301)",
         "ed25519-sha256": "Ed25519 over a SHA-256 hash (RFC 8463): not every receiver verifies it yet",
     }

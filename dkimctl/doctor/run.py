@@ -33,24 +33,6 @@ from dkimctl.host.world import World
 from dkimctl.names import counted
 from dkimctl.signers.registry import signer_of
 
-CHECKS: tuple[Check, ...] = (
-    check_conf,
-    check_start,
-    check_tables,
-    check_lost_rows,
-    check_keys,
-    check_configured_keys,
-    check_hosts,
-    check_signing_macros,
-    check_left_alone,
-    check_milters,
-    check_other_milters,
-    check_content_filters,
-    check_filters,
-    check_machine,
-    check_clock,
-)
-"""Checks of this machine alone: none of them queries DNS or another host."""
 _FOR_ANY_SIGNER: tuple[Check, ...] = (
     check_configured_keys,
     check_milters,
@@ -60,6 +42,18 @@ _FOR_ANY_SIGNER: tuple[Check, ...] = (
     check_machine,
     check_clock,
 )
+CHECKS: tuple[Check, ...] = (
+    check_conf,
+    check_start,
+    check_tables,
+    check_lost_rows,
+    check_keys,
+    check_hosts,
+    check_signing_macros,
+    check_left_alone,
+    *_FOR_ANY_SIGNER,
+)
+"""Checks of this machine alone: none of them queries DNS or another host."""
 
 _FOR_OTHERS_ALONE: tuple[Check, ...] = (
     check_conf,

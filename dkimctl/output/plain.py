@@ -9,13 +9,8 @@ from dkimctl.output.layout import Block, Line, Prose, Table
 WIDTH = 80
 
 
-def plain_text(blocks: Iterable[Block]) -> str:
-    """The blocks one below the other, ending with a line feed unless there are none."""
-    return "".join(plain_lines(blocks))
-
-
 def plain_lines(blocks: Iterable[Block]) -> Iterator[str]:
-    """Yield the same in parts: a paragraph, a line, or the row of a table, each with its line feed."""
+    """Yield the blocks in parts: a paragraph, a line, or the row of a table, each with its line feed."""
     for block in blocks:
         match block:
             case Line(text):

@@ -15,7 +15,7 @@ def show_removal(removed: Removed, timer: Done | None, timer_files: Iterable[str
     would = "would be " if timer is None else ""
     terminal.show(Line(f"{taken.path}: {would}{taken.outcome}") for taken in removed.files)
     terminal.show(
-        Line(f"main.cf: {name} {would}{'no longer set' if value is None else f'= {value}'}")
+        Line(f"main.cf: {name} {would}{'unset' if value is None else f'= {value}'}")
         for name, value in removed.postfix.items()
     )
     terminal.show(Line(f"{path}: would be removed") for path in timer_files)

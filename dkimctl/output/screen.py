@@ -96,8 +96,11 @@ class _Page:
 
     def _wrapped(self, text: Text, width: int, *, breaks_words: bool) -> Iterator[Text]:
         """Return the lines of a text; a command, and a word that is longer than a line, has a line of its own."""
+        after_command = False
         for piece in _wholes(text.plain, None if breaks_words else width):
-            line = Text(piece.text.strip(), text.style)
+            # the end of the line separates as well as the `;` that the sentence has after a command
+            line = Text(piece.text.strip().lstrip(";, " if after_command else ""), text.style)
+            after_command = piece.is_whole
             if piece.is_whole:
                 yield from self._command(line, width)
             elif line.plain:

@@ -23,7 +23,7 @@ from dkimctl.errors import DkimctlError
 from dkimctl.keys.metadata import Tags
 from dkimctl.keys.pair import Algorithm, KeyPair, generate
 from dkimctl.output.inspection import inspection_blocks
-from dkimctl.output.plain import plain_text
+from dkimctl.output.plain import plain_lines
 from dkimctl.record.model import record_for
 from tests.bench.measure import Claim, report
 from tests.signatures import MESSAGE, signed_by_hand
@@ -143,7 +143,7 @@ def inspected(content: bytes, record: str) -> float:
     """Seconds of this process that it takes to explain and print it."""
     start = time.process_time()
     with suppress(DkimctlError):
-        plain_text(inspection_blocks(explain(content, lambda _: (record,), datetime.now(UTC))))
+        "".join(plain_lines(inspection_blocks(explain(content, lambda _: (record,), datetime.now(UTC)))))
     return time.process_time() - start
 
 

@@ -39,20 +39,7 @@ class ReportTemplate:
             self._models[kind] = model
         if not model.is_right:
             return self._in_full(model, target, text, security, ttl, milliseconds)
-        if self._nameless:
-            return model
-        owner = target.owner
-        return Report(
-            target=target,
-            domain=target.domain,
-            selector=target.selector,
-            owner=owner,
-            verdict=model.verdict,
-            findings=model.findings,
-            zone=model.zone,
-            dnssec=security,
-            publish_at=owner,
-        )
+        return model if self._nameless else _copied(model, target, security)
 
     def _in_full(
         self, model: Report, target: Target, text: str, security: Security, ttl: int, milliseconds: float
@@ -61,19 +48,12 @@ class ReportTemplate:
         if any(model.domain in one.seen + one.fix for one in model.findings):
             return self._concluded(target, text, security, ttl, milliseconds)
         owner = target.owner
-        return Report(
-            target=target,
-            domain=target.domain,
-            selector=target.selector,
-            owner=owner,
-            verdict=model.verdict,
+        return replace(
+            _copied(model, target, security),
             findings=tuple(replace(one, subject=owner) for one in model.findings),
-            zone=model.zone,
-            dnssec=security,
             answers=tuple(self._answers(owner, text, ttl, milliseconds)),
             text=text,
             record=self._judge(text, target).record,
-            publish_at=owner,
         )
 
     def _concluded(self, target: Target, text: str, security: Security, ttl: int, milliseconds: float) -> Report:
@@ -100,3 +80,19 @@ class ReportTemplate:
         return ServerAnswer(
             owner, server.name, str(endpoint), AnswerState.TEXT, texts=(text,), ttl=ttl, milliseconds=milliseconds
         )
+
+
+def _copied(model: Report, target: Target, security: Security) -> Report:
+    """Return the model's report in brief for another name."""
+    owner = target.owner
+    return Report(
+        target=target,
+        domain=target.domain,
+        selector=target.selector,
+        owner=owner,
+        verdict=model.verdict,
+        findings=model.findings,
+        zone=model.zone,
+        dnssec=security,
+        publish_at=owner,
+    )
