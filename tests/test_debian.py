@@ -32,6 +32,23 @@ def test_nothing_of_the_mail_is_removed_with_the_package() -> None:
     assert "/etc/opendkim/keys" in text
 
 
+def test_purging_says_what_is_true(tmp_path: Path) -> None:
+    """Silent where it was never used; what is left is named; that mail is signed only where a daemon is set up."""
+    keys, conf = tmp_path / "etc/opendkim/keys", tmp_path / "etc/opendkim.conf"
+    script = re.sub(r"(?<![\w/])/(?=etc|var)", f"{tmp_path}/", (DEBIAN / "dkimctl.postrm").read_text())
+
+    def said() -> str:
+        return subprocess.run(["sh", "-c", script, "sh", "purge"], check=True, capture_output=True, text=True).stdout
+
+    conf.parent.mkdir()
+    conf.write_text("#KeyFile /etc/dkimkeys/example.private\nSocket local:/run/opendkim/opendkim.sock\n")
+    assert said() == ""
+    keys.mkdir(parents=True)
+    assert str(keys) in said() and "No daemon here is set up to sign mail." in said() and str(conf) not in said()
+    conf.write_text("KeyTable refile:/etc/opendkim/KeyTable\n")
+    assert "Mail is signed as before" in said() and str(conf) in said()
+
+
 @pytest.mark.parametrize(
     "path", sorted(path for path in DEBIAN.iterdir() if path.is_file()), ids=lambda path: path.name
 )
