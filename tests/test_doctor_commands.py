@@ -67,6 +67,7 @@ NOT_APPLIED = {
     "DKIM912": "this machine's clock: test_doctor_clock.py",
     "DKIM916": "the timer of this machine: test_lifecycle_last_run.py",
     "DKIM917": "the clock that jumped since the last run: test_lifecycle_last_run.py",
+    "DKIM918": "the units of this machine: test_init_units.py",
     "DKIM990": "who runs doctor",
     "DKIM991": "what is installed here",
     "DKIM992": "nothing is wrong",

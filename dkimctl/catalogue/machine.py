@@ -69,6 +69,14 @@ CLOCK_NOT_TRUSTED = entry(
     "Its last run is dated in the future, or more than 400 days ago: every waiting time would be wrong.",
     "timedatectl set-ntp true  # or, if the clock is right: rm /var/lib/dkimctl/rotate.json",
 )
+UNITS_OUTDATED = entry(
+    918,
+    WARNING,
+    "systemd's units are not those that this dkimctl and its configuration ask for",
+    "They are of another version, of an older dkimctl.toml or of another role in a fleet, or run a dkimctl that is "
+    "gone: rotate may run at other hours, lack the right to write a file, or not run.",
+    "sudo dkimctl init",
+)
 UNREAD = entry(
     990,
     UNKNOWN,

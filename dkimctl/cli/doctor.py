@@ -49,7 +49,8 @@ def command(app: App, fix: bool, dns: bool | None, form: str) -> int:
         changed = fix and apply_repairs(app.settings, app.clock, app.terminal.note, app.terminal.failure)
         world = read_world(app.settings)
         asks = world.is_live if dns is None else dns
-        checks = (*(_checks_that_ask(app) if asks else CHECKS), _check_rotation(app), *_checks_of_fleet(app))
+        of_host = _checks_that_ask(app) if asks else CHECKS
+        checks = (*of_host, _check_rotation(app), _check_units(app), *_checks_of_fleet(app))
         found = findings(
             diagnose(
                 world,
@@ -81,6 +82,17 @@ def _check_rotation(app: App) -> "Check":
             yield from map(Diagnosis, rotation_findings(app.settings, store, app.clock, app.relays))
 
     return check_rotation
+
+
+def _check_units(app: App) -> "Check":
+    """Return the check whether the units are those that `init` would put there."""
+    from dkimctl.doctor.base import Diagnosis
+    from dkimctl.timer.outdated import unit_findings
+
+    def check_units(_: "World") -> "Iterator[Diagnosis]":
+        yield from map(Diagnosis, unit_findings(app.settings))
+
+    return check_units
 
 
 def _life_store(app: App) -> "LifecycleStore | None":

@@ -13,8 +13,9 @@ def command(app: App, uninstall: bool) -> int:
 
     On a relay of a fleet it is a timer for fleet sync, every minute, and a unit that asks once before the signer
     starts; dkimctl-sync-watch.service, for changes at once, is installed and not enabled. A file that a person
-    wrote or changed is neither replaced nor removed. Run it again after an upgrade, after a change of the paths or
-    hours in dkimctl.toml, or after fleet join.
+    wrote or changed is neither replaced nor removed. Units that a package has are used from there, unless dkimctl.toml
+    asks for others. Run it again after an upgrade, after a change of the paths or hours in dkimctl.toml, or after
+    fleet join; doctor says when that is due.
     """
     from dkimctl.output.initial import show_init
     from dkimctl.timer import init

@@ -1,17 +1,20 @@
 """What `init` puts in place."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from dkimctl.config.commented import commented_file
 from dkimctl.config.load import DEFAULT_FILE
 from dkimctl.config.settings import Settings
+from dkimctl.files import is_there, read_file
 from dkimctl.fleet.role import is_member, is_relay
 from dkimctl.lifecycle.hooks import PLACE, Stage
 from dkimctl.timer import units
 from dkimctl.timer.relay_units import relay_units
 
 UNITS = "/etc/systemd/system"
+PACKAGED = ("/usr/lib/systemd/system", "/lib/systemd/system")
+"""Where a package has its units; one of the same name in UNITS takes precedence over them: systemd.unit(5)."""
 STATE = "/var/lib/dkimctl"
 _HOOKS_README = """\
 Executable files in these directories are run around the rotation of a DKIM key, in the order of their names:
@@ -40,7 +43,7 @@ def wanted_files(settings: Settings, program: Sequence[str]) -> MappingProxyType
     A fleet's relay gets the units that sync, any other host those that rotate. The configuration is among them where
     none was read.
     """
-    named = _named(settings)
+    named = named_configuration(settings)
     found: dict[str, str] = {}
     if not is_relay(settings):
         found |= rotation_units(settings, [*program, "rotate", *named])
@@ -61,5 +64,21 @@ def rotation_units(settings: Settings, command: Sequence[str]) -> dict[str, str]
     }
 
 
-def _named(settings: Settings) -> list[str]:
+def packaged_unit(settings: Settings, name: str) -> str:
+    """Return the path of the unit that the package has; empty where it has none."""
+    return next((path for place in PACKAGED if is_there(settings.at(path := f"{place}/{name}"))), "")
+
+
+def packaged_units(settings: Settings, wanted: Mapping[str, bytes]) -> dict[str, str]:
+    """Return those of the wanted units that the package has with the same text, each with the package's path."""
+    found = {path: packaged_unit(settings, path.rpartition("/")[2]) for path in wanted if path.startswith(UNITS)}
+    return {
+        path: there
+        for path, there in found.items()
+        if there and read_file(settings.at(there)) == units.packaged(wanted[path].decode()).encode()
+    }
+
+
+def named_configuration(settings: Settings) -> list[str]:
+    """Return the option by which a unit finds the configuration; nothing where that is in its usual place."""
     return ["--config", str(settings.source)] if settings.source not in (None, settings.at(DEFAULT_FILE)) else []

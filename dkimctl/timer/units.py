@@ -100,6 +100,11 @@ def header(unit: str) -> str:
     return _HEADER.format(unit)
 
 
+def packaged(text: str) -> str:
+    """Return the text of a unit as the Debian package has it, which nobody's `init` wrote."""
+    return text.replace("# Written by `dkimctl init`. To", "# To", 1)
+
+
 def command_line(command: Sequence[str]) -> str:
     """Return a command as ExecStart= wants it."""
     return " ".join(map(_quoted, command))
