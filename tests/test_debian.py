@@ -42,8 +42,10 @@ def test_purging_says_what_is_true(tmp_path: Path) -> None:
 
     conf.parent.mkdir()
     conf.write_text("#KeyFile /etc/dkimkeys/example.private\nSocket local:/run/opendkim/opendkim.sock\n")
+    (tmp_path / "etc/dkimctl").mkdir()
     assert said() == ""
     keys.mkdir(parents=True)
+    (keys / "example.com").mkdir()
     assert str(keys) in said() and "No daemon here is set up to sign mail." in said() and str(conf) not in said()
     conf.write_text("KeyTable refile:/etc/opendkim/KeyTable\n")
     assert "Mail is signed as before" in said() and str(conf) in said()
