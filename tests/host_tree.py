@@ -4,6 +4,7 @@ Owners other than root need root. `doctor --root` reads such a tree, `namespace`
 """
 
 import os
+import re
 import shutil
 import subprocess
 from functools import cache
@@ -118,7 +119,9 @@ class Tree:
     def _postfix(self) -> None:
         self.write(MAIN_PATH, MAIN)
         master = Path("/usr/share/postfix/master.cf.dist")
-        self.write(MASTER_PATH, master.read_text() if master.exists() else "")
+        text = master.read_text() if master.exists() else ""
+        # in a chroot, as Debian 12 and 13 have it; the next one has not
+        self.write(MASTER_PATH, re.sub(r"(?m)^((?:smtp +inet|cleanup +unix) +n +- +)n", r"\1y", text))
         self.directory("/var/spool/postfix", 0o755)
         self.directory("/var/spool/postfix/opendkim", 0o2750, (OPENDKIM[0], POSTFIX[1]))
 

@@ -187,7 +187,15 @@ SYSTEM = (
     *("/etc/ovh.conf", "/etc/dkimctl/ovh.conf"),
     *("/etc/postgresql-common**", "/etc/machine-id", f"{KEYS}/example.org**", "/srv/exported/example.org**"),
     f"{KEYS}/domain.tld/dk*.private",  # setup looks whether the month's selector is taken
-    *("/etc/rspamd", "/etc/rspamd/*", "/etc/rspamd/*/*", "/run/rspamd/*", "/run/dkimpy-milter/*", "/run/opendkim"),
+    *(
+        "/etc/rspamd",
+        "/etc/rspamd/*",
+        "/etc/rspamd/*/*",
+        "/etc/rspamd/*/*/*",
+        "/run/rspamd/*",
+        "/run/dkimpy-milter/*",
+        "/run/opendkim",
+    ),
     *(
         "/var/run/opendkim/opendkim.pid",
         "/etc/tmpfiles.d/*",
