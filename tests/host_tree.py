@@ -120,7 +120,7 @@ class Tree:
         self.write(MAIN_PATH, MAIN)
         master = Path("/usr/share/postfix/master.cf.dist")
         text = master.read_text() if master.exists() else ""
-        # in a chroot, as Debian 12 and 13 have it; the next one has not
+        # in a chroot, as Debian 12 and 13 have it; sid has not
         self.write(MASTER_PATH, re.sub(r"(?m)^((?:smtp +inet|cleanup +unix) +n +- +)n", r"\1y", text))
         self.directory("/var/spool/postfix", 0o755)
         self.directory("/var/spool/postfix/opendkim", 0o2750, (OPENDKIM[0], POSTFIX[1]))
