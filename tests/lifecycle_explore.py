@@ -85,6 +85,24 @@ def violations(world: World) -> list[tuple[str, str]]:
     return found
 
 
+def is_too_early(world: World, do: Do, place: int) -> bool:
+    """Return True for a step that a run after a long gap leaves to a later one: it proves, and puts records back."""
+    if world.returned is None or do in (Do.LOOK, Do.PROVE):
+        return False
+    if do in _TAKES:
+        return not key_of(world.keys[place]).leak
+    if do is Do.PUBLISH and key_of(world.keys[place]).has_signed:
+        return False
+    return not any(_is_bad(world.keys[relay.files], index) for index, relay in enumerate(world.relays))
+
+
+def _is_bad(number: int, index: int) -> bool:
+    """Return True when a key that signs is known not to work."""
+    key = key_of(number)
+    on = key.on[index]
+    return bool(key.leak) or key.record.missing is not None or (on.failed is not None and on.since is None)
+
+
 _TAKES = (Do.REVOKE, Do.REMOVE, Do.PURGE)
 
 
@@ -161,7 +179,7 @@ def explore(decide: Decide, size: Size = ONE, *, limit: int = 10**9, live_every:
                     return _failed(found, parents, world, wrong, core)
             for label, step in _steps(world, core):
                 found.hits[label] += 1
-                if label.startswith("I6"):
+                if label.startswith(("I6", "I13")):
                     return _failed(found, parents, world, label, core)
                 after = canonical(step, core.size)
                 if after not in parents:
@@ -182,9 +200,14 @@ def canonical(world: World, size: Size) -> World:
     """Return the same state without the ages that count for nothing."""
     keys = tuple([settled(number, size.slots) for number in world.keys])
     faults = world.faults
-    if faults and not any(relay.is_cut for relay in world.relays) and not any(is_troubled(number) for number in keys):
+    if (
+        faults
+        and world.returned is None
+        and not any(relay.is_cut for relay in world.relays)
+        and not any(is_troubled(number) for number in keys)
+    ):
         faults = 0  # it is over and forgotten: the next may come
-    return World(keys, world.relays, faults)
+    return World(keys, world.relays, faults, world.returned)
 
 
 def _steps(world: World, core: _Core) -> Iterator[tuple[str, World]]:
@@ -195,15 +218,17 @@ def _steps(world: World, core: _Core) -> Iterator[tuple[str, World]]:
         yield "gather", noted
     yield from _ends(noted, core, core.steps(noted))
     if core.size.begins:
-        yield from _ends(noted, core, core.steps(noted, begin=True))
+        yield from _ends(noted, core, core.steps(noted, begin=True), is_asked=True)
 
 
-def _ends(noted: World, core: _Core, steps: Steps) -> Iterator[tuple[str, World]]:
+def _ends(noted: World, core: _Core, steps: Steps, *, is_asked: bool = False) -> Iterator[tuple[str, World]]:
     for do, place in steps:
         if breaks_the_rule(noted, do, place):
             yield f"I6: {do} while the record of a key that signs is missing", noted
         if takes_a_standby(noted, do, place):
             yield f"I6: {do} of a key that never signed", noted
+        if not is_asked and is_too_early(noted, do, place):
+            yield f"I13: {do} in the first run after a long gap", noted
         for outcome, after in outcomes(noted, do, place, core.size):
             yield f"{do} {outcome}", after
 

@@ -35,6 +35,7 @@ POLICY = Policy(
     keep_after=DELIVERY,
     revoked_for=1,
     private_key_for=1,
+    care=1,
     check_every=1,
     checks_after_switch=(),
     publish_again=0,
@@ -114,6 +115,8 @@ class World(NamedTuple):
     """By place, the number of a `Key`."""
     relays: tuple[Relay, ...]
     faults: int = 0
+    returned: int | None = None
+    """When a run looked again after a long gap, or after a jump of the clock: in ticks before now, for one tick."""
 
 
 # --- numbers of keys: every step of one key is computed once
@@ -147,12 +150,12 @@ def replaced(values: tuple[T, ...], place: int, value: T) -> tuple[T, ...]:
 
 def with_key(world: World, place: int, number: int) -> World:
     """Return the world with another key at this place."""
-    return World(replaced(world.keys, place, number), world.relays, world.faults)
+    return World(replaced(world.keys, place, number), world.relays, world.faults, world.returned)
 
 
 def with_relay(world: World, index: int, relay: Relay) -> World:
     """Return the world with this relay in another state."""
-    return World(world.keys, replaced(world.relays, index, relay), world.faults)
+    return World(world.keys, replaced(world.relays, index, relay), world.faults, world.returned)
 
 
 def start(size: Size) -> World:
@@ -179,10 +182,10 @@ def _facts_number(number: int) -> int:
     return numbered(Key(key.exists, key.private, record=key.record, on=key.on, leak=key.leak, is_purged=key.is_purged))
 
 
-def known(world: World) -> tuple[tuple[int, ...], tuple[int | None, ...]]:
+def known(world: World) -> tuple[tuple[int, ...], tuple[int | None, ...], int | None]:
     """Return what the facts are made of: states in which it is the same have the same plan."""
     tables = tuple(None if relay.is_cut else relay.files for relay in world.relays)
-    return tuple([_facts_number(number) for number in world.keys]), tables
+    return tuple([_facts_number(number) for number in world.keys]), tables, world.returned
 
 
 @cache
@@ -211,8 +214,9 @@ def _key_facts(number: int, place: int, tables: tuple[int | None, ...], size: Si
 
 def facts_of(world: World, size: Size) -> Facts:
     """Return what was noted, and what is read from the relays just now."""
-    numbers, tables = known(world)
+    numbers, tables, returned = known(world)
     keys = tuple(
         _key_facts(number, place, tables, size) for place, number in enumerate(numbers) if all_keys[number].exists
     )
-    return Facts("example.com", keys, free_selector=not all(all_keys[number].exists for number in world.keys))
+    is_free = not all(all_keys[number].exists for number in world.keys)
+    return Facts("example.com", keys, free_selector=is_free, returned=returned)

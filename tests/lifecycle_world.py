@@ -101,6 +101,9 @@ def _faults(world: World, size: Size) -> Iterator[tuple[str, World]]:
             yield "record deleted", with_key(world, place, _changed(number, account=NOTHING, is_hurt=True))
         if key.exists and not key.is_purged and not key.is_ended and "key leaked" in size.kinds:
             yield "key leaked", with_key(world, place, _changed(number, leak=Leak.KEY))
+    if "clock ahead" in size.kinds:
+        keys = tuple(_long_ago(number) for number in world.keys)
+        yield "clock ahead", world._replace(keys=keys, returned=0)
     if len(world.relays) > 1 and "relay cut off" in size.kinds:
         for index, relay in enumerate(world.relays):
             keys = tuple(_frozen(number, index, relay.files == place) for place, number in enumerate(world.keys))
@@ -117,7 +120,7 @@ _RELAY_AGES = {"left": POLICY.private_key_for, "since": POLICY.rotate_after}
 def tick(world: World, size: Size) -> World:
     """Let time pass while every relay signs mail."""
     keys = _one_tick_older(world, size)
-    world = World(keys, world.relays, world.faults)
+    world = World(keys, world.relays, world.faults)  # the tick ends the care after a gap, too
     for number in keys:
         if _is_over(number):
             return _without_dead(world, size)
@@ -172,6 +175,16 @@ def _aged(facts: A, longest: Mapping[str, int]) -> A:
 
 
 @cache
+def _long_ago(number: int) -> int:
+    """Return the key with everything that was noted of it older than every deadline; what is true of it is not."""
+    key = all_keys[number]
+    record, on = key.record, key.on
+    for _ in range(max(*_RECORD_AGES.values(), *_RELAY_AGES.values())):
+        record, on = _aged(record, _RECORD_AGES), tuple(_aged(one, _RELAY_AGES) for one in on)
+    return numbered(key._replace(record=record, on=on))
+
+
+@cache
 def _is_over(number: int) -> bool:
     """Return True for a key that is gone from everywhere."""
     key = all_keys[number]
@@ -189,7 +202,7 @@ def _without_dead(world: World, size: Size) -> World:
         return world  # a relay still names it: that is judged
     free = sorted(_freed(world.keys[place], size.slots) for place in rest)
     relays = tuple(Relay(new[r.files], new[r.daemon], new[r.pinned], r.is_cut) for r in world.relays)  # type: ignore[arg-type]
-    return World((*(world.keys[place] for place in stay), *free), relays, world.faults)
+    return World((*(world.keys[place] for place in stay), *free), relays, world.faults, world.returned)
 
 
 @cache

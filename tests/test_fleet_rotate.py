@@ -377,3 +377,24 @@ def test_a_relay_may_report_its_queue(fleet_database: str, postgres: Server, tmp
             ("mx1", 3),
             ("mx2", None),
         ]
+
+
+def test_after_a_long_gap_a_worker_only_looks_also_on_a_new_host(settings: Settings, database: Database) -> None:
+    """Where nothing was done for longer than keep_after, a due switch waits for an hour, and a person for nothing."""
+    add_domain(settings, database, "a.example", "mx1")
+    eager = replace(settings, lifecycle=settings.lifecycle._replace(rotate_after=9 * DAY))
+    database.run("UPDATE dkimctl.domain SET due = now() - interval '20 d'")
+    first = rotate(eager)
+    assert any("this run proves what is there" in step.proof for step in first.steps)
+    assert switches(first) == [] and "a later run: none ran for longer" in str(first.waits)
+    second = rotate(eager, "a.example")
+    assert switches(second) == [] and "this run" not in str(second.steps)
+    assert "a later run" in str(database.value("SELECT waits FROM dkimctl.domain"))
+    assert switches(rotate(eager, "a.example", begin=True)) == [StepOutcome.DONE]
+
+
+def test_a_host_that_is_new_to_a_fleet_at_work_waits_for_nothing(settings: Settings, database: Database) -> None:
+    """Without a gap the same switch is done at once."""
+    add_domain(settings, database, "a.example", "mx1")
+    eager = replace(settings, lifecycle=settings.lifecycle._replace(rotate_after=9 * DAY))
+    assert switches(rotate(eager)) == [StepOutcome.DONE]

@@ -25,6 +25,7 @@ WORLDS = {
     "a switch that fails, keys made in one second": Size(keys=2, faults=1, kinds=("switch fails",), same_second=True),
     "two relays, one cut off": Size(keys=2, relays=2, faults=1, kinds=("relay cut off",)),
     "two relays, a key leaked": Size(keys=2, relays=2, faults=1, kinds=("key leaked",)),
+    "a long gap, or a clock ahead": Size(keys=2, faults=1, kinds=("clock ahead",)),
     "slots": Size(keys=2, slots=True),
     "slots, a key leaked": Size(keys=2, slots=True, faults=1, kinds=("key leaked",)),
     "nothing by itself, a person who asks at any time": Size(begins=True, automation="off"),
@@ -120,3 +121,12 @@ def test_the_judge_sees_a_core_that_switches_before_dns_shows_the_key() -> None:
         return plan(policy, facts._replace(keys=keys), now, begin=begin)
 
     assert explore(hasty, live_every=0).wrong.startswith(("I1", "I2"))
+
+
+def test_the_judge_sees_a_core_that_goes_on_right_after_a_long_gap() -> None:
+    """What was noted before it is not what is there: a core that does not know of the gap is caught."""
+
+    def careless(policy, facts, now, *, begin=False):  # type: ignore[no-untyped-def]
+        return plan(policy, facts._replace(returned=None), now, begin=begin)
+
+    assert explore(careless, WORLDS["a long gap, or a clock ahead"], live_every=0).wrong.startswith("I13")

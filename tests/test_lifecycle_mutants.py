@@ -1,6 +1,6 @@
 """What a wrong core is caught by: the tests of `plan` in real time, or the exploration of the model.
 
-Every mutant meets the tests in real time; what passes them is explored: with `DKIMCTL_TEST_FULL=1` in three worlds and
+Every mutant meets the tests in real time; what passes them is explored: with `DKIMCTL_TEST_FULL=1` in four worlds and
 to a larger size. The table goes to the report of the run, in full mode with a line for each mutant.
 """
 
@@ -15,7 +15,7 @@ from tests.lifecycle_model import Decide, Size
 from tests.lifecycle_mutants import Mutant, mutants
 
 FULL = os.environ.get("DKIMCTL_TEST_FULL") == "1"
-SIZES = [Size(), Size(faults=1), Size(slots=True)] if FULL else [Size()]
+SIZES = [Size(), Size(faults=1), Size(slots=True), Size(keys=2, faults=1, kinds=("clock ahead",))] if FULL else [Size()]
 LIMIT = 60_000 if FULL else 3_000
 """The states that one mutant's exploration may take."""
 EQUIVALENT = {

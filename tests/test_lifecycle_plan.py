@@ -385,13 +385,66 @@ def test_mail_that_keeps_a_record_is_named(decide: Decide) -> None:
     assert [wait.on for wait in decide(POLICY, soon, NOW).waits] == ["mail signed with dk0 that is under way"]
 
 
-def test_nothing_is_taken_away_after_a_jump_of_the_clock(decide: Decide) -> None:
-    """Until `careful_until` there are proofs only; a leaked key goes all the same."""
-    facts = domain(retired(NOW - 20 * DAY), signing(), careful_until=NOW + DAY)
-    assert done(decide(POLICY, facts, NOW), "o") == []
-    assert done(decide(POLICY, facts._replace(careful_until=NOW), NOW), "o") == [Do.REVOKE]
-    leaked = domain(retired(NOW - 20 * DAY, leak=Leak.KEY), signing(), careful_until=NOW + DAY)
+def test_after_a_long_gap_nothing_is_taken_away_for_a_day(decide: Decide) -> None:
+    """It says until when; what only waits for its time as ever does not. A leaked key goes all the same."""
+    facts = domain(retired(NOW - 20 * DAY), signing(), returned=NOW - 60)
+    made = decide(POLICY, facts, NOW)
+    assert done(made, "o") == []
+    assert [(wait.do, wait.until) for wait in made.waits] == [(Do.REVOKE, NOW - 60 + DAY)]
+    assert done(decide(POLICY, facts, NOW - 60 + DAY), "o") == [Do.REVOKE]
+    leaked = domain(retired(NOW - 20 * DAY, leak=Leak.KEY), signing(), returned=NOW - 60)
     assert done(decide(POLICY, leaked, NOW), "o") == [Do.REVOKE]
+    emptied = RecordFacts(revoked=NOW - 40 * DAY, gone=NOW - 40 * DAY)
+    later = domain(retired(NOW - 91 * DAY, record=emptied), signing(), returned=NOW - 60)
+    assert done(decide(POLICY, later, NOW), "o") == []
+    removed = RecordFacts(gone=NOW - 40 * DAY, removed=NOW - 9 * DAY, absent=NOW - 9 * DAY)
+    last = domain(retired(NOW - 91 * DAY, record=removed), signing(), returned=NOW - 60)
+    assert done(decide(POLICY, last, NOW), "o") == []
+    assert [wait.do for facts in (later, last) for wait in decide(POLICY, facts, NOW).waits] == [Do.REMOVE, Do.PURGE]
+
+
+def test_after_a_long_gap_what_is_there_is_proven_again(decide: Decide) -> None:
+    """DNS of the key that signs and of the next one, and a signature: once each, however young the last proof is."""
+    key, spare = signing(record=served(NOW - 70)), ready(record=served(NOW - 70))
+    facts = domain(on_relay(key, proven=NOW - 70), spare, returned=NOW - 60)
+    made = decide(POLICY, facts, NOW)
+    assert (done(made, "a"), done(made, "b")) == ([Do.LOOK, Do.PROVE], [Do.LOOK])
+    never = ready(record=served(last_seen=None))
+    assert done(decide(POLICY, domain(signing(record=served(NOW)), never, returned=NOW - 60), NOW), "b") == [Do.LOOK]
+    seen = domain(signing(record=served(NOW - 60)), ready(record=served(NOW - 60)), returned=NOW - 60)
+    assert done(decide(POLICY, seen, NOW)) == []
+
+
+@pytest.mark.parametrize(("spare", "do"), [((), Do.MAKE), ((RecordFacts(),), Do.PUBLISH), ((served(),), Do.SWITCH)])
+def test_after_a_long_gap_a_rotation_goes_on_an_hour_later(
+    decide: Decide, spare: tuple[RecordFacts, ...], do: Do
+) -> None:
+    """As long as a key waits that was just proven, or for the negative TTL: what was noted before may be wrong.
+
+    A person who asks waits for nothing, nor does a domain whose mail cannot be verified as it is.
+    """
+    keys = [ready(record=record._replace(negative_ttl=2 * HOUR if record.seen else 0)) for record in spare]
+    margin = 2 * HOUR if do is Do.SWITCH else HOUR
+    facts = domain(signing(OLD), *keys, returned=NOW - 60)
+    made = decide(POLICY, facts, NOW)
+    assert do not in done(made)
+    assert [(wait.do, wait.until) for wait in made.waits] == [(do, NOW - 60 + margin)]
+    later = NOW - 60 + margin
+    fresh = tuple(key._replace(record=key.record._replace(last_seen=later)) if key.record.seen else key for key in keys)
+    assert do in done(decide(POLICY, domain(signing(OLD), *fresh, returned=NOW - 60), later))
+    assert do in done(decide(POLICY, facts, NOW, begin=True))
+    leaked = facts._replace(keys=(signing(OLD, leak=Leak.KEY), *keys))
+    assert do in done(decide(POLICY, leaked, NOW))
+    lost = facts._replace(keys=(signing(OLD, record=LOST), *keys))
+    assert do in done(decide(POLICY, lost, NOW))
+    unseen = facts._replace(keys=(signing(OLD, record=RecordFacts()), *keys))
+    assert do not in done(decide(POLICY, unseen, NOW))
+
+
+def test_after_a_long_gap_the_record_of_the_key_that_signs_is_put_back(decide: Decide) -> None:
+    """That is no progress, but what is there kept right; the next key's record waits."""
+    lost = signing(record=LOST)
+    assert Do.PUBLISH in done(decide(POLICY, domain(lost, returned=NOW), NOW), "a")
 
 
 @pytest.mark.parametrize("broken", [{"missing": NOW}, {"seen": None, "confirmed": None}])
@@ -407,6 +460,8 @@ def test_nothing_is_taken_away_before_the_key_that_signs_is_proven(decide: Decid
     facts = domain(retired(NOW - 20 * DAY), on_relay(signing(), proven=None))
     assert done(decide(POLICY, facts, NOW), "o") == []
     assert Do.PROVE in done(decide(POLICY, facts, NOW), "a")
+    leaked = domain(retired(NOW - 20 * DAY, leak=Leak.KEY), on_relay(signing(), proven=None))
+    assert done(decide(POLICY, leaked, NOW), "o") == [Do.REVOKE], "others may sign with it meanwhile"
 
 
 def test_an_open_connection_keeps_the_old_record(decide: Decide) -> None:

@@ -48,6 +48,8 @@ class Years(RuleBasedStateMachine):
         self.files = self.daemon = self.keys[0]
         self.pinned: WorldKey | None = None
         self.made = 0
+        self.last_run = self.now
+        self.returned: int | None = None
         self.completed = 0
 
     # --- what happens
@@ -123,6 +125,7 @@ class Years(RuleBasedStateMachine):
         self.passes(max(60, min((due or self.now + DAY) - self.now, 10 * DAY)))
 
     def run(self, most: int, stop: bool) -> int | None:
+        self.look_at_the_clock()
         for left in range(most, 0, -1):
             self.gather()
             made = plan(POLICY, self.facts(), self.now)
@@ -135,8 +138,16 @@ class Years(RuleBasedStateMachine):
                 return made.due
         return None
 
+    def look_at_the_clock(self) -> None:
+        """What a run notes of itself: that it came after a long gap, for as long as that counts."""
+        if self.now - self.last_run > POLICY.keep_after:
+            self.returned = self.now
+        elif self.returned is not None and self.now - self.returned > POLICY.care:
+            self.returned = None
+        self.last_run = self.now
+
     def facts(self) -> Facts:
-        return Facts("example.com", tuple(self.seen(key) for key in self.keys))
+        return Facts("example.com", tuple(self.seen(key) for key in self.keys), returned=self.returned)
 
     def seen(self, key: WorldKey) -> KeyFacts:
         relay = key.facts.relays["mx"]._replace(is_held=key.is_held, is_used=key is self.files)
@@ -161,6 +172,12 @@ class Years(RuleBasedStateMachine):
     # --- dkimctl
 
     def act(self, action: Action, *, is_noted: bool) -> None:
+        used = self.files.facts
+        if self.returned is not None and action.do not in (Do.LOOK, Do.PROVE) and action.key != used.id:
+            waited, is_removal = self.now - self.returned, action.do in (Do.REVOKE, Do.REMOVE, Do.PURGE)
+            is_late = waited >= (POLICY.care if is_removal else NEGATIVE if action.do is Do.SWITCH else HOUR)
+            is_broken = used.record.missing is not None and not is_removal
+            assert is_late or is_broken, "not only looked and proven after a long gap"
         if action.do is Do.MAKE:
             self.made += 1
             new = KeyFacts(str(self.made), f"dk{self.made}", "rsa", self.now, relays={"mx": KeyOnRelay()})

@@ -144,11 +144,42 @@ def test_after_a_long_gap_the_first_run_only_proves(host: Host) -> None:
     host.active("new")
     host.retiring("old")
     host.state(last_run=ago(days=15))
-    for _ in range(2):
-        assert (ZONE, "revoke") not in said(host.rotate())
-    assert not is_emptied(host.records()["old"])
+    before = host.records()
+    shown = host("rotate", "--dry-run").out
+    assert "look: it signs, and was not looked up for long" in " ".join(shown.split())
+    first = host.rotate()
+    assert said(first) == []
+    [gap] = [step for step in steps(first, "waits") if step["domain"] == ""]
+    assert "longer ago than keep_after: this run proves what is there" in gap["proof"]
+    assert gap["until"] >= ago(days=-1)
+    assert host.notes("new")["facts"]["record"]["last_seen"] >= ago(seconds=0)
+    waits = {wait["until"] for wait in first.json["rotation"]["waits"] if "a later run" in wait["proof"]}
+    assert len(waits) == 2, "new keys an hour later, removals a day later"
+    second = host.rotate()
+    assert (said(second), steps(second, "waits")) == ([], [])
+    assert host.records() == before
+    assert "a later run" in " ".join(host("rotate", "--dry-run").out.split())
+    [step] = host("status", "--json").json["status"]["steps"]
+    assert (step["step"], step["at"]) == ("make", min(waits))
+    assert "a later run" in step["waits_for"]
+    for command in (("status",), ("status", ZONE)):
+        assert "a later run: none ran for longer than keep_after" in " ".join(host(*command).out.split())
     host.state(last_run=ago(days=1), careful_until=ago(hours=1))
     assert (ZONE, "revoke") in said(host.rotate())
+
+
+def test_after_a_long_gap_a_vanished_record_is_put_back_and_a_person_may_go_on(host: Host) -> None:
+    """The key that signs is kept right in the first run; `rotate --now` begins a rotation in it."""
+    host.active("new")
+    zone = host.running.zone(ZONE)
+    zone.remove(next(one for one in zone.edited if one.sub_domain.startswith("new.")).id)
+    zone.refresh()
+    host.state(last_run=ago(days=15))
+    first = host("rotate")
+    assert "puts back what is missing" in " ".join(first.err.split())
+    assert "new" in host.records()
+    asked = host.rotate("--now", ZONE)
+    assert (ZONE, "make") in said(asked)
 
 
 def test_care_of_a_wrong_clock_ends(host: Host) -> None:

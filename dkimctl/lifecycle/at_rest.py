@@ -35,7 +35,13 @@ class Rest(NamedTuple):
 
 def rest_of(settings: Settings, domain: str, life: Life, machine: Machine, now: int) -> Rest | None:
     """Return what a plan would say; None for a domain to be planned. Raises CheckFailed for damaged facts."""
-    if machine.clock_problem or life.lost or len(life.keys) != 2 or any(life.notes.values()):
+    if (
+        machine.clock_problem
+        or machine.returned is not None
+        or life.lost
+        or len(life.keys) != 2
+        or any(life.notes.values())
+    ):
         return None
     used, standby = life.keys
     is_first, is_second = (domain, used.selector) in machine.installed, (domain, standby.selector) in machine.installed

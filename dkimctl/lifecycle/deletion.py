@@ -4,7 +4,7 @@ from dkimctl.config.settings import Settings
 from dkimctl.lifecycle.facts import KeyFacts
 from dkimctl.lifecycle.gather import Gathered, Machine
 from dkimctl.lifecycle.plan import Action, Do, Plan, Wait
-from dkimctl.lifecycle.policy import policy_for
+from dkimctl.lifecycle.policy import CARE, policy_for
 
 IS_DELETED = "the domain is deleted"
 
@@ -25,7 +25,7 @@ def needed_until(
     if under_way or key.record.gone is not None:  # with its record revoked no mail of it verifies any more
         return None
     keep = policy_for(settings, domain, queue_lifetime=machine.queue_lifetime).keep_after
-    ends = [key.left + keep, machine.careful_until or 0]
+    ends = [key.left + keep, 0 if machine.returned is None else machine.returned + CARE]
     queued = machine.oldest_queued
     if queued is not None and queued <= key.left:  # at most as long again: mail on hold stays for ever
         ends.append(min(now + 1, key.left + 2 * keep))

@@ -171,5 +171,8 @@ class Facts(NamedTuple):
     """When the oldest message in the relays' queues arrived; 0 when not listed, None when empty."""
     queued_as: str = "mail in the queue"
     """What is that oldest message, in words."""
-    careful_until: int | None = None
-    """Until when nothing is taken away: the clock jumped, or no run has looked for longer than the keep time."""
+    returned: int | None = None
+    """When a run looked again after none had for longer than the keep time, or after the clock jumped; None later on.
+
+    What was noted before it is proven again first.
+    """

@@ -57,6 +57,12 @@ def must_be_seen_first(used: list[KeyFacts]) -> bool:
     return any(key.record.last_seen is None for key in used) and not is_wrong
 
 
+def is_broken(used: list[KeyFacts]) -> bool:
+    """Return True when mail is signed with a key that was seen not to work."""
+    bad = [key for key in used if not works(key)]
+    return bool(bad) and not must_be_seen_first(used)
+
+
 def was_only_tried(key: KeyFacts) -> bool:
     """Return True for a key that went back wherever a relay switched to it: it is no former key."""
     return all(relay.was_only_tried for relay in key.relays.values() if relay.has_signed)

@@ -31,7 +31,10 @@ class Machine(NamedTuple):
     """What that message is, in words."""
     queue_lifetime: int = 5 * DAY
     """For how many seconds Postfix keeps a message in its queue."""
-    careful_until: int | None = None
+    returned: int | None = None
+    """When a run looked again after a long gap, as in `Facts`: now, where this is that run."""
+    gap: str = ""
+    """In that run, how long the gap was."""
     clock_problem: str = ""
     """Why the clock cannot be trusted: while there is a reason, nothing is changed."""
     relays: Relays | None = None
@@ -101,7 +104,7 @@ def gather(
             free_selector=not in_slots or any(s not in {key.selector for key in keys} for s in SLOTS),
             oldest_queued=machine.oldest_queued,
             queued_as=machine.queued_as,
-            careful_until=machine.careful_until,
+            returned=machine.returned,
         ),
         found,
         left,

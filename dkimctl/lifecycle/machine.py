@@ -12,7 +12,7 @@ from dkimctl.host.milterconnections import open_connections
 from dkimctl.install.eligible_keys import installed_keys
 from dkimctl.lifecycle.gather import Machine
 from dkimctl.lifecycle.notes import at_text, instant
-from dkimctl.lifecycle.policy import DAY
+from dkimctl.lifecycle.policy import CARE, DAY
 from dkimctl.lifecycle.queue import oldest_queued
 from dkimctl.lifecycle.relays import Relays
 from dkimctl.postfix.durations import QUEUE_LIFETIME, queue_lifetime
@@ -36,11 +36,15 @@ def read_machine(settings: Settings, now: int, relays: Relays | None = None) -> 
     state = _read_state(settings)
     last = state.get("last_run")
     gap = now - last if last is not None else 0
-    careful = min(state["careful_until"], now + DAY) if "careful_until" in state else None
-    if gap < -_BACKWARDS or gap > settings.lifecycle.keep_after:
-        careful = now + DAY
+    returned = min(state["careful_until"] - CARE, now) if "careful_until" in state else None
+    looked = relays.due_since() if last is None and relays is not None else last  # this host may be new to its fleet
+    is_back = looked is not None and not -_BACKWARDS <= now - looked <= settings.lifecycle.keep_after
     machine = _read_signing(settings) if relays is None else _of_relays(relays)
-    return machine._replace(careful_until=careful, clock_problem=_clock_problem(gap, last))
+    return machine._replace(
+        returned=now if is_back else returned,
+        gap=f"the last run was at {at_text(looked)}" if is_back and looked is not None else "",
+        clock_problem=_clock_problem(gap, last),
+    )
 
 
 def _read_signing(settings: Settings) -> Machine:
@@ -83,8 +87,8 @@ def _clock_problem(gap: int, last: int | None) -> str:
 def note_run(settings: Settings, machine: Machine, now: datetime) -> None:
     """Note that a run has looked at everything. Raises DiskError."""
     state = {"schema": 1, "last_run": timestamp(now)}
-    if machine.careful_until is not None and machine.careful_until > instant(now):
-        state["careful_until"] = at_text(machine.careful_until)
+    if machine.returned is not None and machine.returned + CARE > instant(now):
+        state["careful_until"] = at_text(machine.returned + CARE)
     make_state_directory(settings)
     write_file(settings.at(STATE), json.dumps(state).encode() + b"\n", mode=0o644, durable=False)
 

@@ -85,14 +85,17 @@ def _due(domain: str, facts: Facts, planned: Plan, troubles: Mapping[StepName, T
     for action in planned.actions:
         key = keys.get(action.key)
         is_said = (action.do, key.selector if key else "") in troubles
-        if is_said or not (key and _is_routine(action.do, key)):
+        if is_said or not (key and _is_routine(action.do, key, is_held=facts.is_held)):
             yield NextStep(domain, key.selector if key else "", action.do, None, True, action.why)
 
 
-def _is_routine(do: Do, key: KeyFacts) -> bool:
-    """Return True for looks and proofs of a key that signs; before the first look nothing is known of it."""
+def _is_routine(do: Do, key: KeyFacts, *, is_held: bool) -> bool:
+    """Return True for looks and proofs of a key that signs; before the first look nothing is known of it.
+
+    While a domain is held, a look at its next key leads to nothing either.
+    """
     was_looked_at = key.record.seen is not None or key.record.missing is not None
-    return key.is_used and (do is Do.PROVE or (do is Do.LOOK and was_looked_at))
+    return (key.is_used or is_held) and (do is Do.PROVE or (do is Do.LOOK and was_looked_at))
 
 
 def _to_come(domain: str, facts: Facts, policy: Policy, now: int) -> Iterator[NextStep]:

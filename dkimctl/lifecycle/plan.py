@@ -42,7 +42,7 @@ def _work(planning: Planning) -> None:
         restore(planning, key)
     target = target_of(planning, used)
     if target is not None:
-        prepare(planning, target)
+        prepare(planning, target, used)
         if not must_be_seen_first(used):
             switch(planning, target, used)
     elif used:

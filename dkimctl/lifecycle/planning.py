@@ -30,6 +30,10 @@ class Do(StrEnum):
     """The private key is removed from every relay."""
 
 
+_TAKES_AWAY = frozenset((Do.REVOKE, Do.REMOVE, Do.PURGE))
+AFTER_A_GAP = "a later run: none ran for longer than keep_after, so that what is there is first proven again"
+
+
 class Action(NamedTuple):
     """One step, for one key."""
 
@@ -122,6 +126,32 @@ class Planning:
         self.found.waits.append(Wait(on, until, person, do, key.id if key else "", hint, away))
         if until is not None:
             self.found.dues.append(until)
+
+    def go_on(self, do: Do, key: KeyFacts | None, why: str, *, is_urgent: bool = False) -> None:
+        """Plan a step that changes what is there; after a long gap it is left to a later run.
+
+        `is_urgent`: the key is leaked, or what signs does not work.
+        """
+        goes_on = None if is_urgent else self._goes_on_at(do, key)
+        if goes_on is None or self.is_due(goes_on):
+            self.do(do, key, why)
+        else:
+            self.wait(do, key, AFTER_A_GAP, goes_on)
+
+    def _goes_on_at(self, do: Do, key: KeyFacts | None) -> int | None:
+        """Return when such a step is done again after a long gap; None when there was none, or a person asks for it."""
+        returned = self.facts.returned
+        if returned is None:
+            return None
+        if do in _TAKES_AWAY:
+            return returned + self.policy.care
+        if self.begin:
+            return None
+        return returned + max(key.record.negative_ttl if key else 0, self.policy.publication_margin)
+
+    def is_from_before(self, at: int | None) -> bool:
+        """Return True for what was noted before a long gap, and is to be proven again."""
+        return self.facts.returned is not None and (at is None or at < self.facts.returned)
 
     def is_due(self, at: int) -> bool:
         """Return True when this instant has come; it is noted as due when it has not."""

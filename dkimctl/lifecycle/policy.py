@@ -8,6 +8,7 @@ from dkimctl.config.settings import SIGNERS, Lifecycle, Settings
 
 HOUR = 3600
 DAY = 24 * HOUR
+CARE = 1 * DAY
 _OVERDUE = 90 * DAY
 
 
@@ -28,6 +29,8 @@ class Policy(NamedTuple):
     """So long the record says `p=` (RFC 6376 §3.6.1) before it is removed."""
     private_key_for: int = 90 * DAY
     """So long after its last signature a private key is removed from the disk, at the latest."""
+    care: int = CARE
+    """So long after a run that looked again after a long gap nothing is taken away: somebody may see what is wrong."""
     check_every: int = 1 * DAY
     """So often the record of a key that signs is looked up."""
     checks_after_switch: tuple[int, ...] = (HOUR, DAY)

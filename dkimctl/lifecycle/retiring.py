@@ -25,7 +25,7 @@ def retire(planning: Planning, key: KeyFacts, used: list[KeyFacts]) -> None:
         planning.do(Do.LOOK, key, "the end of its record must be seen at every address")
     elif not is_away(key, planning.facts) and planning.is_due(record.gone + planning.policy.revoked_for):
         if record.removed is None and planning.facts.may_write:
-            planning.do(Do.REMOVE, key, "its empty record has been there long enough")
+            planning.go_on(Do.REMOVE, key, "its empty record has been there long enough", is_urgent=bool(key.leak))
         else:
             planning.do(Do.LOOK, key, "the removal of its record must be seen at every address")
     if record.absent is not None and not key.is_purged:
@@ -40,10 +40,7 @@ def _where(key: KeyFacts) -> str:
 
 
 def _may_take_away(planning: Planning, used: list[KeyFacts]) -> bool:
-    """Return True when the keys that sign are proven, and no jump of the clock calls for care."""
-    careful = planning.facts.careful_until
-    if careful is not None and not planning.is_due(careful):
-        return False
+    """Return True when the keys that sign are proven."""
     return bool(used) and all(is_proven(key) and _is_settled(planning, key) for key in used)
 
 
@@ -71,7 +68,7 @@ def _is_mail_through(planning: Planning, key: KeyFacts, left: int | None) -> boo
 
 def _revoke(planning: Planning, key: KeyFacts) -> None:
     if planning.facts.may_write:
-        planning.do(Do.REVOKE, key, "it is leaked" if key.leak else "its mail is through")
+        planning.go_on(Do.REVOKE, key, "it is leaked" if key.leak else "its mail is through", is_urgent=bool(key.leak))
     else:
         planning.wait(Do.REVOKE, key, f"the record of {key.selector} is to be emptied by hand (p=)", person=True)
         planning.do(Do.LOOK, key, "its record may have been emptied by hand")
@@ -85,4 +82,4 @@ def _purge(planning: Planning, key: KeyFacts, left: int | None) -> None:
         end = record.gone if left is None else left  # one that never signed ends with its record
         is_due = bool(key.leak) or (end is not None and planning.is_due(end + planning.policy.private_key_for))
     if is_due:
-        planning.do(Do.PURGE, key, "nothing needs its private key any more")
+        planning.go_on(Do.PURGE, key, "nothing needs its private key any more", is_urgent=bool(key.leak))

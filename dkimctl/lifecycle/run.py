@@ -11,6 +11,7 @@ from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import LifecycleStore
 from dkimctl.lifecycle.at_rest import due_of, rest_of
 from dkimctl.lifecycle.due import Due, Report, when_again
+from dkimctl.lifecycle.gap import after_gap
 from dkimctl.lifecycle.gather import Gathered, Machine, note_first, note_left
 from dkimctl.lifecycle.hooks import Occasion, Stage, run_hooks
 from dkimctl.lifecycle.lost import lost_keys
@@ -69,6 +70,8 @@ class Run:
     _new_keys: int = 0
     _may_switch: bool = True
     _machine: Machine | None = None
+    _returned: int | None = None
+    _is_gap_said: bool = False
 
     def __post_init__(self) -> None:
         self._troubles = TroubleNotes(self.store, self.clock)
@@ -76,7 +79,9 @@ class Run:
     def machine(self) -> Machine:
         """Return what was read of the machine; read anew after a switch."""
         if self._machine is None:
-            self._machine = read_machine(self.settings, self._now, self.relays)
+            read = read_machine(self.settings, self._now, self.relays)
+            self._returned = self._returned or read.returned  # the same in all of this run
+            self._machine = read._replace(returned=self._returned)
         return self._machine
 
     def result(self) -> Rotated:
@@ -93,6 +98,9 @@ class Run:
             hint = f"set the clock (chrony); if it is right: rm {shell_word(STATE)}"
             step = RotationStep("", "", None, StepOutcome.WAITS, f"{problem}: nothing is changed", hint)
             self._say(replace(step, exit_code=TO_BE_CONTINUED))
+        elif not self._is_gap_said and (gap := after_gap(self.machine())):
+            self._is_gap_said = True
+            self._say(gap)
         while dues := list(self._choose(pending)):
             first = [due for due in dues if due.action.do is not Do.SWITCH] or dues
             if single:

@@ -1,7 +1,7 @@
 """The part of a plan that brings the next key: made, published, seen twice, and switched to."""
 
 from dkimctl.lifecycle.facts import HERE, KeyFacts
-from dkimctl.lifecycle.fitness import is_usable, must_be_seen_first, old_at, progress, was_only_tried, works
+from dkimctl.lifecycle.fitness import is_broken, is_usable, must_be_seen_first, old_at, progress, was_only_tried, works
 from dkimctl.lifecycle.planning import Do, Planning
 from dkimctl.lifecycle.policy import in_window, window_opens
 
@@ -43,18 +43,20 @@ def make(planning: Planning, used: list[KeyFacts]) -> None:
     if not (wanted or planning.is_due(_grows_old(planning, used) - lead)):
         return
     if planning.facts.free_selector:
-        planning.do(Do.MAKE, None, "the next key is made ready")
+        planning.go_on(Do.MAKE, None, "the next key is made ready", is_urgent=is_broken(used))
     else:
         taken = "every slot is taken until an old key's record is gone"
         planning.wait(Do.MAKE, None, taken, planning.facts.slot_free_at)
 
 
-def prepare(planning: Planning, key: KeyFacts) -> None:
+def prepare(planning: Planning, key: KeyFacts, used: list[KeyFacts]) -> None:
     """Publish the next key, and see it at every address, twice."""
     record = key.record
     if key.is_used:
         return
     if record.missing is None and record.confirmed is not None:
+        if planning.is_from_before(record.last_seen):
+            planning.do(Do.LOOK, key, "the next key was not looked up for long")
         return
     if record.written is None or record.missing is not None:
         if not planning.may_change:
@@ -63,7 +65,7 @@ def prepare(planning: Planning, key: KeyFacts) -> None:
             by_hand, shown = f"the record of {key.selector} is to be published by hand", planning.how_to_add(key)
             planning.wait(Do.PUBLISH, key, by_hand, person=record.seen is None, hint=shown)
         elif planning.may_write_again(key):
-            planning.do(Do.PUBLISH, key, "the next key's record is published")
+            planning.go_on(Do.PUBLISH, key, "the next key's record is published", is_urgent=is_broken(used))
     if not key.is_served or planning.is_due((record.seen or 0) + planning.policy.proof_interval):
         planning.do(Do.LOOK, key, "the next key must be seen at every address, twice")
 
@@ -95,7 +97,7 @@ def switch(planning: Planning, key: KeyFacts, used: list[KeyFacts]) -> None:
         return planning.wait(Do.SWITCH, key, _unseen_switch(key), tried + planning.policy.retry)
     if key.record.last_seen is None or key.record.last_seen < planning.now - planning.policy.fresh:
         return planning.do(Do.LOOK, key, "it is looked up right before it signs")
-    planning.do(Do.SWITCH, key, "its record is at every name server")
+    planning.go_on(Do.SWITCH, key, "its record is at every name server", is_urgent=bool(bad))
 
 
 def _unseen_switch(key: KeyFacts) -> str:

@@ -13,6 +13,8 @@ def watch(planning: Planning, key: KeyFacts) -> None:
     last = key.record.last_seen
     if last is None or not key.is_served or planning.is_due(last + planning.policy.check_every):
         planning.do(Do.LOOK, key, "it signs, and its record is looked up regularly")
+    elif planning.is_from_before(last):
+        planning.do(Do.LOOK, key, "it signs, and was not looked up for long")
     elif _is_check_due(planning, key, last):
         planning.do(Do.LOOK, key, "a check after the switch is due")
     if is_usable(key) and any(_is_proof_due(planning, key, relay) for relay in key.relays.values()):
@@ -20,7 +22,9 @@ def watch(planning: Planning, key: KeyFacts) -> None:
 
 
 def _is_proof_due(planning: Planning, key: KeyFacts, relay: KeyOnRelay) -> bool:
-    return relay.is_used and not relay.is_away and (relay.proven is None or _is_check_due(planning, key, relay.proven))
+    if not relay.is_used or relay.is_away:
+        return False
+    return relay.proven is None or planning.is_from_before(relay.proven) or _is_check_due(planning, key, relay.proven)
 
 
 def _is_check_due(planning: Planning, key: KeyFacts, last: int) -> bool:

@@ -29,6 +29,8 @@ def show_step(step: RotationStep, terminal: "Terminal") -> None:
         terminal.message_step(f"{subject}would {action}{step.proof}")
     elif step.exit_code:
         terminal.warning(f"{subject}{action}waits: {step.proof}", step.hint)
+    elif step.until and not step.domain:
+        terminal.note(f"{step.proof}, until {step.until}")
     else:
         terminal.detail(f"{subject}{action}waits: {step.proof}")
 
