@@ -7,14 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from dkimctl.clock import SYSTEM_CLOCK
+from dkimctl.clock import SYSTEM_CLOCK, Clock
 from dkimctl.config.settings import Settings
+from dkimctl.dkim.signature import FindRecord
+from dkimctl.errors import CheckFailed
 from dkimctl.fleet import apply as applying
 from dkimctl.fleet.apply import apply
 from dkimctl.fleet.changes import FleetKey
 from dkimctl.fleet.rendered import STATE
+from dkimctl.install.attempt import Attempt
+from dkimctl.install.proof import Failure
 from dkimctl.keys.metadata import Phase
 from dkimctl.keys.pair import Algorithm, KeyPair, generate
+from dkimctl.signers.base import Name, Rendering, SigningKey
 from tests.fleet_keys import changes, fleet_key, open_key
 from tests.rendering import settings_for, store_for
 
@@ -32,12 +37,18 @@ class Relay:
         self.generation = 0
         self.parts: list[bool] = []
         """For each rendering of the first one, whether it was one of some domains."""
+        self.failing: set[Name] = set()
+        """The keys that no message proves."""
         real = applying.attempt
 
-        def attempt(rendering: object, settings: Settings, *arguments: object, **more: object) -> object:
+        def attempt(
+            rendering: Rendering, settings: Settings, keys: list[SigningKey], find_record: FindRecord, *, clock: Clock
+        ) -> Attempt:
             if settings.root.name == "part":
-                self.parts.append(rendering.is_part)  # type: ignore[attr-defined]
-            return real(rendering, settings, *arguments, **more)  # type: ignore[arg-type]
+                self.parts.append(rendering.is_part)
+            made = real(rendering, settings, keys, find_record, clock=clock)
+            wrong = (key for key in keys if (key.domain, key.selector) in self.failing)
+            return replace(made, failures=tuple(Failure(key, key.domain, CheckFailed("no signature")) for key in wrong))
 
         monkeypatch.setattr(applying, "attempt", attempt)
 
@@ -105,6 +116,37 @@ def test_any_order_of_changes_comes_to_the_same(relay: Relay) -> None:
         first, second = relay.tables()
         assert first == second, step
     assert set(relay.parts) == {True}
+
+
+def test_a_domain_that_fails_is_held_back_in_its_part(relay: Relay) -> None:
+    """It signs as before, also while others change, until it is proven; no pass has to render all domains for it."""
+    relay.failing = {(NAMES[2], "two")}
+    phases = (("one", Phase.RETIRING), ("two", Phase.ACTIVE))
+    relay.change(*(fleet_key(name, *phase) for name in NAMES[1:3] for phase in phases))
+    first, second = relay.tables()
+    assert first == second
+    assert f"{NAMES[2]}:one:".encode() in first[0] and f"{NAMES[1]}:two:".encode() in first[0]
+    relay.change(fleet_key("new.example", "one"))
+    first, second = relay.tables()
+    assert first == second
+    assert f"{NAMES[2]}:one:".encode() in first[0] and b"new.example:one:" in first[0]
+    relay.failing.clear()
+    relay.change(fleet_key("newer.example", "one"))
+    first, second = relay.tables()
+    assert first == second
+    assert f"{NAMES[2]}:two:".encode() in first[0] and f"{NAMES[2]}:one:".encode() not in first[0]
+    assert relay.parts == [True] * 5
+
+
+def test_a_new_domain_that_fails_has_no_rows(relay: Relay) -> None:
+    """Until it is proven; so does one of which every key fails while another change comes."""
+    relay.failing = {("new.example", "one")}
+    relay.change(fleet_key("new.example", "one"))
+    relay.change(fleet_key("newer.example", "one"))
+    first, second = relay.tables()
+    assert first == second
+    assert b"new.example:" not in first[0] and b"newer.example:" in first[0]
+    assert relay.parts == [True] * 4
 
 
 def _edit_table(settings: Settings) -> None:

@@ -118,9 +118,9 @@ def _install_keys(
     clock: Clock,
 ) -> Installation:
     failed: dict[Name, str] = {}
-    part = _render_part(settings, store, domains, before) if before else None
     while True:
         held_back = frozenset(domain for domain, _ in failed)
+        part = _render_part(settings, store, domains, before, held_back) if before else None
         render = part or _render_all(settings, store, held_back)
         wanted = _to_prove(render.rendering.keys, render.installed, changed)
         made = attempt(render.rendering, settings, wanted, record_on_disk(store), clock=clock)
@@ -133,7 +133,6 @@ def _install_keys(
             _note(settings, render, made, held_back)
             return _result(render.rendering.keys, made, failed)
         _take_back(made, settings)
-        part = None  # the tables are others now
         failed.update(new)
 
 
@@ -170,7 +169,9 @@ def _render_all(settings: Settings, store: KeyReader, held_back: frozenset[str])
     return _Render(desired(settings, keys, or_none=True), installed, frozenset(algorithms))
 
 
-def _render_part(settings: Settings, store: KeyReader, domains: frozenset[str], before: Rendered) -> _Render | None:
+def _render_part(
+    settings: Settings, store: KeyReader, domains: frozenset[str], before: Rendered, held_back: frozenset[str]
+) -> _Render | None:
     """Return the rendering with other rows for these domains; None where all domains have to be rendered.
 
     With keys of two algorithms one signs for all: which, no domain can say alone.
@@ -180,7 +181,7 @@ def _render_part(settings: Settings, store: KeyReader, domains: frozenset[str], 
         return None
     domains |= before.again
     installed, algorithms = tables.installed(domains), set[str]()
-    keys = signing_keys(store, installed, frozenset(), algorithms)
+    keys = signing_keys(store, installed, held_back, algorithms)
     rendering = desired_for(domains, settings, keys, tables, before.files)
     return _Render(rendering, installed, before.algorithms) if algorithms <= before.algorithms else None
 
