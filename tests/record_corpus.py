@@ -4,7 +4,10 @@ Written from RFC 6376, 8301 and 8463 and from what people really publish.
 """
 
 import base64
+import json
+import textwrap
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import (
@@ -38,14 +41,14 @@ class Case:
 
 
 def make_keys() -> Keys:
-    """Fresh keys; the usual one has a plus sign in its text, as all but one in two hundred have."""
-    usual = next(pair for _ in range(20) if "+" in (pair := generate(Algorithm.RSA)).public.base64)
+    """Fresh keys; the usual one has a plus sign and a slash in its text, as all but one in a hundred have."""
+    usual = next(pair for _ in range(20) if {"+", "/"} <= {*(pair := generate(Algorithm.RSA)).public.base64})
     return Keys(usual, *(generate(Algorithm.RSA, bits) for bits in (1024, 4096)), generate(Algorithm.ED25519))
 
 
 def corpus(keys: Keys) -> list[Case]:
     """Every case; names are unique and fit for a DNS label."""
-    cases = [*_right(keys), *_form(keys), *_keys(keys), *_tags(keys), *_elsewhere(keys)]
+    cases = [*_right(keys), *_form(keys), *_keys(keys), *_tags(keys), *_encoded(keys), *_elsewhere(keys)]
     return [
         Case(f"{n:03}-{name}", text, frozenset(f"DKIM{code}" for code in codes.split()), pair)
         for n, (name, text, codes, pair) in enumerate(cases)
@@ -289,6 +292,34 @@ def _tags(keys: Keys) -> list[Row]:
         ("both-cases", f"v=DKIM1; k=rsa; K=rsa; p={p}", "408"),
         ("everything", f"v=DKIM1; h=sha1:sha256; k=rsa; s=email; t=y:s; n=x; p={p}", "401"),
         ("many-mistakes", f"k=rsa; v=DKIM1; h=sha1; s=foo; t=y; p={p}", "213 401 403 405"),
+    )
+
+
+def _encoded(keys: Keys) -> list[Row]:
+    p = keys.usual.public.base64
+    text = f"v=DKIM1; k=rsa; p={p}"
+    quoted = text.replace("=", "=3D")
+    return _with(
+        keys.usual,
+        ("encoded-url-plus", f"v=DKIM1; k=rsa; p={p.replace('+', '%2B')}", "204 206"),
+        ("encoded-url-key", f"v=DKIM1; k=rsa; p={quote(p, safe='')}", "204 206"),
+        ("encoded-url-twice", f"v=DKIM1; k=rsa; p={quote(quote(p, safe=''))}", "204 206"),
+        ("encoded-url-whole", quote(text), "201"),
+        ("encoded-html-number", f"v=DKIM1; k=rsa; p={p.replace('+', '&#43;')}", "202 204"),
+        ("encoded-html-hexadecimal", f"v=DKIM1; k=rsa; p={p.replace('+', '&#x2B;')}", "202 204"),
+        ("encoded-html-name", f"v=DKIM1; k=rsa; p={p.replace('+', '&plus;')}", "202 204"),
+        ("encoded-html-twice", f"v=DKIM1; k=rsa; p={p.replace('+', '&amp;#43;')}", "202 204"),
+        ("encoded-html-breaks", f"v=DKIM1; k=rsa; p={'<br>'.join(textwrap.wrap(p, 64))}", "204 206"),
+        ("encoded-html-paragraph", f"<p>{text}</p>", "202 204 206"),
+        ("encoded-json-plus", f"v=DKIM1; k=rsa; p={p.replace('+', chr(92) + 'u002b')}", "206 207"),
+        ("encoded-json-slash", f"v=DKIM1; k=rsa; p={p.replace('/', chr(92) + '/')}", "207"),
+        ("encoded-json-whole", json.dumps(f"v=DKIM1; k=rsa; p={p[:64]}\n{p[64:]}"), "207"),
+        ("encoded-zone-decimal", f"v=DKIM1; k=rsa; p={p.replace('+', chr(92) + '043')}", "206 207"),
+        ("encoded-quoted-printable", quoted, "209 306"),
+        ("encoded-quoted-printable-lines", quoted[:76] + "=\r\n" + quoted[76:150] + "=\r\n" + quoted[150:], "209 306"),
+        ("encoded-quoted-printable-blank", f"v=DKIM1; k=rsa; p={p[:57]}= {p[57:]}", "204"),
+        ("encoded-program", f"'v=DKIM1; k=rsa; p={p[:100]}' + '{p[100:]}'", "202 204 206"),
+        ("encoded-program-dots", f'"v=DKIM1; k=rsa; p={p[:100]}" . "{p[100:]}"', "207"),
     )
 
 

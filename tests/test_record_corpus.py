@@ -118,6 +118,17 @@ def test_the_offered_text_is_right(cases: list[Case], keys: Keys) -> None:
         assert publish is None or judge(publish, target).findings == (), case.name
 
 
+def test_an_encoded_key_is_decoded(cases: list[Case]) -> None:
+    """What a form, a web page, JSON or mail made of a record is undone, and the key proposed as it was meant."""
+    encoded = [case for case in cases if "encoded-" in case.name]
+    assert len(encoded) >= 19
+    for case in encoded:
+        assert case.pair is not None
+        better = judge(case.text, Target("s", "example.com")).publish
+        assert better is not None, case.name
+        assert judge(better, Target("s", "example.com")).key == case.pair.public, case.name
+
+
 @needs("knotd")
 @pytest.mark.parametrize("asker", ASKERS)
 def test_end_to_end_is_the_same(

@@ -10,6 +10,12 @@ from dkimctl.record.parse import parse_record
 from dkimctl.record.taglist import SPACE
 
 _PASTED = r"[\"'\\\x00-\x1f\x7f-\uffff]|&nbsp;|-----[A-Z ]+-----"  # compiled on first use: it takes 2 ms
+_ESCAPED = r"\\u(?P<json>00[0-7][0-9A-Fa-f])|=(?P<quoted>3[BDbd]|2[BFbf])|\\(?P<decimal>0[34][0-9]|061)"
+"""One character as JSON, quoted-printable or a zone file writes it."""
+_SOFT_BREAK = r"=[ \t]*\r?\n|(?<=[A-Za-z0-9+/]{20})= (?=[A-Za-z0-9+/=]{20})"
+"""The end of a line in quoted-printable: before a line feed, or before the blank that a panel made of it."""
+_MARKUP = r"</?[A-Za-z][^<>]{0,100}>|\\[rnt]|[\"'][ \t]*[.+&][ \t]*[\"']"
+"""An HTML tag, an escaped line end, and the operator between two strings of a program."""
 _KNOWN = ("v", "h", "k", "s", "t", "n", "p")
 _HASHES = ("sha1", "sha256")
 
@@ -18,13 +24,38 @@ def repaired(text: str) -> KeyRecord | None:
     """Return a correct record with the key of this broken one; None when no key can be read from it.
 
     Quotes, backslashes and other characters that do not belong in a record are removed, a repeated tag is kept once,
-    RSA in PKCS#1 form becomes a SubjectPublicKeyInfo. Values that no verifier knows are left out, and so is the flag
-    `y`, which says that the domain is only testing.
+    RSA in PKCS#1 form becomes a SubjectPublicKeyInfo. Where that yields no key, the encodings of forms, web pages, JSON
+    and mail are undone as well. Values that no verifier knows are left out, and so is the flag `y`, which says that the
+    domain is only testing.
     """
+    return _cleaned(text) or _cleaned(_without_encoding(text))
+
+
+def _cleaned(text: str) -> KeyRecord | None:
     tags = _tags(re.sub(_PASTED, "", text.strip(" ()")))
     public = _key(tags.get("k", "rsa").lower(), tags.get("p", ""))
-    if public is None:
-        return None
+    return _record(tags, public) if public else None
+
+
+def _without_encoding(text: str) -> str:
+    """Return the text as it was before a form, a web page, JSON or mail encoded it: %2B, &#43;, <br>, \\u002b, =3D.
+
+    Decoded twice, because `%252B` and `&amp;#43;` were encoded twice.
+    """
+    from html import unescape
+    from urllib.parse import unquote
+
+    for _ in range(2):
+        text = re.sub(_ESCAPED, _character, unescape(unquote(text, "latin-1")))
+    return re.sub(_MARKUP, "", re.sub(_SOFT_BREAK, "", text))
+
+
+def _character(found: "re.Match[str]") -> str:
+    return chr(int(found["decimal"])) if found["decimal"] else chr(int(found["json"] or found["quoted"], 16))
+
+
+def _record(tags: dict[str, str], public: PublicKey) -> KeyRecord | None:
+    """Return the record with these tags, as far as verifiers know them."""
     hashes = [h for h in re.split(r"[:,\s]+", tags.get("h", "").lower().replace("rsa-", "")) if h in _HASHES]
     services = [s for s in re.split(r"[:,\s]+", tags.get("s", "").lower()) if s in ("*", "email")]
     flags = [f for f in re.split(r"[:,\s]+", tags.get("t", "").lower()) if f == "s"]
