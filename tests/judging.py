@@ -65,6 +65,8 @@ def signed_from_outside(tree: Tree, port: int = 25) -> bool:
     """Return whether Postfix sends mail from another host with one of our domains in From with our signature."""
     answer = _judged(tree, Mails(ports=(port,), source=OUTSIDER))
     [made] = answer["postfix"].values()
+    if made["verdict"].startswith("ConnectionRefusedError"):
+        return False
     assert made["mail"], (made, answer["failed"])
     return FIELD in made["mail"]
 

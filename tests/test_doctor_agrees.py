@@ -6,7 +6,7 @@ from tests.conftest import FULL, DkimctlInside, needs
 from tests.doctor_cases import BACK_IN, LOCAL, SMTP
 from tests.doctor_cases.base import EXEC, Change, both, refile
 from tests.host_tree import CONF_PATH, DROP_IN, HOSTS, KEY, KEYS, MASTER_PATH, SIGNING, Tree
-from tests.judging import SENDER, Mails, signed_from_outside, unsigned
+from tests.judging import OUTSIDER, SENDER, Mails, signed_from_outside, unsigned
 from tests.test_doctor_commands import Paste, paste
 
 __all__ = ["paste"]
@@ -100,6 +100,7 @@ OPEN: dict[str, tuple[Change, str]] = {
     "the sender's address, which anybody chooses": (macros("MacroList", f"mail_addr={SENDER}"), "DKIM783"),
     "how a recipient's mail goes on": (macros("MacroList", "foo,rcpt_mailer"), "DKIM783"),
     "the address of the service": (macros("MacroList", "daemon_addr"), "DKIM783"),
+    "one address of the service": (macros("MacroList", f"daemon_addr={OUTSIDER}"), "DKIM783"),
     "the client's address, sent as well": (
         macros("MacroList", "client_addr", milter_connect_macros="j {client_addr}"),
         "DKIM783",
@@ -196,6 +197,52 @@ def test_an_item_of_macro_list_without_effect(
     assert paste(found["fix"]).returncode == 0
     assert f"MacroList {fixed}\n" in tree.at(CONF_PATH).read_text()
     assert not {"DKIM772", "DKIM783"} & {f["code"] for f in dkimctl_inside("doctor", "--json").json["findings"]}
+
+
+CLOSED: dict[str, Change] = {
+    "a name told by no list": macros("MTA", "relay.example.com", milter_connect_macros="j"),
+    "a name told without braces": macros("MTA", "relay.example.com", milter_connect_macros="j daemon_name"),
+    "a macro without braces": macros("MacroList", "client_name=unknown", milter_connect_macros="j client_name"),
+    "a macro's value in Postfix's list": macros(
+        "MacroList", "daemon_addr", milter_connect_macros=f"j {{daemon_addr={OUTSIDER}}}"
+    ),
+    "the address of loopback": macros("MacroList", "daemon_addr=127.0.0.1, daemon_addr=x"),
+    "a default login, not sent": macros("Mode", "s", milter_macro_defaults="auth_type=x", milter_mail_macros="i"),
+    "Postfix on loopback alone": macros("MTA", "relay.example.com", inet_interfaces="loopback-only"),
+    "Postfix at the addresses of loopback": macros("MTA", "relay.example.com", inet_interfaces="localhost, [::1]"),
+    "everybody internal, on loopback alone": both(
+        macros("Mode", "s", inet_interfaces="loopback-only"), lambda t: t.write(HOSTS, "0.0.0.0/0\n::/0\n")
+    ),
+    "a filter, on loopback alone": both(
+        macros("Mode", "s", inet_interfaces="loopback-only"),
+        lambda t: t.write(MASTER_PATH, f"{FILTERED}{BACK_IN}{LOCAL}"),
+    ),
+}
+"""Hosts that look like those above, and sign nothing that comes from another host."""
+SURE = ("a name told without braces", "Postfix on loopback alone")
+
+
+@pytest.mark.parametrize("name", CLOSED)
+def test_mail_from_nobody_else(dkimctl_inside: DkimctlInside, name: str) -> None:
+    """What Postfix does not send, or a port that no other host can connect to, opens nothing: no finding."""
+    tree = Tree(dkimctl_inside.root)
+    CLOSED[name](tree)
+    assert not {"DKIM783", "DKIM828"} & {f["code"] for f in dkimctl_inside("doctor", "--json").json["findings"]}
+    if name in SURE or FULL:
+        assert not signed_from_outside(tree)
+
+
+@pytest.mark.parametrize("name", ["a service at another address", "a proxy in front of it"])
+def test_loopback_is_not_all(dkimctl_inside: DkimctlInside, name: str) -> None:
+    """A service with its own address is open whatever inet_interfaces says; so is one that a proxy connects to."""
+    tree = Tree(dkimctl_inside.root)
+    macros("MTA", "relay.example.com", inet_interfaces="loopback-only")(tree)
+    if name.startswith("a proxy"):
+        tree.main("smtpd_upstream_proxy_protocol", "haproxy")
+    else:
+        tree.write(MASTER_PATH, f"{SMTP.replace('smtp', f'{OUTSIDER}:25', 1)}{LOCAL}")
+        assert not FULL or signed_from_outside(tree)
+    assert "DKIM783" in {f["code"] for f in dkimctl_inside("doctor", "--json").json["findings"]}
 
 
 @pytest.mark.parametrize("name", ["tls_version", "client_addr", "auth_type", "{j}", "daemon_name=ORIGINATING"])

@@ -14,6 +14,7 @@ from dkimctl.findings import Severity
 from dkimctl.host.datasets import FILES, DataSet, is_marked
 from dkimctl.host.installation import words
 from dkimctl.host.internal_hosts import HostList
+from dkimctl.host.socketplace import effective_socket
 from dkimctl.host.world import World
 from dkimctl.opendkim.hosts import LOOPBACK, canonical_host, host_problem, is_everybody, usable_hosts
 from dkimctl.opendkim.tables import Row
@@ -111,7 +112,7 @@ def _add(world: World, internal: DataSet, entries: list[str]) -> str:
 
 def _everybody(world: World, internal: DataSet) -> Iterator[Diagnosis]:
     wide = [row for row in internal.rows if is_everybody(row.key)]
-    if not wide:
+    if not wide or not _reaches_anybody(world):
         return
     keys = {row.key for row in wide}
     twin = _TWIN[wide[0].key] if len(keys) == 1 else ""
@@ -119,6 +120,14 @@ def _everybody(world: World, internal: DataSet) -> Iterator[Diagnosis]:
     where = internal.at(wide[0])
     fix = edit_row(world, internal, wide[0], "name your own networks instead")
     yield diagnosis(c.EVERYBODY, where, f"{where}: {' and '.join(sorted(keys))}{missing}", fix)
+
+
+def _reaches_anybody(world: World) -> bool:
+    """Return whether a service of Postfix, or one that is not known here, hands the daemon mail from anybody."""
+    socket = effective_socket(world.opendkim)
+    if not world.postfix or (socket and not socket.is_unix and socket.endpoint[0] != "localhost"):
+        return True
+    return any(i.accepts_unknown_clients(service) for i in world.postfix for service in i.services_of("smtpd"))
 
 
 def _relay_clients(world: World, internal: DataSet) -> Iterator[Diagnosis]:

@@ -21,6 +21,7 @@ from dkimctl.doctor.milter_socket import (
 from dkimctl.doctor.start import without_option
 from dkimctl.errors import UsageError, shell_word
 from dkimctl.findings import Severity
+from dkimctl.host.sent_macros import tells
 from dkimctl.host.world import World
 from dkimctl.opendkim.sockets import parse_socket
 from dkimctl.postfix.actions import known_actions
@@ -188,7 +189,7 @@ def _authenticated(route: MailRoute) -> Iterator[Diagnosis]:
     for smtpd in route.smtpd_services():
         macros = effective(smtpd, "milter_mail_macros")
         takes_logins = effective(smtpd, "smtpd_sasl_auth_enable") == "yes"
-        if takes_logins and route.signs(smtpd) and "auth_type" not in macros:
+        if takes_logins and route.signs(smtpd) and not tells("auth_type", route.instance, smtpd):
             fix = f"{route.postconf} -X milter_mail_macros"
             if "milter_mail_macros" in smtpd.overrides:
                 fix = f"{route.postconf} -PX {shell_word(f'{smtpd.place}/milter_mail_macros')}"

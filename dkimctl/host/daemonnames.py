@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from dkimctl.host.postfix import PostfixInstance, Service
-from dkimctl.host.sent_macros import DEFAULTS, NAME, defaults, lets_anybody_in
+from dkimctl.host.sent_macros import DEFAULTS, NAME, defaults, lets_anybody_in, tells
 from dkimctl.host.world import World
 
 
@@ -11,7 +11,8 @@ def names_sent(instances: tuple[PostfixInstance, ...]) -> Iterator[tuple[str, st
     """Yield each service that takes mail over SMTP, as `submission/inet of /etc/postfix`, with the name it sends."""
     for instance in instances:
         for service in instance.services_of("smtpd"):
-            yield f"{service.place} of {instance.directory}", instance.effective(service, NAME)
+            if tells("daemon_name", instance, service):
+                yield f"{service.place} of {instance.directory}", instance.effective(service, NAME)
 
 
 def listed_names(world: World) -> frozenset[str]:
@@ -22,9 +23,9 @@ def listed_names(world: World) -> frozenset[str]:
 
 def signing_macro(world: World, instance: PostfixInstance, service: Service) -> str:
     """Return the setting (MTA, MacroList, milter_macro_defaults) by which all mail of a service is signed; or empty."""
-    if instance.effective(service, NAME) in listed_names(world):
+    if instance.effective(service, NAME) in listed_names(world) and tells("daemon_name", instance, service):
         return "MTA"
-    if defaults(instance, service).get("auth_type"):
+    if defaults(instance, service).get("auth_type") and tells("auth_type", instance, service):
         return DEFAULTS  # every client is taken for one that has logged in
     macros = world.data_sets.get("MacroList")
     found = macros and any(lets_anybody_in(row, instance, service) for row in macros.rows)

@@ -12,6 +12,7 @@ NAMES = (
     *HEADER_CHECKS,
     "compatibility_level",
     "content_filter",
+    "inet_interfaces",
     "inet_protocols",
     "internal_mail_filter_classes",
     "master_service_disable",
@@ -33,6 +34,7 @@ NAMES = (
     "myhostname",
     "mynetworks",
     "non_smtpd_milters",
+    "postscreen_upstream_proxy_protocol",
     "queue_directory",
     "receive_override_options",
     "smtp_body_checks",
@@ -53,6 +55,7 @@ NAMES = (
     "smtpd_sasl_auth_enable",
     "smtpd_sender_restrictions",
     "smtpd_tls_security_level",
+    "smtpd_upstream_proxy_protocol",
     "smtpd_use_tls",
 )
 NOT_READ = {
@@ -61,13 +64,14 @@ NOT_READ = {
     "milter_connect_timeout": "how long Postfix waits",
     "milter_content_timeout": "how long Postfix waits",
     "milter_end_of_data_macros": "too late: the daemon has decided",
-    "milter_end_of_header_macros": "the daemon names those that it wants here",
+    "milter_end_of_header_macros": "cleanup(8) sends them, which knows no login and no service's own name",
     "milter_header_checks": "for fields that milters add; a rule that drops DKIM-Signature is not looked for",
     "milter_unknown_command_macros": "the daemon needs none of them",
 }
 """Parameters about milters whose values are not read, each with the reason."""
 RESTRICTIONS = tuple(name for name in NAMES if name.endswith("_restrictions"))
 """The restriction lists that decide which clients' mail a service accepts."""
+_PROXIED = ("smtpd_upstream_proxy_protocol", "postscreen_upstream_proxy_protocol")
 _SUBMISSION = ("submission", "submissions", "smtps", "465", "587")
 
 
@@ -90,10 +94,14 @@ class Service:
         return f"{self.name}/{self.kind}"
 
     @property
+    def host(self) -> str:
+        """Its own address in master.cf; empty where inet_interfaces decides."""
+        return self.name.rpartition(":")[0]
+
+    @property
     def is_loopback(self) -> bool:
-        """Return whether only this machine can reach it: usually the return port of a content filter."""
-        host = self.name.rpartition(":")[0].strip("[]")
-        return self.kind != "inet" or host in ("localhost", "::1") or host.startswith("127.")
+        """Return whether its line says that only this machine can reach it: usually a content filter's return port."""
+        return self.kind != "inet" or _is_loopback(self.host)
 
     @property
     def is_submission(self) -> bool:
@@ -127,8 +135,18 @@ class PostfixInstance:
 
         A list of restrictions that ends in a plain `reject` accepts only the clients that it permits explicitly.
         """
+        if not self.is_reachable(service):
+            return False
         lists = (self.effective(service, name).replace(",", " ").split() for name in RESTRICTIONS)
         return not any("reject" in words or "defer" in words for words in lists)
+
+    def is_reachable(self, service: Service) -> bool:
+        """Return whether other hosts can connect to a service, or to the postscreen or proxy that connects to it."""
+        postscreens = tuple(self.services_of("postscreen")) if service.kind == "pass" else ()
+        if any(self.values[name] for name in _PROXIED):
+            return True
+        listening = " ".join(s.host or self.values["inet_interfaces"] for s in postscreens or (service,))
+        return not all(map(_is_loopback, listening.replace(",", " ").split()))
 
     def effective(self, service: Service, name: str) -> str:
         """Return a parameter as it applies to one service."""
@@ -140,6 +158,12 @@ class PostfixInstance:
         if "no_header_body_checks" not in self.effective(service, "receive_override_options"):
             values += [self.values[name] for name in HEADER_CHECKS]  # cleanup(8) does these, for every service
         return next((self.filter_actions[value] for value in values if value in self.filter_actions), "")
+
+
+def _is_loopback(interface: str) -> bool:
+    """Return whether an interface, in the spelling of inet_interfaces or master.cf, accepts this machine alone."""
+    host = interface.strip("[]")
+    return host in ("loopback-only", "localhost", "::1") or host.startswith("127.")
 
 
 def read_instances(settings: Settings) -> tuple[PostfixInstance, ...]:

@@ -1,8 +1,11 @@
 """The macros that a service of Postfix sends with mail from anybody, in the spelling of opendkim's MacroList.
 
-Measured: MacroList has names without braces, values after `=` and `|`. Braces match nothing. Of the macros of Postfix's
-lists opendkim sees those up to DATA; `i`, `daemon_name` and `auth_type` it asks for itself, whatever the lists have.
+Measured: MacroList has names without braces, values after `=` and `|`. Braces match nothing. In Postfix's lists a name
+of more than one letter needs its braces. Of the macros of these lists opendkim sees those up to DATA. It compares
+MacroList with `i`, `daemon_name` and `auth_type` as well, which it asks for itself, too late for MTA and logins.
 """
+
+from ipaddress import ip_address
 
 from dkimctl.host.postfix import PostfixInstance, Service
 from dkimctl.host.world import World
@@ -32,9 +35,18 @@ def bare(name: str) -> str:
 
 
 def in_lists(instance: PostfixInstance, service: Service) -> frozenset[str]:
-    """Return the macros that a service sends where they have a value."""
-    lists = (instance.effective(service, name).replace(",", " ").split() for name in _LISTS)
-    return frozenset(bare(name) for words in lists for name in words) | _ASKED_FOR
+    """Return the macros that a service sends where they have a value, and with which MacroList is compared."""
+    return _listed(instance, service) | _ASKED_FOR
+
+
+def tells(name: str, instance: PostfixInstance, service: Service) -> bool:
+    """Return whether a service sends the macro that MTA is compared with, or that of a login, in time."""
+    return name in _listed(instance, service)
+
+
+def _listed(instance: PostfixInstance, service: Service) -> frozenset[str]:
+    words = [word for name in _LISTS for word in instance.effective(service, name).replace(",", " ").split()]
+    return frozenset(bare(word) for word in words if len(word) == 1 or (word[0], word[-1]) == ("{", "}"))
 
 
 def defaults(instance: PostfixInstance, service: Service) -> dict[str, str]:
@@ -60,6 +72,8 @@ def lets_anybody_in(row: Row, instance: PostfixInstance, service: Service) -> bo
         return row.key in _GIVEN
     if row.key in _CHOSEN:
         return True
+    if row.key == "daemon_addr":
+        return any(_is_reached(value, service) for value in values)
     return _constant(row.key, instance, service) in values
 
 
@@ -72,6 +86,14 @@ def _constant(name: str, instance: PostfixInstance, service: Service) -> str:
         "client_name": _NEVER_LOCAL,
         "daemon_port": service.name.rpartition(":")[2].replace("smtp", "25"),
     }.get(name, "")
+
+
+def _is_reached(address: str, service: Service) -> bool:
+    """Return whether other hosts connect to a service at this address; a private one may be behind a NAT."""
+    try:
+        return not ip_address(address).is_loopback and service.host.strip("[]") in ("", address)
+    except ValueError:
+        return False
 
 
 def is_ever_sent(row: Row, world: World) -> bool:

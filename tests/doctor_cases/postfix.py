@@ -196,6 +196,15 @@ POSTFIX_CASES = [
         ),
     ),
     Case(
+        "logins told without braces",
+        10,
+        "DKIM829",
+        both(
+            lambda t: t.main("smtpd_sasl_auth_enable", "yes"),
+            lambda t: t.main("milter_mail_macros", "i auth_type {mail_addr}"),
+        ),
+    ),
+    Case(
         "rewriting at one service after signing",
         12,
         "DKIM820",

@@ -86,14 +86,14 @@ def signed(message: Message, signatures: tuple[str, ...]) -> bytes:
 
 
 def by_postfix(sink: Sink, port: int, sender: str, source: str) -> Verdict:
-    """Send a mail through Postfix from this address: over SMTP, with port 0 by sendmail(1)."""
+    """Send a mail through Postfix from this address, to the same: over SMTP, with port 0 by sendmail(1)."""
     mark = f"mark-{port}-{sender}"
     text = (
         f"From: {sender}\nTo: someone@example.org\nSubject: {mark}\nDate: {NOW:%a, %d %b %Y %H:%M:%S +0000}\n\nHello.\n"
     )
     try:
         if port:
-            with smtplib.SMTP("127.0.0.1", port, timeout=30, source_address=(source, 0)) as smtp:
+            with smtplib.SMTP(source, port, timeout=30, source_address=(source, 0)) as smtp:
                 smtp.sendmail(sender, ["someone@example.org"], text)
         else:
             command = ["sendmail", "-f", sender, "someone@example.org"]
