@@ -224,33 +224,63 @@ cp /usr/share/postfix/main.cf.debian /etc/postfix/main.cf
 postconf -e maillog_file=/var/log/mail.log inet_interfaces=loopback-only alias_maps= 'mydestination=localhost'
 quietly() { "$@" > /tmp/quiet 2>&1; }
 dkimctl() { "$PYTHON" -m dkimctl "$@"; }
+killed() { DKIMCTL_CONFIG=/root/deadly.toml dkimctl "$@" >/tmp/quiet 2>&1; [ $? = 137 ] || cat /tmp/quiet; }
+ended() { dkimctl "$@" --json 2>/tmp/stderr; echo $?; }
+pid=/run/opendkim/opendkim.pid
+started() { quietly opendkim -x /etc/opendkim.conf; until [ -s $pid ]; do sleep 0.05; done; }
+stopped() { read parent < $pid; kill -9 $parent $(cat /proc/$parent/task/$parent/children); rm -f $pid; }
 mkdir -p /run/opendkim /root/deadly; chown opendkim /run/opendkim
-quietly postfix start; quietly opendkim -x /etc/opendkim.conf
+quietly postfix start; started
 quietly dkimctl genkey example.com
+printf '#!/bin/sh\\n[ $3 = status ] || kill -9 $PPID\\n' > /root/deadly/postfix; chmod 755 /root/deadly/postfix
+printf '[paths]\\nprograms = ["/root/deadly"]\\n' > /root/deadly.toml
+"""
+INSTALL = "render-config --install --allow-unproven"
+KILLED_INSTALL = f"""
+quietly dkimctl {INSTALL}; stopped; started
+killed {INSTALL}
+ended {INSTALL}; ended {INSTALL}
+sleep 0.1; touch /etc/opendkim/KeyTable; ended {INSTALL}; ended {INSTALL}
+quietly postfix stop
+"""
+KILLED_UNINSTALL = """
+quietly dkimctl render-config --install --allow-unproven --signer rspamd
+quietly dkimctl render-config --install --allow-unproven; stopped; started
 quietly dkimctl render-config --install --allow-unproven
-printf '#!/bin/sh\nkill -9 $PPID\n' > /root/deadly/postfix; chmod 755 /root/deadly/postfix
-printf '[paths]\nprograms = ["/root/deadly"]\n' > /root/deadly.toml
-DKIMCTL_CONFIG=/root/deadly.toml "$PYTHON" -m dkimctl uninstall 2>/tmp/quiet; echo $?
-dkimctl uninstall --json; echo $?
-dkimctl uninstall --json; echo $?
+killed uninstall
+ended uninstall; ended uninstall; stopped; started; ended uninstall; ended uninstall
 quietly postfix stop
 """
 
 
-@pytest.mark.long
-@needs("opendkim", "postfix", root=True, namespaces=True)
-def test_daemons_are_told_by_the_next_run_when_one_was_killed() -> None:
-    """Killed after the files changed and before Postfix was told: the next run finds no file to change, and tells it.
-
-    A third one has nothing to do.
-    """
+def ends(script: str) -> list[tuple[Any, int]]:
+    """Return the documents and exit codes of the commands that were not killed."""
     if not box_works():
         pytest.skip("a throw-away copy of this machine is needed (root, unshare, overlay)")
-    ended = run_in_box("sh", "-c", KILLED, PYTHONPATH=str(REPOSITORY), PYTHON=sys.executable)
-    killed, *rest = ended.stdout.splitlines()
-    assert killed == "137", ended.stdout + ended.stderr
-    said = re.split(r"(?m)^\d+$", "\n".join(rest))[:2]
-    second, third = (json.loads(one)["uninstalled"]["configuration"] for one in said)
-    assert second["files"] == []
-    assert [daemon["step"] for daemon in second["daemons"]] == ["reload", "restart"]
-    assert third["daemons"] == []
+    ended = run_in_box("sh", "-c", KILLED + script, PYTHONPATH=str(REPOSITORY), PYTHON=sys.executable)
+    found = re.findall(r"(?ms)^(\{.*?^\})\n(\d+)$", ended.stdout)
+    assert "".join(f"{text}\n{code}\n" for text, code in found) == ended.stdout, ended.stdout + ended.stderr
+    return [(json.loads(text), int(code)) for text, code in found]
+
+
+@pytest.mark.long
+@needs("opendkim", "postfix", root=True, namespaces=True)
+def test_the_next_installation_reloads_what_a_killed_one_did_not() -> None:
+    """Killed between main.cf and Postfix's reload, or before the signer's: the next one changes nothing and reloads."""
+    told = []
+    for document, code in ends(KILLED_INSTALL):
+        assert (code, document["changed"]) == (0, False)
+        told.append([(document["installed"][name] or {}).get("step") for name in ("daemon", "postfix")])
+    assert told == [["none", "reload"], ["none", None], ["reload", None], ["none", None]]
+
+
+@pytest.mark.long
+@needs("opendkim", "postfix", root=True, namespaces=True)
+def test_daemons_are_told_by_the_next_uninstallation_when_one_was_killed() -> None:
+    """Killed after the files changed and before Postfix was told: the next run finds no file to change, and tells it.
+
+    Until a person has restarted the signer each run says so; after that copies of keys go, and then nothing is left.
+    """
+    runs = [(document["uninstalled"]["configuration"], code) for document, code in ends(KILLED_UNINSTALL)]
+    told = [(code, [daemon["step"] for daemon in done["daemons"]], len(done["files"])) for done, code in runs]
+    assert told == [(3, ["reload", "restart"], 0), (3, ["restart"], 0), (0, [], 1), (0, [], 0)]

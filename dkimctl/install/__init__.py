@@ -11,6 +11,6 @@ undo.undo(journal, settings)                                 undo the last insta
 
 attempt: a whole installation, from the lock to the proof; transaction: several files, all or none; lock: one run at a
 time; staging: doctor's checks before anything is in place; excerpts: the rows that change, as tables of their own;
-eligible_keys: those that may sign; leftovers: what killed runs have left. without: the configuration without dkimctl,
-for uninstall; way_back: what would be wrong with it.
+eligible_keys: those that may sign; leftovers: what killed runs have left; missed: reloads that they did not get to.
+without: the configuration without dkimctl, for uninstall; way_back: what would be wrong with it.
 """

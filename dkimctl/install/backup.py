@@ -2,14 +2,14 @@
 
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from dkimctl.config.settings import Settings
 from dkimctl.errors import disk_errors
-from dkimctl.files import Content, Owner, link_file, make_directory, open_file, remove_tree, write_file
+from dkimctl.files import Content, Owner, is_there, link_file, make_directory, open_file, remove_tree, write_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,14 @@ def backed_up(paths: Iterable[str], settings: Settings, now: datetime, *, for_no
         backup.remove()
         raise
     return backup
+
+
+def copies_of(path: str, settings: Settings) -> Iterator[Path]:
+    """Yield the copies of the file at a system path, the newest first."""
+    base = settings.at(settings.paths.backups)
+    for place in sorted(base.glob("*T*Z*"), reverse=True):
+        if is_there(place / path.lstrip("/")):
+            yield place / path.lstrip("/")
 
 
 def _new_directory(settings: Settings, now: datetime) -> str:

@@ -1,6 +1,6 @@
 """From the old configuration to the new one: dry run, install, and every daemon reloaded."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from dkimctl.config.settings import Settings
 from dkimctl.errors import Unavailable, shell_word
 from dkimctl.install.compare import Change
 from dkimctl.install.excerpts import excerpts
+from dkimctl.install.missed import postfix_missed_reload, signer_missed_reload
 from dkimctl.install.restore import restore
 from dkimctl.install.staging import check_staged
 from dkimctl.install.write import Installed, install, remove_leftovers
@@ -18,7 +19,7 @@ from dkimctl.programs import has_systemd, run_program
 from dkimctl.signers.base import Rendering
 from dkimctl.signers.dryrun import dry_run
 from dkimctl.signers.registry import signer_named, signer_of
-from dkimctl.signers.service import Action, ReloadResult, Running, is_started_by_systemd, reload_daemon
+from dkimctl.signers.service import Action, ReloadResult, Running, Service, is_started_by_systemd, reload_daemon
 
 _GREETING = 3.0  # seconds; a connection on this machine
 
@@ -33,7 +34,7 @@ class Switched:
     daemon: ReloadResult | None
     """None in a staging tree, which has no daemon."""
     postfix: ReloadResult | None
-    """None when main.cf did not change."""
+    """None when it has read main.cf as it is."""
 
     @property
     def waits(self) -> bool:
@@ -51,6 +52,8 @@ class ReloadFailed(Unavailable):
 
 def switch_to(rendering: Rendering, settings: Settings, *, clock: Clock) -> Switched:
     """Install the rendering and reload the signer and Postfix. A second run changes nothing.
+
+    It reloads what an earlier run did not get to, when that was killed after the files had changed.
 
     Raises what `write.install` raises, Refused when the new files have an error or the dry run fails, and ReloadFailed
     when a daemon could not be reloaded: the files are in place then.
@@ -70,8 +73,10 @@ def switch_to(rendering: Rendering, settings: Settings, *, clock: Clock) -> Swit
     switched = Switched(installed, tried[0] if tried else "", None, None)
     if settings.is_live:
         try:
-            switched = replace(switched, daemon=_reload_signer(before, installed, settings))
-            switched = replace(switched, postfix=reload_postfix(settings) if installed.changed.postfix else None)
+            paths = [file.path for file in rendering.files if not _is_note(file.path, settings)]
+            switched = replace(switched, daemon=_reload_signer(before, installed, settings, paths))
+            if installed.changed.postfix or (rendering.postfix and postfix_missed_reload(settings)):
+                switched = replace(switched, postfix=reload_postfix(settings))
         except Unavailable as error:
             raise ReloadFailed(error, switched) from error
     remove_leftovers(installed, settings)
@@ -85,7 +90,7 @@ def reload_again(settings: Settings) -> ReloadResult:
     """
     signer = signer_of(settings)
     service = signer.service(settings)
-    return reload_daemon(Action.RELOAD if service.reload else Action.RESTART, service, signer.running(settings).pid)
+    return reload_daemon(_reread(service), service, signer.running(settings).pid)
 
 
 def needs_person_to_restart(settings: Settings) -> bool:
@@ -124,20 +129,35 @@ def switch_back(switched: Switched, settings: Settings) -> tuple[ReloadResult, .
 
 
 def _reload_signer(
-    before: Running, installed: Installed, settings: Settings, *, was_running: bool = False
+    before: Running, installed: Installed, settings: Settings, paths: Sequence[str] = (), *, was_running: bool = False
 ) -> ReloadResult:
+    """Have the signer read what changed, or what an earlier run changed of these files."""
     signer, changed = signer_of(settings), _changed_paths(installed, settings)
-    action = Action.RELOAD if changed else Action.NONE
+    service = signer.service(settings)
+    action = Action.NONE
     if signer.needs_restart(settings, before, changed):
         action = Action.RESTART
-    return reload_daemon(action, signer.service(settings), before.pid, was_running=was_running)
+    elif changed:
+        action = Action.RELOAD
+    elif signer_missed_reload(before.pid, service, paths, settings):
+        action = _reread(service)
+    return reload_daemon(action, service, before.pid, was_running=was_running)
+
+
+def _reread(service: Service) -> Action:
+    return Action.RELOAD if service.reload else Action.RESTART
 
 
 def _changed_paths(installed: Installed, settings: Settings) -> dict[str, bool]:
     """Return each file and directory that the signer reads and that changed; True for a new one."""
-    own = f"{settings.paths.backups}/"  # our note of the installation
-    files = {c.path: c.change is Change.NEW for c in installed.changed.files if not c.path.startswith(own)}
+    changes = (change for change in installed.changed.files if not _is_note(change.path, settings))
+    files = {change.path: change.change is Change.NEW for change in changes}
     return files | {change.path: change.change is Change.NEW for change in installed.changed.directories}
+
+
+def _is_note(path: str, settings: Settings) -> bool:
+    """Return True for the note of an installation, which the signer does not read."""
+    return path.startswith(f"{settings.paths.backups}/")
 
 
 def reload_postfix(settings: Settings) -> ReloadResult:

@@ -1,7 +1,7 @@
 """Everything of dkimctl taken out of the daemons' configuration again: mail flows as it did before. Keys stay.
 
-All files change together or none does; a copy of each is kept. After a kill the same command completes the work: the
-note of the installation goes last, so that the daemons are told even if the files were changed by the killed run.
+All files change together or none does; a copy of each is kept, by which the same command sees after a kill which daemon
+was not told.
 """
 
 import os
@@ -28,6 +28,7 @@ from dkimctl.install.backup import backed_up
 from dkimctl.install.journal import ADOPTION, INSTALLATION
 from dkimctl.install.leftovers import tidy_beside
 from dkimctl.install.lock import configuration_lock
+from dkimctl.install.missed import postfix_missed_reload, signer_missed_restart
 from dkimctl.install.switch import reload_postfix
 from dkimctl.install.transaction import all_or_nothing
 from dkimctl.install.without import Planned, Removal, other_files, planned_files, postfix_without, unused_copies
@@ -83,12 +84,11 @@ def uninstall(settings: Settings, store: KeyReader, *, now: datetime, dry_run: b
         copies = list(unused_copies(settings, store, {planned.path for planned in plan}))
         files = tuple(Taken(planned.path, planned.outcome) for planned in plan)
         files += tuple(Taken(path, Removal.REMOVED) for path in copies)
-        is_noted = is_there(settings.at(INSTALLATION.path(settings)))
-        if dry_run or not (files or postfix or is_noted):
+        if dry_run:
             return Removed(files, postfix, "", ())
         before = signer_of(settings).running(settings)
         backup = _switch(settings, plan, postfix, now)
-        daemons = tuple(_told(settings, before, has_postfix=bool(postfix) or is_noted)) if settings.is_live else ()
+        daemons = tuple(_told(settings, before, plan, postfix)) if settings.is_live else ()
         remove_replaced([INSTALLATION.path(settings)], settings)
     _remove_socket_directory(settings)
     removed = Removed(files, postfix, backup, daemons)
@@ -98,10 +98,15 @@ def uninstall(settings: Settings, store: KeyReader, *, now: datetime, dry_run: b
     return removed
 
 
-def _told(settings: Settings, before: Running, *, has_postfix: bool) -> Iterator[ReloadResult]:
-    """Have the daemons read their files. Raises Unavailable."""
-    if has_postfix:
+def _told(
+    settings: Settings, before: Running, plan: Collection[Planned], postfix: Mapping[str, str | None]
+) -> Iterator[ReloadResult]:
+    """Have the daemons read what has changed, now or in a run that was killed. Raises Unavailable."""
+    if postfix or postfix_missed_reload(settings):
         yield reload_postfix(settings)
+    paths = [settings.paths.opendkim_conf, *other_files(settings)]
+    if not (plan or signer_missed_restart(before.pid, paths, settings)):
+        return
     told = reload_daemon(Action.RESTART, signer_of(settings).service(settings), before.pid)
     if told.step is not Action.START:  # a stopped one has nothing to sign
         yield told

@@ -6,10 +6,10 @@ What was there before comes from the backups: the newest copy of opendkim.conf a
 from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 
 from dkimctl.config.settings import Settings
-from dkimctl.files import Owner, Version, is_there, read_file, read_with_status, scratch_directory, write_file
+from dkimctl.files import Owner, Version, read_file, read_with_status, scratch_directory, write_file
+from dkimctl.install.backup import copies_of
 from dkimctl.keys.store import KeyReader
 from dkimctl.opendkim import conf
 from dkimctl.opendkim.managed_block import BEGIN, read_foreign
@@ -102,18 +102,10 @@ def unused_copies(settings: Settings, store: KeyReader, gone: Set[str]) -> Itera
                 yield from stored_copies(settings, store, directory)
 
 
-def _copies(settings: Settings, path: str) -> Iterator[Path]:
-    """Yield the copies of a file in the backups, the newest first."""
-    base = settings.at(settings.paths.backups)
-    for place in sorted(base.glob("*T*Z*"), reverse=True):
-        if is_there(place / path.lstrip("/")):
-            yield place / path.lstrip("/")
-
-
 def _copy_from_before(settings: Settings, path: str) -> tuple[bytes, tuple[int, Owner]] | None:
     """Return the newest copy of opendkim.conf in which nothing was ours, with its mode and owner."""
     included = f"{settings.paths.opendkim_directory}/dkimctl.conf"
-    for copy in _copies(settings, path):
+    for copy in copies_of(path, settings):
         found = read_with_status(copy)
         if found and not is_ours(found[0]) and without_include(found[0], included) == found[0]:
             return found[0], (found[1].st_mode & 0o7777, Owner.of(found[1]))
@@ -156,7 +148,7 @@ def _is_without(values: Mapping[str, str], others: Callable[[Mapping[str, str], 
 
 def _main_cfs(settings: Settings) -> Iterator[dict[str, str]]:
     """Yield what the copies of main.cf set, the newest first."""
-    for copy in _copies(settings, settings.paths.main_cf):
+    for copy in copies_of(settings.paths.main_cf, settings):
         with scratch_directory("postfix") as place:
             write_file(place / "main.cf", read_file(copy) or b"", mode=0o600)
             yield postconf.set_values(place)
