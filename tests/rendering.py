@@ -10,8 +10,8 @@ from dkimctl.config.settings import Settings, Signing
 from dkimctl.keys.directory import KeyDirectory
 from dkimctl.keys.metadata import Phase, Tags, new_metadata
 from dkimctl.keys.pair import Algorithm, KeyPair, generate
-from dkimctl.signers.base import Rendering
 from dkimctl.signers.desired import desired
+from dkimctl.signers.rendered import Rendering
 
 NOW = datetime(2026, 11, 23, 10, tzinfo=UTC)
 

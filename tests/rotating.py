@@ -19,7 +19,7 @@ from dkimctl.install.attempt import Attempt, attempt
 from dkimctl.install.proof import Failure
 from dkimctl.lifecycle import run, switching
 from dkimctl.sandbox import Sandbox, Switches
-from dkimctl.signers.base import SigningKey
+from dkimctl.signers.rendered import SigningKey
 from tests.clocks import ManualClock
 from tests.conftest import DkimctlInside, Run
 from tests.publishing import ZONE, manual_clock

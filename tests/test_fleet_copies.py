@@ -15,7 +15,7 @@ from dkimctl.fleet.rendered import STATE
 from dkimctl.install.attempt import Attempt
 from dkimctl.install.proof import Failure
 from dkimctl.keys.metadata import Phase
-from dkimctl.signers.base import Rendering
+from dkimctl.signers.rendered import Rendering
 from tests.fleet_keys import changes, fleet_key, open_key
 from tests.relay_fleet import key_records
 from tests.rendering import settings_for, store_for

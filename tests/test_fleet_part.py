@@ -19,7 +19,8 @@ from dkimctl.install.attempt import Attempt
 from dkimctl.install.proof import Failure
 from dkimctl.keys.metadata import Phase
 from dkimctl.keys.pair import Algorithm, KeyPair, generate
-from dkimctl.signers.base import Name, Rendering, SigningKey
+from dkimctl.signers.base import Name
+from dkimctl.signers.rendered import Rendering, SigningKey
 from tests.fleet_keys import changes, fleet_key, open_key
 from tests.rendering import settings_for, store_for
 

@@ -20,9 +20,9 @@ from dkimctl.keys.directory import KeyDirectory
 from dkimctl.keys.metadata import Phase, Tags, new_metadata, to_json
 from dkimctl.keys.pair import Algorithm, generate
 from dkimctl.opendkim.named_keys import named_keys
-from dkimctl.signers.base import SigningKey
 from dkimctl.signers.desired import desired
 from dkimctl.signers.key_copies import derived_key
+from dkimctl.signers.rendered import SigningKey
 from dkimctl.signers.rspamd.rendering import KEYS, OLD_KEYS
 from tests.conftest import Run, needs
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dkimctl.programs import run_program
-from dkimctl.signers.rspamd.effective import suffix_list
+from dkimctl.signers.rspamd.configdump import suffix_list
 from dkimctl.signers.rspamd.suffixes import registered_domain, suffixes_in
 from tests.conftest import needs
 from tests.real.machine import Machine
@@ -21,7 +21,8 @@ print(*reasons_for_unsigned(sys.argv[1], "127.0.0.1", sys.argv[2]), sep=" | ")
 """
 ASK = """
 import sys
-from dkimctl.signers.rspamd.effective import milter_socket, reasons_for_unsigned
+from dkimctl.signers.rspamd.effective import reasons_for_unsigned
+from dkimctl.signers.rspamd.configdump import milter_socket
 print(milter_socket())
 for client in ("127.0.0.1", "203.0.113.9"):
     print(client, sys.argv[1], *reasons_for_unsigned(sys.argv[1], client, ""), sep=" | ")

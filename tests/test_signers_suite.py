@@ -13,9 +13,10 @@ from dkimctl.config.settings import Settings
 from dkimctl.install.compare import compare
 from dkimctl.install.write import install
 from dkimctl.opendkim.sockets import parse_socket
-from dkimctl.signers.base import Rendering, Signer
+from dkimctl.signers.base import Signer
 from dkimctl.signers.dryrun import dry_run
 from dkimctl.signers.registry import SIGNERS, all_signers, signer_named
+from dkimctl.signers.rendered import Rendering
 from tests.conftest import REPOSITORY
 from tests.milters import milter, with_footer
 from tests.ports import free_port_everywhere

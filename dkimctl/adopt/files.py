@@ -22,16 +22,8 @@ from dkimctl.opendkim import conf
 from dkimctl.record.model import KeyRecord
 from dkimctl.record.parse import parse_record
 from dkimctl.record.presentation import strings_in
-from dkimctl.signers.base import (
-    Content,
-    Notice,
-    RenderedDirectory,
-    RenderedFile,
-    Rendering,
-    SigningKey,
-    fixed,
-)
 from dkimctl.signers.opendkim.conffile import with_include_last
+from dkimctl.signers.rendered import Content, Notice, RenderedDirectory, RenderedFile, Rendering, SigningKey, fixed
 
 NOTE = "taken over by dkimctl adopt: it signed already"
 Fit = tuple[Candidate, Key | None]

@@ -14,7 +14,7 @@ from dkimctl.files import read_file
 from dkimctl.host.world import World
 from dkimctl.opendkim.hosts import canonical_host
 from dkimctl.opendkim.sockets import parse_socket
-from dkimctl.signers.base import Notice
+from dkimctl.signers.rendered import Notice
 
 _HEADER = """\
 # Written by `dkimctl adopt`: settings of the installation that it took over,

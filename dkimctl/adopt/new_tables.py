@@ -8,10 +8,10 @@ from dkimctl.adopt.installed import Installed, Table
 from dkimctl.adopt.tables import Tables, sample, samples
 from dkimctl.opendkim.managed_block import Foreign, Line
 from dkimctl.opendkim.tables import Patterns, Row, key_entry, rows
-from dkimctl.signers.base import Content, SigningKey
 from dkimctl.signers.opendkim.dataset import row_domain
 from dkimctl.signers.opendkim.rendering import key_table, signing_table
 from dkimctl.signers.opendkim.row_names import RowNames
+from dkimctl.signers.rendered import Content, SigningKey
 
 
 @dataclass(frozen=True, slots=True)

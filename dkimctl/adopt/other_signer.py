@@ -31,9 +31,10 @@ from dkimctl.keys.pair import LEAST_BITS, parse_private_key
 from dkimctl.keys.store import Key, KeyReader
 from dkimctl.names import owner_name
 from dkimctl.opendkim.tables import KeyEntry
-from dkimctl.signers.base import ConfiguredKey, Notice, RenderedFile, Rendering, Signer, SigningKey, fixed
+from dkimctl.signers.base import ConfiguredKey, Signer
 from dkimctl.signers.habits import Habits
 from dkimctl.signers.registry import signer_of
+from dkimctl.signers.rendered import Notice, RenderedFile, Rendering, SigningKey, fixed
 
 _LATER = "once render-config --install has run, {0}"
 _SEE = "see first what it writes: dkimctl render-config"

@@ -22,9 +22,7 @@ from dkimctl.host.datasets import DataSetState
 from dkimctl.host.world import Unread, World
 from dkimctl.keys.metadata import RETIRED, Phase
 from dkimctl.keys.store import Key, KeyReader
-from dkimctl.signers.base import (
-    Rendering,
-)
+from dkimctl.signers.rendered import Rendering
 
 
 @dataclass(frozen=True, slots=True)

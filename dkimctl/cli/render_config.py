@@ -12,7 +12,7 @@ from dkimctl.config.settings import SIGNERS
 
 if TYPE_CHECKING:
     from dkimctl.config.settings import Settings
-    from dkimctl.signers.base import Rendering
+    from dkimctl.signers.rendered import Rendering
 
 
 @make_command(

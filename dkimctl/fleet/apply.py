@@ -25,10 +25,11 @@ from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import Key, KeyReader, awaits_proof
 from dkimctl.lifecycle.generation import key_owner
 from dkimctl.names import counted
-from dkimctl.signers.base import Name, Names, Rendering, SigningKey
+from dkimctl.signers.base import Name, Names
 from dkimctl.signers.desired import desired, desired_for
 from dkimctl.signers.dryrun import sample
 from dkimctl.signers.registry import signer_of
+from dkimctl.signers.rendered import Rendering, SigningKey
 
 MOST_PROVEN = 100
 """Of the keys that change, those proven by a message each; the others have been written by the same rendering."""

@@ -13,7 +13,7 @@ from dkimctl.config.settings import Settings
 from dkimctl.errors import DkimctlError
 from dkimctl.files import Version, read_file, remove_file, version_at, write_file
 from dkimctl.lifecycle.machine import STATE_DIRECTORY, make_state_directory
-from dkimctl.signers.base import RenderedFile, Rendering
+from dkimctl.signers.rendered import RenderedFile, Rendering
 from dkimctl.version import VERSION
 
 STATE = f"{STATE_DIRECTORY}/fleet-tables.json"

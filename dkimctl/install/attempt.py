@@ -27,8 +27,9 @@ from dkimctl.install.switch import (
     switch_to,
 )
 from dkimctl.install.way_back import refuse_in_rendering
-from dkimctl.signers.base import Name, Rendering, SigningKey
+from dkimctl.signers.base import Name
 from dkimctl.signers.registry import signer_named
+from dkimctl.signers.rendered import Rendering, SigningKey
 from dkimctl.signers.service import Action, ReloadResult
 
 

@@ -12,7 +12,7 @@ from dkimctl.errors import disk_errors
 from dkimctl.files import ANY, Expected, Owner, Version, open_file, status_of
 from dkimctl.owners import find_daemon
 from dkimctl.postfix import postconf
-from dkimctl.signers.base import RenderedDirectory, RenderedFile, Rendering
+from dkimctl.signers.rendered import RenderedDirectory, RenderedFile, Rendering
 
 
 class Change(StrEnum):

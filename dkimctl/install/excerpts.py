@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dkimctl.files import scratch_directory, write_file
-from dkimctl.signers.base import Rendering
+from dkimctl.signers.rendered import Rendering
 
 Files = Mapping[str, Path]
 """System path → the file to read in its stead."""

@@ -16,9 +16,9 @@ from dkimctl.install.lock import with_current_files
 from dkimctl.install.switch import Switched
 from dkimctl.install.write import Installed
 from dkimctl.keys.store import KeyStore
-from dkimctl.signers.base import Rendering
 from dkimctl.signers.desired import desired
 from dkimctl.signers.dryrun import sample
+from dkimctl.signers.rendered import Rendering
 
 
 @dataclass(frozen=True, slots=True)

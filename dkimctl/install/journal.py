@@ -18,7 +18,7 @@ from dkimctl.files import is_there, read_file, write_file
 from dkimctl.install.compare import Change, Difference, compare
 from dkimctl.install.lock import configuration_lock, is_made_for_lock
 from dkimctl.postfix import postconf
-from dkimctl.signers.base import RenderedFile, Rendering, fixed
+from dkimctl.signers.rendered import RenderedFile, Rendering, fixed
 
 SCHEMA = 1
 

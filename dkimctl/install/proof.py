@@ -15,8 +15,9 @@ from dkimctl.milter.probe import probe
 from dkimctl.milter.wire import NothingListens
 from dkimctl.opendkim.sockets import parse_socket
 from dkimctl.programs import log_of
-from dkimctl.signers.base import Name, SigningKey
+from dkimctl.signers.base import Name
 from dkimctl.signers.registry import signer_of
+from dkimctl.signers.rendered import SigningKey
 
 _PAUSE = 0.2
 _ELSEWHERE, _UNKNOWN = "192.0.2.1", "client.invalid"  # a client that no list has (RFC 5737)

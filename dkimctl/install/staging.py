@@ -17,8 +17,8 @@ from dkimctl.errors import Refused
 from dkimctl.findings import Finding, Severity
 from dkimctl.host.world import World, read_world
 from dkimctl.programs import find_program
-from dkimctl.signers.base import Rendering
 from dkimctl.signers.registry import signer_named
+from dkimctl.signers.rendered import Rendering
 
 _CHECKS: tuple[Check, ...] = (check_conf, check_tables, check_hosts)
 

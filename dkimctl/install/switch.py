@@ -16,9 +16,9 @@ from dkimctl.install.write import Installed, install, remove_leftovers
 from dkimctl.milter.wire import NothingListens, connect
 from dkimctl.opendkim.sockets import parse_socket
 from dkimctl.programs import has_systemd, run_program
-from dkimctl.signers.base import Rendering
 from dkimctl.signers.dryrun import dry_run
 from dkimctl.signers.registry import signer_named, signer_of
+from dkimctl.signers.rendered import Rendering
 from dkimctl.signers.service import Action, ReloadResult, Running, Service, is_started_by_systemd, reload_daemon
 
 _GREETING = 3.0  # seconds; a connection on this machine

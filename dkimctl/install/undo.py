@@ -15,7 +15,7 @@ from dkimctl.install.journal import Journal, Note, Noted, digest, parsed
 from dkimctl.install.lock import configuration_lock
 from dkimctl.install.switch import Switched, switch_back
 from dkimctl.install.write import Installed
-from dkimctl.signers.base import RenderedFile, fixed
+from dkimctl.signers.rendered import RenderedFile, fixed
 from dkimctl.signers.service import ReloadResult
 
 

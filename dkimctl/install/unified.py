@@ -14,7 +14,7 @@ from dkimctl.config.settings import Settings
 from dkimctl.errors import disk_errors
 from dkimctl.files import open_file
 from dkimctl.install.compare import Change, Difference, FileChange
-from dkimctl.signers.base import Rendering
+from dkimctl.signers.rendered import Rendering
 
 _SMALL = 2000  # lines that difflib may compare in full
 _CONTEXT = 3

@@ -17,11 +17,11 @@ from dkimctl.opendkim.sockets import parse_socket
 from dkimctl.opendkim.tables import data_set
 from dkimctl.postfix import postconf
 from dkimctl.postfix.milters import names_opendkim, split_milters
-from dkimctl.signers.base import Selection
 from dkimctl.signers.key_copies import stored_copies
 from dkimctl.signers.opendkim.conffile import is_ours, without_include
 from dkimctl.signers.postfix import LISTS
 from dkimctl.signers.registry import all_signers
+from dkimctl.signers.rendered import Selection
 
 _WRITTEN = (b"# Written by dkimctl", b"# Written by `dkimctl")
 _ACTION = "milter_default_action"

@@ -43,7 +43,7 @@ from dkimctl.install.lock import configuration_lock
 from dkimctl.install.transaction import all_or_nothing
 from dkimctl.owners import find_daemon
 from dkimctl.postfix import postconf
-from dkimctl.signers.base import Rendering
+from dkimctl.signers.rendered import Rendering
 
 BeforeSwitch = Callable[[Mapping[str, Path]], None]
 """Called with system path → file with its new content, for each file of the rendering; raises to cancel."""

@@ -16,9 +16,10 @@ from dkimctl.install.proof import prove, prove_ended
 from dkimctl.install.switch import reload_again
 from dkimctl.keys.store import Key, KeyReader
 from dkimctl.lifecycle.chosen import chosen_keys
-from dkimctl.signers.base import Name, Names, SigningKey
+from dkimctl.signers.base import Name, Names
 from dkimctl.signers.desired import desired
 from dkimctl.signers.dryrun import sample
+from dkimctl.signers.rendered import SigningKey
 
 
 class Switched(NamedTuple):

@@ -37,7 +37,7 @@ from dkimctl.record.published_keys import NamedRecord
 from dkimctl.selftest.person import Sent
 from dkimctl.selftest.probing import Selftest
 from dkimctl.setup.steps import SetupStep
-from dkimctl.signers.base import Notice
+from dkimctl.signers.rendered import Notice
 from dkimctl.timer import init
 from dkimctl.verify.report import Report
 from dkimctl.why.answer import WhyAnswer

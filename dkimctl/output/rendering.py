@@ -8,7 +8,7 @@ from dkimctl.install.install import Proven
 from dkimctl.install.switch import Switched
 from dkimctl.output.layout import Block, Line, Tone, message
 from dkimctl.output.terminal import Terminal
-from dkimctl.signers.base import Notice, Rendering
+from dkimctl.signers.rendered import Notice, Rendering
 from dkimctl.signers.service import ReloadResult
 
 _TONES = {"+": Tone.ADDED, "-": Tone.REMOVED, "@": Tone.PLACE}

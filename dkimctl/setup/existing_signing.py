@@ -16,8 +16,8 @@ from dkimctl.install.write import write_tree
 from dkimctl.milter.client import greet
 from dkimctl.postfix.milters import milter_socket, names_opendkim, split_milters
 from dkimctl.setup.steps import SetupStep, Site, StepState
-from dkimctl.signers.base import Rendering
 from dkimctl.signers.registry import signer_of
+from dkimctl.signers.rendered import Rendering
 
 _ADOPT = "take the installation over first: dkimctl adopt --install; then run the same command again"
 _SHOWN = 3

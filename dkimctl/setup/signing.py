@@ -13,8 +13,9 @@ from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import Key, current_key
 from dkimctl.setup.existing_signing import refuse_changed_signing
 from dkimctl.setup.steps import SetupStep, Site, StepState, failed
-from dkimctl.signers.base import Name, Rendering, SigningKey
+from dkimctl.signers.base import Name
 from dkimctl.signers.desired import desired
+from dkimctl.signers.rendered import Rendering, SigningKey
 from dkimctl.signers.service import Action, ReloadResult
 
 _TO_BE_CONTINUED = 3

@@ -8,10 +8,11 @@ from dkimctl.config.settings import SIGNERS, Settings
 from dkimctl.files import Version, read_file, version_at
 from dkimctl.keys.filtered import OfDomains
 from dkimctl.keys.store import KeyReader
-from dkimctl.signers.base import Notice, RenderedFile, Rendering, Selection, Signer, Tables, fixed
+from dkimctl.signers.base import Signer, Tables
 from dkimctl.signers.key_copies import moved_copies, revoked_copies
 from dkimctl.signers.postfix import postfix_settings
 from dkimctl.signers.registry import all_signers, signer_of
+from dkimctl.signers.rendered import Notice, RenderedFile, Rendering, Selection, fixed
 from dkimctl.signers.selection import select_keys
 
 

@@ -5,8 +5,9 @@ from itertools import chain, islice
 from pathlib import Path
 
 from dkimctl.config.settings import Settings
-from dkimctl.signers.base import Name, Rendering, SigningKey
+from dkimctl.signers.base import Name
 from dkimctl.signers.registry import signer_named
+from dkimctl.signers.rendered import Rendering, SigningKey
 
 _MOST = 10  # domains tried: more would only find what one of them shows
 

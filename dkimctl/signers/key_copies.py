@@ -14,7 +14,7 @@ from dkimctl.keys.pair import KeyPair, no_such_key, parse_private_key
 from dkimctl.keys.seed import signer_form
 from dkimctl.keys.store import KeyName, KeyReader
 from dkimctl.names import split_owner_name
-from dkimctl.signers.base import Content, RenderedDirectory, RenderedFile, Selection, SigningKey
+from dkimctl.signers.rendered import Content, RenderedDirectory, RenderedFile, Selection, SigningKey
 
 _ENDING = ".key"
 

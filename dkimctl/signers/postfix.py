@@ -10,7 +10,7 @@ from dkimctl.opendkim.sockets import MilterSocket
 from dkimctl.postfix import postconf
 from dkimctl.postfix.actions import known_actions
 from dkimctl.postfix.milters import milter_socket, names_opendkim, postfix_spelling, split_milters, with_milter_last
-from dkimctl.signers.base import Notice
+from dkimctl.signers.rendered import Notice
 
 LISTS = ("smtpd_milters", "non_smtpd_milters")
 _READ = (*LISTS, "milter_default_action", "mail_version", "queue_directory")

@@ -11,7 +11,8 @@ from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import Key, KeyName, KeyReader, awaits_proof, signing_key
 from dkimctl.names import first_few
 from dkimctl.opendkim.tables import LONGEST_LINE
-from dkimctl.signers.base import Name, Notice, Selection, SigningKey
+from dkimctl.signers.base import Name
+from dkimctl.signers.rendered import Notice, Selection, SigningKey
 
 RSA, ED25519 = "rsa", "ed25519"
 _LABELS = r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)"

@@ -13,7 +13,7 @@ from dkimctl.config.settings import Settings
 from dkimctl.errors import UsageError
 from dkimctl.opendkim.sockets import parse_socket
 from dkimctl.owners import find_daemon
-from dkimctl.signers.base import RenderedDirectory, RenderedFile, fixed
+from dkimctl.signers.rendered import RenderedDirectory, RenderedFile, fixed
 
 POSTFIX_GROUP = "postfix"
 _MODE = 0o2750

@@ -22,8 +22,8 @@ from dkimctl.install.write import install
 from dkimctl.keys.metadata import Metadata, Phase, Tags, new_metadata, to_json
 from dkimctl.keys.pair import KeyPair
 from dkimctl.keys.store import Key
-from dkimctl.signers.base import RenderedFile
 from dkimctl.signers.desired import desired
+from dkimctl.signers.rendered import RenderedFile
 
 MANY, FEW = 100_000, 1_000
 NOW = datetime(2026, 11, 23, tzinfo=UTC)

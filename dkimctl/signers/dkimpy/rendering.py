@@ -16,16 +16,9 @@ from dkimctl.opendkim.hosts import canonical_host
 from dkimctl.opendkim.managed_block import Foreign, read_foreign
 from dkimctl.opendkim.sockets import MilterSocket, parse_socket
 from dkimctl.opendkim.tables import data_set, key_entry, key_line, rows
-from dkimctl.signers.base import (
-    Content,
-    Name,
-    Notice,
-    RenderedDirectory,
-    RenderedFile,
-    Selection,
-    SigningKey,
-)
+from dkimctl.signers.base import Name
 from dkimctl.signers.key_copies import derived_directory, derived_key, derived_path
+from dkimctl.signers.rendered import Content, Notice, RenderedDirectory, RenderedFile, Selection, SigningKey
 from dkimctl.signers.selection import ED25519, RSA
 from dkimctl.signers.socketdir import socket_directory, tmpfiles
 

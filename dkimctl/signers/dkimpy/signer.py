@@ -5,8 +5,9 @@ from pathlib import Path
 
 from dkimctl.config.settings import Settings
 from dkimctl.opendkim.sockets import MilterSocket, parse_socket
-from dkimctl.signers.base import Name, Notice, RenderedDirectory, RenderedFile, Rendering, Selection, Signer
+from dkimctl.signers.base import Name, Signer
 from dkimctl.signers.dkimpy import rendering
+from dkimctl.signers.rendered import Notice, RenderedDirectory, RenderedFile, Rendering, Selection
 from dkimctl.signers.service import Running, Service, is_answering
 
 

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dkimctl.names import counted, first_few
 from dkimctl.opendkim.managed_block import Foreign
 from dkimctl.opendkim.tables import SAMPLE, Patterns, Row, key_entry
-from dkimctl.signers.base import Notice, Selection
 from dkimctl.signers.opendkim.dataset import Replaced, is_pattern
 from dkimctl.signers.opendkim.foreign_rows import foreign_rows
 from dkimctl.signers.opendkim.row_names import RowNames, key_names
+from dkimctl.signers.rendered import Notice, Selection
 
 _SHOWN = 5
 

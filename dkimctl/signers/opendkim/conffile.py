@@ -12,7 +12,7 @@ from dkimctl.files import read_file
 from dkimctl.opendkim.conf import INCLUDE, Configuration, Setting, parse
 from dkimctl.opendkim.tables import data_set
 from dkimctl.owners import find_daemon
-from dkimctl.signers.base import Notice
+from dkimctl.signers.rendered import Notice
 
 DPKG_STATUS = "/var/lib/dpkg/status"
 _SEAL = b"# dkimctl-sha256 "

@@ -7,10 +7,10 @@ from dkimctl.opendkim import conf
 from dkimctl.opendkim.longtable import Rows
 from dkimctl.opendkim.managed_block import read_foreign
 from dkimctl.opendkim.tables import Row, data_set
-from dkimctl.signers.base import Notice, Selection
 from dkimctl.signers.opendkim.dataset import Replaced
 from dkimctl.signers.opendkim.foreign_rows import foreign_rows
 from dkimctl.signers.opendkim.row_names import RowNames
+from dkimctl.signers.rendered import Notice, Selection
 
 
 def lost_signatures(settings: Settings, selection: Selection) -> tuple[Notice, ...]:

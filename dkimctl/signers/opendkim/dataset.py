@@ -6,9 +6,9 @@ from dkimctl.config.settings import Settings
 from dkimctl.opendkim import conf
 from dkimctl.opendkim.managed_block import Foreign
 from dkimctl.opendkim.tables import SAMPLE, Patterns, Row, data_set
-from dkimctl.signers.base import Notice, Selection, SigningKey
 from dkimctl.signers.opendkim.foreign_rows import foreign_rows
 from dkimctl.signers.opendkim.row_names import RowNames
+from dkimctl.signers.rendered import Notice, Selection, SigningKey
 
 
 def table_kind(

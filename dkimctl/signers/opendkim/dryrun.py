@@ -15,8 +15,9 @@ from dkimctl.opendkim import conf
 from dkimctl.opendkim.tables import data_set
 from dkimctl.owners import find_owner
 from dkimctl.programs import Ended, Identity, find_program, run_program
-from dkimctl.signers.base import Name, Rendering
+from dkimctl.signers.base import Name
 from dkimctl.signers.dryrun import sample
+from dkimctl.signers.rendered import Rendering
 
 _MESSAGE = b"From: dkimctl@%s\r\nTo: postmaster@example.com\r\nSubject: dry run\r\n\r\nhello\r\n"
 

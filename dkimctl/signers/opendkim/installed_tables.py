@@ -9,8 +9,9 @@ from dkimctl.errors import DiskError
 from dkimctl.opendkim.managed_block import Foreign
 from dkimctl.opendkim.sorted_table import SortedTable, domain_of_key_row, domain_of_signing_row
 from dkimctl.opendkim.tables import key_entry, key_line, rows, signing_lines
-from dkimctl.signers.base import Content, Excerpt, Name, RenderedFile, Selection
+from dkimctl.signers.base import Name
 from dkimctl.signers.opendkim.row_names import RowNames
+from dkimctl.signers.rendered import Content, Excerpt, RenderedFile, Selection
 
 
 class InstalledTables:

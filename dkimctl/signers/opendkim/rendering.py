@@ -11,7 +11,6 @@ from dkimctl.opendkim.hosts import canonical_host
 from dkimctl.opendkim.managed_block import Foreign, read_foreign
 from dkimctl.opendkim.sockets import MilterSocket, parse_socket
 from dkimctl.opendkim.tables import key_line, signing_lines
-from dkimctl.signers.base import Content, Notice, RenderedFile, Selection, SigningKey, fixed
 from dkimctl.signers.opendkim.cautions import key_table_notices, signing_table_notices
 from dkimctl.signers.opendkim.conffile import (
     belongs_to_person,
@@ -24,6 +23,7 @@ from dkimctl.signers.opendkim.conffile import (
 from dkimctl.signers.opendkim.dataset import table_kind
 from dkimctl.signers.opendkim.row_names import RowNames
 from dkimctl.signers.opendkim.trusted import host_list, host_notices, widened_notices
+from dkimctl.signers.rendered import Content, Notice, RenderedFile, Selection, SigningKey, fixed
 from dkimctl.signers.socketdir import tmpfiles
 
 _CHUNK = 256  # domains a write: fewer, larger writes

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 from dkimctl.opendkim.managed_block import Foreign
 from dkimctl.opendkim.tables import Row
-from dkimctl.signers.base import SigningKey
 from dkimctl.signers.opendkim.foreign_rows import foreign_rows
+from dkimctl.signers.rendered import SigningKey
 
 
 class RowNames:

@@ -10,11 +10,12 @@ from dkimctl.host.installation import installation_of
 from dkimctl.opendkim import conf
 from dkimctl.opendkim.sockets import MilterSocket, parse_socket
 from dkimctl.opendkim.tables import key_entry, rows
-from dkimctl.signers.base import Names, Notice, RenderedDirectory, RenderedFile, Rendering, Selection, Signer
+from dkimctl.signers.base import Names, Signer
 from dkimctl.signers.opendkim import dryrun, rendering, restart
 from dkimctl.signers.opendkim.continuity import lost_signatures
 from dkimctl.signers.opendkim.installed_tables import InstalledTables
 from dkimctl.signers.packed_names import PackedNames
+from dkimctl.signers.rendered import Notice, RenderedDirectory, RenderedFile, Rendering, Selection
 from dkimctl.signers.service import Running, Service
 from dkimctl.signers.socketdir import socket_directory
 

@@ -2,9 +2,9 @@
 
 from dkimctl.opendkim.hosts import LOOPBACK, canonical_host, host_problem, is_everybody
 from dkimctl.opendkim.managed_block import Foreign
-from dkimctl.signers.base import Content, Notice
 from dkimctl.signers.opendkim.cautions import few
 from dkimctl.signers.opendkim.foreign_rows import foreign_rows
+from dkimctl.signers.rendered import Content, Notice
 
 
 def host_list(foreign: Foreign, trusted: tuple[str, ...]) -> Content:

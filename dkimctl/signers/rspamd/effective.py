@@ -1,9 +1,5 @@
-"""rspamd's own configuration as it takes effect (`rspamadm configdump`): by whom it was written is all the same.
+"""How rspamd signs by its own configuration, no matter who wrote it: which mail, for which domain, with which key."""
 
-Only the tables that decide about signing are kept: others hold passwords.
-"""
-
-import json
 from collections.abc import Iterator, Mapping
 from functools import cache
 from glob import escape
@@ -11,16 +7,22 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
-from dkimctl.errors import DkimctlError, Unavailable
+from dkimctl.errors import DkimctlError
 from dkimctl.files import read_file
-from dkimctl.opendkim.sockets import MilterSocket
-from dkimctl.programs import find_program, run_program
 from dkimctl.signers.base import ConfiguredKey
 from dkimctl.signers.habits import Habits
-from dkimctl.signers.rspamd.suffixes import SUFFIX_LIST, registered_domain, suffixes_in
+from dkimctl.signers.rspamd.configdump import (
+    USUAL_PATH,
+    USUAL_SELECTOR,
+    key_named,
+    map_lines,
+    map_rows,
+    milter_socket,
+    signing_options,
+    suffix_list,
+)
+from dkimctl.signers.rspamd.suffixes import registered_domain, suffixes_in
 
-_PATH = "/var/lib/rspamd/dkim/$domain.$selector.key"
-_SELECTOR = "dkim"
 _USER = "_rspamd"
 _NOT_FOLLOWED = ("use_http_headers", "sign_condition", "use_domain_custom", "signing_table", "use_redis", "use_vault")
 """Settings with which something else than files and maps decides."""
@@ -30,47 +32,6 @@ _PRIVATE = (
     *("fd00::/8", "fe80::/10"),
 )
 """Whose mail `sign_local` means: rspamd's local_addrs without settings of its own."""
-
-
-@cache
-def signing_options() -> Mapping[str, Any] | None:
-    """Return the table dkim_signing; None where rspamd is not installed or its configuration cannot be read."""
-    return next(iter(_dumped("dkim_signing")), None)
-
-
-@cache
-def milter_socket() -> MilterSocket | None:
-    """Return where its proxy speaks the milter protocol; None when it does nowhere, or that cannot be read."""
-    for worker in _dumped("worker"):
-        proxy = worker.get("rspamd_proxy")
-        if isinstance(proxy, dict) and proxy.get("milter"):
-            bound = proxy.get("bind_socket", "")
-            place = str(bound[0] if isinstance(bound, list) and bound else bound).split()
-            if place and place[0].startswith("/"):
-                return MilterSocket(path=place[0])
-            host, _, port = place[0].rpartition(":") if place else ("", "", "")
-            if port.isdigit():
-                return MilterSocket(port=int(port), host=host.strip("[]").replace("*", ""))
-    return None
-
-
-def _dumped(section: str) -> list[dict[str, Any]]:
-    """The documents of one section: one for each block of that name."""
-    if find_program("rspamadm") is None:
-        return []
-    try:
-        ended = run_program("rspamadm", "configdump", "-j", section)
-    except Unavailable:
-        return []
-    text, found = ended.out.lstrip(), list[dict[str, Any]]()
-    while text.startswith("{"):
-        try:
-            document, end = json.JSONDecoder().raw_decode(text)
-        except ValueError:
-            break
-        found.append(document)
-        text = text[end:].lstrip()
-    return found
 
 
 def reasons_for_unsigned(sender_domain: str, client: str, login: str) -> Iterator[str]:
@@ -85,7 +46,7 @@ def reasons_for_unsigned(sender_domain: str, client: str, login: str) -> Iterato
         yield f"{why} (dkim_signing)"
         return
     yield from _of_another_user(options, domain, login)
-    selector, path, source = _key(options, domain)
+    selector, path, source = key_named(options, domain)
     named = path.replace("$domain", domain).replace("$selector", selector)
     if not Path(named).exists():
         yield f"rspamd looks for the key of {domain} at {named}, which does not exist ({source})"
@@ -102,7 +63,7 @@ def habits() -> Habits:
         decides = unknown or f"{other[0]} = {options[other[0]]}"
         return Habits(f"{decides} decides which domain signs in rspamd, and dkimctl signs by the From address alone")
     networks = options.get("sign_networks", ())
-    listed = [*_lines(networks)] if isinstance(networks, str) else [str(network) for network in networks]
+    listed = [*map_lines(networks)] if isinstance(networks, str) else [str(network) for network in networks]
     trusted = dict.fromkeys((*(_PRIVATE if options.get("sign_local", True) else ()), *listed))
     socket = milter_socket()
     return Habits(
@@ -132,20 +93,20 @@ def configured_keys() -> Iterator[ConfiguredKey]:
     for domain, own in tables.items() if isinstance(tables, dict) else ():
         for selector, path in _selectors(options, own if isinstance(own, dict) else {}):
             yield _configured(domain, selector, path, f"domain {domain}")
-    mapped = dict.fromkeys(d.lower() for name in ("selector_map", "path_map") for d, _ in _map(options.get(name)))
+    mapped = dict.fromkeys(d.lower() for name in ("selector_map", "path_map") for d, _ in map_rows(options.get(name)))
     for domain in mapped:
-        yield _configured(domain, *_key(options, domain))
+        yield _configured(domain, *key_named(options, domain))
     named = {str(domain).lower() for domain in (*mapped, *(tables if isinstance(tables, dict) else ()))}
-    selector = str(options.get("selector", _SELECTOR))
-    for domain in _domains_with_file(str(options.get("path", _PATH)).replace("$selector", selector)):
+    selector = str(options.get("selector", USUAL_SELECTOR))
+    for domain in _domains_with_file(str(options.get("path", USUAL_PATH)).replace("$selector", selector)):
         if domain not in named:
-            yield _configured(domain, *_key(options, domain))
+            yield _configured(domain, *key_named(options, domain))
 
 
 def _selectors(options: Mapping[str, Any], own: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield selector and path of each key in the table of a domain."""
     several = own.get("selectors", own)
-    usual = {"selector": _SELECTOR, "path": _PATH, **options, **own}
+    usual = {"selector": USUAL_SELECTOR, "path": USUAL_PATH, **options, **own}
     for one in several if isinstance(several, list) else [several]:
         found = {**usual, **one} if isinstance(one, dict) else usual
         yield str(found["selector"]), str(found["path"])
@@ -207,11 +168,6 @@ def _reduced(options: Mapping[str, Any], domain: str) -> str:
     return registered_domain(domain, _suffixes()) if options.get("use_esld", True) else domain
 
 
-def suffix_list() -> Path:
-    """Return the list that rspamd's options name: its own in Debian 12, that of the package publicsuffix since."""
-    return Path(str(next(iter(_dumped("options")), {}).get("url_tld", SUFFIX_LIST)))
-
-
 @cache
 def _suffixes() -> Mapping[str, int]:
     try:
@@ -223,7 +179,7 @@ def _suffixes() -> Mapping[str, int]:
 
 def _is_trusted(options: Mapping[str, Any], client: str) -> bool:
     networks = options.get("sign_networks", ())
-    listed = [*_lines(networks)] if isinstance(networks, str) else [str(network) for network in networks]
+    listed = [*map_lines(networks)] if isinstance(networks, str) else [str(network) for network in networks]
     listed += _PRIVATE if options.get("sign_local", True) else ()
     return any(_covers(network, client) for network in listed)
 
@@ -233,36 +189,3 @@ def _covers(network: str, client: str) -> bool:
         return ip_address(client) in ip_network(network, strict=False)
     except (ValueError, TypeError):
         return False
-
-
-def _key(options: Mapping[str, Any], domain: str) -> tuple[str, str, str]:
-    """The selector, the path with its variables, and what says so: a domain's own table, a map, or the default."""
-    own = options.get("domain", {}).get(domain) if isinstance(options.get("domain"), dict) else None
-    if isinstance(own, dict):
-        first = next(iter(own.get("selectors", ())), own)
-        path = first.get("path", own.get("path", options.get("path", _PATH)))
-        return str(first.get("selector", options.get("selector", _SELECTOR))), str(path), f"domain {domain}"
-    selector, path, source = options.get("selector", _SELECTOR), options.get("path", _PATH), "path"
-    for name in ("selector_map", "path_map"):
-        found = next((v for k, v in _map(options.get(name)) if k.lower() == domain), "")
-        if found:
-            selector, path = (found, path) if name == "selector_map" else (selector, found)
-            source = name
-    return str(selector), str(path), source
-
-
-def _map(place: object) -> Iterator[tuple[str, str]]:
-    """The rows of a map in a file: a domain and its value."""
-    for line in _lines(place) if isinstance(place, str) else ():
-        key, _, value = line.partition(" ")
-        yield key, value.strip()
-
-
-def _lines(place: str) -> list[str]:
-    path = place.removeprefix("file://").removeprefix("map://")
-    try:
-        content = read_file(Path(path)) if path.startswith("/") else None
-    except DkimctlError:
-        return []
-    lines = (line.partition(b"#")[0].decode("utf-8", "replace").strip() for line in (content or b"").splitlines())
-    return [" ".join(line.split()) for line in lines if line]

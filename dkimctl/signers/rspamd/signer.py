@@ -6,18 +6,10 @@ from signal import SIGHUP
 
 from dkimctl.config.settings import SIGNERS, Settings
 from dkimctl.opendkim.sockets import MilterSocket, parse_socket
-from dkimctl.signers.base import (
-    ConfiguredKey,
-    Name,
-    Notice,
-    RenderedDirectory,
-    RenderedFile,
-    Rendering,
-    Selection,
-    Signer,
-)
+from dkimctl.signers.base import ConfiguredKey, Name, Signer
 from dkimctl.signers.habits import Habits
-from dkimctl.signers.rspamd import dryrun, effective, rendering
+from dkimctl.signers.rendered import Notice, RenderedDirectory, RenderedFile, Rendering, Selection
+from dkimctl.signers.rspamd import configdump, dryrun, effective, rendering
 from dkimctl.signers.rspamd.effective import habits, reasons_for_unsigned
 from dkimctl.signers.service import Running, Service, is_answering
 
@@ -54,7 +46,7 @@ class Rspamd(Signer):
     def listens_at(self, settings: Settings) -> MilterSocket | None:
         """Return where dkimctl was told that it listens; told nothing, where its own configuration says."""
         is_told = settings.signing.socket != SIGNERS[self.name].socket
-        found = None if is_told or not settings.is_live else effective.milter_socket()
+        found = None if is_told or not settings.is_live else configdump.milter_socket()
         return found or parse_socket(settings.signing.socket)
 
     def dry_run(self, rendering: Rendering, settings: Settings, staged: Mapping[str, Path]) -> str:
