@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from textwrap import wrap
 
-from dkimctl.config.reference import REFERENCE, TableReference
+from dkimctl.config.reference import REFERENCE
+from dkimctl.config.reference_table import TableReference
 
 _HEADER = """\
 # dkimctl's configuration: man dkimctl.toml

@@ -4,31 +4,25 @@ One thread, one epoll. Each server address has a window of its own (`ServerQueue
 answer and halves when one is lost or refused, so that neither our socket buffers nor a slow server are overrun.
 """
 
-import heapq
 import select
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from functools import partial
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from dkimctl.dns.codec import question, read_message
 from dkimctl.dns.connections import Connections
 from dkimctl.dns.datagrams import Datagrams
+from dkimctl.dns.deadlines import SENT_AT_MOST, Deadlines
 from dkimctl.dns.endpoints import Endpoint
 from dkimctl.dns.exchange import Exchange, Job
 from dkimctl.dns.message import WITHOUT_EDNS, Message
-from dkimctl.dns.questions import Failure, Gate, Question, Reply, Trouble, Work
+from dkimctl.dns.questions import Failure, Gate, Question, Ready, Reply, Trouble, Work
 from dkimctl.dns.serverqueue import ServerQueue
 from dkimctl.dns.wire import MalformedMessage
 
 T = TypeVar("T")
-
-
-class Ready(NamedTuple, Generic[T]):
-    """Results that needed no engine."""
-
-    results: Sequence[T]
 
 
 class _End:
@@ -36,8 +30,6 @@ class _End:
 
 
 _END = _End()
-_SENT_AT_MOST = 3
-_SOONEST, _LATEST = 1 / 6, 2 / 3  # of the timeout: when to send again for the first time
 
 
 class Engine:
@@ -47,15 +39,13 @@ class Engine:
     """
 
     def __init__(self, timeout: float) -> None:
-        self._timeout = timeout
         self._poll = select.epoll()
         self._datagrams = Datagrams(self._poll)
         self._connections = Connections(self._poll)
         self._servers: dict[Endpoint, ServerQueue] = {}
-        self._due: list[tuple[float, int, Exchange]] = []
+        self._deadlines = Deadlines(timeout)
         self._ready: deque[Job[Any]] = deque()
         self._freed: deque[ServerQueue] = deque()
-        self._serial = 0
 
     def close(self) -> None:
         """Close all sockets."""
@@ -144,7 +134,7 @@ class Engine:
             if trouble:
                 self._finish(begun, Failure(trouble))
             else:
-                self._schedule(begun, time.monotonic() + self._timeout)
+                self._deadlines.begin(begun)
         while self._freed:
             server = self._freed.popleft()
             while exchange := server.next(time.monotonic()):
@@ -156,7 +146,7 @@ class Engine:
         """At the end of a list, wait no longer for servers that have not answered before."""
         if not any(server.is_dead for server in self._servers.values()):
             return
-        for _, _, exchange in tuple(self._due):
+        for exchange in self._deadlines.exchanges():
             if exchange.server.is_dead and not exchange.done and not exchange.is_aside:
                 self._finish(exchange, Failure(Trouble.GIVEN_UP))
 
@@ -178,32 +168,10 @@ class Engine:
             self._finish(exchange, Failure(trouble))
             return
         exchange.last_sent = time.monotonic()
-        self._schedule(exchange, exchange.started + self._patience(exchange))
-        exchange.sent += 1
-
-    def _patience(self, exchange: Exchange) -> float:
-        """Return after how many seconds from its start the answer to an exchange counts as lost.
-
-        A slow server, such as a resolver that meets a name for the first time, must not be taken for one that drops
-        questions.
-        """
-        if exchange.sent == 0:
-            usual = 2 * exchange.server.slowest
-            return max(_SOONEST * self._timeout, min(usual, _LATEST * self._timeout))
-        if exchange.sent + 1 < _SENT_AT_MOST:
-            return (exchange.last_sent - exchange.started + self._timeout) / 2
-        return self._timeout
-
-    def _schedule(self, exchange: Exchange, when: float) -> None:
-        exchange.due = when
-        self._serial += 1
-        heapq.heappush(self._due, (when, self._serial, exchange))
+        self._deadlines.sent(exchange)
 
     def _wait(self, at_most: float | None) -> None:
-        delay = at_most
-        if delay is None:
-            delay = max(0.0, self._due[0][0] - time.monotonic()) if self._due else 0.0
-        events = self._poll.poll(delay)
+        events = self._poll.poll(self._deadlines.delay() if at_most is None else at_most)
         now = time.monotonic()  # what has arrived by now is read before anything counts as lost
         for descriptor, _ in events:
             if descriptor in self._connections:
@@ -214,17 +182,14 @@ class Engine:
         self._expire(now)
 
     def _expire(self, now: float) -> None:
-        while self._due and self._due[0][0] <= now:
-            when, _, exchange = heapq.heappop(self._due)
-            if exchange.done or when != exchange.due:
-                continue
+        while exchange := self._deadlines.overdue(now):
             if exchange.is_aside:
                 exchange.is_aside = False
                 exchange.server.wait(exchange)
                 self._freed.append(exchange.server)
             elif exchange.stream is not None:
                 self._finish(exchange, Failure(Trouble.STREAM_STALLED))
-            elif exchange.sent < _SENT_AT_MOST:
+            elif exchange.sent < SENT_AT_MOST:
                 exchange.server.lost()
                 self._datagrams.register_again(exchange)
                 self._send(exchange)
@@ -242,12 +207,10 @@ class Engine:
         seconds = now - exchange.started
         is_to_the_last = int.from_bytes(data[:2], "big") == exchange.identity
         exchange.server.took(now - exchange.last_sent if is_to_the_last else seconds)
-        try:
-            message = read_message(data, exchange.question.name, exchange.asked, edns=exchange.edns, seconds=seconds)
-        except MalformedMessage:
-            self._finish(exchange, Failure(Trouble.MALFORMED))
-            return
-        if exchange.edns and message.rcode in WITHOUT_EDNS:
+        message = _read(exchange, data, seconds)
+        if isinstance(message, Failure):
+            self._finish(exchange, message)
+        elif exchange.edns and message.rcode in WITHOUT_EDNS:
             exchange.server.without_edns = True  # RFC 6891 §7: ask such a server as in the old days
             exchange.sent = 0
             exchange.started = time.monotonic()
@@ -265,23 +228,14 @@ class Engine:
         self._datagrams.forget(exchange)
         exchange.server.in_flight -= 1
         exchange.is_aside, exchange.sent = True, 0
-        self._schedule(exchange, when)
+        self._deadlines.set(exchange, when)
         self._freed.append(exchange.server)
 
     def _connected(self, exchange: Exchange, data: bytes | Trouble | None) -> None:
-        if data is None:
-            return
         if isinstance(data, Trouble):
             self._finish(exchange, Failure(data))
-            return
-        seconds = time.monotonic() - exchange.started
-        try:
-            reply: Reply = read_message(
-                data, exchange.question.name, exchange.asked, over_tcp=True, edns=exchange.edns, seconds=seconds
-            )
-        except MalformedMessage:
-            reply = Failure(Trouble.MALFORMED)
-        self._finish(exchange, reply)
+        elif data is not None:
+            self._finish(exchange, _read(exchange, data, time.monotonic() - exchange.started, over_tcp=True))
 
     def _finish(self, exchange: Exchange, reply: Reply) -> None:
         exchange.done = True
@@ -292,3 +246,11 @@ class Engine:
             exchange.server.answered(exchange, reply)
         self._freed.append(exchange.server)
         self._reply(exchange.job, exchange.index, reply)
+
+
+def _read(exchange: Exchange, data: bytes, seconds: float, *, over_tcp: bool = False) -> Message | Failure:
+    name, asked, edns = exchange.question.name, exchange.asked, exchange.edns
+    try:
+        return read_message(data, name, asked, over_tcp=over_tcp, edns=edns, seconds=seconds)
+    except MalformedMessage:
+        return Failure(Trouble.MALFORMED)

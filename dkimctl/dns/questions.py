@@ -6,7 +6,7 @@ flight.
 """
 
 import types
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Hashable
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Hashable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -53,6 +53,12 @@ class Question(NamedTuple):
     kind: int
     recursive: bool = False
     checking_disabled: bool = False
+
+
+class Ready(NamedTuple, Generic[T]):
+    """Results that needed no engine."""
+
+    results: Sequence[T]
 
 
 @dataclass(slots=True)

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from dkimctl.config.reference import REFERENCE, TableReference
+from dkimctl.config.reference import REFERENCE
+from dkimctl.config.reference_table import TableReference
 from dkimctl.manual.roff import definitions, escape, example, prose, section, see_also, title
 
 _DESCRIPTION = """\

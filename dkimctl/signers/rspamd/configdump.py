@@ -66,7 +66,7 @@ def suffix_list() -> Path:
 
 
 def key_named(options: Mapping[str, Any], domain: str) -> tuple[str, str, str]:
-    """Return the selector, the path with its variables, and what names them: the domain's table, a map or the default."""
+    """Return the selector, the path with its variables, and their source: the domain's table, a map or the default."""
     own = options.get("domain", {}).get(domain) if isinstance(options.get("domain"), dict) else None
     if isinstance(own, dict):
         first = next(iter(own.get("selectors", ())), own)

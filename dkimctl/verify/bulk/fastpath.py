@@ -23,24 +23,21 @@ from itertools import islice
 
 from dkimctl.dns.codec import below, question
 from dkimctl.dns.endpoints import Endpoint
-from dkimctl.dns.engine import Ready
 from dkimctl.dns.message import Rcode, Type
-from dkimctl.dns.questions import Work
+from dkimctl.dns.questions import Ready, Work
 from dkimctl.dns.resolve import Resolution, Security
 from dkimctl.dns.wire import MalformedMessage
 from dkimctl.names import DOMAINKEY
 from dkimctl.verify.bulk.batch import BatchedQueries, QueryQueue
 from dkimctl.verify.bulk.cachedjudge import CachedJudge
+from dkimctl.verify.bulk.knownzones import KnownZones
 from dkimctl.verify.bulk.pending import Pending, Scout
 from dkimctl.verify.bulk.rawanswer import is_authenticated, single_text, ttl_of, zone_security
-from dkimctl.verify.bulk.zonewindow import ZoneWindow
 from dkimctl.verify.report import Report, Target
 
 _BURST = 32  # names; more at once overflow the buffers of usual servers
 _NO = (Rcode.REFUSED, Rcode.SERVFAIL)
-_PROBE_PAUSE = 1.0  # seconds between two names that take the long way because of a dead server
 _TICK = 0.05  # seconds between two looks at what is overdue
-_MOST_WINDOWS = 10_000  # zones
 _MOST_UNANSWERED = 256  # names handed over with a question in flight, before such questions are forgotten
 
 
@@ -61,11 +58,6 @@ class FastPath:
 
         `dead_servers`: those that the engine has given up. `nameless`: as for `check`.
         """
-        self._dead_servers = dead_servers
-        self._dead: frozenset[Endpoint] = frozenset()
-        self._dead_until = 0.0
-        self._probe_at = 0.0
-        self._nameless = nameless
         self._resolution = resolution
         self._judge = judge
         self._long_way = long_way
@@ -73,7 +65,7 @@ class FastPath:
         self._slowest = 0.0
         self._queries: BatchedQueries[Pending] = BatchedQueries()
         self._resolver: QueryQueue[Pending] | None = None
-        self._windows: dict[str, ZoneWindow[Pending]] = {}
+        self._zones = KnownZones(resolution, judge, self._queries, dead_servers, nameless=nameless)
         self._under_way: deque[Pending] = deque()  # in the order in which they began; some have finished
         self._count = 0
         self._unanswered = 0
@@ -94,7 +86,7 @@ class FastPath:
             return
         scout = Scout(self._long_way(first))
         yield scout.work()
-        while not (scout.is_done or self._window_of(first.domain)):
+        while not (scout.is_done or self._zones.window_of(first.domain)):
             yield None
             self._listen()
         self._choose_resolver()
@@ -110,7 +102,8 @@ class FastPath:
                 some = list(islice(targets, room))
                 has_more = bool(some)
                 waiting.extend(some)
-            self._look_for_the_dead()  # also while no name is on this path: a dead server may be why
+            if self._zones.look_for_the_dead():  # also while no name is on this path: a dead server may be why
+                self._choose_resolver()
             while waiting and self._begins(waiting[0]):
                 waiting.popleft()
             if self._count:
@@ -125,8 +118,8 @@ class FastPath:
     def _begins(self, target: Target) -> bool:
         """Begin one target, on this path or the long one; False when the window of its zone is full."""
         is_plain = not target.alias and target.unread is None  # all else needs the long way
-        window = self._window_of(target.domain) if is_plain else None
-        if window is None or (window.dead and self._is_probe()):
+        window = self._zones.window_of(target.domain) if is_plain else None
+        if window is None or (window.dead and self._zones.is_probe()):
             self._left.append(target)
             return True
         if not window.has_room:
@@ -146,45 +139,6 @@ class FastPath:
         for queue in window.queues:
             queue.ask(asked_text, name)
         return True
-
-    def _is_probe(self) -> bool:
-        """True now and then: such a name takes the long way, on which a dead server is asked again."""
-        now = time.monotonic()
-        if now < self._probe_at:
-            return False
-        self._probe_at = now + _PROBE_PAUSE
-        return True
-
-    def _window_of(self, domain: str) -> "ZoneWindow[Pending] | None":
-        """Return the window of the nearest known zone; None when there is none, or it is closed."""
-        name = domain
-        while name:
-            window = self._windows.get(name)
-            if window is None:
-                window = self._new_window(name, ())
-            elif self._dead or window.dead:
-                dead = tuple(filter(self._dead.__contains__, window.endpoints))
-                window = window if dead == window.dead else self._new_window(name, dead)
-            if window is not None:
-                return window if window.is_open else None
-            name = name.partition(".")[2]
-        return None
-
-    def _new_window(self, zone_name: str, dead: tuple[Endpoint, ...]) -> "ZoneWindow[Pending] | None":
-        """Return a window for a zone that the long way has found; None for other names, and when there are too many."""
-        zone = self._resolution.known_zone(zone_name)
-        if zone is None or len(self._windows) >= _MOST_WINDOWS:
-            return None
-        window: ZoneWindow[Pending] = ZoneWindow(zone, self._queries, dead, self._judge, nameless=self._nameless)
-        self._windows[zone_name] = window
-        return window
-
-    def _look_for_the_dead(self) -> None:
-        """Ask the engine now and then only: there may be thousands of servers."""
-        now = time.monotonic()
-        if now >= self._dead_until:
-            self._dead, self._dead_until = self._dead_servers(), now + _TICK
-            self._choose_resolver()
 
     def _choose_resolver(self) -> None:
         """Ask the one that answers, as far as the long way knows by now."""
