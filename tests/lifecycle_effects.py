@@ -93,7 +93,7 @@ def _failing(number: int, index: int) -> int:
 @cache
 def _is_bad(number: int, index: int) -> bool:
     key = all_keys[number]
-    return bool(key.leak) or key.record.missing is not None or key.on[index].failed is not None
+    return bool(key.leak) or key.is_lost or key.record.missing is not None or key.on[index].failed is not None
 
 
 @cache

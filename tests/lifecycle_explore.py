@@ -36,7 +36,8 @@ ONE = Size()
 Steps = tuple[tuple[Do, int], ...]
 BROKEN_BY_OTHERS = "a record was deleted by somebody, and is not back for as long as caches remember"
 DECLARED_LEAKED = "a key was declared leaked: mail under way with it fails"
-RUSHED = "the key that signed before was leaked or not served: margins are skipped"
+DELETED = "somebody deleted the private key: mail waits until another key signs"
+RUSHED = "the key that signed before was leaked, deleted or not served: margins are skipped"
 
 
 # --- the judge
@@ -50,7 +51,7 @@ def _is_wrong(number: int, index: int, is_signing: bool) -> tuple[tuple[str, str
     found = []
     if is_signing:
         if not key.private[index]:
-            found.append(("I2: a relay signs with a key that it does not hold", ""))
+            found.append(("I2: a relay signs with a key that it does not hold", DELETED if key.is_lost else ""))
         if key.is_early:
             found.append(("I5: a relay signs with a key that another did not hold when it was switched to", ""))
         if key.is_ended:
@@ -100,7 +101,9 @@ def _is_bad(number: int, index: int) -> bool:
     """Return True when a key that signs is known not to work."""
     key = key_of(number)
     on = key.on[index]
-    return bool(key.leak) or key.record.missing is not None or (on.failed is not None and on.since is None)
+    return (
+        bool(key.leak) or key.is_lost or key.record.missing is not None or (on.failed is not None and on.since is None)
+    )
 
 
 _TAKES = (Do.REVOKE, Do.REMOVE, Do.PURGE)

@@ -87,6 +87,8 @@ class Key(NamedTuple):
     """A switch to it reached a relay while another one within reach did not hold it."""
     has_signed: bool = False
     """A message was once signed with it, or proven to be."""
+    is_lost: bool = False
+    """Somebody deleted its private key."""
     is_ended: bool = False
     """We took its record away: it must never sign again."""
     record: RecordFacts = RecordFacts()
@@ -162,7 +164,9 @@ def start(size: Size) -> World:
     """Return a domain with one key that signs and has been proven."""
     record = RecordFacts(written=0, seen=-1, confirmed=-1, last_seen=0, negative_ttl=NEGATIVE, ttl=TTL)
     used = (KeyOnRelay(since=0, proven=0),) * size.relays
-    first = Key(True, (True,) * size.relays, KEY, (KEY, KEY), NEGATIVE, 0, has_signed=True, record=record, on=used)
+    first = Key(
+        True, (True,) * size.relays, KEY, (KEY, KEY), NEGATIVE, DELIVERY, has_signed=True, record=record, on=used
+    )
     free = numbered(free_key(size.relays))
     return World((numbered(first), *[free] * (size.keys - 1)), (Relay(),) * size.relays)
 
@@ -179,7 +183,8 @@ def free_key(relays: int) -> Key:
 def _facts_number(number: int) -> int:
     """Return a number for what the core may know of a key."""
     key = all_keys[number]
-    return numbered(Key(key.exists, key.private, record=key.record, on=key.on, leak=key.leak, is_purged=key.is_purged))
+    kept = Key(key.exists, key.private, record=key.record, on=key.on, leak=key.leak, is_purged=key.is_purged)
+    return numbered(kept._replace(is_lost=key.is_lost))
 
 
 def known(world: World) -> tuple[tuple[int, ...], tuple[int | None, ...], int | None]:
@@ -195,7 +200,7 @@ def _key_facts(number: int, place: int, tables: tuple[int | None, ...], size: Si
         if tables[index] is None:  # a relay that is cut off keeps what was read of it last
             noted = noted._replace(is_away=True)
         else:
-            noted = noted._replace(is_held=key.private[index], is_used=tables[index] == place)
+            noted = noted._replace(is_held=key.private[index], is_used=tables[index] == place, is_lost=key.is_lost)
         seen[f"relay{index}"] = noted
     return KeyFacts(
         str(place),

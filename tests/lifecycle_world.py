@@ -101,6 +101,9 @@ def _faults(world: World, size: Size) -> Iterator[tuple[str, World]]:
             yield "record deleted", with_key(world, place, _changed(number, account=NOTHING, is_hurt=True))
         if key.exists and not key.is_purged and not key.is_ended and "key leaked" in size.kinds:
             yield "key leaked", with_key(world, place, _changed(number, leak=Leak.KEY))
+        if key.has_signed and any(key.private) and "private key deleted" in size.kinds:  # others are told of only
+            gone = _changed(number, private=(False,) * len(key.private), is_lost=True)
+            yield "private key deleted", with_key(world, place, gone)
     if "clock ahead" in size.kinds:
         keys = tuple(_long_ago(number) for number in world.keys)
         yield "clock ahead", world._replace(keys=keys, returned=0)
@@ -236,5 +239,10 @@ def is_troubled(number: int) -> bool:
     key = all_keys[number]
     is_missing = key.record.missing is not None and key.record.revoked is None and key.record.gone is None
     return key.exists and bool(
-        key.is_hurt or key.is_rushed or key.leak or is_missing or any(one.failed is not None for one in key.on)
+        key.is_hurt
+        or key.is_rushed
+        or key.is_lost
+        or key.leak
+        or is_missing
+        or any(one.failed is not None for one in key.on)
     )

@@ -4,7 +4,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from types import MappingProxyType
+from types import MappingProxyType, SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -62,7 +62,8 @@ def agrees(known: Life, here: Machine, config: Settings = HERE) -> bool:
     rest = rest_of(config, DOMAIN, known, here, NOW)
     if rest is None:
         return False
-    found = gather(config, cast(LifecycleStore, None), DOMAIN, here, NOW, known)
+    store = cast(LifecycleStore, SimpleNamespace(public=lambda _: None))  # every file is whole
+    found = gather(config, store, DOMAIN, here, NOW, known)
     assert (found.left, found.ahead, found.is_deleted, found.begun) == ({}, frozenset(), False, frozenset())
     policy = policy_for(config, DOMAIN, is_adopted=found.is_adopted)
     planned = plan(policy, found.facts, NOW)

@@ -23,6 +23,7 @@ WORLDS = {
     "a key leaked": Size(keys=2, faults=1, kinds=("key leaked",)),
     "a switch that fails": Size(keys=2, faults=1, kinds=("switch fails",)),
     "a switch that fails, keys made in one second": Size(keys=2, faults=1, kinds=("switch fails",), same_second=True),
+    "a private key deleted": Size(keys=2, faults=1, kinds=("private key deleted",)),
     "two relays, one cut off": Size(keys=2, relays=2, faults=1, kinds=("relay cut off",)),
     "two relays, a key leaked": Size(keys=2, relays=2, faults=1, kinds=("key leaked",)),
     "a long gap, or a clock ahead": Size(keys=2, faults=1, kinds=("clock ahead",)),

@@ -3,13 +3,28 @@
 Each test takes `decide`, so that a mutant of the core can be asked the same.
 """
 
+from typing import Any
+
 import pytest
 
 from dkimctl.lifecycle.facts import KeyFacts, KeyOnRelay, Leak, RecordFacts
 from dkimctl.lifecycle.plan import Do, plan
 from dkimctl.lifecycle.policy import DAY, HOUR, Policy
 from tests.lifecycle_model import Decide
-from tests.test_lifecycle_plan import LOST, NOW, OLD, POLICY, domain, done, on_relay, ready, retired, served, signing
+from tests.test_lifecycle_plan import (
+    LOST,
+    NOW,
+    OLD,
+    POLICY,
+    YOUNG,
+    domain,
+    done,
+    on_relay,
+    ready,
+    retired,
+    served,
+    signing,
+)
 
 USED = KeyOnRelay(True, True, since=NOW - 10 * DAY, proven=NOW - 60)
 HELD = KeyOnRelay(is_held=True)
@@ -264,3 +279,64 @@ def test_a_fact_that_is_missing_delays_and_stops_no_plan(decide: Decide) -> None
                 made = decide(POLICY, domain(signing(OLD), unknown), NOW)
                 assert key.record.last_seen is None or name != "last_seen" or Do.SWITCH not in done(made)
     assert done(decide(POLICY, domain(signing(record=served(last_seen=None))), NOW)) == [Do.LOOK]
+
+
+# --- a private key deleted by hand
+
+
+def lost(created: int = YOUNG, **changes: Any) -> KeyFacts:
+    """A key that is to sign, and whose private key was deleted."""
+    return on_relay(signing(created), is_held=False, is_lost=True)._replace(**changes)
+
+
+def test_a_proven_standby_takes_the_place_of_a_key_that_was_deleted(decide: Decide) -> None:
+    """At once, whatever the hours and the margins; nothing is looked up or proven of a key that cannot sign."""
+    made = decide(POLICY._replace(window=((0, 1),)), domain(lost(record=served(NOW - 2 * DAY)), ready()), NOW)
+    assert done(made) == [Do.SWITCH]
+    stale = ready(record=served(NOW - DAY))
+    assert done(decide(POLICY, domain(lost(), stale), NOW)) == [Do.LOOK], "never without the proof"
+    unseen = lost(record=RecordFacts())
+    assert done(decide(POLICY, domain(unseen, ready()), NOW)) == [Do.SWITCH]
+
+
+def test_without_a_standby_a_key_is_made_for_one_that_was_deleted(decide: Decide) -> None:
+    """Also where none is wanted, and right after a long gap."""
+    assert done(decide(POLICY, domain(lost()), NOW)) == [Do.MAKE]
+    assert done(decide(POLICY, domain(lost(), returned=NOW - 60), NOW)) == [Do.MAKE]
+
+
+def test_where_nothing_happens_by_itself_a_deleted_key_waits_for_a_person(decide: Decide) -> None:
+    """On hold there is no switch, unless somebody asks for it."""
+    facts = domain(lost(), ready(), is_held=True)
+    assert done(decide(POLICY, facts, NOW)) == []
+    assert done(decide(POLICY, facts, NOW, begin=True)) == [Do.SWITCH]
+
+
+def test_a_deleted_key_whose_record_vanished_is_not_published_again(decide: Decide) -> None:
+    """It signs nothing; once another key does, its record is kept for the mail that is under way."""
+    gone = lost(record=LOST)
+    assert Do.PUBLISH not in done(decide(POLICY, domain(gone, ready()), NOW), "a")
+
+
+def test_nothing_is_taken_away_while_the_key_that_signs_is_deleted(decide: Decide) -> None:
+    """Unless every slot is taken: what frees one goes on."""
+    facts = domain(retired(NOW - 20 * DAY), lost())
+    assert Do.REVOKE not in done(decide(POLICY, facts, NOW))
+    assert Do.REVOKE in done(decide(POLICY, facts._replace(free_selector=False), NOW))
+
+
+def test_an_older_key_that_is_held_is_better_than_a_deleted_one(decide: Decide) -> None:
+    """Its record is kept for its mail, and it can sign; one without its private key cannot."""
+    assert done(decide(POLICY, domain(retired(NOW - DAY), lost()), NOW)) == [Do.SWITCH]
+    away = on_relay(retired(NOW - DAY), is_held=False)
+    assert Do.SWITCH not in done(decide(POLICY, domain(away, lost()), NOW))
+
+
+def test_a_newer_key_that_has_signed_is_the_next_one_only_where_it_is_held(decide: Decide) -> None:
+    """It was deleted, and another key signs: it is not switched to, and another one is made."""
+    newer = ready(created=NOW - DAY, relays={"mx": KeyOnRelay(left=NOW - HOUR, is_lost=True)})
+    assert done(decide(POLICY, domain(signing(OLD), newer), NOW), "") == [Do.MAKE]
+    back = on_relay(newer, is_held=True, is_lost=False)
+    assert Do.MAKE not in done(decide(POLICY, domain(signing(OLD), back), NOW))
+    on_one = back._replace(relays={**back.relays, "mx2": KeyOnRelay(left=NOW - HOUR)})
+    assert Do.MAKE not in done(decide(POLICY, domain(signing(OLD), on_one), NOW)), "the other one gets it"

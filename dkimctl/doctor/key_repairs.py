@@ -140,4 +140,7 @@ def make_again(world: World, key: UsedKey) -> str:
                 return chain(repoint_keys(world, file, key.path, meant), service(world, "reload"))
     path = shell_word(world.shown(key.path))
     away = f"mv {path} {path}.broken" if os.path.lexists(world.shown(key.path)) else ""
-    return chain(away, another_key(world, key, "or restore the file from a backup"))
+    otherwise = "or restore the file from a backup"
+    if entry and os.path.isfile(world.shown(key.path.removesuffix(".private") + ".json")):  # rotate has a key for it
+        return chain(away, dkimctl(world, f"rotate --now {shell_word(entry.domain)}"), comment=otherwise)
+    return chain(away, another_key(world, key, otherwise))

@@ -44,6 +44,8 @@ class KeyOnRelay(NamedTuple):
     """
     is_away: bool = False
     """True when a relay of a fleet was not heard from for a while: no new key waits for it, and no old record goes."""
+    is_lost: bool = False
+    """True when the private key was deleted by hand or its file damaged: only a backup brings it back."""
 
     @property
     def has_signed(self) -> bool:
@@ -116,6 +118,11 @@ class KeyFacts(NamedTuple):
             if relay.is_used and not (relay.is_away and self.leak):
                 return True
         return False
+
+    @property
+    def is_lost(self) -> bool:
+        """True when a relay is to sign with it, and its private key was deleted or damaged."""
+        return any(relay.is_used and relay.is_lost for relay in self.relays.values())
 
     @property
     def may_sign(self) -> bool:

@@ -16,8 +16,8 @@ def is_away(key: KeyFacts, facts: Facts) -> bool:
 
 
 def works(key: KeyFacts) -> bool:
-    """Return True when mail signed with this key now can be verified, as far as was seen."""
-    return is_usable(key) and key.is_served and not has_failed(key)
+    """Return True when mail can be signed with this key now, and verified, as far as was seen."""
+    return is_usable(key) and key.is_served and not key.is_lost and not has_failed(key)
 
 
 def has_failed(key: KeyFacts) -> bool:
@@ -53,8 +53,11 @@ def must_be_seen_first(used: list[KeyFacts]) -> bool:
 
     A record of which nothing is known is no lost one: nothing signs in haste because of it.
     """
-    is_wrong = any(key.leak or key.is_revoked or key.record.missing is not None or has_failed(key) for key in used)
-    return any(key.record.last_seen is None for key in used) and not is_wrong
+    return any(key.record.last_seen is None for key in used) and not any(_is_known_bad(key) for key in used)
+
+
+def _is_known_bad(key: KeyFacts) -> bool:
+    return bool(key.leak) or key.is_revoked or key.record.missing is not None or key.is_lost or has_failed(key)
 
 
 def is_broken(used: list[KeyFacts]) -> bool:

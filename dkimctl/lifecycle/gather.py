@@ -6,6 +6,7 @@ from functools import partial
 from typing import NamedTuple
 
 from dkimctl.config.settings import Settings
+from dkimctl.errors import CheckFailed
 from dkimctl.keys.identity import identity_of
 from dkimctl.keys.metadata import Metadata, Phase
 from dkimctl.keys.store import Key, KeyReader, Life, LifecycleStore
@@ -59,6 +60,8 @@ class Gathered(NamedTuple):
     """By identity, the keys with facts that may be dated in the future: noted under a wrong clock."""
     lost: tuple[Key, ...] = ()
     """The published keys whose private key is gone."""
+    damaged: tuple[Key, ...] = ()
+    """The keys that sign and whose private key file holds no key."""
     begun: frozenset[str] = frozenset()
     """From `rotate --now` until the switch, the algorithms whose keys are to be replaced."""
     is_deleted: bool = False
@@ -74,8 +77,11 @@ def gather(
 
     Raises DiskError or Refused for what cannot be read, CheckFailed for what is damaged: this domain then stops.
     """
-    keys, lost, notes = life or store.life(domain)
+    held, lost, notes = life or store.life(domain)
+    keys = held if machine.relays else (*held, *(key for key in lost if _has_signed(key, machine)))
     noted = [(key, _on_relay(store, key, machine, now)) for key in keys]
+    damaged = tuple(key for key, relay in noted if key not in lost and _is_damaged(store, key, relay, now))
+    noted = [(key, relay._replace(is_lost=key in lost or key in damaged)) for key, relay in noted]
     used = [relay for _, relay in noted if relay.is_used]
     is_proven = bool(used) and all(relay.since is not None for relay in used)  # the daemon has read its tables
     in_slots = settings.domain(domain).delegate is not None
@@ -93,8 +99,7 @@ def gather(
             ahead.add(one.id)
         if known != relay:
             left[one.id] = known
-    held = notes.get("held")
-    is_held = held is True or bool(machine.clock_problem)
+    is_held = notes.get("held") is True or bool(machine.clock_problem)
     return Gathered(
         Facts(
             domain,
@@ -110,10 +115,32 @@ def gather(
         left,
         frozenset() if machine.clock_problem else frozenset(ahead),
         lost=lost,
+        damaged=damaged,
         begun=_begun(notes, facts),
         is_deleted=is_deleted(keys, notes),
         is_adopted=awaits_confirmation(keys, notes),
     )
+
+
+def _has_signed(key: Key, machine: Machine) -> bool:
+    """Return True for a lost key that is to sign, or did: its record stays for the mail that is under way."""
+    is_used = (key.domain, key.selector) in machine.installed
+    return bool(key.metadata.public) and (is_used or key.phase is Phase.ACTIVE)
+
+
+def _is_damaged(store: LifecycleStore, key: Key, relay: KeyOnRelay, now: int) -> bool:
+    """Return True for a key that signs and whose file holds no key; it is read when DNS or the signer is asked too."""
+    if not relay.is_used or not key.metadata.public:
+        return False
+    record = read_record(key.metadata, now)
+    is_right = record.missing is None and relay.failed is None
+    if is_right and record.last_seen is not None and record.last_seen > now - DAY:
+        return False
+    try:
+        store.public(key)
+    except CheckFailed:
+        return True
+    return False
 
 
 def _begun(notes: Mapping[str, object], keys: list[KeyFacts]) -> frozenset[str]:

@@ -1,4 +1,7 @@
-"""Keys whose private key was deleted by hand: said at every run, and those that sign no more are retired as ever."""
+"""Private keys that were deleted by hand or damaged: said at every run, and another key signs instead.
+
+Those that sign no more are retired as ever.
+"""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -10,34 +13,51 @@ from dkimctl.lifecycle.steps import RotationStep, StepOutcome
 from dkimctl.signers.base import Names
 
 
-def lost_keys(store: LifecycleStore, domain: str, installed: Names, now: datetime) -> Iterator[RotationStep]:
+def lost_keys(
+    store: LifecycleStore, domain: str, installed: Names, now: datetime, *, is_automatic: bool
+) -> Iterator[RotationStep]:
     """Yield a failed step for each lost key of a domain. One that signed and signs no more is retired, as if it left.
 
-    Raises as `LifecycleStore.lost` and `advance`.
+    `is_automatic`: this run has another key sign. Raises as `LifecycleStore.lost` and `advance`.
     """
     for key in store.lost(domain):
         is_used = (domain, key.selector) in installed
         if key.phase is Phase.ACTIVE and not is_used:
             store.advance(key, Phase.RETIRING, now, note="its private key is gone")
             continue
-        proof, hint = why_lost(key, store.keys(domain), is_used=is_used)
+        proof = why_lost(key, is_used=is_used)
+        hint = way_out(key, store.keys(domain), is_used=is_used, command="" if is_automatic else "rotate --now")
         yield RotationStep(domain, key.selector, None, StepOutcome.FAILED, proof, hint, exit_code=1)
 
 
-def why_lost(key: Key, others: Iterable[Key], *, is_used: bool) -> tuple[str, str]:
-    """Return what is said of a lost key, and what to do. `others`: the other keys of its domain."""
-    return _of_used(key, others) if is_used else _of_unused(key)
+def damaged_key(key: Key, others: Iterable[Key], *, is_automatic: bool) -> RotationStep:
+    """Return the failed step for a key that signs and whose file holds no key any more."""
+    hint = way_out(key, others, is_used=True, command="" if is_automatic else "rotate --now")
+    return RotationStep(key.domain, key.selector, None, StepOutcome.FAILED, why_damaged(key), hint, exit_code=1)
 
 
-def _of_used(key: Key, others: Iterable[Key]) -> tuple[str, str]:
-    is_ready = any(other.phase is Phase.VERIFIED for other in others)
-    other = "dkimctl render-config --install" if is_ready else f"dkimctl setup {shell_word(key.domain)} -s SELECTOR"
-    return (
-        f"the private key is gone, and the signer's tables name it, so mail is not signed: {key.path}",
-        f"put it back from a backup, or have another key sign: {other}",
-    )
+def why_lost(key: Key, *, is_used: bool) -> str:
+    """Return what is said of a lost key."""
+    consequence = ", and the signer's tables name it, so mail is not signed" if is_used else ""
+    return f"the private key is gone{consequence}: {key.path}"
 
 
-def _of_unused(key: Key) -> tuple[str, str]:
-    delete = f"dkimctl delete {shell_word(key.domain)} {shell_word(key.selector)}"
-    return f"the private key is gone: {key.path}", f"put it back from a backup, or take its record away: {delete}"
+def why_damaged(key: Key) -> str:
+    """Return what is said of a key that signs and whose file holds no key any more."""
+    return f"the file of the private key is damaged, so mail is not signed: {key.path}"
+
+
+def way_out(key: Key, others: Iterable[Key], *, is_used: bool, command: str) -> str:
+    """Return what to do. `others`: the other keys of its domain. `command`: has another key sign; empty in that run."""
+    if not is_used:
+        delete = f"dkimctl delete {shell_word(key.domain)} {shell_word(key.selector)}"
+        return f"put it back from a backup, or take its record away: {delete}"
+    ready = next((one.selector for one in others if _is_ready(one, key)), "")
+    if not command:
+        return f"{ready} signs instead" if ready else "a new key is made, and signs once DNS serves it"
+    other = f"switch to {ready}" if ready else "have a new key made, which signs once DNS serves it"
+    return f"put it back from a backup, or {other}: dkimctl {command} {shell_word(key.domain)}"
+
+
+def _is_ready(other: Key, key: Key) -> bool:
+    return other.phase is Phase.VERIFIED and other.metadata.algorithm == key.metadata.algorithm

@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 
 from dkimctl.errors import shell_word
 from dkimctl.keys.metadata import Phase
-from dkimctl.keys.store import Life
+from dkimctl.keys.store import Key, Life
 from dkimctl.lifecycle.at_rest import Rest
 from dkimctl.lifecycle.calendar import TAKES_OVER, steps_to_come
 from dkimctl.lifecycle.deletion import IS_DELETED
 from dkimctl.lifecycle.facts import Facts, KeyFacts
 from dkimctl.lifecycle.gather import Gathered
-from dkimctl.lifecycle.lost import why_lost
+from dkimctl.lifecycle.lost import way_out, why_damaged, why_lost
 from dkimctl.lifecycle.notes import at_text
 from dkimctl.lifecycle.plan import Do, Plan
 from dkimctl.lifecycle.policy import Policy
@@ -112,14 +112,28 @@ def _held(domain: str, facts: Facts, policy: Policy) -> NextStep | None:
     return NextStep(domain, "", None, None, False, reason, f"dkimctl resume {shell_word(domain)}")
 
 
-def lost_step(life: Life, installed: Names) -> NextStep | None:
-    """Return what a person does about a key whose private key is gone: first of one that should sign."""
+def lost_step(life: Life, installed: Names, *, is_automatic: bool) -> NextStep | None:
+    """Return what a person does about a key whose private key is gone: first of one that should sign.
+
+    `is_automatic`: the next run of `rotate` has another key sign.
+    """
     lost = [(key, (key.domain, key.selector) in installed) for key in life.lost]
     told = [(key, used) for key, used in lost if used or key.phase is not Phase.ACTIVE]  # `rotate` retires the others
     for key, is_used in sorted(told, key=lambda one: not one[1]):
-        why, hint = why_lost(key, life.keys, is_used=is_used)
+        why, hint = why_lost(key, is_used=is_used), _way_out(key, life, is_used, is_automatic)
         return NextStep(key.domain, key.selector, None, None, False, why, hint, needs_person=True)
     return None
+
+
+def damaged_step(key: Key, life: Life, *, is_automatic: bool) -> NextStep:
+    """Return what a person does about a key that signs and whose file holds no key any more."""
+    hint = _way_out(key, life, True, is_automatic)
+    return NextStep(key.domain, key.selector, None, None, False, why_damaged(key), hint, needs_person=True)
+
+
+def _way_out(key: Key, life: Life, is_used: bool, is_automatic: bool) -> str:
+    command = "rotate" if is_automatic else "rotate --now"
+    return way_out(key, life.keys, is_used=is_used, command=command)
 
 
 def switch_to_come(domain: str, rest: Rest) -> NextStep:

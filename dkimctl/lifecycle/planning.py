@@ -81,6 +81,11 @@ class Found:
     waits: list[Wait] = field(default_factory=list)
 
 
+def acts_by_itself(policy: Policy, facts: Facts) -> bool:
+    """Return True for a domain whose keys are made, switched to and taken away without a person."""
+    return not (facts.is_held or policy.automation == "off")
+
+
 @dataclass(slots=True)
 class Planning:
     """What is planned for the keys of one algorithm of a domain, from what; each algorithm rotates by itself."""
@@ -105,7 +110,7 @@ class Planning:
     @property
     def may_change(self) -> bool:
         """True when new keys, switches and removals may happen by themselves."""
-        return self.begin or not (self.facts.is_held or self.policy.automation == "off")
+        return self.begin or acts_by_itself(self.policy, self.facts)
 
     def do(self, do: Do, key: KeyFacts | None, why: str) -> None:
         """Plan an action."""

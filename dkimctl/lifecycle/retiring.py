@@ -45,8 +45,10 @@ def _may_take_away(planning: Planning, used: list[KeyFacts]) -> bool:
 
 
 def _is_settled(planning: Planning, key: KeyFacts) -> bool:
-    """Return True for a key that signs and works; a leaked one waits for a slot, so what fills the slots goes on."""
-    return (is_usable(key) and key.is_served) or (bool(key.leak) and not planning.facts.free_selector)
+    """Return True for a key that signs and works; a leaked or lost one waits for a slot, so the rest goes on."""
+    return (is_usable(key) and key.is_served and not key.is_lost) or (
+        bool(key.leak or key.is_lost) and not planning.facts.free_selector
+    )
 
 
 def _is_mail_through(planning: Planning, key: KeyFacts, left: int | None) -> bool:

@@ -14,10 +14,12 @@ from dkimctl.lifecycle.due import Due, Report, when_again
 from dkimctl.lifecycle.gap import after_gap
 from dkimctl.lifecycle.gather import Gathered, Machine, note_first, note_left
 from dkimctl.lifecycle.hooks import Occasion, Stage, run_hooks
-from dkimctl.lifecycle.lost import lost_keys
+from dkimctl.lifecycle.lost import damaged_key, lost_keys
 from dkimctl.lifecycle.machine import STATE, has_daemon, read_machine
 from dkimctl.lifecycle.notes import at_text, instant
 from dkimctl.lifecycle.plan import Action, Do, Plan, Wait, plan
+from dkimctl.lifecycle.planning import acts_by_itself
+from dkimctl.lifecycle.policy import Policy
 from dkimctl.lifecycle.preview import look_at
 from dkimctl.lifecycle.reading import lives, readable
 from dkimctl.lifecycle.relays import Relays
@@ -174,7 +176,7 @@ class Run:
                     continue
                 self._troubles.meet(domain, life.notes)
                 found, policy = look_at(self.settings, self.store, domain, self.machine(), now, life)
-                if found.lost and self._tell_of_lost(domain):
+                if (found.lost or found.damaged) and self._tell_of_lost(found, policy):
                     found, policy = look_at(self.settings, self.store, domain, self.machine(), now)
                 if found.is_deleted:
                     self._finish(domain)
@@ -195,13 +197,18 @@ class Run:
                 self._note_waits(domain, planned, found)
                 self._settle(domain, planned, found)
 
-    def _tell_of_lost(self, domain: str) -> bool:
-        """Say once of each key that its file was deleted by hand; return whether that was now."""
+    def _tell_of_lost(self, found: Gathered, policy: Policy) -> bool:
+        """Say once of each key that its file was deleted by hand or damaged; return whether that was now."""
+        domain = found.facts.domain
         if domain in self._told:
             return False
         self._told.add(domain)
-        for step in lost_keys(self.store, domain, self.machine().installed, self.clock.now()):
+        goes_on = bool(found.begun) or acts_by_itself(policy, found.facts)
+        installed, now = self.machine().installed, self.clock.now()
+        for step in lost_keys(self.store, domain, installed, now, is_automatic=goes_on):
             self._say(step)
+        for key in found.damaged:
+            self._say(damaged_key(key, self.store.keys(domain), is_automatic=goes_on))
         return True
 
     def _finish(self, domain: str) -> None:

@@ -15,9 +15,10 @@ from dkimctl.lifecycle.facts import KeyFacts
 from dkimctl.lifecycle.gather import Machine, is_deleted
 from dkimctl.lifecycle.key_status import KeyStatus, key_status
 from dkimctl.lifecycle.machine import read_machine
-from dkimctl.lifecycle.next_step import NextStep, lost_step, next_step, switch_to_come
+from dkimctl.lifecycle.next_step import NextStep, damaged_step, lost_step, next_step, switch_to_come
 from dkimctl.lifecycle.notes import at_text, instant
-from dkimctl.lifecycle.preview import preview
+from dkimctl.lifecycle.planning import acts_by_itself
+from dkimctl.lifecycle.preview import look_at, preview
 from dkimctl.lifecycle.relays import Relays
 from dkimctl.lifecycle.troubles import read_troubles
 
@@ -98,14 +99,17 @@ class StatusReader:
         """Return the next step of a domain, if a key of it signs or it is deleted."""
         if self._machine is None:
             return _Planned()
-        if life.lost and self.relays is None and (lost := lost_step(life, self._machine.installed)):
-            return _Planned(lost)
         try:
+            if life.lost and self.relays is None and (lost := self._lost(domain, life, self._machine)):
+                return _Planned(lost)
             if rest := rest_of(self.settings, domain, life, self._machine, self.now):
                 return _Planned(switch_to_come(domain, rest), (rest.selector,))
             if not (self._is_used(domain, life, self._machine) or is_deleted(life.keys, life.notes)):
                 return _Planned()
             found, policy, plan = preview(self.settings, self.store, domain, self._machine, self.clock, life)
+            if found.damaged:
+                goes_on = acts_by_itself(policy, found.facts)
+                return _Planned(damaged_step(found.damaged[0], life, is_automatic=goes_on), facts=found.facts.keys)
             troubles = read_troubles(life.notes, self.now)
             step = next_step(domain, found, policy, plan, self.now, troubles)
             if self._machine.clock_problem and step is not None and step.step is None and not life.notes.get("held"):
@@ -113,6 +117,10 @@ class StatusReader:
             return _Planned(step, facts=found.facts.keys)
         except DkimctlError as error:
             return _Planned(problem=error)
+
+    def _lost(self, domain: str, life: Life, machine: Machine) -> NextStep | None:
+        found, policy = look_at(self.settings, self.store, domain, machine, self.now, life)
+        return lost_step(life, machine.installed, is_automatic=acts_by_itself(policy, found.facts))
 
     def _is_used(self, domain: str, life: Life, machine: Machine) -> bool:
         if self.relays is not None:

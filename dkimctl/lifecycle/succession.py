@@ -31,7 +31,8 @@ def _is_new(key: KeyFacts, used: list[KeyFacts]) -> bool:
     """Return True for a key that may be the next one: a switch to it may have failed before."""
     newest = max((key.created for key in used), default=0)
     is_newer = key.created > newest or (key.created == newest and was_only_tried(key))  # in one second: which is?
-    return key.is_ours and not key.is_used and is_usable(key) and (not key.has_signed or is_newer)
+    may_again = is_newer and any(relay.is_held for relay in key.relays.values())  # its file may have been deleted
+    return key.is_ours and not key.is_used and is_usable(key) and (not key.has_signed or may_again)
 
 
 def make(planning: Planning, used: list[KeyFacts]) -> None:
@@ -39,7 +40,7 @@ def make(planning: Planning, used: list[KeyFacts]) -> None:
     if not planning.may_change:
         return
     lead = planning.policy.standby_lead + planning.policy.proof_interval + planning.policy.publication_margin
-    wanted = planning.begin or planning.policy.standby or any(key.leak for key in used)
+    wanted = planning.begin or planning.policy.standby or any(key.leak or key.is_lost for key in used)
     if not (wanted or planning.is_due(_grows_old(planning, used) - lead)):
         return
     if planning.facts.free_selector:

@@ -14,7 +14,8 @@ from dkimctl.install.eligible_keys import installed_keys
 from dkimctl.install.lock import with_current_files
 from dkimctl.install.proof import prove, prove_ended
 from dkimctl.install.switch import reload_again
-from dkimctl.keys.store import Key, KeyReader
+from dkimctl.keys.filtered import FilteredKeys
+from dkimctl.keys.store import Key, LifecycleStore
 from dkimctl.lifecycle.chosen import chosen_keys
 from dkimctl.signers.base import Name, Names
 from dkimctl.signers.desired import desired
@@ -31,7 +32,7 @@ class Switched(NamedTuple):
     """Why each of the others does not: for its domain everything is as it was before."""
 
 
-def switch(settings: Settings, store: KeyReader, keys: Collection[Key], *, clock: Clock) -> Switched:
+def switch(settings: Settings, store: LifecycleStore, keys: Collection[Key], *, clock: Clock) -> Switched:
     """Have the signer sign with these keys instead of the ones of the same algorithm that it uses now.
 
     A key whose proof fails goes back by itself, the others go on. Raises Refused when the installed configuration is
@@ -40,7 +41,7 @@ def switch(settings: Settings, store: KeyReader, keys: Collection[Key], *, clock
     return with_current_files(settings, lambda: _switch(settings, store, keys, clock))
 
 
-def _switch(settings: Settings, store: KeyReader, keys: Collection[Key], clock: Clock) -> Switched:
+def _switch(settings: Settings, store: LifecycleStore, keys: Collection[Key], clock: Clock) -> Switched:
     before = installed_keys(settings)
     _refuse_other_changes(settings, chosen_keys(settings, store, before, {}))
     failed: dict[Name, DkimctlError] = {}
@@ -65,7 +66,7 @@ def _switch(settings: Settings, store: KeyReader, keys: Collection[Key], clock: 
     return Switched(frozenset(), failed)
 
 
-def stop(settings: Settings, store: KeyReader, names: frozenset[Name], *, clock: Clock) -> None:
+def stop(settings: Settings, store: LifecycleStore, names: frozenset[Name], *, clock: Clock) -> None:
     """Have the signer sign with none of these keys, and see that it does not; everything goes back where that fails.
 
     Raises as `switch`, and CheckFailed when other mail would not be signed as before.
@@ -94,7 +95,7 @@ def _unproven(daemon: object) -> DkimctlError:
     return Unavailable("the tables are in place, but no daemon answered: nothing is proven", hint=hint)
 
 
-def _refuse_other_changes(settings: Settings, now: KeyReader) -> None:
+def _refuse_other_changes(settings: Settings, now: FilteredKeys) -> None:
     """Raise Refused when a switch would change more than keys."""
     difference = compare(desired(settings, now), settings)
     if not replace(difference, removed=()).is_empty:  # copies of revoked keys that nobody reads go with the switch
@@ -104,18 +105,19 @@ def _refuse_other_changes(settings: Settings, now: KeyReader) -> None:
         )
 
 
-def _selectors(store: KeyReader, before: Names, keys: Iterable[Key]) -> dict[str, frozenset[str]]:
+def _selectors(store: LifecycleStore, before: Names, keys: Iterable[Key]) -> dict[str, frozenset[str]]:
     """Return, for each domain that changes, the selectors that are to sign: of other algorithms those that do now."""
     chosen: dict[str, frozenset[str]] = {}
     for key in keys:
-        others = (k for k in store.keys(key.domain) if k.metadata.algorithm != key.metadata.algorithm)
+        every = (*store.keys(key.domain), *store.lost(key.domain))
+        others = (k for k in every if k.metadata.algorithm != key.metadata.algorithm)
         kept = {k.selector for k in others if (k.domain, k.selector) in before}
         chosen[key.domain] = chosen.get(key.domain, frozenset()) | {key.selector, *kept}
     return chosen
 
 
 def prove_keys(
-    settings: Settings, store: KeyReader, keys: Collection[Key], *, is_begun: bool = False, clock: Clock
+    settings: Settings, store: LifecycleStore, keys: Collection[Key], *, is_begun: bool = False, clock: Clock
 ) -> Mapping[Name, DkimctlError | None]:
     """Show the signer a message for each of these keys, which its tables name; return why each fails, or None.
 
@@ -127,7 +129,7 @@ def prove_keys(
 
 
 def _prove_keys(
-    settings: Settings, store: KeyReader, keys: Collection[Key], is_begun: bool, clock: Clock
+    settings: Settings, store: LifecycleStore, keys: Collection[Key], is_begun: bool, clock: Clock
 ) -> Mapping[Name, DkimctlError | None]:
     names = {(key.domain, key.selector) for key in keys}
     rendering = desired(settings, chosen_keys(settings, store, installed_keys(settings), {}))

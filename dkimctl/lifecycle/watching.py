@@ -10,6 +10,8 @@ from dkimctl.lifecycle.policy import Policy
 
 def watch(planning: Planning, key: KeyFacts) -> None:
     """Look at DNS and at a signature when that is due: after a switch, and every `check_every`."""
+    if key.is_lost:
+        return
     last = key.record.last_seen
     if last is None or not key.is_served or planning.is_due(last + planning.policy.check_every):
         planning.do(Do.LOOK, key, "it signs, and its record is looked up regularly")
@@ -61,7 +63,7 @@ def kept_keys(planning: Planning) -> Iterator[KeyFacts]:
 
 def restore(planning: Planning, key: KeyFacts) -> None:
     """Put back a record that vanished."""
-    if key.record.missing is None:
+    if key.record.missing is None or key.is_lost:
         return
     if not key.is_used:
         planning.do(Do.LOOK, key, "mail signed with it is under way, and its record was missing")

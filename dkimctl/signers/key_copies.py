@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from dkimctl.config.settings import Settings
-from dkimctl.errors import DkimctlError, Refused, UsageError, disk_errors
+from dkimctl.errors import CheckFailed, DkimctlError, Refused, UsageError, disk_errors
 from dkimctl.files import open_folder, read_found
 from dkimctl.keys.metadata import WITHOUT_RECORD
-from dkimctl.keys.pair import KeyPair, no_such_key, parse_private_key
+from dkimctl.keys.pair import no_such_key, parse_private_key
 from dkimctl.keys.seed import signer_form
 from dkimctl.keys.store import KeyName, KeyReader
 from dkimctl.names import split_owner_name
@@ -26,16 +26,25 @@ def derived_path(directory: str, key: SigningKey) -> str:
 
 def derived_key(settings: Settings, directory: str, key: SigningKey) -> RenderedFile:
     """The copy. Its content is read when it is needed: raises DiskError or CheckFailed then."""
-    content = Content(lambda: (signer_form(_pair(settings, key)),))
-    return RenderedFile(derived_path(directory, key), content, mode=0o600, owner=settings.keys.owner)
+    path = derived_path(directory, key)
+    content = Content(lambda: (_signer_form(settings, key, path),))
+    return RenderedFile(path, content, mode=0o600, owner=settings.keys.owner)
 
 
-def _pair(settings: Settings, key: SigningKey) -> KeyPair:
+def _signer_form(settings: Settings, key: SigningKey, copy: str) -> bytes:
+    """Return the key in that form; where its file was deleted by hand or damaged, the copy as it is."""
     path = settings.at(key.path)
     content = read_found(path)
-    if content is None:
+    try:
+        if content is not None:
+            return signer_form(parse_private_key(content, str(path)))
+    except CheckFailed:
+        if (copied := read_found(settings.at(copy))) is None:
+            raise
+        return copied
+    if (copied := read_found(settings.at(copy))) is None:
         raise no_such_key(path)
-    return parse_private_key(content, str(path))
+    return copied
 
 
 def derived_directory(settings: Settings, directory: str) -> RenderedDirectory:

@@ -111,3 +111,25 @@ def test_a_held_domain_is_left_alone(signing: Relay) -> None:
     assert "make" not in steps(at(signing.machine, 0, "rotate"))
     at(signing.machine, 0, "resume", DOMAIN)
     assert "make" in steps(at(signing.machine, 0, "rotate"))
+
+
+def test_the_standby_signs_once_the_private_key_is_gone(signing: Relay, ovh: Sandbox) -> None:
+    """Mail waits until the next run, which switches by itself. The file may come back from a backup later."""
+    relay, old = signing, selector_of(signing, ovh)
+    prepare(relay)
+    path = f"/etc/opendkim/keys/{DOMAIN}/{old}.private"
+    relay.machine.run("cp", "-p", path, "/root/backup")
+    relay.machine.run("rm", path)
+    found = at(relay.machine, 3, "rotate", code=None)
+    [failed] = [step for step in found["rotation"]["steps"] if step["outcome"] == "failed"]
+    assert (failed["selector"], failed["hint"].endswith(" signs instead")) == (old, True)
+    assert "switch" in steps(found)
+    new = selector_of(relay, ovh)
+    assert new != old
+    after = phases(relay, 3)
+    assert after[old] == "retiring" and after[new] == "active"
+    again = at(relay.machine, 4, "rotate")
+    assert [step for step in again["rotation"]["steps"] if step["outcome"] == "failed"] == []
+    relay.machine.run("cp", "-p", "/root/backup", path)
+    at(relay.machine, 5, "rotate")
+    assert (selector_of(relay, ovh), phases(relay, 5)[old]) == (new, "retiring")
