@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from dkimctl.config.settings import Lifecycle, Settings
-from dkimctl.timer import init, relay_units, units
+from dkimctl.programs import Ended
+from dkimctl.timer import init, relay_units, systemd, units
 from dkimctl.timer.files import PACKAGED, rotation_units
 from dkimctl.timer.init import Outcome
 from dkimctl.timer.outdated import unit_findings
@@ -128,3 +129,29 @@ def test_other_configurations_are_not_judged(settings: Settings) -> None:
     init.install(other, PROGRAM)
     assert unit_findings(other) == ()
     assert unit_findings(replace(other, lifecycle=Lifecycle())) != ()
+
+
+def test_only_units_that_run_are_said_to_be_stopped(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the package the units are there and most were never started: these are not named, nor is that a change."""
+    install_package(settings)
+    state = "Id={}\nActiveState={}\nUnitFileState={}\n"
+    on = {units.TIMER: ("active", "enabled"), relay_units.TIMER: ("inactive", "disabled")}
+    told: list[tuple[str, ...]] = []
+
+    def systemctl(_: str, *arguments: str) -> Ended:
+        told.append(arguments)
+        asked = [name for name in arguments if name.startswith("dkimctl")] * (arguments[0] == "show")
+        return Ended(0, "\n".join(state.format(name, *on.get(name, ("inactive", "static"))) for name in asked), "")
+
+    monkeypatch.setattr(Settings, "is_live", True)
+    monkeypatch.setattr(systemd, "has_systemd", lambda: True)
+    monkeypatch.setattr(systemd, "run_program", systemctl)
+    assert systemd.running(settings, systemd.STARTED) == [units.TIMER]
+    done = init.uninstall(settings)
+    assert (done.units, done.is_change) == ((units.TIMER,), True)
+    assert ("disable", "--now", units.TIMER) in told
+    on.clear()
+    told.clear()
+    done = init.uninstall(settings)
+    assert (done.units, done.is_change, done.timer) == ((), False, "no timer ran")
+    assert [arguments[0] for arguments in told] == ["show", "daemon-reload"]

@@ -205,7 +205,9 @@ def test_a_real_daemon(dkimctl_inside: Dkimctl, tmp_path: Path, free_port: Calla
             # published by a person: nothing on this disk tells so
             key.with_name("mail.json").unlink()
             by_hand = dkimctl_inside("selftest", "--config", config, env=env)
+            silent = dkimctl_inside("selftest", "--config", config, "-q", env=env)
         assert "8 signed" in by_hand.out, by_hand
+        assert (silent.code, silent.out, silent.err) == (0, "", "")
         assert dkimctl_inside("selftest", "--config", config).code == 3  # DNS is gone: not known, never "fine"
     finally:
         daemon.kill()

@@ -226,12 +226,11 @@ def test_a_third_roll_of_one_day_collided(machine: Rotating) -> None:
 
 
 def test_the_selector_changed_and_the_key_table_did_not(machine: Rotating) -> None:
-    """Both tables, the record and the file change together."""
+    """The key table alone names the selector and the file, and changes with them: no other table can differ from it."""
     machine.complete()
     [now] = machine.signs()
     signing = (machine.dkimctl.root / "etc/opendkim/SigningTable").read_text()
-    assert f"{now}._domainkey.{ZONE}" in signing
-    assert "mail._domainkey" not in signing
+    assert not any(f"{selector}._domainkey" in signing for selector in ("mail", now))
     table = (machine.dkimctl.root / "etc/opendkim/KeyTable").read_text()
     assert f"{ZONE}:{now}:/etc/opendkim/keys/{ZONE}/{now}.private" in table
 

@@ -69,6 +69,11 @@ class App:
             self._settings = replace(self.settings, signing=signing)
             self.note_of_options()
 
+    @property
+    def is_quiet(self) -> bool:
+        """Return True with -q: a check that finds everything right prints nothing for people."""
+        return self.verbosity < 0
+
     def note_of_options(self) -> None:
         """Say that options hold for this run alone."""
         file = self.settings.source or self.settings.at("/etc/dkimctl/dkimctl.toml")

@@ -59,7 +59,7 @@ def command(app: App, fix: bool, dns: bool | None, form: str) -> int:
                 without_signer=_is_without_signer(app),
             )
         )
-    is_quiet = form == "text" and app.verbosity < 0 and not app.json
+    is_quiet = form == "text" and app.is_quiet and not app.json
     shown = [f for f in found if f.severity not in NOTHING_WRONG] if is_quiet else found
     if shown:
         _show(app, shown, form, changed=changed)

@@ -152,7 +152,7 @@ def _compare(app: App, settings: "Settings", rendering: "Rendering", *, check: b
     if show_diff and not difference.is_empty and not app.json:
         show(diff_lines(rendering, difference, settings), app.terminal)
         app.terminal.note("to install it: the same command as root with --install")
-    else:
+    elif not (app.is_quiet and difference.is_empty):
         app.terminal.show(difference_blocks(difference))
     app.terminal.document("difference", with_notices(difference, rendering), changed=False)
     return 1 if check and not difference.is_empty else 0

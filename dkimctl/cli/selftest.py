@@ -79,7 +79,8 @@ def _test(app: App, domains: tuple[str, ...], via: str) -> int:
 
         prober = Prober(app.settings, app.store, app.clock, report)
         result = selftest(prober, managed_domains(app, domains), Via(via))
-    app.terminal.show(selftest_blocks(result))
+    if not (app.is_quiet and result.is_all_signed):
+        app.terminal.show(selftest_blocks(result))
     app.terminal.document("selftest", result)
     return result.exit_code
 

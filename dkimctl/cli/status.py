@@ -86,7 +86,7 @@ def _is_silent(app: App, found: "Status") -> bool:
     """Return True where -q has nothing to say: every domain signs, nothing is wrong, and nobody has to act."""
     from dkimctl.output.status_machine import nagios_exit_code
 
-    return app.verbosity < 0 and not app.json and nagios_exit_code(found) == 0
+    return app.is_quiet and not app.json and nagios_exit_code(found) == 0
 
 
 def _show_text(app: App, found: "Status", named: "Sequence[str]", fleet: "FleetStatus | None") -> None:

@@ -18,13 +18,14 @@ def command(app: App, dry_run: bool) -> int:
     """
     from dkimctl.install.uninstall import uninstall
     from dkimctl.output.removal import show_removal
-    from dkimctl.timer import init
+    from dkimctl.timer import init, systemd
 
     timer = init.installed_files(app.settings) if dry_run else None
+    units = tuple(systemd.running(app.settings, systemd.STARTED)) if dry_run else ()
     removed = uninstall(app.settings, app.store, now=app.clock.now(), dry_run=dry_run)
     gone = init.uninstall(app.settings) if timer is None else None
-    show_removal(removed, gone, timer or (), app.terminal)
+    show_removal(removed, gone, timer or (), units, app.terminal)
     changed = gone is not None and (gone.is_change or not removed.is_empty)
-    value = {"configuration": removed, "timer": gone, "timer_files": timer or ()}
+    value = {"configuration": removed, "timer": gone, "timer_files": timer or (), "timer_units": units}
     app.terminal.document("uninstalled", value, changed=changed)
     return 3 if removed.waits else 0

@@ -19,7 +19,7 @@ def show_mail_auth(app: App, form: str, domains: tuple[str, ...], **which: objec
     app.json = app.json or form == "json"
     signing = _signing_domains(app)
     found = [one for domain in managed_domains(app, domains) for one in look(domain, signing, app.settings.lookup)]
-    if app.verbosity >= 0 or not NOTHING_WRONG.issuperset(one.severity for one in found):
+    if not app.is_quiet or not NOTHING_WRONG.issuperset(one.severity for one in found):
         app.terminal.show(diagnosis_blocks(found, verbose=True))
     app.terminal.document("findings", found)
     return exit_code(found)

@@ -61,7 +61,12 @@ _HOLD: Members = {"hold": {"domains": tuple[str, ...], "held": bool, "changed": 
 _FINDINGS: Members = {"findings": tuple[Finding, ...]}
 _PUBLICATIONS: Members = {"publications": tuple[PublicationValue, ...]} | _CHANGED
 _REPORTS: Members = {"reports": tuple[Report, ...]}
-_UNINSTALLED: Members = {"configuration": Removed, "timer": init.Done | None, "timer_files": tuple[str, ...]}
+_UNINSTALLED: Members = {
+    "configuration": Removed,
+    "timer": init.Done | None,
+    "timer_files": tuple[str, ...],
+    "timer_units": tuple[str, ...],
+}
 _MEMBERSHIP: Members = {"membership": Membership} | _CHANGED
 
 DOCUMENTS: Mapping[str, tuple[Members, ...]] = {

@@ -10,8 +10,13 @@ from dkimctl.output.terminal import Terminal
 from dkimctl.timer.init import Done
 
 
-def show_removal(removed: Removed, timer: Done | None, timer_files: Iterable[str], terminal: Terminal) -> None:
-    """Show each file and setting, then what the daemons were told. `timer`: None for a dry run, with `timer_files`."""
+def show_removal(
+    removed: Removed, timer: Done | None, timer_files: Iterable[str], timer_units: Iterable[str], terminal: Terminal
+) -> None:
+    """Show each file and setting, then what the daemons were told.
+
+    `timer`: None for a dry run, with what would be removed and stopped.
+    """
     would = "would be " if timer is None else ""
     terminal.show(Line(f"{taken.path}: {would}{taken.outcome}") for taken in removed.files)
     terminal.show(
@@ -19,6 +24,7 @@ def show_removal(removed: Removed, timer: Done | None, timer_files: Iterable[str
         for name, value in removed.postfix.items()
     )
     terminal.show(Line(f"{path}: would be removed") for path in timer_files)
+    terminal.show(Line(f"{unit}: would be stopped and disabled") for unit in timer_units)
     if removed.is_empty:
         terminal.note("nothing of dkimctl is in the configuration of opendkim and Postfix")
     if removed.backup:

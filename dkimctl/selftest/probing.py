@@ -45,6 +45,11 @@ class Selftest:
         states = {a.state for a in self.attempts}
         return 3 if AttemptState.UNKNOWN in states else 1 if AttemptState.WRONG in states else 0
 
+    @property
+    def is_all_signed(self) -> bool:
+        """Return whether every message is signed as it should be, without a warning."""
+        return all(attempt.state is AttemptState.SIGNED for attempt in self.attempts)
+
 
 @dataclass(frozen=True, slots=True)
 class Prober:

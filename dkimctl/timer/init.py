@@ -52,12 +52,14 @@ class Done:
     """True when a person has to see to the timer."""
     first: str = ""
     """The command that a person has to run once before the timer can; empty where none."""
+    units: tuple[str, ...] = ()
+    """The units that were started or enabled, or stopped and disabled."""
 
     @property
     def is_change(self) -> bool:
-        """Return whether a file or a directory was made, updated or removed."""
+        """Return whether a file or a directory was made, updated or removed, or a unit started or stopped."""
         unchanged = (Outcome.UNCHANGED, Outcome.KEPT)
-        return bool(self.directories) or any(file.outcome not in unchanged for file in self.files)
+        return bool(self.directories or self.units) or any(file.outcome not in unchanged for file in self.files)
 
 
 def install(settings: Settings, program: Sequence[str]) -> Done:
@@ -77,7 +79,7 @@ def install(settings: Settings, program: Sequence[str]) -> Done:
     systemd.stop(settings, (name for name in ended if _is_known(settings, name, unwanted)))
     moved = [path for path, outcome in outcomes.items() if outcome in (Outcome.MADE, Outcome.UPDATED)]
     changing = (PurePosixPath(path).name for path in (*moved, *(unwanted.keys() & packaged.keys())))
-    systemd.unlink(settings, (name for name in changing if _is_known(settings, name, note.digests)))
+    systemd.disable(settings, (name for name in changing if _is_known(settings, name, note.digests)))
     gone = (FileOutcome(path, _removed(settings, path, digest)) for path, digest in unwanted.items())
     removed = [file for file in gone if file.outcome is not Outcome.UNCHANGED]
     ours = {path: digest_of(wanted[path]) for path, outcome in outcomes.items() if _is_ours(path, outcome, note)}
@@ -88,9 +90,9 @@ def install(settings: Settings, program: Sequence[str]) -> Done:
         make_directory(settings.at(shown), mode=mode)
     for path in moved:
         write_file(settings.at(path), wanted[path])
-    timer, by_hand = systemd.start(settings, names)
+    told = systemd.start(settings, names)
     files = (*(FileOutcome(*item) for item in outcomes.items()), *_from_package(settings, packaged, unwanted), *removed)
-    return Done(files, tuple(missing), timer, by_hand, _first(settings))
+    return Done(files, tuple(missing), told.timer, told.is_by_hand, _first(settings), told.units)
 
 
 def _is_known(settings: Settings, name: str, noted: Iterable[str]) -> bool:
@@ -120,18 +122,13 @@ def uninstall(settings: Settings) -> Done:
     Raises Refused, DiskError, Unavailable when systemctl fails, CheckFailed when the note is damaged.
     """
     note = read_note(settings)
-    timer, by_hand = systemd.stop(settings, (name for name in systemd.STARTED if _is_startable(settings, name)))
+    told = systemd.stop(settings, systemd.STARTED)
     files = tuple(FileOutcome(path, _removed(settings, path, digest)) for path, digest in note.digests.items())
     remove_file(settings.at(NOTE))
     systemd.reload(settings)
     directories = [shown for shown in sorted(note.directories, reverse=True) if _remove_empty(settings, shown)]
-    return Done(
-        tuple(file for file in files if file.outcome is not Outcome.UNCHANGED), tuple(directories), timer, by_hand
-    )
-
-
-def _is_startable(settings: Settings, name: str) -> bool:
-    return bool(packaged_unit(settings, name)) or is_there(settings.at(f"{UNITS}/{name}"))
+    gone = tuple(file for file in files if file.outcome is not Outcome.UNCHANGED)
+    return Done(gone, tuple(directories), told.timer, told.is_by_hand, units=told.units)
 
 
 def installed_files(settings: Settings) -> tuple[str, ...]:

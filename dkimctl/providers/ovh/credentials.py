@@ -207,9 +207,9 @@ def _where_from(endpoint: str) -> str:
 def _refuse_incomplete(values: Mapping[str, str], path: Path | None, kind: tuple[str, ...], hint: str) -> None:
     missing = [name for name in kind if name not in values]
     if missing:
-        places = "none of OVH_{0}, OVH_{0}_FILE and {1}" if path else "neither OVH_{0} nor OVH_{0}_FILE"
+        elsewhere = f", and {path} has none" if path else ""
         raise ConfigError(
             f"OVH credentials are missing: {', '.join(missing)}",
             hint=hint,
-            problems=[f"{name}: in {places.format(name.upper(), path)}" for name in missing],
+            problems=[f"{n}: OVH_{n.upper()} and OVH_{n.upper()}_FILE are not set{elsewhere}" for n in missing],
         )
