@@ -92,7 +92,7 @@ FIRST = {
         (("render-config", "--install", "--allow-unproven"),), lambda root: "c.example.net:mail" in text(root, TABLE)
     ),  # the other one may make a key that was not published
     "adopt": Writer(
-        (("adopt", "--install"),), lambda root: "s1._domainkey.example.com" in text(root, TABLE), (0, 1)
+        (("adopt", "--install"),), lambda root: "\nexample.com example.com:s1:" in text(root, TABLE), (0, 1)
     ),  # 1 for a key in use that is at fault
     "rotate": Writer(
         (("rotate", "--now", "d.example.net"),), lambda root: is_published_anew(root, "d.example.net"), (3,)
