@@ -75,7 +75,7 @@ def page() -> str:
             ]
         )
     ]
-    waiting = (Reason("mail signed with dk202605 that is under way", 120),)
+    waiting = (Reason("mail signed with the key dk202605 that is under way", 120),)
     found = FleetStatus("id", 42, 1000, 7, (Reason("no answer", 2),), waiting, 2000, tuple(relays))
     return html_page(Status((), (), ()), [], NOW, found)
 

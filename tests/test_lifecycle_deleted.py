@@ -32,7 +32,7 @@ def events(machine: Rotating, selector: str) -> list[tuple[str, bool]]:
 
 def test_what_is_left_of_a_deleted_domain_is_shown_until_its_end(machine: Rotating) -> None:
     """With the date, and that nobody has to act: it is no domain without a signing key, and no record is revoked."""
-    said = f"dkimctl: {ZONE} mail: remove waits: mail signed with mail that is under way, until "
+    said = f"dkimctl: {ZONE} mail: remove waits: mail signed with the key mail that is under way, until "
     assert said in machine("delete", ZONE, "--stop-signing").err
     found = status(machine)["status"]
     assert found["deleted"] == [ZONE]
@@ -41,7 +41,7 @@ def test_what_is_left_of_a_deleted_domain_is_shown_until_its_end(machine: Rotati
     assert (step["is_due"], step["needs_person"]) == (False, False)
     shown = machine("status").out
     assert f"{step['at'][:10]} remove" in shown
-    assert f"{ZONE} mail: the domain is deleted; remove waits: mail signed with mail that is under way" in shown
+    assert f"{ZONE} mail: the domain is deleted; remove waits: mail signed with the key mail that is under way" in shown
 
     [planned] = [one for one in machine("rotate", "--dry-run", "--json").json["calendar"] if one["domain"] == ZONE]
     assert (planned["do"], planned["at"]) == ("remove", step["at"])

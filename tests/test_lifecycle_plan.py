@@ -379,10 +379,10 @@ def test_mail_that_keeps_a_record_is_named(decide: Decide) -> None:
     """Only where it is what is waited for; the first fortnight passes without it."""
     facts = domain(retired(NOW - 14 * DAY), signing(), oldest_queued=1, queued_as="4ABC on hold in the queue")
     assert [wait.on for wait in decide(POLICY, facts, NOW).waits] == [
-        "mail signed with dk0 that is under way, such as 4ABC on hold in the queue"
+        "mail signed with the key dk0 that is under way, such as 4ABC on hold in the queue"
     ]
     soon = facts._replace(keys=(retired(NOW - DAY), signing()))
-    assert [wait.on for wait in decide(POLICY, soon, NOW).waits] == ["mail signed with dk0 that is under way"]
+    assert [wait.on for wait in decide(POLICY, soon, NOW).waits] == ["mail signed with the key dk0 that is under way"]
 
 
 def test_after_a_long_gap_nothing_is_taken_away_for_a_day(decide: Decide) -> None:

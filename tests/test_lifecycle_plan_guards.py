@@ -114,6 +114,14 @@ def test_without_a_key_that_signs_nothing_is_made_or_taken_away(decide: Decide) 
     assert done(decide(Policy(), domain(theirs), NOW)) == []
 
 
+def test_a_domain_that_signs_with_one_algorithm_waits_for_no_key_of_another(decide: Decide) -> None:
+    """opendkim signs with one for all of them: a second key is left as it is, and nobody has to act."""
+    spare = ready(id="e", selector="ed", algorithm="ed25519")
+    assert decide(POLICY, domain(signing(), spare), NOW) == decide(POLICY, domain(signing()), NOW)
+    [wait] = decide(POLICY, domain(ready()), NOW).waits
+    assert wait.needs_person
+
+
 # --- proofs
 
 

@@ -130,7 +130,7 @@ def test_a_retired_key_shows_the_end_of_its_record(dkimctl: DkimctlInside) -> No
     note(dkimctl, "o", phase="retiring", created=ago(240), facts=facts)  # a newer key than `a` would be the next one
     found = step(dkimctl)
     assert (found["step"], found["selector"]) == ("revoke", "o")
-    assert found["waits_for"] == "mail signed with o that is under way"
+    assert found["waits_for"] == "mail signed with the key o that is under way"
     assert found["at"][:10] == (datetime.now(UTC) + timedelta(days=10)).strftime("%Y-%m-%d")
 
 

@@ -202,7 +202,7 @@ class _Run:
             )
         if self.selector and not signs and self._wait(machine, facts):
             raise Refused(
-                f"mail signed with {key.selector} of {key.domain} may be under way",
+                f"mail signed with the key {key.selector} of {key.domain} may be under way",
                 hint="dkimctl rotate takes it away when that is through; a leaked key: dkimctl revoke",
             )
         if _has_record(key) and provider_of(self.settings, self.domain, [key]) in (None, "manual"):

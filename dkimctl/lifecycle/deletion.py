@@ -18,7 +18,7 @@ def needed_until(
     """
     if not key.has_signed:
         return None
-    mail = f"mail signed with {key.selector} that is under way"
+    mail = f"mail signed with the key {key.selector} that is under way"
     if key.left is None:
         on = f"{mail}, once it signs no more" if key.is_used else f"connections that may still sign with {key.selector}"
         return Wait(on, do=Do.REMOVE, key=key.id)

@@ -34,7 +34,7 @@ def plan(policy: Policy, facts: Facts, now: int, *, begin: bool | Collection[str
 
 def _work(planning: Planning) -> None:
     used = [key for key in planning.keys if key.is_used]
-    if not used:
+    if not any(key.is_used for key in planning.facts.keys):  # a signer may sign with one of two algorithms only
         planning.wait(Do.SWITCH, None, "no key of this domain signs yet", person=True)
     for key in used:
         watch(planning, key)

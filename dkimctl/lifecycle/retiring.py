@@ -64,7 +64,7 @@ def _is_mail_through(planning: Planning, key: KeyFacts, left: int | None) -> boo
     if planning.is_due(end):
         return True
     held = f", such as {planning.facts.queued_as}" if end > left + planning.policy.keep_after else ""
-    planning.wait(Do.REVOKE, key, f"mail signed with {key.selector} that is under way{held}", end)
+    planning.wait(Do.REVOKE, key, f"mail signed with the key {key.selector} that is under way{held}", end)
     return False
 
 
