@@ -12,11 +12,12 @@ import pytest
 from dkimctl.cli.commands import COMMANDS
 from dkimctl.cli.fleet import command as fleet
 from dkimctl.cli.ovh import command as ovh
+from dkimctl.output.bar import shortened
 from dkimctl.output.commands import NAMES, pieces, with_options
-from dkimctl.output.layout import paragraph
+from dkimctl.output.layout import Table, paragraph
 from dkimctl.output.screen import show
 from dkimctl.sandbox import Sandbox, Switches
-from tests.conftest import Dkimctl, Run, Scratch
+from tests.conftest import REPOSITORY, Dkimctl, Run, Scratch
 from tests.terminals import Seen, on_terminal
 
 WIDTHS = [40, 80, 200]
@@ -121,6 +122,32 @@ def test_table_that_does_not_fit(relay: Relay) -> None:
     assert max(map(len, narrow)) <= 40
 
 
+def test_the_last_cell_of_a_row_is_wrapped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where only the last column is too wide its text goes on below itself; no line ends with a blank."""
+    monkeypatch.setenv("COLUMNS", "50")
+    shown = io.StringIO()
+    rows = [("a.example", "dk202612", "look: it signs, and its record is looked up"), ("b.example", "-", "-")]
+    show([Table(("DOMAIN", "SELECTOR", "STEP"), rows)], shown)
+    assert shown.getvalue().splitlines() == [
+        "DOMAIN     SELECTOR  STEP",
+        "a.example  dk202612  look: it signs, and its",
+        "                     record is looked up",
+        "b.example  -         -",
+    ]
+
+
+def test_no_command_of_ours_is_in_parentheses() -> None:
+    """A command that has a line of its own would leave them on other lines."""
+    texts = ((path, path.read_text()) for path in (REPOSITORY / "dkimctl").rglob("*.py"))
+    assert [path.name for path, text in texts if re.search(r"\((?:sudo )?dkimctl [a-z]", text)] == []
+
+
+def test_status_of_a_bar_ends_after_a_word() -> None:
+    """What does not fit below a bar is cut between words."""
+    assert shortened("read back and equal; waiting for servers", 40) == "read back and equal; waiting for servers"
+    assert shortened("read back and equal; waiting for servers", 39) == "read back and equal; waiting for …"
+
+
 def test_diff_is_coloured_and_complete(relay: Relay) -> None:
     """`render-config` on a terminal: the lines of the diff as in a pipe, however narrow it is, added ones green."""
     seen = relay.on_terminal("render-config", columns=40)
@@ -192,6 +219,7 @@ def test_names_are_those_of_the_program() -> None:
         ("sudo dkimctl doctor  # then again", ["sudo dkimctl doctor  # then again"]),
         ("dkimctl record 'a b', or nothing", ["dkimctl record 'a b'"]),
         ("install the package: apt-get install opendkim", ["apt-get install opendkim"]),
+        ("editor +3 /etc/a  # name your networks", ["editor +3 /etc/a  # name your networks"]),
         ("dkimctl has another key; install it", []),
     ],
 )

@@ -61,7 +61,7 @@ def read_installed(world: World) -> Installed | None:
 
 def _table(world: World, data_set: DataSet, name: str) -> Table:
     if data_set.state is DataSetState.UNREADABLE:
-        raise DiskError(data_set.why, hint="run it as root (sudo dkimctl adopt)")
+        raise DiskError(data_set.why, hint="run it as root: sudo dkimctl adopt")
     if data_set.state is not DataSetState.READ:
         raise UsageError(
             f"{where(data_set.setting)}: {name} {data_set.setting.value}: {_STATES[data_set.state]}",

@@ -80,7 +80,7 @@ def plan_adoption(world: World, store: KeyReader, now: datetime) -> Adoption:
     refuse_command_line(world)
     installed = read_installed(world)
     if world.internal_hosts.state is DataSetState.UNREADABLE:
-        raise DiskError(world.internal_hosts.why, hint="run it as root (sudo dkimctl adopt)")
+        raise DiskError(world.internal_hosts.why, hint="run it as root: sudo dkimctl adopt")
     if installed is None:
         raise nothing_to_adopt(world)
     candidates, left = survey(installed)

@@ -2,7 +2,9 @@
 
 import sys
 from collections.abc import Iterable
+from textwrap import shorten
 
+from rich.cells import cell_len
 from rich.console import RenderableType
 from rich.progress import (
     BarColumn,
@@ -53,7 +55,12 @@ class _WithStatus(Progress):
         yield self.make_tasks_table(self.tasks)
         for task in self.tasks:
             if task.fields["status"] != task.description:
-                yield Text(task.fields["status"], style="dim", no_wrap=True, overflow="ellipsis")
+                yield Text(shortened(task.fields["status"], self.console.width), style="dim", no_wrap=True)
+
+
+def shortened(text: str, width: int) -> str:
+    """Return a text that fits the width; one that is longer ends after a word, with an ellipsis."""
+    return shorten(text, width, placeholder=" …") if cell_len(text) > width else text
 
 
 class _Rate(ProgressColumn):

@@ -22,7 +22,7 @@ _ARGUMENT = r"(?:'[^']*'|[^\s;,)`'])+"
 _OURS = rf"\bdkimctl (?:{'|'.join(NAMES)})(?![\w-])"
 _PROGRAMS = (
     r"apt|apt-get|cat|chgrp|chmod|chown|gpasswd|journalctl|ln|mkdir|mv|openssl|pip|postconf|postfix|printf|rm|rmdir|"
-    r"sed|systemctl|timedatectl|usermod|xargs|install(?= -)|find(?= /)|unset(?= [A-Z])"
+    r"sed|systemctl|timedatectl|usermod|xargs|editor(?= [+/'])|install(?= -)|find(?= /)|unset(?= [A-Z])"
 )
 _COMMAND = re.compile(
     rf"(?:sudo )?{_OURS}(?: {_ARGUMENT})*(?:{COMMENT}.*)?"

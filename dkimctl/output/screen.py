@@ -30,6 +30,7 @@ _TOGETHER = 200  # blocks printed at a time
 _NARROWEST = 20  # columns of prose; with fewer the label gets a line of its own
 _SMALL_INDENT = 4
 _GAP = 2  # columns between two columns of a table
+_NARROWEST_CELL = 24  # columns of the last cell of a row; with fewer each cell gets a line of its own
 _SIMPLE = str.maketrans({"…": "...", "→": "->", "×": "x", "—": "-"})  # where UTF-8 is missing
 
 live: list[Console] = []
@@ -119,19 +120,24 @@ class _Page:
 
     def _table(self, table: Table) -> Iterator[RenderableType]:
         cells = [[self._text(cell, table.tones.get(cell, Tone.NONE)) for cell in row] for row in table.rows]
-        columns = zip([Text(head) for head in table.head], *cells, strict=True)
-        widths = [max(cell.cell_len for cell in column) for column in columns]
-        if sum(widths) + _GAP * (len(widths) - 1) > self._width:
+        head = [Text(name, _STYLES[Tone.HEADING]) for name in table.head]
+        *widths, last = [max(cell.cell_len for cell in column) for column in zip(head, *cells, strict=True)]
+        room = self._width - sum(widths) - _GAP * len(widths)
+        if room < min(last, _NARROWEST_CELL):
             yield from self._stacked(table, cells)
             return
-        from rich.table import Table as RichTable
+        for row in (head, *cells):
+            yield from self._row(row, widths, room)
 
-        shown = RichTable(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style=_STYLES[Tone.HEADING])
-        for head in table.head:
-            shown.add_column(head, no_wrap=True)
-        for row in cells:
-            shown.add_row(*row)
-        yield shown
+    def _row(self, row: list[Text], widths: list[int], room: int) -> Iterator[Text]:
+        """Return the lines of a row. `room`: the columns that are left for its last cell, which is wrapped."""
+        *others, last = row
+        for cell, width in zip(others, widths, strict=True):
+            cell.pad_right(width - cell.cell_len + _GAP)
+        left = Text.assemble(*others)
+        for line in self._wrapped(last, room, breaks_words=False):
+            yield Text.assemble(left, line)
+            left = Text(" " * left.cell_len)
 
     def _stacked(self, table: Table, cells: list[list[Text]]) -> Iterator[Text]:
         """Return a table that is too wide row by row, with a line for each cell."""

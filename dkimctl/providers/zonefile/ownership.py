@@ -77,7 +77,7 @@ def _owned(path: Path, zone: str, why: str, *, is_static: bool = False, is_secon
     else:
         hint = (
             f"use dynamic updates: --provider rfc2136:127.0.0.1; or by hand: rndc freeze {shell_word(zone)}, "
-            f"add the record (dkimctl record), rndc thaw {shell_word(zone)}"
+            f"add what dkimctl record prints, rndc thaw {shell_word(zone)}"
         )
     return Refused(f"{path} belongs to the name server: {why}", hint=hint)
 

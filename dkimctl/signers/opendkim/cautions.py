@@ -120,7 +120,7 @@ def _shadows(
 def _hiding(where: str, row: Row, what: str) -> Notice:
     return Notice(
         f"{where}: {row.key} comes before dkimctl's own line {what} and takes its place",
-        f"take it over (dkimctl adopt), delete {where}, or move it below the lines of dkimctl",
+        f"delete {where}, move it below the lines of dkimctl, or take it over: dkimctl adopt",
     )
 
 
