@@ -29,6 +29,7 @@ from tests.rendering import manage, settings_for
         (ClockState(kernel=True), None),
         (ClockState(kernel=False), "DKIM910"),
         (ClockState(kernel=None), "DKIM912"),
+        (ClockState(kernel=None, remote=0.4, remote_name="an API"), None),
         (ClockState(kernel=False, timesyncd=True), None),
         (ClockState(kernel=False, chrony=0.0001), None),
         (ClockState(kernel=True, chrony=-19.2), "DKIM911"),

@@ -227,11 +227,15 @@ def test_program_that_others_can_change_is_no_daily_job_of_root(
 
 
 def test_command_shows_each_file(dkimctl_inside: Dkimctl) -> None:
-    """For people and as JSON; what a person changed is a warning."""
+    """For people and as JSON; what a person changed is a warning, but for the configuration, which is theirs."""
     ran = dkimctl_inside("init")
     assert ran.code == 0
     assert "made      /etc/systemd/system/dkimctl-rotate.timer\n" in ran.out
     assert "systemctl enable dkimctl-rotate.timer" in ran.err
+    with (dkimctl_inside.root / "etc/dkimctl/dkimctl.toml").open("a") as stream:
+        stream.write("# mine\n")
+    ran = dkimctl_inside("init")
+    assert "kept      /etc/dkimctl/dkimctl.toml\n" in ran.out and "by a person" not in ran.err
     (dkimctl_inside.root / "etc/dkimctl/hooks/README").write_text("mine\n")
     ran = dkimctl_inside("init", "--uninstall", "--json")
     document = json.loads(ran.out)

@@ -185,8 +185,9 @@ def _install(app: App, settings: "Settings", *, allow_unproven: bool) -> int:
     rendering, proven = install_current(
         settings, app.store, clock=app.clock, allow_unproven=allow_unproven, before=show
     )
-    show_installation(proven, app.terminal)
     is_new = not proven.switched.installed.changed.is_empty
+    if is_new or proven.switched.waits or not app.is_quiet:
+        show_installation(proven, app.terminal)
     app.terminal.document("installed", installed_document(proven, rendering), changed=is_new)
     if settings != app.settings:
         app.note_of_options()

@@ -1,5 +1,6 @@
 """What `init` put in place, or took away, for people."""
 
+from dkimctl.config.load import DEFAULT_FILE
 from dkimctl.output.layout import Line, Tone
 from dkimctl.output.terminal import Terminal
 from dkimctl.timer.init import Done, Outcome
@@ -13,7 +14,7 @@ def show_init(done: Done, terminal: Terminal) -> None:
     if not done.files:
         terminal.note("init has nothing in place")
     for file in done.files:
-        if file.outcome is Outcome.KEPT:
+        if file.outcome is Outcome.KEPT and file.path != DEFAULT_FILE:  # that one is meant to be edited
             terminal.warning(f"{file.path} was written or changed by a person, and stays as it is")
     if done.is_by_hand:
         terminal.warning(done.timer)
