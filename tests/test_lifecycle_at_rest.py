@@ -17,7 +17,7 @@ from dkimctl.keys.metadata import Change, Metadata, Phase, Tags
 from dkimctl.keys.store import Key, Life, LifecycleStore
 from dkimctl.lifecycle.at_rest import due_of, rest_of
 from dkimctl.lifecycle.gather import Machine, gather
-from dkimctl.lifecycle.next_step import next_step, switch_to_come
+from dkimctl.lifecycle.next_step import next_steps, switch_to_come
 from dkimctl.lifecycle.notes import at_text
 from dkimctl.lifecycle.plan import Do, Plan, plan
 from dkimctl.lifecycle.policy import DAY, policy_for
@@ -67,7 +67,7 @@ def agrees(known: Life, here: Machine, config: Settings = HERE) -> bool:
     assert (found.left, found.ahead, found.is_deleted, found.begun) == ({}, frozenset(), False, frozenset())
     policy = policy_for(config, DOMAIN, is_adopted=found.is_adopted)
     planned = plan(policy, found.facts, NOW)
-    assert next_step(DOMAIN, found, policy, planned, NOW, {}) == switch_to_come(DOMAIN, rest)
+    assert next_steps(DOMAIN, found, policy, planned, NOW, {}) == (switch_to_come(DOMAIN, rest),)
     due = due_of(rest, NOW)
     if due is None:
         assert {action.do for action in planned.actions} <= {Do.LOOK, Do.PROVE}

@@ -12,7 +12,7 @@ from dkimctl.lifecycle.troubles import TROUBLES, read_troubles
 from dkimctl.sandbox.credentials import METHODS
 from tests.conftest import DkimctlInside, Run
 from tests.publishing import ZONE, sandbox
-from tests.rotate_host import OTHER, Host, ago, steps
+from tests.rotate_host import LEFT, OTHER, SERVED, Host, ago, steps
 
 
 @pytest.fixture
@@ -179,3 +179,27 @@ def test_damaged_notes_are_passed_over(host: Host, rubbish: Any) -> None:
     assert host("status").code == 0
     assert steps(host.rotate(), "failed") == []
     assert noted(host) is None
+
+
+def test_all_troubles_of_a_domain_that_is_named(host: Host) -> None:
+    """The next step first, then what else it waits for; without a name there is one line for each domain."""
+    host.active("new")
+    host.standby("next")
+    host.standby("spare")
+    for selector in ("next", "spare"):
+        (host.directory() / f"{selector}.private").unlink()
+    host.retiring("old")
+    host.note("old", facts={"record": SERVED, "signing": {**LEFT, "left": ago(days=1)}})
+    named = host("status", ZONE, "--json").json["status"]
+    assert [step["selector"] for step in named["steps"]] == ["next"]
+    assert [(step["selector"], step["step"]) for step in named["others"]] == [
+        ("spare", None),
+        ("", "make"),
+        ("old", "revoke"),
+    ]
+    shown = " ".join(host("status", ZONE).out.split())
+    for selector in ("next", "spare"):
+        assert f"{ZONE} {selector}: the private key is gone" in shown
+    assert f"{ZONE} old: revoke waits: mail signed with the key old that is under way" in shown
+    every = host("status", "--json").json["status"]
+    assert (len(every["steps"]), every["others"]) == (1, [])

@@ -4,6 +4,7 @@ from dkimctl.config.settings import Settings
 from dkimctl.lifecycle.facts import KeyFacts
 from dkimctl.lifecycle.gather import Gathered, Machine
 from dkimctl.lifecycle.plan import Action, Do, Plan, Wait
+from dkimctl.lifecycle.planning import AFTER_A_GAP
 from dkimctl.lifecycle.policy import CARE, policy_for
 
 IS_DELETED = "the domain is deleted"
@@ -25,11 +26,14 @@ def needed_until(
     if under_way or key.record.gone is not None:  # with its record revoked no mail of it verifies any more
         return None
     keep = policy_for(settings, domain, queue_lifetime=machine.queue_lifetime).keep_after
-    ends = [key.left + keep, 0 if machine.returned is None else machine.returned + CARE]
+    ends = [key.left + keep]
     queued = machine.oldest_queued
     if queued is not None and queued <= key.left:  # at most as long again: mail on hold stays for ever
         ends.append(min(now + 1, key.left + 2 * keep))
-    return Wait(mail, max(ends), do=Do.REMOVE, key=key.id) if max(ends) > now else None
+    if max(ends) > now:
+        return Wait(mail, max(ends), do=Do.REMOVE, key=key.id)
+    care = 0 if machine.returned is None else machine.returned + CARE
+    return Wait(AFTER_A_GAP, care, do=Do.REMOVE, key=key.id) if care > now else None
 
 
 def deletion_plan(settings: Settings, found: Gathered, machine: Machine, now: int) -> Plan:

@@ -39,10 +39,10 @@ class NextStep:
     """True when nothing goes on before somebody acts."""
 
 
-def next_step(
+def next_steps(
     domain: str, found: Gathered, policy: Policy, planned: Plan, now: int, troubles: Mapping[StepName, Trouble]
-) -> NextStep | None:
-    """Return the next step of a domain as planned; None where no key signs yet, or no step is to come.
+) -> tuple[NextStep, ...]:
+    """Return the next step of a domain as planned, then what else it waits for; none where no key signs yet.
 
     First what waits for a person, then what did not succeed (`troubles`), then what is due, then what waits for an
     event, then the earliest in time. Looks and proofs of the keys that sign are routine, and no steps while they
@@ -50,20 +50,25 @@ def next_step(
     """
     facts = found.facts
     if not (found.is_deleted or any(key.is_used for key in facts.keys)):
-        return None
+        return ()
     selectors = {key.id: key.selector for key in facts.keys}
-    waits = list(_waits(domain, planned, selectors, IS_DELETED if found.is_deleted else ""))
     due = list(_due(domain, facts, planned, troubles))
-    tried = [_troubled(step, troubles, now) for step in (*due, *waits) if (step.step, step.selector) in troubles]
-    first = [step for step in (*waits, *tried) if step.needs_person] or tried or due
-    first = first or [wait for wait in waits if wait.at is None]
-    if first:
-        return first[0]
-    if found.is_deleted:
-        return min(waits, key=lambda one: one.at or "", default=None)
-    named = {(wait.selector, wait.step) for wait in waits}
-    to_come = [one for one in _to_come(domain, facts, policy, now) if (one.selector, one.step) not in named]
-    return min((*waits, *to_come), key=lambda one: one.at or "", default=None) or _held(domain, facts, policy)
+    waits = list(_waits(domain, planned, selectors, IS_DELETED if found.is_deleted else ""))
+    due, waits = ([_troubled(step, troubles, now) for step in steps] for steps in (due, waits))
+    tried = [step for step in (*due, *waits) if _name(step) in troubles]
+    by_person = [step for step in (*waits, *tried) if step.needs_person]
+    first = (*by_person, *tried, *due, *(wait for wait in waits if wait.at is None))
+    later = sorted((wait for wait in waits if wait.at is not None), key=lambda one: one.at or "")
+    if not first and not found.is_deleted:
+        named = {_name(wait) for wait in waits}
+        to_come = (one for one in _to_come(domain, facts, policy, now) if _name(one) not in named)
+        earliest = min((*later, *to_come), key=lambda one: one.at or "", default=None) or _held(domain, facts, policy)
+        first = (earliest,) if earliest else ()
+    return tuple(dict.fromkeys((*first, *later)))
+
+
+def _name(step: NextStep) -> tuple[str, str]:
+    return str(step.step or ""), step.selector
 
 
 def _waits(domain: str, planned: Plan, selectors: Mapping[str, str], why: str) -> Iterator[NextStep]:
@@ -74,8 +79,10 @@ def _waits(domain: str, planned: Plan, selectors: Mapping[str, str], why: str) -
 
 
 def _troubled(step: NextStep, troubles: Mapping[StepName, Trouble], now: int) -> NextStep:
-    """Return a step with what was noted of the last attempt at it."""
-    trouble = troubles[str(step.step), step.selector]
+    """Return a step with what was noted of the last attempt at it, if anything was."""
+    trouble = troubles.get(_name(step))
+    if trouble is None:
+        return step
     waits_for = "; ".join(filter(None, (step.waits_for, trouble.text())))
     return replace(step, waits_for=waits_for, needs_person=step.needs_person or trouble.is_for_person(now))
 
@@ -112,8 +119,8 @@ def _held(domain: str, facts: Facts, policy: Policy) -> NextStep | None:
     return NextStep(domain, "", None, None, False, reason, f"dkimctl resume {shell_word(domain)}")
 
 
-def lost_step(life: Life, installed: Names, *, is_automatic: bool) -> NextStep | None:
-    """Return what a person does about a key whose private key is gone: first of one that should sign.
+def lost_steps(life: Life, installed: Names, *, is_automatic: bool) -> Iterator[NextStep]:
+    """Yield what a person does about keys whose private key is gone: first of one that should sign.
 
     `is_automatic`: the next run of `rotate` has another key sign.
     """
@@ -121,8 +128,7 @@ def lost_step(life: Life, installed: Names, *, is_automatic: bool) -> NextStep |
     told = [(key, used) for key, used in lost if used or key.phase is not Phase.ACTIVE]  # `rotate` retires the others
     for key, is_used in sorted(told, key=lambda one: not one[1]):
         why, hint = why_lost(key, is_used=is_used), _way_out(key, life, is_used, is_automatic)
-        return NextStep(key.domain, key.selector, None, None, False, why, hint, needs_person=True)
-    return None
+        yield NextStep(key.domain, key.selector, None, None, False, why, hint, needs_person=True)
 
 
 def damaged_step(key: Key, life: Life, *, is_automatic: bool) -> NextStep:

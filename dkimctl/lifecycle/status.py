@@ -40,6 +40,8 @@ class Status:
     """What could not be read, and what is to be said of the credential with which keys are published."""
     steps: Sequence[NextStep] = ()
     """The next step of each domain that has one."""
+    others: Sequence[NextStep] = ()
+    """Of domains that were named: what each waits for besides its next step."""
     deleted: tuple[str, ...] = ()
     """The domains that are deleted, of which something waits for its end."""
     last_run: str | None = None
@@ -63,7 +65,7 @@ def status(
     command. Raises DiskError as `store.domains`.
     """
     reader = StatusReader(settings, store, clock, relays)
-    kept = _Kept(typed)
+    kept = _Kept(typed, with_others=not are_listed)
     may_be_closed = False
     for domain, read in lives(store, domains):
         try:
@@ -93,9 +95,11 @@ def status(
 class _Kept:
     """What is kept of all domains."""
 
-    def __init__(self, typed: Typed) -> None:
+    def __init__(self, typed: Typed, *, with_others: bool) -> None:
         self._typed = typed
-        self._keys, self._steps = Rows(KeyStatus, phase=Phase), Rows(NextStep, step=Do)
+        self._with_others = with_others
+        self._keys = Rows(KeyStatus, phase=Phase)
+        self._steps, self._others = Rows(NextStep, step=Do), Rows(NextStep, step=Do)
         self._deleted: list[str] = []
         self._findings: list[Finding] = []
         self.keyless: list[Keyless] = []
@@ -104,8 +108,9 @@ class _Kept:
         """Keep what is said of a domain."""
         for key in found.keys:
             self._keys.add(replace(key, next=self._typed(key.next)) if key.next else key)
-        if (step := found.step) is not None:
-            self._steps.add(replace(step, waits_for=self._typed(step.waits_for)) if step.waits_for else step)
+        for step in found.steps if self._with_others else found.steps[:1]:
+            rows = self._steps if step is found.steps[0] else self._others
+            rows.add(replace(step, waits_for=self._typed(step.waits_for)) if step.waits_for else step)
         if found.is_deleted:
             self._deleted.append(domain)
         if found.problem is not None:
@@ -124,7 +129,7 @@ class _Kept:
     def status(self, ran: str | None) -> Status:
         """Return all of it."""
         keyless, findings, deleted = tuple(self.keyless), tuple(self._findings), tuple(self._deleted)
-        return Status(self._keys, keyless, findings, self._steps, deleted, ran)
+        return Status(self._keys, keyless, findings, self._steps, self._others, deleted, ran)
 
 
 def _keyless(domain: str, settings: Settings, typed: Typed) -> Keyless:

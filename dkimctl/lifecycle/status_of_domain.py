@@ -15,10 +15,10 @@ from dkimctl.lifecycle.facts import KeyFacts
 from dkimctl.lifecycle.gather import Machine, is_deleted
 from dkimctl.lifecycle.key_status import KeyStatus, key_status
 from dkimctl.lifecycle.machine import read_machine
-from dkimctl.lifecycle.next_step import NextStep, damaged_step, lost_step, next_step, switch_to_come
+from dkimctl.lifecycle.next_step import NextStep, damaged_step, lost_steps, next_steps, switch_to_come
 from dkimctl.lifecycle.notes import at_text, instant
 from dkimctl.lifecycle.planning import acts_by_itself
-from dkimctl.lifecycle.preview import look_at, preview
+from dkimctl.lifecycle.preview import preview
 from dkimctl.lifecycle.relays import Relays
 from dkimctl.lifecycle.troubles import read_troubles
 
@@ -28,16 +28,17 @@ class DomainStatus(NamedTuple):
 
     keys: list[KeyStatus]
     """Oldest first."""
-    step: NextStep | None
+    steps: tuple[NextStep, ...]
+    """The next step, and what else it waits for."""
     is_deleted: bool
     problem: DkimctlError | None
     """Why its next step is not known."""
 
 
 class _Planned(NamedTuple):
-    """The next step of a domain, and what a plan has found out about its keys."""
+    """The next steps of a domain, and what a plan has found out about its keys."""
 
-    step: NextStep | None = None
+    steps: tuple[NextStep, ...] = ()
     signing: tuple[str, ...] = ()
     """The selectors with which mail is signed, where the plan was that of a domain at rest."""
     facts: tuple[KeyFacts, ...] = ()
@@ -67,7 +68,7 @@ class StatusReader:
         if self.relays is not None:
             keys = [_as_on_relays(key, planned.facts) for key in keys]
         deleted = bool(keys) and is_deleted(life.keys, life.notes)
-        return DomainStatus(keys, planned.step, deleted, planned.problem)
+        return DomainStatus(keys, planned.steps, deleted, planned.problem)
 
     def _statuses(self, keys: tuple[Key, ...], signing: Sequence[str]) -> list[KeyStatus]:
         phases = [_phase_now(key, signing) for key in keys]
@@ -96,31 +97,24 @@ class StatusReader:
             return None
 
     def _plan(self, domain: str, life: Life) -> _Planned:
-        """Return the next step of a domain, if a key of it signs or it is deleted."""
+        """Return the next steps of a domain, if a key of it signs or it is deleted."""
         if self._machine is None:
             return _Planned()
         try:
-            if life.lost and self.relays is None and (lost := self._lost(domain, life, self._machine)):
-                return _Planned(lost)
             if rest := rest_of(self.settings, domain, life, self._machine, self.now):
-                return _Planned(switch_to_come(domain, rest), (rest.selector,))
-            if not (self._is_used(domain, life, self._machine) or is_deleted(life.keys, life.notes)):
+                return _Planned((switch_to_come(domain, rest),), (rest.selector,))
+            if not (life.lost or self._is_used(domain, life, self._machine) or is_deleted(life.keys, life.notes)):
                 return _Planned()
             found, policy, plan = preview(self.settings, self.store, domain, self._machine, self.clock, life)
-            if found.damaged:
-                goes_on = acts_by_itself(policy, found.facts)
-                return _Planned(damaged_step(found.damaged[0], life, is_automatic=goes_on), facts=found.facts.keys)
-            troubles = read_troubles(life.notes, self.now)
-            step = next_step(domain, found, policy, plan, self.now, troubles)
-            if self._machine.clock_problem and step is not None and step.step is None and not life.notes.get("held"):
-                step = None  # nobody holds it: a finding says that the clock is not trusted
-            return _Planned(step, facts=found.facts.keys)
+            steps = next_steps(domain, found, policy, plan, self.now, read_troubles(life.notes, self.now))
+            if self._machine.clock_problem and not life.notes.get("held"):
+                steps = tuple(one for one in steps if one.step)  # nobody holds it: a finding says what it waits for
+            goes_on = acts_by_itself(policy, found.facts)
+            gone = lost_steps(life, self._machine.installed, is_automatic=goes_on)
+            damaged = (damaged_step(key, life, is_automatic=goes_on) for key in found.damaged)
+            return _Planned((*gone, *damaged, *steps), facts=found.facts.keys)
         except DkimctlError as error:
             return _Planned(problem=error)
-
-    def _lost(self, domain: str, life: Life, machine: Machine) -> NextStep | None:
-        found, policy = look_at(self.settings, self.store, domain, machine, self.now, life)
-        return lost_step(life, machine.installed, is_automatic=acts_by_itself(policy, found.facts))
 
     def _is_used(self, domain: str, life: Life, machine: Machine) -> bool:
         if self.relays is not None:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
-from itertools import chain
+from itertools import chain, islice
 
 from dkimctl.errors import shell_word
 from dkimctl.findings import severity_order
@@ -36,10 +36,11 @@ def status_blocks(status: Status) -> Iterator[Block]:
     """Return the findings, the worst first, then what waits for a person, a row for each key, and what else waits."""
     for found in sorted(status.findings, key=severity_order):
         yield from finding_blocks(found)
-    yield from _wait_lines([step for step in status.steps if step.needs_person])
+    yield from _wait_lines(step for step in chain(status.steps, status.others) if step.needs_person)
     if status.keys or status.keyless:
         yield Table(_HEAD, Made(len(status.keys) + len(status.keyless), partial(_rows, status)), _TONES)
-    yield from _wait_lines([step for step in status.steps if step.waits_for and not step.needs_person])
+    waits = (step for step in chain(status.steps, status.others) if step.waits_for and not step.needs_person)
+    yield from _wait_lines(waits)
 
 
 def _rows(status: Status) -> Iterator[tuple[str, ...]]:
@@ -72,17 +73,17 @@ def _step_text(step: NextStep) -> str:
     return f"{when} {step.step}"
 
 
-def _wait_lines(waits: Sequence[NextStep]) -> Iterator[Block]:
+def _wait_lines(waits: Iterator[NextStep]) -> Iterator[Block]:
     """Yield a line for each domain that waits for something other than its time."""
-    for step in waits[:_MOST_WAITS]:
+    for step in islice(waits, _MOST_WAITS):
         subject = " ".join(filter(None, (step.domain, step.selector)))
         until = f", until {step.at[:16].replace('T', ' ')} UTC" if step.at else ""
         what = f"{step.step} waits:" if step.step else f"{step.reason}:"
         tone = Tone.WARNING if step.needs_person else Tone.INFO
         what = f"{step.reason}; {what}" if step.step and step.reason and not step.is_due else what
         yield Prose(f"{subject}: {what} {step.waits_for}{until}", indent=2, text_tone=tone, one_line_in_pipes=True)
-    if len(waits) > _MOST_WAITS:
-        yield message(f"and {counted(len(waits) - _MOST_WAITS, 'more domain')} (--json lists all)")
+    if more := sum(1 for _ in waits):
+        yield message(f"and {counted(more, 'more domain')} (--json lists all)")
 
 
 def next_lines(status: Status) -> list[str]:
