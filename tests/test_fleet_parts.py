@@ -25,7 +25,7 @@ def fleet(
 ) -> Iterator[RelayFleet]:
     """A fleet with seven domains, one of which has two keys; a part has two domains."""
     monkeypatch.setattr(stored_changes, "_IN_MEMORY", 3)
-    monkeypatch.setattr(stored_changes, "_PART", 2)
+    monkeypatch.setattr(stored_changes, "_LARGEST_PART", 2)
     monkeypatch.setattr(parts, "cores", lambda: 2)
     made = RelayFleet(tmp_path, postgres, fleet_database)
     with made.database:
@@ -55,6 +55,17 @@ def test_parts_are_the_whole(fleet: RelayFleet, monkeypatch: pytest.MonkeyPatch)
     both()
     assert [row.split("._domainkey.")[1] for row in many.rows()] == [NAMES[3], *NAMES[5:]]
     assert not (many.settings.key_directory / NAMES[0] / "one.private").exists()
+
+
+def test_each_process_has_its_share(fleet: RelayFleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a change set that a single part could hold as well."""
+    keys = stored_changes.StoredKeys(fleet.database, 0, fleet.generation)
+    assert [first for first, _ in keys.bounds(2)] == NAMES[::2]
+    monkeypatch.setattr(stored_changes, "_LARGEST_PART", 2048)
+    first, middle = NAMES[0], NAMES[4]
+    assert keys.bounds(2) == [(first, middle), (middle, None)]
+    assert keys.bounds(1) == [(first, None)]
+    assert len(keys.bounds(100)) == len(NAMES)
 
 
 def test_a_part_that_is_wrong_keeps_all_others_from_being_written(fleet: RelayFleet) -> None:

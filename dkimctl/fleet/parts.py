@@ -22,4 +22,4 @@ def put_keys(copy: LocalCopy, keys: Iterable[FleetKey], open_key: OpenKey) -> Wr
         return (copy.put(part, open_key) for part in keys.parts(bounds))
 
     copy.make()
-    return together(results_of(keys.bounds(), work, cores(), portion=1))
+    return together(results_of(keys.bounds(cores()), work, cores(), portion=1))

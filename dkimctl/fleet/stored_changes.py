@@ -11,7 +11,7 @@ Bounds = tuple[str, str | None]
 """The first domain of a part, and the first one after it; None for the last part."""
 _IN_MEMORY = 1_000
 """Keys of a change set that are kept in memory; more are read again each time."""
-_PART = 2048
+_LARGEST_PART = 2048
 """Domains."""
 _CHANGED = "generation > %s AND generation <= %s"
 """In SQL."""
@@ -20,9 +20,9 @@ SELECT domain, stem, selector, identity, metadata::text, record, sealed, fleet_k
 WHERE {_CHANGED} AND domain >= %s AND (%s::text IS NULL OR domain < %s) ORDER BY domain, stem"""  # noqa: S608
 _BOUNDS = f"""
 SELECT domain FROM (
-    SELECT domain, row_number() OVER (ORDER BY domain) AS number
+    SELECT domain, row_number() OVER (ORDER BY domain) - 1 AS number, count(*) OVER () AS count
     FROM (SELECT DISTINCT domain FROM dkimctl.key WHERE {_CHANGED}) AS changed
-) AS numbered WHERE number %% %s = 1 ORDER BY domain"""  # noqa: S608
+) AS numbered WHERE number %% LEAST(%s, count / %s + 1) = 0 ORDER BY domain"""  # noqa: S608
 
 
 class StoredKeys:
@@ -40,9 +40,10 @@ class StoredKeys:
         some = f"SELECT FROM dkimctl.key WHERE {_CHANGED} LIMIT %s"
         return self._database.run(some, (*self._generations, _IN_MEMORY + 1)) <= _IN_MEMORY
 
-    def bounds(self) -> list[Bounds]:
-        """Return the parts in which all keys are, those of a domain in one."""
-        starts = [domain for (domain,) in self._database.rows(_BOUNDS, (*self._generations, _PART))]
+    def bounds(self, processes: int) -> list[Bounds]:
+        """Return the parts in which all keys are, those of a domain in one; one or more for each of the processes."""
+        asked = (*self._generations, _LARGEST_PART, processes)
+        starts = [domain for (domain,) in self._database.rows(_BOUNDS, asked)]
         return list(zip(starts, [*starts[1:], None], strict=False))
 
     def parts(self, bounds: Iterable[Bounds]) -> Iterator[Iterator[FleetKey]]:
