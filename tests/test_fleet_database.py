@@ -111,6 +111,15 @@ def test_a_table_that_is_missing_is_named(postgres: Server, fleet_database: str)
             database.rows("SELECT * FROM dkimctl.fleet_key_wrap")
 
 
+def test_what_a_step_makes_is_there_already(postgres: Server, fleet_database: str) -> None:
+    """Tables of a newer version than the database says: it is named, and nothing says that trying again helps."""
+    with connect(postgres.url(fleet_database)) as database:
+        database.run("DELETE FROM dkimctl.schema_version WHERE version > 1")
+        with pytest.raises(CheckFailed, match=r"not whole.*already exists") as refused:
+            migrate(database)
+        assert "backup" in refused.value.hint
+
+
 def test_generations_rise_with_what_relays_must_hear(postgres: Server, fleet_database: str) -> None:
     """One generation for each transaction with a new or changed key; none for facts, and none for one undone."""
     with connect(postgres.url(fleet_database)) as database:
@@ -239,6 +248,9 @@ SECRET = "s3cr3t-of-the-fleet"
         (f"host=x password='{SECRET}", ConfigError, "libpq|URL"),
         (f"nonsense={SECRET}", ConfigError, "URL"),
         ("service=nonsense", ConfigError, "PGSERVICEFILE"),
+        ("host=/no/certificate user=invalid dbname=x", Unavailable, "PostgreSQL runs"),
+        ("host=certificate.invalid", Unavailable, "PostgreSQL runs"),
+        ("host=127.0.0.1 sslmode=nonsense", ConfigError, "options"),
     ],
 )
 def test_a_wrong_connection_says_what_to_do(
@@ -273,6 +285,9 @@ def test_a_password_is_in_a_file_of_mode_0600_or_nowhere(postgres: Server, fleet
     secret.chmod(0o600)
     with open_fleet(settings) as database:
         assert SECRET not in database.shown
+    secret.write_text("\n")
+    with pytest.raises(ConfigError, match="is empty"):
+        open_fleet(settings)
     with pytest.raises(ConfigError, match="no database"):
         open_fleet(Settings())
 

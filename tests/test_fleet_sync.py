@@ -157,6 +157,11 @@ def test_a_compromised_relay_makes_every_key_that_it_had_leaked(fleet: RelayFlee
     assert remove(fleet.database, fleet.vault, "mx1", compromised=True, now=NOW).leaked == 0
 
 
+def problem(fleet: RelayFleet) -> str:
+    """What `fleet status` says of the relay."""
+    return str(fleet.database.value("SELECT problem FROM dkimctl.relay"))
+
+
 def test_a_database_that_went_back_is_not_believed(fleet: RelayFleet) -> None:
     """After an older backup was restored a relay signs on with what it has, until somebody says otherwise."""
     relay = fleet.relay("mx1")
@@ -169,6 +174,7 @@ def test_a_database_that_went_back_is_not_believed(fleet: RelayFleet) -> None:
     with pytest.raises(Refused, match="went back to generation 1, and this relay has 2") as refused:
         relay.sync()
     assert "dkimctl fleet sync --accept-older" in refused.value.hint and relay.rows() == rows
+    assert problem(fleet) == refused.value.message
     assert relay.sync(accept_older=True).generation == 1
     assert relay.sync().generation == 1
 
@@ -189,6 +195,7 @@ def test_two_hosts_with_one_identity_are_noticed(fleet: RelayFleet, monkeypatch:
     monkeypatch.setattr("dkimctl.fleet.sync.this_host", lambda: "copy")
     with pytest.raises(Refused, match=r"two hosts have the identity of the relay mx1: .* and copy"):
         relay.sync()
+    assert problem(fleet).startswith("two hosts have the identity")
     fleet.database.run("UPDATE dkimctl.relay SET heartbeat = now() - interval '11 minutes'")
     assert relay.sync().generation == 1
 

@@ -235,6 +235,8 @@ def test_options_that_were_given(tmp_path: Path) -> None:
     assert with_options("see: dkimctl status", {"--root": "/a b"}) == "see: dkimctl status --root '/a b'"
     assert with_options("dkimctl has a key", {"--root": "/a"}) == "dkimctl has a key"
     assert with_options("see: dkimctl why --help", {"--root": "/a"}) == "see: dkimctl why --help"
+    for there in ("on the control host: dkimctl fleet approve mx1", "on that relay: sudo dkimctl fleet sync"):
+        assert with_options(there, {"--root": "/a"}) == there
 
 
 def test_many_names_move_a_bar(scratch: Scratch) -> None:

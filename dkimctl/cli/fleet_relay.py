@@ -130,7 +130,7 @@ def sync(app: App, keeps_on: bool, full: bool, starts: bool, accept_older: bool)
     if keeps_on or starts:
         return _watch(app) if keeps_on else _before_start(app)
     from dkimctl.fleet.access import open_fleet
-    from dkimctl.fleet.sync import own_identity
+    from dkimctl.fleet.admission import own_identity
     from dkimctl.fleet.sync import sync as pass_once
     from dkimctl.output.fleet_relays import show_synced, synced_value
 

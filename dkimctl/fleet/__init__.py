@@ -1,6 +1,7 @@
 """Many relays with one truth in PostgreSQL.
 
-database      the door to psycopg: sessions, transactions, its errors as ours; database_patience: one that hangs is cut
+database      the door to psycopg: sessions and transactions; database_errors: what it raises, as errors of ours;
+              database_names: connection strings; database_patience: a session that hangs is cut
 migration     the schema, numbered SQL in `schema/`; access: the database that the configuration names
 vault         the fleet key and its envelopes; init: the first of them, and the operator's identity
 importing     a key directory brought in; exporting: one given back
@@ -19,6 +20,7 @@ changes       what a relay is to hold and to sign with, as a value; checked whol
 stored_changes  how it is fetched: few keys at once, many as they are needed, in parts for several processes
 parts         a large change set written by all cores
 local         a relay's key directory, written from a change set; state: how far the relay has come
+admission     what must be right before a relay fetches anything
 sync          one pass of a relay; watch: a pass after each news; start: one question before the signer starts
 relay_rows    what a pass reads and writes in the database
 rendered      what the last rendering has installed, so that the next need not read every key

@@ -7,7 +7,8 @@ from functools import partial
 from dkimctl.config.settings import Settings
 from dkimctl.errors import ConfigError
 from dkimctl.fleet.budget import FleetBudget
-from dkimctl.fleet.database import Database, connect, has_password
+from dkimctl.fleet.database import Database, connect
+from dkimctl.fleet.database_names import has_password
 from dkimctl.fleet.migration import refuse_other_version
 from dkimctl.fleet.vault import Vault, open_vault, read_operator
 from dkimctl.providers.budget import sharing
@@ -23,7 +24,12 @@ def open_database(settings: Settings, *, patience: int = 0) -> Database:
     """
     if settings.fleet.database_file:
         path = settings.at(settings.fleet.database_file)
-        return connect(secret_text(path, hint=f"make it, mode 0600, or {_CONFIGURE}").strip(), patience=patience)
+        conninfo = secret_text(path, hint=f"make it, mode 0600, or {_CONFIGURE}").strip()
+        if not conninfo:  # libpq would take the environment's
+            raise ConfigError(
+                f"{path} is empty", hint="write the connection string into it: postgresql://role:password@host/dkimctl"
+            )
+        return connect(conninfo, patience=patience)
     if not settings.fleet.database:
         raise ConfigError("no database of a fleet is configured", hint=_CONFIGURE)
     if has_password(settings.fleet.database):

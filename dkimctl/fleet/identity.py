@@ -117,7 +117,7 @@ def unwrap(envelope: bytes, identity: Identity) -> bytes:
     except pyrage.DecryptError as error:
         raise Refused(
             f"the fleet key was not wrapped for this identity ({identity.fingerprint})",
-            hint="compare the fingerprint on the control host: dkimctl fleet status",
+            hint="compare the fingerprint with the control host's: dkimctl fleet status",
         ) from error
 
 

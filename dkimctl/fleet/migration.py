@@ -61,11 +61,14 @@ def refuse_other_version(database: Database) -> None:
     """Raise Refused where the database is older or newer than this program, or has no schema yet."""
     version, wanted = schema_version(database), migrations()[-1].version
     if version == 0:
-        raise Refused(f"the {database.shown} has no fleet yet", hint="make it: dkimctl fleet init")
+        raise Refused(
+            f"the {database.shown} has no fleet yet", hint="make it from the control host: dkimctl fleet init"
+        )
     if version < wanted:
         raise Refused(
             f"the {database.shown} has schema {version}, and this dkimctl needs {wanted}",
-            hint="upgrade it, once every host runs this version of dkimctl: dkimctl fleet upgrade",
+            hint="once every host runs this version of dkimctl, upgrade it from the control host: "
+            "dkimctl fleet upgrade",
         )
     _refuse_newer(database, version)
 

@@ -7,8 +7,9 @@ from dkimctl.clock import Clock
 from dkimctl.config.settings import Settings
 from dkimctl.errors import DkimctlError, Refused
 from dkimctl.fleet.access import open_fleet
+from dkimctl.fleet.admission import own_identity
 from dkimctl.fleet.state import read_state
-from dkimctl.fleet.sync import CautionKind, Synced, own_identity, sync
+from dkimctl.fleet.sync import CautionKind, Synced, sync
 from dkimctl.keys.store import KeyReader
 
 PATIENCE = 3

@@ -4,24 +4,24 @@ Nothing of this is needed for signing: what the daemon reads are local files. Wh
 has to be refused, the relay signs on with what it has.
 """
 
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from dkimctl.clock import Clock, timestamp
 from dkimctl.config.settings import Settings
-from dkimctl.errors import DkimctlError, Refused, Unavailable, UsageError, shell_word
+from dkimctl.errors import DkimctlError, Unavailable
 from dkimctl.files import locked
 from dkimctl.fleet import relay_rows as rows
+from dkimctl.fleet.admission import admitted, believed, own_identity, refuse_second_host, this_host
 from dkimctl.fleet.apply import MOST_PROVEN, Applied, Installation, apply, install_keys
 from dkimctl.fleet.changes import FleetKey, OpenKey
 from dkimctl.fleet.database import Database
-from dkimctl.fleet.identity import IDENTITY, Identity, read_identity
 from dkimctl.fleet.local import LocalCopy
 from dkimctl.fleet.rendered import read_rendered
-from dkimctl.fleet.state import RelayState, read_state, write_state
+from dkimctl.fleet.state import RelayState, write_state
 from dkimctl.fleet.stored_changes import changes_since
 from dkimctl.fleet.vault import Vault, open_vault
 from dkimctl.host.milterconnections import open_connections
@@ -74,14 +74,6 @@ class Synced:
         return 1 if self.failed else 3 if self.confirmed < self.generation else 0
 
 
-def own_identity(settings: Settings) -> Identity:
-    """Return the identity of this relay. Raises UsageError on a host that never joined, and as `read_identity`."""
-    found = read_identity(settings.at(IDENTITY))
-    if found is None:
-        raise UsageError("this host has not joined a fleet", hint="join it: dkimctl fleet join NAME")
-    return found
-
-
 def sync(
     settings: Settings,
     store: KeyReader,
@@ -102,23 +94,30 @@ def sync(
     make_state_directory(settings)
     with locked(settings.at(STATE_DIRECTORY), clock=clock):
         fleet, row = rows.fleet_row(database), rows.own_row(database)
-        relay = _admitted(row, identity)
-        state = _believed(settings, fleet, relay, accept_older=accept_older)
-        if not settings.key_directory.is_dir():
-            state = state._replace(generation=0)
-        host = this_host()
-        _refuse_second_host(relay, host)
-        ahead = clock.now() - fleet.now
-        rows.beat(database, relay.name, host, ahead)
-        _report_queue(settings, database, relay)
-        made = _Pass(settings, store, database, clock, relay, fleet, report)
-        try:
-            synced = made.work(state._replace(generation=0) if full else state, open_vault(database, identity))
-        except DkimctlError as error:
-            _note(database, relay.name, error.message)
-            raise
+        relay = admitted(row, identity)
+        with _noted(database, relay.name):
+            state = believed(settings, fleet, relay, accept_older=accept_older)
+            if full or not settings.key_directory.is_dir():
+                state = state._replace(generation=0)
+            host = this_host()
+            refuse_second_host(relay, host)
+            ahead = clock.now() - fleet.now
+            rows.beat(database, relay.name, host, ahead)
+            _report_queue(settings, database, relay)
+            made = _Pass(settings, store, database, clock, relay, fleet, report)
+            synced = made.work(state, open_vault(database, identity))
         _note(database, relay.name, "; ".join(f"{key}: {why}" for key, why in synced.failed.items())[:1000])
         return replace(synced, cautions=(*_clock_cautions(ahead), *synced.cautions))
+
+
+@contextmanager
+def _noted(database: Database, relay: str) -> Iterator[None]:
+    """Have `fleet status` say why a pass failed."""
+    try:
+        yield
+    except DkimctlError as error:
+        _note(database, relay, error.message)
+        raise
 
 
 def _report_queue(settings: Settings, database: Database, relay: rows.RelayRow) -> None:
@@ -130,67 +129,6 @@ def _report_queue(settings: Settings, database: Database, relay: rows.RelayRow) 
     since = datetime.fromtimestamp(oldest.arrival, UTC) if oldest else None
     count = None if mails is None else len(mails)
     rows.note_queue(database, relay.name, count, since, own_queue_lifetime(settings))
-
-
-def this_host() -> str:
-    """Return this host in words: its name, and the start of its machine id where it has one."""
-    from dkimctl.files import read_file
-
-    machine = (read_file("/etc/machine-id") or b"").decode("ascii", "replace").strip()
-    return f"{os.uname().nodename} {machine[:8]}".strip()
-
-
-# --- what must be right before anything is fetched
-
-
-def _admitted(row: rows.RelayRow | None, identity: Identity) -> rows.RelayRow:
-    if row is None:
-        raise Refused("the database knows no relay of this role", hint="join it: dkimctl fleet join NAME")
-    if row.recipient != identity.recipient:
-        raise Refused(
-            f"the relay {row.name} joined with another identity than this host has now ({identity.fingerprint})",
-            hint=f"restore {IDENTITY} from a backup; or remove it: dkimctl fleet remove {shell_word(row.name)}",
-        )
-    if row.state == "pending":
-        raise Unavailable(
-            f"the relay {row.name} waits for its approval: {identity.fingerprint}",
-            hint=f"on the control host: dkimctl fleet approve {shell_word(row.name)}",
-        )
-    if row.state == "removed":
-        raise Refused(
-            f"the relay {row.name} was removed from the fleet: it signs on with the keys that it has",
-            hint=f"remove {IDENTITY} and join again, or take dkimctl out of this host: dkimctl uninstall",
-        )
-    return row
-
-
-def _believed(settings: Settings, fleet: rows.FleetRow, relay: rows.RelayRow, *, accept_older: bool) -> RelayState:
-    """Return what this relay has, where the database goes on from there. Raises Refused for another or older one."""
-    state = read_state(settings) or RelayState(fleet.id, relay.name)
-    if state.fleet != fleet.id:
-        raise Refused(
-            f"this is the database of another fleet ({fleet.id}); this relay is in {state.fleet}",
-            hint="name the right one in [fleet] database; to change fleets, take dkimctl out first: dkimctl uninstall",
-        )
-    if fleet.generation >= state.generation:
-        return state
-    if accept_older:
-        return state._replace(generation=0, proven=0)
-    raise Refused(
-        f"the database went back to generation {fleet.generation}, and this relay has {state.generation}: it may have "
-        "been restored from an older backup, which does not know the newest keys; this relay signs on with them",
-        hint="restore a newer backup; or import the keys of one relay: dkimctl fleet import DIR; then on each relay: "
-        "dkimctl fleet sync --accept-older",
-    )
-
-
-def _refuse_second_host(relay: rows.RelayRow, host: str) -> None:
-    if relay.host not in ("", host) and relay.silent is not None and relay.silent < rows.ALIVE:
-        raise Refused(
-            f"two hosts have the identity of the relay {relay.name}: {relay.host} and {host}",
-            hint=f"on the copy remove {IDENTITY} and join under another name; after a move to another host wait ten "
-            "minutes",
-        )
 
 
 def _clock_cautions(ahead: timedelta) -> tuple[Caution, ...]:
@@ -207,9 +145,6 @@ def _note(database: Database, relay: str, problem: str) -> None:
         rows.note_problem(database, relay, problem)
     except Unavailable:
         return  # the next pass says so
-
-
-# --- the pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +177,7 @@ class _Pass:
         )
         if installed.is_told and (applied or self.relay.generation < generation):
             rows.confirm(self.database, self.relay.name, self.relay.generation, generation, installed.daemon)
-        cautions = () if installed.is_told else (_not_running(installed.daemon),)
+        cautions = () if installed.is_told else (self._not_running(installed.daemon),)
         return Synced(self.relay.name, generation, proven, applied, _by_name(installed), cautions)
 
     def _prove_more(self, *, is_wanted: bool) -> Installation:
@@ -264,9 +199,9 @@ class _Pass:
         socket = signer_of(self.settings).listens_at(self.settings) if self.settings.is_live else None
         rows.note_left(self.database, name, open_connections(socket) if socket else frozenset())
 
-
-def _not_running(daemon: str) -> Caution:
-    return Caution(CautionKind.NOT_RUNNING, daemon, "start it, then: dkimctl fleet sync")
+    def _not_running(self, daemon: str) -> Caution:
+        hint = "start it, then: dkimctl fleet sync" if self.settings.is_live else "the host itself proves its keys"
+        return Caution(CautionKind.NOT_RUNNING, daemon, hint)
 
 
 def opener(vault: Vault) -> OpenKey:

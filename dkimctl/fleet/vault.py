@@ -37,7 +37,7 @@ class Vault:
         if number not in self.secrets:
             raise Refused(
                 f"the private key {selector} of {domain} needs the fleet key {number}, which this host cannot read",
-                hint="approve it again on the control host: dkimctl fleet approve",
+                hint="approve it again, on the control host: dkimctl fleet approve NAME",
             )
         return unseal(self.secrets[number], sealed, domain=domain, selector=selector, identity=identity)
 
@@ -59,7 +59,7 @@ def open_vault(database: Database, identity: Identity) -> Vault:
     if wanted not in envelopes:
         raise Refused(
             f"the fleet key is not wrapped for the identity of this host ({identity.fingerprint})",
-            hint="use the file that fleet init made; a relay is approved on the control host: dkimctl fleet approve",
+            hint="use the file that fleet init made; the control host approves a relay: dkimctl fleet approve NAME",
         )
     vault = Vault(wanted, {number: _secret(bytes(one), identity, number) for number, one in envelopes.items()})
     _try(database, vault)

@@ -7,7 +7,8 @@ from dkimctl.clock import Clock
 from dkimctl.config.settings import Settings
 from dkimctl.errors import DkimctlError, UsageError
 from dkimctl.fleet.access import open_fleet
-from dkimctl.fleet.sync import Synced, own_identity, sync
+from dkimctl.fleet.admission import own_identity
+from dkimctl.fleet.sync import Synced, sync
 from dkimctl.keys.store import KeyReader
 
 HEARTBEAT = 60.0

@@ -30,6 +30,12 @@ _COMMAND = re.compile(
 )
 
 
+_ELSEWHERE = "".join(
+    f"(?<!on {host}: {sudo})" for host in ("the control host", "each relay", "that relay") for sudo in ("", "sudo ")
+)
+"""Not after the words that say where a command is to be typed: that host has options of its own."""
+
+
 class Piece(NamedTuple):
     """A part of a message."""
 
@@ -51,8 +57,8 @@ def pieces(text: str) -> Iterator[Piece]:
 
 
 def with_options(text: str, given: Mapping[str, str | None]) -> str:
-    """The message with the options that were given, such as `--root`, after each command of ours in it."""
+    """The message with the options that were given, such as `--root`, after each command of ours for this host."""
     options = "".join(f" {option} {shell_word(value)}" for option, value in given.items() if value)
     if not options or "--root" in text:
         return text
-    return re.sub(rf"{_OURS}(?! --help)", lambda command: command[0] + options, text)
+    return re.sub(rf"{_ELSEWHERE}{_OURS}(?! --help)", lambda command: command[0] + options, text)

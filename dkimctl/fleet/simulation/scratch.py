@@ -8,7 +8,8 @@ from secrets import token_hex
 from dkimctl.config.settings import Settings
 from dkimctl.errors import ConfigError, DkimctlError, Unavailable
 from dkimctl.fleet.access import open_database
-from dkimctl.fleet.database import Database, connect, has_password
+from dkimctl.fleet.database import Database, connect
+from dkimctl.fleet.database_names import has_password
 from dkimctl.fleet.migration import migrate
 
 LOCAL = "postgresql:///postgres"
