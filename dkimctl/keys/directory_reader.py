@@ -135,6 +135,7 @@ class KeyDirectoryReader(KeyFileReader):
 
     def _lost(self, folder: Folder, domain: str, stems: Stems) -> tuple[Key, ...]:
         found = [self._key(folder, domain, stem, f"{domain}/") for stem in stems.alone]
+        found.sort(key=lambda key: (key.metadata.created, key.selector))
         return tuple(key for key in found if not key.metadata.path and key.phase in IN_USE)
 
     def files(self, domain: str) -> list[KeyFiles]:
