@@ -108,7 +108,7 @@ def key_store(settings: Settings, owner: "Owner | None" = None) -> KeyDirectory:
 
     @cache
     def named() -> frozenset[str]:
-        from dkimctl.opendkim.named_keys import named_keys  # only here: seldom asked for
+        from dkimctl.opendkim.named_keys import named_keys  # only here: rarely needed
 
         return named_keys(settings)
 

@@ -74,7 +74,7 @@ LIMIT = 10.0
 
 
 def prepare(stack: contextlib.ExitStack) -> None:
-    """A host with one key, opendkim's tables, a zone file, and somebody else's files."""
+    """A host with one key, opendkim's tables, a zone file, and another user's files."""
     for place in KEPT:
         if place not in ("/etc/postfix", "/etc/rspamd", "/etc/tmpfiles.d", "/var/lib/rspamd"):
             _remove(Path(place))
@@ -111,7 +111,7 @@ def prepare(stack: contextlib.ExitStack) -> None:
 
 
 def _prepare_by_hand() -> None:
-    """The host of somebody who followed an article: one key, tables with patterns, a milter by TCP."""
+    """The host of someone who followed an article: one key, tables with patterns, a milter by TCP."""
     for place in ("/etc/opendkim", "/var/backups/dkimctl", "/var/lib/dkimctl", "/var/spool/postfix/opendkim"):
         _remove(Path(place))
     Path(HAND).parent.mkdir(parents=True)
@@ -218,7 +218,7 @@ def _remove(path: Path) -> None:
 
 
 def snapshot(place: Path = VICTIM) -> str:
-    """All that can be said of somebody else's files, but for when they were read."""
+    """All that can be said of another user's files, but for when they were read."""
     digest = sha256()
     for path in sorted([place, *place.rglob("*")]):
         status = path.lstat()
@@ -355,7 +355,7 @@ def attacked(row: Row, attack: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _swapping(path: Path, row: Row) -> Iterator[None]:
-    """The name is now what it was, now a link to somebody else's file, many times a millisecond."""
+    """The name is now what it was, now a link to another user's file, many times a millisecond."""
     evil = path.with_name(f".{path.name}.evil")
     _remove(evil)
     _link(evil, row)

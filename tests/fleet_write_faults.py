@@ -96,7 +96,7 @@ def _control(case: FleetCase, root: Path, *, has_keys: bool = True) -> None:
 
 
 def _relay(case: FleetCase, root: Path, *, is_member: bool = True) -> None:
-    """A relay of such a fleet, whose Postfix was not told of a signer yet."""
+    """A relay of such a fleet, whose Postfix has no signer yet."""
     own = [line for line in MAIN.splitlines(keepends=True) if "milter" not in line]
     write(root, "/etc/postfix/main.cf", "".join(own))
     beside = root.parent / "control"

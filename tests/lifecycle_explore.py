@@ -1,6 +1,6 @@
 """The exploration of the world of `lifecycle_model`, breadth first, and what it is judged by.
 
-Safety: no step leads to a state in which mail is signed that somebody cannot verify. Liveness: from every state that
+Safety: no step leads to a state in which mail is signed that someone cannot verify. Liveness: from every state that
 was reached, a fair schedule (servers catch up, connections close, relays come back, each run of dkimctl succeeds)
 leads to a circle of days in which keys are made, take over, and go from everywhere.
 """
@@ -34,9 +34,9 @@ from tests.lifecycle_world import copied, ending, environment, is_troubled, reco
 ONE = Size()
 """One relay, and no fault of the environment."""
 Steps = tuple[tuple[Do, int], ...]
-BROKEN_BY_OTHERS = "a record was deleted by somebody, and is not back for as long as caches remember"
+BROKEN_BY_OTHERS = "a record was deleted by someone, and is not back for as long as caches remember"
 DECLARED_LEAKED = "a key was declared leaked: mail under way with it fails"
-DELETED = "somebody deleted the private key: mail waits until another key signs"
+DELETED = "someone deleted the private key: mail waits until another key signs"
 RUSHED = "the key that signed before was leaked, deleted or not served: margins are skipped"
 
 

@@ -80,7 +80,7 @@ class Key(NamedTuple):
     since_old: int = TTL
     """The same for anything of the last key, its empty record too, at most TTL."""
     is_hurt: bool = False
-    """Somebody else deleted its record: what cannot hold then is not judged."""
+    """Another program deleted its record: what cannot hold then is not judged."""
     is_rushed: bool = False
     """A switch to it began while the key that signed was known not to be usable: margins are skipped."""
     is_early: bool = False
@@ -88,7 +88,7 @@ class Key(NamedTuple):
     has_signed: bool = False
     """A message was once signed with it, or proven to be."""
     is_lost: bool = False
-    """Somebody deleted its private key."""
+    """Someone deleted its private key."""
     is_ended: bool = False
     """We took its record away: it must never sign again."""
     record: RecordFacts = RecordFacts()

@@ -147,7 +147,7 @@ STORIES = {
         cannot="signatures are written by opendkim, rspamd and dkimpy-milter, never here",
     ),
     34: Story(
-        "KumoMTA: the signer's cache signs on with the old key after the switch",
+        "KumoMTA: the signer's cache keeps signing with the old key after the switch",
         f"{_CORE}.test_the_old_key_signed_on_after_the_switch",
     ),
     35: Story(

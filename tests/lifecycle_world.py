@@ -101,7 +101,7 @@ def _faults(world: World, size: Size) -> Iterator[tuple[str, World]]:
             yield "record deleted", with_key(world, place, _changed(number, account=NOTHING, is_hurt=True))
         if key.exists and not key.is_purged and not key.is_ended and "key leaked" in size.kinds:
             yield "key leaked", with_key(world, place, _changed(number, leak=Leak.KEY))
-        if key.has_signed and any(key.private) and "private key deleted" in size.kinds:  # others are told of only
+        if key.has_signed and any(key.private) and "private key deleted" in size.kinds:  # others are only reported
             gone = _changed(number, private=(False,) * len(key.private), is_lost=True)
             yield "private key deleted", with_key(world, place, gone)
     if "clock ahead" in size.kinds:

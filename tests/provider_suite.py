@@ -89,7 +89,7 @@ class ProviderSuite:
         assert name.error is None
         assert account.look(wanted.name) == [wanted.record.text]
 
-    def test_another_key_is_left_alone(self, account: Account) -> None:
+    def test_another_key_is_not_touched(self, account: Account) -> None:
         """A record that the tool did not make stays, and the plan says why nothing is done."""
         wanted = account.wanted(invented_record(1))
         account.put(wanted.name, invented_record(2).text)

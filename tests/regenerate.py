@@ -128,7 +128,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
 
 
 def readme(text: str) -> str:
-    """README with every such block made anew."""
+    """README with every such block made again."""
 
     def block(match: re.Match[str]) -> str:
         return f"{match[1]}\n\n{BLOCKS[match[2]]()}\n\n{match[3]}"

@@ -115,7 +115,7 @@ def test_what_a_killed_run_has_left_goes_with_the_next(base: Path, monkeypatch: 
 
 
 def test_a_directory_that_came_meanwhile_is_not_replaced(base: Path) -> None:
-    """Somebody else's directory stays as it is; the batch fails, and leaves nothing."""
+    """Another user's directory stays as it is; the batch fails, and leaves nothing."""
     with pytest.raises(FileExistsError), opened(base) as (made, _):
         made.make("new", NEW)
         (base / "new").mkdir()
@@ -123,7 +123,7 @@ def test_a_directory_that_came_meanwhile_is_not_replaced(base: Path) -> None:
     assert sorted(os.listdir(base)) == ["new", "old"] and not list((base / "new").iterdir())
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="takes root: a directory that belongs to somebody else")
+@pytest.mark.skipif(os.geteuid() != 0, reason="takes root: a directory that belongs to another user")
 def test_a_file_that_its_owner_swaps_is_noticed(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where another user can write, the file that got the name must be the one that was written."""
     os.chown(base / "old", 65534, 65534)
@@ -137,12 +137,12 @@ def test_a_file_that_its_owner_swaps_is_noticed(base: Path, monkeypatch: pytest.
     with opened(base) as (made, old):
         made.replace("old", old, {"a.txt": b"after"})
         monkeypatch.setattr(batch.os, "rename", rename)
-        with pytest.raises(Refused, match="was replaced by somebody else"):
+        with pytest.raises(Refused, match="was replaced by another program"):
             made.put()
         monkeypatch.undo()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="takes root: a directory that belongs to somebody else")
+@pytest.mark.skipif(os.geteuid() != 0, reason="takes root: a directory that belongs to another user")
 def test_a_pipe_that_its_owner_puts_there_is_not_waited_for(base: Path) -> None:
     """Who owns a directory can put anything under a temporary name; opening a pipe to write waits for a reader."""
     os.chown(base / "old", 65534, 65534)
@@ -167,7 +167,7 @@ def deadline(seconds: int = 10) -> Iterator[None]:
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="takes root: a directory that belongs to somebody else")
+@pytest.mark.skipif(os.geteuid() != 0, reason="takes root: a directory that belongs to another user")
 def test_new_directories_wait_in_ours_alone(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who owns the directory above can swap the one in which new ones wait, before it is opened."""
     os.chown(base, 65534, 65534)

@@ -38,7 +38,7 @@ def shell_environment(scratch: Scratch) -> dict[str, str]:
 
 @pytest.mark.parametrize("name", regenerate.COMPLETIONS)
 def test_kept_scripts_are_up_to_date(name: str) -> None:
-    """What is kept is what the program makes; `python -m tests.regenerate` writes it anew."""
+    """What is kept is what the program makes; `python -m tests.regenerate` rewrites it."""
     assert (SCRIPTS / name).read_text() == regenerate.completion(name)
 
 
@@ -196,7 +196,7 @@ def complete_providers_help(form: str) -> str:
 
 
 class Typist:
-    """A program in a terminal, and somebody who types and reads along."""
+    """A program in a terminal, and someone who types and reads along."""
 
     def __init__(self, argv: list[str], environment: dict[str, str]) -> None:
         self._argv = argv

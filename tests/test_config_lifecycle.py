@@ -126,7 +126,7 @@ def test_rules_count_only_where_something_happens(tmp_path: Path) -> None:
     assert (settings.lifecycle.automation, settings.lifecycle.rotate_after) == ("off", DAY)
 
 
-def test_keys_taken_over_are_left_alone_until_their_domain_says_otherwise(tmp_path: Path) -> None:
+def test_keys_taken_over_are_not_touched_until_their_domain_says_otherwise(tmp_path: Path) -> None:
     """Another host may sign with them, so `automation` of [lifecycle] does not count for them."""
     settings = load(tmp_path, '[lifecycle]\nautomation = "full"\n[domains."example.com"]\nautomation = "full"\n')
     assert policy_for(settings, "example.com", is_adopted=True).automation == "full"

@@ -103,7 +103,7 @@ def test_white_space_with_c_simple(edit: Edit) -> None:
     ("edits", "words"),
     [
         ({b"meeting\r\n": b"meeting\r\n", b"To: bob": b"To:\r\n bob"}, "To was "),
-        ({b"To: bob": b"To:\r\n bob", b"From: Alice": b"From:\r\n Alice"}, "From and To were folded anew"),
+        ({b"To: bob": b"To:\r\n bob", b"From: Alice": b"From:\r\n Alice"}, "From and To were folded differently"),
     ],
 )
 def test_only_what_was_folded_is_named(edits: dict[bytes, bytes], words: str) -> None:
@@ -115,7 +115,7 @@ def test_only_what_was_folded_is_named(edits: dict[bytes, bytes], words: str) ->
     assert "every" not in why(changed)
 
 
-def test_a_list_that_folds_every_field_anew() -> None:
+def test_a_list_that_folds_every_field() -> None:
     """All fields unfolded at once is found, with the hint to sign relaxed."""
     source = FOLDED.replace(b"To: bob@example.org", b"To: bob@example.org,\r\n\tcarol@example.org")
     raw = signed_by_hand(source.replace(b"our  meeting", b"our meeting"), PAIR, SIMPLE)

@@ -103,7 +103,7 @@ def test_fix_leaves_alone_what_could_hurt(dkimctl_inside: DkimctlInside) -> None
 
 @needs("postconf", root=True)
 def test_fix_does_not_follow_a_link(dkimctl_inside: DkimctlInside) -> None:
-    """`--fix` leaves a table that is a link: its target may belong to somebody else and has to be repaired by hand."""
+    """`--fix` leaves a table that is a link: its target may belong to another user and has to be repaired by hand."""
     tree = Tree(dkimctl_inside.root)
     row = "example.com mail._domainkey.example.com\n"
     tree.write("/srv/signing", row + row)

@@ -41,7 +41,7 @@ BY_HAND = {
     "DKIM820": "where to rewrite",
     "DKIM831": "a table for clients",
     "DKIM825": "where users hand in their mail",
-    "DKIM915": "somebody's script",
+    "DKIM915": "someone's script",
 }
 """Codes that need a decision: their commands only open an editor."""
 STILL = {"KeyTable mdb:": "DKIM708", "a name that the chroot does not know": "DKIM815"}

@@ -17,7 +17,7 @@ from tests.test_doctor_commands import Paste, paste
 __all__ = ["paste"]
 pytestmark = needs("postfix", "opendkim", root=True, namespaces=True)
 ROUNDS = 4
-"""How often somebody runs doctor and pastes what it prints, until nothing is left."""
+"""How often someone runs doctor and pastes what it prints, until nothing is left."""
 NAME = "mail._domainkey.example.com"
 ROW = f"{NAME} example.com:mail:{KEY}\n"
 ASK_POSTFIX = [case.name for case in (*POSTFIX_CASES, *START_CASES)]
@@ -114,7 +114,7 @@ def pasted(dkimctl: DkimctlInside, paste: Paste, code: str) -> list[str]:
 
 @pytest.fixture
 def published(tmp_path: Path, paste: Paste) -> Paste:
-    """The same shell; somebody else's zone takes every record at once: `dkimctl publish` succeeds."""
+    """The same shell; another user's zone takes every record at once: `dkimctl publish` succeeds."""
     shown = tmp_path / "dkimctl"
     shown.write_text(shown.read_text().replace("\n", '\n[ "$1" = publish ] && exit 0\n', 1))
     return paste

@@ -143,7 +143,7 @@ def test_kill_at_every_system_call_leaves_the_old_or_the_new_file(tmp_path: Path
     pytest.fail("the write never ended")
 
 
-def test_directory_gets_its_mode_and_an_old_one_is_left_alone(tmp_path: Path) -> None:
+def test_directory_gets_its_mode_and_an_old_one_keeps_its_own(tmp_path: Path) -> None:
     """A new directory has exactly the mode asked for; one that exists keeps its own."""
     made = tmp_path / "a" / "b"
     assert files.make_directory(made, mode=0o700) is True

@@ -23,7 +23,7 @@ MAKERS = {
         "folder.rename_new = lambda *a: wait(); files.make_directory(place / 'made', mode=0o700)"
     ),
 }
-"""Each kind of temporary name, and how one comes to be while somebody waits."""
+"""Each kind of temporary name, and how one comes to be while someone waits."""
 _SCRIPT = """
 import os, sys, time
 from pathlib import Path
@@ -139,7 +139,7 @@ def test_what_cannot_be_removed_is_named(
 
 @needs(root=True)
 def test_root_follows_no_link_and_waits_for_no_pipe(tmp_path: Path) -> None:
-    """Names that somebody planted in a directory of theirs: they are removed, and what they lead to stays."""
+    """Names that someone planted in a directory of theirs: they are removed, and what they lead to stays."""
     dead = subprocess.Popen(["true"])
     dead.wait()
     (tmp_path / "victim").mkdir()

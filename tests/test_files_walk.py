@@ -73,7 +73,7 @@ def test_links_without_an_end_are_an_error(tmp_path: Path) -> None:
 
 
 def test_last_link_is_replaced_or_followed_as_asked(tmp_path: Path) -> None:
-    """A table replaces a link in its place; a file that somebody linked is written where it lies."""
+    """A table replaces a link in its place; a file that someone linked is written where it lies."""
     (tmp_path / "real").write_text("old")
     (tmp_path / "link").symlink_to("real")
     files.write_file(tmp_path / "link", b"followed", follow=True)
@@ -129,7 +129,7 @@ def test_paths_made_of_a_place_stay_in_its_tree(tmp_path: Path) -> None:
 
 
 def swapping(one: Path, other: Path, stop: threading.Event) -> threading.Thread:
-    """A thread that exchanges two names until it is stopped, as somebody does who owns the directory."""
+    """A thread that exchanges two names until it is stopped, as someone does who owns the directory."""
 
     def swap() -> None:
         with open_parent(one) as (here, name), open_parent(other) as (there, other_name):
@@ -228,7 +228,7 @@ def test_directory_left_by_a_killed_run_gets_its_owner(tmp_path: Path) -> None:
 
 @needs(root=True)
 def test_owner_and_mode_of_a_file_with_several_names_stay(tmp_path: Path) -> None:
-    """A hard link to somebody else's file is refused, and so is a link."""
+    """A hard link to another user's file is refused, and so is a link."""
     (tmp_path / "shadow").write_text("secret")
     os.link(tmp_path / "shadow", tmp_path / "hard")
     (tmp_path / "soft").symlink_to("shadow")
@@ -268,7 +268,7 @@ def test_second_name_of_a_key_is_removed(tmp_path: Path) -> None:
     """A run killed between link and unlink leaves two names of one private key; what is unfinished stays."""
     (tmp_path / "s1.private").write_text("key")
     os.link(tmp_path / "s1.private", tmp_path / ".dkimctl-0123")
-    (tmp_path / ".dkimctl-4567").write_text("somebody writes this now")
+    (tmp_path / ".dkimctl-4567").write_text("someone writes this now")
     with open_folder(tmp_path) as folder:
         folder.remove_leftovers()
     assert sorted(os.listdir(tmp_path)) == [".dkimctl-4567", "s1.private"]
@@ -285,7 +285,7 @@ def found(folder: Path, name: str) -> bytes | None:
 
 @needs(root=True)
 def test_found_file_must_be_a_regular_small_one_of_the_right_owner(tmp_path: Path) -> None:
-    """A link, a pipe, a device, a directory, a huge hole, somebody else's file and a hard link are refused at once."""
+    """A link, a pipe, a device, a directory, a huge hole, another user's file and a hard link are refused at once."""
     os.chown(tmp_path, OTHER_USER, OTHER_USER)
     (tmp_path / "good").write_text("good")
     os.chown(tmp_path / "good", OTHER_USER, OTHER_USER)

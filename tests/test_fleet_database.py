@@ -94,7 +94,7 @@ def test_a_step_that_fails_leaves_the_version_before(
     ],
 )
 def test_a_half_made_database_is_refused(postgres: Server, fleet_database: str, damage: str) -> None:
-    """A schema that is another program's, or restored in part, is left alone."""
+    """A schema that is another program's, or restored in part, is not touched."""
     with connect(postgres.url(fleet_database)) as database:
         database.run(damage)
         for look in (refuse_other_version, migrate):

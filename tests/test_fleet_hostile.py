@@ -1,4 +1,4 @@
-"""What a fleet's commands write as root, where somebody else has prepared the place: nothing of others is touched."""
+"""What a fleet's commands write as root, where another user has prepared the place: nothing of others is touched."""
 
 import os
 import shutil
@@ -38,17 +38,17 @@ def snapshot(place: Path) -> Snapshot:
 
 
 def link(path: Path, victim: Path) -> None:
-    """A link to a file of somebody else's."""
+    """A link to a file of another user's."""
     path.symlink_to(victim / "file")
 
 
 def dangling(path: Path, victim: Path) -> None:
-    """A link to a file that somebody else's directory has not."""
+    """A link to a file that another user's directory has not."""
     path.symlink_to(victim / "new")
 
 
 def second_name(path: Path, victim: Path) -> None:
-    """A second name of somebody else's file."""
+    """A second name of another user's file."""
     os.link(victim / "linked", path)
 
 
@@ -63,7 +63,7 @@ def directory(path: Path, victim: Path) -> None:
 
 
 def elsewhere(path: Path, victim: Path) -> None:
-    """A link to a directory of somebody else's."""
+    """A link to a directory of another user's."""
     path.symlink_to(victim)
 
 

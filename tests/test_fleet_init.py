@@ -102,7 +102,7 @@ def test_only_those_for_whom_it_is_wrapped_read_the_fleet_key(postgres: Server, 
 
 
 def test_an_exchanged_fleet_key_is_noticed(postgres: Server, fleet_database: str) -> None:
-    """A fleet key of somebody who may write to the database opens none of the keys, and nothing is sealed with it."""
+    """A fleet key of someone who may write to the database opens none of the keys, and nothing is sealed with it."""
     operator = new_identity()
     with connect(postgres.url(fleet_database)) as database:
         make_first_key(database, operator)

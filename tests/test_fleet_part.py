@@ -186,7 +186,7 @@ def fleet_pair() -> KeyPair:
 
 
 @pytest.mark.parametrize("tamper", [_edit_table, _remove_table, _damage_table, _add_key, _damage_note, _edit_conf])
-def test_what_somebody_else_changed_has_all_rendered(relay: Relay, tamper: Callable[[Settings], None]) -> None:
+def test_what_others_changed_has_all_rendered(relay: Relay, tamper: Callable[[Settings], None]) -> None:
     """Hand-edited, damaged or missing tables, another configuration, a key put there: the whole is looked at again."""
     for settings in relay.trees:
         tamper(settings)

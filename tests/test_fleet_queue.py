@@ -73,7 +73,7 @@ def test_a_row_that_another_transaction_holds_is_passed_over(sessions: list[Data
         assert names(Worker(sessions[1]), 1) == ["1.example"]
 
 
-def test_what_somebody_changed_meanwhile_is_due_again_at_once(sessions: list[Database]) -> None:
+def test_what_others_changed_meanwhile_is_due_again_at_once(sessions: list[Database]) -> None:
     """A worker's plan is of the past then; its own changes are part of the plan."""
     worker = Worker(sessions[0])
     own, foreign, key = sorted(worker.claim(NOW, 3))

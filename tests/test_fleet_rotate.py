@@ -51,7 +51,7 @@ def settings(tmp_path: Path, postgres: Server, empty_database: str) -> Settings:
 
 @pytest.fixture
 def database(settings: Settings) -> Iterator[Database]:
-    """Somebody who looks on."""
+    """Someone who looks on."""
     with connect(settings.fleet.database) as opened:
         yield opened
 
@@ -133,7 +133,7 @@ def test_no_key_becomes_active_before_every_live_relay_holds_it(settings: Settin
     assert database.value("SELECT generation FROM dkimctl.fleet") == generation + 1
 
 
-def test_a_dead_relay_is_waited_for_and_seldom_looked_at(settings: Settings, database: Database) -> None:
+def test_a_dead_relay_is_waited_for_and_rarely_looked_at(settings: Settings, database: Database) -> None:
     """What waits for it alone is looked at no more than once a day, and minutes after it is heard from again."""
     soon = "SELECT due < now() + interval '6 min' FROM dkimctl.domain"
     add_domain(settings, database, "a.example", "mx1", "mx2")

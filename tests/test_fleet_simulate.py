@@ -98,7 +98,7 @@ def test_the_command(dkimctl_inside: DkimctlInside, postgres: Server, empty_data
 
 
 def test_what_a_killed_one_has_left_is_dropped(postgres: Server, server: Database) -> None:
-    """The next one removes a database that nobody uses, and leaves one that somebody does."""
+    """The next one removes a database that nobody uses, and leaves one that someone does."""
     for number in (1, 2):
         server.run(f"CREATE DATABASE dkimctl_simulation_{number}")
     with connect(postgres.url("dkimctl_simulation_2")), clean_server(server):

@@ -103,7 +103,7 @@ def test_a_name_and_an_identity_belong_to_one_relay(fleet: RelayFleet) -> None:
 
 
 def test_a_removed_relay_gets_nothing_more_and_never_had_the_new_key(fleet: RelayFleet) -> None:
-    """The fleet key is turned over: every private key is sealed anew, and for the others that is no news."""
+    """The fleet key is turned over: every private key is sealed again, and for the others that is no news."""
     gone, stays = fleet.relay("mx1"), fleet.relay("mx2")
     stays.sync()
     before = fleet.vault
@@ -163,7 +163,7 @@ def problem(fleet: RelayFleet) -> str:
 
 
 def test_a_database_that_went_back_is_not_believed(fleet: RelayFleet) -> None:
-    """After an older backup was restored a relay signs on with what it has, until somebody says otherwise."""
+    """After an older backup was restored a relay keeps signing with what it has, until someone says otherwise."""
     relay = fleet.relay("mx1")
     fleet.put(fleet_key("example.org", "one"))
     relay.sync()

@@ -119,8 +119,8 @@ def test_modes_and_owners_of_an_admin_stay_while_the_daemon_can_read(settings: S
     manage(settings, "example.org")
     put(mine)
     assert table.stat().st_mode & 0o777 == 0o640
-    somebody = "65534:65534" if os.geteuid() != 65534 else "0:0"
-    theirs = replace(settings, keys=settings.keys._replace(owner=somebody))
+    others = "65534:65534" if os.geteuid() != 65534 else "0:0"
+    theirs = replace(settings, keys=settings.keys._replace(owner=others))
     put(theirs)
     for mode in (0o640, 0o646):
         table.chmod(mode)

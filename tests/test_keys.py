@@ -93,7 +93,7 @@ def test_public_key_decodes_to_itself() -> None:
 
 
 def test_every_cut_of_a_public_key_is_seen_as_cut_off() -> None:
-    """A truncated key is told apart from junk wherever it was cut."""
+    """A truncated key is distinguished from junk wherever it was cut."""
     data = RSA.public.data
     for length in range(6, len(data)):
         assert decode_public_key("rsa", data[:length]) is PublicKeyFault.CUT_OFF
@@ -172,7 +172,7 @@ def test_public_half_of_a_new_key(bits: int) -> None:
     ],
 )
 def test_key_that_opendkim_cannot_use_is_refused(arguments: list[str], words: str) -> None:
-    """Elliptic-curve and encrypted keys are told apart from damage."""
+    """Elliptic-curve and encrypted keys are distinguished from damage."""
     pem = subprocess.run(["openssl", *arguments], capture_output=True, check=True).stdout
     with pytest.raises(CheckFailed, match=words):
         parse_private_key(pem, "test")

@@ -116,7 +116,7 @@ def test_metadata_that_say_more_stay(left: Path, change: dict[str, Any]) -> None
 
 
 @pytest.mark.parametrize("kind", ["link", "second name", "damaged", "newer", "huge", "directory"])
-def test_what_somebody_else_put_there_stays(left: Path, kind: str, tmp_path: Path) -> None:
+def test_what_someone_else_put_there_stays(left: Path, kind: str, tmp_path: Path) -> None:
     """A link, a file with another name, rubbish: not written by a run that made a key."""
     path, aside = left / DOMAIN / "old.json", tmp_path / "aside.json"
     if kind == "second name":
@@ -137,8 +137,8 @@ def test_what_somebody_else_put_there_stays(left: Path, kind: str, tmp_path: Pat
 
 
 def test_a_record_of_another_key_stays(left: Path) -> None:
-    """Only the metadata go: the record beside them is somebody's own."""
-    (left / DOMAIN / "old.txt").write_text('old._domainkey IN TXT ( "v=DKIM1; p=somebodyelses" )\n')
+    """Only the metadata go: the record beside them is someone's own."""
+    (left / DOMAIN / "old.txt").write_text('old._domainkey IN TXT ( "v=DKIM1; p=someoneelses" )\n')
     create(KeyDirectory(left), "new")
     assert "old.txt" in names(left)
     assert "old.json" not in names(left)

@@ -242,7 +242,7 @@ def test_old_copies_are_taken_over(settings: Settings) -> None:
 
 
 def test_genkey_below_another_users_directory_makes_nothing(tmp_path: Path, dkimctl: Run) -> None:
-    """Somebody who owns a directory above could swap the key: refused before the first directory is made."""
+    """Someone who owns a directory above could swap the key: refused before the first directory is made."""
     theirs = tmp_path / "theirs"
     theirs.mkdir()
     os.chown(theirs, 5555, 5555)

@@ -245,7 +245,7 @@ def test_doctor_finds_it_and_says_what_it_did_not_check(dkimctl_inside: DkimctlI
 
 
 def test_genkey_refuses_it_as_the_key_of_a_new_domain(dkimctl_inside: DkimctlInside) -> None:
-    """A key that somebody put there and that signs nothing yet is refused; others go on; one that signs is kept."""
+    """A key that someone put there and that signs nothing yet is refused; others go on; one that signs is kept."""
     assert dkimctl_inside("genkey", "-s", "s", "example.com", "example.org").code == 0
     directory = dkimctl_inside.root / "etc/opendkim/keys/example.com"
     private = directory / "s.private"

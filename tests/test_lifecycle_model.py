@@ -19,7 +19,7 @@ PHASES = {
     "private key purged",
 }  # fmt: skip
 WORLDS = {
-    "a record deleted by somebody": Size(keys=2, faults=1, kinds=("record deleted",)),
+    "a record deleted by hand": Size(keys=2, faults=1, kinds=("record deleted",)),
     "a key leaked": Size(keys=2, faults=1, kinds=("key leaked",)),
     "a switch that fails": Size(keys=2, faults=1, kinds=("switch fails",)),
     "a switch that fails, keys made in one second": Size(keys=2, faults=1, kinds=("switch fails",), same_second=True),
@@ -33,16 +33,16 @@ WORLDS = {
 }
 """Explored to the end every time. With faults two keys at one time: the one that signs, and the next or the last."""
 LARGER = {
-    "a record deleted by somebody": Size(faults=1, kinds=("record deleted",)),
+    "a record deleted by hand": Size(faults=1, kinds=("record deleted",)),
     "a key leaked": Size(faults=1, kinds=("key leaked",)),
     "a switch that fails": Size(faults=1, kinds=("switch fails",)),
     "slots": Size(slots=True),
-    "slots, a record deleted by somebody": Size(keys=2, slots=True, faults=1, kinds=("record deleted",)),
+    "slots, a record deleted by hand": Size(keys=2, slots=True, faults=1, kinds=("record deleted",)),
     "two relays": Size(relays=2),
     "two relays, one cut off": Size(relays=2, faults=1, kinds=("relay cut off",)),
     "two relays, a key leaked": Size(relays=2, faults=1, kinds=("key leaked",)),
 }
-EMPTIED = {"a switch that fails", "slots", "slots, a record deleted by somebody", "two relays"}
+EMPTIED = {"a switch that fails", "slots", "slots, a record deleted by hand", "two relays"}
 """The larger worlds that are explored to the end; those of three keys with a fault that lasts are bounded."""
 LIMIT = 1_000_000
 """A larger world is explored, nearest states first, up to so many."""
@@ -79,7 +79,7 @@ _FAULTS = {"switch fails": "switch failed"}
 def test_what_the_environment_breaks_is_recovered_from(
     name: str, record_property: Callable[[str, object], None]
 ) -> None:
-    """Each kind of fault, slots, and a person in a hurry, to the last state: exempt is only what somebody broke."""
+    """Each kind of fault, slots, and a person in a hurry, to the last state: exempt is only what someone broke."""
     size = WORLDS[name]
     found = explore(plan, size, live_every=1 if FULL else 10)
     assert (found.wrong, found.trace) == ("", ())

@@ -465,7 +465,7 @@ def test_nothing_is_taken_away_before_the_key_that_signs_is_proven(decide: Decid
 
 
 def test_an_open_connection_keeps_the_old_record(decide: Decide) -> None:
-    """opendkim signs on with the old key for as long as a connection is open."""
+    """opendkim keeps signing with the old key for as long as a connection is open."""
     old = on_relay(retired(0), left=None, pinned=("4711",))
     made = decide(POLICY, domain(old, signing()), NOW)
     assert done(made, "o") == []
@@ -598,7 +598,7 @@ def test_two_algorithms_rotate_by_themselves(decide: Decide) -> None:
     assert Do.SWITCH not in [action.do for action in young.actions if action.algorithm == "rsa"]
 
 
-def test_a_domain_without_a_signing_key_is_told_so_and_left_alone(decide: Decide) -> None:
+def test_a_domain_without_a_signing_key_is_reported_and_not_touched(decide: Decide) -> None:
     """The first switch is `setup`'s; nothing signs by itself."""
     made = decide(POLICY, domain(ready()), NOW)
     assert Do.SWITCH not in done(made)

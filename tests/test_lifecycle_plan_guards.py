@@ -235,7 +235,7 @@ def test_a_private_key_goes_after_the_absence_was_seen_and_not_after_the_removal
 
 
 def test_a_revoked_key_that_never_signed_is_removed(decide: Decide) -> None:
-    """A standby that somebody emptied goes like any other."""
+    """A standby that someone emptied goes like any other."""
     emptied = ready(record=RecordFacts(revoked=NOW - 40 * DAY, gone=NOW - 31 * DAY))
     assert done(decide(POLICY, domain(signing(), emptied), NOW), "b") == [Do.REMOVE]
 
@@ -314,7 +314,7 @@ def test_without_a_standby_a_key_is_made_for_one_that_was_deleted(decide: Decide
 
 
 def test_where_nothing_happens_by_itself_a_deleted_key_waits_for_a_person(decide: Decide) -> None:
-    """On hold there is no switch, unless somebody asks for it."""
+    """On hold there is no switch, unless someone asks for it."""
     facts = domain(lost(), ready(), is_held=True)
     assert done(decide(POLICY, facts, NOW)) == []
     assert done(decide(POLICY, facts, NOW, begin=True)) == [Do.SWITCH]

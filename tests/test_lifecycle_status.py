@@ -99,7 +99,7 @@ def test_the_document(dkimctl_inside: DkimctlInside) -> None:
 
 
 def test_a_moment_that_is_none_has_no_age(dkimctl_inside: DkimctlInside) -> None:
-    """A key that was taken over has no date; one that somebody wrote by hand may be no date at all."""
+    """A key that was taken over has no date; one that someone wrote by hand may be no date at all."""
     for number, created in enumerate(("", "yesterday", "2026-11-01T00:00:00")):
         genkey(dkimctl_inside, f"d{number}.example")
         path = dkimctl_inside.root / f"etc/opendkim/keys/d{number}.example/mail.json"

@@ -40,7 +40,7 @@ pytestmark = needs("postconf", root=True)
 
 @dataclass(frozen=True)
 class Writer:
-    """Somebody who writes, and how one sees afterwards that nothing of it was lost."""
+    """Someone who writes, and how one sees afterwards that nothing of it was lost."""
 
     commands: tuple[tuple[str, ...], ...]
     is_there: Callable[[Path], bool]
@@ -59,7 +59,7 @@ def saved(path: str) -> tuple[str, ...]:
     return ("sh", "-c", script, "sh", path, EDITED[path])
 
 
-def is_published_anew(root: Path, domain: str) -> bool:
+def is_published_again(root: Path, domain: str) -> bool:
     """True when a second key of the domain is on the disk, and its record in the zone file."""
     keys = [path.stem for path in (root / f"etc/opendkim/keys/{domain}").glob("*.private")]
     zone, label = text(root, ZONE_PATH), domain.partition(".")[0]
@@ -95,7 +95,7 @@ FIRST = {
         (("adopt", "--install"),), lambda root: "\nexample.com example.com:s1:" in text(root, TABLE), (0, 1)
     ),  # 1 for a key in use that is at fault
     "rotate": Writer(
-        (("rotate", "--now", "d.example.net"),), lambda root: is_published_anew(root, "d.example.net"), (3,)
+        (("rotate", "--now", "d.example.net"),), lambda root: is_published_again(root, "d.example.net"), (3,)
     ),  # 3: no name server and no daemon of such a tree prove anything
     "hold": Writer((("hold", "c.example.net"),), lambda root: '"held": true' in text(root, f"{HELD}/.lifecycle.json")),
     "delete": Writer(
@@ -119,7 +119,7 @@ SECOND = {
     "hold": FIRST["hold"],
     "delete": FIRST["delete"],
     "rotate": Writer(
-        (("rotate", "--now", "e.example.net"),), lambda root: is_published_anew(root, "e.example.net"), (3,)
+        (("rotate", "--now", "e.example.net"),), lambda root: is_published_again(root, "e.example.net"), (3,)
     ),
     "postconf": Writer((("postconf", "-c", MAIN, "-e", EDITED[MAIN]),), lambda root: EDITED[MAIN] in text(root, MAIN)),
     **{

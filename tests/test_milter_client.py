@@ -168,7 +168,7 @@ def test_nothing_listens(tmp_path: Path, free_port: Callable[[], int]) -> None:
     ],
 )
 def test_peers_that_are_no_milter(answer: bytes, words: str) -> None:
-    """Somebody else at the socket (an SMTP server, a daemon that crashes) is one clear error, never a hang."""
+    """Another program at the socket (an SMTP server, a daemon that crashes) is one clear error, never a hang."""
     with listening(answer) as place, pytest.raises(Unavailable, match=words):
         offer(place, MESSAGE, job="X")
 

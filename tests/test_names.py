@@ -102,7 +102,7 @@ def test_selector_with_a_shell_character_or_too_long_is_refused(typed: str) -> N
 
 
 def test_a_foreign_selector_may_have_underscores() -> None:
-    """DNS holds them, and records that somebody else made are checked as they are; nothing else is let through."""
+    """DNS holds them, and records that another user made are checked as they are; nothing else is let through."""
     assert names.foreign_selector("Sel_2016") == "sel_2016"
     assert names.split_owner_name("_a._domainkey.example.com", names.foreign_selector) == ("_a", "example.com")
     for typed in ("", "a b", "a..b", "a;b", "x" * 64, "é", "_domainkey"):

@@ -119,7 +119,7 @@ MANY = st.lists(ORDINARY.map("\n".join) | LONG, max_size=4).map("\n".join)
 
 @given(MANY, st.booleans(), st.sampled_from(["a", "b", "ab", "*", "@"]), st.sampled_from([1, 12, 60, 1 << 14]))
 def test_a_long_table_has_the_rows_of_its_lines(text: str, patterns: bool, key: str, size: int) -> None:
-    """Read anew at each pass, counted, and asked by name: always what the plain reading of its lines gives.
+    """Read again at each pass, counted, and asked by name: always what the plain reading of its lines gives.
 
     Whether its lines are ordinary, odd or both by turns, and wherever the table is cut into blocks.
     """
@@ -191,7 +191,7 @@ def test_a_line_too_long_is_read_in_pieces() -> None:
         ("dsn:pgsql://u:p@h/d", ("dsn", "pgsql://u:p@h/d")),
     ],
 )
-def test_data_sets_are_told_apart_by_name(name: str, kind: tuple[str, str]) -> None:
+def test_data_sets_are_distinguished_by_name(name: str, kind: tuple[str, str]) -> None:
     """The daemon's rule: a type in front, else by the look of the name."""
     assert data_set(name) == kind
 
@@ -218,7 +218,7 @@ def test_lines_of_people_survive(
 
 
 def test_a_block_without_end_is_not_guessed(tmp_path: Path) -> None:
-    """When somebody deleted the closing marker, whose the lines are is not clear: nothing is thrown away."""
+    """When someone deleted the closing marker, whose the lines are is not clear: nothing is thrown away."""
     (tmp_path / "table").write_bytes(b"mine\n" + BEGIN + b"\nwhose?\n")
     with pytest.raises(Refused, match=r"line 2: .* never ends"):
         read_foreign(tmp_path / "table")

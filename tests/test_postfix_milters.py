@@ -167,7 +167,7 @@ def test_shutdown_is_an_action_of_newer_versions(version: str) -> None:
 
 
 def test_a_copy_that_has_gone_is_no_empty_main_cf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is edited is a copy: when somebody cleans it away meanwhile, main.cf stays as it is."""
+    """What is edited is a copy: when someone cleans it away meanwhile, main.cf stays as it is."""
     (tmp_path / "main.cf").write_text("myhostname = mx.example.net\n")
     monkeypatch.setattr(postconf, "_postconf", lambda place, *_: (place / "main.cf").unlink())
     with pytest.raises(DiskError, match="is gone"), postconf.edited(tmp_path, {"smtpd_milters": None}):

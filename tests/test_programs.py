@@ -1,4 +1,4 @@
-"""Child processes: no secret, no terminal, no time and no directory of somebody else's for them to use."""
+"""Child processes: no secret, no terminal, no time and no directory of another user's for them to use."""
 
 import ast
 import os

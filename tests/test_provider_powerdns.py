@@ -150,6 +150,6 @@ def test_a_text_that_the_server_stores_unsplit(server: PowerDns, by_update: Prov
     [name] = there.publish(wanted, replace=True).names
     assert isinstance(name.error, Unavailable)
     assert "does not recognise its own record" in name.error.message
-    assert "somebody else" not in name.error.message
+    assert "another program" not in name.error.message
     assert f"pdnsutil delete-rrset {zone}" in name.error.hint
     assert server.contents(wanted.name) == [f'"{invented_record(2).text}"']

@@ -108,12 +108,12 @@ def test_a_record_made_between_read_and_update_is_kept(
 ) -> None:
     """The update has prerequisites: a record created after the read is kept, and the error says so."""
     provider.find(zone, [record.name])
-    foreign = replace(record, text="somebody else's")
+    foreign = replace(record, text="another user's")
     other = UpdateProvider(provider._client, manual_clock())
     other.apply(zone, [Create(foreign)])
     with pytest.raises(UpdateError, match="changed meanwhile"):
         provider.apply(zone, [Create(record)])
-    assert [r.text for r in provider.find(zone, [record.name])[record.name]] == ["somebody else's"]
+    assert [r.text for r in provider.find(zone, [record.name])[record.name]] == ["another user's"]
 
 
 def test_the_server_itself_checks_the_prerequisites(
@@ -128,13 +128,13 @@ def test_the_server_itself_checks_the_prerequisites(
 
     def late(*arguments: object) -> None:
         monkeypatch.setattr(provider._client, "update", send)
-        other.apply(zone, [Create(replace(record, text="somebody else's"))])
+        other.apply(zone, [Create(replace(record, text="another user's"))])
         send(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(provider._client, "update", late)
     with pytest.raises(UpdateError, match=r"changed meanwhile by another program or person.*YXRRSET"):
         provider.apply(zone, [Create(record)])
-    assert [r.text for r in provider.find(zone, [record.name])[record.name]] == ["somebody else's"]
+    assert [r.text for r in provider.find(zone, [record.name])[record.name]] == ["another user's"]
 
 
 def test_records_with_odd_text_are_replaced_and_restored(

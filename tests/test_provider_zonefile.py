@@ -221,7 +221,7 @@ def test_the_wrong_file_is_refused(path: Path, tmp_path: Path) -> None:
         ZoneFileProvider(tmp_path / "absent", manual_clock()).find(ZONE, [NAME])
 
 
-def test_without_a_backup_the_file_is_left_alone(path: Path) -> None:
+def test_without_a_backup_the_file_is_not_touched(path: Path) -> None:
     """The backup is written first: where that fails, exit code 3 with one line, and nothing is changed."""
     path.with_name("db.domain.tld.bak").mkdir()
     with pytest.raises(Unavailable, match="cannot write"):

@@ -300,7 +300,7 @@ def updated(server: UpdateServer) -> None:
 
 @needs("named")
 def test_a_real_dynamic_zone_of_bind_stays_whole(tmp_path: Path) -> None:
-    """After an update the file is left alone, and the server restarts with all its records."""
+    """After an update the file is not touched, and the server restarts with all its records."""
     with update_server("named", tmp_path / "s", ZONE) as server:
         updated(server)
         assert "its journal" in refusal(tmp_path / "s" / f"{ZONE}.zone").message

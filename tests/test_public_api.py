@@ -86,7 +86,7 @@ def test_what_commands_do_is_one_call_each(dkimctl_inside: DkimctlInside, monkey
 
 
 def test_a_typed_program_can_use_it(tmp_path: Path) -> None:
-    """The example of the module's documentation passes mypy --strict as a program of somebody else."""
+    """The example of the module's documentation passes mypy --strict as a program of another user."""
     example = inspect.cleandoc(dkimctl.__doc__ or "").split("\n\n    ", 1)[1].rsplit("\n\nEvery", 1)[0]
     program = tmp_path / "program.py"
     program.write_text(inspect.cleandoc("    " + example) + "\n")

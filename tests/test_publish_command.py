@@ -708,7 +708,7 @@ def test_a_plan_that_cannot_be_made_is_not_a_different_plan(inside: DkimctlInsid
         assert "has expired" in run.err
 
 
-def test_a_zone_that_changes_after_the_comparison_is_left_alone(inside: DkimctlInside) -> None:
+def test_a_zone_that_changes_after_the_comparison_is_not_touched(inside: DkimctlInside) -> None:
     """A record that another user adds between the comparison and the changes: that zone is refused."""
     lists: list[str] = []
 

@@ -57,7 +57,7 @@ def test_dnspython_reads_and_prints_the_same(text: str) -> None:
 
 @given(st.text(max_size=60))
 def test_characters_that_are_no_octet_stay(text: str) -> None:
-    """A text that somebody pasted with characters above 255 makes the round trip as well."""
+    """A text that someone pasted with characters above 255 makes the round trip as well."""
     assert parse_quoted_strings(quoted_strings(text)) == text
 
 

@@ -1,4 +1,4 @@
-"""An installation that was taken over: no key is rotated before somebody says that no other host signs with them."""
+"""An installation that was taken over: no key is rotated before someone says that no other host signs with them."""
 
 import pytest
 

@@ -248,7 +248,7 @@ def test_nothing_is_set_right_while_the_clock_is_wrong(host: Host) -> None:
 # --- the account and the zone change in mid-rotation
 
 
-def test_a_record_that_somebody_else_changed_is_never_removed(host: Host) -> None:
+def test_a_record_that_another_program_changed_is_never_removed(host: Host) -> None:
     """It is named; what is there stays, at this run and the next; the other domain's goes."""
     for domain in (ZONE, OTHER):
         host.active("new", domain)

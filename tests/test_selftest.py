@@ -69,7 +69,7 @@ def test_the_messages_are_what_they_are_called() -> None:
 
 
 def test_missing_foreign_and_broken_signatures() -> None:
-    """Not signed, signed by somebody else, and changed on the way are wrong, each with its words and a way on."""
+    """Not signed, signed by another program, and changed on the way are wrong, each with its words and a way on."""
     case = CASES[0]
     missing = judged(case, case.message.raw)
     assert (missing.state, missing.seen) == (AttemptState.WRONG, "it came out without a signature")

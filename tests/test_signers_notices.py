@@ -296,7 +296,7 @@ def test_obstacles_in_postfix_are_reported(with_postfix: Settings) -> None:
     assert "-PX 25/inet/smtpd_milters" in found
     outside = with_signing(with_postfix, socket="local:/run/dkim/opendkim.sock", milter_default_action="accept")
     assert "lies outside /var/spool/postfix" in said(rendering_for(outside))
-    assert "mail leaves unsigned, and nobody is told" in said(rendering_for(outside))
+    assert "mail leaves unsigned, and nothing reports it" in said(rendering_for(outside))
     with with_postfix.at("/etc/postfix/main.cf").open("a") as main_cf:
         main_cf.write("milter_default_action = accept\n")
     assert "accept becomes tempfail" in said(rendering_for(with_postfix))

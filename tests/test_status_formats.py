@@ -122,7 +122,7 @@ def test_prometheus_reads_the_metrics(dkimctl_inside: DkimctlInside) -> None:
 
 
 def test_a_moment_that_nobody_knows_has_no_sample(dkimctl_inside: DkimctlInside) -> None:
-    """A date that somebody wrote by hand may be none, or have no offset: no number is made up."""
+    """A date that someone wrote by hand may be none, or have no offset: no number is made up."""
     for number, created in enumerate(("", "yesterday", "2026-11-01T00:00:00")):
         genkey(dkimctl_inside, f"d{number}.example")
         path = dkimctl_inside.root / f"etc/opendkim/keys/d{number}.example/mail.json"
@@ -175,7 +175,7 @@ def test_the_line_that_says_what_is_next_names_the_keys_own_provider() -> None:
 
 
 def test_nagios_warns_of_what_waits_for_a_person() -> None:
-    """A domain that signs and needs somebody is no OK; one whose step only waits for its time is."""
+    """A domain that signs and needs someone is no OK; one whose step only waits for its time is."""
     step = NextStep("one.example", "mail", None, None, False, "", "the record of mail is missing", needs_person=True)
     assert nagios_exit_code(Status((KEY,), (), (), (step,))) == 1
     assert "one.example: the record of mail is missing" in nagios_text(Status((KEY,), (), (), (step,)))
@@ -183,7 +183,7 @@ def test_nagios_warns_of_what_waits_for_a_person() -> None:
 
 
 def test_quiet_says_nothing_while_all_is_right(dkimctl_inside: DkimctlInside) -> None:
-    """A cron job then mails only when somebody has to act; a document is asked for, and printed all the same."""
+    """A cron job then mails only when someone has to act; a document is asked for, and printed all the same."""
     genkey(dkimctl_inside, "one.example", "mail", *SIGNS)
     run = dkimctl_inside("status", "-q")
     assert (run.code, run.out, run.err) == (0, "", "")

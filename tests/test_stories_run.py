@@ -66,7 +66,7 @@ def test_a_provider_change_failed_silently_and_signing_switched_anyway(
 
 
 def test_the_active_record_dangled_for_a_third_of_the_domains(begin: Begin) -> None:
-    """A record that somebody deleted is put back the next day and told; the other domains are not touched."""
+    """A record that someone deleted is put back the next day and told; the other domains are not touched."""
     domains = tuple(f"d{number}.example" for number in range(3))
     with begin(*domains) as machine:
         machine.prepare()
@@ -145,13 +145,13 @@ def test_one_old_record_that_was_split_otherwise_failed_the_whole_batch(begin: B
         zone.add("TXT", "mail._domainkey", f'"{head}" "p={tail[:9]}" "{tail[9:]}"')
         strange = machine.sandbox.zone("third.example")
         [record] = [one for one in strange.edited if one.sub_domain == "mail._domainkey"]
-        strange.change(replace(record, target="v=DKIM1; p=somebodyelses"))
+        strange.change(replace(record, target="v=DKIM1; p=someoneelses"))
         strange.refresh()
         document = {"steps": machine.for_days(15, code=1)}
         assert "revoke done" in steps(document)
         assert "revoke done" in steps(document, OTHER)
         assert "revoke failed" in steps(document, "third.example")
-        assert machine.records("third.example")["mail"] == "v=DKIM1; p=somebodyelses"
+        assert machine.records("third.example")["mail"] == "v=DKIM1; p=someoneelses"
 
 
 # --- keys and tables
@@ -167,7 +167,7 @@ def test_a_subset_of_accounts_signed_with_wrong_keys(begin: Begin) -> None:
         assert machine.switched == [["d0.example"]]
         assert stopped["next"].startswith("d0.example: switch"), "and not only tomorrow"
         others = {wait["domain"] for wait in stopped["waits"] if "a switch failed" in wait["proof"]}
-        assert others == set(domains), "what does not happen is told of each"
+        assert others == set(domains), "what does not happen is reported for each"
         assert [machine.signs(name) for name in domains] == [["mail"]] * 5
         machine.unsigned.clear()
         machine.rotate(hours=2)
@@ -327,7 +327,7 @@ def test_the_service_type_of_a_record_was_taken_for_the_selector(begin: Begin) -
 
 @pytest.mark.parametrize("why", ["automation", "hold", "a name server"])
 def test_rotation_was_off_for_a_year_and_nobody_was_told(machine: Rotating, why: str) -> None:
-    """A key a month past its time is told of at every run, exit 3, whatever keeps it: the timer's unit then fails."""
+    """A key a month past its time is reported at every run, exit 3, whatever keeps it: the timer's unit then fails."""
     if why == "automation":
         machine.configure('[lifecycle]\nautomation = "off"\n')
     elif why == "hold":

@@ -111,7 +111,7 @@ def test_copies_of_keys_go_unless_they_are_all_there_is(host: DkimctlInside, sig
     assert host("render-config", "--signer", signer, "--install", "--allow-unproven").code == 0
     [place] = [host.root / path for path in COPIES if (host.root / path).exists()]
     (host.root / "etc/opendkim/keys/example.net/copied.private").unlink()
-    (place / "other.key").write_text("a key of somebody's")
+    (place / "other.key").write_text("a key of another user")
     planned = host("uninstall", "--dry-run", "--json").json["uninstalled"]["configuration"]["files"]
     assert (place / "copied._domainkey.example.org.key").exists()
     assert host("uninstall", "--json").json["uninstalled"]["configuration"]["files"] == planned
@@ -120,7 +120,7 @@ def test_copies_of_keys_go_unless_they_are_all_there_is(host: DkimctlInside, sig
 
 @needs("postconf")
 def test_copies_that_a_file_of_a_persons_names_stay(host: DkimctlInside) -> None:
-    """Somebody wrote their own configuration around them: mail goes on being signed."""
+    """Someone wrote their own configuration around them: mail goes on being signed."""
     assert host("genkey", "example.org", "-s", "copied").code == 0
     assert host("render-config", "--signer", "rspamd", "--install", "--allow-unproven").code == 0
     copy = host.root / COPIES[0] / "copied._domainkey.example.org.key"

@@ -131,7 +131,7 @@ def test_a_dname_is_said(place: Place) -> None:
 
 @needs("knotd", "unbound")
 def test_what_is_missing_after_a_dname(place: Place) -> None:
-    """There is no CNAME that somebody could replace: the record belongs where the DNAME leads."""
+    """There is no CNAME that someone could replace: the record belongs where the DNAME leads."""
     report = place.look("s", "empty.example")
     assert report.publish_at == "s.x.keys.example"
     assert next(f.fix for f in report.findings if f.code == "DKIM104").startswith("publish the record at s.x.keys.")

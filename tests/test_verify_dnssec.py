@@ -60,7 +60,7 @@ def zones(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zones]:
 
 
 def await_signed(path: Path) -> str:
-    """The zone file as soon as knot has written it anew with the signatures."""
+    """The zone file as soon as knot has rewritten it with the signatures."""
     deadline = time.monotonic() + 20
     while "RRSIG" not in (text := path.read_text()):
         assert time.monotonic() < deadline, text

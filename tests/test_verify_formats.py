@@ -143,7 +143,7 @@ def test_prometheus_reads_the_metrics(world: dict[str, str], names: Path, dkimct
 
 @needs("knotd")
 def test_a_run_is_resumed(world: dict[str, str], names: Path, dkimctl_inside: Dkimctl, tmp_path: Path) -> None:
-    """--resume passes over the names that were done, notes those that are done now, and tells of all of them."""
+    """--resume passes over the names that were done, notes those that are done now, and reports all of them."""
     done = tmp_path / "done"
     done.write_text("".join(f"{name} right\n" for name in NAMES[:15]))
     arguments = ("verify-dns", "--from-file", names, "--format", "jsonl", "--resume", done)

@@ -302,7 +302,7 @@ def test_ctrl_c_leaves_no_half_document(lookup: Lookup, dkimctl: Dkimctl, tmp_pa
     ) as process:
         assert process.stdout
         assert select.select([process.stdout], [], [], 60)[0]
-        time.sleep(0.5)  # by now it waits for somebody to read
+        time.sleep(0.5)  # by now it waits for someone to read
         os.killpg(process.pid, signal.SIGINT)
         out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err

@@ -28,7 +28,7 @@ GOOD = record_for(generate(Algorithm.RSA).public, "rsa", Tags()).text
 
 @dataclass
 class Changing(ManualClock):
-    """A clock that, every second time somebody sleeps, puts the next text in place of the record."""
+    """A clock that, every second time someone sleeps, puts the next text in place of the record."""
 
     knot: Knot | None = None
     texts: list[str] = field(default_factory=list)

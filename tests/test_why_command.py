@@ -238,7 +238,7 @@ def test_more_than_two_rows(dkimctl_inside: DkimctlInside) -> None:
     tree.write(SIGNING, "contact@example.com k0\nexample.com k1\ncontact@* k2\n* k3\n")
     ran = dkimctl_inside("why", SENDER, "--json")
     assert [s["selector"] for s in ran.json["answer"]["answer"]["signatures"]] == ["s0", "s3"]
-    assert "4 rows fit: the daemon signs by the first and the last alone" in dkimctl_inside("why", SENDER).out
+    assert "4 rows fit: the daemon signs only by the first and the last" in dkimctl_inside("why", SENDER).out
 
 
 @pytest.mark.parametrize(("mode", "outcome"), [("s", "deferred"), ("v", "not signed")])

@@ -51,7 +51,7 @@ def _with_key(root: Path) -> None:
 
 
 def _to_render(root: Path) -> None:
-    """An installation with a person's lines, to which a domain was added, and a Postfix that was not told of it."""
+    """An installation with a person's lines, to which a domain was added, and a Postfix that does not know of it."""
     Tree(root)
     settings = settings_for(root)
     manage(settings, "example.net", "example.org", phase=Phase.ACTIVE)

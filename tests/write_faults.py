@@ -79,7 +79,7 @@ class Case:
     is_noted: bool = False
     """True when it notes the time of what it does in the metadata of a key."""
     makes: tuple[str, ...] = ()
-    """Parts of the paths of what each run makes anew, so that its content differs."""
+    """Parts of the paths of what each run makes again, so that its content differs."""
     ahead: tuple[str, ...] = ()
     """How the paths begin of what comes first, and of notes that come last: nothing signs by them."""
     code: int = 0

@@ -25,7 +25,7 @@ _DEFAULTS = {
 
 
 def signing_changes(now: World, coming: World, settings: Settings) -> Iterator[str]:
-    """Yield, in words, what `coming` does otherwise with mail that `now` signs or leaves unsigned beside it.
+    """Yield, in words, what `coming` does differently with mail that `now` signs or leaves unsigned.
 
     Nothing where opendkim.conf is dkimctl's own, or signs nothing.
     """

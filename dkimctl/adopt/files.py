@@ -77,7 +77,7 @@ def config_file(settings: Settings, wanted: tuple[kept.KeptSetting, ...]) -> Ite
 def _metadata_file(
     world: World, candidate: Candidate, known: Key | None, judged: Judged, now: datetime
 ) -> RenderedFile:
-    """Return the metadata file: beside a key that dkimctl finds, else in the domain's key directory, with the path."""
+    """Return the metadata file: next to a key that dkimctl finds, else in the domain's key directory, with the path."""
     entry = candidate.entry
     change = Change(Phase.ACTIVE, timestamp(now), NOTE)
     if known is not None:
@@ -146,7 +146,7 @@ def _included(world: World, ours: str, moved: list[tuple[str, str]]) -> bytes:
 
 
 def record_tags(private: Path, otherwise: Tags) -> Tags:
-    """The tags in the `.txt` file beside a private key; `otherwise` when there is none that can be read."""
+    """Return the tags in the `.txt` file next to a private key; `otherwise` when there is none that can be read."""
     try:
         content = read_regular(private.with_suffix(".txt")) or b""
     except DkimctlError:

@@ -87,7 +87,7 @@ def _signing(world: World, patterns: bool) -> Iterator[KeptSetting]:
         if str(socket) != default.socket and (socket.is_unix or socket.host):
             yield KeptSetting("signing", "socket", str(socket))
     except UsageError:
-        pass  # opendkim does not start with it either; doctor tells
+        pass  # opendkim does not start with it either; doctor reports it
     if patterns:  # a panel goes on writing rows such as *@example.com
         yield KeptSetting("signing", "tables", "refile")
     header, slash, body = world.opendkim.get("Canonicalization", "simple").lower().partition("/")
@@ -105,7 +105,7 @@ def _signing(world: World, patterns: bool) -> Iterator[KeptSetting]:
 def _hosts(world: World) -> tuple[str, ...] | None:
     """Return the hosts whose mail is signed; None when their list stays where it is, or its meaning is not known.
 
-    No host at all for `InternalHosts -`: MTA, MacroList or a login decide alone.
+    No host at all for `InternalHosts -`: only MTA, MacroList or a login decide.
     """
     hosts = world.internal_hosts
     home = f"{world.settings.paths.opendkim_directory}/TrustedHosts"

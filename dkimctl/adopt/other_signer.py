@@ -1,6 +1,6 @@
 """The keys of a signer that dkimctl reads by its effective configuration, such as rspamd: copied into the key store.
 
-Nothing of the signer's own files changes: it signs on with its keys until `render-config --install`, to which
+Nothing of the signer's own files changes: it keeps signing with its keys until `render-config --install`, to which
 dkimctl.toml says how mail is signed today. A key is copied where the signer's user may read that very file anyway: who
 can change the signer's configuration or directories thus gets no key that was not the signer's.
 """

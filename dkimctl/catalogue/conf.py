@@ -119,7 +119,7 @@ SHA1 = entry(721, ERROR, "mail is signed with SHA-1", "Verifiers must not accept
 ED25519 = entry(
     722,
     WARNING,
-    "mail is signed with Ed25519 alone",
+    "mail is signed with Ed25519 only",
     "Many receivers verify RSA only, so a message should have an RSA signature as well, with a selector of its own "
     "(RFC 8463 §6). opendkim 2.11 signs with one algorithm; a second instance after it can add the other.",
 )

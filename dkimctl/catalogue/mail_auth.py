@@ -1,4 +1,4 @@
-"""DKIM55x: SPF and DMARC beside the signatures: whether they exist and parse, and whether DMARC counts a signature."""
+"""DKIM55x: SPF and DMARC: whether they exist and parse, and whether DMARC counts a signature."""
 
 from dkimctl.catalogue.entries import ERROR, OK, UNKNOWN, WARNING, entry
 

@@ -75,12 +75,12 @@ class App:
         return self.verbosity < 0
 
     def note_of_options(self) -> None:
-        """Say that options hold for this run alone."""
+        """Say that options apply to this run only."""
         file = self.settings.source or self.settings.at("/etc/dkimctl/dkimctl.toml")
         self.terminal.note(f"set the same in {file} under [signing]; the next run without these options reverts it")
 
     def refuse_json_with(self, form: str, formats: tuple[str, ...]) -> None:
-        """Raise UsageError for --json beside a --format that is no JSON: stdout can hold one of them only."""
+        """Raise UsageError for --json with a --format that is not JSON: stdout can hold one of them only."""
         if self.json and form in formats:
             from dkimctl.errors import UsageError
 

@@ -26,7 +26,7 @@ def command(app: App, domain: str, selector: str | None, stop_signing: bool, und
     """Delete an unused key, or a whole domain: out of the tables, then its records, then the private keys.
 
     A key that signs is refused without --stop-signing. What mail in transit needs is kept until that is delivered;
-    of a whole domain rotate removes it later. A record that is not of exactly this key is left alone. On the
+    of a whole domain rotate removes it later. A record that is not of exactly this key is not touched. On the
     control host of a fleet the relays are told to stop first, and nothing is removed before each of them has
     confirmed it.
     """

@@ -1,4 +1,4 @@
-"""`dkimctl demo`: the whole loop on this machine alone, each step shown with its proof."""
+"""`dkimctl demo`: the whole loop on this machine, each step shown with its proof."""
 
 from typing import TYPE_CHECKING
 

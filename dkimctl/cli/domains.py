@@ -69,7 +69,7 @@ def possible_domains(app: App, named: tuple[str, ...]) -> list[str]:
 
 
 class Unread:
-    """Tells of each domain whose keys cannot be read, so that the others go on; where it is the only one, raises.
+    """Reports each domain whose keys cannot be read, so that the others go on; where it is the only one, raises.
 
     `domains`: all that the command is for.
     """
@@ -81,7 +81,7 @@ class Unread:
         """The worst of the errors."""
 
     def __call__(self, error: "DkimctlError") -> None:
-        """Tell of one domain."""
+        """Report one domain."""
         if self._is_alone:
             raise error
         self._app.terminal.failure(error)

@@ -20,8 +20,8 @@ _relay_argument = click.argument("name", metavar="NAME")
 def join(app: App, name: str) -> int:
     """Register this host as a relay; print its fingerprint.
 
-    The identity is created in /etc/dkimctl/relay.age, readable by its owner only. The relay gets no key before
-    somebody compares the fingerprint and approves it on the control host. It is safe to repeat.
+        The identity is created in /etc/dkimctl/relay.age, readable by its owner only. The relay gets no key before
+    an operator compares the fingerprint and approves it on the control host. It is safe to repeat.
     """
     from dkimctl.fleet.access import open_fleet
     from dkimctl.fleet.membership import join as register
@@ -77,7 +77,7 @@ def drain(app: App, name: str) -> int:
     "--compromised", is_flag=True, help="Others may have its keys: replace all of them, as for a leaked host."
 )
 def remove(app: App, name: str, compromised: bool) -> int:
-    """Remove a relay from the fleet; encrypt every key anew.
+    """Remove a relay from the fleet; encrypt every key again.
 
     Private keys are encrypted under a new fleet key, which this relay never had. It still holds its own copies in
     plain text: where those may be in wrong hands, --compromised marks each key as revoke --leaked host does, and

@@ -21,7 +21,7 @@ def command(name: str, *, example: str, waits: bool = False, public: bool = Fals
 
     `example` is shown at the end of `--help`, line by line as it is typed. `waits`: an API may delay the command, so
     the notes about that are shown without -v. `public`: the command goes on where the configuration is closed to the
-    user, as what is public, or made for the user alone, can be had without it.
+    user, because what is public, or made for this user only, does not need it.
     """
 
     def decorate(body: Body) -> click.Command:

@@ -47,7 +47,7 @@ class Command(click.Command):
         return super().invoke(ctx)
 
     def own_options(self, ctx: click.Context) -> list[tuple[str, str]]:
-        """Return the options of this command alone, each with its help."""
+        """Return the options of this command only, each with its help."""
         return self._options(ctx, common=False)
 
     def common_options(self, ctx: click.Context) -> list[tuple[str, str]]:

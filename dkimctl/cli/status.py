@@ -33,7 +33,7 @@ _FOR_PROGRAMS = ("nagios", "prometheus")
 def command(app: App, domains: tuple[str, ...], form: str) -> int:
     """Show the state of every key: phase, kind, age, and the next step with its date.
 
-    With a DOMAIN also the life of its keys, past and planned, removed ones included. The metadata beside the keys
+    With a DOMAIN also the life of its keys, past and planned, removed ones included. The metadata next to the keys
     are read and no name server is asked; verify-dns does that. Of a step that rotate could not do it says why. OVH
     is asked once, when the credential expires that published keys. On the control host of a fleet the relays are
     shown too, unless a DOMAIN is named; fleet status, with fewer rights, shows only them. Exit code: 0 right, 1 a

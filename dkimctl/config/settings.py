@@ -133,7 +133,7 @@ class DomainSettings(NamedTuple):
     selector: str | None = None
     provider: str | None = None
     zone: str | None = None
-    """The zone of the key record, where DNS and the provider cannot tell."""
+    """The zone of the key record, where DNS and the provider do not show it."""
     ttl: int | None = None
     """Seconds; None leaves it to the provider."""
     subdomains: bool | None = None

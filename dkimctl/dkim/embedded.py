@@ -44,7 +44,7 @@ def _owner(before: str) -> str:
 
 
 def _is_introduced(before: str) -> bool:
-    """Return whether a record may begin after this: its own quotes alone and its own earlier tags are none."""
+    """Return whether a record may begin after this: not after its own quotes only, nor after its own earlier tags."""
     opened = before.rstrip(" ")
     if not re.search(r"\w", before) or opened[-1] not in f"{_OPENS}-":
         return False

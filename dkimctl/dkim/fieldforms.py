@@ -49,7 +49,7 @@ def _different(one: Field, relaxed: bool) -> Iterator[Form]:
     if not relaxed:
         yield from ((words, raw, True) for words, raw in _foldings(one) if raw != one.raw)
     for words, raw in _older_forms(one):
-        # with c=simple, a difference in white space alone was reported as such before
+        # with c=simple, a difference in white space only was reported as such before
         if _compared(raw, relaxed) != _compared(one.raw, relaxed):
             yield words, raw, False
 

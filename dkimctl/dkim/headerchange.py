@@ -16,7 +16,7 @@ from dkimctl.record.taglist import TagList
 
 _FIELDS = 60  # header fields searched for a change
 _PAIRS = 150  # single changes that are also tried in pairs
-_COST = 2048  # octets that one attempt costs beside those it hashes
+_COST = 2048  # octets that one attempt costs in addition to those it hashes
 _COST_OF_NAME = 64
 _COST_OF_VERIFYING = 24 << 10  # an Ed25519 signature is verified for each attempt
 
@@ -176,7 +176,7 @@ class HeaderSearch:
             left = iter(raws)
             pieces = {index: next(left) for index, one in enumerate(header.fields) if one}
             own = without_signature(next(left), relaxed=False)
-            words = f"{_folded(header, pieces)} folded anew; c=relaxed tolerates that"
+            words = f"{_folded(header, pieces)} folded differently; c=relaxed tolerates that"
             yield Change(words, pieces | {len(header.fields): own}, is_space=True)
             yield Change(words, pieces, is_space=True)
 

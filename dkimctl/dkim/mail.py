@@ -1,6 +1,6 @@
 """A message as bytes: its header fields and where its body begins. The body is never copied.
 
-Of a large message the beginning alone is in memory; the rest is read once, piece by piece, while the body is hashed.
+Of a large message only the beginning is in memory; the rest is read once, piece by piece, while the body is hashed.
 """
 
 import errno

@@ -39,7 +39,7 @@ class Pasted:
     """The recognised format; empty for the bare text of a record."""
     remarks: tuple[str, ...] = ()
     owners: tuple[str, ...] = ()
-    """The name of each, as far as the text tells it; an empty one is unknown. Empty where no name is known."""
+    """The name of each, as far as the text says; an empty one is unknown. Empty where no name is known."""
 
 
 def records_in(text: str) -> Pasted | None:
@@ -150,7 +150,7 @@ def _of_aliases(aliases: list[str]) -> tuple[str, ...]:
     return tuple(f"the name is a CNAME to {printable(alias)}" for alias in dict.fromkeys(aliases[:5]))
 
 
-# --- strings alone, and records within other words
+# --- single strings, and records within other words
 
 
 def _in_text(text: str) -> Pasted | None:

@@ -57,7 +57,7 @@ def entries_in(text: str) -> Entries:
 
 
 def is_dnssec(line: str) -> bool:
-    """Return whether a line is the DNSSEC signature of a TXT record, which dig and delv show beside it."""
+    """Return whether a line is the DNSSEC signature of a TXT record, which dig and delv show with it."""
     return _DNSSEC.search(line) is not None
 
 

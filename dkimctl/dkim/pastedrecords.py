@@ -1,4 +1,4 @@
-"""Checks of pasted key records: each alone, and all together where only one is allowed."""
+"""Checks of pasted key records: each of them, and all together where only one is allowed."""
 
 from collections.abc import Iterator
 from dataclasses import replace

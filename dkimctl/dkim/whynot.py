@@ -81,5 +81,5 @@ def likely_cause(mail: Mail, tags: TagList, *, relaxed: bool) -> str:
                 "these fields"
             )
     if not relaxed and any(next(mail.named(name), None) for name in ("List-Id", "List-Post", "List-Unsubscribe")):
-        return "a mailing list passed it on, and lists fold header fields anew: sign with c=relaxed/relaxed"
+        return "a mailing list passed it on, and lists fold header fields differently: sign with c=relaxed/relaxed"
     return ""

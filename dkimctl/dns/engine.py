@@ -217,7 +217,7 @@ class Engine:
             self._send(exchange)
         elif message.truncated:
             self._datagrams.forget(exchange)
-            exchange.due = 0.0  # its time begins anew
+            exchange.due = 0.0  # its time begins again
             self._connections.wait(exchange)
         elif when := exchange.server.ask_again(exchange, message, time.monotonic()):
             self._set_aside(exchange, when)

@@ -95,7 +95,7 @@ async def _over_tcp(query: dns.message.Message, endpoint: Endpoint, timeout: flo
 
 @asynccontextmanager
 async def _connected(asked: Question, identity: int) -> AsyncIterator["_Socket"]:
-    """Yield a socket that receives from this address alone, and learns when nothing listens there. Raises OSError."""
+    """Yield a socket that receives from this address only, and learns when nothing listens there. Raises OSError."""
     endpoint = asked.endpoint
     backend: Any = dns.asyncbackend.get_backend("asyncio")
     inner = await backend.make_socket(endpoint.family, SOCK_DGRAM, 0, None, (endpoint.address, endpoint.port))

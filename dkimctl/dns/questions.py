@@ -63,7 +63,7 @@ class Ready(NamedTuple, Generic[T]):
 
 @dataclass(slots=True)
 class Gate:
-    """Closed until somebody has found what several coroutines want to know."""
+    """Closed until one coroutine has found what several wait for."""
 
     is_open: bool = False
     _waiting: list[Callable[[], None]] = field(default_factory=list)

@@ -65,7 +65,7 @@ class Resolution:
     """Cached answers of the resolvers; every answer is asked for once in the life of this object."""
 
     def __init__(self, resolvers: tuple[Endpoint, ...], port: int, *, are_chosen: bool = False) -> None:
-        """`port`: the one at which authoritative servers are asked. `are_chosen`: somebody named these resolvers."""
+        """`port`: the one at which authoritative servers are asked. `are_chosen`: the user named these resolvers."""
         self.resolvers = resolvers
         self.are_chosen = are_chosen
         self._order = list(resolvers)  # those that gave no answer or refused come last

@@ -1,7 +1,7 @@
 """Congestion control for one server address: how many questions are in flight, and what happens when it has too many.
 
 A server that gets too many questions drops some, or answers REFUSED or SERVFAIL. The same answers also come from a
-server that does not know the zone. The two are told apart by asking again, alone and after a pause: what is answered
+server that does not know the zone. They are distinguished by asking again, alone and after a pause: what is answered
 then was refused for its rate. In the same way, a server that leaves most questions unanswered is asked a few alone: if
 one of those gets no answer either, the rate is not why, and it counts as dead until several in a row are answered.
 """
@@ -21,16 +21,16 @@ _WIDEST_WINDOW = 512.0
 _BUSY = 16  # questions; fewer than that are not too many for any server
 _FIRST_PAUSE = 0.25  # seconds; twice as long each time
 _MOST_REFUSALS = 4  # of one question, three of them alone after a pause: 0.25, 0.5 and 1 second
-_MOST_TURNS = 8  # of one question, beside others too: a server that answers some names at once is never quite idle
+_MOST_TURNS = 8  # of one question, with others in flight: a server that answers some at once is never quite idle
 _MANY_OPINIONS = 16
 _SILENT = 8  # questions in a row without an answer: not a matter of the rate
-_PROBES = 32  # so many are in flight to a silent server, lest each waits for the one before it
+_PROBES = 32  # so many are in flight to a silent server, so that none waits for the one before it
 _DEAD = _SILENT + _PROBES  # questions in a row without an answer, after which one is asked now and then only
 _PROBE_PAUSE = 1.0  # seconds between two questions to a dead server
 _FEW = 24  # questions; fewer say nothing about the share that gets no answer
 _MEMORY = 64  # questions over which that share is an average
 _MOST_LOST = 0.5  # of the questions; more are not a server's usual losses
-_TRIAL = 5  # questions in a row, each asked alone, that tell a server with too many questions from a broken one
+_TRIAL = 5  # questions in a row, each asked alone, that distinguish a server with too many questions from a broken one
 _FORGOTTEN = 0.99  # what is left of the slowest answer with each one that follows
 
 
@@ -78,7 +78,7 @@ class ServerQueue:
         self._outcomes = 0
         self._lost_share = 0.0  # of the questions, those without an answer
         self._trial: int | None = None  # answers in a row since most questions were lost
-        self._is_alone = False  # the trial's question is asked with no other beside it
+        self._is_alone = False  # the trial's question is asked with no other in flight
         self._is_broken = False  # it loses most questions, also those asked alone
 
     @property
@@ -179,7 +179,7 @@ class ServerQueue:
         if exchange.turns >= _MOST_TURNS:
             return None
         if self._is_on_probation or self._opinions or not exchange.refusals:
-            exchange.refusals += 1  # beside other questions a second refusal says nothing new
+            exchange.refusals += 1  # with other questions in flight a second refusal says nothing new
         if self._opinions:
             is_final = exchange.refusals >= (3 if self._opinions < _MANY_OPINIONS else 2)
             return None if is_final else now + _FIRST_PAUSE * exchange.refusals

@@ -15,7 +15,7 @@ from dkimctl.errors import Unavailable
 def txt_strings(name: str, lookup: Lookup) -> bytes | None:
     """The key record's text at `name`, its strings joined (RFC 6376 §3.6.2.2); None when there is none.
 
-    Of several records the first that says DKIM1. Raises Unavailable when no resolver could tell.
+    Of several records the first that says DKIM1. Raises Unavailable when no resolver has an answer.
     """
     texts = txt_records(name, lookup)
     return next((text for text in texts if b"DKIM1" in text), texts[0] if texts else None)

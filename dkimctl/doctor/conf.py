@@ -23,7 +23,7 @@ from dkimctl.opendkim.parameters import KNOWN, OTHER_BUILDS, value_problem
 _BOM = "\ufeff"
 _PROVES = ("then: dkimctl inspect, with the mail that arrives", "shows whether mail is signed")
 _ENOUGH = ("Socket", "Domain", "Selector", "KeyFile")
-"""What opendkim has to be told."""
+"""The parameters without which opendkim does not sign."""
 _MANY_PATTERNS = 1_000
 """Rows of a refile: KeyTable from which matching them takes milliseconds a message."""
 

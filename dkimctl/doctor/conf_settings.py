@@ -118,7 +118,7 @@ def _headers(world: World, daemon: Installation) -> Iterator[Diagnosis]:
     if omitted and dropped:
         seen = f"{where(omitted)}: OmitHeaders {omitted.value} leaves out {', '.join(sorted(dropped))}"
         found = diagnosis(c.OMITTED_HEADERS, where(omitted), seen, comment_out(world, omitted.file, omitted.line))
-        # nothing is signed without From (measured), unless the list begins anew: `*,From` adds to the default
+        # nothing is signed without From (measured), unless the list starts over: `*,From` adds to the default
         is_fatal = "from" in dropped and "*" not in words(omitted.value)
         yield with_severity(found, Severity.ERROR) if is_fatal else found
     over = daemon.find("OversignHeaders")

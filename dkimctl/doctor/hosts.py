@@ -1,4 +1,4 @@
-"""Checks of the host lists: InternalHosts, alone and against Postfix's mynetworks."""
+"""Checks of the host lists: InternalHosts itself, and compared with Postfix's mynetworks."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -8,7 +8,7 @@ from itertools import filterfalse
 from dkimctl.catalogue import tables as c
 from dkimctl.doctor.base import Diagnosis, diagnosis, with_severity
 from dkimctl.doctor.commands import append, chain, comment_out_row, edit_row, rewrite, rewrite_row, set_parameter
-from dkimctl.doctor.left_alone import without_row
+from dkimctl.doctor.ignored_mail import without_row
 from dkimctl.errors import UsageError
 from dkimctl.findings import Severity
 from dkimctl.host.datasets import FILES, DataSet, is_marked

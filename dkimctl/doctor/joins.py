@@ -87,7 +87,7 @@ def _dangling(
 
 
 def _reached(world: World, signing: DataSet) -> Callable[[Row], bool]:
-    """Return a function that tells whether a row gets mail: its form matches some, and no earlier row takes it all."""
+    """Return a function that says whether a row gets mail: its form matches some, and no earlier row takes it all."""
     rows = signing.rows
     later = {row.line for _, row in rows.repeated(ignore_case=True)} if isinstance(rows, Rows) else set[int]()
     is_ordered = signing.patterns and not world.opendkim.flag("MultipleSignatures")

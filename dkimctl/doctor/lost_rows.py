@@ -1,4 +1,4 @@
-"""Domains whose rows a SigningTable has lost, such as to a panel or script that wrote the whole file anew."""
+"""Domains whose rows a SigningTable has lost, such as to a panel or script that rewrote the whole file."""
 
 from collections.abc import Iterator
 from functools import cache

@@ -1,4 +1,4 @@
-"""The milters and content filters beside the daemon: one at which nothing listens keeps mail back."""
+"""The other milters and content filters: one at which nothing listens keeps mail back."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -86,7 +86,7 @@ def _is_daemon(milter: str, own: MilterSocket | None, instance: PostfixInstance)
 
 
 def _problem(socket: MilterSocket, instance: PostfixInstance) -> str:
-    """Return why nobody answers; empty when somebody does, or when that cannot be seen."""
+    """Return why nothing answers; empty when something does, or when that cannot be seen."""
     problem = ""
     # a chrooted service finds an absolute path below the queue directory
     below = [MilterSocket(path=instance.queue + socket.path)] if socket.is_unix else []

@@ -15,8 +15,8 @@ from dkimctl.doctor.configured_keys import check_configured_keys
 from dkimctl.doctor.dns import check_records
 from dkimctl.doctor.filters import check_filters
 from dkimctl.doctor.hosts import check_hosts
+from dkimctl.doctor.ignored_mail import check_ignored_mail
 from dkimctl.doctor.keys import check_keys
-from dkimctl.doctor.left_alone import check_left_alone
 from dkimctl.doctor.lost_rows import check_lost_rows
 from dkimctl.doctor.machine import check_machine
 from dkimctl.doctor.milters import check_milters
@@ -50,10 +50,10 @@ CHECKS: tuple[Check, ...] = (
     check_keys,
     check_hosts,
     check_signing_macros,
-    check_left_alone,
+    check_ignored_mail,
     *_FOR_ANY_SIGNER,
 )
-"""Checks of this machine alone: none of them queries DNS or another host."""
+"""Checks of this machine only: none of them queries DNS or another host."""
 
 _FOR_OTHERS_ALONE: tuple[Check, ...] = (
     check_conf,

@@ -24,7 +24,7 @@ _SURELY_REGEX = re.compile(r"[\w.@*-]+")
 
 
 def check_signing_rows(world: World, signing: DataSet) -> Iterator[Diagnosis]:
-    """Check each row of the SigningTable, alone and against the others."""
+    """Check each row of the SigningTable, and compare it with the others."""
     yield from _signing_rows(world, signing)
     yield from _patterns(world, signing) if signing.patterns else _names(world, signing)
 

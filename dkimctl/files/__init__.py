@@ -9,7 +9,7 @@
     paths        the same by path: write_file, create_file, make_directory, remove_file, …
     version      which version of a file was read
     batch        private files of many directories, durable together before the first of them is in place
-    staged       a file exchanged or removed so that it can be taken back, and no change of somebody else is lost
+    staged       a file exchanged or removed so that it can be undone, and no change of another program is lost
     growing      a file to which lines are added
     reading      what a person named, what the system holds, and what lies in a directory that others can write
     safety       whether others could plant or swap files in a directory

@@ -58,7 +58,7 @@ class Batch:
             os.mkdir(name, 0o700, dir_fd=self._base.descriptor)
             self._aside = self._base.enter(name)
             if not self._aside.is_ours:
-                raise PermissionError(1, "somebody else's directory is in its place", self._aside.path)
+                raise PermissionError(1, "another user's directory is in its place", self._aside.path)
         os.mkdir(directory, 0o700, dir_fd=self._aside.descriptor)
         self._new.append(directory)
         folder = self._aside.enter(directory)

@@ -146,10 +146,10 @@ class Folder(FolderReader):
         return None if status is None else file_identity(status)
 
     def require_same(self, name: str, file: Identity) -> None:
-        """Raise Refused when somebody who can write here has put another file under the name meanwhile."""
+        """Raise Refused when a user who can write here has put another file under the name meanwhile."""
         if not self.is_ours and file_identity(self.status(name)) != file:
             raise Refused(
-                f"{self.shown(name)} was replaced by somebody else while it was written",
+                f"{self.shown(name)} was replaced by another program while it was written",
                 hint=f"see who can write there: ls -ld {shell_word(self.path)}",
             )
 
@@ -174,7 +174,7 @@ class Folder(FolderReader):
         above = self.enter(aside)
         try:
             if not above.is_ours:
-                raise PermissionError(1, "somebody else's directory is in its place", above.path)
+                raise PermissionError(1, "another user's directory is in its place", above.path)
             new = os.urandom(8).hex()  # a name that nothing has there, should it be another directory of ours
             os.mkdir(new, 0o700, dir_fd=above.descriptor)
             try:

@@ -37,7 +37,7 @@ class FolderReader:
 
     @property
     def identity(self) -> Identity:
-        """Return what tells it from every other directory: device and inode."""
+        """Return what identifies it: device and inode."""
         return file_identity(self._at_first)
 
     @property
@@ -137,5 +137,5 @@ def is_ours(status: os.stat_result) -> bool:
 
 
 def file_identity(status: os.stat_result) -> Identity:
-    """Return what tells a file or directory from every other one: device and inode."""
+    """Return what identifies a file or directory: device and inode."""
     return status.st_dev, status.st_ino

@@ -14,7 +14,7 @@ _OWN_DESCRIPTOR = re.compile(r"/dev/(stdout|stderr|fd/[0-9]+)|/proc/self/fd/[0-9
 
 
 def open_log(path: Path | str, *, encoding: str = "utf-8") -> IO[str]:
-    """Open a text file that somebody named, to be read and added to; made when it is missing.
+    """Open a text file that the user named, to be read and added to; made when it is missing.
 
     Raises DiskError, and Refused where others can write in its directory, for a file that they could have put there.
     """

@@ -6,7 +6,7 @@ file_locked(path)         the lock of another program, by a file that is there o
 
 Another user who can write a directory, or read one that is locked itself, can hold such a lock for ever. So root has a
 lock of its own besides, in a place that nobody else can open, by which its runs take turns; and after ROOTS_PATIENCE
-it goes on without a lock that somebody else holds, and says who that is. What is in such a directory is theirs to
+it goes on without a lock that another user holds, and says who that is. What is in such a directory is theirs to
 change at any time: each file is still exchanged as a whole.
 """
 
@@ -33,7 +33,7 @@ PATIENCE = 600.0
 ROOTS_PATIENCE = 5.0
 """Seconds that root waits for a lock that another user can hold."""
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_QUIET = 1.0  # seconds of waiting before somebody is told
+_QUIET = 1.0  # seconds of waiting before that is reported
 
 
 @contextmanager

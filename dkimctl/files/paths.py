@@ -150,7 +150,7 @@ def settle_directory(path: Path, *, mode: int, owner: Owner | None = None) -> No
 def settle(descriptor: int, mode: int, owner: Owner | None, *, is_safe: bool, shown: str) -> None:
     """Give an open directory its owner and mode. `is_safe`: nobody else could have put it where it is.
 
-    One that somebody could have put there is given away only while it is empty. Raises Refused, OSError.
+    One that another user could have put there changes its owner only while it is empty. Raises Refused, OSError.
     """
     status = os.fstat(descriptor)
     is_right = owner is None or owner.owns(status)
@@ -183,7 +183,7 @@ def give(path: Path, *, mode: int | None = None, owner: Owner | None = None) -> 
 
 
 def refuse_link(path: Path) -> None:
-    """Raise Refused when `path` is a link: it may lead to a file of somebody else. DiskError."""
+    """Raise Refused when `path` is a link: it may lead to another user's file. Raises DiskError."""
     with disk_errors(f"look at {path}"), open_parent(path) as (folder, name):
         _refuse_link(folder, name, path)
 

@@ -18,7 +18,7 @@ LARGEST_KEY = 1 << 20
 """Octets of a file that was found where others can write: keys, records and metadata have a few thousand."""
 _LONGEST = 1 << 33  # octets of a file that is read line by line
 _PORTION = 1 << 16
-_PATIENCE = 3  # seconds for somebody to begin to write to a pipe
+_PATIENCE = 3  # seconds for a program to begin to write to a pipe
 _silent_pipes: set[tuple[int, int]] = set()  # waited for once in this run, which reads some files several times
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 
@@ -40,7 +40,7 @@ def read_file(path: Path | str) -> bytes | None:
 
 
 def read_named(path: str, *, hint: str = "") -> bytes:
-    """The content of a file that somebody named. Raises DiskError, with this hint where there is none of this name."""
+    """Return the content of a file that the user named. Raises DiskError, with this hint where there is none."""
     content = read_file(path)
     if content is None:
         raise disk_error(f"read {path}", FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)), hint=hint)
@@ -121,7 +121,7 @@ def read_untrusted(folder: Folder, name: str, owners: frozenset[int]) -> bytes |
     """The content of a file that was found in a directory, such as the daemon's; None when there is none.
 
     `owners`: where others can write in the directory, whose files are taken besides those of root, of the caller and of
-    the directory's owner. Raises Refused for a link (LinkFound), a pipe, a file of somebody else, a second name of such
+    the directory's owner. Raises Refused for a link (LinkFound), a pipe, another user's file, a second name of such
     a file, and one larger than LARGEST_KEY; OSError.
     """
     try:
@@ -240,7 +240,7 @@ def _require_an_end(descriptor: int, most: int) -> None:
 def _portion(descriptor: int) -> bytes:
     try:
         return os.read(descriptor, _PORTION)
-    except BlockingIOError:  # a pipe, and there is somebody who will write to it
+    except BlockingIOError:  # a pipe, and a program will write to it
         if stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise  # such as /proc/kmsg, which never ends
         os.set_blocking(descriptor, True)

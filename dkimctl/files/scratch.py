@@ -94,14 +94,14 @@ def _is_worked_in(place: Path) -> bool:
 
 
 def new_directory(purpose: str) -> Path:
-    """Make a directory that stays, for the caller alone, where TMPDIR says. Raises DiskError."""
+    """Make a directory that stays, for the caller only, where TMPDIR says. Raises DiskError."""
     place = _temporary_place() / f"dkimctl-{purpose}-{os.urandom(8).hex()}"
     make_directory(place, mode=0o700)
     return place
 
 
 def new_file(purpose: str, content: bytes) -> Path:
-    """Make a file that stays, for the caller alone, where TMPDIR says. Raises DiskError."""
+    """Make a file that stays, for the caller only, where TMPDIR says. Raises DiskError."""
     path = _temporary_place() / f"dkimctl-{purpose}-{os.urandom(8).hex()}.txt"
     create_file(path, content, mode=0o600)
     return path

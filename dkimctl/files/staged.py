@@ -1,6 +1,6 @@
-"""A file replaced or removed in a way that can be taken back, and that never loses what somebody else wrote meanwhile.
+"""A file replaced or removed in a way that can be undone, and that never loses what another program wrote meanwhile.
 
-What is to come lies complete beside its place; then the two names are exchanged in one step, and what came out is
+The new file is complete under another name next to it; then the two names are exchanged in one step, and the old one is
 compared with what was read before. Until the block ends the old file is still there under the temporary name.
 
 An editor that writes into the file in place, instead of replacing it, is out of reach: what it writes after the
@@ -119,7 +119,7 @@ class Staged:
             raise FileChanged(self.target)
 
     def _replace(self, folder: Folder, name: str, expected: Expected) -> None:
-        """Rename over it, where names cannot be exchanged: what somebody writes in these microseconds is lost."""
+        """Rename over it, where names cannot be exchanged: what is written in these microseconds is lost."""
         if expected is not ANY and _version(folder, name) != expected:
             raise FileChanged(self.target)
         self._state = _State.REPLACED
@@ -140,7 +140,7 @@ class Staged:
     def revert(self) -> None:
         """Take the change back: the old file itself has its name again. Raises DiskError when it cannot.
 
-        Raises FileChanged when somebody else has changed the file since: their change stays.
+        Raises FileChanged when the file was changed since: that change stays.
         """
         if not self.is_put():
             return
@@ -173,7 +173,7 @@ class Staged:
 
     def _require_own(self, folder: Folder) -> None:
         if not self._is_new(folder, self._temporary):
-            raise Refused(f"somebody replaced {self.path}", hint=f"see who can: ls -ld {shell_word(folder.path)}")
+            raise Refused(f"another user replaced {self.path}", hint=f"see who can: ls -ld {shell_word(folder.path)}")
 
     def discard(self) -> None:
         """Remove what has the temporary name; name it where that cannot be done."""
@@ -195,7 +195,7 @@ def _version(folder: Folder, name: str) -> Version | None:
 def staged_file(
     path: Path, content: Content, *, mode: int = 0o644, owner: Owner | None = None, follow: bool = False
 ) -> Iterator[Staged]:
-    """Yield `content` beside `path`, complete on the disk, to be put in place inside the block.
+    """Yield `content` in a file next to `path`, complete on the disk, to be put in place inside the block.
 
     `follow`: where `path` is a link to a file, that file is replaced. At the end of the block the temporary name is
     removed with what it holds: the new file when it was not put, else the old one. Raises as `write_file`.

@@ -1,4 +1,4 @@
-"""Which version of a file was read: to notice that somebody else changed it before it is replaced."""
+"""Which version of a file was read: to notice a change by another program before it is replaced."""
 
 import os
 from pathlib import Path
@@ -30,10 +30,10 @@ def version_at(path: Path) -> Version | None:
 
 
 class FileChanged(Unavailable):
-    """Somebody else changed a file between the moment it was read and the moment it was to be replaced."""
+    """Another program changed a file between the moment it was read and the moment it was to be replaced."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(
-            f"{path} was changed by somebody else meanwhile",
+            f"{path} was changed by another program meanwhile",
             hint=f"see who edits it, then run the same command again: ls -l {shell_word(path)}",
         )

@@ -41,7 +41,7 @@ def admitted(row: rows.RelayRow | None, identity: Identity) -> rows.RelayRow:
         )
     if row.state == "removed":
         raise Refused(
-            f"the relay {row.name} was removed from the fleet: it signs on with the keys that it has",
+            f"the relay {row.name} was removed from the fleet: it keeps signing with the keys that it has",
             hint=f"remove {IDENTITY} and join again, or take dkimctl out of this host: dkimctl uninstall",
         )
     return row
@@ -61,7 +61,7 @@ def believed(settings: Settings, fleet: rows.FleetRow, relay: rows.RelayRow, *, 
         return state._replace(generation=0, proven=0)
     raise Refused(
         f"the database went back to generation {fleet.generation}, and this relay has {state.generation}: it may have "
-        "been restored from an older backup, which does not know the newest keys; this relay signs on with them",
+        "been restored from an older backup, which does not know the newest keys; this relay keeps signing with them",
         hint="restore a newer backup; or import the keys of one relay (dkimctl fleet import DIR), then on each relay: "
         "dkimctl fleet sync --accept-older",
     )

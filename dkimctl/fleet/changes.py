@@ -89,7 +89,7 @@ def check(
     return Checked(seen, private)
 
 
-_NO_TRUST = "the database was damaged or changed by somebody else: see dkimctl fleet status, or restore a backup of it"
+_NO_TRUST = "the database was damaged or changed by another program: see dkimctl fleet status, or restore a backup"
 
 
 def _problems(

@@ -9,7 +9,7 @@ from typing import Any
 from dkimctl.errors import ConfigError
 from dkimctl.names import printable
 
-INSTALL = "install them beside dkimctl: pip install 'dkimctl[fleet]'"
+INSTALL = "install them with dkimctl: pip install 'dkimctl[fleet]'"
 _MOST_SHOWN = 300
 
 

@@ -161,7 +161,7 @@ def _files(key: FleetKey, open_key: OpenKey) -> dict[str, bytes]:
 
 
 def _as_here(key: FleetKey) -> Metadata:
-    """Return the metadata as the key directory has them: the private key lies beside them."""
+    """Return the metadata as the key directory has them: the private key lies next to them."""
     return key.metadata._replace(path="", selector="" if key.stem == key.selector else key.selector)
 
 

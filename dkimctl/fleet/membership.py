@@ -18,7 +18,7 @@ from dkimctl.names import printable
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?")
 _AT_ONCE = 2000
-"""Private keys that are sealed anew before their rows are written."""
+"""Private keys that are sealed again before their rows are written."""
 
 
 @dataclass(frozen=True, slots=True)

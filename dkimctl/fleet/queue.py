@@ -38,7 +38,7 @@ class Claim(NamedTuple):
 
     domain: str
     version: int
-    """Of its row: another one when it is given back says that somebody else changed it meanwhile."""
+    """Of its row: another one when it is given back says that it was changed meanwhile."""
 
 
 class Worker:
@@ -59,7 +59,7 @@ class Worker:
         return [Claim(*row) for row in self._database.rows(_CLAIM_NAMED, (domains, self._number))]
 
     def release(self, claim: Claim, due: datetime, now: datetime, failed: str = "", waits: str = "") -> None:
-        """Give a domain back, due again at this time, or now where somebody else changed it meanwhile.
+        """Give a domain back, due again at this time, or now where it was changed meanwhile.
 
         `failed`: why the work failed; `waits`: what it waits for; both for people. Raises Unavailable where the claim
         was taken away.
@@ -67,6 +67,6 @@ class Worker:
         parameters = (failed, waits, claim.version, due, now, claim.domain, self._number)
         if not self._database.run(_RELEASE, parameters):
             raise Unavailable(
-                f"{claim.domain} is not this worker's any more: somebody ended its claim by hand",
+                f"{claim.domain} is not this worker's any more: its claim was ended by hand",
                 hint="run it again: dkimctl rotate",
             )

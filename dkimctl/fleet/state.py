@@ -20,7 +20,7 @@ class RelayState(NamedTuple):
     relay: str
     """Its name in the fleet."""
     generation: int = 0
-    """What its files hold: written, installed, and the daemon told of it."""
+    """What its files hold: written, installed, and reloaded by the daemon."""
     proven: int = 0
     """The last generation that was proven by messages."""
     synced: str = ""

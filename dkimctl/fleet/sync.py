@@ -1,7 +1,7 @@
 """One pass of a relay: what changed in the database is fetched whole, put into effect, proven and confirmed.
 
 Nothing of this is needed for signing: what the daemon reads are local files. Where the database does not answer, or
-has to be refused, the relay signs on with what it has.
+has to be refused, the relay keeps signing with what it has.
 """
 
 from collections.abc import Callable, Iterator, Mapping

@@ -54,7 +54,7 @@ class OtherSigner:
 
     @property
     def proof(self) -> str:
-        """The command that shows whether it signs: the selftest, which asks milters alone, or a mail."""
+        """The command that shows whether it signs: the selftest, which asks milters only, or a mail."""
         if self.setting in MILTERS:
             return "dkimctl selftest DOMAIN --via smtp"
         return "dkimctl selftest DOMAIN --to YOU --relay 127.0.0.1"

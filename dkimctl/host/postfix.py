@@ -161,7 +161,7 @@ class PostfixInstance:
 
 
 def _is_loopback(interface: str) -> bool:
-    """Return whether an interface, in the spelling of inet_interfaces or master.cf, accepts this machine alone."""
+    """Return whether only this machine reaches an interface, in the spelling of inet_interfaces or master.cf."""
     host = interface.strip("[]")
     return host in ("loopback-only", "localhost", "::1") or host.startswith("127.")
 

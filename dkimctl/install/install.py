@@ -62,7 +62,7 @@ def _noted(rendering: Rendering, settings: Settings, now: datetime) -> Rendering
 
 
 def _without_note(proven: Proven, settings: Settings) -> Proven:
-    """Return the result without the note, which is ours alone."""
+    """Return the result without the note, which is for us only."""
     switched = proven.switched
     changed, note = switched.installed.changed, INSTALLATION.path(settings)
     changed = replace(changed, files=tuple(file for file in changed.files if file.path != note))

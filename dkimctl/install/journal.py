@@ -1,6 +1,6 @@
 """The note of an installation, written before anything else, by which `install.undo` makes every file what it was.
 
-The note is beside the backups (`adopted.json`, `installed.json`) and says of each file whether it was made or changed,
+The note is with the backups (`adopted.json`, `installed.json`) and says of each file whether it was made or changed,
 and what it held afterwards: a file that was changed since is not overwritten. An installation that was interrupted and
 run again has two notes, the later one with a copy of the earlier one.
 """
@@ -130,7 +130,7 @@ def parsed(content: bytes, path: str) -> Note:
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise CheckFailed(
             f"{path} is damaged",
-            hint=f"the old files are in the directories beside it: ls {shell_word(Path(path).parent)}",
+            hint=f"the old files are in the directories next to it: ls {shell_word(Path(path).parent)}",
         ) from error
 
 

@@ -1,6 +1,6 @@
 """Unified diff of files and of main.cf's settings, generated line by line.
 
-difflib alone takes quadratic time on tables of 100,000 rows that differ in every second one. Large files are therefore
+difflib takes quadratic time on tables of 100,000 rows that differ in every second one. Large files are therefore
 matched by the lines that occur once on each side (Bram Cohen's patience diff), which is exact for sorted tables.
 """
 

@@ -85,7 +85,7 @@ class KeyDirectory(KeyDirectoryReader):
 
     def _remove_unfinished(self, directory: Path) -> None:
         with disk_errors(f"look at {directory}"), open_folder(directory) as folder:
-            if stems_of(folder.names()).alone:  # there seldom is any, and no lock is taken for nothing
+            if stems_of(folder.names()).alone:  # there rarely is any, and no lock is taken for nothing
                 with locked(directory):
                     remove_unfinished(folder, self._owner)
 

@@ -202,5 +202,5 @@ class KeyDirectoryReader(KeyFileReader):
 
 
 def _needs_no_file(known: Metadata) -> bool:
-    """Return True for a key that is there without a private key beside its metadata."""
+    """Return True for a key that is there without a private key next to its metadata."""
     return bool(known.path) or known.phase in WITHOUT_FILE

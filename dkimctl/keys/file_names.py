@@ -18,7 +18,7 @@ _NAME = re.compile(r"\w[\w.-]*")
 change the zone file, or the table, that the name gets into."""
 _MOST_NAMED = 3
 _FEW = 16  # files of a domain whose stems are remembered
-_named: set[tuple[str, str]] = set()  # directories and names that were passed over, and somebody was told
+_named: set[tuple[str, str]] = set()  # directories and names that were passed over and reported
 
 
 class Stems(NamedTuple):
@@ -29,7 +29,7 @@ class Stems(NamedTuple):
     noted: frozenset[str]
     """Of metadata."""
     alone: tuple[str, ...]
-    """Those of metadata beside which there is no private key."""
+    """Those of metadata without a private key."""
     is_usual: bool
     """True when all keys can be selectors, and no metadata are alone."""
 

@@ -39,7 +39,7 @@ class DomainFolders:
         return self._base
 
     def _note(self, folder: Folder, name: str, _is_last: bool) -> None:
-        """Remember where the way to the store ends: one call tells of each name of a list that it still does."""
+        """Remember where the way to the store ends: one call for each name of a list shows that it still does."""
         if self._nearest is not None:
             self._nearest.close()
         self._nearest, self._missing = Folder.opened(os.dup(folder.descriptor), folder.path), name

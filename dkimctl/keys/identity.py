@@ -4,7 +4,7 @@ from hashlib import sha256
 
 _DIGITS = 16
 _IN_FILE_NAMES = 8
-"""The first digits suffice to tell the few keys of one slot apart."""
+"""The first digits suffice to distinguish the few keys of one slot."""
 
 
 def identity_of(public: str) -> str:
@@ -13,5 +13,5 @@ def identity_of(public: str) -> str:
 
 
 def slot_stem(selector: str, public: str) -> str:
-    """Return the start of the file names of a slot's next key, beside those of the keys that it had before."""
+    """Return the start of the file names of a slot's next key, which the keys that it had before do not have."""
     return f"{selector}-{identity_of(public)[:_IN_FILE_NAMES]}"

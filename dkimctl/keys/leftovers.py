@@ -19,7 +19,7 @@ def make_domain_directory(directory: Path, owner: Owner) -> None:
 
 
 def settle_key_file(path: Path, owner: Owner, *, is_ours: bool) -> None:
-    """Remove second names of keys beside `path`, where its directory is of our making (`is_ours`).
+    """Remove second names of keys next to `path`, where its directory is of our making (`is_ours`).
 
     Raises Refused when `owner` cannot read the key, whose cause is not ours to change. DiskError.
     """

@@ -79,7 +79,7 @@ class Metadata(NamedTuple):
     """The provider at which the record was published."""
     history: tuple[Change, ...] = ()
     path: str = ""
-    """The path of an adopted key's private key file in the daemon's configuration; else empty: the file is beside."""
+    """The path of an adopted key's private key file in the daemon's configuration; else empty: it is next to these."""
     public: str = ""
     """The public half, as in `p=`; empty where it was not stored."""
     source_digest: str = ""

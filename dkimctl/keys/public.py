@@ -56,7 +56,7 @@ def _decode_rsa(data: bytes) -> PublicKey | PublicKeyFault:
         return PublicKeyFault.OTHER_ALGORITHM
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-    # the library reads PKCS#1 too, but verifiers do not: re-encoding tells them apart
+    # the library reads PKCS#1 too, but verifiers do not: re-encoding distinguishes them
     canonical = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return PublicKey.of("rsa", key.key_size, data) if canonical == data else PublicKeyFault.PKCS1
 

@@ -175,7 +175,7 @@ class _Run:
         return any(self.selector in (None, key.selector) for key in self.store.purged(self.domain))
 
     def _signs(self, found: Gathered, facts: KeyFacts) -> bool:
-        """Return True for a key with which mail is signed, or may be at any moment, until somebody ends that.
+        """Return True for a key with which mail is signed, or may be at any moment, until a person ends that.
 
         A fleet's relays take the key that is active, and where none is, one that DNS serves. One that they were told to
         stop signing with waits for their word.

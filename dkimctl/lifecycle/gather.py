@@ -67,7 +67,7 @@ class Gathered(NamedTuple):
     is_deleted: bool = False
     """True while keys of a deleted domain wait for their end; a key made later ends that."""
     is_adopted: bool = False
-    """True for a domain with a key that was taken over, until somebody says that no other host signs with it."""
+    """True for a domain with a key that was taken over, until a person says that no other host signs with it."""
 
 
 def gather(

@@ -1,4 +1,4 @@
-"""The first phase of a key: made, with its record and metadata beside it.
+"""The first phase of a key: made, with its record and metadata.
 
 generate_keys(requests, store) → one Generated, Kept or Failed for each request, as they come
 """

@@ -79,7 +79,7 @@ def run_hooks(settings: Settings, stage: Stage, occasion: Occasion, *, within: i
 
 
 def run_directory(directory: Path, stage: Stage, occasion: Occasion, *, within: int = PATIENCE) -> list[HookResult]:
-    """Run every executable file of a directory; a file that somebody besides root can change is refused."""
+    """Run every executable file of a directory; a file that another user than root can change is refused."""
     try:
         return [_run(path, stage, occasion, within) for path in _executables(directory)]
     except DkimctlError as error:

@@ -16,7 +16,7 @@ class Leaked(NamedTuple):
 
     keys: tuple[Key, ...]
     later: tuple[Key, ...] = ()
-    """Keys that took the place of leaked ones since: they leaked only where somebody names them."""
+    """Keys that took the place of leaked ones since: they leaked only where a person names them."""
 
 
 def leaked_keys(

@@ -36,7 +36,7 @@ class NextStep:
     waits_for: str = ""
     """What it waits for; empty when it only waits for its time."""
     needs_person: bool = False
-    """True when nothing goes on before somebody acts."""
+    """True when nothing goes on before a person acts."""
 
 
 def next_steps(

@@ -51,7 +51,7 @@ class Wait(NamedTuple):
     until: int | None = None
     """When it ends, where that is known."""
     needs_person: bool = False
-    """True when nothing goes on before somebody acts."""
+    """True when nothing goes on before a person acts."""
     do: Do | None = None
     """The step that comes after it."""
     key: str = ""
@@ -66,7 +66,7 @@ class Plan(NamedTuple):
     """What to do for one domain."""
 
     actions: tuple[Action, ...]
-    """What may be done now, in this order; after each the plan is made anew. One that fails does not bar the next."""
+    """What may be done now, in this order; after each the plan is made again. One that fails does not bar the next."""
     due: int | None
     """When the plan is to be made again although nothing happened; None: never."""
     waits: tuple[Wait, ...]

@@ -30,7 +30,7 @@ class Policy(NamedTuple):
     private_key_for: int = 90 * DAY
     """So long after its last signature a private key is removed from the disk, at the latest."""
     care: int = CARE
-    """So long after a run that looked again after a long gap nothing is taken away: somebody may see what is wrong."""
+    """So long after a run that looked again after a long gap nothing is taken away: a person may see what is wrong."""
     check_every: int = 1 * DAY
     """So often the record of a key that signs is looked up."""
     checks_after_switch: tuple[int, ...] = (HOUR, DAY)
@@ -44,7 +44,7 @@ class Policy(NamedTuple):
     overdue_spread: int = 0
     """A key that was too old when a run first saw it sign is replaced so long after that: up to 90 days, by a hash."""
     told_after: int = 30 * DAY
-    """A key that still signs so long after it should have been replaced is told of at every run."""
+    """A key that still signs so long after it should have been replaced is reported at every run."""
     standby: bool = True
     """The next key is published right after a switch, so that a rotation never waits for DNS."""
     automation: str = "full"

@@ -1,4 +1,4 @@
-"""`rotate`: what is due, and nothing else. An action is done, read back and noted; then the plan is made anew.
+"""`rotate`: what is due, and nothing else. An action is done, read back and noted; then the plan is made again.
 
 rotate(settings, store, domains) → Rotated; each step is reported as it ends. After a kill the next run goes on.
 """

@@ -1,4 +1,4 @@
-"""A run of `rotate`: what is due of each domain is chosen, done, read back and noted; then the plan is made anew."""
+"""A run of `rotate`: what is due of each domain is chosen, done, read back and noted; then the plan is made again."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -79,7 +79,7 @@ class Run:
         self._troubles = TroubleNotes(self.store, self.clock)
 
     def machine(self) -> Machine:
-        """Return what was read of the machine; read anew after a switch."""
+        """Return what was read of the machine; read again after a switch."""
         if self._machine is None:
             read = read_machine(self.settings, self._now, self.relays)
             self._returned = self._returned or read.returned  # the same in all of this run

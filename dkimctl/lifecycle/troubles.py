@@ -48,7 +48,7 @@ class Trouble(NamedTuple):
         return f"{said}; {self.hint}" if self.hint else said
 
     def is_for_person(self, now: int) -> bool:
-        """Return True when somebody has to act: at once, or as trying again has not helped for a day."""
+        """Return True when a person has to act: at once, or as trying again has not helped for a day."""
         return self.needs_person or (self.has_failed and self.since <= now - DAY)
 
 

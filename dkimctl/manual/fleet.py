@@ -95,7 +95,7 @@ WALK = (
     Step(
         "6. Removing a relay",
         "Drained, it accepts no mail, and nothing waits for it; approve puts it back into service. Removed, it gets"
-        " no more keys, and all keys are sealed anew; it still has its keys in the clear: if others may have got them,"
+        " no more keys, and all keys are sealed again; it still has its keys in the clear: if others may have got them,"
         " remove it with --compromised.",
         (
             "control# dkimctl fleet drain mx2",
@@ -115,7 +115,7 @@ _TROUBLE = {
     " with the keys it has, or with max_stale in dkimctl.toml(5) only if they are not older than that: run dkimctl init"
     " again after changing it. Once the database answers, everything continues automatically.",
     "A relay is down": "Keys are switched without it after ten minutes, and no old record is removed before it is back:"
-    " dkimctl fleet status names it. What waits for this relay alone is checked once a day, and again when it reports."
+    " dkimctl fleet status names it. What waits only for this relay is checked once a day, and again when it reports."
     " dkimctl fleet drain or dkimctl fleet remove end the waiting.",
     "A key is leaked": "dkimctl revoke example.com --leaked key does not wait for relays that are down.",
     "The database was restored from a backup": "Relays refuse one that is older than what they have, and keep signing."

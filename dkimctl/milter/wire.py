@@ -11,7 +11,7 @@ from dkimctl.errors import Unavailable, reason
 from dkimctl.opendkim.sockets import MilterSocket
 
 _MOST_WAITING = 1 << 16  # octets
-_LARGEST = 1 << 20  # octets; more in one packet is somebody speaking another protocol
+_LARGEST = 1 << 20  # octets; more in one packet is another protocol
 
 
 class NothingListens(Unavailable):

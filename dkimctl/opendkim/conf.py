@@ -83,7 +83,7 @@ def read(file: str, at: Callable[[str], Path] = Path) -> Configuration | None:
 
 
 def sockets(settings: Iterable[Setting]) -> Iterator[MilterSocket]:
-    """Yield each valid socket that these settings name; no program can have been told of another."""
+    """Yield each valid socket that these settings name; no program can have read another one there."""
     for setting in settings:
         if setting.key == "socket":
             with suppress(UsageError):

@@ -1,4 +1,4 @@
-"""A table of any length: its rows are parsed anew at each pass, because a million of them would fill the memory."""
+"""A table of any length: its rows are parsed at each pass, because a million of them would fill the memory."""
 
 import re
 from array import array
@@ -63,7 +63,7 @@ class Rows(Collection[Row]):
 
     def repeated(self, *, ignore_case: bool) -> Iterator[tuple[Row, Row]]:
         """Yield each row whose key an earlier row has, after that earlier row."""
-        spelled: Callable[[bytes], bytes] = bytes.lower if ignore_case else bytes  # of ASCII alone, as the daemon does
+        spelled: Callable[[bytes], bytes] = bytes.lower if ignore_case else bytes  # of ASCII only, as the daemon does
         seen: set[int] = set()
         twice: set[int] = set()
         for mark in map(hash, map(spelled, self._keys()) if ignore_case else self._keys()):

@@ -9,7 +9,7 @@ from dkimctl.opendkim.tables import data_set, key_entry, rows
 
 
 def named_keys(settings: Settings) -> frozenset[str]:
-    """Return the paths in the KeyTable, as the daemon is told them. Raises DiskError, Refused.
+    """Return the paths in the KeyTable, as the daemon reads them. Raises DiskError, Refused.
 
     Both the table of opendkim.conf and the one that this program writes count, each only where none but root and the
     caller can write it.

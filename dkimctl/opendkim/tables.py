@@ -69,7 +69,7 @@ def pieces(lines: Iterable[bytes], first: int = 1) -> Iterator[tuple[int, bytes]
 
 
 def split_row(piece: bytes, *, patterns: bool) -> list[bytes]:
-    """Key and value, or the key alone; nothing where the daemon ignores the line."""
+    """Key and value, or only the key; nothing where the daemon ignores the line."""
     text = piece.partition(b"#")[0]
     if patterns and text[:1] in _BLANKS:
         return []

@@ -22,7 +22,7 @@ def opening_blocks(domain: str, directory: Path, *, keep: bool) -> list[Line]:
     """Return what is going to happen, and where."""
     end = "it stays there" if keep else "removed at the end"
     return lines(
-        f"From nothing to a signed mail of {domain}, on this machine alone: an\n"
+        f"From nothing to a signed mail of {domain}, on this machine only: an\n"
         f"OVH-compatible API, two name servers, and a relay below a scratch directory.\n"
         f"{directory} ({end})\n"
     )

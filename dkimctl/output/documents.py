@@ -1,4 +1,4 @@
-"""What each command prints with `--json`: the keys of its documents beside `schema`, and the types of their values."""
+"""What each command prints with `--json`: the keys of its documents besides `schema`, and the types of their values."""
 
 from collections.abc import Mapping
 from dataclasses import fields
@@ -47,7 +47,7 @@ Members = dict[str, Any]
 
 
 def _members(kind: type) -> Members:
-    """Return the members of a dataclass whose fields are printed beside others."""
+    """Return the members of a dataclass whose fields are printed with others."""
     hints = get_type_hints(kind)
     return {field.name: hints[field.name] for field in fields(kind) if field.repr}
 

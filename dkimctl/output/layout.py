@@ -13,7 +13,7 @@ from dkimctl.findings import Severity
 
 
 class Tone(StrEnum):
-    """The kind of a piece of text; on a terminal it decides the colour. No meaning depends on the colour alone."""
+    """The kind of a piece of text; on a terminal it decides the colour. No meaning depends on the colour only."""
 
     NONE = "none"
     OK = "ok"
@@ -63,7 +63,7 @@ class Table(NamedTuple):
 
 
 class Made(Collection[Sequence[str]]):
-    """Rows that are made anew each time they are looked at: there may be more of them than memory is for.
+    """Rows that are made each time they are read: there may be more of them than memory is for.
 
     `count`: how many there are; `make`: makes them.
     """
@@ -108,7 +108,7 @@ def paragraph(text: str, indent: int = 0, *, breaks_words: bool = False) -> Pros
 def labelled(
     label: str, text: str, indent: int, *, tone: Tone = Tone.FAINT, breaks_words: bool = False, margin: int = 0
 ) -> Prose:
-    """Return prose beside a word in a column that ends at `indent`."""
+    """Return prose after a word in a column that ends at `indent`."""
     return Prose(text, f"{'':{margin}}{label:{indent - margin}}", indent, tone, breaks_words=breaks_words)
 
 

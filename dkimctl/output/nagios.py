@@ -11,7 +11,7 @@ UNKNOWN = 3
 _LONGEST = 300
 """Characters of a problem in the status line: NRPE cuts off what follows 1024, performance data included."""
 BAD = (Severity.ERROR, Severity.UNKNOWN, Severity.WARNING)
-"""The severities of which a plug-in tells, the worst first."""
+"""The severities that a plug-in reports, the worst first."""
 
 
 def exit_code(severities: Collection[Severity]) -> int:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _SHORT = 1.0  # seconds: shorter work shows no bar, and does not load the library that draws it
 _LINE_EVERY = 15.0  # seconds between two lines where there is no terminal
-_FEW = 3  # of so many the steps are printed, of more they are shown beside the bar
+_FEW = 3  # of so many the steps are printed, of more they are shown below the bar
 
 
 class Meter:
@@ -56,7 +56,7 @@ class Meter:
         self._due = self._clock.monotonic() + _LINE_EVERY
 
     def step(self, text: str) -> None:
-        """Report a step inside the work: as a note, or beside the bar where a terminal shows many items."""
+        """Report a step inside the work: as a note, or below the bar where a terminal shows many items."""
         if not self._on_screen or self._total is None or self._total <= _FEW:
             self._terminal.note(text)
         self.wait_for(text)

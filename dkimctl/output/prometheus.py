@@ -8,7 +8,7 @@ from dkimctl.output.escapes import OF_LABELS
 
 
 def head(name: str, text: str) -> str:
-    """Return the lines that come before the samples of a gauge. `text`: what it tells."""
+    """Return the lines that come before the samples of a gauge. `text`: what it means."""
     return f"# HELP {name} {text}\n# TYPE {name} gauge\n"
 
 

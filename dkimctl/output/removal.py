@@ -13,7 +13,7 @@ from dkimctl.timer.init import Done
 def show_removal(
     removed: Removed, timer: Done | None, timer_files: Iterable[str], timer_units: Iterable[str], terminal: Terminal
 ) -> None:
-    """Show each file and setting, then what the daemons were told.
+    """Show each file and setting, then how the daemons were reloaded.
 
     `timer`: None for a dry run, with what would be removed and stopped.
     """

@@ -74,7 +74,7 @@ def show_switch(switched: Switched, terminal: Terminal) -> None:
 
 
 def show_reload(result: ReloadResult, terminal: Terminal) -> None:
-    """Show what a daemon was told: as a warning where a person has to do it."""
+    """Show how a daemon was reloaded: as a warning where a person has to do it."""
     if result.done:
         terminal.note(result.message)
     else:

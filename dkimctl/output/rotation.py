@@ -81,7 +81,7 @@ def show_revocation(result: "Revocation", terminal: "Terminal") -> None:
 
 
 def show_later(keys: "Sequence[Key]", leaked: str, terminal: "Terminal") -> None:
-    """Name the keys that took the place of leaked ones, which the same command again leaves alone."""
+    """Name the keys that took the place of leaked ones, which the same command again does not touch."""
     for key in keys:
         named = f"dkimctl revoke {shell_word(key.domain)} {shell_word(key.selector)} --leaked {shell_word(leaked)}"
         terminal.warning(

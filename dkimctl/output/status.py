@@ -131,6 +131,6 @@ def _command(state: str, domains: Sequence[str], provider: str | None, *, alike:
     command = _COMMANDS[state]
     option = f" --provider {shell_word(provider)}" if provider else ""
     if len(domains) > _NAMED and command == "dkimctl publish" and alike:
-        return f": {command}"  # alone it means all of them
+        return f": {command}"  # without a domain it means all of them
     first = "" if len(domains) <= _NAMED else f", the first {_NAMED}"
     return f"{first}: {command} {' '.join(map(shell_word, domains[:_NAMED]))}{option}"

@@ -94,7 +94,7 @@ class Terminal(NamedTuple):
             raise KeyboardInterrupt from None
 
     def document(self, kind: str, value: object, **more: object) -> None:
-        """Print the one JSON document of a command; only with `--json`. `more`: further keys beside the main one."""
+        """Print the one JSON document of a command; only with `--json`. `more`: further keys after the main one."""
         if self.json:
             from dkimctl.output.machine import document_parts
 
@@ -193,7 +193,7 @@ class Terminal(NamedTuple):
             else:
                 sys.stderr.write(f"{prefix}{message}\n")
         except OSError:
-            self.abandon(sys.stderr)  # nobody is left who could be told
+            self.abandon(sys.stderr)  # nobody reads it any more
 
     def _err(self, text: str) -> None:
         try:

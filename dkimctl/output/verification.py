@@ -12,7 +12,7 @@ from dkimctl.verify.report import AnswerState, Report, ServerAnswer, Verdict
 from dkimctl.verify.tally import Tally
 
 _STRING = 68  # octets of a string that fits a line
-_FIT = 36  # characters of a key that fit beside its tag
+_FIT = 36  # characters of a key that fit after its tag
 _COLUMN = 42  # of the servers' names and addresses, at most
 _TEXT = 2000  # octets of a text that are shown
 _TEXTS = 8  # texts at one name that are shown

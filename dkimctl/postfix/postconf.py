@@ -29,7 +29,7 @@ class ServiceOverride:
 def is_configured(directory: Path) -> bool:
     """Return True when there are both a main.cf and a postconf.
 
-    Raises DiskError when that cannot be told: a directory that is closed to us, a link that leads to itself.
+    Raises DiskError when that is not known: a directory that is closed to us, a link that leads to itself.
     """
     main = directory / "main.cf"
     with disk_errors(f"read {main}"):

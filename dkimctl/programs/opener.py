@@ -1,4 +1,4 @@
-"""Run by `open_as_user` as a program of its own: try to open files as another user, and answer with numbers alone.
+"""Run by `open_as_user` as a program of its own: try to open files as another user, and answer with numbers only.
 
 Arguments: user, group, all groups (with commas), the directory that becomes `/`. stdin: the paths, each ended by NUL.
 stdout: for each path two octets, the errno of opening it, 0 when it can be opened, NOT_REGULAR for a directory or a
@@ -29,7 +29,7 @@ def main(uid: int, gid: int, groups: list[int], root: str) -> None:
     os.setgroups(groups)
     os.setresgid(gid, gid, gid)
     os.setresuid(uid, uid, uid)
-    # after the change of user, which sets it anew: the user may neither trace this process nor read its memory
+    # after the change of user, which sets it again: the user may neither trace this process nor read its memory
     if prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0) or prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
         return
     with open(1, "wb") as answer:

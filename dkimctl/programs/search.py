@@ -1,6 +1,6 @@
 """Where programs are looked for.
 
-What root runs must come from where only root can put it: PATH may begin with a directory of somebody else (a user's
+What root runs must come from where only root can put it: PATH may begin with another user's directory (a user's
 ~/bin kept by `sudo -E` or `su`, a build's scratch directory), and whatever lies there would run as root. So root gets
 the system's directories, and others only from a configuration that nobody but root can change. An ordinary user's own
 PATH comes first: they can run whatever they like anyway, and gain nothing by it.
@@ -62,7 +62,7 @@ def _candidates(name: str, places: Sequence[str]) -> Iterator[str]:
 
 
 def changeable_at(path: str | Path) -> str:
-    """Return the first node on the way to `path` that somebody besides root can change, "" when there is none.
+    """Return the first node on the way to `path` that another user than root can change, "" when there is none.
 
     Links are followed, and each must be root's as well. A directory with the sticky bit may be writable by others when
     what is looked for in it is root's: they cannot replace it. A missing node counts as changeable.

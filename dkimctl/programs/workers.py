@@ -1,4 +1,4 @@
-"""Processes that take names from one feed, so that none is idle while another works, and tell their results.
+"""Processes that take names from one feed, so that none is idle while another works, and send back their results.
 
 What `multiprocessing` is for, whose import alone takes as long as 150 names.
 """
@@ -19,7 +19,7 @@ from dkimctl.errors import DkimctlError, Unavailable
 Item = TypeVar("Item")
 _PORTION = 64  # names handed over at a time
 _LONGEST = 1 << 18  # octets of so many names, at most
-_SIZE = 8  # octets of the number that tells how long a message is
+_SIZE = 8  # octets of the length before each message
 
 
 def results_of(
@@ -84,13 +84,13 @@ class _Feed(Generic[Item]):
                     if len(portion) == self._portion:
                         self._to.send(pickle.dumps(portion))
                         portion = []
-            except Exception as error:  # told by `check`, in the thread that can do something about it
+            except Exception as error:  # raised by `check`, in the thread that can handle it
                 self._error = error
             self._to.send(pickle.dumps(portion))
 
 
 class _Worker:
-    """A process, and the socket through which it tells its results."""
+    """A process, and the socket through which it sends its results."""
 
     def __init__(self, work: Callable[[], Iterable[object]]) -> None:
         self.socket, to = socket.socketpair()
@@ -133,8 +133,8 @@ def _tell(work: Callable[[], Iterable[object]], to: socket.socket) -> None:
     except DkimctlError as error:
         _send(error, to)
     except (KeyboardInterrupt, BrokenPipeError):
-        return  # the first process has been told as well, and says what is to be said
-    except Exception:  # a bug of ours: told where all of them are
+        return  # the first process was interrupted as well, and reports it
+    except Exception:  # a bug of ours: reported with all others
         from traceback import format_exc
 
         _send(RuntimeError(format_exc()), to)

@@ -90,7 +90,7 @@ class Publication:
 
     @property
     def exit_code(self) -> int:
-        """The exit code of this key alone."""
+        """The exit code of this key."""
         return self.error.exit_code if self.error else 0
 
 

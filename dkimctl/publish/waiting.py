@@ -44,7 +44,7 @@ class Waiting:
 
     @property
     def accepts_resolvers(self) -> bool:
-        """Return whether what resolvers serve can prove a record: two that somebody named."""
+        """Return whether what resolvers serve can prove a record: two that the user named."""
         return len(self._settings.lookup.nameservers) > 1
 
     def add(self, wanted: Wanted) -> None:

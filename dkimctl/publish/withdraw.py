@@ -1,6 +1,6 @@
 """Take a key record away: first an empty `p=` in its place, later nothing. Only the record of this key is touched.
 
-A removal that comes late is harmless: it matches the exact value, and what somebody else has put there stays.
+A removal that comes late is harmless: it matches the exact value, and what another program has put there stays.
 """
 
 from collections.abc import Callable, Sequence
@@ -58,7 +58,7 @@ def _change(
     for record in found:
         if record.field_type == "CNAME" or not (_is_revoked(record.text) or key_value(record.text) == own):
             raise Refused(
-                f"{name} holds another record ({record.field_type}), which was not made by this key: it is left alone",
+                f"{name} holds another record ({record.field_type}), which was not made by this key: it is not touched",
                 hint="look at it in the account, and remove it there if nothing needs it",
             )
     wanted = changes(found, name)

@@ -174,7 +174,7 @@ class ZoneWriter:
             self.half_done.add(name.wanted.name)
 
     def _remove_new(self, name: NamePlan) -> None:
-        """Handle an old record that cannot be removed beside the new one: with two, no verifier accepts either.
+        """Handle an old record that cannot be removed when the new one is there: with two, no verifier accepts either.
 
         Where there were fewer records before, the new one is removed again.
         """

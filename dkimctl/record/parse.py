@@ -81,7 +81,7 @@ def _no_key(found: TagList) -> str:
 
 
 def _is_meant_as_key(text: str) -> bool:
-    """Return False for what somebody meant as another kind of record: SPF, DMARC, a token."""
+    """Return False for what was meant as another kind of record: SPF, DMARC, a token."""
     version = _VERSION.match(text)
     return version[1].lower().startswith("dkim") if version else _KEY.search(text) is not None
 

@@ -29,7 +29,7 @@ class Request:
     """An HTTP request. `path` has no version prefix, query or trailing slash.
 
     `urls`: the URLs that the client may have signed, the one without TLS first. `origin`: scheme and host at which
-    it reaches this server, as far as the headers tell.
+    it reaches this server, as far as the headers say.
     """
 
     method: str

@@ -48,7 +48,7 @@ class Switches:
         "any", "allowed names of a DKIM: any, with a label _domainkey, or ending in it"
     )
     cname_clash: Literal["accepted", "refused"] = _switch(
-        "accepted", "a CNAME beside other records of its name: accepted, or 409"
+        "accepted", "a CNAME with other records of its name: accepted, or 409"
     )
     duplicates: Literal["accepted", "refused"] = _switch(
         "accepted", "the same record a second time: a second record, or 409"

@@ -101,7 +101,7 @@ def not_verified(case: Case, expected: Expected, error: DkimctlError) -> Attempt
 
 
 def why_hint(case: Case) -> str:
-    """The command that tells why mail from this sender is not signed."""
+    """The command that shows why mail from this sender is not signed."""
     return f"see why: sudo dkimctl why {shell_word(case.message.sender)}"
 
 

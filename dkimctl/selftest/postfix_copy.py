@@ -1,7 +1,7 @@
-"""What a second Postfix is told: the settings of the real one, but everything ends in the sink.
+"""The configuration of a second Postfix: the settings of the real one, but everything ends in the sink.
 
 What is copied: main.cf as it is set, and the milter settings of the smtpd that takes mail from outside. What is
-replaced: where mail goes (only to the sink), who may send (only this machine), and every copy to somebody else (bcc,
+replaced: where mail goes (only to the sink), who may send (only this machine), and every copy to others (bcc,
 notices). A content filter is not asked, because it would hand the mail back to the real Postfix: what it is to get
 goes, unchanged, to a copy of the service at which its mail comes back.
 """

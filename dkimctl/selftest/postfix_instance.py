@@ -53,7 +53,7 @@ class Instance:
 
 @contextmanager
 def second_postfix(directory: Path, ports: Ports) -> Iterator[Instance]:
-    """A Postfix with the settings in `directory` that takes and delivers mail at these ports alone.
+    """A Postfix with the settings in `directory` that takes and delivers mail at these ports only.
 
     Raises Unavailable without Postfix, without root, or when it does not start.
     """

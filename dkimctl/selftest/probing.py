@@ -105,7 +105,7 @@ class Finder:
         return on_disk
 
     def _expected(self) -> Iterator[str]:
-        """The names that will be asked for, but for the damaged keys, of which is told when a signature needs one."""
+        """The names that will be asked for, but for the damaged keys, which are reported when a signature needs one."""
         domains, self._domains = self._domains, ()
         for domain in domains:
             with suppress(DkimctlError):

@@ -1,4 +1,4 @@
-"""The selftest through Postfix: a second one with the settings of the real one, which delivers to dkimctl alone."""
+"""The selftest through Postfix: a second one with the settings of the real one, which delivers to dkimctl only."""
 
 import smtplib
 import socket

@@ -42,7 +42,7 @@ def check_beside(site: Site) -> None:
 def _warning(other: OtherSigner, settings: Settings) -> SetupStep:
     signer = settings.signing.signer
     proof = f"Postfix passes mail to {other.title}: where that signs as well, mail gets two signatures"
-    hint = f"see what mail looks like today: dkimctl selftest; to sign with it alone, leave {signer} out"
+    hint = f"see what mail looks like today: dkimctl selftest; to sign only with it, leave {signer} out"
     if other.is_supported:
         hint = f"to sign with {other.program} instead: the same command with --signer {other.program}"
     return SetupStep("signer", StepState.WARNING, proof, hint=hint)
@@ -60,7 +60,7 @@ def _refuse_other_configuration(world: World) -> None:
     if option is not None:
         raise Refused(
             f"opendkim signs by options on its command line ({where(option)}: {option.name} {option.value}), "
-            "with which it does not start beside tables",
+            "with which it does not start when there are tables",
             hint=f"move them into {wanted} (Domain, Selector and KeyFile), start it without them, then: dkimctl adopt",
         )
 

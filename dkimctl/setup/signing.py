@@ -76,7 +76,7 @@ def _used_keys(site: Site, keys: Sequence[Key], rendering: Rendering) -> list[Ke
     for key in keys:
         if _name(key) not in used:
             other = next((k.selector for k in rendering.keys if k.domain == key.domain), None)
-            why = f"{other} signs for it" if other else f"{rendering.signer} cannot use it beside the other keys"
+            why = f"{other} signs for it" if other else f"{rendering.signer} cannot use it together with the other keys"
             error = Refused(
                 f"{key.selector} is not used: {why}", hint="see the warnings above, and: dkimctl render-config"
             )

@@ -54,12 +54,12 @@ class Signer(Protocol):
     signs_twice: bool
     """True when it puts an RSA and an Ed25519 signature on one message."""
     explains: bool
-    """True when its own files can be read here, so that `doctor` and `why` can tell what it will do and why.
+    """True when its own files can be read here, so that `doctor` and `why` can say what it will do and why.
 
     Of any other signer `why` asks the daemon itself, with a message that is not delivered.
     """
     proven_before_postfix: bool
-    """True when Postfix is told of its socket only after it has signed probes; False when both change together."""
+    """True when Postfix gets its socket only after it has signed probes; False when both change together."""
     key_copies: tuple[str, ...]
     """The directories with its own copies of private keys, as system paths: its own first, then earlier versions'."""
 

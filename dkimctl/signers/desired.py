@@ -1,4 +1,4 @@
-"""Everything this host should be told, as one value."""
+"""The whole wanted configuration of this host, as one value."""
 
 from collections.abc import Iterator, Mapping
 from functools import cache

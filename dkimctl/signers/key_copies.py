@@ -1,4 +1,4 @@
-"""Private keys in the form and place that a signer needs them: made from the key store, readable by its user alone.
+"""Private keys in the form and place that a signer needs them: made from the key store, readable only by its user.
 
 The directory of the copies is root's, so that the daemon's user can put nothing into it.
 """

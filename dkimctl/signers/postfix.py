@@ -78,7 +78,7 @@ def _policy(now: str, wanted: str, signer: str) -> Iterator[Notice]:
         )
     if wanted == "accept":
         yield Notice(
-            f"milter_default_action = accept: while {signer} is down mail leaves unsigned, and nobody is told",
+            f"milter_default_action = accept: while {signer} is down mail leaves unsigned, and nothing reports it",
             "tempfail lets it wait in the sender's queue instead",
         )
 

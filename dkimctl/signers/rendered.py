@@ -1,4 +1,4 @@
-"""What a signer is to be told, as values: which keys sign, its files and directories with owners and modes."""
+"""The configuration of a signer, as values: which keys sign, its files and directories with owners and modes."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ class SigningKey:
     domain: str
     selector: str
     path: str
-    """The private key's file as the daemon is told it (without `--root`)."""
+    """The private key's file as the daemon sees it (without `--root`)."""
     subdomains: bool
     """True when mail from below the domain is signed as well."""
     algorithm: str = "rsa"
@@ -53,7 +53,7 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A file's content, made anew each time it is read, so that 1,000,000 domains are never in memory as text."""
+    """A file's content, made each time it is read, so that 1,000,000 domains are never in memory as text."""
 
     produce: Callable[[], Iterable[bytes]]
 
@@ -86,13 +86,13 @@ class RenderedFile:
     is_shown: bool = False
     """True for a file with an owner that holds no secret, so that its content may be shown."""
     made_from: Expected = field(default=ANY, repr=False)
-    """The version of the installed file whose lines are kept in the content: it alone may be replaced by it."""
+    """The version of the installed file whose lines are in the content: only this version may be replaced by it."""
     excerpt: Excerpt | None = field(default=None, repr=False)
-    """The rows of some domains alone, where only those were rendered: what is checked before it is installed."""
+    """The rows of some domains, where only those were rendered: what is checked before it is installed."""
 
     @property
     def is_private(self) -> bool:
-        """Return True for a file that its owner alone may read."""
+        """Return True for a file that only its owner may read."""
         return bool(self.owner)
 
     @property
@@ -113,7 +113,7 @@ class RenderedDirectory:
 
 @dataclass(frozen=True, slots=True)
 class Rendering:
-    """Everything this host should be told."""
+    """The whole wanted configuration of this host."""
 
     signer: str
     keys: tuple[SigningKey, ...] = field(repr=False)
@@ -132,5 +132,5 @@ class Rendering:
 
     @property
     def is_part(self) -> bool:
-        """Return True when it was made for some domains, and `keys` are theirs alone."""
+        """Return True when it was made for some domains, and `keys` are only theirs."""
         return any(file.excerpt for file in self.files)

@@ -18,7 +18,7 @@ RSA, ED25519 = "rsa", "ed25519"
 _LABELS = r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)"
 # domain, selector and path; ASCII without blanks, and without #, which would end the line
 _USABLE = re.compile(rf"{_LABELS}+ {_LABELS}* /[!-\"$-~]+")
-_MOST_UNREAD = 10  # domains that are told of
+_MOST_UNREAD = 10  # domains that are listed
 _UNPROVEN = (Phase.GENERATED, Phase.PUBLISHED)
 
 
@@ -184,7 +184,7 @@ def _refused(
 def _algorithm_notices(found: _Found, algorithm: str) -> Iterable[Notice]:
     if algorithm == ED25519 and found.ed25519:
         yield Notice(
-            "all mail is signed with Ed25519 alone, which many receivers cannot verify yet (RFC 8463)",
+            "all mail is signed with Ed25519 only, which many receivers cannot verify yet (RFC 8463)",
             f"make an RSA key: dkimctl genkey {shell_word(found.ed25519[0].domain)} --algorithm rsa",
         )
         return

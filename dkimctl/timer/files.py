@@ -23,7 +23,7 @@ Executable files in these directories are run around the rotation of a DKIM key,
     deploy.d    after a switch to a new key that was proven by a message
     post.d      once, at the end of a run that changed something
 
-They belong to root and nobody else can write them, or they are not run. Each is told, in its environment:
+They belong to root and nobody else can write them, or they are not run. Each gets, in its environment:
 DKIMCTL_HOOK (pre, deploy, post), DKIMCTL_DOMAIN, DKIMCTL_SELECTOR, DKIMCTL_OLD_SELECTOR, DKIMCTL_PHASE and
 DKIMCTL_ACTION. It has five minutes. One that fails is reported, and stops no mail and no rotation.
 """

@@ -13,7 +13,7 @@ _PACKAGED = "/usr/bin/dkimctl"
 def own_program(settings: Settings) -> list[str]:
     """Return the program and arguments that run this dkimctl; below `--root` the place where a package has it.
 
-    Raises Refused when somebody besides root can change it.
+    Raises Refused when another user than root can change it.
     """
     if not settings.is_live:
         return [_PACKAGED]

@@ -1,4 +1,4 @@
-"""systemd told of the units: timers are started, what comes before a signer is enabled, and both are ended again."""
+"""systemd and the units: timers are started, what comes before a signer is enabled, and both are ended again."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -22,7 +22,7 @@ _ENABLED = {"enabled", "enabled-runtime"}
 
 
 class Told(NamedTuple):
-    """What systemd was told."""
+    """What systemd was asked to do."""
 
     timer: str
     """What became of the timer, in words."""
@@ -54,7 +54,7 @@ def start(settings: Settings, names: Iterable[str]) -> Told:
 
 
 def disable(settings: Settings, names: Iterable[str]) -> None:
-    """Remove the links that enable these units, which are made anew for other files. Nothing is stopped."""
+    """Remove the links that enable these units, which are made again for other files. Nothing is stopped."""
     timers, others = _to_enable(names)
     if (timers or others) and settings.is_live and has_systemd():
         _systemctl("disable", *timers, *others)

@@ -31,7 +31,7 @@ class _Polled:
 class Polling:
     """Names that are checked until each is right or its time is over. `timeout`: seconds for each, from its `add`.
 
-    Asks no resolver for the records unless told so, lest one remembers that they were missing (RFC 2308).
+    Asks no resolver for the records unless told to: one would cache that they were missing (RFC 2308).
     """
 
     lookup: Lookup

@@ -1,4 +1,4 @@
-"""The file of --resume: which names are done and what was found, so that another run goes on and still tells of all."""
+"""The file of --resume: which names are done and what was found, so that another run goes on and still reports all."""
 
 import errno
 import os
@@ -66,7 +66,7 @@ class Notes:
             if note is None:  # a list of names, given by mistake, would make everything seem done and right
                 raise UsageError(
                     f"line {number} of {self._path} was not written by --resume",
-                    hint="name a file of its own, a new one to begin anew; or take a damaged line out of it",
+                    hint="name a file of its own, a new one to start over; or take a damaged line out of it",
                 )
             whole += len(line)
             owner, verdict, warning = note.groups()

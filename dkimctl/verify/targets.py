@@ -113,7 +113,7 @@ def managed_targets(names: Iterable[str], settings: Settings, store: KeyReader) 
 
 
 def _in_dns(keys: tuple[Key, ...]) -> tuple[Key, ...]:
-    """Return the keys that belong in DNS: without the next one, as long as nobody has published it beside another."""
+    """Return the keys that belong in DNS: without the next one, as long as nobody has published it with another."""
     found = published_keys(keys)
     return tuple([key for key in found if key.metadata.phase is not Phase.GENERATED]) or found
 

@@ -21,7 +21,7 @@ _MOST_SERVERS = 3  # of a zone that are asked until one answers
 
 
 def zones_in_dns(domains: Iterable[str], lookup: Lookup) -> dict[str, str]:
-    """Return domain → the zone that its key records are in, where DNS tells; a top-level domain tells nothing.
+    """Return domain → the zone that its key records are in, where DNS shows it; a top-level domain shows nothing.
 
     Raises UsageError for a malformed name server.
     """

@@ -11,17 +11,18 @@ from dkimctl.why.on_settings import verified
 
 
 def check_peer(world: World, mail: Mail) -> None:
-    """Raise Decided for a client whose mail is left alone."""
+    """Raise Decided for a client whose mail is ignored."""
     peers = world.data_sets.get("PeerList")
     fit = HostList(peers).fit(mail.client, mail.name) if peers else None
     if peers and fit and not fit.negated:
         raise Decided(
-            MailOutcome.UNSIGNED, f"{mail.client} is in PeerList ({peers.at(fit.row)}): its mail is left alone"
+            MailOutcome.UNSIGNED,
+            f"{mail.client} is in PeerList ({peers.at(fit.row)}): its mail is neither signed nor verified",
         )
 
 
 def check_exempt(world: World, domain: str) -> None:
-    """Raise Decided for a domain whose mail is left alone."""
+    """Raise Decided for a domain whose mail is ignored."""
     exempt = world.data_sets.get("ExemptDomains")
     row = next((r for r in exempt.rows if r.key.lower() == domain.lower()), None) if exempt else None
     if exempt and row:

@@ -67,8 +67,8 @@ def _from_tables(world: World, keys: DataSet, signing: DataSet, address: str, st
         load(world, entry, steps)
         entries.append(Loaded(entry, wanted.signer, algorithm))
     if len(entries) > 2:
-        # its list of requests is linked from the first to the newest alone (dkimf_add_signrequest)
-        steps.append(WhyStep("sender", f"{len(entries)} rows fit: the daemon signs by the first and the last alone"))
+        # its list of requests links only the first and the newest (dkimf_add_signrequest)
+        steps.append(WhyStep("sender", f"{len(entries)} rows fit: the daemon signs only by the first and the last"))
         entries = [entries[0], entries[-1]]
     return entries
 

@@ -48,8 +48,8 @@ def refile(tree: Tree) -> None:
     tree.conf("SigningTable", f"refile:{SIGNING}")
 
 
-def written_anew(tree: Tree) -> None:
-    """A key in use has lost its rows: somebody wrote the SigningTable anew."""
+def rewritten(tree: Tree) -> None:
+    """A key in use has lost its rows: someone rewrote the SigningTable."""
     metadata = Metadata("rsa", 2048, "2026-01-01T00:00:00Z", phase=Phase.ACTIVE)
     tree.write(KEY.replace(".private", ".json"), to_json(metadata), 0o600, OPENDKIM)
     tree.write(SIGNING, "example.org mail._domainkey.example.com\n")

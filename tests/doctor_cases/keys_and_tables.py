@@ -1,6 +1,6 @@
 """Broken keys and tables."""
 
-from tests.doctor_cases.base import BOM, DIRECTORY, NAME, Case, both, encrypted, pem, refile, written_anew
+from tests.doctor_cases.base import BOM, DIRECTORY, NAME, Case, both, encrypted, pem, refile, rewritten
 from tests.host_tree import (
     KEY,
     KEYS,
@@ -49,7 +49,7 @@ KEY_CASES = [
     Case("key is empty", 2, "DKIM611", lambda t: t.key(KEY, b"")),
     Case("key is the public half", 2, "DKIM611", lambda t: t.key(KEY, b"-----BEGIN PUBLIC KEY-----\nMII\n")),
     Case("key is encrypted", 2, "DKIM612", lambda t: t.key(KEY, encrypted())),
-    Case("a table that was written anew", 4, "DKIM776", written_anew),
+    Case("a table that was rewritten", 4, "DKIM776", rewritten),
     Case("key of 768 bits", 2, "DKIM613", lambda t: t.key(KEY, WEAK)),
     Case("key of 1024 bits", 2, "DKIM616", lambda t: t.key(KEY, pem("rsa", 1024))),
     Case("relative key path", 2, "DKIM617", lambda t: t.swap(KEYS, KEY, "keys/mail.private")),

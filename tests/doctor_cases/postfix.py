@@ -187,7 +187,7 @@ POSTFIX_CASES = [
     ),
     Case("milters by client", 10, "DKIM831", lambda t: t.main("smtpd_milter_maps", "cidr:/etc/postfix/milters")),
     Case(
-        "logins that the daemon is not told of",
+        "logins that the daemon does not learn of",
         10,
         "DKIM829",
         both(

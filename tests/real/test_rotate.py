@@ -104,7 +104,7 @@ def set_deferred(relay: Relay, transports: str) -> None:
     relay.machine.run("postfix", "reload")
 
 
-def test_a_held_domain_is_left_alone(signing: Relay) -> None:
+def test_a_held_domain_is_not_touched(signing: Relay) -> None:
     """After `hold` nothing is made; after `resume` it goes on."""
     assert at(signing.machine, 0, "hold", DOMAIN)["hold"]["changed"]
     assert not at(signing.machine, 0, "hold", DOMAIN)["hold"]["changed"]

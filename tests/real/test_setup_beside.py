@@ -131,7 +131,7 @@ def test_a_daemon_that_was_started_otherwise(relay: Relay, ovh: Sandbox, port: i
     assert signed(relay, port) == before
 
 
-def test_another_signer_is_said_and_postfix_left_alone(relay: Relay, ovh: Sandbox, port: int) -> None:
+def test_another_signer_is_said_and_postfix_not_touched(relay: Relay, ovh: Sandbox, port: int) -> None:
     """A milter elsewhere that Postfix asks is named; while no opendkim runs, Postfix stays as it is, exit 3, not 0."""
     relay.machine.run("postconf", "-e", "smtpd_milters = inet:signer.test:8891, inet:127.0.0.1:11332")
     before = relay.machine.read("/etc/postfix/main.cf")
@@ -158,5 +158,5 @@ def test_another_signer_is_said_and_postfix_left_alone(relay: Relay, ovh: Sandbo
 def test_a_milter_that_is_taken_for_opendkim_and_is_not_is_not_replaced(relay: Relay, ovh: Sandbox, port: int) -> None:
     """Something else answers at opendkim's usual port: mail that it signs would go unsigned; nothing is installed."""
     relay.machine.run("postconf", "-e", "smtpd_milters = inet:127.0.0.1:8891")
-    with milter(with_field("X-Signed", "by somebody else"), port=8891):
+    with milter(with_field("X-Signed", "by another program"), port=8891):
         assert_refused(relay, "is not the opendkim of this host", "a setup would replace it")

@@ -4,7 +4,7 @@ CREATE SEQUENCE dkimctl.worker AS integer CYCLE; -- a number for each worker's s
 GRANT USAGE ON SEQUENCE dkimctl.worker TO dkimctl_control;
 
 -- True while a worker's session lives: it holds an advisory lock, which the server frees when the session ends, however
--- that comes about. VOLATILE, so that it is looked up anew for a row that changed while a claim waited for it.
+-- that comes about. VOLATILE, so that it is looked up again for a row that changed while a claim waited for it.
 CREATE FUNCTION dkimctl.is_at_work(worker integer) RETURNS boolean
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
     SELECT EXISTS (

@@ -38,7 +38,7 @@ class SimulatedRelay:
     fetched: int = 0
     """Bytes."""
     is_away: bool = False
-    """True while the database hears nothing of it; it signs on."""
+    """True while the database hears nothing of it; it keeps signing."""
     absences: int = 0
     """Those that are over."""
     _away_from: int = 0

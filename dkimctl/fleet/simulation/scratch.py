@@ -52,7 +52,7 @@ def clean_server(server: Database) -> Iterator[None]:
 
 def _drop_left(server: Database) -> None:
     for (left,) in server.rows(_LEFT, (_PREFIX,)):
-        with suppress(DkimctlError):  # somebody else's, or dropped by another simulation just now
+        with suppress(DkimctlError):  # another user's, or dropped by another simulation just now
             server.run(f'DROP DATABASE IF EXISTS "{left}"')
 
 

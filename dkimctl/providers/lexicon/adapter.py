@@ -16,7 +16,7 @@ from dkimctl.providers.lexicon.options import ServiceOptions
 from dkimctl.providers.limit import RateLimit
 
 TIMEOUT = 120.0  # seconds for one operation, which may be several requests; the library has no timeout of its own
-INSTALL = "install it beside dkimctl: pip install 'dkimctl[lexicon]'"
+INSTALL = "install it with dkimctl: pip install 'dkimctl[lexicon]'"
 _QUERY = re.compile(r"\?\S*")  # some services take the password in the address
 
 

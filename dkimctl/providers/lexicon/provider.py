@@ -106,7 +106,7 @@ class LexiconProvider:
         """Do nothing: the library makes each change effective by itself."""
 
     def is_active(self, zone: str) -> bool | None:
-        """Return None: the library cannot tell."""
+        """Return None: the library does not know."""
         return None
 
     def _forget(self, zone: str) -> None:

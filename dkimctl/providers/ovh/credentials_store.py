@@ -35,7 +35,7 @@ def refuse_unstorable(path: Path, credentials: Credentials) -> None:
 
 
 def store(path: Path, credentials: Credentials, clock: Clock) -> Path | None:
-    """Write the three keys into `path`, mode 0600; a file with another consumer key is kept as a copy beside it.
+    """Write the three keys into `path`, mode 0600; a file with another consumer key is kept as a copy next to it.
 
     Returns the path of that copy. Raises Refused where other users could replace the file, DiskError.
     """

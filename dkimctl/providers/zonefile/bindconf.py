@@ -22,7 +22,7 @@ class BindZone:
 
     path: Path
     journal: Path | None
-    """The configured path of the journal; None: beside the file."""
+    """The configured path of the journal; None: next to the file."""
     dynamic: str
     """The setting by which the server writes the file itself, such as `update-policy`; empty when there is none."""
     only_reads_file: bool
@@ -113,7 +113,7 @@ def _zone(
         dynamic = f"type {kind}"
     elif _block("update-policy", block) is not None or _value("update-policy", block):
         dynamic = "update-policy"
-    elif _allows_somebody(_block("allow-update", block) or inherited):
+    elif _allows_clients(_block("allow-update", block) or inherited):
         dynamic = "allow-update"
     signed = _value("inline-signing", block) != "no" and bool(
         _value("dnssec-policy", block) not in ("", "none") or _value("inline-signing", block)
@@ -127,7 +127,7 @@ def _is_on(value: str) -> bool:
     return value in ("yes", "true", "1")
 
 
-def _allows_somebody(entries: Sequence[Statement] | None) -> bool:
+def _allows_clients(entries: Sequence[Statement] | None) -> bool:
     return any(entry.words and entry.words[0] not in _NOBODY for entry in entries or ())
 
 

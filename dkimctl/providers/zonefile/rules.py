@@ -1,4 +1,4 @@
-"""What makes a name server refuse a zone file, beside its syntax."""
+"""What makes a name server refuse a zone file whose syntax is right."""
 
 import re
 

@@ -41,7 +41,7 @@ class DkimpyMilter(Signer):
         return tuple(rendering.installed_sockets(settings))
 
     def listens_at(self, settings: Settings) -> MilterSocket | None:
-        """Return where dkimctl was told that it listens."""
+        """Return where it listens by dkimctl's configuration."""
         return parse_socket(settings.signing.socket)
 
     def dry_run(self, rendering: Rendering, settings: Settings, staged: Mapping[str, Path]) -> str:

@@ -125,7 +125,7 @@ def _hiding(where: str, row: Row, what: str) -> Notice:
 
 
 def few(notices: Iterable[Notice | None]) -> tuple[Notice, ...]:
-    """The blocking ones first, then a few others: a table with 100,000 faults is not told line by line."""
+    """The blocking ones first, then a few others: a table with 100,000 faults is not listed line by line."""
     found = sorted((notice for notice in notices if notice), key=lambda notice: not notice.blocking)
     more = len(found) - _SHOWN
     return (*found[:_SHOWN], Notice(f"and {counted(more, 'more line')} like these")) if more > 0 else tuple(found)

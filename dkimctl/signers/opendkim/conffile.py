@@ -23,7 +23,7 @@ _HEADER = b"""\
 
 
 def sealed(body: bytes) -> bytes:
-    """`body` as a file that can be told from an edited one."""
+    """Return `body` with a digest, by which an edited file is recognised."""
     return _HEADER + _SEAL + sha256(body).hexdigest().encode() + b"\n\n" + body
 
 

@@ -1,4 +1,4 @@
-"""The rows of a table that people wrote beside ours."""
+"""The rows of a table that are not ours."""
 
 from dkimctl.opendkim.managed_block import Foreign
 from dkimctl.opendkim.tables import Row, rows

@@ -14,7 +14,7 @@ from dkimctl.signers.rendered import SigningKey
 
 
 class RowNames:
-    """The names of our rows beside the lines of people in the two tables.
+    """The names of our rows among other people's lines in the two tables.
 
     A key whose domain is the name of a row of theirs has the name of its record; so has one that a line of theirs calls
     by that, as it was when our rows had such names.

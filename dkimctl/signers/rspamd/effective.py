@@ -53,7 +53,7 @@ def reasons_for_unsigned(sender_domain: str, client: str, login: str) -> Iterato
 
 
 def habits() -> Habits:
-    """Return how it signs, for somebody who takes its keys over."""
+    """Return how it signs, for an installation that takes its keys over."""
     options = signing_options()
     if options is None:
         return Habits("rspamd's configuration cannot be read here", "see why: rspamadm configdump dkim_signing")
@@ -61,7 +61,7 @@ def habits() -> Habits:
     other = [name for name in _USE_DOMAIN if options.get(name, "header") != "header"]
     if unknown or other:
         decides = unknown or f"{other[0]} = {options[other[0]]}"
-        return Habits(f"{decides} decides which domain signs in rspamd, and dkimctl signs by the From address alone")
+        return Habits(f"{decides} decides which domain signs in rspamd, and dkimctl signs by the From address only")
     networks = options.get("sign_networks", ())
     listed = [*map_lines(networks)] if isinstance(networks, str) else [str(network) for network in networks]
     trusted = dict.fromkeys((*(_PRIVATE if options.get("sign_local", True) else ()), *listed))
@@ -139,7 +139,7 @@ def _of_another_user(options: Mapping[str, Any], domain: str, login: str) -> Ite
 
 
 def signing_domain(options: Mapping[str, Any], sender: str, client: str, login: str) -> tuple[str, str]:
-    """Return the domain whose key rspamd takes, and why none can be told; one of both is empty."""
+    """Return the domain whose key rspamd takes, and why it is not known; one of the two is empty."""
     unknown = next((name for name in _NOT_FOLLOWED if options.get(name)), "")
     if unknown:
         return "", f"{unknown} decides, which is not followed"

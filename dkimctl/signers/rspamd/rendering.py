@@ -111,13 +111,13 @@ def _networks(settings: Settings) -> tuple[list[str], list[str]]:
 
 def _proxy(socket: MilterSocket) -> bytes:
     host = f"[{socket.host}]" if ":" in socket.host else socket.host or "*"
-    # the socket's directory is set-group-id to Postfix, so the mode alone lets it in
+    # the socket's directory is set-group-id to Postfix, so the mode is enough to let it in
     place = f"{socket.path} mode=0660" if socket.is_unix else f"{host}:{socket.port}"
     return f'milter = yes;\nbind_socket = "{place}";\n'.encode()
 
 
 def _signing(keys: tuple[SigningKey, ...], *, alone: bool) -> Content:
-    """`alone`: nobody else has a say, so that private networks are only trusted when they are named."""
+    """`alone`: no other file decides, so that private networks are only trusted when they are named."""
 
     def lines() -> Iterator[bytes]:
         yield _HEADER
@@ -159,6 +159,6 @@ def _notices(settings: Settings, theirs: Foreign, others: Iterable[str]) -> Iter
     override = f"{PLACE}/override.d/{SIGNING}"
     if read_file(settings.at(override)):
         yield Notice(
-            f"{override} wins over everything that dkimctl tells rspamd",
+            f"{override} overrides what dkimctl writes for rspamd",
             f"look whether it must: cat {shell_word(override)}",
         )

@@ -44,7 +44,7 @@ class Rspamd(Signer):
         return parse_socket(settings.signing.socket), parse_socket(SIGNERS[self.name].socket)
 
     def listens_at(self, settings: Settings) -> MilterSocket | None:
-        """Return where dkimctl was told that it listens; told nothing, where its own configuration says."""
+        """Return where it listens by dkimctl's configuration, or else by its own."""
         is_told = settings.signing.socket != SIGNERS[self.name].socket
         found = None if is_told or not settings.is_live else configdump.milter_socket()
         return found or parse_socket(settings.signing.socket)

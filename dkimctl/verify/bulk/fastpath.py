@@ -157,7 +157,7 @@ class FastPath:
                     self._arrived(name)
             else:
                 if data[3] & 15 in _NO:
-                    name.window.lost(name.started)  # perhaps it was asked too fast: the engine will tell
+                    name.window.lost(name.started)  # perhaps it was asked too fast: the engine finds out
                 self._hand_over(name)
         self._expire(time.monotonic() - min(self._patience, 0.1 + 4 * self._slowest))
 
@@ -184,7 +184,7 @@ class FastPath:
     def _ask_for_proof(self, name: Pending) -> None:
         """In a signed zone the record's own signature may be broken: the resolver is asked for the record as well."""
         assert self._resolver is not None
-        name.asked_proof = bytes(bytearray(name.asked_text))  # another object: answers are told apart by identity
+        name.asked_proof = bytes(bytearray(name.asked_text))  # another object: answers are distinguished by identity
         name.missing += 1
         self._resolver.ask(name.asked_proof, name)
 

@@ -34,7 +34,7 @@ _OF_THE_NAME = {
     entry.code for entry in (presence.WILDCARD, presence.ALIAS, presence.DNAME, presence.DISAGREE, presence.UNREACHABLE)
 }
 """What a wildcard changes nothing about."""
-_JUDGED = 8  # of several records at one name: enough to tell the right one and what the others are
+_JUDGED = 8  # of several records at one name: enough to find the right one and what the others are
 
 
 _NOTHING = Judgement(None, None, (), None)
@@ -111,7 +111,7 @@ def _without_wildcard(one: Finding, found: Survey) -> Finding:
 
 
 def _to_publish(target: Target, found: Survey, held: _Texts, findings: tuple[Finding, ...], judge: Judge) -> str | None:
-    """Return the text whose publishing repairs what was found; None where nothing does, or where it is there alone."""
+    """Return the text whose publishing repairs what was found; None where nothing does, or where it is the only one."""
     publish = held.publish
     if publish is None and any(f.code in _FIXED_BY_PUBLISHING for f in findings):
         publish = right_text(target, held.said.record) or next(

@@ -1,4 +1,4 @@
-"""A conclusion from resolvers alone, where a firewall lets nothing else out: weaker, and it says so."""
+"""A conclusion from resolvers only, where a firewall lets nothing else out: weaker, and it says so."""
 
 from collections.abc import Callable
 
@@ -15,7 +15,7 @@ _UNREACHED = {presence.UNREACHABLE.code, presence.NOT_ASKED.code}
 def judge_through_resolvers(
     found: Survey, target: Target, judge: Callable[[str, Target], Judgement], noticed: list[Finding]
 ) -> Judgement:
-    """Accept what at least two resolvers that somebody named all serve, if it is right; else say what they hold.
+    """Accept what at least two resolvers that the user named all serve, if it is right; else say what they hold.
 
     What nobody serves yet may be a memory of theirs (RFC 2308), so no error is concluded from it.
     """

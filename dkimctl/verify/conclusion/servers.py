@@ -106,8 +106,8 @@ def judge_presence(
         seen = f"{most} TXT records: " + ", ".join(f"“{_abridged(text)}”" for text in texts[:_SHOWN])
         fix = f"keep “{_abridged(keep)}” and delete the others" if keep else None
         noticed.append(finding(presence.SEVERAL, name, seen + (", …" if most > _SHOWN else ""), fix=fix))
-    beside = "a name beside it that nobody published has the same answer"
-    noticed += [finding(presence.WILDCARD, wild, beside) for wild in found.wildcards]
+    neighbour = "a neighbouring name that nobody published has the same answer"
+    noticed += [finding(presence.WILDCARD, wild, neighbour) for wild in found.wildcards]
     noticed += [finding(e.entry, found.owner, f"there is a key record at {e.name}") for e in found.elsewhere]
 
 
@@ -118,7 +118,7 @@ def _fix_for_difference(answered: list[ServerAnswer]) -> str | None:
         return None
     return (
         f"the serial is {serials.pop()} at each of them, so no transfer will make them equal: the copies were edited "
-        "apart. Edit the zone at the primary alone, with a higher serial"
+        "apart. Edit the zone only at the primary, with a higher serial"
     )
 
 

@@ -1,4 +1,4 @@
-"""What happened to a p= that was damaged on its way into DNS, where it can be told."""
+"""What happened to a p= that was damaged on its way into DNS, where that can be seen."""
 
 import base64
 import binascii
@@ -13,7 +13,7 @@ _MOST_DIFFERENT = 3  # characters; a key that differs in more is another one
 
 
 def damage_in(value: str, kind: str, expected: PublicKey | None, *, is_cut: bool) -> str:
-    """Return what is wrong with a p= that holds no whole key, in words; empty when that cannot be told.
+    """Return what is wrong with a p= that holds no whole key, in words; empty when that is not known.
 
     `value`: as written in the record. `kind`: of the k= tag. `is_cut`: its own length field says that more must
     follow.

@@ -61,7 +61,7 @@ def judge_key(record: KeyRecord, text: str, target: Target, noticed: list[Findin
 
 
 def published_private(record: KeyRecord) -> PublicKey | None:
-    """Return the public half of a private key that somebody published as p=; None for anything else."""
+    """Return the public half of a private key that was published as p=; None for anything else."""
     from dkimctl.keys.pem import public_half_of  # only here: it loads the library, which no right record needs
 
     return public_half_of(_decode(record.get("p"), "")[0])
@@ -107,7 +107,7 @@ def _unusable(fault: PublicKeyFault, kind: str, data: bytes, text: str, owner: s
     if data.startswith(_OPENSSH):
         return finding(form.NO_KEY, owner, "p= holds a key in the form of OpenSSH")
     if b"\x06\x03\x55\x04\x03" in data:
-        return finding(form.NO_KEY, owner, "p= holds a certificate, not the public key alone")
+        return finding(form.NO_KEY, owner, "p= holds a certificate, not only the public key")
     return finding(form.NO_KEY, owner, f"p= holds {fault.value}")
 
 

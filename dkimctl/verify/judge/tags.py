@@ -1,4 +1,4 @@
-"""The tags of a record beside its key."""
+"""The tags of a record other than its key."""
 
 from dkimctl.catalogue import record_form as form
 from dkimctl.catalogue import record_tags as tags

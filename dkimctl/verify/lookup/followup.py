@@ -70,7 +70,7 @@ async def find_misplaced(
 
 
 async def is_wildcard(name: str, zone: Zone, answers: tuple[ServerAnswer, ...]) -> bool:
-    """Return whether a name beside this one that nobody can have published has the same texts, or the same CNAME."""
+    """Return whether a neighbouring name that nobody can have published has the same texts, or the same CNAME."""
     endpoint = _reachable(zone, answers)
     if endpoint is None:
         return False
@@ -139,7 +139,7 @@ async def ask_delegated(name: str, resolution: Resolution) -> tuple[str, tuple[S
 
 
 async def _zone_above(name: str, resolution: Resolution) -> Zone | None:
-    """Return the nearest zone above that the resolvers know; all names are asked at once, lest each takes its time."""
+    """Return the nearest zone above that the resolvers know; all names are asked at once: delays do not add up."""
     labels = name.split(".")
     names = [".".join(labels[at:]) for at in range(1, len(labels))]
     replies = await ask(*(Question(resolution.preferred, one, Type.SOA, recursive=True) for one in names))

@@ -44,7 +44,7 @@ class Survey:
     """The zone above, when the domain is in none of its own nor in one below a top-level domain."""
     resolvers: tuple[ServerAnswer, ...] = ()
     resolvers_are_chosen: bool = False
-    """True when somebody named these resolvers, and more than one."""
+    """True when the user named these resolvers, and more than one."""
     elsewhere: list[MisplacedRecord] = field(default_factory=list)
     wildcards: list[str] = field(default_factory=list)
     """The names on the way, of `aliases`, that only a wildcard answers for."""
@@ -179,7 +179,7 @@ def _is_expected(text: str, target: Target) -> bool:
 
 
 def _is_record(text: str, target: Target) -> bool:
-    """Return True for any key record; the expected key alone is proof enough, and found faster."""
+    """Return True for any key record; the expected key is proof enough, and found faster."""
     if target.expected is not None and _is_expected(text, target):
         return True
     return isinstance(parse_record(text), KeyRecord)

@@ -1,4 +1,4 @@
-"""Checks of what opendkim leaves alone by its settings, although it is meant to be signed: peers, exempt domains."""
+"""Checks of what opendkim ignores by its settings, although it is meant to be signed: peers, exempt domains."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -21,8 +21,8 @@ _EXEMPT = replace(
 )
 
 
-def check_left_alone(world: World) -> Iterator[Diagnosis]:
-    """Check that PeerList and ExemptDomains leave nothing alone that is to be signed."""
+def check_ignored_mail(world: World) -> Iterator[Diagnosis]:
+    """Check that PeerList and ExemptDomains exclude nothing that is to be signed."""
     if world.opendkim.signs:
         yield from _peers(world)
         yield from _exempt(world)
@@ -35,7 +35,7 @@ def _peers(world: World) -> Iterator[Diagnosis]:
     hosts = HostList(peers)
     rows = {fit.row: host for host in LOOPBACK if (fit := hosts.fit(host, "localhost")) and not fit.negated}
     for row, host in rows.items():
-        seen = f"{peers.at(row)}: {row.key}: {host} is in PeerList, and its mail is left alone"
+        seen = f"{peers.at(row)}: {row.key}: {host} is in PeerList, and its mail is neither signed nor verified"
         yield diagnosis(c.LOOPBACK, "PeerList", seen, without_row(world, peers, row))
 
 
