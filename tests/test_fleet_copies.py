@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dkimctl.clock import SYSTEM_CLOCK
-from dkimctl.config.settings import Settings
+from dkimctl.config.settings import SIGNERS, Settings
 from dkimctl.errors import CheckFailed
 from dkimctl.fleet import apply as applying
 from dkimctl.fleet.apply import Applied, apply
@@ -78,3 +78,16 @@ def test_lines_of_a_person_are_kept_with_their_table(settings: Settings) -> None
     table.write_bytes(table.read_bytes() + b"mine.example one._domainkey.b.example\n")
     put(settings, 2, fleet_key("c.example", "one"))
     assert copies(settings) == ["KeyTable", "SigningTable"]
+    for generation in range(3, 6):
+        put(settings, generation, fleet_key(f"d{generation}.example", "one"))
+    assert copies(settings) == ["KeyTable", "SigningTable"]  # what the first of these passes found
+    assert b"mine.example" in table.read_bytes()
+
+
+@pytest.mark.parametrize("signer", SIGNERS)
+def test_no_signer_has_a_copy_with_every_pass(tmp_path: Path, signer: str) -> None:
+    """Whatever its files are."""
+    settings = settings_for(tmp_path).signed_by(signer)
+    for generation in range(1, 5):
+        put(settings, generation, fleet_key(f"d{generation}.example", "one"))
+    assert copies(settings) == []

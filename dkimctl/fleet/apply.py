@@ -130,19 +130,20 @@ def _install_keys(
             raise made.reload_failed
         new = {name: error for name, error in _failures(made).items() if name[0] not in held_back}
         if not new:
-            _keep(made, render.rendering, settings)
+            _keep(made, settings, is_as_left=before is not None)
             _note(settings, render, made, held_back)
             return _result(render.rendering.keys, made, failed)
         _take_back(made, settings)
         failed.update(new)
 
 
-def _keep(made: Attempt, rendering: Rendering, settings: Settings) -> None:
-    """End an attempt that is to stay, and keep no copy of what the fleet's database has: there may be one a minute.
+def _keep(made: Attempt, settings: Settings, *, is_as_left: bool) -> None:
+    """End an attempt that is to stay; keep a dated copy only of what nobody else has: there may be a pass a minute.
 
-    A table with nothing but rows of this program is such a thing; what else was changed stays in a dated copy.
+    Files as a pass has left them (`is_as_left`) are no such thing: a person's lines in them were copied when that pass
+    first found them. Nor is a table with nothing but rows of this program, which come from the fleet's database.
     """
-    if rendering.is_part:
+    if is_as_left:
         return remove_copies(made, settings)
     tables = signer_of(settings).tables(settings)
     return remove_copies(made, settings, of_these=tables.paths if tables else ())

@@ -123,6 +123,8 @@ _TROUBLE = {
     "A new version": "Upgrade dkimctl on every host, then type dkimctl fleet upgrade on the control host.",
     "Requests to DNS services": "One credential has one budget: dkimctl publish --rate, and the pauses that a service"
     " asks for, hold for all control hosts together.",
+    "Copies of replaced files": "A relay keeps a dated copy below /var/backups/dkimctl only of files in which something"
+    " changed since its last sync; lines of a person are in the first of them. Remove old ones as you like.",
     "Monitoring": "dkimctl status --format nagios on the control host; or, with a role that is a member of"
     " dkimctl_reader, dkimctl fleet status --format prometheus and the views dkimctl.overview, dkimctl.domains,"
     " dkimctl.keys and dkimctl.relays.",
