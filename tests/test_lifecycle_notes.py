@@ -30,6 +30,7 @@ on_relays = st.builds(
     left=instants,
     pinned=st.lists(st.text(string.hexdigits, min_size=1), max_size=3).map(tuple),
     is_away=st.just(False),
+    is_lost=st.just(False),
 )
 junk = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
