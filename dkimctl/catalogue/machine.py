@@ -72,7 +72,7 @@ CLOCK_NOT_TRUSTED = entry(
 UNITS_OUTDATED = entry(
     918,
     WARNING,
-    "systemd's units are not those that this dkimctl and its configuration ask for",
+    "the systemd units do not match this dkimctl and its configuration",
     "They are of another version, of an older dkimctl.toml or of another role in a fleet, or run a dkimctl that is "
     "gone: rotate may run at other hours, lack the right to write a file, or not run.",
     "sudo dkimctl init",

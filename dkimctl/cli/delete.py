@@ -19,16 +19,15 @@ if TYPE_CHECKING:
 )
 @click.argument("domain", shell_complete=complete_domains)
 @click.argument("selector", required=False, shell_complete=complete_selectors)
-@click.option("--stop-signing", is_flag=True, help="Also a key that signs: mail goes out unsigned from then on.")
-@click.option("--under-way", is_flag=True, help="Also a key whose mail may be in transit: it fails from then on.")
+@click.option("--stop-signing", is_flag=True, help="Also delete a key that signs: mail leaves unsigned from then on.")
+@click.option("--under-way", is_flag=True, help="Also delete a key whose mail may be in transit: that mail then fails.")
 @click.option("--dry-run", is_flag=True, help="Show what would be done.")
 def command(app: App, domain: str, selector: str | None, stop_signing: bool, under_way: bool, dry_run: bool) -> int:
     """Delete an unused key, or a whole domain: out of the tables, then its records, then the private keys.
 
-    A key that signs is refused without --stop-signing. What mail in transit needs is kept until that is delivered;
-    of a whole domain rotate removes it later. A record that is not of exactly this key is not touched. On the
-    control host of a fleet the relays are told to stop first, and nothing is removed before each of them has
-    confirmed it.
+    A key that signs is refused without --stop-signing. What mail in transit needs is kept until it is delivered; for a
+    whole domain rotate removes it later. A record with anything but exactly this key is not touched. On the control
+    host of a fleet the relays have to stop first: nothing is removed before each of them has confirmed it.
     """
     from dkimctl.lifecycle.delete import Consent
     from dkimctl.names import domain_name, selector_name

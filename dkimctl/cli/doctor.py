@@ -31,9 +31,9 @@ def command(app: App, fix: bool, dns: bool | None, form: str) -> int:
     """Check this host: keys, opendkim, Postfix, sockets, clock.
 
     Every finding has a code, the exact file and line, and the command that fixes it. Exit code: 0 right, 1 an error was
-    found, 3 something could not be checked. With --format nagios those of a Nagios plug-in: 0 OK, 1 WARNING,
-    2 CRITICAL, 3 UNKNOWN, also for every error; one line is printed, with -v one more for each problem.
-    -q prints what is wrong, and nothing else.
+    found, 3 something could not be checked. With --format nagios the exit codes of a Nagios plug-in: 0 OK,
+    1 WARNING, 2 CRITICAL, 3 UNKNOWN, also when doctor fails; it prints one line, with -v one more for each problem.
+    -q prints only what is wrong.
     """
     from dkimctl.doctor.knownbad import skipped_comparisons
     from dkimctl.doctor.repair import apply_repairs

@@ -19,10 +19,10 @@ from dkimctl.cli.layout import DIRECTORY, CommandGroup
 def command() -> None:
     """Keep the keys of many relays in one database.
 
-    To begin, on the control host: fleet init; fleet import for keys that are there; init, whose timer rotates. On each
-    relay, whose own role in the database has been granted dkimctl_relay: fleet join NAME, then init, whose timer syncs.
-    On the control host: fleet approve NAME. All of them name the database in dkimctl.toml: [fleet] database. The whole
-    of it, line by line: man dkimctl-fleet.
+    To begin, on the control host: fleet init; fleet import for existing keys; init, whose timer rotates. On each relay,
+    whose own role in the database has been granted dkimctl_relay: fleet join NAME, then init, whose timer syncs. On the
+    control host: fleet approve NAME. All of them name the database in dkimctl.toml: [fleet] database. Step by step: man
+    dkimctl-fleet.
 
     On the control host, where the operator's identity is (`fleet init` makes it), setup, genkey, record, publish,
     rotate, hold, resume, revoke, delete, status, verify-dns, doctor and why work on the fleet's keys. On a relay

@@ -11,11 +11,11 @@ from dkimctl.cli.frame import command as make_command
 def command(app: App, uninstall: bool) -> int:
     """Install a daily timer for rotate, hook directories, and a commented dkimctl.toml.
 
-    On a relay of a fleet it is a timer for fleet sync, every minute, and a unit that asks once before the signer
-    starts; dkimctl-sync-watch.service, for changes at once, is installed and not enabled. A file that a person
-    wrote or changed is neither replaced nor removed. Units that a package has are used from there, unless dkimctl.toml
-    asks for others. Run it again after an upgrade, after a change of the paths or hours in dkimctl.toml, or after
-    fleet join; doctor says when that is due.
+    On a relay of a fleet the timer runs fleet sync every minute, and a unit runs it once before the signer starts;
+    dkimctl-sync-watch.service, for changes at once, is installed but not enabled. A file that you wrote or changed is
+    neither replaced nor removed. Units from a package are used as they are, unless dkimctl.toml needs others. Run it
+    again after an upgrade, after a change of the paths or hours in dkimctl.toml, or after fleet join; doctor says
+    when that is due.
     """
     from dkimctl.output.initial import show_init
     from dkimctl.timer import init

@@ -33,13 +33,13 @@ _FOR_PROGRAMS = ("nagios", "prometheus")
 def command(app: App, domains: tuple[str, ...], form: str) -> int:
     """Show the state of every key: phase, kind, age, and the next step with its date.
 
-    With a DOMAIN also the life of its keys, past and planned, removed ones included. The metadata next to the keys
-    are read and no name server is asked; verify-dns does that. Of a step that rotate could not do it says why. OVH
-    is asked once, when the credential expires that published keys. On the control host of a fleet the relays are
-    shown too, unless a DOMAIN is named; fleet status, with fewer rights, shows only them. Exit code: 0 right, 1 a
-    finding is an error, 3 something could not be read or asked. With --format nagios those of a Nagios plug-in: 0
-    OK, 1 WARNING (also where a person has to act), 2 CRITICAL, 3 UNKNOWN; one line is printed, with -v one more for
-    each problem. -q prints nothing while all is right.
+    With a DOMAIN also the history and the future of its keys, removed ones included. Reads the metadata next to the
+    keys and queries no name server; verify-dns does that. Shows why rotate could not do a step. Asks OVH once when
+    the credential expires that published keys. On the control host of a fleet the relays are shown too, unless a
+    DOMAIN is named; fleet status, with fewer rights, shows only them. Exit code: 0 right, 1 a finding is an error, 3
+    something could not be read or asked. With --format nagios the exit codes of a Nagios plug-in: 0 OK, 1 WARNING
+    (also where a person has to act), 2 CRITICAL, 3 UNKNOWN; it prints one line, with -v one more for each problem.
+    -q prints nothing while all is right.
     """
     from dkimctl.findings import exit_code
     from dkimctl.lifecycle.status import status

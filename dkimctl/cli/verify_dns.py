@@ -75,8 +75,8 @@ def command(
     Without DOMAIN, every managed domain. The record is compared with the private key on this disk; for a domain without
     a key here, name the selector with -s. With the extra badkeys, keys known to be bad are found as well (lists of
     fewer than 200 names). Exit code: 0 right, 1 an error was found, 3 something could not be checked. With --format
-    nagios those of a Nagios plug-in: 0 OK, 1 WARNING, 2 CRITICAL (an error was found), 3 UNKNOWN, also for
-    every error; one line is printed, with -v one more for each problem. -q prints nothing while all is right.
+    nagios the exit codes of a Nagios plug-in: 0 OK, 1 WARNING, 2 CRITICAL (an error was found), 3 UNKNOWN, also when
+    verify-dns fails; it prints one line, with -v one more for each problem. -q prints nothing while all is right.
     """
     if form == "schema":
         show_schema(click.get_current_context())

@@ -9,8 +9,8 @@ from dkimctl.manual.roff import definitions, escape, example, prose, section, se
 _DESCRIPTION = """\
 /etc/dkimctl/dkimctl.toml is optional: a domain is managed as soon as it has a key, and every key below has a default
 or may be left out. --config FILE or DKIMCTL_CONFIG names another file. The file is TOML. All mistakes in it are
-reported at once, with table and key, and nothing is done then. To a user who may not enter /etc/dkimctl, as the Debian
-package makes it, it is as if it were absent.
+reported at once, with table and key, and nothing is done then. For a user without access to /etc/dkimctl, which the
+Debian package closes to others, the file counts as absent.
 
 Secrets do not belong in this file. Each provider reads its own from a file of mode 0600 or from the environment.
 """

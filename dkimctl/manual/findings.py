@@ -7,7 +7,7 @@ from dkimctl.findings import Entry
 from dkimctl.manual.roff import escape, prose, section, see_also, title
 
 _DESCRIPTION = """\
-A finding has a code that stays the same for ever, a severity, what was seen, and what to do. `error` makes a check
+A finding has a code that never changes, a severity, what was seen, and what to do. `error` makes a check
 exit with 1, `unknown` (it could not be checked) with 3; `warning`, `info` and `ok` with 0.
 dkimctl inspect CODE prints one of these entries.
 """

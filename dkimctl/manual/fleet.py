@@ -6,11 +6,11 @@ from typing import NamedTuple
 from dkimctl.manual.roff import definitions, escape, example, prose, section, see_also, title
 
 _DESCRIPTION = """\
-Several relays sign with the same keys, which lie sealed in one PostgreSQL database (14 or newer). The control host
-makes keys, publishes their records and rotates them; it may be one of the relays, or any other host, and there may be
-several. Each relay fetches what changed, proves by a message that it signs with it, and reports that. No relay signs
-with a key that another one lacks, and no old key is taken away before each relay has confirmed that it signs with it no
-more. Mail is signed from local files: the database may be away for any time.
+Several relays sign with the same keys, which are stored encrypted in one PostgreSQL database (14 or newer). The
+control host makes keys, publishes their records and rotates them; it may be one of the relays, or any other host, and
+there may be several. Each relay fetches what changed, proves by a message that it signs with it, and reports that. No
+relay signs with a key that another one lacks, and no old key is removed before each relay has confirmed that it no
+longer signs with it. Mail is signed from local files: the database may be down for any length of time.
 
 The database alone decrypts nothing. /etc/dkimctl/fleet.age on the control host opens the keys, and
 /etc/dkimctl/relay.age on each relay.
@@ -48,17 +48,17 @@ WALK = (
     ),
     Step(
         "2. The control host",
-        "Keep a copy of /etc/dkimctl/fleet.age apart from the database: without it no private key can be read. Keys"
-        " that are there are imported, from this host's key directory or from another one, which stays as it is. With"
-        " init the timer rotates.",
+        "Keep a copy of /etc/dkimctl/fleet.age apart from the database: without it no private key can be read."
+        " Existing keys are imported from this host's key directory or from another one, which is not changed. init"
+        " installs the timer that rotates.",
         ("control# dkimctl fleet init", "control# dkimctl fleet import /srv/old-keys", "control# dkimctl init"),
     ),
     Step(
         "3. Each relay",
         "It gets a role of its own, a member of dkimctl_relay, with a password or a certificate; pg_hba.conf lets it in"
-        " with TLS. It has no key before its fingerprint was compared. With init its timer syncs every minute, and"
-        " before the signer starts it asks whether a key was revoked meanwhile. Where changes are to arrive at once:"
-        " systemctl enable --now dkimctl-sync-watch",
+        " with TLS. It gets no key until its fingerprint has been compared. init installs a timer that syncs every"
+        " minute; before the signer starts the relay asks whether a key was revoked meanwhile. For changes to arrive at"
+        " once: systemctl enable --now dkimctl-sync-watch",
         (
             "postgres$ createuser -g dkimctl_relay mx1",
             "mx1# dkimctl fleet join mx1",
@@ -94,8 +94,8 @@ WALK = (
     ),
     Step(
         "6. Removing a relay",
-        "Drained, it accepts no mail, and nothing waits for it; approve puts it back into service. Removed, it gets"
-        " no more keys, and all keys are sealed again; it still has its keys in the clear: if others may have got them,"
+        "A drained relay accepts no mail, and nothing waits for it; approve puts it back into service. A removed one"
+        " gets no more keys, and all keys are sealed again; it still has its keys in the clear: if others may have got them,"
         " remove it with --compromised.",
         (
             "control# dkimctl fleet drain mx2",
@@ -105,7 +105,7 @@ WALK = (
     ),
     Step(
         "7. Leaving the fleet",
-        "All keys as one host's key directory: copy it to /etc/opendkim/keys there, and go on without a fleet.",
+        "Export all keys as a key directory, copy it to /etc/opendkim/keys on one host, and continue without a fleet.",
         ("control# dkimctl fleet export --output /root/keys",),
     ),
 )
@@ -138,8 +138,8 @@ def fleet_page() -> str:
         *section("NAME", ["dkimctl\\-fleet \\- many relays with one truth in PostgreSQL"]),
         *section("DESCRIPTION", prose(_DESCRIPTION)),
         *section("CONFIGURATION", _configuration()),
-        *section("A WALK", (line for step in WALK for line in _step(step))),
-        *section("WHEN SOMETHING HAPPENS", definitions(_TROUBLE.items())),
+        *section("WALK-THROUGH", (line for step in WALK for line in _step(step))),
+        *section("TROUBLESHOOTING", definitions(_TROUBLE.items())),
         *see_also(("dkimctl-fleet-init (1)", "dkimctl-fleet-sync (1)", "dkimctl-fleet-status (1)", "dkimctl.toml (5)")),
     ]
     return "\n".join(lines) + "\n"
