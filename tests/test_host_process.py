@@ -1,6 +1,7 @@
 """Processes of this machine: whose files they read."""
 
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,3 +43,20 @@ def test_process_whose_files_are_ours_is_here(tmp_path: Path, script: str, is_he
         process = read_process(pid)
         assert process is not None
         assert process.is_here is is_here
+
+
+@needs(root=True)
+def test_process_whose_root_was_removed_is_not_here(tmp_path: Path) -> None:
+    """A daemon that outlived its container: nothing that it read is there any more."""
+    root = tmp_path / "root"
+    root.mkdir()
+    script = "import os, sys; os.chroot(sys.argv[1]); os.chdir('/'); print('ready', flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", script, str(root)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        root.rmdir()
+        found = read_process(process.pid)
+        process.kill()
+    assert found is not None
+    assert not found.is_here

@@ -95,8 +95,10 @@ def _files(pid: int | str) -> tuple[tuple[int, int], ...]:
     try:
         root = _PROC / str(pid) / "root"
         seen = (os.stat(root), os.lstat(root / "etc"))
-    except OSError:
+    except PermissionError:
         return _files("self") if pid != "self" else ()
+    except OSError:  # its container is gone
+        return ()
     return tuple((status.st_dev, status.st_ino) for status in seen)
 
 
