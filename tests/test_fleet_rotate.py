@@ -27,8 +27,7 @@ from dkimctl.lifecycle.machine import read_machine
 from dkimctl.lifecycle.plan import Action, Do, Plan, Wait
 from dkimctl.lifecycle.policy import DAY, Policy
 from dkimctl.lifecycle.relays import Canary, NotHeld
-from dkimctl.lifecycle.run import Rotated
-from dkimctl.lifecycle.steps import StepOutcome
+from dkimctl.lifecycle.steps import Rotated, StepOutcome
 from tests.conftest import DkimctlInside
 from tests.fleets import configure
 from tests.postgres import Server

@@ -213,6 +213,14 @@ def test_after_a_long_gap_a_vanished_record_is_put_back_and_a_person_may_go_on(h
     assert (ZONE, "make") in said(asked)
 
 
+def test_the_calendar_says_that_the_clock_is_not_trusted(host: Host) -> None:
+    """It is not only empty."""
+    host.active("new")
+    host.state(last_run=ago(days=-30))
+    [row] = [one for one in host("rotate", "--dry-run", "--json").json["calendar"] if not one["domain"]]
+    assert row["step"].endswith("after this machine's clock: nothing is changed")
+
+
 def test_care_of_a_wrong_clock_ends(host: Host) -> None:
     """A date in the far future, noted under a wrong clock, counts as a day from now."""
     host.active("new")

@@ -29,7 +29,7 @@ def command(app: App, domain: str, selector: str | None, stop_signing: bool, und
     whole domain rotate removes it later. A record with anything but exactly this key is not touched. On the control
     host of a fleet the relays have to stop first: nothing is removed before each of them has confirmed it.
     """
-    from dkimctl.lifecycle.delete import Consent
+    from dkimctl.lifecycle.deletable import Consent
     from dkimctl.names import domain_name, selector_name
     from dkimctl.output.rotation import show_step, show_waits
 

@@ -13,7 +13,7 @@ from dkimctl.cli.frame import dns_options
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dkimctl.lifecycle.run import Rotated
+    from dkimctl.lifecycle.steps import Rotated
 
 
 @make_command(
@@ -54,7 +54,7 @@ def command(app: App, domains: tuple[str, ...], is_now: bool, is_single: bool, d
 
 def _leave_to_control_host(app: App) -> int:
     """Do nothing, for the timer of a relay: the keys of a fleet are rotated on its control host."""
-    from dkimctl.lifecycle.run import Rotated
+    from dkimctl.lifecycle.steps import Rotated
 
     app.terminal.note(
         "this host is a relay of a fleet: its keys are rotated on the control host; see dkimctl fleet sync"

@@ -5,7 +5,8 @@ from dkimctl.config.settings import Settings
 from dkimctl.errors import RUN_AGAIN, Unavailable
 from dkimctl.fleet.control_keys import fleet_keys
 from dkimctl.fleet.queue import Worker
-from dkimctl.lifecycle.delete import UNUSED_ONLY, Consent, delete
+from dkimctl.lifecycle.deletable import UNUSED_ONLY, Consent
+from dkimctl.lifecycle.delete import delete
 from dkimctl.lifecycle.due import Report
 from dkimctl.lifecycle.steps import RotationStep
 

@@ -10,7 +10,7 @@ from dkimctl.fleet.queue import Claim, Worker
 from dkimctl.keys.store import refuse_keyless
 from dkimctl.lifecycle.due import Report
 from dkimctl.lifecycle.rotate import rotate_shared
-from dkimctl.lifecycle.run import Rotated
+from dkimctl.lifecycle.steps import Rotated
 
 AT_ONCE = 200
 """Domains that are claimed together: other workers get the next ones."""

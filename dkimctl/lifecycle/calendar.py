@@ -49,6 +49,9 @@ def calendar(
     found: list[Appointment] = []
     now = instant(clock.now())
     machine = read_machine(settings, now, relays)
+    if machine.clock_problem:
+        why = f"waits: {machine.clock_problem}: nothing is changed"
+        found.append(Appointment(at_text(now), "", "", why, is_due=False))
     for domain in domains:
         try:
             gathered, policy, planned = preview(settings, store, domain, machine, clock)

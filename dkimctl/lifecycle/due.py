@@ -7,7 +7,7 @@ from dkimctl.keys.store import Key
 from dkimctl.lifecycle.gather import Gathered
 from dkimctl.lifecycle.plan import Action, Do, Plan
 from dkimctl.lifecycle.policy import DAY, Policy
-from dkimctl.lifecycle.steps import RotationStep
+from dkimctl.lifecycle.steps import RotationStep, StepOutcome
 
 Report = Callable[[RotationStep], None]
 
@@ -45,3 +45,14 @@ def when_again(planned: Plan, now: int) -> int | None:
         return None
     hour = now + 3600
     return min(planned.due or hour, hour) if waits else planned.due or now + DAY
+
+
+def as_before(due: Due) -> RotationStep:
+    """Return the step for a look or a proof that found nothing new."""
+    return RotationStep(due.domain, due.key.selector, due.action.do, StepOutcome.DONE, "all is as it was noted before")
+
+
+def following(due: Due) -> str:
+    """Return an action that comes next, in words."""
+    subject = " ".join(filter(None, (due.domain, due.selector)))
+    return f"{subject}: {due.action.do} ({due.action.why})"

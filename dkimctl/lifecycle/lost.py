@@ -6,10 +6,10 @@ Those that sign no more are retired as ever.
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-from dkimctl.errors import shell_word
+from dkimctl.errors import DkimctlError, shell_word
 from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import Key, LifecycleStore
-from dkimctl.lifecycle.steps import RotationStep, StepOutcome
+from dkimctl.lifecycle.steps import RotationStep, StepOutcome, failed_step
 from dkimctl.signers.base import Names
 
 
@@ -30,10 +30,21 @@ def lost_keys(
         yield RotationStep(domain, key.selector, None, StepOutcome.FAILED, proof, hint, exit_code=1)
 
 
-def damaged_key(key: Key, others: Iterable[Key], *, is_automatic: bool) -> RotationStep:
-    """Return the failed step for a key that signs and whose file holds no key any more."""
-    hint = way_out(key, others, is_used=True, command="" if is_automatic else "rotate --now")
-    return RotationStep(key.domain, key.selector, None, StepOutcome.FAILED, why_damaged(key), hint, exit_code=1)
+def damaged_keys(store: LifecycleStore, keys: Iterable[Key], *, is_automatic: bool) -> Iterator[RotationStep]:
+    """Yield a failed step for each of these keys, which sign and whose file holds no key any more."""
+    for key in keys:
+        others = store.keys(key.domain)
+        hint = way_out(key, others, is_used=True, command="" if is_automatic else "rotate --now")
+        yield RotationStep(key.domain, key.selector, None, StepOutcome.FAILED, why_damaged(key), hint, exit_code=1)
+
+
+def unusable_keys(store: LifecycleStore, keys: Iterable[Key]) -> Iterator[RotationStep]:
+    """Yield what keeps the file of each of these keys from being used, of a domain that signs with none."""
+    for key in keys:
+        try:
+            store.public(key)
+        except DkimctlError as error:
+            yield failed_step(key.domain, "", None, error)
 
 
 def why_lost(key: Key, *, is_used: bool) -> str:

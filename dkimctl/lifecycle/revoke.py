@@ -19,8 +19,7 @@ from dkimctl.lifecycle.notes import at_text, instant, read_leak, read_on_relay, 
 from dkimctl.lifecycle.planning import Do
 from dkimctl.lifecycle.queue import count_from, queued_mail
 from dkimctl.lifecycle.rotate import rotate
-from dkimctl.lifecycle.run import Rotated
-from dkimctl.lifecycle.steps import RotationStep, StepOutcome
+from dkimctl.lifecycle.steps import Rotated, RotationStep, StepOutcome
 
 Run = Callable[[Sequence[str], Collection[str], Report], Rotated]
 """Does what is due for these domains; the rotation of the second ones begins."""

@@ -14,8 +14,8 @@ from dkimctl.lifecycle.gather import REPLACED
 from dkimctl.lifecycle.machine import STATE_DIRECTORY, make_state_directory, note_run
 from dkimctl.lifecycle.plan import Do
 from dkimctl.lifecycle.relays import Relays
-from dkimctl.lifecycle.run import Rotated, Run
-from dkimctl.lifecycle.steps import StepOutcome
+from dkimctl.lifecycle.run import Run
+from dkimctl.lifecycle.steps import Rotated, StepOutcome
 
 
 def rotate(

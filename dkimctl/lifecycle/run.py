@@ -1,49 +1,37 @@
 """A run of `rotate`: what is due of each domain is chosen, done, read back and noted; then the plan is made again."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import chain
 
 from dkimctl.clock import Clock
 from dkimctl.config.settings import Settings
 from dkimctl.errors import DkimctlError, shell_word
-from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import LifecycleStore
 from dkimctl.lifecycle.at_rest import due_of, rest_of
-from dkimctl.lifecycle.due import Due, Report, when_again
-from dkimctl.lifecycle.gap import after_gap
+from dkimctl.lifecycle.due import Due, Report, as_before, following, when_again
+from dkimctl.lifecycle.gap import about_time
 from dkimctl.lifecycle.gather import Gathered, Machine, note_first, note_left
-from dkimctl.lifecycle.hooks import Occasion, Stage, run_hooks
-from dkimctl.lifecycle.lost import damaged_key, lost_keys
-from dkimctl.lifecycle.machine import STATE, has_daemon, read_machine
-from dkimctl.lifecycle.notes import at_text, instant
-from dkimctl.lifecycle.plan import Action, Do, Plan, Wait, plan
+from dkimctl.lifecycle.lost import damaged_keys, lost_keys, unusable_keys
+from dkimctl.lifecycle.machine import has_daemon, read_machine
+from dkimctl.lifecycle.notes import instant
+from dkimctl.lifecycle.plan import Action, Do, Plan, plan
 from dkimctl.lifecycle.planning import acts_by_itself
 from dkimctl.lifecycle.policy import Policy
 from dkimctl.lifecycle.preview import look_at
 from dkimctl.lifecycle.reading import lives, readable
 from dkimctl.lifecycle.relays import Relays
-from dkimctl.lifecycle.steps import TO_BE_CONTINUED, RotationStep, StepOutcome, failed_step
+from dkimctl.lifecycle.run_hooks import RunHooks
+from dkimctl.lifecycle.steps import (
+    Rotated,
+    RotationStep,
+    StepOutcome,
+    failed_step,
+    waiting_step,
+    when_text,
+)
 from dkimctl.lifecycle.troubles import TroubleNotes
 from dkimctl.names import counted
-
-
-@dataclass(frozen=True, slots=True)
-class Rotated:
-    """The result of a run."""
-
-    steps: tuple[RotationStep, ...]
-    waits: tuple[RotationStep, ...]
-    """What the domains of this run wait for now."""
-    due: str | None
-    """When a run has something to do again, if nothing happens until then: RFC 3339, UTC."""
-    next: str | None = None
-    """The step that comes next, where one is due: after `single`, or left for the next run."""
-
-    @property
-    def exit_code(self) -> int:
-        """The worst of the steps and waits."""
-        return max((step.exit_code for step in (*self.steps, *self.waits)), default=0)
 
 
 @dataclass(slots=True)
@@ -67,16 +55,16 @@ class Run:
     _told: set[str] = field(default_factory=set)
     """The domains of which was said what is wrong with the files of their keys."""
     _troubles: TroubleNotes = field(init=False)
-    _changed: dict[str, None] = field(default_factory=dict)
-    """The domains of which something was changed, in order."""
+    _hooks: RunHooks = field(init=False)
     _new_keys: int = 0
     _may_switch: bool = True
     _machine: Machine | None = None
     _returned: int | None = None
-    _is_gap_said: bool = False
+    _is_time_said: bool = False
 
     def __post_init__(self) -> None:
         self._troubles = TroubleNotes(self.store, self.clock)
+        self._hooks = RunHooks(self.settings, self._say)
 
     def machine(self) -> Machine:
         """Return what was read of the machine; read again after a switch."""
@@ -88,7 +76,8 @@ class Run:
 
     def result(self) -> Rotated:
         """Return what was done, and what is waited for."""
-        return Rotated(tuple(self.steps), tuple(chain.from_iterable(self.waits.values())), _text(self.due), self.next)
+        waits = tuple(chain.from_iterable(self.waits.values()))
+        return Rotated(tuple(self.steps), waits, when_text(self.due), self.next)
 
     @property
     def _now(self) -> int:
@@ -96,13 +85,9 @@ class Run:
 
     def work(self, pending: list[str], *, single: bool) -> None:
         """Do what is due, one action of each domain at a time, actions of one kind together."""
-        if problem := self.machine().clock_problem:
-            hint = f"set the clock (chrony); if it is right: rm {shell_word(STATE)}"
-            step = RotationStep("", "", None, StepOutcome.WAITS, f"{problem}: nothing is changed", hint)
-            self._say(replace(step, exit_code=TO_BE_CONTINUED))
-        elif not self._is_gap_said and (gap := after_gap(self.machine())):
-            self._is_gap_said = True
-            self._say(gap)
+        if not self._is_time_said and (said_of_time := about_time(self.machine())):
+            self._is_time_said = True
+            self._say(said_of_time)
         while dues := list(self._choose(pending)):
             first = [due for due in dues if due.action.do is not Do.SWITCH] or dues
             if single:
@@ -112,11 +97,11 @@ class Run:
                 self._perform(do, [due for due in first if due.action.do is do])
             if single:
                 if len(self.steps) == said:  # routine looks and proofs that find all as before are not told otherwise
-                    self._say(_as_before(first[0]))
+                    self._say(as_before(first[0]))
                 self._machine = None
                 self._troubles.settle(first[0].domain, tried=(first[0].action.do, first[0].selector))
-                following = next(self._choose([due.domain for due in first]), None)
-                self.next = _following(following) if following else None
+                then = next(self._choose([due.domain for due in first]), None)
+                self.next = following(then) if then else None
                 return
             self._machine = None if any(due.action.do is Do.SWITCH for due in first) else self._machine
             self._look_again(first)
@@ -126,10 +111,7 @@ class Run:
         """Do one kind of action, with the hooks before a domain's first change and after a switch."""
         self._attempted.update(_attempt(due.domain, due.action) for due in group)
         if do not in (Do.LOOK, Do.PROVE):
-            for due in group:
-                if due.domain not in self._changed:
-                    self._changed[due.domain] = None
-                    self._run_hooks(Stage.PRE, due)
+            self._hooks.before(group)
         begin = len(self.steps)
         from dkimctl.lifecycle.effects import Effects  # only here: an idle run, the usual one, needs none of it
 
@@ -137,26 +119,11 @@ class Run:
         self._may_switch &= effects.perform(do, group)
         if do is Do.SWITCH:
             done = {step.domain for step in self.steps[begin:] if step.outcome is StepOutcome.DONE}
-            for due in group:
-                if due.domain in done:
-                    self._run_hooks(Stage.DEPLOY, due)
-
-    def _run_hooks(self, stage: Stage, due: Due) -> None:
-        old = next((key.selector for key in due.gathered.facts.keys if key.is_used), "")
-        phase = Phase.ACTIVE if stage is Stage.DEPLOY else due.key.phase if due.action.key else ""
-        self._report_hooks(stage, Occasion(due.domain, due.selector, old, phase, due.action.do))
-
-    def _report_hooks(self, stage: Stage, occasion: Occasion) -> None:
-        for result in run_hooks(self.settings, stage, occasion):
-            if result.problem:
-                hint = "fix it, and do by hand what it should have done: it does not run again for this step"
-                step = RotationStep(occasion.domain, "", None, StepOutcome.FAILED, result.problem, hint, exit_code=1)
-                self._say(step)
+            self._hooks.after_switch([due for due in group if due.domain in done])
 
     def end(self) -> None:
         """Run the hooks of the end of a run, where it changed anything."""
-        if self._changed:
-            self._report_hooks(Stage.POST, Occasion(" ".join(self._changed)))
+        self._hooks.at_end()
 
     def _look_again(self, dues: Iterable[Due]) -> None:
         """After a record was changed its name is looked up again in the same run."""
@@ -205,10 +172,11 @@ class Run:
         self._told.add(domain)
         goes_on = bool(found.begun) or acts_by_itself(policy, found.facts)
         installed, now = self.machine().installed, self.clock.now()
-        for step in lost_keys(self.store, domain, installed, now, is_automatic=goes_on):
+        for step in (
+            *lost_keys(self.store, domain, installed, now, is_automatic=goes_on),
+            *damaged_keys(self.store, found.damaged, is_automatic=goes_on),
+        ):
             self._say(step)
-        for key in found.damaged:
-            self._say(damaged_key(key, self.store.keys(domain), is_automatic=goes_on))
         return True
 
     def _finish(self, domain: str) -> None:
@@ -253,24 +221,17 @@ class Run:
         signs = any(key.is_used for key in found.facts.keys)
         hint = "" if signs else f"have one sign: dkimctl setup {shell_word(domain)}"
         if not signs:
-            self._name_unusable(found)
+            for step in unusable_keys(self.store, found.keys.values()):
+                self._say(step)
         if planned.due is not None:
             self.due = min(self.due or planned.due, planned.due)
         if due := when_again(planned, self._now):
             self.dues[domain] = due
-        self.waits[domain] = [_waiting(domain, wait, hint) for wait in planned.waits]
+        self.waits[domain] = [waiting_step(domain, wait, hint) for wait in planned.waits]
         for action in planned.actions:
             if why := self._why_not(action):
                 self.waits[domain].append(RotationStep(domain, "", None, StepOutcome.WAITS, why))
                 self.next = self.next or f"{domain}: {action.do} (left for the next run: dkimctl rotate)"
-
-    def _name_unusable(self, found: Gathered) -> None:
-        """Say of each key of a domain that signs with none what keeps its file from being used."""
-        for key in found.keys.values():
-            try:
-                self.store.public(key)
-            except DkimctlError as error:
-                self._say(failed_step(key.domain, "", None, error))
 
     def _say(self, step: RotationStep) -> None:
         self.steps.append(step)
@@ -283,21 +244,3 @@ class Run:
 def _attempt(domain: str, action: Action) -> tuple[str, Do, str]:
     """Return what names an action of a run: its key, or the algorithm of one that makes a key."""
     return domain, action.do, action.key or action.algorithm
-
-
-def _waiting(domain: str, wait: Wait, hint: str) -> RotationStep:
-    code, shown = (TO_BE_CONTINUED, hint or wait.hint) if wait.needs_person else (0, "")
-    return RotationStep(domain, "", None, StepOutcome.WAITS, wait.on, shown, _text(wait.until), code)
-
-
-def _as_before(due: Due) -> RotationStep:
-    return RotationStep(due.domain, due.key.selector, due.action.do, StepOutcome.DONE, "all is as it was noted before")
-
-
-def _following(due: Due) -> str:
-    subject = " ".join(filter(None, (due.domain, due.selector)))
-    return f"{subject}: {due.action.do} ({due.action.why})"
-
-
-def _text(at: int | None) -> str | None:
-    return None if at is None else at_text(at)

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from dkimctl.errors import DkimctlError
-from dkimctl.lifecycle.plan import Do
+from dkimctl.lifecycle.notes import at_text
+from dkimctl.lifecycle.plan import Do, Wait
 
 TO_BE_CONTINUED = 3
 """The exit code of what waits for a person."""
@@ -54,3 +55,32 @@ def failed_step(domain: str, selector: str, action: Do | Ending | None, error: D
     return RotationStep(
         domain, selector, action, StepOutcome.FAILED, error.message, hint=error.hint, exit_code=error.exit_code
     )
+
+
+def waiting_step(domain: str, wait: Wait, hint: str) -> RotationStep:
+    """Return what a domain waits for; `hint`: what a person does about it, where the wait does not say it."""
+    code, shown = (TO_BE_CONTINUED, hint or wait.hint) if wait.needs_person else (0, "")
+    return RotationStep(domain, "", None, StepOutcome.WAITS, wait.on, shown, when_text(wait.until), code)
+
+
+def when_text(at: int | None) -> str | None:
+    """Return an instant as in JSON."""
+    return None if at is None else at_text(at)
+
+
+@dataclass(frozen=True, slots=True)
+class Rotated:
+    """The result of a run."""
+
+    steps: tuple[RotationStep, ...]
+    waits: tuple[RotationStep, ...]
+    """What the domains of this run wait for now."""
+    due: str | None
+    """When a run has something to do again, if nothing happens until then: RFC 3339, UTC."""
+    next: str | None = None
+    """The step that comes next, where one is due: after `single`, or left for the next run."""
+
+    @property
+    def exit_code(self) -> int:
+        """The worst of the steps and waits."""
+        return max((step.exit_code for step in (*self.steps, *self.waits)), default=0)

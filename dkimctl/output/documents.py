@@ -22,9 +22,8 @@ from dkimctl.install.uninstall import Removed
 from dkimctl.lifecycle.calendar import Appointment
 from dkimctl.lifecycle.history import LedgerKey
 from dkimctl.lifecycle.revoke import Revocation
-from dkimctl.lifecycle.run import Rotated
 from dkimctl.lifecycle.status import Status
-from dkimctl.lifecycle.steps import RotationStep
+from dkimctl.lifecycle.steps import Rotated, RotationStep
 from dkimctl.output.demo import Scene
 from dkimctl.output.fleet_relays import SyncedValue
 from dkimctl.output.generation import FailedKeyValue, KeyValue

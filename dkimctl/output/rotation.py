@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from dkimctl.keys.store import Key
     from dkimctl.lifecycle.calendar import Appointment
     from dkimctl.lifecycle.revoke import Exposed, Revocation
-    from dkimctl.lifecycle.run import Rotated
+    from dkimctl.lifecycle.steps import Rotated
     from dkimctl.output.terminal import Terminal
 
 
