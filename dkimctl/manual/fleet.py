@@ -95,8 +95,8 @@ WALK = (
     Step(
         "6. Removing a relay",
         "A drained relay accepts no mail, and nothing waits for it; approve puts it back into service. A removed one"
-        " gets no more keys, and all keys are sealed again; it still has its keys in the clear: if others may have got them,"
-        " remove it with --compromised.",
+        " gets no more keys, and all keys are sealed again; it still has its keys in the clear: if others may have got"
+        " them, remove it with --compromised.",
         (
             "control# dkimctl fleet drain mx2",
             "control# dkimctl fleet approve mx2",
