@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from pwd import getpwnam
 
@@ -292,6 +293,50 @@ def test_a_password_is_in_a_file_of_mode_0600_or_nowhere(postgres: Server, fleet
         open_fleet(Settings())
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PGCLIENTENCODING", "SQL_ASCII"),
+        ("PGDATESTYLE", "German, DMY"),
+        ("PGTZ", "Asia/Tokyo"),
+        ("PGOPTIONS", "-c session_replication_role=replica -c bytea_output=escape -c intervalstyle=iso_8601"),
+        ("PGOPTIONS", "-c statement_timeout=1 -c default_transaction_isolation=serializable"),
+    ],
+)
+def test_the_environment_changes_no_session(
+    postgres: Server, fleet_database: str, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    """What libpq takes from it says where the server is, and not how values are read or whether triggers run."""
+    monkeypatch.setenv(name, value)
+    _has_its_own_settings(postgres, fleet_database)
+
+
+def test_a_server_with_other_formats(postgres: Server, fleet_database: str) -> None:
+    """As an operator sets them for all databases, or for this one."""
+    for setting in ("datestyle = 'German, DMY'", "intervalstyle = iso_8601", "bytea_output = escape"):
+        postgres.run(f"ALTER DATABASE {fleet_database} SET {setting}")
+    _has_its_own_settings(postgres, fleet_database)
+
+
+def _has_its_own_settings(postgres: Server, name: str) -> None:
+    with connect(postgres.url(name)) as database:
+        moment = datetime(2026, 12, 1, 5, tzinfo=UTC)
+        read = database.row("SELECT 'é', %s::timestamptz, interval '90 min', '\\x00ff'::bytea", (moment,))
+        assert read == ("é", moment, timedelta(minutes=90), b"\x00\xff")
+        assert database.row("SELECT 'x'::text, current_setting('session_replication_role')") == ("x", "origin")
+        before = generation(database)
+        add_key(database, "a.example")
+        assert generation(database) == before + 1
+
+
+def test_a_function_of_another_role_is_never_called(postgres: Server, fleet_database: str) -> None:
+    """Before PostgreSQL 15 every role may make some in the schema `public`."""
+    postgres.run("GRANT CREATE ON SCHEMA public TO PUBLIC", fleet_database)
+    postgres.run("CREATE FUNCTION public.length(varchar) RETURNS int RETURN -1", fleet_database)
+    with connect(postgres.url(fleet_database)) as database:
+        assert database.value("SELECT length('abc'::varchar)") == 3
+
+
 def test_a_read_only_database_is_no_place_to_write(postgres: Server, fleet_database: str) -> None:
     """A standby is named as what it is."""
     with connect(postgres.url(fleet_database)) as database:
@@ -310,16 +355,18 @@ def test_a_full_disk_is_named_and_nothing_is_half_done() -> None:
         server.run("CREATE DATABASE full_one TABLESPACE small")
         with connect(server.url("full_one")) as database:
             migrate(database)
-            database.run("CREATE TABLE filler (text text)")
+            database.run("CREATE TABLE public.filler (text text)")
             with pytest.raises(Unavailable, match="is full") as refused:
                 for _ in range(1000):
-                    database.run("INSERT INTO filler SELECT repeat(md5(n::text), 9) FROM generate_series(1, 9000) AS n")
+                    database.run(
+                        "INSERT INTO public.filler SELECT repeat(md5(n::text), 9) FROM generate_series(1, 9000) AS n"
+                    )
             assert "free disk space" in refused.value.hint
             with pytest.raises(Unavailable, match="is full"), database.transaction():
                 for number in range(9999):
                     add_key(database, f"d{number}.example")
             assert (generation(database), database.value("SELECT count(*) FROM dkimctl.key")) == (0, 0)
-            database.run("DROP TABLE filler")
+            database.run("DROP TABLE public.filler")
             database.run("CHECKPOINT")
             add_key(database, "a.example")
             assert generation(database) == 1

@@ -19,18 +19,33 @@ CHANNEL = "dkimctl"
 _DEFAULTS: dict[str, object] = {
     "application_name": "dkimctl",
     "connect_timeout": 10,
+    "client_encoding": "utf8",
+    "options": "",  # not those of PGOPTIONS, which may switch off what the schema relies on
     # a connection that died without a word is noticed within a minute, on this side and on the server's
     "keepalives_idle": 20,
     "keepalives_interval": 10,
     "keepalives_count": 4,
 }
-_SERVER_SETTINGS = (
-    "SELECT set_config('tcp_keepalives_idle', '20', false), set_config('tcp_keepalives_interval', '10', false), "
-    "set_config('tcp_keepalives_count', '4', false), set_config('TimeZone', 'UTC', false), "
-    "set_config('client_min_messages', 'error', false), "
+_SESSION = {
+    "tcp_keepalives_idle": "20",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "4",
+    "client_min_messages": "error",
     # a relay must never have seen a generation that a crash of the server takes back
-    "set_config('synchronous_commit', 'on', false)"
-)
+    "synchronous_commit": "on",
+    # no function or operator that another role made is called in place of PostgreSQL's own
+    "search_path": "pg_catalog, pg_temp",
+    # a server, a role or PGDATESTYLE may have others; in these, values are read
+    "TimeZone": "UTC",
+    "DateStyle": "ISO, YMD",
+    "IntervalStyle": "postgres",
+    "bytea_output": "hex",
+    "extra_float_digits": "1",
+    "standard_conforming_strings": "on",
+    "default_transaction_isolation": "read committed",
+}
+"""What every session sets, whatever the server, the role and the environment say."""
+_SET = "SELECT " + ", ".join(f"pg_catalog.set_config('{name}', '{value}', false)" for name, value in _SESSION.items())
 
 
 class Database:
@@ -159,7 +174,7 @@ def connect(conninfo: str, *, patience: int = 0) -> Database:
             **{**_DEFAULTS, **given, **({"connect_timeout": patience} if patience else {})},
             autocommit=True,
         )
-        connection.execute(_SERVER_SETTINGS)
+        connection.execute(_SET.encode())
         if patience:
             connection.execute("SELECT set_config('statement_timeout', %s, false)", (f"{patience}s",))
     except pg.Error as error:
