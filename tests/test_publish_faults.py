@@ -113,7 +113,7 @@ class Bench:
             consumer_key=variables["OVH_CONSUMER_KEY"],
         )
         clock = manual_clock()
-        provider = OvhProvider(credentials, clock, timeout=(0.1, 0.1))
+        provider = OvhProvider(credentials, clock, timeout=(0.3, 0.3))
         keys = self.store.keys(ZONE)
         ended = publish(Settings(), self.store, provider, keys, Choices(wait=False, ttl=TTL), clock=clock)
         errors = [one.error for one in ended if one.error]
