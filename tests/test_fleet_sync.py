@@ -71,6 +71,20 @@ def test_a_sealed_key_moved_to_another_row_is_refused_whole(fleet: RelayFleet) -
     assert fleet.database.value("SELECT problem FROM dkimctl.relay").startswith("nothing was changed")
 
 
+def test_many_domains_with_the_same_key(fleet: RelayFleet) -> None:
+    """Each has a row and a file of its own: what ends for one goes on for the others."""
+    relay, names = fleet.relay("mx1"), [f"d{number}.example" for number in range(300)]
+    shared = pair()
+    fleet.put(*(fleet_key(name, "one", key_pair=shared) for name in names))
+    relay.sync()
+    assert len(relay.rows()) == len(names) + 1
+    fleet.put(fleet_key(names[0], "one", Phase.PURGED, key_pair=shared, sealed=False))
+    relay.sync()
+    assert len(relay.rows()) == len(names)
+    there = {path.parent.name for path in relay.settings.key_directory.glob("d*.example/one.private")}
+    assert there == set(names[1:])
+
+
 def test_a_relay_waits_for_its_approval(fleet: RelayFleet) -> None:
     """Until the fingerprint was compared a relay gets nothing from the database; joining again is harmless."""
     relay = fleet.relay("mx1", approved=False)
