@@ -198,6 +198,7 @@ SYSTEM = (
     ),
     *(
         "/var/run/opendkim/opendkim.pid",
+        "/var/spool/postfix/pid/master.pid",  # whether Postfix was reloaded
         "/etc/tmpfiles.d/*",
         "/etc/opendkim/keys/example.*",
         "/etc/opendkim/keys/example.*/*",
