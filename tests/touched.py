@@ -204,12 +204,6 @@ SYSTEM = (
         "/etc/opendkim/keys/example.*/*",
     ),
     *("/var/lib/rspamd", f"/var/lib/dkimctl/rspamd/{SELECTOR}._domainkey.example.*.key"),
-    *(
-        "/run/dkimctl/**",
-        "/srv/out/**",
-        "/var/backups/dkimctl/**",
-        "/var/spool/postfix/*/*.sock",
-        "/var/spool/postfix/pid/master.pid",
-    ),
+    *("/run/dkimctl/**", "/srv/out/**", "/var/backups/dkimctl/**", "/var/spool/postfix/*/*.sock"),
 )
 """What only root can change and every program looks at; what is like a row above; what a command makes below a row."""
