@@ -41,6 +41,13 @@ def problem(severity: Severity, seen: str = "seen") -> Finding:
     return Finding("DKIM950", severity, "a title", "", seen, "")
 
 
+def signing_key(dkimctl: DkimctlInside) -> None:
+    """The key `mail` of one.example, with which the installed tables sign."""
+    genkey(dkimctl, "one.example", "mail", *SIGNS)
+    table = dkimctl.root / "etc/opendkim/KeyTable"
+    table.write_text("one.example one.example:mail:/etc/opendkim/keys/one.example/mail.private\n")
+
+
 def test_json_is_the_document_of_the_global_option(dkimctl_inside: DkimctlInside) -> None:
     """--format json and --json print the same."""
     genkey(dkimctl_inside, "one.example")
@@ -49,17 +56,27 @@ def test_json_is_the_document_of_the_global_option(dkimctl_inside: DkimctlInside
 
 def test_nagios_says_ok_when_every_domain_signs(dkimctl_inside: DkimctlInside) -> None:
     """One line with performance data, exit 0, and nothing on stderr; a second key that waits is no problem."""
-    genkey(dkimctl_inside, "one.example", "mail", *SIGNS)
+    signing_key(dkimctl_inside)
     genkey(dkimctl_inside, "one.example", "next")
+    configure(dkimctl_inside, 'provider = "zonefile:/nowhere"\n')
     run = dkimctl_inside("status", "--format", "nagios")
     [line] = run.out.splitlines()
     assert line.startswith("DKIM KEYS OK - 1 signing, 0 without an active key, 0 findings | generated=1 published=0 ")
     assert (run.code, run.err) == (0, "")
 
 
+def test_nagios_warns_of_an_active_key_that_no_table_names(dkimctl_inside: DkimctlInside) -> None:
+    """As after `uninstall`: what was noted of a key says nothing of what the signer reads."""
+    signing_key(dkimctl_inside)
+    (dkimctl_inside.root / "etc/opendkim/KeyTable").write_text("")
+    run = dkimctl_inside("status", "--format", "nagios")
+    assert "one.example: the signer's tables name no key of this domain, so its mail is not signed" in run.out
+    assert run.code == 1
+
+
 def test_nagios_warns_of_a_domain_that_does_not_sign(dkimctl_inside: DkimctlInside) -> None:
     """Exit 1; the first is named in the line, and with -v each has one of its own, with the command that is next."""
-    genkey(dkimctl_inside, "one.example", "mail", *SIGNS)
+    signing_key(dkimctl_inside)
     genkey(dkimctl_inside, "two.example", "mail")
     configure(dkimctl_inside, '[domains."bare.example"]\nprovider = "manual"\n')
     run = dkimctl_inside("status", "--format", "nagios", "-v")
@@ -96,7 +113,7 @@ def test_nagios_names_so_many_domains() -> None:
 
 def test_prometheus_reads_the_metrics(dkimctl_inside: DkimctlInside) -> None:
     """Phase, moments and whether the domain signs; exit code and silence as of the table."""
-    genkey(dkimctl_inside, "one.example", "mail", *SIGNS)
+    signing_key(dkimctl_inside)
     genkey(dkimctl_inside, "two.example", "mail", Phase.PUBLISHED)
     configure(dkimctl_inside, '[domains."bare.example"]\nprovider = "manual"\n')
     run = dkimctl_inside("status", "--format", "prometheus")
@@ -184,7 +201,7 @@ def test_nagios_warns_of_what_waits_for_a_person() -> None:
 
 def test_quiet_says_nothing_while_all_is_right(dkimctl_inside: DkimctlInside) -> None:
     """A cron job then mails only when someone has to act; a document is asked for, and printed all the same."""
-    genkey(dkimctl_inside, "one.example", "mail", *SIGNS)
+    signing_key(dkimctl_inside)
     run = dkimctl_inside("status", "-q")
     assert (run.code, run.out, run.err) == (0, "", "")
     assert dkimctl_inside("status", "-q", "--json").json["status"]["keys"]

@@ -62,7 +62,7 @@ def believed(settings: Settings, fleet: rows.FleetRow, relay: rows.RelayRow, *, 
     raise Refused(
         f"the database went back to generation {fleet.generation}, and this relay has {state.generation}: it may have "
         "been restored from an older backup, which does not know the newest keys; this relay keeps signing with them",
-        hint="restore a newer backup; or import the keys of one relay (dkimctl fleet import DIR), then on each relay: "
+        hint="restore a newer backup; or import the keys of one relay: dkimctl fleet import DIR; then on each relay: "
         "dkimctl fleet sync --accept-older",
     )
 

@@ -131,6 +131,15 @@ def lost_steps(life: Life, installed: Names, *, is_automatic: bool) -> Iterator[
         yield NextStep(key.domain, key.selector, None, None, False, why, hint, needs_person=True)
 
 
+def unused_steps(domain: str, life: Life) -> Iterator[NextStep]:
+    """Yield what a person does about keys that are noted as signing, in a domain of which the signer uses none."""
+    for key in life.keys:
+        if key.phase is Phase.ACTIVE:
+            why = "the signer's tables name no key of this domain, so its mail is not signed"
+            hint = f"dkimctl render-config --install; or end it: dkimctl delete {shell_word(domain)}"
+            yield NextStep(domain, key.selector, None, None, False, why, hint, needs_person=True)
+
+
 def damaged_step(key: Key, life: Life, *, is_automatic: bool) -> NextStep:
     """Return what a person does about a key that signs and whose file holds no key any more."""
     hint = _way_out(key, life, True, is_automatic)

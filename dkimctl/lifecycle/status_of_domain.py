@@ -15,7 +15,7 @@ from dkimctl.lifecycle.facts import KeyFacts
 from dkimctl.lifecycle.gather import Machine, is_deleted
 from dkimctl.lifecycle.key_status import KeyStatus, key_status
 from dkimctl.lifecycle.machine import read_machine
-from dkimctl.lifecycle.next_step import NextStep, damaged_step, lost_steps, next_steps, switch_to_come
+from dkimctl.lifecycle.next_step import NextStep, damaged_step, lost_steps, next_steps, switch_to_come, unused_steps
 from dkimctl.lifecycle.notes import at_text, instant
 from dkimctl.lifecycle.planning import acts_by_itself
 from dkimctl.lifecycle.preview import preview
@@ -104,7 +104,7 @@ class StatusReader:
             if rest := rest_of(self.settings, domain, life, self._machine, self.now):
                 return _Planned((switch_to_come(domain, rest),), (rest.selector,))
             if not (life.lost or self._is_used(domain, life, self._machine) or is_deleted(life.keys, life.notes)):
-                return _Planned()
+                return _Planned(tuple(unused_steps(domain, life)))
             found, policy, plan = preview(self.settings, self.store, domain, self._machine, self.clock, life)
             steps = next_steps(domain, found, policy, plan, self.now, read_troubles(life.notes, self.now))
             if self._machine.clock_problem and not life.notes.get("held"):
