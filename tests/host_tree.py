@@ -188,10 +188,15 @@ class Tree:
         self.key(path)
         self.swap(KEYS, KEY, path)
 
+    def copy_postfix_files(self) -> None:
+        """Copy what the real Postfix wants beside main.cf; sid's has it in /usr/share/postfix."""
+        for name in ("postfix-files", "dynamicmaps.cf"):
+            if (file := Path("/etc/postfix", name)).exists():
+                shutil.copy(file, self.at("/etc/postfix"))
+
     def namespace(self, script: str) -> "subprocess.CompletedProcess[str]":
         """Run a shell script where the tree's /etc, /run, /home and spool are this machine's."""
-        for name in ("postfix-files", "dynamicmaps.cf"):
-            shutil.copy(f"/etc/postfix/{name}", self.at("/etc/postfix"))
+        self.copy_postfix_files()
         self.directory("/var/lib/postfix", 0o755, POSTFIX)
         places = ("/etc", "/home", "/run", "/var/spool/postfix", "/var/lib/postfix")
         binds = [f"mount --bind {self.at(place)} {place}" for place in places]

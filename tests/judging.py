@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -73,8 +72,7 @@ def signed_from_outside(tree: Tree, port: int = 25) -> bool:
 
 def _judged(tree: Tree, mails: Mails) -> dict[str, Any]:
     """Return what the judge saw."""
-    for name in ("postfix-files", "dynamicmaps.cf"):
-        shutil.copy(f"/etc/postfix/{name}", tree.at("/etc/postfix"))
+    tree.copy_postfix_files()
     _complete(tree)
     tree.directory("/var/lib/postfix", 0o755, POSTFIX)
     if not tree.at("/etc/hosts").exists():
