@@ -1,6 +1,7 @@
 """Loads the configuration file and the environment. All mistakes of a file are reported at once."""
 
 import os
+import stat
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -20,8 +21,8 @@ from dkimctl.config.settings import (
     Settings,
     Signing,
 )
-from dkimctl.errors import ConfigError, UsageError, disk_errors, shell_word
-from dkimctl.files import read_file
+from dkimctl.errors import ConfigError, UsageError, shell_word
+from dkimctl.files import read_file, status_of
 from dkimctl.names import SLOTS, delegated_name, domain_name, port_number
 from dkimctl.programs import search
 
@@ -37,9 +38,8 @@ def load_settings(
     Raises ConfigError with every problem found, DiskError when the file cannot be read.
     """
     top = Path(root or environment.get("DKIMCTL_ROOT") or "/")
-    with disk_errors(f"look at --root {top}"):  # which is_dir() may not, below a directory that others cannot pass
-        is_there = top.is_dir()
-    if not is_there:
+    found = status_of(top)
+    if found is None or not stat.S_ISDIR(found.st_mode):
         raise UsageError(f"--root {top} is not a directory", hint=f"make it first: mkdir -p {shell_word(top)}")
     named = file or environment.get("DKIMCTL_CONFIG")
     settings = Settings(root=top)

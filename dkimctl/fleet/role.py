@@ -2,6 +2,7 @@
 
 from dkimctl.config.settings import Settings
 from dkimctl.errors import Refused
+from dkimctl.files import is_there
 from dkimctl.fleet.identity import IDENTITY
 from dkimctl.fleet.state import STATE
 from dkimctl.install.eligible_keys import installed_keys
@@ -14,7 +15,7 @@ def is_control(settings: Settings) -> bool:
     """
     if not settings.fleet:
         return False
-    return settings.at(settings.fleet.identity).exists() or not is_member(settings)
+    return is_there(settings.at(settings.fleet.identity)) or not is_member(settings)
 
 
 def is_relay(settings: Settings) -> bool:
@@ -32,7 +33,7 @@ def signs_here(settings: Settings) -> bool:
 
 def is_member(settings: Settings) -> bool:
     """Return True on a host that joined a fleet as a relay, also one that has lost its identity since."""
-    return bool(settings.fleet) and any(settings.at(place).exists() for place in (IDENTITY, STATE))
+    return bool(settings.fleet) and any(is_there(settings.at(place)) for place in (IDENTITY, STATE))
 
 
 def refuse_on_relay(settings: Settings) -> None:

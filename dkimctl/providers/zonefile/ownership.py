@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dkimctl.errors import Refused, Unavailable, shell_word
-from dkimctl.files import read_file
+from dkimctl.files import is_there, read_file
 from dkimctl.programs.child import run_program
 from dkimctl.providers.zonefile.bindconf import BindZone, zones_in
 from dkimctl.providers.zonefile.knotconf import is_transferred, zone_setting
@@ -39,7 +39,7 @@ def refuse_servers_file(path: Path, zone: str, serial: int, locate: Callable[[st
             is_secondary=known.dynamic in _TRANSFERRED,
         )
     journal = known.journal if known and known.journal else path.with_name(path.name + _JOURNAL)
-    if journal.exists() and not (known and known.only_reads_file):
+    if is_there(journal) and not (known and known.only_reads_file):
         raise _owned(path, zone, f"there is its journal, {journal}", is_static=known is not None)
     knot = locate(_KNOT)
     configured = (read_file(knot) or b"").decode("utf-8", "replace")
