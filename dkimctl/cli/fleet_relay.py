@@ -20,7 +20,7 @@ _relay_argument = click.argument("name", metavar="NAME")
 def join(app: App, name: str) -> int:
     """Register this host as a relay; print its fingerprint.
 
-        The identity is created in /etc/dkimctl/relay.age, readable by its owner only. The relay gets no key before
+    The identity is created in /etc/dkimctl/relay.age, readable by its owner only. The relay gets no key before
     an operator compares the fingerprint and approves it on the control host. It is safe to repeat.
     """
     from dkimctl.fleet.access import open_fleet
