@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import replace
 
 from dkimctl.catalogue import machine as c
@@ -21,6 +20,7 @@ from dkimctl.milter.wire import NothingListens
 from dkimctl.opendkim.sockets import MilterSocket
 from dkimctl.programs import find_program, has_systemd
 from dkimctl.signers.registry import signer_of
+from dkimctl.signers.service import last_reload
 
 _RECENT = 86_400.0
 """Seconds after a table's change for which a missing reload is reported."""
@@ -66,18 +66,11 @@ def _daemon(world: World) -> Iterator[Diagnosis]:
     yield from trouble
     began = started(pid) if pid and not trouble else None
     changed = _last_change(world)
-    if began is not None and changed and changed[0] > max(began, _last_reload(pid_file)):
+    if began is not None and changed and changed[0] > max(began, last_reload(pid_file) or 0.0):
         seen = f"opendkim (pid {pid}) was started before the last change of {changed[1]}"
         difference = signs_differently(world, socket)
         entry = c.SIGNS_OTHERWISE if difference else c.STALE_CONF
         yield diagnosis(entry, changed[1], f"{seen}; {difference}" if difference else seen, service(world, "reload"))
-
-
-def _last_reload(pid_file: str) -> float:
-    """Return when dkimctl last reloaded the daemon: see `signers.service.reload_daemon`."""
-    with suppress(OSError):
-        return os.stat(pid_file).st_mtime
-    return 0.0
 
 
 def _last_change(world: World) -> tuple[float, str] | None:

@@ -10,7 +10,7 @@ from dkimctl.host.process import processes
 from dkimctl.host.running import find_running
 from dkimctl.install.backup import copies_of
 from dkimctl.postfix import postconf
-from dkimctl.signers.service import Service
+from dkimctl.signers.service import Service, last_reload
 
 
 def signer_missed_reload(pid: int | None, service: Service, paths: Iterable[str], settings: Settings) -> bool:
@@ -18,11 +18,11 @@ def signer_missed_reload(pid: int | None, service: Service, paths: Iterable[str]
 
     `pid`: its process; `paths`: system paths.
     """
-    began, reloaded = started(pid) if pid else None, status_of(Path(service.pid_file))
+    began, reloaded = started(pid) if pid else None, last_reload(service.pid_file)
     if began is None or reloaded is None:
         return False
     found = filter(None, (status_of(settings.at(path)) for path in paths))
-    return any(status.st_mtime > max(began, reloaded.st_mtime) for status in found)
+    return any(status.st_mtime > max(began, reloaded) for status in found)
 
 
 def signer_missed_restart(pid: int | None, paths: Iterable[str], settings: Settings) -> bool:

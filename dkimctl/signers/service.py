@@ -9,7 +9,7 @@ from pathlib import Path
 from signal import Signals
 
 from dkimctl.errors import DiskError, Refused, Unavailable, reason
-from dkimctl.files import touch
+from dkimctl.files import status_of, touch
 from dkimctl.host.running import daemon_pid
 from dkimctl.opendkim.sockets import parse_socket
 from dkimctl.programs import find_program, has_systemd, run_program
@@ -131,8 +131,17 @@ def _signal(pid: int, name: str, signal: Signals) -> None:
         ) from error
 
 
+def last_reload(pid_file: str) -> float | None:
+    """Return when dkimctl last reloaded a daemon, or it was started (Unix time); None without a PID file.
+
+    Nothing else records a reload. Raises DiskError.
+    """
+    status = status_of(pid_file)
+    return status.st_mtime if status else None
+
+
 def _note_reload(service: Service) -> None:
-    """Note the time of the reload as the pid file's own: `doctor` reads it there, and nothing else records it."""
+    """Note the time of the reload as the PID file's own, where `last_reload` finds it."""
     with suppress(OSError, Refused):
         touch(Path(service.pid_file))
 
