@@ -18,6 +18,7 @@ from dkimctl.host.socketplace import effective_socket
 from dkimctl.host.world import World
 from dkimctl.opendkim.hosts import LOOPBACK, canonical_host, host_problem, is_everybody, usable_hosts
 from dkimctl.opendkim.tables import Row
+from dkimctl.postfix.lists import list_items
 
 Network = IPv4Network | IPv6Network
 _TWIN = {"0.0.0.0/0": "::/0", "::/0": "0.0.0.0/0"}
@@ -133,7 +134,7 @@ def _reaches_anybody(world: World) -> bool:
 def _relay_clients(world: World, internal: DataSet) -> Iterator[Diagnosis]:
     listed = [net for row in internal.rows if (net := _network(row.key)) is not None]
     for instance in world.postfix:
-        words = instance.values["mynetworks"].replace(",", " ").split()
+        words = list_items(instance.values["mynetworks"])
         lacking = [str(n) for word in words if (n := _network(word)) is not None and not _covered(n, listed)]
         if lacking:
             seen = f"mynetworks of {instance.directory} has {', '.join(lacking)}, InternalHosts does not"

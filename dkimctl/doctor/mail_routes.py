@@ -13,6 +13,7 @@ from dkimctl.host.postfix import PostfixInstance, Service
 from dkimctl.host.socketplace import leads_to
 from dkimctl.host.world import World
 from dkimctl.opendkim.sockets import MilterSocket
+from dkimctl.postfix.lists import list_items
 from dkimctl.postfix.milters import postfix_spelling, split_milters
 from dkimctl.signers.registry import signer_of
 
@@ -72,7 +73,7 @@ class MailRoute:
 
     def without_no_milters(self, service: Service) -> str:
         """Return a service's receive_override_options without `no_milters`, for `postconf -P`."""
-        options = self.instance.effective(service, "receive_override_options").replace(",", " ").split()
+        options = list_items(self.instance.effective(service, "receive_override_options"))
         return f"{service.place}/receive_override_options={','.join(o for o in options if o != 'no_milters')}"
 
     def without_daemon(self, service: Service) -> str:
@@ -215,7 +216,7 @@ def _compact(milter: str) -> str:
     """Return a milter with its own settings, `{ PLACE, name = value }`, without blanks: `postconf -P` accepts none."""
     if not milter.startswith("{"):
         return milter
-    return "{" + ",".join(re.sub(r"\s*=\s*", "=", milter.strip("{} \t")).replace(",", " ").split()) + "}"
+    return "{" + ",".join(list_items(re.sub(r"\s*=\s*", "=", milter.strip("{} \t")))) + "}"
 
 
 def mail_routes(world: World) -> Iterator[MailRoute]:

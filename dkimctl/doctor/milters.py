@@ -25,6 +25,7 @@ from dkimctl.host.sent_macros import tells
 from dkimctl.host.world import World
 from dkimctl.opendkim.sockets import parse_socket
 from dkimctl.postfix.actions import known_actions
+from dkimctl.postfix.lists import list_items
 from dkimctl.postfix.milters import milter_socket, names_opendkim, split_milters
 from dkimctl.signers.registry import signer_of
 
@@ -168,7 +169,7 @@ def _kept_away(route: MailRoute) -> Iterator[Diagnosis]:
     name, values = "receive_override_options", route.instance.values
     is_piped = any(map(route.would_sign_outside_mail, route.smtpd_services()))  # sendmail(1) returns it: not to sign
     if "no_milters" in values[name] and route.includes_daemon(values["smtpd_milters"]):
-        kept = ",".join(o for o in values[name].replace(",", " ").split() if o != "no_milters")
+        kept = ",".join(o for o in list_items(values[name]) if o != "no_milters")
         others = [m for m in split_milters(values["smtpd_milters"]) if not route.is_daemon(m)]
         settings = [f"{name} = {kept}", *([f"non_smtpd_milters = {', '.join(others)}"] if is_piped else [])]
         fix = chain(route.quiet_returns(others), f"{route.postconf} -e {' '.join(map(shell_word, settings))}")

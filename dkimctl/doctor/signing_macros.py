@@ -16,6 +16,7 @@ from dkimctl.host.postfix import Service
 from dkimctl.host.sent_macros import DEFAULTS, NAME, bare, is_ever_sent, lets_anybody_in
 from dkimctl.host.world import World
 from dkimctl.opendkim.tables import Row
+from dkimctl.postfix.lists import list_items
 
 _OTHER_NAME = "INBOUND"
 _NEVER_SENT = replace(
@@ -68,7 +69,7 @@ def _by_setting(route: MailRoute, service: Service, name: str) -> Diagnosis:
 def _by_default(route: MailRoute, service: Service) -> Diagnosis:
     """Report a default for {auth_type}, the macro by which the daemon knows who has logged in."""
     value = route.instance.effective(service, DEFAULTS)
-    kept = " ".join(w for w in value.replace(",", " ").split() if bare(w.partition("=")[0]) != "auth_type")
+    kept = " ".join(w for w in list_items(value) if bare(w.partition("=")[0]) != "auth_type")
     seen = f"{DEFAULTS} = {value}; {service.place} sends auth_type with all mail, as for clients that have logged in"
     if DEFAULTS in service.overrides:
         setting = f"{service.place}/{DEFAULTS}={kept.replace(' ', ',')}"

@@ -7,6 +7,7 @@ from pathlib import Path
 from dkimctl.config.settings import Settings
 from dkimctl.host.postfix_actions import HEADER_CHECKS, filter_actions
 from dkimctl.postfix import postconf
+from dkimctl.postfix.lists import list_items
 
 NAMES = (
     *HEADER_CHECKS,
@@ -137,16 +138,16 @@ class PostfixInstance:
         """
         if not self.is_reachable(service):
             return False
-        lists = (self.effective(service, name).replace(",", " ").split() for name in RESTRICTIONS)
+        lists = (list_items(self.effective(service, name)) for name in RESTRICTIONS)
         return not any("reject" in words or "defer" in words for words in lists)
 
     def is_reachable(self, service: Service) -> bool:
         """Return whether other hosts can connect to a service, or to the postscreen or proxy that connects to it."""
-        postscreens = tuple(self.services_of("postscreen")) if service.kind == "pass" else ()
         if any(self.values[name] for name in _PROXIED):
             return True
+        postscreens = tuple(self.services_of("postscreen")) if service.kind == "pass" else ()
         listening = " ".join(s.host or self.values["inet_interfaces"] for s in postscreens or (service,))
-        return not all(map(_is_loopback, listening.replace(",", " ").split()))
+        return not all(map(_is_loopback, list_items(listening)))
 
     def effective(self, service: Service, name: str) -> str:
         """Return a parameter as it applies to one service."""
@@ -175,7 +176,7 @@ def read_instances(settings: Settings) -> tuple[PostfixInstance, ...]:
     if not postconf.is_configured(settings.at(first)):
         return ()
     main = _read(first, settings)
-    others = main.values["multi_instance_directories"].replace(",", " ").split()
+    others = list_items(main.values["multi_instance_directories"])
     present = [other for other in others if postconf.is_configured(settings.at(other))]
     read = (_read(other, settings) for other in present)
     return (main, *(other for other in read if other.values["multi_instance_enable"] == "yes"))
@@ -186,12 +187,12 @@ def _read(directory: str, settings: Settings) -> PostfixInstance:
     values = postconf.read_settings(path, NAMES, expanded=True)
     level = values["compatibility_level"].partition(".")[0]
     chroot_default = not (level.isdecimal() and int(level) >= 1)
-    off = values["master_service_disable"].replace(",", " ").split()
+    off = list_items(values["master_service_disable"])
     services = (s for s in _services(path, chroot_default) if not {s.kind, s.place, s.place.replace("/", ".")} & {*off})
     read = tuple(services)
     looked_at = (*RESTRICTIONS, *HEADER_CHECKS)
     own = (service.overrides.get(name, "") for service in read for name in looked_at)
-    classes = values["smtpd_restriction_classes"].replace(",", " ").split()
+    classes = list_items(values["smtpd_restriction_classes"])
     restrictions = postconf.read_settings(path, classes, expanded=True) if classes else {}
     actions = filter_actions(settings, filter(None, (*(values[name] for name in looked_at), *own)), restrictions)
     return PostfixInstance(directory, values, read, actions)

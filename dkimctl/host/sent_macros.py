@@ -10,6 +10,7 @@ from ipaddress import ip_address
 from dkimctl.host.postfix import PostfixInstance, Service
 from dkimctl.host.world import World
 from dkimctl.opendkim.tables import Row
+from dkimctl.postfix.lists import list_items
 
 NAME = "milter_macro_daemon_name"
 DEFAULTS = "milter_macro_defaults"
@@ -45,14 +46,13 @@ def tells(name: str, instance: PostfixInstance, service: Service) -> bool:
 
 
 def _listed(instance: PostfixInstance, service: Service) -> frozenset[str]:
-    words = [word for name in _LISTS for word in instance.effective(service, name).replace(",", " ").split()]
+    words = [word for name in _LISTS for word in list_items(instance.effective(service, name))]
     return frozenset(bare(word) for word in words if len(word) == 1 or (word[0], word[-1]) == ("{", "}"))
 
 
 def defaults(instance: PostfixInstance, service: Service) -> dict[str, str]:
     """Return the values that macros have for every client for which Postfix knows no other (milter_macro_defaults)."""
-    words = instance.effective(service, DEFAULTS).replace(",", " ").split()
-    pairs = (word.partition("=") for word in words)
+    pairs = (word.partition("=") for word in list_items(instance.effective(service, DEFAULTS)))
     return {bare(name): value for name, equals, value in pairs if equals and value}
 
 

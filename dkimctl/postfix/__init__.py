@@ -1,1 +1,1 @@
-"""Postfix's own languages: main.cf settings and milter lists."""
+"""Postfix's own languages: main.cf settings, lists in them, and milter lists."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 
 from dkimctl.names import is_host, port_number
 from dkimctl.opendkim.sockets import MilterSocket
+from dkimctl.postfix.lists import list_items
 
 _SEPARATORS = " \t\n,"
 
@@ -28,7 +29,7 @@ def split_milters(value: str) -> tuple[str, ...]:
 
 def milter_socket(milter: str, queue_directory: str) -> MilterSocket | None:
     """Return the socket of one milter, or None when it is a macro or nothing that Postfix can connect to."""
-    address = milter.strip("{} \t").replace(",", " ").split()[:1] if milter.startswith("{") else [milter]
+    address = list_items(milter.strip("{} \t"))[:1] if milter.startswith("{") else [milter]
     kind, _, rest = (address[0] if address else "").partition(":")
     if kind in ("unix", "local") and rest:
         # a chrooted and an unchrooted smtpd both understand a path without the queue directory in front
