@@ -2,17 +2,16 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from functools import partial
 from typing import NamedTuple
 
 from dkimctl.config.settings import Settings
 from dkimctl.errors import CheckFailed
 from dkimctl.keys.identity import identity_of
-from dkimctl.keys.metadata import Metadata, Phase
+from dkimctl.keys.metadata import Phase
 from dkimctl.keys.store import Key, KeyReader, Life, LifecycleStore
 from dkimctl.lifecycle.account import provider_of
 from dkimctl.lifecycle.facts import HERE, Facts, KeyFacts, KeyOnRelay
-from dkimctl.lifecycle.notes import instant, not_ahead, read_leak, read_on_relay, read_record, with_on_relay
+from dkimctl.lifecycle.notes import instant, read_leak, read_on_relay, read_record
 from dkimctl.lifecycle.policy import DAY
 from dkimctl.lifecycle.relays import Relays
 from dkimctl.names import SLOTS
@@ -79,17 +78,15 @@ def gather(
     """
     held, lost, notes = life or store.life(domain)
     keys = held if machine.relays else (*held, *(key for key in lost if _has_signed(key, machine)))
-    noted = [(key, _on_relay(store, key, machine, now)) for key in keys]
-    damaged = tuple(key for key, relay in noted if key not in lost and _is_damaged(store, key, relay, now))
-    noted = [(key, relay._replace(is_lost=key in lost or key in damaged)) for key, relay in noted]
+    noted = [(key, _on_relay(store, key, machine, now, is_lost=key in lost)) for key in keys]
+    damaged = tuple(key for key, relay in noted if relay.is_lost and key not in lost)
     used = [relay for _, relay in noted if relay.is_used]
     is_proven = bool(used) and all(relay.since is not None for relay in used)  # the daemon has read its tables
     in_slots = settings.domain(domain).delegate is not None
     found, facts, left, ahead = {}, [], {}, set()
     on_relays = machine.relays.facts_of(domain) if machine.relays else None
     for key, relay in noted:
-        ends = is_proven and not relay.is_used and relay.has_signed and relay.left is None
-        known = left_relay(relay, machine, now) if ends else relay
+        known = _with_left(relay, machine, now) if is_proven else relay
         one = _key_facts(store, key, known, now, in_slot=in_slots)
         if on_relays is not None:
             one = one._replace(relays=on_relays.get(one.id, {}))
@@ -99,12 +96,11 @@ def gather(
             ahead.add(one.id)
         if known != relay:
             left[one.id] = known
-    is_held = notes.get("held") is True or bool(machine.clock_problem)
     return Gathered(
         Facts(
             domain,
             tuple(sorted(facts, key=lambda one: (one.created, one.id))),
-            is_held=is_held,
+            is_held=notes.get("held") is True or bool(machine.clock_problem),
             may_write=_may_write(settings, domain, keys),
             free_selector=not in_slots or any(s not in {key.selector for key in keys} for s in SLOTS),
             oldest_queued=machine.oldest_queued,
@@ -175,7 +171,7 @@ def identity(store: KeyReader, key: Key) -> str:
     return identity_of(key.metadata.public or store.public(key).base64)
 
 
-def _on_relay(store: LifecycleStore, key: Key, machine: Machine, now: int) -> KeyOnRelay:
+def _on_relay(store: LifecycleStore, key: Key, machine: Machine, now: int, *, is_lost: bool) -> KeyOnRelay:
     """Return what was noted of a key on this host; of version 0.1's keys, whether they have signed.
 
     In a fleet nothing is asked for it: each relay says by itself what it holds.
@@ -185,8 +181,8 @@ def _on_relay(store: LifecycleStore, key: Key, machine: Machine, now: int) -> Ke
     noted = read_on_relay(key.metadata, now, is_held=is_held, is_used=is_used)
     if "signing" not in key.metadata.facts and key.phase in (Phase.ACTIVE, Phase.RETIRING):
         at = created_at(key, now)
-        return noted._replace(tried=at, since=None if is_used else at)  # it has signed, and was not only tried
-    return noted
+        noted = noted._replace(tried=at, since=None if is_used else at)  # it has signed, and was not only tried
+    return noted._replace(is_lost=is_lost or _is_damaged(store, key, noted, now))
 
 
 def _key_facts(store: LifecycleStore, key: Key, relay: KeyOnRelay, now: int, *, in_slot: bool) -> KeyFacts:
@@ -212,46 +208,17 @@ def created_at(key: Key, now: int) -> int:
         return now
 
 
+def _with_left(relay: KeyOnRelay, machine: Machine, now: int) -> KeyOnRelay:
+    """Return the same, or, of a key that the tables do not name any more, with its end."""
+    ends = not relay.is_used and relay.has_signed and relay.left is None
+    return left_relay(relay, machine, now) if ends else relay
+
+
 def left_relay(relay: KeyOnRelay, machine: Machine, now: int) -> KeyOnRelay:
     """Return which connections may still sign with a key that the tables do not name, or that none can any more."""
     still = machine.pinned & frozenset(relay.pinned) if relay.pinned else machine.pinned
     tried = relay.tried if relay.was_only_tried else None
     return KeyOnRelay(is_held=relay.is_held, tried=tried, left=None if still else now, pinned=tuple(sorted(still)))
-
-
-def note_first(store: LifecycleStore, found: Gathered, now: datetime) -> Gathered:
-    """Note of a domain's first key, with which a fleet's relays began to sign by themselves, that it is active.
-
-    A relay that joins later would take the newest key that DNS serves for it. Raises DiskError.
-    """
-    keys = dict(found.keys)
-    active = {key.metadata.algorithm for key in keys.values() if key.phase is Phase.ACTIVE}
-    for one in found.facts.keys:
-        if one.is_used and one.algorithm not in active and keys[one.id].phase is Phase.VERIFIED:
-            active.add(one.algorithm)
-            keys[one.id] = store.note(keys[one.id], lambda known: known.in_phase(Phase.ACTIVE, now, "a relay signs"))
-    return found._replace(keys=keys)
-
-
-def note_left(store: LifecycleStore, found: Gathered, now: datetime) -> Gathered:
-    """Note what is new about keys that the tables do not name any more; return the same facts, with the keys as noted.
-
-    Facts that are dated in the future are set right: they would stay as young as now until that future. Raises
-    DiskError.
-    """
-    keys = dict(found.keys)
-    for id in found.ahead:
-        keys[id] = store.note(keys[id], partial(not_ahead, now=instant(now)))
-    for id, relay in found.left.items():
-        keys[id] = store.note(keys[id], partial(_with_end, relay=relay, now=now))
-    return found._replace(keys=keys, left={})
-
-
-def _with_end(known: Metadata, relay: KeyOnRelay, now: datetime) -> Metadata:
-    """Return the metadata with what is new, and the phase that follows from it: in one write."""
-    known = with_on_relay(known, relay)
-    has_left = relay.left is not None and known.phase is Phase.ACTIVE
-    return known.advanced(Phase.RETIRING, now, "signs no more") if has_left else known
 
 
 def _may_write(settings: Settings, domain: str, keys: tuple[Key, ...]) -> bool:

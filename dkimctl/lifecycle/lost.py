@@ -25,17 +25,19 @@ def lost_keys(
         if key.phase is Phase.ACTIVE and not is_used:
             store.advance(key, Phase.RETIRING, now, note="its private key is gone")
             continue
-        proof = why_lost(key, is_used=is_used)
-        hint = way_out(key, store.keys(domain), is_used=is_used, command="" if is_automatic else "rotate --now")
-        yield RotationStep(domain, key.selector, None, StepOutcome.FAILED, proof, hint, exit_code=1)
+        yield _unusable(store, key, why_lost(key, is_used=is_used), is_used=is_used, is_automatic=is_automatic)
 
 
 def damaged_keys(store: LifecycleStore, keys: Iterable[Key], *, is_automatic: bool) -> Iterator[RotationStep]:
     """Yield a failed step for each of these keys, which sign and whose file holds no key any more."""
     for key in keys:
-        others = store.keys(key.domain)
-        hint = way_out(key, others, is_used=True, command="" if is_automatic else "rotate --now")
-        yield RotationStep(key.domain, key.selector, None, StepOutcome.FAILED, why_damaged(key), hint, exit_code=1)
+        yield _unusable(store, key, why_damaged(key), is_used=True, is_automatic=is_automatic)
+
+
+def _unusable(store: LifecycleStore, key: Key, why: str, *, is_used: bool, is_automatic: bool) -> RotationStep:
+    command = "" if is_automatic else "rotate --now"
+    hint = way_out(key, store.keys(key.domain), is_used=is_used, command=command)
+    return RotationStep(key.domain, key.selector, None, StepOutcome.FAILED, why, hint, exit_code=1)
 
 
 def unusable_keys(store: LifecycleStore, keys: Iterable[Key]) -> Iterator[RotationStep]:

@@ -11,10 +11,11 @@ from dkimctl.keys.store import LifecycleStore
 from dkimctl.lifecycle.at_rest import due_of, rest_of
 from dkimctl.lifecycle.due import Due, Report, as_before, following, when_again
 from dkimctl.lifecycle.gap import about_time
-from dkimctl.lifecycle.gather import Gathered, Machine, note_first, note_left
+from dkimctl.lifecycle.gather import Gathered, Machine
 from dkimctl.lifecycle.lost import damaged_keys, lost_keys, unusable_keys
 from dkimctl.lifecycle.machine import has_daemon, read_machine
 from dkimctl.lifecycle.notes import instant
+from dkimctl.lifecycle.noting import note_first, note_left
 from dkimctl.lifecycle.plan import Action, Do, Plan, plan
 from dkimctl.lifecycle.planning import acts_by_itself
 from dkimctl.lifecycle.policy import Policy
