@@ -35,15 +35,14 @@ def _signer_form(settings: Settings, key: SigningKey, copy: str) -> bytes:
     """Return the key in that form; where its file was deleted by hand or damaged, the copy as it is."""
     path = settings.at(key.path)
     content = read_found(path)
-    try:
-        if content is not None:
+    problem: DkimctlError = no_such_key(path)
+    if content is not None:
+        try:
             return signer_form(parse_private_key(content, str(path)))
-    except CheckFailed:
-        if (copied := read_found(settings.at(copy))) is None:
-            raise
-        return copied
+        except CheckFailed as error:
+            problem = error
     if (copied := read_found(settings.at(copy))) is None:
-        raise no_such_key(path)
+        raise problem
     return copied
 
 
